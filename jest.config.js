@@ -1,0 +1,9 @@
+/** Jest runs what tsc made of spec/, so threads, modules and types are the same as in the package. */
+export default {
+  rootDir: 'build/spec',
+  testMatch: ['**/*.spec.js'],
+  transform: {},
+  testEnvironment: 'node',
+  workerIdleMemoryLimit: '512MB',
+  maxWorkers: 2,
+};

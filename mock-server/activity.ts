@@ -1,0 +1,104 @@
+/**
+ * What the server has seen. The promise: counting costs a few additions per request (routes hold their own counters,
+ * no look-up on the way), and a snapshot is a plain JSON value that later traffic does not change.
+ */
+
+/** A snapshot, as `server.stats` and `GET /control/stats` give it. Control routes are counted nowhere. */
+export interface ServerStats {
+  /** Requests that arrived, per HTTP path or JSON-RPC method. `records` counts the items of batch bodies. */
+  readonly routes: Readonly<Record<string, RouteCount>>;
+  /** All requests together: HTTP requests and single JSON-RPC calls. */
+  readonly requests: number;
+  /** Replies by HTTP status (those a fault spoils are not among them); for JSON-RPC by error code, or `ok`. */
+  readonly replies: Readonly<Record<string, number>>;
+  /** How often each kind of fault fired. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** Requests being worked on now, and the most there were at once. */
+  readonly inFlight: number;
+  readonly peakInFlight: number;
+  /** TCP connections open now, ever opened, the most at once; `webSockets*` are those that were upgraded. */
+  readonly connections: {
+    readonly open: number;
+    readonly opened: number;
+    readonly peak: number;
+    readonly webSocketsOpen: number;
+    readonly webSocketsOpened: number;
+  };
+  /** WebSocket messages received. */
+  readonly messages: number;
+  readonly restarts: number;
+}
+
+export interface RouteCount {
+  requests: number;
+  records: number;
+}
+
+export class Activity {
+  requests = 0;
+  inFlight = 0;
+  peakInFlight = 0;
+  open = 0;
+  opened = 0;
+  peakOpen = 0;
+  webSocketsOpen = 0;
+  webSocketsOpened = 0;
+  messages = 0;
+  restarts = 0;
+  readonly #routes = new Map<string, RouteCount>();
+  readonly #replies = new Map<string | number, number>();
+  readonly #faults = new Map<string, number>();
+
+  /** The counter of a route, made at its first use. Callers keep it. */
+  route(name: string): RouteCount {
+    let count = this.#routes.get(name);
+    if (count === undefined) {
+      count = { requests: 0, records: 0 };
+      this.#routes.set(name, count);
+    }
+    return count;
+  }
+
+  enter(): void {
+    if (++this.inFlight > this.peakInFlight) this.peakInFlight = this.inFlight;
+  }
+
+  leave(): void {
+    this.inFlight--;
+  }
+
+  connected(): void {
+    this.opened++;
+    if (++this.open > this.peakOpen) this.peakOpen = this.open;
+  }
+
+  replied(status: string | number): void {
+    this.#replies.set(status, (this.#replies.get(status) ?? 0) + 1);
+  }
+
+  fired(kind: string): void {
+    this.#faults.set(kind, (this.#faults.get(kind) ?? 0) + 1);
+  }
+
+  snapshot(): ServerStats {
+    const routes: Record<string, RouteCount> = {};
+    for (const [name, count] of this.#routes) if (count.requests > 0) routes[name] = { ...count };
+    return {
+      routes,
+      requests: this.requests,
+      replies: Object.fromEntries(this.#replies),
+      faults: Object.fromEntries(this.#faults),
+      inFlight: this.inFlight,
+      peakInFlight: this.peakInFlight,
+      connections: {
+        open: this.open,
+        opened: this.opened,
+        peak: this.peakOpen,
+        webSocketsOpen: this.webSocketsOpen,
+        webSocketsOpened: this.webSocketsOpened,
+      },
+      messages: this.messages,
+      restarts: this.restarts,
+    };
+  }
+}

@@ -1,0 +1,30 @@
+/** The configuration of OfferWorkFlow: the keys users of the earlier Python tool have in their files, and new ones. */
+import { z } from 'zod';
+
+const url = z.url({ protocol: /^https?$/, error: 'expected a URL that starts with http:// or https://' });
+const path = z.string().min(1, 'expected a path');
+
+export const OfferConfig = z.strictObject({
+  name: z.string().min(1).default('OfferWorkFlow'),
+  description: z.string().default(''),
+  /** The member file, .csv or .csv.gz; relative to the current folder. */
+  csv_path: path,
+  /** Without these three the run starts the mock server itself. */
+  ats_url: url.optional(),
+  resp_url: url.optional(),
+  offer_url: url.optional(),
+  result_output_path: path,
+  performance_output_path: path,
+  /** Default: `result_output_path` with `.dead-letters.ndjson` after it. */
+  dead_letter_path: path.optional(),
+  /** The moment that days are counted to, ISO 8601; default: now. */
+  as_of: z.iso.datetime({ offset: true, error: 'expected an ISO 8601 time such as 2025-03-14T21:25:33Z' }).optional(),
+  /** Requests in flight for each of the three upstreams. */
+  concurrency: z.int().min(1).max(10_000).default(64),
+  /** The most members in flight. */
+  window: z.int().min(1).max(1_000_000).optional(),
+  /** Milliseconds a request may take. */
+  timeout_ms: z.int().min(1).default(30_000),
+});
+
+export type OfferConfig = z.output<typeof OfferConfig>;

@@ -1,0 +1,46 @@
+/**
+ * Sums that do not depend on the order of their terms: exactly rounded, after J. R. Shewchuk, "Adaptive Precision
+ * Floating-Point Arithmetic" (1997), as in Python's `math.fsum`. Promise: parts of a file may be summed apart and added
+ * later, and the result is the same to the last bit as one pass over the whole.
+ */
+
+/** A sum as non-overlapping partial sums of growing magnitude. */
+export type Partials = number[];
+
+/** Adds one term, exactly, in place. */
+export function addExactly(partials: Partials, term: number): void {
+  let x = term;
+  let kept = 0;
+  for (let y of partials) {
+    if (Math.abs(x) < Math.abs(y)) [x, y] = [y, x];
+    const high = x + y;
+    const low = y - (high - x);
+    if (low !== 0) partials[kept++] = low;
+    x = high;
+  }
+  partials.length = kept;
+  partials.push(x);
+}
+
+/** The sum, rounded once. */
+export function roundSum(partials: Partials): number {
+  let at = partials.length - 1;
+  if (at < 0) return 0;
+  let high = partials[at] as number;
+  let low = 0;
+  while (at > 0) {
+    const x = high;
+    const y = partials[--at] as number;
+    high = x + y;
+    low = y - (high - x);
+    if (low !== 0) break;
+  }
+  // Half-way cases round by what is below: without this, 1e16 + 1 + 1e-16 would round down.
+  const below = at > 0 ? (partials[at - 1] as number) : 0;
+  if ((low < 0 && below < 0) || (low > 0 && below > 0)) {
+    const doubled = low * 2;
+    const up = high + doubled;
+    if (doubled === up - high) return up;
+  }
+  return high;
+}

@@ -1,0 +1,88 @@
+/**
+ * Writes a member file of any size: the schema of OfferWorkFlow's input, from a seed. Missing fields, CRLF, repeated
+ * members, and a member twice in one second, are in it, as they are in real files.
+ *
+ * `node dist/workflows/offer/generate-members.js --rows 4000 --seed 7 --out members.csv`
+ */
+import { createWriteStream } from 'node:fs';
+import { once } from 'node:events';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { seededRandom } from 'millrace';
+import { MEMBER_COLUMNS } from './transaction.js';
+
+export interface MemberFileOptions {
+  readonly rows: number;
+  readonly seed: number;
+  /** Different members; default one for about five rows. */
+  readonly members?: number;
+}
+
+const TYPES = ['buy', 'gift', 'redeem'] as const;
+const FIRST_MOMENT = Date.UTC(2018, 0, 1);
+const LAST_MOMENT = Date.UTC(2025, 2, 1);
+/** One row in this many lacks fields; one in ten of those lacks its member. */
+const MISSING_EVERY = 40;
+
+/** The lines of the file, header first, each with its CRLF. */
+export function* memberLines({ rows, seed, members = Math.ceil(rows / 5) }: MemberFileOptions): Generator<string> {
+  const random = seededRandom(seed);
+  const below = (n: number): number => Math.floor(random() * n);
+  yield `${MEMBER_COLUMNS.join(',')}\r\n`;
+  let member = '';
+  let moment = '';
+  for (let row = 0; row < rows; row++) {
+    // Now and then a member does two things in one second: then the later row counts as the more recent.
+    const isSameSecond = row > 0 && below(50) === 0;
+    if (!isSameSecond) {
+      member = memberId(below(members));
+      moment = momentAt(FIRST_MOMENT + below((LAST_MOMENT - FIRST_MOMENT) / 1000) * 1000);
+    }
+    const type = TYPES[below(TYPES.length)] as (typeof TYPES)[number];
+    const points = (below(100) + 1) * 100 * (type === 'redeem' ? -1 : 1);
+    const revenue = type === 'redeem' ? 0 : points / (50 * (below(20) + 1));
+    if (below(MISSING_EVERY) > 0) yield `${member},${moment},${type},${points},${revenue}\r\n`;
+    else if (below(10) > 0) yield `${member},,,,\r\n`;
+    else yield `,${moment},${type},${points},${revenue}\r\n`;
+  }
+}
+
+/** `YYYY-MM-DD HH:MM:SS`, UTC. */
+function momentAt(at: number): string {
+  return new Date(at).toISOString().slice(0, 19).replace('T', ' ');
+}
+
+/** Eight hexadecimal digits that do not show the number they stand for. */
+function memberId(number: number): string {
+  return (Math.imul(number + 1, 0x9e3779b1) >>> 0).toString(16).toUpperCase().padStart(8, '0');
+}
+
+/** Writes the file, no faster than the disk takes it. */
+export async function writeMemberFile(path: string, options: MemberFileOptions): Promise<void> {
+  const file = createWriteStream(path);
+  let chunk = '';
+  for (const line of memberLines(options)) {
+    chunk += line;
+    if (chunk.length < 65_536) continue;
+    if (!file.write(chunk)) await once(file, 'drain');
+    chunk = '';
+  }
+  file.end(chunk);
+  await once(file, 'finish');
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { values } = parseArgs({
+    options: {
+      rows: { type: 'string', default: '4000' },
+      seed: { type: 'string', default: '7' },
+      members: { type: 'string' },
+      out: { type: 'string', default: 'workflows/offer/data/members.csv' },
+    },
+  });
+  await writeMemberFile(values.out, {
+    rows: Number(values.rows),
+    seed: Number(values.seed),
+    ...(values.members === undefined ? {} : { members: Number(values.members) }),
+  });
+}

@@ -1,0 +1,103 @@
+/**
+ * OfferWorkFlow: which offer every member gets. Reads transactions, makes features of each member, asks two models,
+ * asks for the offer, writes one row a member.
+ */
+import { z } from 'zod';
+import {
+  csvSink,
+  csvSource,
+  deadLetterFile,
+  defineWorkflow,
+  requestTask,
+  syncTask,
+  writePerformanceSummary,
+} from 'millrace';
+import { OfferConfig } from './config.js';
+import { memberFeatures, type MemberFeatures } from './features.js';
+import { MEMBER_COLUMNS, TransactionRow } from './transaction.js';
+import { upstreamOf } from './upstream.js';
+
+const Prediction = z.object({ prediction: z.number() });
+const Offer = z.object({ offer: z.enum(['OFFER_1', 'OFFER_2']) });
+
+const RESULT_COLUMNS = [
+  'memberId',
+  'LAST_3_TRANSACTIONS_AVG_POINTS_BOUGHT',
+  'LAST_3_TRANSACTIONS_AVG_REVENUE_USD',
+  'DAYS_SINCE_LAST_TRANSACTION',
+  'AVG_POINTS_BOUGHT',
+  'AVG_REVENUE_USD',
+  'PCT_GIFT_TRANSACTIONS',
+  'PCT_REDEEM_TRANSACTIONS',
+  'PCT_BUY_TRANSACTIONS',
+  'ATS',
+  'RESP',
+  'OFFER',
+] as const;
+
+export const OfferWorkFlow = defineWorkflow({
+  name: 'OfferWorkFlow',
+  description: 'Reads member transactions, asks two models about each member, and assigns an offer',
+  config: OfferConfig,
+  defaultConfig: new URL('../../../workflows/offer/config.json', import.meta.url),
+  window: (config) => config.window,
+  deadLetters: (config) =>
+    deadLetterFile(config.dead_letter_path ?? `${config.result_output_path}.dead-letters.ndjson`),
+  onEnd: (summary, config) =>
+    writePerformanceSummary(config.performance_output_path, {
+      ...summary,
+      workflow: config.name,
+      description: config.description === '' ? summary.description : config.description,
+    }),
+  build: (flow, config, context) => {
+    const upstream = upstreamOf(config, context);
+    const calls = { concurrency: config.concurrency, timeoutMs: config.timeout_ms };
+    const asOf = config.as_of === undefined ? context.now() : Date.parse(config.as_of);
+    return flow
+      .task(
+        'Extract',
+        csvSource({ path: config.csv_path, columns: MEMBER_COLUMNS, schema: TransactionRow, missing: 'skip' }),
+      )
+      .task('Transform', ['Extract'], memberFeatures({ asOf }))
+      .task(
+        'ATS Predict',
+        ['Transform'],
+        requestTask({ ...calls, url: upstream.ats, body: modelInput, response: Prediction }),
+      )
+      .task(
+        'RESP Predict',
+        ['Transform'],
+        requestTask({ ...calls, url: upstream.resp, body: modelInput, response: Prediction }),
+      )
+      .task(
+        'ATS-RESP Combiner',
+        ['ATS Predict', 'RESP Predict'],
+        syncTask(([ats, resp]) => ({ ats_prediction: ats.prediction, resp_prediction: resp.prediction })),
+      )
+      .task(
+        'Offer Recommendation',
+        ['ATS-RESP Combiner'],
+        requestTask({ ...calls, url: upstream.offer, response: Offer }),
+      )
+      .task(
+        'Load',
+        ['Transform', 'ATS Predict', 'RESP Predict', 'Offer Recommendation'],
+        csvSink({
+          path: config.result_output_path,
+          inputPath: config.csv_path,
+          columns: RESULT_COLUMNS,
+          row: ([features, ats, resp, { offer }]) => ({
+            ...features,
+            ATS: ats.prediction,
+            RESP: resp.prediction,
+            OFFER: offer,
+          }),
+        }),
+      );
+  },
+});
+
+/** The eight features, without the member's id: the models do not need to know who is asked about. */
+function modelInput({ memberId: _, ...features }: MemberFeatures): Omit<MemberFeatures, 'memberId'> {
+  return features;
+}
