@@ -1,0 +1,101 @@
+/**
+ * CSV files as a sink: one row a record, in root order, so that the same input gives the same bytes.
+ *
+ * Promises: rows are written to `path.part`, which gets its name only when the whole run has completed, so a reader never
+ * sees half a result; the input is never overwritten; a record that cannot be made a row ends alone.
+ */
+import type { OperatorFunction } from 'rxjs';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { RunOutcome, TaskContext, TaskScope } from '../core/ports.js';
+import type { Batch } from '../core/record.js';
+import { writeBatches } from '../stream/write-batches.js';
+import { checkInput } from '../tasks/record-step.js';
+import { checkFunction, Task, type TaskOptions } from '../tasks/task.js';
+import { assertDistinctFiles } from './csv/distinct-files.js';
+import { openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv/csv-writer.js';
+
+/** What may stand in a field. */
+export type CsvValue = string | number | bigint | boolean | Date | null | undefined;
+
+export interface CsvSinkOptions<In, Column extends string>
+  extends TaskOptions<In, In>, Pick<CsvWriterOptions, 'delimiter' | 'lineEnd' | 'escapeFormulas'> {
+  /** Where the result goes; `.csv.gz` is packed on the way. */
+  readonly path: string;
+  /** The columns, in order: the header. */
+  readonly columns: readonly Column[];
+  /** The fields of a record. Default: the record's own properties. */
+  readonly row?: (record: In) => { readonly [Key in Column]: CsvValue };
+  /** A file that must not be overwritten, such as the input: refused where it is the same as `path`. */
+  readonly inputPath?: string;
+  /** Write in root order. Default true. */
+  readonly ordered?: boolean;
+}
+
+/** @example csvSink({ path: 'offers.csv', columns: ['id', 'offer'], row: (o: Offer) => ({ id: o.id, offer: o.name }) }) */
+export function csvSink<In, const Column extends string>(options: CsvSinkOptions<In, Column>): Task<In, In> {
+  return new CsvSink(options);
+}
+
+class CsvSink<In, Column extends string> extends Task<In, In> {
+  override readonly kind = 'csv sink';
+  private readonly csv: CsvSinkOptions<In, Column>;
+  private writer: CsvWriter | undefined;
+
+  constructor(options: CsvSinkOptions<In, Column>) {
+    super(options);
+    if (!Array.isArray(options.columns) || options.columns.length === 0) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `Expected \`columns\` of a csvSink to name at least one column, got ${describeValue(options.columns)}`,
+      );
+    }
+    if (options.row !== undefined) checkFunction('`row` of a csvSink', options.row);
+    this.csv = options;
+  }
+
+  protected override process(): never {
+    throw new TypeError('A CSV sink writes runs of records');
+  }
+
+  override async open({ signal }: TaskContext): Promise<void> {
+    const { path, columns, inputPath, delimiter, lineEnd, escapeFormulas } = this.csv;
+    if (inputPath !== undefined) await assertDistinctFiles(inputPath, path);
+    this.writer = await openCsvWriter({
+      path,
+      columns,
+      signal,
+      ...(delimiter === undefined ? {} : { delimiter }),
+      ...(lineEnd === undefined ? {} : { lineEnd }),
+      ...(escapeFormulas === undefined ? {} : { escapeFormulas }),
+    });
+  }
+
+  override async close(outcome: RunOutcome): Promise<void> {
+    const { writer } = this;
+    this.writer = undefined;
+    if (outcome === 'completed') await writer?.finish();
+    else await writer?.abandon();
+  }
+
+  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<In>> {
+    const check = checkInput<In>(this.options.input, scope.task);
+    const { row, ordered = true } = this.csv;
+    return writeBatches<In, string>(
+      {
+        encode: (record) => {
+          const fields = row === undefined ? check(record) : row(check(record));
+          if (typeof fields === 'object' && fields !== null) {
+            return (this.writer as CsvWriter).encode(fields as Record<string, unknown>);
+          }
+          throw new MillraceError(
+            'MILLRACE_INVALID_OUTPUT',
+            `Expected a row of '${scope.task}' to be an object with its columns, got ${describeValue(fields)}`,
+          );
+        },
+        write: (rows) => this.writer?.writeText(rows),
+        ordered,
+      },
+      scope,
+    );
+  }
+}

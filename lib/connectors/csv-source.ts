@@ -1,0 +1,107 @@
+/**
+ * CSV files as a source: rows pulled as there is room, typed by a schema, with the file and line in every refusal.
+ *
+ * Promises: memory does not depend on the size of the file; a row that cannot be read or does not fit the schema ends
+ * alone, by the failure policy; a file that cannot be read as declared fails the run with one sentence.
+ */
+import { MillraceError } from '../core/errors.js';
+import type { TaskScope } from '../core/ports.js';
+import { Rejected, skip, type Skip } from '../core/record.js';
+import { describeIssues, type Schema } from '../core/schema.js';
+import type { Reader } from '../stream/reader.js';
+import { SourceTask, type SourceOptions } from '../tasks/source-task.js';
+import { openCsvReader, type CsvItem, type CsvReader, type CsvReaderOptions } from './csv/csv-reader.js';
+
+/** The fields of a row by column name. */
+export type CsvFields = Record<string, string>;
+
+export interface CsvSourceOptions<Out>
+  extends SourceOptions<Out>, Pick<CsvReaderOptions, 'delimiter' | 'header' | 'encoding' | 'maxRowBytes'> {
+  /** A .csv file, or a .csv.gz, which is unpacked on the way. */
+  readonly path: string;
+  /** Columns that must be there; for a file without a header, the columns in order. */
+  readonly columns?: readonly string[];
+  /** Types the fields of a row; what it gives back is the record. Default: the fields as strings. */
+  readonly schema?: Schema<Out>;
+  /**
+   * What a row with an empty field in one of `columns` is: 'keep' hands it to the schema (default), 'skip' counts it
+   * with the reason `missing <column>`.
+   */
+  readonly missing?: 'keep' | 'skip';
+}
+
+/** @example csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: z.object({ id: z.coerce.number(), name: z.string() }) }) */
+export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): SourceTask<Out> {
+  return new CsvSource(options);
+}
+
+class CsvSource<Out> extends SourceTask<Out> {
+  override readonly kind = 'csv source';
+  private readonly csv: CsvSourceOptions<Out>;
+
+  constructor(options: CsvSourceOptions<Out>) {
+    super(options);
+    this.csv = options;
+  }
+
+  protected override read(): never {
+    throw new TypeError('A CSV source hands over batches of its own');
+  }
+
+  protected override async reader({ signal }: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
+    const { path, columns, delimiter, header, encoding, maxRowBytes } = this.csv;
+    const reader = await openCsvReader({
+      path,
+      signal,
+      ...(columns === undefined ? {} : { columns }),
+      ...(delimiter === undefined ? {} : { delimiter }),
+      ...(header === undefined ? {} : { header }),
+      ...(encoding === undefined ? {} : { encoding }),
+      ...(maxRowBytes === undefined ? {} : { maxRowBytes }),
+    });
+    return new RecordReader(reader, this.csv);
+  }
+}
+
+/** Rows become records. */
+class RecordReader<Out> implements Reader<Out | Skip | Rejected> {
+  private readonly rows: CsvReader;
+  private readonly options: CsvSourceOptions<Out>;
+
+  constructor(rows: CsvReader, options: CsvSourceOptions<Out>) {
+    this.rows = rows;
+    this.options = options;
+  }
+
+  async read(max: number): Promise<readonly (Out | Skip | Rejected)[] | null> {
+    const items = await this.rows.read(max);
+    return items === null ? null : items.map((item) => this.recordOf(item));
+  }
+
+  close(): Promise<void> {
+    return this.rows.close();
+  }
+
+  private recordOf(item: CsvItem): Out | Skip | Rejected {
+    if ('error' in item) return new Rejected({ line: item.line, text: item.text }, item.error);
+    const { columns, missing, schema, path } = this.options;
+    if (missing === 'skip') {
+      const empty = columns?.find((column) => item.values[column] === '');
+      if (empty !== undefined) return skip(`missing ${empty}`);
+    }
+    if (schema === undefined) return item.values as Out;
+    const result = schema['~standard'].validate(item.values);
+    if (result instanceof Promise) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `The schema of ${path} is asynchronous: use a synchronous one`,
+      );
+    }
+    if (result.issues === undefined) return result.value;
+    const error = new MillraceError(
+      'MILLRACE_CSV',
+      `${path}, line ${item.line}: ${describeIssues(result.issues, item.values)}`,
+    );
+    return new Rejected({ line: item.line, ...item.values }, error);
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Says whether the header of a CSV file is the one that was asked for.
+ *
+ * Promise: a header that would lose or mix up fields (a name twice, a wanted column missing, another delimiter, no
+ * header at all) is refused with what is there, what was wanted, and the option or the change that mends it.
+ */
+import { MillraceError } from '../../core/errors.js';
+import { nearest } from '../../core/nearest.js';
+
+export interface HeaderFacts {
+  readonly path: string;
+  readonly line: number;
+  readonly names: readonly string[];
+  /** Columns that must be there. */
+  readonly columns: readonly string[];
+  readonly delimiter: string;
+}
+
+/** Throws MILLRACE_CSV where the header cannot be used. */
+export function checkHeader(facts: HeaderFacts): void {
+  const { path, line, names, columns } = facts;
+  const refuse = (what: string): never => {
+    throw new MillraceError('MILLRACE_CSV', `${path}, line ${line}: ${what}`);
+  };
+  const missing = columns.filter((column) => !names.includes(column));
+  const delimiter = otherDelimiter(facts, missing);
+  if (delimiter !== undefined) {
+    refuse(
+      `the header is one column, '${cut(names[0] ?? '')}'; did you mean the delimiter ${nameOf(delimiter)}? ` +
+        `Set the option \`delimiter\` to ${nameOf(delimiter)}`,
+    );
+  }
+  const doubled = duplicatesOf(names);
+  if (doubled.length > 0) {
+    refuse(`the header names ${list(doubled)} more than once, so fields would be lost; rename all but one`);
+  }
+  if (names.includes('__proto__')) refuse("the header has a column '__proto__', which no object can hold; rename it");
+  if (missing.length === 0) return;
+  const had = `it has ${list(names)}`;
+  if (missing.length === columns.length && names.length >= columns.length) {
+    const isLikely = columns.every((column) => nearest(column, names) === undefined);
+    if (isLikely) {
+      refuse(
+        `expected a header with ${list(columns)}, got ${list(names)}; ` +
+          'add a header row, or set the option `header` to false if the file has none',
+      );
+    }
+  }
+  refuse(`the header lacks ${list(missing)}; ${had}. ${meant(missing, names, columns)}`);
+}
+
+/** The names that stand more than once. Columns without a name may: nobody can ask for them. */
+export function duplicatesOf(names: readonly string[]): string[] {
+  const seen = new Set<string>();
+  const doubled = new Set<string>();
+  for (const name of names) {
+    if (name === '') continue;
+    if (seen.has(name)) doubled.add(name);
+    seen.add(name);
+  }
+  return [...doubled];
+}
+
+/** 'a', 'b' and 'c', cut to a readable length. */
+export function list(names: readonly string[], limit = 12): string {
+  const shown = names.slice(0, limit).map((name) => `'${cut(name)}'`);
+  if (names.length > limit) return `${shown.join(', ')} and ${names.length - limit} more`;
+  const last = shown.pop();
+  return shown.length === 0 ? (last ?? 'no columns') : `${shown.join(', ')} and ${last ?? ''}`;
+}
+
+function meant(missing: readonly string[], names: readonly string[], columns: readonly string[]): string {
+  const free = names.filter((name) => name !== '' && !columns.includes(name));
+  const pairs = missing.flatMap((column) => {
+    const near = nearest(column, free);
+    return near === undefined ? [] : [`'${near}' for '${column}'`];
+  });
+  return pairs.length > 0
+    ? `Did you mean ${pairs.join(', ')}? Rename the column in the file or in the option \`columns\``
+    : 'Add the column to the file, or take it out of the option `columns`';
+}
+
+/** A header of one name that falls apart into columns with another delimiter was written with that delimiter. */
+function otherDelimiter({ names, columns, delimiter }: HeaderFacts, missing: readonly string[]): string | undefined {
+  const [only] = names;
+  if (names.length !== 1 || only === undefined) return undefined;
+  // A single column may have any name where it was asked for by that name.
+  if (columns.length > 0 && missing.length === 0) return undefined;
+  return [',', ';', '\t', '|'].find((other) => other !== delimiter && only.includes(other));
+}
+
+function nameOf(delimiter: string): string {
+  return delimiter === '\t' ? "'\\t' (tab)" : `'${delimiter}'`;
+}
+
+function cut(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

@@ -1,0 +1,110 @@
+/**
+ * The options of a CSV reader, as given and as resolved.
+ *
+ * Promise: options are checked once, here, before a file is touched; what is wrong is MILLRACE_INVALID_OPTION.
+ */
+import { MillraceError, describeValue } from '../../core/errors.js';
+import type { CsvEncoding } from './byte-source.js';
+import { duplicatesOf, list } from './csv-header.js';
+
+export interface CsvReaderOptions {
+  /** A .csv file, or a .csv.gz, which is unpacked on the way. */
+  readonly path: string;
+  /** One ASCII character, no letter, digit or quote. Default `,`. */
+  readonly delimiter?: string;
+  /** Columns that must be there, in any order, among others; for a file without a header, all columns in order. */
+  readonly columns?: readonly string[];
+  /** Whether the first line that is not blank names the columns. Default true. */
+  readonly header?: boolean;
+  /** Default utf8, with or without a byte order mark. UTF-16 must be said here. */
+  readonly encoding?: CsvEncoding;
+  /**
+   * The longest row, in bytes of the text (UTF-8 or Latin-1), its line end included. A longer one ends the reading: it
+   * is how a quote that is never closed shows in a large file before it fills the memory. Default 4 MiB.
+   */
+  readonly maxRowBytes?: number;
+  /** Bytes read at a time: the most that is read ahead of the rows. Default 64 KiB. */
+  readonly chunkBytes?: number;
+  /** Ends the reading and releases the file; `read` then throws MILLRACE_ABORTED. */
+  readonly signal?: AbortSignal;
+  /**
+   * Only the rows within these bytes of the file, `end` not included. Both must be where a record begins (or the end of
+   * the file), and the header must not be among them: its names come as `headerNames`. Not for .gz and UTF-16.
+   */
+  readonly byteRange?: { readonly start: number; readonly end: number };
+  /** The columns of the file, in its order, for a part of a file; no header is read then. */
+  readonly headerNames?: readonly string[];
+  /** The line of the file on which the bytes begin. Default 1. */
+  readonly startLine?: number;
+}
+
+export interface ResolvedReaderOptions {
+  readonly path: string;
+  readonly delimiter: string;
+  readonly columns: readonly string[];
+  readonly encoding: CsvEncoding;
+  readonly maxRowBytes: number;
+  readonly chunkBytes: number;
+  readonly signal: AbortSignal | undefined;
+  readonly byteRange: { readonly start: number; readonly end: number } | undefined;
+  /** Known names: no header is read. */
+  readonly headerNames: readonly string[] | undefined;
+  readonly startLine: number;
+}
+
+const ENCODINGS: readonly CsvEncoding[] = ['utf8', 'utf16le', 'latin1'];
+
+export function resolveReaderOptions(options: CsvReaderOptions): ResolvedReaderOptions {
+  const { path, columns = [], header = true, encoding = 'utf8', byteRange, headerNames, signal } = options;
+  if (typeof path !== 'string' || path === '') refuse('path', 'the path of a file', path);
+  if (!ENCODINGS.includes(encoding)) refuse('encoding', `one of ${list(ENCODINGS)}`, encoding);
+  const names = headerNames ?? (header ? undefined : columns);
+  if (names?.length === 0) refuse('columns', 'the columns in order, because the file has no header', columns);
+  for (const given of [columns, names ?? []]) {
+    const doubled = duplicatesOf(given);
+    if (doubled.length > 0) refuse('columns', 'each column once', doubled);
+  }
+  if (byteRange !== undefined) {
+    if (names === undefined)
+      refuse('headerNames', 'the columns of the file, because `byteRange` leaves the header out', headerNames);
+    if (!(byteRange.start >= 0 && byteRange.end >= byteRange.start))
+      refuse('byteRange', 'a start and a later end', byteRange);
+    if (encoding === 'utf16le' || path.toLowerCase().endsWith('.gz')) {
+      refuse('byteRange', 'none for a .gz or UTF-16 file, which cannot be read from the middle', byteRange);
+    }
+  }
+  return {
+    path,
+    delimiter: checkDelimiter(options.delimiter),
+    columns,
+    encoding,
+    maxRowBytes: count('maxRowBytes', options.maxRowBytes, 4 * 1024 * 1024),
+    chunkBytes: count('chunkBytes', options.chunkBytes, 64 * 1024),
+    signal,
+    byteRange,
+    headerNames: names,
+    startLine: count('startLine', options.startLine, 1),
+  };
+}
+
+/** The delimiter as one byte; throws MILLRACE_INVALID_OPTION. */
+export function checkDelimiter(delimiter = ','): string {
+  // Letters and digits would be taken out of every field; the scanner, like fast-csv, needs one character.
+  if (!/^[\t !#-/:-@[-`{-~]$/.test(delimiter)) {
+    refuse('delimiter', "one character such as ',', ';', '|' or '\\t'", delimiter);
+  }
+  return delimiter;
+}
+
+function count(name: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (!Number.isSafeInteger(value) || value < 1) refuse(name, 'a whole number from 1 on', value);
+  return value;
+}
+
+function refuse(name: string, expected: string, got: unknown): never {
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`${name}\` of a CSV file to be ${expected}, got ${describeValue(got)}`,
+  );
+}

@@ -1,0 +1,297 @@
+/**
+ * Reads a CSV file as rows of named fields, pulled as there is room, with the line of every row.
+ *
+ * Promises: memory does not depend on the size of the file (a chunk, the rows of it, and at most one open record); a
+ * row that is broken comes out as a `CsvBadRow` and the next rows follow; what makes the whole file unreadable is thrown
+ * as one sentence that names the file, the line, what was got and the fix; no field is padded, cut, dropped or decoded
+ * into something else without an error. fast-csv reads the fields (see block-parser); where records begin and end, and
+ * whether their quotes are sound, is found before it sees them.
+ */
+import { isUtf8 } from 'node:buffer';
+import { MillraceError, describeThrown } from '../../core/errors.js';
+import { BlockParser } from './block-parser.js';
+import { openByteSource, type ByteSource } from './byte-source.js';
+import { checkHeader, list } from './csv-header.js';
+import { resolveReaderOptions, type CsvReaderOptions, type ResolvedReaderOptions } from './csv-reader-options.js';
+import { RecordBlocks, type RecordBlock } from './record-blocks.js';
+import type { QuoteFault, RecordSpan } from './record-boundaries.js';
+
+export type { CsvReaderOptions };
+
+/** A row with the fields of the header's columns. */
+export interface CsvRow {
+  /** The line of the file it starts on, from 1. */
+  readonly line: number;
+  readonly values: Record<string, string>;
+}
+
+/** A row that could not be read; told from a `CsvRow` by `'error' in item`. */
+export interface CsvBadRow {
+  readonly line: number;
+  /** The row as it stands in the file, without its line end. */
+  readonly text: string;
+  /** MILLRACE_CSV, with the file and line in its message. */
+  readonly error: MillraceError;
+}
+
+export type CsvItem = CsvRow | CsvBadRow;
+
+/** At most one `read` is outstanding. */
+export interface CsvReader {
+  /** The columns of the file, in its order. */
+  readonly columns: readonly string[];
+  /** 1 to `max` rows, or null at the end and after `close`. After an error every read gives that error. */
+  read(max: number): Promise<readonly CsvItem[] | null>;
+  /** Releases the file; may be called at any time, also twice. */
+  close(): Promise<void>;
+}
+
+/** Opens a file and reads its header; throws MILLRACE_FILE, MILLRACE_CSV or MILLRACE_INVALID_OPTION. */
+export async function openCsvReader(options: CsvReaderOptions): Promise<CsvReader> {
+  const resolved = resolveReaderOptions(options);
+  throwIfAborted(resolved);
+  const source = await openByteSource(resolved);
+  const reader = new CsvFileReader(source, resolved);
+  try {
+    await reader.begin();
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+  return reader;
+}
+
+class CsvFileReader implements CsvReader {
+  columns: readonly string[] = [];
+  private readonly options: ResolvedReaderOptions;
+  private readonly source: ByteSource;
+  private readonly blocks: RecordBlocks;
+  private readonly parser: BlockParser;
+  private readonly quoteOrDelimiter: readonly [number, number];
+  /** What is left of the block that held the header. */
+  private ahead: RecordBlock | null = null;
+  private items: readonly CsvItem[] = [];
+  private at = 0;
+  private failure: unknown;
+  private closing: Promise<void> | undefined;
+  private readonly onAbort = (): void => {
+    this.close().catch(() => undefined);
+  };
+
+  constructor(source: ByteSource, options: ResolvedReaderOptions) {
+    this.source = source;
+    this.options = options;
+    const { path, delimiter, maxRowBytes, byteRange, startLine } = options;
+    const offset = (byteRange?.start ?? 0) + source.skippedBytes;
+    this.blocks = new RecordBlocks(source, { path, delimiter, maxRowBytes, offset, line: startLine });
+    this.parser = new BlockParser(delimiter);
+    this.quoteOrDelimiter = [34, delimiter.charCodeAt(0)];
+    options.signal?.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  /** Reads the header, where the file has one. */
+  async begin(): Promise<void> {
+    const { path, columns, headerNames, delimiter } = this.options;
+    if (headerNames !== undefined) {
+      this.columns = headerNames;
+      return;
+    }
+    for (let block = await this.blocks.next(); block !== null; block = await this.blocks.next()) {
+      const index = block.spans.findIndex((span) => !isBlank(block, span));
+      const span = block.spans[index];
+      if (span === undefined) continue;
+      this.ahead = { ...block, spans: block.spans.slice(index + 1) };
+      const { fault, line } = span;
+      const text = this.textOf(block, span);
+      if (fault !== undefined) {
+        throw new MillraceError('MILLRACE_CSV', `${path}, line ${fault.line}: in the header, ${describeFault(fault)}`);
+      }
+      const [names = []] = await this.parser.parse(text);
+      checkHeader({ path, line, names, columns, delimiter });
+      this.columns = names;
+      return;
+    }
+    throwIfAborted(this.options);
+    const wanted = columns.length === 0 ? '' : ` with ${list(columns)}`;
+    throw new MillraceError('MILLRACE_CSV', `${path} is empty: expected a header row${wanted}`);
+  }
+
+  async read(max: number): Promise<readonly CsvItem[] | null> {
+    if (this.failure !== undefined) throw this.failure;
+    throwIfAborted(this.options);
+    try {
+      while (this.at >= this.items.length) {
+        if (this.closing !== undefined) return null;
+        const block = this.ahead ?? (await this.blocks.next());
+        this.ahead = null;
+        if (block === null) {
+          await this.close();
+          return null;
+        }
+        this.items = await this.itemsOf(block);
+        this.at = 0;
+      }
+    } catch (error) {
+      throwIfAborted(this.options);
+      // Closed while it was reading: what the file said about that is nobody's business any more.
+      if (this.closing !== undefined) return null;
+      this.failure = error;
+      await this.close();
+      throw error;
+    }
+    throwIfAborted(this.options);
+    const items = this.items.slice(this.at, this.at + Math.max(1, max));
+    this.at += items.length;
+    if (this.at >= this.items.length) this.items = [];
+    return items;
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= this.release());
+  }
+
+  private async release(): Promise<void> {
+    this.options.signal?.removeEventListener('abort', this.onAbort);
+    this.items = [];
+    this.parser.close();
+    await this.source.close();
+  }
+
+  private async itemsOf(block: RecordBlock): Promise<CsvItem[]> {
+    const { path } = this.options;
+    this.checkEncoding(block);
+    const found: (RecordSpan | CsvBadRow)[] = [];
+    const pieces: string[] = [];
+    let sound = 0;
+    let from = 0;
+    let to = 0;
+    for (const span of block.spans) {
+      const bad = this.badRow(block, span);
+      if (bad === null) continue;
+      found.push(bad ?? span);
+      if (bad !== undefined) continue;
+      sound++;
+      if (span.start !== to) {
+        if (to > from) pieces.push(this.decode(block.bytes.subarray(from - block.start, to - block.start)));
+        from = span.start;
+      }
+      to = span.end;
+    }
+    if (to > from) pieces.push(this.decode(block.bytes.subarray(from - block.start, to - block.start)));
+    let rows: string[][] = [];
+    try {
+      if (sound > 0) rows = await this.parser.parse(pieces.join(''));
+    } catch (error) {
+      throw new MillraceError('MILLRACE_CSV', `${path}: fast-csv stopped with '${describeThrown(error)}'`, {
+        cause: error,
+      });
+    }
+    if (rows.length !== sound) {
+      const line = block.spans[0]?.line ?? 0;
+      throw new MillraceError(
+        'MILLRACE_CSV',
+        `${path}, from line ${line} on: fast-csv read ${rows.length} rows where there are ${sound}`,
+      );
+    }
+    let next = 0;
+    return found.map((item) => ('error' in item ? item : this.rowOf(block, item, rows[next++] as string[])));
+  }
+
+  /** undefined where the row is sound, null where it is no row. */
+  private badRow(block: RecordBlock, span: RecordSpan): CsvBadRow | null | undefined {
+    const { fault, fields, line } = span;
+    const expected = this.columns.length;
+    if (fault === undefined && fields === expected) return undefined;
+    if (fields === 1 && isBlank(block, span)) return null;
+    const where = `${this.options.path}, line ${fault?.line ?? line}`;
+    const what =
+      fault === undefined
+        ? `expected ${expected} ${expected === 1 ? 'field' : 'fields'}, got ${fields}; ` +
+          (fields < expected ? 'add what is missing' : 'quote a field that holds the delimiter')
+        : describeFault(fault, this.columns[fault.field - 1]);
+    return { line, text: this.textOf(block, span), error: new MillraceError('MILLRACE_CSV', `${where}: ${what}`) };
+  }
+
+  private rowOf(block: RecordBlock, span: RecordSpan, fields: string[]): CsvItem {
+    const { columns } = this;
+    // fast-csv drops a first field that is nothing but white space, and the row where it is the only field.
+    if (fields[0] === undefined || fields[0] === '') this.mendFirstField(block, span, fields);
+    if (fields.length !== columns.length) {
+      const what = `fast-csv read ${fields.length} fields where there are ${columns.length}`;
+      const error = new MillraceError('MILLRACE_CSV', `${this.options.path}, line ${span.line}: ${what}`);
+      return { line: span.line, text: this.textOf(block, span), error };
+    }
+    const values: Record<string, string> = {};
+    for (let i = 0; i < columns.length; i++) {
+      const column = columns[i] as string;
+      if (column !== '') values[column] = fields[i] as string;
+    }
+    return { line: span.line, values };
+  }
+
+  private mendFirstField(block: RecordBlock, span: RecordSpan, fields: string[]): void {
+    const firstByte = block.bytes[span.start - block.start] as number;
+    if (this.quoteOrDelimiter.includes(firstByte)) return;
+    const [first = ''] = this.textOf(block, span).split(this.options.delimiter, 1);
+    if (!first.includes('"')) fields[0] = first;
+  }
+
+  private textOf(block: RecordBlock, span: RecordSpan): string {
+    const bytes = block.bytes.subarray(span.start - block.start, span.textEnd - block.start);
+    this.checkEncoding({ ...block, bytes, start: span.start, spans: [span] });
+    return this.decode(bytes);
+  }
+
+  private decode(bytes: Buffer): string {
+    return bytes.toString(this.options.encoding === 'latin1' ? 'latin1' : 'utf8');
+  }
+
+  /** Bytes that are not UTF-8 would become U+FFFD without a word. */
+  private checkEncoding({ bytes, start, spans }: RecordBlock): void {
+    if (this.options.encoding === 'latin1' || isUtf8(bytes)) return;
+    const at = firstInvalidByte(bytes);
+    const span = spans.findLast((candidate) => candidate.start - start <= at);
+    const before = bytes.subarray((span?.start ?? start) - start, at).toString('latin1');
+    const line = (span?.line ?? 1) + (before.match(/\r\n|\r|\n/g)?.length ?? 0);
+    const byte = (bytes[at] ?? 0).toString(16).padStart(2, '0').toUpperCase();
+    throw new MillraceError(
+      'MILLRACE_CSV',
+      `${this.options.path}, line ${line}: byte 0x${byte} (byte ${start + at} of the text) is not UTF-8; ` +
+        "set the option `encoding` to 'latin1' if that is what it is, or convert the file",
+    );
+  }
+}
+
+function throwIfAborted({ path, signal }: ResolvedReaderOptions): void {
+  if (signal?.aborted !== true) return;
+  throw new MillraceError('MILLRACE_ABORTED', `Reading ${path} was cancelled`, { cause: signal.reason });
+}
+
+/** A line of nothing but spaces and tabs. */
+function isBlank({ bytes, start }: RecordBlock, span: RecordSpan): boolean {
+  for (let at = span.start - start; at < span.textEnd - start; at++) {
+    if (bytes[at] !== 0x20 && bytes[at] !== 0x09) return false;
+  }
+  return true;
+}
+
+function describeFault({ kind, field }: QuoteFault, column?: string): string {
+  const name = column === undefined || column === '' ? `field ${field}` : `field ${field} ('${column}')`;
+  return kind === 'bare quote'
+    ? `${name} has a quote in it but does not start with one; quote the whole field and double the quotes in it ("")`
+    : `${name} goes on behind its closing quote; double the quotes in it ("")`;
+}
+
+/** The decoder puts U+FFFD where it meets the first invalid byte; a U+FFFD that stands in the file is passed over. */
+function firstInvalidByte(bytes: Buffer): number {
+  const text = bytes.toString('utf8');
+  let at = 0;
+  let from = 0;
+  for (let i = text.indexOf('\uFFFD'); i >= 0; i = text.indexOf('\uFFFD', from)) {
+    at += Buffer.byteLength(text.slice(from, i));
+    if (!(bytes[at] === 0xef && bytes[at + 1] === 0xbf && bytes[at + 2] === 0xbd)) return at;
+    at += 3;
+    from = i + 1;
+  }
+  return at;
+}

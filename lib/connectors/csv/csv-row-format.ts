@@ -1,0 +1,93 @@
+/**
+ * Rows as CSV text: RFC 4180 by fast-csv's rules, with its bytes, at many times its speed.
+ *
+ * Promises: what this writes our reader reads back the same, number for number and character for character; the bytes
+ * are those of fast-csv's formatter, apart from four things it does silently: it drops NUL characters and lone
+ * surrogates (an error here), writes a Date in the local time zone's words (ISO 8601 here), writes an object as
+ * `[object Object]` (an error here) and writes the empty field of a single column as a blank line (`""` here).
+ */
+import { MillraceError, describeValue } from '../../core/errors.js';
+
+export interface RowFormatOptions {
+  readonly columns: readonly string[];
+  readonly delimiter: string;
+  readonly lineEnd: '\n' | '\r\n';
+  /** Put a `'` before strings that a spreadsheet would run as a formula. */
+  readonly escapeFormulas: boolean;
+}
+
+export class RowFormat {
+  readonly header: string;
+  private readonly options: RowFormatOptions;
+  private readonly mustQuote: RegExp;
+
+  constructor(options: RowFormatOptions) {
+    this.options = options;
+    // fast-csv quotes a `|` whatever the delimiter is. It puts the delimiter unescaped into a character class, where
+    // `^` and `]` would break it; here it is escaped.
+    this.mustQuote = new RegExp(`["\\r\\n|${options.delimiter.replace(/[\]\\^-]/, '\\$&')}]`);
+    this.header = this.checked(options.columns.map((column) => this.quoted(column)).join(options.delimiter), []);
+    this.header += options.lineEnd;
+  }
+
+  /** The text of these rows, each with its line end; throws MILLRACE_CSV for a value that CSV cannot hold. */
+  text(rows: readonly Readonly<Record<string, unknown>>[]): string {
+    const { columns, delimiter, lineEnd } = this.options;
+    let text = '';
+    for (const row of rows) {
+      let line = this.field(row[columns[0] as string], columns[0] as string);
+      if (line === '' && columns.length === 1) line = '""';
+      for (let i = 1; i < columns.length; i++) {
+        const column = columns[i] as string;
+        line += delimiter + this.field(row[column], column);
+      }
+      text += line + lineEnd;
+    }
+    return this.checked(text, rows);
+  }
+
+  private field(value: unknown, column: string): string {
+    switch (typeof value) {
+      case 'string': {
+        const { escapeFormulas } = this.options;
+        return this.quoted(escapeFormulas && /^[=+\-@\t\r]/.test(value) ? `'${value}` : value);
+      }
+      case 'number':
+      case 'bigint':
+      case 'boolean':
+        // A sign or point may be the delimiter.
+        return this.quoted(String(value));
+      case 'undefined':
+        return '';
+      default:
+        if (value === null) return '';
+        if (value instanceof Date && !Number.isNaN(value.getTime())) return this.quoted(value.toISOString());
+        throw new MillraceError(
+          'MILLRACE_CSV',
+          `Expected '${column}' to be a string, number, boolean, valid Date or nothing, got ${describeValue(value)}`,
+        );
+    }
+  }
+
+  private quoted(text: string): string {
+    return this.mustQuote.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  }
+
+  /** One test for all rows, because what it looks for is next to never there. */
+  private checked(text: string, rows: readonly Readonly<Record<string, unknown>>[]): string {
+    if (!UNWRITABLE.test(text)) return text;
+    for (const row of rows) {
+      for (const column of this.options.columns) {
+        const value = row[column];
+        if (typeof value !== 'string' || !UNWRITABLE.test(value)) continue;
+        throw new MillraceError(
+          'MILLRACE_CSV',
+          `'${column}' holds a NUL character or half of a surrogate pair, which CSV in UTF-8 cannot hold: ${describeValue(value)}`,
+        );
+      }
+    }
+    throw new MillraceError('MILLRACE_CSV', 'A column name holds a character which CSV in UTF-8 cannot hold');
+  }
+}
+
+const UNWRITABLE = /[\0\p{Surrogate}]/u;

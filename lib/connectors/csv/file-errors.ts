@@ -1,0 +1,55 @@
+/**
+ * What the operating system refuses, as one sentence that names the file, what it is, and the fix.
+ *
+ * Promise: the system's own error is always kept as the cause.
+ */
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { MillraceError, describeThrown } from '../../core/errors.js';
+
+/** A MILLRACE_FILE error for what `thrown` says about this file. */
+export function fileError(action: 'read' | 'write', path: string, thrown: unknown): MillraceError {
+  if (thrown instanceof MillraceError) return thrown;
+  return new MillraceError('MILLRACE_FILE', `Cannot ${action} ${path}: ${reasonOf(action, path, thrown)}`, {
+    cause: thrown,
+  });
+}
+
+function reasonOf(action: 'read' | 'write', path: string, thrown: unknown): string {
+  switch (systemCodeOf(thrown)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      if (action === 'write') return `the folder '${dirname(path)}' does not exist; create it first`;
+      return isAbsolute(path)
+        ? 'there is no such file; check the path'
+        : `there is no such file; check the path, which leads to ${resolve(path)}`;
+    case 'EISDIR':
+      return action === 'read'
+        ? 'it is a folder; name a file in it'
+        : 'it is a folder; name a file that may be written in it';
+    case 'EACCES':
+    case 'EPERM':
+      return `no permission; give yourself the right to ${action} it, or choose another file`;
+    case 'EROFS':
+      return 'the disk is read-only; choose another place';
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'the disk is full; free some space or choose another place';
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'too many files are open; close some or raise the limit';
+    default:
+      return messageOf(thrown);
+  }
+}
+
+/** The system's code of an error (`ENOENT`), where it has one. */
+export function systemCodeOf(thrown: unknown): string | undefined {
+  if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined;
+  return typeof thrown.code === 'string' ? thrown.code : undefined;
+}
+
+/** Like `describeThrown`, also for errors of another realm, as the system's are where tests run in a context. */
+export function messageOf(thrown: unknown): string {
+  const isError = typeof thrown === 'object' && thrown !== null && 'message' in thrown;
+  return isError && typeof thrown.message === 'string' ? thrown.message : describeThrown(thrown);
+}

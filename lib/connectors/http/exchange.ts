@@ -1,0 +1,152 @@
+/**
+ * One axios request over undici, redirects included. Loaded only by the adapter, with the first request.
+ */
+import { AxiosError, CanceledError, default as axios } from 'axios';
+import type { AxiosResponse, InternalAxiosRequestConfig } from 'axios';
+import { Agent } from 'undici';
+import { followRedirect, type Hop } from './redirect.js';
+import { receive, type Received } from './receive.js';
+import { unpack } from './unpack.js';
+import type { ExchangeSettings } from './undici-adapter.js';
+
+const DEFAULT_MAX_REDIRECTS = 5;
+
+export function makeAgent(connections: number, connectTimeoutMs: number): Agent {
+  return new Agent({
+    connections,
+    pipelining: 1,
+    // The attempt's own deadline covers all of these; undici's would only add timers, and never stop a slow drip.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: 30_000,
+    connect: { timeout: connectTimeoutMs },
+  });
+}
+
+export async function exchange(
+  config: InternalAxiosRequestConfig,
+  agent: Agent,
+  settings: ExchangeSettings,
+): Promise<AxiosResponse> {
+  const { maxContentLength = -1, maxRedirects = DEFAULT_MAX_REDIRECTS } = config;
+  const maxBytes = maxContentLength >= 0 ? maxContentLength : settings.maxResponseBytes;
+  const cancellation = new Cancellation(config);
+  try {
+    let hop = firstHop(config);
+    for (let redirects = 0; ; redirects++) {
+      const received = await receive(agent, hop, maxBytes, cancellation);
+      const location = received.headers['location'];
+      const isRedirect = received.status >= 300 && received.status < 400 && location !== undefined;
+      if (!isRedirect || maxRedirects === 0) return await settle(received, maxBytes, config);
+      if (redirects === maxRedirects) {
+        throw new AxiosError(`More than ${maxRedirects} redirects`, 'ERR_FR_TOO_MANY_REDIRECTS', config);
+      }
+      hop = followRedirect(hop, received.status, location, settings.credentialHeaders);
+    }
+  } catch (error) {
+    throw asAxiosError(error, config);
+  } finally {
+    cancellation.release();
+  }
+}
+
+function firstHop(config: InternalAxiosRequestConfig): Hop {
+  // Only `getUri` knows all about base URLs and parameters, but it costs as much as the rest of a request.
+  const isPlain = config.baseURL === undefined && config.params === undefined;
+  const url = new URL(isPlain ? (config.url ?? '') : axios.getUri(config));
+  const headers = config.headers.toJSON() as Record<string, string | string[]>;
+  const names = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  if (config.decompress !== false && !names.has('accept-encoding')) headers['accept-encoding'] = 'gzip, deflate, br';
+  if (!names.has('user-agent')) headers['user-agent'] = 'millrace';
+  const credentials = config.auth;
+  if (credentials !== undefined) {
+    const pair = Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64');
+    headers['authorization'] = `Basic ${pair}`;
+  }
+  return { url, method: (config.method ?? 'get').toUpperCase(), headers, body: bodyOf(config) };
+}
+
+function bodyOf(config: InternalAxiosRequestConfig): Hop['body'] {
+  const data = config.data as unknown;
+  if (data === undefined || data === null) return null;
+  if (typeof data === 'string' || data instanceof Uint8Array) return data;
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  throw new AxiosError(
+    'The undici adapter sends text and bytes; streams and forms need the adapter of axios',
+    'ERR_NOT_SUPPORT',
+    config,
+  );
+}
+
+async function settle(received: Received, maxBytes: number, config: InternalAxiosRequestConfig): Promise<AxiosResponse> {
+  const { status, statusText, headers } = received;
+  const body = config.decompress === false ? received.body : await unpack(received.body, headers, maxBytes);
+  const response: AxiosResponse = {
+    data: dataOf(body, config),
+    status,
+    statusText,
+    headers: headers as AxiosResponse['headers'],
+    config,
+    request: undefined,
+  };
+  const { validateStatus } = config;
+  if (typeof validateStatus !== 'function' || validateStatus(status)) return response;
+  const code = status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE;
+  throw new AxiosError(`Request failed with status code ${status}`, code, config, undefined, response);
+}
+
+function dataOf(body: Buffer, { responseType }: InternalAxiosRequestConfig): string | Buffer {
+  if (responseType === 'arraybuffer') return body;
+  const text = body.toString('utf8');
+  // A byte order mark is no part of the text, and JSON.parse refuses it.
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}
+
+function asAxiosError(error: unknown, config: InternalAxiosRequestConfig): unknown {
+  if (error instanceof AxiosError) return error;
+  const { message, code } = error as { message?: string; code?: string };
+  const wrapped = new AxiosError(message, code ?? AxiosError.ERR_NETWORK, config);
+  wrapped.cause = error as Error;
+  return wrapped;
+}
+
+/** The signal and the timeout of a request, as one thing to listen to. */
+export class Cancellation {
+  error: Error | undefined;
+  private readonly listeners = new Set<(error: Error) => void>();
+  private readonly signal: InternalAxiosRequestConfig['signal'];
+  private readonly timer: NodeJS.Timeout | undefined;
+
+  constructor(config: InternalAxiosRequestConfig) {
+    const { signal, timeout = 0 } = config;
+    this.signal = signal;
+    if (signal?.aborted === true) this.onAbort();
+    else signal?.addEventListener?.('abort', this.onAbort);
+    if (timeout > 0) {
+      this.timer = setTimeout(() => {
+        this.cancel(new AxiosError(`timeout of ${timeout}ms exceeded`, AxiosError.ECONNABORTED, config));
+      }, timeout);
+    }
+  }
+
+  whenCancelled(listener: (error: Error) => void): () => void {
+    this.listeners.add(listener);
+    return () => {
+      this.listeners.delete(listener);
+    };
+  }
+
+  release(): void {
+    clearTimeout(this.timer);
+    this.signal?.removeEventListener?.('abort', this.onAbort);
+  }
+
+  private readonly onAbort = (): void => {
+    this.cancel(new CanceledError());
+  };
+
+  private cancel(error: Error): void {
+    this.error ??= error;
+    for (const listener of this.listeners) listener(this.error);
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Calls over HTTP with axios: one request an attempt, or one for a group of them where the upstream takes arrays.
+ *
+ * Promises: every attempt of a record carries the same idempotency key; a cancelled attempt closes its connection (a
+ * group does when its last one is cancelled); an answer to a group comes apart again, each item to its own record.
+ */
+import type { AxiosInstance, AxiosRequestConfig } from 'axios';
+import type { Clock } from '../../core/ports.js';
+import type { Attempt, Caller, CallOutcomes } from '../../stream/call.js';
+import type { CallIdentity } from '../request-identity.js';
+import type { UrlTemplate } from '../request-url.js';
+import { explainFailure, type FailureContext } from './explain-failure.js';
+import { itemsOf, type ItemError } from './batch-answer.js';
+
+export interface HttpCallerParts<In, Out> {
+  readonly client: AxiosInstance;
+  readonly url: UrlTemplate;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Names of headers, or undefined where none is sent. */
+  readonly keyHeader: string | undefined;
+  readonly correlationHeader: string | undefined;
+  readonly sendsTrace: boolean;
+  readonly identity: CallIdentity;
+  readonly isIdempotent: boolean;
+  readonly responseType: 'json' | 'text';
+  readonly maxResponseBytes: number;
+  readonly maxRedirects: number;
+  readonly task: string;
+  readonly clock: Clock;
+  /** What is sent for a record; undefined: nothing. */
+  readonly bodyOf: (attempt: Attempt<In>) => unknown;
+  /** Makes an output of an answer, or throws. */
+  readonly read: (answer: unknown) => Out;
+  /** Set where a request carries several records. */
+  readonly batch?: { readonly errorOf: ((item: unknown) => ItemError | undefined) | undefined };
+}
+
+/** One request under way. */
+class Exchange<In> {
+  readonly abort = new AbortController();
+  readonly attempts: readonly Attempt<In>[];
+  wanted: number;
+
+  constructor(attempts: readonly Attempt<In>[]) {
+    this.attempts = attempts;
+    this.wanted = attempts.length;
+  }
+}
+
+export class HttpCaller<In, Out> implements Caller<In, Out> {
+  private readonly parts: HttpCallerParts<In, Out>;
+
+  constructor(parts: HttpCallerParts<In, Out>) {
+    this.parts = parts;
+  }
+
+  start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void {
+    if (this.parts.batch === undefined) for (const attempt of attempts) void this.ask([attempt], outcomes);
+    else void this.ask(attempts, outcomes);
+  }
+
+  cancel(attempt: Attempt<In>): void {
+    const exchange = attempt.handle;
+    if (!(exchange instanceof Exchange)) return;
+    attempt.handle = undefined;
+    if (--exchange.wanted === 0) exchange.abort.abort();
+  }
+
+  /** Never rejects. */
+  private async ask(given: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): Promise<void> {
+    const { client, batch } = this.parts;
+    const bodies: unknown[] = [];
+    const attempts = given.filter((attempt) => {
+      try {
+        bodies.push(this.parts.bodyOf(attempt));
+        return true;
+      } catch (error) {
+        outcomes.fail(attempt, error);
+        return false;
+      }
+    });
+    const [first] = attempts;
+    if (first === undefined) return;
+    const exchange = new Exchange(attempts);
+    for (const attempt of attempts) attempt.handle = exchange;
+    let data: unknown;
+    try {
+      const config = this.configOf(attempts, batch === undefined ? bodies[0] : bodies, exchange.abort.signal);
+      ({ data } = await client.request<unknown>(config));
+    } catch (error) {
+      const explained = explainFailure(error, this.context);
+      this.report(exchange, (attempt) => {
+        outcomes.fail(attempt, explained);
+      });
+      return;
+    }
+    if (batch === undefined) this.succeed(first, data, outcomes);
+    else this.takeApart(exchange, data, outcomes);
+  }
+
+  private succeed(attempt: Attempt<In>, answer: unknown, outcomes: CallOutcomes<In, Out>): void {
+    if (attempt.handle === undefined) return;
+    attempt.handle = undefined;
+    let output: Out;
+    try {
+      output = this.parts.read(answer);
+    } catch (error) {
+      outcomes.fail(attempt, error);
+      return;
+    }
+    outcomes.succeed(attempt, output);
+  }
+
+  private takeApart(exchange: Exchange<In>, answer: unknown, outcomes: CallOutcomes<In, Out>): void {
+    const { attempts } = exchange;
+    const items = itemsOf(answer, attempts.length, this.parts.batch?.errorOf, this.context);
+    attempts.forEach((attempt, index) => {
+      const item = Array.isArray(items) ? (items[index] as (typeof items)[number]) : { error: items };
+      if (!('error' in item)) this.succeed(attempt, item.answer, outcomes);
+      else if (attempt.handle !== undefined) {
+        attempt.handle = undefined;
+        outcomes.fail(attempt, item.error);
+      }
+    });
+  }
+
+  /** Those that were cancelled meanwhile are nobody's business any more. */
+  private report(exchange: Exchange<In>, tell: (attempt: Attempt<In>) => void): void {
+    for (const attempt of exchange.attempts) {
+      if (attempt.handle === undefined) continue;
+      attempt.handle = undefined;
+      tell(attempt);
+    }
+  }
+
+  private configOf(attempts: readonly Attempt<In>[], body: unknown, signal: AbortSignal): AxiosRequestConfig {
+    const { url, method, responseType, maxResponseBytes, maxRedirects } = this.parts;
+    const { call } = attempts[0] as Attempt<In>;
+    const config: AxiosRequestConfig = {
+      url: url.fill(call.record),
+      method,
+      headers: this.headersFor(attempts),
+      signal,
+      responseType,
+      // Else a body that is cut off would pass as text.
+      transitional: { silentJSONParsing: false },
+      maxContentLength: maxResponseBytes,
+      maxRedirects,
+    };
+    if (body !== undefined) config.data = body;
+    return config;
+  }
+
+  private headersFor(attempts: readonly Attempt<In>[]): Record<string, string> {
+    const { headers, keyHeader, correlationHeader, sendsTrace, identity } = this.parts;
+    const { lineage } = (attempts[0] as Attempt<In>).call;
+    const sent: Record<string, string> = { ...headers };
+    if (keyHeader !== undefined) {
+      sent[keyHeader] = attempts.length === 1 ? identity.key(lineage) : identity.keys(attempts.map(({ call }) => call.lineage));
+    }
+    if (correlationHeader !== undefined) sent[correlationHeader] = identity.correlationId(lineage);
+    if (sendsTrace) sent['traceparent'] = identity.traceparent(lineage);
+    return sent;
+  }
+
+  private get context(): FailureContext {
+    const { url, task, isIdempotent, clock } = this.parts;
+    return { upstream: url.label, task, isIdempotent, now: clock.now() };
+  }
+}

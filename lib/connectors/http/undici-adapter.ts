@@ -1,0 +1,78 @@
+/**
+ * An axios adapter on undici: the axios that users know (instances, headers, interceptors), with connections that are
+ * kept alive and several times the requests a second of axios's own adapter.
+ *
+ * Promises: an answer never takes more memory than `maxResponseBytes`, as sent or unpacked; a redirect to another origin
+ * carries no credentials; whoever aborts a request gets its connection closed, however slowly it drips; making an
+ * adapter loads and opens nothing.
+ */
+import type { AxiosAdapter } from 'axios';
+import type { Agent } from 'undici';
+import { MillraceError, describeValue } from '../../core/errors.js';
+import { checkCount, checkKeys } from '../../stream/policy.js';
+
+export interface UndiciAdapterOptions {
+  /** The most connections an origin. Default 64. */
+  readonly connections?: number;
+  /** The most bytes of an answer, both as sent and unpacked. A config's `maxContentLength` goes first. Default 10 MiB. */
+  readonly maxResponseBytes?: number;
+  /** Milliseconds to connect in. Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** Headers that stay with the origin they were meant for, beside authorization, cookie, proxy-authorization, x-api-key. */
+  readonly credentialHeaders?: readonly string[];
+}
+
+/** What an exchange needs to know, resolved. */
+export interface ExchangeSettings {
+  readonly maxResponseBytes: number;
+  readonly credentialHeaders: ReadonlySet<string>;
+}
+
+/** Give it to `axios.create({ adapter })`; whoever makes one closes it. */
+export interface UndiciAdapter extends AxiosAdapter {
+  /** Closes every connection; requests under way fail. */
+  close(): Promise<void>;
+}
+
+const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization', 'x-api-key'];
+export const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
+
+/** @example const client = axios.create({ baseURL, adapter: undiciAdapter({ connections: 32 }) }) */
+export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter {
+  checkKeys('undiciAdapter', options, ['connections', 'maxResponseBytes', 'connectTimeoutMs', 'credentialHeaders']);
+  const { connections = 64, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, connectTimeoutMs = 10_000 } = options;
+  const { credentialHeaders = [] } = options;
+  checkCount('connections', connections);
+  checkCount('maxResponseBytes', maxResponseBytes);
+  checkCount('connectTimeoutMs', connectTimeoutMs);
+  const settings: ExchangeSettings = {
+    maxResponseBytes,
+    credentialHeaders: new Set([...CREDENTIALS, ...credentialHeaders.map((name) => checkHeaderName(name))]),
+  };
+  // Loaded with the first request: a program that makes none does not pay for undici.
+  let loading: Promise<{ agent: Agent; exchange: typeof import('./exchange.js') }> | undefined;
+  let loaded: Awaited<typeof loading>;
+  const load = async (): Promise<NonNullable<typeof loaded>> => {
+    const exchange = await import('./exchange.js');
+    loaded = { agent: exchange.makeAgent(connections, connectTimeoutMs), exchange };
+    return loaded;
+  };
+  const adapter: AxiosAdapter = (config) => {
+    if (loaded !== undefined) return loaded.exchange.exchange(config, loaded.agent, settings);
+    loading ??= load();
+    return loading.then(({ agent, exchange }) => exchange.exchange(config, agent, settings));
+  };
+  return Object.assign(adapter, {
+    close: async () => {
+      await (await loading)?.agent.destroy();
+    },
+  });
+}
+
+function checkHeaderName(name: unknown): string {
+  if (typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name)) return name.toLowerCase();
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`credentialHeaders\` to be names of headers, got ${describeValue(name)}`,
+  );
+}

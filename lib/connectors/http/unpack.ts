@@ -1,0 +1,52 @@
+/**
+ * Unpacks what an upstream sent compressed. Promise: never more than the limit comes out, so a small body that inflates
+ * to gigabytes costs the limit and no more; an answer that is not what it says is refused as unreadable.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate, type InputType, type ZlibOptions } from 'node:zlib';
+import { UpstreamError } from '../../core/upstream-error.js';
+import { describeThrown } from '../../core/errors.js';
+import { tooLarge } from './receive.js';
+
+type Unpacker = (packed: InputType, options: ZlibOptions) => Promise<Buffer>;
+
+const UNPACKERS: Readonly<Record<string, Unpacker>> = {
+  gzip: promisify(gunzip) as Unpacker,
+  'x-gzip': promisify(gunzip) as Unpacker,
+  deflate: promisify(inflate) as Unpacker,
+  br: promisify(brotliDecompress) as Unpacker,
+};
+
+/** Servers nest encodings at most once or twice; a hundred of them is an attack. */
+const MAX_ENCODINGS = 3;
+
+export async function unpack(body: Buffer, headers: IncomingHttpHeaders, maxBytes: number): Promise<Buffer> {
+  const given = headers['content-encoding'];
+  if (given === undefined || body.length === 0) return body;
+  const encodings = given
+    .split(',')
+    .map((encoding) => encoding.trim().toLowerCase())
+    .filter((encoding) => encoding !== '' && encoding !== 'identity');
+  if (encodings.length > MAX_ENCODINGS) throw unreadable(`it is packed ${encodings.length} times`);
+  let unpacked = body;
+  for (const encoding of encodings.reverse()) {
+    const unpacker = UNPACKERS[encoding];
+    if (unpacker === undefined) throw unreadable(`nobody knows how to unpack '${encoding}'`);
+    try {
+      unpacked = await unpacker(unpacked, { maxOutputLength: maxBytes });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(maxBytes + 1, maxBytes);
+      throw unreadable(describeThrown(error), error);
+    }
+  }
+  return unpacked;
+}
+
+function unreadable(why: string, cause?: unknown): UpstreamError {
+  return new UpstreamError('MILLRACE_BAD_RESPONSE', `The answer cannot be unpacked: ${why}`, {
+    cause,
+    blame: 'record',
+    retryable: true,
+  });
+}

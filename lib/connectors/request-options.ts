@@ -1,0 +1,160 @@
+/**
+ * The options of a request task: as given, and resolved into policies. Promise: checked once, at the door; an option
+ * that does not apply to the transport is refused, never ignored.
+ */
+import type { AxiosInstance } from 'axios';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { Awaitable, RecordContext } from '../core/ports.js';
+import type { Schema } from '../core/schema.js';
+import { AdaptiveConcurrency, FixedConcurrency } from '../stream/adaptive-concurrency.js';
+import { callPolicies, CallPolicies, type CallPolicy, type PolicySlots } from '../stream/call-policies.js';
+import { CallTimeout } from '../stream/call-timeout.js';
+import { CircuitBreaker, type CircuitBreakerOptions } from '../stream/circuit-breaker.js';
+import { fairBy } from '../stream/fairness.js';
+import { HedgePolicy, type HedgeOptions } from '../stream/hedge-policy.js';
+import { checkCount, checkKeys, checkNumber } from '../stream/policy.js';
+import { RateLimit, type RateLimitOptions } from '../stream/rate-limit.js';
+import { RetryPolicy, type RetryOptions } from '../stream/retry-policy.js';
+import type { SharedLimiter } from '../stream/shared-limiter.js';
+import { checkFunction, type TaskOptions } from '../tasks/task.js';
+import type { ItemError } from './http/batch-answer.js';
+import type { WebSocketOptions } from './websocket/web-socket-options.js';
+
+export interface RequestOptions<In, Out> extends TaskOptions<In, Out> {
+  /**
+   * Where to send requests, or how to find it out once, when the run opens. http:, https:, ws: or wss:. Fields of the
+   * record may fill path and query: `https://api/members/{id}`.
+   */
+  readonly url: string | (() => Awaitable<string>);
+  /** HTTP: default POST. WebSocket: the JSON-RPC method, such as 'ats.predict'; it must be named. */
+  readonly method?: string;
+  /** What is sent for a record, as JSON. Default: the record itself; nothing for GET, HEAD and DELETE. */
+  readonly body?: (record: In, context: RecordContext) => unknown;
+  /** Of every request; over WebSocket, of the handshake. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Checks what came back; it is what the task emits. */
+  readonly response?: Schema<Out>;
+  /** Emit in input order instead of as records finish. Default false. */
+  readonly ordered?: boolean;
+
+  /** The most calls in flight; 'auto' finds the best number. Default 64 over HTTP, 512 over WebSocket. */
+  readonly concurrency?: number | 'auto' | AdaptiveConcurrency;
+  /** The most milliseconds of one attempt, from its start to the last byte of the answer. Default 30,000. */
+  readonly timeoutMs?: number;
+  /** The most milliseconds of all attempts of a record. Default: none, the budget of `retry` bounds them. */
+  readonly recordTimeoutMs?: number;
+  /** Default: 5 attempts within two minutes; false: one attempt. */
+  readonly retry?: RetryPolicy | RetryOptions | false;
+  /** Records a second. Default: no limit. */
+  readonly rateLimit?: RateLimit | RateLimitOptions;
+  /** Default: pauses the task while the upstream is down, and fails the run after five minutes; false: never pauses. */
+  readonly breaker?: CircuitBreaker | CircuitBreakerOptions | false;
+  /** A second try for slow calls. Default: none. */
+  readonly hedge?: HedgePolicy | HedgeOptions | boolean;
+  /** A limit shared with other tasks. */
+  readonly limiter?: SharedLimiter;
+  /** Records take turns by this key. */
+  readonly fairBy?: (record: In) => unknown;
+  /** A set to start from; the options above hold before it. */
+  readonly policies?: CallPolicies | CallPolicy;
+
+  /** The name of the header, or of the member of a JSON-RPC call, that carries the idempotency key; false sends none. */
+  readonly idempotencyKey?: string | false;
+  /** The header with the correlation id, default 'x-correlation-id'; false sends none. HTTP only. */
+  readonly correlationId?: string | false;
+  /** Send W3C traceparent: default true over HTTP, false over WebSocket, where every call carries its own. */
+  readonly trace?: boolean;
+
+  /** The most bytes of an answer, as sent and unpacked. Default 10 MiB. */
+  readonly maxResponseBytes?: number;
+
+  /** Several records in one request whose body is an array. HTTP only; a WebSocket does so by itself. */
+  readonly batch?: BatchOptions;
+  /** What an answer is. Default 'json'. HTTP only. */
+  readonly responseType?: 'json' | 'text';
+  /** Default 5; 0 takes a redirect as an answer. HTTP only. */
+  readonly maxRedirects?: number;
+  /** More headers that must not follow a redirect to another origin. HTTP only. */
+  readonly credentialHeaders?: readonly string[];
+  /** An axios instance of your own, with its interceptors, adapter and agents. Default: one a run, over undici. HTTP only. */
+  readonly axios?: AxiosInstance;
+  /** WebSocket only. */
+  readonly websocket?: WebSocketOptions;
+}
+
+export interface BatchOptions {
+  /** The most records of one request, up to 1,000. */
+  readonly max: number;
+  /** The most milliseconds a record waits for company. Default 5. */
+  readonly waitMs?: number;
+  /** What an item of the answer says went wrong. Default: its `error` member. */
+  readonly errorOf?: (item: unknown) => ItemError | undefined;
+}
+
+const HTTP_ONLY = ['batch', 'responseType', 'maxRedirects', 'credentialHeaders', 'axios', 'correlationId'] as const;
+const SOCKET_ONLY = ['websocket'] as const;
+const KEYS = [
+  ...['description', 'onFailure', 'input', 'output', 'url', 'method', 'body', 'headers', 'response', 'ordered'],
+  ...['concurrency', 'timeoutMs', 'recordTimeoutMs', 'retry', 'rateLimit', 'breaker', 'hedge', 'limiter', 'fairBy'],
+  ...['policies', 'idempotencyKey', 'trace', 'maxResponseBytes', ...HTTP_ONLY, ...SOCKET_ONLY],
+];
+
+/** Everything that can be checked before the URL is known. */
+export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): void {
+  checkKeys('A requestTask', options, KEYS);
+  const { body, fairBy: keyOf, maxResponseBytes, maxRedirects, batch, idempotencyKey } = options;
+  if (body !== undefined) checkFunction('`body` of a requestTask', body);
+  if (keyOf !== undefined) checkFunction('`fairBy` of a requestTask', keyOf);
+  if (maxResponseBytes !== undefined) checkCount('maxResponseBytes', maxResponseBytes);
+  if (maxRedirects !== undefined) checkCount('maxRedirects', maxRedirects, 0);
+  if (options.timeoutMs !== undefined) checkNumber('timeoutMs', options.timeoutMs, 1);
+  if (options.recordTimeoutMs !== undefined) checkNumber('recordTimeoutMs', options.recordTimeoutMs, 1);
+  if (typeof idempotencyKey === 'string' && !/^[\w-]+$/.test(idempotencyKey)) {
+    throw refuse(`Expected \`idempotencyKey\` to be a name of letters, digits and hyphens, got ${describeValue(idempotencyKey)}`);
+  }
+  if (batch === undefined) return;
+  checkKeys('`batch`', batch, ['max', 'waitMs', 'errorOf']);
+  checkCount('batch.max', batch.max);
+  checkNumber('batch.max', batch.max, 1, 1000);
+  if (batch.waitMs !== undefined) checkNumber('batch.waitMs', batch.waitMs, 0);
+  if (batch.errorOf !== undefined) checkFunction('`batch.errorOf`', batch.errorOf);
+}
+
+/** Refuses what does not go with the transport the URL names. */
+export function checkTransport(options: object, isSocket: boolean, task: string): void {
+  const [others, here, there] = isSocket ? [HTTP_ONLY, 'WebSocket', 'HTTP'] : [SOCKET_ONLY, 'HTTP', 'WebSocket'];
+  const wrong = others.find((key) => (options as Record<string, unknown>)[key] !== undefined);
+  if (wrong === undefined) return;
+  throw refuse(`\`${wrong}\` of '${task}' is for ${there}, and its URL is ${here}. Leave it out, or change the URL`);
+}
+
+/** The policies these options mean. */
+export function policiesOf<In, Out>(options: RequestOptions<In, Out>): CallPolicies {
+  const { policies, concurrency, retry, rateLimit, breaker, hedge, limiter, fairBy: keyOf } = options;
+  const base = policies === undefined ? new CallPolicies() : callPolicies(policies);
+  const { timeoutMs = base.timeout.attemptMs, recordTimeoutMs = base.timeout.recordMs } = options;
+  const slots: PolicySlots = {
+    timeout: new CallTimeout({ attemptMs: timeoutMs, recordMs: recordTimeoutMs }),
+    ...(concurrency === undefined ? {} : { concurrency: concurrencyOf(concurrency) }),
+    ...(retry === undefined ? {} : { retry: retry === false ? new RetryPolicy({ attempts: 1 }) : valueOf(RetryPolicy, retry) }),
+    ...(rateLimit === undefined ? {} : { rateLimit: valueOf(RateLimit, rateLimit) }),
+    ...(breaker === undefined ? {} : { breaker: breaker === false ? false : valueOf(CircuitBreaker, breaker) }),
+    ...(hedge === undefined ? {} : { hedge: typeof hedge === 'boolean' ? hedge && new HedgePolicy() : valueOf(HedgePolicy, hedge) }),
+    ...(limiter === undefined ? {} : { limiter }),
+    ...(keyOf === undefined ? {} : { fairness: fairBy(keyOf) }),
+  };
+  return base.with(slots);
+}
+
+function concurrencyOf(given: number | 'auto' | AdaptiveConcurrency): FixedConcurrency | AdaptiveConcurrency {
+  if (given === 'auto') return new AdaptiveConcurrency();
+  return given instanceof AdaptiveConcurrency ? given : new FixedConcurrency(given);
+}
+
+function valueOf<Options, Policy extends object>(type: new (options: Options) => Policy, given: Policy | Options): Policy {
+  return given instanceof type ? given : new type(given as Options);
+}
+
+function refuse(message: string): MillraceError {
+  return new MillraceError('MILLRACE_INVALID_OPTION', message);
+}

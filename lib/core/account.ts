@@ -1,0 +1,114 @@
+/**
+ * The account of one task: what went in, came out, was skipped, was dead-lettered. Promise (law of conservation): at
+ * every step in = out + skipped + dead-lettered + in flight, where *in flight* is what the task itself says it holds
+ * (queued, running, waiting to leave in order), not a number derived from the other four.
+ */
+import { MillraceError } from './errors.js';
+
+/** How many different skip reasons are counted by name; the rest share one line. */
+const MAX_REASONS = 64;
+const OTHER_REASONS = 'other reasons';
+
+/** What a task holds at this moment. */
+export interface Held {
+  /** Taken in, not started. */
+  readonly queued: number;
+  /** Started, not finished. */
+  readonly running: number;
+  /** Finished, waiting to leave (for order, or for a joining partner). */
+  readonly waiting: number;
+}
+
+const NOTHING_HELD: Held = { queued: 0, running: 0, waiting: 0 };
+
+/** The account of a task at one moment. */
+export interface TaskCounts {
+  readonly in: number;
+  readonly out: number;
+  readonly skipped: number;
+  readonly deadLettered: number;
+  readonly inFlight: number;
+}
+
+export class TaskAccount {
+  readonly task: string;
+  in = 0;
+  out = 0;
+  skipped = 0;
+  deadLettered = 0;
+  /** Failures met, also those that a policy turned into a skip or a fallback value. */
+  failed = 0;
+  /** Attempts beyond the first. */
+  retried = 0;
+  /** Monotonic milliseconds of the first and the last thing that happened here; undefined before that. */
+  firstAtMs: number | undefined;
+  lastAtMs: number | undefined;
+  private readonly reasons = new Map<string, number>();
+  private look: () => Held = () => NOTHING_HELD;
+  private oneToOne = true;
+
+  constructor(task: string) {
+    this.task = task;
+  }
+
+  get held(): Held {
+    return this.look();
+  }
+
+  get inFlight(): number {
+    const { queued, running, waiting } = this.look();
+    return queued + running + waiting;
+  }
+
+  get skipReasons(): ReadonlyMap<string, number> {
+    return this.reasons;
+  }
+
+  /** The task tells how to look at what it holds. A task that holds nothing between calls need not. */
+  watch(look: () => Held): void {
+    this.look = look;
+  }
+
+  /** A boundary: outputs are not one-to-one with inputs, so what was taken in counts as ended when it is let go of. */
+  countsOutputsApart(): void {
+    this.oneToOne = false;
+  }
+
+  get isOneToOne(): boolean {
+    return this.oneToOne;
+  }
+
+  countSkip(reason: string, count = 1): void {
+    this.skipped += count;
+    const key = this.reasons.has(reason) || this.reasons.size < MAX_REASONS ? reason : OTHER_REASONS;
+    this.reasons.set(key, (this.reasons.get(key) ?? 0) + count);
+  }
+
+  touch(nowMs: number): void {
+    this.firstAtMs ??= nowMs;
+    this.lastAtMs = nowMs;
+  }
+
+  assertConservation(): void {
+    if (!this.oneToOne) return;
+    const accounted = this.out + this.skipped + this.deadLettered + this.inFlight;
+    if (this.in !== accounted) {
+      throw new MillraceError(
+        'MILLRACE_CONSERVATION',
+        `Task '${this.task}' does not balance: in ${this.in} ≠ out ${this.out} + skipped ${this.skipped} + ` +
+          `dead-lettered ${this.deadLettered} + in flight ${this.inFlight}. The run stops, because a wrong answer is worse`,
+      );
+    }
+  }
+}
+
+/** The account at this moment, as events and summaries show it. */
+export function countsOf(account: TaskAccount): TaskCounts {
+  return {
+    in: account.in,
+    out: account.out,
+    skipped: account.skipped,
+    deadLettered: account.deadLettered,
+    inFlight: account.inFlight,
+  };
+}

@@ -1,0 +1,17 @@
+/** The port of time: the machine's clock in production, a virtual one in a test. */
+
+/**
+ * Time, as the run sees it.
+ *
+ * Contract: `schedule` calls `action` at most once, not before `delayMs`, never synchronously, and never after the
+ * returned function was called. Delays above 2^31−1 ms are waited for in full. `defer` calls in the next turn of the
+ * event loop. Timers do not keep a process alive by themselves once the run has ended.
+ */
+export interface Clock {
+  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  now(): number;
+  /** Milliseconds from an arbitrary start; never goes back. */
+  monotonicMs(): number;
+  schedule(delayMs: number, action: () => void): () => void;
+  defer(action: () => void): void;
+}

@@ -1,0 +1,95 @@
+/**
+ * Every error millrace raises on purpose: a stable code, the thing that is wrong, what was got, what to do.
+ *
+ * Promise: nothing in this code base decides by an error's message, only by `code` and `retryable`;
+ * `spec/core/errors.spec.ts` holds this table against the documented one.
+ */
+
+/** Stable error codes, with the sentence that documents each. */
+export const ERROR_CODES = {
+  MILLRACE_ABORTED: 'The run was cancelled before the work was done.',
+  MILLRACE_AGGREGATE_OVERFLOW: 'An aggregate holds more keys than `maxKeys` allows.',
+  MILLRACE_BAD_RESPONSE: 'What the upstream sent cannot be read: not JSON, cut off, or for no call that was made.',
+  MILLRACE_BUFFER_OVERFLOW: 'A source or operator pushed faster than its consumer took, and the policy is `error`.',
+  MILLRACE_COLLECT_OVERFLOW: 'An `all` join or a `gather` collected more records than its limit.',
+  MILLRACE_CONFIG: 'The configuration is missing, malformed or does not fit its schema.',
+  MILLRACE_CONSERVATION: 'A law of the ledger broke: a record was lost or duplicated. The run stops.',
+  MILLRACE_CSV: 'A CSV file, its header or one of its rows is not what was declared.',
+  MILLRACE_CYCLE: 'Tasks depend on each other in a circle.',
+  MILLRACE_DUPLICATE_TASK: 'Two tasks of one workflow carry the same name.',
+  MILLRACE_EVICTED: 'A keyed join gave up waiting for a match because its state was full.',
+  MILLRACE_FILE: 'A file or folder cannot be read or written as asked.',
+  MILLRACE_HTTP_STATUS: 'The upstream answered with a status that is not a success.',
+  MILLRACE_INVALID_INPUT: 'A record does not fit the input schema of the task.',
+  MILLRACE_INVALID_OPTION: 'An option has a value outside of what it accepts.',
+  MILLRACE_INVALID_OUTPUT: 'What a task produced does not fit its output schema.',
+  MILLRACE_JOIN: 'Dependencies cannot be joined the way that was asked.',
+  MILLRACE_NETWORK: 'The upstream could not be reached or the connection broke.',
+  MILLRACE_RESPONSE_LIMIT: 'An answer of the upstream is larger than `maxResponseBytes`, as sent or unpacked.',
+  MILLRACE_RPC: 'The upstream answered a JSON-RPC call with an error.',
+  MILLRACE_SOURCE_WITHOUT_OUTPUT: 'A source has no dependents, so nothing reads what it emits.',
+  MILLRACE_STALLED: 'The window is full while nothing is queued or running: the run cannot go on.',
+  MILLRACE_TASK: 'A task’s own code threw; the cause holds what it threw.',
+  MILLRACE_THREAD: 'A worker thread died (exit, out of memory, uncaught error) while it worked on the record.',
+  MILLRACE_TIMEOUT: 'One attempt took longer than its timeout; its outcome is unknown.',
+  MILLRACE_UNCLONABLE: 'A record or a result cannot be copied to or from a worker thread.',
+  MILLRACE_UNKNOWN_TASK: 'A dependency or an output names a task that does not exist.',
+  MILLRACE_UNKNOWN_WORKFLOW: 'No workflow of that name or at that path can be loaded.',
+  MILLRACE_UNREACHABLE: 'A task that is not a source depends on nothing, so no record can reach it.',
+  MILLRACE_UPSTREAM_DOWN: 'The upstream stayed down past the deadline of the circuit breaker. The run stops.',
+  MILLRACE_USAGE: 'The command line has a command, an option or a value that is not understood.',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface ErrorDetails {
+  /** What was caught, kept whole. */
+  readonly cause?: unknown;
+  /** Whether another attempt may succeed. Default false. */
+  readonly retryable?: boolean;
+}
+
+/** The one error class of the engine. `message` names the thing, what was got and what to do. */
+export class MillraceError extends Error {
+  override readonly name = 'MillraceError';
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.code = code;
+    this.retryable = details.retryable ?? false;
+  }
+}
+
+/** An error that no failure policy may turn into anything else: the whole task is wrong, not one record. */
+export class FatalTaskError extends MillraceError {}
+
+/** What a thrown value says, in one line; also for `throw undefined` and other things that are not errors. */
+export function describeThrown(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message === '' ? thrown.name : thrown.message;
+  return `a value that is not an Error was thrown: ${describeValue(thrown)}`;
+}
+
+/** The stable code a thrown value carries, or `MILLRACE_TASK` where it carries none. */
+export function codeOf(thrown: unknown): string {
+  if (typeof thrown === 'object' && thrown !== null && 'code' in thrown && typeof thrown.code === 'string') {
+    return thrown.code;
+  }
+  return 'MILLRACE_TASK';
+}
+
+/** A value and its type, cut to a readable length, for "got …" in messages. */
+export function describeValue(value: unknown, limit = 80): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'function') return `a function${value.name === '' ? '' : ` named ${value.name}`}`;
+  let text: string;
+  try {
+    // Symbols have no JSON: TypeScript does not know that stringify may give undefined.
+    text = typeof value === 'symbol' ? value.toString() : JSON.stringify(value);
+  } catch {
+    text = Object.prototype.toString.call(value);
+  }
+  const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
+  return `${cut} (${Array.isArray(value) ? 'array' : typeof value})`;
+}

@@ -1,0 +1,88 @@
+/**
+ * Reads an iterable ahead of its reader, in batches that grow while the reader is busy. Promises: never more than `limit`
+ * items ahead; what came before an error is given before it; `close` ends the iteration.
+ */
+import type { ItemReader } from './executor.js';
+
+const LIMIT = 512;
+
+export class ItemPump<T> implements ItemReader<T> {
+  private items: T[] = [];
+  private isOver = false;
+  private failure: { readonly error: unknown } | undefined;
+  private wakeReader: (() => void) | undefined;
+  private wakePump: (() => void) | undefined;
+  private readonly defer: (action: () => void) => void;
+
+  /** @param defer calls in the next turn of the event loop: items that come in one turn leave together. */
+  constructor(source: Iterable<T> | AsyncIterable<T> | Promise<Iterable<T> | AsyncIterable<T>>, defer: (action: () => void) => void) {
+    this.defer = defer;
+    void this.pump(source);
+  }
+
+  async read(): Promise<readonly T[] | null> {
+    if (this.items.length === 0 && !this.hasEnded()) {
+      await new Promise<void>((resolve) => {
+        this.wakeReader = () => {
+          this.defer(resolve);
+        };
+      });
+    }
+    const { items } = this;
+    this.items = [];
+    this.wakePump?.();
+    if (items.length > 0) return items;
+    if (this.failure !== undefined) throw this.failure.error;
+    return null;
+  }
+
+  close(): void {
+    this.isOver = true;
+    this.items = [];
+    this.wakePump?.();
+    this.wake();
+  }
+
+  /** Asked anew after every wait: it may have been closed meanwhile. */
+  private hasEnded(): boolean {
+    return this.isOver || this.failure !== undefined;
+  }
+
+  private async pump(source: Iterable<T> | AsyncIterable<T> | Promise<Iterable<T> | AsyncIterable<T>>): Promise<void> {
+    try {
+      const items = await source;
+      if (Symbol.asyncIterator in items) {
+        for await (const item of items) if (this.push(item) && (await this.isStopped())) break;
+      } else {
+        for (const item of items) if (this.push(item) && (await this.isStopped())) break;
+      }
+      this.isOver = true;
+    } catch (error) {
+      this.failure = { error };
+    }
+    this.wake();
+  }
+
+  /** Whether the pump has to wait or end. */
+  private push(item: T): boolean {
+    if (this.isOver) return true;
+    this.items.push(item);
+    this.wake();
+    return this.items.length >= LIMIT;
+  }
+
+  private async isStopped(): Promise<boolean> {
+    while (this.items.length >= LIMIT && !this.hasEnded()) {
+      await new Promise<void>((resolve) => {
+        this.wakePump = resolve;
+      });
+    }
+    return this.hasEnded();
+  }
+
+  private wake(): void {
+    const wake = this.wakeReader;
+    this.wakeReader = undefined;
+    wake?.();
+  }
+}

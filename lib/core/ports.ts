@@ -1,0 +1,146 @@
+/**
+ * The ports: what the engine asks of its surroundings, and what it gives to a task. Everything a task may touch of a
+ * run stands here, so a test can run any task with a clock, a seed and a recording store of its own.
+ */
+import type { TaskAccount } from './account.js';
+import type { CallNews } from './call-event.js';
+import type { Clock } from './clock.js';
+import type { Executor } from './executor.js';
+import type { Family } from './family.js';
+import type { RootLedger } from './ledger.js';
+import type { Gone, Lineage } from './record.js';
+import type { Turn } from './turn.js';
+
+export type { Clock } from './clock.js';
+
+/** A value, or a promise of it. */
+export type Awaitable<T> = T | PromiseLike<T>;
+
+/** Where a lineage was born: serialisable and unique across processes. */
+export interface LineageId {
+  readonly root: string;
+  readonly partition: number;
+  readonly number: Lineage;
+}
+
+/** A record that was given up. Times are milliseconds since 1970. */
+export interface DeadLetter {
+  readonly runId: string;
+  readonly task: string;
+  readonly lineage: LineageId;
+  readonly record: unknown;
+  readonly attempts: number;
+  readonly code: string;
+  readonly message: string;
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+/**
+ * Where dead letters go.
+ *
+ * Contract: `write` is called in the order the records were given up and never after `close`; it takes the letter at
+ * once and may say by `isFull` that sources should wait; `whenReady` calls back once it can take more. `close` resolves
+ * when every letter is durable. A store that cannot write rejects `close` and reports through `whenBroken`.
+ */
+export interface DeadLetterStore {
+  write(letter: DeadLetter): void;
+  readonly isFull: boolean;
+  whenReady(listener: () => void): void;
+  whenBroken(listener: (error: unknown) => void): void;
+  close(): Promise<void>;
+}
+
+/** What a user's function gets beside the record. */
+export interface RecordContext {
+  readonly task: string;
+  readonly runId: string;
+  readonly lineage: Lineage;
+  /** 1 for the first try. */
+  readonly attempt: number;
+  /** Aborts when the run is cancelled or fails. */
+  readonly signal: AbortSignal;
+  /** The run's time; use it instead of `Date.now` and a test can set it. */
+  now(): number;
+  /** The run's seeded randomness, 0 ≤ x < 1. */
+  random(): number;
+}
+
+/**
+ * How a run ended: everything settled; sources were stopped early and the rest settled; it was aborted; it failed.
+ */
+export type RunOutcome = 'completed' | 'drained' | 'cancelled' | 'failed';
+
+/** What a task gets when it opens and closes. */
+export interface TaskContext {
+  readonly task: string;
+  readonly runId: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  random(): number;
+}
+
+/** A record that failed for good, as an operator reports it. */
+export interface Failure {
+  readonly lineage: Lineage;
+  readonly record: unknown;
+  readonly error: unknown;
+  /** Tries made, at least 1. */
+  readonly attempts: number;
+  /** Milliseconds since 1970 of the first try, where it is known. */
+  readonly firstAt?: number;
+}
+
+/** One edge into a boundary: where what was taken in leaves its root. */
+export interface InputEdge {
+  /** The task at the other end of the edge. */
+  readonly from: string;
+  readonly root: RootLedger;
+  readonly exit: number;
+  /** Says that this boundary wants no more of that input; what still comes counts as skipped. */
+  stop(): void;
+}
+
+/** Everything a task's operator may use of the run it is part of. */
+export interface TaskScope extends TaskContext {
+  readonly account: TaskAccount;
+  /** The root whose lineages the task's outputs carry. */
+  readonly root: RootLedger;
+  /** For a boundary, its edges in dependency order; empty otherwise. */
+  readonly inputs: readonly InputEdge[];
+  /** For an expanding task, who descends from whom. */
+  readonly family: Family | undefined;
+  readonly turn: Turn;
+  /** Where heavy work is done: inline or in threads, as the run was told. Threads start when they are first needed. */
+  readonly executor: Executor;
+  /** Whether sources were asked to stop early: a partial aggregate would be a wrong answer. */
+  readonly isDraining: boolean;
+  /**
+   * Applies the task's failure policy: the fallback value, or `GONE` after the dead letter or skip was counted.
+   * Throws the error of the run where the policy is `fail`.
+   */
+  giveUp(failure: Failure): unknown;
+  /** Counts a record that ends on purpose. Returns `GONE`. */
+  skip(reason: string): Gone;
+  /** Tells whoever watches the run about the upstream this task calls. */
+  tell(news: CallNews): void;
+  /** Adds one sample of how long a record took, in milliseconds. */
+  sampleLatency(elapsedMs: number): void;
+  /** Holds roots back while it is true, e.g. because dead letters cannot be written as fast as they come. */
+  readonly isHeldBack: boolean;
+  /** Calls back when roots may go on after having been held back. */
+  whenReleased(listener: () => void): void;
+  /** Calls back when the task should end as if its input were over: a source that drains, or nobody wants what it gives. */
+  whenEnding(listener: () => void): void;
+  /** The run does not finish before this work has; what it throws fails the run. */
+  track(work: Promise<unknown>): void;
+  /** How to tell what this part waits for, for a stall report; undefined while it waits for nothing. */
+  explain(waitingFor: () => Waiting | undefined): void;
+}
+
+/** What a part of a run waits for. */
+export interface Waiting {
+  readonly lineage: Lineage;
+  /** The dependencies that have not delivered. */
+  readonly for: readonly string[];
+}

@@ -1,0 +1,90 @@
+/**
+ * What travels on an edge: batches of records, each slot with its lineage.
+ *
+ * Promise: a slot never disappears. A record that ends early leaves a `GONE` mark in its slot, so whoever joins or
+ * counts sees every lineage exactly once and never waits for one that will not come.
+ */
+
+/** The number a root gave to a record at birth: 0, 1, 2, … per root. */
+export type Lineage = number;
+
+/** The mark of a record that ended early (filtered, skipped, dead-lettered). Identity is the test, never truthiness. */
+export const GONE: unique symbol = Symbol('millrace.gone');
+export type Gone = typeof GONE;
+
+/**
+ * A run of records that travels together. `lineages` and `values` have one slot per record; neither is changed after
+ * the batch was emitted, so one-to-one tasks pass `lineages` on without a copy.
+ */
+export class Batch<T> {
+  readonly lineages: readonly Lineage[];
+  readonly values: readonly (T | Gone)[];
+  /** How many slots are `GONE`; 0 lets consumers use loops without the test. */
+  readonly gone: number;
+
+  constructor(lineages: readonly Lineage[], values: readonly (T | Gone)[], gone: number) {
+    this.lineages = lineages;
+    this.values = values;
+    this.gone = gone;
+  }
+
+  get length(): number {
+    return this.lineages.length;
+  }
+}
+
+/** Collects slots until somebody takes them as one batch. */
+export class BatchBuilder<T> {
+  private lineages: Lineage[] = [];
+  private values: (T | Gone)[] = [];
+  private gone = 0;
+
+  get length(): number {
+    return this.lineages.length;
+  }
+
+  push(lineage: Lineage, value: T | Gone): void {
+    this.lineages.push(lineage);
+    this.values.push(value);
+    if (value === GONE) this.gone++;
+  }
+
+  /** The batch so far; the builder starts empty again. */
+  take(): Batch<T> {
+    const batch = new Batch<T>(this.lineages, this.values, this.gone);
+    this.lineages = [];
+    this.values = [];
+    this.gone = 0;
+    return batch;
+  }
+}
+
+/** What a task returns to end a record on purpose: counted with its reason, never a dead letter. */
+export class Skip {
+  readonly reason: string;
+
+  constructor(reason: string) {
+    this.reason = reason;
+  }
+}
+
+/**
+ * Ends this record here, on purpose. The lineage settles, joins do not wait for it, and the run's summary counts it
+ * under `reason` (keep reasons few: they are counted by name).
+ *
+ * @example syncTask((row: Row) => (row.amount === 0 ? skip('no amount') : row))
+ */
+export function skip(reason: string): Skip {
+  return new Skip(reason);
+}
+
+/** What a source hands over for an input it could not turn into a record: it is born and ends by the failure policy. */
+export class Rejected {
+  readonly input: unknown;
+  readonly error: unknown;
+
+  constructor(input: unknown, error: unknown) {
+    this.input = input;
+    this.error = error;
+  }
+}

@@ -1,0 +1,57 @@
+/** The authoring door. Importing it opens no thread, socket or file. */
+export { defineWorkflow, Workflow } from './runtime/workflow.js';
+export type { BuildContext, ListedDefinition, RunOptions, WorkflowDefinition } from './runtime/workflow.js';
+export { RunFailedError, type Run } from './runtime/run.js';
+export { combine, stream, type RecordStream } from './runtime/record-stream.js';
+export type { RunSummary, TaskSummary } from './runtime/summary.js';
+
+export { Task } from './tasks/task.js';
+export type { ConcurrentOptions, FailurePolicy, TaskOptions } from './tasks/task.js';
+export { SourceTask, sourceTask } from './tasks/source-task.js';
+export type { NoInput, SourceOf, SourceOptions } from './tasks/source-task.js';
+export { syncTask, type SyncFunction } from './tasks/sync-task.js';
+export { asyncTask, type AsyncFunction } from './tasks/async-task.js';
+export { cpuTask, type CpuFunction, type CpuOptions, type ModuleFunction } from './tasks/cpu-task.js';
+export { aggregateTask, type Aggregate, type AggregateOptions } from './tasks/aggregate-task.js';
+export { expandTask, type ExpandFunction } from './tasks/expand-task.js';
+export {
+  operatorTask,
+  type OperatorContext,
+  type OperatorOptions,
+  type RecordOperator,
+} from './tasks/operator-task.js';
+export { sinkTask, type SinkFunction, type SinkOptions, type SinkWriter } from './tasks/sink-task.js';
+export type { AllOptions, Flow, GatherOptions, JoinOptions, KeyedJoinOptions, TaskDeclaration } from './tasks/flow.js';
+
+export {
+  threadAggregate,
+  threadFactory,
+  threadFunction,
+  type Threadable,
+  type ThreadFunctionOptions,
+} from './core/thread-function.js';
+export type { ThreadContext } from './core/loaded-job.js';
+export type { Executor, ExecutorStats, ModuleRef, ThreadStats } from './core/executor.js';
+export { partitionOf } from './core/partition-hash.js';
+export type { ThreadCount, ThreadLimits } from './runtime/run-executor.js';
+export { skip, type Skip } from './core/record.js';
+export { ERROR_CODES, MillraceError, type ErrorCode } from './core/errors.js';
+export type { TaskCounts } from './core/account.js';
+export type { RunEvent, Stall } from './core/events.js';
+export type {
+  Clock,
+  DeadLetter,
+  DeadLetterStore,
+  RecordContext,
+  RunOutcome,
+  TaskContext,
+  TaskScope,
+} from './core/ports.js';
+export type { Schema } from './core/schema.js';
+export type { OverflowPolicy } from './stream/outbox.js';
+export { seededRandom } from './core/random.js';
+export { csvSource, type CsvFields, type CsvSourceOptions } from './connectors/csv-source.js';
+export { csvSink, type CsvSinkOptions, type CsvValue } from './connectors/csv-sink.js';
+export { requestTask, type RequestOptions } from './connectors/request-task.js';
+export { writePerformanceSummary, type SummarizedRun, type SummarizedTask } from './telemetry/performance-summary.js';
+export { deadLetterFile, type DeadLetterFileOptions } from './storage/dead-letter-file.js';

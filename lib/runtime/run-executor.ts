@@ -1,0 +1,62 @@
+/**
+ * Where the tasks of one run do heavy work. Promises: one executor a run, shared by its tasks; a run whose tasks need no
+ * threads never loads the code for them; the counts of the threads are kept after they ended.
+ */
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { Executor, ExecutorStats } from '../core/executor.js';
+import { InlineExecutor, type Slices } from '../core/inline-executor.js';
+
+/** How many threads: a number, 0 for none (everything inline), or one a core. */
+export type ThreadCount = number | 'auto';
+
+/** Limits of each thread, in MiB; what goes beyond ends the thread, not the process. Buffers are not counted. */
+export interface ThreadLimits {
+  readonly heapMb?: number;
+  readonly youngHeapMb?: number;
+  readonly codeMb?: number;
+  readonly stackMb?: number;
+}
+
+export class RunExecutor {
+  private readonly threads: ThreadCount;
+  private readonly limits: ThreadLimits;
+  private executor: Executor;
+  private last: ExecutorStats | undefined;
+
+  constructor(threads: ThreadCount, limits: ThreadLimits, slices: Slices) {
+    checkThreads(threads);
+    this.threads = threads;
+    this.limits = limits;
+    this.executor = new InlineExecutor(slices);
+  }
+
+  get current(): Executor {
+    return this.executor;
+  }
+
+  stats(): ExecutorStats {
+    return this.last ?? this.executor.stats();
+  }
+
+  /** Loads what threads need, where tasks of the run want them. Starts none. */
+  async prepare(isWanted: boolean): Promise<void> {
+    if (!isWanted || this.threads === 0) return;
+    const { ThreadExecutor } = await import('../workers/thread-executor.js');
+    // The run may have been cancelled meanwhile.
+    if (this.last !== undefined) return;
+    this.executor = new ThreadExecutor({ threads: this.threads, limits: this.limits });
+  }
+
+  async close(): Promise<void> {
+    this.last ??= this.executor.stats();
+    await this.executor.close();
+  }
+}
+
+function checkThreads(threads: unknown): void {
+  if (threads === 'auto' || (Number.isSafeInteger(threads) && (threads as number) >= 0)) return;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`threads\` to be a whole number of at least 0, or 'auto', got ${describeValue(threads)}`,
+  );
+}

@@ -1,0 +1,328 @@
+/**
+ * One execution of a workflow.
+ *
+ * Promises: it starts in the turn after it was made, so whoever subscribes at once misses nothing; it ends exactly once;
+ * after `finished` has settled, no timer, subscription, file, socket or thread of it is left.
+ */
+import { ReplaySubject, type Observable } from 'rxjs';
+import { countsOf, type TaskCounts } from '../core/account.js';
+import { MillraceError, codeOf, describeThrown } from '../core/errors.js';
+import type { RunEvent } from '../core/events.js';
+import type { ExecutorStats } from '../core/executor.js';
+import type { GraphPlan } from '../core/graph.js';
+import { suggest } from '../core/nearest.js';
+import type { Awaitable, Clock, DeadLetterStore, RunOutcome } from '../core/ports.js';
+import { seededRandom } from '../core/random.js';
+import { GONE } from '../core/record.js';
+import { Turn } from '../core/turn.js';
+import { GuardedObservable } from '../stream/guarded-observable.js';
+import type { TaskDeclaration } from '../tasks/flow.js';
+import { closeAll } from './closing.js';
+import { RunExecutor, type ThreadCount, type ThreadLimits } from './run-executor.js';
+import type { RunServices } from './services.js';
+import { summarizeRun, type RunSummary } from './summary.js';
+import { Watchdog } from './watchdog.js';
+import { Wiring } from './wiring.js';
+
+/** How many events a late subscriber still gets. */
+const REPLAYED_EVENTS = 1000;
+
+/** Everything a run is made of, resolved. */
+export interface RunParts {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly description: string;
+  readonly plan: GraphPlan;
+  readonly declarations: readonly TaskDeclaration[];
+  readonly window: number;
+  readonly seed: number;
+  readonly clock: Clock;
+  readonly deadLetters: DeadLetterStore;
+  readonly threads: ThreadCount;
+  readonly threadLimits: ThreadLimits;
+  /** Chains of tasks that share a thread hop. */
+  readonly hops: readonly (readonly string[])[];
+  /** Cancels the run when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+  /** What to release after everything else, on every path. */
+  readonly release?: (() => Promise<void> | void) | undefined;
+  /** Gets the summary before anybody else; what it throws fails a run that had completed. */
+  readonly onEnd?: ((summary: RunSummary) => Awaitable<void>) | undefined;
+}
+
+export class Run<Outputs = Record<string, unknown>> {
+  readonly id: string;
+  /** What happens, as it happens; late subscribers get the last 1,000 events. Completes at the end of the run. */
+  readonly events$: Observable<RunEvent>;
+  /**
+   * Resolves with the summary when everything is over and released, also when the run was cancelled or drained.
+   * Rejects with a `RunFailedError`, which holds the summary, when the run failed.
+   */
+  readonly finished: Promise<RunSummary>;
+
+  private readonly parts: RunParts;
+  private readonly executor: RunExecutor;
+  private readonly wiring: Wiring;
+  private readonly watchdog: Watchdog;
+  private readonly events = new ReplaySubject<RunEvent>(REPLAYED_EVENTS);
+  private readonly abort = new AbortController();
+  private readonly pendingWork = new Set<Promise<void>>();
+  private readonly startedAt: number;
+  private outcome: RunOutcome | undefined;
+  private failure: unknown;
+  private isDraining = false;
+  private settle!: { resolve: (summary: RunSummary) => void; reject: (error: unknown) => void };
+
+  constructor(parts: RunParts) {
+    this.parts = parts;
+    this.id = parts.runId;
+    this.startedAt = parts.clock.now();
+    const turn = new Turn(parts.clock);
+    this.executor = new RunExecutor(parts.threads, parts.threadLimits, turn);
+    const services = this.services(turn);
+    this.wiring = new Wiring(parts.plan, parts.declarations, parts.window, services, parts.hops);
+    this.watchdog = new Watchdog(this.wiring, services);
+    this.events$ = this.guarded(this.events);
+    this.finished = new Promise((resolve, reject) => {
+      this.settle = { resolve, reject };
+    });
+    // Whoever only subscribes to events must not get an unhandled rejection.
+    this.finished.catch(() => undefined);
+    parts.deadLetters.whenBroken((error) => {
+      this.end('failed', error);
+    });
+    const { signal } = parts;
+    const onAbort = (): void => {
+      this.cancel();
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    void this.finished.catch(() => undefined).then(() => signal?.removeEventListener('abort', onAbort));
+    parts.clock.defer(() => {
+      void this.start();
+    });
+  }
+
+  /**
+   * The records a task emits, as a plain Observable. A subscriber that throws is reported as an event and changes
+   * nothing. Errors when the run fails, completes when the task has emitted its last record.
+   */
+  output$<Name extends keyof Outputs & string>(name: Name): Observable<Outputs[Name]> {
+    const task = this.wiring.tasks.get(name);
+    if (task === undefined) {
+      const names = [...this.wiring.tasks.keys()];
+      throw new MillraceError('MILLRACE_UNKNOWN_TASK', `There is no task '${name}' to observe.${suggest(name, names)}`);
+    }
+    return this.guarded(
+      new GuardedObservable<Outputs[Name]>(this.reportSubscriber, (subscriber) =>
+        task.output$.subscribe({
+          next: ({ values }) => {
+            for (const value of values) if (value !== GONE) subscriber.next(value as Outputs[Name]);
+          },
+          error: (error: unknown) => {
+            subscriber.error(error);
+          },
+          complete: () => {
+            subscriber.complete();
+          },
+        }),
+      ),
+    );
+  }
+
+  /** The account of every task at this moment. */
+  get counts(): Readonly<Record<string, TaskCounts>> {
+    return Object.fromEntries([...this.wiring.tasks].map(([name, { scope }]) => [name, countsOf(scope.account)]));
+  }
+
+  /** The threads of this run at this moment, as plain data; of a run that is over, as they were at its end. */
+  get threads(): ExecutorStats {
+    return this.executor.stats();
+  }
+
+  /** Aborts: nothing more is read, started or written. `finished` resolves with the outcome 'cancelled'. */
+  cancel(): void {
+    this.end('cancelled');
+  }
+
+  /**
+   * Stops the sources and lets what is in flight settle. Collections that would be partial (aggregates, `all`) are
+   * not emitted, and file results keep their `.part` name.
+   */
+  drain(): void {
+    if (this.outcome !== undefined || this.isDraining) return;
+    this.isDraining = this.wiring.hasOpenSource;
+    this.emit({ type: 'draining', at: this.parts.clock.now() });
+    this.wiring.stopSources();
+  }
+
+  /** Tells whoever listens something about this run, in one sentence. */
+  notice(message: string): void {
+    this.emit({ type: 'notice', at: this.parts.clock.now(), message });
+  }
+
+  private services(turn: Turn): RunServices {
+    const { clock } = this.parts;
+    return {
+      runId: this.id,
+      clock,
+      random: seededRandom(this.parts.seed),
+      signal: this.abort.signal,
+      turn,
+      executor: () => this.executor.current,
+      deadLetters: this.parts.deadLetters,
+      isDraining: () => this.isDraining,
+      emit: (event) => {
+        this.emit(event);
+      },
+      fail: (error) => {
+        this.end('failed', error);
+      },
+      track: (work) => {
+        const tracked = work.then(ignore, (error: unknown) => {
+          this.end('failed', error);
+        });
+        this.pendingWork.add(tracked);
+        void tracked.then(() => this.pendingWork.delete(tracked));
+      },
+    };
+  }
+
+  private async start(): Promise<void> {
+    if (this.outcome !== undefined) return;
+    const { clock, workflow } = this.parts;
+    this.emit({ type: 'run-started', at: clock.now(), runId: this.id, workflow });
+    if (this.parts.signal?.aborted === true) {
+      this.cancel();
+      return;
+    }
+    const tasks = [...this.wiring.tasks.values()];
+    try {
+      await this.executor.prepare(tasks.some(({ declaration }) => declaration.task.usesExecutor));
+      await Promise.all(tasks.map(async ({ declaration, scope }) => declaration.task.open(scope)));
+    } catch (error) {
+      this.end('failed', error);
+      return;
+    }
+    if (this.outcome as RunOutcome | undefined) return;
+    for (const { plan } of tasks) this.emit({ type: 'task-started', at: clock.now(), task: plan.node.name });
+    this.watchdog.start();
+    this.wiring.connect(() => {
+      this.end(this.isDraining ? 'drained' : 'completed');
+    });
+  }
+
+  /** The one way to an end; only the first call counts. */
+  private end(outcome: RunOutcome, error?: unknown): void {
+    if (this.outcome !== undefined) return;
+    this.outcome = outcome;
+    if (outcome === 'failed') this.failure = error;
+    void this.finish(outcome);
+  }
+
+  private async finish(wanted: RunOutcome): Promise<void> {
+    this.watchdog.stop();
+    let outcome = wanted;
+    const fail = (error: unknown): void => {
+      if (outcome !== 'failed') this.failure = error;
+      outcome = 'failed';
+    };
+    if (outcome === 'completed' || outcome === 'drained') {
+      try {
+        this.watchdog.assertLaws();
+        this.assertAllSettled();
+      } catch (error) {
+        fail(error);
+      }
+    }
+    if (outcome === 'failed' || outcome === 'cancelled') this.abort.abort(this.failure ?? cancelled());
+    this.wiring.disconnect();
+    // A set may grow while it is gone through: what closing starts is waited for as well.
+    for (const work of this.pendingWork) await work;
+    await this.executor.close();
+    const tasks = [...this.wiring.tasks.values()].map(({ declaration }) => declaration.task);
+    await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
+    if (this.parts.onEnd !== undefined) {
+      try {
+        await this.parts.onEnd(this.summarize(outcome));
+      } catch (error) {
+        fail(error);
+      }
+    }
+    this.conclude(outcome);
+  }
+
+  private summarize(outcome: RunOutcome): RunSummary {
+    const { runId, workflow, description, clock } = this.parts;
+    const threads = this.executor.stats();
+    const head = {
+      runId,
+      workflow,
+      description,
+      outcome,
+      startedAt: this.startedAt,
+      endedAt: clock.now(),
+      ...(threads.size > 0 ? { threads } : {}),
+    };
+    if (outcome !== 'failed') return summarizeRun(this.wiring, head);
+    const error = { code: codeOf(this.failure), message: describeThrown(this.failure) };
+    return summarizeRun(this.wiring, { ...head, error });
+  }
+
+  private conclude(outcome: RunOutcome): void {
+    this.outcome = outcome;
+    const { runId } = this.parts;
+    const summary = this.summarize(outcome);
+    const { endedAt, error } = summary;
+    for (const { output$ } of this.wiring.tasks.values()) {
+      if (outcome === 'failed') output$.error(this.failure);
+      else output$.complete();
+    }
+    this.emit({ type: 'run-ended', at: endedAt, runId, outcome, ...(error === undefined ? {} : { error }) });
+    this.events.complete();
+    if (outcome === 'failed') this.settle.reject(new RunFailedError(summary, this.failure));
+    else this.settle.resolve(summary);
+  }
+
+  private assertAllSettled(): void {
+    for (const root of this.wiring.roots.values()) {
+      if (root.inFlight === 0) continue;
+      throw new MillraceError(
+        'MILLRACE_CONSERVATION',
+        `The run is over while ${root.inFlight} records of '${root.name}' are in flight. This is a bug of a task or of millrace`,
+      );
+    }
+  }
+
+  private emit(event: RunEvent): void {
+    this.events.next(event);
+  }
+
+  private guarded<T>(source$: Observable<T>): Observable<T> {
+    if (source$ instanceof GuardedObservable) return source$ as Observable<T>;
+    return new GuardedObservable<T>(this.reportSubscriber, (subscriber) => source$.subscribe(subscriber));
+  }
+
+  private readonly reportSubscriber = (error: unknown): void => {
+    if (error === this.failure && error !== undefined) return;
+    this.emit({ type: 'subscriber-error', at: this.parts.clock.now(), message: describeThrown(error) });
+  };
+}
+
+/** Why a run failed: the message of the first failure, with its code and the summary of what was done. */
+export class RunFailedError extends MillraceError {
+  readonly summary: RunSummary;
+
+  constructor(summary: RunSummary, cause: unknown) {
+    const code = cause instanceof MillraceError ? cause.code : 'MILLRACE_TASK';
+    super(code, describeThrown(cause), { cause });
+    this.summary = summary;
+  }
+}
+
+function ignore(): void {
+  return undefined;
+}
+
+function cancelled(): MillraceError {
+  return new MillraceError('MILLRACE_ABORTED', 'The run was cancelled');
+}

@@ -1,0 +1,160 @@
+/**
+ * The scope of one task (or of one join) in one run: its account, its root, and the failure policy.
+ *
+ * Promise: a record is given up in exactly one way, and the account, the dead letters and the events agree on which.
+ */
+import { TaskAccount } from '../core/account.js';
+import { FatalTaskError, MillraceError, codeOf, describeThrown } from '../core/errors.js';
+import type { CallNews } from '../core/call-event.js';
+import type { Executor } from '../core/executor.js';
+import type { Family } from '../core/family.js';
+import { Histogram } from '../core/histogram.js';
+import type { RootLedger } from '../core/ledger.js';
+import type { Clock, Failure, InputEdge, TaskScope, Waiting } from '../core/ports.js';
+import { GONE, type Gone } from '../core/record.js';
+import type { Turn } from '../core/turn.js';
+import type { FailurePolicy } from '../tasks/task.js';
+import type { RunServices } from './services.js';
+
+export interface ScopeParts {
+  readonly task: string;
+  readonly root: RootLedger;
+  readonly inputs: readonly InputEdge[];
+  readonly family: Family | undefined;
+  readonly onFailure: FailurePolicy<unknown>;
+}
+
+export class RunScope implements TaskScope {
+  readonly task: string;
+  readonly root: RootLedger;
+  readonly inputs: readonly InputEdge[];
+  readonly family: Family | undefined;
+  readonly account: TaskAccount;
+  readonly latency = new Histogram();
+  private readonly onFailure: FailurePolicy<unknown>;
+  private readonly services: RunServices;
+  private readonly endingListeners: (() => void)[] = [];
+  private readonly explainers: (() => Waiting | undefined)[] = [];
+
+  constructor(parts: ScopeParts, services: RunServices) {
+    this.task = parts.task;
+    this.root = parts.root;
+    this.inputs = parts.inputs;
+    this.family = parts.family;
+    this.onFailure = parts.onFailure;
+    this.account = new TaskAccount(parts.task);
+    this.services = services;
+  }
+
+  get runId(): string {
+    return this.services.runId;
+  }
+  get clock(): Clock {
+    return this.services.clock;
+  }
+  get signal(): AbortSignal {
+    return this.services.signal;
+  }
+  get turn(): Turn {
+    return this.services.turn;
+  }
+  get executor(): Executor {
+    return this.services.executor();
+  }
+  get isDraining(): boolean {
+    return this.services.isDraining();
+  }
+  get isHeldBack(): boolean {
+    return this.services.deadLetters.isFull;
+  }
+  readonly random = (): number => this.services.random();
+
+  giveUp(failure: Failure): unknown {
+    const { account, onFailure, services } = this;
+    const { error } = failure;
+    // A broken law or a wrong task is not about this record: no policy may hide it.
+    if (error instanceof FatalTaskError) throw error;
+    if (error instanceof MillraceError && error.code === 'MILLRACE_CONSERVATION') throw error;
+    account.failed++;
+    account.retried += failure.attempts - 1;
+    if (onFailure === 'skip') return this.skip(`failed: ${codeOf(error)}`);
+    if (onFailure === 'fail') throw this.refusal(failure);
+    if (typeof onFailure === 'object') return this.fallback(onFailure.fallback, failure);
+    const at = services.clock.now();
+    const letter = {
+      runId: services.runId,
+      task: this.task,
+      lineage: { root: this.root.name, partition: 0, number: failure.lineage },
+      record: failure.record,
+      attempts: failure.attempts,
+      code: codeOf(error),
+      message: describeThrown(error),
+      firstAt: failure.firstAt ?? at,
+      lastAt: at,
+    };
+    account.deadLettered++;
+    services.deadLetters.write(letter);
+    services.emit({ type: 'dead-letter', at, letter });
+    return GONE;
+  }
+
+  skip(reason: string): Gone {
+    this.account.countSkip(reason);
+    return GONE;
+  }
+
+  tell(news: CallNews): void {
+    this.services.emit({ ...news, at: this.services.clock.now(), task: this.task });
+  }
+
+  sampleLatency(elapsedMs: number): void {
+    this.latency.record(elapsedMs);
+  }
+
+  whenReleased(listener: () => void): void {
+    this.services.deadLetters.whenReady(listener);
+  }
+
+  whenEnding(listener: () => void): void {
+    this.endingListeners.push(listener);
+  }
+
+  track(work: Promise<unknown>): void {
+    this.services.track(work);
+  }
+
+  explain(waitingFor: () => Waiting | undefined): void {
+    this.explainers.push(waitingFor);
+  }
+
+  /** Tells the task to end as if its input were over. */
+  end(): void {
+    for (const listener of this.endingListeners) listener();
+  }
+
+  /** What this part waits for, if it told how to look. */
+  waitsFor(): Waiting | undefined {
+    for (const explainer of this.explainers) {
+      const waiting = explainer();
+      if (waiting !== undefined) return waiting;
+    }
+    return undefined;
+  }
+
+  private fallback(fallback: unknown, failure: Failure): unknown {
+    if (typeof fallback !== 'function') return fallback;
+    try {
+      return (fallback as (record: unknown, error: unknown) => unknown)(failure.record, failure.error);
+    } catch (error) {
+      throw this.refusal({ ...failure, error });
+    }
+  }
+
+  private refusal({ lineage, error }: Failure): MillraceError {
+    return new MillraceError(
+      'MILLRACE_TASK',
+      `Task '${this.task}' failed on record ${lineage} of '${this.root.name}': ${describeThrown(error)}`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Looks at a run once a second: reports progress, asserts the laws, and finds stalls.
+ *
+ * Promises: the law of conservation is asserted in production, at a cost that does not depend on the record rate; a run
+ * that cannot go on is reported with the task and the dependency it waits for, and failed where that is certain.
+ */
+import { countsOf, type TaskCounts } from '../core/account.js';
+import { MillraceError } from '../core/errors.js';
+import type { Stall } from '../core/events.js';
+import type { RunServices } from './services.js';
+import type { RunScope } from './scope.js';
+import type { Wiring } from './wiring.js';
+
+/** How often to look, in milliseconds of the run's clock. */
+const LOOK_EVERY_MS = 1000;
+/** Looks without any movement until it counts as a stall. */
+const STILL_LOOKS = 2;
+
+export class Watchdog {
+  private readonly wiring: Wiring;
+  private readonly services: RunServices;
+  private cancel: (() => void) | undefined;
+  private movement = -1;
+  private stillLooks = 0;
+
+  constructor(wiring: Wiring, services: RunServices) {
+    this.wiring = wiring;
+    this.services = services;
+  }
+
+  start(): void {
+    this.cancel = this.services.clock.schedule(LOOK_EVERY_MS, () => {
+      this.look();
+      if (this.cancel !== undefined) this.start();
+    });
+  }
+
+  stop(): void {
+    this.cancel?.();
+    this.cancel = undefined;
+  }
+
+  /** Throws the first law that does not hold. */
+  assertLaws(): void {
+    for (const scope of this.scopes()) scope.account.assertConservation();
+    for (const root of this.wiring.roots.values()) root.assertConservation();
+  }
+
+  private look(): void {
+    try {
+      this.assertLaws();
+    } catch (error) {
+      this.services.fail(error);
+      return;
+    }
+    const tasks: Record<string, TaskCounts> = {};
+    for (const [name, { scope }] of this.wiring.tasks) tasks[name] = countsOf(scope.account);
+    this.services.emit({ type: 'progress', at: this.services.clock.now(), tasks });
+    this.lookForStall();
+  }
+
+  private lookForStall(): void {
+    const movement = this.measureMovement();
+    this.stillLooks = movement === this.movement ? this.stillLooks + 1 : 0;
+    this.movement = movement;
+    if (this.stillLooks !== STILL_LOOKS || !this.isStalled()) return;
+    const stalled = this.explainStalls();
+    const waits = stalled.map(({ task, lineage, waitsFor }) => {
+      const from = waitsFor.map((name) => `'${name}'`).join(' and ');
+      return `'${task}' waits for ${from} with record ${lineage}`;
+    });
+    const roots = [...this.wiring.roots.values()].filter((root) => root.inFlight > 0);
+    const full = roots.map((root) => `${root.inFlight} of ${root.window} records of '${root.name}'`).join(', ');
+    const message = `Nothing is queued or running, and ${full} are in flight: ${waits.join('; ') || 'no task says what it waits for'}`;
+    this.services.emit({ type: 'stall', at: this.services.clock.now(), stalled, message });
+    if (!this.mayMoveByItself()) {
+      this.services.fail(
+        new MillraceError(
+          'MILLRACE_STALLED',
+          `The run stalled. ${message}. Check that every task emits or skips each record, or raise \`window\``,
+        ),
+      );
+    }
+  }
+
+  /** Something is in flight, and no root with records to give has room for them. */
+  private isStalled(): boolean {
+    const inFlight = [...this.wiring.roots.values()].some((root) => root.inFlight > 0);
+    const running = this.scopes().some((scope) => scope.account.held.running > 0);
+    const supplied = [...this.wiring.roots.values()].some(
+      (root) => !root.isExhausted && root.room > 0 && this.isSource(root.name),
+    );
+    return inFlight && !running && (!supplied || this.explainStalls().length > 0);
+  }
+
+  /** A source may push, or an operator may have a timer: then a stall is reported, but it may end by itself. */
+  private mayMoveByItself(): boolean {
+    return [...this.wiring.tasks.values()].some(
+      ({ plan, declaration, scope }) =>
+        declaration.task.kind === 'operator' ||
+        (plan.node.bearing === 'source' && !scope.root.isExhausted && scope.root.room > 0),
+    );
+  }
+
+  private explainStalls(): Stall[] {
+    return this.scopes().flatMap((scope) => {
+      const waiting = scope.waitsFor();
+      return waiting === undefined ? [] : [{ task: scope.task, lineage: waiting.lineage, waitsFor: waiting.for }];
+    });
+  }
+
+  private measureMovement(): number {
+    let sum = 0;
+    for (const { account } of this.scopes()) sum += account.in + account.out + account.skipped + account.deadLettered;
+    for (const root of this.wiring.roots.values()) sum += root.settled;
+    return sum;
+  }
+
+  private isSource(root: string): boolean {
+    return this.wiring.tasks.get(root)?.plan.node.bearing === 'source';
+  }
+
+  private scopes(): RunScope[] {
+    return [...this.wiring.tasks.values()].flatMap(({ scope, joinScope }) =>
+      scope === joinScope ? [scope] : [joinScope, scope],
+    );
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * A planned graph becomes Observables: each task's operator is subscribed to the join of its dependencies' outputs.
+ *
+ * Promises: every task runs once, however many depend on it; downstream is subscribed before upstream emits; whatever
+ * goes wrong anywhere fails the run; after `disconnect` nothing emits any more.
+ */
+import { Subject, Subscription, type Observable, type OperatorFunction } from 'rxjs';
+import { countsOf } from '../core/account.js';
+import { Family } from '../core/family.js';
+import type { ExitPlan, GraphPlan, NodePlan } from '../core/graph.js';
+import { RootLedger } from '../core/ledger.js';
+import type { InputEdge } from '../core/ports.js';
+import type { Batch } from '../core/record.js';
+import { gather } from '../stream/gather.js';
+import { joinAligned } from '../stream/join-aligned.js';
+import { joinAll } from '../stream/join-all.js';
+import { joinKeyed, type KeyedOptions } from '../stream/join-keyed.js';
+import { joinLatest } from '../stream/join-latest.js';
+import { Outlet } from '../stream/outlet.js';
+import type { TaskDeclaration } from '../tasks/flow.js';
+import { hopOperator, type HopMember, type HopTraits } from '../tasks/hop.js';
+import { RunScope } from './scope.js';
+import type { RunServices } from './services.js';
+
+const DEFAULT_ALL_LIMIT = 1_000_000;
+const DEFAULT_GATHER_LIMIT = 100_000;
+const DEFAULT_KEYED_CAPACITY = 100_000;
+
+/** One task of a run. */
+export interface WiredTask {
+  readonly plan: NodePlan;
+  readonly declaration: TaskDeclaration;
+  readonly scope: RunScope;
+  /** Of a boundary join in front of the task; the task's own scope otherwise. */
+  readonly joinScope: RunScope;
+  readonly output$: Outlet;
+}
+
+export class Wiring {
+  readonly tasks = new Map<string, WiredTask>();
+  readonly roots = new Map<string, RootLedger>();
+  private readonly exits = new Map<string, { root: RootLedger; exit: number }>();
+  private readonly families = new Map<string, Family>();
+  /** How many still want the outputs of a task. */
+  private readonly wanted = new Map<string, number>();
+  private readonly connections = new Subscription();
+  private readonly services: RunServices;
+  /** The chain of fused tasks a task is part of, by its name. */
+  private readonly hops = new Map<string, readonly string[]>();
+  private openLeaves = 0;
+
+  constructor(
+    plan: GraphPlan,
+    declarations: readonly TaskDeclaration[],
+    window: number,
+    services: RunServices,
+    hops: readonly (readonly string[])[] = [],
+  ) {
+    this.services = services;
+    for (const hop of hops) for (const name of hop) this.hops.set(name, hop);
+    const byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
+    for (const root of plan.roots.values()) {
+      const ledger = new RootLedger(root.id, window);
+      this.roots.set(root.id, ledger);
+      for (const exit of root.exits) {
+        this.exits.set(exitKey(root.id, exit), { root: ledger, exit: ledger.addExit(labelOf(exit)) });
+      }
+      if (root.parent !== undefined) this.families.set(root.id, new Family(ledger));
+    }
+    for (const node of plan.nodes) {
+      this.wanted.set(node.node.name, Math.max(1, node.dependents.length));
+      this.tasks.set(node.node.name, this.place(node, byName.get(node.node.name) as TaskDeclaration));
+    }
+  }
+
+  /** Subscribes everything, sinks first, so that no source emits into nothing. `onDone` follows the last output. */
+  connect(onDone: () => void): void {
+    const wired = [...this.tasks.values()].reverse();
+    this.openLeaves = wired.filter(({ plan }) => plan.dependents.length === 0).length;
+    for (const task of wired) this.connectTask(task, onDone);
+  }
+
+  /** Whether a source could still give birth. */
+  get hasOpenSource(): boolean {
+    return [...this.tasks.values()].some(
+      ({ plan, scope }) => plan.node.bearing === 'source' && !scope.root.isExhausted,
+    );
+  }
+
+  /** Tells every source to end. */
+  stopSources(): void {
+    for (const { plan, scope } of this.tasks.values()) if (plan.node.bearing === 'source') scope.end();
+  }
+
+  disconnect(): void {
+    this.connections.unsubscribe();
+  }
+
+  private place(plan: NodePlan, declaration: TaskDeclaration): WiredTask {
+    const { name, dependencies } = plan.node;
+    const onFailure = declaration.task.options.onFailure ?? 'dead-letter';
+    const root = this.rootOf(plan.outputRoot);
+    const isBoundary = plan.node.bearing === 'boundary';
+    const scope = new RunScope(
+      {
+        task: name,
+        root,
+        inputs: isBoundary ? [this.edge(plan.inputRoot as string, { task: name, dependency: 0 }, name, name)] : [],
+        family: this.families.get(plan.outputRoot),
+        onFailure,
+      },
+      this.services,
+    );
+    const hasJoin = plan.join === 'latest' || plan.join === 'keyed' || plan.join === 'all' || plan.join === 'gather';
+    const joinScope = hasJoin
+      ? new RunScope(
+          {
+            task: name,
+            root: this.rootOf(plan.inputRoot as string),
+            inputs: dependencies.map((from, dependency) =>
+              this.edge(this.outputRootOf(from), { task: name, dependency }, name, from),
+            ),
+            family: undefined,
+            onFailure,
+          },
+          this.services,
+        )
+      : scope;
+    return { plan, declaration, scope, joinScope, output$: new Outlet() };
+  }
+
+  private edge(root: string, exit: ExitPlan, owner: string, from: string): InputEdge {
+    const found = this.exits.get(exitKey(root, exit)) as { root: RootLedger; exit: number };
+    return {
+      from,
+      ...found,
+      stop: () => {
+        this.releaseInputs(owner);
+      },
+    };
+  }
+
+  private connectTask(task: WiredTask, onDone: () => void): void {
+    const { plan, scope, declaration, output$ } = task;
+    const { name } = plan.node;
+    if (plan.dependents.length === 0) this.connectLeaf(task, onDone);
+    const hop = this.hops.get(name)?.map((member) => this.tasks.get(member) as WiredTask) ?? [task];
+    // The records of a hop come back once, to its last task.
+    if (hop.at(-1) !== task) return;
+    try {
+      const operator =
+        hop.length > 1
+          ? this.fuse(hop)
+          : (declaration.task.operator(scope) as OperatorFunction<Batch<unknown>, Batch<unknown>>);
+      const result$ = operator(this.join(hop[0] as WiredTask));
+      this.connections.add(
+        result$.subscribe({
+          next: (batch) => {
+            output$.next(batch);
+          },
+          error: this.services.fail,
+          complete: () => {
+            for (const member of hop) this.ended(member);
+          },
+        }),
+      );
+    } catch (error) {
+      this.services.fail(error);
+    }
+  }
+
+  private ended({ plan, scope, output$ }: WiredTask): void {
+    this.services.emit({
+      type: 'task-ended',
+      at: this.services.clock.now(),
+      task: plan.node.name,
+      counts: countsOf(scope.account),
+    });
+    output$.complete();
+  }
+
+  /** One operator for a chain of tasks; what a task in the middle emits is only made where somebody observes it. */
+  private fuse(hop: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+    const members = hop.map(({ declaration, scope, output$ }, index) => ({
+      scope,
+      traits: declaration.task.hop as HopTraits,
+      ...(index === hop.length - 1
+        ? {}
+        : {
+            tap: {
+              isObserved: () => output$.observed,
+              emit: (batch: Batch<unknown>) => {
+                output$.next(batch);
+              },
+            },
+          }),
+    }));
+    return hopOperator(members as readonly HopMember[] as readonly [HopMember, ...HopMember[]]);
+  }
+
+  private connectLeaf({ plan, output$ }: WiredTask, onDone: () => void): void {
+    const { name } = plan.node;
+    const { root, exit } = this.exits.get(exitKey(plan.outputRoot, { task: name })) as {
+      root: RootLedger;
+      exit: number;
+    };
+    this.connections.add(
+      output$.subscribe({
+        next: (batch) => {
+          try {
+            root.leave(exit, batch.lineages);
+          } catch (error) {
+            this.services.fail(error);
+          }
+        },
+        complete: () => {
+          if (--this.openLeaves === 0) onDone();
+        },
+      }),
+    );
+  }
+
+  private join({ plan, joinScope, declaration }: WiredTask): Observable<Batch<unknown>> {
+    const names = plan.node.dependencies;
+    const inputs = names.map((name) => (this.tasks.get(name) as WiredTask).output$.asObservable());
+    const [first] = inputs;
+    const options = declaration.join;
+    if (first === undefined) return new Subject<Batch<unknown>>().asObservable();
+    if (plan.join === 'latest') return joinLatest(inputs, names, joinScope);
+    if (options?.join === 'keyed') {
+      const { kind = 'inner', capacity = DEFAULT_KEYED_CAPACITY } = options;
+      return joinKeyed(inputs, names, { on: options.on as KeyedOptions['on'], kind, capacity }, joinScope);
+    }
+    if (options?.join === 'all') return joinAll(inputs, names, options.limit ?? DEFAULT_ALL_LIMIT, joinScope);
+    if (options?.join === 'gather') {
+      const family = this.families.get(this.outputRootOf(names[0] as string)) as Family;
+      return gather(first, family, options.limit ?? DEFAULT_GATHER_LIMIT, joinScope);
+    }
+    return inputs.length === 1 ? first : joinAligned(inputs, names, joinScope);
+  }
+
+  /** The owner takes no more: whoever is wanted by nobody any more ends, and lets go of its own inputs. */
+  private releaseInputs(owner: string): void {
+    const { dependencies } = (this.tasks.get(owner) as WiredTask).plan.node;
+    for (const name of dependencies) {
+      const left = (this.wanted.get(name) ?? 0) - 1;
+      this.wanted.set(name, left);
+      if (left !== 0) continue;
+      this.tasks.get(name)?.scope.end();
+      this.releaseInputs(name);
+    }
+  }
+
+  private rootOf(id: string): RootLedger {
+    return this.roots.get(id) as RootLedger;
+  }
+
+  private outputRootOf(name: string): string {
+    return (this.tasks.get(name) as WiredTask).plan.outputRoot;
+  }
+}
+
+function exitKey(root: string, exit: ExitPlan): string {
+  return JSON.stringify([root, exit.task, exit.dependency ?? -1]);
+}
+
+function labelOf({ task, dependency }: ExitPlan): string {
+  return dependency === undefined ? `'${task}'` : `input ${dependency + 1} of '${task}'`;
+}

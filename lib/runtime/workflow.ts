@@ -1,0 +1,224 @@
+/**
+ * A workflow: the definition that runs are made of. Promise: making one opens nothing; `plan` and `run` check the
+ * configuration and the graph first and throw one error that names what is wrong.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { MillraceError, describeValue } from '../core/errors.js';
+import { planGraph, type GraphPlan } from '../core/graph.js';
+import { describeIssues } from '../core/schema.js';
+import type { Awaitable, Clock, DeadLetterStore } from '../core/ports.js';
+import { declare, emptyFlow, graphOf, type Flow, type TaskDeclaration } from '../tasks/flow.js';
+import { checkAtLeastOne } from '../tasks/task.js';
+import { systemClock } from './clock.js';
+import { forgettingStore } from './forgetting-store.js';
+import { planHops } from './fusion.js';
+import type { ThreadCount, ThreadLimits } from './run-executor.js';
+import { Run } from './run.js';
+import type { RunSummary } from './summary.js';
+
+/** What a definition may use while it builds the graph of one run. */
+export interface BuildContext {
+  /** Releases something at the end of the run, on every path, after the tasks were closed. */
+  onClose(release: () => Awaitable<void>): void;
+  /** Tells the user of the run something, in one sentence, e.g. what was started on his behalf. */
+  notice(message: string): void;
+  /** The run's time, milliseconds since 1970. */
+  now(): number;
+}
+
+interface DefinitionHead<Config extends StandardSchemaV1> {
+  readonly name: string;
+  readonly description?: string;
+  /** Any Standard Schema; what does not fit is refused before anything starts. */
+  readonly config?: Config;
+  /** A JSON file with the configuration the command line takes when it is given none. */
+  readonly defaultConfig?: URL | string;
+  /** The most records of one root in flight. Default 2,048. */
+  readonly window?: number | ((config: StandardSchemaV1.InferOutput<Config>) => number | undefined);
+  /** Where dead letters go; default: events and counts only. */
+  readonly deadLetters?: (config: StandardSchemaV1.InferOutput<Config>) => DeadLetterStore;
+  /** Gets the summary of every run before `finished` settles, e.g. to write it to a file. */
+  readonly onEnd?: (summary: RunSummary, config: StandardSchemaV1.InferOutput<Config>) => Awaitable<void>;
+}
+
+export interface WorkflowDefinition<Config extends StandardSchemaV1, Outputs> extends DefinitionHead<Config> {
+  readonly build: (
+    flow: Flow<object>,
+    config: StandardSchemaV1.InferOutput<Config>,
+    context: BuildContext,
+  ) => Flow<Outputs>;
+}
+
+/** A definition whose graph is made by a program: task names are not known to the compiler. */
+export interface ListedDefinition<Config extends StandardSchemaV1> extends DefinitionHead<Config> {
+  readonly tasks: (config: StandardSchemaV1.InferOutput<Config>, context: BuildContext) => readonly TaskDeclaration[];
+}
+
+export interface RunOptions {
+  /** Default: a new random one. */
+  readonly runId?: string;
+  /** Of the run's randomness. Default: drawn. */
+  readonly seed?: number;
+  /** Overrides the definition's window. */
+  readonly window?: number;
+  readonly clock?: Clock;
+  /** Cancels the run when it aborts. */
+  readonly signal?: AbortSignal;
+  /** Overrides the definition's dead letters. */
+  readonly deadLetters?: DeadLetterStore;
+  /**
+   * How many threads the run may start for its cpu tasks; 0 runs them inline. Default 'auto': one a core, or inline where
+   * `clock` is given, because threads do not live in virtual time.
+   */
+  readonly threads?: ThreadCount;
+  /** Limits of each thread. Default: Node's. */
+  readonly threadLimits?: ThreadLimits;
+  /** Whether neighbouring cpu tasks share one thread hop. Default true. */
+  readonly fuse?: boolean;
+}
+
+/** The checked graph of a workflow. */
+export interface WorkflowPlan {
+  readonly plan: GraphPlan;
+  readonly declarations: readonly TaskDeclaration[];
+  /** Chains of tasks that are fused into one thread hop, unless a run says `fuse: false`. */
+  readonly hops: readonly (readonly string[])[];
+}
+
+/** What the command line calls and a user calls; see `defineWorkflow`. */
+export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Outputs = Record<string, unknown>> {
+  readonly name: string;
+  readonly description: string;
+  readonly definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>;
+
+  constructor(definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>) {
+    if (typeof definition.name !== 'string' || definition.name === '') {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `Expected the name of a workflow to be a string that is not empty, got ${describeValue(definition.name)}`,
+      );
+    }
+    this.name = definition.name;
+    this.description = definition.description ?? '';
+    this.definition = definition;
+  }
+
+  /** The configuration as its schema gives it back. Throws MILLRACE_CONFIG with every issue. */
+  parseConfig(config: unknown): StandardSchemaV1.InferOutput<Config> {
+    const schema = this.definition.config;
+    if (schema === undefined) return config;
+    const result = schema['~standard'].validate(config);
+    if (result instanceof Promise) {
+      throw new MillraceError(
+        'MILLRACE_CONFIG',
+        `The config schema of '${this.name}' is asynchronous: use a synchronous one`,
+      );
+    }
+    if (result.issues === undefined) return result.value;
+    throw new MillraceError(
+      'MILLRACE_CONFIG',
+      `The config of '${this.name}' is wrong: ${describeIssues(result.issues, config)}`,
+      {
+        cause: result.issues,
+      },
+    );
+  }
+
+  /** The checked graph, without running anything. */
+  plan(config?: StandardSchemaV1.InferInput<Config>): WorkflowPlan {
+    const { plan, declarations } = this.assemble(this.parseConfig(config), {
+      onClose: () => undefined,
+      notice: () => undefined,
+      now: () => systemClock.now(),
+    });
+    return { plan, declarations, hops: planHops(plan, declarations) };
+  }
+
+  /** Starts a run, in the next turn of the event loop. Throws where the configuration or the graph is wrong. */
+  run(
+    ...[config, options = {}]: unknown extends StandardSchemaV1.InferInput<Config>
+      ? [config?: StandardSchemaV1.InferInput<Config>, options?: RunOptions]
+      : [config: StandardSchemaV1.InferInput<Config>, options?: RunOptions]
+  ): Run<Outputs> {
+    const parsed = this.parseConfig(config);
+    const releases: (() => Awaitable<void>)[] = [];
+    const clock = options.clock ?? systemClock;
+    const { plan, declarations } = this.assemble(parsed, {
+      onClose: (release) => {
+        releases.push(release);
+      },
+      notice: (message) => {
+        run.notice(message);
+      },
+      now: () => clock.now(),
+    });
+    const { definition } = this;
+    const window = options.window ?? resolveWindow(definition.window, parsed) ?? DEFAULT_WINDOW;
+    checkAtLeastOne('window', window);
+    const run: Run<Outputs> = new Run<Outputs>({
+      runId: options.runId ?? newRunId(),
+      workflow: this.name,
+      description: this.description,
+      plan,
+      declarations,
+      window,
+      seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
+      clock,
+      threads: options.threads ?? (options.clock === undefined ? 'auto' : 0),
+      threadLimits: options.threadLimits ?? {},
+      hops: options.fuse === false ? [] : planHops(plan, declarations),
+      deadLetters: options.deadLetters ?? definition.deadLetters?.(parsed) ?? forgettingStore(),
+      signal: options.signal,
+      release: async () => {
+        for (const release of releases.reverse()) await release();
+      },
+      onEnd: (summary) => definition.onEnd?.(summary, parsed),
+    });
+    return run;
+  }
+
+  private assemble(
+    config: StandardSchemaV1.InferOutput<Config>,
+    context: BuildContext,
+  ): { plan: GraphPlan; declarations: readonly TaskDeclaration[] } {
+    const { definition } = this;
+    const declarations =
+      'build' in definition
+        ? definition.build(emptyFlow(), config, context).declarations
+        : definition.tasks(config, context).map(declare);
+    return { plan: planGraph(graphOf(declarations)), declarations };
+  }
+}
+
+/** Enough to keep hundreds of requests in flight, small enough that 2,048 records are no memory to speak of. */
+const DEFAULT_WINDOW = 2048;
+
+/**
+ * Defines a workflow: its name, its configuration, and how its graph is built.
+ *
+ * @example
+ * const Hello = defineWorkflow({ name: 'Hello', build: (flow) => flow
+ *   .task('Names', sourceTask(['Ada', 'Grace']))
+ *   .task('Greet', ['Names'], syncTask((name: string) => `Hello, ${name}`)) });
+ * const run = Hello.run();
+ * run.output$('Greet').subscribe(console.log);
+ * await run.finished;
+ */
+export function defineWorkflow<Outputs, Config extends StandardSchemaV1 = StandardSchemaV1>(
+  definition: WorkflowDefinition<Config, Outputs>,
+): Workflow<Config, Outputs> {
+  return new Workflow<Config, Outputs>(definition);
+}
+
+function resolveWindow<Config>(
+  window: number | ((config: Config) => number | undefined) | undefined,
+  config: Config,
+): number | undefined {
+  return typeof window === 'function' ? window(config) : window;
+}
+
+/** Sorts by time, is unique without coordination, and is a valid file name. */
+function newRunId(): string {
+  const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
+  return `${stamp}-${globalThis.crypto.randomUUID().slice(0, 8)}`;
+}

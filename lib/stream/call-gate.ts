@@ -1,0 +1,216 @@
+/**
+ * Whether the next call may start: one gate made of the circuit, the pause an upstream asked for, the concurrency of the
+ * task, a limiter shared with other tasks, and the rate limit.
+ *
+ * Promises: a slot that was given is given back exactly once; whoever was refused is woken when it is worth asking
+ * again, by whatever held it back; nothing is taken from one limit when another refuses.
+ */
+import type { TaskScope } from '../core/ports.js';
+import { UpstreamError, blameOf } from '../core/upstream-error.js';
+import { AdaptiveConcurrency, type ConcurrencyLimit } from './adaptive-concurrency.js';
+import type { Flight } from './call.js';
+import type { CallPolicies } from './call-policies.js';
+import { Circuit } from './circuit-breaker.js';
+import type { MillraceError } from '../core/errors.js';
+import type { TokenBucket } from './rate-limit.js';
+import type { RetryPolicy } from './retry-policy.js';
+import type { SharedLimiter } from './shared-limiter.js';
+
+export interface GateParts {
+  readonly policies: CallPolicies;
+  /** Calls in flight where no policy names a number. */
+  readonly defaultConcurrency: number;
+  /** What is called, for messages: a URL without its query. */
+  readonly upstream: string;
+  readonly scope: TaskScope;
+  /** It may be worth asking again. */
+  readonly wake: () => void;
+  readonly fail: (error: MillraceError) => void;
+}
+
+export class CallGate {
+  readonly circuit: Circuit | undefined;
+  throttled = 0;
+  opened = 0;
+  private readonly parts: GateParts;
+  private readonly retry: RetryPolicy;
+  private readonly limit: ConcurrencyLimit;
+  private readonly isAdaptive: boolean;
+  private readonly limiter: SharedLimiter | undefined;
+  private readonly bucket: TokenBucket | undefined;
+  private used = 0;
+  /** Below the limit after the upstream was down or busy; grows back as calls succeed. */
+  private allowance = Infinity;
+  private allowanceStep = 0;
+  /** Calls refused in a row for load, with no success between. */
+  private refusals = 0;
+  private firstRefusalMs = 0;
+  private pausedUntilMs = 0;
+  private cancelTimer: (() => void) | undefined;
+  private timerAtMs = Infinity;
+  private isStopped = false;
+
+  constructor(parts: GateParts) {
+    const { policies, scope, upstream, defaultConcurrency } = parts;
+    this.parts = parts;
+    this.retry = policies.retry;
+    const concurrency = policies.concurrency(defaultConcurrency);
+    this.limit = concurrency.start();
+    this.isAdaptive = concurrency instanceof AdaptiveConcurrency;
+    this.limiter = policies.limiter;
+    this.bucket = policies.rateLimit?.start(scope.clock.monotonicMs());
+    const { breaker } = policies;
+    if (breaker !== undefined) {
+      this.circuit = new Circuit(breaker, scope.clock, {
+        upstream,
+        onChange: (state, message) => {
+          if (state === 'open') this.opened++;
+          // What waited must not all go at once to an upstream that has just come back.
+          if (state === 'closed') this.shrinkTo(Math.max(1, breaker.probes), 1);
+          scope.tell({ type: 'circuit', upstream, state, message });
+          if (state !== 'open') parts.wake();
+        },
+        onDown: parts.fail,
+      });
+    }
+  }
+
+  /** Calls in flight now. */
+  get inFlight(): number {
+    return this.used;
+  }
+
+  get concurrency(): number {
+    return Math.min(this.limit.limit, Math.floor(this.allowance));
+  }
+
+  /** Whether only a timer will let the next call start. */
+  get waitsForTimer(): boolean {
+    return this.cancelTimer !== undefined || (this.circuit !== undefined && this.circuit.state !== 'closed');
+  }
+
+  /** Lets a call of so many records start, or says that `wake` will be called. */
+  enter(records: number, nowMs: number): Flight | undefined {
+    if (this.isStopped || this.circuit?.admits === false) return undefined;
+    if (nowMs < this.pausedUntilMs) return this.waitFor(this.pausedUntilMs - nowMs, nowMs);
+    if (this.used >= this.concurrency) return undefined;
+    const rateMs = this.limiter?.enter(records, nowMs, this.parts.wake) ?? 0;
+    if (rateMs > 0) return Number.isFinite(rateMs) ? this.waitFor(rateMs, nowMs) : undefined;
+    const waitMs = this.bucket?.take(records, nowMs) ?? 0;
+    if (waitMs > 0) {
+      this.limiter?.leave();
+      return this.waitFor(waitMs, nowMs);
+    }
+    this.used++;
+    return { left: records, isProbe: this.circuit?.enter() ?? false };
+  }
+
+  /** One record of a flight is done; the last one gives the slot back. */
+  leave(flight: Flight): void {
+    if (--flight.left > 0) return;
+    this.used--;
+    this.circuit?.leave(flight.isProbe);
+    this.limiter?.leave();
+  }
+
+  /** Call before `leave`. */
+  succeed(latencyMs: number, nowMs: number): void {
+    this.circuit?.succeed(nowMs);
+    this.refusals = 0;
+    if (this.allowance !== Infinity) {
+      this.allowance += this.allowanceStep === 0 ? 1 / this.allowance : this.allowanceStep;
+      if (this.allowance >= this.limit.limit) this.allowance = Infinity;
+    }
+    if (this.limit.succeed(latencyMs, this.used)) this.tellLimit();
+  }
+
+  /** Call before `leave`. */
+  fail(error: unknown, lineage: number, nowMs: number): void {
+    switch (blameOf(error)) {
+      case 'record':
+        this.circuit?.succeed(nowMs);
+        this.refusals = 0;
+        return;
+      case 'upstream':
+        this.circuit?.fail(nowMs, lineage, error);
+        if (error instanceof UpstreamError && error.retryAfterMs !== undefined) this.pause(error.retryAfterMs, nowMs);
+        break;
+      case 'load':
+        this.throttle(error as UpstreamError, nowMs);
+    }
+    if (this.limit.overload(this.used)) this.tellLimit();
+  }
+
+  /** Milliseconds for which the circuit has kept everything waiting. */
+  pausedMs(nowMs: number): number {
+    return this.circuit?.pausedMs(nowMs) ?? 0;
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.circuit?.stop();
+    this.cancelTimer?.();
+    this.limiter?.forget(this.parts.wake);
+    if (this.isAdaptive) this.tellLimit();
+    for (; this.used > 0; this.used--) this.limiter?.leave();
+  }
+
+  /** The upstream is well and asks for less: nothing starts for a while, and then fewer at once. */
+  private throttle(error: UpstreamError, nowMs: number): void {
+    this.throttled++;
+    // Its answer shows that it is up.
+    this.circuit?.succeed(nowMs);
+    if (this.refusals === 0) this.firstRefusalMs = nowMs;
+    const deadlineMs = this.parts.policies.breaker?.deadlineMs ?? Infinity;
+    if (nowMs - this.firstRefusalMs >= deadlineMs) {
+      this.parts.fail(this.refusedForTooLong(error, deadlineMs));
+      return;
+    }
+    // Several refusals of one moment are one reason to slow down.
+    if (nowMs < this.pausedUntilMs) return;
+    this.refusals++;
+    const backoffMs = this.retry.backoffMs(this.refusals, this.parts.scope.random);
+    this.pause(error.retryAfterMs === undefined ? backoffMs : Math.min(error.retryAfterMs, deadlineMs), nowMs);
+    this.shrinkTo(Math.max(1, Math.floor(this.used / 2)), 0);
+  }
+
+  private pause(delayMs: number, nowMs: number): void {
+    if (nowMs + delayMs <= this.pausedUntilMs) return;
+    const { scope, upstream } = this.parts;
+    this.pausedUntilMs = nowMs + delayMs;
+    scope.tell({ type: 'throttled', upstream, delayMs });
+    this.waitFor(delayMs, nowMs);
+  }
+
+  private shrinkTo(allowance: number, step: number): void {
+    this.allowance = Math.min(this.allowance, allowance);
+    this.allowanceStep = step;
+  }
+
+  /** One timer, for the earliest moment anybody waits for. */
+  private waitFor(delayMs: number, nowMs: number): undefined {
+    const atMs = nowMs + delayMs;
+    if (this.isStopped || atMs >= this.timerAtMs) return;
+    this.cancelTimer?.();
+    this.timerAtMs = atMs;
+    this.cancelTimer = this.parts.scope.clock.schedule(delayMs, () => {
+      this.cancelTimer = undefined;
+      this.timerAtMs = Infinity;
+      this.parts.wake();
+    });
+  }
+
+  private tellLimit(): void {
+    const { scope, upstream } = this.parts;
+    scope.tell({ type: 'concurrency', upstream, limit: this.limit.limit });
+  }
+
+  private refusedForTooLong(cause: UpstreamError, deadlineMs: number): UpstreamError {
+    return new UpstreamError(
+      'MILLRACE_UPSTREAM_DOWN',
+      `${this.parts.upstream} has refused every call for ${Math.round(deadlineMs / 1000)} s because of its load, so the run stops; what it had not finished is not lost. ` +
+        'Lower the rate, or raise `deadlineMs` of the circuit breaker',
+      { cause, blame: 'load', retryable: true },
+    );
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * The run's clock as an RxJS scheduler, so that `bufferTime`, `debounceTime` and their kin follow the time of the run:
+ * real in production, virtual in a test.
+ */
+import { Subscription, type SchedulerAction, type SchedulerLike } from 'rxjs';
+import type { Clock } from '../core/ports.js';
+
+export function clockScheduler(clock: Clock): SchedulerLike {
+  return {
+    now: () => clock.now(),
+    schedule: <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T): Subscription =>
+      new ClockAction(clock, work).schedule(state, delay),
+  };
+}
+
+class ClockAction<T> extends Subscription implements SchedulerAction<T> {
+  private readonly clock: Clock;
+  private readonly work: (this: SchedulerAction<T>, state?: T) => void;
+  private cancel: (() => void) | undefined;
+  private round = 0;
+
+  constructor(clock: Clock, work: (this: SchedulerAction<T>, state?: T) => void) {
+    super(() => {
+      this.cancel?.();
+    });
+    this.clock = clock;
+    this.work = work;
+  }
+
+  schedule(state?: T, delay = 0): Subscription {
+    if (this.closed) return this;
+    this.cancel?.();
+    const round = ++this.round;
+    this.cancel = this.clock.schedule(delay, () => {
+      this.work(state);
+      // Work that did not schedule itself again is over.
+      if (this.round === round) this.unsubscribe();
+    });
+    return this;
+  }
+}

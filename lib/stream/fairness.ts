@@ -1,0 +1,27 @@
+/** Turns by key: with many records of one key waiting, records of another key still get every second turn. */
+import { MillraceError, describeValue } from '../core/errors.js';
+
+export class Fairness {
+  readonly kind = 'fairness';
+  /** The key of a record, compared as a Map compares keys. */
+  readonly keyOf: (record: never) => unknown;
+
+  constructor(keyOf: (record: never) => unknown) {
+    if (typeof keyOf !== 'function') {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `Expected the key of fairness to be a function, got ${describeValue(keyOf)}`,
+      );
+    }
+    this.keyOf = keyOf;
+  }
+
+  toString(): string {
+    return `fair turns${this.keyOf.name === '' ? ' by key' : ` by ${this.keyOf.name}`}`;
+  }
+}
+
+/** @example fairBy((request: Request) => request.tenant) */
+export function fairBy<In>(keyOf: (record: In) => unknown): Fairness {
+  return new Fairness(keyOf as (record: never) => unknown);
+}

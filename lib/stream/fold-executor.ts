@@ -1,0 +1,148 @@
+/**
+ * An aggregate whose records are folded wherever the executor is, part by part: each chunk becomes a partial aggregate,
+ * and parts are merged in the order of their records.
+ *
+ * Promises: the merged result is that of one fold in input order, also where parts come back in another order or a thread
+ * died on the way; a record stays in flight until its part was merged, so the window bounds everything.
+ */
+import type { Observable, Subscriber } from 'rxjs';
+import type { Chunk, ChunkResult, JobClient, JobPort, ModuleRef } from '../core/executor.js';
+import type { TaskScope } from '../core/ports.js';
+import type { Batch, Lineage } from '../core/record.js';
+import { Intake } from './intake.js';
+
+export interface FoldExecutorOptions {
+  readonly ref: ModuleRef;
+  readonly timeoutMs?: number | undefined;
+  /** Checks a record before it leaves; a throw ends the record. */
+  readonly before: (record: unknown) => unknown;
+  /** Takes the partial states of one part, as pairs of key and state, in input order. */
+  readonly merge: (part: readonly (readonly [unknown, unknown])[]) => void;
+  /** Everything was merged. */
+  readonly onOver: () => void;
+}
+
+const MAX_CHUNK = 1024;
+
+/** Subscribes to the input; errors go to the subscriber. */
+export function foldExecutor(
+  input$: Observable<Batch<unknown>>,
+  options: FoldExecutorOptions,
+  scope: TaskScope,
+  subscriber: Subscriber<never>,
+): void {
+  const fold = new PartFold(options, scope, subscriber);
+  fold.connect(input$);
+}
+
+class PartFold implements JobClient {
+  private readonly options: FoldExecutorOptions;
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<never>;
+  private readonly intake: Intake;
+  private readonly port: JobPort;
+  /** Parts that came before their turn. */
+  private readonly early = new Map<number, { readonly chunk: Chunk; readonly result: ChunkResult }>();
+  private running = 0;
+  private taken = 0;
+  private merged = 0;
+  private isInputOver = false;
+
+  constructor(options: FoldExecutorOptions, scope: TaskScope, subscriber: Subscriber<never>) {
+    this.options = options;
+    this.scope = scope;
+    this.subscriber = subscriber;
+    this.intake = new Intake(scope);
+    scope.account.watch(() => ({ queued: this.intake.size, running: this.running, waiting: 0 }));
+    const { executor, task, runId } = scope;
+    const window = scope.inputs[0]?.root.window ?? MAX_CHUNK;
+    this.port = executor.open({ kind: 'fold', task, runId, ref: options.ref, timeoutMs: options.timeoutMs }, this, {
+      maxChunk: Math.max(1, Math.min(MAX_CHUNK, Math.floor(window / (2 * Math.max(1, executor.size))))),
+    });
+  }
+
+  connect(input$: Observable<Batch<unknown>>): void {
+    const { subscriber } = this;
+    subscriber.add(() => {
+      this.port.close();
+    });
+    this.intake.connect(
+      [input$],
+      {
+        onArrival: () => {
+          this.port.wake();
+        },
+        onInputOver: () => {
+          this.isInputOver = true;
+          this.endIfDone();
+        },
+      },
+      subscriber,
+    );
+  }
+
+  get queued(): number {
+    return this.intake.size;
+  }
+
+  take(max: number): Chunk | undefined {
+    const from = this.taken;
+    const lineages: Lineage[] = [];
+    const records: unknown[] = [];
+    while (records.length < max && this.intake.size > 0) {
+      const arrival = this.intake.shift();
+      const { lineage, value } = arrival;
+      try {
+        records.push(this.options.before(value));
+        lineages.push(lineage);
+      } catch (error) {
+        this.scope.giveUp({ lineage, record: value, error, attempts: 1 });
+        this.intake.letGo(arrival);
+      }
+    }
+    if (records.length === 0) return undefined;
+    this.taken += records.length;
+    this.running += records.length;
+    return { from, lineages, records };
+  }
+
+  deliver(chunk: Chunk, result: ChunkResult): void {
+    this.early.set(chunk.from, { chunk, result });
+    try {
+      for (let part = this.early.get(this.merged); part !== undefined; part = this.early.get(this.merged)) {
+        this.early.delete(this.merged);
+        this.merge(part.chunk, part.result);
+      }
+      this.endIfDone();
+    } catch (error) {
+      this.subscriber.error(error);
+    }
+  }
+
+  fail(error: unknown): void {
+    this.subscriber.error(error);
+  }
+
+  private merge({ lineages, records }: Chunk, { outputs, endings, elapsedMs }: ChunkResult): void {
+    const { scope } = this;
+    this.merged += records.length;
+    this.running -= records.length;
+    for (const { index, error, attempts = 1 } of endings) {
+      scope.giveUp({ lineage: lineages[index] as Lineage, record: records[index], error, attempts });
+    }
+    // A record that could not even be sent has no part.
+    this.options.merge(outputs.filter((pair) => pair !== undefined) as (readonly [unknown, unknown])[]);
+    const [elapsed] = elapsedMs;
+    if (elapsed !== undefined) scope.sampleLatency(elapsed / records.length);
+    scope.account.touch(scope.clock.monotonicMs());
+    const edge = scope.inputs[0];
+    edge?.root.leave(edge.exit, lineages);
+  }
+
+  private endIfDone(): void {
+    if (!this.isInputOver || this.intake.size > 0 || this.running > 0 || this.subscriber.closed) return;
+    this.isInputOver = false;
+    this.port.close();
+    this.options.onOver();
+  }
+}

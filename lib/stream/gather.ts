@@ -1,0 +1,117 @@
+/**
+ * Collects the children of an expanding task per parent, as soon as the parent has no child left in flight, and hands
+ * the collection on under the parent's own lineage.
+ *
+ * Promises: children stand in the order in which they were born; those that ended early are left out; a parent without
+ * children gives an empty collection; a parent that ended early leaves a gone mark; more than `limit` children make the
+ * parent fail by the task's policy, and never grow memory further.
+ */
+import { Observable } from 'rxjs';
+import { MillraceError } from '../core/errors.js';
+import type { Family } from '../core/family.js';
+import type { TaskScope } from '../core/ports.js';
+import { observe } from './observe.js';
+import { BatchBuilder, GONE, type Batch, type Lineage } from '../core/record.js';
+
+interface Group {
+  values: { readonly ordinal: number; readonly value: unknown }[];
+  arrived: number;
+  expected: number | undefined;
+  isGone: boolean;
+}
+
+export function gather(
+  input$: Observable<Batch<unknown>>,
+  family: Family,
+  limit: number,
+  scope: TaskScope,
+): Observable<Batch<unknown[]>> {
+  return new Observable((subscriber) => {
+    const groups = new Map<Lineage, Group>();
+    const [edge] = scope.inputs;
+    let done = new BatchBuilder<unknown[]>();
+    let isInputOver = false;
+    scope.account.countsOutputsApart();
+
+    const groupOf = (parent: Lineage): Group => {
+      let group = groups.get(parent);
+      if (group === undefined) {
+        group = { values: [], arrived: 0, expected: undefined, isGone: false };
+        groups.set(parent, group);
+      }
+      return group;
+    };
+    const closeIfDone = (parent: Lineage, group: Group): void => {
+      if (group.expected === undefined || group.arrived < group.expected) return;
+      groups.delete(parent);
+      done.push(parent, group.isGone ? GONE : collect(parent, group));
+    };
+    const collect = (parent: Lineage, group: Group): unknown[] | typeof GONE => {
+      if (group.arrived <= limit) return group.values.sort((a, b) => a.ordinal - b.ordinal).map(({ value }) => value);
+      const error = new MillraceError(
+        'MILLRACE_COLLECT_OVERFLOW',
+        `'${scope.task}' gathers at most ${limit} children of one parent, got ${group.arrived}. Raise \`limit\``,
+      );
+      return scope.giveUp({ lineage: parent, record: { children: group.arrived }, error, attempts: 1 }) as typeof GONE;
+    };
+    const flush = (): void => {
+      if (done.length > 0) {
+        const batch = done.take();
+        scope.account.out += batch.length - batch.gone;
+        subscriber.next(batch);
+      }
+      if (isInputOver && groups.size === 0) subscriber.complete();
+    };
+    const guarded = (work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        subscriber.error(error);
+      }
+    };
+
+    family.listen({
+      onExpanded: (parent, count, isGone) => {
+        guarded(() => {
+          const group = groupOf(parent);
+          group.expected = count;
+          group.isGone ||= isGone;
+          closeIfDone(parent, group);
+          flush();
+        });
+      },
+    });
+    scope.explain(() => {
+      const [first] = groups;
+      return first === undefined ? undefined : { lineage: first[0], for: [edge?.from ?? ''] };
+    });
+    subscriber.add(() => {
+      groups.clear();
+      done = new BatchBuilder();
+    });
+    observe(
+      input$,
+      subscriber,
+      (batch) => {
+        scope.account.in += batch.length - batch.gone;
+        for (let i = 0; i < batch.length; i++) {
+          const child = batch.lineages[i] as Lineage;
+          const parent = family.parentOf(child);
+          const group = groupOf(parent);
+          const value = batch.values[i];
+          group.arrived++;
+          if (group.arrived > limit) group.values = [];
+          else if (value !== GONE) group.values.push({ ordinal: family.ordinalOf(child), value });
+          closeIfDone(parent, group);
+        }
+        // The collections leave first: a parent must not settle while its collection is still here.
+        flush();
+        edge?.root.leave(edge.exit, batch.lineages);
+      },
+      () => {
+        isInputOver = true;
+        flush();
+      },
+    );
+  });
+}

@@ -1,0 +1,72 @@
+/**
+ * An Observable whose subscribers cannot break whoever emits: what their handlers throw, and errors they do not handle,
+ * go to `report` instead of becoming an uncaught exception of the process. Operators piped onto it are guarded as well.
+ */
+import { Observable, type Observer, type Subscriber, type Subscription, type TeardownLogic } from 'rxjs';
+
+export class GuardedObservable<T> extends Observable<T> {
+  private readonly report: (error: unknown) => void;
+
+  constructor(report: (error: unknown) => void, subscribe?: (subscriber: Subscriber<T>) => TeardownLogic) {
+    super(subscribe);
+    this.report = report;
+  }
+
+  /**
+   * RxJS 7 makes what an operator returns through `lift`, so the guard reaches the end of every pipe. The method is
+   * marked as internal there; should it go, pipes are plain Observables again, and a spec says so.
+   */
+  override lift<R>(operator?: unknown): Observable<R> {
+    const lifted = new GuardedObservable<R>(this.report);
+    Object.assign(lifted, { source: this, operator });
+    return lifted;
+  }
+
+  override subscribe(observer?: Partial<Observer<T>> | ((value: T) => void) | null): Subscription;
+  override subscribe(
+    next?: ((value: T) => void) | null,
+    error?: ((error: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription;
+  override subscribe(
+    given?: Partial<Observer<T>> | ((value: T) => void) | null,
+    error?: ((error: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription {
+    // A Subscriber is a link of a chain, not its end: the end has a guard of its own.
+    if (isLink(given)) return super.subscribe(given);
+    const observer: Partial<Observer<T>> =
+      typeof given === 'object' && given !== null
+        ? given
+        : { ...(given ? { next: given } : {}), ...(error ? { error } : {}), ...(complete ? { complete } : {}) };
+    return super.subscribe({
+      next: (value) => {
+        // The path of every record: no closure, unlike the others.
+        try {
+          observer.next?.(value);
+        } catch (error) {
+          this.report(error);
+        }
+      },
+      error: (failure: unknown) => {
+        if (observer.error === undefined) this.report(failure);
+        else this.guard(() => observer.error?.(failure));
+      },
+      complete: () => {
+        this.guard(() => observer.complete?.());
+      },
+    });
+  }
+
+  private guard(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.report(error);
+    }
+  }
+}
+
+function isLink(given: unknown): given is Subscriber<unknown> {
+  return typeof given === 'object' && given !== null && 'isStopped' in given && 'add' in given;
+}

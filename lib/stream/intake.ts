@@ -1,0 +1,91 @@
+/**
+ * How a boundary takes in: arrivals wait in one queue, in order of arrival over all its inputs, and leave their root
+ * only when the boundary has taken them. Promise: because a waiting arrival is still in flight in its own root, the
+ * windows of the inputs bound the queue; nothing else is needed.
+ */
+import type { Observable, Subscriber } from 'rxjs';
+import { GONE, type Batch, type Lineage } from '../core/record.js';
+import { Ring } from '../core/ring.js';
+import type { TaskScope } from '../core/ports.js';
+import { observe } from './observe.js';
+
+export interface Arrival {
+  /** Which input it came by. */
+  readonly input: number;
+  readonly lineage: Lineage;
+  readonly value: unknown;
+}
+
+export interface IntakeHandlers {
+  /** Arrivals are waiting. */
+  readonly onArrival: () => void;
+  /** One input is over; its earlier arrivals may still wait. */
+  readonly onInputOver: (input: number) => void;
+  /** Passes gone marks on too; default: a gone mark just leaves its root. */
+  readonly keepsGone?: boolean;
+}
+
+export class Intake {
+  private readonly scope: TaskScope;
+  private readonly waiting: Ring<Arrival>;
+
+  constructor(scope: TaskScope) {
+    this.scope = scope;
+    this.waiting = new Ring(scope.inputs.reduce((sum, edge) => sum + edge.root.window, 0));
+    scope.account.countsOutputsApart();
+    scope.account.watch(() => ({ queued: this.waiting.size, running: 0, waiting: 0 }));
+  }
+
+  get size(): number {
+    return this.waiting.size;
+  }
+
+  /** Subscribes to every input, in dependency order. */
+  connect(
+    inputs: readonly Observable<Batch<unknown>>[],
+    handlers: IntakeHandlers,
+    subscriber: Subscriber<never>,
+  ): void {
+    inputs.forEach((input$, input) => {
+      observe(
+        input$,
+        subscriber,
+        (batch) => {
+          this.take(input, batch, handlers.keepsGone ?? false);
+          handlers.onArrival();
+        },
+        () => {
+          handlers.onInputOver(input);
+        },
+      );
+    });
+    subscriber.add(() => {
+      this.waiting.clear();
+    });
+  }
+
+  /** The oldest arrival, which stays in flight until `letGo`. Call only while `size` is above 0. */
+  shift(): Arrival {
+    return this.waiting.shift();
+  }
+
+  /** The boundary is done with it: the lineage leaves its root by this edge. */
+  letGo(arrival: Arrival): void {
+    const edge = this.scope.inputs[arrival.input];
+    edge?.root.leaveOne(edge.exit, arrival.lineage);
+  }
+
+  private take(input: number, batch: Batch<unknown>, keepsGone: boolean): void {
+    const edge = this.scope.inputs[input];
+    const gone: Lineage[] = [];
+    this.scope.account.in += batch.length - batch.gone;
+    this.scope.account.touch(this.scope.clock.monotonicMs());
+    for (let i = 0; i < batch.length; i++) {
+      const value = batch.values[i];
+      const lineage = batch.lineages[i] as Lineage;
+      if (value === GONE && !keepsGone) gone.push(lineage);
+      else this.waiting.push({ input, lineage, value });
+    }
+    if (gone.length > 0) edge?.root.leave(edge.exit, gone);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * combineLatest per lineage: for each lineage, one tuple of what every dependency made of it.
+ *
+ * Promises: a tuple never mixes lineages; a lineage that ended early in any branch leaves one gone mark; at most the
+ * root's span of lineages is held; a dependency that delivers a lineage twice is a broken law.
+ */
+import { Observable } from 'rxjs';
+import { MillraceError } from '../core/errors.js';
+import { BatchBuilder, GONE, type Batch } from '../core/record.js';
+import type { TaskScope } from '../core/ports.js';
+import { observe } from './observe.js';
+
+/** A slot of a tuple that has not been filled yet; records may be undefined themselves. */
+const MISSING: unique symbol = Symbol('millrace.missing');
+
+/** @param names the dependencies, in the order of `inputs`, for reports. */
+export function joinAligned(
+  inputs: readonly Observable<Batch<unknown>>[],
+  names: readonly string[],
+  scope: TaskScope,
+): Observable<Batch<unknown[]>> {
+  return new Observable((subscriber) => {
+    const width = inputs.length;
+    const { span } = scope.root;
+    const mask = span - 1;
+    const tuples = new Array<unknown[] | undefined>(span);
+    const missing = new Int32Array(span);
+    let isGone = new Uint8Array(span);
+    let open = width;
+    let partial = 0;
+
+    scope.explain(() => {
+      if (partial === 0) return undefined;
+      const oldest = scope.root.watermark;
+      for (let lineage = oldest; lineage < scope.root.born; lineage++) {
+        const tuple = tuples[lineage & mask];
+        if (tuple !== undefined) return { lineage, for: names.filter((_, index) => tuple[index] === MISSING) };
+      }
+      return undefined;
+    });
+    subscriber.add(() => {
+      tuples.length = 0;
+      isGone = new Uint8Array(0);
+    });
+
+    const receive = (index: number, batch: Batch<unknown>): void => {
+      const { lineages, values } = batch;
+      const complete = new BatchBuilder<unknown[]>();
+      for (let i = 0; i < lineages.length; i++) {
+        const lineage = lineages[i] as number;
+        const slot = lineage & mask;
+        const value = values[i];
+        let tuple = tuples[slot];
+        if (tuple === undefined) {
+          tuple = new Array<unknown>(width).fill(MISSING);
+          tuples[slot] = tuple;
+          missing[slot] = width;
+          partial++;
+        } else if (tuple[index] !== MISSING) {
+          throw new MillraceError(
+            'MILLRACE_CONSERVATION',
+            `'${names[index] ?? ''}' delivered lineage ${lineage} of '${scope.root.name}' twice to '${scope.task}'. The run stops, because a wrong answer is worse`,
+          );
+        }
+        tuple[index] = value;
+        if (value === GONE) isGone[slot] = 1;
+        const left = (missing[slot] ?? 0) - 1;
+        missing[slot] = left;
+        if (left === 0) {
+          tuples[slot] = undefined;
+          partial--;
+          complete.push(lineage, isGone[slot] === 1 ? GONE : tuple);
+          isGone[slot] = 0;
+        }
+      }
+      if (complete.length > 0) subscriber.next(complete.take());
+    };
+
+    const finish = (): void => {
+      if (--open > 0) return;
+      if (partial > 0) {
+        subscriber.error(
+          new MillraceError(
+            'MILLRACE_CONSERVATION',
+            `The inputs of '${scope.task}' are over while ${partial} of their lineages are incomplete. The run stops, because a wrong answer is worse`,
+          ),
+        );
+      } else subscriber.complete();
+    };
+
+    inputs.forEach((input$, index) => {
+      observe(
+        input$,
+        subscriber,
+        (batch) => {
+          receive(index, batch);
+        },
+        finish,
+      );
+    });
+  });
+}

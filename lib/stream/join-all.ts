@@ -1,0 +1,54 @@
+/**
+ * Waits until every input is over and hands over one tuple of collections (one collection for one input): the semantics of classic DAG managers.
+ *
+ * Promises: collections keep the order of arrival; at most `limit` records an input are collected, and one more fails
+ * the run with a message that names the input, because a partial collection would be a wrong answer; a run that was
+ * told to drain hands over nothing, for the same reason.
+ */
+import { Observable } from 'rxjs';
+import { MillraceError } from '../core/errors.js';
+import type { TaskScope } from '../core/ports.js';
+import type { Batch } from '../core/record.js';
+import { Intake } from './intake.js';
+import { pumpRoot } from './pump-root.js';
+import { Outbox } from './outbox.js';
+
+export function joinAll(
+  inputs: readonly Observable<Batch<unknown>>[],
+  names: readonly string[],
+  limit: number,
+  scope: TaskScope,
+): Observable<Batch<unknown[]>> {
+  return new Observable((subscriber) => {
+    const collected: unknown[][] = inputs.map(() => []);
+    const outbox = new Outbox<unknown[]>({ capacity: 1, overflow: 'error', name: scope.task });
+    const intake = new Intake(scope);
+    let open = inputs.length;
+    subscriber.add(pumpRoot<unknown[]>(outbox, scope).subscribe(subscriber));
+    intake.connect(
+      inputs,
+      {
+        onArrival: () => {
+          while (intake.size > 0) {
+            const arrival = intake.shift();
+            const list = collected[arrival.input] as unknown[];
+            if (list.length === limit) {
+              throw new MillraceError(
+                'MILLRACE_COLLECT_OVERFLOW',
+                `'${scope.task}' collects all of '${names[arrival.input] ?? ''}', which gave more than ${limit} records. Raise \`limit\`, or join record by record`,
+              );
+            }
+            list.push(arrival.value);
+            intake.letGo(arrival);
+          }
+        },
+        onInputOver: () => {
+          if (--open > 0) return;
+          if (!scope.isDraining) outbox.push(collected.length === 1 ? (collected[0] as unknown[]) : collected);
+          outbox.complete();
+        },
+      },
+      subscriber,
+    );
+  });
+}

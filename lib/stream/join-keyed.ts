@@ -1,0 +1,214 @@
+/**
+ * Joins the records of two roots on a key: a symmetric hash join (Wilschut & Apers, 1991) with bounded state.
+ *
+ * Every arrival is paired with all records of the other side that carry its key, as SQL does, and is kept for those
+ * still to come. Promises: state holds at most `capacity` records a side; what is evicted without ever having matched
+ * fails by the task's policy (a dead letter by default) and says so; neither side ever waits for the other, so it
+ * cannot deadlock; once a side is over, records of the other that cannot match any more end at once.
+ */
+import { Observable, type Subscriber } from 'rxjs';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { TaskScope } from '../core/ports.js';
+import type { Batch } from '../core/record.js';
+import { Intake, type Arrival } from './intake.js';
+import { Outbox } from './outbox.js';
+import { pumpRoot } from './pump-root.js';
+
+/** Which unmatched records are emitted: none, those of the first dependency, or those of both. */
+export type KeyedKind = 'inner' | 'left' | 'outer';
+
+export interface KeyedOptions {
+  /** One key function a dependency. Keys are compared as a Map compares them. */
+  readonly on: readonly [(record: unknown) => unknown, (record: unknown) => unknown];
+  /** Default inner. */
+  readonly kind: KeyedKind;
+  /** The most records kept a side. */
+  readonly capacity: number;
+}
+
+type Pair = [unknown, unknown];
+
+interface Entry {
+  readonly key: unknown;
+  readonly arrival: Arrival;
+  isMatched: boolean;
+}
+
+/** What is kept of one side, oldest first. */
+class Side {
+  readonly byKey = new Map<unknown, Set<Entry>>();
+  readonly inOrder = new Set<Entry>();
+  isOver = false;
+
+  add(entry: Entry): void {
+    const same = this.byKey.get(entry.key);
+    if (same === undefined) this.byKey.set(entry.key, new Set([entry]));
+    else same.add(entry);
+    this.inOrder.add(entry);
+  }
+
+  remove(entry: Entry): void {
+    const same = this.byKey.get(entry.key);
+    same?.delete(entry);
+    if (same?.size === 0) this.byKey.delete(entry.key);
+    this.inOrder.delete(entry);
+  }
+}
+
+export function joinKeyed(
+  inputs: readonly Observable<Batch<unknown>>[],
+  names: readonly string[],
+  options: KeyedOptions,
+  scope: TaskScope,
+): Observable<Batch<Pair>> {
+  return new Observable((subscriber) => {
+    new KeyedJoin(names, options, scope, subscriber).connect(inputs);
+  });
+}
+
+class KeyedJoin {
+  private readonly names: readonly string[];
+  private readonly options: KeyedOptions;
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<Batch<Pair>>;
+  private readonly intake: Intake;
+  private readonly outbox: Outbox<Pair>;
+  private readonly sides: readonly [Side, Side] = [new Side(), new Side()];
+  /** Pairs of the present arrival that have not left, made one at a time as there is room. */
+  private pending: Iterator<Pair> | undefined;
+  private isWorking = false;
+
+  constructor(names: readonly string[], options: KeyedOptions, scope: TaskScope, subscriber: Subscriber<Batch<Pair>>) {
+    this.names = names;
+    this.options = options;
+    this.scope = scope;
+    this.subscriber = subscriber;
+    this.intake = new Intake(scope);
+    this.outbox = new Outbox({
+      capacity: scope.root.window,
+      overflow: 'error',
+      name: scope.task,
+      onTaken: () => {
+        this.work();
+      },
+    });
+  }
+
+  connect(inputs: readonly Observable<Batch<unknown>>[]): void {
+    const { subscriber } = this;
+    subscriber.add(pumpRoot<Pair>(this.outbox, this.scope).subscribe(subscriber));
+    this.intake.connect(
+      inputs,
+      {
+        onArrival: () => {
+          this.work();
+        },
+        onInputOver: (input) => {
+          this.sideOf(input).isOver = true;
+          this.work();
+        },
+      },
+      subscriber,
+    );
+  }
+
+  /** Emits what is pending, then takes the next arrival, as long as the output has room. */
+  private work(): void {
+    if (this.isWorking) return;
+    this.isWorking = true;
+    try {
+      while (this.outbox.size < this.outbox.capacity) {
+        if (this.pending !== undefined) {
+          const step = this.pending.next();
+          if (step.done === true) this.pending = undefined;
+          else this.outbox.push(step.value);
+        } else if (this.intake.size > 0) this.pending = this.meet(this.intake.shift());
+        else if (!this.endUnmatched()) break;
+      }
+    } catch (error) {
+      this.subscriber.error(error);
+    } finally {
+      this.isWorking = false;
+    }
+  }
+
+  /** Keeps the arrival, makes way for it, and gives its pairs. */
+  private meet(arrival: Arrival): Iterator<Pair> | undefined {
+    let key: unknown;
+    try {
+      key = this.options.on[arrival.input === 0 ? 0 : 1](arrival.value);
+    } catch (error) {
+      this.giveUp(arrival, error);
+      this.intake.letGo(arrival);
+      return undefined;
+    }
+    const own = this.sideOf(arrival.input);
+    const other = this.sideOf(1 - arrival.input);
+    const entry: Entry = { key, arrival, isMatched: false };
+    const partners = [...(other.byKey.get(key) ?? [])];
+    entry.isMatched = partners.length > 0;
+    for (const partner of partners) partner.isMatched = true;
+    if (!other.isOver) {
+      own.add(entry);
+      if (own.inOrder.size > this.options.capacity) this.evict(own);
+    }
+    this.intake.letGo(arrival);
+    if (partners.length === 0 && other.isOver) return this.unmatched([entry]);
+    return partners.map((partner) => this.pairOf(arrival, partner.arrival)).values();
+  }
+
+  private pairOf(one: Arrival, other: Arrival): Pair {
+    return one.input === 0 ? [one.value, other.value] : [other.value, one.value];
+  }
+
+  private evict(side: Side): void {
+    const [oldest] = side.inOrder;
+    if (oldest === undefined) return;
+    side.remove(oldest);
+    if (oldest.isMatched) return;
+    const from = this.names[oldest.arrival.input] ?? '';
+    this.giveUp(
+      oldest.arrival,
+      new MillraceError(
+        'MILLRACE_EVICTED',
+        `'${this.scope.task}' gave up waiting for a match of a record of '${from}' with key ${describeValue(oldest.key)}: ${this.options.capacity} records are kept a side. Raise \`capacity\``,
+      ),
+    );
+  }
+
+  /**
+   * When a side is over, what the other kept without a match can have none any more. Returns whether there was
+   * anything to do; completes the output when both are over and empty.
+   */
+  private endUnmatched(): boolean {
+    for (const [index, side] of this.sides.entries()) {
+      const other = this.sideOf(1 - index);
+      if (!other.isOver || side.inOrder.size === 0) continue;
+      const entries = [...side.inOrder].filter((entry) => !entry.isMatched);
+      side.byKey.clear();
+      side.inOrder.clear();
+      // A drained side is not known to be over: an unmatched record then would be a wrong answer.
+      if (!this.scope.isDraining) this.pending = this.unmatched(entries);
+      return true;
+    }
+    if (this.sides[0].isOver && this.sides[1].isOver) this.outbox.complete();
+    return false;
+  }
+
+  private *unmatched(entries: readonly Entry[]): Generator<Pair> {
+    const { kind } = this.options;
+    for (const { arrival } of entries) {
+      if (kind === 'outer' || (kind === 'left' && arrival.input === 0)) {
+        yield arrival.input === 0 ? [arrival.value, undefined] : [undefined, arrival.value];
+      } else this.scope.skip(`no match in '${this.names[1 - arrival.input] ?? ''}'`);
+    }
+  }
+
+  private giveUp({ value, lineage }: Arrival, error: unknown): void {
+    this.scope.giveUp({ lineage, record: value, error, attempts: 1 });
+  }
+
+  private sideOf(input: number): Side {
+    return this.sides[input === 0 ? 0 : 1];
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * Runs the functions of one or more cpu tasks over records, wherever the run's executor is.
+ *
+ * One operator for a single task and for a chain of neighbours that were fused into one hop: records go out once, through
+ * all the functions, and come back once. The accounts are those of tasks that stand alone.
+ *
+ * Promises: one slot out per slot in, by lineage; the queue never exceeds the window; a record fails in the task that
+ * threw, by that task's policy; what a task in the middle makes is handed to who observes it, and costs nothing
+ * otherwise; with `ordered` outputs leave in input order.
+ */
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import type { Chunk, ChunkResult, Ending, JobClient, JobPort, MapJob, Stage } from '../core/executor.js';
+import type { TaskScope } from '../core/ports.js';
+import { Batch, BatchBuilder, GONE, type Gone, type Lineage, type Skip } from '../core/record.js';
+import { observe } from './observe.js';
+import { RecordQueue } from './record-queue.js';
+import { Reorder } from './reorder.js';
+
+/** One task of the hop. */
+export interface HopTask {
+  readonly scope: TaskScope;
+  readonly stage: Stage;
+  /** Where the outputs of a task before the last go, and whether anybody is there. */
+  readonly tap?: { readonly isObserved: () => boolean; readonly emit: (batch: Batch<unknown>) => void };
+}
+
+export interface MapExecutorOptions<In, Out> {
+  readonly ordered?: boolean;
+  readonly timeoutMs?: number | undefined;
+  readonly transfer?: ((record: In) => readonly object[]) | undefined;
+  /** Checks a record before it leaves; a throw ends the record. */
+  readonly before?: ((record: In) => In) | undefined;
+  /** Checks what came back. */
+  readonly after?: ((output: Out | Skip) => Out | Skip) | undefined;
+}
+
+/** More records in one message gain nothing measurable. */
+const MAX_CHUNK = 1024;
+
+export function mapExecutor<In, Out>(
+  tasks: readonly [HopTask, ...HopTask[]],
+  options: MapExecutorOptions<In, Out>,
+): OperatorFunction<Batch<In>, Batch<Out>> {
+  return (input$) =>
+    new Observable((subscriber) => {
+      const hop = new Hop<In, Out>(tasks, options, subscriber);
+      observe(
+        input$,
+        subscriber,
+        (batch) => {
+          hop.accept(batch);
+        },
+        () => {
+          hop.finish();
+        },
+      );
+      subscriber.add(() => {
+        hop.stop();
+      });
+    });
+}
+
+class Hop<In, Out> implements JobClient {
+  private readonly tasks: readonly HopTask[];
+  private readonly first: TaskScope;
+  private readonly last: TaskScope;
+  private readonly options: MapExecutorOptions<In, Out>;
+  private readonly subscriber: Subscriber<Batch<Out>>;
+  private readonly queue: RecordQueue;
+  private readonly reorder: Reorder<Out> | undefined;
+  private readonly port: JobPort;
+  private running = 0;
+  private waiting = 0;
+  private isInputOver = false;
+
+  constructor(tasks: readonly [HopTask, ...HopTask[]], options: MapExecutorOptions<In, Out>, subscriber: Subscriber<Batch<Out>>) {
+    const [{ scope }] = tasks;
+    const { window } = scope.root;
+    this.tasks = tasks;
+    this.first = scope;
+    this.last = (tasks.at(-1) ?? tasks[0]).scope;
+    this.options = options;
+    this.subscriber = subscriber;
+    this.queue = new RecordQueue(window);
+    this.reorder = options.ordered === true ? new Reorder(window) : undefined;
+    this.watch();
+    const { executor } = scope;
+    const job: MapJob = {
+      kind: 'map',
+      runId: scope.runId,
+      seed: Math.floor(scope.random() * 2 ** 31),
+      stages: tasks.map(({ stage }) => stage),
+      timeoutMs: options.timeoutMs,
+    };
+    // Two chunks a thread must fit into the window, or a thread would wait for what another holds.
+    const maxChunk = Math.max(1, Math.min(MAX_CHUNK, Math.floor(window / (2 * Math.max(1, executor.size)))));
+    this.port = executor.open(job, this, { maxChunk, transfer: options.transfer as (record: never) => readonly object[] });
+  }
+
+  get queued(): number {
+    return this.queue.size;
+  }
+
+  get wantsBetween(): boolean {
+    return this.tasks.some(({ tap }) => tap?.isObserved() === true);
+  }
+
+  accept(batch: Batch<In>): void {
+    this.first.account.in += batch.length - batch.gone;
+    if (this.reorder !== undefined) for (const lineage of batch.lineages) this.reorder.expect(lineage);
+    const { before } = this.options;
+    if (batch.gone === 0 && before === undefined) this.queue.push(batch.lineages, batch.values);
+    else this.sort(batch, before);
+    this.port.wake();
+    this.completeIfDone();
+  }
+
+  finish(): void {
+    this.isInputOver = true;
+    this.completeIfDone();
+  }
+
+  stop(): void {
+    this.port.close();
+    this.queue.clear();
+  }
+
+  take(max: number): Chunk | undefined {
+    const chunk = this.queue.take(max);
+    if (chunk !== undefined) {
+      this.running += chunk.records.length;
+      this.first.account.touch(this.first.clock.monotonicMs());
+    }
+    return chunk;
+  }
+
+  deliver(chunk: Chunk, result: ChunkResult): void {
+    if (this.subscriber.closed) return;
+    try {
+      this.running -= chunk.records.length;
+      this.settle(chunk, result);
+      this.completeIfDone();
+    } catch (error) {
+      this.subscriber.error(error);
+    }
+  }
+
+  fail(error: unknown): void {
+    this.subscriber.error(error);
+  }
+
+  /** Gone marks and records that do not fit the schema do not travel: they leave as they come. */
+  private sort({ lineages, values }: Batch<In>, before: ((record: In) => In) | undefined): void {
+    const going: { lineages: Lineage[]; records: unknown[] } = { lineages: [], records: [] };
+    const staying = new BatchBuilder<Out>();
+    let fallbacks = 0;
+    values.forEach((value, i) => {
+      const lineage = lineages[i] as Lineage;
+      if (value === GONE) {
+        staying.push(lineage, GONE);
+        return;
+      }
+      try {
+        going.records.push(before === undefined ? value : before(value));
+        going.lineages.push(lineage);
+      } catch (error) {
+        const left = this.first.giveUp({ lineage, record: value, error, attempts: 1 }) as Out | Gone;
+        if (left !== GONE) fallbacks++;
+        staying.push(lineage, left);
+      }
+    });
+    if (going.records.length > 0) this.queue.push(going.lineages, going.records);
+    if (staying.length === 0) return;
+    this.waiting += fallbacks;
+    this.emit(staying.take());
+  }
+
+  private settle(chunk: Chunk, { outputs, endings, between, elapsedMs }: ChunkResult): void {
+    const { lineages, records } = chunk;
+    let alive = records.length;
+    let at = 0;
+    const fallbacks: { index: number; output: unknown }[] = [];
+    for (let stage = 0; stage < this.tasks.length; stage++) {
+      const { scope, tap } = this.tasks[stage] as HopTask;
+      const isLast = stage === this.tasks.length - 1;
+      if (stage > 0) scope.account.in += alive;
+      for (; at < endings.length && (endings[at] as Ending).stage === stage; at++) {
+        const ending = endings[at] as Ending;
+        alive--;
+        const left = end(scope, chunk, ending);
+        if (left !== GONE) fallbacks.push({ index: ending.index, output: left });
+      }
+      this.told(scope, elapsedMs[stage], records.length);
+      if (isLast) continue;
+      scope.account.out += alive;
+      const made = between?.[stage];
+      if (made !== undefined && tap !== undefined) tap.emit(batchOf(lineages, made, endings.slice(0, at)));
+    }
+    const batch = batchOf<Out>(lineages, outputs, endings, fallbacks);
+    this.waiting += batch.length - batch.gone;
+    this.emit(this.options.after === undefined ? batch : this.check(batch, this.options.after));
+  }
+
+  /** Outputs that do not fit the schema end here. */
+  private check(batch: Batch<Out>, after: (output: Out | Skip) => Out | Skip): Batch<Out> {
+    const checked = new BatchBuilder<Out>();
+    batch.values.forEach((value, i) => {
+      const lineage = batch.lineages[i] as Lineage;
+      let output: Out | Gone = value;
+      if (value !== GONE) {
+        try {
+          output = after(value) as Out;
+        } catch (error) {
+          output = this.last.giveUp({ lineage, record: value, error, attempts: 1 }) as Out | Gone;
+          if (output === GONE) this.waiting--;
+        }
+      }
+      checked.push(lineage, output);
+    });
+    return checked.take();
+  }
+
+  private emit(batch: Batch<Out>): void {
+    let leaving = batch;
+    if (this.reorder !== undefined) {
+      const next = new BatchBuilder<Out>();
+      batch.values.forEach((value, i) => this.reorder?.release(batch.lineages[i] as Lineage, value, next));
+      leaving = next.take();
+      if (leaving.length === 0) return;
+    }
+    const count = leaving.length - leaving.gone;
+    this.waiting -= count;
+    this.last.account.out += count;
+    this.subscriber.next(leaving);
+  }
+
+  private told(scope: TaskScope, elapsedMs: number | undefined, count: number): void {
+    if (elapsedMs !== undefined) scope.sampleLatency(elapsedMs / count);
+    const nowMs = scope.clock.monotonicMs();
+    if (elapsedMs !== undefined && scope.account.firstAtMs === undefined) scope.account.touch(nowMs - elapsedMs);
+    scope.account.touch(nowMs);
+  }
+
+  private watch(): void {
+    const atEntry = (): { queued: number; running: number; waiting: number } => ({
+      queued: this.queue.size,
+      running: this.running,
+      waiting: 0,
+    });
+    if (this.first === this.last) {
+      this.first.account.watch(() => ({ ...atEntry(), waiting: this.waiting }));
+      return;
+    }
+    this.first.account.watch(atEntry);
+    this.last.account.watch(() => ({ queued: 0, running: 0, waiting: this.waiting }));
+  }
+
+  private completeIfDone(): void {
+    if (!this.isInputOver || this.queue.size > 0 || this.running > 0 || this.subscriber.closed) return;
+    this.subscriber.complete();
+  }
+}
+
+function end(scope: TaskScope, { lineages, records }: Chunk, ending: Ending): unknown {
+  if (ending.skip !== undefined) return scope.skip(ending.skip);
+  const lineage = lineages[ending.index] as Lineage;
+  const record = 'record' in ending ? ending.record : records[ending.index];
+  return scope.giveUp({ lineage, record, error: ending.error, attempts: ending.attempts ?? 1 });
+}
+
+/** The slots of a chunk, with `GONE` where the record ended and no fallback took its place. */
+function batchOf<T>(
+  lineages: readonly Lineage[],
+  outputs: readonly unknown[],
+  endings: readonly Ending[],
+  fallbacks: readonly { index: number; output: unknown }[] = [],
+): Batch<T> {
+  if (endings.length === 0) return new Batch<T>(lineages, outputs as readonly T[], 0);
+  const values = outputs.slice() as (T | Gone)[];
+  for (const { index } of endings) values[index] = GONE;
+  for (const { index, output } of fallbacks) values[index] = output as T;
+  return new Batch<T>(lineages, values, endings.length - fallbacks.length);
+}

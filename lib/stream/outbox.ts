@@ -1,0 +1,120 @@
+/**
+ * Where what was pushed waits until the root has credits: a bounded buffer that reads like any other `Reader`.
+ *
+ * Promise: holds at most `capacity` items; what comes beyond is met by the named policy and is never lost in silence
+ * (`error` fails the run, the dropping policies count each record as skipped with the reason).
+ */
+import { MillraceError } from '../core/errors.js';
+import { skip, type Skip } from '../core/record.js';
+import type { Reader } from './reader.js';
+
+/** What happens to a record that finds the buffer full. */
+export type OverflowPolicy = 'error' | 'drop-newest' | 'drop-oldest';
+
+export interface OutboxOptions {
+  /** The most items waiting. */
+  readonly capacity: number;
+  readonly overflow: OverflowPolicy;
+  /** The task, for messages. */
+  readonly name: string;
+  /** Calls back after a read took items out. */
+  readonly onTaken?: () => void;
+}
+
+export class Outbox<T> implements Reader<T | Skip> {
+  readonly capacity: number;
+  private readonly options: OutboxOptions;
+  private items: T[] = [];
+  private head = 0;
+  /** Dropped and not yet reported; each is born and skipped, so that the counts reconcile. */
+  private dropped = 0;
+  private isOver = false;
+  private failure: { readonly error: unknown } | undefined;
+  private waiter: (() => void) | undefined;
+
+  constructor(options: OutboxOptions) {
+    this.options = options;
+    this.capacity = options.capacity;
+  }
+
+  get size(): number {
+    return this.items.length - this.head;
+  }
+
+  push(item: T): void {
+    if (this.isOver || this.failure !== undefined) return;
+    if (this.size >= this.options.capacity) {
+      if (this.options.overflow === 'error') {
+        this.fail(
+          new MillraceError(
+            'MILLRACE_BUFFER_OVERFLOW',
+            `'${this.options.name}' pushed more than ${this.options.capacity} records ahead of its consumers. Raise \`buffer\`, pull instead of push, or name an overflow policy ('drop-newest', 'drop-oldest')`,
+          ),
+        );
+        return;
+      }
+      this.dropped++;
+      if (this.options.overflow === 'drop-newest') {
+        this.wake();
+        return;
+      }
+      this.takeOne();
+    }
+    this.items.push(item);
+    this.wake();
+  }
+
+  complete(): void {
+    this.isOver = true;
+    this.wake();
+  }
+
+  fail(error: unknown): void {
+    this.failure ??= { error };
+    this.wake();
+  }
+
+  read(max: number): readonly (T | Skip)[] | null | Promise<readonly (T | Skip)[] | null> {
+    if (this.failure !== undefined) throw this.failure.error;
+    const taken: (T | Skip)[] = [];
+    while (taken.length < max && this.dropped > 0) {
+      taken.push(skip(`overflow: ${this.options.overflow}`));
+      this.dropped--;
+    }
+    while (taken.length < max && this.size > 0) taken.push(this.takeOne());
+    if (taken.length > 0) {
+      this.options.onTaken?.();
+      return taken;
+    }
+    if (this.isOver) return null;
+    return new Promise<void>((resolve) => {
+      this.waiter = resolve;
+    }).then(() => this.read(max));
+  }
+
+  close(): void {
+    this.isOver = true;
+    this.items = [];
+    this.head = 0;
+    this.wake();
+  }
+
+  private takeOne(): T {
+    const item = this.items[this.head] as T;
+    this.head++;
+    if (this.head === this.items.length) {
+      this.items = [];
+      this.head = 0;
+    } else if (this.head >= 1024 && this.head * 2 >= this.items.length) {
+      this.items = this.items.slice(this.head);
+      this.head = 0;
+    }
+    return item;
+  }
+
+  private wake(): void {
+    const waiter = this.waiter;
+    this.waiter = undefined;
+    waiter?.();
+  }
+}

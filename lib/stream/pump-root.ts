@@ -1,0 +1,181 @@
+/**
+ * Gives birth: reads records as credits allow and emits them as batches of new lineages.
+ *
+ * Promises: never reads more than the root has room for; never recurses, however fast what is downstream settles;
+ * makes batches smaller where one takes longer than the slice to run through synchronous tasks; completes when the
+ * reader is over, was told to end, and closes the reader on every path.
+ */
+import { Observable, type Subscriber } from 'rxjs';
+import { Batch, GONE, Rejected, Skip, type Gone } from '../core/record.js';
+import type { TaskScope } from '../core/ports.js';
+import type { Reader } from './reader.js';
+
+/** More than this in one batch gains nothing measurable and costs latency. */
+const MAX_BATCH = 512;
+/** A batch whose synchronous way through the graph takes longer is halved, one below a quarter of it is doubled. */
+const BATCH_SLICE_MS = 8;
+
+export function pumpRoot<Out>(reader: Reader<Out | Skip | Rejected>, scope: TaskScope): Observable<Batch<Out>> {
+  return new Observable((subscriber) => {
+    const pump = new Pump<Out>(reader, scope, subscriber);
+    scope.root.whenRoom(() => {
+      pump.run();
+    });
+    scope.whenReleased(() => {
+      pump.run();
+    });
+    // A boundary ends with its input; only a source is told to.
+    if (scope.inputs.length === 0) {
+      scope.whenEnding(() => {
+        pump.end();
+      });
+    }
+    subscriber.add(() => {
+      pump.close();
+    });
+    pump.run();
+  });
+}
+
+class Pump<Out> {
+  private readonly reader: Reader<Out | Skip | Rejected>;
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<Batch<Out>>;
+  private isRunning = false;
+  private isReading = false;
+  private isDeferred = false;
+  private isOver = false;
+  private isClosed = false;
+  private batchSize = 64;
+
+  constructor(reader: Reader<Out | Skip | Rejected>, scope: TaskScope, subscriber: Subscriber<Batch<Out>>) {
+    this.reader = reader;
+    this.scope = scope;
+    this.subscriber = subscriber;
+  }
+
+  /** Births as much as there is room for. Safe to call from anywhere, any number of times. */
+  run(): void {
+    if (this.isRunning || this.isReading || this.isOver || this.isDeferred) return;
+    this.isRunning = true;
+    try {
+      while (this.mayRead()) {
+        const items = this.reader.read(Math.min(this.scope.root.room, this.batchSize));
+        if (isPromiseLike(items)) {
+          this.wait(items);
+          return;
+        }
+        this.accept(items);
+      }
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.isRunning = false;
+    }
+  }
+
+  /** Ends as if the reader were over. */
+  end(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.close();
+    this.scope.root.exhaust();
+    this.subscriber.complete();
+  }
+
+  close(): void {
+    this.isOver = true;
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.scope.track(Promise.resolve(this.reader.close()));
+  }
+
+  private mayRead(): boolean {
+    const { scope } = this;
+    if (this.isOver || this.isReading || scope.root.room <= 0 || scope.isHeldBack) return false;
+    if (!scope.turn.isLong()) return true;
+    this.isDeferred = true;
+    scope.turn.defer(() => {
+      this.isDeferred = false;
+      this.run();
+    });
+    return false;
+  }
+
+  private wait(items: PromiseLike<readonly (Out | Skip | Rejected)[] | null>): void {
+    this.isReading = true;
+    items.then(
+      (arrived) => {
+        this.isReading = false;
+        if (this.isOver) return;
+        // What settles while these are handed on must not start another read in between.
+        this.isRunning = true;
+        try {
+          this.accept(arrived);
+        } catch (error) {
+          this.fail(error);
+        } finally {
+          this.isRunning = false;
+        }
+        this.run();
+      },
+      (error: unknown) => {
+        this.isReading = false;
+        if (!this.isOver) this.fail(error);
+      },
+    );
+  }
+
+  private accept(items: readonly (Out | Skip | Rejected)[] | null): void {
+    if (items === null) {
+      this.end();
+      return;
+    }
+    if (items.length === 0) return;
+    const { scope } = this;
+    const { account } = scope;
+    const startedAtMs = scope.clock.monotonicMs();
+    const count = items.length;
+    const first = scope.root.birth(count);
+    const lineages = new Array<number>(count);
+    let values = items as readonly (Out | Gone)[];
+    let gone = 0;
+    // Only a source takes in what it emits; the intake of a boundary has counted already.
+    if (scope.inputs.length === 0) account.in += count;
+    for (let i = 0; i < count; i++) {
+      lineages[i] = first + i;
+      const item = items[i];
+      if (typeof item !== 'object' || !(item instanceof Rejected || item instanceof Skip)) continue;
+      const left = this.refuse(first + i, item);
+      if (left === GONE) gone++;
+      // Only a batch with such an item is copied; what readers hand over is otherwise passed on as it is.
+      if (values === items) values = items.slice() as (Out | Gone)[];
+      (values as (Out | Gone)[])[i] = left;
+    }
+    account.out += count - gone;
+    account.touch(startedAtMs);
+    this.subscriber.next(new Batch<Out>(lineages, values, gone));
+    this.adapt(scope.clock.monotonicMs() - startedAtMs, count);
+  }
+
+  private refuse(lineage: number, item: Rejected | Skip): Out | Gone {
+    if (item instanceof Skip) return this.scope.skip(item.reason);
+    return this.scope.giveUp({ lineage, record: item.input, error: item.error, attempts: 1 }) as Out | Gone;
+  }
+
+  private adapt(elapsedMs: number, count: number): void {
+    if (elapsedMs > BATCH_SLICE_MS) this.batchSize = Math.max(1, Math.floor(this.batchSize / 2));
+    else if (count === this.batchSize && elapsedMs < BATCH_SLICE_MS / 4) {
+      this.batchSize = Math.min(MAX_BATCH, this.batchSize * 2);
+    }
+  }
+
+  private fail(error: unknown): void {
+    this.isOver = true;
+    this.subscriber.error(error);
+  }
+}
+
+export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}

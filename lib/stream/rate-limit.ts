@@ -1,0 +1,72 @@
+/**
+ * How many records may start a second: a token bucket. Promise: in any t seconds at most burst + perSecond · t records
+ * start, whether they go out one by one or in batches; it holds no timer, so a test steps through it.
+ */
+import { checkKeys, checkNumber } from './policy.js';
+
+export interface RateLimitOptions {
+  /** Records a second, on the average. May be below 1. */
+  readonly perSecond: number;
+  /** The most that can be saved up, at least 1. Default: `perSecond`, at least 1. */
+  readonly burst?: number;
+}
+
+export class RateLimit {
+  readonly kind = 'rate limit';
+  readonly perSecond: number;
+  readonly burst: number;
+
+  constructor(options: RateLimitOptions) {
+    checkKeys('A rate limit', options, ['perSecond', 'burst']);
+    const { perSecond, burst = Math.max(1, perSecond) } = options;
+    checkNumber('perSecond', perSecond, Number.MIN_VALUE);
+    checkNumber('burst', burst, 1);
+    this.perSecond = perSecond;
+    this.burst = burst;
+  }
+
+  /** A full bucket of this limit. */
+  start(nowMs: number): TokenBucket {
+    return new TokenBucket(this, nowMs);
+  }
+
+  toString(): string {
+    return `at most ${this.perSecond} records/s, burst ${this.burst}`;
+  }
+}
+
+/** @example rateLimit({ perSecond: 100, burst: 20 }) */
+export function rateLimit(options: RateLimitOptions): RateLimit {
+  return new RateLimit(options);
+}
+
+/** Sums of fractions of a token must not leave a record waiting for the last 1e-12 of one. */
+const EPSILON = 1e-9;
+
+export class TokenBucket {
+  private readonly limit: RateLimit;
+  private tokens: number;
+  private atMs: number;
+
+  constructor(limit: RateLimit, nowMs: number) {
+    this.limit = limit;
+    this.tokens = limit.burst;
+    this.atMs = nowMs;
+  }
+
+  /**
+   * 0 if `count` records may start, else the milliseconds until they may. A refusal costs nothing. More than the burst
+   * at once is let go when the bucket is full, and owed.
+   */
+  take(count: number, nowMs: number): number {
+    const { perSecond, burst } = this.limit;
+    this.tokens = Math.min(burst, this.tokens + ((nowMs - this.atMs) * perSecond) / 1000);
+    this.atMs = nowMs;
+    const wanted = Math.min(count, burst);
+    if (this.tokens >= wanted - EPSILON) {
+      this.tokens -= count;
+      return 0;
+    }
+    return ((wanted - this.tokens) * 1000) / perSecond;
+  }
+}

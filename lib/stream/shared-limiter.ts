@@ -1,0 +1,77 @@
+/**
+ * A limit that several tasks share, because they call the same upstream: calls in flight, and records a second.
+ *
+ * Promises: over all tasks that were given it, never more than `concurrency` calls are in flight; whoever waits is woken
+ * in turn, so no task starves another. It is the one policy with state of its own: make it where the workflow is built.
+ */
+import { checkCount, checkKeys } from './policy.js';
+import { RateLimit, type RateLimitOptions, type TokenBucket } from './rate-limit.js';
+
+export interface SharedLimiterOptions {
+  /** The most calls in flight over all tasks. */
+  readonly concurrency: number;
+  readonly rate?: RateLimit | RateLimitOptions;
+}
+
+export class SharedLimiter {
+  readonly kind = 'limiter';
+  readonly name: string;
+  readonly concurrency: number;
+  private readonly rate: RateLimit | undefined;
+  private bucket: TokenBucket | undefined;
+  private taken = 0;
+  /** Who waits, in the order of asking. */
+  private readonly waiting = new Set<() => void>();
+
+  constructor(name: string, options: SharedLimiterOptions) {
+    checkKeys('A shared limiter', options, ['concurrency', 'rate']);
+    checkCount('concurrency', options.concurrency);
+    this.name = name;
+    this.concurrency = options.concurrency;
+    const { rate } = options;
+    this.rate = rate === undefined || rate instanceof RateLimit ? rate : new RateLimit(rate);
+  }
+
+  get inFlight(): number {
+    return this.taken;
+  }
+
+  /** 0 if a call of `records` records may start now, the milliseconds until it may, or Infinity: then `wake` is called. */
+  enter(records: number, nowMs: number, wake: () => void): number {
+    if (this.taken >= this.concurrency) {
+      this.waiting.add(wake);
+      return Infinity;
+    }
+    if (this.rate !== undefined) {
+      this.bucket ??= this.rate.start(nowMs);
+      const waitMs = this.bucket.take(records, nowMs);
+      if (waitMs > 0) return waitMs;
+    }
+    this.taken++;
+    return 0;
+  }
+
+  leave(): void {
+    this.taken--;
+    // A copy: who is woken and finds nothing to do must not be asked again in this round.
+    for (const wake of [...this.waiting]) {
+      if (this.taken >= this.concurrency) return;
+      this.waiting.delete(wake);
+      wake();
+    }
+  }
+
+  /** Whoever waits does not any more. */
+  forget(wake: () => void): void {
+    this.waiting.delete(wake);
+  }
+
+  toString(): string {
+    return `limiter '${this.name}': ${this.concurrency} in flight${this.rate === undefined ? '' : `, ${String(this.rate)}`}`;
+  }
+}
+
+/** @example const ats = sharedLimiter('ats', { concurrency: 64, rate: { perSecond: 500 } }) */
+export function sharedLimiter(name: string, options: SharedLimiterOptions): SharedLimiter {
+  return new SharedLimiter(name, options);
+}

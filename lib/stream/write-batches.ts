@@ -1,0 +1,160 @@
+/**
+ * Hands records to a writer in runs, one write at a time, by default in root order.
+ *
+ * Promises: a record leaves only after the write that holds it has finished; the reorder buffer is bounded by the
+ * root's span; a record that cannot be encoded ends by the failure policy and the others are written; a failed write
+ * fails the run, because nobody knows what of it is on the disk.
+ */
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import { BatchBuilder, GONE, type Batch, type Gone } from '../core/record.js';
+import type { Awaitable, TaskScope } from '../core/ports.js';
+import { Ring } from '../core/ring.js';
+import { observe } from './observe.js';
+import { isPromiseLike } from './pump-root.js';
+
+export interface WriteOptions<In, Row> {
+  /** What is written for a record. A throw ends the record by the failure policy. */
+  readonly encode: (record: In, lineage: number) => Row;
+  /** Writes rows; returns a promise where the next write must wait. */
+  readonly write: (rows: readonly Row[]) => Awaitable<void>;
+  /** Write in the order of the root's lineages. */
+  readonly ordered: boolean;
+}
+
+/** The most rows of one write. */
+const MAX_ROWS = 512;
+
+export function writeBatches<In, Row>(
+  options: WriteOptions<In, Row>,
+  scope: TaskScope,
+): OperatorFunction<Batch<In>, Batch<In>> {
+  return (input$) =>
+    new Observable((subscriber) => {
+      const writer = new BatchWriter(options, scope, subscriber);
+      observe(
+        input$,
+        subscriber,
+        (batch) => {
+          writer.take(batch);
+        },
+        () => {
+          writer.finish();
+        },
+      );
+    });
+}
+
+class BatchWriter<In, Row> {
+  private readonly options: WriteOptions<In, Row>;
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<Batch<In>>;
+  private readonly lineages: Ring<number>;
+  private readonly records: Ring<In | Gone>;
+  /** Ordered only: what came before its turn. */
+  private readonly early = new Map<number, In | Gone>();
+  private nextUp: number;
+  private heldRecords = 0;
+  private isWriting = false;
+  private isInputOver = false;
+
+  constructor(options: WriteOptions<In, Row>, scope: TaskScope, subscriber: Subscriber<Batch<In>>) {
+    this.options = options;
+    this.scope = scope;
+    this.subscriber = subscriber;
+    this.lineages = new Ring(scope.root.span);
+    this.records = new Ring(scope.root.span);
+    this.nextUp = scope.root.watermark;
+    scope.account.watch(() => ({ queued: this.heldRecords, running: 0, waiting: 0 }));
+    scope.explain(() => (this.early.size === 0 ? undefined : { lineage: this.nextUp, for: ['the records before it'] }));
+  }
+
+  take(batch: Batch<In>): void {
+    const count = batch.length - batch.gone;
+    this.scope.account.in += count;
+    this.heldRecords += count;
+    for (let i = 0; i < batch.length; i++) {
+      const lineage = batch.lineages[i] as number;
+      const value = batch.values[i] as In | Gone;
+      if (!this.options.ordered || lineage === this.nextUp) this.queue(lineage, value);
+      else this.early.set(lineage, value);
+    }
+    this.work();
+  }
+
+  finish(): void {
+    this.isInputOver = true;
+    this.work();
+  }
+
+  private queue(lineage: number, value: In | Gone): void {
+    this.lineages.push(lineage);
+    this.records.push(value);
+    if (!this.options.ordered) return;
+    this.nextUp = lineage + 1;
+    while (this.early.size > 0 && this.early.has(this.nextUp)) {
+      const next = this.early.get(this.nextUp) as In | Gone;
+      this.early.delete(this.nextUp);
+      this.lineages.push(this.nextUp++);
+      this.records.push(next);
+    }
+  }
+
+  private work(): void {
+    try {
+      while (!this.isWriting && this.records.size > 0 && !this.subscriber.closed) this.writeNext();
+      if (this.isInputOver && !this.isWriting && this.records.size === 0) this.subscriber.complete();
+    } catch (error) {
+      this.subscriber.error(error);
+    }
+  }
+
+  private writeNext(): void {
+    const { scope, options } = this;
+    const startedAtMs = scope.clock.monotonicMs();
+    const written = new BatchBuilder<In>();
+    const rows: Row[] = [];
+    let ended = 0;
+    while (this.records.size > 0 && written.length < MAX_ROWS) {
+      const lineage = this.lineages.shift();
+      const record = this.records.shift();
+      let left: In | Gone = record;
+      if (record !== GONE) {
+        try {
+          rows.push(options.encode(record, lineage));
+        } catch (error) {
+          left = scope.giveUp({ lineage, record, error, attempts: 1 }) as Gone;
+          ended++;
+        }
+      }
+      written.push(lineage, left);
+    }
+    this.heldRecords -= ended;
+    const writing = rows.length > 0 ? options.write(rows) : undefined;
+    const leave = (): void => {
+      const batch = written.take();
+      const nowMs = scope.clock.monotonicMs();
+      this.heldRecords -= rows.length;
+      scope.account.out += rows.length;
+      scope.account.touch(startedAtMs);
+      scope.account.touch(nowMs);
+      if (rows.length > 0) scope.sampleLatency((nowMs - startedAtMs) / rows.length);
+      this.subscriber.next(batch);
+    };
+    if (!isPromiseLike(writing)) {
+      leave();
+      return;
+    }
+    this.isWriting = true;
+    writing.then(
+      () => {
+        this.isWriting = false;
+        if (this.subscriber.closed) return;
+        leave();
+        this.work();
+      },
+      (error: unknown) => {
+        this.subscriber.error(error);
+      },
+    );
+  }
+}

@@ -1,0 +1,302 @@
+/**
+ * Aggregates: many records in, one result a key out, after the input is over. A boundary: results are a new root.
+ *
+ * Promises: the fold is a monoid (init, add, merge), so parts of the input may be folded apart and merged in order;
+ * results leave in the order in which their keys first appeared, only as fast as what is downstream settles; a run that
+ * drains emits nothing, because a partial aggregate is a wrong answer.
+ */
+import { Observable, type OperatorFunction } from 'rxjs';
+import { FatalTaskError, MillraceError, describeThrown } from '../core/errors.js';
+import type { ModuleRef } from '../core/executor.js';
+import { loadChecked } from '../core/load-export.js';
+import type { TaskScope } from '../core/ports.js';
+import { Rejected, type Batch, type Skip } from '../core/record.js';
+import { homeOf } from '../core/thread-function.js';
+import { foldExecutor } from '../stream/fold-executor.js';
+import { foldPartitions } from '../stream/fold-partitions.js';
+import { Intake } from '../stream/intake.js';
+import { pumpRoot } from '../stream/pump-root.js';
+import { readerOf, type Reader } from '../stream/reader.js';
+import { referTo, type ModuleFunction } from './cpu-task.js';
+import { checkInput, checkOutput } from './record-step.js';
+import { checkAtLeastOne, checkFunction, Task, type TaskOptions } from './task.js';
+
+/** How records are folded. `State` may be changed in place by `add` and `merge`, which return it. */
+export interface Aggregate<In, Key, State, Out> {
+  /** Default: everything is one group, with the key `undefined`. */
+  readonly key?: (record: In) => Key;
+  readonly init: (key: Key) => State;
+  readonly add: (state: State, record: In) => State;
+  /** Two states of one key into one; `left` saw the earlier records. */
+  readonly merge?: (left: State, right: State) => State;
+  /** The result of one key, or `skip(reason)`. */
+  readonly finish: (state: State, key: Key) => Out | Skip;
+}
+
+export interface AggregateOptions<In, Out> extends TaskOptions<In, Out> {
+  /** The most keys held; one more fails the run. Default 10,000,000. */
+  readonly maxKeys?: number;
+  /**
+   * For an aggregate in threads: all records of a key meet in one thread, found by the hash of the key (`partitionOf`), and
+   * its state stays there until the end; `merge` is not needed. `'key'` is the key of the aggregate; a function may be
+   * coarser. The state of a thread that dies is lost, so that fails the run. Default: every thread folds parts of the
+   * input, which are merged in order in the thread of the run; that survives threads that die.
+   */
+  readonly partitionBy?: 'key' | ((record: In) => string);
+  /** For an aggregate in threads: the longest one record may take to be added, in milliseconds. Default: no limit. */
+  readonly timeoutMs?: number;
+}
+
+const DEFAULT_MAX_KEYS = 10_000_000;
+/** How many groups are finished between two looks at the credits. */
+const FINISH_CHUNK = 256;
+
+/** The aggregate an export is, or that a factory makes. */
+type AggregateOf<Export> = Export extends (args: never) => infer Made ? Made : Export;
+type FoldedOf<Export> = AggregateOf<Export> extends { add: (state: never, record: infer In) => unknown } ? In : never;
+type FinishedOf<Export> =
+  AggregateOf<Export> extends { finish: (...args: never) => infer Out } ? Exclude<Out, Skip> : never;
+
+/**
+ * Folds all records of a key into one result. An aggregate that says where it lives (`threadAggregate`, `threadFactory`,
+ * or a module URL and the name of an export) is folded in threads, which pays from about 20 µs a record.
+ *
+ * @example
+ * aggregateTask({ key: (sale: Sale) => sale.shop, init: () => 0, add: (sum, sale) => sum + sale.amount,
+ *   merge: (a, b) => a + b, finish: (sum, shop) => ({ shop, sum }) })
+ */
+export function aggregateTask<In, State, Out, Key = undefined>(
+  aggregate: Aggregate<In, Key, State, Out>,
+  options?: AggregateOptions<In, Exclude<Out, Skip>>,
+): Task<In, Exclude<Out, Skip>>;
+export function aggregateTask<Module, Name extends string & keyof Module>(
+  where: { readonly module: URL | string; readonly export: Name; readonly args?: unknown },
+  options?: AggregateOptions<FoldedOf<Module[Name]>, FinishedOf<Module[Name]>>,
+): Task<FoldedOf<Module[Name]>, FinishedOf<Module[Name]>>;
+export function aggregateTask<In, Key, State, Out>(
+  given: Aggregate<In, Key, State, Out> | ModuleFunction,
+  options: AggregateOptions<In, Out> = {},
+): Task<In, Out> {
+  if ('module' in given) return new AggregateTask<In, Key, State, Out>(undefined, referTo(given), options);
+  for (const part of ['init', 'add', 'finish'] as const) checkFunction(`\`${part}\` of an aggregateTask`, given[part]);
+  return new AggregateTask(given, homeOf(given)?.ref, options);
+}
+
+class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
+  override readonly kind = 'aggregate';
+  override readonly bearing = 'boundary';
+  private readonly ref: ModuleRef | undefined;
+  private readonly aggregateOptions: AggregateOptions<In, Out>;
+  private readonly maxKeys: number;
+  /** Loaded by `open` where only its module is known. */
+  private loaded: Aggregate<In, Key, State, Out> | undefined;
+
+  constructor(
+    aggregate: Aggregate<In, Key, State, Out> | undefined,
+    ref: ModuleRef | undefined,
+    options: AggregateOptions<In, Out>,
+  ) {
+    super(options);
+    checkAtLeastOne('maxKeys', options.maxKeys);
+    checkAtLeastOne('timeoutMs', options.timeoutMs);
+    if (ref === undefined && (options.partitionBy !== undefined || options.timeoutMs !== undefined)) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        '`partitionBy` and `timeoutMs` are for an aggregate in threads, and this one does not say which module it lives in. Wrap it: export const total = threadAggregate(import.meta.url, \'total\', { … })',
+      );
+    }
+    this.loaded = aggregate;
+    this.ref = ref;
+    this.aggregateOptions = options;
+    this.maxKeys = options.maxKeys ?? DEFAULT_MAX_KEYS;
+  }
+
+  override get usesExecutor(): boolean {
+    return this.ref !== undefined;
+  }
+
+  override async open(): Promise<void> {
+    // Merging and finishing happen here, wherever the records are added.
+    if (this.ref !== undefined) this.loaded ??= (await loadChecked(this.ref, 'aggregate')) as typeof this.loaded;
+    if (this.ref === undefined || this.aggregate.merge !== undefined) return;
+    if (this.aggregateOptions.partitionBy !== undefined) return;
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `The aggregate '${this.ref.export}' of ${this.ref.module} is folded in parts and has no \`merge\`. Give it one, or partition its keys with \`partitionBy: 'key'\``,
+    );
+  }
+
+  private get aggregate(): Aggregate<In, Key, State, Out> {
+    return this.loaded as Aggregate<In, Key, State, Out>;
+  }
+
+  protected override process(): never {
+    throw new MillraceError('MILLRACE_INVALID_OPTION', 'An aggregate does not process single records');
+  }
+
+  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    const { ref } = this;
+    if (ref === undefined || scope.executor.size === 0) return this.inline(scope);
+    return this.aggregateOptions.partitionBy === undefined ? this.inParts(ref, scope) : this.inPartitions(ref, scope);
+  }
+
+  /** Parts are folded in threads and merged here, in order. */
+  private inParts(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    return (input$) =>
+      new Observable((subscriber) => {
+        const groups = new Map<Key, State>();
+        const before = checkInput<unknown>(this.options.input, scope.task);
+        const { timeoutMs } = this.aggregateOptions;
+        const merge = (part: readonly (readonly [unknown, unknown])[]): void => {
+          for (const [key, state] of part) this.merge(groups, key as Key, state as State, scope.task);
+        };
+        const onOver = (): void => {
+          if (scope.isDraining) groups.clear();
+          subscriber.add(this.flush(groups, scope).subscribe(subscriber));
+        };
+        foldExecutor(input$, { ref, timeoutMs, before, merge, onOver }, scope, subscriber);
+      });
+  }
+
+  /** Keys are divided among threads, which keep their states; only results come back. */
+  private inPartitions(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    return (input$) =>
+      new Observable((subscriber) => {
+        const { partitionBy, timeoutMs } = this.aggregateOptions;
+        const keyOf = partitionBy === 'key' ? this.aggregate.key : partitionBy;
+        const after = checkOutput<Out>(this.options.output, scope.task);
+        foldPartitions(
+          input$,
+          {
+            ref,
+            timeoutMs,
+            partitions: scope.executor.size,
+            maxKeys: this.maxKeys,
+            before: checkInput<unknown>(this.options.input, scope.task),
+            keyOf: (keyOf ?? (() => undefined)) as (record: unknown) => unknown,
+            onOver: (results) => {
+              // A drained input would give results over half of the records.
+              if (scope.isDraining) results.close();
+              const reader = scope.isDraining ? readerOf<Out>([]) : checkResults(results as Reader<Out>, after);
+              subscriber.add(pumpRoot<Out>(reader, scope).subscribe(subscriber));
+            },
+          },
+          scope,
+          subscriber,
+        );
+      });
+  }
+
+  private inline(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    return (input$) =>
+      new Observable((subscriber) => {
+        const groups = new Map<Key, State>();
+        const intake = new Intake(scope);
+        const check = checkInput<In>(this.options.input, scope.task);
+        intake.connect(
+          [input$],
+          {
+            onArrival: () => {
+              while (intake.size > 0) {
+                const arrival = intake.shift();
+                try {
+                  this.fold(groups, check(arrival.value as In), scope.task);
+                } catch (error) {
+                  scope.giveUp({ lineage: arrival.lineage, record: arrival.value, error, attempts: 1 });
+                }
+                intake.letGo(arrival);
+              }
+            },
+            onInputOver: () => {
+              if (scope.isDraining) groups.clear();
+              subscriber.add(this.flush(groups, scope).subscribe(subscriber));
+            },
+          },
+          subscriber,
+        );
+      });
+  }
+
+  private fold(groups: Map<Key, State>, record: In, task: string): void {
+    const { aggregate } = this;
+    const key = aggregate.key === undefined ? (undefined as Key) : aggregate.key(record);
+    let state = groups.get(key);
+    if (state === undefined && !groups.has(key)) {
+      this.checkRoom(groups, task);
+      state = aggregate.init(key);
+    }
+    groups.set(key, aggregate.add(state as State, record));
+  }
+
+  private merge(groups: Map<Key, State>, key: Key, state: State, task: string): void {
+    const left = groups.get(key);
+    if (left === undefined && !groups.has(key)) {
+      this.checkRoom(groups, task);
+      groups.set(key, state);
+      return;
+    }
+    try {
+      groups.set(key, (this.aggregate.merge as (left: State, right: State) => State)(left as State, state));
+    } catch (error) {
+      // There is no one record to blame, and without the part the result would be wrong.
+      throw new FatalTaskError('MILLRACE_TASK', `\`merge\` of '${task}' failed: ${describeThrown(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  private checkRoom(groups: Map<Key, State>, task: string): void {
+    if (groups.size < this.maxKeys) return;
+    throw new FatalTaskError(
+      'MILLRACE_AGGREGATE_OVERFLOW',
+      `'${task}' holds ${this.maxKeys} keys, and another came. Raise \`maxKeys\`, or choose a coarser key`,
+    );
+  }
+
+  private flush(groups: Map<Key, State>, scope: TaskScope): Observable<Batch<Out>> {
+    const entries = groups.entries();
+    const check = checkOutput<Out>(this.options.output, scope.task);
+    const reader: Reader<Out | Skip | Rejected> = {
+      read: (max) => {
+        const finished: (Out | Skip | Rejected)[] = [];
+        while (finished.length < Math.min(max, FINISH_CHUNK)) {
+          const step = entries.next();
+          if (step.done === true) break;
+          const [key, state] = step.value;
+          // Each state is released as its result is made: the peak is the states, not states and results.
+          groups.delete(key);
+          try {
+            finished.push(check(this.aggregate.finish(state, key)));
+          } catch (error) {
+            finished.push(new Rejected({ key, state }, error));
+          }
+        }
+        return finished.length > 0 ? finished : null;
+      },
+      close: () => {
+        groups.clear();
+      },
+    };
+    return pumpRoot<Out>(reader, scope);
+  }
+}
+
+/** Results of partitions, checked against the output schema. */
+function checkResults<Out>(results: Reader<Out>, after: (output: Out | Skip) => Out | Skip): Reader<Out | Skip | Rejected> {
+  return {
+    read: async (max) => {
+      const items = await results.read(max);
+      return (
+        items?.map((item) => {
+          if (item instanceof Rejected) return item;
+          try {
+            return after(item);
+          } catch (error) {
+            return new Rejected(item, error);
+          }
+        }) ?? null
+      );
+    },
+    close: () => results.close(),
+  };
+}

@@ -1,0 +1,139 @@
+/**
+ * Tasks for work that is heavy on the processor: a pure function that lives in a module, so that it can run where the run
+ * decides, inline or in threads. Promise: nothing about a task says where; results are the same everywhere.
+ */
+import type { OperatorFunction } from 'rxjs';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { ModuleRef } from '../core/executor.js';
+import type { ThreadContext } from '../core/loaded-job.js';
+import type { TaskScope } from '../core/ports.js';
+import type { Batch, Skip } from '../core/record.js';
+import { homeOf, refOf, type Threadable } from '../core/thread-function.js';
+import { hopOperator, type HopTraits } from './hop.js';
+import { checkInput, checkOutput } from './record-step.js';
+import { checkAtLeastOne, checkFunction, Task, type TaskOptions } from './task.js';
+
+/** Where to find a pure function of one record. */
+export interface ModuleFunction {
+  /** The URL of an ES module, e.g. `new URL('./features.js', import.meta.url)`. */
+  readonly module: URL | string;
+  /** The name it is exported by. */
+  readonly export: string;
+  /** Where present, the export is a factory: called with it once a thread, it gives the function. Cloneable. */
+  readonly args?: unknown;
+}
+
+export interface CpuOptions<In, Out> extends TaskOptions<In, Out> {
+  /** Emit in input order instead of as threads finish. Default false. */
+  readonly ordered?: boolean;
+  /**
+   * The longest one record may take, in milliseconds; a thread that takes longer is stopped and replaced. It may get a
+   * quarter more. Needs threads: inline nothing can stop a function. Default: no limit.
+   */
+  readonly timeoutMs?: number;
+  /** What is moved between threads instead of copied. */
+  readonly transfer?: {
+    /** Of a record on its way in. The record is then of no use to anybody else, and travels alone. */
+    readonly input?: (record: In) => readonly object[];
+    /** The export of the same module that says it of an output; a `threadFunction` carries its own. */
+    readonly output?: string;
+  };
+  /** Whether it may share a thread hop with a neighbour. Default true. */
+  readonly fuse?: boolean;
+}
+
+/** The work of a `cpuTask` on one record. The context is valid during the call. */
+export type CpuFunction<In, Out> = (record: In, context: ThreadContext) => Out | Skip;
+
+/** What a factory makes, or the thing itself. */
+type Made<Export> = Export extends (args: never) => infer Result
+  ? Result extends (record: never, ...rest: never[]) => unknown
+    ? Result
+    : Export
+  : never;
+
+type RecordOf<Export> = Made<Export> extends (record: infer In, ...rest: never[]) => unknown ? In : never;
+type OutputOf<Export> = Made<Export> extends (record: never, ...rest: never[]) => infer Out ? Exclude<Out, Skip> : never;
+
+/**
+ * A pure synchronous function of one record, for work of about 20 µs a record and more. The function comes tagged with
+ * where it lives (`threadFunction`, `threadFactory`), or as a module URL and the name of an export.
+ *
+ * @example
+ * // features.ts: export const features = threadFunction(import.meta.url, 'features', (row: Row) => compute(row));
+ * cpuTask(features)
+ * cpuTask<typeof import('./features.js'), 'features'>({ module: new URL('./features.js', import.meta.url), export: 'features' })
+ */
+export function cpuTask<In, Out>(
+  work: Threadable<(record: In, context: ThreadContext) => Out>,
+  options?: CpuOptions<In, Exclude<Out, Skip>>,
+): Task<In, Exclude<Out, Skip>>;
+export function cpuTask<Module, Name extends string & keyof Module>(
+  where: { readonly module: URL | string; readonly export: Name; readonly args?: unknown },
+  options?: CpuOptions<RecordOf<Module[Name]>, OutputOf<Module[Name]>>,
+): Task<RecordOf<Module[Name]>, OutputOf<Module[Name]>>;
+export function cpuTask<In, Out>(work: unknown, options: CpuOptions<In, Out> = {}): Task<In, Out> {
+  return new CpuTask(referTo(work), options);
+}
+
+/** What a tagged value or a `ModuleFunction` refers to. */
+export function referTo(given: unknown, kind = 'cpuTask'): ModuleRef {
+  const home = homeOf(given);
+  if (home !== undefined) return home.ref;
+  if (typeof given === 'object' && given !== null && 'module' in given && 'export' in given) {
+    const ref = refOf(given.module as URL | string, given.export as string);
+    return 'args' in given ? { ...ref, args: given.args } : ref;
+  }
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected the work of a ${kind} to say which module it lives in, got ${describeValue(given)}. Wrap it: export const work = threadFunction(import.meta.url, 'work', …), or use syncTask`,
+  );
+}
+
+/** A task whose work is one stage of a hop, so that neighbours can share it. */
+class CpuTask<In, Out> extends Task<In, Out> {
+  override readonly kind = 'cpu';
+  private readonly ref: ModuleRef;
+  private readonly cpuOptions: CpuOptions<In, Out>;
+
+  constructor(ref: ModuleRef, options: CpuOptions<In, Out>) {
+    super(options);
+    checkAtLeastOne('timeoutMs', options.timeoutMs);
+    if (options.transfer?.input !== undefined) checkFunction('`transfer.input` of a cpuTask', options.transfer.input);
+    this.ref = ref;
+    this.cpuOptions = options;
+  }
+
+  override get usesExecutor(): boolean {
+    return true;
+  }
+
+  override get hop(): HopTraits {
+    const { onFailure, input, output, timeoutMs, ordered = false, transfer, fuse = true } = this.cpuOptions;
+    return {
+      stage: (task) => ({ task, ref: this.ref, transferExport: transfer?.output }),
+      optionsOf: (task) => ({
+        ordered,
+        timeoutMs,
+        transfer: transfer?.input as ((record: unknown) => readonly object[]) | undefined,
+        before: input === undefined ? undefined : checkInput(input, task),
+        after: output === undefined ? undefined : checkOutput(output, task),
+      }),
+      mayLead: fuse && typeof onFailure !== 'object' && output === undefined && transfer?.output === undefined,
+      mayFollow: fuse && input === undefined && transfer?.input === undefined,
+      policy: JSON.stringify([timeoutMs, ordered]),
+    };
+  }
+
+  override open(scope: TaskScope): Promise<void> {
+    return scope.executor.check(this.ref, 'function');
+  }
+
+  protected override process(): never {
+    throw new MillraceError('MILLRACE_INVALID_OPTION', 'A cpuTask does not process records outside of an executor');
+  }
+
+  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    return hopOperator([{ scope, traits: this.hop }]) as OperatorFunction<Batch<unknown>, Batch<Out>>;
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * Expands: one record in, many out. A boundary whose children remember their parent.
+ *
+ * Promises: children are pulled one by one as their root has credits, so an endless expansion holds no more than the
+ * window; a parent stays in flight until all its children have settled; `gather` collects them again per parent. What a
+ * parent's expansion throws ends the parent by the failure policy; children already born go on.
+ */
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { Family } from '../core/family.js';
+import type { Awaitable, RecordContext, TaskScope } from '../core/ports.js';
+import { GONE, Rejected, type Batch, type Skip } from '../core/record.js';
+import { Intake, type Arrival } from '../stream/intake.js';
+import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
+import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
+import { checkInput, checkOutput, contextOf } from './record-step.js';
+import { checkFunction, Task, type TaskOptions } from './task.js';
+
+/** Gives the children of one record; they are pulled as there is room. */
+export type ExpandFunction<In, Out> = (record: In, context: RecordContext) => Awaitable<Pullable<Out | Skip>>;
+
+/**
+ * One record to many: return an array, a generator or an async generator. Parents are expanded one after the other.
+ *
+ * @example expandTask(async function* (folder: string) { for await (const f of await fs.opendir(folder)) yield f.name; })
+ */
+export function expandTask<In, Out>(
+  work: ExpandFunction<In, Out>,
+  options: TaskOptions<In, Out> = {},
+): Task<In, Exclude<Out, Skip>> {
+  checkFunction('the work of an expandTask', work);
+  return new ExpandTask<In, Exclude<Out, Skip>>(
+    work as ExpandFunction<In, Exclude<Out, Skip>>,
+    options as TaskOptions<In, Exclude<Out, Skip>>,
+  );
+}
+
+export class ExpandTask<In, Out> extends Task<In, Out> {
+  override readonly kind = 'expand';
+  override readonly bearing = 'boundary';
+  /** Tells the graph that `gather` may collect what this task's children become. */
+  readonly expands = true;
+  private readonly work: ExpandFunction<In, Out>;
+
+  constructor(work: ExpandFunction<In, Out>, options: TaskOptions<In, Out>) {
+    super(options);
+    this.work = work;
+  }
+
+  protected override process(): never {
+    throw new MillraceError('MILLRACE_INVALID_OPTION', 'An expandTask gives many outputs for a record');
+  }
+
+  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    return (input$) =>
+      new Observable((subscriber) => {
+        new Expander<In, Out>(this.work, this.options, scope, subscriber).connect(input$);
+      });
+  }
+}
+
+/** A child as it is handed to the pump. */
+type Child<Out> = Out | Skip | Rejected;
+
+class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
+  private readonly work: ExpandFunction<In, Out>;
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<Batch<Out>>;
+  private readonly intake: Intake;
+  private readonly family: Family;
+  private readonly parents = new Map<number, Arrival>();
+  private readonly before: (record: In) => In;
+  private readonly after: (child: Out | Skip) => Out | Skip;
+  private present: { readonly arrival: Arrival; readonly reader: Reader<Out | Skip> } | undefined;
+  private isInputOver = false;
+  private waiter: (() => void) | undefined;
+
+  constructor(
+    work: ExpandFunction<In, Out>,
+    options: TaskOptions<unknown, unknown>,
+    scope: TaskScope,
+    subscriber: Subscriber<Batch<Out>>,
+  ) {
+    this.work = work;
+    this.scope = scope;
+    this.subscriber = subscriber;
+    this.before = checkInput<In>(options.input, scope.task);
+    this.after = checkOutput<Out>(options.output, scope.task);
+    this.intake = new Intake(scope);
+    this.family = scope.family as Family;
+    this.family.whenClosed((parent) => {
+      const arrival = this.parents.get(parent) as Arrival;
+      this.parents.delete(parent);
+      this.intake.letGo(arrival);
+    });
+    scope.whenEnding(() => {
+      this.stopEarly();
+    });
+    scope.account.watch(() => ({ queued: this.intake.size, running: this.parents.size, waiting: 0 }));
+  }
+
+  connect(input$: Observable<Batch<In>>): void {
+    this.intake.connect(
+      [input$],
+      {
+        keepsGone: true,
+        onArrival: () => {
+          this.wake();
+        },
+        onInputOver: () => {
+          this.isInputOver = true;
+          this.wake();
+        },
+      },
+      this.subscriber,
+    );
+    this.subscriber.add(pumpRoot<Out>(this, this.scope).subscribe(this.subscriber));
+  }
+
+  /** Children of the present parent; then the next parent, until there is a child or nothing to do. */
+  read(max: number): Awaitable<readonly Child<Out>[] | null> {
+    for (;;) {
+      if (this.present !== undefined) {
+        const children = this.readChildren(this.present, max);
+        if (children !== undefined) return children;
+      } else if (this.intake.size > 0) {
+        const opening = this.open(this.intake.shift());
+        if (opening !== undefined) return opening.then(() => this.read(max));
+      } else if (this.isInputOver) return null;
+      else {
+        return new Promise<void>((resolve) => {
+          this.waiter = resolve;
+        }).then(() => this.read(max));
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const { present } = this;
+    this.present = undefined;
+    this.wake();
+    await present?.reader.close();
+  }
+
+  /** Undefined when the present parent has no more children now. */
+  private readChildren(
+    present: NonNullable<typeof this.present>,
+    max: number,
+  ): Awaitable<readonly Child<Out>[]> | undefined {
+    const { arrival, reader } = present;
+    let items: Awaitable<readonly (Out | Skip)[] | null>;
+    try {
+      items = reader.read(max);
+    } catch (error) {
+      this.end(arrival, error);
+      return undefined;
+    }
+    if (!isPromiseLike(items)) return this.adopt(arrival, items);
+    return (items).then(
+      (arrived) => this.adopt(arrival, arrived) ?? this.readAgain(max),
+      (error: unknown) => {
+        this.end(arrival, error);
+        return this.readAgain(max);
+      },
+    );
+  }
+
+  private async readAgain(max: number): Promise<readonly Child<Out>[]> {
+    // The pump takes null for the end, so an empty hand-over is an empty batch only when there is truly no more.
+    return (await this.read(max)) ?? [];
+  }
+
+  private adopt(arrival: Arrival, children: readonly (Out | Skip)[] | null): readonly Child<Out>[] | undefined {
+    // A parent that was stopped while its children were being fetched is closed: what comes late is dropped.
+    if (this.present?.arrival !== arrival) return undefined;
+    if (children === null) {
+      this.present = undefined;
+      this.family.expanded(arrival.lineage, false);
+      return undefined;
+    }
+    return children.map((child) => {
+      this.family.announce(arrival.lineage);
+      try {
+        return this.after(child);
+      } catch (error) {
+        return new Rejected(child, error);
+      }
+    });
+  }
+
+  /** Starts a parent. Returns a promise where its children come later. */
+  private open(arrival: Arrival): Promise<void> | undefined {
+    this.parents.set(arrival.lineage, arrival);
+    this.family.begin(arrival.lineage);
+    if (arrival.value === GONE) {
+      this.family.expanded(arrival.lineage, true);
+      return undefined;
+    }
+    try {
+      const record = this.before(arrival.value as In);
+      const children = this.work(record, contextOf(this.scope, arrival.lineage, 1));
+      if (!isPromiseLike(children)) {
+        this.present = { arrival, reader: this.readerFor(children) };
+        return undefined;
+      }
+      return Promise.resolve(children).then(
+        (ready) => {
+          this.present = { arrival, reader: this.readerFor(ready) };
+        },
+        (error: unknown) => {
+          this.end(arrival, error);
+        },
+      );
+    } catch (error) {
+      this.end(arrival, error);
+      return undefined;
+    }
+  }
+
+  private readerFor(children: Pullable<Out | Skip>): Reader<Out | Skip> {
+    if (typeof children !== 'object' || !(Symbol.iterator in children || Symbol.asyncIterator in children)) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OUTPUT',
+        `Expected the function of '${this.scope.task}' to return an iterable of children, got ${describeValue(children)}`,
+      );
+    }
+    return readerOf(children);
+  }
+
+  private end(arrival: Arrival, error: unknown): void {
+    this.present = undefined;
+    this.scope.giveUp({ lineage: arrival.lineage, record: arrival.value, error, attempts: 1 });
+    this.family.expanded(arrival.lineage, true);
+  }
+
+  /** Nobody wants the children any more: the present parent is over, those that wait are skipped. */
+  private stopEarly(): void {
+    this.isInputOver = true;
+    const { present } = this;
+    this.present = undefined;
+    if (present !== undefined) {
+      this.scope.track(Promise.resolve(present.reader.close()));
+      this.family.expanded(present.arrival.lineage, false);
+    }
+    while (this.intake.size > 0) {
+      this.scope.skip('nobody wants more');
+      this.intake.letGo(this.intake.shift());
+    }
+    this.wake();
+  }
+
+  private wake(): void {
+    const { waiter } = this;
+    this.waiter = undefined;
+    waiter?.();
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * The typed builder: tasks by name, dependencies by the names of earlier tasks, input types inferred from both.
+ *
+ * Promise: a dependency that does not exist, a task that takes another record, and a second task of one name do not
+ * compile; whoever writes JavaScript gets the same as errors when the graph is checked.
+ */
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { GraphNode, JoinMode } from '../core/graph.js';
+import type { KeyedKind } from '../stream/join-keyed.js';
+import type { SourceTask } from './source-task.js';
+import { checkAtLeastOne, checkFunction, Task } from './task.js';
+
+/** How the records of several dependencies meet, where they are not simply aligned by lineage. */
+export type JoinOptions =
+  | { readonly join: 'aligned' }
+  | { readonly join: 'latest' }
+  | AllOptions
+  | GatherOptions
+  | KeyedJoinOptions<never, never, KeyedKind>;
+
+export interface AllOptions {
+  readonly join: 'all';
+  /** The most records collected a dependency; one more fails the run. Default 1,000,000. */
+  readonly limit?: number;
+}
+
+export interface GatherOptions {
+  readonly join: 'gather';
+  /** The most children of one parent; a parent with more fails by the task's policy. Default 100,000. */
+  readonly limit?: number;
+}
+
+interface KeyedFields<Left, Right> {
+  /** The key of each dependency's records, compared as a Map compares keys. */
+  readonly on: readonly [(left: Left) => unknown, (right: Right) => unknown];
+  /** The most records kept a side; the oldest unmatched beyond it is a dead letter. Default 100,000. */
+  readonly capacity?: number;
+}
+
+export interface KeyedJoinOptions<Left, Right, Kind extends KeyedKind> extends KeyedFields<Left, Right> {
+  readonly join: 'keyed';
+  /** Default 'inner'. */
+  readonly kind?: Kind;
+}
+
+/** What a task of these dependencies gets: the record of one, a tuple of several. */
+export type InputOf<Outputs, Names extends readonly (keyof Outputs)[]> = Names extends readonly [
+  infer Only extends keyof Outputs,
+]
+  ? Outputs[Only]
+  : { -readonly [Index in keyof Names]: Outputs[Names[Index]] };
+
+/** What a task gets of dependencies that were collected. */
+export type CollectedOf<Outputs, Names extends readonly (keyof Outputs)[]> = Names extends readonly [
+  infer Only extends keyof Outputs,
+]
+  ? Outputs[Only][]
+  : { -readonly [Index in keyof Names]: Outputs[Names[Index]][] };
+
+type PairOf<Left, Right, Kind extends KeyedKind> = Kind extends 'inner'
+  ? [Left, Right]
+  : Kind extends 'left'
+    ? [Left, Right | undefined]
+    : [Left, Right | undefined] | [undefined, Right];
+
+/** How dependencies meet, typed by them. */
+type JoinSpec<Outputs, Names extends readonly (keyof Outputs)[], Mode extends JoinMode, Kind extends KeyedKind> = {
+  readonly join: Mode;
+  /** Keyed joins only. Default 'inner'. */
+  readonly kind?: Kind;
+} & (Mode extends 'keyed'
+  ? KeyedFields<Outputs[Names[0] & keyof Outputs], Outputs[Names[1] & keyof Outputs]>
+  : Mode extends 'all'
+    ? Omit<AllOptions, 'join'> & NoKind
+    : Mode extends 'gather'
+      ? Omit<GatherOptions, 'join'> & NoKind
+      : NoKind);
+
+interface NoKind {
+  readonly kind?: never;
+}
+
+/** What a task gets of dependencies that meet this way. */
+type JoinedOf<
+  Outputs,
+  Names extends readonly (keyof Outputs)[],
+  Mode extends JoinMode,
+  Kind extends KeyedKind,
+> = Mode extends 'keyed'
+  ? PairOf<Outputs[Names[0] & keyof Outputs], Outputs[Names[1] & keyof Outputs], Kind>
+  : Mode extends 'all' | 'gather'
+    ? CollectedOf<Outputs, Names>
+    : InputOf<Outputs, Names>;
+
+/** The name itself, or a sentence that no name can match. */
+type NewName<Name extends string, Outputs> = Name extends keyof Outputs
+  ? `A task named '${Name}' exists already`
+  : Name;
+
+type With<Outputs, Name extends string, Out> = {
+  [Key in keyof Outputs | Name]: Key extends Name ? Out : Key extends keyof Outputs ? Outputs[Key] : never;
+};
+
+/** One declared task, without types. */
+export interface TaskDeclaration {
+  readonly name: string;
+  readonly dependencies: readonly string[];
+  readonly join?: JoinOptions | undefined;
+  readonly task: Task<never, unknown>;
+}
+
+/** A workflow under construction; every call gives a new one. `Outputs` maps task names to what they emit. */
+export interface Flow<Outputs> {
+  /** A source: a task without dependencies. */
+  task<Name extends string, Out>(name: NewName<Name, Outputs>, source: SourceTask<Out>): Flow<With<Outputs, Name, Out>>;
+  /** A task over earlier tasks of one root: their outputs are aligned by lineage. */
+  task<Name extends string, const Names extends readonly [keyof Outputs & string, ...(keyof Outputs & string)[]], Out>(
+    name: NewName<Name, Outputs>,
+    dependencies: Names,
+    task: Task<InputOf<Outputs, Names>, Out>,
+  ): Flow<With<Outputs, Name, Out>>;
+  /** A task over dependencies that meet another way: see `JoinOptions`. */
+  task<
+    Name extends string,
+    const Names extends readonly [keyof Outputs & string, ...(keyof Outputs & string)[]],
+    Mode extends JoinMode,
+    Out,
+    Kind extends KeyedKind = 'inner',
+  >(
+    name: NewName<Name, Outputs>,
+    dependencies: Names,
+    // One signature for all modes: an overload each would fix the parameter types of an inline function too early.
+    how: JoinSpec<Outputs, Names, Mode, Kind>,
+    task: Task<JoinedOf<Outputs, Names, Mode, Kind>, Out>,
+  ): Flow<With<Outputs, Name, Out>>;
+
+  /** The tasks declared so far, in order. */
+  readonly declarations: readonly TaskDeclaration[];
+}
+
+/** An empty workflow. */
+export function emptyFlow(): Flow<object> {
+  return new FlowBuilder([]);
+}
+
+class FlowBuilder {
+  readonly declarations: readonly TaskDeclaration[];
+
+  constructor(declarations: readonly TaskDeclaration[]) {
+    this.declarations = declarations;
+  }
+
+  /** The overloads of `Flow.task`, told apart by what stands where. */
+  task(name: string, ...rest: unknown[]): FlowBuilder {
+    const task = rest.at(-1);
+    const dependencies = rest.length > 1 ? rest[0] : [];
+    const join = rest.length > 2 ? rest[1] : undefined;
+    return new FlowBuilder([...this.declarations, declare({ name, dependencies, join, task })]);
+  }
+}
+
+/** Checks a declaration that may come from JavaScript. */
+export function declare(given: {
+  readonly name: unknown;
+  readonly dependencies?: unknown;
+  readonly join?: unknown;
+  readonly task: unknown;
+}): TaskDeclaration {
+  const { name, dependencies = [], join, task } = given;
+  if (typeof name !== 'string' || name === '') {
+    throw refuse(`Expected the name of a task to be a string that is not empty, got ${describeValue(name)}`);
+  }
+  if (!isTask(task)) {
+    throw refuse(
+      `Expected '${name}' to be a task (syncTask(…), asyncTask(…), …), got ${describeValue(task)}. Wrap a plain function in syncTask`,
+    );
+  }
+  if (!Array.isArray(dependencies) || dependencies.some((dependency) => typeof dependency !== 'string')) {
+    throw refuse(
+      `Expected the dependencies of '${name}' to be an array of task names, got ${describeValue(dependencies)}`,
+    );
+  }
+  checkJoin(name, join);
+  return {
+    name,
+    dependencies: dependencies as string[],
+    ...(join === undefined ? {} : { join: join as JoinOptions }),
+    task,
+  };
+}
+
+function isTask(value: unknown): value is Task<never, unknown> {
+  return value instanceof Task;
+}
+
+const JOIN_MODES: readonly JoinMode[] = ['aligned', 'latest', 'keyed', 'all', 'gather'];
+
+function checkJoin(name: string, join: unknown): void {
+  if (join === undefined) return;
+  const mode = typeof join === 'object' && join !== null && 'join' in join ? join.join : undefined;
+  if (!JOIN_MODES.includes(mode as JoinMode)) {
+    throw refuse(
+      `Expected the join of '${name}' to be { join: ${JOIN_MODES.map((known) => `'${known}'`).join(' | ')} }, got ${describeValue(join)}`,
+    );
+  }
+  const options = join as { on?: unknown; kind?: unknown; limit?: number; capacity?: number };
+  checkAtLeastOne(`limit of '${name}'`, options.limit);
+  checkAtLeastOne(`capacity of '${name}'`, options.capacity);
+  if (mode !== 'keyed') return;
+  const on = Array.isArray(options.on) ? (options.on as unknown[]) : [];
+  if (on.length !== 2)
+    throw refuse(`Expected \`on\` of '${name}' to be two key functions, got ${describeValue(options.on)}`);
+  for (const key of on) checkFunction(`a key of '${name}'`, key);
+  if (options.kind !== undefined && !['inner', 'left', 'outer'].includes(options.kind as string)) {
+    throw refuse(`Expected \`kind\` of '${name}' to be 'inner', 'left' or 'outer', got ${describeValue(options.kind)}`);
+  }
+}
+
+function refuse(message: string): MillraceError {
+  return new MillraceError('MILLRACE_INVALID_OPTION', message);
+}
+
+/** The graph of the declarations, as the planner takes it. */
+export function graphOf(declarations: readonly TaskDeclaration[]): GraphNode[] {
+  return declarations.map(({ name, dependencies, join, task }) => ({
+    name,
+    dependencies,
+    join: join?.join,
+    bearing: task.bearing,
+    expands: 'expands' in task && task.expands === true,
+  }));
+}

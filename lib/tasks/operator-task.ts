@@ -1,0 +1,191 @@
+/**
+ * Any RxJS operator over plain records, as a task. A boundary: what it emits is a new root.
+ *
+ * Promises: the operator is fed only while its outputs' window has room, so backpressure reaches through it; what it
+ * emits beyond that (a burst from one input) waits in a bounded buffer; an operator that completes early stops its
+ * sources; an error it emits fails the run, because it has no record to blame.
+ */
+import { Observable, Subject, type OperatorFunction, type SchedulerLike, type Subscriber } from 'rxjs';
+import { MillraceError, describeThrown } from '../core/errors.js';
+import type { TaskContext, TaskScope } from '../core/ports.js';
+import { Rejected, type Batch, type Skip } from '../core/record.js';
+import { clockScheduler } from '../stream/clock-scheduler.js';
+import { Intake } from '../stream/intake.js';
+import { Outbox } from '../stream/outbox.js';
+import { pumpRoot } from '../stream/pump-root.js';
+import { checkInput, checkOutput } from './record-step.js';
+import { checkAtLeastOne, checkFunction, Task, type TaskOptions } from './task.js';
+
+export interface OperatorContext extends TaskContext {
+  /** The run's time for operators that take a scheduler. */
+  readonly scheduler: SchedulerLike;
+}
+
+/** An RxJS operator; the second parameter is there for those that need time or a signal. */
+export type RecordOperator<In, Out> = (records$: Observable<In>, context: OperatorContext) => Observable<Out>;
+
+export interface OperatorOptions<In, Out> extends TaskOptions<In, Out> {
+  /** The most outputs waiting for credits beyond the window; one more fails the run. Default 65,536. */
+  readonly buffer?: number;
+}
+
+const DEFAULT_BUFFER = 65_536;
+
+/**
+ * An RxJS operator, or several composed with `pipe`, over the records of this edge.
+ *
+ * @example operatorTask(bufferCount<Row>(100))
+ * @example operatorTask((prices$: Observable<Price>, { scheduler }) => prices$.pipe(auditTime(1000, scheduler)))
+ */
+export function operatorTask<In, Out>(
+  operator: RecordOperator<In, Out>,
+  options: OperatorOptions<In, Out> = {},
+): Task<In, Out> {
+  checkFunction('the operator of an operatorTask', operator);
+  return new OperatorTask(operator, options);
+}
+
+class OperatorTask<In, Out> extends Task<In, Out> {
+  override readonly kind = 'operator';
+  override readonly bearing = 'boundary';
+  private readonly apply: RecordOperator<In, Out>;
+  private readonly buffer: number;
+
+  constructor(apply: RecordOperator<In, Out>, options: OperatorOptions<In, Out>) {
+    super(options);
+    checkAtLeastOne('buffer', options.buffer);
+    this.apply = apply;
+    this.buffer = options.buffer ?? DEFAULT_BUFFER;
+  }
+
+  protected override process(): never {
+    throw new MillraceError('MILLRACE_INVALID_OPTION', 'An operatorTask does not process single records');
+  }
+
+  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    return (input$) =>
+      new Observable((subscriber) => {
+        new Feeder<In, Out>(this.apply, this.options, this.buffer, scope, subscriber).connect(input$);
+      });
+  }
+}
+
+class Feeder<In, Out> {
+  private readonly apply: RecordOperator<In, Out>;
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<Batch<Out>>;
+  private readonly intake: Intake;
+  private readonly outbox: Outbox<Out | Rejected>;
+  private readonly records$ = new Subject<In>();
+  private readonly before: (record: In) => In;
+  private readonly after: (output: Out | Skip) => Out | Skip;
+  private isInputOver = false;
+  private isOver = false;
+  private isFeeding = false;
+
+  constructor(
+    apply: RecordOperator<In, Out>,
+    options: TaskOptions<unknown, unknown>,
+    buffer: number,
+    scope: TaskScope,
+    subscriber: Subscriber<Batch<Out>>,
+  ) {
+    this.apply = apply;
+    this.scope = scope;
+    this.subscriber = subscriber;
+    this.before = checkInput<In>(options.input, scope.task);
+    this.after = checkOutput<Out>(options.output, scope.task);
+    this.intake = new Intake(scope);
+    this.outbox = new Outbox({
+      capacity: scope.root.window + buffer,
+      overflow: 'error',
+      name: scope.task,
+      onTaken: this.feed,
+    });
+  }
+
+  connect(input$: Observable<Batch<In>>): void {
+    const { scope, subscriber } = this;
+    scope.root.whenRoom(this.feed);
+    scope.account.watch(() => ({ queued: this.intake.size, running: 0, waiting: this.outbox.size }));
+    const output$ = this.apply(this.records$, { ...taskContextOf(scope), scheduler: clockScheduler(scope.clock) });
+    subscriber.add(
+      output$.subscribe({
+        next: (output) => {
+          this.emit(output);
+        },
+        error: (error: unknown) => {
+          this.outbox.fail(
+            new MillraceError('MILLRACE_TASK', `The operator of '${scope.task}' failed: ${describeThrown(error)}`, {
+              cause: error,
+            }),
+          );
+        },
+        complete: () => {
+          this.isOver = true;
+          this.outbox.complete();
+          if (!this.isInputOver) for (const edge of scope.inputs) edge.stop();
+          this.feed();
+        },
+      }),
+    );
+    subscriber.add(pumpRoot<Out>(this.outbox, scope).subscribe(subscriber));
+    this.intake.connect(
+      [input$],
+      {
+        onArrival: this.feed,
+        onInputOver: () => {
+          this.isInputOver = true;
+          this.feed();
+        },
+      },
+      subscriber,
+    );
+  }
+
+  /** Hands records to the operator one by one while its outputs have room. */
+  private readonly feed = (): void => {
+    if (this.isFeeding) return;
+    this.isFeeding = true;
+    try {
+      while (this.intake.size > 0 && (this.isOver || this.outbox.size < this.scope.root.room)) {
+        const arrival = this.intake.shift();
+        if (this.isOver) this.scope.skip('the operator had completed');
+        else this.hand(arrival.lineage, arrival.value as In);
+        this.intake.letGo(arrival);
+      }
+    } catch (error) {
+      this.subscriber.error(error);
+    } finally {
+      this.isFeeding = false;
+    }
+    if (!this.isInputOver || this.intake.size > 0 || this.isOver) return;
+    // A drained input is not over for the operator: a partial window would be a wrong answer.
+    if (this.scope.isDraining) this.outbox.complete();
+    else this.records$.complete();
+  };
+
+  private hand(lineage: number, record: In): void {
+    let checked: In;
+    try {
+      checked = this.before(record);
+    } catch (error) {
+      this.scope.giveUp({ lineage, record, error, attempts: 1 });
+      return;
+    }
+    this.records$.next(checked);
+  }
+
+  private emit(output: Out): void {
+    try {
+      this.outbox.push(this.after(output) as Out);
+    } catch (error) {
+      this.outbox.push(new Rejected(output, error));
+    }
+  }
+}
+
+function taskContextOf(scope: TaskScope): TaskContext {
+  const { task, runId, clock, signal } = scope;
+  return { task, runId, clock, signal, random: () => scope.random() };
+}

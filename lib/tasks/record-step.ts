@@ -1,0 +1,94 @@
+/**
+ * Makes the step an operator runs on one record out of a user's function and the task's schemas.
+ * Promise: a task without schemas pays for none; a synchronous function stays synchronous.
+ */
+import type { SyncStep } from '../stream/map-sync.js';
+import { isPromiseLike } from '../stream/pump-root.js';
+import type { Awaitable, RecordContext, TaskScope } from '../core/ports.js';
+import { Skip } from '../core/record.js';
+import { validate, type Schema } from '../core/schema.js';
+
+interface Schemas {
+  readonly input?: Schema<unknown>;
+  readonly output?: Schema<unknown>;
+}
+
+/** What a user's function sees of the record it works on. */
+class StepContext implements RecordContext {
+  private readonly scope: TaskScope;
+  lineage: number;
+  attempt: number;
+
+  constructor(scope: TaskScope, lineage: number, attempt: number) {
+    this.scope = scope;
+    this.lineage = lineage;
+    this.attempt = attempt;
+  }
+  get task(): string {
+    return this.scope.task;
+  }
+  get runId(): string {
+    return this.scope.runId;
+  }
+  get signal(): AbortSignal {
+    return this.scope.signal;
+  }
+  now(): number {
+    return this.scope.clock.now();
+  }
+  random(): number {
+    return this.scope.random();
+  }
+}
+
+/** What a user's function gets beside the record. */
+export function contextOf(scope: TaskScope, lineage: number, attempt: number): RecordContext {
+  return new StepContext(scope, lineage, attempt);
+}
+
+/** A step whose function may be asynchronous. */
+export function compileStep<In, Out>(
+  work: (record: In, context: RecordContext) => Awaitable<Out | Skip>,
+  schemas: Schemas,
+  scope: TaskScope,
+): (record: In, lineage: number) => Awaitable<Out | Skip> {
+  const { input, output } = schemas;
+  if (input === undefined && output === undefined) {
+    return (record, lineage) => work(record, new StepContext(scope, lineage, 1));
+  }
+  const before = checkInput<In>(input, scope.task);
+  const after = checkOutput<Out>(output, scope.task);
+  return (record, lineage) => {
+    const result = work(before(record), new StepContext(scope, lineage, 1));
+    return isPromiseLike(result) ? result.then((value) => after(value)) : after(result);
+  };
+}
+
+/** A step whose function is synchronous. Its context is one object, valid during the call. */
+export function compileSyncStep<In, Out>(
+  work: (record: In, context: RecordContext) => Out | Skip,
+  schemas: Schemas,
+  scope: TaskScope,
+): SyncStep<In, Out> {
+  const { input, output } = schemas;
+  const context = new StepContext(scope, 0, 1);
+  if (input === undefined && output === undefined) return { context, run: work };
+  const before = checkInput<In>(input, scope.task);
+  const after = checkOutput<Out>(output, scope.task);
+  return { context, run: (record, given) => after(work(before(record), given)) };
+}
+
+/** Checks a record before the task sees it; without a schema it is handed on. */
+export function checkInput<In>(schema: Schema<unknown> | undefined, task: string): (record: In) => In {
+  if (schema === undefined) return (record) => record;
+  return (record) => validate(schema, record, 'MILLRACE_INVALID_INPUT', `The input of '${task}'`) as In;
+}
+
+/** Checks what the task made of a record; without a schema it is handed on. */
+export function checkOutput<Out>(schema: Schema<unknown> | undefined, task: string): (value: Out | Skip) => Out | Skip {
+  if (schema === undefined) return (value) => value;
+  return (value) =>
+    value instanceof Skip
+      ? value
+      : (validate(schema, value, 'MILLRACE_INVALID_OUTPUT', `The output of '${task}'`) as Out);
+}

@@ -1,0 +1,92 @@
+/** Sinks: where records leave the run. What a sink emits is the record it wrote, after it was written. */
+import type { OperatorFunction } from 'rxjs';
+import type { Awaitable, RecordContext, RunOutcome, TaskContext, TaskScope } from '../core/ports.js';
+import type { Batch, Skip } from '../core/record.js';
+import { writeBatches } from '../stream/write-batches.js';
+import { checkInput } from './record-step.js';
+import { checkFunction, Task, type ConcurrentOptions, type TaskOptions } from './task.js';
+
+/** Takes one record out of the run. */
+export type SinkFunction<In> = (record: In, context: RecordContext) => Awaitable<void>;
+
+/**
+ * A destination that takes records in runs.
+ *
+ * Contract: `open` before anything else; `write` never again before the last one has resolved; `close` once, on every
+ * path, with how the run ended: make the result visible on 'completed' only.
+ */
+export interface SinkWriter<In> {
+  open?(context: TaskContext): Awaitable<void>;
+  write(records: readonly In[]): Awaitable<void>;
+  close?(outcome: RunOutcome): Awaitable<void>;
+}
+
+export interface SinkOptions<In> extends TaskOptions<In, In> {
+  /** Write in root order. Default true for writers, false for functions. */
+  readonly ordered?: boolean;
+}
+
+/**
+ * A function called with every record (one at a time, or up to `concurrency`), or a writer that takes runs of them.
+ *
+ * @example sinkTask((offer: Offer) => console.log(offer))
+ * @example sinkTask({ write: (rows: readonly Row[]) => db.insert(rows) })
+ */
+export function sinkTask<In>(
+  into: SinkFunction<In> | SinkWriter<In>,
+  options: SinkOptions<In> & ConcurrentOptions<In, In> = {},
+): Task<In, In> {
+  if (typeof into === 'function') return new FunctionSink(into, options);
+  checkFunction('`write` of a sinkTask', (into as { readonly write?: unknown }).write);
+  return new WriterSink(into, options);
+}
+
+class FunctionSink<In> extends Task<In, In> {
+  override readonly kind = 'sink';
+  private readonly into: SinkFunction<In>;
+
+  constructor(into: SinkFunction<In>, options: ConcurrentOptions<In, In>) {
+    super({ concurrency: 1, ...options });
+    this.into = into;
+  }
+
+  protected override process(record: In, context: RecordContext): Awaitable<In | Skip> {
+    const done = this.into(record, context);
+    return done === undefined ? record : Promise.resolve(done).then(() => record);
+  }
+}
+
+class WriterSink<In> extends Task<In, In> {
+  override readonly kind = 'sink';
+  private readonly into: SinkWriter<In>;
+  private readonly ordered: boolean;
+
+  constructor(into: SinkWriter<In>, options: SinkOptions<In>) {
+    super(options);
+    this.into = into;
+    this.ordered = options.ordered ?? true;
+  }
+
+  protected override process(): never {
+    throw new TypeError('A writer takes runs of records');
+  }
+
+  override open(context: TaskContext): Awaitable<void> {
+    return this.into.open?.(context);
+  }
+
+  override close(outcome: RunOutcome): Awaitable<void> {
+    return this.into.close?.(outcome);
+  }
+
+  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<In>> {
+    return writeBatches<In, In>(
+      {
+        encode: checkInput(this.options.input, scope.task),
+        write: (rows) => this.into.write(rows),
+        ordered: this.ordered,
+      },
+      scope,
+    );
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Sources: where lineages are born. They are pulled (iterables, async iterables, Readables) or push (Observables, into a
+ * bounded buffer with a named overflow policy). Promise: a pulled source is never read further than the window allows.
+ */
+import { isObservable, type Observable, type OperatorFunction, type Subscription } from 'rxjs';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { Awaitable, TaskContext, TaskScope } from '../core/ports.js';
+import { Rejected, Skip, type Batch } from '../core/record.js';
+import { validate, type Schema } from '../core/schema.js';
+import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
+import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
+import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
+import { checkAtLeastOne, Task, type TaskOptions } from './task.js';
+
+/** What a source may read from. */
+export type SourceOf<Out> = Pullable<Out> | Observable<Out>;
+
+export interface SourceOptions<Out> extends TaskOptions<never, Out> {
+  /** Observables only: the most records waiting for credits. Default 16,384. */
+  readonly buffer?: number;
+  /** Observables only: what happens to a record that finds the buffer full. Default 'error'. */
+  readonly overflow?: OverflowPolicy;
+}
+
+const DEFAULT_BUFFER = 16_384;
+
+/** No record is of this type: a source accepts nothing. */
+export interface NoInput {
+  readonly 'a source has no input': never;
+}
+
+/** A source of your own: extend it and give it a `read`. */
+export abstract class SourceTask<Out> extends Task<NoInput, Out> {
+  /** Only for the compiler: a source may stand without dependencies, another task may not. */
+  readonly isSource = true as const;
+  override readonly kind: string = 'source';
+  override readonly bearing = 'source';
+  protected readonly sourceOptions: SourceOptions<Out>;
+
+  constructor(options: SourceOptions<Out> = {}) {
+    super(options);
+    this.sourceOptions = options;
+    checkAtLeastOne('buffer', options.buffer);
+  }
+
+  /** What to read in this run: an iterable, an async iterable, a Readable or an Observable. */
+  protected abstract read(context: TaskContext): Awaitable<SourceOf<Out>>;
+
+  protected override process(): never {
+    throw new MillraceError('MILLRACE_INVALID_OPTION', `A source has no input to process`);
+  }
+
+  /** How this run reads. Override it only for sources that hand over batches of their own. */
+  protected reader(scope: TaskScope): Awaitable<Reader<Out | Skip | Rejected>> {
+    const source = this.read(scope);
+    return isPromiseLike(source)
+      ? (source).then((resolved) => this.readerFrom(resolved, scope))
+      : this.readerFrom(source, scope);
+  }
+
+  override operator(scope: TaskScope): OperatorFunction<Batch<NoInput>, Batch<Out>> {
+    const { output } = this.options;
+    const reader = new LateReader(() => this.reader(scope));
+    return () => pumpRoot<Out>(output === undefined ? reader : checked(reader, output, scope.task), scope);
+  }
+
+  private readerFrom(source: SourceOf<Out>, scope: TaskScope): Reader<Out | Skip> {
+    if (isObservable(source)) return this.subscribe(source, scope.task);
+    if (!isPullable(source)) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `Source '${scope.task}' can read an iterable, an async iterable, a Readable or an Observable, got ${describeValue(source)}`,
+      );
+    }
+    return readerOf(source);
+  }
+
+  private subscribe(source: Observable<Out>, name: string): Reader<Out | Skip> {
+    const { buffer = DEFAULT_BUFFER, overflow = 'error' } = this.sourceOptions;
+    const outbox = new Outbox<Out>({ capacity: buffer, overflow, name });
+    const subscription: Subscription = source.subscribe({
+      next: (record) => {
+        outbox.push(record);
+      },
+      error: (error: unknown) => {
+        outbox.fail(error);
+      },
+      complete: () => {
+        outbox.complete();
+      },
+    });
+    return {
+      read: (max) => outbox.read(max),
+      close: () => {
+        subscription.unsubscribe();
+        outbox.close();
+      },
+    };
+  }
+}
+
+/**
+ * A source from anything that can be iterated or observed, or from a function that gives it anew for every run.
+ *
+ * @example sourceTask([1, 2, 3])
+ * @example sourceTask(() => fs.createReadStream(path).pipe(split()))
+ * @example sourceTask(() => interval(100), { buffer: 100, overflow: 'drop-oldest' })
+ */
+export function sourceTask<Out>(
+  from: SourceOf<Out> | ((context: TaskContext) => Awaitable<SourceOf<Out>>),
+  options: SourceOptions<Out> = {},
+): SourceTask<Out> {
+  return new FunctionSource(from, options);
+}
+
+class FunctionSource<Out> extends SourceTask<Out> {
+  private readonly from: SourceOf<Out> | ((context: TaskContext) => Awaitable<SourceOf<Out>>);
+
+  constructor(from: SourceOf<Out> | ((context: TaskContext) => Awaitable<SourceOf<Out>>), options: SourceOptions<Out>) {
+    super(options);
+    this.from = from;
+  }
+
+  protected override read(context: TaskContext): Awaitable<SourceOf<Out>> {
+    return typeof this.from === 'function' ? this.from(context) : this.from;
+  }
+}
+
+/** A reader that is opened by its first read, so that nothing is opened before the run starts. */
+class LateReader<T> implements Reader<T> {
+  private readonly open: () => Awaitable<Reader<T>>;
+  private opened: Awaitable<Reader<T>> | undefined;
+  private isClosed = false;
+
+  constructor(open: () => Awaitable<Reader<T>>) {
+    this.open = open;
+  }
+
+  read(max: number): Awaitable<readonly T[] | null> {
+    if (this.isClosed) return null;
+    const reader = (this.opened ??= this.open());
+    if (!isPromiseLike(reader)) return (reader).read(max);
+    return (reader).then((ready) => {
+      this.opened = ready;
+      return this.isClosed ? null : ready.read(max);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    const reader = await Promise.resolve(this.opened).catch(() => undefined);
+    await reader?.close();
+  }
+}
+
+function checked<Out>(
+  reader: Reader<Out | Skip | Rejected>,
+  schema: Schema<unknown>,
+  task: string,
+): Reader<Out | Skip | Rejected> {
+  const check = (item: Out | Skip | Rejected): Out | Skip | Rejected => {
+    if (item instanceof Skip || item instanceof Rejected) return item;
+    try {
+      return validate(schema, item, 'MILLRACE_INVALID_OUTPUT', `The output of '${task}'`) as Out;
+    } catch (error) {
+      return new Rejected(item, error);
+    }
+  };
+  return {
+    read: (max) => {
+      const items = reader.read(max);
+      if (isPromiseLike(items)) {
+        return (items).then(
+          (arrived) => arrived?.map(check) ?? null,
+        );
+      }
+      return (items)?.map(check) ?? null;
+    },
+    close: () => reader.close(),
+  };
+}
+
+function isPullable(value: unknown): boolean {
+  return (
+    typeof value === 'string' ||
+    (typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value))
+  );
+}

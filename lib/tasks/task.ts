@@ -1,0 +1,117 @@
+/**
+ * What a task is: the one interface that everything else in the engine calls, and the class users extend.
+ *
+ * Contract: `open` is called once before the first record of a run and may take its time; `operator` is called once a
+ * run and gives the Observable operator that does the work; `close` is called once at the end, on every path, after the
+ * operator was unsubscribed. A task instance belongs to one run at a time.
+ */
+import type { OperatorFunction } from 'rxjs';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { Awaitable, RecordContext, RunOutcome, TaskScope } from '../core/ports.js';
+import type { Batch, Skip } from '../core/record.js';
+import type { Schema } from '../core/schema.js';
+import { mapBounded } from '../stream/map-bounded.js';
+import type { HopTraits } from './hop.js';
+import { compileStep } from './record-step.js';
+
+/**
+ * What happens to a record that a task gives up:
+ * `dead-letter` (default) writes it with its reason and goes on, `skip` counts it, `fail` stops the run, and
+ * `{ fallback }` goes on with another value (or with what the function makes of the record and the error).
+ */
+export type FailurePolicy<Out> =
+  'dead-letter' | 'skip' | 'fail' | { readonly fallback: Out | ((record: unknown, error: unknown) => Out) };
+
+/** Options every kind of task takes. */
+export interface TaskOptions<In, Out> {
+  /** One line for `list` and `graph`. */
+  readonly description?: string;
+  /** Default 'dead-letter'. */
+  readonly onFailure?: FailurePolicy<Out>;
+  /** Checks each record before the task sees it. */
+  readonly input?: Schema<In>;
+  /** Checks each output before it leaves the task. */
+  readonly output?: Schema<Out>;
+}
+
+/** Options of tasks that work on several records at a time. */
+export interface ConcurrentOptions<In, Out> extends TaskOptions<In, Out> {
+  /** The most records started and not finished. Default 64. */
+  readonly concurrency?: number;
+  /** Emit in input order instead of as records finish. Default false. */
+  readonly ordered?: boolean;
+}
+
+export const DEFAULT_CONCURRENCY = 64;
+
+/**
+ * A node of a workflow. Extend it and give it a `process`, and you have a task of your own; `open` and `close` are
+ * there for what it needs (a connection, a file).
+ *
+ * @example
+ * class Upsert extends Task<Row, Row> {
+ *   async process(row: Row) { await this.db.upsert(row); return row; }
+ * }
+ */
+export abstract class Task<In, Out> {
+  /** Only for the compiler: what goes in, strictly, and what comes out. */
+  declare readonly accepts?: (record: In) => void;
+  declare readonly emits?: () => Out;
+
+  /** What the task is called in `graph` and `list`. */
+  readonly kind: string = 'custom';
+  /** `source` and `boundary` tasks give birth to new lineages, the others keep them. */
+  readonly bearing: 'source' | 'boundary' | 'inherits' = 'inherits';
+  /** As given; its record types are kept by the class, not here, so that any task is a `Task<never, unknown>`. */
+  readonly options: ConcurrentOptions<unknown, unknown>;
+
+  constructor(options: ConcurrentOptions<In, Out> = {}) {
+    this.options = options;
+    checkAtLeastOne('concurrency', options.concurrency);
+  }
+
+  /** The work on one record: the output, or `skip(reason)`. May be called for several records at once. */
+  protected abstract process(record: In, context: RecordContext): Awaitable<Out | Skip>;
+
+  /** Whether it gives work to the executor of the run; the run then has threads, unless it was told otherwise. */
+  get usesExecutor(): boolean {
+    return false;
+  }
+
+  /** How it may share a thread hop with its neighbours; undefined: not at all. */
+  get hop(): HopTraits | undefined {
+    return undefined;
+  }
+
+  /** Gets ready for a run. */
+  open(_context: TaskScope): Awaitable<void> {
+    return undefined;
+  }
+
+  /** Releases what `open` took; what it throws fails a run that had completed. */
+  close(_outcome: RunOutcome): Awaitable<void> {
+    return undefined;
+  }
+
+  /** The Observable operator of one run. Override it only for tasks that are not record by record. */
+  operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    const step = compileStep<In, Out>((record, context) => this.process(record, context), this.options, scope);
+    const { concurrency = DEFAULT_CONCURRENCY, ordered = false } = this.options;
+    return mapBounded(step, { concurrency, ordered }, scope);
+  }
+}
+
+/** Refuses an option that must be a whole number of at least 1. */
+export function checkAtLeastOne(name: string, value: number | undefined): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) return;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`${name}\` to be a whole number of at least 1, got ${describeValue(value)}`,
+  );
+}
+
+/** Refuses an option that must be a function. */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value === 'function') return;
+  throw new MillraceError('MILLRACE_INVALID_OPTION', `Expected ${name} to be a function, got ${describeValue(value)}`);
+}
