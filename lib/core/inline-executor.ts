@@ -49,7 +49,12 @@ export class InlineExecutor implements Executor {
     const pump = new ItemPump(loadStream(ref), (action) => {
       this.slices.defer(action);
     });
-    this.jobs.add({ queued: 0, close: () => { pump.close(); } });
+    this.jobs.add({
+      queued: 0,
+      close: () => {
+        pump.close();
+      },
+    });
     return pump;
   }
 

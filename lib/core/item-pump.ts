@@ -15,7 +15,10 @@ export class ItemPump<T> implements ItemReader<T> {
   private readonly defer: (action: () => void) => void;
 
   /** @param defer calls in the next turn of the event loop: items that come in one turn leave together. */
-  constructor(source: Iterable<T> | AsyncIterable<T> | Promise<Iterable<T> | AsyncIterable<T>>, defer: (action: () => void) => void) {
+  constructor(
+    source: Iterable<T> | AsyncIterable<T> | Promise<Iterable<T> | AsyncIterable<T>>,
+    defer: (action: () => void) => void,
+  ) {
     this.defer = defer;
     void this.pump(source);
   }

@@ -172,7 +172,9 @@ function loadFold(aggregate: AnyAggregate): LoadedJob {
 }
 
 /** Looks at an export without opening a job. */
-export async function loadStream(ref: Parameters<typeof loadExport>[0]): Promise<Iterable<unknown> | AsyncIterable<unknown>> {
+export async function loadStream(
+  ref: Parameters<typeof loadExport>[0],
+): Promise<Iterable<unknown> | AsyncIterable<unknown>> {
   const made = 'args' in ref ? await loadExport(ref) : await callWithoutArgs(ref);
   if (typeof made === 'object' && made !== null && (Symbol.asyncIterator in made || Symbol.iterator in made)) {
     return made as Iterable<unknown> | AsyncIterable<unknown>;

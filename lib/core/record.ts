@@ -59,11 +59,15 @@ export class BatchBuilder<T> {
   }
 }
 
+/** What stands in place of a record that ends here: one test tells it from records. */
+export abstract class Ended {}
+
 /** What a task returns to end a record on purpose: counted with its reason, never a dead letter. */
-export class Skip {
+export class Skip extends Ended {
   readonly reason: string;
 
   constructor(reason: string) {
+    super();
     this.reason = reason;
   }
 }
@@ -79,11 +83,12 @@ export function skip(reason: string): Skip {
 }
 
 /** What a source hands over for an input it could not turn into a record: it is born and ends by the failure policy. */
-export class Rejected {
+export class Rejected extends Ended {
   readonly input: unknown;
   readonly error: unknown;
 
   constructor(input: unknown, error: unknown) {
+    super();
     this.input = input;
     this.error = error;
   }

@@ -67,12 +67,13 @@ export function threadAggregate<T extends object>(moduleUrl: string, name: strin
 
 /** Where a value lives, if it was tagged. */
 export function homeOf(value: unknown): Home | undefined {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !(HOME in value)) return undefined;
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !(HOME in value))
+    return undefined;
   return value[HOME] as Home;
 }
 
 /** A reference as authors write it, checked. */
-export function refOf(module: URL | string, name: string): ModuleRef {
+function refOf(module: URL | string, name: string): ModuleRef {
   const url = String(module);
   // A relative path would be looked up beside the thread's own entry, which is never what is meant.
   if (!URL.canParse(url)) {
@@ -85,6 +86,23 @@ export function refOf(module: URL | string, name: string): ModuleRef {
     throw new MillraceError('MILLRACE_INVALID_OPTION', `Expected the name of an export, got ${describeValue(name)}`);
   }
   return { module: url, export: name };
+}
+
+/**
+ * What a tagged value, or a module URL with the name of an export, refers to.
+ * @param user who asks, with an article, for the message.
+ */
+export function referTo(given: unknown, user: string): ModuleRef {
+  const home = homeOf(given);
+  if (home !== undefined) return home.ref;
+  if (typeof given === 'object' && given !== null && 'module' in given && 'export' in given) {
+    const ref = refOf(given.module as URL | string, given.export as string);
+    return 'args' in given ? { ...ref, args: given.args } : ref;
+  }
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected the work of ${user} to say which module it lives in, got ${describeValue(given)}. Wrap it: export const work = threadFunction(import.meta.url, 'work', …)`,
+  );
 }
 
 function tag<T extends object>(value: T, home: Home): Threadable<T> {

@@ -28,6 +28,9 @@ export interface GateParts {
   readonly fail: (error: MillraceError) => void;
 }
 
+/** So many refusals for load in a row, and the task waits. */
+const REFUSALS_TO_PAUSE = 3;
+
 export class CallGate {
   readonly circuit: Circuit | undefined;
   throttled = 0;
@@ -45,6 +48,7 @@ export class CallGate {
   /** Calls refused in a row for load, with no success between. */
   private refusals = 0;
   private firstRefusalMs = 0;
+  private lastSuccessMs = -Infinity;
   private pausedUntilMs = 0;
   private cancelTimer: (() => void) | undefined;
   private timerAtMs = Infinity;
@@ -113,9 +117,15 @@ export class CallGate {
     this.limiter?.leave();
   }
 
+  /** Whether the upstream has done its work for anybody since then. */
+  hasSucceededSince(atMs: number): boolean {
+    return this.lastSuccessMs >= atMs;
+  }
+
   /** Call before `leave`. */
   succeed(latencyMs: number, nowMs: number): void {
     this.circuit?.succeed(nowMs);
+    this.lastSuccessMs = nowMs;
     this.refusals = 0;
     if (this.allowance !== Infinity) {
       this.allowance += this.allowanceStep === 0 ? 1 / this.allowance : this.allowanceStep;
@@ -168,7 +178,8 @@ export class CallGate {
     }
     // Several refusals of one moment are one reason to slow down.
     if (nowMs < this.pausedUntilMs) return;
-    this.refusals++;
+    // One now and then is about its own record, which waits; the task waits when nothing else comes back.
+    if (++this.refusals < REFUSALS_TO_PAUSE) return;
     const backoffMs = this.retry.backoffMs(this.refusals, this.parts.scope.random);
     this.pause(error.retryAfterMs === undefined ? backoffMs : Math.min(error.retryAfterMs, deadlineMs), nowMs);
     this.shrinkTo(Math.max(1, Math.floor(this.used / 2)), 0);

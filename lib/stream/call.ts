@@ -10,6 +10,8 @@ export class Call<In> {
   readonly lineage: Lineage;
   /** Attempts made; those that failed because the upstream was down or busy are taken back. */
   attempts = 0;
+  /** Times the upstream refused it because of its load. */
+  refusals = 0;
   /** Milliseconds since 1970, and of the monotonic clock, of the first attempt. */
   firstAt = 0;
   firstAtMs = 0;

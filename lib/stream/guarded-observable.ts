@@ -2,7 +2,7 @@
  * An Observable whose subscribers cannot break whoever emits: what their handlers throw, and errors they do not handle,
  * go to `report` instead of becoming an uncaught exception of the process. Operators piped onto it are guarded as well.
  */
-import { Observable, type Observer, type Subscriber, type Subscription, type TeardownLogic } from 'rxjs';
+import { Observable, Subscriber, type Observer, type Subscription, type TeardownLogic } from 'rxjs';
 
 export class GuardedObservable<T> extends Observable<T> {
   private readonly report: (error: unknown) => void;
@@ -39,30 +39,52 @@ export class GuardedObservable<T> extends Observable<T> {
       typeof given === 'object' && given !== null
         ? given
         : { ...(given ? { next: given } : {}), ...(error ? { error } : {}), ...(complete ? { complete } : {}) };
-    return super.subscribe({
-      next: (value) => {
-        // The path of every record: no closure, unlike the others.
-        try {
-          observer.next?.(value);
-        } catch (error) {
-          this.report(error);
-        }
-      },
-      error: (failure: unknown) => {
-        if (observer.error === undefined) this.report(failure);
-        else this.guard(() => observer.error?.(failure));
-      },
-      complete: () => {
-        this.guard(() => observer.complete?.());
-      },
-    });
+    return super.subscribe(new GuardedSubscriber(observer, this.report));
+  }
+}
+
+/** The end of a chain: calls the observer's handlers itself, so that no record passes another layer of guards. */
+class GuardedSubscriber<T> extends Subscriber<T> {
+  private readonly observer: Partial<Observer<T>>;
+  private readonly report: (error: unknown) => void;
+
+  constructor(observer: Partial<Observer<T>>, report: (error: unknown) => void) {
+    super();
+    this.observer = observer;
+    this.report = report;
   }
 
-  private guard(call: () => void): void {
+  override next(value: T): void {
+    if (this.isStopped) return;
     try {
-      call();
+      this.observer.next?.(value);
     } catch (error) {
       this.report(error);
+    }
+  }
+
+  override error(failure: unknown): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    try {
+      if (this.observer.error === undefined) this.report(failure);
+      else this.observer.error(failure);
+    } catch (error) {
+      this.report(error);
+    } finally {
+      this.unsubscribe();
+    }
+  }
+
+  override complete(): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    try {
+      this.observer.complete?.();
+    } catch (error) {
+      this.report(error);
+    } finally {
+      this.unsubscribe();
     }
   }
 }

@@ -21,6 +21,7 @@ export function joinAligned(
 ): Observable<Batch<unknown[]>> {
   return new Observable((subscriber) => {
     const width = inputs.length;
+    const blank: unknown[] = inputs.map(() => MISSING);
     const { span } = scope.root;
     const mask = span - 1;
     const tuples = new Array<unknown[] | undefined>(span);
@@ -52,7 +53,7 @@ export function joinAligned(
         const value = values[i];
         let tuple = tuples[slot];
         if (tuple === undefined) {
-          tuple = new Array<unknown>(width).fill(MISSING);
+          tuple = blank.slice();
           tuples[slot] = tuple;
           missing[slot] = width;
           partial++;

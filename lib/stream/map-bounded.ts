@@ -135,8 +135,8 @@ class BoundedMapper<In, Out> {
       try {
         const begun = this.step(record, lineage);
         // What is there already is not waited for: a sink that returns nothing costs no turn.
-        const result = isPromiseLike(begun) ? await begun : begun;
-        output = result instanceof Skip ? scope.skip(result.reason) : result;
+        const result = begun instanceof Promise || isPromiseLike(begun) ? await begun : begun;
+        output = typeof result === 'object' && result instanceof Skip ? scope.skip(result.reason) : result;
       } catch (error) {
         if (this.hasEnded()) break;
         try {

@@ -20,6 +20,7 @@ import { HedgeTimer } from './hedge-policy.js';
 import { describeMs } from './policy.js';
 import { observe } from './observe.js';
 import { Reorder } from './reorder.js';
+import { retryAfterOf } from './retry-policy.js';
 import { RunningAttempts } from './running-attempts.js';
 
 export interface MapCallsOptions {
@@ -221,10 +222,12 @@ class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     const pausedMs = this.gate.pausedMs(nowMs) - call.pausedBeforeMs;
     const elapsedMs = nowMs - call.firstAtMs - pausedMs;
     const blame = blameOf(error);
-    if (blame === 'load' && retry.isRetryable(error) && elapsedMs <= retry.budgetMs) {
-      // Refused before anything was done: the gate waits, and the record has lost nothing.
+    const isBudgetLeft = elapsedMs <= retry.budgetMs || !this.gate.hasSucceededSince(call.firstAtMs);
+    if (blame === 'load' && retry.isRetryable(error) && isBudgetLeft) {
+      // Refused before anything was done: the record has lost nothing but time.
       call.attempts--;
-      this.again.push(call);
+      const backoffMs = retry.backoffMs(++call.refusals, () => random());
+      this.wakeLater(call, Math.max(backoffMs, retryAfterOf(error) ?? 0));
       return;
     }
     const isOutage = blame === 'upstream' && retry.isRetryable(error);
@@ -252,6 +255,10 @@ class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
       code: codeOf(error),
       message: describeThrown(error),
     });
+    this.wakeLater(call, delayMs);
+  }
+
+  private wakeLater(call: Call<In>, delayMs: number): void {
     const cancel = this.scope.clock.schedule(delayMs, () => {
       this.delays.delete(cancel);
       if (call.isOver) return;

@@ -142,6 +142,15 @@ class SyncMapper<In, Out> {
     // A throw leaves the inner loop, ends its record, and the loop goes on behind it: no record pays for a try.
     while (i < until) {
       try {
+        // Most batches hold no gone mark: their loop has no test for it.
+        for (; batch.gone === 0 && i < until; i++) {
+          context.lineage = lineages[i] as number;
+          const result = run(values[i] as In, context);
+          if (typeof result === 'object' && result instanceof Skip) {
+            outputs[i - offset] = scope.skip(result.reason);
+            gone++;
+          } else outputs[i - offset] = result;
+        }
         for (; i < until; i++) {
           const value = values[i] as In | Gone;
           if (value === GONE) {

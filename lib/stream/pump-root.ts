@@ -6,7 +6,7 @@
  * reader is over, was told to end, and closes the reader on every path.
  */
 import { Observable, type Subscriber } from 'rxjs';
-import { Batch, GONE, Rejected, Skip, type Gone } from '../core/record.js';
+import { Batch, Ended, GONE, Skip, type Rejected, type Gone } from '../core/record.js';
 import type { TaskScope } from '../core/ports.js';
 import type { Reader } from './reader.js';
 
@@ -145,8 +145,8 @@ class Pump<Out> {
     for (let i = 0; i < count; i++) {
       lineages[i] = first + i;
       const item = items[i];
-      if (typeof item !== 'object' || !(item instanceof Rejected || item instanceof Skip)) continue;
-      const left = this.refuse(first + i, item);
+      if (typeof item !== 'object' || !(item instanceof Ended)) continue;
+      const left = this.refuse(first + i, item as Skip | Rejected);
       if (left === GONE) gone++;
       // Only a batch with such an item is copied; what readers hand over is otherwise passed on as it is.
       if (values === items) values = items.slice() as (Out | Gone)[];

@@ -38,12 +38,14 @@ function readerOfSync<T>(items: Iterable<T>): Reader<T> {
   let isOver = false;
   return {
     read: (max) => {
-      const chunk: T[] = [];
-      while (!isOver && chunk.length < max) {
+      const chunk = new Array<T>(max);
+      let length = 0;
+      while (!isOver && length < max) {
         const step = iterator.next();
         if (step.done === true) isOver = true;
-        else chunk.push(step.value);
+        else chunk[length++] = step.value;
       }
+      chunk.length = length;
       return chunk.length > 0 ? chunk : null;
     },
     close: () => {

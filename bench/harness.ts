@@ -1,0 +1,131 @@
+/**
+ * Measures two sides against each other. Promises: both warm up; samples alternate (A B A B …), so that a machine that
+ * changes its mind changes it for both; each side has a process of its own; sides that should do the same work are
+ * held to the same checksum, so that nobody is fast by doing less.
+ */
+import type { BenchSettings, Finding } from './case.js';
+import { SideProcess, type Sample } from './side-process.js';
+import type { SideName } from './sides.js';
+import { median, ratioOf, ratioSpread, spreadOf } from './statistics.js';
+
+export interface SidePlan {
+  readonly side: SideName;
+  /** What the side is called in reports. */
+  readonly title: string;
+  readonly records: number;
+  /** Untimed run before the samples. */
+  readonly warmUpRecords: number;
+}
+
+export interface ComparisonPlan {
+  readonly ours: SidePlan;
+  readonly theirs: SidePlan;
+  /** Samples of our side. */
+  readonly rounds: number;
+  /** Samples of the peer, where it is too slow for as many. Default `rounds`. */
+  readonly theirRounds?: number;
+  /** Every sample in a new process, warmed up anew: for peaks, which a process never forgets. Default false. */
+  readonly isFresh?: boolean;
+}
+
+/** The samples of both sides, in the order they were taken. */
+export interface Comparison {
+  readonly ours: readonly Sample[];
+  readonly theirs: readonly Sample[];
+}
+
+/** How many rounds a case takes when it has no reason for another number. */
+export function roundsOf({ isQuick }: BenchSettings): number {
+  return isQuick ? 3 : 5;
+}
+
+/** Takes samples of both sides in turn. */
+export async function compare(plan: ComparisonPlan, settings: BenchSettings): Promise<Comparison> {
+  const { rounds, theirRounds = rounds, isFresh = false } = plan;
+  const samples = { ours: [] as Sample[], theirs: [] as Sample[] };
+  const ours = new Sampler(plan.ours, isFresh, settings);
+  const theirs = new Sampler(plan.theirs, isFresh, settings);
+  try {
+    for (let round = 0; round < Math.max(rounds, theirRounds); round++) {
+      if (round < rounds) samples.ours.push(await ours.take());
+      if (round < theirRounds) samples.theirs.push(await theirs.take());
+    }
+  } finally {
+    await Promise.all([ours.close(), theirs.close()]);
+  }
+  if (plan.ours.records === plan.theirs.records) checkAgreement(samples, plan);
+  return samples;
+}
+
+/** Records per second of every sample. */
+export function ratesOf(samples: readonly Sample[], records: number): number[] {
+  return samples.map(({ elapsedMs }) => (records / elapsedMs) * 1000);
+}
+
+/** The finding about samples that are in one unit already. */
+export function findingOf(
+  ours: readonly number[],
+  theirs: readonly number[],
+  words: { readonly unit: string; readonly against: string; readonly note?: string },
+): Finding {
+  return {
+    value: median(ours),
+    againstValue: median(theirs),
+    ratio: ratioOf(ours, theirs),
+    spread: { value: spreadOf(ours), against: spreadOf(theirs), ratio: ratioSpread(ours, theirs) },
+    samples: { value: ours.length, against: theirs.length },
+    ...words,
+  };
+}
+
+/** Compares two sides by records per second. */
+export async function compareRates(plan: ComparisonPlan, settings: BenchSettings, note?: string): Promise<Finding> {
+  const { ours, theirs } = await compare(plan, settings);
+  return findingOf(ratesOf(ours, plan.ours.records), ratesOf(theirs, plan.theirs.records), {
+    unit: 'records/s',
+    against: plan.theirs.title,
+    ...(note === undefined ? {} : { note }),
+  });
+}
+
+/** One side that gives samples: from one warm process, or each from a new one. */
+class Sampler {
+  private readonly plan: SidePlan;
+  private readonly isFresh: boolean;
+  private readonly settings: BenchSettings;
+  private process: SideProcess | undefined;
+  private taken = 0;
+
+  constructor(plan: SidePlan, isFresh: boolean, settings: BenchSettings) {
+    this.plan = plan;
+    this.isFresh = isFresh;
+    this.settings = settings;
+  }
+
+  async take(): Promise<Sample> {
+    const { title, records, side, warmUpRecords } = this.plan;
+    if (this.process === undefined) {
+      this.process = new SideProcess(side);
+      this.settings.progress(`${title}: warms up with ${warmUpRecords} records`);
+      await this.process.run(warmUpRecords);
+    }
+    this.settings.progress(`${title}: sample ${++this.taken}, ${records} records`);
+    const sample = await this.process.run(records);
+    if (this.isFresh) await this.close();
+    return sample;
+  }
+
+  async close(): Promise<void> {
+    const { process } = this;
+    this.process = undefined;
+    await process?.close();
+  }
+}
+
+function checkAgreement({ ours, theirs }: Comparison, plan: ComparisonPlan): void {
+  const checksums = new Set([...ours, ...theirs].map(({ checksum }) => checksum));
+  if (checksums.size <= 1) return;
+  throw new Error(
+    `'${plan.ours.title}' and '${plan.theirs.title}' did not come to the same result: checksums ${[...checksums].join(', ')}`,
+  );
+}

@@ -1,0 +1,28 @@
+/**
+ * Our side of the chain: a source and five sync tasks, read through `output$`. That is the counterpart of RxJS's
+ * `subscribe`: on both sides the same function is called once per record and nothing else stands at the end.
+ */
+import { defineWorkflow, sourceTask, syncTask } from 'millrace';
+import type { SideRun } from '../sides.js';
+import { Counter, readings, STEPS } from '../sync-chain.js';
+
+export const run: SideRun = async (records) => {
+  const counter = new Counter();
+  const workflow = defineWorkflow({
+    name: 'Chain',
+    build: (flow) =>
+      flow
+        .task('Read', sourceTask(readings(records)))
+        .task('Scale', ['Read'], syncTask(STEPS.scale))
+        .task('Shift', ['Scale'], syncTask(STEPS.shift))
+        .task('Halve', ['Shift'], syncTask(STEPS.halve))
+        .task('Limit', ['Halve'], syncTask(STEPS.limit))
+        .task('Flip', ['Limit'], syncTask(STEPS.flip)),
+  });
+  const workflowRun = workflow.run();
+  workflowRun.output$('Flip').subscribe((reading) => {
+    counter.add(reading);
+  });
+  await workflowRun.finished;
+  return counter.checksum;
+};

@@ -1,0 +1,90 @@
+/** What a reader sees of the findings: lines for a person, rows for a program. Promise: pure. */
+import { describeGoal, meets, type BenchCase, type Finding } from './case.js';
+import type { Spread } from './statistics.js';
+
+/** One case in the JSON file. */
+export interface ReportRow {
+  readonly name: string;
+  /** Median of our side, in `unit`. */
+  readonly value: number;
+  readonly unit: string;
+  /** What it was measured against. */
+  readonly against: string;
+  /** Median of the other side, in `unit`. */
+  readonly againstValue: number;
+  /** `value` over `againstValue`. */
+  readonly ratio: number;
+  /** The figure to reach; null where there is none. */
+  readonly goal: number | null;
+  /** Which figure the goal is about, and from which side. */
+  readonly goalOn: 'ratio' | 'value' | null;
+  readonly goalIs: 'at least' | 'at most' | null;
+  /** Null where there is no goal, or where smaller sizes say nothing about it. */
+  readonly met: boolean | null;
+  /** Smallest and largest sample; of the ratio, over neighbours in time. */
+  readonly spread: Finding['spread'];
+  readonly samples: Finding['samples'];
+  readonly isQuick: boolean;
+}
+
+export function rowOf({ name, goal }: BenchCase, finding: Finding, isQuick: boolean): ReportRow {
+  const { value, unit, against, againstValue, ratio, spread, samples } = finding;
+  return {
+    name,
+    value,
+    unit,
+    against,
+    againstValue,
+    ratio,
+    goal: goal?.than ?? null,
+    goalOn: goal?.on ?? null,
+    goalIs: goal?.is ?? null,
+    met: isQuick ? null : (meets(goal, finding) ?? null),
+    spread,
+    samples,
+    isQuick,
+  };
+}
+
+/** Two or three lines about one case. */
+export function renderFinding(benchCase: BenchCase, finding: Finding, isQuick: boolean): string {
+  const { name, goal } = benchCase;
+  const { unit, spread, samples } = finding;
+  const met = meets(goal, finding);
+  const verdict = met === undefined ? '' : isQuick ? ' (not judged: quick)' : met ? ' – met' : ' – missed';
+  const headline = `${name}: ${figure(finding.ratio)} × (${range(spread.ratio)}), ${describeGoal(goal, unit)}${verdict}`;
+  const ours = `${figure(finding.value)} ${unit} (${range(spread.value)}; ${counted(samples.value)})`;
+  const theirs = `${finding.against}: ${figure(finding.againstValue)} ${unit} (${range(spread.against)}; ${counted(samples.against)})`;
+  const lines = [headline, `    ours: ${ours}`, `    ${theirs}`];
+  if (finding.note !== undefined) lines.push(`    note: ${finding.note}`);
+  return lines.join('\n');
+}
+
+/** What `--list` prints. */
+export function renderList(cases: readonly BenchCase[]): string {
+  const width = Math.max(...cases.map(({ name }) => name.length));
+  return cases
+    .map(
+      ({ name, description, goal }) => `${name.padEnd(width)}  ${description} (${describeGoal(goal, goalUnit(goal))})`,
+    )
+    .join('\n');
+}
+
+/** Three significant digits, with thousands separated: more would be noise. */
+export function figure(value: number): string {
+  if (Math.abs(value) >= 1000) return Number(value.toPrecision(3)).toLocaleString('en-US');
+  return String(Number(value.toPrecision(3)));
+}
+
+function range([min, max]: Spread): string {
+  return `${figure(min)}–${figure(max)}`;
+}
+
+function counted(samples: number): string {
+  return `${samples} ${samples === 1 ? 'sample' : 'samples'}`;
+}
+
+/** The only case with a goal on its value is about seconds. */
+function goalUnit(goal: BenchCase['goal']): string {
+  return goal?.on === 'value' ? 's' : '';
+}

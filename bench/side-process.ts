@@ -1,0 +1,66 @@
+/**
+ * One side of a comparison, alive in a child process: told how many records to run, it answers with how long it took
+ * and how much memory it had at its peak. Promise: a child that dies or fails rejects what was asked of it, and `close`
+ * leaves no process behind.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { SideName } from './sides.js';
+
+/** One measured run. */
+export interface Sample {
+  readonly elapsedMs: number;
+  /** The child's peak resident memory up to now, in KiB. */
+  readonly maxRssKb: number;
+  /** Of the outputs: sides that did the same work agree on it. */
+  readonly checksum: number;
+}
+
+/** What the parent asks of the child. */
+export interface RunRequest {
+  readonly records: number;
+}
+
+/** What the child answers. */
+export type RunReply = { readonly sample: Sample } | { readonly error: string };
+
+export class SideProcess {
+  readonly name: SideName;
+  private readonly child: ChildProcess;
+
+  constructor(name: SideName) {
+    this.name = name;
+    this.child = fork(fileURLToPath(new URL('./side-main.js', import.meta.url)), [name], {
+      execArgv: [],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+  }
+
+  run(records: number): Promise<Sample> {
+    return new Promise((resolve, reject) => {
+      const { child, name } = this;
+      const onMessage = (reply: unknown): void => {
+        child.off('exit', onExit);
+        const answer = reply as RunReply;
+        if ('sample' in answer) resolve(answer.sample);
+        else reject(new Error(`The side '${name}' failed: ${answer.error}`));
+      };
+      const onExit = (code: number | null, signal: string | null): void => {
+        child.off('message', onMessage);
+        reject(new Error(`The process of '${name}' ended (${code ?? signal ?? 'unknown'}) while it was measured`));
+      };
+      child.once('message', onMessage);
+      child.once('exit', onExit);
+      child.send({ records } satisfies RunRequest);
+    });
+  }
+
+  async close(): Promise<void> {
+    const { child } = this;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.disconnect();
+    await exited;
+  }
+}
