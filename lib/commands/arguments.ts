@@ -1,0 +1,79 @@
+/**
+ * The arguments of one command, read strictly. yargs takes what it is given: `--window x` becomes NaN, two `--config`
+ * become a list, an option nobody knows is ignored. Promise: what is not understood is one sentence with the code
+ * MILLRACE_USAGE, and the nearest option that exists.
+ */
+import type { Options } from 'yargs';
+import { MillraceError } from '../core/errors.js';
+import { suggest } from '../core/nearest.js';
+
+/** What yargs made of the command line. */
+export type Given = Readonly<Record<string, unknown>>;
+
+/** Options that yargs answers by itself. */
+const BUILT_IN = ['help', 'version', 'h'];
+
+export class Arguments {
+  private readonly given: Given;
+
+  /** `options` are those the command knows; `commands` the words that may stand first. Throws MILLRACE_USAGE. */
+  constructor(given: Given, options: Readonly<Record<string, Options>>, commands: readonly string[]) {
+    this.given = given;
+    checkWords(given, commands);
+    for (const [name, value] of Object.entries(given)) {
+      if (name === '_' || name === '$0' || BUILT_IN.includes(name)) continue;
+      const option = options[name];
+      if (option === undefined) throw unknownOption(name, [...Object.keys(options), 'help', 'version']);
+      if (Array.isArray(value) && option.array !== true) {
+        throw refuse(`Expected --${name} once, got it ${value.length} times. Remove all but one`);
+      }
+    }
+  }
+
+  text(name: string): string | undefined {
+    const value = this.given[name];
+    if (value === undefined) return undefined;
+    if (typeof value === 'string' && value !== '') return value;
+    throw refuse(`Expected a value after --${name}, got nothing. Write --${name} <value>`);
+  }
+
+  flag(name: string): boolean {
+    return this.given[name] === true;
+  }
+
+  texts(name: string): readonly string[] {
+    return ((this.given[name] ?? []) as readonly unknown[]).map(String);
+  }
+
+  wholeNumber(name: string, least: number): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+    throw refuse(`Expected --${name} to be a whole number of at least ${least}, got '${text}'`);
+  }
+
+  oneOf<Value extends string>(name: string, values: readonly Value[]): Value | undefined {
+    const text = this.text(name);
+    const found = values.find((value) => value === text);
+    if (text === undefined || found !== undefined) return found;
+    throw refuse(`Expected --${name} to be ${values.join(' or ')}, got '${text}'.${suggest(text, values)}`);
+  }
+}
+
+function checkWords(given: Given, commands: readonly string[]): void {
+  const words = (given['_'] as readonly unknown[]).map(String);
+  const [first, second] = words;
+  if (first === undefined) return;
+  if (!commands.includes(first)) throw refuse(`There is no command '${first}'.${suggest(first, commands)}`);
+  if (second !== undefined) throw refuse(`Expected options after the command ${first}, got '${second}'. Remove it`);
+}
+
+function unknownOption(name: string, known: readonly string[]): MillraceError {
+  const dashes = (option: string): string => (option.length === 1 ? `-${option}` : `--${option}`);
+  return refuse(`There is no option ${dashes(name)} here.${suggest(dashes(name), known.map(dashes))}`);
+}
+
+function refuse(message: string): MillraceError {
+  return new MillraceError('MILLRACE_USAGE', message);
+}

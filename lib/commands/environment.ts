@@ -1,0 +1,48 @@
+/**
+ * `${NAME}` inside the texts of a configuration stands for an environment variable, so that keys and hosts need not stand
+ * in a file. Promise: a variable that is missing is an error that names it and the key; nothing is replaced by nothing.
+ */
+import { MillraceError } from '../core/errors.js';
+import type { JsonValue } from './strict-json.js';
+
+/** `$${` is a plain `${`; what stands in braces must be a name. */
+const PLACE = /\$\$\{|\$\{([^}]*)(\}?)/g;
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** The value with every `${NAME}` replaced, at any depth; keys are left alone. Throws MILLRACE_CONFIG. */
+export function replaceEnvironment<Value extends JsonValue>(
+  value: Value,
+  environment: Readonly<Record<string, string | undefined>>,
+): Value {
+  return replace(value, environment, []) as Value;
+}
+
+function replace(
+  value: JsonValue,
+  environment: Readonly<Record<string, string | undefined>>,
+  path: readonly string[],
+): JsonValue {
+  if (typeof value === 'string') return replaceIn(value, environment, path.join('.'));
+  if (Array.isArray(value)) return value.map((item, index) => replace(item, environment, [...path, String(index)]));
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([key, inner]) => [key, replace(inner, environment, [...path, key])]);
+  return Object.fromEntries(entries) as JsonValue;
+}
+
+function replaceIn(text: string, environment: Readonly<Record<string, string | undefined>>, key: string): string {
+  return text.replace(PLACE, (place, name: string | undefined, end: string | undefined) => {
+    if (name === undefined) return '${';
+    if (end === '' || !NAME.test(name)) {
+      throw new MillraceError(
+        'MILLRACE_CONFIG',
+        `The config key '${key}' has '${place}', which names no environment variable. Write \${NAME}, or $\${ for a plain \${`,
+      );
+    }
+    const found = environment[name];
+    if (found !== undefined) return found;
+    throw new MillraceError(
+      'MILLRACE_CONFIG',
+      `The config key '${key}' needs the environment variable ${name}, which is not set. Set it, or write the value itself`,
+    );
+  });
+}

@@ -1,0 +1,40 @@
+/**
+ * How the command line ends: one table, which `--help` prints, the README repeats and a test holds both against.
+ * Promise: the code says what a script has to know, without reading the output.
+ */
+import type { RunOutcome } from '../core/ports.js';
+
+export const EXIT = { success: 0, failed: 1, usage: 2, deadLetters: 3, signal: 130 } as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Each code with its meaning, in order. */
+export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: string }[] = [
+  { code: EXIT.success, meaning: 'completed' },
+  { code: EXIT.failed, meaning: 'failed' },
+  { code: EXIT.usage, meaning: 'the command line or the configuration is wrong; nothing was run' },
+  { code: EXIT.deadLetters, meaning: 'completed, with dead letters' },
+  {
+    code: EXIT.signal,
+    meaning: 'drained or cancelled: by a signal, or because nobody reads the output any more (| head)',
+  },
+];
+
+/** The code of a run that ended. A run that failed has failed, whatever else happened to it. */
+export function exitCodeOf(run: { readonly outcome: RunOutcome; readonly deadLettered: number }): ExitCode {
+  switch (run.outcome) {
+    case 'failed':
+      return EXIT.failed;
+    case 'drained':
+    case 'cancelled':
+      return EXIT.signal;
+    case 'completed':
+      return run.deadLettered > 0 ? EXIT.deadLetters : EXIT.success;
+  }
+}
+
+/** The table as `--help` shows it. */
+export function exitCodesText(): string {
+  const lines = EXIT_CODES.map(({ code, meaning }) => `  ${String(code).padEnd(4)} ${meaning}`);
+  return ['Exit codes:', ...lines].join('\n');
+}

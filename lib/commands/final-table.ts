@@ -1,0 +1,62 @@
+/**
+ * What a run was, as the last thing it says: a table with a line a task, and a sentence. Promise: no line is wider than
+ * the columns; every record that did not come out is accounted for, with its reason where it was skipped.
+ */
+import type { RunSummary, TaskSummary } from '../runtime/summary.js';
+import { cut, duration, grouped, oneLine, printable } from './printable.js';
+import { rate } from './progress-frame.js';
+import { renderTable, type Column } from './table.js';
+
+const COLUMNS: readonly Column[] = [
+  { title: 'task' },
+  { title: 'kind', dispensable: 4 },
+  { title: 'in', align: 'right' },
+  { title: 'out', align: 'right' },
+  { title: 'skipped', align: 'right' },
+  { title: 'dead letters', align: 'right' },
+  { title: 'retried', align: 'right', dispensable: 5 },
+  { title: 'per second', align: 'right', dispensable: 1 },
+  { title: 'p50 ms', align: 'right', dispensable: 3 },
+  { title: 'p95 ms', align: 'right', dispensable: 2 },
+  { title: 'max ms', align: 'right', dispensable: 6 },
+];
+
+const OUTCOMES: Readonly<Record<RunSummary['outcome'], string>> = {
+  completed: 'completed',
+  drained: 'drained: stopped early, what was in flight is settled',
+  cancelled: 'cancelled: stopped, what was in flight is lost',
+  failed: 'failed',
+};
+
+/** The lines of the table and of what follows it. */
+export function renderSummary(summary: RunSummary, columns: number): string[] {
+  const tasks = Object.entries(summary.tasks);
+  const reasons = tasks.flatMap(([name, task]) =>
+    Object.entries(task.skipReasons).map(
+      ([reason, count]) => `  ${grouped(count)} skipped by ${printable(name)}: ${oneLine(reason)}`,
+    ),
+  );
+  const totals = `${grouped(summary.skipped)} skipped, ${grouped(summary.deadLettered)} dead letters`;
+  return [
+    ...renderTable(COLUMNS, tasks.map(rowOf), columns),
+    ...reasons.map((line) => cut(line, columns)),
+    cut(
+      `${printable(summary.workflow)} ${OUTCOMES[summary.outcome]} in ${duration(summary.elapsedMs)}, ${totals}`,
+      columns,
+    ),
+  ];
+}
+
+function rowOf([name, task]: [string, TaskSummary]): string[] {
+  return [
+    name,
+    task.kind,
+    ...[task.in, task.out, task.skipped, task.deadLettered, task.retried].map(grouped),
+    rate(task.recordsPerSecond),
+    ...[task.latencyMs.p50, task.latencyMs.p95, task.latencyMs.max].map(milliseconds),
+  ];
+}
+
+function milliseconds(value: number): string {
+  return value >= 100 ? grouped(value) : value.toFixed(1);
+}

@@ -1,0 +1,34 @@
+/**
+ * The graph as a Mermaid flowchart, for a README or a wiki. Promise: it renders whatever the tasks are called: ids are
+ * numbers, names stand quoted and with Mermaid's own escapes.
+ */
+import type { WorkflowPlan } from '../runtime/workflow.js';
+import { printable } from './printable.js';
+
+/** The lines of the flowchart. */
+export function graphMermaid(
+  name: string,
+  { plan, declarations }: Pick<WorkflowPlan, 'plan' | 'declarations'>,
+): string[] {
+  const kinds = new Map(declarations.map(({ name: task, task: { kind } }) => [task, kind]));
+  const ids = new Map(plan.nodes.map(({ node }, index) => [node.name, `t${index}`]));
+  const id = (task: string): string => ids.get(task) ?? task;
+  const nodes = plan.nodes.map(({ node, dependents }) => {
+    const label = `"${escape(node.name)}<br/><i>${escape(kinds.get(node.name) ?? '')}</i>"`;
+    const [open, close] =
+      node.bearing === 'source' ? ['([', '])'] : dependents.length === 0 ? ['[/', '/]'] : ['[', ']'];
+    return `  ${id(node.name)}${open}${label}${close}`;
+  });
+  const edges = plan.nodes.flatMap(({ node, join }) =>
+    node.dependencies.map((dependency) => {
+      const arrow = join === 'aligned' ? '-->' : `-->|${join}|`;
+      return `  ${id(dependency)} ${arrow} ${id(node.name)}`;
+    }),
+  );
+  return [`%% ${printable(name).replaceAll('%', '')}`, 'flowchart LR', ...nodes, ...edges];
+}
+
+/** Mermaid knows `#…;` for characters; what could be Markdown, HTML or a quote is written so. */
+function escape(text: string): string {
+  return printable(text).replace(/[^\p{L}\p{N} .,:/_-]/gu, (character) => `#${character.codePointAt(0) ?? 0};`);
+}

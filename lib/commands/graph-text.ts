@@ -1,0 +1,78 @@
+/**
+ * The graph as ASCII: a line a task in the order records reach them, rails for the edges, as `git log --graph` draws them.
+ * Promise: every edge is one rail, so what can be followed with a finger is what the engine wires.
+ */
+import type { WorkflowPlan } from '../runtime/workflow.js';
+import { printable } from './printable.js';
+import { renderTable } from './table.js';
+
+/** The lines of the drawing. */
+export function graphText(name: string, { plan, declarations }: Pick<WorkflowPlan, 'plan' | 'declarations'>): string[] {
+  const kinds = new Map(declarations.map(({ name: task, task: { kind } }) => [task, kind]));
+  const rails = new Rails();
+  const rows: string[][] = [];
+  for (const { node, join, outputRoot, dependents } of plan.nodes) {
+    const { before, at, after } = rails.place(node.name, dependents);
+    if (before !== undefined) rows.push([before]);
+    const how = node.dependencies.length > 1 || join !== 'aligned' ? join : '';
+    const task = `${at}  ${printable(node.name)}`;
+    rows.push([task, kinds.get(node.name) ?? '', node.dependencies.join(', '), how, outputRoot]);
+    if (after !== undefined) rows.push([after]);
+  }
+  const columns = ['task', 'kind', 'takes', 'join', 'root'].map((title) => ({ title }));
+  const roots = [...plan.roots.keys()].map(printable).join(', ');
+  return [
+    `${printable(name)}: ${plan.nodes.length} tasks, ${plan.roots.size} roots (${roots})`,
+    '',
+    ...renderTable(columns, rows, Infinity),
+  ];
+}
+
+/** Each rail leads to the task it ends at; undefined is a free place. */
+class Rails {
+  private readonly rails: (string | undefined)[] = [];
+
+  /** The rows of one task: where rails come together before it, the task, where they part after it. */
+  place(task: string, dependents: readonly string[]): { before?: string; at: string; after?: string } {
+    const arriving = this.rails.flatMap((end, rail) => (end === task ? [rail] : []));
+    const own = arriving[0] ?? this.free();
+    const before = arriving.length > 1 ? this.bar(arriving) : undefined;
+    for (const rail of arriving) this.rails[rail] = undefined;
+    this.rails[own] = task;
+    const at = this.row((end, rail) => (rail === own ? '*' : end === undefined ? ' ' : '|'));
+    const [first, ...others] = dependents;
+    this.rails[own] = first;
+    const leaving = [own];
+    for (const dependent of others) {
+      const rail = this.free();
+      this.rails[rail] = dependent;
+      leaving.push(rail);
+    }
+    const after = others.length > 0 ? this.bar(leaving) : undefined;
+    return { at, ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) };
+  }
+
+  private free(): number {
+    const found = this.rails.indexOf(undefined);
+    if (found !== -1) return found;
+    return this.rails.push(undefined) - 1;
+  }
+
+  private row(draw: (end: string | undefined, rail: number) => string): string {
+    return this.rails.map(draw).join(' ').trimEnd();
+  }
+
+  /** A bar from the first of these rails to the last; it crosses the rails between. */
+  private bar(ends: readonly number[]): string {
+    const first = Math.min(...ends);
+    const last = Math.max(...ends);
+    let text = '';
+    this.rails.forEach((end, rail) => {
+      const isInside = rail >= first && rail <= last;
+      const empty = isInside ? '-' : ' ';
+      text += ends.includes(rail) ? '+' : end === undefined ? empty : '|';
+      text += rail >= first && rail < last ? '-' : ' ';
+    });
+    return text.trimEnd();
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Imports a module that is not ours. Promise: what goes wrong while it loads is one MillraceError that names the file, what
+ * was thrown and where; what was thrown is its cause.
+ */
+import { relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../core/errors.js';
+
+/** The exports of the module at this path; `shown` is what messages call it. Throws MILLRACE_UNKNOWN_WORKFLOW. */
+export async function importModule(path: string, shown = path): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    throw new MillraceError(codeFor(error), `Cannot load ${shown}: ${describeLoadError(error)}`, { cause: error });
+  }
+}
+
+/** An error of ours keeps its code: it already says what is wrong. */
+function codeFor(error: unknown): ErrorCode {
+  const code = codeOf(error);
+  return Object.hasOwn(ERROR_CODES, code) && code !== 'MILLRACE_TASK'
+    ? (code as ErrorCode)
+    : 'MILLRACE_UNKNOWN_WORKFLOW';
+}
+
+function describeLoadError(error: unknown): string {
+  const code = codeOf(error);
+  const message = describeThrown(error);
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
+    return `${sentence(withoutRequireStack(message))} Check that import, or install the package it names`;
+  }
+  const kind = error instanceof Error && error.name !== 'Error' && error.name !== 'MillraceError' ? error.name : '';
+  const where = placeOf(error);
+  return `${kind === '' || message === kind ? '' : `${kind}: `}${message}${where === undefined ? '' : ` (at ${where})`}`;
+}
+
+/** Where the stack says it happened: a file and line of the user's, not of Node's. */
+function placeOf(error: unknown): string | undefined {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const found = /(file:\/\/[^\s)]+?|\/[^\s():]+?):(\d+)(?::\d+)?\)?$/m.exec(stack);
+  if (found?.[1] === undefined) return undefined;
+  const path = found[1].startsWith('file:') ? fileURLToPath(found[1]) : found[1];
+  const near = relative('.', path);
+  return `${near.startsWith('..') ? path : near}:${String(found[2])}`;
+}
+
+function withoutRequireStack(message: string): string {
+  return message.split('\nRequire stack')[0] ?? message;
+}
+
+function sentence(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`;
+}

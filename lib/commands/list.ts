@@ -1,0 +1,29 @@
+/** `list`: the workflows that have a name here. Promise: one that does not load is told of, and hides no other. */
+import { debugOptions, workflowOptions, type Command } from './command.js';
+import { EXIT } from './exit-codes.js';
+import { explainError } from './explain-error.js';
+import { renderTable } from './table.js';
+
+export const listCommand: Command = {
+  name: 'list',
+  description: 'List the workflows: the registered ones, and those in ./workflows',
+  options: {
+    workflow: { ...workflowOptions.workflow, describe: 'A file, to list what it exports instead' },
+    ...debugOptions,
+  },
+  run: async (args) => {
+    const { findWorkflows, workflowsIn } = await import('./load-workflow.js');
+    const path = args.text('workflow');
+    const { found, broken } =
+      path === undefined ? await findWorkflows() : { found: await workflowsIn(path), broken: [] };
+    const rows = found.map(({ workflow, exportName, from }) => [
+      from === path ? `${path}#${exportName}` : workflow.name,
+      workflow.description,
+      from === path ? '' : from,
+    ]);
+    const columns = [{ title: 'name' }, { title: 'description' }, { title: 'from' }];
+    for (const line of renderTable(columns, rows, Infinity)) process.stdout.write(`${line}\n`);
+    for (const error of broken) process.stderr.write(`${explainError(error, args.flag('debug'))}\n`);
+    return EXIT.success;
+  },
+};

@@ -1,0 +1,72 @@
+/**
+ * The run on a terminal: a frame drawn over itself ten times a second, notices above it, the final table in its place.
+ * Promise: what tasks print while the frame stands appears above it, whole.
+ */
+import type { Subscription } from 'rxjs';
+import { renderSummary } from './final-table.js';
+import { LiveScreen, type Terminal } from './live-screen.js';
+import { renderFrame, type Frame } from './progress-frame.js';
+import { sentences, type Report } from './report.js';
+import { RunWatch } from './run-watch.js';
+import { takeOverWrites, type TakenOver } from './take-over-writes.js';
+
+const DRAW_EVERY_MS = 100;
+
+/** Both streams must be terminals: what is printed on one is moved above the frame on the other. */
+export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): Report {
+  let state: Frame['state'] = 'running';
+  let taken: TakenOver[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let subscription: Subscription | undefined;
+  const terminal: Terminal = {
+    write: (text) => {
+      const own = taken[1];
+      if (own === undefined) stderr.write(text);
+      else own.write(text);
+    },
+    // Some terminals say 0, or nothing.
+    get columns() {
+      return stderr.columns || 80;
+    },
+    get rows() {
+      return stderr.rows || 24;
+    },
+  };
+  const screen = new LiveScreen(terminal);
+  const release = (): void => {
+    clearInterval(timer);
+    subscription?.unsubscribe();
+    const streams = taken;
+    taken = [];
+    screen.clear();
+    for (const stream of streams) stream.release();
+  };
+  return {
+    start: (run, workflow) => {
+      const print = (lines: string): void => {
+        screen.print(lines);
+      };
+      taken = [takeOverWrites(stdout, print), takeOverWrites(stderr, print)];
+      const watch = new RunWatch(run);
+      const draw = (): void => {
+        const frame = { workflow, state, elapsedMs: watch.elapsedMs, tasks: watch.look() };
+        screen.draw(renderFrame(frame, terminal.columns, terminal.rows));
+      };
+      timer = setInterval(draw, DRAW_EVERY_MS);
+      const sentenceOf = sentences();
+      subscription = run.events$.subscribe((event) => {
+        const sentence = sentenceOf(event);
+        if (sentence !== undefined) screen.print(`${sentence}\n`);
+      });
+    },
+    stopping: (how, message) => {
+      state = how;
+      screen.print(`${message}\n`);
+    },
+    end: (summary) => {
+      release();
+      for (const line of renderSummary(summary, terminal.columns)) stderr.write(`${line}\n`);
+    },
+    release,
+  };
+}

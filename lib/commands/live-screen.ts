@@ -1,0 +1,61 @@
+/**
+ * A few lines at the bottom of a terminal, drawn over themselves. Promises: what is printed stands above them and stays;
+ * a terminal that was made narrower leaves no rests of earlier frames; each drawing is one write, so nothing flickers.
+ */
+import { widthOf } from './printable.js';
+
+/** The terminal, as `process.stderr` is one. */
+export interface Terminal {
+  write(text: string): void;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+const ERASE_BELOW = '\u001b[J';
+const up = (rows: number): string => (rows > 0 ? `\u001b[${rows}A` : '');
+
+export class LiveScreen {
+  private readonly terminal: Terminal;
+  private drawn: readonly string[] = [];
+  private drawnColumns = 0;
+
+  constructor(terminal: Terminal) {
+    this.terminal = terminal;
+  }
+
+  /** Draws these lines in place of the last ones. */
+  draw(lines: readonly string[]): void {
+    const isSame =
+      this.drawnColumns === this.terminal.columns &&
+      lines.length === this.drawn.length &&
+      lines.every((line, index) => line === this.drawn[index]);
+    if (isSame) return;
+    this.terminal.write(this.erasing() + textOf(lines));
+    this.drawn = lines;
+    this.drawnColumns = this.terminal.columns;
+  }
+
+  /** Prints whole lines above what is drawn. */
+  print(lines: string): void {
+    this.terminal.write(this.erasing() + lines + textOf(this.drawn));
+    this.drawnColumns = this.terminal.columns;
+  }
+
+  /** Takes away what is drawn. */
+  clear(): void {
+    this.terminal.write(this.erasing());
+    this.drawn = [];
+  }
+
+  /** Goes to the first row of what is drawn. A terminal made narrower has folded long lines into several rows. */
+  private erasing(): string {
+    if (this.drawn.length === 0) return '';
+    const columns = Math.max(1, this.terminal.columns);
+    const rows = this.drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns)), 0);
+    return `\r${up(Math.min(rows, Math.max(0, this.terminal.rows - 1)))}${ERASE_BELOW}`;
+  }
+}
+
+function textOf(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('');
+}

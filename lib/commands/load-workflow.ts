@@ -1,0 +1,178 @@
+/**
+ * Finds the workflow that `--workflow` means: a registered name, a name in the folder `workflows` of the current folder, or
+ * a file. Promises: registered names win; a file that does not load says so, and hides no other; a name that does not
+ * exist is answered with the nearest one that does.
+ */
+import type { Workflow } from '../runtime/workflow.js';
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MillraceError, describeThrown } from '../core/errors.js';
+import { nearest, suggest } from '../core/nearest.js';
+import { fileProblem } from './file-problem.js';
+import { importModule } from './import-module.js';
+
+/** What the command line uses of a workflow: it may come from another copy of this package, so its class is not asked. */
+export type LoadableWorkflow = Pick<Workflow, 'name' | 'description' | 'definition' | 'parseConfig' | 'plan' | 'run'>;
+
+export interface FoundWorkflow {
+  readonly workflow: LoadableWorkflow;
+  /** The name it is exported by. */
+  readonly exportName: string;
+  /** 'registered', or the file. */
+  readonly from: string;
+}
+
+/** The package's own; by URL, because lib does not know what stands in workflows. */
+const REGISTERED = fileURLToPath(new URL('../workflows/index.js', import.meta.url));
+const FOLDER = 'workflows';
+const SCRIPTS = ['.js', '.mjs', '.cjs'];
+const TYPESCRIPT = ['.ts', '.mts', '.cts', '.tsx'];
+
+/** The workflow of a name, a path, or a path and `#Name`. Throws MILLRACE_UNKNOWN_WORKFLOW. */
+export async function loadWorkflow(wanted: string): Promise<LoadableWorkflow> {
+  return isPath(wanted) ? loadFromFile(wanted) : loadByName(wanted);
+}
+
+/** Every workflow that has a name here, and what was thrown by files that did not load. */
+export async function findWorkflows(): Promise<{ found: FoundWorkflow[]; broken: MillraceError[] }> {
+  const registered = await registeredWorkflows();
+  const local = await localWorkflows(localFiles());
+  const known = new Set(registered.map(({ workflow }) => workflow));
+  return {
+    found: [...registered, ...local.found.filter(({ workflow }) => !known.has(workflow))],
+    broken: local.broken,
+  };
+}
+
+/** The workflows a file exports. Throws MILLRACE_UNKNOWN_WORKFLOW where it is none, or does not load. */
+export async function workflowsIn(path: string): Promise<FoundWorkflow[]> {
+  const problem = fileProblem('workflow file', path) ?? scriptProblem(path);
+  if (problem !== undefined) throw unknown(problem);
+  const found = collect(await importModule(resolve(path), path), path);
+  if (found.length > 0) return found;
+  throw unknown(`${path} exports no workflow. Export one: export const MyFlow = defineWorkflow({ … })`);
+}
+
+function isPath(wanted: string): boolean {
+  return /^\.|[\\/]|^file:/.test(wanted) || [...SCRIPTS, ...TYPESCRIPT].includes(extname(wanted.split('#')[0] ?? ''));
+}
+
+async function loadFromFile(wanted: string): Promise<LoadableWorkflow> {
+  const given = wanted.startsWith('file:') ? fileURLToPath(wanted) + new URL(wanted).hash : wanted;
+  const hash = existsSync(given) ? -1 : given.lastIndexOf('#');
+  const path = hash === -1 ? given : given.slice(0, hash);
+  const name = hash === -1 ? undefined : given.slice(hash + 1);
+  const found = await workflowsIn(path);
+  const [only, another] = found;
+  if (name === undefined) {
+    if (only !== undefined && another === undefined) return only.workflow;
+    const names = found.map(({ exportName }) => `'${exportName}'`).join(', ');
+    throw unknown(
+      `${path} exports ${found.length} workflows: ${names}. Name one: --workflow ${path}#${only?.exportName ?? ''}`,
+    );
+  }
+  const match = found.find((one) => one.exportName === name) ?? found.find((one) => one.workflow.name === name);
+  if (match !== undefined) return match.workflow;
+  const names = found.map(({ exportName }) => exportName);
+  throw unknown(`${path} exports no workflow '${name}'.${suggest(name, names)}`);
+}
+
+async function loadByName(name: string): Promise<LoadableWorkflow> {
+  const registered = await registeredWorkflows();
+  const own = registered.find(({ workflow }) => workflow.name === name);
+  if (own !== undefined) return own.workflow;
+  // A file that carries the name is asked first, so that the others need not be loaded.
+  const files = localFiles();
+  const named = files.filter((file) => nameOfFile(file).toLowerCase() === name.toLowerCase());
+  const others = files.filter((file) => !named.includes(file));
+  const broken: MillraceError[] = [];
+  const names = registered.map(({ workflow }) => workflow.name);
+  for (const group of [named, others]) {
+    const local = await localWorkflows(group);
+    const match = local.found.find(({ workflow }) => workflow.name === name);
+    if (match !== undefined) return match.workflow;
+    names.push(...local.found.map(({ workflow }) => workflow.name));
+    broken.push(...local.broken);
+  }
+  const unloaded = broken.map((error) => ` ${describeThrown(error)}.`).join('');
+  throw unknown(
+    `There is no workflow '${name}'.${suggest(name, names)}${knownAfter(name, names)}${unloaded} Or give a file: --workflow ./my-flow.js`,
+  );
+}
+
+/** The list of names, where the suggestion is only the nearest of several. */
+function knownAfter(name: string, names: readonly string[]): string {
+  return nearest(name, names) === undefined ? '' : ` Known: ${names.map((known) => `'${known}'`).join(', ')}.`;
+}
+
+async function registeredWorkflows(): Promise<FoundWorkflow[]> {
+  if (!existsSync(REGISTERED)) return [];
+  return collect(await importModule(REGISTERED), 'registered');
+}
+
+async function localWorkflows(files: readonly string[]): Promise<{ found: FoundWorkflow[]; broken: MillraceError[] }> {
+  const found: FoundWorkflow[] = [];
+  const broken: MillraceError[] = [];
+  for (const file of files) {
+    try {
+      found.push(...collect(await importModule(resolve(file), file), file));
+    } catch (error) {
+      broken.push(error as MillraceError);
+    }
+  }
+  return { found, broken };
+}
+
+/** `workflows/x.js` and `workflows/x/index.js` of the current folder, in order. */
+function localFiles(): string[] {
+  if (!existsSync(FOLDER)) return [];
+  return readdirSync(FOLDER, { withFileTypes: true })
+    .flatMap((entry) => {
+      if (entry.isFile() && SCRIPTS.includes(extname(entry.name))) return [join(FOLDER, entry.name)];
+      const index = join(FOLDER, entry.name, 'index.js');
+      return entry.isDirectory() && existsSync(index) ? [index] : [];
+    })
+    .sort();
+}
+
+function nameOfFile(file: string): string {
+  const stem = basename(file, extname(file));
+  return stem === 'index' ? basename(dirname(file)) : stem;
+}
+
+/** The workflows among the exports, each once; of a CommonJS module also those inside `module.exports`. */
+function collect(exports: Readonly<Record<string, unknown>>, from: string): FoundWorkflow[] {
+  const { default: byDefault, ...named } = exports;
+  const inside = typeof byDefault === 'object' && byDefault !== null && !isWorkflow(byDefault) ? byDefault : {};
+  const found = new Map<LoadableWorkflow, FoundWorkflow>();
+  for (const [exportName, value] of Object.entries({ ...inside, ...named, default: byDefault })) {
+    if (isWorkflow(value) && !found.has(value)) {
+      found.set(value, { workflow: value, exportName: exportName === 'default' ? value.name : exportName, from });
+    }
+  }
+  return [...found.values()];
+}
+
+function isWorkflow(value: unknown): value is LoadableWorkflow {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, run, plan, parseConfig, definition } = value as Partial<Record<keyof LoadableWorkflow, unknown>>;
+  return (
+    typeof name === 'string' &&
+    [run, plan, parseConfig].every((method) => typeof method === 'function') &&
+    typeof definition === 'object'
+  );
+}
+
+function scriptProblem(path: string): string | undefined {
+  const extension = extname(path);
+  if (SCRIPTS.includes(extension)) return undefined;
+  if (TYPESCRIPT.includes(extension)) {
+    return `${path} is TypeScript, which Node does not run. Compile it with tsc, and name the .js file it makes`;
+  }
+  return `${path} is not a JavaScript module. Name a file that ends with .js, .mjs or .cjs`;
+}
+
+function unknown(message: string): MillraceError {
+  return new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', message);
+}

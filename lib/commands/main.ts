@@ -1,0 +1,81 @@
+/**
+ * The command line: words in, exit code out. Promises: nothing but yargs is loaded to answer `--help` or a mistyped option;
+ * whatever goes wrong is one sentence on standard error with its code, without a stack unless `--debug` asks for one.
+ */
+import { readFileSync } from 'node:fs';
+import yargs from 'yargs';
+import { MillraceError } from '../core/errors.js';
+import { Arguments, type Given } from './arguments.js';
+import type { Command, CommandContext } from './command.js';
+import { EXIT, exitCodesText, type ExitCode } from './exit-codes.js';
+import { explainError } from './explain-error.js';
+import { graphCommand } from './graph.js';
+import { listCommand } from './list.js';
+import { runCommand } from './run.js';
+import { validateCommand } from './validate.js';
+
+/** The first is the default one. */
+const COMMANDS: readonly Command[] = [runCommand, listCommand, graphCommand, validateCommand];
+const WIDEST_HELP = 110;
+
+/** Runs the command line `words` (without node and script) and resolves with the exit code. Never rejects. */
+export async function main(words: readonly string[], context: CommandContext): Promise<ExitCode> {
+  try {
+    return await dispatch(words, context);
+  } catch (error) {
+    process.stderr.write(`${explainError(asUsage(error), words.includes('--debug'))}\n`);
+    return EXIT.usage;
+  }
+}
+
+async function dispatch(words: readonly string[], context: CommandContext): Promise<ExitCode> {
+  let code: ExitCode = EXIT.success;
+  const names = COMMANDS.map(({ name }) => name);
+  const parser = yargs([...words])
+    .scriptName('millrace')
+    .usage('$0 [command] [options]\n\nRuns workflows: typed graphs of tasks that records stream through.')
+    .detectLocale(false)
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'greedy-arrays': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'boolean-negation': false,
+    })
+    .wrap(Math.min(WIDEST_HELP, process.stdout.columns || WIDEST_HELP))
+    .alias('help', 'h')
+    .version(versionOf())
+    .epilogue(exitCodesText())
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      throw (
+        error ?? new MillraceError('MILLRACE_USAGE', `${message ?? 'The command line is not understood'}. See --help`)
+      );
+    });
+  for (const command of COMMANDS) {
+    parser.command({
+      command: command.name === runCommand.name ? [command.name, '$0'] : command.name,
+      describe: command.description,
+      builder: (options) => options.options(command.options),
+      handler: async (given: Given) => {
+        code = await command.run(new Arguments(given, command.options, names), context);
+      },
+    });
+  }
+  await parser.parseAsync();
+  return code;
+}
+
+/** yargs raises errors of its own for a value that is not there. */
+function asUsage(error: unknown): unknown {
+  if (!(error instanceof Error) || error.name !== 'YError') return error;
+  return new MillraceError('MILLRACE_USAGE', `${error.message}. See --help`, { cause: error });
+}
+
+function versionOf(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}

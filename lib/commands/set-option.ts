@@ -1,0 +1,78 @@
+/**
+ * `--set a.b=value`: single values over those of the config file. Promise: what it was given is never changed; a value
+ * that is JSON is taken as JSON, anything else as the text it is.
+ */
+import { MillraceError, describeValue } from '../core/errors.js';
+import { FORBIDDEN_KEYS, JsonError, parseStrictJson, type JsonObject, type JsonValue } from './strict-json.js';
+
+export interface Setting {
+  /** The keys from the outside to the inside. */
+  readonly path: readonly string[];
+  readonly value: JsonValue;
+}
+
+/** What one `--set` says. Throws MILLRACE_USAGE. */
+export function parseSetting(given: string): Setting {
+  const at = given.indexOf('=');
+  const path = given.slice(0, at === -1 ? undefined : at).split('.');
+  if (at === -1) {
+    throw refuse(`Expected --set to be key=value, such as --set concurrency=16, got '${given}'`);
+  }
+  if (path.includes('')) {
+    throw refuse(`Expected a key before the = of --set '${given}', with a dot between nested keys such as a.b=1`);
+  }
+  const forbidden = path.find((key) => FORBIDDEN_KEYS.includes(key));
+  if (forbidden !== undefined)
+    throw refuse(`The key '${forbidden}' of --set '${given}' is not allowed. Use another key`);
+  return { path, value: valueOf(given.slice(at + 1), given) };
+}
+
+/** The config with the settings put over it, the last one on top. Throws MILLRACE_USAGE. */
+export function applySettings(config: JsonObject, settings: readonly Setting[]): JsonObject {
+  const result = structuredClone(config);
+  for (const setting of settings) apply(result, setting);
+  return result;
+}
+
+function valueOf(text: string, given: string): JsonValue {
+  try {
+    return parseStrictJson(text);
+  } catch (error) {
+    if (error instanceof JsonError && error.kind === 'syntax') return text;
+    throw refuse(`The value of --set '${given}' is not taken: ${(error as Error).message}`);
+  }
+}
+
+function apply(config: JsonObject, { path, value }: Setting): void {
+  let here: JsonObject | JsonValue[] = config;
+  path.forEach((key, depth) => {
+    const name = path.slice(0, depth).join('.');
+    if (Array.isArray(here) && !isPlaceIn(here, key)) {
+      throw refuse(
+        `--set ${path.join('.')}: '${name}' is a list of ${here.length}, so '${key}' must be a number up to ${here.length}`,
+      );
+    }
+    // A list takes its index as a key as well as a number.
+    const fields = here as JsonObject;
+    if (depth === path.length - 1) {
+      fields[key] = value;
+      return;
+    }
+    const inner = (Object.hasOwn(fields, key) ? fields[key] : undefined) ?? {};
+    if (typeof inner !== 'object') {
+      throw refuse(
+        `--set ${path.join('.')}: '${path.slice(0, depth + 1).join('.')}' is ${describeValue(inner)}, which has no keys`,
+      );
+    }
+    fields[key] = inner;
+    here = inner;
+  });
+}
+
+function isPlaceIn(list: readonly JsonValue[], key: string): boolean {
+  return /^(0|[1-9]\d*)$/.test(key) && Number(key) <= list.length;
+}
+
+function refuse(message: string): MillraceError {
+  return new MillraceError('MILLRACE_USAGE', message);
+}

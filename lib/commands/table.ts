@@ -1,0 +1,37 @@
+/**
+ * A table of text for a width. Promises: no line is wider than the width; the columns that matter least go first, then the
+ * first column is cut; numbers stand right.
+ */
+import { cut, pad, printable, widthOf } from './printable.js';
+
+export interface Column {
+  readonly title: string;
+  readonly align?: 'left' | 'right';
+  /** Columns go in the order of this number where there is no room, the highest first; 0 (default) stays. */
+  readonly dispensable?: number;
+}
+
+const GAP = 2;
+/** Under this the first column is not cut any more, but the line is. */
+const LEAST_FIRST = 8;
+
+/** The lines of the table, the titles first. `rows` hold a text for each column. */
+export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): string[] {
+  const cells = [columns.map(({ title }) => title), ...rows].map((row) => row.map(printable));
+  let kept = columns.map((_, index) => index);
+  const widths = columns.map((_, index) => Math.max(...cells.map((row) => widthOf(row[index] ?? ''))));
+  const total = (): number => kept.reduce((sum, index) => sum + (widths[index] ?? 0) + GAP, -GAP);
+  for (;;) {
+    const least = Math.max(...kept.map((index) => columns[index]?.dispensable ?? 0));
+    if (total() <= width || least === 0) break;
+    kept = kept.filter((index) => (columns[index]?.dispensable ?? 0) < least);
+  }
+  widths[0] = Math.max(LEAST_FIRST, (widths[0] ?? 0) - Math.max(0, total() - width));
+  return cells.map((row) => {
+    const line = kept.map((index) => {
+      const room = widths[index] ?? 0;
+      return pad(cut(row[index] ?? '', room), room, columns[index]?.align ?? 'left');
+    });
+    return cut(line.join(' '.repeat(GAP)).trimEnd(), width);
+  });
+}

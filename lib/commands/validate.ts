@@ -1,0 +1,23 @@
+/** `validate`: configuration and graph are checked as `run` checks them. Promise: nothing is run, opened or written. */
+import { configOptions, debugOptions, loadFrom, workflowOptions, type Command } from './command.js';
+import { EXIT } from './exit-codes.js';
+import { printable } from './printable.js';
+
+export const validateCommand: Command = {
+  name: 'validate',
+  description: 'Check the configuration and the graph of a workflow, without running it',
+  options: { ...workflowOptions, ...configOptions, ...debugOptions },
+  run: async (args) => {
+    const { workflow, config } = await loadFrom(args);
+    const { plan, declarations } = workflow.plan(config);
+    const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
+    const lines = plan.nodes.map(({ node, join }) => {
+      const how = node.dependencies.length > 1 || join !== 'aligned' ? ` (${join})` : '';
+      const from = node.dependencies.length === 0 ? '' : ` from ${node.dependencies.join(', ')}${how}`;
+      return `  ${node.name}: ${kinds.get(node.name) ?? ''}${from}`;
+    });
+    const head = `${workflow.name} is valid: ${lines.length} tasks`;
+    for (const line of [head, ...lines]) process.stdout.write(`${printable(line)}\n`);
+    return EXIT.success;
+  },
+};
