@@ -34,6 +34,7 @@ export class RunScope implements TaskScope {
   private readonly onFailure: FailurePolicy<unknown>;
   private readonly services: RunServices;
   private readonly endingListeners: (() => void)[] = [];
+  private isEnding = false;
   private readonly explainers: (() => Waiting | undefined)[] = [];
 
   constructor(parts: ScopeParts, services: RunServices) {
@@ -117,6 +118,8 @@ export class RunScope implements TaskScope {
 
   whenEnding(listener: () => void): void {
     this.endingListeners.push(listener);
+    // What ended before this part was connected must still hear of it.
+    if (this.isEnding) listener();
   }
 
   track(work: Promise<unknown>): void {
@@ -129,6 +132,7 @@ export class RunScope implements TaskScope {
 
   /** Tells the task to end as if its input were over. */
   end(): void {
+    this.isEnding = true;
     for (const listener of this.endingListeners) listener();
   }
 

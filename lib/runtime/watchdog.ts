@@ -11,8 +11,9 @@ import type { RunServices } from './services.js';
 import type { RunScope } from './scope.js';
 import type { Wiring } from './wiring.js';
 
-/** How often to look, in milliseconds of the run's clock. */
+/** How often to look, in milliseconds of the run's clock: every second, and less and less often while nothing moves. */
 const LOOK_EVERY_MS = 1000;
+const LOOK_AT_LEAST_EVERY_MS = 60_000;
 /** Looks without any movement until it counts as a stall. */
 const STILL_LOOKS = 2;
 
@@ -22,6 +23,7 @@ export class Watchdog {
   private cancel: (() => void) | undefined;
   private movement = -1;
   private stillLooks = 0;
+  private everyMs = LOOK_EVERY_MS;
 
   constructor(wiring: Wiring, services: RunServices) {
     this.wiring = wiring;
@@ -29,7 +31,7 @@ export class Watchdog {
   }
 
   start(): void {
-    this.cancel = this.services.clock.schedule(LOOK_EVERY_MS, () => {
+    this.cancel = this.services.clock.schedule(this.everyMs, () => {
       this.look();
       if (this.cancel !== undefined) this.start();
     });
@@ -63,6 +65,7 @@ export class Watchdog {
     const movement = this.measureMovement();
     this.stillLooks = movement === this.movement ? this.stillLooks + 1 : 0;
     this.movement = movement;
+    this.everyMs = this.stillLooks < STILL_LOOKS ? LOOK_EVERY_MS : Math.min(LOOK_AT_LEAST_EVERY_MS, this.everyMs * 2);
     if (this.stillLooks !== STILL_LOOKS || !this.isStalled()) return;
     const stalled = this.explainStalls();
     const waits = stalled.map(({ task, lineage, waitsFor }) => {

@@ -8,7 +8,7 @@
 import type { TaskScope } from '../core/ports.js';
 import { UpstreamError, blameOf } from '../core/upstream-error.js';
 import { AdaptiveConcurrency, type ConcurrencyLimit } from './adaptive-concurrency.js';
-import type { Flight } from './call.js';
+import type { Call, Flight } from './call.js';
 import type { CallPolicies } from './call-policies.js';
 import { Circuit } from './circuit-breaker.js';
 import type { MillraceError } from '../core/errors.js';
@@ -28,8 +28,8 @@ export interface GateParts {
   readonly fail: (error: MillraceError) => void;
 }
 
-/** So many refusals for load in a row, and the task waits. */
-const REFUSALS_TO_PAUSE = 3;
+/** So many refusals for load in a row, or as many as a quarter of the calls in flight, and the task waits. */
+const REFUSALS_TO_PAUSE = 4;
 
 export class CallGate {
   readonly circuit: Circuit | undefined;
@@ -96,14 +96,22 @@ export class CallGate {
   /** Lets a call of so many records start, or says that `wake` will be called. */
   enter(records: number, nowMs: number): Flight | undefined {
     if (this.isStopped || this.circuit?.admits === false) return undefined;
-    if (nowMs < this.pausedUntilMs) return this.waitFor(this.pausedUntilMs - nowMs, nowMs);
+    if (nowMs < this.pausedUntilMs) {
+      this.waitFor(this.pausedUntilMs - nowMs, nowMs);
+      return undefined;
+    }
     if (this.used >= this.concurrency) return undefined;
     const rateMs = this.limiter?.enter(records, nowMs, this.parts.wake) ?? 0;
-    if (rateMs > 0) return Number.isFinite(rateMs) ? this.waitFor(rateMs, nowMs) : undefined;
+    if (rateMs > 0) {
+      // Without a moment, the limiter itself will wake.
+      if (Number.isFinite(rateMs)) this.waitFor(rateMs, nowMs);
+      return undefined;
+    }
     const waitMs = this.bucket?.take(records, nowMs) ?? 0;
     if (waitMs > 0) {
       this.limiter?.leave();
-      return this.waitFor(waitMs, nowMs);
+      this.waitFor(waitMs, nowMs);
+      return undefined;
     }
     this.used++;
     return { left: records, isProbe: this.circuit?.enter() ?? false };
@@ -156,6 +164,11 @@ export class CallGate {
     return this.circuit?.pausedMs(nowMs) ?? 0;
   }
 
+  /** Milliseconds since the first attempt of a call, without those in which nobody could do anything for it. */
+  spentMs(call: Call<unknown>, nowMs: number): number {
+    return nowMs - call.firstAtMs - (this.pausedMs(nowMs) - call.pausedBeforeMs);
+  }
+
   stop(): void {
     this.isStopped = true;
     this.circuit?.stop();
@@ -179,8 +192,8 @@ export class CallGate {
     // Several refusals of one moment are one reason to slow down.
     if (nowMs < this.pausedUntilMs) return;
     // One now and then is about its own record, which waits; the task waits when nothing else comes back.
-    if (++this.refusals < REFUSALS_TO_PAUSE) return;
-    const backoffMs = this.retry.backoffMs(this.refusals, this.parts.scope.random);
+    if (++this.refusals < Math.max(REFUSALS_TO_PAUSE, this.used / 4)) return;
+    const backoffMs = this.retry.backoffMs(this.refusals, () => this.parts.scope.random());
     this.pause(error.retryAfterMs === undefined ? backoffMs : Math.min(error.retryAfterMs, deadlineMs), nowMs);
     this.shrinkTo(Math.max(1, Math.floor(this.used / 2)), 0);
   }
@@ -199,7 +212,7 @@ export class CallGate {
   }
 
   /** One timer, for the earliest moment anybody waits for. */
-  private waitFor(delayMs: number, nowMs: number): undefined {
+  private waitFor(delayMs: number, nowMs: number): void {
     const atMs = nowMs + delayMs;
     if (this.isStopped || atMs >= this.timerAtMs) return;
     this.cancelTimer?.();

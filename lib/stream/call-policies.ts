@@ -79,7 +79,16 @@ export class CallPolicies {
 
   toString(): string {
     const { limiter, rateLimit, fairness, timeout, retry, breaker, hedge } = this;
-    return [this.given.concurrency, limiter, rateLimit, fairness, timeout, retry, breaker ?? 'no circuit breaker', hedge]
+    return [
+      this.given.concurrency,
+      limiter,
+      rateLimit,
+      fairness,
+      timeout,
+      retry,
+      breaker ?? 'no circuit breaker',
+      hedge,
+    ]
       .filter((policy) => policy !== undefined)
       .map(String)
       .join(' · ');

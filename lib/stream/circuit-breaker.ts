@@ -208,7 +208,10 @@ export class Circuit {
       this.state = 'half-open';
       this.handlers.onChange('half-open', `Asks ${this.handlers.upstream} whether it is back`);
     });
-    this.handlers.onChange('open', `${this.handlers.upstream} is down: ${why}. Records wait ${describeMs(this.pauseMs)}`);
+    this.handlers.onChange(
+      'open',
+      `${this.handlers.upstream} is down: ${why}. Records wait ${describeMs(this.pauseMs)}`,
+    );
   }
 
   private close(nowMs: number): void {

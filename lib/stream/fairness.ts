@@ -23,5 +23,5 @@ export class Fairness {
 
 /** @example fairBy((request: Request) => request.tenant) */
 export function fairBy<In>(keyOf: (record: In) => unknown): Fairness {
-  return new Fairness(keyOf as (record: never) => unknown);
+  return new Fairness(keyOf);
 }

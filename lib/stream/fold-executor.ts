@@ -9,6 +9,7 @@ import type { Observable, Subscriber } from 'rxjs';
 import type { Chunk, ChunkResult, JobClient, JobPort, ModuleRef } from '../core/executor.js';
 import type { TaskScope } from '../core/ports.js';
 import type { Batch, Lineage } from '../core/record.js';
+import { InOrder } from './in-order.js';
 import { Intake } from './intake.js';
 
 export interface FoldExecutorOptions {
@@ -41,11 +42,9 @@ class PartFold implements JobClient {
   private readonly subscriber: Subscriber<never>;
   private readonly intake: Intake;
   private readonly port: JobPort;
-  /** Parts that came before their turn. */
-  private readonly early = new Map<number, { readonly chunk: Chunk; readonly result: ChunkResult }>();
+  private readonly order = new InOrder<{ readonly chunk: Chunk; readonly result: ChunkResult }>();
   private running = 0;
   private taken = 0;
-  private merged = 0;
   private isInputOver = false;
 
   constructor(options: FoldExecutorOptions, scope: TaskScope, subscriber: Subscriber<never>) {
@@ -107,12 +106,10 @@ class PartFold implements JobClient {
   }
 
   deliver(chunk: Chunk, result: ChunkResult): void {
-    this.early.set(chunk.from, { chunk, result });
     try {
-      for (let part = this.early.get(this.merged); part !== undefined; part = this.early.get(this.merged)) {
-        this.early.delete(this.merged);
+      this.order.put(chunk.from, chunk.records.length, { chunk, result }, (part) => {
         this.merge(part.chunk, part.result);
-      }
+      });
       this.endIfDone();
     } catch (error) {
       this.subscriber.error(error);
@@ -125,7 +122,6 @@ class PartFold implements JobClient {
 
   private merge({ lineages, records }: Chunk, { outputs, endings, elapsedMs }: ChunkResult): void {
     const { scope } = this;
-    this.merged += records.length;
     this.running -= records.length;
     for (const { index, error, attempts = 1 } of endings) {
       scope.giveUp({ lineage: lineages[index] as Lineage, record: records[index], error, attempts });

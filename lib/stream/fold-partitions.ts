@@ -6,10 +6,11 @@
  * appeared, as if there were one partition; which partition a key belongs to is the same on every machine (murmur2).
  */
 import type { Observable, Subscriber } from 'rxjs';
+import { FatalTaskError, describeValue } from '../core/errors.js';
 import type { Chunk, ChunkResult, JobClient, JobPort, ModuleRef } from '../core/executor.js';
 import { partitionOf } from '../core/partition-hash.js';
 import type { TaskScope } from '../core/ports.js';
-import type { Batch, Lineage, Rejected, Skip } from '../core/record.js';
+import type { Batch, Lineage } from '../core/record.js';
 import { Intake } from './intake.js';
 import { mergeCollected } from './merge-collected.js';
 import type { Reader } from './reader.js';
@@ -119,7 +120,7 @@ class PartitionedFold {
     if (!this.isInputOver || this.subscriber.closed) return;
     if (this.partitions.some(({ queued, running }) => queued + running > 0)) return;
     this.isInputOver = false;
-    this.options.onOver(mergeCollected(this.partitions.map(({ port }) => port.collect())) as Reader<Rejected | Skip>);
+    this.options.onOver(mergeCollected(this.partitions.map(({ port }) => port.collect())));
   }
 }
 
@@ -190,5 +191,12 @@ class Partition implements JobClient {
 /** Keys that are not strings are hashed as they print; a record without a key belongs to the first partition. */
 function partitionOfKey(key: unknown, partitions: number): number {
   if (key === undefined) return 0;
-  return partitionOf(key instanceof Uint8Array ? key : String(key), partitions);
+  if (typeof key === 'string' || key instanceof Uint8Array) return partitionOf(key, partitions);
+  if (typeof key === 'number' || typeof key === 'bigint' || typeof key === 'boolean' || key === null) {
+    return partitionOf(String(key), partitions);
+  }
+  throw new FatalTaskError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected a key that can be hashed (a string, a number or bytes), got ${describeValue(key)}. Give \`partitionBy\` a function that makes a string`,
+  );
 }

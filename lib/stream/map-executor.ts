@@ -73,7 +73,11 @@ class Hop<In, Out> implements JobClient {
   private waiting = 0;
   private isInputOver = false;
 
-  constructor(tasks: readonly [HopTask, ...HopTask[]], options: MapExecutorOptions<In, Out>, subscriber: Subscriber<Batch<Out>>) {
+  constructor(
+    tasks: readonly [HopTask, ...HopTask[]],
+    options: MapExecutorOptions<In, Out>,
+    subscriber: Subscriber<Batch<Out>>,
+  ) {
     const [{ scope }] = tasks;
     const { window } = scope.root;
     this.tasks = tasks;
@@ -94,7 +98,10 @@ class Hop<In, Out> implements JobClient {
     };
     // Two chunks a thread must fit into the window, or a thread would wait for what another holds.
     const maxChunk = Math.max(1, Math.min(MAX_CHUNK, Math.floor(window / (2 * Math.max(1, executor.size)))));
-    this.port = executor.open(job, this, { maxChunk, transfer: options.transfer as (record: never) => readonly object[] });
+    this.port = executor.open(job, this, {
+      maxChunk,
+      transfer: options.transfer,
+    });
   }
 
   get queued(): number {

@@ -3,7 +3,7 @@
  * a partition, whatever their number.
  */
 import type { Collected, ItemReader } from '../core/executor.js';
-import { Rejected, skip, type Skip } from '../core/record.js';
+import { Rejected, skip } from '../core/record.js';
 import type { Reader } from './reader.js';
 
 interface Head {
@@ -52,7 +52,7 @@ function earliest(heads: readonly Head[]): Head | undefined {
   return best;
 }
 
-function resultOf({ output, skip: reason, failure }: Collected): unknown | Skip | Rejected {
+function resultOf({ output, skip: reason, failure }: Collected): unknown {
   if (reason !== undefined) return skip(reason);
   if (failure !== undefined) return new Rejected({ key: failure.key }, failure.error);
   return output;

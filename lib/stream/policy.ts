@@ -8,7 +8,10 @@ import { MillraceError, describeValue } from '../core/errors.js';
 export function checkNumber(name: string, value: number, from: number, upTo = Number.MAX_VALUE): void {
   if (typeof value === 'number' && value >= from && value <= upTo) return;
   const bounds = upTo >= Number.MAX_VALUE ? `of at least ${from}` : `from ${from} to ${upTo}`;
-  throw new MillraceError('MILLRACE_INVALID_OPTION', `Expected \`${name}\` to be a number ${bounds}, got ${describeValue(value)}`);
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`${name}\` to be a number ${bounds}, got ${describeValue(value)}`,
+  );
 }
 
 /** Refuses an option that must be a whole number within bounds. */

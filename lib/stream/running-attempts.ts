@@ -52,7 +52,7 @@ export class RunningAttempts<In> {
 
   /** Every attempt under way, oldest first; they may be removed meanwhile. */
   *all(): Generator<Attempt<In>, void, undefined> {
-    for (let attempt = this.oldest; attempt !== undefined; ) {
+    for (let attempt = this.oldest; attempt !== undefined;) {
       const { next } = attempt;
       yield attempt;
       attempt = next;
