@@ -6,4 +6,6 @@ export default {
   testEnvironment: 'node',
   workerIdleMemoryLimit: '512MB',
   maxWorkers: 2,
+  // Machines are shared and noisy: a case that hangs is found all the same.
+  testTimeout: 30_000,
 };

@@ -1,13 +1,24 @@
 /** Every case, in the order they are run and listed. */
 import type { BenchCase } from './case.js';
+import { adaptiveVsBestFixed } from './cases/adaptive-vs-best-fixed.js';
+import { bridgeVsPiscina } from './cases/bridge-vs-piscina.js';
+import { bridgeVsPostmessage } from './cases/bridge-vs-postmessage.js';
 import { cliFirstRecord } from './cases/cli-first-record.js';
+import { cpuTaskSpeedup } from './cases/cpu-task-speedup.js';
+import { faultsThroughput } from './cases/faults-throughput.js';
+import { httpVsAxiosDefault } from './cases/http-vs-axios-default.js';
+import { httpVsAxiosInstance } from './cases/http-vs-axios-instance.js';
 import { offerScaleRate } from './cases/offer-scale-rate.js';
 import { offerScaleRss } from './cases/offer-scale-rss.js';
 import { offerVsEffect100k } from './cases/offer-vs-effect-100k.js';
 import { offerVsLimit } from './cases/offer-vs-limit.js';
 import { offerVsRxjs100k } from './cases/offer-vs-rxjs-100k.js';
 import { offerVsRxjs400k } from './cases/offer-vs-rxjs-400k.js';
+import { offerWsRss } from './cases/offer-ws-rss.js';
+import { offerWsVsHttp } from './cases/offer-ws-vs-http.js';
 import { syncChainVsRxjs } from './cases/sync-chain-vs-rxjs.js';
+import { wsBatchVsBare } from './cases/ws-batch-vs-bare.js';
+import { wsVsBare } from './cases/ws-vs-bare.js';
 
 export const CASES: readonly BenchCase[] = [
   offerVsRxjs100k,
@@ -18,4 +29,15 @@ export const CASES: readonly BenchCase[] = [
   offerScaleRss,
   syncChainVsRxjs,
   cliFirstRecord,
+  bridgeVsPostmessage,
+  bridgeVsPiscina,
+  cpuTaskSpeedup,
+  httpVsAxiosInstance,
+  httpVsAxiosDefault,
+  wsVsBare,
+  wsBatchVsBare,
+  faultsThroughput,
+  adaptiveVsBestFixed,
+  offerWsVsHttp,
+  offerWsRss,
 ];

@@ -3,7 +3,6 @@
  * The executable: the process around the command line. Promises: it ends with the exit code of the command; a reader that
  * goes away (`| head`) ends it quietly; what nobody caught is one sentence; nothing a workflow left open keeps it alive.
  */
-import { inspect } from 'node:util';
 import { EXIT } from './commands/exit-codes.js';
 import { explainError } from './commands/explain-error.js';
 import { main } from './commands/main.js';
@@ -26,6 +25,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Where messages cannot be written there is nobody to tell.
 process.stderr.on('error', () => undefined);
 process.on('uncaughtException', (error: unknown) => {
+  isOver = true;
   process.stderr.write(`${explainError(error, isDebug)}\n`);
   process.exit(EXIT.failed);
 });
@@ -39,9 +39,13 @@ process.on('exit', () => {
 void main(words, { outputClosed: output.signal }).then((code) => {
   isOver = true;
   process.exitCode ??= code;
+  // Nothing was run, so nothing of it can need time.
+  if (code === EXIT.usage) process.exit();
   setTimeout(() => {
-    const open = inspect([...new Set(process.getActiveResourcesInfo())]);
-    process.stderr.write(`The workflow left something open that keeps the process alive: ${open}. Ending anyway\n`);
+    // The streams of the process itself are pipes and terminals too, and keep nothing alive.
+    const open = new Set(process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY)Wrap$/.test(name)));
+    const names = [...open].join(', ') || 'a pipe';
+    process.stderr.write(`The workflow left something open that keeps the process alive (${names}). Ending anyway\n`);
     process.exit();
   }, LINGER_MS).unref();
 });

@@ -31,9 +31,10 @@ export {
   type ThreadFunctionOptions,
 } from './core/thread-function.js';
 export type { ThreadContext } from './core/loaded-job.js';
-export type { Executor, ExecutorStats, ModuleRef, ThreadStats } from './core/executor.js';
+export type { Executor, ExecutorStats, ModuleRef, ThreadLimits, ThreadStats } from './core/executor.js';
+export { workerOperator, type WorkerOperator, type WorkerOperatorOptions } from './workers/worker-operator.js';
 export { partitionOf } from './core/partition-hash.js';
-export type { ThreadCount, ThreadLimits } from './runtime/run-executor.js';
+export type { ThreadCount } from './runtime/run-executor.js';
 export { skip, type Skip } from './core/record.js';
 export { ERROR_CODES, MillraceError, type ErrorCode } from './core/errors.js';
 export type { TaskCounts } from './core/account.js';
@@ -52,6 +53,26 @@ export type { OverflowPolicy } from './stream/outbox.js';
 export { seededRandom } from './core/random.js';
 export { csvSource, type CsvFields, type CsvSourceOptions } from './connectors/csv-source.js';
 export { csvSink, type CsvSinkOptions, type CsvValue } from './connectors/csv-sink.js';
-export { requestTask, type RequestOptions } from './connectors/request-task.js';
+export { requestTask, type RequestOptions, type RequestTask } from './connectors/request-task.js';
+export type { BatchOptions } from './connectors/request-options.js';
+export type { ItemError } from './connectors/http/batch-answer.js';
+export { undiciAdapter, type UndiciAdapter, type UndiciAdapterOptions } from './connectors/http/undici-adapter.js';
+export type { IncomingReply, OutgoingCall, RemoteError, WebSocketCodec } from './connectors/websocket/codec.js';
+export type { WebSocketOptions } from './connectors/websocket/web-socket-options.js';
+export { callPolicies, type CallPolicies, type CallPolicy } from './stream/call-policies.js';
+export {
+  adaptiveConcurrency,
+  type AdaptiveConcurrency,
+  type AdaptiveConcurrencyOptions,
+} from './stream/adaptive-concurrency.js';
+export { callTimeout, type CallTimeout, type TimeoutOptions } from './stream/call-timeout.js';
+export { circuitBreaker, type CircuitBreaker, type CircuitBreakerOptions } from './stream/circuit-breaker.js';
+export { fairBy, type Fairness } from './stream/fairness.js';
+export { hedgePolicy, type HedgeOptions, type HedgePolicy } from './stream/hedge-policy.js';
+export { rateLimit, type RateLimit, type RateLimitOptions } from './stream/rate-limit.js';
+export { retryPolicy, type RetryOptions, type RetryPolicy } from './stream/retry-policy.js';
+export { sharedLimiter, type SharedLimiter, type SharedLimiterOptions } from './stream/shared-limiter.js';
+export { UpstreamError, type Blame } from './core/upstream-error.js';
+export type { CallCounts, CallEvent, CircuitState } from './core/call-event.js';
 export { writePerformanceSummary, type SummarizedRun, type SummarizedTask } from './telemetry/performance-summary.js';
 export { deadLetterFile, type DeadLetterFileOptions } from './storage/dead-letter-file.js';

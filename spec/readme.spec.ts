@@ -65,5 +65,5 @@ describe('the README', () => {
     });
     expect(stderr).toBe('');
     expect(stdout.trimEnd().split('\n')).toEqual(expected);
-  });
+  }, 30_000);
 });

@@ -3,7 +3,7 @@
  * the columns; every record that did not come out is accounted for, with its reason where it was skipped.
  */
 import type { RunSummary, TaskSummary } from '../runtime/summary.js';
-import { cut, duration, grouped, oneLine, printable } from './printable.js';
+import { counted, cut, duration, grouped, oneLine, printable } from './printable.js';
 import { rate } from './progress-frame.js';
 import { renderTable, type Column } from './table.js';
 
@@ -23,8 +23,8 @@ const COLUMNS: readonly Column[] = [
 
 const OUTCOMES: Readonly<Record<RunSummary['outcome'], string>> = {
   completed: 'completed',
-  drained: 'drained: stopped early, what was in flight is settled',
-  cancelled: 'cancelled: stopped, what was in flight is lost',
+  drained: 'drained (stopped early, what was in flight settled)',
+  cancelled: 'cancelled (what was in flight is lost)',
   failed: 'failed',
 };
 
@@ -36,12 +36,12 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
       ([reason, count]) => `  ${grouped(count)} skipped by ${printable(name)}: ${oneLine(reason)}`,
     ),
   );
-  const totals = `${grouped(summary.skipped)} skipped, ${grouped(summary.deadLettered)} dead letters`;
+  const totals = `${grouped(summary.skipped)} skipped, ${counted(summary.deadLettered, 'dead letter')}`;
   return [
     ...renderTable(COLUMNS, tasks.map(rowOf), columns),
     ...reasons.map((line) => cut(line, columns)),
     cut(
-      `${printable(summary.workflow)} ${OUTCOMES[summary.outcome]} in ${duration(summary.elapsedMs)}, ${totals}`,
+      `${printable(summary.workflow)}: ${OUTCOMES[summary.outcome]} in ${duration(summary.elapsedMs)}, ${totals}`,
       columns,
     ),
   ];
@@ -52,7 +52,8 @@ function rowOf([name, task]: [string, TaskSummary]): string[] {
     name,
     task.kind,
     ...[task.in, task.out, task.skipped, task.deadLettered, task.retried].map(grouped),
-    rate(task.recordsPerSecond),
+    // A task that did all at one moment has no rate.
+    task.elapsedMs > 0 ? rate(task.recordsPerSecond) : '-',
     ...[task.latencyMs.p50, task.latencyMs.p95, task.latencyMs.max].map(milliseconds),
   ];
 }

@@ -8,7 +8,7 @@ import { printable } from './printable.js';
 /** The lines of the flowchart. */
 export function graphMermaid(
   name: string,
-  { plan, declarations }: Pick<WorkflowPlan, 'plan' | 'declarations'>,
+  { plan, declarations, hops }: Pick<WorkflowPlan, 'plan' | 'declarations' | 'hops'>,
 ): string[] {
   const kinds = new Map(declarations.map(({ name: task, task: { kind } }) => [task, kind]));
   const ids = new Map(plan.nodes.map(({ node }, index) => [node.name, `t${index}`]));
@@ -21,7 +21,9 @@ export function graphMermaid(
   });
   const edges = plan.nodes.flatMap(({ node, join }) =>
     node.dependencies.map((dependency) => {
-      const arrow = join === 'aligned' ? '-->' : `-->|${join}|`;
+      const isFused = hops.some((hop) => hop.includes(dependency) && hop.includes(node.name));
+      const plain = join === 'aligned' ? '-->' : `-->|${join}|`;
+      const arrow = isFused ? '==>|one thread hop|' : plain;
       return `  ${id(dependency)} ${arrow} ${id(node.name)}`;
     }),
   );

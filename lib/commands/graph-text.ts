@@ -3,11 +3,14 @@
  * Promise: every edge is one rail, so what can be followed with a finger is what the engine wires.
  */
 import type { WorkflowPlan } from '../runtime/workflow.js';
-import { printable } from './printable.js';
+import { counted, printable } from './printable.js';
 import { renderTable } from './table.js';
 
 /** The lines of the drawing. */
-export function graphText(name: string, { plan, declarations }: Pick<WorkflowPlan, 'plan' | 'declarations'>): string[] {
+export function graphText(
+  name: string,
+  { plan, declarations, hops }: Pick<WorkflowPlan, 'plan' | 'declarations' | 'hops'>,
+): string[] {
   const kinds = new Map(declarations.map(({ name: task, task: { kind } }) => [task, kind]));
   const rails = new Rails();
   const rows: string[][] = [];
@@ -22,9 +25,10 @@ export function graphText(name: string, { plan, declarations }: Pick<WorkflowPla
   const columns = ['task', 'kind', 'takes', 'join', 'root'].map((title) => ({ title }));
   const roots = [...plan.roots.keys()].map(printable).join(', ');
   return [
-    `${printable(name)}: ${plan.nodes.length} tasks, ${plan.roots.size} roots (${roots})`,
+    `${printable(name)}: ${counted(plan.nodes.length, 'task')}, ${counted(plan.roots.size, 'root')} (${roots})`,
     '',
     ...renderTable(columns, rows, Infinity),
+    ...hops.map((hop) => `Fused into one thread hop: ${hop.map(printable).join(' -> ')}`),
   ];
 }
 

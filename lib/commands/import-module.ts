@@ -2,6 +2,7 @@
  * Imports a module that is not ours. Promise: what goes wrong while it loads is one MillraceError that names the file, what
  * was thrown and where; what was thrown is its cause.
  */
+import { spawnSync } from 'node:child_process';
 import { relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../core/errors.js';
@@ -11,7 +12,9 @@ export async function importModule(path: string, shown = path): Promise<Readonly
   try {
     return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
   } catch (error) {
-    throw new MillraceError(codeFor(error), `Cannot load ${shown}: ${describeLoadError(error)}`, { cause: error });
+    throw new MillraceError(codeFor(error), `Cannot load ${shown}: ${describeLoadError(error, path)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -23,21 +26,31 @@ function codeFor(error: unknown): ErrorCode {
     : 'MILLRACE_UNKNOWN_WORKFLOW';
 }
 
-function describeLoadError(error: unknown): string {
+function describeLoadError(error: unknown, path: string): string {
   const code = codeOf(error);
   const message = describeThrown(error);
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
     return `${sentence(withoutRequireStack(message))} Check that import, or install the package it names`;
   }
   const kind = error instanceof Error && error.name !== 'Error' && error.name !== 'MillraceError' ? error.name : '';
-  const where = placeOf(error);
+  const where = error instanceof SyntaxError ? placeOfSyntaxError(path) : placeOf(error);
   return `${kind === '' || message === kind ? '' : `${kind}: `}${message}${where === undefined ? '' : ` (at ${where})`}`;
 }
 
-/** Where the stack says it happened: a file and line of the user's, not of Node's. */
+/** Where the stack says it happened: a file and line, but none of Node's own. */
 function placeOf(error: unknown): string | undefined {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const found = /(file:\/\/[^\s)]+?|\/[^\s():]+?):(\d+)(?::\d+)?\)?$/m.exec(stack);
+  return firstPlace(stack);
+}
+
+/** The stack of a syntax error does not say where it is, but Node prints it where it only checks the file. */
+function placeOfSyntaxError(path: string): string | undefined {
+  const { status, stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8' });
+  return status === 0 ? undefined : firstPlace(stderr);
+}
+
+function firstPlace(text: string): string | undefined {
+  const found = /(?:^|[\s(])(file:\/\/[^\s)]+?|\/[^\s():]+?):(\d+)(?::\d+)?\)?$/m.exec(text);
   if (found?.[1] === undefined) return undefined;
   const path = found[1].startsWith('file:') ? fileURLToPath(found[1]) : found[1];
   const near = relative('.', path);

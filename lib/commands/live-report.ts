@@ -36,10 +36,10 @@ export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStrea
   const release = (): void => {
     clearInterval(timer);
     subscription?.unsubscribe();
-    const streams = taken;
-    taken = [];
+    // First the frame goes, then what was held back stands in its place, then the streams are free.
     screen.clear();
-    for (const stream of streams) stream.release();
+    for (const stream of taken) stream.release();
+    taken = [];
   };
   return {
     start: (run, workflow) => {

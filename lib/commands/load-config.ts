@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import { MillraceError } from '../core/errors.js';
 import { describeConfigIssues, isIssues } from './config-issues.js';
 import { replaceEnvironment } from './environment.js';
-import type { LoadableWorkflow } from './load-workflow.js';
 import { readConfig } from './read-config.js';
 import { applySettings, parseSetting } from './set-option.js';
 import type { JsonObject } from './strict-json.js';
@@ -22,11 +21,15 @@ export interface ConfigOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
+/** What is asked of a workflow here. */
+export interface Configurable {
+  readonly name: string;
+  readonly definition: { readonly config?: unknown; readonly defaultConfig?: URL | string | undefined };
+  parseConfig(config: unknown): unknown;
+}
+
 /** The configuration, checked. Undefined for a workflow that declares none and was given none. */
-export async function loadConfig(
-  workflow: Pick<LoadableWorkflow, 'name' | 'definition' | 'parseConfig'>,
-  options: ConfigOptions = {},
-): Promise<JsonObject | undefined> {
+export async function loadConfig(workflow: Configurable, options: ConfigOptions = {}): Promise<JsonObject | undefined> {
   const { path, settings = [], environment = process.env } = options;
   const parsed = settings.map(parseSetting);
   const file = path ?? pathOf(workflow.definition.defaultConfig);
@@ -37,11 +40,7 @@ export async function loadConfig(
   return config;
 }
 
-function check(
-  workflow: Pick<LoadableWorkflow, 'name' | 'definition' | 'parseConfig'>,
-  config: JsonObject,
-  sources: readonly string[],
-): void {
+function check(workflow: Configurable, config: JsonObject, sources: readonly string[]): void {
   try {
     workflow.parseConfig(config);
   } catch (error) {

@@ -58,6 +58,11 @@ export function grouped(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** `1 task`, `2 tasks`: a count with its noun. */
+export function counted(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** A duration in milliseconds, for people: 0.8 s, 12.3 s, 4 min 05 s, 2 h 03 min. */
 export function duration(ms: number): string {
   const seconds = ms / 1000;

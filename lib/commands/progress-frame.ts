@@ -3,7 +3,7 @@
  * terminal. Promise: no line is wider than the columns, and there are no more lines than rows.
  */
 import type { TaskCounts } from '../core/account.js';
-import { cut, duration, grouped, printable } from './printable.js';
+import { counted, cut, duration, grouped, printable } from './printable.js';
 import { renderTable, type Column } from './table.js';
 
 export interface Frame {
@@ -41,7 +41,7 @@ export function renderFrame(frame: Frame, columns: number, rows: number): string
   const fits = frame.tasks.length <= room;
   const shown = fits ? frame.tasks : mostAlive(frame.tasks, room - 1);
   const lines = [head, ...renderTable(COLUMNS, shown.map(rowOf), columns)];
-  if (!fits) lines.push(cut(`and ${frame.tasks.length - shown.length} more tasks`, columns));
+  if (!fits) lines.push(cut(`and ${counted(frame.tasks.length - shown.length, 'more task')}`, columns));
   return lines.slice(0, Math.max(1, rows - 1));
 }
 

@@ -11,6 +11,7 @@ import {
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { quietReport, type Report } from './report.js';
+import { stopOnSignals } from './stop-on-signals.js';
 import { MillraceError } from '../core/errors.js';
 import type { RunOptions } from '../runtime/workflow.js';
 import type { RunSummary } from '../runtime/summary.js';
@@ -44,8 +45,8 @@ async function runWith(args: Arguments, report: Report, context: CommandContext)
   const options = await runOptions(args, context);
   const { workflow, config } = await loadFrom(args);
   const run = workflow.run(config, options);
+  // In the turn the run was made: no event may be missed, and no signal may find nobody who listens.
   report.start(run, workflow.name);
-  const { stopOnSignals } = await import('./stop-on-signals.js');
   const release = stopOnSignals(run, report);
   try {
     const summary = await run.finished;

@@ -26,7 +26,9 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     if (total() <= width || least === 0) break;
     kept = kept.filter((index) => (columns[index]?.dispensable ?? 0) < least);
   }
-  widths[0] = Math.max(LEAST_FIRST, (widths[0] ?? 0) - Math.max(0, total() - width));
+  const first = widths[0] ?? 0;
+  const excess = Math.max(0, total() - width);
+  widths[0] = Math.min(first, Math.max(LEAST_FIRST, first - excess));
   return cells.map((row) => {
     const line = kept.map((index) => {
       const room = widths[index] ?? 0;

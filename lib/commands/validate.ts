@@ -1,7 +1,7 @@
 /** `validate`: configuration and graph are checked as `run` checks them. Promise: nothing is run, opened or written. */
 import { configOptions, debugOptions, loadFrom, workflowOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { printable } from './printable.js';
+import { counted, printable } from './printable.js';
 
 export const validateCommand: Command = {
   name: 'validate',
@@ -16,7 +16,7 @@ export const validateCommand: Command = {
       const from = node.dependencies.length === 0 ? '' : ` from ${node.dependencies.join(', ')}${how}`;
       return `  ${node.name}: ${kinds.get(node.name) ?? ''}${from}`;
     });
-    const head = `${workflow.name} is valid: ${lines.length} tasks`;
+    const head = `${workflow.name} is valid: ${counted(lines.length, 'task')}`;
     for (const line of [head, ...lines]) process.stdout.write(`${printable(line)}\n`);
     return EXIT.success;
   },

@@ -110,7 +110,9 @@ export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): 
   if (options.timeoutMs !== undefined) checkNumber('timeoutMs', options.timeoutMs, 1);
   if (options.recordTimeoutMs !== undefined) checkNumber('recordTimeoutMs', options.recordTimeoutMs, 1);
   if (typeof idempotencyKey === 'string' && !/^[\w-]+$/.test(idempotencyKey)) {
-    throw refuse(`Expected \`idempotencyKey\` to be a name of letters, digits and hyphens, got ${describeValue(idempotencyKey)}`);
+    throw refuse(
+      `Expected \`idempotencyKey\` to be a name of letters, digits and hyphens, got ${describeValue(idempotencyKey)}`,
+    );
   }
   if (batch === undefined) return;
   checkKeys('`batch`', batch, ['max', 'waitMs', 'errorOf']);
@@ -136,10 +138,14 @@ export function policiesOf<In, Out>(options: RequestOptions<In, Out>): CallPolic
   const slots: PolicySlots = {
     timeout: new CallTimeout({ attemptMs: timeoutMs, recordMs: recordTimeoutMs }),
     ...(concurrency === undefined ? {} : { concurrency: concurrencyOf(concurrency) }),
-    ...(retry === undefined ? {} : { retry: retry === false ? new RetryPolicy({ attempts: 1 }) : valueOf(RetryPolicy, retry) }),
+    ...(retry === undefined
+      ? {}
+      : { retry: retry === false ? new RetryPolicy({ attempts: 1 }) : valueOf(RetryPolicy, retry) }),
     ...(rateLimit === undefined ? {} : { rateLimit: valueOf(RateLimit, rateLimit) }),
     ...(breaker === undefined ? {} : { breaker: breaker === false ? false : valueOf(CircuitBreaker, breaker) }),
-    ...(hedge === undefined ? {} : { hedge: typeof hedge === 'boolean' ? hedge && new HedgePolicy() : valueOf(HedgePolicy, hedge) }),
+    ...(hedge === undefined
+      ? {}
+      : { hedge: typeof hedge === 'boolean' ? hedge && new HedgePolicy() : valueOf(HedgePolicy, hedge) }),
     ...(limiter === undefined ? {} : { limiter }),
     ...(keyOf === undefined ? {} : { fairness: fairBy(keyOf) }),
   };
@@ -151,7 +157,10 @@ function concurrencyOf(given: number | 'auto' | AdaptiveConcurrency): FixedConcu
   return given instanceof AdaptiveConcurrency ? given : new FixedConcurrency(given);
 }
 
-function valueOf<Options, Policy extends object>(type: new (options: Options) => Policy, given: Policy | Options): Policy {
+function valueOf<Options, Policy extends object>(
+  type: new (options: Options) => Policy,
+  given: Policy | Options,
+): Policy {
   return given instanceof type ? given : new type(given as Options);
 }
 

@@ -1,170 +1,261 @@
 /**
- * Requests: one call of an upstream API a record, over HTTP with axios.
+ * Requests: one call of an upstream API a record, over HTTP (axios) or WebSocket (JSON-RPC 2.0), as the URL says.
  *
- * Promises: connections are kept alive and bounded by `concurrency`; every attempt has a total deadline, which also
- * ends a body that drips; the URL comes from the configuration alone; what the upstream answers is checked before it
- * becomes a record; a request that fails ends its own record by the failure policy, the others go on.
+ * Promises: an upstream that is slow, broken or away loses no record and hangs no run; every attempt of a record carries
+ * the same idempotency key; the URL comes from the configuration, records only fill places in path and query; what comes
+ * back is bounded and checked before it becomes a record; a request that fails ends its own record, the others go on.
  */
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { OperatorFunction } from 'rxjs';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
-import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
-import type { Awaitable, Clock, RecordContext, RunOutcome, TaskContext } from '../core/ports.js';
-import { validate, type Schema } from '../core/schema.js';
-import { checkAtLeastOne, DEFAULT_CONCURRENCY, Task, type ConcurrentOptions } from '../tasks/task.js';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { RunOutcome, TaskContext, TaskScope } from '../core/ports.js';
+import type { Batch, Skip } from '../core/record.js';
+import { validate } from '../core/schema.js';
+import type { Attempt, Caller } from '../stream/call.js';
+import type { CallPolicies } from '../stream/call-policies.js';
+import { mapCalls } from '../stream/map-calls.js';
+import { checkInput, checkOutput, contextOf } from '../tasks/record-step.js';
+import { Task } from '../tasks/task.js';
+import type { HttpCallerParts } from './http/http-caller.js';
+import { CallIdentity } from './request-identity.js';
+import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } from './request-options.js';
+import { UrlTemplate } from './request-url.js';
+import { resolveWebSocketOptions } from './websocket/web-socket-options.js';
 
-export interface RequestOptions<In, Out> extends ConcurrentOptions<In, Out> {
-  /** Where to send requests, or how to find it out once, when the run opens. http: or https:. */
-  readonly url: string | (() => Awaitable<string>);
-  /** Default POST. */
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** What is sent for a record, as JSON. Default: the record itself; nothing for GET and DELETE. */
-  readonly body?: (record: In) => unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Checks what came back; it is what the task emits. */
-  readonly response?: Schema<Out>;
-  /** The most milliseconds of one attempt, from its start to the last byte of the answer. Default 30,000. */
-  readonly timeoutMs?: number;
-  /** The most bytes of an answer. Default 10 MiB. */
-  readonly maxResponseBytes?: number;
-  /** An axios instance of your own, with its interceptors and agents. Default: one a run, with keep-alive. */
-  readonly axios?: AxiosInstance;
-}
+export type { RequestOptions };
 
-const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
+const DEFAULT_HTTP_CONCURRENCY = 64;
+const DEFAULT_SOCKET_CONCURRENCY = 512;
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+/** Repeating these changes nothing (RFC 9110, 9.2.2). */
+const IDEMPOTENT = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
+const WITHOUT_BODY = ['GET', 'HEAD', 'DELETE', 'OPTIONS'];
 
 /**
- * Calls an upstream once a record, up to `concurrency` (default 64) at a time, and emits its answer.
+ * Calls an upstream once a record and emits its answer.
  *
  * @example requestTask({ url: config.ats_url, body: (member: Member) => member.features, response: Prediction })
+ * @example requestTask({ url: 'wss://models.example/rpc', method: 'ats.predict', response: Prediction })
  */
-export function requestTask<In, Out>(options: RequestOptions<In, Out>): Task<In, Out> {
+export function requestTask<In, Out>(options: RequestOptions<In, Out>): RequestTask<In, Out> {
   return new RequestTask(options);
 }
 
-class RequestTask<In, Out> extends Task<In, Out> {
+export class RequestTask<In, Out> extends Task<In, Out> {
   override readonly kind = 'request';
+  /** What holds for the calls of this task; prints itself. */
+  readonly policies: CallPolicies;
   private readonly request: RequestOptions<In, Out>;
+  private url: UrlTemplate | undefined;
   private client: AxiosInstance | undefined;
-  private url = '';
-  private task = '';
-  private clock: Clock | undefined;
-  private closeAgents: () => void = () => undefined;
+  private modules: Transports | undefined;
+  private readonly closers: (() => Promise<void>)[] = [];
 
   constructor(options: RequestOptions<In, Out>) {
-    super(options);
-    checkAtLeastOne('timeoutMs', options.timeoutMs);
-    checkAtLeastOne('maxResponseBytes', options.maxResponseBytes);
+    checkRequestOptions(options);
+    const { concurrency, ...rest } = options;
+    super(typeof concurrency === 'number' ? { ...rest, concurrency } : rest);
+    this.policies = policiesOf(options);
     this.request = options;
   }
 
-  override async open(context: TaskContext): Promise<void> {
-    const { url } = this.request;
-    this.task = context.task;
-    this.clock = context.clock;
-    this.url = checkUrl(typeof url === 'function' ? await url() : url, context.task);
-    this.client = this.request.axios ?? (await this.makeClient());
+  protected override process(): never {
+    throw new TypeError('A request task works on calls, not on single records');
   }
 
-  override close(_outcome: RunOutcome): void {
-    this.closeAgents();
-  }
-
-  protected override async process(record: In, context: RecordContext): Promise<Out> {
-    const { response, timeoutMs = DEFAULT_TIMEOUT_MS, method = 'POST', headers } = this.request;
-    const abort = new AbortController();
-    const onRunAbort = (): void => {
-      abort.abort();
-    };
-    const deadline = { isOver: false };
-    const cancelTimer = (this.clock as Clock).schedule(timeoutMs, () => {
-      deadline.isOver = true;
-      abort.abort();
-    });
-    context.signal.addEventListener('abort', onRunAbort, { once: true });
-    try {
-      const config: AxiosRequestConfig = {
-        url: this.url,
-        method,
-        signal: abort.signal,
-        ...(headers ? { headers } : {}),
-      };
-      const body = this.bodyOf(record, method);
-      if (body !== undefined) config.data = body;
-      const { data } = await (this.client as AxiosInstance).request<unknown>(config);
-      return response === undefined
-        ? (data as Out)
-        : validate(response, data, 'MILLRACE_INVALID_OUTPUT', `The answer of ${this.url} to '${this.task}'`);
-    } catch (error) {
-      throw deadline.isOver ? this.timedOut(timeoutMs, error) : this.explain(error);
-    } finally {
-      cancelTimer();
-      context.signal.removeEventListener('abort', onRunAbort);
+  override async open({ task }: TaskContext): Promise<void> {
+    const { url: given } = this.request;
+    const url = new UrlTemplate(typeof given === 'function' ? await given() : given, task);
+    this.url = url;
+    checkTransport(this.request, isSocket(url), task);
+    this.checkMethod(task);
+    // Loaded here, not above: a program that makes no request does not pay for its transports.
+    if (isSocket(url)) this.modules = { socket: await import('./websocket/socket-caller.js') };
+    else {
+      this.modules = { http: await import('./http/http-caller.js') };
+      this.client = this.request.axios ?? (await this.makeClient());
     }
   }
 
-  private bodyOf(record: In, method: string): unknown {
-    if (this.request.body !== undefined) return this.request.body(record);
-    return method === 'GET' || method === 'DELETE' ? undefined : record;
+  override async close(_outcome: RunOutcome): Promise<void> {
+    for (const close of this.closers.splice(0)) await close();
   }
 
-  /** Imported here, not above: a program that never makes a request does not load axios. */
-  private async makeClient(): Promise<AxiosInstance> {
-    const { default: axios } = await import('axios');
-    const sockets = { keepAlive: true, maxSockets: this.request.concurrency ?? DEFAULT_CONCURRENCY };
-    const httpAgent = new HttpAgent(sockets);
-    const httpsAgent = new HttpsAgent(sockets);
-    this.closeAgents = () => {
-      httpAgent.destroy();
-      httpsAgent.destroy();
-    };
-    return axios.create({
-      httpAgent,
-      httpsAgent,
-      maxRedirects: 0,
-      maxContentLength: this.request.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
-      proxy: false,
-    });
-  }
-
-  private timedOut(timeoutMs: number, cause: unknown): MillraceError {
-    return new MillraceError(
-      'MILLRACE_TIMEOUT',
-      `${this.url} did not answer '${this.task}' within ${timeoutMs} ms; whether the request took effect is unknown`,
-      { cause, retryable: true },
+  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    const url = this.url as UrlTemplate;
+    const { ordered = false, batch } = this.request;
+    const { policies, isIdempotent } = this;
+    return mapCalls<In, Out>(
+      isSocket(url) ? this.socketCaller(url, scope) : this.httpCaller(url, scope),
+      {
+        policies,
+        concurrency: isSocket(url) ? DEFAULT_SOCKET_CONCURRENCY : DEFAULT_HTTP_CONCURRENCY,
+        upstream: url.label,
+        isIdempotent,
+        ordered,
+        ...(batch === undefined ? {} : { group: { max: batch.max, waitMs: batch.waitMs ?? 5 } }),
+      },
+      scope,
     );
   }
 
-  private explain(error: unknown): unknown {
-    if (error instanceof MillraceError) return error;
-    const { response, code } = error as { response?: { status: number; data: unknown }; code?: string };
-    if (response !== undefined) {
-      const { status, data } = response;
-      return new MillraceError(
-        'MILLRACE_HTTP_STATUS',
-        `${this.url} answered '${this.task}' with status ${status}: ${describeValue(data, 200)}`,
-        { cause: error, retryable: status >= 500 || status === 429 || status === 408 },
+  private get method(): string {
+    return this.request.method ?? 'POST';
+  }
+
+  /** Whether a call whose outcome is unknown may be sent again. */
+  private get isIdempotent(): boolean {
+    if (this.request.idempotencyKey !== false) return true;
+    return this.client !== undefined && IDEMPOTENT.includes(this.method.toUpperCase());
+  }
+
+  private checkMethod(task: string): void {
+    const { method, batch } = this.request;
+    const url = this.url as UrlTemplate;
+    if (isSocket(url)) {
+      if (url.isTemplate) {
+        throw new MillraceError(
+          'MILLRACE_CONFIG',
+          `The URL of '${task}' has places for fields of a record, but a WebSocket is one connection for all. Put them into \`body\``,
+        );
+      }
+      if (typeof method === 'string' && method !== '') return;
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `'${task}' calls over WebSocket, so it needs \`method\`, the JSON-RPC method to call; got ${describeValue(method)}`,
       );
     }
-    return new MillraceError(
-      'MILLRACE_NETWORK',
-      `${this.url} cannot be reached by '${this.task}': ${describeThrown(error)}${code === undefined ? '' : ` (${code})`}`,
-      { cause: error, retryable: true },
+    if (batch !== undefined && (url.isTemplate || WITHOUT_BODY.includes(this.method.toUpperCase()))) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `\`batch\` of '${task}' sends several records in one body, so its URL cannot name fields of a record, nor its method be ${this.method}`,
+      );
+    }
+    if (METHODS.includes(this.method.toUpperCase())) return;
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected \`method\` of '${task}' to be one of ${METHODS.join(', ')}, got ${describeValue(method)}`,
     );
+  }
+
+  private httpCaller(url: UrlTemplate, scope: TaskScope): Caller<In, Out | Skip> {
+    const { request, isIdempotent } = this;
+    const { idempotencyKey = 'idempotency-key', correlationId = 'x-correlation-id', batch } = request;
+    const { HttpCaller } = (this.modules as Required<Transports>).http;
+    return new HttpCaller<In, Out | Skip>({
+      client: this.client as AxiosInstance,
+      url,
+      method: this.method,
+      ...this.httpHeaders,
+      keyHeader: idempotencyKey === false ? undefined : idempotencyKey,
+      correlationHeader: correlationId === false ? undefined : correlationId,
+      sendsTrace: request.trace ?? true,
+      identity: new CallIdentity(scope.runId, scope.task, scope.root.name),
+      isIdempotent,
+      isOwnClient: request.axios === undefined,
+      shared: this.sharedConfig,
+      task: scope.task,
+      clock: scope.clock,
+      bodyOf: this.bodyOf(scope, this.method.toUpperCase()),
+      read: this.reader(url, scope),
+      ...(batch === undefined ? {} : { batch: { errorOf: batch.errorOf } }),
+    });
+  }
+
+  private socketCaller(url: UrlTemplate, scope: TaskScope): Caller<In, Out | Skip> {
+    const { request, isIdempotent } = this;
+    const { idempotencyKey = 'idempotencyKey', headers = {} } = request;
+    const identity = new CallIdentity(scope.runId, scope.task, scope.root.name);
+    const { SocketCaller } = (this.modules as Required<Transports>).socket;
+    const caller = new SocketCaller<In, Out | Skip>({
+      url: url.fill(undefined),
+      upstream: url.label,
+      task: scope.task,
+      method: this.method,
+      headers: { 'x-correlation-id': scope.runId, ...headers },
+      settings: resolveWebSocketOptions(request.websocket),
+      maxPayloadBytes: request.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
+      keyName: idempotencyKey === false ? undefined : idempotencyKey,
+      sendsTrace: request.trace ?? false,
+      identity,
+      isIdempotent,
+      clock: scope.clock,
+      random: () => scope.random(),
+      bodyOf: this.bodyOf(scope, 'POST'),
+      read: this.reader(url, scope),
+    });
+    this.closers.push(() => caller.close());
+    return caller;
+  }
+
+  /** What holds for every request over HTTP. */
+  private get sharedConfig(): AxiosRequestConfig {
+    const { responseType = 'json', maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, maxRedirects = 5 } = this.request;
+    // Else a body that is cut off would pass as text.
+    const transitional = { silentJSONParsing: false };
+    return { responseType, transitional, maxContentLength: maxResponseBytes, maxRedirects };
+  }
+
+  /** The given headers, with the type of the content apart. */
+  private get httpHeaders(): Pick<HttpCallerParts<In, Out>, 'headers' | 'contentType' | 'sendsJson'> {
+    const rest = Object.entries(this.request.headers ?? {});
+    const index = rest.findIndex(([name]) => name.toLowerCase() === 'content-type');
+    const named = index < 0 ? undefined : rest.splice(index, 1)[0]?.[1];
+    const headers = Object.fromEntries(rest);
+    if (WITHOUT_BODY.includes(this.method.toUpperCase())) {
+      return { headers, contentType: named === undefined ? {} : { 'content-type': named }, sendsJson: false };
+    }
+    const type = named ?? 'application/json';
+    return { headers, contentType: { 'content-type': type }, sendsJson: type.includes('json') };
+  }
+
+  /** What is sent for an attempt: the record checked, and what the user makes of it. */
+  private bodyOf(scope: TaskScope, method: string): (attempt: Attempt<In>) => unknown {
+    const check = checkInput<In>(this.options.input, scope.task);
+    const { body } = this.request;
+    if (body !== undefined) {
+      return ({ call, number }) => body(check(call.record), contextOf(scope, call.lineage, number));
+    }
+    return WITHOUT_BODY.includes(method)
+      ? ({ call }) => {
+          check(call.record);
+          return undefined;
+        }
+      : ({ call }) => check(call.record);
+  }
+
+  /** Makes an output of an answer. */
+  private reader(url: UrlTemplate, scope: TaskScope): (answer: unknown) => Out | Skip {
+    const { response } = this.request;
+    const after = checkOutput<Out>(this.options.output, scope.task);
+    if (response === undefined) return (answer) => after(answer as Out);
+    const subject = `The answer of ${url.label} to '${scope.task}'`;
+    return (answer) => after(validate(response, answer, 'MILLRACE_INVALID_OUTPUT', subject));
+  }
+
+  private async makeClient(): Promise<AxiosInstance> {
+    const { maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, credentialHeaders = [] } = this.request;
+    const [{ default: axios }, { undiciAdapter }] = await Promise.all([
+      import('axios'),
+      import('./http/undici-adapter.js'),
+    ]);
+    const adapter = undiciAdapter({
+      connections: this.policies.concurrency(DEFAULT_HTTP_CONCURRENCY).max,
+      maxResponseBytes,
+      credentialHeaders,
+    });
+    this.closers.push(() => adapter.close());
+    return axios.create({ ...this.sharedConfig, adapter });
   }
 }
 
-function checkUrl(given: string, task: string): string {
-  let url: URL | undefined;
-  try {
-    url = new URL(given);
-  } catch {
-    // The message below says it better than the parser does.
-  }
-  if (url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:')) return url.href;
-  throw new MillraceError(
-    'MILLRACE_CONFIG',
-    `Expected the URL of '${task}' to start with http:// or https://, got ${describeValue(given)}`,
-  );
+/** The transport that the URL asks for. */
+interface Transports {
+  readonly http?: typeof import('./http/http-caller.js');
+  readonly socket?: typeof import('./websocket/socket-caller.js');
+}
+
+function isSocket({ protocol }: UrlTemplate): boolean {
+  return protocol === 'ws:' || protocol === 'wss:';
 }

@@ -36,7 +36,9 @@ export class UrlTemplate {
   fill(record: unknown): string {
     if (!this.hasPlaces) return this.text;
     const path = /^[^?#]*/.exec(this.text)?.[0] ?? '';
-    const filled = path.replace(PLACE, (_, field: string) => encode(record, field)) + this.text.slice(path.length).replace(PLACE, (_, field: string) => encode(record, field));
+    const filled =
+      path.replace(PLACE, (_, field: string) => encode(record, field)) +
+      this.text.slice(path.length).replace(PLACE, (_, field: string) => encode(record, field));
     const segments = (/^[a-z]+:\/\/[^/?#]*([^?#]*)/i.exec(filled)?.[1] ?? '').split('/');
     // Dots are not encoded by anybody, and a parser would walk up with them.
     if (segments.some((segment) => segment === '.' || segment === '..')) {

@@ -143,6 +143,14 @@ export interface ItemReader<T> {
 /** What a module must export to be used as what. */
 export type ExportKind = 'function' | 'aggregate';
 
+/** Limits of each thread, in MiB; what goes beyond ends the thread, not the process. Buffers are not counted. Default: Node's. */
+export interface ThreadLimits {
+  readonly heapMb?: number;
+  readonly youngHeapMb?: number;
+  readonly codeMb?: number;
+  readonly stackMb?: number;
+}
+
 /** One thread of an executor, as plain data. */
 export interface ThreadStats {
   readonly thread: number;

@@ -16,9 +16,10 @@ import type {
   ModuleRef,
 } from './executor.js';
 import { ItemPump } from './item-pump.js';
-import { loadChecked } from './load-export.js';
-import { loadJob, loadStream, PROGRESS, type LoadedJob } from './loaded-job.js';
+import { loadChecked, loadStream } from './load-export.js';
+import { loadJob } from './loaded-job.js';
 import { LoadedPartition } from './loaded-partition.js';
+import { PROGRESS, type LoadedJob } from './running-job.js';
 
 /** What the executor needs of the run's turn; see `Turn`. */
 export interface Slices {

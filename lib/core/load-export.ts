@@ -14,7 +14,7 @@ export interface AnyAggregate {
   readonly finish: (state: unknown, key: unknown) => unknown;
 }
 
-export async function loadExport(ref: ModuleRef): Promise<unknown> {
+async function loadExport(ref: ModuleRef): Promise<unknown> {
   const exports = (await import(ref.module)) as Record<string, unknown>;
   const found = exports[ref.export];
   if (!('args' in ref)) return found;
@@ -27,6 +27,23 @@ export async function loadChecked(ref: ModuleRef, as: ExportKind): Promise<unkno
   const found = await loadExport(ref);
   if (as === 'function' ? typeof found === 'function' : isAggregate(found)) return found;
   throw refuse(ref, as === 'function' ? 'a function' : 'an aggregate with `init`, `add` and `finish`', found);
+}
+
+/** What an export gives when it is called with `args`, checked to be iterable. */
+export async function loadStream(ref: ModuleRef): Promise<Iterable<unknown> | AsyncIterable<unknown>> {
+  const made = 'args' in ref ? await loadExport(ref) : await callWithoutArgs(ref);
+  if (typeof made === 'object' && made !== null && (Symbol.asyncIterator in made || Symbol.iterator in made)) {
+    return made as Iterable<unknown> | AsyncIterable<unknown>;
+  }
+  throw new FatalTaskError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected export '${ref.export}' of ${ref.module} to give an iterable or async iterable`,
+  );
+}
+
+async function callWithoutArgs(ref: ModuleRef): Promise<unknown> {
+  const found = (await loadChecked(ref, 'function')) as () => unknown;
+  return found();
 }
 
 function isAggregate(value: unknown): value is AnyAggregate {

@@ -6,14 +6,13 @@
  * arrays with holes are cloned property by property.
  */
 import { FatalTaskError } from './errors.js';
-import type { Chunk, ChunkResult, Ending, Job, MapJob } from './executor.js';
-import { loadChecked, loadExport, type AnyAggregate } from './load-export.js';
+import type { Ending, Job, MapJob } from './executor.js';
+import { loadChecked, type AnyAggregate } from './load-export.js';
+import { LoadedPartition } from './loaded-partition.js';
 import { seededRandom } from './random.js';
 import { Skip, type Lineage } from './record.js';
+import { PROGRESS, type LoadedJob } from './running-job.js';
 import { homeOf } from './thread-function.js';
-
-/** Where a job stands: which chunk, stage and record. Shared between threads, so plain integers. */
-export const PROGRESS = { chunk: 0, stage: 1, index: 2, length: 4 } as const;
 
 /** What a function in a thread gets beside the record. */
 export interface ThreadContext {
@@ -24,26 +23,12 @@ export interface ThreadContext {
   random(): number;
 }
 
-/** What the loop hands to `run`. */
-export interface ChunkRun {
-  readonly chunk: Chunk;
-  readonly progress: Int32Array;
-  readonly wantsBetween: boolean;
-}
-
-export interface LoadedJob {
-  run(run: ChunkRun): ChunkResult;
-  /** What of the outputs is moved instead of copied. */
-  transferOf(outputs: readonly unknown[]): readonly object[];
-}
-
 type Work = (record: unknown, context: ThreadContext) => unknown;
 
 export async function loadJob(job: Job): Promise<LoadedJob> {
   if (job.kind === 'map') return loadMap(job);
   const aggregate = (await loadChecked(job.ref, 'aggregate')) as AnyAggregate;
   if (job.kind === 'fold') return loadFold(aggregate);
-  const { LoadedPartition } = await import('./loaded-partition.js');
   return new LoadedPartition(job, aggregate);
 }
 
@@ -169,25 +154,6 @@ function loadFold(aggregate: AnyAggregate): LoadedJob {
       return { outputs: [...states], endings, elapsedMs: [performance.now() - startedAtMs] };
     },
   };
-}
-
-/** Looks at an export without opening a job. */
-export async function loadStream(
-  ref: Parameters<typeof loadExport>[0],
-): Promise<Iterable<unknown> | AsyncIterable<unknown>> {
-  const made = 'args' in ref ? await loadExport(ref) : await callWithoutArgs(ref);
-  if (typeof made === 'object' && made !== null && (Symbol.asyncIterator in made || Symbol.iterator in made)) {
-    return made as Iterable<unknown> | AsyncIterable<unknown>;
-  }
-  throw new FatalTaskError(
-    'MILLRACE_INVALID_OPTION',
-    `Expected export '${ref.export}' of ${ref.module} to give an iterable or async iterable`,
-  );
-}
-
-async function callWithoutArgs(ref: Parameters<typeof loadExport>[0]): Promise<unknown> {
-  const found = (await loadChecked(ref, 'function')) as () => unknown;
-  return found();
 }
 
 /** One object a stage, told the lineage before every call. */

@@ -5,7 +5,7 @@
 import { FatalTaskError } from './errors.js';
 import type { ChunkResult, Collected, Ending, PartitionJob } from './executor.js';
 import type { AnyAggregate } from './load-export.js';
-import { PROGRESS, type ChunkRun, type LoadedJob } from './loaded-job.js';
+import { PROGRESS, type ChunkRun, type LoadedJob } from './running-job.js';
 import { Skip } from './record.js';
 
 interface Group {

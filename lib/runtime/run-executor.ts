@@ -3,19 +3,11 @@
  * threads never loads the code for them; the counts of the threads are kept after they ended.
  */
 import { MillraceError, describeValue } from '../core/errors.js';
-import type { Executor, ExecutorStats } from '../core/executor.js';
+import type { Executor, ExecutorStats, ThreadLimits } from '../core/executor.js';
 import { InlineExecutor, type Slices } from '../core/inline-executor.js';
 
 /** How many threads: a number, 0 for none (everything inline), or one a core. */
 export type ThreadCount = number | 'auto';
-
-/** Limits of each thread, in MiB; what goes beyond ends the thread, not the process. Buffers are not counted. */
-export interface ThreadLimits {
-  readonly heapMb?: number;
-  readonly youngHeapMb?: number;
-  readonly codeMb?: number;
-  readonly stackMb?: number;
-}
 
 export class RunExecutor {
   private readonly threads: ThreadCount;

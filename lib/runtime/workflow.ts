@@ -4,6 +4,7 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MillraceError, describeValue } from '../core/errors.js';
+import type { ThreadLimits } from '../core/executor.js';
 import { planGraph, type GraphPlan } from '../core/graph.js';
 import { describeIssues } from '../core/schema.js';
 import type { Awaitable, Clock, DeadLetterStore } from '../core/ports.js';
@@ -12,7 +13,7 @@ import { checkAtLeastOne } from '../tasks/task.js';
 import { systemClock } from './clock.js';
 import { forgettingStore } from './forgetting-store.js';
 import { planHops } from './fusion.js';
-import type { ThreadCount, ThreadLimits } from './run-executor.js';
+import type { ThreadCount } from './run-executor.js';
 import { Run } from './run.js';
 import type { RunSummary } from './summary.js';
 

@@ -205,16 +205,21 @@ class Hop<In, Out> implements JobClient {
     }
     const batch = batchOf<Out>(lineages, outputs, endings, fallbacks);
     this.waiting += batch.length - batch.gone;
-    this.emit(this.options.after === undefined ? batch : this.check(batch, this.options.after));
+    const { after } = this.options;
+    this.emit(after === undefined ? batch : this.check(batch, after, new Set(fallbacks.map(({ index }) => index))));
   }
 
-  /** Outputs that do not fit the schema end here. */
-  private check(batch: Batch<Out>, after: (output: Out | Skip) => Out | Skip): Batch<Out> {
+  /** Outputs that do not fit the schema end here; what took the place of one is not looked at. */
+  private check(
+    batch: Batch<Out>,
+    after: (output: Out | Skip) => Out | Skip,
+    fallbacks: ReadonlySet<number>,
+  ): Batch<Out> {
     const checked = new BatchBuilder<Out>();
     batch.values.forEach((value, i) => {
       const lineage = batch.lineages[i] as Lineage;
       let output: Out | Gone = value;
-      if (value !== GONE) {
+      if (value !== GONE && !fallbacks.has(i)) {
         try {
           output = after(value) as Out;
         } catch (error) {

@@ -6,32 +6,23 @@
  * drains emits nothing, because a partial aggregate is a wrong answer.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
-import { FatalTaskError, MillraceError, describeThrown } from '../core/errors.js';
+import { MillraceError } from '../core/errors.js';
 import type { ModuleRef } from '../core/executor.js';
 import { loadChecked } from '../core/load-export.js';
 import type { TaskScope } from '../core/ports.js';
 import { Rejected, type Batch, type Skip } from '../core/record.js';
-import { homeOf } from '../core/thread-function.js';
+import { homeOf, referTo } from '../core/thread-function.js';
 import { foldExecutor } from '../stream/fold-executor.js';
 import { foldPartitions } from '../stream/fold-partitions.js';
 import { Intake } from '../stream/intake.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Reader } from '../stream/reader.js';
-import { referTo, type ModuleFunction } from './cpu-task.js';
+import type { ModuleFunction } from './cpu-task.js';
+import { Groups, type Aggregate } from './groups.js';
 import { checkInput, checkOutput } from './record-step.js';
 import { checkAtLeastOne, checkFunction, Task, type TaskOptions } from './task.js';
 
-/** How records are folded. `State` may be changed in place by `add` and `merge`, which return it. */
-export interface Aggregate<In, Key, State, Out> {
-  /** Default: everything is one group, with the key `undefined`. */
-  readonly key?: (record: In) => Key;
-  readonly init: (key: Key) => State;
-  readonly add: (state: State, record: In) => State;
-  /** Two states of one key into one; `left` saw the earlier records. */
-  readonly merge?: (left: State, right: State) => State;
-  /** The result of one key, or `skip(reason)`. */
-  readonly finish: (state: State, key: Key) => Out | Skip;
-}
+export type { Aggregate };
 
 export interface AggregateOptions<In, Out> extends TaskOptions<In, Out> {
   /** The most keys held; one more fails the run. Default 10,000,000. */
@@ -48,8 +39,6 @@ export interface AggregateOptions<In, Out> extends TaskOptions<In, Out> {
 }
 
 const DEFAULT_MAX_KEYS = 10_000_000;
-/** How many groups are finished between two looks at the credits. */
-const FINISH_CHUNK = 256;
 
 /** The aggregate an export is, or that a factory makes. */
 type AggregateOf<Export> = Export extends (args: never) => infer Made ? Made : Export;
@@ -77,7 +66,8 @@ export function aggregateTask<In, Key, State, Out>(
   given: Aggregate<In, Key, State, Out> | ModuleFunction,
   options: AggregateOptions<In, Out> = {},
 ): Task<In, Out> {
-  if ('module' in given) return new AggregateTask<In, Key, State, Out>(undefined, referTo(given), options);
+  if ('module' in given)
+    return new AggregateTask<In, Key, State, Out>(undefined, referTo(given, 'an aggregateTask'), options);
   for (const part of ['init', 'add', 'finish'] as const) checkFunction(`\`${part}\` of an aggregateTask`, given[part]);
   return new AggregateTask(given, homeOf(given)?.ref, options);
 }
@@ -102,7 +92,7 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
     if (ref === undefined && (options.partitionBy !== undefined || options.timeoutMs !== undefined)) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
-        '`partitionBy` and `timeoutMs` are for an aggregate in threads, and this one does not say which module it lives in. Wrap it: export const total = threadAggregate(import.meta.url, \'total\', { … })',
+        "`partitionBy` and `timeoutMs` are for an aggregate in threads, and this one does not say which module it lives in. Wrap it: export const total = threadAggregate(import.meta.url, 'total', { … })",
       );
     }
     this.loaded = aggregate;
@@ -140,19 +130,27 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
     return this.aggregateOptions.partitionBy === undefined ? this.inParts(ref, scope) : this.inPartitions(ref, scope);
   }
 
+  private groups(scope: TaskScope): Groups<In, Key, State, Out> {
+    return new Groups(this.aggregate, this.maxKeys, scope.task);
+  }
+
+  private after(scope: TaskScope): (result: Out | Skip) => Out | Skip {
+    return checkOutput<Out>(this.options.output, scope.task);
+  }
+
   /** Parts are folded in threads and merged here, in order. */
   private inParts(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     return (input$) =>
       new Observable((subscriber) => {
-        const groups = new Map<Key, State>();
+        const groups = this.groups(scope);
         const before = checkInput<unknown>(this.options.input, scope.task);
         const { timeoutMs } = this.aggregateOptions;
         const merge = (part: readonly (readonly [unknown, unknown])[]): void => {
-          for (const [key, state] of part) this.merge(groups, key as Key, state as State, scope.task);
+          for (const [key, state] of part) groups.merge(key as Key, state as State);
         };
         const onOver = (): void => {
           if (scope.isDraining) groups.clear();
-          subscriber.add(this.flush(groups, scope).subscribe(subscriber));
+          subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
         };
         foldExecutor(input$, { ref, timeoutMs, before, merge, onOver }, scope, subscriber);
       });
@@ -164,7 +162,6 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
       new Observable((subscriber) => {
         const { partitionBy, timeoutMs } = this.aggregateOptions;
         const keyOf = partitionBy === 'key' ? this.aggregate.key : partitionBy;
-        const after = checkOutput<Out>(this.options.output, scope.task);
         foldPartitions(
           input$,
           {
@@ -177,7 +174,9 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
             onOver: (results) => {
               // A drained input would give results over half of the records.
               if (scope.isDraining) results.close();
-              const reader = scope.isDraining ? readerOf<Out>([]) : checkResults(results as Reader<Out>, after);
+              const reader = scope.isDraining
+                ? readerOf<Out>([])
+                : checkResults(results as Reader<Out>, this.after(scope));
               subscriber.add(pumpRoot<Out>(reader, scope).subscribe(subscriber));
             },
           },
@@ -190,7 +189,7 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
   private inline(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     return (input$) =>
       new Observable((subscriber) => {
-        const groups = new Map<Key, State>();
+        const groups = this.groups(scope);
         const intake = new Intake(scope);
         const check = checkInput<In>(this.options.input, scope.task);
         intake.connect(
@@ -200,7 +199,7 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
               while (intake.size > 0) {
                 const arrival = intake.shift();
                 try {
-                  this.fold(groups, check(arrival.value as In), scope.task);
+                  groups.add(check(arrival.value as In));
                 } catch (error) {
                   scope.giveUp({ lineage: arrival.lineage, record: arrival.value, error, attempts: 1 });
                 }
@@ -209,80 +208,20 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
             },
             onInputOver: () => {
               if (scope.isDraining) groups.clear();
-              subscriber.add(this.flush(groups, scope).subscribe(subscriber));
+              subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
             },
           },
           subscriber,
         );
       });
   }
-
-  private fold(groups: Map<Key, State>, record: In, task: string): void {
-    const { aggregate } = this;
-    const key = aggregate.key === undefined ? (undefined as Key) : aggregate.key(record);
-    let state = groups.get(key);
-    if (state === undefined && !groups.has(key)) {
-      this.checkRoom(groups, task);
-      state = aggregate.init(key);
-    }
-    groups.set(key, aggregate.add(state as State, record));
-  }
-
-  private merge(groups: Map<Key, State>, key: Key, state: State, task: string): void {
-    const left = groups.get(key);
-    if (left === undefined && !groups.has(key)) {
-      this.checkRoom(groups, task);
-      groups.set(key, state);
-      return;
-    }
-    try {
-      groups.set(key, (this.aggregate.merge as (left: State, right: State) => State)(left as State, state));
-    } catch (error) {
-      // There is no one record to blame, and without the part the result would be wrong.
-      throw new FatalTaskError('MILLRACE_TASK', `\`merge\` of '${task}' failed: ${describeThrown(error)}`, {
-        cause: error,
-      });
-    }
-  }
-
-  private checkRoom(groups: Map<Key, State>, task: string): void {
-    if (groups.size < this.maxKeys) return;
-    throw new FatalTaskError(
-      'MILLRACE_AGGREGATE_OVERFLOW',
-      `'${task}' holds ${this.maxKeys} keys, and another came. Raise \`maxKeys\`, or choose a coarser key`,
-    );
-  }
-
-  private flush(groups: Map<Key, State>, scope: TaskScope): Observable<Batch<Out>> {
-    const entries = groups.entries();
-    const check = checkOutput<Out>(this.options.output, scope.task);
-    const reader: Reader<Out | Skip | Rejected> = {
-      read: (max) => {
-        const finished: (Out | Skip | Rejected)[] = [];
-        while (finished.length < Math.min(max, FINISH_CHUNK)) {
-          const step = entries.next();
-          if (step.done === true) break;
-          const [key, state] = step.value;
-          // Each state is released as its result is made: the peak is the states, not states and results.
-          groups.delete(key);
-          try {
-            finished.push(check(this.aggregate.finish(state, key)));
-          } catch (error) {
-            finished.push(new Rejected({ key, state }, error));
-          }
-        }
-        return finished.length > 0 ? finished : null;
-      },
-      close: () => {
-        groups.clear();
-      },
-    };
-    return pumpRoot<Out>(reader, scope);
-  }
 }
 
 /** Results of partitions, checked against the output schema. */
-function checkResults<Out>(results: Reader<Out>, after: (output: Out | Skip) => Out | Skip): Reader<Out | Skip | Rejected> {
+function checkResults<Out>(
+  results: Reader<Out>,
+  after: (output: Out | Skip) => Out | Skip,
+): Reader<Out | Skip | Rejected> {
   return {
     read: async (max) => {
       const items = await results.read(max);

@@ -3,12 +3,12 @@
  * decides, inline or in threads. Promise: nothing about a task says where; results are the same everywhere.
  */
 import type { OperatorFunction } from 'rxjs';
-import { MillraceError, describeValue } from '../core/errors.js';
+import { MillraceError } from '../core/errors.js';
 import type { ModuleRef } from '../core/executor.js';
 import type { ThreadContext } from '../core/loaded-job.js';
 import type { TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
-import { homeOf, refOf, type Threadable } from '../core/thread-function.js';
+import { referTo, type Threadable } from '../core/thread-function.js';
 import { hopOperator, type HopTraits } from './hop.js';
 import { checkInput, checkOutput } from './record-step.js';
 import { checkAtLeastOne, checkFunction, Task, type TaskOptions } from './task.js';
@@ -53,7 +53,8 @@ type Made<Export> = Export extends (args: never) => infer Result
   : never;
 
 type RecordOf<Export> = Made<Export> extends (record: infer In, ...rest: never[]) => unknown ? In : never;
-type OutputOf<Export> = Made<Export> extends (record: never, ...rest: never[]) => infer Out ? Exclude<Out, Skip> : never;
+type OutputOf<Export> =
+  Made<Export> extends (record: never, ...rest: never[]) => infer Out ? Exclude<Out, Skip> : never;
 
 /**
  * A pure synchronous function of one record, for work of about 20 µs a record and more. The function comes tagged with
@@ -73,21 +74,7 @@ export function cpuTask<Module, Name extends string & keyof Module>(
   options?: CpuOptions<RecordOf<Module[Name]>, OutputOf<Module[Name]>>,
 ): Task<RecordOf<Module[Name]>, OutputOf<Module[Name]>>;
 export function cpuTask<In, Out>(work: unknown, options: CpuOptions<In, Out> = {}): Task<In, Out> {
-  return new CpuTask(referTo(work), options);
-}
-
-/** What a tagged value or a `ModuleFunction` refers to. */
-export function referTo(given: unknown, kind = 'cpuTask'): ModuleRef {
-  const home = homeOf(given);
-  if (home !== undefined) return home.ref;
-  if (typeof given === 'object' && given !== null && 'module' in given && 'export' in given) {
-    const ref = refOf(given.module as URL | string, given.export as string);
-    return 'args' in given ? { ...ref, args: given.args } : ref;
-  }
-  throw new MillraceError(
-    'MILLRACE_INVALID_OPTION',
-    `Expected the work of a ${kind} to say which module it lives in, got ${describeValue(given)}. Wrap it: export const work = threadFunction(import.meta.url, 'work', …), or use syncTask`,
-  );
+  return new CpuTask(referTo(work, 'a cpuTask'), options);
 }
 
 /** A task whose work is one stage of a hop, so that neighbours can share it. */

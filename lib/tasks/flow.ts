@@ -39,8 +39,11 @@ interface KeyedFields<Left, Right> {
 
 export interface KeyedJoinOptions<Left, Right, Kind extends KeyedKind> extends KeyedFields<Left, Right> {
   readonly join: 'keyed';
-  /** Default 'inner'. */
-  readonly kind?: Kind;
+  /**
+   * Which unmatched records are emitted: none (`inner`), those of the first dependency (`left`), those of both (`outer`).
+   * In JavaScript it may be left out: `inner`.
+   */
+  readonly kind: Kind;
 }
 
 /** What a task of these dependencies gets: the record of one, a tuple of several. */
@@ -66,10 +69,10 @@ type PairOf<Left, Right, Kind extends KeyedKind> = Kind extends 'inner'
 /** How dependencies meet, typed by them. */
 type JoinSpec<Outputs, Names extends readonly (keyof Outputs)[], Mode extends JoinMode, Kind extends KeyedKind> = {
   readonly join: Mode;
-  /** Keyed joins only. Default 'inner'. */
+  /** Keyed joins only, and required there. */
   readonly kind?: Kind;
 } & (Mode extends 'keyed'
-  ? KeyedFields<Outputs[Names[0] & keyof Outputs], Outputs[Names[1] & keyof Outputs]>
+  ? KeyedFields<Outputs[Names[0] & keyof Outputs], Outputs[Names[1] & keyof Outputs]> & { readonly kind: Kind }
   : Mode extends 'all'
     ? Omit<AllOptions, 'join'> & NoKind
     : Mode extends 'gather'

@@ -23,7 +23,9 @@ export interface HopMember extends Pick<HopTask, 'scope' | 'tap'> {
 }
 
 /** What enters is checked by the first, what leaves by the last; the rest is the same for all. */
-export function hopOperator(members: readonly [HopMember, ...HopMember[]]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+export function hopOperator(
+  members: readonly [HopMember, ...HopMember[]],
+): OperatorFunction<Batch<unknown>, Batch<unknown>> {
   const [first] = members;
   const last = members.at(-1) ?? first;
   const tasks = members.map(({ traits, scope, tap }) => ({

@@ -78,10 +78,11 @@ export async function writePerformanceSummary(path: string, run: SummarizedRun):
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // Where the folder is missing or the path goes through a file there is nothing to remove, and that fails as well.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw new MillraceError(
       'MILLRACE_FILE',
-      `Cannot write the performance summary to ${path}: ${describeThrown(error)}`,
+      `Cannot write the performance summary to ${path}: ${describeThrown(error)}. Check that its folder exists and may be written`,
       {
         cause: error,
       },

@@ -200,7 +200,7 @@ describe('a keyed join', () => {
           [],
           sourceTask(() => NEVER),
         ),
-        task('both', ['left', 'right'], keep, { join: 'keyed', on: [(n) => n, (n) => n], capacity: 10 }),
+        task('both', ['left', 'right'], keep, { join: 'keyed', kind: 'inner', on: [(n) => n, (n) => n], capacity: 10 }),
       ],
       { deadLetters, signal: AbortSignal.timeout(300) },
     );
@@ -217,6 +217,7 @@ describe('a keyed join', () => {
       task('right', [], sourceTask([1, 2, 3])),
       task('both', ['left', 'right'], keep, {
         join: 'keyed',
+        kind: 'inner',
         on: [
           ((n: number) => {
             if (n === 2) throw new Error('no key');
@@ -235,7 +236,7 @@ describe('a keyed join', () => {
       [
         task('left', [], sourceTask(range(40))),
         task('right', [], sourceTask(range(40))),
-        task('both', ['left', 'right'], keep, { join: 'keyed', on: [() => 1, () => 1] }),
+        task('both', ['left', 'right'], keep, { join: 'keyed', kind: 'inner', on: [() => 1, () => 1] }),
       ],
       { window: 3 },
     );

@@ -1,7 +1,10 @@
 /** The configuration of OfferWorkFlow: the keys users of the earlier Python tool have in their files, and new ones. */
 import { z } from 'zod';
 
-const url = z.url({ protocol: /^https?$/, error: 'expected a URL that starts with http:// or https://' });
+const url = z.url({
+  protocol: /^(https?|wss?)$/,
+  error: 'expected a URL that starts with http://, https://, ws:// or wss://',
+});
 const path = z.string().min(1, 'expected a path');
 
 export const OfferConfig = z.strictObject({
@@ -13,14 +16,16 @@ export const OfferConfig = z.strictObject({
   ats_url: url.optional(),
   resp_url: url.optional(),
   offer_url: url.optional(),
+  /** How the mock server is asked; where a URL is given, the URL says it. */
+  transport: z.enum(['http', 'ws']).default('http'),
   result_output_path: path,
   performance_output_path: path,
   /** Default: `result_output_path` with `.dead-letters.ndjson` after it. */
   dead_letter_path: path.optional(),
   /** The moment that days are counted to, ISO 8601; default: now. */
   as_of: z.iso.datetime({ offset: true, error: 'expected an ISO 8601 time such as 2025-03-14T21:25:33Z' }).optional(),
-  /** Requests in flight for each of the three upstreams. */
-  concurrency: z.int().min(1).max(10_000).default(64),
+  /** Requests in flight for each of the three upstreams. Default: 64 over HTTP, 512 over WebSocket. */
+  concurrency: z.int().min(1).max(10_000).optional(),
   /** The most members in flight. */
   window: z.int().min(1).max(1_000_000).optional(),
   /** Milliseconds a request may take. */

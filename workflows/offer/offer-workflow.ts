@@ -51,7 +51,10 @@ export const OfferWorkFlow = defineWorkflow({
     }),
   build: (flow, config, context) => {
     const upstream = upstreamOf(config, context);
-    const calls = { concurrency: config.concurrency, timeoutMs: config.timeout_ms };
+    const calls = {
+      ...(config.concurrency === undefined ? {} : { concurrency: config.concurrency }),
+      timeoutMs: config.timeout_ms,
+    };
     const asOf = config.as_of === undefined ? context.now() : Date.parse(config.as_of);
     return flow
       .task(
@@ -62,12 +65,12 @@ export const OfferWorkFlow = defineWorkflow({
       .task(
         'ATS Predict',
         ['Transform'],
-        requestTask({ ...calls, url: upstream.ats, body: modelInput, response: Prediction }),
+        requestTask({ ...calls, ...upstream.ats, body: modelInput, response: Prediction }),
       )
       .task(
         'RESP Predict',
         ['Transform'],
-        requestTask({ ...calls, url: upstream.resp, body: modelInput, response: Prediction }),
+        requestTask({ ...calls, ...upstream.resp, body: modelInput, response: Prediction }),
       )
       .task(
         'ATS-RESP Combiner',
@@ -77,7 +80,7 @@ export const OfferWorkFlow = defineWorkflow({
       .task(
         'Offer Recommendation',
         ['ATS-RESP Combiner'],
-        requestTask({ ...calls, url: upstream.offer, response: Offer }),
+        requestTask({ ...calls, ...upstream.offer, response: Offer }),
       )
       .task(
         'Load',

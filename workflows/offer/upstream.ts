@@ -5,14 +5,21 @@
 import type { BuildContext } from 'millrace';
 import { startMockServer, type MockServer } from 'millrace/mock-server';
 
-export interface Upstream {
+/** Where one of them is, and what it is called there: a path over HTTP, a JSON-RPC method over WebSocket. */
+export interface Endpoint {
   /** The configured URL, or how to get the mock server's. */
-  readonly ats: string | (() => Promise<string>);
-  readonly resp: string | (() => Promise<string>);
-  readonly offer: string | (() => Promise<string>);
+  readonly url: string | (() => Promise<string>);
+  readonly method?: string;
+}
+
+export interface Upstream {
+  readonly ats: Endpoint;
+  readonly resp: Endpoint;
+  readonly offer: Endpoint;
 }
 
 interface UpstreamUrls {
+  readonly transport: 'http' | 'ws';
   readonly ats_url?: string | undefined;
   readonly resp_url?: string | undefined;
   readonly offer_url?: string | undefined;
@@ -29,13 +36,17 @@ export function upstreamOf(config: UpstreamUrls, context: BuildContext): Upstrea
   context.onClose(async () => {
     await (await server)?.stop();
   });
-  const mocked =
-    (route: string): (() => Promise<string>) =>
-    async () =>
-      `${(await (server ??= start())).url}${route}`;
+  const endpoint = (given: string | undefined, path: string, method: string): Endpoint => {
+    const isSocket = given === undefined ? config.transport === 'ws' : given.startsWith('ws');
+    const mocked = async (): Promise<string> => {
+      const started = await (server ??= start());
+      return isSocket ? started.wsUrl : `${started.url}${path}`;
+    };
+    return { url: given ?? mocked, ...(isSocket ? { method } : {}) };
+  };
   return {
-    ats: config.ats_url ?? mocked('/ml/ats/predict'),
-    resp: config.resp_url ?? mocked('/ml/resp/predict'),
-    offer: config.offer_url ?? mocked('/offer/assign'),
+    ats: endpoint(config.ats_url, '/ml/ats/predict', 'ats.predict'),
+    resp: endpoint(config.resp_url, '/ml/resp/predict', 'resp.predict'),
+    offer: endpoint(config.offer_url, '/offer/assign', 'offer.assign'),
   };
 }

@@ -35,10 +35,14 @@ export function itemsOf(
     const problem = errorOf === undefined ? errorIn(item, context) : errorOf(item);
     if (problem === undefined) return { answer: item };
     return {
-      error: new UpstreamError('MILLRACE_HTTP_STATUS', `${upstream} refused a record of '${task}': ${problem.message}`, {
-        blame: 'record',
-        retryable: problem.retryable ?? false,
-      }),
+      error: new UpstreamError(
+        'MILLRACE_HTTP_STATUS',
+        `${upstream} refused a record of '${task}': ${problem.message}`,
+        {
+          blame: 'record',
+          retryable: problem.retryable ?? false,
+        },
+      ),
     };
   });
 }

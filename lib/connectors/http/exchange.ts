@@ -4,10 +4,11 @@
 import { AxiosError, CanceledError, default as axios } from 'axios';
 import type { AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import { Agent } from 'undici';
+import { directOf } from './direct.js';
 import { followRedirect, type Hop } from './redirect.js';
 import { receive, type Received } from './receive.js';
 import { unpack } from './unpack.js';
-import type { ExchangeSettings } from './undici-adapter.js';
+import type { ExchangeSettings } from './exchange-settings.js';
 
 const DEFAULT_MAX_REDIRECTS = 5;
 
@@ -30,9 +31,10 @@ export async function exchange(
 ): Promise<AxiosResponse> {
   const { maxContentLength = -1, maxRedirects = DEFAULT_MAX_REDIRECTS } = config;
   const maxBytes = maxContentLength >= 0 ? maxContentLength : settings.maxResponseBytes;
-  const cancellation = new Cancellation(config);
+  const direct = directOf(config);
+  const cancellation = direct ?? new Cancellation(config);
   try {
-    let hop = firstHop(config);
+    let hop = firstHop(config, direct?.headers);
     for (let redirects = 0; ; redirects++) {
       const received = await receive(agent, hop, maxBytes, cancellation);
       const location = received.headers['location'];
@@ -50,11 +52,11 @@ export async function exchange(
   }
 }
 
-function firstHop(config: InternalAxiosRequestConfig): Hop {
+function firstHop(config: InternalAxiosRequestConfig, more: Readonly<Record<string, string>> = {}): Hop {
   // Only `getUri` knows all about base URLs and parameters, but it costs as much as the rest of a request.
   const isPlain = config.baseURL === undefined && config.params === undefined;
   const url = new URL(isPlain ? (config.url ?? '') : axios.getUri(config));
-  const headers = config.headers.toJSON() as Record<string, string | string[]>;
+  const headers = Object.assign(config.headers.toJSON(), more);
   const names = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
   if (config.decompress !== false && !names.has('accept-encoding')) headers['accept-encoding'] = 'gzip, deflate, br';
   if (!names.has('user-agent')) headers['user-agent'] = 'millrace';
@@ -78,7 +80,11 @@ function bodyOf(config: InternalAxiosRequestConfig): Hop['body'] {
   );
 }
 
-async function settle(received: Received, maxBytes: number, config: InternalAxiosRequestConfig): Promise<AxiosResponse> {
+async function settle(
+  received: Received,
+  maxBytes: number,
+  config: InternalAxiosRequestConfig,
+): Promise<AxiosResponse> {
   const { status, statusText, headers } = received;
   const body = config.decompress === false ? received.body : await unpack(received.body, headers, maxBytes);
   const response: AxiosResponse = {

@@ -6,16 +6,19 @@
  */
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
 import type { Clock } from '../../core/ports.js';
+import { UpstreamError } from '../../core/upstream-error.js';
 import type { Attempt, Caller, CallOutcomes } from '../../stream/call.js';
 import type { CallIdentity } from '../request-identity.js';
 import type { UrlTemplate } from '../request-url.js';
+import { Direct, withDirect } from './direct.js';
 import { explainFailure, type FailureContext } from './explain-failure.js';
-import { itemsOf, type ItemError } from './batch-answer.js';
+import { itemsOf, type BatchItem, type ItemError } from './batch-answer.js';
 
 export interface HttpCallerParts<In, Out> {
   readonly client: AxiosInstance;
   readonly url: UrlTemplate;
   readonly method: string;
+  /** Without the type of the content. */
   readonly headers: Readonly<Record<string, string>>;
   /** Names of headers, or undefined where none is sent. */
   readonly keyHeader: string | undefined;
@@ -23,9 +26,14 @@ export interface HttpCallerParts<In, Out> {
   readonly sendsTrace: boolean;
   readonly identity: CallIdentity;
   readonly isIdempotent: boolean;
-  readonly responseType: 'json' | 'text';
-  readonly maxResponseBytes: number;
-  readonly maxRedirects: number;
+  /** The client is the task's own: nobody's interceptors look at its requests, and it has `shared` as its defaults. */
+  readonly isOwnClient: boolean;
+  /** What holds for every request: limits, and how answers are read. */
+  readonly shared: AxiosRequestConfig;
+  /** The header of that name alone, in the way axios wants it; empty where nothing is sent. */
+  readonly contentType: Readonly<Record<string, string>>;
+  /** Whether bodies are JSON: true unless the headers name another type. */
+  readonly sendsJson: boolean;
   readonly task: string;
   readonly clock: Clock;
   /** What is sent for a record; undefined: nothing. */
@@ -38,12 +46,13 @@ export interface HttpCallerParts<In, Out> {
 
 /** One request under way. */
 class Exchange<In> {
-  readonly abort = new AbortController();
+  readonly cancellation: Direct | AbortController;
   readonly attempts: readonly Attempt<In>[];
   wanted: number;
 
-  constructor(attempts: readonly Attempt<In>[]) {
+  constructor(attempts: readonly Attempt<In>[], cancellation: Direct | AbortController) {
     this.attempts = attempts;
+    this.cancellation = cancellation;
     this.wanted = attempts.length;
   }
 }
@@ -64,12 +73,12 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const exchange = attempt.handle;
     if (!(exchange instanceof Exchange)) return;
     attempt.handle = undefined;
-    if (--exchange.wanted === 0) exchange.abort.abort();
+    if (--exchange.wanted === 0) exchange.cancellation.abort();
   }
 
   /** Never rejects. */
   private async ask(given: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): Promise<void> {
-    const { client, batch } = this.parts;
+    const { client, batch, isOwnClient } = this.parts;
     const bodies: unknown[] = [];
     const attempts = given.filter((attempt) => {
       try {
@@ -82,11 +91,12 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     });
     const [first] = attempts;
     if (first === undefined) return;
-    const exchange = new Exchange(attempts);
+    const headers = this.headersFor(attempts);
+    const exchange = new Exchange(attempts, isOwnClient ? new Direct(headers) : new AbortController());
     for (const attempt of attempts) attempt.handle = exchange;
     let data: unknown;
     try {
-      const config = this.configOf(attempts, batch === undefined ? bodies[0] : bodies, exchange.abort.signal);
+      const config = this.configOf(exchange, batch === undefined ? bodies[0] : bodies, headers);
       ({ data } = await client.request<unknown>(config));
     } catch (error) {
       const explained = explainFailure(error, this.context);
@@ -116,7 +126,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const { attempts } = exchange;
     const items = itemsOf(answer, attempts.length, this.parts.batch?.errorOf, this.context);
     attempts.forEach((attempt, index) => {
-      const item = Array.isArray(items) ? (items[index] as (typeof items)[number]) : { error: items };
+      const item = items instanceof UpstreamError ? { error: items } : (items[index] as BatchItem);
       if (!('error' in item)) this.succeed(attempt, item.answer, outcomes);
       else if (attempt.handle !== undefined) {
         attempt.handle = undefined;
@@ -134,22 +144,23 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     }
   }
 
-  private configOf(attempts: readonly Attempt<In>[], body: unknown, signal: AbortSignal): AxiosRequestConfig {
-    const { url, method, responseType, maxResponseBytes, maxRedirects } = this.parts;
+  private configOf(
+    { attempts, cancellation }: Exchange<In>,
+    body: unknown,
+    headers: Record<string, string>,
+  ): AxiosRequestConfig {
+    const { url, method, contentType, sendsJson, shared } = this.parts;
     const { call } = attempts[0] as Attempt<In>;
-    const config: AxiosRequestConfig = {
-      url: url.fill(call.record),
-      method,
-      headers: this.headersFor(attempts),
-      signal,
-      responseType,
-      // Else a body that is cut off would pass as text.
-      transitional: { silentJSONParsing: false },
-      maxContentLength: maxResponseBytes,
-      maxRedirects,
-    };
-    if (body !== undefined) config.data = body;
-    return config;
+    const config: AxiosRequestConfig = { url: url.fill(call.record), method };
+    // Text is JSON too; axios would send it as it is where it happens to parse.
+    if (body !== undefined) config.data = typeof body === 'string' && sendsJson ? JSON.stringify(body) : body;
+    if (cancellation instanceof Direct) {
+      // Only of an object axios knows by itself that it is JSON.
+      const isKnown = typeof body === 'object' && body !== null && contentType['content-type'] === 'application/json';
+      if (!isKnown) config.headers = contentType;
+      return withDirect(config, cancellation);
+    }
+    return Object.assign(config, shared, { headers: { ...contentType, ...headers }, signal: cancellation.signal });
   }
 
   private headersFor(attempts: readonly Attempt<In>[]): Record<string, string> {
@@ -157,7 +168,8 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const { lineage } = (attempts[0] as Attempt<In>).call;
     const sent: Record<string, string> = { ...headers };
     if (keyHeader !== undefined) {
-      sent[keyHeader] = attempts.length === 1 ? identity.key(lineage) : identity.keys(attempts.map(({ call }) => call.lineage));
+      sent[keyHeader] =
+        attempts.length === 1 ? identity.key(lineage) : identity.keys(attempts.map(({ call }) => call.lineage));
     }
     if (correlationHeader !== undefined) sent[correlationHeader] = identity.correlationId(lineage);
     if (sendsTrace) sent['traceparent'] = identity.traceparent(lineage);

@@ -10,6 +10,7 @@ import type { AxiosAdapter } from 'axios';
 import type { Agent } from 'undici';
 import { MillraceError, describeValue } from '../../core/errors.js';
 import { checkCount, checkKeys } from '../../stream/policy.js';
+import type { ExchangeSettings } from './exchange-settings.js';
 
 export interface UndiciAdapterOptions {
   /** The most connections an origin. Default 64. */
@@ -20,12 +21,6 @@ export interface UndiciAdapterOptions {
   readonly connectTimeoutMs?: number;
   /** Headers that stay with the origin they were meant for, beside authorization, cookie, proxy-authorization, x-api-key. */
   readonly credentialHeaders?: readonly string[];
-}
-
-/** What an exchange needs to know, resolved. */
-export interface ExchangeSettings {
-  readonly maxResponseBytes: number;
-  readonly credentialHeaders: ReadonlySet<string>;
 }
 
 /** Give it to `axios.create({ adapter })`; whoever makes one closes it. */

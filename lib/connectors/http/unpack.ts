@@ -12,10 +12,10 @@ import { tooLarge } from './receive.js';
 type Unpacker = (packed: InputType, options: ZlibOptions) => Promise<Buffer>;
 
 const UNPACKERS: Readonly<Record<string, Unpacker>> = {
-  gzip: promisify(gunzip) as Unpacker,
-  'x-gzip': promisify(gunzip) as Unpacker,
-  deflate: promisify(inflate) as Unpacker,
-  br: promisify(brotliDecompress) as Unpacker,
+  gzip: promisify(gunzip),
+  'x-gzip': promisify(gunzip),
+  deflate: promisify(inflate),
+  br: promisify(brotliDecompress),
 };
 
 /** Servers nest encodings at most once or twice; a hundred of them is an attack. */

@@ -5,32 +5,30 @@
 import { describeValue } from '../../core/errors.js';
 import type { IncomingReply, OutgoingCall, RemoteError, WebSocketCodec } from './codec.js';
 
-export const jsonRpcCodec: WebSocketCodec = {
-  encode: ({ id, method, params, key, traceparent }: OutgoingCall): string => {
-    let text = `{"jsonrpc":"2.0","method":${quoted(method)},"params":${paramsText(params)}`;
-    if (key !== undefined) text += `,${quoted(key.name)}:"${key.value}"`;
-    if (traceparent !== undefined) text += `,"traceparent":"${traceparent}"`;
-    return `${text},"id":${id}}`;
-  },
-
-  frame: (calls) => (calls.length === 1 ? (calls[0] as string) : `[${calls.join(',')}]`),
-
-  decode: (message) => {
-    const value = JSON.parse(message) as unknown;
-    return Array.isArray(value) ? value.map(readReply) : [readReply(value)];
-  },
-};
-
-const quotedNames = new Map<string, string>();
-
-/** Names of methods and members are few and come from the configuration. */
-function quoted(name: string): string {
-  let text = quotedNames.get(name);
-  if (text === undefined) {
-    text = JSON.stringify(name);
-    quotedNames.set(name, text);
-  }
-  return text;
+export function jsonRpcCodec(): WebSocketCodec {
+  // Names of methods and members are few and come from the configuration.
+  const quotedNames = new Map<string, string>();
+  const quoted = (name: string): string => {
+    let text = quotedNames.get(name);
+    if (text === undefined) {
+      text = JSON.stringify(name);
+      quotedNames.set(name, text);
+    }
+    return text;
+  };
+  return {
+    encode: ({ id, method, params, key, traceparent }: OutgoingCall): string => {
+      let text = `{"jsonrpc":"2.0","method":${quoted(method)},"params":${paramsText(params)}`;
+      if (key !== undefined) text += `,${quoted(key.name)}:"${key.value}"`;
+      if (traceparent !== undefined) text += `,"traceparent":"${traceparent}"`;
+      return `${text},"id":${id}}`;
+    },
+    frame: (calls) => (calls.length === 1 ? (calls[0] as string) : `[${calls.join(',')}]`),
+    decode: (message) => {
+      const value = JSON.parse(message) as unknown;
+      return Array.isArray(value) ? value.map(readReply) : [readReply(value)];
+    },
+  };
 }
 
 /** The standard knows no parameters but arrays and objects: anything else goes as the only one of a list. */

@@ -42,7 +42,7 @@ export function resolveWebSocketOptions(given: WebSocketOptions = {}): WebSocket
     connectTimeoutMs: 10_000,
     reconnectMs: 100,
     maxReconnectMs: 5000,
-    codec: jsonRpcCodec,
+    codec: jsonRpcCodec(),
     ...given,
   };
   checkCount('websocket.sockets', settings.sockets);

@@ -1,0 +1,20 @@
+/** Whether nobody has to be told how much an upstream takes. */
+import type { BenchCase } from '../case.js';
+import { compareRates, roundsOf } from '../harness.js';
+
+export const adaptiveVsBestFixed: BenchCase = {
+  name: 'adaptive-vs-best-fixed',
+  description: 'concurrency that finds itself, against the best fixed number for an upstream with a hidden limit',
+  goal: { on: 'ratio', is: 'at least', than: 0.9 },
+  run: (settings) => {
+    const records = settings.isQuick ? 3_000 : 8_000;
+    return compareRates(
+      {
+        ours: { side: 'adaptive-auto', title: 'auto', records, warmUpRecords: 2_000 },
+        theirs: { side: 'adaptive-fixed', title: 'best fixed', records: records, warmUpRecords: 2_000 },
+        rounds: roundsOf(settings),
+      },
+      settings,
+    );
+  },
+};

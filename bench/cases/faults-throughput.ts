@@ -1,0 +1,20 @@
+/** What a bad upstream costs the records that it does not hit. */
+import type { BenchCase } from '../case.js';
+import { compareRates, roundsOf } from '../harness.js';
+
+export const faultsThroughput: BenchCase = {
+  name: 'faults-throughput',
+  description: 'requests over HTTP with 5 % errors and a p99 of ten medians, against the same upstream without faults',
+  goal: { on: 'ratio', is: 'at least', than: 0.8 },
+  run: (settings) => {
+    const records = settings.isQuick ? 3_000 : 15_000;
+    return compareRates(
+      {
+        ours: { side: 'faults-some', title: '5 % errors and a tail', records, warmUpRecords: 3_000 },
+        theirs: { side: 'faults-none', title: 'no faults', records: records, warmUpRecords: 3_000 },
+        rounds: roundsOf(settings),
+      },
+      settings,
+    );
+  },
+};

@@ -1,0 +1,19 @@
+/** Our bridge with one thread, by itself: records in, records out, pulled from an iterable. */
+import { workerOperator } from 'millrace';
+import type { SideRun } from '../sides.js';
+import { echo, samples } from '../thread-work.js';
+
+export const run: SideRun = (records) => {
+  let checksum = 0;
+  return new Promise((resolve, reject) => {
+    workerOperator(echo, { threads: 1 })(samples(records)).subscribe({
+      next: ({ value }) => {
+        checksum += value;
+      },
+      complete: () => {
+        resolve(checksum);
+      },
+      error: reject,
+    });
+  });
+};

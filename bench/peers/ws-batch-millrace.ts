@@ -1,0 +1,15 @@
+/** Calls over one WebSocket, up to 64 a message. */
+import { askAll } from '../ask-workflow.js';
+import { BATCH, BATCHED_IN_FLIGHT } from '../call-work.js';
+import { mockUpstream } from '../mock-upstream.js';
+import type { SideRun } from '../sides.js';
+
+export const run: SideRun = async (records) => {
+  const { wsUrl } = await mockUpstream();
+  return askAll(records, {
+    url: wsUrl,
+    method: 'ats.predict',
+    concurrency: BATCHED_IN_FLIGHT,
+    websocket: { sockets: 1, maxBatch: BATCH },
+  });
+};

@@ -1,0 +1,6 @@
+/** What an exchange needs to know of its adapter, resolved. */
+export interface ExchangeSettings {
+  readonly maxResponseBytes: number;
+  /** Names of headers in lower case that stay with the origin they were meant for. */
+  readonly credentialHeaders: ReadonlySet<string>;
+}

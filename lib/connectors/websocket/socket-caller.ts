@@ -1,0 +1,310 @@
+/**
+ * Calls over a small pool of WebSockets: pipelined, batched into one message a turn of the event loop, replies matched
+ * by id in any order.
+ *
+ * Promises: calls that wait to be sent are bounded by the task's concurrency, bytes by `maxBufferedBytes`; replies to
+ * ids that were never sent, sent twice or given up on are counted and dropped; what a lost connection leaves unanswered
+ * fails as one cause and is sent again by the retry policy, with the same idempotency key; where one of several calls
+ * made the connection fail, each is sent again alone, so that only the culprit pays.
+ */
+import type { Clock } from '../../core/ports.js';
+import type { Attempt, Caller, CallOutcomes, CancelReason } from '../../stream/call.js';
+import type { CallIdentity } from '../request-identity.js';
+import type { IncomingReply } from './codec.js';
+import { IdRing } from './id-ring.js';
+import { lossError, remoteError } from './socket-errors.js';
+import { SocketLink, type LinkEnd, type LinkHandlers } from './socket-link.js';
+import type { WebSocketSettings } from './web-socket-options.js';
+
+export interface SocketCallerParts<In, Out> {
+  readonly url: string;
+  /** For messages. */
+  readonly upstream: string;
+  readonly task: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly settings: WebSocketSettings;
+  readonly maxPayloadBytes: number;
+  readonly keyName: string | undefined;
+  readonly sendsTrace: boolean;
+  readonly identity: CallIdentity;
+  readonly isIdempotent: boolean;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly bodyOf: (attempt: Attempt<In>) => unknown;
+  readonly read: (answer: unknown) => Out;
+}
+
+/** Connections lost under a call until it is sent alone. */
+const SUSPECT_AFTER = 2;
+/** Connections for calls that are sent alone. */
+const LONE_SOCKETS = 4;
+/** Calls given up on whose late reply is still told from a duplicate. */
+const REMEMBERED = 8192;
+
+export class SocketCaller<In, Out> implements Caller<In, Out> {
+  readonly counts = {
+    connections: 0,
+    lostConnections: 0,
+    lateReplies: 0,
+    duplicateReplies: 0,
+    unknownReplies: 0,
+    unreadable: 0,
+    sentAlone: 0,
+  };
+  private readonly parts: SocketCallerParts<In, Out>;
+  private outcomes: CallOutcomes<In, Out> | undefined;
+  private readonly links = new Set<SocketLink<In>>();
+  private readonly lone = new Set<SocketLink<In>>();
+  /** To be sent, in order; those that are over meanwhile are passed over. */
+  private outbox: Attempt<In>[] = [];
+  private sentFrom = 0;
+  private suspects: Attempt<In>[] = [];
+  private readonly forgotten = new IdRing(REMEMBERED);
+  private nextId = 1;
+  /** Connections refused or broken in a row, and the wait until the next may be made. */
+  private failures = 0;
+  private cancelBackoff: (() => void) | undefined;
+  private isFlushDue = false;
+  private isClosed = false;
+  private readonly handlers: LinkHandlers<In> = {
+    onOpen: () => {
+      this.counts.connections++;
+      this.failures = 0;
+      this.flush();
+    },
+    onMessage: (text, link) => {
+      this.receive(text, link);
+    },
+    onDrain: () => {
+      this.flush();
+    },
+    onEnd: (link, end) => {
+      this.lose(link, end);
+    },
+  };
+
+  constructor(parts: SocketCallerParts<In, Out>) {
+    this.parts = parts;
+  }
+
+  start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void {
+    this.outcomes = outcomes;
+    for (const attempt of attempts) {
+      if (attempt.call.losses >= SUSPECT_AFTER) this.suspects.push(attempt);
+      else this.outbox.push(attempt);
+    }
+    if (this.isFlushDue) return;
+    this.isFlushDue = true;
+    // What is started in one turn travels together.
+    this.parts.clock.defer(() => {
+      this.isFlushDue = false;
+      this.flush();
+    });
+  }
+
+  cancel(attempt: Attempt<In>, reason: CancelReason): void {
+    const id = attempt.handle;
+    if (typeof id !== 'number') return;
+    attempt.handle = undefined;
+    for (const link of [...this.links, ...this.lone]) {
+      if (!link.pending.delete(id)) continue;
+      this.forgotten.add(id);
+      // Nothing at all came back since it was sent: half-open, or a message that drips without end.
+      if (reason === 'timeout' && link.lastMessageAtMs < attempt.startedAtMs) {
+        link.drop('broken', new Error('nothing came over the connection while a call timed out'));
+      } else if (this.lone.has(link)) this.flush();
+      return;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.cancelBackoff?.();
+    await Promise.all([...this.links, ...this.lone].map((link) => link.close()));
+  }
+
+  private get waiting(): number {
+    return this.outbox.length - this.sentFrom;
+  }
+
+  /** Sends what may be sent, and connects where nothing can be. */
+  private flush(): void {
+    if (this.isClosed) return;
+    this.sendSuspects();
+    while (this.waiting > 0) {
+      const link = this.idlest();
+      if (link === undefined) break;
+      this.sendBatch(link);
+    }
+    if (this.waiting > 0 && this.links.size < this.parts.settings.sockets)
+      this.connect(this.links, this.parts.settings.sockets);
+    // The array is used as a queue; what was sent is cut off in one go, not one by one.
+    if (this.sentFrom > 0) {
+      this.outbox = this.waiting === 0 ? [] : this.outbox.slice(this.sentFrom);
+      this.sentFrom = 0;
+    }
+  }
+
+  /** The open connection with room and the fewest unanswered calls. */
+  private idlest(): SocketLink<In> | undefined {
+    let best: SocketLink<In> | undefined;
+    for (const link of this.links) {
+      if (link.hasRoom && (best === undefined || link.pending.size < best.pending.size)) best = link;
+    }
+    return best;
+  }
+
+  private sendBatch(link: SocketLink<In>): void {
+    const { codec, maxBatch } = this.parts.settings;
+    const most = codec.frame === undefined ? 1 : maxBatch;
+    const calls: string[] = [];
+    while (calls.length < most && this.waiting > 0) {
+      const attempt = this.outbox[this.sentFrom++] as Attempt<In>;
+      const text = this.encode(attempt, link);
+      if (text !== undefined) calls.push(text);
+    }
+    if (calls.length > 0) link.send(codec.frame?.(calls) ?? (calls[0] as string));
+  }
+
+  /** Each of them has a connection to itself until it is answered. */
+  private sendSuspects(): void {
+    const { codec } = this.parts.settings;
+    this.suspects = this.suspects.filter((attempt) => !attempt.isOver);
+    for (const link of this.lone) {
+      while (link.isOpen && link.pending.size === 0 && this.suspects.length > 0) {
+        const attempt = this.suspects.shift() as Attempt<In>;
+        const text = this.encode(attempt, link);
+        if (text === undefined) continue;
+        this.counts.sentAlone++;
+        link.send(codec.frame?.([text]) ?? text);
+      }
+    }
+    if (this.suspects.length > 0) this.connect(this.lone, Math.min(LONE_SOCKETS, this.suspects.length));
+  }
+
+  /** The text of a call, entered as unanswered; undefined where it is over or cannot be written. */
+  private encode(attempt: Attempt<In>, link: SocketLink<In>): string | undefined {
+    if (attempt.isOver) return undefined;
+    const { method, keyName, sendsTrace, identity, settings, bodyOf } = this.parts;
+    const { lineage } = attempt.call;
+    const id = this.nextId++;
+    let text: string;
+    try {
+      text = settings.codec.encode({
+        id,
+        method,
+        params: bodyOf(attempt),
+        key: keyName === undefined ? undefined : { name: keyName, value: identity.key(lineage) },
+        traceparent: sendsTrace ? identity.traceparent(lineage) : undefined,
+      });
+    } catch (error) {
+      this.outcomes?.fail(attempt, error);
+      return undefined;
+    }
+    attempt.handle = id;
+    link.pending.set(id, attempt);
+    return text;
+  }
+
+  private connect(pool: Set<SocketLink<In>>, most: number): void {
+    if (this.cancelBackoff !== undefined || this.isClosed) return;
+    const { url, headers, settings, maxPayloadBytes, clock } = this.parts;
+    while (pool.size < most)
+      pool.add(new SocketLink({ url, headers, settings, maxPayloadBytes, clock }, this.handlers));
+  }
+
+  private receive(text: string, link: SocketLink<In>): void {
+    let replies: readonly IncomingReply[];
+    try {
+      replies = this.parts.settings.codec.decode(text);
+    } catch (error) {
+      this.counts.unreadable++;
+      link.drop('garbage', error);
+      return;
+    }
+    for (const reply of replies) {
+      const { id } = reply;
+      if (id === undefined) {
+        // Something of what was sent could not be read over there, and nobody says which call it was.
+        this.counts.unreadable++;
+        link.drop('garbage', new Error(reply.error?.message ?? 'a reply without an id'));
+        return;
+      }
+      const attempt = link.pending.get(id);
+      if (attempt === undefined) this.countStray(id);
+      else {
+        link.pending.delete(id);
+        attempt.handle = undefined;
+        attempt.call.losses = 0;
+        this.deliver(attempt, reply);
+      }
+    }
+    if (this.lone.has(link)) this.sendSuspects();
+  }
+
+  private deliver(attempt: Attempt<In>, { result, error }: IncomingReply): void {
+    if (error !== undefined) {
+      this.outcomes?.fail(attempt, remoteError(error, this.parts));
+      return;
+    }
+    let output: Out;
+    try {
+      output = this.parts.read(result);
+    } catch (refused) {
+      this.outcomes?.fail(attempt, refused);
+      return;
+    }
+    this.outcomes?.succeed(attempt, output);
+  }
+
+  private countStray(id: number): void {
+    if (this.forgotten.take(id)) this.counts.lateReplies++;
+    else if (id > 0 && id < this.nextId) this.counts.duplicateReplies++;
+    else this.counts.unknownReplies++;
+  }
+
+  private lose(link: SocketLink<In>, end: LinkEnd): void {
+    const isLone = this.lone.delete(link);
+    this.links.delete(link);
+    if (this.isClosed) return;
+    if (end.wasOpen) this.counts.lostConnections++;
+    const unanswered = [...link.pending.values()];
+    link.pending.clear();
+    for (const attempt of unanswered) {
+      attempt.handle = undefined;
+      attempt.call.losses++;
+    }
+    const isOurDoing = end.why === 'limit' || end.why === 'garbage';
+    if (!isOurDoing) this.backOff();
+    if (isOurDoing && unanswered.length > 1) this.suspects.push(...unanswered);
+    else {
+      const error = lossError(end, this.parts);
+      for (const attempt of unanswered) this.outcomes?.fail(attempt, error);
+      if (!end.wasOpen) this.failWaiting(isLone, error);
+    }
+    this.flush();
+  }
+
+  /** Nothing can be sent and nothing is being connected: what waits learns why now, not by a timeout. */
+  private failWaiting(isLone: boolean, error: unknown): void {
+    if ((isLone ? this.lone : this.links).size > 0) return;
+    const failed = isLone ? this.suspects : this.outbox.slice(this.sentFrom);
+    if (isLone) this.suspects = [];
+    else {
+      this.outbox = [];
+      this.sentFrom = 0;
+    }
+    for (const attempt of failed) if (!attempt.isOver) this.outcomes?.fail(attempt, error);
+  }
+
+  private backOff(): void {
+    if (this.cancelBackoff !== undefined) return;
+    const { reconnectMs, maxReconnectMs } = this.parts.settings;
+    const bound = Math.min(maxReconnectMs, reconnectMs * 2 ** this.failures++);
+    this.cancelBackoff = this.parts.clock.schedule(this.parts.random() * bound, () => {
+      this.cancelBackoff = undefined;
+      this.flush();
+    });
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * One WebSocket connection to an upstream, and the calls on it that have no reply yet.
+ *
+ * Promises: `onEnd` is called once, with everything that was unanswered; a connection that is silent is asked whether it
+ * is there, and given up if it is not; messages above the limit are never taken in, and nothing is compressed.
+ */
+import type { IncomingMessage } from 'node:http';
+import { WebSocket, type RawData } from 'ws';
+import type { Clock } from '../../core/ports.js';
+import type { Attempt } from '../../stream/call.js';
+import type { WebSocketSettings } from './web-socket-options.js';
+
+export interface LinkHandlers<In> {
+  readonly onOpen: () => void;
+  readonly onMessage: (text: string, link: SocketLink<In>) => void;
+  /** There is room in the send buffer again. */
+  readonly onDrain: () => void;
+  readonly onEnd: (link: SocketLink<In>, end: LinkEnd) => void;
+}
+
+/** Why a connection is over. */
+export interface LinkEnd {
+  readonly wasOpen: boolean;
+  /** `limit`: a message was too large; `garbage`: one could not be read; otherwise it broke, or was never made. */
+  readonly why: 'limit' | 'garbage' | 'broken' | 'refused';
+  readonly error: unknown;
+  /** What the handshake was answered with, where that was not an upgrade. */
+  readonly response?: { readonly status: number; readonly retryAfter: unknown };
+}
+
+export interface LinkParts {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly maxPayloadBytes: number;
+  readonly settings: WebSocketSettings;
+  readonly clock: Clock;
+}
+
+const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+const CLOSE_WITHIN_MS = 500;
+
+export class SocketLink<In> {
+  /** Unanswered, by id. */
+  readonly pending = new Map<number, Attempt<In>>();
+  lastMessageAtMs = -Infinity;
+  private readonly parts: LinkParts;
+  private readonly handlers: LinkHandlers<In>;
+  private readonly socket: WebSocket;
+  private lastHeardMs: number;
+  private cancelHeartbeat: (() => void) | undefined;
+  private end: Partial<LinkEnd> = {};
+  private wasOpen = false;
+  private isOver = false;
+
+  constructor(parts: LinkParts, handlers: LinkHandlers<In>) {
+    const { url, headers, maxPayloadBytes, settings, clock } = parts;
+    this.parts = parts;
+    this.handlers = handlers;
+    this.lastHeardMs = clock.monotonicMs();
+    this.socket = new WebSocket(url, {
+      headers,
+      maxPayload: maxPayloadBytes,
+      // A frame of a few kilobytes can inflate to many megabytes, and packing costs more than it saves in a data centre.
+      perMessageDeflate: false,
+      handshakeTimeout: settings.connectTimeoutMs,
+      followRedirects: false,
+    });
+    this.listen();
+  }
+
+  get isOpen(): boolean {
+    return !this.isOver && this.socket.readyState === WebSocket.OPEN;
+  }
+
+  /** Whether another message may be queued. */
+  get hasRoom(): boolean {
+    return this.isOpen && this.socket.bufferedAmount < this.parts.settings.maxBufferedBytes;
+  }
+
+  send(text: string): void {
+    // Only the message that fills the buffer asks to be told when it has gone.
+    if (this.socket.bufferedAmount + text.length < this.parts.settings.maxBufferedBytes) this.socket.send(text);
+    else {
+      this.socket.send(text, () => {
+        this.handlers.onDrain();
+      });
+    }
+  }
+
+  /** Ends it at once: what is pending is lost. */
+  drop(why: LinkEnd['why'], error: unknown): void {
+    this.end = { why, error, ...this.end };
+    this.socket.terminate();
+  }
+
+  /** Ends it in good order; resolves when the socket is closed. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.socket.readyState === WebSocket.CLOSED) {
+        resolve();
+        return;
+      }
+      const timer = setTimeout(() => {
+        this.socket.terminate();
+      }, CLOSE_WITHIN_MS);
+      this.socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      if (this.socket.readyState === WebSocket.CONNECTING) this.socket.terminate();
+      else this.socket.close(1000);
+    });
+  }
+
+  private listen(): void {
+    const { socket, parts, handlers } = this;
+    socket.on('open', () => {
+      this.wasOpen = true;
+      this.heard();
+      this.watch(parts.settings.pingAfterMs);
+      handlers.onOpen();
+    });
+    socket.on('message', (data: RawData) => {
+      this.heard();
+      this.lastMessageAtMs = this.lastHeardMs;
+      handlers.onMessage(textOf(data), this);
+    });
+    socket.on('pong', this.heard);
+    socket.on('ping', this.heard);
+    socket.on('unexpected-response', (request, response: IncomingMessage) => {
+      response.resume();
+      request.destroy();
+      const status = response.statusCode ?? 0;
+      this.finish({
+        why: 'refused',
+        error: new Error(`the handshake was answered with status ${status}`),
+        response: { status, retryAfter: response.headers['retry-after'] },
+      });
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === TOO_LARGE ? 'limit' : this.wasOpen ? 'broken' : 'refused';
+      this.end = { why, error, ...this.end };
+    });
+    socket.on('close', (code: number) => {
+      this.finish({ why: 'broken', error: new Error(`the connection was closed with code ${code}`), ...this.end });
+    });
+  }
+
+  private readonly heard = (): void => {
+    this.lastHeardMs = this.parts.clock.monotonicMs();
+  };
+
+  /** A half-open connection gives no event at all, so silence is broken by a ping. */
+  private watch(delayMs: number): void {
+    const { clock, settings } = this.parts;
+    this.cancelHeartbeat = clock.schedule(delayMs, () => {
+      const silentMs = clock.monotonicMs() - this.lastHeardMs;
+      if (silentMs < settings.pingAfterMs) {
+        this.watch(settings.pingAfterMs - silentMs);
+        return;
+      }
+      const askedAtMs = clock.monotonicMs();
+      this.socket.ping();
+      this.cancelHeartbeat = clock.schedule(settings.pongWithinMs, () => {
+        if (this.lastHeardMs >= askedAtMs) this.watch(settings.pingAfterMs);
+        else
+          this.drop('broken', new Error(`the connection is silent, also to a ping, for ${settings.pongWithinMs} ms`));
+      });
+    });
+  }
+
+  private finish(end: Omit<LinkEnd, 'wasOpen'>): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.cancelHeartbeat?.();
+    this.handlers.onEnd(this, { ...end, wasOpen: this.wasOpen });
+  }
+}
+
+function textOf(data: RawData): string {
+  if (Buffer.isBuffer(data)) return data.toString('utf8');
+  return Array.isArray(data) ? Buffer.concat(data).toString('utf8') : Buffer.from(data).toString('utf8');
+}

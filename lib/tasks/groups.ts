@@ -1,0 +1,104 @@
+/**
+ * The groups of an aggregate: one state a key, in the order in which the keys first appeared.
+ * Promise: never more than `maxKeys`; each state is released as its result is made.
+ */
+import { FatalTaskError, describeThrown } from '../core/errors.js';
+import { Rejected, type Skip } from '../core/record.js';
+import type { Reader } from '../stream/reader.js';
+
+/** How records are folded. `State` may be changed in place by `add` and `merge`, which return it. */
+export interface Aggregate<In, Key, State, Out> {
+  /** Default: everything is one group, with the key `undefined`. */
+  readonly key?: (record: In) => Key;
+  readonly init: (key: Key) => State;
+  readonly add: (state: State, record: In) => State;
+  /** Two states of one key into one; `left` saw the earlier records. */
+  readonly merge?: (left: State, right: State) => State;
+  /** The result of one key, or `skip(reason)`. */
+  readonly finish: (state: State, key: Key) => Out | Skip;
+}
+
+/** How many groups are finished between two looks at the credits. */
+const FINISH_CHUNK = 256;
+
+export class Groups<In, Key, State, Out> {
+  private readonly aggregate: Aggregate<In, Key, State, Out>;
+  private readonly maxKeys: number;
+  private readonly task: string;
+  private readonly states = new Map<Key, State>();
+
+  constructor(aggregate: Aggregate<In, Key, State, Out>, maxKeys: number, task: string) {
+    this.aggregate = aggregate;
+    this.maxKeys = maxKeys;
+    this.task = task;
+  }
+
+  add(record: In): void {
+    const { aggregate, states } = this;
+    const key = aggregate.key === undefined ? (undefined as Key) : aggregate.key(record);
+    let state = states.get(key);
+    if (state === undefined && !states.has(key)) {
+      this.checkRoom();
+      state = aggregate.init(key);
+    }
+    states.set(key, aggregate.add(state as State, record));
+  }
+
+  /** Adds a partial state of later records. */
+  merge(key: Key, right: State): void {
+    const { aggregate, states } = this;
+    const left = states.get(key);
+    if (left === undefined && !states.has(key)) {
+      this.checkRoom();
+      states.set(key, right);
+      return;
+    }
+    try {
+      states.set(key, (aggregate.merge as (left: State, right: State) => State)(left as State, right));
+    } catch (error) {
+      // There is no one record to blame, and without the part the result would be wrong.
+      throw new FatalTaskError('MILLRACE_TASK', `\`merge\` of '${this.task}' failed: ${describeThrown(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  clear(): void {
+    this.states.clear();
+  }
+
+  /** The results; `check` looks at each before it leaves. */
+  results(check: (result: Out | Skip) => Out | Skip): Reader<Out | Skip | Rejected> {
+    const { states, aggregate } = this;
+    const entries = states.entries();
+    return {
+      read: (max) => {
+        const finished: (Out | Skip | Rejected)[] = [];
+        while (finished.length < Math.min(max, FINISH_CHUNK)) {
+          const step = entries.next();
+          if (step.done === true) break;
+          const [key, state] = step.value;
+          // Each state is released as its result is made: the peak is the states, not states and results.
+          states.delete(key);
+          try {
+            finished.push(check(aggregate.finish(state, key)));
+          } catch (error) {
+            finished.push(new Rejected({ key, state }, error));
+          }
+        }
+        return finished.length > 0 ? finished : null;
+      },
+      close: () => {
+        states.clear();
+      },
+    };
+  }
+
+  private checkRoom(): void {
+    if (this.states.size < this.maxKeys) return;
+    throw new FatalTaskError(
+      'MILLRACE_AGGREGATE_OVERFLOW',
+      `'${this.task}' holds ${this.maxKeys} keys, and another came. Raise \`maxKeys\`, or choose a coarser key`,
+    );
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * The light door, for modules that threads load: what they need to say where they live and to skip a record, without the
+ * engine, so that a thread starts fast.
+ */
+export {
+  threadAggregate,
+  threadFactory,
+  threadFunction,
+  type Threadable,
+  type ThreadFunctionOptions,
+} from './core/thread-function.js';
+export { skip, type Skip } from './core/record.js';
+export type { ThreadContext } from './core/loaded-job.js';

@@ -1,0 +1,210 @@
+/**
+ * Who works on what: gives the chunks of all open jobs to the threads of a pool, and their answers to the clients.
+ *
+ * Promises: no thread has more than its credits outstanding; jobs take turns; a record that cannot be sent, or that kills
+ * its thread, fails alone and is answered once; nothing is delivered for a job that was closed.
+ */
+
+import type { Chunk, ChunkResult, Ending } from '../core/executor.js';
+import { judge, slice } from './after-death.js';
+import { DeadlineWatch } from './deadline-watch.js';
+import { unpackError } from './error-wire.js';
+import { CREDITS, packLineages, type WireEnding, type WireResult } from './protocol.js';
+import type { Position, Posted, Thread } from './thread.js';
+import { deathError, fruitlessError, lostState, timeoutError, uncloneableRecord } from './thread-errors.js';
+import type { Rerun, ThreadJob } from './thread-job.js';
+import type { ThreadPool } from './thread-pool.js';
+
+/** So many deaths in a row without one answer mean that threads cannot work at all. */
+const MAX_FRUITLESS_DEATHS = 6;
+
+export class Dispatcher {
+  private readonly pool: ThreadPool;
+  private readonly nextNumber: () => number;
+  private readonly jobs: ThreadJob[] = [];
+  private readonly deadlines = new DeadlineWatch();
+  /** Which job is asked first. */
+  private turn = 0;
+  private fruitlessDeaths = 0;
+  private isScheduling = false;
+  private isDue = false;
+
+  /** @param nextNumber gives numbers for chunks that were never used before. */
+  constructor(pool: ThreadPool, nextNumber: () => number) {
+    this.pool = pool;
+    this.nextNumber = nextNumber;
+  }
+
+  /** Records that wait for a thread. */
+  get queued(): number {
+    return this.jobs.reduce((sum, job) => sum + job.queued, 0);
+  }
+
+  add(job: ThreadJob): void {
+    this.jobs.push(job);
+  }
+
+  remove(job: ThreadJob): void {
+    job.isClosed = true;
+    const at = this.jobs.indexOf(job);
+    if (at >= 0) this.jobs.splice(at, 1);
+    for (const thread of this.pool.threads) thread.closeJob(job);
+  }
+
+  close(): void {
+    for (const job of this.jobs.splice(0)) job.isClosed = true;
+    this.deadlines.stop();
+  }
+
+  /** Gives work to every thread that has a credit. Safe to call from anywhere, any number of times. */
+  readonly schedule = (): void => {
+    this.isDue = true;
+    if (this.isScheduling) return;
+    this.isScheduling = true;
+    try {
+      while (this.isDue && !this.pool.isStopped) {
+        this.isDue = false;
+        // Idle threads first, then those with one chunk under way.
+        for (let outstanding = 0; outstanding < CREDITS; outstanding++) {
+          for (const thread of this.pool.threads) {
+            if (thread.isReady && thread.outstanding.length === outstanding && this.feed(thread)) this.isDue = true;
+          }
+        }
+      }
+      if (!this.pool.isStopped) this.startForWaiting();
+    } finally {
+      this.isScheduling = false;
+    }
+  };
+
+  done(thread: Thread, number: number, { outputs, endings, between, elapsedMs }: WireResult): void {
+    let totalMs = 0;
+    for (const ms of elapsedMs) totalMs += ms;
+    const posted = thread.answered(number, totalMs);
+    if (posted === undefined) return;
+    this.fruitlessDeaths = 0;
+    const { job, chunk } = posted;
+    job.sizer.measured(totalMs, chunk.records.length);
+    // The next chunk is on its way before this one is dealt with, or the thread would wait for us.
+    this.schedule();
+    const unpacked = endings.length === 0 ? NONE : endings.map(unpackEnding);
+    deliver(job, chunk, { outputs, endings: unpacked, between, elapsedMs });
+    this.schedule();
+  }
+
+  /** A job as a whole cannot go on. */
+  failed(thread: Thread, id: number, number: number, error: unknown): void {
+    this.jobs.find((job) => job.id === id)?.fail(error);
+    thread.answered(number, 0);
+    this.schedule();
+  }
+
+  died(thread: Thread): void {
+    if (++this.fruitlessDeaths >= MAX_FRUITLESS_DEATHS) {
+      const error = fruitlessError(thread, this.fruitlessDeaths);
+      for (const job of [...this.jobs]) job.fail(error);
+      return;
+    }
+    for (const job of [...this.jobs]) if (thread.hasState(job)) job.fail(lostState(job, thread));
+    const position = thread.stoppedAt ?? thread.position();
+    for (const posted of thread.outstanding) this.afterDeath(posted, position, thread);
+    this.schedule();
+  }
+
+  /** Gives the thread one chunk of the job whose turn it is. */
+  private feed(thread: Thread): boolean {
+    const { length } = thread.outstanding;
+    if (thread.stoppedAt !== undefined || thread.outstanding.some(({ isSuspect }) => isSuspect)) return false;
+    for (let i = 0; i < this.jobs.length; i++) {
+      const job = this.jobs[(this.turn + i) % this.jobs.length] as ThreadJob;
+      if (job.isClosed || (job.slot !== undefined && this.pool.at(job.slot) !== thread)) continue;
+      const next = job.next(length);
+      if (next === undefined) continue;
+      this.turn += i + 1;
+      this.hand(thread, job, next);
+      return true;
+    }
+    return false;
+  }
+
+  private hand(thread: Thread, job: ThreadJob, { chunk, isSuspect }: Rerun): void {
+    const number = this.nextNumber();
+    const wantsBetween = job.client.wantsBetween ?? false;
+    const { lineages, records } = chunk;
+    try {
+      thread.open(job);
+      const transfer =
+        job.transfer === undefined ? undefined : records.flatMap((record) => job.transfer?.(record) ?? []);
+      thread.post(
+        { type: 'chunk', job: job.id, chunk: number, lineages: packLineages(lineages), records, wantsBetween },
+        transfer,
+      );
+    } catch (error) {
+      this.withoutUncloneable(job, chunk, error);
+      return;
+    }
+    thread.outstanding.push({ number, job, chunk, isSuspect });
+    if (job.spec.timeoutMs !== undefined) this.deadlines.watch(thread, job.spec.timeoutMs);
+  }
+
+  /** A record of the chunk cannot be cloned: it fails, the others go, in runs that keep their numbers. */
+  private withoutUncloneable(job: ThreadJob, chunk: Chunk, thrown: unknown): void {
+    const { records, lineages } = chunk;
+    const known = records.length === 1 ? thrown : undefined;
+    const sound: Rerun[] = [];
+    const failed: { readonly at: number; readonly error: unknown }[] = [];
+    let start = 0;
+    records.forEach((record, at) => {
+      const error = uncloneableRecord(record, job, lineages[at] as number, known);
+      if (error === undefined) return;
+      if (at > start) sound.push({ chunk: slice(chunk, start, at), isSuspect: false });
+      failed.push({ at, error });
+      start = at + 1;
+    });
+    if (failed.length === 0) {
+      // Each can be cloned, together they cannot: nothing that a record could be blamed for.
+      job.fail(thrown);
+      return;
+    }
+    if (start < records.length) sound.push({ chunk: slice(chunk, start, records.length), isSuspect: false });
+    job.reruns.unshift(...sound);
+    for (const { at, error } of failed) deliver(job, slice(chunk, at, at + 1), failure({ stage: 0, error }));
+  }
+
+  private startForWaiting(): void {
+    for (const job of this.jobs) {
+      if (job.queued === 0) continue;
+      // A thread that starts will take what waits; the next one is started when that was not enough.
+      if (job.slot === undefined) this.pool.grow();
+      else this.pool.need(job.slot);
+    }
+  }
+
+  private afterDeath(posted: Posted, position: Position | undefined, thread: Thread): void {
+    const { job, chunk } = posted;
+    const { guilty, reruns } = judge(posted, position, thread);
+    job.reruns.unshift(...reruns);
+    if (guilty === undefined) return;
+    const { index, stage, attempts } = guilty;
+    const lineage = chunk.lineages[index] as number;
+    const isLate = thread.stoppedAt !== undefined;
+    const error = isLate ? timeoutError(job, stage, lineage) : deathError(job, stage, lineage, thread);
+    deliver(job, slice(chunk, index, index + 1), failure({ stage, error, attempts }));
+  }
+}
+
+const NONE: readonly Ending[] = [];
+
+function deliver(job: ThreadJob, chunk: Chunk, result: ChunkResult): void {
+  if (!job.isClosed) job.client.deliver(chunk, result);
+}
+
+/** The result of a chunk of one record that failed. */
+function failure(ending: Omit<Ending, 'index'>): ChunkResult {
+  return { outputs: [undefined], endings: [{ index: 0, ...ending }], elapsedMs: [] };
+}
+
+function unpackEnding(ending: WireEnding): Ending {
+  const { error, ...rest } = ending;
+  return error === undefined ? rest : { ...rest, error: unpackError(error) };
+}

@@ -1,0 +1,19 @@
+/**
+ * Where a worker thread begins. It loads as little as it can (its imports are start-up time, once a thread), answers what
+ * the protocol asks, and refuses to run on the main thread.
+ */
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { MillraceError } from '../core/errors.js';
+import type { ThreadData } from './protocol.js';
+import { ThreadSide } from './thread-side.js';
+
+const data = workerData as Partial<ThreadData> | null;
+if (isMainThread || parentPort === null || data?.millrace !== true) {
+  throw new MillraceError(
+    'MILLRACE_USAGE',
+    'This module is the entry of millrace’s worker threads and cannot be run by itself. Use cpuTask or workerOperator',
+  );
+}
+const side = new ThreadSide(parentPort, data.progress as Int32Array);
+parentPort.on('message', side.receive);
+side.post({ type: 'ready' });

@@ -1,0 +1,151 @@
+/**
+ * The executor with threads: one pool, shared by all jobs.
+ *
+ * Promises: threads start when work waits that no idle thread can take; a thread that dies is replaced, and only the
+ * record that killed it fails; after `close` no thread is left, and whoever waited for one is told.
+ */
+import { availableParallelism } from 'node:os';
+import type {
+  Collected,
+  Executor,
+  ExecutorStats,
+  ExportKind,
+  ItemReader,
+  Job,
+  JobClient,
+  JobOptions,
+  JobPort,
+  ModuleRef,
+  ThreadLimits,
+} from '../core/executor.js';
+import { Checks } from './checks.js';
+import { Dispatcher } from './dispatcher.js';
+import { unpackError, type WireError } from './error-wire.js';
+import type { FromThread } from './protocol.js';
+import { Streams } from './streams.js';
+import type { Thread } from './thread.js';
+import { closedError, loadingError, streamError } from './thread-errors.js';
+import { ThreadJob } from './thread-job.js';
+import { ThreadPool } from './thread-pool.js';
+
+export interface ThreadExecutorOptions {
+  /** The most threads, at least 1, or one a core. */
+  readonly threads: number | 'auto';
+  readonly limits?: ThreadLimits;
+}
+
+export class ThreadExecutor implements Executor {
+  private readonly pool: ThreadPool;
+  private readonly dispatcher: Dispatcher;
+  private readonly streams = new Streams();
+  private readonly checks = new Checks();
+  /** Jobs, chunks, streams and checks are numbered from 1; a number is never used twice. */
+  private lastNumber = 0;
+
+  constructor({ threads, limits = {} }: ThreadExecutorOptions) {
+    const size = threads === 'auto' ? Math.max(1, availableParallelism()) : threads;
+    this.pool = new ThreadPool(size, limits, {
+      onReady: () => {
+        this.dispatcher.schedule();
+      },
+      onMessage: (thread, message) => {
+        this.receive(thread, message);
+      },
+      onDeath: (thread) => {
+        this.checks.fail(loadingError(thread), thread);
+        this.streams.fail(streamError(thread), thread);
+        this.dispatcher.died(thread);
+      },
+    });
+    this.dispatcher = new Dispatcher(this.pool, () => ++this.lastNumber);
+  }
+
+  get size(): number {
+    return this.pool.size;
+  }
+
+  check(ref: ModuleRef, as: ExportKind): Promise<void> {
+    if (this.pool.isStopped) return Promise.reject(closedError());
+    const thread = this.pool.threads[0] ?? this.pool.need(0);
+    const id = ++this.lastNumber;
+    return this.checks.ask(id, thread, () => {
+      thread.post({ type: 'check', id, ref, as });
+    });
+  }
+
+  open(spec: Job, client: JobClient, options: JobOptions): JobPort {
+    const job = new ThreadJob(++this.lastNumber, spec, client, options);
+    this.dispatcher.add(job);
+    return {
+      wake: this.dispatcher.schedule,
+      collect: () => this.collect(job),
+      close: () => {
+        this.dispatcher.remove(job);
+      },
+    };
+  }
+
+  stream(ref: ModuleRef): ItemReader<unknown> {
+    if (this.pool.isStopped) return { read: () => Promise.reject(closedError()), close: () => undefined };
+    const thread = this.pool.need(this.pool.least((one) => this.streams.countOf(one)));
+    const stream = ++this.lastNumber;
+    return this.streams.open<unknown>(stream, thread, () => {
+      thread.post({ type: 'stream', stream, ref });
+    });
+  }
+
+  stats(): ExecutorStats {
+    const { size, replaced } = this.pool;
+    return { size, queued: this.dispatcher.queued, replaced, threads: this.pool.stats() };
+  }
+
+  async close(): Promise<void> {
+    this.dispatcher.close();
+    this.checks.fail(closedError());
+    this.streams.fail(closedError());
+    await this.pool.stop();
+  }
+
+  private receive(thread: Thread, message: FromThread): void {
+    switch (message.type) {
+      case 'done':
+        this.dispatcher.done(thread, message.chunk, message);
+        return;
+      case 'failed':
+        this.dispatcher.failed(thread, message.job, message.chunk, unpackError(message.error));
+        return;
+      case 'checked':
+        this.checks.answer(message.id, message.error);
+        return;
+      case 'items':
+        this.streams.accept(message.stream, message.items);
+        return;
+      case 'over':
+        this.streams.end(message.stream, message.error);
+        return;
+      case 'ready':
+    }
+  }
+
+  private collect(job: ThreadJob): ItemReader<Collected> {
+    const thread = job.slot === undefined ? undefined : this.pool.at(job.slot);
+    // No record was ever sent there.
+    if (thread?.hasState(job) !== true) return { read: () => Promise.resolve(null), close: () => undefined };
+    const stream = ++this.lastNumber;
+    const reader = this.streams.open<Collected>(stream, thread, () => {
+      thread.post({ type: 'collect', job: job.id, stream });
+    });
+    return {
+      read: async () => (await reader.read())?.map(unpackCollected) ?? null,
+      close: () => {
+        reader.close();
+      },
+    };
+  }
+}
+
+function unpackCollected(collected: Collected): Collected {
+  const { failure } = collected;
+  if (failure === undefined) return collected;
+  return { ...collected, failure: { key: failure.key, error: unpackError(failure.error as WireError) } };
+}

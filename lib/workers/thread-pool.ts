@@ -1,0 +1,100 @@
+/**
+ * The threads of one executor: a fixed number of slots, filled when needed. Promises: never more threads than slots; a
+ * thread that ended leaves its slot free and its figures behind; after `stop` none is left.
+ */
+import type { ThreadLimits, ThreadStats } from '../core/executor.js';
+import type { FromThread } from './protocol.js';
+import { resourceLimitsOf } from './resource-limits.js';
+import { Thread } from './thread.js';
+
+export interface PoolHandlers {
+  /** A thread can take work. */
+  readonly onReady: () => void;
+  readonly onMessage: (thread: Thread, message: FromThread) => void;
+  /** A thread ended by itself, or because a record took too long; not called once the pool was stopped. */
+  readonly onDeath: (thread: Thread) => void;
+}
+
+/** How many threads that ended are still reported. */
+const MAX_ENDED = 16;
+
+export class ThreadPool {
+  readonly size: number;
+  private readonly limits: ThreadLimits;
+  private readonly handlers: PoolHandlers;
+  private readonly slots: (Thread | undefined)[];
+  private readonly ended: ThreadStats[] = [];
+  private deaths = 0;
+  private stopped = false;
+
+  constructor(size: number, limits: ThreadLimits, handlers: PoolHandlers) {
+    this.size = size;
+    this.limits = limits;
+    this.handlers = handlers;
+    this.slots = new Array<Thread | undefined>(size).fill(undefined);
+  }
+
+  /** How many threads were replaced, or would have been had there been more work. */
+  get replaced(): number {
+    return this.deaths;
+  }
+
+  get isStopped(): boolean {
+    return this.stopped;
+  }
+
+  /** The living, by slot. */
+  get threads(): readonly Thread[] {
+    return this.slots.filter((thread) => thread !== undefined);
+  }
+
+  /** The thread of a slot; numbers beyond the size wrap around. */
+  at(number: number): Thread | undefined {
+    return this.slots[number % this.size];
+  }
+
+  /** The thread of a slot, started where there is none. */
+  need(number: number): Thread {
+    const slot = number % this.size;
+    return (this.slots[slot] ??= this.start(slot));
+  }
+
+  /** Starts one more, unless one is starting already or all slots are taken. */
+  grow(): void {
+    if (this.slots.some((thread) => thread?.isReady === false)) return;
+    const slot = this.slots.indexOf(undefined);
+    if (slot >= 0) this.slots[slot] = this.start(slot);
+  }
+
+  /** The slot that has the least of something; empty slots count as zero. */
+  least(measure: (thread: Thread) => number): number {
+    const loads = this.slots.map((thread) => (thread === undefined ? 0 : measure(thread)));
+    return loads.indexOf(Math.min(...loads));
+  }
+
+  stats(): ThreadStats[] {
+    return [...this.ended, ...this.threads.map((thread) => thread.stats())];
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await Promise.all(this.threads.map((thread) => thread.stop()));
+  }
+
+  private start(slot: number): Thread {
+    return new Thread(slot, resourceLimitsOf(this.limits), {
+      onReady: this.handlers.onReady,
+      onMessage: (thread, message) => {
+        if (!this.stopped) this.handlers.onMessage(thread, message);
+      },
+      onEnd: (thread) => {
+        this.slots[slot] = undefined;
+        this.ended.push(thread.stats());
+        if (this.ended.length > MAX_ENDED) this.ended.shift();
+        if (this.stopped) return;
+        this.deaths++;
+        this.handlers.onDeath(thread);
+      },
+    });
+  }
+}

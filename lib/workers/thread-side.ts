@@ -1,0 +1,235 @@
+/**
+ * The worker thread's side of the bridge: opens jobs, runs chunks, feeds streams.
+ *
+ * Promises: chunks are run in the order they came; a result that cannot be cloned ends its own record, by name, and the
+ * others of its chunk arrive; whatever is thrown here arrives as an error of its own class.
+ */
+import type { MessagePort, Transferable } from 'node:worker_threads';
+import { describeThrown, MillraceError } from '../core/errors.js';
+import type { ChunkResult, Collected, Ending, Job, ModuleRef } from '../core/executor.js';
+import { ItemPump } from '../core/item-pump.js';
+import { loadChecked, loadStream } from '../core/load-export.js';
+import { loadJob } from '../core/loaded-job.js';
+import { LoadedPartition } from '../core/loaded-partition.js';
+import { PROGRESS, type LoadedJob } from '../core/running-job.js';
+import { packError } from './error-wire.js';
+import { ITEM_CREDITS, unpackLineages, type FromThread, type ToThread, type WireEnding } from './protocol.js';
+
+type ChunkMessage = ToThread & { type: 'chunk' };
+
+interface OpenJob {
+  readonly spec: Job;
+  /** Ready once it was loaded. */
+  loaded: LoadedJob | undefined;
+  readonly loading: Promise<LoadedJob>;
+}
+
+interface OpenStream {
+  readonly pump: ItemPump<unknown>;
+  credits: number;
+  wake: (() => void) | undefined;
+  isStopped: boolean;
+}
+
+export class ThreadSide {
+  private readonly port: MessagePort;
+  private readonly progress: Int32Array;
+  private readonly jobs = new Map<number, OpenJob>();
+  private readonly streams = new Map<number, OpenStream>();
+
+  constructor(port: MessagePort, progress: Int32Array) {
+    this.port = port;
+    this.progress = progress;
+  }
+
+  post(message: FromThread, transfer: readonly object[] = []): void {
+    this.port.postMessage(message, transfer as readonly Transferable[]);
+  }
+
+  readonly receive = (message: ToThread): void => {
+    switch (message.type) {
+      case 'chunk':
+        this.chunk(message);
+        return;
+      case 'open':
+        this.open(message.job, message.spec);
+        return;
+      case 'check':
+        loadChecked(message.ref, message.as).then(
+          () => {
+            this.post({ type: 'checked', id: message.id });
+          },
+          (error: unknown) => {
+            this.post({ type: 'checked', id: message.id, error: packError(error) });
+          },
+        );
+        return;
+      case 'close':
+        this.jobs.delete(message.job);
+        return;
+      case 'collect':
+        void this.feed(message.stream, this.collect(message.job));
+        return;
+      case 'stream':
+        void this.feed(message.stream, this.items(message.ref));
+        return;
+      case 'more':
+        this.more(message.stream);
+        return;
+      case 'stop':
+        this.stop(message.stream);
+    }
+  };
+
+  private open(id: number, spec: Job): void {
+    const job: OpenJob = { spec, loaded: undefined, loading: loadJob(spec) };
+    this.jobs.set(id, job);
+    job.loading.then(
+      (loaded) => {
+        job.loaded = loaded;
+      },
+      (error: unknown) => {
+        this.post({ type: 'failed', job: id, chunk: 0, error: packError(error) });
+      },
+    );
+  }
+
+  private chunk(message: ChunkMessage): void {
+    const job = this.jobs.get(message.job);
+    if (job === undefined) return;
+    if (job.loaded !== undefined) {
+      this.run(message, job.spec, job.loaded);
+      return;
+    }
+    // Continuations run in the order in which they were added, so chunks keep theirs.
+    job.loading.then(
+      (loaded) => {
+        this.run(message, job.spec, loaded);
+      },
+      () => undefined,
+    );
+  }
+
+  private run({ job, chunk, lineages, records, wantsBetween }: ChunkMessage, spec: Job, loaded: LoadedJob): void {
+    const { progress } = this;
+    const unpacked = unpackLineages(lineages, records.length);
+    progress[PROGRESS.index] = 0;
+    progress[PROGRESS.chunk] = chunk;
+    try {
+      const result = loaded.run({ chunk: { from: 0, lineages: unpacked, records }, progress, wantsBetween });
+      try {
+        const endings = result.endings.map(packEnding);
+        this.post({ type: 'done', chunk, ...result, endings }, loaded.transferOf(result.outputs));
+      } catch {
+        const sound = dropUncloneable(result, spec, unpacked);
+        const endings = sound.endings.map(packEnding);
+        this.post({ type: 'done', chunk, ...sound, endings }, loaded.transferOf(sound.outputs));
+      }
+    } catch (error) {
+      this.post({ type: 'failed', job, chunk, error: packError(error) });
+    }
+    progress[PROGRESS.chunk] = 0;
+  }
+
+  private collect(id: number): Iterable<unknown> {
+    const loaded = this.jobs.get(id)?.loaded;
+    return loaded instanceof LoadedPartition ? packCollected(loaded.collect()) : [];
+  }
+
+  private items(ref: ModuleRef): Promise<Iterable<unknown> | AsyncIterable<unknown>> {
+    return loadStream(ref);
+  }
+
+  /** Hands over what a stream gives, as credits allow. Never rejects. */
+  private async feed(
+    id: number,
+    source: Iterable<unknown> | Promise<Iterable<unknown> | AsyncIterable<unknown>>,
+  ): Promise<void> {
+    const pump = new ItemPump(source, setImmediate);
+    const stream: OpenStream = { pump, credits: ITEM_CREDITS, wake: undefined, isStopped: false };
+    this.streams.set(id, stream);
+    try {
+      for (let items = await pump.read(); items !== null; items = await pump.read()) {
+        this.post({ type: 'items', stream: id, items });
+        stream.credits--;
+        if (stream.credits === 0) await new Promise<void>((resolve) => (stream.wake = resolve));
+      }
+      this.post({ type: 'over', stream: id });
+    } catch (error) {
+      pump.close();
+      this.post({ type: 'over', stream: id, error: packError(error) });
+    }
+    this.streams.delete(id);
+  }
+
+  private more(id: number): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined) return;
+    stream.credits++;
+    stream.wake?.();
+    stream.wake = undefined;
+  }
+
+  private stop(id: number): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined) return;
+    stream.pump.close();
+    this.more(id);
+  }
+}
+
+function packEnding(ending: Ending): WireEnding {
+  const { error, ...rest } = ending;
+  return ending.skip === undefined ? { ...rest, error: packError(error) } : rest;
+}
+
+function* packCollected(collected: Iterable<Collected>): Generator<unknown, void, undefined> {
+  for (const result of collected) {
+    const { failure } = result;
+    if (failure === undefined) yield result;
+    else yield { ...result, failure: { error: packError(failure.error), key: failure.key } };
+  }
+}
+
+/** Finds, one by one, what of a result cannot be cloned. Only on the path of a chunk that could not be sent. */
+function dropUncloneable(result: ChunkResult, spec: Job, lineages: readonly number[]): ChunkResult {
+  if (spec.kind !== 'map') {
+    throw new MillraceError(
+      'MILLRACE_UNCLONABLE',
+      `A key or partial state of '${spec.task}' cannot be copied to another thread: ${reasonOf(result.outputs)}. Keep plain data in states, or run the aggregate inline`,
+    );
+  }
+  const endings = result.endings.map((ending) => ('record' in ending ? soundRecord(ending) : ending));
+  const ended = new Set(endings.map(({ index }) => index));
+  const outputs = result.outputs.slice();
+  const stage = spec.stages.length - 1;
+  const task = spec.stages[stage]?.task ?? '';
+  outputs.forEach((output, index) => {
+    const reason = ended.has(index) ? undefined : reasonOf(output);
+    if (reason === undefined) return;
+    outputs[index] = undefined;
+    const message = `What '${task}' made of record ${lineages[index] ?? index} cannot be copied to another thread: ${reason}. Give back plain data`;
+    endings.push({ index, stage, error: new MillraceError('MILLRACE_UNCLONABLE', message) });
+  });
+  endings.sort((left, right) => left.stage - right.stage || left.index - right.index);
+  // What is in between is only for who observes; it is left out rather than allowed to end a record.
+  const between = result.between?.map((made) =>
+    made.map((value) => (reasonOf(value) === undefined ? value : undefined)),
+  );
+  return { ...result, outputs, endings, between };
+}
+
+function soundRecord(ending: Ending): Ending {
+  if (reasonOf(ending.record) === undefined) return ending;
+  return { ...ending, record: '[a record that cannot be copied to another thread]' };
+}
+
+/** Why a value cannot be cloned; undefined where it can. */
+function reasonOf(value: unknown): string | undefined {
+  try {
+    structuredClone(value);
+    return undefined;
+  } catch (error) {
+    return describeThrown(error);
+  }
+}

@@ -1,0 +1,45 @@
+/** The options of a workerOperator, and what they must be. */
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { ThreadLimits } from '../core/executor.js';
+import type { OverflowPolicy } from '../stream/outbox.js';
+
+export interface WorkerOperatorOptions<In, Out> {
+  /** Default 'auto', one a core; 0 runs inline. */
+  readonly threads?: number | 'auto';
+  /** Limits of each thread, in MiB. */
+  readonly limits?: ThreadLimits;
+  /** Emit in input order. Default true. */
+  readonly ordered?: boolean;
+  /** The most records under way, in threads and finished before their turn. Default 2,048. */
+  readonly window?: number;
+  /** The most records of an Observable that wait beyond the window. Default 65,536. */
+  readonly buffer?: number;
+  /** What happens to a record that finds the buffer full. Default 'error'. */
+  readonly overflow?: OverflowPolicy;
+  /** The longest one record may take, in milliseconds; its thread is then stopped. Default: no limit. */
+  readonly timeoutMs?: number;
+  /** What of a record is moved to the thread instead of copied. */
+  readonly transfer?: (record: In) => readonly object[];
+  /** Takes records that fail, and the others go on. Default: the first failure is the error of the Observable. */
+  readonly onFailure?: (error: unknown, record: In) => void;
+  /** Only for the compiler. */
+  readonly emits?: (output: Out) => void;
+}
+
+export function checkOptions(options: WorkerOperatorOptions<never, never>): void {
+  const { threads, window, buffer, timeoutMs } = options;
+  const wrong = Object.entries({ window, buffer, timeoutMs }).find(
+    ([, value]) => value !== undefined && !(Number.isSafeInteger(value) && value >= 1),
+  );
+  if (wrong !== undefined) throw refuse(wrong[0], 'a whole number of at least 1', wrong[1]);
+  if (threads !== undefined && threads !== 'auto' && !(Number.isSafeInteger(threads) && threads >= 0)) {
+    throw refuse('threads', "a whole number of at least 0, or 'auto'", threads);
+  }
+}
+
+function refuse(name: string, wanted: string, got: unknown): MillraceError {
+  return new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`${name}\` to be ${wanted}, got ${describeValue(got)}`,
+  );
+}

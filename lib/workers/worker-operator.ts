@@ -1,0 +1,276 @@
+/**
+ * The bridge by itself: an RxJS operator that runs a function of a module in worker threads, over plain Observables or
+ * anything that can be iterated. No workflow, no run.
+ *
+ * Promises: an iterable is pulled only as fast as threads work; an Observable, which cannot be asked to wait, has a
+ * bounded buffer with a named policy; unsubscribing ends the threads, also busy ones, and nothing is emitted after it;
+ * `complete` and `error` come after the threads have ended; errors keep their class, code, cause and stack.
+ */
+import { Observable, Subscription, isObservable, type Subscriber } from 'rxjs';
+import { MillraceError, describeThrown } from '../core/errors.js';
+import type { Chunk, ChunkResult, Executor, JobClient, JobPort, ModuleRef } from '../core/executor.js';
+import { InlineExecutor } from '../core/inline-executor.js';
+import { Skip } from '../core/record.js';
+import { referTo, type Threadable } from '../core/thread-function.js';
+import { isPromiseLike } from '../stream/pump-root.js';
+import { Outbox } from '../stream/outbox.js';
+import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
+import { InOrder } from '../stream/in-order.js';
+import type { ThreadExecutorOptions } from './thread-executor.js';
+import { checkOptions, type WorkerOperatorOptions } from './worker-operator-options.js';
+
+export type { WorkerOperatorOptions };
+
+/** An `OperatorFunction` that also takes what can be pulled. */
+export type WorkerOperator<In, Out> = (input: Observable<In> | Pullable<In>) => Observable<Out>;
+
+const DEFAULT_WINDOW = 2048;
+const DEFAULT_BUFFER = 65_536;
+const MAX_CHUNK = 1024;
+
+/**
+ * Runs a function in worker threads. It comes tagged with where it lives (`threadFunction`, `threadFactory`), or as a
+ * module URL and the name of an export. `skip(reason)` drops a record.
+ *
+ * @example
+ * from(images).pipe(workerOperator(thumbnail)).subscribe(save);
+ * workerOperator(thumbnail, { threads: 4 })(readImages()).subscribe(save);        // pulls
+ */
+export function workerOperator<In, Out>(
+  work:
+    Threadable<(record: In, ...rest: never[]) => Out> | ModuleRef | { readonly module: URL; readonly export: string },
+  options: WorkerOperatorOptions<In, Exclude<Out, Skip>> = {},
+): WorkerOperator<In, Exclude<Out, Skip>> {
+  const ref = referTo(work, 'a workerOperator');
+  checkOptions(options);
+  return (input) =>
+    new Observable((subscriber) => {
+      const bridge = new Bridge<In, Exclude<Out, Skip>>(ref, options, subscriber);
+      bridge.connect(input);
+      void bridge.begin();
+      return () => {
+        bridge.stop();
+      };
+    });
+}
+
+class Bridge<In, Out> implements JobClient {
+  private readonly options: WorkerOperatorOptions<In, Out>;
+  private readonly subscriber: Subscriber<Out>;
+  private readonly ref: ModuleRef;
+  private executor: Executor | undefined;
+  private port: JobPort | undefined;
+  private readonly window: number;
+  private readonly subscription = new Subscription();
+  private reader: Reader<In | Skip> = readerOf<In>([]);
+  /** Read and not taken. */
+  private waiting: In[] = [];
+  private readonly order = new InOrder<readonly Out[]>();
+  private taken = 0;
+  private emitted = 0;
+  private running = 0;
+  private isReading = false;
+  private isInputOver = false;
+  private isStopped = false;
+
+  constructor(ref: ModuleRef, options: WorkerOperatorOptions<In, Out>, subscriber: Subscriber<Out>) {
+    this.ref = ref;
+    this.options = options;
+    this.subscriber = subscriber;
+    this.window = options.window ?? DEFAULT_WINDOW;
+  }
+
+  /** Opens the threads; until then records wait in the buffer. Never rejects. */
+  async begin(): Promise<void> {
+    const { threads = 'auto', limits = {}, timeoutMs, transfer } = this.options;
+    try {
+      const executor = threads === 0 ? new InlineExecutor(inlineSlices()) : await openThreads({ threads, limits });
+      if (this.isStopped) {
+        await executor.close();
+        return;
+      }
+      const stages = [{ task: this.ref.export, ref: this.ref }];
+      const seed = Math.floor(Math.random() * 2 ** 31);
+      const share = Math.floor(this.window / (2 * Math.max(1, executor.size)));
+      this.executor = executor;
+      this.port = executor.open({ kind: 'map', runId: 'workerOperator', seed, stages, timeoutMs }, this, {
+        maxChunk: Math.max(1, Math.min(MAX_CHUNK, share)),
+        transfer: transfer,
+      });
+      this.pull();
+    } catch (error) {
+      this.end(error, true);
+    }
+  }
+
+  connect(input: Observable<In> | Pullable<In>): void {
+    if (!isObservable(input)) {
+      this.reader = readerOf(input);
+      return;
+    }
+    const { buffer = DEFAULT_BUFFER, overflow = 'error' } = this.options;
+    const outbox = new Outbox<In>({ capacity: buffer, overflow, name: 'workerOperator' });
+    this.reader = outbox;
+    this.subscription.add(
+      input.subscribe({
+        next: (record) => {
+          outbox.push(record);
+        },
+        error: (error: unknown) => {
+          this.end(error, true);
+        },
+        complete: () => {
+          outbox.complete();
+        },
+      }),
+    );
+  }
+
+  get queued(): number {
+    return this.waiting.length;
+  }
+
+  take(max: number): Chunk | undefined {
+    if (this.waiting.length === 0) return undefined;
+    const records = this.waiting.length <= max ? this.waiting : this.waiting.slice(0, max);
+    this.waiting = this.waiting.length <= max ? [] : this.waiting.slice(max);
+    const from = this.taken;
+    this.taken += records.length;
+    this.running += records.length;
+    return { from, lineages: records.map((_, index) => from + index), records };
+  }
+
+  deliver(chunk: Chunk, { outputs, endings }: ChunkResult): void {
+    if (this.isStopped) return;
+    this.running -= chunk.records.length;
+    for (const { index, skip, error } of endings) {
+      if (skip !== undefined) continue;
+      if (this.options.onFailure === undefined) {
+        this.end(asError(error), true);
+        return;
+      }
+      this.options.onFailure(error, chunk.records[index] as In);
+    }
+    const ended = endings.length === 0 ? undefined : new Set(endings.map(({ index }) => index));
+    const results = (ended === undefined ? outputs : outputs.filter((_, index) => !ended.has(index))) as readonly Out[];
+    if (this.options.ordered === false) this.emit(results, chunk.records.length);
+    else {
+      this.order.put(chunk.from, chunk.records.length, results, (next, count) => {
+        this.emit(next, count);
+      });
+    }
+    this.pull();
+  }
+
+  fail(error: unknown): void {
+    this.end(asError(error), true);
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.subscription.unsubscribe();
+    this.port?.close();
+    void this.reader.close();
+    this.waiting = [];
+    void this.executor?.close();
+  }
+
+  /** @param count how many records the results came from. */
+  private emit(results: readonly Out[], count: number): void {
+    this.emitted += count;
+    for (const result of results) this.subscriber.next(result);
+  }
+
+  /** Reads while the window has room: what was taken in and not emitted counts. */
+  private pull(): void {
+    if (this.isReading || this.port === undefined) return;
+    try {
+      while (!this.isStopped && !this.isInputOver && this.room() > 0) {
+        const items = this.reader.read(this.room());
+        if (isPromiseLike(items)) {
+          this.await(items);
+          break;
+        }
+        this.accept(items);
+      }
+    } catch (error) {
+      this.end(error, true);
+      return;
+    }
+    if (this.waiting.length > 0) this.port.wake();
+    this.completeIfDone();
+  }
+
+  private await(items: PromiseLike<readonly (In | Skip)[] | null>): void {
+    this.isReading = true;
+    items.then(
+      (arrived) => {
+        this.isReading = false;
+        if (this.isStopped) return;
+        this.accept(arrived);
+        this.pull();
+      },
+      (error: unknown) => {
+        this.isReading = false;
+        this.end(error, true);
+      },
+    );
+  }
+
+  private accept(items: readonly (In | Skip)[] | null): void {
+    if (items === null) {
+      this.isInputOver = true;
+      return;
+    }
+    // What the overflow policy dropped is only counted where there are counts.
+    for (const item of items) if (!(item instanceof Skip)) this.waiting.push(item);
+  }
+
+  private room(): number {
+    return this.window - (this.taken - this.emitted) - this.waiting.length;
+  }
+
+  private completeIfDone(): void {
+    if (!this.isReading && this.isInputOver && this.waiting.length === 0 && this.running === 0)
+      this.end(undefined, false);
+  }
+
+  /** Ends the threads first, so that who waits for the end finds nothing left. */
+  private end(error: unknown, isError: boolean): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.subscription.unsubscribe();
+    this.port?.close();
+    void this.reader.close();
+    void (this.executor?.close() ?? Promise.resolve()).then(() => {
+      if (isError) this.subscriber.error(error);
+      else this.subscriber.complete();
+    });
+  }
+}
+
+/** `throw undefined` is an error too: who subscribes gets something to look at. */
+function asError(thrown: unknown): unknown {
+  if (thrown instanceof Error) return thrown;
+  return new MillraceError('MILLRACE_TASK', describeThrown(thrown), { cause: thrown });
+}
+
+/** Loaded by the first who needs it, so that importing the operator loads nothing of threads. */
+async function openThreads(options: ThreadExecutorOptions): Promise<Executor> {
+  const { ThreadExecutor } = await import('./thread-executor.js');
+  return new ThreadExecutor(options);
+}
+
+/** Slices of about 10 ms, for work in this thread. */
+function inlineSlices(): { isLong: () => boolean; defer: (action: () => void) => void } {
+  let startedAtMs = performance.now();
+  return {
+    isLong: () => performance.now() - startedAtMs > 10,
+    defer: (action) => {
+      setImmediate(() => {
+        startedAtMs = performance.now();
+        action();
+      });
+    },
+  };
+}

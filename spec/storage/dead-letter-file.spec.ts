@@ -1,0 +1,88 @@
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { deadLetterFile, sourceTask, syncTask, type DeadLetter } from 'millrace';
+import { runToEnd, task } from '../support/run-to-end.js';
+
+const letter = (record: unknown): DeadLetter => ({
+  runId: 'r',
+  task: 'T',
+  lineage: { root: 'S', partition: 0, number: 3 },
+  record,
+  attempts: 1,
+  code: 'MILLRACE_TASK',
+  message: 'no',
+  firstAt: 1,
+  lastAt: 2,
+});
+
+describe('the dead-letter file', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-letters-'));
+  });
+  afterEach(async () => {
+    await rm(folder, { recursive: true });
+  });
+
+  it('holds one letter a line, in the order in which they were given up', async () => {
+    const path = join(folder, 'letters.ndjson');
+    const store = deadLetterFile(path);
+    for (let n = 0; n < 5000; n++) store.write(letter(n));
+    await store.close();
+    const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as DeadLetter).record)).toEqual([...Array(5000).keys()]);
+    expect(JSON.parse(lines[0] as string)).toEqual(letter(0));
+  });
+
+  it('is not made while there is nothing to write', async () => {
+    const path = join(folder, 'letters.ndjson');
+    await deadLetterFile(path).close();
+    await expect(access(path)).rejects.toThrow();
+  });
+
+  it('writes records that JSON has no word for', async () => {
+    const path = join(folder, 'letters.ndjson');
+    const store = deadLetterFile(path);
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    for (const record of [undefined, NaN, 10n, circular, { deep: [Infinity] }]) store.write(letter(record));
+    await store.close();
+    const records = (await readFile(path, 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as DeadLetter).record);
+    expect(records).toEqual([null, 'NaN', '10n', '[object Object] (object)', { deep: ['Infinity'] }]);
+  });
+
+  it('says that it is full, and when it can take more', async () => {
+    const store = deadLetterFile(join(folder, 'letters.ndjson'), { capacity: 3 });
+    const ready = new Promise<void>((resolve) => {
+      store.whenReady(resolve);
+    });
+    for (let n = 0; n < 3; n++) store.write(letter(n));
+    expect(store.isFull).toBe(true);
+    await ready;
+    expect(store.isFull).toBe(false);
+    await store.close();
+  });
+
+  it('fails the run where it cannot be written, because a record would be lost', async () => {
+    const path = join(folder, 'missing', 'letters.ndjson');
+    const failed = runToEnd(
+      [
+        task('S', [], sourceTask([1])),
+        task(
+          'T',
+          ['S'],
+          syncTask((): number => {
+            throw new Error('no');
+          }),
+        ),
+      ],
+      { deadLetters: deadLetterFile(path) },
+    );
+    await expect(failed).rejects.toMatchObject({ code: 'MILLRACE_FILE' });
+  });
+});

@@ -1,0 +1,186 @@
+/**
+ * What must not compile, and what the compiler must infer. This file is compiled with the specs: a case under
+ * `@ts-expect-error` that compiles after all fails the build, and so does an inference that is not exact.
+ */
+import {
+  aggregateTask,
+  asyncTask,
+  defineWorkflow,
+  expandTask,
+  operatorTask,
+  requestTask,
+  sinkTask,
+  skip,
+  sourceTask,
+  syncTask,
+  type Flow,
+  type Task,
+} from 'millrace';
+import { bufferCount } from 'rxjs';
+import { z } from 'zod';
+
+interface Member {
+  readonly id: string;
+  readonly points: number;
+}
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+declare function exactly<A>(): <B>(_value: B, ..._proof: Equal<A, B> extends true ? [] : ['not the same type']) => void;
+declare const flow: Flow<object>;
+
+const members = sourceTask<Member>([]);
+const points = syncTask((member: Member) => member.points);
+const two = flow.task('Members', members).task('Points', ['Members'], points);
+
+/* ---- what must not compile ---- */
+
+// @ts-expect-error 1: a dependency that does not exist
+two.task('X', ['Membres'], points);
+// @ts-expect-error 2: a task that takes another record
+two.task('X', ['Points'], points);
+// @ts-expect-error 3: a second task of one name
+two.task('Points', ['Members'], points);
+// @ts-expect-error 4: a second source of one name
+two.task('Members', members);
+// @ts-expect-error 5: a source with dependencies
+two.task('X', ['Members'], members);
+// @ts-expect-error 6: a task that is not a source, without dependencies
+two.task('X', points);
+// @ts-expect-error 7: no dependencies at all
+two.task('X', [], points);
+// @ts-expect-error 8: the tuple in another order than the dependencies
+two.task('X', ['Members', 'Points'], syncTask((pair: [number, Member]) => pair[0]));
+// @ts-expect-error 9: a tuple where there is one dependency
+two.task('X', ['Members'], syncTask(([member]: [Member]) => member.id));
+// @ts-expect-error 10: a property that the record does not have
+two.task('X', ['Members'], syncTask((member) => member.name));
+// @ts-expect-error 11: a record where `all` hands over a collection
+two.task('X', ['Members'], { join: 'all' }, points);
+// @ts-expect-error 12: a join that does not exist
+two.task('X', ['Members', 'Points'], { join: 'zip' }, sinkTask(() => undefined));
+// @ts-expect-error 13: a keyed join without its keys
+two.task('X', ['Members', 'Points'], { join: 'keyed', kind: 'inner' }, sinkTask(() => undefined));
+// @ts-expect-error 14: a key of a field that is not there
+two.task('X', ['Members', 'Points'], { join: 'keyed', kind: 'inner', on: [(m) => m.nope, (n) => n] }, sinkTask(() => undefined));
+// @ts-expect-error 15: a kind on a join that has none
+two.task('X', ['Members', 'Points'], { join: 'latest', kind: 'left' }, sinkTask(() => undefined));
+// @ts-expect-error 16: a fallback of another type than the output
+syncTask((member: Member) => member.points, { onFailure: { fallback: 'none' } });
+// @ts-expect-error 17: an input schema of another record
+syncTask((member: Member) => member.points, { input: z.object({ name: z.string() }) });
+// @ts-expect-error 18: a policy that does not exist
+syncTask((member: Member) => member.points, { onFailure: 'ignore' });
+// @ts-expect-error 19: a plain function is not a task
+two.task('X', ['Members'], (member: Member) => member.id);
+// @ts-expect-error 20: an aggregate that adds another record
+two.task('X', ['Members'], aggregateTask({ init: () => 0, add: (sum, n: number) => sum + n, finish: (sum) => sum }));
+// @ts-expect-error 21: an operator over another record
+two.task('X', ['Members'], operatorTask(bufferCount<string>(3)));
+// @ts-expect-error 22: a request whose body is made of another record
+two.task('X', ['Members'], requestTask({ url: 'http://x', body: (order: { total: number }) => order }));
+
+const Configured = defineWorkflow({
+  name: 'Configured',
+  config: z.strictObject({ path: z.string(), tax: z.number().default(0) }),
+  build: (given, config) => {
+    exactly<number>()(config.tax);
+    return given.task('Members', members).task('Points', ['Members'], points);
+  },
+});
+const Plain = defineWorkflow({
+  name: 'Plain',
+  build: (given) => given.task('Members', members).task('Points', ['Members'], points),
+});
+
+export function mustNotRun(): void {
+  // @ts-expect-error 23: a run without its config
+  Configured.run();
+  // @ts-expect-error 24: a config of the wrong type
+  Configured.run({ path: 7 });
+  // @ts-expect-error 25: an output that does not exist
+  Plain.run().output$('Nope');
+  Configured.run({ path: 'a' });
+  Plain.run()
+    .output$('Points')
+    .subscribe((value) => {
+      exactly<number>()(value);
+    });
+}
+
+/* ---- what must be inferred ---- */
+
+two
+  .task(
+    'Pair',
+    ['Points', 'Members'],
+    syncTask(([n, member]) => {
+      exactly<number>()(n);
+      exactly<Member>()(member);
+      return { id: member.id, n };
+    }),
+  )
+  .task(
+    'Async',
+    ['Pair'],
+    asyncTask(async (pair) => {
+      exactly<{ id: string; n: number }>()(pair);
+      return pair.n > 0 ? pair.id : skip('none');
+    }),
+  )
+  .task(
+    'Letters',
+    ['Async'],
+    expandTask((id) => {
+      exactly<string>()(id);
+      return id.split('');
+    }),
+  )
+  .task(
+    'Word',
+    ['Letters'],
+    { join: 'gather' },
+    syncTask((letters) => {
+      exactly<string[]>()(letters);
+      return letters.join('');
+    }),
+  )
+  .task(
+    'Everything',
+    ['Word', 'Points'],
+    { join: 'all' },
+    sinkTask(([words, numbers]) => {
+      exactly<string[]>()(words);
+      exactly<number[]>()(numbers);
+    }),
+  )
+  .task(
+    'Left',
+    ['Members', 'Points'],
+    { join: 'keyed', kind: 'left', on: [(member) => member.points, (n) => n] },
+    syncTask(([member, n]) => {
+      exactly<Member>()(member);
+      exactly<number | undefined>()(n);
+      return member.id;
+    }),
+  )
+  .task(
+    'Inner',
+    ['Members', 'Points'],
+    { join: 'keyed', kind: 'inner', on: [(member) => member.points, (n) => n] },
+    syncTask(([member, n]) => {
+      exactly<Member>()(member);
+      exactly<number>()(n);
+      return n;
+    }),
+  )
+  .task(
+    'Outer',
+    ['Members', 'Points'],
+    { join: 'keyed', kind: 'outer', on: [(member) => member.points, (n) => n] },
+    syncTask((pair) => {
+      exactly<[Member, number | undefined] | [undefined, number]>()(pair);
+      return pair[1];
+    }),
+  );
+
+exactly<Task<Member, number>>()(points);

@@ -1,0 +1,140 @@
+/** Threads that misbehave: the poison record alone fails, whatever it does to its thread. */
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { MillraceError } from '#lib/core/errors.js';
+import { ThreadExecutor } from '#lib/workers/thread-executor.js';
+import * as numbers from './modules/numbers.js';
+import * as poison from './modules/poison.js';
+import { runJob, type JobRun } from './support/job-runner.js';
+
+/** 40 records with one 13 among them, in chunks that hold several. */
+const RECORDS = Array.from({ length: 40 }, (_, n) => n);
+
+let executor: ThreadExecutor;
+beforeEach(() => {
+  executor = new ThreadExecutor({ threads: 2, limits: { heapMb: 48 } });
+});
+afterEach(async () => {
+  await executor.close();
+});
+
+/** Only 13 failed; every other record came through, once. */
+function expectOnlyThirteenFailed({ outcomes, answers }: JobRun): unknown {
+  expect(answers.every((times) => times === 1)).toBe(true);
+  const failed = outcomes.filter(({ isFailed }) => isFailed === true);
+  expect(failed.map(({ record }) => record)).toEqual([13]);
+  const others = outcomes.filter(({ record }) => record !== 13);
+  expect(others.every(({ record, output }) => record === output)).toBe(true);
+  return failed[0]?.error;
+}
+
+describe('a record that', () => {
+  it.each([
+    ['exits its thread with 0', numbers.exitOn, 'exited with code 0'],
+    ['exits its thread with 3', poison.exitWithThreeOn, 'exited with code 3'],
+    ['lets its thread run out of memory', numbers.outOfMemoryOn, 'ran out of memory'],
+  ])('%s fails alone', async (_, work, message) => {
+    const error = expectOnlyThirteenFailed(await runJob(executor, [work], RECORDS));
+    expect(error).toBeInstanceOf(MillraceError);
+    expect(error).toMatchObject({ code: 'MILLRACE_THREAD', message: expect.stringContaining(message) as unknown });
+    expect(executor.stats().replaced).toBeGreaterThanOrEqual(2);
+  });
+
+  it('throws fails alone, and no thread dies of it', async () => {
+    expect(expectOnlyThirteenFailed(await runJob(executor, [numbers.throwOn], RECORDS))).toBeInstanceOf(RangeError);
+    expect(executor.stats().replaced).toBe(0);
+  });
+
+  it('throws undefined fails alone', async () => {
+    expect(expectOnlyThirteenFailed(await runJob(executor, [numbers.throwUndefinedOn], RECORDS))).toBeUndefined();
+  });
+
+  it('never comes back is stopped after its time, and fails alone', async () => {
+    const error = expectOnlyThirteenFailed(await runJob(executor, [numbers.spinOn], RECORDS, { timeoutMs: 60 }));
+    expect(error).toMatchObject({ code: 'MILLRACE_TIMEOUT' });
+    expect(executor.stats().replaced).toBe(1);
+  });
+
+  it('makes something that cannot be copied fails alone, and is named', async () => {
+    const error = expectOnlyThirteenFailed(await runJob(executor, [numbers.uncloneableOn], RECORDS));
+    expect(error).toMatchObject({
+      code: 'MILLRACE_UNCLONABLE',
+      message: expect.stringContaining("'task 0' made of record 13") as unknown,
+    });
+  });
+
+  it('cannot be copied itself fails alone, and is named', async () => {
+    const records = [1, () => 2, 3, Symbol('four'), 5];
+    const { outcomes } = await runJob(executor, [numbers.identity], records, { maxChunk: 4 });
+    expect(outcomes.map(({ output, isFailed }) => isFailed ?? output)).toEqual([1, true, 3, true, 5]);
+    expect(outcomes[1]?.error).toMatchObject({
+      code: 'MILLRACE_UNCLONABLE',
+      message: expect.stringContaining('Record 1 cannot be copied') as unknown,
+    });
+  });
+});
+
+describe('a thread that', () => {
+  it('dies of an error nobody caught, between records, is replaced, and no record is blamed', async () => {
+    for (let round = 0; round < 5; round++) {
+      const { outcomes, answers } = await runJob(executor, [poison.throwLaterOn], RECORDS);
+      expect(outcomes.some(({ isFailed }) => isFailed === true)).toBe(false);
+      expect(answers.every((times) => times === 1)).toBe(true);
+    }
+    expect(executor.stats().replaced).toBeGreaterThan(0);
+  });
+
+  it('dies again and again on different records loses none', async () => {
+    const records = RECORDS.map((n) => (n % 10 === 3 ? 13 : n));
+    const { outcomes, answers } = await runJob(executor, [numbers.exitOn], records);
+    expect(answers.every((times) => times === 1)).toBe(true);
+    expect(outcomes.filter(({ isFailed }) => isFailed === true).map(({ attempts }) => attempts)).toEqual([2, 2, 2, 2]);
+  });
+
+  it('cannot load its module without dying fails the job', async () => {
+    const ref = { module: new URL('./modules/dies-on-load.js', import.meta.url).href, export: 'never' };
+    await expect(executor.check(ref, 'function')).rejects.toMatchObject({ code: 'MILLRACE_THREAD' });
+    const tagged = { [Symbol.for('millrace.home')]: { ref } };
+    await expect(runJob(executor, [tagged], RECORDS)).rejects.toMatchObject({
+      code: 'MILLRACE_THREAD',
+      message: expect.stringContaining('in a row') as unknown,
+    });
+  });
+
+  it('blames the right function of a hop', async () => {
+    const { outcomes } = await runJob(executor, [numbers.addOne, numbers.exitOn], [11, 12, 13]);
+    expect(outcomes[1]).toMatchObject({ isFailed: true, stage: 1 });
+    expect(outcomes[2]).toEqual({ record: 13, output: 14 });
+  });
+
+  it('finishes a slow record within its time', async () => {
+    const records = new Array<number>(8).fill(40_000);
+    const { outcomes } = await runJob(executor, [numbers.burn], records, { timeoutMs: 400, maxChunk: 8 });
+    expect(outcomes.some(({ isFailed }) => isFailed === true)).toBe(false);
+  });
+});
+
+it('moves what is transferable instead of copying it, both ways', async () => {
+  const pixels = [1, 2, 3].map((n) => new Uint8Array([n]));
+  const transfer = ({ buffer }: Uint8Array): readonly object[] => [buffer];
+  const { outcomes } = await runJob(executor, [poison.brighten], pixels, { transfer });
+  expect(outcomes.map(({ output }) => output)).toEqual([2, 3, 4].map((n) => new Uint8Array([n])));
+  expect(pixels.map(({ length }) => length)).toEqual([0, 0, 0]);
+});
+
+it('loses only the record that killed the thread, also where records cannot be sent twice', async () => {
+  const records = RECORDS.slice(0, 20).map((n) => new Uint8Array([n]));
+  const transfer = ({ buffer }: Uint8Array): readonly object[] => [buffer];
+  const { outcomes } = await runJob(executor, [poison.exitOnThirteenBytes], records, { transfer });
+  expect(outcomes.map(({ isFailed }) => isFailed === true).indexOf(true)).toBe(13);
+  expect(outcomes.filter(({ isFailed }) => isFailed === true)).toHaveLength(1);
+});
+
+it('leaves nothing behind', async () => {
+  const run = runJob(executor, [numbers.spinOn], [13]);
+  run.catch(() => undefined);
+  await executor.close();
+  await executor.close();
+  expect(process.getActiveResourcesInfo().filter((name) => name.includes('Worker') || name === 'MessagePort')).toEqual(
+    [],
+  );
+});

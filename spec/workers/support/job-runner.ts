@@ -1,0 +1,130 @@
+/** A client of an executor for specs: hands over records, and keeps what came back in the order of the records. */
+import type { Chunk, ChunkResult, Executor, Job, JobClient, JobOptions } from '#lib/core/executor.js';
+import { homeOf } from '#lib/core/thread-function.js';
+
+export interface Outcome {
+  readonly record: unknown;
+  readonly output?: unknown;
+  readonly skip?: string;
+  readonly error?: unknown;
+  readonly isFailed?: boolean;
+  readonly stage?: number;
+  readonly attempts?: number;
+  readonly given?: unknown;
+}
+
+export interface JobRun {
+  /** One a record, in input order. */
+  readonly outcomes: readonly Outcome[];
+  /** How many records each chunk had. */
+  readonly chunkSizes: readonly number[];
+  /** How often each record was answered. */
+  readonly answers: readonly number[];
+  readonly between: readonly unknown[];
+}
+
+export interface RunJobOptions extends Partial<JobOptions> {
+  readonly timeoutMs?: number;
+  readonly wantsBetween?: boolean;
+}
+
+/** Runs tagged functions over records and resolves when every record was answered. */
+export function runJob(
+  executor: Executor,
+  works: readonly object[],
+  records: readonly unknown[],
+  options: RunJobOptions = {},
+): Promise<JobRun> {
+  const job: Job = {
+    kind: 'map',
+    runId: 'spec',
+    seed: 1,
+    stages: works.map((work, stage) => ({ task: `task ${stage}`, ref: refOf(work) })),
+    timeoutMs: options.timeoutMs,
+  };
+  return new Promise((resolve, reject) => {
+    const client = new Collector(records, options.wantsBetween ?? false, resolve, reject);
+    const port = executor.open(job, client, { maxChunk: options.maxChunk ?? 256, transfer: options.transfer });
+    client.begin(() => {
+      port.close();
+    });
+    port.wake();
+  });
+}
+
+export function refOf(work: object): { module: string; export: string; args?: unknown } {
+  const home = homeOf(work);
+  if (home === undefined) throw new Error('not tagged');
+  return home.ref;
+}
+
+class Collector implements JobClient {
+  readonly wantsBetween: boolean;
+  private readonly records: readonly unknown[];
+  private readonly outcomes: Outcome[] = [];
+  private readonly answers: number[];
+  private readonly chunkSizes: number[] = [];
+  private readonly between: unknown[] = [];
+  private readonly resolve: (run: JobRun) => void;
+  private readonly reject: (error: unknown) => void;
+  private close: () => void = () => undefined;
+  private taken = 0;
+  private answered = 0;
+
+  constructor(
+    records: readonly unknown[],
+    wantsBetween: boolean,
+    resolve: (run: JobRun) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.records = records;
+    this.wantsBetween = wantsBetween;
+    this.answers = records.map(() => 0);
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  begin(close: () => void): void {
+    this.close = close;
+  }
+
+  get queued(): number {
+    return this.records.length - this.taken;
+  }
+
+  take(max: number): Chunk | undefined {
+    const records = this.records.slice(this.taken, this.taken + max);
+    if (records.length === 0) return undefined;
+    const from = this.taken;
+    this.taken += records.length;
+    return { from, lineages: records.map((_, index) => from + index), records };
+  }
+
+  deliver(chunk: Chunk, { outputs, endings, between }: ChunkResult): void {
+    this.chunkSizes.push(chunk.records.length);
+    if (between !== undefined) this.between.push(...between.flat());
+    chunk.records.forEach((record, index) => {
+      const at = chunk.from + index;
+      this.answers[at] = (this.answers[at] ?? 0) + 1;
+      this.outcomes[at] = { record, output: outputs[index] };
+    });
+    for (const { index, skip, error, stage, attempts, ...rest } of endings) {
+      const record = chunk.records[index];
+      const given = 'record' in rest ? { given: rest.record } : {};
+      this.outcomes[chunk.from + index] =
+        skip === undefined
+          ? { record, error, isFailed: true, stage, ...(attempts === undefined ? {} : { attempts }), ...given }
+          : { record, skip, stage, ...given };
+    }
+    this.answered += chunk.records.length;
+    if (this.answered < this.records.length) return;
+    this.close();
+    const { outcomes, answers, chunkSizes, between: made } = this;
+    this.resolve({ outcomes, answers, chunkSizes, between: made });
+  }
+
+  fail(error: unknown): void {
+    this.close();
+    this.reject(error);
+  }
+}
