@@ -36,7 +36,7 @@ module.exports = {
     room('core', core, []),
     room('stream', stream, [core]),
     room('tasks', tasks, [core, stream]),
-    room('runtime', runtime, [core, stream, tasks]),
+    room('runtime', runtime, [core, stream, tasks, workers]),
     room('workers', workers, [core, stream]),
     room('connectors', connectors, [core, stream, tasks, workers]),
     room('storage', storage, [core]),
@@ -74,7 +74,10 @@ module.exports = {
       name: 'workflows-use-only-front-doors',
       severity: 'error',
       from: { path: '^workflows/' },
-      to: { path: ['^(lib|mock-server|spec)/', '^dist/'], pathNot: ['^dist/(index|mock-server/index)\\.d?\\.?(js|ts)$'] },
+      to: {
+        path: ['^(lib|mock-server|spec)/', '^dist/'],
+        pathNot: ['^dist/(index|mock-server/index)\\.d?\\.?(js|ts)$'],
+      },
     },
   ],
   options: {

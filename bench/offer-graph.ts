@@ -31,8 +31,6 @@ export interface Offer {
   readonly offer: 'OFFER_1' | 'OFFER_2';
 }
 
-export type Outcome = readonly [features: Features, ats: Prediction, resp: Prediction, offer: Offer];
-
 /** The most records in flight per asynchronous task, for every side. */
 export const CONCURRENCY = 100;
 

@@ -15,7 +15,8 @@ const folder = join(root, 'build', 'readme');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
 const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match, index) => ({
   name: `block ${index + 1} (${/^#+ (.*)$/m.exec(readme.slice(0, match.index).split('\n').reverse().join('\n'))?.[1] ?? ''})`,
-  file: join(folder, `block-${index + 1}.ts`),
+  // A block that says so is a file of its own, for another one to import.
+  file: join(folder, /^\/\/ ([a-z-]+\.ts)\n/.exec(match[1] as string)?.[1] ?? `block-${index + 1}.ts`),
   code: match[1] as string,
 }));
 
@@ -56,14 +57,18 @@ describe('the README', () => {
     expect(problems).toEqual([]);
   }, 60_000);
 
-  it.each(blocks)('prints what it says in $name', async ({ file, code }) => {
-    const expected = [...code.matchAll(/^\/\/ prints: (.*)$/gm)].map((match) => match[1]);
-    expect(expected).not.toEqual([]);
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file.replace(/\.ts$/, '.js')], {
-      cwd: scratch,
-      timeout: 30_000,
-    });
-    expect(stderr).toBe('');
-    expect(stdout.trimEnd().split('\n')).toEqual(expected);
-  }, 30_000);
+  it.each(blocks.filter(({ file }) => file.includes('block-')))(
+    'prints what it says in $name',
+    async ({ file, code }) => {
+      const expected = [...code.matchAll(/^\/\/ prints: (.*)$/gm)].map((match) => match[1]);
+      expect(expected).not.toEqual([]);
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, [file.replace(/\.ts$/, '.js')], {
+        cwd: scratch,
+        timeout: 30_000,
+      });
+      expect(stderr).toBe('');
+      expect(stdout.trimEnd().split('\n')).toEqual(expected);
+    },
+    30_000,
+  );
 });

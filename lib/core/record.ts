@@ -60,7 +60,10 @@ export class BatchBuilder<T> {
 }
 
 /** What stands in place of a record that ends here: one test tells it from records. */
-export abstract class Ended {}
+export abstract class Ended {
+  /** Makes the class one that nothing else fits by chance. */
+  readonly isEnded = true;
+}
 
 /** What a task returns to end a record on purpose: counted with its reason, never a dead letter. */
 export class Skip extends Ended {

@@ -14,7 +14,7 @@ import type { Batch } from '../core/record.js';
 import { gather } from '../stream/gather.js';
 import { joinAligned } from '../stream/join-aligned.js';
 import { joinAll } from '../stream/join-all.js';
-import { joinKeyed, type KeyedOptions } from '../stream/join-keyed.js';
+import { joinKeyed, type KeyedKind, type KeyedOptions } from '../stream/join-keyed.js';
 import { joinLatest } from '../stream/join-latest.js';
 import { Outlet } from '../stream/outlet.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
@@ -228,7 +228,9 @@ export class Wiring {
     if (first === undefined) return new Subject<Batch<unknown>>().asObservable();
     if (plan.join === 'latest') return joinLatest(inputs, names, joinScope);
     if (options?.join === 'keyed') {
-      const { kind = 'inner', capacity = DEFAULT_KEYED_CAPACITY } = options;
+      const { capacity = DEFAULT_KEYED_CAPACITY } = options;
+      // The types ask for it; JavaScript may leave it out.
+      const kind = (options.kind as KeyedKind | undefined) ?? 'inner';
       return joinKeyed(inputs, names, { on: options.on as KeyedOptions['on'], kind, capacity }, joinScope);
     }
     if (options?.join === 'all') return joinAll(inputs, names, options.limit ?? DEFAULT_ALL_LIMIT, joinScope);

@@ -47,15 +47,17 @@ export class GuardedObservable<T> extends Observable<T> {
 class GuardedSubscriber<T> extends Subscriber<T> {
   private readonly observer: Partial<Observer<T>>;
   private readonly report: (error: unknown) => void;
+  private isOver = false;
 
   constructor(observer: Partial<Observer<T>>, report: (error: unknown) => void) {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS wraps any other observer once more, a record at a time
     super();
     this.observer = observer;
     this.report = report;
   }
 
   override next(value: T): void {
-    if (this.isStopped) return;
+    if (this.isOver) return;
     try {
       this.observer.next?.(value);
     } catch (error) {
@@ -64,8 +66,8 @@ class GuardedSubscriber<T> extends Subscriber<T> {
   }
 
   override error(failure: unknown): void {
-    if (this.isStopped) return;
-    this.isStopped = true;
+    if (this.isOver) return;
+    this.isOver = true;
     try {
       if (this.observer.error === undefined) this.report(failure);
       else this.observer.error(failure);
@@ -77,8 +79,8 @@ class GuardedSubscriber<T> extends Subscriber<T> {
   }
 
   override complete(): void {
-    if (this.isStopped) return;
-    this.isStopped = true;
+    if (this.isOver) return;
+    this.isOver = true;
     try {
       this.observer.complete?.();
     } catch (error) {

@@ -146,7 +146,7 @@ class Pump<Out> {
       lineages[i] = first + i;
       const item = items[i];
       if (typeof item !== 'object' || !(item instanceof Ended)) continue;
-      const left = this.refuse(first + i, item as Skip | Rejected);
+      const left = this.refuse(first + i, item);
       if (left === GONE) gone++;
       // Only a batch with such an item is copied; what readers hand over is otherwise passed on as it is.
       if (values === items) values = items.slice() as (Out | Gone)[];

@@ -156,7 +156,7 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
       return undefined;
     }
     if (!isPromiseLike(items)) return this.adopt(arrival, items);
-    return (items).then(
+    return items.then(
       (arrived) => this.adopt(arrival, arrived) ?? this.readAgain(max),
       (error: unknown) => {
         this.end(arrival, error);

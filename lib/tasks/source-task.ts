@@ -54,7 +54,7 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
   protected reader(scope: TaskScope): Awaitable<Reader<Out | Skip | Rejected>> {
     const source = this.read(scope);
     return isPromiseLike(source)
-      ? (source).then((resolved) => this.readerFrom(resolved, scope))
+      ? source.then((resolved) => this.readerFrom(resolved, scope))
       : this.readerFrom(source, scope);
   }
 
@@ -139,8 +139,8 @@ class LateReader<T> implements Reader<T> {
   read(max: number): Awaitable<readonly T[] | null> {
     if (this.isClosed) return null;
     const reader = (this.opened ??= this.open());
-    if (!isPromiseLike(reader)) return (reader).read(max);
-    return (reader).then((ready) => {
+    if (!isPromiseLike(reader)) return reader.read(max);
+    return reader.then((ready) => {
       this.opened = ready;
       return this.isClosed ? null : ready.read(max);
     });
@@ -170,11 +170,9 @@ function checked<Out>(
     read: (max) => {
       const items = reader.read(max);
       if (isPromiseLike(items)) {
-        return (items).then(
-          (arrived) => arrived?.map(check) ?? null,
-        );
+        return items.then((arrived) => arrived?.map(check) ?? null);
       }
-      return (items)?.map(check) ?? null;
+      return items?.map(check) ?? null;
     },
     close: () => reader.close(),
   };

@@ -32,9 +32,7 @@ describe('UrlTemplate', () => {
   });
 
   it.each([['http://{host}/x'], ['http://h:{port}/'], ['{url}'], ['ftp://h/'], ['']])('refuses %j', (url) => {
-    expect(() => new UrlTemplate(url, 'Ask')).toThrow(
-      expect.objectContaining({ code: 'MILLRACE_CONFIG' }),
-    );
+    expect(() => new UrlTemplate(url, 'Ask')).toThrow(expect.objectContaining({ code: 'MILLRACE_CONFIG' }));
   });
 
   it('names the upstream without query and credentials', () => {
@@ -186,9 +184,7 @@ describe('requestTask', () => {
     ['too large a batch', { url: 'http://h', batch: { max: 5000 } }],
     ['a body that is no function', { url: 'http://h', body: {} }],
   ])('refuses %s when it is made', (_, options) => {
-    expect(() => requestTask(options as never)).toThrow(
-      expect.objectContaining({ code: 'MILLRACE_INVALID_OPTION' }),
-    );
+    expect(() => requestTask(options as never)).toThrow(expect.objectContaining({ code: 'MILLRACE_INVALID_OPTION' }));
   });
 
   it.each([

@@ -22,7 +22,9 @@ const servers: WebSocketServer[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0)) {
     for (const socket of server.clients) socket.terminate();
-    await new Promise((resolve) => server.close(resolve));
+    await new Promise((resolve) => {
+      server.close(resolve);
+    });
   }
 });
 

@@ -159,7 +159,9 @@ describe('the HTTP side', () => {
           );
         });
         socket.resume();
-        socket.once('close', () => resolve());
+        socket.once('close', () => {
+          resolve();
+        });
       });
       expect((await predict(server)).status).toBe(200);
       expect(server.stats.inFlight).toBe(0);

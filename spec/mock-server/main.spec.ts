@@ -24,13 +24,19 @@ function start(...args: string[]): {
   let out = '';
   let err = '';
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+  const ended = new Promise<Ended>((resolve) =>
+    child.once('close', (code) => {
+      resolve({ code, out, err });
+    }),
+  );
   const line = new Promise<string>((resolve, reject) => {
     child.stdout.on('data', (chunk: Buffer) => {
       out += chunk.toString();
       if (out.includes('\n')) resolve(out);
     });
-    void ended.then(() => reject(new Error(err)));
+    void ended.then(() => {
+      reject(new Error(err));
+    });
   });
   line.catch(() => undefined);
   return { child, line, ended };

@@ -219,10 +219,10 @@ describe('a keyed join', () => {
         join: 'keyed',
         kind: 'inner',
         on: [
-          ((n: number) => {
+          (n: number) => {
             if (n === 2) throw new Error('no key');
             return n;
-          }) as never,
+          },
           (n) => n,
         ],
       }),

@@ -116,7 +116,9 @@ export class RpcClient {
     const socket = new WebSocket(server.wsUrl + path);
     const client = new RpcClient(socket);
     return new Promise((resolve, reject) => {
-      socket.once('open', () => resolve(client));
+      socket.once('open', () => {
+        resolve(client);
+      });
       socket.once('error', reject);
     });
   }
@@ -148,7 +150,9 @@ export class RpcClient {
   /** Resolves when the server has answered a ping: everything it sent before has arrived by then. */
   pong(): Promise<void> {
     return new Promise((resolve) => {
-      this.socket.once('pong', () => resolve());
+      this.socket.once('pong', () => {
+        resolve();
+      });
       this.socket.ping();
     });
   }
