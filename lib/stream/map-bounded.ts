@@ -136,7 +136,7 @@ class BoundedMapper<In, Out> {
         const begun = this.step(record, lineage);
         // What is there already is not waited for: a sink that returns nothing costs no turn.
         const isPending = begun instanceof Promise || isPromiseLike(begun);
-        const result = isPending ? await (begun as PromiseLike<Out | Skip>) : (begun);
+        const result = isPending ? await (begun as PromiseLike<Out | Skip>) : begun;
         output = typeof result === 'object' && result instanceof Skip ? scope.skip(result.reason) : result;
       } catch (error) {
         if (this.hasEnded()) break;
