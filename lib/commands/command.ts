@@ -41,6 +41,7 @@ export const configOptions = {
     array: true,
     describe: 'key=value over the config, also a.b=value; a value that is JSON is taken as JSON. Repeat it for more',
   },
+  transport: { ...text, describe: 'http or ws: short for --set transport=…' },
 } satisfies Record<string, Options>;
 
 export const debugOptions = {
@@ -57,6 +58,8 @@ export async function loadFrom(
     import('./load-config.js'),
   ]);
   const workflow = await loadWorkflow(args.text('workflow') ?? DEFAULT_WORKFLOW);
-  const config = await loadConfig(workflow, { path: args.text('config'), settings: args.texts('set') });
+  const transport = args.oneOf('transport', ['http', 'ws']);
+  const settings = [...args.texts('set'), ...(transport === undefined ? [] : [`transport=${transport}`])];
+  const config = await loadConfig(workflow, { path: args.text('config'), settings });
   return { workflow, config };
 }

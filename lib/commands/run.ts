@@ -28,6 +28,7 @@ export const runCommand: Command = {
     json: { type: 'boolean', describe: 'Print events as NDJSON on standard output, the summary as the last line' },
     window: { ...value, describe: 'The most records of one source in flight (default: as the workflow says)' },
     seed: { ...value, describe: "The seed of the run's randomness, a whole number (default: drawn)" },
+    threads: { ...value, describe: 'The most worker threads of the run; 0 runs inline (default: one a core)' },
     'dead-letters': { ...value, describe: 'Where to write dead letters, as NDJSON (default: as the workflow says)' },
     ...debugOptions,
   },
@@ -66,12 +67,14 @@ async function runWith(args: Arguments, report: Report, context: CommandContext)
 async function runOptions(args: Arguments, context: CommandContext): Promise<RunOptions> {
   const window = args.wholeNumber('window', 1);
   const seed = args.wholeNumber('seed', 0);
+  const threads = args.wholeNumber('threads', 0);
   const path = args.text('dead-letters');
   const { deadLetterFile } = path === undefined ? {} : await import('../storage/dead-letter-file.js');
   return {
     signal: context.outputClosed,
     ...(window === undefined ? {} : { window }),
     ...(seed === undefined ? {} : { seed }),
+    ...(threads === undefined ? {} : { threads }),
     ...(path === undefined || deadLetterFile === undefined ? {} : { deadLetters: deadLetterFile(path) }),
   };
 }
