@@ -76,7 +76,7 @@ module.exports = {
       from: { path: '^workflows/' },
       to: {
         path: ['^(lib|mock-server|spec)/', '^dist/'],
-        pathNot: ['^dist/(index|mock-server/index)\\.d?\\.?(js|ts)$'],
+        pathNot: ['^dist/(index|thread|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$'],
       },
     },
   ],

@@ -3,7 +3,7 @@
  * one. Promise: nothing is started while a graph is only looked at, and what was started ends with the run.
  */
 import type { BuildContext } from 'millrace';
-import { startMockServer, type MockServer } from 'millrace/mock-server';
+import type { ThreadedMockServer } from 'millrace/mock-server/in-thread';
 
 /** Where one of them is, and what it is called there: a path over HTTP, a JSON-RPC method over WebSocket. */
 export interface Endpoint {
@@ -26,9 +26,11 @@ interface UpstreamUrls {
 }
 
 export function upstreamOf(config: UpstreamUrls, context: BuildContext): Upstream {
-  let server: Promise<MockServer> | undefined;
-  const start = async (): Promise<MockServer> => {
-    const started = await startMockServer({ port: 0 });
+  let server: Promise<ThreadedMockServer> | undefined;
+  const start = async (): Promise<ThreadedMockServer> => {
+    // In a thread: the requests of a run would starve a server on its own event loop.
+    const { startMockServerInThread } = await import('millrace/mock-server/in-thread');
+    const started = await startMockServerInThread({ port: 0 });
     const missing = (['ats_url', 'resp_url', 'offer_url'] as const).filter((key) => config[key] === undefined);
     context.notice(`The config has no ${missing.join(', ')}: started the mock server on ${started.url} for this run`);
     return started;
