@@ -89,6 +89,8 @@ export interface Failure {
   readonly attempts: number;
   /** Milliseconds since 1970 of the first try, where it is known. */
   readonly firstAt?: number;
+  /** A record that a boundary or a join takes in: no output stands in its place, so neither can a fallback. */
+  readonly isTakenIn?: boolean;
 }
 
 /** One edge into a boundary: where what was taken in leaves its root. */
@@ -97,6 +99,8 @@ export interface InputEdge {
   readonly from: string;
   readonly root: RootLedger;
   readonly exit: number;
+  /** The roots its records descend from, its own included. */
+  readonly descent: ReadonlySet<RootLedger>;
   /** Says that this boundary wants no more of that input; what still comes counts as skipped. */
   stop(): void;
 }

@@ -67,10 +67,13 @@ export class Run<Outputs = Record<string, unknown>> {
   private readonly events = new ReplaySubject<RunEvent>(REPLAYED_EVENTS);
   private readonly abort = new AbortController();
   private readonly pendingWork = new Set<Promise<void>>();
+  private opening: Promise<unknown> = Promise.resolve();
   private readonly startedAt: number;
   private outcome: RunOutcome | undefined;
   private failure: unknown;
   private isDraining = false;
+  /** Set once the run is ending: work that fails then still decides how it ended. */
+  private failLate: ((error: unknown) => void) | undefined;
   private settle!: { resolve: (summary: RunSummary) => void; reject: (error: unknown) => void };
 
   constructor(parts: RunParts) {
@@ -179,7 +182,8 @@ export class Run<Outputs = Record<string, unknown>> {
       },
       track: (work) => {
         const tracked = work.then(ignore, (error: unknown) => {
-          this.end('failed', error);
+          if (this.failLate === undefined) this.end('failed', error);
+          else this.failLate(error);
         });
         this.pendingWork.add(tracked);
         void tracked.then(() => this.pendingWork.delete(tracked));
@@ -198,13 +202,18 @@ export class Run<Outputs = Record<string, unknown>> {
     const tasks = [...this.wiring.tasks.values()];
     try {
       await this.executor.prepare(tasks.some(({ declaration }) => declaration.task.usesExecutor));
-      await Promise.all(tasks.map(async ({ declaration, scope }) => declaration.task.open(scope)));
+      const opened = tasks.map(async ({ declaration, scope }) => declaration.task.open(scope));
+      // A task is not closed while it opens: what it opened after that would stay open.
+      this.opening = Promise.allSettled(opened);
+      await Promise.all(opened);
     } catch (error) {
       this.end('failed', error);
       return;
     }
-    if (this.outcome as RunOutcome | undefined) return;
+    if (this.hasEnded()) return;
     for (const { plan } of tasks) this.emit({ type: 'task-started', at: clock.now(), task: plan.node.name });
+    // Whoever heard that may have ended the run.
+    if (this.hasEnded()) return;
     this.watchdog.start();
     this.wiring.connect(() => {
       this.end(this.isDraining ? 'drained' : 'completed');
@@ -226,6 +235,10 @@ export class Run<Outputs = Record<string, unknown>> {
       if (outcome !== 'failed') this.failure = error;
       outcome = 'failed';
     };
+    this.failLate = (error) => {
+      // Of a run that was cancelled or has failed, broken work is no news.
+      if (outcome === 'completed' || outcome === 'drained') fail(error);
+    };
     if (outcome === 'completed' || outcome === 'drained') {
       try {
         this.watchdog.assertLaws();
@@ -236,6 +249,7 @@ export class Run<Outputs = Record<string, unknown>> {
     }
     if (outcome === 'failed' || outcome === 'cancelled') this.abort.abort(this.failure ?? cancelled());
     this.wiring.disconnect();
+    await this.opening;
     // A set may grow while it is gone through: what closing starts is waited for as well.
     for (const work of this.pendingWork) await work;
     await this.executor.close();
@@ -281,6 +295,11 @@ export class Run<Outputs = Record<string, unknown>> {
     this.events.complete();
     if (outcome === 'failed') this.settle.reject(new RunFailedError(summary, this.failure));
     else this.settle.resolve(summary);
+  }
+
+  /** Asked anew after every wait, and after everybody was told something. */
+  private hasEnded(): boolean {
+    return this.outcome !== undefined;
   }
 
   private assertAllSettled(): void {

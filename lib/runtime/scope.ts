@@ -11,7 +11,7 @@ import type { Family } from '../core/family.js';
 import { Histogram } from '../core/histogram.js';
 import type { RootLedger } from '../core/ledger.js';
 import type { Clock, Failure, InputEdge, TaskScope, Waiting } from '../core/ports.js';
-import { GONE, type Gone } from '../core/record.js';
+import { GONE, Skip, type Gone } from '../core/record.js';
 import type { Turn } from '../core/turn.js';
 import type { FailurePolicy } from '../tasks/task.js';
 import type { RunServices } from './services.js';
@@ -80,7 +80,10 @@ export class RunScope implements TaskScope {
     account.retried += failure.attempts - 1;
     if (onFailure === 'skip') return this.skip(`failed: ${codeOf(error)}`);
     if (onFailure === 'fail') throw this.refusal(failure);
-    if (typeof onFailure === 'object') return this.fallback(onFailure.fallback, failure);
+    if (typeof onFailure === 'object' && failure.isTakenIn !== true) {
+      const left = this.fallback(onFailure.fallback, failure);
+      return left instanceof Skip ? this.skip(left.reason) : left;
+    }
     const at = services.clock.now();
     const letter = {
       runId: services.runId,

@@ -93,6 +93,8 @@ export class Watchdog {
     const supplied = [...this.wiring.roots.values()].some(
       (root) => !root.isExhausted && root.room > 0 && this.isSource(root.name),
     );
+    // While dead letters cannot be written fast enough, roots wait on purpose.
+    if (this.services.deadLetters.isFull) return false;
     return inFlight && !running && (!supplied || this.explainStalls().length > 0);
   }
 

@@ -41,8 +41,12 @@ export class Wiring {
   readonly roots = new Map<string, RootLedger>();
   private readonly exits = new Map<string, { root: RootLedger; exit: number }>();
   private readonly families = new Map<string, Family>();
+  /** By root, the roots it is made of and itself. */
+  private readonly descents = new Map<string, Set<RootLedger>>();
   /** How many still want the outputs of a task. */
   private readonly wanted = new Map<string, number>();
+  /** Tasks that take no more; each lets go of its inputs once. */
+  private readonly released = new Set<string>();
   private readonly connections = new Subscription();
   private readonly services: RunServices;
   /** The chain of fused tasks a task is part of, by its name. */
@@ -69,6 +73,7 @@ export class Wiring {
     }
     for (const node of plan.nodes) {
       this.wanted.set(node.node.name, Math.max(1, node.dependents.length));
+      this.descend(node);
       this.tasks.set(node.node.name, this.place(node, byName.get(node.node.name) as TaskDeclaration));
     }
   }
@@ -77,7 +82,11 @@ export class Wiring {
   connect(onDone: () => void): void {
     const wired = [...this.tasks.values()].reverse();
     this.openLeaves = wired.filter(({ plan }) => plan.dependents.length === 0).length;
-    for (const task of wired) this.connectTask(task, onDone);
+    for (const task of wired) {
+      // What was connected already may have ended the run: then no source is read any more.
+      if (this.connections.closed) return;
+      this.connectTask(task, onDone);
+    }
   }
 
   /** Whether a source could still give birth. */
@@ -129,11 +138,23 @@ export class Wiring {
     return { plan, declaration, scope, joinScope, output$: new Outlet() };
   }
 
+  private descend({ node, inputRoot, outputRoot }: NodePlan): void {
+    const from = node.dependencies.map((name) => this.outputRootOf(name));
+    for (const id of [inputRoot, outputRoot]) {
+      if (id === undefined || this.descents.has(id)) continue;
+      const descent = new Set([this.rootOf(id)]);
+      for (const parent of from) for (const root of this.descents.get(parent) ?? []) descent.add(root);
+      this.descents.set(id, descent);
+      from.push(id);
+    }
+  }
+
   private edge(root: string, exit: ExitPlan, owner: string, from: string): InputEdge {
     const found = this.exits.get(exitKey(root, exit)) as { root: RootLedger; exit: number };
     return {
       from,
       ...found,
+      descent: this.descents.get(root) ?? new Set(),
       stop: () => {
         this.releaseInputs(owner);
       },
@@ -243,6 +264,9 @@ export class Wiring {
 
   /** The owner takes no more: whoever is wanted by nobody any more ends, and lets go of its own inputs. */
   private releaseInputs(owner: string): void {
+    // A task with several inputs may say so for each of them.
+    if (this.released.has(owner)) return;
+    this.released.add(owner);
     const { dependencies } = (this.tasks.get(owner) as WiredTask).plan.node;
     for (const name of dependencies) {
       const left = (this.wanted.get(name) ?? 0) - 1;

@@ -95,11 +95,15 @@ class PartFold implements JobClient {
         records.push(this.options.before(value));
         lineages.push(lineage);
       } catch (error) {
-        this.scope.giveUp({ lineage, record: value, error, attempts: 1 });
+        this.scope.giveUp({ lineage, record: value, error, attempts: 1, isTakenIn: true });
         this.intake.letGo(arrival);
       }
     }
-    if (records.length === 0) return undefined;
+    if (records.length === 0) {
+      // Where the last ones did not fit their schema, nothing comes back that could end the fold.
+      this.endIfDone();
+      return undefined;
+    }
     this.taken += records.length;
     this.running += records.length;
     return { from, lineages, records };
@@ -124,7 +128,7 @@ class PartFold implements JobClient {
     const { scope } = this;
     this.running -= records.length;
     for (const { index, error, attempts = 1 } of endings) {
-      scope.giveUp({ lineage: lineages[index] as Lineage, record: records[index], error, attempts });
+      scope.giveUp({ lineage: lineages[index] as Lineage, record: records[index], error, attempts, isTakenIn: true });
     }
     // A record that could not even be sent has no part.
     this.options.merge(outputs.filter((pair) => pair !== undefined) as (readonly [unknown, unknown])[]);

@@ -52,7 +52,13 @@ export function gather(
         'MILLRACE_COLLECT_OVERFLOW',
         `'${scope.task}' gathers at most ${limit} children of one parent, got ${group.arrived}. Raise \`limit\``,
       );
-      return scope.giveUp({ lineage: parent, record: { children: group.arrived }, error, attempts: 1 }) as typeof GONE;
+      return scope.giveUp({
+        lineage: parent,
+        record: { children: group.arrived },
+        error,
+        attempts: 1,
+        isTakenIn: true,
+      }) as typeof GONE;
     };
     const flush = (): void => {
       if (done.length > 0) {

@@ -57,7 +57,8 @@ class GuardedSubscriber<T> extends Subscriber<T> {
   }
 
   override next(value: T): void {
-    if (this.isOver) return;
+    // Whoever unsubscribes in the middle of a batch gets no more of it.
+    if (this.isOver || this.closed) return;
     try {
       this.observer.next?.(value);
     } catch (error) {

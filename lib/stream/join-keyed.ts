@@ -38,7 +38,23 @@ interface Entry {
 class Side {
   readonly byKey = new Map<unknown, Set<Entry>>();
   readonly inOrder = new Set<Entry>();
-  isOver = false;
+  /** How many arrivals may still be of this side, once its input is over. */
+  private left = Infinity;
+
+  /** Nothing of this side is still to come, nor waits to be met. */
+  get isOver(): boolean {
+    return this.left <= 0;
+  }
+
+  /** The input is over while so many arrivals, of either side, wait. */
+  endAfter(waiting: number): void {
+    this.left = waiting;
+  }
+
+  /** One of those that waited was met. */
+  countDown(): void {
+    this.left--;
+  }
 
   add(entry: Entry): void {
     const same = this.byKey.get(entry.key);
@@ -104,7 +120,7 @@ class KeyedJoin {
           this.work();
         },
         onInputOver: (input) => {
-          this.sideOf(input).isOver = true;
+          this.sideOf(input).endAfter(this.intake.size);
           this.work();
         },
       },
@@ -122,8 +138,11 @@ class KeyedJoin {
           const step = this.pending.next();
           if (step.done === true) this.pending = undefined;
           else this.outbox.push(step.value);
-        } else if (this.intake.size > 0) this.pending = this.meet(this.intake.shift());
-        else if (!this.endUnmatched()) break;
+        } else if (this.intake.size > 0) {
+          const arrival = this.intake.shift();
+          for (const side of this.sides) side.countDown();
+          this.pending = this.meet(arrival);
+        } else if (!this.endUnmatched()) break;
       }
     } catch (error) {
       this.subscriber.error(error);
@@ -205,7 +224,7 @@ class KeyedJoin {
   }
 
   private giveUp({ value, lineage }: Arrival, error: unknown): void {
-    this.scope.giveUp({ lineage, record: value, error, attempts: 1 });
+    this.scope.giveUp({ lineage, record: value, error, attempts: 1, isTakenIn: true });
   }
 
   private sideOf(input: number): Side {

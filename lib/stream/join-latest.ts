@@ -117,7 +117,7 @@ class LatestJoin {
   }
 
   private wait(arrival: Arrival): void {
-    const isHeld = !this.sharesRootWithMissing(arrival.input);
+    const isHeld = !this.feedsMissing(arrival.input);
     this.early.push({ ...arrival, isHeld });
     if (!isHeld) this.intake.letGo(arrival);
     if (this.newest[arrival.input] === NOTHING_YET) {
@@ -149,14 +149,15 @@ class LatestJoin {
   }
 
   /**
-   * Two inputs of one root could starve each other: all its lineages wait here while the missing input gets only gone
-   * marks. So arrivals by a shared root are not held in flight, and beyond a window of them the older ones (never the
-   * first) give way.
+   * An input could starve another that descends from its root (a filter, an aggregate over it): all lineages of the root
+   * would wait here for what is made of the next ones. So such arrivals are not held in flight, and beyond a window of
+   * them the older ones (never the first) give way.
    */
-  private sharesRootWithMissing(input: number): boolean {
+  private feedsMissing(input: number): boolean {
     const root = this.scope.inputs[input]?.root;
+    if (root === undefined) return false;
     return this.scope.inputs.some(
-      (edge, other) => other !== input && edge.root === root && this.newest[other] === NOTHING_YET,
+      (edge, other) => other !== input && edge.descent.has(root) && this.newest[other] === NOTHING_YET,
     );
   }
 

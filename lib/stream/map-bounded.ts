@@ -122,6 +122,12 @@ class BoundedMapper<In, Out> {
     let sinceLook = 0;
     this.lanes++;
     while (this.queued > 0 && !this.isStopped) {
+      // Looked at before the work, so that in a long turn the other lanes do not go on where this one paused.
+      if (sinceLook++ % LOOK_EVERY === 0 && scope.turn.isLong()) {
+        sinceLook = 0;
+        await scope.turn.pause();
+        continue;
+      }
       const batch = this.advance();
       const lineage = batch.lineages[this.at] as number;
       const record = batch.values[this.at++] as In;
@@ -152,7 +158,6 @@ class BoundedMapper<In, Out> {
       if (isTimed) scope.sampleLatency(scope.clock.monotonicMs() - startedAtMs);
       this.working--;
       this.leave(lineage, output);
-      if (++sinceLook % LOOK_EVERY === 0 && scope.turn.isLong()) await scope.turn.pause();
     }
     this.lanes--;
     this.completeIfDone();

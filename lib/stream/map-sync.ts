@@ -117,7 +117,7 @@ class SyncMapper<In, Out> {
       const each = (nowMs - startedAtMs) / (to - from);
       this.stretch = Math.max(1, Math.min(MAX_RECORDS_BETWEEN_LOOKS, Math.floor(LOOK_EVERY_MS / each)));
     }
-    if (isPromiseLike(outputs[0])) throw refusePromise(outputs[0], scope.task);
+    if (isPromiseLike(outputs.find(isRecord))) throw refusePromises(outputs, scope.task);
     const count = to - from;
     account.out += count - gone;
     account.touch(startedAtMs);
@@ -178,12 +178,17 @@ class SyncMapper<In, Out> {
 }
 
 /** A promise in place of an output would travel on unresolved, so the first one of a batch stops the run. */
-function refusePromise(output: PromiseLike<unknown>, task: string): FatalTaskError {
-  output.then(undefined, () => undefined);
+function refusePromises(outputs: readonly unknown[], task: string): FatalTaskError {
+  // Nobody will wait for them, so a rejection must not end the process.
+  for (const output of outputs) if (isPromiseLike(output)) output.then(undefined, () => undefined);
   return new FatalTaskError(
     'MILLRACE_INVALID_OPTION',
     `The function of '${task}' returned a promise, but its kind of task is synchronous. Use asyncTask`,
   );
+}
+
+function isRecord(output: unknown): boolean {
+  return output !== GONE;
 }
 
 /** How many slots from `from` on hold a record. */

@@ -60,12 +60,14 @@ class Pump<Out> {
     this.isRunning = true;
     try {
       while (this.mayRead()) {
+        const startedAtMs = this.scope.clock.monotonicMs();
         const items = this.reader.read(Math.min(this.scope.root.room, this.batchSize));
         if (isPromiseLike(items)) {
           this.wait(items);
           return;
         }
-        this.accept(items);
+        // A source that is slow to make its records is as long a stretch as tasks that are slow to take them.
+        this.accept(items, startedAtMs);
       }
     } catch (error) {
       this.fail(error);
@@ -111,7 +113,7 @@ class Pump<Out> {
         // What settles while these are handed on must not start another read in between.
         this.isRunning = true;
         try {
-          this.accept(arrived);
+          this.accept(arrived, this.scope.clock.monotonicMs());
         } catch (error) {
           this.fail(error);
         } finally {
@@ -126,7 +128,7 @@ class Pump<Out> {
     );
   }
 
-  private accept(items: readonly (Out | Skip | Rejected)[] | null): void {
+  private accept(items: readonly (Out | Skip | Rejected)[] | null, startedAtMs: number): void {
     if (items === null) {
       this.end();
       return;
@@ -134,7 +136,6 @@ class Pump<Out> {
     if (items.length === 0) return;
     const { scope } = this;
     const { account } = scope;
-    const startedAtMs = scope.clock.monotonicMs();
     const count = items.length;
     const first = scope.root.birth(count);
     const lineages = new Array<number>(count);

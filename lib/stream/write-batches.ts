@@ -54,6 +54,8 @@ class BatchWriter<In, Row> {
   private readonly early = new Map<number, In | Gone>();
   private nextUp: number;
   private heldRecords = 0;
+  /** Of the held ones, those in the write that is under way. */
+  private beingWritten = 0;
   private isWriting = false;
   private isInputOver = false;
 
@@ -64,7 +66,11 @@ class BatchWriter<In, Row> {
     this.lineages = new Ring(scope.root.span);
     this.records = new Ring(scope.root.span);
     this.nextUp = scope.root.watermark;
-    scope.account.watch(() => ({ queued: this.heldRecords, running: 0, waiting: 0 }));
+    scope.account.watch(() => ({
+      queued: this.heldRecords - this.beingWritten,
+      running: this.beingWritten,
+      waiting: 0,
+    }));
     scope.explain(() => (this.early.size === 0 ? undefined : { lineage: this.nextUp, for: ['the records before it'] }));
   }
 
@@ -122,8 +128,10 @@ class BatchWriter<In, Row> {
         try {
           rows.push(options.encode(record, lineage));
         } catch (error) {
-          left = scope.giveUp({ lineage, record, error, attempts: 1 }) as Gone;
-          ended++;
+          left = scope.giveUp({ lineage, record, error, attempts: 1 }) as In | Gone;
+          // A fallback is written in place of the record; one that cannot be encoded either is a mistake of the task.
+          if (left === GONE) ended++;
+          else rows.push(options.encode(left, lineage));
         }
       }
       written.push(lineage, left);
@@ -134,6 +142,7 @@ class BatchWriter<In, Row> {
       const batch = written.take();
       const nowMs = scope.clock.monotonicMs();
       this.heldRecords -= rows.length;
+      this.beingWritten = 0;
       scope.account.out += rows.length;
       scope.account.touch(startedAtMs);
       scope.account.touch(nowMs);
@@ -145,6 +154,9 @@ class BatchWriter<In, Row> {
       return;
     }
     this.isWriting = true;
+    this.beingWritten = rows.length;
+    // Whatever the writer holds open is closed only after the write.
+    scope.track(Promise.resolve(writing));
     writing.then(
       () => {
         this.isWriting = false;

@@ -201,7 +201,13 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
                 try {
                   groups.add(check(arrival.value as In));
                 } catch (error) {
-                  scope.giveUp({ lineage: arrival.lineage, record: arrival.value, error, attempts: 1 });
+                  scope.giveUp({
+                    lineage: arrival.lineage,
+                    record: arrival.value,
+                    error,
+                    attempts: 1,
+                    isTakenIn: true,
+                  });
                 }
                 intake.letGo(arrival);
               }

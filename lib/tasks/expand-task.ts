@@ -72,8 +72,15 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   private readonly before: (record: In) => In;
   private readonly after: (child: Out | Skip) => Out | Skip;
   private present: { readonly arrival: Arrival; readonly reader: Reader<Out | Skip> } | undefined;
+  /** The parent whose children its function has only promised. */
+  private opening: Arrival | undefined;
   private isInputOver = false;
+  /** Nobody wants the children any more. */
+  private isStopped = false;
+  /** Ends the wait of a read for a parent. */
   private waiter: (() => void) | undefined;
+  /** Ends the wait of a read for children. */
+  private abandon: (() => void) | undefined;
 
   constructor(
     work: ExpandFunction<In, Out>,
@@ -105,7 +112,8 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
       {
         keepsGone: true,
         onArrival: () => {
-          this.wake();
+          if (this.isStopped) this.skipWaiting();
+          else this.wake();
         },
         onInputOver: () => {
           this.isInputOver = true;
@@ -125,7 +133,7 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
         if (children !== undefined) return children;
       } else if (this.intake.size > 0) {
         const opening = this.open(this.intake.shift());
-        if (opening !== undefined) return opening.then(() => this.read(max));
+        if (opening !== undefined) return this.unlessStopped(opening).then(() => this.read(max));
       } else if (this.isInputOver) return null;
       else {
         return new Promise<void>((resolve) => {
@@ -138,7 +146,9 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   async close(): Promise<void> {
     const { present } = this;
     this.present = undefined;
+    this.opening = undefined;
     this.wake();
+    this.abandon?.();
     await present?.reader.close();
   }
 
@@ -156,13 +166,25 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
       return undefined;
     }
     if (!isPromiseLike(items)) return this.adopt(arrival, items);
-    return items.then(
-      (arrived) => this.adopt(arrival, arrived) ?? this.readAgain(max),
+    let children: readonly Child<Out>[] | undefined;
+    const adopted = items.then(
+      (arrived) => {
+        children = this.adopt(arrival, arrived);
+      },
       (error: unknown) => {
-        this.end(arrival, error);
-        return this.readAgain(max);
+        // A parent that was stopped meanwhile is closed, and cannot fail any more.
+        if (this.present?.arrival === arrival) this.end(arrival, error);
       },
     );
+    return this.unlessStopped(adopted).then(() => children ?? this.readAgain(max));
+  }
+
+  /** Waits for the work, or until nobody wants what comes of it. */
+  private unlessStopped(work: PromiseLike<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.abandon = resolve;
+      work.then(resolve, reject);
+    });
   }
 
   private async readAgain(max: number): Promise<readonly Child<Out>[]> {
@@ -203,14 +225,19 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
         this.present = { arrival, reader: this.readerFor(children) };
         return undefined;
       }
-      return Promise.resolve(children).then(
-        (ready) => {
-          this.present = { arrival, reader: this.readerFor(ready) };
-        },
-        (error: unknown) => {
-          this.end(arrival, error);
-        },
-      );
+      this.opening = arrival;
+      return Promise.resolve(children)
+        .then((ready) => {
+          const reader = this.readerFor(ready);
+          if (this.opening === arrival) this.present = { arrival, reader };
+          else this.scope.track(Promise.resolve(reader.close()));
+        })
+        .catch((error: unknown) => {
+          if (this.opening === arrival) this.end(arrival, error);
+        })
+        .finally(() => {
+          if (this.opening === arrival) this.opening = undefined;
+        });
     } catch (error) {
       this.end(arrival, error);
       return undefined;
@@ -218,7 +245,9 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   }
 
   private readerFor(children: Pullable<Out | Skip>): Reader<Out | Skip> {
-    if (typeof children !== 'object' || !(Symbol.iterator in children || Symbol.asyncIterator in children)) {
+    // What a function of JavaScript returns may be anything.
+    const isObject = typeof children === 'object' && (children as unknown) !== null;
+    if (!isObject || !(Symbol.iterator in children || Symbol.asyncIterator in children)) {
       throw new MillraceError(
         'MILLRACE_INVALID_OUTPUT',
         `Expected the function of '${this.scope.task}' to return an iterable of children, got ${describeValue(children)}`,
@@ -229,24 +258,30 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
 
   private end(arrival: Arrival, error: unknown): void {
     this.present = undefined;
-    this.scope.giveUp({ lineage: arrival.lineage, record: arrival.value, error, attempts: 1 });
+    this.scope.giveUp({ lineage: arrival.lineage, record: arrival.value, error, attempts: 1, isTakenIn: true });
     this.family.expanded(arrival.lineage, true);
   }
 
   /** Nobody wants the children any more: the present parent is over, those that wait are skipped. */
   private stopEarly(): void {
-    this.isInputOver = true;
+    this.isStopped = true;
     const { present } = this;
+    const parent = present?.arrival ?? this.opening;
     this.present = undefined;
-    if (present !== undefined) {
-      this.scope.track(Promise.resolve(present.reader.close()));
-      this.family.expanded(present.arrival.lineage, false);
-    }
+    this.opening = undefined;
+    if (present !== undefined) this.scope.track(Promise.resolve(present.reader.close()));
+    if (parent !== undefined) this.family.expanded(parent.lineage, false);
+    this.skipWaiting();
+    this.abandon?.();
+  }
+
+  /** The input goes on until its sources have ended too. */
+  private skipWaiting(): void {
     while (this.intake.size > 0) {
-      this.scope.skip('nobody wants more');
-      this.intake.letGo(this.intake.shift());
+      const arrival = this.intake.shift();
+      if (arrival.value !== GONE) this.scope.skip('nobody wants more');
+      this.intake.letGo(arrival);
     }
-    this.wake();
   }
 
   private wake(): void {

@@ -123,7 +123,7 @@ class Feeder<In, Out> {
         },
         complete: () => {
           this.isOver = true;
-          this.outbox.complete();
+          // The output ends after the input: completing now would cut off what is on its way and has to leave its root.
           if (!this.isInputOver) for (const edge of scope.inputs) edge.stop();
           this.feed();
         },
@@ -159,9 +159,9 @@ class Feeder<In, Out> {
     } finally {
       this.isFeeding = false;
     }
-    if (!this.isInputOver || this.intake.size > 0 || this.isOver) return;
+    if (!this.isInputOver || this.intake.size > 0) return;
     // A drained input is not over for the operator: a partial window would be a wrong answer.
-    if (this.scope.isDraining) this.outbox.complete();
+    if (this.isOver || this.scope.isDraining) this.outbox.complete();
     else this.records$.complete();
   };
 
@@ -170,7 +170,7 @@ class Feeder<In, Out> {
     try {
       checked = this.before(record);
     } catch (error) {
-      this.scope.giveUp({ lineage, record, error, attempts: 1 });
+      this.scope.giveUp({ lineage, record, error, attempts: 1, isTakenIn: true });
       return;
     }
     this.records$.next(checked);
