@@ -94,7 +94,7 @@ class Generator {
   private work(name: string, from: readonly ReferenceNode[]): void {
     const salt = this.below(1e6);
     const [mayThrow, maySkip] = [this.random() < 0.2, this.random() < 0.2];
-    const onFailure = this.pick(['dead-letter', 'skip', { fallback: 'fallback' as Value }] as const);
+    const onFailure = this.pick(['dead-letter', 'skip', { fallback: 'fallback' }] as const);
     const work = (value: Value): Value | Skip => {
       const hash = hashOf([salt, value]);
       if (mayThrow && hash % 7 === 0) throw new Error(`no ${hash}`);
