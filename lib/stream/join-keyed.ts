@@ -167,12 +167,14 @@ class KeyedJoin {
     const partners = [...(other.byKey.get(key) ?? [])];
     entry.isMatched = partners.length > 0;
     for (const partner of partners) partner.isMatched = true;
-    if (!other.isOver) {
+    // Asked once: letting go of the arrival may end the other side, and the entry must not count as both kept and over.
+    const mayStillMatch = !other.isOver;
+    if (mayStillMatch) {
       own.add(entry);
       if (own.inOrder.size > this.options.capacity) this.evict(own);
     }
     this.intake.letGo(arrival);
-    if (partners.length === 0 && other.isOver) return this.unmatched([entry]);
+    if (partners.length === 0 && !mayStillMatch) return this.unmatched([entry]);
     return partners.map((partner) => this.pairOf(arrival, partner.arrival)).values();
   }
 
