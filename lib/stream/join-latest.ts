@@ -117,7 +117,7 @@ class LatestJoin {
   }
 
   private wait(arrival: Arrival): void {
-    const isHeld = !this.feedsMissing(arrival.input);
+    const isHeld = !this.starvesMissing(arrival.input);
     this.early.push({ ...arrival, isHeld });
     if (!isHeld) this.intake.letGo(arrival);
     if (this.newest[arrival.input] === NOTHING_YET) {
@@ -149,15 +149,15 @@ class LatestJoin {
   }
 
   /**
-   * An input could starve another that descends from its root (a filter, an aggregate over it): all lineages of the root
-   * would wait here for what is made of the next ones. So such arrivals are not held in flight, and beyond a window of
-   * them the older ones (never the first) give way.
+   * Holding an arrival holds back, in the end, all roots it descends from; an input that descends from one of them too (a
+   * filter, an aggregate over the same source) would wait for what is held back. So such arrivals are not held in flight,
+   * and beyond a window of them the older ones (never the first) give way.
    */
-  private feedsMissing(input: number): boolean {
-    const root = this.scope.inputs[input]?.root;
-    if (root === undefined) return false;
+  private starvesMissing(input: number): boolean {
+    const own = this.scope.inputs[input]?.descent ?? new Set();
     return this.scope.inputs.some(
-      (edge, other) => other !== input && edge.descent.has(root) && this.newest[other] === NOTHING_YET,
+      ({ descent }, other) =>
+        other !== input && this.newest[other] === NOTHING_YET && [...own].some((root) => descent.has(root)),
     );
   }
 

@@ -75,6 +75,8 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   /** The parent whose children its function has only promised. */
   private opening: Arrival | undefined;
   private isInputOver = false;
+  /** 1 while children of a parent are waited for, else 0. */
+  private awaited = 0;
   /** Nobody wants the children any more. */
   private isStopped = false;
   /** Ends the wait of a read for a parent. */
@@ -103,7 +105,12 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     scope.whenEnding(() => {
       this.stopEarly();
     });
-    scope.account.watch(() => ({ queued: this.intake.size, running: this.parents.size, waiting: 0 }));
+    // A parent that only waits for its children to settle is nobody's work: a stall must not hide behind it.
+    scope.account.watch(() => ({
+      queued: this.intake.size,
+      running: this.awaited,
+      waiting: this.parents.size - this.awaited,
+    }));
   }
 
   connect(input$: Observable<Batch<In>>): void {
@@ -181,9 +188,12 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
 
   /** Waits for the work, or until nobody wants what comes of it. */
   private unlessStopped(work: PromiseLike<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
+    this.awaited = 1;
+    return new Promise<void>((resolve, reject) => {
       this.abandon = resolve;
       work.then(resolve, reject);
+    }).finally(() => {
+      this.awaited = 0;
     });
   }
 

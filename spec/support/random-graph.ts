@@ -1,137 +1,200 @@
 /**
  * Random workflows with a reference interpreter: plain maps from lineage to value, no engine code. A lineage is a path:
- * `7` is record 7 of the source, `7/2` the third child of it.
+ * `7` is record 7 of a source, `7/2` its third child, `7&3` what a keyed join made of two.
  */
 import {
   aggregateTask,
   asyncTask,
   expandTask,
+  operatorTask,
   seededRandom,
-  skip,
-  sourceTask,
+  sinkTask,
   syncTask,
-  type Skip,
+  type Clock,
+  type FailurePolicy,
+  type JoinOptions,
   type Task,
   type TaskDeclaration,
 } from 'millrace';
+import { filter, map } from 'rxjs';
+import {
+  asBag,
+  asynchronously,
+  hashOf,
+  late,
+  randomSource,
+  randomWork,
+  SKIPPED,
+  type Value,
+  type Work,
+} from './random-tasks.js';
 
-type Value = unknown;
-type Outputs = Map<string, Value>;
+type Outputs = ReadonlyMap<string, Value>;
 
 export interface ReferenceNode {
   readonly name: string;
   /** Which tasks it can be aligned with. */
   readonly root: string;
-  /** What the task must emit, by lineage. */
+  /** What the task must emit, by lineage; where the root is a source, in its order. */
   readonly outputs: Outputs;
+  readonly skipped: number;
+  readonly deadLettered: number;
+  /** Only for `latest`, which depends on time: what it emits is some pairing of these. */
+  readonly pairs?: readonly Outputs[];
 }
 
 export interface RandomGraph {
   readonly declarations: readonly TaskDeclaration[];
   readonly nodes: readonly ReferenceNode[];
   readonly window: number;
-  readonly skipped: number;
-  readonly deadLettered: number;
+  /** Whether a task with the policy `fail` must end the run. */
+  readonly mustFail: boolean;
+  /** What ordered sinks wrote, by name; filled by a run. */
+  readonly written: ReadonlyMap<string, Value[]>;
 }
 
 const SIZES = [0, 1, 2, 7, 50, 200];
 const WINDOWS = [1, 2, 3, 8, 64, 2048];
+const MOST_RECORDS = 1000;
 
-export function randomGraph(seed: number): RandomGraph {
-  return new Generator(seed).generate();
+/** @param clock makes the delays of asynchronous tasks virtual. */
+export function randomGraph(seed: number, clock?: Clock): RandomGraph {
+  return new Generator(seed, clock).generate();
 }
 
 class Generator {
   private readonly random: () => number;
+  private readonly clock: Clock | undefined;
   private readonly nodes: ReferenceNode[] = [];
   private readonly declarations: TaskDeclaration[] = [];
   /** For the root of an expanding task, the node whose records are the parents. */
   private readonly parents = new Map<string, ReferenceNode>();
-  private skipped = 0;
-  private deadLettered = 0;
+  private readonly written = new Map<string, Value[]>();
+  private mustFail = false;
 
-  constructor(seed: number) {
+  constructor(seed: number, clock: Clock | undefined) {
     this.random = seededRandom(seed);
+    this.clock = clock;
   }
 
   generate(): RandomGraph {
-    this.source();
+    const sources = this.pick([1, 1, 2, 3]);
+    for (let n = 0; n < sources; n++) this.source(`S${n}`);
     const steps = 2 + this.below(10);
     for (let step = 0; step < steps; step++) this.step(`T${step}`);
-    if (!this.declarations.some(({ dependencies }) => dependencies.includes('S'))) this.single('T', this.nodes[0]);
-    const { nodes, declarations, skipped, deadLettered } = this;
-    return { nodes, declarations, skipped, deadLettered, window: this.pick(WINDOWS) };
+    for (const { name, root } of [...this.nodes]) {
+      const isRead = this.declarations.some(({ dependencies }) => dependencies.includes(name));
+      if (name === root && !isRead) this.work(`${name} read`, [this.node(name)]);
+    }
+    const { nodes, declarations, written, mustFail } = this;
+    return { nodes, declarations, written, mustFail, window: this.pick(WINDOWS) };
   }
 
-  private source(): void {
+  private source(name: string): void {
     const items = Array.from({ length: this.pick(SIZES) }, (_, index) => index);
-    const shape = this.below(3);
-    const task = sourceTask<number>(() => (shape === 0 ? items : shape === 1 ? items.values() : asynchronously(items)));
-    this.add('S', [], task, 'S', new Map(items.map((item) => [String(item), item])));
+    this.add(name, [], randomSource(items, this.below(4)), name, new Map(items.map((item) => [String(item), item])));
   }
 
   private step(name: string): void {
-    const kind = this.below(12);
-    const node = this.pick(this.nodes);
-    if (kind < 6) this.single(name, node);
-    else if (kind < 9) this.aligned(name, node);
-    else if (kind === 9) this.expand(name, node);
-    else if (kind === 10) this.gather(name);
-    else this.aggregate(name, node);
-  }
-
-  private single(name: string, node = this.pick(this.nodes)): void {
-    this.work(name, [node]);
+    const node = this.pick(this.nodes.filter(({ pairs }) => pairs === undefined));
+    const other = this.pick(this.nodes.filter(({ pairs }) => pairs === undefined));
+    const kind = this.below(20);
+    if (kind < 6) this.work(name, [node]);
+    else if (kind < 10) this.aligned(name, node);
+    else if (kind < 12) this.expand(name, node);
+    else if (kind < 14) this.gather(name);
+    else if (kind === 14) this.aggregate(name, node);
+    else if (kind === 15) this.keyed(name, node, other);
+    else if (kind === 16) this.all(name, node, other);
+    else if (kind === 17) this.operator(name, node);
+    else if (kind === 18) this.latest(name, node, other);
+    else this.sink(name, node);
   }
 
   private aligned(name: string, node: ReferenceNode): void {
-    const relatives = this.nodes.filter(({ root }) => root === node.root);
+    const relatives = this.nodes.filter(({ root, pairs }) => root === node.root && pairs === undefined);
     const chosen = [...new Set([node, this.pick(relatives), this.pick(relatives), this.pick(relatives)])];
-    this.work(name, chosen);
+    const inputs = new Map<string, Value>();
+    for (const [lineage, value] of node.outputs) {
+      if (!chosen.every(({ outputs }) => outputs.has(lineage))) continue;
+      inputs.set(lineage, chosen.length === 1 ? value : chosen.map(({ outputs }) => outputs.get(lineage)));
+    }
+    this.work(name, chosen, inputs);
   }
 
-  /** A synchronous or asynchronous function that may skip and throw, over one task or several aligned ones. */
-  private work(name: string, from: readonly ReferenceNode[]): void {
+  /** A synchronous or asynchronous function that may skip and throw, over what its dependencies hand it. */
+  private work(
+    name: string,
+    from: readonly ReferenceNode[],
+    inputs = (from[0] as ReferenceNode).outputs,
+    {
+      root = (from[0] as ReferenceNode).root,
+      join,
+      skipped = 0,
+      prepare = (value: Value): Value => value,
+    }: {
+      root?: string;
+      join?: JoinOptions;
+      skipped?: number;
+      prepare?: (value: Value) => Value;
+    } = {},
+  ): void {
     const salt = this.below(1e6);
-    const [mayThrow, maySkip] = [this.random() < 0.2, this.random() < 0.2];
-    const onFailure = this.pick(['dead-letter', 'skip', { fallback: 'fallback' }] as const);
-    const work = (value: Value): Value | Skip => {
-      const hash = hashOf([salt, value]);
-      if (mayThrow && hash % 7 === 0) throw new Error(`no ${hash}`);
-      return maySkip && hash % 5 === 0 ? skip('on purpose') : [name, hash];
-    };
-    const concurrency = 1 + this.below(8);
+    const traits = { name, salt, mayThrow: this.random() < 0.2, maySkip: this.random() < 0.2 };
+    const random = randomWork(traits);
+    const work: Work = (value) => random(prepare(value));
+    const mayFail = traits.mayThrow && this.random() < 0.1;
+    const onFailure: FailurePolicy<Value> = mayFail
+      ? 'fail'
+      : this.pick(['dead-letter', 'skip', { fallback: 'fallback' }, { fallback: () => SKIPPED }] as const);
     const task: Task<never, Value> =
       this.random() < 0.5
         ? syncTask<Value, Value>(work, { onFailure })
-        : asyncTask<Value, Value>((value) => late(hashOf([salt, 1, value]), () => work(value)), {
+        : asyncTask<Value, Value>((value) => late(hashOf([salt, 1, prepare(value)]), this.clock, () => work(value)), {
             onFailure,
-            concurrency,
+            concurrency: 1 + this.below(8),
             ordered: this.random() < 0.3,
           });
-    const outputs: Outputs = new Map();
-    for (const [lineage] of (from[0] as ReferenceNode).outputs) {
-      if (!from.every((node) => node.outputs.has(lineage))) continue;
-      const values = from.map((node) => node.outputs.get(lineage));
-      const made = this.expect(work, values.length === 1 ? values[0] : values, onFailure);
-      if (made !== undefined) outputs.set(lineage, made);
+    const outputs = new Map<string, Value>();
+    const counts = { skipped, deadLettered: 0 };
+    for (const [lineage, value] of inputs) this.expect(work, lineage, value, onFailure, outputs, counts);
+    const names = from.map((node) => node.name);
+    this.add(name, names, task, root, outputs, { ...counts, ...(join === undefined ? {} : { join }) });
+  }
+
+  private expect(
+    work: Work,
+    lineage: string,
+    value: Value,
+    onFailure: FailurePolicy<Value>,
+    outputs: Map<string, Value>,
+    counts: { skipped: number; deadLettered: number },
+  ): void {
+    let made: Value;
+    try {
+      made = work(value);
+    } catch {
+      if (onFailure === 'fail') this.mustFail = true;
+      if (onFailure === 'dead-letter') counts.deadLettered++;
+      if (onFailure === 'dead-letter' || onFailure === 'fail') return;
+      made = typeof onFailure === 'object' && onFailure.fallback === 'fallback' ? 'fallback' : SKIPPED;
     }
-    this.add(
-      name,
-      from.map((node) => node.name),
-      task,
-      (from[0] as ReferenceNode).root,
-      outputs,
-    );
+    if (made === SKIPPED) counts.skipped++;
+    else outputs.set(lineage, made);
   }
 
   private expand(name: string, node: ReferenceNode): void {
+    if (node.outputs.size > MOST_RECORDS) return;
     const salt = this.below(1e6);
     const childrenOf = (value: Value): Value[] =>
       Array.from({ length: hashOf([salt, value]) % 5 }, (_, index) => [index, hashOf(value)]);
-    const isLate = this.random() < 0.4;
-    const task = expandTask<Value, Value>((value) => (isLate ? asynchronously(childrenOf(value)) : childrenOf(value)));
-    const outputs: Outputs = new Map();
+    const how = this.below(3);
+    const task = expandTask<Value, Value>((value) => {
+      const children = childrenOf(value);
+      if (how === 0) return children;
+      return how === 1 ? asynchronously(children) : late(hashOf([salt, 2, value]), this.clock, () => children.values());
+    });
+    const outputs = new Map<string, Value>();
     for (const [lineage, value] of node.outputs) {
       childrenOf(value).forEach((child, index) => outputs.set(`${lineage}/${index}`, child));
     }
@@ -140,20 +203,14 @@ class Generator {
   }
 
   private gather(name: string): void {
-    const children = this.nodes.filter(({ root }) => this.parents.has(root));
+    const children = this.nodes.filter(({ root, pairs }) => this.parents.has(root) && pairs === undefined);
     if (children.length === 0) return;
     const node = this.pick(children);
     const parent = this.parents.get(node.root) as ReferenceNode;
-    const outputs: Outputs = new Map();
-    for (const [lineage] of parent.outputs) {
-      const mine = [...node.outputs].filter(([child]) => child.slice(0, child.lastIndexOf('/')) === lineage);
-      outputs.set(
-        lineage,
-        mine.map(([, value]) => value),
-      );
-    }
-    const task = syncTask<Value, Value>((values) => values);
-    this.add(name, [node.name], task, parent.root, outputs, { join: 'gather' });
+    const outputs = new Map<string, Value[]>();
+    for (const lineage of parent.outputs.keys()) outputs.set(lineage, []);
+    for (const [child, value] of node.outputs) outputs.get(child.slice(0, child.lastIndexOf('/')))?.push(value);
+    this.work(name, [node], outputs, { root: parent.root, join: { join: 'gather' } });
   }
 
   private aggregate(name: string, node: ReferenceNode): void {
@@ -166,22 +223,79 @@ class Generator {
     });
     const counts = new Map<number, number>();
     for (const value of node.outputs.values()) counts.set(keyOf(value), (counts.get(keyOf(value)) ?? 0) + 1);
-    const outputs: Outputs = new Map([...counts].map(([key, count]) => [`key ${key}`, [key, count]]));
-    this.add(name, [node.name], task, name, outputs);
+    this.add(name, [node.name], task, name, new Map([...counts].map(([key, count]) => [`key ${key}`, [key, count]])));
   }
 
-  private expect(work: (value: Value) => Value | Skip, value: Value, onFailure: unknown): Value | undefined {
-    try {
-      const made = work(value);
-      if (Array.isArray(made)) return made;
-      this.skipped++;
-      return undefined;
-    } catch {
-      if (typeof onFailure === 'object') return 'fallback';
-      if (onFailure === 'skip') this.skipped++;
-      else this.deadLettered++;
-      return undefined;
+  private keyed(name: string, left: ReferenceNode, right: ReferenceNode): void {
+    if (left === right || left.outputs.size + right.outputs.size > MOST_RECORDS) return;
+    const keys = 1 + Math.max(left.outputs.size, right.outputs.size);
+    const keyOf = (value: Value): number => hashOf(['key', value]) % keys;
+    const kind = this.pick(['inner', 'left', 'outer'] as const);
+    const inputs = new Map<string, Value>();
+    const matched = new Set<string>();
+    for (const [l, one] of left.outputs) {
+      for (const [r, other] of right.outputs) {
+        if (keyOf(one) !== keyOf(other)) continue;
+        inputs.set(`${l}&${r}`, [one, other]);
+        matched.add(`left ${l}`).add(`right ${r}`);
+      }
     }
+    let skipped = 0;
+    for (const [l, one] of left.outputs) {
+      if (matched.has(`left ${l}`)) continue;
+      if (kind === 'inner') skipped++;
+      else inputs.set(`${l}&`, [one, undefined]);
+    }
+    for (const [r, other] of right.outputs) {
+      if (matched.has(`right ${r}`)) continue;
+      if (kind === 'outer') inputs.set(`&${r}`, [undefined, other]);
+      else skipped++;
+    }
+    const on = [keyOf, keyOf] as const;
+    this.work(name, [left, right], inputs, { root: `${name} (join)`, join: { join: 'keyed', kind, on }, skipped });
+  }
+
+  private all(name: string, one: ReferenceNode, other: ReferenceNode): void {
+    const from = [...new Set([one, other])];
+    const collections = from.map(({ outputs }) => [...outputs.values()]);
+    const [first] = collections;
+    const prepare = from.length === 1 ? asBag : (value: Value): Value => (value as Value[]).map(asBag);
+    const inputs = new Map([['all', from.length === 1 ? first : collections]]);
+    this.work(name, from, inputs, { root: `${name} (join)`, join: { join: 'all' }, prepare });
+  }
+
+  private operator(name: string, node: ReferenceNode): void {
+    const isKept = (value: Value): boolean => hashOf(value) % 3 > 0;
+    const task = operatorTask<Value, Value>((values$) =>
+      values$.pipe(
+        filter(isKept),
+        map((value) => [name, value]),
+      ),
+    );
+    const kept = [...node.outputs].filter(([, value]) => isKept(value));
+    this.add(name, [node.name], task, name, new Map(kept.map(([lineage, value]) => [lineage, [name, value]])));
+  }
+
+  /** Time decides what meets, so nothing else is built on it; an empty side would stop the other early. */
+  private latest(name: string, one: ReferenceNode, other: ReferenceNode): void {
+    if (one === other || one.outputs.size === 0 || other.outputs.size === 0) return;
+    const task = syncTask<Value, Value>((pair) => pair);
+    const pairs = [one.outputs, other.outputs];
+    this.add(name, [one.name, other.name], task, `${name} (join)`, new Map(), { join: { join: 'latest' }, pairs });
+  }
+
+  private sink(name: string, node: ReferenceNode): void {
+    const written: Value[] = [];
+    const task = sinkTask<Value>({
+      write: (rows) =>
+        hashOf([name, rows.length]) % 2 === 0
+          ? void written.push(...rows)
+          : late(hashOf([name, written.length]), this.clock, () => void written.push(...rows)),
+    });
+    if (this.declarations.some((declared) => declared.name === node.root && declared.task.kind === 'source')) {
+      this.written.set(name, written);
+    }
+    this.add(name, [node.name], task as Task<never, Value>, node.root, node.outputs);
   }
 
   private add(
@@ -190,10 +304,14 @@ class Generator {
     task: Task<never, Value>,
     root: string,
     outputs: Outputs,
-    join?: TaskDeclaration['join'],
+    { join, skipped = 0, deadLettered = 0, pairs }: Partial<ReferenceNode> & { join?: JoinOptions } = {},
   ): void {
     this.declarations.push({ name, dependencies, task, join });
-    this.nodes.push({ name, root, outputs });
+    this.nodes.push({ name, root, outputs, skipped, deadLettered, ...(pairs === undefined ? {} : { pairs }) });
+  }
+
+  private node(name: string): ReferenceNode {
+    return this.nodes.find((node) => node.name === name) as ReferenceNode;
   }
 
   private below(limit: number): number {
@@ -203,27 +321,4 @@ class Generator {
   private pick<T>(items: readonly T[]): T {
     return items[this.below(items.length)] as T;
   }
-}
-
-async function* asynchronously<T>(items: readonly T[]): AsyncGenerator<T> {
-  for (const item of items) {
-    if (hashOf(item) % 3 === 0) await null;
-    yield item;
-  }
-}
-
-/** Finishes at once, some microtasks later, in the next turn, or after a timer, by the hash. */
-async function late<T>(hash: number, work: () => T): Promise<T> {
-  const how = hash % 6;
-  if (how === 0) await new Promise((resolve) => setImmediate(resolve));
-  else if (how === 1) await new Promise((resolve) => setTimeout(resolve, 1));
-  else for (let i = 0; i < how - 2; i++) await null;
-  return work();
-}
-
-/** FNV-1a over the JSON of a value. */
-function hashOf(value: Value): number {
-  let hash = 2166136261;
-  for (const character of JSON.stringify(value)) hash = Math.imul(hash ^ character.charCodeAt(0), 16777619);
-  return hash >>> 0;
 }
