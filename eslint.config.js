@@ -38,6 +38,8 @@ export default tseslint.config(
       '@typescript-eslint/no-dynamic-delete': 'off',
       '@typescript-eslint/no-redundant-type-constituents': 'off',
       '@typescript-eslint/require-await': 'off',
+      // Specs wrap methods of prototypes to look on.
+      '@typescript-eslint/unbound-method': 'off',
     },
   },
   {
