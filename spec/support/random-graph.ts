@@ -295,7 +295,7 @@ class Generator {
     if (this.declarations.some((declared) => declared.name === node.root && declared.task.kind === 'source')) {
       this.written.set(name, written);
     }
-    this.add(name, [node.name], task as Task<never, Value>, node.root, node.outputs);
+    this.add(name, [node.name], task, node.root, node.outputs);
   }
 
   private add(
