@@ -89,8 +89,11 @@ export interface Failure {
   readonly attempts: number;
   /** Milliseconds since 1970 of the first try, where it is known. */
   readonly firstAt?: number;
-  /** A record that a boundary or a join takes in: no output stands in its place, so neither can a fallback. */
-  readonly isTakenIn?: boolean;
+  /**
+   * For a record that a boundary or a join takes in: the root its lineage belongs to. No output stands in its place, so
+   * neither can a fallback.
+   */
+  readonly takenFrom?: RootLedger | undefined;
 }
 
 /** One edge into a boundary: where what was taken in leaves its root. */

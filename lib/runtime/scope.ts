@@ -80,7 +80,7 @@ export class RunScope implements TaskScope {
     account.retried += failure.attempts - 1;
     if (onFailure === 'skip') return this.skip(`failed: ${codeOf(error)}`);
     if (onFailure === 'fail') throw this.refusal(failure);
-    if (typeof onFailure === 'object' && failure.isTakenIn !== true) {
+    if (typeof onFailure === 'object' && failure.takenFrom === undefined) {
       const left = this.fallback(onFailure.fallback, failure);
       return left instanceof Skip ? this.skip(left.reason) : left;
     }
@@ -88,7 +88,7 @@ export class RunScope implements TaskScope {
     const letter = {
       runId: services.runId,
       task: this.task,
-      lineage: { root: this.root.name, partition: 0, number: failure.lineage },
+      lineage: { root: (failure.takenFrom ?? this.root).name, partition: 0, number: failure.lineage },
       record: failure.record,
       attempts: failure.attempts,
       code: codeOf(error),
@@ -157,10 +157,10 @@ export class RunScope implements TaskScope {
     }
   }
 
-  private refusal({ lineage, error }: Failure): MillraceError {
+  private refusal({ lineage, error, takenFrom = this.root }: Failure): MillraceError {
     return new MillraceError(
       'MILLRACE_TASK',
-      `Task '${this.task}' failed on record ${lineage} of '${this.root.name}': ${describeThrown(error)}`,
+      `Task '${this.task}' failed on record ${lineage} of '${takenFrom.name}': ${describeThrown(error)}`,
       { cause: error },
     );
   }

@@ -95,7 +95,7 @@ class PartFold implements JobClient {
         records.push(this.options.before(value));
         lineages.push(lineage);
       } catch (error) {
-        this.scope.giveUp({ lineage, record: value, error, attempts: 1, isTakenIn: true });
+        this.scope.giveUp({ lineage, record: value, error, attempts: 1, takenFrom: this.scope.inputs[0]?.root });
         this.intake.letGo(arrival);
       }
     }
@@ -128,7 +128,13 @@ class PartFold implements JobClient {
     const { scope } = this;
     this.running -= records.length;
     for (const { index, error, attempts = 1 } of endings) {
-      scope.giveUp({ lineage: lineages[index] as Lineage, record: records[index], error, attempts, isTakenIn: true });
+      scope.giveUp({
+        lineage: lineages[index] as Lineage,
+        record: records[index],
+        error,
+        attempts,
+        takenFrom: scope.inputs[0]?.root,
+      });
     }
     // A record that could not even be sent has no part.
     this.options.merge(outputs.filter((pair) => pair !== undefined) as (readonly [unknown, unknown])[]);

@@ -107,7 +107,7 @@ class PartitionedFold {
         part.records.push(record);
         (partitions[partition] as Partition).lineages.set(number, lineage);
       } catch (error) {
-        scope.giveUp({ lineage, record: value, error, attempts: 1, isTakenIn: true });
+        scope.giveUp({ lineage, record: value, error, attempts: 1, takenFrom: scope.inputs[0]?.root });
         this.intake.letGo(arrival);
       }
     }
@@ -170,7 +170,13 @@ class Partition implements JobClient {
       for (const number of numbers) this.lineages.delete(number);
       this.running -= records.length;
       for (const { index, error, attempts = 1 } of endings) {
-        scope.giveUp({ lineage: lineages[index] as Lineage, record: records[index], error, attempts, isTakenIn: true });
+        scope.giveUp({
+          lineage: lineages[index] as Lineage,
+          record: records[index],
+          error,
+          attempts,
+          takenFrom: scope.inputs[0]?.root,
+        });
       }
       const [elapsed] = elapsedMs;
       if (elapsed !== undefined) scope.sampleLatency(elapsed / records.length);

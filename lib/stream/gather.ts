@@ -57,7 +57,7 @@ export function gather(
         record: { children: group.arrived },
         error,
         attempts: 1,
-        isTakenIn: true,
+        takenFrom: scope.root,
       }) as typeof GONE;
     };
     const flush = (): void => {

@@ -225,8 +225,8 @@ class KeyedJoin {
     }
   }
 
-  private giveUp({ value, lineage }: Arrival, error: unknown): void {
-    this.scope.giveUp({ lineage, record: value, error, attempts: 1, isTakenIn: true });
+  private giveUp({ value, lineage, input }: Arrival, error: unknown): void {
+    this.scope.giveUp({ lineage, record: value, error, attempts: 1, takenFrom: this.scope.inputs[input]?.root });
   }
 
   private sideOf(input: number): Side {

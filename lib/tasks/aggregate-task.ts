@@ -206,7 +206,7 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
                     record: arrival.value,
                     error,
                     attempts: 1,
-                    isTakenIn: true,
+                    takenFrom: scope.inputs[0]?.root,
                   });
                 }
                 intake.letGo(arrival);

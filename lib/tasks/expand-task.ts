@@ -268,7 +268,13 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
 
   private end(arrival: Arrival, error: unknown): void {
     this.present = undefined;
-    this.scope.giveUp({ lineage: arrival.lineage, record: arrival.value, error, attempts: 1, isTakenIn: true });
+    this.scope.giveUp({
+      lineage: arrival.lineage,
+      record: arrival.value,
+      error,
+      attempts: 1,
+      takenFrom: this.scope.inputs[0]?.root,
+    });
     this.family.expanded(arrival.lineage, true);
   }
 

@@ -170,7 +170,7 @@ class Feeder<In, Out> {
     try {
       checked = this.before(record);
     } catch (error) {
-      this.scope.giveUp({ lineage, record, error, attempts: 1, isTakenIn: true });
+      this.scope.giveUp({ lineage, record, error, attempts: 1, takenFrom: this.scope.inputs[0]?.root });
       return;
     }
     this.records$.next(checked);
