@@ -38,7 +38,7 @@ module.exports = {
     room('tasks', tasks, [core, stream]),
     room('runtime', runtime, [core, stream, tasks, workers]),
     room('workers', workers, [core, stream]),
-    room('connectors', connectors, [core, stream, tasks, workers]),
+    room('connectors', connectors, [core, stream, tasks, workers, storage]),
     room('storage', storage, [core]),
     room('telemetry', telemetry, [core]),
     room('testing', testing, [core, stream, tasks, runtime]),

@@ -16,18 +16,32 @@ const BUILT_IN = ['help', 'version', 'h'];
 export class Arguments {
   private readonly given: Given;
 
-  /** `options` are those the command knows; `commands` the words that may stand first. Throws MILLRACE_USAGE. */
-  constructor(given: Given, options: Readonly<Record<string, Options>>, commands: readonly string[]) {
+  /**
+   * `options` are those the command knows, `commands` the words that may stand first, `words` the names of what may stand
+   * behind that. Throws MILLRACE_USAGE.
+   */
+  constructor(
+    given: Given,
+    options: Readonly<Record<string, Options>>,
+    commands: readonly string[],
+    words: readonly string[] = [],
+  ) {
     this.given = given;
     checkWords(given, commands);
     for (const [name, value] of Object.entries(given)) {
-      if (name === '_' || name === '$0' || BUILT_IN.includes(name)) continue;
+      if (name === '_' || name === '$0' || BUILT_IN.includes(name) || words.includes(name)) continue;
       const option = options[name];
       if (option === undefined) throw unknownOption(name, [...Object.keys(options), 'help', 'version']);
       if (Array.isArray(value) && option.array !== true) {
         throw refuse(`Expected --${name} once, got it ${value.length} times. Remove all but one`);
       }
     }
+  }
+
+  /** A word behind the command that must be there. */
+  word(name: string): string {
+    const value = this.given[name];
+    return typeof value === 'string' ? value : '';
   }
 
   text(name: string): string | undefined {

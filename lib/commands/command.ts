@@ -13,8 +13,16 @@ export interface Command {
   /** As typed; the first command of the list is the default one. */
   readonly name: string;
   readonly description: string;
+  /** What stands behind the name, in order: required ones first. */
+  readonly words?: readonly CommandWord[];
   readonly options: Readonly<Record<string, Options>>;
   run(args: Arguments, context: CommandContext): Promise<ExitCode>;
+}
+
+export interface CommandWord {
+  readonly name: string;
+  readonly describe: string;
+  readonly isOptional?: boolean;
 }
 
 /** What a command may know of the process around it. */
@@ -44,22 +52,53 @@ export const configOptions = {
   transport: { ...text, describe: 'http or ws: short for --set transport=…' },
 } satisfies Record<string, Options>;
 
+/** Where runs are kept, unless told otherwise. */
+export const DEFAULT_RUNS_FOLDER = '.millrace/runs';
+
+export const runsOptions = {
+  runs: { ...text, describe: `Where runs are kept (default: ${DEFAULT_RUNS_FOLDER})` },
+} satisfies Record<string, Options>;
+
 export const debugOptions = {
   debug: { type: 'boolean', describe: 'Show stack traces' },
 } satisfies Record<string, Options>;
 
-/** The workflow and its configuration, as most commands need them. Throws what is wrong with either. */
-export async function loadFrom(
-  args: Arguments,
-): Promise<{ workflow: LoadableWorkflow; config: JsonObject | undefined }> {
+/** Which workflow with which configuration was asked for, as it was typed. Plain data. */
+export interface WorkflowRequest {
+  readonly workflow: string;
+  /** The path of the configuration; null for the workflow's own. */
+  readonly config: string | null;
+  /** Every `--set`, in order. */
+  readonly settings: readonly string[];
+}
+
+export interface Loaded {
+  readonly workflow: LoadableWorkflow;
+  readonly config: JsonObject | undefined;
+}
+
+export function requestFrom(args: Arguments): WorkflowRequest {
+  const transport = args.oneOf('transport', ['http', 'ws']);
+  return {
+    workflow: args.text('workflow') ?? DEFAULT_WORKFLOW,
+    config: args.text('config') ?? null,
+    settings: [...args.texts('set'), ...(transport === undefined ? [] : [`transport=${transport}`])],
+  };
+}
+
+/** The workflow and its configuration. Throws what is wrong with either. */
+export async function load({ workflow: name, config: path, settings }: WorkflowRequest): Promise<Loaded> {
   // Loaded when a command needs them, so that --help and a mistyped option answer at once.
   const [{ loadWorkflow }, { loadConfig }] = await Promise.all([
     import('./load-workflow.js'),
     import('./load-config.js'),
   ]);
-  const workflow = await loadWorkflow(args.text('workflow') ?? DEFAULT_WORKFLOW);
-  const transport = args.oneOf('transport', ['http', 'ws']);
-  const settings = [...args.texts('set'), ...(transport === undefined ? [] : [`transport=${transport}`])];
-  const config = await loadConfig(workflow, { path: args.text('config'), settings });
+  const workflow = await loadWorkflow(name);
+  const config = await loadConfig(workflow, { path: path ?? undefined, settings });
   return { workflow, config };
+}
+
+/** The workflow and its configuration, as most commands need them. */
+export function loadFrom(args: Arguments): Promise<Loaded> {
+  return load(requestFrom(args));
 }

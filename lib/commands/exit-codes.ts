@@ -4,7 +4,7 @@
  */
 import type { RunOutcome } from '../core/ports.js';
 
-export const EXIT = { success: 0, failed: 1, usage: 2, deadLetters: 3, signal: 130 } as const;
+export const EXIT = { success: 0, failed: 1, usage: 2, deadLetters: 3, brokenLaw: 4, signal: 130 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
@@ -14,6 +14,7 @@ export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: s
   { code: EXIT.failed, meaning: 'failed' },
   { code: EXIT.usage, meaning: 'the command line or the configuration is wrong; nothing was run' },
   { code: EXIT.deadLetters, meaning: 'completed, with dead letters' },
+  { code: EXIT.brokenLaw, meaning: 'stopped: a law of the engine broke, and a wrong answer is worse than none' },
   {
     code: EXIT.signal,
     meaning: 'drained or cancelled: by a signal, or because nobody reads the output any more (| head)',

@@ -13,7 +13,10 @@ import { fileProblem } from './file-problem.js';
 import { importModule } from './import-module.js';
 
 /** What the command line uses of a workflow: it may come from another copy of this package, so its class is not asked. */
-export type LoadableWorkflow = Pick<Workflow, 'name' | 'description' | 'definition' | 'parseConfig' | 'plan' | 'run'>;
+export type LoadableWorkflow = Pick<
+  Workflow,
+  'name' | 'description' | 'definition' | 'parseConfig' | 'plan' | 'run' | 'assertResumable'
+>;
 
 export interface FoundWorkflow {
   readonly workflow: LoadableWorkflow;

@@ -11,11 +11,12 @@ import { EXIT, exitCodesText, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { graphCommand } from './graph.js';
 import { listCommand } from './list.js';
+import { resumeCommand } from './resume.js';
 import { runCommand } from './run.js';
 import { validateCommand } from './validate.js';
 
 /** The first is the default one. */
-const COMMANDS: readonly Command[] = [runCommand, listCommand, graphCommand, validateCommand];
+const COMMANDS: readonly Command[] = [runCommand, resumeCommand, listCommand, graphCommand, validateCommand];
 const WIDEST_HELP = 110;
 
 /** Runs the command line `words` (without node and script) and resolves with the exit code. Never rejects. */
@@ -54,12 +55,21 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
       );
     });
   for (const command of COMMANDS) {
+    const words = command.words ?? [];
+    const usage = [
+      command.name,
+      ...words.map(({ name, isOptional }) => (isOptional === true ? `[${name}]` : `<${name}>`)),
+    ];
     parser.command({
-      command: command.name === runCommand.name ? [command.name, '$0'] : command.name,
+      command: command.name === runCommand.name ? [command.name, '$0'] : usage.join(' '),
       describe: command.description,
-      builder: (options) => options.options(command.options),
+      builder: (options) => {
+        for (const { name, describe } of words) options.positional(name, { type: 'string', describe });
+        return options.options(command.options);
+      },
       handler: async (given: Given) => {
-        code = await command.run(new Arguments(given, command.options, names), context);
+        const known = words.map(({ name }) => name);
+        code = await command.run(new Arguments(given, command.options, names, known), context);
       },
     });
   }

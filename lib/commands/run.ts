@@ -3,18 +3,18 @@ import type { Arguments } from './arguments.js';
 import {
   configOptions,
   debugOptions,
-  loadFrom,
+  DEFAULT_RUNS_FOLDER,
+  load,
+  requestFrom,
+  runsOptions,
   workflowOptions,
   type Command,
-  type CommandContext,
 } from './command.js';
-import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js';
-import { explainError } from './explain-error.js';
-import { quietReport, type Report } from './report.js';
-import { stopOnSignals } from './stop-on-signals.js';
+import { reportFor, reportOptions } from './report-options.js';
 import { MillraceError } from '../core/errors.js';
 import type { RunOptions } from '../runtime/workflow.js';
-import type { RunSummary } from '../runtime/summary.js';
+import type { Execution } from './execute.js';
+import type { RunRequest } from './kept-run.js';
 
 const value = { type: 'string', requiresArg: true } as const;
 
@@ -24,73 +24,60 @@ export const runCommand: Command = {
   options: {
     ...workflowOptions,
     ...configOptions,
-    quiet: { type: 'boolean', describe: 'Print nothing but errors' },
-    json: { type: 'boolean', describe: 'Print events as NDJSON on standard output, the summary as the last line' },
+    ...reportOptions,
     window: { ...value, describe: 'The most records of one source in flight (default: as the workflow says)' },
     seed: { ...value, describe: "The seed of the run's randomness, a whole number (default: drawn)" },
     threads: { ...value, describe: 'The most worker threads of the run; 0 runs inline (default: one a core)' },
     'dead-letters': { ...value, describe: 'Where to write dead letters, as NDJSON (default: as the workflow says)' },
+    ...runsOptions,
+    resume: {
+      type: 'boolean',
+      describe: 'Go on with the newest unfinished run of the same workflow, config and input',
+    },
+    ephemeral: { type: 'boolean', describe: 'Keep nothing of the run: it cannot be resumed' },
     ...debugOptions,
   },
   run: async (args, context) => {
     const report = await reportFor(args);
     try {
-      return await runWith(args, report, context);
+      const execution = await executionOf(args);
+      const { execute } = await import('./execute.js');
+      return await execute(execution, args, report, context);
     } finally {
       report.release();
     }
   },
 };
 
-async function runWith(args: Arguments, report: Report, context: CommandContext): Promise<ExitCode> {
-  const options = await runOptions(args, context);
-  const { workflow, config } = await loadFrom(args);
-  const run = workflow.run(config, options);
-  // In the turn the run was made: no event may be missed, and no signal may find nobody who listens.
-  report.start(run, workflow.name);
-  const release = stopOnSignals(run, report);
-  try {
-    const summary = await run.finished;
-    report.end(summary);
-    return exitCodeOf(summary);
-  } catch (error) {
-    const { summary } = error as { summary?: RunSummary };
-    if (summary !== undefined) report.end(summary);
-    report.release();
-    process.stderr.write(`${explainError(error, args.flag('debug'))}\n`);
-    return EXIT.failed;
-  } finally {
-    release();
+async function executionOf(args: Arguments): Promise<Execution> {
+  const request: RunRequest = { ...requestFrom(args), deadLetters: args.text('dead-letters') ?? null };
+  const own = numbersOf(args);
+  if (args.flag('ephemeral') && (args.flag('resume') || args.text('runs') !== undefined)) {
+    throw new MillraceError(
+      'MILLRACE_USAGE',
+      'Expected --ephemeral without --resume and --runs: it keeps no run. Remove one',
+    );
   }
+  const loaded = await load(request);
+  if (args.flag('ephemeral')) {
+    const path = request.deadLetters;
+    const { deadLetterFile } = await import('../storage/dead-letter-file.js');
+    return { ...loaded, options: { ...own, ...(path === null ? {} : { deadLetters: deadLetterFile(path) }) } };
+  }
+  const { findUnfinished, keepNewRun, reopenRun } = await import('./kept-run.js');
+  const runs = args.text('runs') ?? DEFAULT_RUNS_FOLDER;
+  const unfinished = args.flag('resume') ? await findUnfinished(runs, loaded) : undefined;
+  const kept = unfinished === undefined ? await keepNewRun(runs, request, loaded) : await reopenRun(unfinished);
+  return { ...kept, options: { ...own, ...kept.options } };
 }
 
-async function runOptions(args: Arguments, context: CommandContext): Promise<RunOptions> {
+function numbersOf(args: Arguments): RunOptions {
   const window = args.wholeNumber('window', 1);
   const seed = args.wholeNumber('seed', 0);
   const threads = args.wholeNumber('threads', 0);
-  const path = args.text('dead-letters');
-  const { deadLetterFile } = path === undefined ? {} : await import('../storage/dead-letter-file.js');
   return {
-    signal: context.outputClosed,
     ...(window === undefined ? {} : { window }),
     ...(seed === undefined ? {} : { seed }),
     ...(threads === undefined ? {} : { threads }),
-    ...(path === undefined || deadLetterFile === undefined ? {} : { deadLetters: deadLetterFile(path) }),
   };
-}
-
-async function reportFor(args: Arguments): Promise<Report> {
-  if (args.flag('quiet') && args.flag('json')) {
-    throw new MillraceError('MILLRACE_USAGE', 'Expected --quiet or --json, got both. Remove one');
-  }
-  if (args.flag('quiet')) return quietReport();
-  const { stdout, stderr } = process;
-  if (args.flag('json')) return (await import('./json-report.js')).jsonReport(stdout, stderr);
-  if (stdout.isTTY && stderr.isTTY && process.env['TERM'] !== 'dumb') {
-    return (await import('./live-report.js')).liveReport(stdout, stderr);
-  }
-  const { plainReport } = await import('./plain-report.js');
-  return plainReport((lines) => {
-    stderr.write(lines);
-  });
 }

@@ -6,11 +6,12 @@
  */
 import type { OperatorFunction } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
-import type { RunOutcome, TaskContext, TaskScope } from '../core/ports.js';
+import type { RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch } from '../core/record.js';
 import { writeBatches } from '../stream/write-batches.js';
 import { checkInput } from '../tasks/record-step.js';
 import { checkFunction, Task, type TaskOptions } from '../tasks/task.js';
+import type { FilePoint } from '../storage/file-point.js';
 import { assertDistinctFiles } from './csv/distinct-files.js';
 import { openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv/csv-writer.js';
 
@@ -38,6 +39,7 @@ export function csvSink<In, const Column extends string>(options: CsvSinkOptions
 
 class CsvSink<In, Column extends string> extends Task<In, In> {
   override readonly kind = 'csv sink';
+  override readonly isDurable = true;
   private readonly csv: CsvSinkOptions<In, Column>;
   private writer: CsvWriter | undefined;
 
@@ -57,13 +59,18 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
     throw new TypeError('A CSV sink writes runs of records');
   }
 
-  override async open({ signal }: TaskContext): Promise<void> {
+  override mark(): Promise<FilePoint> {
+    return (this.writer as CsvWriter).mark();
+  }
+
+  override async open({ signal, past }: TaskScope): Promise<void> {
     const { path, columns, inputPath, delimiter, lineEnd, escapeFormulas } = this.csv;
     if (inputPath !== undefined) await assertDistinctFiles(inputPath, path);
     this.writer = await openCsvWriter({
       path,
       columns,
       signal,
+      from: past?.mark as FilePoint | undefined,
       ...(delimiter === undefined ? {} : { delimiter }),
       ...(lineEnd === undefined ? {} : { lineEnd }),
       ...(escapeFormulas === undefined ? {} : { escapeFormulas }),

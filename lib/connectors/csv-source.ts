@@ -5,12 +5,14 @@
  * alone, by the failure policy; a file that cannot be read as declared fails the run with one sentence.
  */
 import { MillraceError } from '../core/errors.js';
+import type { Json } from '../core/checkpoint.js';
 import type { TaskScope } from '../core/ports.js';
-import { Rejected, skip, type Skip } from '../core/record.js';
+import { Rejected, skip, type Lineage, type Skip } from '../core/record.js';
 import { describeIssues, type Schema } from '../core/schema.js';
 import type { Reader } from '../stream/reader.js';
-import { SourceTask, type SourceOptions } from '../tasks/source-task.js';
-import { openCsvReader, type CsvItem, type CsvReader, type CsvReaderOptions } from './csv/csv-reader.js';
+import { positionIn, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
+import { identifyFile } from '../storage/identify-file.js';
+import { openCsvReader, type CsvItem, type CsvPoint, type CsvReader, type CsvReaderOptions } from './csv/csv-reader.js';
 
 /** The fields of a row by column name. */
 export type CsvFields = Record<string, string>;
@@ -38,6 +40,9 @@ export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): Sour
 class CsvSource<Out> extends SourceTask<Out> {
   override readonly kind = 'csv source';
   private readonly csv: CsvSourceOptions<Out>;
+  private rows: CsvReader | undefined;
+  /** The number of the first row that `rows` gives. */
+  private from: Lineage = 0;
 
   constructor(options: CsvSourceOptions<Out>) {
     super(options);
@@ -48,17 +53,38 @@ class CsvSource<Out> extends SourceTask<Out> {
     throw new TypeError('A CSV source hands over batches of its own');
   }
 
-  protected override async reader({ signal }: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
+  override identify(): Promise<Json> {
+    return identifyFile(this.csv.path);
+  }
+
+  protected override positionOf(lineage: Lineage): SourcePosition | undefined {
+    const point = this.rows?.pointBefore(lineage - this.from);
+    if (point === undefined) return undefined;
+    const { items, start, line, columns } = point;
+    return { lineage: this.from + items, start, line, columns };
+  }
+
+  protected override async reader(scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
     const { path, columns, delimiter, header, encoding, maxRowBytes } = this.csv;
+    const point = positionIn(scope) as (SourcePosition & CsvPoint) | undefined;
+    this.from = point?.lineage ?? 0;
     const reader = await openCsvReader({
       path,
-      signal,
+      signal: scope.signal,
+      ...(point === undefined
+        ? {}
+        : {
+            byteRange: { start: point.start, end: Number.MAX_SAFE_INTEGER },
+            startLine: point.line,
+            headerNames: point.columns,
+          }),
       ...(columns === undefined ? {} : { columns }),
       ...(delimiter === undefined ? {} : { delimiter }),
       ...(header === undefined ? {} : { header }),
       ...(encoding === undefined ? {} : { encoding }),
       ...(maxRowBytes === undefined ? {} : { maxRowBytes }),
     });
+    this.rows = reader;
     return new RecordReader(reader, this.csv);
   }
 }

@@ -15,6 +15,14 @@ export type RunEvent =
   | { readonly type: 'dead-letter'; readonly at: number; readonly letter: DeadLetter }
   | { readonly type: 'stall'; readonly at: number; readonly stalled: readonly Stall[]; readonly message: string }
   | { readonly type: 'notice'; readonly at: number; readonly message: string }
+  | {
+      readonly type: 'checkpoint';
+      readonly at: number;
+      readonly watermarks: Readonly<Record<string, number>>;
+      readonly settled: number;
+      readonly elapsedMs: number;
+    }
+  | { readonly type: 'resumed'; readonly at: number; readonly incarnation: number; readonly from: number }
   | { readonly type: 'draining'; readonly at: number }
   | { readonly type: 'subscriber-error'; readonly at: number; readonly message: string }
   | {

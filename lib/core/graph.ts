@@ -17,6 +17,8 @@ export interface GraphNode {
   readonly join?: JoinMode | undefined;
   /** `source`: has no dependencies; `boundary`: its outputs are a new root; `inherits`: outputs keep the lineage. */
   readonly bearing: 'source' | 'boundary' | 'inherits';
+  /** What it writes outlives the run, so who depends on it may still hold a record that it has written for good. */
+  readonly isDurable?: boolean;
   /** A boundary that keeps its parents open until their children settled, so that `gather` can collect them. */
   readonly expands?: boolean;
 }
@@ -31,9 +33,14 @@ export interface RootPlan {
 }
 
 export interface ExitPlan {
-  /** The task whose output (`dependency` undefined) or whose input from `dependency` is the exit. */
+  /** The task whose output (`dependency` undefined: it has no dependents, or is durable) or whose input from `dependency` is the exit. */
   readonly task: string;
   readonly dependency?: number;
+}
+
+/** What an exit is called in messages and checkpoints; no two exits of a root share a label. */
+export function exitLabel({ task, dependency }: ExitPlan): string {
+  return dependency === undefined ? `'${task}'` : `input ${dependency + 1} of '${task}'`;
 }
 
 export interface NodePlan {
@@ -64,7 +71,10 @@ export function planGraph(nodes: readonly GraphNode[]): GraphPlan {
   const roots = new Map<string, RootPlan>();
   for (const node of ordered) plans.set(node.name, planNode(node, plans, roots));
   for (const plan of plans.values()) {
-    if (plan.dependents.length > 0) continue;
+    if (plan.dependents.length > 0) {
+      if (plan.node.isDurable === true) exitsOf(roots, plan.outputRoot).push({ task: plan.node.name });
+      continue;
+    }
     if (plan.node.bearing === 'source') {
       throw new MillraceError(
         'MILLRACE_SOURCE_WITHOUT_OUTPUT',

@@ -10,6 +10,7 @@
  * a lineage that leaves by one exit twice, or leaves without having been born, is a broken law and throws.
  */
 import { MillraceError } from './errors.js';
+import type { RootProgress } from './checkpoint.js';
 import type { Lineage } from './record.js';
 import { nextPowerOfTwo } from './ring.js';
 
@@ -26,6 +27,7 @@ export class RootLedger {
   private words = 1;
   /** One bit per exit still to pass; `words` integers per lineage slot. */
   private pending: Int32Array;
+  private first: Lineage = 0;
   private next: Lineage = 0;
   private low: Lineage = 0;
   private flying = 0;
@@ -42,17 +44,23 @@ export class RootLedger {
     this.pending = new Int32Array(this.span);
   }
 
-  /** Lineages born so far; the next birth gets this number. */
+  /** The number that the next birth gets: how many were born, in this life of the run and those before it. */
   get born(): number {
     return this.next;
+  }
+
+  /** How many were born in this life. */
+  get bornHere(): number {
+    return this.next - this.first;
   }
 
   get inFlight(): number {
     return this.flying;
   }
 
+  /** How many settled in this life. */
   get settled(): number {
-    return this.next - this.flying;
+    return this.bornHere - this.flying;
   }
 
   /** Every lineage below this one is settled. */
@@ -77,11 +85,19 @@ export class RootLedger {
 
   /** Declares an exit, before the first birth. Returns its number. */
   addExit(label: string): number {
-    if (this.next > 0) throw this.broken(`exit ${label} was added after lineages were born`);
+    if (this.bornHere > 0) throw this.broken(`exit ${label} was added after lineages were born`);
     const exit = this.exits.push(label) - 1;
     this.words = Math.ceil(this.exits.length / 32);
     if (this.pending.length < this.span * this.words) this.pending = new Int32Array(this.span * this.words);
     return exit;
+  }
+
+  /** The first birth gets this number: those before it settled in an earlier life of the run. */
+  startAt(lineage: Lineage): void {
+    if (this.next > 0) throw this.broken(`it was to start at ${lineage} after lineages were born`);
+    this.next = lineage;
+    this.low = lineage;
+    this.first = lineage;
   }
 
   /** Calls `wake` after lineages settled, when there are credits. */
@@ -139,19 +155,25 @@ export class RootLedger {
     return !this.isClear(lineage);
   }
 
-  /** The settled lineages above the watermark, ascending: with it, the whole progress of the root. */
-  settledAboveWatermark(): Lineage[] {
-    const done: Lineage[] = [];
-    for (let lineage = this.low; lineage < this.next; lineage++) if (this.isClear(lineage)) done.push(lineage);
-    return done;
+  /** The whole progress of the root, exit by exit, as a checkpoint keeps it. */
+  progress(): RootProgress {
+    const passed: Record<string, number[]> = {};
+    this.exits.forEach((label, exit) => {
+      const runs: number[] = [];
+      for (let lineage = this.low; lineage < this.next; lineage++) {
+        if (this.isPending(exit, lineage)) continue;
+        if (runs.at(-1) === lineage) runs[runs.length - 1] = lineage + 1;
+        else runs.push(lineage, lineage + 1);
+      }
+      if (runs.length > 0) passed[label] = runs;
+    });
+    return { watermark: this.low, born: this.next, passed };
   }
 
   /** The oldest lineage in flight and the exits it has not passed, for a stall report. */
   oldest(): { lineage: Lineage; exits: string[] } | undefined {
     if (this.low === this.next) return undefined;
-    const base = (this.low & this.mask) * this.words;
-    const exits = this.exits.filter((_, exit) => ((this.pending[base + (exit >> 5)] ?? 0) & (1 << (exit & 31))) !== 0);
-    return { lineage: this.low, exits };
+    return { lineage: this.low, exits: this.exits.filter((_, exit) => this.isPending(exit, this.low)) };
   }
 
   /**
@@ -163,7 +185,7 @@ export class RootLedger {
     for (let lineage = this.low; lineage < this.next; lineage++) if (!this.isClear(lineage)) counted++;
     if (counted !== this.flying || this.flying > this.window) {
       throw this.broken(
-        `born ${this.born} ≠ settled ${this.settled} + in flight ${counted} (window ${this.window}, counted as ${this.flying})`,
+        `born ${this.bornHere} ≠ settled ${this.settled} + in flight ${counted} (window ${this.window}, counted as ${this.flying})`,
       );
     }
   }
@@ -203,6 +225,11 @@ export class RootLedger {
     let { low } = this;
     while (low < this.next && this.isClear(low)) low++;
     this.low = low;
+  }
+
+  private isPending(exit: number, lineage: Lineage): boolean {
+    const word = this.pending[(lineage & this.mask) * this.words + (exit >> 5)] as number;
+    return (word & (1 << (exit & 31))) !== 0;
   }
 
   private isClear(lineage: Lineage): boolean {

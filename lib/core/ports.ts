@@ -4,6 +4,7 @@
  */
 import type { TaskAccount } from './account.js';
 import type { CallNews } from './call-event.js';
+import type { Json } from './checkpoint.js';
 import type { Clock } from './clock.js';
 import type { Executor } from './executor.js';
 import type { Family } from './family.js';
@@ -49,6 +50,27 @@ export interface DeadLetterStore {
   whenReady(listener: () => void): void;
   whenBroken(listener: (error: unknown) => void): void;
   close(): Promise<void>;
+  /** Where people find the letters, such as a path. */
+  readonly location?: string;
+  /** Of a store that outlives the process, for checkpoints. */
+  readonly durable?: DurableLetters;
+}
+
+/** Which record a dead letter is about, and who gave it up. */
+export type LetterHead = Pick<DeadLetter, 'task' | 'lineage'>;
+
+/** Dead letters that a resumed run finds as the checkpoint says. */
+export interface DurableLetters {
+  /** Fixes, when it is called, which letters there are; resolves when they would survive the loss of power. */
+  mark(): Promise<Json>;
+  /**
+   * Goes back to the mark, and leaves out the letters that `keeps` refuses: their records are done again. Resolves with
+   * the mark of what is left. Until `commit` the letters can be read by the old mark too, so that the new one can be
+   * made safe in between.
+   */
+  rewind(mark: Json, keeps: (letter: LetterHead) => boolean): Promise<Json>;
+  /** The mark that `rewind` gave is in a checkpoint. */
+  commit(): Promise<void>;
 }
 
 /** What a user's function gets beside the record. */
@@ -96,6 +118,16 @@ export interface Failure {
   readonly takenFrom?: RootLedger | undefined;
 }
 
+/** What earlier lives of a resumed run have done with the records of a task. */
+export interface TaskPast {
+  /** How far the task had come, as its `mark` said at the checkpoint. */
+  readonly mark: Json | undefined;
+  /** Whether nobody downstream needs the output of this lineage again. */
+  isDone(lineage: Lineage): boolean;
+  /** Whether a durable task has written the record of this lineage for good. */
+  isWritten(lineage: Lineage): boolean;
+}
+
 /** One edge into a boundary: where what was taken in leaves its root. */
 export interface InputEdge {
   /** The task at the other end of the edge. */
@@ -118,8 +150,12 @@ export interface TaskScope extends TaskContext {
   /** For an expanding task, who descends from whom. */
   readonly family: Family | undefined;
   readonly turn: Turn;
+  /** Of a resumed run: what earlier lives have done here. */
+  readonly past: TaskPast | undefined;
   /** Where heavy work is done: inline or in threads, as the run was told. Threads start when they are first needed. */
   readonly executor: Executor;
+  /** Says why this run cannot be resumed, where that shows only while it runs: no more checkpoints are made. */
+  cannotResume(reason: string): void;
   /** Whether sources were asked to stop early: a partial aggregate would be a wrong answer. */
   readonly isDraining: boolean;
   /**

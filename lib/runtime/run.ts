@@ -6,6 +6,7 @@
  */
 import { ReplaySubject, type Observable } from 'rxjs';
 import { countsOf, type TaskCounts } from '../core/account.js';
+import type { Checkpoint, CheckpointStore, Json, RunDefinition } from '../core/checkpoint.js';
 import { MillraceError, codeOf, describeThrown } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
 import type { ExecutorStats, ThreadLimits } from '../core/executor.js';
@@ -17,7 +18,11 @@ import { GONE } from '../core/record.js';
 import { Turn } from '../core/turn.js';
 import { GuardedObservable } from '../stream/guarded-observable.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
+import { Checkpointer, type CheckpointSchedule } from './checkpointer.js';
 import { closeAll } from './closing.js';
+import { assertSameInputs } from './definition.js';
+import type { ResumePlan } from './resume-plan.js';
+import { RunPast } from './run-past.js';
 import { RunExecutor, type ThreadCount } from './run-executor.js';
 import type { RunServices } from './services.js';
 import { summarizeRun, type RunSummary } from './summary.js';
@@ -44,10 +49,24 @@ export interface RunParts {
   readonly hops: readonly (readonly string[])[];
   /** Cancels the run when it aborts. */
   readonly signal?: AbortSignal | undefined;
+  /** Of a run whose progress is kept. */
+  readonly progress?: KeptProgress | undefined;
+  /** When the run was first started, milliseconds since 1970. */
+  readonly startedAt: number;
   /** What to release after everything else, on every path. */
   readonly release?: (() => Promise<void> | void) | undefined;
   /** Gets the summary before anybody else; what it throws fails a run that had completed. */
   readonly onEnd?: ((summary: RunSummary) => Awaitable<void>) | undefined;
+}
+
+/** How the progress of a run is kept, so that it can be resumed. */
+export interface KeptProgress {
+  readonly store: CheckpointStore;
+  readonly schedule: CheckpointSchedule;
+  readonly definition: RunDefinition;
+  readonly plan: ResumePlan;
+  /** The checkpoint that this life goes on from. */
+  readonly from?: Checkpoint | undefined;
 }
 
 export class Run<Outputs = Record<string, unknown>> {
@@ -64,6 +83,8 @@ export class Run<Outputs = Record<string, unknown>> {
   private readonly executor: RunExecutor;
   private readonly wiring: Wiring;
   private readonly watchdog: Watchdog;
+  private readonly checkpointer: Checkpointer | undefined;
+  private readonly past: RunPast | undefined;
   private readonly events = new ReplaySubject<RunEvent>(REPLAYED_EVENTS);
   private readonly abort = new AbortController();
   private readonly pendingWork = new Set<Promise<void>>();
@@ -80,10 +101,19 @@ export class Run<Outputs = Record<string, unknown>> {
     this.parts = parts;
     this.id = parts.runId;
     this.startedAt = parts.clock.now();
+    const { progress } = parts;
     const turn = new Turn(parts.clock);
     this.executor = new RunExecutor(parts.threads, parts.threadLimits, turn);
     const services = this.services(turn);
-    this.wiring = new Wiring(parts.plan, parts.declarations, parts.window, services, parts.hops);
+    this.past = progress?.from === undefined ? undefined : new RunPast(progress.plan, progress.from);
+    const { window, hops } = parts;
+    this.wiring = new Wiring(parts.plan, parts.declarations, services, {
+      window,
+      hops,
+      isRepeatable: progress !== undefined,
+      past: this.past,
+    });
+    if (progress !== undefined) this.checkpointer = this.checkpointerOf(progress);
     this.watchdog = new Watchdog(this.wiring, services);
     this.events$ = this.guarded(this.events);
     this.finished = new Promise((resolve, reject) => {
@@ -177,6 +207,9 @@ export class Run<Outputs = Record<string, unknown>> {
       emit: (event) => {
         this.emit(event);
       },
+      cannotResume: (reason) => {
+        this.cannotResume(reason);
+      },
       fail: (error) => {
         this.end('failed', error);
       },
@@ -202,10 +235,12 @@ export class Run<Outputs = Record<string, unknown>> {
     const tasks = [...this.wiring.tasks.values()];
     try {
       await this.executor.prepare(tasks.some(({ declaration }) => declaration.task.usesExecutor));
+      const inputs = await this.checkInputs();
       const opened = tasks.map(async ({ declaration, scope }) => declaration.task.open(scope));
       // A task is not closed while it opens: what it opened after that would stay open.
       this.opening = Promise.allSettled(opened);
       await Promise.all(opened);
+      await this.keepProgress(inputs);
     } catch (error) {
       this.end('failed', error);
       return;
@@ -230,6 +265,7 @@ export class Run<Outputs = Record<string, unknown>> {
 
   private async finish(wanted: RunOutcome): Promise<void> {
     this.watchdog.stop();
+    const stopped = this.checkpointer?.stop();
     let outcome = wanted;
     const fail = (error: unknown): void => {
       if (outcome !== 'failed') this.failure = error;
@@ -243,6 +279,7 @@ export class Run<Outputs = Record<string, unknown>> {
       try {
         this.watchdog.assertLaws();
         this.assertAllSettled();
+        await this.checkpointer?.finish(outcome === 'completed');
       } catch (error) {
         fail(error);
       }
@@ -250,6 +287,7 @@ export class Run<Outputs = Record<string, unknown>> {
     if (outcome === 'failed' || outcome === 'cancelled') this.abort.abort(this.failure ?? cancelled());
     this.wiring.disconnect();
     await this.opening;
+    await stopped;
     // A set may grow while it is gone through: what closing starts is waited for as well.
     for (const work of this.pendingWork) await work;
     await this.executor.close();
@@ -263,6 +301,59 @@ export class Run<Outputs = Record<string, unknown>> {
       }
     }
     this.conclude(outcome);
+  }
+
+  private checkpointerOf({ store, schedule }: KeptProgress): Checkpointer {
+    return new Checkpointer({
+      store,
+      schedule,
+      wiring: this.wiring,
+      deadLetters: this.parts.deadLetters,
+      clock: this.parts.clock,
+      progressOf: (name, root) => this.past?.progressOf(name, root.progress()) ?? root.progress(),
+      onTaken: ({ checkpoint, settled, elapsedMs }) => {
+        const watermarks = Object.entries(checkpoint.roots).map(([root, { watermark }]) => [root, watermark]);
+        const progress = { watermarks: Object.fromEntries(watermarks) as Record<string, number>, settled, elapsedMs };
+        this.emit({ type: 'checkpoint', at: checkpoint.at, ...progress });
+      },
+      fail: (error) => {
+        this.end('failed', error);
+      },
+    });
+  }
+
+  /** What the sources read; throws where that is not what the checkpoint was made from. */
+  private async checkInputs(): Promise<Record<string, Json>> {
+    const { progress } = this.parts;
+    if (progress === undefined) return {};
+    const inputs: Record<string, Json> = {};
+    for (const [name, { plan, declaration }] of this.wiring.tasks) {
+      if (plan.node.bearing === 'source') inputs[name] = await declaration.task.identify();
+    }
+    if (progress.from !== undefined) assertSameInputs(progress.from, inputs);
+    return inputs;
+  }
+
+  /** From here on a run that dies can be resumed from where it was. */
+  private async keepProgress(inputs: Readonly<Record<string, Json>>): Promise<void> {
+    const { progress, deadLetters, seed, startedAt, clock } = this.parts;
+    if (progress === undefined || this.checkpointer === undefined) return;
+    const { from, store, definition, plan } = progress;
+    const { incarnation } = store;
+    const head = { runId: this.id, incarnation, startedAt, seed, definition, inputs };
+    if (from !== undefined && this.past !== undefined) {
+      const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps)) ?? null;
+      await store.write({ ...from, ...head, at: clock.now(), deadLetters: letters });
+      await deadLetters.durable?.commit();
+      this.emit({ type: 'resumed', at: clock.now(), incarnation, from: from.at });
+    }
+    await this.checkpointer.begin(head);
+    if (plan.obstacle !== undefined) this.cannotResume(plan.obstacle);
+  }
+
+  private cannotResume(reason: string): void {
+    this.notice(`If this run dies it cannot be resumed: ${reason}`);
+    this.checkpointer?.forbid(reason);
   }
 
   private summarize(outcome: RunOutcome): RunSummary {

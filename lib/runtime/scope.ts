@@ -10,10 +10,11 @@ import type { Executor } from '../core/executor.js';
 import type { Family } from '../core/family.js';
 import { Histogram } from '../core/histogram.js';
 import type { RootLedger } from '../core/ledger.js';
-import type { Clock, Failure, InputEdge, TaskScope, Waiting } from '../core/ports.js';
+import type { Clock, Failure, InputEdge, TaskPast, TaskScope, Waiting } from '../core/ports.js';
 import { GONE, Skip, type Gone } from '../core/record.js';
 import type { Turn } from '../core/turn.js';
 import type { FailurePolicy } from '../tasks/task.js';
+import type { RunPast } from './run-past.js';
 import type { RunServices } from './services.js';
 
 export interface ScopeParts {
@@ -22,6 +23,8 @@ export interface ScopeParts {
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
   readonly onFailure: FailurePolicy<unknown>;
+  /** Of a resumed run. */
+  readonly past?: RunPast | undefined;
 }
 
 export class RunScope implements TaskScope {
@@ -31,6 +34,8 @@ export class RunScope implements TaskScope {
   readonly family: Family | undefined;
   readonly account: TaskAccount;
   readonly latency = new Histogram();
+  readonly past: TaskPast | undefined;
+  private readonly runPast: RunPast | undefined;
   private readonly onFailure: FailurePolicy<unknown>;
   private readonly services: RunServices;
   private readonly endingListeners: (() => void)[] = [];
@@ -43,6 +48,8 @@ export class RunScope implements TaskScope {
     this.inputs = parts.inputs;
     this.family = parts.family;
     this.onFailure = parts.onFailure;
+    this.runPast = parts.past;
+    this.past = parts.past?.of(parts.task, parts.root.name);
     this.account = new TaskAccount(parts.task);
     this.services = services;
   }
@@ -84,11 +91,15 @@ export class RunScope implements TaskScope {
       const left = this.fallback(onFailure.fallback, failure);
       return left instanceof Skip ? this.skip(left.reason) : left;
     }
+    account.deadLettered++;
+    const root = (failure.takenFrom ?? this.root).name;
+    // Its letter is in the file already.
+    if (this.runPast?.wasGivenUp(this.task, root, failure.lineage) === true) return GONE;
     const at = services.clock.now();
     const letter = {
       runId: services.runId,
       task: this.task,
-      lineage: { root: (failure.takenFrom ?? this.root).name, partition: 0, number: failure.lineage },
+      lineage: { root, partition: 0, number: failure.lineage },
       record: failure.record,
       attempts: failure.attempts,
       code: codeOf(error),
@@ -96,7 +107,6 @@ export class RunScope implements TaskScope {
       firstAt: failure.firstAt ?? at,
       lastAt: at,
     };
-    account.deadLettered++;
     services.deadLetters.write(letter);
     services.emit({ type: 'dead-letter', at, letter });
     return GONE;
@@ -127,6 +137,10 @@ export class RunScope implements TaskScope {
 
   track(work: Promise<unknown>): void {
     this.services.track(work);
+  }
+
+  cannotResume(reason: string): void {
+    this.services.cannotResume(reason);
   }
 
   explain(waitingFor: () => Waiting | undefined): void {

@@ -21,6 +21,8 @@ export interface RunServices {
   readonly emit: (event: RunEvent) => void;
   /** Ends the run as failed; only the first call counts. */
   readonly fail: (error: unknown) => void;
+  /** No more checkpoints are made, for this reason. */
+  readonly cannotResume: (reason: string) => void;
   /** The run does not finish before this work has. */
   readonly track: (work: Promise<unknown>) => void;
 }

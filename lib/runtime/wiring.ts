@@ -7,11 +7,13 @@
 import { Subject, Subscription, type Observable, type OperatorFunction } from 'rxjs';
 import { countsOf } from '../core/account.js';
 import { Family } from '../core/family.js';
-import type { ExitPlan, GraphPlan, NodePlan } from '../core/graph.js';
+import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../core/graph.js';
 import { RootLedger } from '../core/ledger.js';
 import type { InputEdge } from '../core/ports.js';
 import type { Batch } from '../core/record.js';
+import { dropPast } from '../stream/drop-past.js';
 import { gather } from '../stream/gather.js';
+import { inRootOrder } from '../stream/in-root-order.js';
 import { joinAligned } from '../stream/join-aligned.js';
 import { joinAll } from '../stream/join-all.js';
 import { joinKeyed, type KeyedKind, type KeyedOptions } from '../stream/join-keyed.js';
@@ -19,6 +21,7 @@ import { joinLatest } from '../stream/join-latest.js';
 import { Outlet } from '../stream/outlet.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
 import { hopOperator, type HopMember, type HopTraits } from '../tasks/hop.js';
+import type { RunPast } from './run-past.js';
 import { RunScope } from './scope.js';
 import type { RunServices } from './services.js';
 
@@ -36,6 +39,17 @@ export interface WiredTask {
   readonly output$: Outlet;
 }
 
+export interface WiringOptions {
+  /** The most lineages of each root in flight. */
+  readonly window: number;
+  /** Chains of tasks that share a thread hop. */
+  readonly hops?: readonly (readonly string[])[];
+  /** Whether boundaries take in by the order of their root, so that a resumed run numbers what they give alike. */
+  readonly isRepeatable?: boolean;
+  /** Of a resumed run. */
+  readonly past?: RunPast | undefined;
+}
+
 export class Wiring {
   readonly tasks = new Map<string, WiredTask>();
   readonly roots = new Map<string, RootLedger>();
@@ -51,24 +65,29 @@ export class Wiring {
   private readonly services: RunServices;
   /** The chain of fused tasks a task is part of, by its name. */
   private readonly hops = new Map<string, readonly string[]>();
+  private readonly isRepeatable: boolean;
+  private readonly past: RunPast | undefined;
   private openLeaves = 0;
 
   constructor(
     plan: GraphPlan,
     declarations: readonly TaskDeclaration[],
-    window: number,
     services: RunServices,
-    hops: readonly (readonly string[])[] = [],
+    { window, hops = [], isRepeatable = false, past }: WiringOptions,
   ) {
     this.services = services;
+    this.isRepeatable = isRepeatable;
+    this.past = past;
     for (const hop of hops) for (const name of hop) this.hops.set(name, hop);
     const byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
     for (const root of plan.roots.values()) {
       const ledger = new RootLedger(root.id, window);
       this.roots.set(root.id, ledger);
       for (const exit of root.exits) {
-        this.exits.set(exitKey(root.id, exit), { root: ledger, exit: ledger.addExit(labelOf(exit)) });
+        this.exits.set(exitKey(root.id, exit), { root: ledger, exit: ledger.addExit(exitLabel(exit)) });
       }
+      const start = past?.startOf(root.id) ?? 0;
+      if (start > 0) ledger.startAt(start);
       if (root.parent !== undefined) this.families.set(root.id, new Family(ledger));
     }
     for (const node of plan.nodes) {
@@ -117,6 +136,7 @@ export class Wiring {
         inputs: isBoundary ? [this.edge(plan.inputRoot as string, { task: name, dependency: 0 }, name, name)] : [],
         family: this.families.get(plan.outputRoot),
         onFailure,
+        past: this.past,
       },
       this.services,
     );
@@ -131,6 +151,7 @@ export class Wiring {
             ),
             family: undefined,
             onFailure,
+            past: this.past,
           },
           this.services,
         )
@@ -164,7 +185,8 @@ export class Wiring {
   private connectTask(task: WiredTask, onDone: () => void): void {
     const { plan, scope, declaration, output$ } = task;
     const { name } = plan.node;
-    if (plan.dependents.length === 0) this.connectLeaf(task, onDone);
+    if (plan.dependents.length === 0) this.connectExit(task, onDone);
+    else if (plan.node.isDurable === true) this.connectExit(task);
     const hop = this.hops.get(name)?.map((member) => this.tasks.get(member) as WiredTask) ?? [task];
     // The records of a hop come back once, to its last task.
     if (hop.at(-1) !== task) return;
@@ -173,7 +195,7 @@ export class Wiring {
         hop.length > 1
           ? this.fuse(hop)
           : (declaration.task.operator(scope) as OperatorFunction<Batch<unknown>, Batch<unknown>>);
-      const result$ = operator(this.join(hop[0] as WiredTask));
+      const result$ = operator(this.inputOf(hop));
       this.connections.add(
         result$.subscribe({
           next: (batch) => {
@@ -219,7 +241,8 @@ export class Wiring {
     return hopOperator(members as readonly HopMember[] as readonly [HopMember, ...HopMember[]]);
   }
 
-  private connectLeaf({ plan, output$ }: WiredTask, onDone: () => void): void {
+  /** What the task has emitted is done here: at a leaf, or where it was written for good. */
+  private connectExit({ plan, output$ }: WiredTask, onDone?: () => void): void {
     const { name } = plan.node;
     const { root, exit } = this.exits.get(exitKey(plan.outputRoot, { task: name })) as {
       root: RootLedger;
@@ -235,15 +258,36 @@ export class Wiring {
           }
         },
         complete: () => {
-          if (--this.openLeaves === 0) onDone();
+          if (onDone !== undefined && --this.openLeaves === 0) onDone();
         },
       }),
     );
   }
 
+  /** What a task, or a chain of fused ones, takes in: the join of its dependencies, less what earlier lives have done. */
+  private inputOf(hop: readonly WiredTask[]): Observable<Batch<unknown>> {
+    const first = hop[0] as WiredTask;
+    const { plan, declaration } = first;
+    const { inputRoot, node } = plan;
+    let input$ = this.join(first);
+    if (inputRoot === undefined) return input$;
+    if (this.isRepeatable && node.bearing === 'boundary' && declaration.task.isRepeatable) {
+      input$ = input$.pipe(inRootOrder(this.rootOf(inputRoot)));
+    }
+    for (const { plan: member } of hop) {
+      const isPast = this.past?.leftOut(member.node.name, inputRoot, member.node.bearing === 'boundary');
+      if (isPast !== undefined) input$ = input$.pipe(dropPast(isPast));
+    }
+    return input$;
+  }
+
   private join({ plan, joinScope, declaration }: WiredTask): Observable<Batch<unknown>> {
     const names = plan.node.dependencies;
-    const inputs = names.map((name) => (this.tasks.get(name) as WiredTask).output$.asObservable());
+    const inputs = names.map((name) => {
+      const { output$, plan: from } = this.tasks.get(name) as WiredTask;
+      if (!this.isRepeatable || plan.join !== 'all') return output$.asObservable();
+      return output$.pipe(inRootOrder(this.rootOf(from.outputRoot)));
+    });
     const [first] = inputs;
     const options = declaration.join;
     if (first === undefined) return new Subject<Batch<unknown>>().asObservable();
@@ -288,8 +332,4 @@ export class Wiring {
 
 function exitKey(root: string, exit: ExitPlan): string {
   return JSON.stringify([root, exit.task, exit.dependency ?? -1]);
-}
-
-function labelOf({ task, dependency }: ExitPlan): string {
-  return dependency === undefined ? `'${task}'` : `input ${dependency + 1} of '${task}'`;
 }

@@ -7,13 +7,17 @@ import { MillraceError, describeValue } from '../core/errors.js';
 import type { ThreadLimits } from '../core/executor.js';
 import { planGraph, type GraphPlan } from '../core/graph.js';
 import { describeIssues } from '../core/schema.js';
+import type { Checkpoint, CheckpointStore } from '../core/checkpoint.js';
 import type { Awaitable, Clock, DeadLetterStore } from '../core/ports.js';
 import { declare, emptyFlow, graphOf, type Flow, type TaskDeclaration } from '../tasks/flow.js';
 import { checkAtLeastOne } from '../tasks/task.js';
+import type { CheckpointSchedule } from './checkpointer.js';
 import { systemClock } from './clock.js';
+import { assertSameDefinition, assertSameInputs, describeDefinition } from './definition.js';
 import { forgettingStore } from './forgetting-store.js';
 import { planHops } from './fusion.js';
 import type { ThreadCount } from './run-executor.js';
+import { ResumePlan } from './resume-plan.js';
 import { Run } from './run.js';
 import type { RunSummary } from './summary.js';
 
@@ -23,8 +27,8 @@ export interface BuildContext {
   onClose(release: () => Awaitable<void>): void;
   /** Tells the user of the run something, in one sentence, e.g. what was started on his behalf. */
   notice(message: string): void;
-  /** The run's time, milliseconds since 1970. */
-  now(): number;
+  /** When the run was first started, milliseconds since 1970: the same in every life of a resumed run. */
+  readonly startedAt: number;
 }
 
 interface DefinitionHead<Config extends StandardSchemaV1> {
@@ -67,6 +71,11 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Overrides the definition's dead letters. */
   readonly deadLetters?: DeadLetterStore;
+  /** Keeps the progress of the run, so that it can be resumed. */
+  readonly checkpoints?: CheckpointStore;
+  readonly checkpointEvery?: CheckpointSchedule;
+  /** Goes on from this checkpoint of a run of the same workflow, configuration and input; id and seed are those of it. */
+  readonly resumeFrom?: Checkpoint;
   /**
    * How many threads the run may start for its cpu tasks; 0 runs them inline. Default 'auto': one a core, or inline where
    * `clock` is given, because threads do not live in virtual time.
@@ -130,9 +139,21 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     const { plan, declarations } = this.assemble(this.parseConfig(config), {
       onClose: () => undefined,
       notice: () => undefined,
-      now: () => systemClock.now(),
+      startedAt: systemClock.now(),
     });
     return { plan, declarations, hops: planHops(plan, declarations) };
+  }
+
+  /**
+   * Whether a run with this configuration could go on from the checkpoint: rejects with MILLRACE_RESUME, and says what
+   * has changed.
+   */
+  async assertResumable(checkpoint: Checkpoint, config?: StandardSchemaV1.InferInput<Config>): Promise<void> {
+    const { plan, declarations } = this.plan(config);
+    assertSameDefinition(checkpoint, describeDefinition(this.name, plan, declarations, this.parseConfig(config)));
+    const sources = declarations.filter(({ task }) => task.bearing === 'source');
+    const inputs = sources.map(async ({ name, task }) => [name, await task.identify()] as const);
+    assertSameInputs(checkpoint, Object.fromEntries(await Promise.all(inputs)));
   }
 
   /** Starts a run, in the next turn of the event loop. Throws where the configuration or the graph is wrong. */
@@ -144,6 +165,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     const parsed = this.parseConfig(config);
     const releases: (() => Awaitable<void>)[] = [];
     const clock = options.clock ?? systemClock;
+    const { resumeFrom: from, checkpoints } = options;
+    const startedAt = from?.startedAt ?? clock.now();
     const { plan, declarations } = this.assemble(parsed, {
       onClose: (release) => {
         releases.push(release);
@@ -151,19 +174,36 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
       notice: (message) => {
         run.notice(message);
       },
-      now: () => clock.now(),
+      startedAt,
     });
+    const made = describeDefinition(this.name, plan, declarations, parsed);
+    if (from !== undefined) assertSameDefinition(from, made);
+    if (from !== undefined && checkpoints === undefined) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        'Expected `checkpoints` beside `resumeFrom`, got none: a run that goes on keeps its progress too',
+      );
+    }
+    const progress = checkpoints && {
+      store: checkpoints,
+      schedule: options.checkpointEvery ?? {},
+      definition: made,
+      plan: new ResumePlan(plan, declarations),
+      from,
+    };
     const { definition } = this;
     const window = options.window ?? resolveWindow(definition.window, parsed) ?? DEFAULT_WINDOW;
     checkAtLeastOne('window', window);
     const run: Run<Outputs> = new Run<Outputs>({
-      runId: options.runId ?? newRunId(),
+      runId: from?.runId ?? options.runId ?? newRunId(),
       workflow: this.name,
       description: this.description,
       plan,
       declarations,
       window,
-      seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
+      startedAt,
+      progress,
+      seed: from?.seed ?? options.seed ?? Math.floor(Math.random() * 2 ** 32),
       clock,
       threads: options.threads ?? (options.clock === undefined ? 'auto' : 0),
       threadLimits: options.threadLimits ?? {},
@@ -219,7 +259,7 @@ function resolveWindow<Config>(
 }
 
 /** Sorts by time, is unique without coordination, and is a valid file name. */
-function newRunId(): string {
+export function newRunId(): string {
   const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
   return `${stamp}-${globalThis.crypto.randomUUID().slice(0, 8)}`;
 }

@@ -1,11 +1,15 @@
 /**
  * Dead letters as NDJSON, one letter a line. Promises: the file is made with the first letter, so a run without dead
  * letters leaves none; letters wait in a bounded queue, and sources are held back while it is full; after `close` every
- * letter is on the disk; a letter whose record cannot be written as JSON is written with a description of it.
+ * letter is on the disk; a letter whose record cannot be written as JSON is written with a description of it; a resumed
+ * run finds the letters of records that it does not do again, and no others.
  */
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import type { Json } from '../core/checkpoint.js';
 import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
-import type { DeadLetter, DeadLetterStore } from '../core/ports.js';
+import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../core/ports.js';
+import { pointAt, reopenAt, type FilePoint } from './file-point.js';
+import { readLetters } from './read-letters.js';
 
 export interface DeadLetterFileOptions {
   /** The most letters waiting to be written before sources are held back. Default 1,024. */
@@ -17,19 +21,38 @@ export function deadLetterFile(path: string, options: DeadLetterFileOptions = {}
   return new DeadLetterFile(path, options.capacity ?? 1024);
 }
 
+/** How far the letters had come. */
+interface LetterMark extends FilePoint {
+  /** How often letters were left out; names the file with the rest, which takes the place of the first one. */
+  readonly moves: number;
+}
+
 class DeadLetterFile implements DeadLetterStore {
+  readonly durable: DurableLetters;
+  readonly location: string;
   private readonly path: string;
   private readonly capacity: number;
   private lines: string[] = [];
   private file: FileHandle | undefined;
   private writing: Promise<void> | undefined;
   private failure: MillraceError | undefined;
+  /** Bytes of all letters taken so far, of those before this life too. */
+  private bytes = 0;
+  private moves = 0;
+  /** What `rewind` has found. */
+  private rewound: LetterMark | undefined;
   private readonly readyListeners: (() => void)[] = [];
   private readonly brokenListeners: ((error: unknown) => void)[] = [];
 
   constructor(path: string, capacity: number) {
     this.path = path;
+    this.location = path;
     this.capacity = capacity;
+    this.durable = {
+      mark: () => this.mark(),
+      rewind: (mark, keeps) => this.rewind(mark as LetterMark | null, keeps),
+      commit: () => this.commit(),
+    };
   }
 
   get isFull(): boolean {
@@ -37,7 +60,9 @@ class DeadLetterFile implements DeadLetterStore {
   }
 
   write(letter: DeadLetter): void {
-    this.lines.push(lineOf(letter));
+    const line = lineOf(letter);
+    this.bytes += Buffer.byteLength(line);
+    this.lines.push(line);
     this.writing ??= this.drain();
   }
 
@@ -63,9 +88,62 @@ class DeadLetterFile implements DeadLetterStore {
     if (this.failure !== undefined) throw this.failure;
   }
 
+  private async mark(): Promise<Json> {
+    const { bytes } = this;
+    await this.writing;
+    if (this.failure !== undefined) throw this.failure;
+    if (this.file === undefined) return null;
+    await this.file.datasync();
+    return { ...(await pointAt(this.file, bytes)), moves: this.moves };
+  }
+
+  private async rewind(mark: LetterMark | null, keeps: (letter: LetterHead) => boolean): Promise<Json> {
+    if (mark === null) {
+      await rm(this.path, { force: true });
+      return null;
+    }
+    await this.finishMove(mark);
+    await (await reopenAt(this.path, mark)).close();
+    const moves = mark.moves + 1;
+    const aside = await open(this.asideOf(moves), 'w+');
+    let bytes = 0;
+    try {
+      for await (const letter of readLetters(this.path)) {
+        if (keeps(letter)) bytes += (await aside.write(lineOf(letter))).bytesWritten;
+      }
+      await aside.datasync();
+      this.rewound = bytes === mark.bytes ? mark : { ...(await pointAt(aside, bytes)), moves };
+    } finally {
+      await aside.close();
+    }
+    if (this.rewound === mark) await rm(this.asideOf(moves));
+    return { ...this.rewound };
+  }
+
+  private async commit(): Promise<void> {
+    const { rewound } = this;
+    if (rewound === undefined) return;
+    await this.finishMove(rewound);
+    this.bytes = rewound.bytes;
+    this.moves = rewound.moves;
+    await (await reopenAt(this.path, rewound)).close();
+    this.file = await open(this.path, 'a+');
+  }
+
+  /** The letters that were kept take the place of all, if they have not yet. */
+  private async finishMove({ moves }: LetterMark): Promise<void> {
+    await rename(this.asideOf(moves), this.path).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    });
+  }
+
+  private asideOf(moves: number): string {
+    return `${this.path}.kept-${moves}`;
+  }
+
   private async drain(): Promise<void> {
     try {
-      this.file ??= await open(this.path, 'w');
+      this.file ??= await open(this.path, 'w+');
       while (this.lines.length > 0) {
         const { lines } = this;
         this.lines = [];

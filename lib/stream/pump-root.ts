@@ -135,24 +135,27 @@ class Pump<Out> {
     }
     if (items.length === 0) return;
     const { scope } = this;
-    const { account } = scope;
+    const { account, past } = scope;
     const count = items.length;
     const first = scope.root.birth(count);
     const lineages = new Array<number>(count);
     let values = items as readonly (Out | Gone)[];
     let gone = 0;
-    // Only a source takes in what it emits; the intake of a boundary has counted already.
-    if (scope.inputs.length === 0) account.in += count;
+    let done = 0;
     for (let i = 0; i < count; i++) {
       lineages[i] = first + i;
       const item = items[i];
-      if (typeof item !== 'object' || !(item instanceof Ended)) continue;
-      const left = this.refuse(first + i, item);
+      const isDone = past?.isDone(first + i) === true;
+      if (!isDone && (typeof item !== 'object' || !(item instanceof Ended))) continue;
+      const left = isDone ? GONE : this.refuse(first + i, item as Rejected | Skip);
+      if (isDone) done++;
       if (left === GONE) gone++;
       // Only a batch with such an item is copied; what readers hand over is otherwise passed on as it is.
       if (values === items) values = items.slice() as (Out | Gone)[];
       (values as (Out | Gone)[])[i] = left;
     }
+    // Only a source takes in what it emits; the intake of a boundary has counted already.
+    if (scope.inputs.length === 0) account.in += count - done;
     account.out += count - gone;
     account.touch(startedAtMs);
     this.subscriber.next(new Batch<Out>(lineages, values, gone));

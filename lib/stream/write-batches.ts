@@ -120,11 +120,13 @@ class BatchWriter<In, Row> {
     const written = new BatchBuilder<In>();
     const rows: Row[] = [];
     let ended = 0;
+    let old = 0;
     while (this.records.size > 0 && written.length < MAX_ROWS) {
       const lineage = this.lineages.shift();
       const record = this.records.shift();
       let left: In | Gone = record;
-      if (record !== GONE) {
+      if (record !== GONE && scope.past?.isWritten(lineage) === true) old++;
+      else if (record !== GONE) {
         try {
           rows.push(options.encode(record, lineage));
         } catch (error) {
@@ -141,9 +143,9 @@ class BatchWriter<In, Row> {
     const leave = (): void => {
       const batch = written.take();
       const nowMs = scope.clock.monotonicMs();
-      this.heldRecords -= rows.length;
+      this.heldRecords -= rows.length + old;
       this.beingWritten = 0;
-      scope.account.out += rows.length;
+      scope.account.out += rows.length + old;
       scope.account.touch(startedAtMs);
       scope.account.touch(nowMs);
       if (rows.length > 0) scope.sampleLatency((nowMs - startedAtMs) / rows.length);

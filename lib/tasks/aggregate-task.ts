@@ -75,6 +75,7 @@ export function aggregateTask<In, Key, State, Out>(
 class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
   override readonly kind = 'aggregate';
   override readonly bearing = 'boundary';
+  override readonly isRepeatable = true;
   private readonly ref: ModuleRef | undefined;
   private readonly aggregateOptions: AggregateOptions<In, Out>;
   private readonly maxKeys: number;

@@ -38,6 +38,7 @@ export function expandTask<In, Out>(
 export class ExpandTask<In, Out> extends Task<In, Out> {
   override readonly kind = 'expand';
   override readonly bearing = 'boundary';
+  override readonly isRepeatable = true;
   /** Tells the graph that `gather` may collect what this task's children become. */
   readonly expands = true;
   private readonly work: ExpandFunction<In, Out>;

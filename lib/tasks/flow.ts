@@ -231,5 +231,6 @@ export function graphOf(declarations: readonly TaskDeclaration[]): GraphNode[] {
     join: join?.join,
     bearing: task.bearing,
     expands: 'expands' in task && task.expands === true,
+    isDurable: task.isDurable,
   }));
 }

@@ -5,7 +5,8 @@
 import { isObservable, type Observable, type OperatorFunction, type Subscription } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
 import type { Awaitable, TaskContext, TaskScope } from '../core/ports.js';
-import { Rejected, Skip, type Batch } from '../core/record.js';
+import type { Json } from '../core/checkpoint.js';
+import { Rejected, Skip, type Batch, type Lineage } from '../core/record.js';
 import { validate, type Schema } from '../core/schema.js';
 import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
 import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
@@ -20,9 +21,16 @@ export interface SourceOptions<Out> extends TaskOptions<never, Out> {
   readonly buffer?: number;
   /** Observables only: what happens to a record that finds the buffer full. Default 'error'. */
   readonly overflow?: OverflowPolicy;
+  /**
+   * Whether it gives the same records in the same order each time it is read, so that a resumed run can read it again.
+   * Default: true, but false for an Observable.
+   */
+  readonly replayable?: boolean;
 }
 
 const DEFAULT_BUFFER = 16_384;
+/** How many items are read over at a time. */
+const READ_OVER = 4096;
 
 /** No record is of this type: a source accepts nothing. */
 export interface NoInput {
@@ -35,11 +43,13 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
   readonly isSource = true as const;
   override readonly kind: string = 'source';
   override readonly bearing = 'source';
+  override readonly isRepeatable: boolean;
   protected readonly sourceOptions: SourceOptions<Out>;
 
   constructor(options: SourceOptions<Out> = {}) {
     super(options);
     this.sourceOptions = options;
+    this.isRepeatable = options.replayable ?? true;
     checkAtLeastOne('buffer', options.buffer);
   }
 
@@ -58,14 +68,40 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
       : this.readerFrom(source, scope);
   }
 
+  /**
+   * Where in the input the record with this number, or one before it, begins; what it gives back comes again as
+   * `past.mark`. Default: nothing, and a resumed run reads over what it has had.
+   */
+  protected positionOf(_lineage: Lineage): SourcePosition | undefined {
+    return undefined;
+  }
+
+  override mark({ root }: TaskScope): SourcePosition | undefined {
+    return this.positionOf(root.watermark);
+  }
+
   override operator(scope: TaskScope): OperatorFunction<Batch<NoInput>, Batch<Out>> {
     const { output } = this.options;
-    const reader = new LateReader(() => this.reader(scope));
+    // The records of a source that cannot be read again are new ones.
+    const had = this.isRepeatable ? scope.root.watermark - (positionIn(scope)?.lineage ?? 0) : 0;
+    const goOn = (reader: Reader<Out | Skip | Rejected>): Reader<Out | Skip | Rejected> =>
+      had > 0 ? skipping(reader, had) : reader;
+    const reader = new LateReader(() => {
+      const opened = this.reader(scope);
+      return isPromiseLike(opened) ? opened.then(goOn) : goOn(opened);
+    });
     return () => pumpRoot<Out>(output === undefined ? reader : checked(reader, output, scope.task), scope);
   }
 
   private readerFrom(source: SourceOf<Out>, scope: TaskScope): Reader<Out | Skip> {
-    if (isObservable(source)) return this.subscribe(source, scope.task);
+    if (isObservable(source)) {
+      if (this.isRepeatable && this.sourceOptions.replayable !== true) {
+        scope.cannotResume(
+          `source '${scope.task}' reads an Observable. Say \`replayable: true\` where it gives the same records each time, else false`,
+        );
+      }
+      return this.subscribe(source, scope.task);
+    }
     if (!isPullable(source)) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
@@ -117,13 +153,41 @@ class FunctionSource<Out> extends SourceTask<Out> {
   private readonly from: SourceOf<Out> | ((context: TaskContext) => Awaitable<SourceOf<Out>>);
 
   constructor(from: SourceOf<Out> | ((context: TaskContext) => Awaitable<SourceOf<Out>>), options: SourceOptions<Out>) {
-    super(options);
+    super(isObservable(from) ? { replayable: false, ...options } : options);
     this.from = from;
   }
 
   protected override read(context: TaskContext): Awaitable<SourceOf<Out>> {
     return typeof this.from === 'function' ? this.from(context) : this.from;
   }
+}
+
+/** Where a source can go on reading: plain data, with the number of the first record that it gives from there. */
+export interface SourcePosition {
+  readonly lineage: Lineage;
+  readonly [key: string]: Json;
+}
+
+/** Where a source of a resumed run goes on; undefined where it begins at the beginning. */
+export function positionIn({ past, root }: TaskScope): SourcePosition | undefined {
+  // What comes before a boundary is read from the beginning.
+  return root.watermark > 0 ? (past?.mark as SourcePosition | undefined) : undefined;
+}
+
+/** Reads over the first `count` items. */
+function skipping<T>(reader: Reader<T>, count: number): Reader<T> {
+  let left = count;
+  return {
+    read: async (max) => {
+      while (left > 0) {
+        const items = await reader.read(Math.min(left, READ_OVER));
+        if (items === null) return null;
+        left -= items.length;
+      }
+      return reader.read(max);
+    },
+    close: () => reader.close(),
+  };
 }
 
 /** A reader that is opened by its first read, so that nothing is opened before the run starts. */

@@ -7,6 +7,7 @@
  */
 import type { OperatorFunction } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
+import type { Json } from '../core/checkpoint.js';
 import type { Awaitable, RecordContext, RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
 import type { Schema } from '../core/schema.js';
@@ -58,6 +59,13 @@ export abstract class Task<In, Out> {
   declare readonly accepts?: (record: In) => void;
   declare readonly emits?: () => Out;
 
+  /** Whether what it writes outlives the process and can be taken back to a `mark`: a file. */
+  readonly isDurable: boolean = false;
+  /**
+   * Of a source or a boundary: whether the same input gives the same outputs in the same order again, so that a resumed
+   * run numbers them alike. What follows one that does not is done anew when a run is resumed.
+   */
+  readonly isRepeatable: boolean = false;
   /** What the task is called in `graph` and `list`. */
   readonly kind: string = 'custom';
   /** `source` and `boundary` tasks give birth to new lineages, the others keep them. */
@@ -80,6 +88,20 @@ export abstract class Task<In, Out> {
 
   /** How it may share a thread hop with its neighbours; undefined: not at all. */
   get hop(): HopTraits | undefined {
+    return undefined;
+  }
+
+  /** What a source reads, as plain data that differs when the input does. */
+  identify(): Awaitable<Json> {
+    return null;
+  }
+
+  /**
+   * Fixes, when it is called, how far the task has come with what it has emitted; resolves with that, as plain data, when
+   * it would survive the loss of power. Called between two turns of the event loop, one at a time. A resumed run gives
+   * it back to `open` as `past.mark`; a durable task then goes back to exactly that point, however often it is asked.
+   */
+  mark(_scope: TaskScope): Awaitable<Json | undefined> {
     return undefined;
   }
 

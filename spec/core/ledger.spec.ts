@@ -24,10 +24,10 @@ describe('the ledger of a root', () => {
     ledger.birth(4);
     ledger.leave(0, [1, 3]);
     expect(ledger.watermark).toBe(0);
-    expect(ledger.settledAboveWatermark()).toEqual([1, 3]);
+    expect(ledger.progress()).toMatchObject({ watermark: 0, passed: { 'exit 0': [1, 2, 3, 4] } });
     ledger.leaveOne(0, 0);
     expect(ledger.watermark).toBe(2);
-    expect(ledger.settledAboveWatermark()).toEqual([3]);
+    expect(ledger.progress()).toMatchObject({ passed: { 'exit 0': [3, 4] } });
   });
 
   it('has no room while the window is full, and wakes the root when there is room again', () => {

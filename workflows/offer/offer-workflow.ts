@@ -55,7 +55,7 @@ export const OfferWorkFlow = defineWorkflow({
       ...(config.concurrency === undefined ? {} : { concurrency: config.concurrency }),
       timeoutMs: config.timeout_ms,
     };
-    const asOf = config.as_of === undefined ? context.now() : Date.parse(config.as_of);
+    const asOf = config.as_of === undefined ? context.startedAt : Date.parse(config.as_of);
     return flow
       .task(
         'Extract',

@@ -10,7 +10,7 @@
 import { isUtf8 } from 'node:buffer';
 import { MillraceError, describeThrown } from '../../core/errors.js';
 import { BlockParser } from './block-parser.js';
-import { openByteSource, type ByteSource } from './byte-source.js';
+import { isPacked, openByteSource, type ByteSource } from './byte-source.js';
 import { checkHeader, list } from './csv-header.js';
 import { resolveReaderOptions, type CsvReaderOptions, type ResolvedReaderOptions } from './csv-reader-options.js';
 import { RecordBlocks, type RecordBlock } from './record-blocks.js';
@@ -36,15 +36,32 @@ export interface CsvBadRow {
 
 export type CsvItem = CsvRow | CsvBadRow;
 
+/** A place in a file for `byteRange`, `startLine` and `headerNames`. Plain data. */
+export interface CsvPoint {
+  /** How many items come before it. */
+  readonly items: number;
+  readonly start: number;
+  readonly line: number;
+  readonly columns: readonly string[];
+}
+
 /** At most one `read` is outstanding. */
 export interface CsvReader {
   /** The columns of the file, in its order. */
   readonly columns: readonly string[];
   /** 1 to `max` rows, or null at the end and after `close`. After an error every read gives that error. */
   read(max: number): Promise<readonly CsvItem[] | null>;
+  /**
+   * A place from which the item with this number (from 0) can be read again, at it or shortly before it; undefined where
+   * the file can only be read from its beginning. Numbers must not go down from call to call.
+   */
+  pointBefore(item: number): CsvPoint | undefined;
   /** Releases the file; may be called at any time, also twice. */
   close(): Promise<void>;
 }
+
+/** The most places kept; beyond it there are gaps, and whoever goes on from a place reads over more. */
+const MAX_POINTS = 1024;
 
 /** Opens a file and reads its header; throws MILLRACE_FILE, MILLRACE_CSV or MILLRACE_INVALID_OPTION. */
 export async function openCsvReader(options: CsvReaderOptions): Promise<CsvReader> {
@@ -72,6 +89,10 @@ class CsvFileReader implements CsvReader {
   private ahead: RecordBlock | null = null;
   private items: readonly CsvItem[] = [];
   private at = 0;
+  /** Items of the blocks before the present one. */
+  private itemsBefore = 0;
+  /** Where the blocks began that may hold the item asked for next; bounded by how far is read ahead of that. */
+  private points: CsvPoint[] = [];
   private failure: unknown;
   private closing: Promise<void> | undefined;
   private readonly onAbort = (): void => {
@@ -128,7 +149,9 @@ class CsvFileReader implements CsvReader {
           await this.close();
           return null;
         }
+        this.notePoint(block);
         this.items = await this.itemsOf(block);
+        this.itemsBefore += this.items.length;
         this.at = 0;
       }
     } catch (error) {
@@ -146,6 +169,11 @@ class CsvFileReader implements CsvReader {
     return items;
   }
 
+  pointBefore(item: number): CsvPoint | undefined {
+    while (this.points[1] !== undefined && this.points[1].items <= item) this.points.shift();
+    return this.points[0];
+  }
+
   close(): Promise<void> {
     return (this.closing ??= this.release());
   }
@@ -155,6 +183,14 @@ class CsvFileReader implements CsvReader {
     this.items = [];
     this.parser.close();
     await this.source.close();
+  }
+
+  private notePoint({ spans }: RecordBlock): void {
+    const { path, encoding } = this.options;
+    const [first] = spans;
+    if (first === undefined || encoding === 'utf16le' || isPacked(path)) return;
+    if (this.points.length === MAX_POINTS) this.points.splice(1, 1);
+    this.points.push({ items: this.itemsBefore, start: first.start, line: first.line, columns: this.columns });
   }
 
   private async itemsOf(block: RecordBlock): Promise<CsvItem[]> {

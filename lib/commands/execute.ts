@@ -1,0 +1,64 @@
+/** One run from its start to its exit code, told as it happens; kept in its folder where it has one. */
+import type { Arguments } from './arguments.js';
+import type { CommandContext, Loaded } from './command.js';
+import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js';
+import { explainError } from './explain-error.js';
+import type { Report } from './report.js';
+import { stopOnSignals } from './stop-on-signals.js';
+import { codeOf } from '../core/errors.js';
+import { inspect } from 'node:util';
+import { writeFile } from 'node:fs/promises';
+import type { RunSummary } from '../runtime/summary.js';
+import type { RunOptions } from '../runtime/workflow.js';
+import type { RunFolder } from '../storage/run-folder.js';
+
+export interface Execution extends Loaded {
+  readonly options: RunOptions;
+  readonly folder?: RunFolder | undefined;
+}
+
+export async function execute(
+  { workflow, config, options, folder }: Execution,
+  args: Arguments,
+  report: Report,
+  context: CommandContext,
+): Promise<ExitCode> {
+  const run = workflow.run(config, { ...options, signal: context.outputClosed });
+  // In the turn the run was made: no event may be missed, and no signal may find nobody who listens.
+  report.start(run, workflow.name);
+  const release = stopOnSignals(run, report);
+  try {
+    const summary = await run.finished;
+    await folder?.end(summary);
+    report.end(summary);
+    tellHowToGoOn(summary, folder, args);
+    return exitCodeOf(summary);
+  } catch (error) {
+    const { summary } = error as { summary?: RunSummary };
+    const isBrokenLaw = codeOf(error) === 'MILLRACE_CONSERVATION';
+    if (isBrokenLaw && folder !== undefined) await reportBrokenLaw(folder, error);
+    await folder?.end(summary);
+    if (summary !== undefined) report.end(summary);
+    report.release();
+    process.stderr.write(`${explainError(error, args.flag('debug'))}\n`);
+    tellHowToGoOn(summary, folder, args);
+    return isBrokenLaw ? EXIT.brokenLaw : EXIT.failed;
+  } finally {
+    release();
+  }
+}
+
+function tellHowToGoOn(summary: RunSummary | undefined, folder: RunFolder | undefined, args: Arguments): void {
+  if (folder === undefined || summary === undefined || summary.outcome === 'completed' || args.flag('json')) return;
+  const runs = args.text('runs');
+  const where = runs === undefined ? '' : ` --runs ${runs}`;
+  process.stderr.write(`To go on with it: millrace resume ${folder.manifest.runId}${where}\n`);
+}
+
+/** Everything that helps to find the mistake of millrace, or of a task, that a broken law is. */
+async function reportBrokenLaw(folder: RunFolder, error: unknown): Promise<void> {
+  const path = folder.file('broken-law.json');
+  const details = { error: inspect(error, { depth: 6 }), ...(error as { summary?: object }), node: process.version };
+  await writeFile(path, `${JSON.stringify(details, null, 2)}\n`);
+  process.stderr.write(`A law of the engine broke; the details are in ${path}\n`);
+}

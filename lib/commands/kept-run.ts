@@ -1,0 +1,81 @@
+/**
+ * Runs that are kept: the folder of a new run, or of one that goes on, and what of it the run must be given.
+ *
+ * Promise: whatever is asked of a run afterwards (`resume`, `dead-letters`, `why`) is answered from its folder alone.
+ */
+import { resolve } from 'node:path';
+import type { Json } from '../core/checkpoint.js';
+import { MillraceError } from '../core/errors.js';
+import type { DeadLetterStore } from '../core/ports.js';
+import { newRunId, type RunOptions } from '../runtime/workflow.js';
+import { deadLetterFile } from '../storage/dead-letter-file.js';
+import { listRuns, RunFolder } from '../storage/run-folder.js';
+import { load, type Loaded, type WorkflowRequest } from './command.js';
+
+/** What can be asked for again: the workflow, its configuration, and the options that decide what comes out. */
+export interface RunRequest extends WorkflowRequest {
+  readonly deadLetters: string | null;
+}
+
+export interface KeptRun extends Loaded {
+  readonly folder: RunFolder;
+  readonly options: RunOptions;
+}
+
+/** A new run in a folder of its own. */
+export async function keepNewRun(runs: string, request: RunRequest, loaded: Loaded): Promise<KeptRun> {
+  const runId = newRunId();
+  const own = lettersOf(request, loaded);
+  const folder = await RunFolder.create(runs, {
+    format: 1,
+    runId,
+    workflow: loaded.workflow.name,
+    createdAt: Date.now(),
+    cwd: process.cwd(),
+    deadLetters: own === undefined ? null : (own.location ?? null),
+    request: request as unknown as Json,
+  });
+  const deadLetters = own ?? deadLetterFile(folder.file('dead-letters.ndjson'));
+  return { ...loaded, folder, options: { runId, deadLetters, checkpoints: await folder.begin() } };
+}
+
+/** A run that goes on from its last checkpoint, or from the beginning where it did not get to one. */
+export async function reopenRun(folder: RunFolder): Promise<KeptRun> {
+  const { manifest } = folder;
+  const { runId, cwd } = manifest;
+  if (resolve(cwd) !== process.cwd()) {
+    throw new MillraceError(
+      'MILLRACE_RESUME',
+      `Run ${runId} was started in ${cwd}, and its paths lead from there. Go there, and resume it`,
+    );
+  }
+  const request = manifest.request as unknown as RunRequest;
+  const loaded = await load(request);
+  const checkpoint = await folder.checkpoint();
+  if (checkpoint !== undefined) await loaded.workflow.assertResumable(checkpoint, loaded.config);
+  const deadLetters = lettersOf(request, loaded) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
+  const checkpoints = await folder.begin();
+  const from = checkpoint === undefined ? { runId } : { resumeFrom: checkpoint };
+  return { ...loaded, folder, options: { ...from, deadLetters, checkpoints } };
+}
+
+/** The newest run that did not get to its end and can go on with what is asked for now. */
+export async function findUnfinished(runs: string, { workflow, config }: Loaded): Promise<RunFolder | undefined> {
+  for (const folder of (await listRuns(runs)).reverse()) {
+    if (folder.manifest.workflow !== workflow.name || (await folder.state()) !== 'unfinished') continue;
+    const checkpoint = await folder.checkpoint();
+    if (checkpoint === undefined) continue;
+    const canGoOn = await workflow.assertResumable(checkpoint, config).then(
+      () => true,
+      () => false,
+    );
+    if (canGoOn) return folder;
+  }
+  return undefined;
+}
+
+/** Where the user or the workflow wants dead letters; undefined where neither says. */
+function lettersOf({ deadLetters }: RunRequest, { workflow, config }: Loaded): DeadLetterStore | undefined {
+  if (deadLetters !== null) return deadLetterFile(deadLetters);
+  return workflow.definition.deadLetters?.(workflow.parseConfig(config));
+}

@@ -1,0 +1,26 @@
+/** How a run is to be told: the options for it, and the report they ask for. */
+import type { Options } from 'yargs';
+import { MillraceError } from '../core/errors.js';
+import type { Arguments } from './arguments.js';
+import { quietReport, type Report } from './report.js';
+
+export const reportOptions = {
+  quiet: { type: 'boolean', describe: 'Print nothing but errors' },
+  json: { type: 'boolean', describe: 'Print events as NDJSON on standard output, the summary as the last line' },
+} satisfies Record<string, Options>;
+
+export async function reportFor(args: Arguments): Promise<Report> {
+  if (args.flag('quiet') && args.flag('json')) {
+    throw new MillraceError('MILLRACE_USAGE', 'Expected --quiet or --json, got both. Remove one');
+  }
+  if (args.flag('quiet')) return quietReport();
+  const { stdout, stderr } = process;
+  if (args.flag('json')) return (await import('./json-report.js')).jsonReport(stdout, stderr);
+  if (stdout.isTTY && stderr.isTTY && process.env['TERM'] !== 'dumb') {
+    return (await import('./live-report.js')).liveReport(stdout, stderr);
+  }
+  const { plainReport } = await import('./plain-report.js');
+  return plainReport((lines) => {
+    stderr.write(lines);
+  });
+}

@@ -1,0 +1,43 @@
+/** `resume <run>`: goes on with a run that did not get to its end, from its last checkpoint. */
+import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
+import { MillraceError } from '../core/errors.js';
+import { reportFor, reportOptions } from './report-options.js';
+
+export const resumeCommand: Command = {
+  name: 'resume',
+  description: 'Go on with a run that was stopped, failed or killed',
+  words: [{ name: 'run', describe: 'The id of the run; `runs` lists them' }],
+  options: {
+    ...runsOptions,
+    ...reportOptions,
+    threads: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'The most worker threads; 0 runs inline (default: one a core)',
+    },
+    ...debugOptions,
+  },
+  run: async (args, context) => {
+    const [{ execute }, { reopenRun }, { RunFolder }] = await Promise.all([
+      import('./execute.js'),
+      import('./kept-run.js'),
+      import('../storage/run-folder.js'),
+    ]);
+    const threads = args.wholeNumber('threads', 0);
+    const folder = await RunFolder.open(args.text('runs') ?? DEFAULT_RUNS_FOLDER, args.word('run'));
+    if ((await folder.state()) === 'finished') {
+      throw new MillraceError(
+        'MILLRACE_RESUME',
+        `Run ${folder.manifest.runId} has finished: there is nothing to resume`,
+      );
+    }
+    const report = await reportFor(args);
+    try {
+      const kept = await reopenRun(folder);
+      const options = { ...kept.options, ...(threads === undefined ? {} : { threads }) };
+      return await execute({ ...kept, options }, args, report, context);
+    } finally {
+      report.release();
+    }
+  },
+};

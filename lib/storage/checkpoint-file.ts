@@ -1,0 +1,83 @@
+/**
+ * The checkpoint of a run as a JSON file. Promise: under its name there is always a whole checkpoint: each is written to
+ * a file beside it, synced, renamed, and the folder synced.
+ */
+import { open, readFile, rename, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CHECKPOINT_FORMAT, type Checkpoint, type CheckpointStore } from '../core/checkpoint.js';
+import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
+
+export interface CheckpointFileOptions {
+  /** Which life of the run writes, from 1. Default 1. */
+  readonly incarnation?: number;
+  /** A file that exists once a later life of the run has begun; from then on nothing is written. */
+  readonly successor?: string;
+}
+
+export function checkpointFile(path: string, options: CheckpointFileOptions = {}): CheckpointStore {
+  const { incarnation = 1, successor } = options;
+  return {
+    incarnation,
+    read: () => readCheckpoint(path),
+    write: async (checkpoint) => {
+      if (successor !== undefined && (await exists(successor))) {
+        throw new MillraceError(
+          'MILLRACE_LOCKED',
+          `Another process goes on with run ${checkpoint.runId}: this one stops, and writes nothing more`,
+        );
+      }
+      await replaceFile(path, `${JSON.stringify(checkpoint)}\n`, `${path}.${incarnation}.tmp`);
+    },
+  };
+}
+
+/** Undefined where there is none. Throws MILLRACE_RESUME for a file that is no checkpoint, or one of a later format. */
+export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new MillraceError('MILLRACE_FILE', `Cannot read ${path}: ${describeThrown(error)}`, { cause: error });
+  }
+  const found = parse(text);
+  const format = typeof found === 'object' && found !== null && 'format' in found ? found.format : undefined;
+  if (format === CHECKPOINT_FORMAT) return found as Checkpoint;
+  throw new MillraceError(
+    'MILLRACE_RESUME',
+    `${path} is no checkpoint that this version reads: expected format ${CHECKPOINT_FORMAT}, got ${describeValue(format)}. Use the version that wrote it, or start a new run`,
+  );
+}
+
+/** Puts a file in place of another so that a reader sees the old one or the new one, also after the loss of power. */
+export async function replaceFile(path: string, text: string, temporary: string): Promise<void> {
+  const file = await open(temporary, 'w');
+  try {
+    await file.writeFile(text);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,25 @@
+/** What tells one input file from another, or from itself after a change, without reading it all. */
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Json } from '../core/checkpoint.js';
+
+const PREFIX_BYTES = 64 * 1024;
+
+/**
+ * Its path, size in bytes, time of the last change (milliseconds since 1970) and a hash of its first 64 KiB. Null where
+ * it cannot be read: whoever reads it will say why.
+ */
+export async function identifyFile(path: string): Promise<Json> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (file === undefined) return null;
+  try {
+    const facts = await file.stat();
+    if (!facts.isFile()) return { path: resolve(path) };
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(PREFIX_BYTES), 0, PREFIX_BYTES, 0);
+    const prefix = createHash('sha256').update(buffer.subarray(0, bytesRead)).digest('hex').slice(0, 32);
+    return { path: resolve(path), size: facts.size, changedAt: facts.mtimeMs, prefix };
+  } finally {
+    await file.close();
+  }
+}

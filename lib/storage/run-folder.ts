@@ -1,0 +1,140 @@
+/**
+ * The folder of one run: what was asked for, how far it has come, what was given up, what happened, how it ended.
+ *
+ * ```
+ * <runs>/<run id>/manifest.json         what was asked for
+ *                 life-1.json, …        who works, or worked, on it
+ *                 checkpoint.json       how far it has come
+ *                 dead-letters.ndjson   what was given up, unless the workflow names another place
+ *                 events.ndjson         what happened
+ *                 summary.json          how it ended
+ * ```
+ */
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Checkpoint, CheckpointStore, Json } from '../core/checkpoint.js';
+import { MillraceError, describeThrown } from '../core/errors.js';
+import { suggest } from '../core/nearest.js';
+import { checkpointFile, readCheckpoint, replaceFile } from './checkpoint-file.js';
+import { beginLife, endLife, isAlive, lastLife, lifePath, type Life } from './lives.js';
+
+/** What was asked for. */
+export interface RunManifest {
+  readonly format: 1;
+  readonly runId: string;
+  readonly workflow: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  /** The folder that paths were relative to. */
+  readonly cwd: string;
+  /** Where its dead letters are; null where they are not kept. */
+  readonly deadLetters: string | null;
+  /** How to ask for it again; whoever made the folder knows how to read it. */
+  readonly request: Json;
+}
+
+type RunFile = 'dead-letters.ndjson' | 'summary.json' | 'checkpoint.json' | 'broken-law.json';
+
+/** How a run stands, seen from outside. */
+export type RunState = 'running' | 'unfinished' | 'finished';
+
+export class RunFolder {
+  readonly path: string;
+  readonly manifest: RunManifest;
+  private life: Life | undefined;
+
+  private constructor(path: string, manifest: RunManifest) {
+    this.path = path;
+    this.manifest = manifest;
+  }
+
+  /** Makes the folder of a new run. Throws MILLRACE_FILE where it cannot. */
+  static async create(runs: string, manifest: RunManifest): Promise<RunFolder> {
+    const path = join(runs, manifest.runId);
+    const file = join(path, 'manifest.json');
+    try {
+      // Records and configurations are nobody else's business.
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      await replaceFile(file, `${JSON.stringify(manifest, null, 2)}\n`, `${file}.tmp`);
+    } catch (error) {
+      throw new MillraceError(
+        'MILLRACE_FILE',
+        `Cannot make the folder ${path} of the run: ${describeThrown(error)}. Name another place for runs, or keep none`,
+        { cause: error },
+      );
+    }
+    return new RunFolder(path, manifest);
+  }
+
+  /** Throws MILLRACE_UNKNOWN_RUN, with the nearest id there is. */
+  static async open(runs: string, runId: string): Promise<RunFolder> {
+    const path = join(runs, runId);
+    const text = await readFile(join(path, 'manifest.json'), 'utf8').catch(() => undefined);
+    if (text === undefined) {
+      const ids = (await listRuns(runs)).map(({ manifest }) => manifest.runId);
+      throw new MillraceError('MILLRACE_UNKNOWN_RUN', `There is no run '${runId}' in ${runs}.${suggest(runId, ids)}`);
+    }
+    return new RunFolder(path, JSON.parse(text) as RunManifest);
+  }
+
+  /** Where a file of the run stands. */
+  file(name: RunFile): string {
+    return join(this.path, name);
+  }
+
+  /** Takes the run over for this process. Throws MILLRACE_LOCKED where another works on it. */
+  async begin(): Promise<CheckpointStore> {
+    this.life = await beginLife(this.path, this.manifest.runId);
+    const { number } = this.life;
+    return checkpointFile(this.file('checkpoint.json'), {
+      incarnation: number,
+      successor: lifePath(this.path, number + 1),
+    });
+  }
+
+  /** Gives the run up again; what `summary` says of its end is kept. */
+  async end(summary?: object): Promise<void> {
+    if (summary !== undefined) {
+      const path = this.file('summary.json');
+      await replaceFile(path, `${JSON.stringify(summary, null, 2)}\n`, `${path}.tmp`);
+    }
+    if (this.life !== undefined) await endLife(this.path, this.life);
+    this.life = undefined;
+  }
+
+  /** The last checkpoint, if there is one. */
+  checkpoint(): Promise<Checkpoint | undefined> {
+    return readCheckpoint(this.file('checkpoint.json'));
+  }
+
+  /** What the last life said of its end, if it got there. */
+  async summary(): Promise<{ readonly outcome: string; readonly [key: string]: unknown } | undefined> {
+    const text = await readFile(this.file('summary.json'), 'utf8').catch(() => undefined);
+    return text === undefined ? undefined : (JSON.parse(text) as { outcome: string });
+  }
+
+  async state(): Promise<RunState> {
+    const life = await lastLife(this.path);
+    if (life !== undefined && (await isAlive(life))) return 'running';
+    const summary = await this.summary();
+    return summary?.outcome === 'completed' ? 'finished' : 'unfinished';
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.path, { recursive: true, force: true });
+  }
+}
+
+/** The runs in this place, oldest first; none where the place is not there. */
+export async function listRuns(runs: string): Promise<RunFolder[]> {
+  const names = await readdir(runs).catch(() => []);
+  const folders: RunFolder[] = [];
+  for (const name of names.sort()) {
+    const isRun = await readFile(join(runs, name, 'manifest.json')).then(
+      () => true,
+      () => false,
+    );
+    if (isRun) folders.push(await RunFolder.open(runs, name));
+  }
+  return folders.sort((a, b) => a.manifest.createdAt - b.manifest.createdAt);
+}

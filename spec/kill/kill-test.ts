@@ -1,0 +1,162 @@
+/**
+ * Kills the real command line with SIGKILL at random moments, resumes it until it is done, and compares every file with
+ * that of an undisturbed run: bytes where they are plain, text where they are packed, and the dead letters but for when.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { seededRandom } from 'millrace';
+
+const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
+/** A process that does not end by itself in this time hangs. */
+const HANGS_AFTER_MS = 120_000;
+
+/** A run to be killed: the arguments after `run`, and the files it makes, in the folder it runs in. */
+export interface Victim {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly outputs: readonly string[];
+  readonly letters: string;
+  /** The longest wait before a kill, in milliseconds from the start of the process. */
+  readonly killWithinMs: number;
+}
+
+export interface KillFigures {
+  readonly kills: number;
+  /** Runs that got to their end and were compared. */
+  readonly runs: number;
+  /** Processes that ended before their kill came. */
+  readonly missed: number;
+}
+
+/** Kills runs of the victim until there were `kills` kills. Throws at the first difference. */
+export async function killTest(victim: Victim, kills: number, seed: number): Promise<KillFigures> {
+  const random = seededRandom(seed);
+  const expected = await undisturbed(victim);
+  const figures = { kills: 0, runs: 0, missed: 0 };
+  while (figures.kills < kills) {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-kill-'));
+    try {
+      await killUntilDone(victim, folder, random, figures, kills);
+      figures.runs++;
+      const got = resultsIn(victim, folder);
+      for (const [file, content] of Object.entries(expected)) {
+        if (got[file] !== content) {
+          throw new Error(
+            `${victim.name}, seed ${seed}, after ${figures.kills} kills: ${difference(file, content, got[file])}`,
+          );
+        }
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+  return figures;
+}
+
+async function killUntilDone(
+  victim: Victim,
+  folder: string,
+  random: () => number,
+  figures: { kills: number; missed: number },
+  most: number,
+): Promise<void> {
+  let args: readonly string[] = ['run', ...victim.args];
+  for (;;) {
+    const child = start(args, folder);
+    const mayKill = figures.kills < most;
+    const killed = mayKill ? killAfter(child, random() * victim.killWithinMs) : undefined;
+    const { code, signal, err } = await ended(child);
+    killed?.abort();
+    if (signal === 'SIGKILL') figures.kills++;
+    else if (code !== 0 && code !== 3) throw new Error(`${victim.name} ended with code ${code ?? 'none'}: ${err}`);
+    else {
+      if (mayKill) figures.missed++;
+      return;
+    }
+    const [runId] = existsSync(join(folder, '.millrace/runs')) ? readdirSync(join(folder, '.millrace/runs')) : [];
+    const run = join(folder, '.millrace/runs', runId ?? '');
+    // Killed when all was done, but for the end of the process.
+    const summary = join(run, 'summary.json');
+    if (existsSync(summary) && readFileSync(summary, 'utf8').includes('"outcome": "completed"')) return;
+    // Killed before it had made its folder, or before it had said in it what it is.
+    const isKept = runId !== undefined && existsSync(join(run, 'manifest.json'));
+    if (isKept) args = ['resume', runId];
+    else rmSync(join(folder, '.millrace'), { recursive: true, force: true });
+  }
+}
+
+async function undisturbed(victim: Victim): Promise<Record<string, string>> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-kill-'));
+  try {
+    const { code, err } = await ended(start(['run', ...victim.args], folder));
+    if (code !== 0 && code !== 3) throw new Error(`${victim.name} ended with code ${code ?? 'none'}: ${err}`);
+    return resultsIn(victim, folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function start(args: readonly string[], cwd: string): ChildProcess {
+  return spawn(process.execPath, [CLI, ...args, '--quiet'], { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+function killAfter(child: ChildProcess, ms: number): AbortController {
+  const controller = new AbortController();
+  sleep(ms, undefined, { signal: controller.signal }).then(
+    () => child.kill('SIGKILL'),
+    () => undefined,
+  );
+  return controller;
+}
+
+function ended(child: ChildProcess): Promise<{ code: number | null; signal: string | null; err: string }> {
+  let err = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+  });
+  const hang = setTimeout(() => {
+    err += ` It hung for ${HANGS_AFTER_MS} ms.`;
+    child.kill('SIGTERM');
+  }, HANGS_AFTER_MS);
+  return new Promise((resolve) => {
+    child.once('close', (code, signal) => {
+      clearTimeout(hang);
+      resolve({ code, signal, err });
+    });
+  });
+}
+
+/** Every file of a finished run as text that does not depend on when it was made. */
+function resultsIn({ outputs, letters }: Victim, folder: string): Record<string, string> {
+  const results: Record<string, string> = {};
+  for (const name of outputs) {
+    const bytes = readFileSync(join(folder, name));
+    results[name] = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('latin1');
+  }
+  const path = existsSync(join(folder, letters)) ? join(folder, letters) : lettersOfRun(folder);
+  const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
+  results[letters] = lines
+    .map((line) => {
+      const { runId: _, firstAt, lastAt, ...letter } = JSON.parse(line) as Record<string, unknown>;
+      return JSON.stringify({ ...letter, isTimed: typeof firstAt === 'number' && typeof lastAt === 'number' });
+    })
+    .sort()
+    .join('\n');
+  return results;
+}
+
+function lettersOfRun(folder: string): string {
+  const runs = join(folder, '.millrace/runs');
+  return join(runs, readdirSync(runs)[0] ?? '', 'dead-letters.ndjson');
+}
+
+function difference(file: string, expected: string, got = ''): string {
+  const [a, b] = [expected.split('\n'), got.split('\n')];
+  const line = a.findIndex((text, index) => text !== b[index]);
+  return `${file} differs: ${a.length} lines expected, ${b.length} got; line ${line + 1} is ${b[line] ?? 'missing'} and should be ${a[line] ?? 'missing'}`;
+}

@@ -1,0 +1,30 @@
+/** The short form of the kill test; the long one is `npm run kill-test -- --kills 1000`. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { killTest } from './kill-test.js';
+import { killFlowVictim, offerVictim, startMockServer } from './victims.js';
+
+let folder = '';
+let server: Awaited<ReturnType<typeof startMockServer>>;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-victims-'));
+  server = await startMockServer();
+});
+afterAll(() => {
+  server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('a run that is killed and resumed until it is done', () => {
+  it('writes what an undisturbed run writes, behind an aggregate and three upstreams', async () => {
+    const figures = await killTest(offerVictim(folder, server.url, 1500), 10, Date.now() % 100_000);
+    expect(figures.kills).toBe(10);
+  }, 120_000);
+
+  it('writes what an undisturbed run writes, with several sinks, one of them packed and one in the middle', async () => {
+    const figures = await killTest(killFlowVictim(folder, 10_000), 10, Date.now() % 100_000);
+    expect(figures.kills).toBe(10);
+  }, 120_000);
+});
