@@ -84,7 +84,7 @@ function hashesOf(config: unknown): Record<string, string> {
 
 /** 31 bits of murmur2 over the JSON with its keys in order: enough to notice a change, too little to tell a secret. */
 function hashOf(value: unknown): string {
-  return partitionOf(`${JSON.stringify(value, sortKeys)}`, 2 ** 31 - 1).toString(16);
+  return partitionOf(JSON.stringify([value], sortKeys), 2 ** 31 - 1).toString(16);
 }
 
 function sortKeys(_: string, value: unknown): unknown {
