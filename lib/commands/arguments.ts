@@ -38,10 +38,18 @@ export class Arguments {
     }
   }
 
-  /** A word behind the command that must be there. */
+  /** A word behind the command; '' where it was left out. */
   word(name: string): string {
     const value = this.given[name];
     return typeof value === 'string' ? value : '';
+  }
+
+  /** A word that must be one of these; undefined where it was left out. */
+  wordOf<Value extends string>(name: string, values: readonly Value[]): Value | undefined {
+    const word = this.word(name);
+    const found = values.find((value) => value === word);
+    if (word === '' || found !== undefined) return found;
+    throw refuse(`Expected ${values.join(', ')} here, got '${word}'.${suggest(word, values)}`);
   }
 
   text(name: string): string | undefined {

@@ -39,21 +39,26 @@ export async function keepNewRun(runs: string, request: RunRequest, loaded: Load
   return { ...loaded, folder, options: { runId, deadLetters, checkpoints: await folder.begin() } };
 }
 
-/** A run that goes on from its last checkpoint, or from the beginning where it did not get to one. */
-export async function reopenRun(folder: RunFolder): Promise<KeptRun> {
-  const { manifest } = folder;
-  const { runId, cwd } = manifest;
+/** The workflow and configuration that a run was started with. Throws MILLRACE_RESUME in another folder than then. */
+export async function loadAgain({ manifest }: RunFolder): Promise<Loaded> {
+  const { runId, cwd, request } = manifest;
   if (resolve(cwd) !== process.cwd()) {
     throw new MillraceError(
       'MILLRACE_RESUME',
       `Run ${runId} was started in ${cwd}, and its paths lead from there. Go there, and resume it`,
     );
   }
-  const request = manifest.request as unknown as RunRequest;
-  const loaded = await load(request);
+  return load(request as unknown as RunRequest);
+}
+
+/** A run that goes on from its last checkpoint, or from the beginning where it did not get to one. */
+export async function reopenRun(folder: RunFolder): Promise<KeptRun> {
+  const { runId, request } = folder.manifest;
+  const loaded = await loadAgain(folder);
   const checkpoint = await folder.checkpoint();
   if (checkpoint !== undefined) await loaded.workflow.assertResumable(checkpoint, loaded.config);
-  const deadLetters = lettersOf(request, loaded) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
+  const deadLetters =
+    lettersOf(request as unknown as RunRequest, loaded) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
   const checkpoints = await folder.begin();
   const from = checkpoint === undefined ? { runId } : { resumeFrom: checkpoint };
   return { ...loaded, folder, options: { ...from, deadLetters, checkpoints } };

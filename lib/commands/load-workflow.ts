@@ -15,7 +15,7 @@ import { importModule } from './import-module.js';
 /** What the command line uses of a workflow: it may come from another copy of this package, so its class is not asked. */
 export type LoadableWorkflow = Pick<
   Workflow,
-  'name' | 'description' | 'definition' | 'parseConfig' | 'plan' | 'run' | 'assertResumable'
+  'redoable' | 'name' | 'description' | 'definition' | 'parseConfig' | 'plan' | 'run' | 'assertResumable'
 >;
 
 export interface FoundWorkflow {

@@ -11,12 +11,24 @@ import { EXIT, exitCodesText, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { graphCommand } from './graph.js';
 import { listCommand } from './list.js';
+import { deadLettersCommand } from './dead-letters.js';
 import { resumeCommand } from './resume.js';
 import { runCommand } from './run.js';
+import { runsCommand } from './runs.js';
+import { whyCommand } from './why.js';
 import { validateCommand } from './validate.js';
 
 /** The first is the default one. */
-const COMMANDS: readonly Command[] = [runCommand, resumeCommand, listCommand, graphCommand, validateCommand];
+const COMMANDS: readonly Command[] = [
+  runCommand,
+  resumeCommand,
+  runsCommand,
+  deadLettersCommand,
+  whyCommand,
+  listCommand,
+  graphCommand,
+  validateCommand,
+];
 const WIDEST_HELP = 110;
 
 /** Runs the command line `words` (without node and script) and resolves with the exit code. Never rejects. */
@@ -50,9 +62,12 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
     .epilogue(exitCodesText())
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
-      throw (
-        error ?? new MillraceError('MILLRACE_USAGE', `${message ?? 'The command line is not understood'}. See --help`)
-      );
+      // yargs counts words, and does not say which one it misses.
+      const isWordMissing = message?.startsWith('Not enough non-option arguments') === true;
+      const what = isWordMissing
+        ? 'A word is missing behind the command'
+        : (message ?? 'The command line is not understood');
+      throw error ?? new MillraceError('MILLRACE_USAGE', `${what}. See --help`);
     });
   for (const command of COMMANDS) {
     const words = command.words ?? [];

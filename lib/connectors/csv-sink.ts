@@ -4,14 +4,16 @@
  * Promises: rows are written to `path.part`, which gets its name only when the whole run has completed, so a reader never
  * sees half a result; the input is never overwritten; a record that cannot be made a row ends alone.
  */
+import { existsSync } from 'node:fs';
 import type { OperatorFunction } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
 import type { RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch } from '../core/record.js';
 import { writeBatches } from '../stream/write-batches.js';
 import { checkInput } from '../tasks/record-step.js';
-import { checkFunction, Task, type TaskOptions } from '../tasks/task.js';
+import { checkFunction, Task, type FoundRecord, type TaskOptions } from '../tasks/task.js';
 import type { FilePoint } from '../storage/file-point.js';
+import { findRows } from './csv/find-rows.js';
 import { assertDistinctFiles } from './csv/distinct-files.js';
 import { openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv/csv-writer.js';
 
@@ -57,6 +59,17 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
 
   protected override process(): never {
     throw new TypeError('A CSV sink writes runs of records');
+  }
+
+  override async *find(key: string): AsyncGenerator<FoundRecord> {
+    const { path, columns, delimiter } = this.csv;
+    // What is not finished stands in the file beside it.
+    const file = existsSync(path) ? path : `${path}.part`;
+    if (!existsSync(file)) return;
+    const options = { path: file, columns, ...(delimiter === undefined ? {} : { delimiter }) };
+    for await (const { item } of findRows(options, key)) {
+      yield { where: `${file}, line ${item.line}`, what: 'error' in item ? item.text : JSON.stringify(item.values) };
+    }
   }
 
   override mark(): Promise<FilePoint> {

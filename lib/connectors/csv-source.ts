@@ -4,14 +4,16 @@
  * Promises: memory does not depend on the size of the file; a row that cannot be read or does not fit the schema ends
  * alone, by the failure policy; a file that cannot be read as declared fails the run with one sentence.
  */
-import { MillraceError } from '../core/errors.js';
+import { MillraceError, describeThrown } from '../core/errors.js';
 import type { Json } from '../core/checkpoint.js';
 import type { TaskScope } from '../core/ports.js';
-import { Rejected, skip, type Lineage, type Skip } from '../core/record.js';
+import { Rejected, skip, Skip, type Lineage } from '../core/record.js';
 import { describeIssues, type Schema } from '../core/schema.js';
 import type { Reader } from '../stream/reader.js';
+import type { FoundRecord } from '../tasks/task.js';
 import { positionIn, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
 import { identifyFile } from '../storage/identify-file.js';
+import { findRows } from './csv/find-rows.js';
 import { openCsvReader, type CsvItem, type CsvPoint, type CsvReader, type CsvReaderOptions } from './csv/csv-reader.js';
 
 /** The fields of a row by column name. */
@@ -53,6 +55,20 @@ class CsvSource<Out> extends SourceTask<Out> {
     throw new TypeError('A CSV source hands over batches of its own');
   }
 
+  override async *find(key: string): AsyncGenerator<FoundRecord> {
+    for await (const { item, index } of findRows(readerOptions(this.csv), key)) {
+      const left = recordOf(item, this.csv);
+      const text = 'error' in item ? item.text : JSON.stringify(item.values);
+      const fate =
+        left instanceof Skip
+          ? `skipped: ${left.reason}`
+          : left instanceof Rejected
+            ? `given up: ${describeThrown(left.error)}`
+            : 'read';
+      yield { where: `${this.csv.path}, line ${item.line}`, what: `${fate}: ${text}`, lineage: index };
+    }
+  }
+
   override identify(): Promise<Json> {
     return identifyFile(this.csv.path);
   }
@@ -65,11 +81,10 @@ class CsvSource<Out> extends SourceTask<Out> {
   }
 
   protected override async reader(scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
-    const { path, columns, delimiter, header, encoding, maxRowBytes } = this.csv;
     const point = positionIn(scope) as (SourcePosition & CsvPoint) | undefined;
     this.from = point?.lineage ?? 0;
     const reader = await openCsvReader({
-      path,
+      ...readerOptions(this.csv),
       signal: scope.signal,
       ...(point === undefined
         ? {}
@@ -78,11 +93,6 @@ class CsvSource<Out> extends SourceTask<Out> {
             startLine: point.line,
             headerNames: point.columns,
           }),
-      ...(columns === undefined ? {} : { columns }),
-      ...(delimiter === undefined ? {} : { delimiter }),
-      ...(header === undefined ? {} : { header }),
-      ...(encoding === undefined ? {} : { encoding }),
-      ...(maxRowBytes === undefined ? {} : { maxRowBytes }),
     });
     this.rows = reader;
     return new RecordReader(reader, this.csv);
@@ -101,33 +111,49 @@ class RecordReader<Out> implements Reader<Out | Skip | Rejected> {
 
   async read(max: number): Promise<readonly (Out | Skip | Rejected)[] | null> {
     const items = await this.rows.read(max);
-    return items === null ? null : items.map((item) => this.recordOf(item));
+    return items === null ? null : items.map((item) => recordOf(item, this.options));
   }
 
   close(): Promise<void> {
     return this.rows.close();
   }
+}
 
-  private recordOf(item: CsvItem): Out | Skip | Rejected {
-    if ('error' in item) return new Rejected({ line: item.line, text: item.text }, item.error);
-    const { columns, missing, schema, path } = this.options;
-    if (missing === 'skip') {
-      const empty = columns?.find((column) => item.values[column] === '');
-      if (empty !== undefined) return skip(`missing ${empty}`);
-    }
-    if (schema === undefined) return item.values as Out;
-    const result = schema['~standard'].validate(item.values);
-    if (result instanceof Promise) {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `The schema of ${path} is asynchronous: use a synchronous one`,
-      );
-    }
-    if (result.issues === undefined) return result.value;
-    const error = new MillraceError(
-      'MILLRACE_CSV',
-      `${path}, line ${item.line}: ${describeIssues(result.issues, item.values)}`,
-    );
-    return new Rejected({ line: item.line, ...item.values }, error);
+/** What a row is to the run. */
+function recordOf<Out>(item: CsvItem, options: CsvSourceOptions<Out>): Out | Skip | Rejected {
+  if ('error' in item) return new Rejected({ line: item.line, text: item.text }, item.error);
+  const { columns, missing, schema, path } = options;
+  if (missing === 'skip') {
+    const empty = columns?.find((column) => item.values[column] === '');
+    if (empty !== undefined) return skip(`missing ${empty}`);
   }
+  if (schema === undefined) return item.values as Out;
+  const result = schema['~standard'].validate(item.values);
+  if (result instanceof Promise) {
+    throw new MillraceError('MILLRACE_INVALID_OPTION', `The schema of ${path} is asynchronous: use a synchronous one`);
+  }
+  if (result.issues === undefined) return result.value;
+  const error = new MillraceError(
+    'MILLRACE_CSV',
+    `${path}, line ${item.line}: ${describeIssues(result.issues, item.values)}`,
+  );
+  return new Rejected({ line: item.line, ...item.values }, error);
+}
+
+function readerOptions({
+  path,
+  columns,
+  delimiter,
+  header,
+  encoding,
+  maxRowBytes,
+}: Omit<CsvSourceOptions<unknown>, keyof SourceOptions<unknown>>): CsvReaderOptions {
+  return {
+    path,
+    ...(columns === undefined ? {} : { columns }),
+    ...(delimiter === undefined ? {} : { delimiter }),
+    ...(header === undefined ? {} : { header }),
+    ...(encoding === undefined ? {} : { encoding }),
+    ...(maxRowBytes === undefined ? {} : { maxRowBytes }),
+  };
 }

@@ -5,6 +5,7 @@
  * of a run stands in one value, so that it can be put in place by one rename.
  */
 import type { Lineage } from './record.js';
+import { holds, leaveOut, unite, type Runs } from './runs.js';
 
 /** What survives JSON unchanged. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -17,8 +18,8 @@ export interface RootProgress {
   readonly watermark: Lineage;
   /** The first lineage that was not born. */
   readonly born: Lineage;
-  /** By exit, the lineages above the watermark that have passed it, ascending, as pairs [from, to). */
-  readonly passed: Readonly<Record<string, readonly number[]>>;
+  /** By exit, the lineages from the watermark on that have passed it. */
+  readonly passed: Readonly<Record<string, Runs>>;
 }
 
 /** What a run was made from. A resumed run must be made from the same. */
@@ -68,51 +69,33 @@ export interface CheckpointStore {
   write(checkpoint: Checkpoint): Promise<void>;
 }
 
-/** What earlier lives of a run have done with the lineages of one root. */
-export interface RootPast {
-  /** Whether the lineage has passed this exit for good. */
-  hasPassed(exit: string, lineage: Lineage): boolean;
-}
-
-/** The past that a checkpoint tells of. */
-export function pastOf({ watermark, passed }: RootProgress): RootPast {
-  const above = new Map(Object.entries(passed).map(([exit, runs]) => [exit, new Set(lineagesIn(runs))]));
-  return { hasPassed: (exit, lineage) => lineage < watermark || above.get(exit)?.has(lineage) === true };
+/** Whether earlier lives have brought the lineage past this exit for good. */
+export function hasPassed({ watermark, passed }: RootProgress, exit: string, lineage: Lineage): boolean {
+  return lineage < watermark || holds(passed[exit] ?? [], lineage);
 }
 
 /** The progress of several lives: what one of them has done is done. */
 export function together(before: RootProgress, now: RootProgress): RootProgress {
   const watermark = Math.max(before.watermark, now.watermark);
-  const passed: Record<string, readonly number[]> = {};
+  const passed: Record<string, Runs> = {};
   for (const exit of new Set([...Object.keys(before.passed), ...Object.keys(now.passed)])) {
-    const above = union([...(before.passed[exit] ?? []), ...(now.passed[exit] ?? [])], watermark);
+    const above = unite(before.passed[exit] ?? [], now.passed[exit] ?? [], watermark);
     if (above.length > 0) passed[exit] = above;
   }
   return { watermark, born: Math.max(before.born, now.born), passed };
 }
 
-/** The union of runs [from, to), from `least` on, ascending. */
-function union(runs: readonly number[], least: Lineage): number[] {
-  const pairs: [number, number][] = [];
-  for (let i = 0; i + 1 < runs.length; i += 2) pairs.push([Math.max(least, runs[i] as number), runs[i + 1] as number]);
-  pairs.sort(([a], [b]) => a - b);
-  const merged: number[] = [];
-  for (const [from, to] of pairs) {
-    if (to <= from) continue;
-    const end = merged.at(-1);
-    if (end !== undefined && from <= end) merged[merged.length - 1] = Math.max(end, to);
-    else merged.push(from, to);
-  }
-  return merged;
-}
+/** Lineages to be brought past an exit again, by its label; ascending. */
+export type Holes = ReadonlyMap<string, readonly Lineage[]>;
 
-/** The past in which everything was done except these lineages. */
-export function allBut(lineages: ReadonlySet<Lineage>): RootPast {
-  return { hasPassed: (_, lineage) => !lineages.has(lineage) };
-}
-
-function* lineagesIn(runs: readonly number[]): Generator<Lineage> {
-  for (let i = 0; i + 1 < runs.length; i += 2) {
-    for (let lineage = runs[i] as number; lineage < (runs[i + 1] as number); lineage++) yield lineage;
+/** The progress without what is to be done again. `exits` are the labels of all exits of the root. */
+export function withHoles(progress: RootProgress, holes: Holes, exits: readonly string[]): RootProgress {
+  const watermark = Math.min(progress.watermark, ...[...holes.values()].map(([first = Infinity]) => first));
+  const passed: Record<string, Runs> = {};
+  for (const exit of exits) {
+    const all = unite(progress.passed[exit] ?? [], [watermark, progress.watermark], watermark);
+    const left = leaveOut(all, holes.get(exit) ?? []);
+    if (left.length > 0) passed[exit] = left;
   }
+  return { watermark, born: progress.born, passed };
 }

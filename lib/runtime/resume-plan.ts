@@ -74,10 +74,30 @@ export class ResumePlan {
     return this.exitsOf(root).map(exitLabel);
   }
 
-  /** The labels of what the outputs of the task can reach; undefined where a boundary is among it. */
-  labelsAfter(task: string): readonly string[] | undefined {
-    const exits = this.exitsAfter.get(task) ?? [];
-    return exits.some(({ dependency }) => dependency !== undefined) ? undefined : exits.map(exitLabel);
+  /** The labels of the exits that the outputs of the task can reach. */
+  labelsAfter(task: string): readonly string[] {
+    return (this.exitsAfter.get(task) ?? []).map(exitLabel);
+  }
+
+  /** Whether what the task emits is taken in by a boundary, so that it is needed again whenever the run is resumed. */
+  feedsBoundary(task: string): boolean {
+    return (this.exitsAfter.get(task) ?? []).some(({ dependency }) => dependency !== undefined);
+  }
+
+  /**
+   * The labels of the exits that a record of `root` passed as a gone mark because the task gave it up: those behind the
+   * task, or the one by which the task, a boundary, took it in.
+   */
+  labelsOfLetter(task: string, root: string): readonly string[] {
+    if (this.nodeOf(task).outputRoot === root) return this.labelsAfter(task);
+    return this.exitsOf(root)
+      .filter((exit) => exit.task === task)
+      .map(exitLabel);
+  }
+
+  /** Whether a record that the task gave up can be tried again after all else is done: no boundary has left it out. */
+  canRedo(task: string, root: string): boolean {
+    return this.isKept(root) && this.nodeOf(task).outputRoot === root && !this.feedsBoundary(task);
   }
 
   private findExits({ node, dependents }: NodePlan): ExitPlan[] {

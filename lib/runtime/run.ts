@@ -343,7 +343,7 @@ export class Run<Outputs = Record<string, unknown>> {
     const head = { runId: this.id, incarnation, startedAt, seed, definition, inputs };
     if (from !== undefined && this.past !== undefined) {
       const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps)) ?? null;
-      await store.write({ ...from, ...head, at: clock.now(), deadLetters: letters });
+      await store.write({ ...this.past.settle(), ...head, at: clock.now(), deadLetters: letters });
       await deadLetters.durable?.commit();
       this.emit({ type: 'resumed', at: clock.now(), incarnation, from: from.at });
     }

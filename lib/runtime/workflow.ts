@@ -8,7 +8,7 @@ import type { ThreadLimits } from '../core/executor.js';
 import { planGraph, type GraphPlan } from '../core/graph.js';
 import { describeIssues } from '../core/schema.js';
 import type { Checkpoint, CheckpointStore } from '../core/checkpoint.js';
-import type { Awaitable, Clock, DeadLetterStore } from '../core/ports.js';
+import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../core/ports.js';
 import { declare, emptyFlow, graphOf, type Flow, type TaskDeclaration } from '../tasks/flow.js';
 import { checkAtLeastOne } from '../tasks/task.js';
 import type { CheckpointSchedule } from './checkpointer.js';
@@ -18,6 +18,7 @@ import { forgettingStore } from './forgetting-store.js';
 import { planHops } from './fusion.js';
 import type { ThreadCount } from './run-executor.js';
 import { ResumePlan } from './resume-plan.js';
+import { redoing } from './run-past.js';
 import { Run } from './run.js';
 import type { RunSummary } from './summary.js';
 
@@ -76,6 +77,8 @@ export interface RunOptions {
   readonly checkpointEvery?: CheckpointSchedule;
   /** Goes on from this checkpoint of a run of the same workflow, configuration and input; id and seed are those of it. */
   readonly resumeFrom?: Checkpoint;
+  /** Of a run that has finished: the dead letters whose records are done again, and nothing else; see `redoable`. */
+  readonly redo?: readonly LetterHead[];
   /**
    * How many threads the run may start for its cpu tasks; 0 runs them inline. Default 'auto': one a core, or inline where
    * `clock` is given, because threads do not live in virtual time.
@@ -156,6 +159,16 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     assertSameInputs(checkpoint, Object.fromEntries(await Promise.all(inputs)));
   }
 
+  /**
+   * Tells which dead letters of a finished run can be done again: those whose record no aggregate or other boundary has
+   * left out meanwhile.
+   */
+  redoable(config?: StandardSchemaV1.InferInput<Config>): (letter: LetterHead) => boolean {
+    const { plan, declarations } = this.plan(config);
+    const resumePlan = new ResumePlan(plan, declarations);
+    return ({ task, lineage }) => resumePlan.canRedo(task, lineage.root);
+  }
+
   /** Starts a run, in the next turn of the event loop. Throws where the configuration or the graph is wrong. */
   run(
     ...[config, options = {}]: unknown extends StandardSchemaV1.InferInput<Config>
@@ -184,12 +197,13 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
         'Expected `checkpoints` beside `resumeFrom`, got none: a run that goes on keeps its progress too',
       );
     }
+    const resumePlan = new ResumePlan(plan, declarations);
     const progress = checkpoints && {
       store: checkpoints,
       schedule: options.checkpointEvery ?? {},
       definition: made,
-      plan: new ResumePlan(plan, declarations),
-      from,
+      plan: resumePlan,
+      from: from && options.redo ? redoing(from, options.redo, resumePlan) : from,
     };
     const { definition } = this;
     const window = options.window ?? resolveWindow(definition.window, parsed) ?? DEFAULT_WINDOW;

@@ -7,7 +7,7 @@
  *                 checkpoint.json       how far it has come
  *                 dead-letters.ndjson   what was given up, unless the workflow names another place
  *                 events.ndjson         what happened
- *                 summary.json          how it ended
+ *                 summary.json          how its last life ended
  * ```
  */
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
@@ -113,11 +113,16 @@ export class RunFolder {
     return text === undefined ? undefined : (JSON.parse(text) as { outcome: string });
   }
 
+  /** How many lives the run has had. */
+  async lives(): Promise<number> {
+    return (await lastLife(this.path))?.number ?? 0;
+  }
+
   async state(): Promise<RunState> {
     const life = await lastLife(this.path);
     if (life !== undefined && (await isAlive(life))) return 'running';
-    const summary = await this.summary();
-    return summary?.outcome === 'completed' ? 'finished' : 'unfinished';
+    const [summary, checkpoint] = [await this.summary(), await this.checkpoint()];
+    return summary?.outcome === 'completed' && checkpoint?.isComplete !== false ? 'finished' : 'unfinished';
   }
 
   async remove(): Promise<void> {

@@ -43,6 +43,16 @@ export interface ConcurrentOptions<In, Out> extends TaskOptions<In, Out> {
   readonly ordered?: boolean;
 }
 
+/** A record that stands outside of the run. */
+export interface FoundRecord {
+  /** The place, for people: a file and line. */
+  readonly where: string;
+  /** What stands there, and what the task makes of it. */
+  readonly what: string;
+  /** Of what a source reads: the number it has in the run. */
+  readonly lineage?: number;
+}
+
 export const DEFAULT_CONCURRENCY = 64;
 
 /**
@@ -89,6 +99,11 @@ export abstract class Task<In, Out> {
   /** How it may share a thread hop with its neighbours; undefined: not at all. */
   get hop(): HopTraits | undefined {
     return undefined;
+  }
+
+  /** The records with this value in them, among those it reads from outside or has written there; default: none. */
+  find(_key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord> {
+    return [];
   }
 
   /** What a source reads, as plain data that differs when the input does. */

@@ -6,7 +6,8 @@
  * `write` gives a promise while the disk is behind; a failed write is MILLRACE_FILE with the system's error as its cause,
  * at this `write` or the next, and always at `finish`.
  */
-import { open, rename, stat, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, open, rename, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MillraceError, describeValue } from '../../core/errors.js';
 import { endsAt, pointAt, reopenAt, type FilePoint } from '../../storage/file-point.js';
@@ -94,9 +95,12 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
 async function openPart(path: string, from: FilePoint | undefined): Promise<FileHandle> {
   const part = `${path}.part`;
   if (from === undefined) return open(part, 'w+');
-  // An earlier life got as far as the rename; the file is taken back until this one gets there.
+  // An earlier life got as far as the rename: it goes on with a copy, and the file stands until that is whole.
   const isThere = await stat(part).catch(() => undefined);
-  if (isThere === undefined && (await endsAt(path, from))) await rename(path, part);
+  if (isThere === undefined && (await endsAt(path, from))) {
+    await copyFile(path, `${part}.copy`, constants.COPYFILE_FICLONE);
+    await rename(`${part}.copy`, part);
+  }
   return reopenAt(part, from);
 }
 

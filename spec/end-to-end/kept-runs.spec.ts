@@ -1,0 +1,193 @@
+/** Runs that are kept, as their users meet them: listed, resumed, refused, explained, mended and replayed. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
+const DOOR = import.meta.resolve('#lib/index.js');
+
+/** Reads numbers; every hundredth fails until there is a file `mended`, and from 2,500 on it waits for a file `go`. */
+const FLOW = `
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asyncTask, csvSink, csvSource, defineWorkflow } from '${DOOR}';
+export const Kept = defineWorkflow({ name: 'Kept', window: 64, build: (flow) => flow
+  .task('Read', csvSource({ path: 'in.csv', columns: ['id', 'n'], missing: 'skip' }))
+  .task('Work', ['Read'], asyncTask(async (row) => {
+    if (Number(row.n) > 2500) while (!existsSync('go')) await sleep(20);
+    if (Number(row.n) % 100 === 0 && !existsSync('mended')) throw new Error('no answer for ' + row.id);
+    return row;
+  }))
+  .task('Write', ['Work'], csvSink({ path: 'out.csv', columns: ['id', 'n'] })) });
+`;
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-kept-'));
+  writeFileSync(join(folder, 'flow.mjs'), FLOW);
+  const rows = Array.from({ length: 3000 }, (_, i) => (i === 41 ? `m${i + 1},` : `m${i + 1},${i + 1}`));
+  writeFileSync(join(folder, 'in.csv'), ['id,n', ...rows, ''].join('\n'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const file = (name: string): string => join(folder, name);
+
+function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const told = { out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (told.out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (told.err += text));
+  const ended = new Promise<Ended>((resolve) => {
+    child.once('close', (code) => {
+      resolve({ code, ...told });
+    });
+  });
+  return { child, ended };
+}
+
+const millrace = (...args: string[]): Promise<Ended> => start(...args).ended;
+const onlyRun = (): string => readdirSync(file('.millrace/runs'))[0] ?? '';
+
+/** Starts the workflow, and kills it when a checkpoint says that records have settled. */
+async function killedRun(): Promise<string> {
+  const { child, ended } = start('run', '--workflow', './flow.mjs', '--quiet');
+  const hasProgress = (): boolean => {
+    const path = existsSync(file('.millrace/runs')) ? join(file('.millrace/runs'), onlyRun(), 'checkpoint.json') : '';
+    return existsSync(path) && Number(/"watermark":(\d+)/.exec(readFileSync(path, 'utf8'))?.[1]) > 1000;
+  };
+  await new Promise<void>((resolve) => {
+    const look = setInterval(() => {
+      if (!hasProgress()) return;
+      clearInterval(look);
+      resolve();
+    }, 20);
+  });
+  child.kill('SIGKILL');
+  await ended;
+  return onlyRun();
+}
+
+describe('a run that was killed', () => {
+  it('is listed as unfinished, goes on where it was, and is then over', async () => {
+    const id = await killedRun();
+    expect(existsSync(file('out.csv'))).toBe(false);
+    expect((await millrace('runs')).out).toMatch(new RegExp(`${id} +Kept +unfinished`));
+    writeFileSync(file('go'), '');
+    const resumed = await millrace('run', '--workflow', './flow.mjs', '--resume');
+    expect(resumed).toMatchObject({ code: 3 });
+    expect(readFileSync(file('out.csv'), 'utf8').split('\n')).toHaveLength(1 + 2999 - 30 + 1);
+    expect((await millrace('runs', 'show', id)).out).toMatch(/state +finished.*\n.*\nlives +2\n/);
+    expect(await millrace('resume', id)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('has finished') as unknown,
+    });
+  });
+
+  it('is refused where its input has changed, and says what', async () => {
+    const id = await killedRun();
+    appendFileSync(file('in.csv'), 'm9999,1\n');
+    const { code, err } = await millrace('resume', id, '--quiet');
+    expect(code).toBe(2);
+    expect(err).toMatch(
+      /^MILLRACE_RESUME: Run .* cannot be resumed: the input of 'Read' has changed: size \d+ .*became/,
+    );
+    expect(err).not.toMatch(/\n +at /);
+  });
+
+  it('is refused where its workflow or configuration has changed, and says what', async () => {
+    const id = await killedRun();
+    writeFileSync(file('flow.mjs'), FLOW.replace("'Write', ['Work']", "'Store', ['Work']"));
+    expect((await millrace('resume', id, '--quiet')).err).toMatch(/task 'Write' was removed; task 'Store' was added/);
+  });
+
+  it('is refused where what it wrote is gone', async () => {
+    const id = await killedRun();
+    writeFileSync(file('out.csv.part'), 'id,n\n');
+    writeFileSync(file('go'), '');
+    const { code, err } = await millrace('resume', id, '--quiet');
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /^MILLRACE_RESUME: Cannot go on with out\.csv\.part: it is 5 bytes long, and the checkpoint counts on/,
+    );
+  });
+
+  it('cannot be taken over while it lives', async () => {
+    const { child, ended } = start('run', '--workflow', './flow.mjs', '--quiet');
+    while (
+      !existsSync(file('.millrace/runs')) ||
+      !existsSync(join(file('.millrace/runs'), onlyRun(), 'checkpoint.json'))
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const { code, err } = await millrace('resume', onlyRun(), '--quiet');
+    child.kill('SIGKILL');
+    await ended;
+    expect([code, err]).toEqual([
+      2,
+      expect.stringMatching(/^MILLRACE_LOCKED: Run .* is being worked on by process \d+/),
+    ]);
+  });
+});
+
+describe('a run that finished', () => {
+  beforeEach(async () => {
+    writeFileSync(file('go'), '');
+    expect(await millrace('--workflow', './flow.mjs', '--quiet')).toMatchObject({ code: 3 });
+  });
+
+  it('tells its dead letters by reason, and the story of a record', async () => {
+    const id = onlyRun();
+    const { out } = await millrace('dead-letters', id);
+    expect(out.split('\n')[1]).toMatch(/^ +30 +Work +MILLRACE_TASK +Read#99 +no answer for m100$/);
+    expect((await millrace('why', id, 'm100')).out).toMatch(
+      /Read.*line 101: read.*\nWork.*given up after 1 attempt: MILLRACE_TASK/,
+    );
+    expect((await millrace('why', id, 'm42')).out).toContain('skipped: missing n');
+    expect((await millrace('why', id, 'm7')).out).toMatch(/Read.*\nWrite.*out\.csv, line 8/);
+    expect(await millrace('why', id, 'nobody')).toMatchObject({ code: 1, out: '' });
+  });
+
+  it('does its dead letters again once the cause is mended, each once, under the same number', async () => {
+    const id = onlyRun();
+    const before = readFileSync(file('out.csv'), 'utf8');
+    writeFileSync(file('mended'), '');
+    expect(await millrace('dead-letters', 'replay', id, '--quiet')).toMatchObject({ code: 0 });
+    const after = readFileSync(file('out.csv'), 'utf8');
+    expect(after.startsWith(before)).toBe(true);
+    const expected = Array.from({ length: 30 }, (_, i) => `m${(i + 1) * 100},${(i + 1) * 100}`);
+    expect(after.slice(before.length).trimEnd().split('\n')).toEqual(expected);
+    expect((await millrace('dead-letters', id)).err).toContain('has no dead letters');
+  });
+
+  it('keeps the dead letters that fail again', async () => {
+    const id = onlyRun();
+    expect(await millrace('dead-letters', 'replay', id, '--quiet')).toMatchObject({ code: 3 });
+    expect((await millrace('dead-letters', id)).out).toMatch(/ 30 +Work/);
+  });
+
+  it('is removed by `runs clean`', async () => {
+    const id = onlyRun();
+    expect((await millrace('runs', 'clean')).out).toBe(`removed ${id}\n`);
+    expect((await millrace('runs')).err).toContain('No runs are kept');
+  });
+});
+
+describe('a run that is not kept', () => {
+  it('leaves no folder, and cannot be asked to resume', async () => {
+    writeFileSync(file('go'), '');
+    expect(await millrace('--workflow', './flow.mjs', '--ephemeral', '--quiet')).toMatchObject({ code: 3 });
+    expect(existsSync(file('.millrace'))).toBe(false);
+    expect(await millrace('--ephemeral', '--resume')).toMatchObject({ code: 2 });
+  });
+});
