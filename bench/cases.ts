@@ -1,5 +1,6 @@
 /** Every case, in the order they are run and listed. */
 import type { BenchCase } from './case.js';
+import { checkpointCost } from './cases/checkpoint-cost.js';
 import { adaptiveVsBestFixed } from './cases/adaptive-vs-best-fixed.js';
 import { bridgeVsPiscina } from './cases/bridge-vs-piscina.js';
 import { bridgeVsPostmessage } from './cases/bridge-vs-postmessage.js';
@@ -40,4 +41,5 @@ export const CASES: readonly BenchCase[] = [
   adaptiveVsBestFixed,
   offerWsVsHttp,
   offerWsRss,
+  checkpointCost,
 ];

@@ -6,9 +6,9 @@ export { combine, stream, type RecordStream } from './runtime/record-stream.js';
 export type { RunSummary, TaskSummary } from './runtime/summary.js';
 
 export { Task } from './tasks/task.js';
-export type { ConcurrentOptions, FailurePolicy, TaskOptions } from './tasks/task.js';
+export type { ConcurrentOptions, FailurePolicy, FoundRecord, TaskOptions } from './tasks/task.js';
 export { SourceTask, sourceTask } from './tasks/source-task.js';
-export type { NoInput, SourceOf, SourceOptions } from './tasks/source-task.js';
+export type { NoInput, SourceOf, SourceOptions, SourcePosition } from './tasks/source-task.js';
 export { syncTask, type SyncFunction } from './tasks/sync-task.js';
 export { asyncTask, type AsyncFunction } from './tasks/async-task.js';
 export { cpuTask, type CpuFunction, type CpuOptions, type ModuleFunction } from './tasks/cpu-task.js';
@@ -43,9 +43,12 @@ export type {
   Clock,
   DeadLetter,
   DeadLetterStore,
+  DurableLetters,
+  LetterHead,
   RecordContext,
   RunOutcome,
   TaskContext,
+  TaskPast,
   TaskScope,
 } from './core/ports.js';
 export type { Schema } from './core/schema.js';
@@ -75,4 +78,7 @@ export { sharedLimiter, type SharedLimiter, type SharedLimiterOptions } from './
 export { UpstreamError, type Blame } from './core/upstream-error.js';
 export type { CallCounts, CallEvent, CircuitState } from './core/call-event.js';
 export { writePerformanceSummary, type SummarizedRun, type SummarizedTask } from './telemetry/performance-summary.js';
+export { checkpointFile, type CheckpointFileOptions } from './storage/checkpoint-file.js';
+export type { Checkpoint, CheckpointStore, Json, RootProgress, RunDefinition } from './core/checkpoint.js';
+export type { CheckpointSchedule } from './runtime/checkpointer.js';
 export { deadLetterFile, type DeadLetterFileOptions } from './storage/dead-letter-file.js';

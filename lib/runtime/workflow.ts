@@ -76,7 +76,7 @@ export interface RunOptions {
   readonly checkpoints?: CheckpointStore;
   readonly checkpointEvery?: CheckpointSchedule;
   /** Goes on from this checkpoint of a run of the same workflow, configuration and input; id and seed are those of it. */
-  readonly resumeFrom?: Checkpoint;
+  readonly resumeFrom?: Checkpoint | undefined;
   /** Of a run that has finished: the dead letters whose records are done again, and nothing else; see `redoable`. */
   readonly redo?: readonly LetterHead[];
   /**
