@@ -27,6 +27,7 @@ export {
   threadAggregate,
   threadFactory,
   threadFunction,
+  threadSchema,
   type Threadable,
   type ThreadFunctionOptions,
 } from './core/thread-function.js';

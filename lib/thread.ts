@@ -6,8 +6,10 @@ export {
   threadAggregate,
   threadFactory,
   threadFunction,
+  threadSchema,
   type Threadable,
   type ThreadFunctionOptions,
 } from './core/thread-function.js';
 export { skip, type Skip } from './core/record.js';
+export type { Aggregate } from './tasks/groups.js';
 export type { ThreadContext } from './core/loaded-job.js';

@@ -5,16 +5,26 @@
  * alone, by the failure policy; a file that cannot be read as declared fails the run with one sentence.
  */
 import { MillraceError, describeThrown } from '../core/errors.js';
+import { stat } from 'node:fs/promises';
 import type { Json } from '../core/checkpoint.js';
+import type { ModuleRef } from '../core/executor.js';
 import type { TaskScope } from '../core/ports.js';
-import { Rejected, skip, Skip, type Lineage } from '../core/record.js';
-import { describeIssues, type Schema } from '../core/schema.js';
+import { Rejected, Skip, type Lineage } from '../core/record.js';
+import type { Schema } from '../core/schema.js';
+import { homeOf } from '../core/thread-function.js';
 import type { Reader } from '../stream/reader.js';
 import type { FoundRecord } from '../tasks/task.js';
 import { positionIn, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
+import type { PartRequest } from './csv/part-thread.js';
+import { PART_THREAD, readParts } from './csv/parts-reader.js';
+import { planParts, type CsvPart } from './csv/plan-parts.js';
+import { recordOf } from './csv/row-record.js';
+import type { FoldRequest } from '../tasks/source-parts.js';
+import { checkAtLeastOne } from '../tasks/task.js';
 import { identifyFile } from '../storage/identify-file.js';
+import { isPacked } from './csv/byte-source.js';
 import { findRows } from './csv/find-rows.js';
-import { openCsvReader, type CsvItem, type CsvPoint, type CsvReader, type CsvReaderOptions } from './csv/csv-reader.js';
+import { openCsvReader, type CsvPoint, type CsvReader, type CsvReaderOptions } from './csv/csv-reader.js';
 
 /** The fields of a row by column name. */
 export type CsvFields = Record<string, string>;
@@ -32,6 +42,13 @@ export interface CsvSourceOptions<Out>
    * with the reason `missing <column>`.
    */
   readonly missing?: 'keep' | 'skip';
+  /**
+   * Reads the file in so many parts, each in a thread; 'auto': one a thread of the run. Pays for large files (tens of
+   * MB), most of all in front of an aggregate that threads can fold, because then only its states leave the threads.
+   * Needs a `schema` that says where it lives (`threadSchema`), if any, and a file that can be read from the middle: no
+   * .gz, no UTF-16. A run without threads reads the file as one. Default 1.
+   */
+  readonly partitions?: number | 'auto';
 }
 
 /** @example csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: z.object({ id: z.coerce.number(), name: z.string() }) }) */
@@ -49,6 +66,11 @@ class CsvSource<Out> extends SourceTask<Out> {
   constructor(options: CsvSourceOptions<Out>) {
     super(options);
     this.csv = options;
+    if (this.isDivided) checkDivisible(options);
+  }
+
+  override get usesExecutor(): boolean {
+    return this.isDivided;
   }
 
   protected override read(): never {
@@ -73,6 +95,13 @@ class CsvSource<Out> extends SourceTask<Out> {
     return identifyFile(this.csv.path);
   }
 
+  override foldParts(fold: FoldRequest, { executor }: TaskScope): Promise<readonly ModuleRef[]> | undefined {
+    if (!this.isDivided || executor.size === 0) return undefined;
+    return this.plan(executor.size, Infinity).then(({ request, parts }) =>
+      parts.map((part) => ({ module: PART_THREAD, export: 'foldPart', args: { ...request, part, fold } })),
+    );
+  }
+
   protected override positionOf(lineage: Lineage): SourcePosition | undefined {
     const point = this.rows?.pointBefore(lineage - this.from);
     if (point === undefined) return undefined;
@@ -81,6 +110,14 @@ class CsvSource<Out> extends SourceTask<Out> {
   }
 
   protected override async reader(scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
+    const { executor } = scope;
+    // A resumed run goes on from a place, which one reader does at once.
+    if (this.isDivided && executor.size > 0 && scope.root.watermark === 0) {
+      const planned = await this.plan(executor.size, READ_PART_BYTES).catch(() => undefined);
+      // A file that cannot be planned is read as one, which gives what can be read before it says what is wrong.
+      if (planned !== undefined)
+        return readParts(executor, planned.request, planned.parts, this.countOf(executor.size));
+    }
     const point = positionIn(scope) as (SourcePosition & CsvPoint) | undefined;
     this.from = point?.lineage ?? 0;
     const reader = await openCsvReader({
@@ -97,6 +134,46 @@ class CsvSource<Out> extends SourceTask<Out> {
     this.rows = reader;
     return new RecordReader(reader, this.csv);
   }
+
+  private get isDivided(): boolean {
+    const { partitions = 1 } = this.csv;
+    return partitions !== 1;
+  }
+
+  private countOf(threads: number): number {
+    const { partitions = 1 } = this.csv;
+    return partitions === 'auto' ? threads : partitions;
+  }
+
+  /** As many parts as were asked for, or more, where one would be larger than `mostBytes`. */
+  private async plan(threads: number, mostBytes: number): Promise<{ request: PartRequest; parts: readonly CsvPart[] }> {
+    const { path, schema, missing } = this.csv;
+    const reading = readerOptions(this.csv);
+    const size = await stat(path).then(
+      (facts) => facts.size,
+      () => 0,
+    );
+    const partBytes = Math.min(mostBytes, Math.ceil(size / this.countOf(threads)));
+    const { columns, parts } = await planParts(reading, size, partBytes);
+    return { request: { reading, headerNames: columns, schema: homeOf(schema)?.ref, missing }, parts };
+  }
+}
+
+/** Small enough that what the streams hold ahead is a part each. */
+const READ_PART_BYTES = 1024 * 1024;
+
+function checkDivisible<Out>({ partitions, path, encoding, schema }: CsvSourceOptions<Out>): void {
+  if (partitions !== 'auto') checkAtLeastOne('partitions', partitions);
+  const why =
+    encoding === 'utf16le'
+      ? 'UTF-16 is not read from the middle of a file'
+      : isPacked(path)
+        ? 'a .gz file is not read from the middle'
+        : schema !== undefined && homeOf(schema) === undefined
+          ? "threads cannot import its schema. Wrap it: export const Row = threadSchema(import.meta.url, 'Row', …)"
+          : undefined;
+  if (why === undefined) return;
+  throw new MillraceError('MILLRACE_INVALID_OPTION', `${path} cannot be read in partitions: ${why}`);
 }
 
 /** Rows become records. */
@@ -117,27 +194,6 @@ class RecordReader<Out> implements Reader<Out | Skip | Rejected> {
   close(): Promise<void> {
     return this.rows.close();
   }
-}
-
-/** What a row is to the run. */
-function recordOf<Out>(item: CsvItem, options: CsvSourceOptions<Out>): Out | Skip | Rejected {
-  if ('error' in item) return new Rejected({ line: item.line, text: item.text }, item.error);
-  const { columns, missing, schema, path } = options;
-  if (missing === 'skip') {
-    const empty = columns?.find((column) => item.values[column] === '');
-    if (empty !== undefined) return skip(`missing ${empty}`);
-  }
-  if (schema === undefined) return item.values as Out;
-  const result = schema['~standard'].validate(item.values);
-  if (result instanceof Promise) {
-    throw new MillraceError('MILLRACE_INVALID_OPTION', `The schema of ${path} is asynchronous: use a synchronous one`);
-  }
-  if (result.issues === undefined) return result.value;
-  const error = new MillraceError(
-    'MILLRACE_CSV',
-    `${path}, line ${item.line}: ${describeIssues(result.issues, item.values)}`,
-  );
-  return new Rejected({ line: item.line, ...item.values }, error);
 }
 
 function readerOptions({

@@ -14,7 +14,8 @@ export interface AnyAggregate {
   readonly finish: (state: unknown, key: unknown) => unknown;
 }
 
-async function loadExport(ref: ModuleRef): Promise<unknown> {
+/** The export as it is, or what it gives for `args`. */
+export async function loadExport(ref: ModuleRef): Promise<unknown> {
   const exports = (await import(ref.module)) as Record<string, unknown>;
   const found = exports[ref.export];
   if (!('args' in ref)) return found;

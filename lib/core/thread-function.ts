@@ -65,6 +65,16 @@ export function threadAggregate<T extends object>(moduleUrl: string, name: strin
   return tag(aggregate, { ref: refOf(moduleUrl, name) });
 }
 
+/**
+ * A schema, exported under `name` by the module that calls this with its `import.meta.url`, so that threads can check
+ * with it too.
+ *
+ * @example export const Row = threadSchema(import.meta.url, 'Row', z.object({ id: z.string(), amount: z.coerce.number() }))
+ */
+export function threadSchema<T extends object>(moduleUrl: string, name: string, schema: T): Threadable<T> {
+  return tag(schema, { ref: refOf(moduleUrl, name) });
+}
+
 /** Where a value lives, if it was tagged. */
 export function homeOf(value: unknown): Home | undefined {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !(HOME in value))

@@ -59,6 +59,8 @@ export class Wiring {
   private readonly descents = new Map<string, Set<RootLedger>>();
   /** How many still want the outputs of a task. */
   private readonly wanted = new Map<string, number>();
+  /** Sources whose records are folded where they are read. */
+  private readonly folded = new Set<string>();
   /** Tasks that take no more; each lets go of its inputs once. */
   private readonly released = new Set<string>();
   private readonly connections = new Subscription();
@@ -183,19 +185,16 @@ export class Wiring {
   }
 
   private connectTask(task: WiredTask, onDone: () => void): void {
-    const { plan, scope, declaration, output$ } = task;
+    const { plan, output$ } = task;
     const { name } = plan.node;
     if (plan.dependents.length === 0) this.connectExit(task, onDone);
     else if (plan.node.isDurable === true) this.connectExit(task);
+    if (this.folded.has(name)) return;
     const hop = this.hops.get(name)?.map((member) => this.tasks.get(member) as WiredTask) ?? [task];
     // The records of a hop come back once, to its last task.
     if (hop.at(-1) !== task) return;
     try {
-      const operator =
-        hop.length > 1
-          ? this.fuse(hop)
-          : (declaration.task.operator(scope) as OperatorFunction<Batch<unknown>, Batch<unknown>>);
-      const result$ = operator(this.inputOf(hop));
+      const result$ = this.foldOf(task) ?? this.operatorOf(hop)(this.inputOf(hop));
       this.connections.add(
         result$.subscribe({
           next: (batch) => {
@@ -210,6 +209,27 @@ export class Wiring {
     } catch (error) {
       this.services.fail(error);
     }
+  }
+
+  private operatorOf(hop: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+    if (hop.length > 1) return this.fuse(hop);
+    const [{ declaration, scope }] = hop as readonly [WiredTask];
+    return declaration.task.operator(scope) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
+  }
+
+  /** Outputs of a task that takes in its source as threads have folded it, so that the records never come here. */
+  private foldOf({ plan, declaration, scope }: WiredTask): Observable<Batch<unknown>> | undefined {
+    const [dependency, another] = plan.node.dependencies;
+    const source = this.tasks.get(dependency ?? '');
+    // Whoever else takes or observes the records must get them.
+    if (source === undefined || another !== undefined) return undefined;
+    if (source.plan.dependents.length > 1 || source.output$.observed) return undefined;
+    const onOver = (): void => {
+      this.ended(source);
+    };
+    const folded = declaration.task.foldFrom({ task: source.declaration.task, scope: source.scope, onOver }, scope);
+    if (folded !== undefined) this.folded.add(source.plan.node.name);
+    return folded;
   }
 
   private ended({ plan, scope, output$ }: WiredTask): void {

@@ -12,6 +12,7 @@ import { loadChecked } from '../core/load-export.js';
 import type { TaskScope } from '../core/ports.js';
 import { Rejected, type Batch, type Skip } from '../core/record.js';
 import { homeOf, referTo } from '../core/thread-function.js';
+import { foldSource } from './fold-source.js';
 import { foldExecutor } from '../stream/fold-executor.js';
 import { foldPartitions } from '../stream/fold-partitions.js';
 import { Intake } from '../stream/intake.js';
@@ -20,7 +21,8 @@ import { readerOf, type Reader } from '../stream/reader.js';
 import type { ModuleFunction } from './cpu-task.js';
 import { Groups, type Aggregate } from './groups.js';
 import { checkInput, checkOutput } from './record-step.js';
-import { checkAtLeastOne, checkFunction, Task, type TaskOptions } from './task.js';
+import { SourceTask } from './source-task.js';
+import { checkAtLeastOne, checkFunction, Task, type FoldedSource, type TaskOptions } from './task.js';
 
 export type { Aggregate };
 
@@ -129,6 +131,49 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
     const { ref } = this;
     if (ref === undefined || scope.executor.size === 0) return this.inline(scope);
     return this.aggregateOptions.partitionBy === undefined ? this.inParts(ref, scope) : this.inPartitions(ref, scope);
+  }
+
+  override foldFrom(
+    { task, scope: source, onOver }: FoldedSource,
+    scope: TaskScope,
+  ): Observable<Batch<Out>> | undefined {
+    const { ref, maxKeys } = this;
+    const { partitionBy, timeoutMs } = this.aggregateOptions;
+    const isPlain = partitionBy === undefined && timeoutMs === undefined;
+    // A schema of the authors cannot be asked in a thread.
+    const hasSchema = this.options.input !== undefined || task.options.output !== undefined;
+    if (ref === undefined || !isPlain || hasSchema || !(task instanceof SourceTask)) return undefined;
+    const parts = task.foldParts({ aggregate: ref, maxKeys, task: scope.task }, source);
+    return parts && this.folding(parts, { source, onOver }, scope);
+  }
+
+  /** Threads read and fold; here the states of their keys are merged. */
+  private folding(
+    planned: Promise<readonly ModuleRef[]>,
+    { source, onOver }: { readonly source: TaskScope; readonly onOver: () => void },
+    scope: TaskScope,
+  ): Observable<Batch<Out>> {
+    return new Observable((subscriber) => {
+      const groups = this.groups(scope);
+      scope.account.countsOutputsApart();
+      const merge = (key: unknown, state: unknown): void => {
+        groups.merge(key as Key, state as State);
+      };
+      const work = planned.then(async (parts) => {
+        const fold = foldSource(parts, { source, scope, merge });
+        subscriber.add(fold.close);
+        source.whenEnding(fold.close);
+        await fold.done;
+        if (subscriber.closed) return;
+        source.root.exhaust();
+        onOver();
+        if (scope.isDraining) groups.clear();
+        subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
+      });
+      work.catch((error: unknown) => {
+        subscriber.error(error);
+      });
+    });
   }
 
   private groups(scope: TaskScope): Groups<In, Key, State, Out> {

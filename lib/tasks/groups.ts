@@ -63,6 +63,17 @@ export class Groups<In, Key, State, Out> {
     }
   }
 
+  /** Up to `max` keys with their states, which are let go of; none at the end. */
+  takeStates(max: number): [Key, State][] {
+    const taken: [Key, State][] = [];
+    for (const entry of this.states) {
+      taken.push(entry);
+      this.states.delete(entry[0]);
+      if (taken.length === max) break;
+    }
+    return taken;
+  }
+
   clear(): void {
     this.states.clear();
   }

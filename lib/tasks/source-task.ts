@@ -4,6 +4,7 @@
  */
 import { isObservable, type Observable, type OperatorFunction, type Subscription } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
+import type { ModuleRef } from '../core/executor.js';
 import type { Awaitable, TaskContext, TaskScope } from '../core/ports.js';
 import type { Json } from '../core/checkpoint.js';
 import { Rejected, Skip, type Batch, type Lineage } from '../core/record.js';
@@ -11,6 +12,7 @@ import { validate, type Schema } from '../core/schema.js';
 import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
 import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
+import type { FoldRequest } from './source-parts.js';
 import { checkAtLeastOne, Task, type TaskOptions } from './task.js';
 
 /** What a source may read from. */
@@ -66,6 +68,14 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
     return isPromiseLike(source)
       ? source.then((resolved) => this.readerFrom(resolved, scope))
       : this.readerFrom(source, scope);
+  }
+
+  /**
+   * How threads read the source in parts and fold them with the aggregate: for each part an export that streams
+   * `FoldReport`s. Undefined where it is not read in parts in this run.
+   */
+  foldParts(_fold: FoldRequest, _scope: TaskScope): Promise<readonly ModuleRef[]> | undefined {
+    return undefined;
   }
 
   /**

@@ -5,7 +5,7 @@
  * run and gives the Observable operator that does the work; `close` is called once at the end, on every path, after the
  * operator was unsubscribed. A task instance belongs to one run at a time.
  */
-import type { OperatorFunction } from 'rxjs';
+import type { Observable, OperatorFunction } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
 import type { Json } from '../core/checkpoint.js';
 import type { Awaitable, RecordContext, RunOutcome, TaskScope } from '../core/ports.js';
@@ -41,6 +41,13 @@ export interface ConcurrentOptions<In, Out> extends TaskOptions<In, Out> {
   readonly concurrency?: number;
   /** Emit in input order instead of as records finish. Default false. */
   readonly ordered?: boolean;
+}
+
+/** A source in front of a task that may fold it. */
+export interface FoldedSource {
+  readonly task: Task<never, unknown>;
+  readonly scope: TaskScope;
+  readonly onOver: () => void;
 }
 
 /** A record that stands outside of the run. */
@@ -127,6 +134,14 @@ export abstract class Task<In, Out> {
 
   /** Releases what `open` took; what it throws fails a run that had completed. */
   close(_outcome: RunOutcome): Awaitable<void> {
+    return undefined;
+  }
+
+  /**
+   * Of a task that can take in what threads have made of its only source, instead of the records: its outputs, and
+   * `onSourceOver` is called when the source has been read. Undefined where it takes in records.
+   */
+  foldFrom(_source: FoldedSource, _scope: TaskScope): Observable<Batch<Out>> | undefined {
     return undefined;
   }
 

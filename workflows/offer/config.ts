@@ -28,6 +28,10 @@ export const OfferConfig = z.strictObject({
   concurrency: z.int().min(1).max(10_000).optional(),
   /** The most members in flight. */
   window: z.int().min(1).max(1_000_000).optional(),
+  /** In how many parts threads read the member file; 'auto': one a thread for a plain .csv of 32 MiB or more, else one. */
+  partitions: z
+    .union([z.int().min(1).max(256), z.literal('auto')], "expected a whole number from 1, or 'auto'")
+    .default('auto'),
   /** Milliseconds a request may take. */
   timeout_ms: z.int().min(1).default(30_000),
 });

@@ -9,17 +9,28 @@ export type Partials = number[];
 
 /** Adds one term, exactly, in place. */
 export function addExactly(partials: Partials, term: number): void {
+  const added = addExactlyWithin(partials, 0, partials.length, term);
+  if (added !== partials) partials.splice(0, partials.length, ...added);
+}
+
+/**
+ * Adds one term to the partial sums that stand from `from` to `to` in an array with other numbers, in place; gives back
+ * the array, or one of another length where there are more or fewer partial sums then.
+ */
+export function addExactlyWithin(numbers: number[], from: number, to: number, term: number): number[] {
   let x = term;
-  let kept = 0;
-  for (let y of partials) {
+  let kept = from;
+  for (let at = from; at < to; at++) {
+    let y = numbers[at] as number;
     if (Math.abs(x) < Math.abs(y)) [x, y] = [y, x];
     const high = x + y;
     const low = y - (high - x);
-    if (low !== 0) partials[kept++] = low;
+    if (low !== 0) numbers[kept++] = low;
     x = high;
   }
-  partials.length = kept;
-  partials.push(x);
+  if (kept < to) numbers[kept] = x;
+  if (kept + 1 === to) return numbers;
+  return numbers.slice(0, kept).concat(x, numbers.slice(to));
 }
 
 /** The sum, rounded once. */

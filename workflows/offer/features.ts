@@ -4,8 +4,8 @@
  * Promise: the result does not depend on the order of the rows, except that of transactions at the same second the later
  * row counts as the more recent; rows may be folded in parts and merged.
  */
-import { aggregateTask, type Aggregate, type Task } from 'millrace';
-import { addExactly, roundSum, type Partials } from './exact-sum.js';
+import { threadFactory, type Aggregate } from 'millrace/thread';
+import { addExactly, addExactlyWithin, roundSum, type Partials } from './exact-sum.js';
 
 /** One row of the member file. */
 export interface Transaction {
@@ -32,64 +32,94 @@ export interface MemberFeatures {
 const RECENT = 3;
 const DAY_MS = 86_400_000;
 
-interface MemberState {
-  counts: Record<Transaction['type'], number>;
-  points: Partials;
-  revenue: Partials;
-  /** The most recent transactions, newest first. */
-  recent: Transaction[];
-}
+/**
+ * What is kept of a member, in one array of numbers, because there may be a million of them and threads hand them over:
+ * how many buys, gifts and redeems; the recent transactions, newest first, as moment, points and revenue; how many
+ * partial sums of points follow; those; and the partial sums of revenue to the end.
+ */
+type MemberState = number[];
+
+const TYPES = { buy: 0, gift: 1, redeem: 2 } as const;
+const RECENT_AT = 3;
+const FIELDS = 3;
+const RECENT_END = RECENT_AT + RECENT * FIELDS;
+const POINTS_COUNT = RECENT_END;
+const SUMS_AT = POINTS_COUNT + 1;
+/** The moment of a recent transaction that there is not. */
+const NEVER = -Infinity;
 
 /** @param asOf the moment the days are counted to, in milliseconds since 1970. */
-export function memberFeatures({ asOf }: { readonly asOf: number }): Task<Transaction, MemberFeatures> {
-  return aggregateTask(memberAggregate(asOf));
-}
-
 export function memberAggregate(asOf: number): Aggregate<Transaction, string, MemberState, MemberFeatures> {
   return {
     key: ({ memberId }) => memberId,
-    init: () => ({ counts: { buy: 0, gift: 0, redeem: 0 }, points: [], revenue: [], recent: [] }),
-    add: (state, transaction) => {
-      state.counts[transaction.type]++;
-      addExactly(state.points, transaction.points);
-      addExactly(state.revenue, transaction.revenue);
-      remember(state.recent, transaction);
-      return state;
+    init: () => [0, 0, 0, NEVER, 0, 0, NEVER, 0, 0, NEVER, 0, 0, 0],
+    add: (state, { type, at, points, revenue }) => {
+      (state[TYPES[type]] as number)++;
+      remember(state, at, points, revenue);
+      return addRevenue(addPoints(state, points), revenue);
     },
     merge: (left, right) => {
-      for (const type of ['buy', 'gift', 'redeem'] as const) left.counts[type] += right.counts[type];
-      for (const partial of right.points) addExactly(left.points, partial);
-      for (const partial of right.revenue) addExactly(left.revenue, partial);
-      for (const transaction of right.recent.reverse()) remember(left.recent, transaction);
-      return left;
+      let merged = left;
+      for (const type of Object.values(TYPES)) (merged[type] as number) += right[type] as number;
+      // The oldest first: of those at one moment the later row must come to stand in front.
+      for (let i = RECENT_END - FIELDS; i >= RECENT_AT; i -= FIELDS) {
+        remember(merged, right[i] as number, right[i + 1] as number, right[i + 2] as number);
+      }
+      for (const partial of pointsOf(right)) merged = addPoints(merged, partial);
+      for (const partial of revenueOf(right)) merged = addRevenue(merged, partial);
+      return merged;
     },
     finish: (state, memberId) => {
-      const { counts, recent } = state;
-      const count = counts.buy + counts.gift + counts.redeem;
-      const lastAt = recent[0]?.at ?? asOf;
+      const [buy, gift, redeem] = state as [number, number, number];
+      const count = buy + gift + redeem;
+      const recent = state.slice(RECENT_AT, RECENT_AT + Math.min(count, RECENT) * FIELDS);
       return {
         memberId,
-        AVG_POINTS_BOUGHT: roundSum(state.points) / count,
-        AVG_REVENUE_USD: roundSum(state.revenue) / count,
-        LAST_3_TRANSACTIONS_AVG_POINTS_BOUGHT: average(recent.map(({ points }) => points)),
-        LAST_3_TRANSACTIONS_AVG_REVENUE_USD: average(recent.map(({ revenue }) => revenue)),
-        PCT_BUY_TRANSACTIONS: counts.buy / count,
-        PCT_GIFT_TRANSACTIONS: counts.gift / count,
-        PCT_REDEEM_TRANSACTIONS: counts.redeem / count,
+        AVG_POINTS_BOUGHT: roundSum(pointsOf(state)) / count,
+        AVG_REVENUE_USD: roundSum(revenueOf(state)) / count,
+        LAST_3_TRANSACTIONS_AVG_POINTS_BOUGHT: average(recent.filter((_, i) => i % FIELDS === 1)),
+        LAST_3_TRANSACTIONS_AVG_REVENUE_USD: average(recent.filter((_, i) => i % FIELDS === 2)),
+        PCT_BUY_TRANSACTIONS: buy / count,
+        PCT_GIFT_TRANSACTIONS: gift / count,
+        PCT_REDEEM_TRANSACTIONS: redeem / count,
         // A transaction after `as_of` (a clock that runs ahead) is zero days old, not minus one.
-        DAYS_SINCE_LAST_TRANSACTION: Math.max(0, Math.floor((asOf - lastAt) / DAY_MS)),
+        DAYS_SINCE_LAST_TRANSACTION: Math.max(0, Math.floor((asOf - (recent[0] as number)) / DAY_MS)),
       };
     },
   };
 }
 
+/** The same, for threads. */
+export const threadedMemberAggregate = threadFactory(import.meta.url, 'threadedMemberAggregate', memberAggregate);
+
+function pointsOf(state: MemberState): Partials {
+  return state.slice(SUMS_AT, SUMS_AT + (state[POINTS_COUNT] as number));
+}
+
+function revenueOf(state: MemberState): Partials {
+  return state.slice(SUMS_AT + (state[POINTS_COUNT] as number));
+}
+
+function addPoints(state: MemberState, points: number): MemberState {
+  const end = SUMS_AT + (state[POINTS_COUNT] as number);
+  const added = addExactlyWithin(state, SUMS_AT, end, points);
+  added[POINTS_COUNT] = end - SUMS_AT + added.length - state.length;
+  return added;
+}
+
+function addRevenue(state: MemberState, revenue: number): MemberState {
+  return addExactlyWithin(state, SUMS_AT + (state[POINTS_COUNT] as number), state.length, revenue);
+}
+
 /** Keeps the newest; a later row goes before an earlier one of the same moment. */
-function remember(recent: Transaction[], transaction: Transaction): void {
-  let at = 0;
-  while (at < recent.length && (recent[at] as Transaction).at > transaction.at) at++;
-  if (at === RECENT) return;
-  recent.splice(at, 0, transaction);
-  if (recent.length > RECENT) recent.pop();
+function remember(state: MemberState, moment: number, points: number, revenue: number): void {
+  let at = RECENT_AT;
+  while (at < RECENT_END && (state[at] as number) > moment) at += FIELDS;
+  if (at === RECENT_END || moment === NEVER) return;
+  state.copyWithin(at + FIELDS, at, RECENT_END - FIELDS);
+  state[at] = moment;
+  state[at + 1] = points;
+  state[at + 2] = revenue;
 }
 
 function average(values: readonly number[]): number {

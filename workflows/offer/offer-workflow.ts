@@ -2,6 +2,7 @@
  * OfferWorkFlow: which offer every member gets. Reads transactions, makes features of each member, asks two models,
  * asks for the offer, writes one row a member.
  */
+import { statSync } from 'node:fs';
 import { z } from 'zod';
 import {
   csvSink,
@@ -13,7 +14,8 @@ import {
   writePerformanceSummary,
 } from 'millrace';
 import { OfferConfig } from './config.js';
-import { memberFeatures, type MemberFeatures } from './features.js';
+import type { MemberFeatures } from './features.js';
+import { memberFeatures } from './member-features.js';
 import { MEMBER_COLUMNS, TransactionRow } from './transaction.js';
 import { upstreamOf } from './upstream.js';
 
@@ -56,12 +58,19 @@ export const OfferWorkFlow = defineWorkflow({
       timeoutMs: config.timeout_ms,
     };
     const asOf = config.as_of === undefined ? context.startedAt : Date.parse(config.as_of);
+    const partitions = partitionsOf(config);
     return flow
       .task(
         'Extract',
-        csvSource({ path: config.csv_path, columns: MEMBER_COLUMNS, schema: TransactionRow, missing: 'skip' }),
+        csvSource({
+          path: config.csv_path,
+          columns: MEMBER_COLUMNS,
+          schema: TransactionRow,
+          missing: 'skip',
+          partitions,
+        }),
       )
-      .task('Transform', ['Extract'], memberFeatures({ asOf }))
+      .task('Transform', ['Extract'], memberFeatures({ asOf, isInThreads: partitions !== 1 }))
       .task(
         'ATS Predict',
         ['Transform'],
@@ -99,6 +108,15 @@ export const OfferWorkFlow = defineWorkflow({
       );
   },
 });
+
+/** From this size on a plain file is read in parts: below it, threads take longer to start than they save. */
+const LARGE_FILE_BYTES = 32 * 1024 * 1024;
+
+function partitionsOf({ csv_path: path, partitions }: OfferConfig): number | 'auto' {
+  if (partitions !== 'auto') return partitions;
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return size >= LARGE_FILE_BYTES && !path.endsWith('.gz') ? 'auto' : 1;
+}
 
 /** The eight features, without the member's id: the models do not need to know who is asked about. */
 function modelInput({ memberId: _, ...features }: MemberFeatures): Omit<MemberFeatures, 'memberId'> {

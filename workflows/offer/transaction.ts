@@ -1,4 +1,5 @@
 /** How a row of the member file is read: five columns, checked one by one, with the column named in every refusal. */
+import { threadSchema } from 'millrace/thread';
 import { z } from 'zod';
 import type { Transaction } from './features.js';
 
@@ -23,21 +24,25 @@ const timestamp = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-export const TransactionRow = z
-  .object({
-    memberId: z.string().min(1),
-    lastTransactionUtcTs: timestamp,
-    lastTransactionType: z.enum(['buy', 'gift', 'redeem']),
-    lastTransactionPointsBought: number,
-    lastTransactionRevenueUSD: number,
-  })
-  .transform((row): Transaction => ({
-    memberId: row.memberId,
-    at: row.lastTransactionUtcTs,
-    type: row.lastTransactionType,
-    points: row.lastTransactionPointsBought,
-    revenue: row.lastTransactionRevenueUSD,
-  }));
+export const TransactionRow = threadSchema(
+  import.meta.url,
+  'TransactionRow',
+  z
+    .object({
+      memberId: z.string().min(1),
+      lastTransactionUtcTs: timestamp,
+      lastTransactionType: z.enum(['buy', 'gift', 'redeem']),
+      lastTransactionPointsBought: number,
+      lastTransactionRevenueUSD: number,
+    })
+    .transform((row): Transaction => ({
+      memberId: row.memberId,
+      at: row.lastTransactionUtcTs,
+      type: row.lastTransactionType,
+      points: row.lastTransactionPointsBought,
+      revenue: row.lastTransactionRevenueUSD,
+    })),
+);
 
 const UTC = /^(\d{4})-(\d{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2})$/;
 
@@ -45,7 +50,8 @@ const UTC = /^(\d{4})-(\d{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2})$/;
 export function parseUtc(text: string): number | undefined {
   const parts = UTC.exec(text);
   if (parts === null) return undefined;
-  const [year, month, day, hour, minute, second] = parts.slice(1).map(Number) as [
+  const [, year, month, day, hour, minute, second] = parts.map(Number) as [
+    0,
     number,
     number,
     number,
@@ -53,7 +59,20 @@ export function parseUtc(text: string): number | undefined {
     number,
     number,
   ];
-  const at = Date.UTC(year, month - 1, day, hour, minute, second);
-  // Date.UTC rolls 31 February over into March; a date that exists comes back as it went in.
-  return new Date(at).toISOString().slice(0, 19).replace('T', ' ') === text ? at : undefined;
+  // Date.UTC rolls what does not exist over into what does: 31 February into March.
+  const exists =
+    year >= 100 &&
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    day <= daysIn(year, month) &&
+    hour < 24 &&
+    minute < 60 &&
+    second < 60;
+  return exists ? Date.UTC(year, month - 1, day, hour, minute, second) : undefined;
+}
+
+function daysIn(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }

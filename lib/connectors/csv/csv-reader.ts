@@ -13,7 +13,7 @@ import { BlockParser } from './block-parser.js';
 import { isPacked, openByteSource, type ByteSource } from './byte-source.js';
 import { checkHeader, list } from './csv-header.js';
 import { resolveReaderOptions, type CsvReaderOptions, type ResolvedReaderOptions } from './csv-reader-options.js';
-import { RecordBlocks, type RecordBlock } from './record-blocks.js';
+import { isBlank, isRow, RecordBlocks, type RecordBlock } from './record-blocks.js';
 import type { QuoteFault, RecordSpan } from './record-boundaries.js';
 
 export type { CsvReaderOptions };
@@ -238,7 +238,7 @@ class CsvFileReader implements CsvReader {
     const { fault, fields, line } = span;
     const expected = this.columns.length;
     if (fault === undefined && fields === expected) return undefined;
-    if (fields === 1 && isBlank(block, span)) return null;
+    if (!isRow(block, span, expected)) return null;
     const where = `${this.options.path}, line ${fault?.line ?? line}`;
     const what =
       fault === undefined
@@ -301,14 +301,6 @@ class CsvFileReader implements CsvReader {
 function throwIfAborted({ path, signal }: ResolvedReaderOptions): void {
   if (signal?.aborted !== true) return;
   throw new MillraceError('MILLRACE_ABORTED', `Reading ${path} was cancelled`, { cause: signal.reason });
-}
-
-/** A line of nothing but spaces and tabs. */
-function isBlank({ bytes, start }: RecordBlock, span: RecordSpan): boolean {
-  for (let at = span.start - start; at < span.textEnd - start; at++) {
-    if (bytes[at] !== 0x20 && bytes[at] !== 0x09) return false;
-  }
-  return true;
 }
 
 function describeFault({ kind, field }: QuoteFault, column?: string): string {

@@ -111,3 +111,17 @@ export class RecordBlocks {
     );
   }
 }
+
+/** A line of nothing but spaces and tabs. */
+export function isBlank({ bytes, start }: RecordBlock, span: RecordSpan): boolean {
+  for (let at = span.start - start; at < span.textEnd - start; at++) {
+    if (bytes[at] !== 0x20 && bytes[at] !== 0x09) return false;
+  }
+  return true;
+}
+
+/** Whether a record counts as a row, sound or not, of a file with so many columns: a blank line does not. */
+export function isRow(block: RecordBlock, span: RecordSpan, columns: number): boolean {
+  if (span.fault === undefined && span.fields === columns) return true;
+  return span.fields !== 1 || !isBlank(block, span);
+}

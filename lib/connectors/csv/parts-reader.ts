@@ -1,0 +1,87 @@
+/**
+ * The rows of a CSV file that threads read in parts, back in the order of the file. Promises: the parts go around among
+ * the threads, so that all of them are at work near the place that is handed on; memory is what the streams hold ahead.
+ */
+import type { Executor, ItemReader } from '../../core/executor.js';
+import { MillraceError, type ErrorCode } from '../../core/errors.js';
+import { Rejected, skip, type Skip } from '../../core/record.js';
+import type { Reader } from '../../stream/reader.js';
+import type { CrossedRow, PartRequest } from './part-thread.js';
+import type { CsvPart } from './plan-parts.js';
+
+export const PART_THREAD = new URL('./part-thread.js', import.meta.url).href;
+
+/** Reads `parts` in as many threads as `streams` says. */
+export function readParts<Out>(
+  executor: Executor,
+  request: PartRequest,
+  parts: readonly CsvPart[],
+  streams: number,
+): Reader<Out | Skip | Rejected> {
+  const readers = Array.from({ length: Math.min(streams, parts.length) }, (_, stream) => {
+    const own = parts.filter((_, index) => index % streams === stream);
+    return new StreamRows(
+      executor.stream({ module: PART_THREAD, export: 'partRows', args: { ...request, parts: own } }),
+    );
+  });
+  let part = 0;
+  return {
+    read: async (max) => {
+      while (part < parts.length) {
+        const rows = await (readers[part % streams] as StreamRows).read(max);
+        if (rows !== null) return rows.map((row) => arrived<Out>(row));
+        part++;
+      }
+      return null;
+    },
+    close: () => {
+      for (const reader of readers) reader.close();
+    },
+  };
+}
+
+/** What one stream gives, row by row; null at the end of each part. */
+class StreamRows {
+  private readonly source: ItemReader<unknown>;
+  private items: readonly (readonly CrossedRow[] | null)[] = [];
+  private at = 0;
+  private row = 0;
+
+  constructor(source: ItemReader<unknown>) {
+    this.source = source;
+  }
+
+  async read(max: number): Promise<readonly CrossedRow[] | null> {
+    for (;;) {
+      const item = this.items[this.at];
+      if (item === undefined) {
+        const items = await this.source.read();
+        if (items === null) return null;
+        this.items = items as readonly (readonly CrossedRow[] | null)[];
+        this.at = 0;
+      } else if (item === null || this.row < item.length) {
+        if (item === null) {
+          this.at++;
+          return null;
+        }
+        const rows = item.slice(this.row, this.row + max);
+        this.row += rows.length;
+        return rows;
+      } else {
+        this.at++;
+        this.row = 0;
+      }
+    }
+  }
+
+  close(): void {
+    this.source.close();
+  }
+}
+
+function arrived<Out>(row: CrossedRow): Out | Skip | Rejected {
+  if (row.length === 1) return row[0] as Out;
+  if (row.length === 2) return skip(row[1]);
+  const [input, code, message] = row;
+  return new Rejected(input, new MillraceError(code as ErrorCode, message));
+}

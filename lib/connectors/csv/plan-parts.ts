@@ -1,0 +1,61 @@
+/**
+ * Divides a CSV file into parts that can be read apart: by byte ranges, each of which begins where a record begins.
+ *
+ * The whole file is scanned for that (about 400 MB/s, a tenth of what reading its rows costs), because only who has seen
+ * all quotes before a line end knows whether it ends a record; on the way the records and lines are counted, so that
+ * every part knows the number and the line of its first row. Promise: the parts hold every row of the file once.
+ */
+import { openByteSource } from './byte-source.js';
+import { openCsvReader } from './csv-reader.js';
+import { resolveReaderOptions, type CsvReaderOptions } from './csv-reader-options.js';
+import { isBlank, isRow, RecordBlocks } from './record-blocks.js';
+
+/** Plain data. */
+export interface CsvPart {
+  readonly start: number;
+  readonly end: number;
+  /** The line on which it begins, from 1. */
+  readonly line: number;
+  /** How many rows stand before it. */
+  readonly rows: number;
+}
+
+export interface CsvParts {
+  readonly columns: readonly string[];
+  readonly parts: readonly CsvPart[];
+}
+
+const SCAN_CHUNK_BYTES = 256 * 1024;
+
+/** Parts of at least `partBytes` of a file of `fileBytes`. Throws what reading the file would throw. */
+export async function planParts(options: CsvReaderOptions, fileBytes: number, partBytes: number): Promise<CsvParts> {
+  const reader = await openCsvReader(options);
+  const { columns } = reader;
+  await reader.close();
+  const resolved = resolveReaderOptions({ ...options, chunkBytes: SCAN_CHUNK_BYTES });
+  const source = await openByteSource(resolved);
+  try {
+    const { path, delimiter, maxRowBytes } = resolved;
+    const blocks = new RecordBlocks(source, { path, delimiter, maxRowBytes, offset: source.skippedBytes, line: 1 });
+    const starts: Omit<CsvPart, 'end'>[] = [];
+    let rows = 0;
+    let isHeader = options.header ?? true;
+    let nextAt = 0;
+    for (let block = await blocks.next(); block !== null; block = await blocks.next()) {
+      for (const span of block.spans) {
+        if (isHeader) isHeader = isBlank(block, span);
+        else if (isRow(block, span, columns.length)) {
+          if (span.start >= nextAt) {
+            starts.push({ start: span.start, line: span.line, rows });
+            nextAt = span.start + partBytes;
+          }
+          rows++;
+        }
+      }
+    }
+    const parts = starts.map((part, i) => ({ ...part, end: starts[i + 1]?.start ?? fileBytes }));
+    return { columns, parts };
+  } finally {
+    await source.close();
+  }
+}

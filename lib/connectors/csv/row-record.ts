@@ -1,0 +1,33 @@
+/** What a row of a CSV file is to a run: a record, a skip, or something that is given up. The same in every thread. */
+import { MillraceError } from '../../core/errors.js';
+import { Rejected, skip, type Skip } from '../../core/record.js';
+import { describeIssues, type Schema } from '../../core/schema.js';
+import type { CsvItem } from './csv-reader.js';
+
+export interface RowRecordOptions<Out> {
+  readonly path: string;
+  readonly columns?: readonly string[] | undefined;
+  readonly schema?: Schema<Out> | undefined;
+  readonly missing?: 'keep' | 'skip' | undefined;
+}
+
+/** What a row is to the run. */
+export function recordOf<Out>(item: CsvItem, options: RowRecordOptions<Out>): Out | Skip | Rejected {
+  if ('error' in item) return new Rejected({ line: item.line, text: item.text }, item.error);
+  const { columns, missing, schema, path } = options;
+  if (missing === 'skip') {
+    const empty = columns?.find((column) => item.values[column] === '');
+    if (empty !== undefined) return skip(`missing ${empty}`);
+  }
+  if (schema === undefined) return item.values as Out;
+  const result = schema['~standard'].validate(item.values);
+  if (result instanceof Promise) {
+    throw new MillraceError('MILLRACE_INVALID_OPTION', `The schema of ${path} is asynchronous: use a synchronous one`);
+  }
+  if (result.issues === undefined) return result.value;
+  const error = new MillraceError(
+    'MILLRACE_CSV',
+    `${path}, line ${item.line}: ${describeIssues(result.issues, item.values)}`,
+  );
+  return new Rejected({ line: item.line, ...item.values }, error);
+}
