@@ -3,7 +3,7 @@ export { defineWorkflow, Workflow } from './runtime/workflow.js';
 export type { BuildContext, ListedDefinition, RunOptions, WorkflowDefinition } from './runtime/workflow.js';
 export { RunFailedError, type Run } from './runtime/run.js';
 export { combine, stream, type RecordStream } from './runtime/record-stream.js';
-export type { RunSummary, TaskSummary } from './runtime/summary.js';
+export type { ResourcePeaks, RunSummary, TaskSummary } from './core/run-summary.js';
 
 export { Task } from './tasks/task.js';
 export type { ConcurrentOptions, FailurePolicy, FoundRecord, TaskOptions } from './tasks/task.js';
@@ -38,7 +38,27 @@ export type { ThreadCount } from './runtime/run-executor.js';
 export { skip, type Skip } from './core/record.js';
 export { ERROR_CODES, MillraceError, type ErrorCode } from './core/errors.js';
 export type { TaskCounts } from './core/account.js';
-export type { RunEvent, Stall } from './core/events.js';
+export type {
+  CheckpointEvent,
+  GraphTask,
+  LifeEvent,
+  MeasureEvent,
+  RunEvent,
+  Stall,
+  TaskEvent,
+  ThreadEvent,
+  TroubleEvent,
+} from './core/events.js';
+export type {
+  Bottleneck,
+  EdgeProgress,
+  LatencyFigures,
+  ResourceFigures,
+  RootProgress,
+  SlowRecord,
+  TaskProgress,
+  TimeShares,
+} from './core/metrics.js';
 export type {
   Clock,
   DeadLetter,

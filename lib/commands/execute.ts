@@ -8,7 +8,7 @@ import { stopOnSignals } from './stop-on-signals.js';
 import { codeOf } from '../core/errors.js';
 import { inspect } from 'node:util';
 import { writeFile } from 'node:fs/promises';
-import type { RunSummary } from '../runtime/summary.js';
+import type { RunSummary } from '../core/run-summary.js';
 import type { RunOptions } from '../runtime/workflow.js';
 import type { RunFolder } from '../storage/run-folder.js';
 

@@ -2,6 +2,7 @@
  * A mergeable histogram of durations with about 3 % relative error, after HdrHistogram (G. Tene): 32 linear buckets an
  * octave of microseconds. Promise: fixed memory (about 8 KiB), a few nanoseconds a sample, and exact count and maximum.
  */
+import type { LatencyFigures } from './metrics.js';
 
 const SUB_BITS = 5;
 const SUB_BUCKETS = 1 << SUB_BITS;
@@ -40,15 +41,29 @@ export class Histogram {
     this.max = Math.max(this.max, other.max);
   }
 
+  /** The quantiles that are shown, in one pass. */
+  figures(): LatencyFigures {
+    const [p50 = 0, p95 = 0, p99 = 0] = this.quantilesMs([0.5, 0.95, 0.99]);
+    return { p50, p95, p99, max: this.max };
+  }
+
   /** The duration in milliseconds that this share (0 to 1) of the samples does not exceed; 0 without samples. */
   quantileMs(share: number): number {
-    const wanted = Math.max(1, Math.ceil(share * this.total));
+    return this.quantilesMs([share])[0] ?? 0;
+  }
+
+  /** The same for several shares, ascending, in one pass. */
+  private quantilesMs(shares: readonly number[]): number[] {
+    if (this.total === 0) return shares.map(() => 0);
+    const found: number[] = [];
     let seen = 0;
-    for (let i = 0; i < this.counts.length; i++) {
+    for (let i = 0; i < this.counts.length && found.length < shares.length; i++) {
       seen += this.counts[i] ?? 0;
-      if (this.total > 0 && seen >= wanted) return Math.min(this.max, upperBoundUs(i) / 1000);
+      while (found.length < shares.length && seen >= Math.max(1, Math.ceil((shares[found.length] ?? 1) * this.total))) {
+        found.push(Math.min(this.max, upperBoundUs(i) / 1000));
+      }
     }
-    return 0;
+    return found;
   }
 }
 

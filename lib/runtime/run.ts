@@ -4,17 +4,19 @@
  * Promises: it starts in the turn after it was made, so whoever subscribes at once misses nothing; it ends exactly once;
  * after `finished` has settled, no timer, subscription, file, socket or thread of it is left.
  */
-import { ReplaySubject, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { countsOf, type TaskCounts } from '../core/account.js';
 import type { Checkpoint, CheckpointStore, Json, RunDefinition } from '../core/checkpoint.js';
 import { MillraceError, codeOf, describeThrown } from '../core/errors.js';
-import type { RunEvent } from '../core/events.js';
+import { EVENT_VERSION, type RunEvent } from '../core/events.js';
 import type { ExecutorStats, ThreadLimits } from '../core/executor.js';
 import type { GraphPlan } from '../core/graph.js';
+import { maskSecrets } from '../core/mask-secrets.js';
 import { suggest } from '../core/nearest.js';
 import type { Awaitable, Clock, DeadLetterStore, RunOutcome } from '../core/ports.js';
 import { seededRandom } from '../core/random.js';
 import { GONE } from '../core/record.js';
+import type { RunSummary } from '../core/run-summary.js';
 import { Turn } from '../core/turn.js';
 import { GuardedObservable } from '../stream/guarded-observable.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
@@ -23,20 +25,22 @@ import { closeAll } from './closing.js';
 import { assertSameInputs } from './definition.js';
 import type { ResumePlan } from './resume-plan.js';
 import { RunPast } from './run-past.js';
+import { EventStream } from './event-stream.js';
 import { RunExecutor, type ThreadCount } from './run-executor.js';
+import { graphOfRun } from './run-graph.js';
+import { RunMetrics } from './run-metrics.js';
 import type { RunServices } from './services.js';
-import { summarizeRun, type RunSummary } from './summary.js';
+import { summarizeRun } from './summary.js';
 import { Watchdog } from './watchdog.js';
 import { Wiring } from './wiring.js';
-
-/** How many events a late subscriber still gets. */
-const REPLAYED_EVENTS = 1000;
 
 /** Everything a run is made of, resolved. */
 export interface RunParts {
   readonly runId: string;
   readonly workflow: string;
   readonly description: string;
+  /** As the schema gave it back; events show it with secrets masked. */
+  readonly config: unknown;
   readonly plan: GraphPlan;
   readonly declarations: readonly TaskDeclaration[];
   readonly window: number;
@@ -71,7 +75,7 @@ export interface KeptProgress {
 
 export class Run<Outputs = Record<string, unknown>> {
   readonly id: string;
-  /** What happens, as it happens; late subscribers get the last 1,000 events. Completes at the end of the run. */
+  /** What happens, as it happens; late subscribers get `run-started` and the last 999 events. Completes at the end of the run. */
   readonly events$: Observable<RunEvent>;
   /**
    * Resolves with the summary when everything is over and released, also when the run was cancelled or drained.
@@ -82,10 +86,11 @@ export class Run<Outputs = Record<string, unknown>> {
   private readonly parts: RunParts;
   private readonly executor: RunExecutor;
   private readonly wiring: Wiring;
+  private readonly metrics: RunMetrics;
   private readonly watchdog: Watchdog;
   private readonly checkpointer: Checkpointer | undefined;
   private readonly past: RunPast | undefined;
-  private readonly events = new ReplaySubject<RunEvent>(REPLAYED_EVENTS);
+  private readonly events = new EventStream();
   private readonly abort = new AbortController();
   private readonly pendingWork = new Set<Promise<void>>();
   private opening: Promise<unknown> = Promise.resolve();
@@ -114,7 +119,10 @@ export class Run<Outputs = Record<string, unknown>> {
       past: this.past,
     });
     if (progress !== undefined) this.checkpointer = this.checkpointerOf(progress);
-    this.watchdog = new Watchdog(this.wiring, services);
+    this.metrics = new RunMetrics(this.wiring, services);
+    this.watchdog = new Watchdog(this.wiring, services, () => {
+      this.measure();
+    });
     this.events$ = this.guarded(this.events);
     this.finished = new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
@@ -226,8 +234,8 @@ export class Run<Outputs = Record<string, unknown>> {
 
   private async start(): Promise<void> {
     if (this.outcome !== undefined) return;
-    const { clock, workflow } = this.parts;
-    this.emit({ type: 'run-started', at: clock.now(), runId: this.id, workflow });
+    const { clock } = this.parts;
+    this.emit(this.introduction());
     if (this.parts.signal?.aborted === true) {
       this.cancel();
       return;
@@ -368,9 +376,9 @@ export class Run<Outputs = Record<string, unknown>> {
       endedAt: clock.now(),
       ...(threads.size > 0 ? { threads } : {}),
     };
-    if (outcome !== 'failed') return summarizeRun(this.wiring, head);
+    if (outcome !== 'failed') return summarizeRun(this.wiring, this.metrics, head);
     const error = { code: codeOf(this.failure), message: describeThrown(this.failure) };
-    return summarizeRun(this.wiring, { ...head, error });
+    return summarizeRun(this.wiring, this.metrics, { ...head, error });
   }
 
   private conclude(outcome: RunOutcome): void {
@@ -382,7 +390,7 @@ export class Run<Outputs = Record<string, unknown>> {
       if (outcome === 'failed') output$.error(this.failure);
       else output$.complete();
     }
-    this.emit({ type: 'run-ended', at: endedAt, runId, outcome, ...(error === undefined ? {} : { error }) });
+    this.emit({ type: 'run-ended', at: endedAt, runId, outcome, ...(error === undefined ? {} : { error }), summary });
     this.events.complete();
     if (outcome === 'failed') this.settle.reject(new RunFailedError(summary, this.failure));
     else this.settle.resolve(summary);
@@ -403,8 +411,33 @@ export class Run<Outputs = Record<string, unknown>> {
     }
   }
 
+  /** What a reader elsewhere needs to know before anything else. */
+  private introduction(): RunEvent {
+    const { workflow, description, plan, declarations, hops, window, threads, seed, clock, config } = this.parts;
+    return {
+      type: 'run-started',
+      version: EVENT_VERSION,
+      at: clock.now(),
+      runId: this.id,
+      workflow,
+      description,
+      graph: graphOfRun(plan, declarations),
+      hops,
+      window,
+      threads,
+      seed,
+      config: maskSecrets(config),
+    };
+  }
+
+  private measure(): void {
+    this.emit(this.metrics.progress());
+    const records = this.metrics.slowNews();
+    if (records.length > 0) this.emit({ type: 'slow-records', at: this.parts.clock.now(), records });
+  }
+
   private emit(event: RunEvent): void {
-    this.events.next(event);
+    this.events.emit(event);
   }
 
   private guarded<T>(source$: Observable<T>): Observable<T> {

@@ -53,6 +53,7 @@ describe('a run', () => {
     await run.finished;
     const events = await firstValueFrom(run.events$.pipe(toArray()));
     expect(events.length).toBe(1000);
+    expect(events[0]?.type).toBe('run-started');
     expect(events.at(-1)?.type).toBe('run-ended');
   });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '#lib/runtime/workflow.js';
 import { RunFailedError } from '#lib/runtime/run.js';
-import type { RunSummary } from '#lib/runtime/summary.js';
+import type { RunSummary } from '#lib/core/run-summary.js';
 import { skip } from '#lib/core/record.js';
 import { sourceTask } from '#lib/tasks/source-task.js';
 import { syncTask } from '#lib/tasks/sync-task.js';
