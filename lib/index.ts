@@ -53,8 +53,9 @@ export type {
   Bottleneck,
   EdgeProgress,
   LatencyFigures,
+  LatencyProgress,
   ResourceFigures,
-  RootProgress,
+  RootFigures,
   SlowRecord,
   TaskProgress,
   TimeShares,
@@ -97,8 +98,11 @@ export { retryPolicy, type RetryOptions, type RetryPolicy } from './stream/retry
 export { sharedLimiter, type SharedLimiter, type SharedLimiterOptions } from './stream/shared-limiter.js';
 export { UpstreamError, type Blame } from './core/upstream-error.js';
 export type { CallCounts, CallEvent, CircuitState } from './core/call-event.js';
-export { writePerformanceSummary, type SummarizedRun, type SummarizedTask } from './telemetry/performance-summary.js';
 export { checkpointFile, type CheckpointFileOptions } from './storage/checkpoint-file.js';
 export type { Checkpoint, CheckpointStore, Json, RootProgress, RunDefinition } from './core/checkpoint.js';
 export type { CheckpointSchedule } from './runtime/checkpointer.js';
+export { writePerformanceSummary } from './telemetry/performance-summary.js';
+export { serveMetrics, type MetricsServer } from './telemetry/metrics-server.js';
+export { eventFile, type EventFileOptions, type Recording } from './storage/event-file.js';
+export { readEvents } from './storage/read-events.js';
 export { deadLetterFile, type DeadLetterFileOptions } from './storage/dead-letter-file.js';

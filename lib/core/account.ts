@@ -94,6 +94,13 @@ export class TaskAccount {
     this.mark(nowMs);
   }
 
+  /** The task had the event loop for this stretch, in monotonic milliseconds. */
+  worked(fromMs: number, toMs: number): void {
+    this.firstAtMs ??= fromMs;
+    this.meter.worked(fromMs, toMs);
+    this.touch(toMs);
+  }
+
   /** What the task holds may have changed: the meter goes on with what it holds now. */
   mark(nowMs: number): void {
     this.meter.hold(nowMs, this.look());

@@ -18,19 +18,22 @@ export interface TaskUse {
 
 /** Below this nothing is under load, and a name would be noise. */
 const LEAST_LOAD = 0.01;
+/**
+ * From here on the loop is the limit, whatever else looks full: what lies between the stretches that are measured is the
+ * loop's as well, and answers that nobody has time to take keep the places of asynchronous tasks taken.
+ */
+const LOOP_IS_FULL = 0.7;
 
 /** @param uses one per task; of equals the first is named. */
 export function chooseBottleneck(uses: readonly TaskUse[]): Bottleneck | undefined {
   let named: Bottleneck | undefined;
   for (const { task, slots } of uses) if (slots > (named?.load ?? 0)) named = { task, load: slots };
-  for (const station of ['loop', 'pool'] as const) {
-    const load = Math.min(
-      1,
-      uses.reduce((sum, use) => sum + use[station], 0),
-    );
-    if (load <= (named?.load ?? 0)) continue;
-    const most = uses.reduce((top, use) => (use[station] > top[station] ? use : top));
-    named = { task: most.task, load: Math.round(load * 1000) / 1000 };
+  for (const station of ['pool', 'loop'] as const) {
+    const sum = uses.reduce((total, use) => total + use[station], 0);
+    const isLimit = station === 'loop' && sum >= LOOP_IS_FULL;
+    if (!isLimit && sum <= (named?.load ?? 0)) continue;
+    const { task } = uses.reduce((most, use) => (use[station] > most[station] ? use : most));
+    named = { task, load: Math.min(1, Math.round(sum * 1000) / 1000) };
   }
   return named !== undefined && named.load >= LEAST_LOAD ? named : undefined;
 }

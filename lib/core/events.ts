@@ -7,7 +7,7 @@ import type { TaskCounts } from './account.js';
 import type { CallEvent } from './call-event.js';
 import type { ExecutorStats } from './executor.js';
 import type { GraphNode, JoinMode } from './graph.js';
-import type { Bottleneck, EdgeProgress, ResourceFigures, RootProgress, SlowRecord, TaskProgress } from './metrics.js';
+import type { Bottleneck, EdgeProgress, ResourceFigures, RootFigures, SlowRecord, TaskProgress } from './metrics.js';
 import type { DeadLetter, RunOutcome } from './ports.js';
 import type { RunSummary } from './run-summary.js';
 
@@ -87,7 +87,7 @@ export type MeasureEvent =
       readonly elapsedMs: number;
       readonly tasks: Readonly<Record<string, TaskProgress>>;
       readonly edges: readonly EdgeProgress[];
-      readonly roots: Readonly<Record<string, RootProgress>>;
+      readonly roots: Readonly<Record<string, RootFigures>>;
       /** Since the last `progress`; absent where no task was under load. */
       readonly bottleneck?: Bottleneck;
     }
@@ -119,8 +119,8 @@ export interface CheckpointEvent {
 }
 
 export interface ThreadEvent {
-  /** A worker thread can take work; was started in place of one that died; has ended. */
-  readonly type: 'thread-started' | 'thread-replaced' | 'thread-ended';
+  /** A worker thread can take work; can take work in place of one that died; has ended. */
+  readonly type: ThreadNews;
   readonly at: number;
   /** The number of its slot. */
   readonly thread: number;
@@ -138,6 +138,8 @@ export type TroubleEvent =
       /** How many of each type. */
       readonly types: Readonly<Record<string, number>>;
     };
+
+export type ThreadNews = 'thread-started' | 'thread-replaced' | 'thread-ended';
 
 /** Who waits for whom. */
 export interface Stall {

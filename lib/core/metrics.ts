@@ -10,6 +10,14 @@ export interface LatencyFigures {
   readonly max: number;
 }
 
+/** The same with what a histogram of fixed buckets needs; of the records that were timed: all at first, then one in 32. */
+export interface LatencyProgress extends LatencyFigures {
+  readonly count: number;
+  readonly sumMs: number;
+  /** How many did not exceed each of `LATENCY_BOUNDS_MS`. */
+  readonly buckets: readonly number[];
+}
+
 /** What a stretch of time went to; the three add up to 1. */
 export interface TimeShares {
   /** A record was being worked on. */
@@ -42,7 +50,7 @@ export interface TaskProgress extends TaskCounts {
   /** Since the last `progress`: of what it could have done (its concurrency, its thread), how much it did, 0 to 1. */
   readonly load: number;
   /** Since the start of the run: from arrival to start, and from start to end with retries. */
-  readonly latencyMs: { readonly queue: LatencyFigures; readonly service: LatencyFigures };
+  readonly latencyMs: { readonly queue: LatencyProgress; readonly service: LatencyProgress };
   /** Of a source that knows: how much of its input is read, 0 to 1. */
   readonly readShare?: number;
 }
@@ -58,7 +66,7 @@ export interface EdgeProgress {
 }
 
 /** One root at a moment. */
-export interface RootProgress {
+export interface RootFigures {
   readonly born: number;
   readonly settled: number;
   readonly inFlight: number;

@@ -51,7 +51,9 @@ export class TaskMeter {
   /** The same, from what the task holds. */
   hold(nowMs: number, { queued, running, waiting, places }: Held): void {
     const state = running > 0 ? 'busy' : queued > 0 || waiting > 0 ? 'blocked' : 'waiting';
-    this.enter(nowMs, state, places === undefined ? 0 : queued > 0 ? 1 : Math.min(1, running / places));
+    // While none runs it is not the places that hold the queue back.
+    const slots = places === undefined || running === 0 ? 0 : queued > 0 ? 1 : Math.min(1, running / places);
+    this.enter(nowMs, state, slots);
   }
 
   /** The task had the event loop for this stretch, and is in the state it was in before again. */
@@ -61,6 +63,12 @@ export class TaskMeter {
     this.busyMs += elapsedMs;
     this.loopMs += elapsedMs;
     this.sinceMs = Math.max(toMs, this.sinceMs ?? toMs);
+  }
+
+  /** The task had the event loop for so long, while it was in another state as well. */
+  looped(elapsedMs: number): void {
+    this.busyMs += elapsedMs;
+    this.loopMs += elapsedMs;
   }
 
   /** Threads worked on its records for so long, together. */

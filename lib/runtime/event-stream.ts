@@ -1,6 +1,7 @@
 /**
- * The events of a run. Promises: late subscribers get `run-started`, which says what run it is, and the last 999 events;
- * nothing is kept after that, however slow anybody is, because subscribers are called and not queued for.
+ * The events of a run. Promises: `run-started`, which says what run it is, comes first, whoever had something to tell
+ * before; late subscribers get it and the last 999 events; nothing else is kept, however slow anybody is, because
+ * subscribers are called and not queued for.
  */
 import { Observable, ReplaySubject } from 'rxjs';
 import type { RunEvent } from '../core/events.js';
@@ -11,6 +12,8 @@ export class EventStream extends Observable<RunEvent> {
   private readonly recent = new ReplaySubject<RunEvent>(REPLAYED_EVENTS);
   private first: RunEvent | undefined;
   private count = 0;
+  /** Told before the run has started; undefined from then on. */
+  private early: RunEvent[] | undefined = [];
 
   constructor() {
     super((subscriber) => {
@@ -25,9 +28,19 @@ export class EventStream extends Observable<RunEvent> {
   }
 
   emit(event: RunEvent): void {
-    this.count++;
-    if (event.type === 'run-started') this.first = event;
-    this.recent.next(event);
+    if (this.early !== undefined && event.type !== 'run-started' && event.type !== 'run-ended') {
+      this.early.push(event);
+      return;
+    }
+    const early = this.early ?? [];
+    this.early = undefined;
+    // A run that is cancelled before it starts only ends.
+    const events = event.type === 'run-started' ? [event, ...early] : [...early, event];
+    for (const one of events) {
+      this.first ??= one;
+      this.count++;
+      this.recent.next(one);
+    }
   }
 
   complete(): void {

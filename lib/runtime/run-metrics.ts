@@ -5,7 +5,7 @@
 import { countsOf } from '../core/account.js';
 import { chooseBottleneck, type TaskUse } from '../core/bottleneck.js';
 import type { MeasureEvent } from '../core/events.js';
-import type { Bottleneck, EdgeProgress, RootProgress, SlowRecord, TaskProgress, TimeShares } from '../core/metrics.js';
+import type { Bottleneck, EdgeProgress, RootFigures, SlowRecord, TaskProgress, TimeShares } from '../core/metrics.js';
 import type { MeterSums } from '../core/task-meter.js';
 import type { RunServices } from './services.js';
 import type { RunScope } from './scope.js';
@@ -66,7 +66,7 @@ export class RunMetrics {
     return {
       type: 'progress',
       at: clock.now(),
-      elapsedMs,
+      elapsedMs: round(elapsedMs),
       tasks,
       edges: this.edges(),
       roots: this.roots(),
@@ -119,7 +119,7 @@ export class RunMetrics {
     );
   }
 
-  private roots(): Record<string, RootProgress> {
+  private roots(): Record<string, RootFigures> {
     return Object.fromEntries(
       [...this.wiring.roots].map(([name, { born, settled, inFlight, window, watermark }]) => [
         name,
@@ -147,7 +147,7 @@ function taskProgress(
     perSecond,
     shares,
     load,
-    latencyMs: { queue: scope.queueing.figures(), service: scope.latency.figures() },
+    latencyMs: { queue: scope.queueing.progress(), service: scope.latency.progress() },
     ...(readShare === undefined ? {} : { readShare: round(readShare) }),
   };
 }

@@ -21,6 +21,8 @@ import { Turn } from '../core/turn.js';
 import { GuardedObservable } from '../stream/guarded-observable.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
 import { Checkpointer, type CheckpointSchedule } from './checkpointer.js';
+import { ResourceWatch } from '../telemetry/resources.js';
+import { systemClock } from './clock.js';
 import { closeAll } from './closing.js';
 import { assertSameInputs } from './definition.js';
 import type { ResumePlan } from './resume-plan.js';
@@ -91,6 +93,8 @@ export class Run<Outputs = Record<string, unknown>> {
   private readonly checkpointer: Checkpointer | undefined;
   private readonly past: RunPast | undefined;
   private readonly events = new EventStream();
+  /** Undefined in virtual time, where the seconds of the process are not those of the run. */
+  private readonly resources: ResourceWatch | undefined;
   private readonly abort = new AbortController();
   private readonly pendingWork = new Set<Promise<void>>();
   private opening: Promise<unknown> = Promise.resolve();
@@ -98,6 +102,7 @@ export class Run<Outputs = Record<string, unknown>> {
   private outcome: RunOutcome | undefined;
   private failure: unknown;
   private isDraining = false;
+  private hasStarted = false;
   /** Set once the run is ending: work that fails then still decides how it ended. */
   private failLate: ((error: unknown) => void) | undefined;
   private settle!: { resolve: (summary: RunSummary) => void; reject: (error: unknown) => void };
@@ -107,8 +112,11 @@ export class Run<Outputs = Record<string, unknown>> {
     this.id = parts.runId;
     this.startedAt = parts.clock.now();
     const { progress } = parts;
+    if (parts.clock === systemClock) this.resources = new ResourceWatch();
     const turn = new Turn(parts.clock);
-    this.executor = new RunExecutor(parts.threads, parts.threadLimits, turn);
+    this.executor = new RunExecutor(parts.threads, parts.threadLimits, turn, (type, thread) => {
+      this.emit({ type, at: parts.clock.now(), thread });
+    });
     const services = this.services(turn);
     this.past = progress?.from === undefined ? undefined : new RunPast(progress.plan, progress.from);
     const { window, hops } = parts;
@@ -236,6 +244,8 @@ export class Run<Outputs = Record<string, unknown>> {
     if (this.outcome !== undefined) return;
     const { clock } = this.parts;
     this.emit(this.introduction());
+    this.hasStarted = true;
+    if (this.events.isObserved) this.resources?.watch();
     if (this.parts.signal?.aborted === true) {
       this.cancel();
       return;
@@ -274,6 +284,9 @@ export class Run<Outputs = Record<string, unknown>> {
   private async finish(wanted: RunOutcome): Promise<void> {
     this.watchdog.stop();
     const stopped = this.checkpointer?.stop();
+    // The last stretch, which may be all there was.
+    if (this.hasStarted) this.measure();
+    this.resources?.rest();
     let outcome = wanted;
     const fail = (error: unknown): void => {
       if (outcome !== 'failed') this.failure = error;
@@ -374,6 +387,7 @@ export class Run<Outputs = Record<string, unknown>> {
       outcome,
       startedAt: this.startedAt,
       endedAt: clock.now(),
+      ...(this.resources === undefined ? {} : { resources: this.resources.peaks() }),
       ...(threads.size > 0 ? { threads } : {}),
     };
     if (outcome !== 'failed') return summarizeRun(this.wiring, this.metrics, head);
@@ -430,10 +444,20 @@ export class Run<Outputs = Record<string, unknown>> {
     };
   }
 
+  /** Tells where everything stands. The process is looked at only while somebody listens. */
   private measure(): void {
+    const { events, resources } = this;
     this.emit(this.metrics.progress());
+    const at = this.parts.clock.now();
     const records = this.metrics.slowNews();
-    if (records.length > 0) this.emit({ type: 'slow-records', at: this.parts.clock.now(), records });
+    if (records.length > 0) this.emit({ type: 'slow-records', at, records });
+    if (resources === undefined) return;
+    if (!events.isObserved) resources.rest();
+    else {
+      resources.watch();
+      const pool = this.executor.stats();
+      this.emit({ type: 'resources', at, process: resources.look(), ...(pool.size > 0 ? { pool } : {}) });
+    }
   }
 
   private emit(event: RunEvent): void {

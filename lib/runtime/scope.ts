@@ -129,7 +129,7 @@ export class RunScope implements TaskScope {
     this.latency.record(elapsedMs);
     if (lineage === undefined || elapsedMs <= this.slowest.floorMs) return;
     const { name: root } = this.root;
-    this.slowest.add({ task: this.task, root, lineage, ms: elapsedMs, at: this.clock.now() });
+    this.slowest.add({ task: this.task, root, lineage, ms: Math.round(elapsedMs * 1000) / 1000, at: this.clock.now() });
   }
 
   sampleQueueing(elapsedMs: number): void {

@@ -33,6 +33,8 @@ describe('a run', () => {
       'task-started',
       'task-ended',
       'task-ended',
+      'progress',
+      'resources',
       'run-ended',
     ]);
   });
