@@ -52,6 +52,7 @@ class Pump<Out> {
 
   constructor(reader: Reader<Out | Skip | Rejected>, scope: TaskScope, subscriber: Subscriber<Batch<Out>>) {
     this.reader = reader;
+    scope.account.watchReading(() => reader.share?.());
     this.scope = scope;
     this.subscriber = subscriber;
   }

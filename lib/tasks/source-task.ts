@@ -187,6 +187,7 @@ function skipping<T>(reader: Reader<T>, count: number): Reader<T> {
       return reader.read(max);
     },
     close: () => reader.close(),
+    share: () => reader.share?.(),
   };
 }
 
@@ -208,6 +209,10 @@ class LateReader<T> implements Reader<T> {
       this.opened = ready;
       return this.isClosed ? null : ready.read(max);
     });
+  }
+
+  share(): number | undefined {
+    return this.opened === undefined || isPromiseLike(this.opened) ? undefined : this.opened.share?.();
   }
 
   async close(): Promise<void> {

@@ -46,6 +46,8 @@ describe('the measures of a run', () => {
     expect(summary.slowest[0]).toMatchObject({ task: 'Slow', root: 'S', ms: 1000 });
     const last = progressOf(events).at(-1);
     expect(last?.tasks['Slow']).toMatchObject({ in: 4, out: 4, inFlight: 0, batches: 4 });
+    expect(last?.tasks['S']?.readShare).toBe(1);
+    expect(last?.tasks['Slow']?.readShare).toBeUndefined();
     expect(last?.tasks['Slow']?.perSecond.average).toBeCloseTo(4 / 4.25, 2);
   });
 

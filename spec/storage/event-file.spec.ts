@@ -78,6 +78,27 @@ describe('the event file', () => {
     expect(types[types.indexOf('dropped') + 1]).toBe('notice');
   });
 
+  it('goes on behind an earlier life of the run, without a line that a crash cut off', async () => {
+    const first = `${JSON.stringify(notice('x'.repeat(100_000)))}\n${JSON.stringify(notice('kept'))}\n`;
+    for (const [before, kept] of [
+      ['', 0],
+      [first, 2],
+      [`${first}{"type":"noti`, 2],
+      [`${first}${'y'.repeat(200_000)}`, 2],
+      ['cut off at once', 0],
+    ] as const) {
+      await writeFile(path, before);
+      const events$ = new Subject<RunEvent>();
+      const recording = eventFile(events$, path, { append: true });
+      events$.next(notice('new life'));
+      events$.complete();
+      await recording;
+      const events = await readAll();
+      expect(events.length).toBe(kept + 1);
+      expect(events.at(-1)).toEqual(notice('new life'));
+    }
+  });
+
   it('that cannot be written changes nothing about the run, and says which file', async () => {
     const tasks = [
       task('S', [], sourceTask([1])),
