@@ -36,7 +36,7 @@ module.exports = {
     room('core', core, []),
     room('stream', stream, [core]),
     room('tasks', tasks, [core, stream]),
-    room('runtime', runtime, [core, stream, tasks, workers]),
+    room('runtime', runtime, [core, stream, tasks, workers, telemetry]),
     room('workers', workers, [core, stream]),
     room('connectors', connectors, [core, stream, tasks, workers, storage]),
     room('storage', storage, [core]),

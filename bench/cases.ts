@@ -18,6 +18,7 @@ import { offerVsRxjs400k } from './cases/offer-vs-rxjs-400k.js';
 import { offerWsRss } from './cases/offer-ws-rss.js';
 import { offerWsVsHttp } from './cases/offer-ws-vs-http.js';
 import { syncChainVsRxjs } from './cases/sync-chain-vs-rxjs.js';
+import { telemetryCost } from './cases/telemetry-cost.js';
 import { wsBatchVsBare } from './cases/ws-batch-vs-bare.js';
 import { wsVsBare } from './cases/ws-vs-bare.js';
 
@@ -29,6 +30,7 @@ export const CASES: readonly BenchCase[] = [
   offerScaleRate,
   offerScaleRss,
   syncChainVsRxjs,
+  telemetryCost,
   cliFirstRecord,
   bridgeVsPostmessage,
   bridgeVsPiscina,

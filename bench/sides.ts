@@ -12,6 +12,7 @@ interface SideModule {
 
 export const SIDES = {
   'millrace-offer': () => import('./peers/millrace-offer.js'),
+  'millrace-offer-observed': () => import('./peers/millrace-offer-observed.js'),
   'rxjs-offer': () => import('./peers/rxjs-offer.js'),
   'effect-offer': () => import('./peers/effect-offer.js'),
   'loops-offer': () => import('./peers/loops-offer.js'),

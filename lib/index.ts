@@ -3,7 +3,7 @@ export { defineWorkflow, Workflow } from './runtime/workflow.js';
 export type { BuildContext, ListedDefinition, RunOptions, WorkflowDefinition } from './runtime/workflow.js';
 export { RunFailedError, type Run } from './runtime/run.js';
 export { combine, stream, type RecordStream } from './runtime/record-stream.js';
-export type { RunSummary, TaskSummary } from './runtime/summary.js';
+export type { ResourcePeaks, RunSummary, TaskSummary } from './core/run-summary.js';
 
 export { Task } from './tasks/task.js';
 export type { ConcurrentOptions, FailurePolicy, FoundRecord, TaskOptions } from './tasks/task.js';
@@ -39,7 +39,28 @@ export type { ThreadCount } from './runtime/run-executor.js';
 export { skip, type Skip } from './core/record.js';
 export { ERROR_CODES, MillraceError, type ErrorCode } from './core/errors.js';
 export type { TaskCounts } from './core/account.js';
-export type { RunEvent, Stall } from './core/events.js';
+export type {
+  CheckpointEvent,
+  GraphTask,
+  LifeEvent,
+  MeasureEvent,
+  RunEvent,
+  Stall,
+  TaskEvent,
+  ThreadEvent,
+  TroubleEvent,
+} from './core/events.js';
+export type {
+  Bottleneck,
+  EdgeProgress,
+  LatencyFigures,
+  LatencyProgress,
+  ResourceFigures,
+  RootFigures,
+  SlowRecord,
+  TaskProgress,
+  TimeShares,
+} from './core/metrics.js';
 export type {
   Clock,
   DeadLetter,
@@ -78,8 +99,11 @@ export { retryPolicy, type RetryOptions, type RetryPolicy } from './stream/retry
 export { sharedLimiter, type SharedLimiter, type SharedLimiterOptions } from './stream/shared-limiter.js';
 export { UpstreamError, type Blame } from './core/upstream-error.js';
 export type { CallCounts, CallEvent, CircuitState } from './core/call-event.js';
-export { writePerformanceSummary, type SummarizedRun, type SummarizedTask } from './telemetry/performance-summary.js';
 export { checkpointFile, type CheckpointFileOptions } from './storage/checkpoint-file.js';
 export type { Checkpoint, CheckpointStore, Json, RootProgress, RunDefinition } from './core/checkpoint.js';
 export type { CheckpointSchedule } from './runtime/checkpointer.js';
+export { writePerformanceSummary } from './telemetry/performance-summary.js';
+export { serveMetrics, type MetricsServer } from './telemetry/metrics-server.js';
+export { eventFile, type EventFileOptions, type Recording } from './storage/event-file.js';
+export { readEvents } from './storage/read-events.js';
 export { deadLetterFile, type DeadLetterFileOptions } from './storage/dead-letter-file.js';

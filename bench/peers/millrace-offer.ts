@@ -1,5 +1,6 @@
 /** Our side of the offer graph: the seven tasks of OfferWorkFlow with the upstreams in process, all options default. */
-import { asyncTask, defineWorkflow, sinkTask, sourceTask, syncTask } from 'millrace';
+import { asyncTask, defineWorkflow, sinkTask, sourceTask, syncTask, type RunEvent } from 'millrace';
+import type { Observable } from 'rxjs';
 import type { SideRun } from '../sides.js';
 import {
   chooseOffer,
@@ -12,7 +13,12 @@ import {
   transform,
 } from '../offer-graph.js';
 
-export const run: SideRun = async (records) => {
+/** Somebody who watches the run from its first turn; what comes back is waited for. */
+export type Watcher = (events$: Observable<RunEvent>) => Promise<unknown>;
+
+export const run: SideRun = (records) => runWatched(records, () => Promise.resolve());
+
+export async function runWatched(records: number, watch: Watcher): Promise<number> {
   const tally = new Tally();
   const concurrency = CONCURRENCY;
   const workflow = defineWorkflow({
@@ -37,6 +43,9 @@ export const run: SideRun = async (records) => {
           }),
         ),
   });
-  await workflow.run().finished;
+  const run = workflow.run();
+  const watched = watch(run.events$);
+  await run.finished;
+  await watched;
   return tally.checksum;
-};
+}

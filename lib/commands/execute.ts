@@ -4,11 +4,12 @@ import type { CommandContext, Loaded } from './command.js';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import type { Report } from './report.js';
+import { watchersFor, type RunWatchers } from './run-watchers.js';
 import { stopOnSignals } from './stop-on-signals.js';
 import { codeOf } from '../core/errors.js';
 import { inspect } from 'node:util';
 import { writeFile } from 'node:fs/promises';
-import type { RunSummary } from '../runtime/summary.js';
+import type { RunSummary } from '../core/run-summary.js';
 import type { RunOptions } from '../runtime/workflow.js';
 import type { RunFolder } from '../storage/run-folder.js';
 
@@ -23,8 +24,28 @@ export async function execute(
   report: Report,
   context: CommandContext,
 ): Promise<ExitCode> {
+  const watchers = await watchersFor(args, folder);
+  try {
+    return await follow({ workflow, config, options, folder }, { args, report, context, watchers });
+  } finally {
+    await watchers.end();
+  }
+}
+
+interface Surroundings {
+  readonly args: Arguments;
+  readonly report: Report;
+  readonly context: CommandContext;
+  readonly watchers: RunWatchers;
+}
+
+async function follow(
+  { workflow, config, options, folder }: Execution,
+  { args, report, context, watchers }: Surroundings,
+): Promise<ExitCode> {
   const run = workflow.run(config, { ...options, signal: context.outputClosed });
   // In the turn the run was made: no event may be missed, and no signal may find nobody who listens.
+  watchers.start(run);
   report.start(run, workflow.name);
   const release = stopOnSignals(run, report);
   try {

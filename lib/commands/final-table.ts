@@ -2,7 +2,7 @@
  * What a run was, as the last thing it says: a table with a line a task, and a sentence. Promise: no line is wider than
  * the columns; every record that did not come out is accounted for, with its reason where it was skipped.
  */
-import type { RunSummary, TaskSummary } from '../runtime/summary.js';
+import type { RunSummary, TaskSummary } from '../core/run-summary.js';
 import { counted, cut, duration, grouped, oneLine, printable } from './printable.js';
 import { rate } from './progress-frame.js';
 import { renderTable, type Column } from './table.js';

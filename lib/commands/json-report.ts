@@ -3,8 +3,7 @@
  * line is JSON by itself; what tasks print goes to standard error meanwhile.
  */
 import type { Subscription } from 'rxjs';
-import { describeValue } from '../core/errors.js';
-import type { RunEvent } from '../core/events.js';
+import { eventLine } from '../core/json-line.js';
 import type { Report } from './report.js';
 import { takeOverWrites, type Writable } from './take-over-writes.js';
 
@@ -17,7 +16,7 @@ export function jsonReport(stdout: Writable, stderr: Writable): Report {
   return {
     start: (run) => {
       subscription = run.events$.subscribe((event) => {
-        out.write(`${jsonOf(event)}\n`);
+        out.write(eventLine(event));
       });
     },
     stopping: (_how, message) => {
@@ -31,21 +30,4 @@ export function jsonReport(stdout: Writable, stderr: Writable): Report {
       out.release();
     },
   };
-}
-
-/** Events are plain data but for the record of a dead letter, which may be anything. */
-function jsonOf(event: RunEvent): string {
-  try {
-    return JSON.stringify(event, replacer);
-  } catch {
-    if (event.type !== 'dead-letter') throw new TypeError(`An event of type ${event.type} is no plain data`);
-    const record = describeValue(event.letter.record, 2000);
-    return JSON.stringify({ ...event, letter: { ...event.letter, record } }, replacer);
-  }
-}
-
-function replacer(_key: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
-  return value;
 }

@@ -4,9 +4,13 @@ import { MillraceError } from '../core/errors.js';
 import type { Arguments } from './arguments.js';
 import { quietReport, type Report } from './report.js';
 
+const value = { type: 'string', requiresArg: true } as const;
+
 export const reportOptions = {
   quiet: { type: 'boolean', describe: 'Print nothing but errors' },
   json: { type: 'boolean', describe: 'Print events as NDJSON on standard output, the summary as the last line' },
+  events: { ...value, describe: 'Where to record the events, as NDJSON (default: in the folder of the run)' },
+  'metrics-port': { ...value, describe: 'Serve metrics for Prometheus on this port of 127.0.0.1; 0 takes a free one' },
 } satisfies Record<string, Options>;
 
 export async function reportFor(args: Arguments): Promise<Report> {

@@ -7,7 +7,7 @@
  */
 import type { RunEvent } from '../core/events.js';
 import type { Run } from '../runtime/run.js';
-import type { RunSummary } from '../runtime/summary.js';
+import type { RunSummary } from '../core/run-summary.js';
 import { oneLine } from './printable.js';
 
 /** What a report uses of a run. */

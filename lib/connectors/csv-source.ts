@@ -4,6 +4,7 @@
  * Promises: memory does not depend on the size of the file; a row that cannot be read or does not fit the schema ends
  * alone, by the failure policy; a file that cannot be read as declared fails the run with one sentence.
  */
+import { stat } from 'node:fs/promises';
 import { MillraceError, describeThrown } from '../core/errors.js';
 import { stat } from 'node:fs/promises';
 import type { Json } from '../core/checkpoint.js';
@@ -132,7 +133,8 @@ class CsvSource<Out> extends SourceTask<Out> {
           }),
     });
     this.rows = reader;
-    return new RecordReader(reader, this.csv);
+    const { size } = await stat(this.csv.path);
+    return new RecordReader(reader, this.csv, size);
   }
 
   private get isDivided(): boolean {
@@ -180,14 +182,27 @@ function checkDivisible<Out>({ partitions, path, encoding, schema }: CsvSourceOp
 class RecordReader<Out> implements Reader<Out | Skip | Rejected> {
   private readonly rows: CsvReader;
   private readonly options: CsvSourceOptions<Out>;
+  private readonly size: number;
+  private isOver = false;
 
-  constructor(rows: CsvReader, options: CsvSourceOptions<Out>) {
+  /** @param size of the file, in bytes. */
+  constructor(rows: CsvReader, options: CsvSourceOptions<Out>, size: number) {
     this.rows = rows;
     this.options = options;
+    this.size = size;
+  }
+
+  share(): number | undefined {
+    const { bytesBefore } = this.rows;
+    if (this.isOver) return 1;
+    if (bytesBefore === undefined || this.size === 0) return undefined;
+    // A file that grows while it is read is never read more than whole.
+    return Math.min(1, bytesBefore / this.size);
   }
 
   async read(max: number): Promise<readonly (Out | Skip | Rejected)[] | null> {
     const items = await this.rows.read(max);
+    if (items === null) this.isOver = true;
     return items === null ? null : items.map((item) => recordOf(item, this.options));
   }
 

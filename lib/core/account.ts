@@ -4,20 +4,11 @@
  * (queued, running, waiting to leave in order), not a number derived from the other four.
  */
 import { MillraceError } from './errors.js';
+import { TaskMeter, type Held } from './task-meter.js';
 
 /** How many different skip reasons are counted by name; the rest share one line. */
 const MAX_REASONS = 64;
 const OTHER_REASONS = 'other reasons';
-
-/** What a task holds at this moment. */
-export interface Held {
-  /** Taken in, not started. */
-  readonly queued: number;
-  /** Started, not finished. */
-  readonly running: number;
-  /** Finished, waiting to leave (for order, or for a joining partner). */
-  readonly waiting: number;
-}
 
 const NOTHING_HELD: Held = { queued: 0, running: 0, waiting: 0 };
 
@@ -40,12 +31,16 @@ export class TaskAccount {
   failed = 0;
   /** Attempts beyond the first. */
   retried = 0;
+  /** Batches emitted. */
+  batches = 0;
+  readonly meter = new TaskMeter();
   /** Monotonic milliseconds of the first and the last thing that happened here; undefined before that. */
   firstAtMs: number | undefined;
   lastAtMs: number | undefined;
   private readonly reasons = new Map<string, number>();
   private look: () => Held = () => NOTHING_HELD;
   private oneToOne = true;
+  private readAt: () => number | undefined = () => undefined;
 
   constructor(task: string) {
     this.task = task;
@@ -69,6 +64,15 @@ export class TaskAccount {
     this.look = look;
   }
 
+  /** A source that knows tells how much of its input is read, 0 to 1. */
+  watchReading(readShare: () => number | undefined): void {
+    this.readAt = readShare;
+  }
+
+  readShare(): number | undefined {
+    return this.readAt();
+  }
+
   /** A boundary: outputs are not one-to-one with inputs, so what was taken in counts as ended when it is let go of. */
   countsOutputsApart(): void {
     this.oneToOne = false;
@@ -87,6 +91,19 @@ export class TaskAccount {
   touch(nowMs: number): void {
     this.firstAtMs ??= nowMs;
     this.lastAtMs = nowMs;
+    this.mark(nowMs);
+  }
+
+  /** The task had the event loop for this stretch, in monotonic milliseconds. */
+  worked(fromMs: number, toMs: number): void {
+    this.firstAtMs ??= fromMs;
+    this.meter.worked(fromMs, toMs);
+    this.touch(toMs);
+  }
+
+  /** What the task holds may have changed: the meter goes on with what it holds now. */
+  mark(nowMs: number): void {
+    this.meter.hold(nowMs, this.look());
   }
 
   assertConservation(): void {

@@ -157,6 +157,8 @@ export interface ThreadStats {
   readonly state: 'starting' | 'idle' | 'busy';
   /** Of the time since it started, how much it worked on records, 0 to 1. */
   readonly busyShare: number;
+  /** The same in milliseconds, so that two looks give the share between them. */
+  readonly busyMs: number;
   /** Of its event loop, 0 to 1, as Node measures it. */
   readonly eventLoopUtilization: number;
   /** Records handed over and not answered. */

@@ -2,10 +2,16 @@
  * A mergeable histogram of durations with about 3 % relative error, after HdrHistogram (G. Tene): 32 linear buckets an
  * octave of microseconds. Promise: fixed memory (about 8 KiB), a few nanoseconds a sample, and exact count and maximum.
  */
+import type { LatencyFigures, LatencyProgress } from './metrics.js';
 
 const SUB_BITS = 5;
 const SUB_BUCKETS = 1 << SUB_BITS;
 const MAX_US = 2 ** 31 - 1;
+
+/** The bounds of the fixed buckets that are told, in milliseconds. */
+export const LATENCY_BOUNDS_MS = [
+  0.001, 0.01, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000,
+] as const;
 
 export class Histogram {
   private readonly counts = new Float64Array((32 - SUB_BITS) * SUB_BUCKETS);
@@ -40,16 +46,48 @@ export class Histogram {
     this.max = Math.max(this.max, other.max);
   }
 
+  /** Everything that is told while it fills. A sample counts below a bound that lies in its bucket. */
+  progress(): LatencyProgress {
+    const buckets: number[] = [];
+    let seen = 0;
+    let index = 0;
+    for (const bound of LATENCY_BOUNDS_MS) {
+      const last = indexOf(bound * 1000);
+      for (; index <= last; index++) seen += this.counts[index] ?? 0;
+      buckets.push(seen);
+    }
+    return { ...this.figures(), count: this.total, sumMs: toUs(this.sum), buckets };
+  }
+
+  /** The quantiles that are shown, in one pass. */
+  figures(): LatencyFigures {
+    const [p50 = 0, p95 = 0, p99 = 0] = this.quantilesMs([0.5, 0.95, 0.99]);
+    return { p50: toUs(p50), p95: toUs(p95), p99: toUs(p99), max: toUs(this.max) };
+  }
+
   /** The duration in milliseconds that this share (0 to 1) of the samples does not exceed; 0 without samples. */
   quantileMs(share: number): number {
-    const wanted = Math.max(1, Math.ceil(share * this.total));
-    let seen = 0;
-    for (let i = 0; i < this.counts.length; i++) {
-      seen += this.counts[i] ?? 0;
-      if (this.total > 0 && seen >= wanted) return Math.min(this.max, upperBoundUs(i) / 1000);
-    }
-    return 0;
+    return this.quantilesMs([share])[0] ?? 0;
   }
+
+  /** The same for several shares, ascending, in one pass. */
+  private quantilesMs(shares: readonly number[]): number[] {
+    if (this.total === 0) return shares.map(() => 0);
+    const found: number[] = [];
+    let seen = 0;
+    for (let i = 0; i < this.counts.length && found.length < shares.length; i++) {
+      seen += this.counts[i] ?? 0;
+      while (found.length < shares.length && seen >= Math.max(1, Math.ceil((shares[found.length] ?? 1) * this.total))) {
+        found.push(Math.min(this.max, upperBoundUs(i) / 1000));
+      }
+    }
+    return found;
+  }
+}
+
+/** To a whole number of microseconds: more digits are noise. */
+function toUs(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }
 
 function indexOf(us: number): number {

@@ -167,8 +167,15 @@ export interface TaskScope extends TaskContext {
   skip(reason: string): Gone;
   /** Tells whoever watches the run about the upstream this task calls. */
   tell(news: CallNews): void;
-  /** Adds one sample of how long a record took, in milliseconds. */
-  sampleLatency(elapsedMs: number): void;
+  /**
+   * Adds one sample of how long a record took, in milliseconds; `lineage` where it is the time of that record and not a
+   * mean over several.
+   */
+  sampleLatency(elapsedMs: number, lineage?: Lineage): void;
+  /** Adds one sample of how long a record waited from its arrival to its start, in milliseconds. */
+  sampleQueueing(elapsedMs: number): void;
+  /** How to tell how many records of an input wait for their partners. */
+  watchEdges(waitingAt: (input: number) => number): void;
   /** Holds roots back while it is true, e.g. because dead letters cannot be written as fast as they come. */
   readonly isHeldBack: boolean;
   /** Calls back when roots may go on after having been held back. */

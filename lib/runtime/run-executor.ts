@@ -3,6 +3,7 @@
  * threads never loads the code for them; the counts of the threads are kept after they ended.
  */
 import { MillraceError, describeValue } from '../core/errors.js';
+import type { ThreadNews } from '../core/events.js';
 import type { Executor, ExecutorStats, ThreadLimits } from '../core/executor.js';
 import { InlineExecutor, type Slices } from '../core/inline-executor.js';
 
@@ -12,13 +13,20 @@ export type ThreadCount = number | 'auto';
 export class RunExecutor {
   private readonly threads: ThreadCount;
   private readonly limits: ThreadLimits;
+  private readonly onNews: (news: ThreadNews, slot: number) => void;
   private executor: Executor;
   private last: ExecutorStats | undefined;
 
-  constructor(threads: ThreadCount, limits: ThreadLimits, slices: Slices) {
+  constructor(
+    threads: ThreadCount,
+    limits: ThreadLimits,
+    slices: Slices,
+    onNews: (news: ThreadNews, slot: number) => void,
+  ) {
     checkThreads(threads);
     this.threads = threads;
     this.limits = limits;
+    this.onNews = onNews;
     this.executor = new InlineExecutor(slices);
   }
 
@@ -36,7 +44,7 @@ export class RunExecutor {
     const { ThreadExecutor } = await import('../workers/thread-executor.js');
     // The run may have been cancelled meanwhile.
     if (this.last !== undefined) return;
-    this.executor = new ThreadExecutor({ threads: this.threads, limits: this.limits });
+    this.executor = new ThreadExecutor({ threads: this.threads, limits: this.limits, onNews: this.onNews });
   }
 
   async close(): Promise<void> {

@@ -4,39 +4,45 @@
  * Promises: it starts in the turn after it was made, so whoever subscribes at once misses nothing; it ends exactly once;
  * after `finished` has settled, no timer, subscription, file, socket or thread of it is left.
  */
-import { ReplaySubject, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { countsOf, type TaskCounts } from '../core/account.js';
 import type { Checkpoint, CheckpointStore, Json, RunDefinition } from '../core/checkpoint.js';
 import { MillraceError, codeOf, describeThrown } from '../core/errors.js';
-import type { RunEvent } from '../core/events.js';
+import { EVENT_VERSION, type RunEvent } from '../core/events.js';
 import type { ExecutorStats, ThreadLimits } from '../core/executor.js';
 import type { GraphPlan } from '../core/graph.js';
+import { maskSecrets } from '../core/mask-secrets.js';
 import { suggest } from '../core/nearest.js';
 import type { Awaitable, Clock, DeadLetterStore, RunOutcome } from '../core/ports.js';
 import { seededRandom } from '../core/random.js';
 import { GONE } from '../core/record.js';
+import type { RunSummary } from '../core/run-summary.js';
 import { Turn } from '../core/turn.js';
 import { GuardedObservable } from '../stream/guarded-observable.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
 import { Checkpointer, type CheckpointSchedule } from './checkpointer.js';
+import { ResourceWatch } from '../telemetry/resources.js';
+import { systemClock } from './clock.js';
 import { closeAll } from './closing.js';
 import { assertSameInputs } from './definition.js';
 import type { ResumePlan } from './resume-plan.js';
 import { RunPast } from './run-past.js';
+import { EventStream } from './event-stream.js';
 import { RunExecutor, type ThreadCount } from './run-executor.js';
+import { graphOfRun } from './run-graph.js';
+import { RunMetrics } from './run-metrics.js';
 import type { RunServices } from './services.js';
-import { summarizeRun, type RunSummary } from './summary.js';
+import { summarizeRun } from './summary.js';
 import { Watchdog } from './watchdog.js';
 import { Wiring } from './wiring.js';
-
-/** How many events a late subscriber still gets. */
-const REPLAYED_EVENTS = 1000;
 
 /** Everything a run is made of, resolved. */
 export interface RunParts {
   readonly runId: string;
   readonly workflow: string;
   readonly description: string;
+  /** As the schema gave it back; events show it with secrets masked. */
+  readonly config: unknown;
   readonly plan: GraphPlan;
   readonly declarations: readonly TaskDeclaration[];
   readonly window: number;
@@ -71,7 +77,7 @@ export interface KeptProgress {
 
 export class Run<Outputs = Record<string, unknown>> {
   readonly id: string;
-  /** What happens, as it happens; late subscribers get the last 1,000 events. Completes at the end of the run. */
+  /** What happens, as it happens; late subscribers get `run-started` and the last 999 events. Completes at the end of the run. */
   readonly events$: Observable<RunEvent>;
   /**
    * Resolves with the summary when everything is over and released, also when the run was cancelled or drained.
@@ -82,10 +88,13 @@ export class Run<Outputs = Record<string, unknown>> {
   private readonly parts: RunParts;
   private readonly executor: RunExecutor;
   private readonly wiring: Wiring;
+  private readonly metrics: RunMetrics;
   private readonly watchdog: Watchdog;
   private readonly checkpointer: Checkpointer | undefined;
   private readonly past: RunPast | undefined;
-  private readonly events = new ReplaySubject<RunEvent>(REPLAYED_EVENTS);
+  private readonly events = new EventStream();
+  /** Undefined in virtual time, where the seconds of the process are not those of the run. */
+  private readonly resources: ResourceWatch | undefined;
   private readonly abort = new AbortController();
   private readonly pendingWork = new Set<Promise<void>>();
   private opening: Promise<unknown> = Promise.resolve();
@@ -93,6 +102,7 @@ export class Run<Outputs = Record<string, unknown>> {
   private outcome: RunOutcome | undefined;
   private failure: unknown;
   private isDraining = false;
+  private hasStarted = false;
   /** Set once the run is ending: work that fails then still decides how it ended. */
   private failLate: ((error: unknown) => void) | undefined;
   private settle!: { resolve: (summary: RunSummary) => void; reject: (error: unknown) => void };
@@ -102,8 +112,11 @@ export class Run<Outputs = Record<string, unknown>> {
     this.id = parts.runId;
     this.startedAt = parts.clock.now();
     const { progress } = parts;
+    if (parts.clock === systemClock) this.resources = new ResourceWatch();
     const turn = new Turn(parts.clock);
-    this.executor = new RunExecutor(parts.threads, parts.threadLimits, turn);
+    this.executor = new RunExecutor(parts.threads, parts.threadLimits, turn, (type, thread) => {
+      this.emit({ type, at: parts.clock.now(), thread });
+    });
     const services = this.services(turn);
     this.past = progress?.from === undefined ? undefined : new RunPast(progress.plan, progress.from);
     const { window, hops } = parts;
@@ -114,7 +127,10 @@ export class Run<Outputs = Record<string, unknown>> {
       past: this.past,
     });
     if (progress !== undefined) this.checkpointer = this.checkpointerOf(progress);
-    this.watchdog = new Watchdog(this.wiring, services);
+    this.metrics = new RunMetrics(this.wiring, services);
+    this.watchdog = new Watchdog(this.wiring, services, () => {
+      this.measure();
+    });
     this.events$ = this.guarded(this.events);
     this.finished = new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
@@ -226,8 +242,10 @@ export class Run<Outputs = Record<string, unknown>> {
 
   private async start(): Promise<void> {
     if (this.outcome !== undefined) return;
-    const { clock, workflow } = this.parts;
-    this.emit({ type: 'run-started', at: clock.now(), runId: this.id, workflow });
+    const { clock } = this.parts;
+    this.emit(this.introduction());
+    this.hasStarted = true;
+    if (this.events.isObserved) this.resources?.watch();
     if (this.parts.signal?.aborted === true) {
       this.cancel();
       return;
@@ -266,6 +284,9 @@ export class Run<Outputs = Record<string, unknown>> {
   private async finish(wanted: RunOutcome): Promise<void> {
     this.watchdog.stop();
     const stopped = this.checkpointer?.stop();
+    // The last stretch, which may be all there was.
+    if (this.hasStarted) this.measure();
+    this.resources?.rest();
     let outcome = wanted;
     const fail = (error: unknown): void => {
       if (outcome !== 'failed') this.failure = error;
@@ -366,11 +387,12 @@ export class Run<Outputs = Record<string, unknown>> {
       outcome,
       startedAt: this.startedAt,
       endedAt: clock.now(),
+      ...(this.resources === undefined ? {} : { resources: this.resources.peaks() }),
       ...(threads.size > 0 ? { threads } : {}),
     };
-    if (outcome !== 'failed') return summarizeRun(this.wiring, head);
+    if (outcome !== 'failed') return summarizeRun(this.wiring, this.metrics, head);
     const error = { code: codeOf(this.failure), message: describeThrown(this.failure) };
-    return summarizeRun(this.wiring, { ...head, error });
+    return summarizeRun(this.wiring, this.metrics, { ...head, error });
   }
 
   private conclude(outcome: RunOutcome): void {
@@ -382,7 +404,7 @@ export class Run<Outputs = Record<string, unknown>> {
       if (outcome === 'failed') output$.error(this.failure);
       else output$.complete();
     }
-    this.emit({ type: 'run-ended', at: endedAt, runId, outcome, ...(error === undefined ? {} : { error }) });
+    this.emit({ type: 'run-ended', at: endedAt, runId, outcome, ...(error === undefined ? {} : { error }), summary });
     this.events.complete();
     if (outcome === 'failed') this.settle.reject(new RunFailedError(summary, this.failure));
     else this.settle.resolve(summary);
@@ -403,8 +425,43 @@ export class Run<Outputs = Record<string, unknown>> {
     }
   }
 
+  /** What a reader elsewhere needs to know before anything else. */
+  private introduction(): RunEvent {
+    const { workflow, description, plan, declarations, hops, window, threads, seed, clock, config } = this.parts;
+    return {
+      type: 'run-started',
+      version: EVENT_VERSION,
+      at: clock.now(),
+      runId: this.id,
+      workflow,
+      description,
+      graph: graphOfRun(plan, declarations),
+      hops,
+      window,
+      threads,
+      seed,
+      config: maskSecrets(config),
+    };
+  }
+
+  /** Tells where everything stands. The process is looked at only while somebody listens. */
+  private measure(): void {
+    const { events, resources } = this;
+    this.emit(this.metrics.progress());
+    const at = this.parts.clock.now();
+    const records = this.metrics.slowNews();
+    if (records.length > 0) this.emit({ type: 'slow-records', at, records });
+    if (resources === undefined) return;
+    if (!events.isObserved) resources.rest();
+    else {
+      resources.watch();
+      const pool = this.executor.stats();
+      this.emit({ type: 'resources', at, process: resources.look(), ...(pool.size > 0 ? { pool } : {}) });
+    }
+  }
+
   private emit(event: RunEvent): void {
-    this.events.next(event);
+    this.events.emit(event);
   }
 
   private guarded<T>(source$: Observable<T>): Observable<T> {

@@ -11,7 +11,8 @@ import type { Family } from '../core/family.js';
 import { Histogram } from '../core/histogram.js';
 import type { RootLedger } from '../core/ledger.js';
 import type { Clock, Failure, InputEdge, TaskPast, TaskScope, Waiting } from '../core/ports.js';
-import { GONE, Skip, type Gone } from '../core/record.js';
+import { GONE, Skip, type Gone, type Lineage } from '../core/record.js';
+import { SlowRecords } from '../core/slow-records.js';
 import type { Turn } from '../core/turn.js';
 import type { FailurePolicy } from '../tasks/task.js';
 import type { RunPast } from './run-past.js';
@@ -36,10 +37,13 @@ export class RunScope implements TaskScope {
   readonly latency = new Histogram();
   readonly past: TaskPast | undefined;
   private readonly runPast: RunPast | undefined;
+  readonly queueing = new Histogram();
+  readonly slowest = new SlowRecords();
   private readonly onFailure: FailurePolicy<unknown>;
   private readonly services: RunServices;
   private readonly endingListeners: (() => void)[] = [];
   private isEnding = false;
+  private edgeLook: (input: number) => number = () => 0;
   private readonly explainers: (() => Waiting | undefined)[] = [];
 
   constructor(parts: ScopeParts, services: RunServices) {
@@ -121,8 +125,24 @@ export class RunScope implements TaskScope {
     this.services.emit({ ...news, at: this.services.clock.now(), task: this.task });
   }
 
-  sampleLatency(elapsedMs: number): void {
+  sampleLatency(elapsedMs: number, lineage?: Lineage): void {
     this.latency.record(elapsedMs);
+    if (lineage === undefined || elapsedMs <= this.slowest.floorMs) return;
+    const { name: root } = this.root;
+    this.slowest.add({ task: this.task, root, lineage, ms: Math.round(elapsedMs * 1000) / 1000, at: this.clock.now() });
+  }
+
+  sampleQueueing(elapsedMs: number): void {
+    this.queueing.record(elapsedMs);
+  }
+
+  watchEdges(waitingAt: (input: number) => number): void {
+    this.edgeLook = waitingAt;
+  }
+
+  /** How many records of an input wait for their partners. */
+  waitingAt(input: number): number {
+    return this.edgeLook(input);
   }
 
   whenReleased(listener: () => void): void {

@@ -1,46 +1,18 @@
 /** What a run was, in numbers: plain data, the same whether it was read in code or written to a file. */
-import type { ExecutorStats } from '../core/executor.js';
 import type { RunOutcome } from '../core/ports.js';
+import type { RunSummary, TaskSummary } from '../core/run-summary.js';
+import type { RunMetrics, TaskUsage } from './run-metrics.js';
 import type { WiredTask, Wiring } from './wiring.js';
 
-/** Durations in milliseconds, times in milliseconds since 1970. */
-export interface RunSummary {
-  readonly runId: string;
-  readonly workflow: string;
-  readonly description: string;
-  readonly outcome: RunOutcome;
-  readonly error?: { readonly code: string; readonly message: string };
-  readonly startedAt: number;
-  readonly endedAt: number;
-  readonly elapsedMs: number;
-  readonly skipped: number;
-  readonly deadLettered: number;
-  readonly tasks: Readonly<Record<string, TaskSummary>>;
-  /** Of a run that had threads. */
-  readonly threads?: ExecutorStats;
-}
+/** How many of the slowest records a summary holds. */
+const MAX_SLOWEST = 20;
 
-export interface TaskSummary {
-  readonly kind: string;
-  readonly dependencies: readonly string[];
-  readonly status: RunOutcome | 'not-started';
-  readonly in: number;
-  readonly out: number;
-  readonly skipped: number;
-  readonly skipReasons: Readonly<Record<string, number>>;
-  readonly deadLettered: number;
-  /** Records that failed, whatever the policy made of them. */
-  readonly failed: number;
-  readonly retried: number;
-  /** From the first record's start to the last one's end. */
-  readonly elapsedMs: number;
-  /** Records taken in, by `elapsedMs`; 0 where no time passed. */
-  readonly recordsPerSecond: number;
-  readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number };
-}
-
-export function summarizeTask({ plan, declaration, scope, joinScope }: WiredTask, outcome: RunOutcome): TaskSummary {
-  const { account, latency } = scope;
+export function summarizeTask(
+  { plan, declaration, scope, joinScope }: WiredTask,
+  outcome: RunOutcome,
+  { shares, load }: TaskUsage,
+): TaskSummary {
+  const { account, latency, queueing } = scope;
   const joined = joinScope === scope ? undefined : joinScope.account;
   const elapsedMs = (account.lastAtMs ?? 0) - (account.firstAtMs ?? 0);
   const reasons = new Map(account.skipReasons);
@@ -56,29 +28,42 @@ export function summarizeTask({ plan, declaration, scope, joinScope }: WiredTask
     deadLettered: account.deadLettered + (joined?.deadLettered ?? 0),
     failed: account.failed + (joined?.failed ?? 0),
     retried: account.retried,
+    batches: account.batches,
     elapsedMs,
     recordsPerSecond: elapsedMs > 0 ? (Math.max(account.in, account.out) / elapsedMs) * 1000 : 0,
-    latencyMs: {
-      p50: latency.quantileMs(0.5),
-      p95: latency.quantileMs(0.95),
-      p99: latency.quantileMs(0.99),
-      max: latency.maxMs,
-    },
+    latencyMs: latency.figures(),
+    queueMs: queueing.figures(),
+    shares,
+    load,
   };
 }
 
 export function summarizeRun(
   wiring: Wiring,
-  head: Omit<RunSummary, 'tasks' | 'skipped' | 'deadLettered' | 'elapsedMs'>,
+  metrics: RunMetrics,
+  head: Omit<RunSummary, 'tasks' | 'skipped' | 'deadLettered' | 'elapsedMs' | 'bottleneck' | 'slowest'>,
 ): RunSummary {
+  const { usage, bottleneck } = metrics.total();
   const tasks: Record<string, TaskSummary> = {};
   let skipped = 0;
   let deadLettered = 0;
   for (const [name, task] of wiring.tasks) {
-    const summary = summarizeTask(task, head.outcome);
+    const summary = summarizeTask(task, head.outcome, usage.get(name) as TaskUsage);
     tasks[name] = summary;
     skipped += summary.skipped;
     deadLettered += summary.deadLettered;
   }
-  return { ...head, elapsedMs: head.endedAt - head.startedAt, skipped, deadLettered, tasks };
+  const slowest = [...wiring.tasks.values()]
+    .flatMap(({ scope }) => scope.slowest.all)
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, MAX_SLOWEST);
+  return {
+    ...head,
+    elapsedMs: head.endedAt - head.startedAt,
+    skipped,
+    deadLettered,
+    tasks,
+    slowest,
+    ...(bottleneck === undefined ? {} : { bottleneck }),
+  };
 }

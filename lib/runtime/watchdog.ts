@@ -1,10 +1,9 @@
 /**
- * Looks at a run once a second: reports progress, asserts the laws, and finds stalls.
+ * Looks at a run once a second: asserts the laws, has it measured, and finds stalls.
  *
  * Promises: the law of conservation is asserted in production, at a cost that does not depend on the record rate; a run
  * that cannot go on is reported with the task and the dependency it waits for, and failed where that is certain.
  */
-import { countsOf, type TaskCounts } from '../core/account.js';
 import { MillraceError } from '../core/errors.js';
 import type { Stall } from '../core/events.js';
 import type { RunServices } from './services.js';
@@ -20,14 +19,17 @@ const STILL_LOOKS = 2;
 export class Watchdog {
   private readonly wiring: Wiring;
   private readonly services: RunServices;
+  private readonly tell: () => void;
   private cancel: (() => void) | undefined;
   private movement = -1;
   private stillLooks = 0;
   private everyMs = LOOK_EVERY_MS;
 
-  constructor(wiring: Wiring, services: RunServices) {
+  /** @param tell called at every look, when the laws have held. */
+  constructor(wiring: Wiring, services: RunServices, tell: () => void) {
     this.wiring = wiring;
     this.services = services;
+    this.tell = tell;
   }
 
   start(): void {
@@ -55,9 +57,7 @@ export class Watchdog {
       this.services.fail(error);
       return;
     }
-    const tasks: Record<string, TaskCounts> = {};
-    for (const [name, { scope }] of this.wiring.tasks) tasks[name] = countsOf(scope.account);
-    this.services.emit({ type: 'progress', at: this.services.clock.now(), tasks });
+    this.tell();
     this.lookForStall();
   }
 

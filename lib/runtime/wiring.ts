@@ -198,6 +198,7 @@ export class Wiring {
       this.connections.add(
         result$.subscribe({
           next: (batch) => {
+            scope.account.batches++;
             output$.next(batch);
           },
           error: this.services.fail,

@@ -9,6 +9,7 @@ import { planGraph, type GraphPlan } from '../core/graph.js';
 import { describeIssues } from '../core/schema.js';
 import type { Checkpoint, CheckpointStore } from '../core/checkpoint.js';
 import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../core/ports.js';
+import type { RunSummary } from '../core/run-summary.js';
 import { declare, emptyFlow, graphOf, type Flow, type TaskDeclaration } from '../tasks/flow.js';
 import { checkAtLeastOne } from '../tasks/task.js';
 import type { CheckpointSchedule } from './checkpointer.js';
@@ -20,7 +21,6 @@ import type { ThreadCount } from './run-executor.js';
 import { ResumePlan } from './resume-plan.js';
 import { redoing } from './run-past.js';
 import { Run } from './run.js';
-import type { RunSummary } from './summary.js';
 
 /** What a definition may use while it builds the graph of one run. */
 export interface BuildContext {
@@ -212,6 +212,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
       runId: from?.runId ?? options.runId ?? newRunId(),
       workflow: this.name,
       description: this.description,
+      config: parsed,
       plan,
       declarations,
       window,

@@ -6,7 +6,8 @@
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import type { Json } from '../core/checkpoint.js';
-import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
+import { MillraceError, describeThrown } from '../core/errors.js';
+import { letterLine } from '../core/json-line.js';
 import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../core/ports.js';
 import { pointAt, reopenAt, type FilePoint } from './file-point.js';
 import { readLetters } from './read-letters.js';
@@ -60,7 +61,7 @@ class DeadLetterFile implements DeadLetterStore {
   }
 
   write(letter: DeadLetter): void {
-    const line = lineOf(letter);
+    const line = letterLine(letter);
     this.bytes += Buffer.byteLength(line);
     this.lines.push(line);
     this.writing ??= this.drain();
@@ -109,7 +110,7 @@ class DeadLetterFile implements DeadLetterStore {
     let bytes = 0;
     try {
       for await (const letter of readLetters(this.path)) {
-        if (keeps(letter)) bytes += (await aside.write(lineOf(letter))).bytesWritten;
+        if (keeps(letter)) bytes += (await aside.write(letterLine(letter))).bytesWritten;
       }
       await aside.datasync();
       this.rewound = bytes === mark.bytes ? mark : { ...(await pointAt(aside, bytes)), moves };
@@ -161,20 +162,4 @@ class DeadLetterFile implements DeadLetterStore {
       this.writing = undefined;
     }
   }
-}
-
-function lineOf(letter: DeadLetter): string {
-  try {
-    return `${JSON.stringify(letter, replacer)}\n`;
-  } catch {
-    return `${JSON.stringify({ ...letter, record: describeValue(letter.record, 2000) }, replacer)}\n`;
-  }
-}
-
-/** What JSON has no word for keeps one: undefined, NaN, infinities and big integers. */
-function replacer(key: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
-  if (value === undefined && key === 'record') return null;
-  return value;
 }

@@ -33,7 +33,7 @@ export interface RunManifest {
   readonly request: Json;
 }
 
-type RunFile = 'dead-letters.ndjson' | 'summary.json' | 'checkpoint.json' | 'broken-law.json';
+type RunFile = 'dead-letters.ndjson' | 'events.ndjson' | 'summary.json' | 'checkpoint.json' | 'broken-law.json';
 
 /** How a run stands, seen from outside. */
 export type RunState = 'running' | 'unfinished' | 'finished';

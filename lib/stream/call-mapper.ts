@@ -5,10 +5,12 @@
  * A record is in exactly one place: in the queue, active (an attempt under way, a delay, or `again`), or at the exit.
  */
 import type { Subscriber } from 'rxjs';
+import { ArrivalTimes } from '../core/arrival-times.js';
 import { Skip, type Batch, type Gone } from '../core/record.js';
 import { MillraceError, codeOf, describeThrown } from '../core/errors.js';
 import type { TaskScope } from '../core/ports.js';
 import { Ring } from '../core/ring.js';
+import { sampleWeight } from '../core/sampling.js';
 import { UpstreamError } from '../core/upstream-error.js';
 import { Attempt, Call, type Caller, type CallOutcomes, type Flight } from './call.js';
 import { CallExit } from './call-exit.js';
@@ -35,9 +37,6 @@ export interface MapCallsOptions {
   readonly group?: GroupOptions;
 }
 
-/** Every record is timed until this many were, then one in `SAMPLE_EVERY`. */
-const TIME_ALL_UNTIL = 1024;
-const SAMPLE_EVERY = 32;
 /** How many calls are started before a look whether the turn is long. */
 const LOOK_EVERY = 64;
 
@@ -50,6 +49,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly slow: SlowCalls<In> | undefined;
   private readonly running: RunningAttempts<In>;
   private readonly queue: CallQueue<In>;
+  private readonly arrivals: ArrivalTimes;
   /** Calls whose delay is over, or that the circuit sent back. */
   private readonly again: Ring<Call<In>>;
   private readonly exit: CallExit<Out>;
@@ -58,6 +58,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   /** Calls that have started and not ended, whether an attempt is under way or not. */
   private active = 0;
   private started = 0;
+  private ended = 0;
   private isPumping = false;
   private isDeferred = false;
   private isInputOver = false;
@@ -108,6 +109,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
             this.giveUp(new Call(record, lineage), error);
           });
     this.again = new Ring(window);
+    this.arrivals = new ArrivalTimes(window);
     this.delays = new Delays(scope.clock);
     const { group } = options;
     if (group !== undefined) this.grouping = new CallGrouping(group, scope.clock, this.delays, wake);
@@ -130,12 +132,16 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
         queued: isWaiting ? 0 : queued,
         running: this.active + (isWaiting ? queued : 0),
         waiting: this.exit.waiting,
+        places: isWaiting ? 1 : Math.max(1, Math.min(this.gate.concurrency, window)),
       };
     });
   }
 
   take(batch: Batch<In>): void {
-    this.scope.account.in += batch.length - batch.gone;
+    const { account, clock } = this.scope;
+    const count = batch.length - batch.gone;
+    account.in += count;
+    this.arrivals.arrive(count, clock.monotonicMs());
     this.exit.expect(batch);
     this.queue.push(batch);
     this.pump();
@@ -264,16 +270,17 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     if (this.isPumping || this.isStopped || this.isDeferred) return;
     this.isPumping = true;
     try {
-      this.startAll();
+      const nowMs = this.scope.clock.monotonicMs();
+      this.startAll(nowMs);
+      this.scope.account.mark(nowMs);
     } finally {
       this.isPumping = false;
     }
   }
 
-  private startAll(): void {
+  private startAll(nowMs: number): void {
     const { grouping } = this;
-    const { clock, turn } = this.scope;
-    const nowMs = clock.monotonicMs();
+    const { turn } = this.scope;
     const singles: Attempt<In>[] = [];
     if (!this.startHedges(nowMs)) return;
     for (let begun = 0; this.candidates > 0 && !this.hasEnded(); begun++) {
@@ -315,7 +322,9 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     const { clock, account } = this.scope;
     if (call.firstAt === 0) {
       this.active++;
-      if (this.started++ === 0) account.touch(nowMs);
+      if (this.started === 0) account.firstAtMs ??= nowMs;
+      if (sampleWeight(this.started) > 0) this.scope.sampleQueueing(nowMs - this.arrivals.of(this.started));
+      this.started++;
       call.firstAt = clock.now();
       call.firstAtMs = nowMs;
       call.pausedBeforeMs = this.gate.pausedMs(nowMs);
@@ -415,9 +424,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     call.cancelTimeout?.();
     if (call.firstAt !== 0) {
       this.active--;
-      if (this.started <= TIME_ALL_UNTIL || this.started % SAMPLE_EVERY === 0) {
-        this.scope.sampleLatency(nowMs - call.firstAtMs);
-      }
+      if (sampleWeight(this.ended++) > 0) this.scope.sampleLatency(nowMs - call.firstAtMs, call.lineage);
     }
     this.exit.leave(call.lineage, output);
   }

@@ -139,7 +139,10 @@ class PartFold implements JobClient {
     // A record that could not even be sent has no part.
     this.options.merge(outputs.filter((pair) => pair !== undefined) as (readonly [unknown, unknown])[]);
     const [elapsed] = elapsedMs;
-    if (elapsed !== undefined) scope.sampleLatency(elapsed / records.length);
+    if (elapsed !== undefined) {
+      scope.sampleLatency(elapsed / records.length);
+      scope.account.meter.pooled(elapsed);
+    }
     scope.account.touch(scope.clock.monotonicMs());
     const edge = scope.inputs[0];
     edge?.root.leave(edge.exit, lineages);

@@ -179,7 +179,10 @@ class Partition implements JobClient {
         });
       }
       const [elapsed] = elapsedMs;
-      if (elapsed !== undefined) scope.sampleLatency(elapsed / records.length);
+      if (elapsed !== undefined) {
+        scope.sampleLatency(elapsed / records.length);
+        scope.account.meter.pooled(elapsed);
+      }
       scope.account.touch(scope.clock.monotonicMs());
       const edge = scope.inputs[0];
       edge?.root.leave(edge.exit, lineages);

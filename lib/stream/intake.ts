@@ -28,10 +28,14 @@ export interface IntakeHandlers {
 export class Intake {
   private readonly scope: TaskScope;
   private readonly waiting: Ring<Arrival>;
+  /** Of those that wait, how many came by each input. */
+  private readonly byInput: number[];
 
   constructor(scope: TaskScope) {
     this.scope = scope;
     this.waiting = new Ring(scope.inputs.reduce((sum, edge) => sum + edge.root.window, 0));
+    this.byInput = scope.inputs.map(() => 0);
+    scope.watchEdges((input) => this.byInput[input] ?? 0);
     scope.account.countsOutputsApart();
     scope.account.watch(() => ({ queued: this.waiting.size, running: 0, waiting: 0 }));
   }
@@ -66,7 +70,9 @@ export class Intake {
 
   /** The oldest arrival, which stays in flight until `letGo`. Call only while `size` is above 0. */
   shift(): Arrival {
-    return this.waiting.shift();
+    const arrival = this.waiting.shift();
+    this.byInput[arrival.input] = (this.byInput[arrival.input] ?? 0) - 1;
+    return arrival;
   }
 
   /** The boundary is done with it: the lineage leaves its root by this edge. */
@@ -79,13 +85,15 @@ export class Intake {
     const edge = this.scope.inputs[input];
     const gone: Lineage[] = [];
     this.scope.account.in += batch.length - batch.gone;
-    this.scope.account.touch(this.scope.clock.monotonicMs());
+    const before = this.waiting.size;
     for (let i = 0; i < batch.length; i++) {
       const value = batch.values[i];
       const lineage = batch.lineages[i] as Lineage;
       if (value === GONE && !keepsGone) gone.push(lineage);
       else this.waiting.push({ input, lineage, value });
     }
+    this.byInput[input] = (this.byInput[input] ?? 0) + this.waiting.size - before;
+    this.scope.account.touch(this.scope.clock.monotonicMs());
     if (gone.length > 0) edge?.root.leave(edge.exit, gone);
   }
 }

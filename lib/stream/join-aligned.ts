@@ -29,7 +29,11 @@ export function joinAligned(
     let isGone = new Uint8Array(span);
     let open = width;
     let partial = 0;
+    /** Slots that came by each input, and tuples that left. */
+    const received = inputs.map(() => 0);
+    let left = 0;
 
+    scope.watchEdges((input) => (received[input] ?? 0) - left);
     scope.explain(() => {
       if (partial === 0) return undefined;
       const oldest = scope.root.watermark;
@@ -47,6 +51,7 @@ export function joinAligned(
     const receive = (index: number, batch: Batch<unknown>): void => {
       const { lineages, values } = batch;
       const complete = new BatchBuilder<unknown[]>();
+      received[index] = (received[index] ?? 0) + lineages.length;
       for (let i = 0; i < lineages.length; i++) {
         const lineage = lineages[i] as number;
         const slot = lineage & mask;
@@ -65,15 +70,16 @@ export function joinAligned(
         }
         tuple[index] = value;
         if (value === GONE) isGone[slot] = 1;
-        const left = (missing[slot] ?? 0) - 1;
-        missing[slot] = left;
-        if (left === 0) {
+        const lacking = (missing[slot] ?? 0) - 1;
+        missing[slot] = lacking;
+        if (lacking === 0) {
           tuples[slot] = undefined;
           partial--;
           complete.push(lineage, isGone[slot] === 1 ? GONE : tuple);
           isGone[slot] = 0;
         }
       }
+      left += complete.length;
       if (complete.length > 0) subscriber.next(complete.take());
     };
 

@@ -10,8 +10,10 @@
  * emitted after unsubscribe.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import { ArrivalTimes } from '../core/arrival-times.js';
 import { BatchBuilder, GONE, Skip, type Batch, type Gone } from '../core/record.js';
 import { Ring } from '../core/ring.js';
+import { sampleWeight } from '../core/sampling.js';
 import { observe } from './observe.js';
 import { isPromiseLike } from './pump-root.js';
 import type { Awaitable, TaskScope } from '../core/ports.js';
@@ -27,9 +29,6 @@ export interface MapBoundedOptions {
   readonly ordered?: boolean;
 }
 
-/** Every record is timed until this many were, then one in `SAMPLE_EVERY`. */
-const TIME_ALL_UNTIL = 1024;
-const SAMPLE_EVERY = 32;
 /** How many records a lane takes before it looks whether the turn is long. */
 const LOOK_EVERY = 16;
 
@@ -68,6 +67,7 @@ class BoundedMapper<In, Out> {
   private head: Batch<In> | undefined;
   private at = 0;
   private queued = 0;
+  private readonly arrivals: ArrivalTimes;
   private readonly done = new BatchBuilder<Out>();
   private readonly reorder: Reorder<Out> | undefined;
   /** Lanes under way; one that pauses between two records has none in hand. */
@@ -90,18 +90,36 @@ class BoundedMapper<In, Out> {
     this.scope = scope;
     this.subscriber = subscriber;
     this.batches = new Ring(scope.root.window);
+    this.arrivals = new ArrivalTimes(scope.root.window);
     this.reorder = options.ordered === true ? new Reorder(scope.root.window) : undefined;
-    scope.account.watch(() => ({ queued: this.queued, running: this.working, waiting: this.waiting }));
+    scope.account.watch(() => {
+      // Those that start in this turn are as good as started.
+      const starting = Math.min(this.queued, this.concurrency - this.lanes);
+      return {
+        queued: this.queued - starting,
+        running: this.working + starting,
+        waiting: this.waiting,
+        places: Math.min(this.concurrency, scope.root.window),
+      };
+    });
   }
 
   take(batch: Batch<In>): void {
     const count = batch.length - batch.gone;
-    this.scope.account.in += count;
+    const { account, clock } = this.scope;
+    const nowMs = clock.monotonicMs();
+    account.in += count;
     this.queued += count;
+    this.arrivals.arrive(count, nowMs);
+    account.mark(nowMs);
     if (count > 0) this.batches.push(batch);
     if (this.reorder !== undefined) for (const lineage of batch.lineages) this.reorder.expect(lineage);
     if (batch.gone > 0) this.passGone(batch);
+    if (this.lanes >= this.concurrency || this.queued === 0) return;
     while (this.lanes < this.concurrency && this.queued > 0) void this.lane();
+    const afterMs = clock.monotonicMs();
+    account.meter.worked(nowMs, afterMs);
+    account.mark(afterMs);
   }
 
   finish(): void {
@@ -133,9 +151,10 @@ class BoundedMapper<In, Out> {
       const record = batch.values[this.at++] as In;
       this.queued--;
       const number = this.started++;
-      const isTimed = number < TIME_ALL_UNTIL || number % SAMPLE_EVERY === 0;
+      const isTimed = sampleWeight(number) > 0;
       const startedAtMs = isTimed ? scope.clock.monotonicMs() : 0;
-      if (number === 0) scope.account.touch(startedAtMs);
+      if (number === 0) scope.account.firstAtMs ??= startedAtMs;
+      if (isTimed) scope.sampleQueueing(startedAtMs - this.arrivals.of(number));
       let output: Out | Gone;
       this.working++;
       try {
@@ -155,7 +174,7 @@ class BoundedMapper<In, Out> {
       }
       // A record that finishes after the end of the run belongs to nobody any more.
       if (this.hasEnded()) break;
-      if (isTimed) scope.sampleLatency(scope.clock.monotonicMs() - startedAtMs);
+      if (isTimed) scope.sampleLatency(scope.clock.monotonicMs() - startedAtMs, lineage);
       this.working--;
       this.leave(lineage, output);
     }

@@ -9,6 +9,7 @@
  * otherwise; with `ordered` outputs leave in input order.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import { ArrivalTimes } from '../core/arrival-times.js';
 import type { Chunk, ChunkResult, Ending, JobClient, JobPort, MapJob, Stage } from '../core/executor.js';
 import type { TaskScope } from '../core/ports.js';
 import { Batch, BatchBuilder, GONE, type Gone, type Lineage, type Skip } from '../core/record.js';
@@ -67,6 +68,8 @@ class Hop<In, Out> implements JobClient {
   private readonly options: MapExecutorOptions<In, Out>;
   private readonly subscriber: Subscriber<Batch<Out>>;
   private readonly queue: RecordQueue;
+  private readonly arrivals: ArrivalTimes;
+  private taken = 0;
   private readonly reorder: Reorder<Out> | undefined;
   private readonly port: JobPort;
   private running = 0;
@@ -86,6 +89,7 @@ class Hop<In, Out> implements JobClient {
     this.options = options;
     this.subscriber = subscriber;
     this.queue = new RecordQueue(window);
+    this.arrivals = new ArrivalTimes(window);
     this.reorder = options.ordered === true ? new Reorder(window) : undefined;
     this.watch();
     const { executor } = scope;
@@ -116,7 +120,7 @@ class Hop<In, Out> implements JobClient {
     this.first.account.in += batch.length - batch.gone;
     if (this.reorder !== undefined) for (const lineage of batch.lineages) this.reorder.expect(lineage);
     const { before } = this.options;
-    if (batch.gone === 0 && before === undefined) this.queue.push(batch.lineages, batch.values);
+    if (batch.gone === 0 && before === undefined) this.enqueue(batch.lineages, batch.values);
     else this.sort(batch, before);
     this.port.wake();
     this.completeIfDone();
@@ -136,7 +140,10 @@ class Hop<In, Out> implements JobClient {
     const chunk = this.queue.take(max);
     if (chunk !== undefined) {
       this.running += chunk.records.length;
-      this.first.account.touch(this.first.clock.monotonicMs());
+      const nowMs = this.first.clock.monotonicMs();
+      this.first.account.touch(nowMs);
+      this.first.sampleQueueing(nowMs - this.arrivals.of(this.taken));
+      this.taken += chunk.records.length;
     }
     return chunk;
   }
@@ -154,6 +161,11 @@ class Hop<In, Out> implements JobClient {
 
   fail(error: unknown): void {
     this.subscriber.error(error);
+  }
+
+  private enqueue(lineages: readonly Lineage[], records: readonly unknown[]): void {
+    this.arrivals.arrive(records.length, this.first.clock.monotonicMs());
+    this.queue.push(lineages, records);
   }
 
   /** Gone marks and records that do not fit the schema do not travel: they leave as they come. */
@@ -176,7 +188,7 @@ class Hop<In, Out> implements JobClient {
         staying.push(lineage, left);
       }
     });
-    if (going.records.length > 0) this.queue.push(going.lineages, going.records);
+    if (going.records.length > 0) this.enqueue(going.lineages, going.records);
     if (staying.length === 0) return;
     this.waiting += fallbacks;
     this.emit(staying.take());
@@ -247,10 +259,15 @@ class Hop<In, Out> implements JobClient {
   }
 
   private told(scope: TaskScope, elapsedMs: number | undefined, count: number): void {
-    if (elapsedMs !== undefined) scope.sampleLatency(elapsedMs / count);
-    const nowMs = scope.clock.monotonicMs();
-    if (elapsedMs !== undefined && scope.account.firstAtMs === undefined) scope.account.touch(nowMs - elapsedMs);
-    scope.account.touch(nowMs);
+    const { account, clock } = scope;
+    const nowMs = clock.monotonicMs();
+    if (elapsedMs !== undefined) {
+      scope.sampleLatency(elapsedMs / count);
+      account.firstAtMs ??= nowMs - elapsedMs;
+      if (scope.executor.size > 0) account.meter.pooled(elapsedMs);
+      else account.meter.looped(elapsedMs);
+    }
+    account.touch(nowMs);
   }
 
   private watch(): void {

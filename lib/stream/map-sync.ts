@@ -46,6 +46,9 @@ class SyncMapper<In, Out> {
   /** Batches that came while an earlier one was cut; the window bounds their number. */
   private readonly queue: Ring<Batch<In>>;
   private queuedRecords = 0;
+  /** When each queued batch came, and the current one. */
+  private readonly arrivals: Ring<number>;
+  private arrivedAtMs: number | undefined;
   private current: Batch<In> | undefined;
   private at = 0;
   private isInputOver = false;
@@ -57,6 +60,7 @@ class SyncMapper<In, Out> {
     this.scope = scope;
     this.subscriber = subscriber;
     this.queue = new Ring(scope.root.window);
+    this.arrivals = new Ring(scope.root.window);
     scope.account.watch(() => ({
       queued: this.queuedRecords + (this.current === undefined ? 0 : countRecords(this.current, this.at)),
       running: 0,
@@ -71,6 +75,7 @@ class SyncMapper<In, Out> {
       this.work();
     } else {
       this.queue.push(batch);
+      this.arrivals.push(this.scope.clock.monotonicMs());
       this.queuedRecords += batch.length - batch.gone;
     }
   }
@@ -89,7 +94,9 @@ class SyncMapper<In, Out> {
         }
         this.at = 0;
         this.current = this.queue.size > 0 ? this.queue.shift() : undefined;
-        if (this.current !== undefined) this.queuedRecords -= this.current.length - this.current.gone;
+        if (this.current === undefined) continue;
+        this.queuedRecords -= this.current.length - this.current.gone;
+        this.arrivedAtMs = this.arrivals.shift();
       }
       if (this.isInputOver) this.subscriber.complete();
     } catch (error) {
@@ -120,10 +127,14 @@ class SyncMapper<In, Out> {
     if (isPromiseLike(outputs.find(isRecord))) throw refusePromises(outputs, scope.task);
     const count = to - from;
     account.out += count - gone;
-    account.touch(startedAtMs);
-    account.touch(nowMs);
-    if (count > batch.gone) scope.sampleLatency((nowMs - startedAtMs) / count);
     this.at = to;
+    account.worked(startedAtMs, nowMs);
+    if (count > batch.gone) {
+      scope.sampleLatency((nowMs - startedAtMs) / count);
+      // A batch that is begun when it comes does not queue; the rest of one that was cut has queued since.
+      scope.sampleQueueing(this.arrivedAtMs === undefined ? 0 : startedAtMs - this.arrivedAtMs);
+    }
+    this.arrivedAtMs = to < lineages.length ? (this.arrivedAtMs ?? startedAtMs) : undefined;
     if (count === lineages.length) this.subscriber.next(new Batch(lineages, outputs, gone));
     else {
       outputs.length = count;

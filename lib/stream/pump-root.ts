@@ -47,9 +47,12 @@ class Pump<Out> {
   private isOver = false;
   private isClosed = false;
   private batchSize = 64;
+  /** The last look at the clock. */
+  private atMs: number | undefined;
 
   constructor(reader: Reader<Out | Skip | Rejected>, scope: TaskScope, subscriber: Subscriber<Batch<Out>>) {
     this.reader = reader;
+    scope.account.watchReading(() => reader.share?.());
     this.scope = scope;
     this.subscriber = subscriber;
   }
@@ -63,9 +66,11 @@ class Pump<Out> {
         const startedAtMs = this.scope.clock.monotonicMs();
         const items = this.reader.read(Math.min(this.scope.root.room, this.batchSize));
         if (isPromiseLike(items)) {
+          this.atMs = startedAtMs;
           this.wait(items);
           return;
         }
+        this.scope.account.meter.worked(startedAtMs, this.scope.clock.monotonicMs());
         // A source that is slow to make its records is as long a stretch as tasks that are slow to take them.
         this.accept(items, startedAtMs);
       }
@@ -73,6 +78,7 @@ class Pump<Out> {
       this.fail(error);
     } finally {
       this.isRunning = false;
+      this.rest();
     }
   }
 
@@ -81,6 +87,7 @@ class Pump<Out> {
     if (this.isOver) return;
     this.isOver = true;
     this.close();
+    this.rest();
     this.scope.root.exhaust();
     this.subscriber.complete();
   }
@@ -118,6 +125,7 @@ class Pump<Out> {
           this.fail(error);
         } finally {
           this.isRunning = false;
+          this.rest();
         }
         this.run();
       },
@@ -159,7 +167,18 @@ class Pump<Out> {
     account.out += count - gone;
     account.touch(startedAtMs);
     this.subscriber.next(new Batch<Out>(lineages, values, gone));
-    this.adapt(scope.clock.monotonicMs() - startedAtMs, count);
+    const nowMs = scope.clock.monotonicMs();
+    this.atMs = nowMs;
+    this.adapt(nowMs - startedAtMs, count);
+  }
+
+  /** Tells the meter of a source what it waits for now; a boundary is measured by what it holds. */
+  private rest(): void {
+    if (this.scope.inputs.length > 0 || this.atMs === undefined) return;
+    const { meter } = this.scope.account;
+    if (this.isOver) meter.enter(this.scope.clock.monotonicMs(), 'waiting', 0);
+    else if (this.isReading) meter.enter(this.atMs, 'busy', 1);
+    else meter.enter(this.atMs, 'blocked', 0);
   }
 
   private refuse(lineage: number, item: Rejected | Skip): Out | Gone {

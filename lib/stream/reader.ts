@@ -10,6 +10,8 @@ import type { Awaitable } from '../core/ports.js';
 export interface Reader<T> {
   read(max: number): Awaitable<readonly T[] | null>;
   close(): Awaitable<void>;
+  /** How much of what there is has been read, 0 to 1; undefined where nobody knows. */
+  share?(): number | undefined;
 }
 
 /** What a pull source may be given as. A Node Readable is an AsyncIterable. */
@@ -30,6 +32,7 @@ function readerOfArray<T>(items: readonly T[]): Reader<T> {
       return chunk;
     },
     close: () => undefined,
+    share: () => (items.length === 0 ? 1 : at / items.length),
   };
 }
 

@@ -6,6 +6,7 @@
  * fails the run, because nobody knows what of it is on the disk.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import { ArrivalTimes } from '../core/arrival-times.js';
 import { BatchBuilder, GONE, type Batch, type Gone } from '../core/record.js';
 import type { Awaitable, TaskScope } from '../core/ports.js';
 import { Ring } from '../core/ring.js';
@@ -54,6 +55,10 @@ class BatchWriter<In, Row> {
   private readonly early = new Map<number, In | Gone>();
   private nextUp: number;
   private heldRecords = 0;
+  /** Of the held ones, those that came before their turn. */
+  private earlyRecords = 0;
+  private readonly arrivals: ArrivalTimes;
+  private started = 0;
   /** Of the held ones, those in the write that is under way. */
   private beingWritten = 0;
   private isWriting = false;
@@ -65,25 +70,34 @@ class BatchWriter<In, Row> {
     this.subscriber = subscriber;
     this.lineages = new Ring(scope.root.span);
     this.records = new Ring(scope.root.span);
+    this.arrivals = new ArrivalTimes(scope.root.span);
     this.nextUp = scope.root.watermark;
     scope.account.watch(() => ({
-      queued: this.heldRecords - this.beingWritten,
+      queued: this.heldRecords - this.beingWritten - this.earlyRecords,
       running: this.beingWritten,
-      waiting: 0,
+      waiting: this.earlyRecords,
+      places: 1,
     }));
     scope.explain(() => (this.early.size === 0 ? undefined : { lineage: this.nextUp, for: ['the records before it'] }));
   }
 
   take(batch: Batch<In>): void {
     const count = batch.length - batch.gone;
-    this.scope.account.in += count;
+    const { account, clock } = this.scope;
+    const nowMs = clock.monotonicMs();
+    account.in += count;
     this.heldRecords += count;
+    this.arrivals.arrive(count, nowMs);
     for (let i = 0; i < batch.length; i++) {
       const lineage = batch.lineages[i] as number;
       const value = batch.values[i] as In | Gone;
       if (!this.options.ordered || lineage === this.nextUp) this.queue(lineage, value);
-      else this.early.set(lineage, value);
+      else {
+        this.early.set(lineage, value);
+        if (value !== GONE) this.earlyRecords++;
+      }
     }
+    account.mark(nowMs);
     this.work();
   }
 
@@ -100,6 +114,7 @@ class BatchWriter<In, Row> {
     while (this.early.size > 0 && this.early.has(this.nextUp)) {
       const next = this.early.get(this.nextUp) as In | Gone;
       this.early.delete(this.nextUp);
+      if (next !== GONE) this.earlyRecords--;
       this.lineages.push(this.nextUp++);
       this.records.push(next);
     }
@@ -139,31 +154,34 @@ class BatchWriter<In, Row> {
       written.push(lineage, left);
     }
     this.heldRecords -= ended;
+    if (rows.length > 0) scope.sampleQueueing(startedAtMs - this.arrivals.of(this.started));
+    this.started += rows.length + ended + old;
     const writing = rows.length > 0 ? options.write(rows) : undefined;
-    const leave = (): void => {
+    const leave = (hasWaited: boolean): void => {
       const batch = written.take();
       const nowMs = scope.clock.monotonicMs();
       this.heldRecords -= rows.length + old;
       this.beingWritten = 0;
       scope.account.out += rows.length + old;
-      scope.account.touch(startedAtMs);
-      scope.account.touch(nowMs);
+      if (hasWaited) scope.account.touch(nowMs);
+      else scope.account.worked(startedAtMs, nowMs);
       if (rows.length > 0) scope.sampleLatency((nowMs - startedAtMs) / rows.length);
       this.subscriber.next(batch);
     };
     if (!isPromiseLike(writing)) {
-      leave();
+      leave(false);
       return;
     }
     this.isWriting = true;
     this.beingWritten = rows.length;
+    scope.account.touch(startedAtMs);
     // Whatever the writer holds open is closed only after the write.
     scope.track(Promise.resolve(writing));
     writing.then(
       () => {
         this.isWriting = false;
         if (this.subscriber.closed) return;
-        leave();
+        leave(true);
         this.work();
       },
       (error: unknown) => {

@@ -11,6 +11,7 @@ import type { ModuleRef } from '../core/executor.js';
 import { loadChecked } from '../core/load-export.js';
 import type { TaskScope } from '../core/ports.js';
 import { Rejected, type Batch, type Skip } from '../core/record.js';
+import { sampleWeight } from '../core/sampling.js';
 import { homeOf, referTo } from '../core/thread-function.js';
 import { foldSource } from './fold-source.js';
 import { foldExecutor } from '../stream/fold-executor.js';
@@ -238,12 +239,16 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
         const groups = this.groups(scope);
         const intake = new Intake(scope);
         const check = checkInput<In>(this.options.input, scope.task);
+        const { clock, account } = scope;
+        let number = 0;
         intake.connect(
           [input$],
           {
             onArrival: () => {
               while (intake.size > 0) {
                 const arrival = intake.shift();
+                const weight = sampleWeight(number++);
+                const startedAtMs = weight > 0 ? clock.monotonicMs() : 0;
                 try {
                   groups.add(check(arrival.value as In));
                 } catch (error) {
@@ -255,6 +260,7 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
                     takenFrom: scope.inputs[0]?.root,
                   });
                 }
+                if (weight > 0) account.meter.looped((clock.monotonicMs() - startedAtMs) * weight);
                 intake.letGo(arrival);
               }
             },

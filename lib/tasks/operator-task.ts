@@ -9,6 +9,7 @@ import { Observable, Subject, type OperatorFunction, type SchedulerLike, type Su
 import { MillraceError, describeThrown } from '../core/errors.js';
 import type { TaskContext, TaskScope } from '../core/ports.js';
 import { Rejected, type Batch, type Skip } from '../core/record.js';
+import { sampleWeight } from '../core/sampling.js';
 import { clockScheduler } from '../stream/clock-scheduler.js';
 import { Intake } from '../stream/intake.js';
 import { Outbox } from '../stream/outbox.js';
@@ -82,6 +83,7 @@ class Feeder<In, Out> {
   private isInputOver = false;
   private isOver = false;
   private isFeeding = false;
+  private handed = 0;
 
   constructor(
     apply: RecordOperator<In, Out>,
@@ -151,7 +153,7 @@ class Feeder<In, Out> {
       while (this.intake.size > 0 && (this.isOver || this.outbox.size < this.scope.root.room)) {
         const arrival = this.intake.shift();
         if (this.isOver) this.scope.skip('the operator had completed');
-        else this.hand(arrival.lineage, arrival.value as In);
+        else this.handTimed(arrival.lineage, arrival.value as In);
         this.intake.letGo(arrival);
       }
     } catch (error) {
@@ -164,6 +166,14 @@ class Feeder<In, Out> {
     if (this.isOver || this.scope.isDraining) this.outbox.complete();
     else this.records$.complete();
   };
+
+  private handTimed(lineage: number, record: In): void {
+    const { clock, account } = this.scope;
+    const weight = sampleWeight(this.handed++);
+    const startedAtMs = weight > 0 ? clock.monotonicMs() : 0;
+    this.hand(lineage, record);
+    if (weight > 0) account.meter.looped((clock.monotonicMs() - startedAtMs) * weight);
+  }
 
   private hand(lineage: number, record: In): void {
     let checked: In;

@@ -197,6 +197,7 @@ function skipping<T>(reader: Reader<T>, count: number): Reader<T> {
       return reader.read(max);
     },
     close: () => reader.close(),
+    share: () => reader.share?.(),
   };
 }
 
@@ -218,6 +219,10 @@ class LateReader<T> implements Reader<T> {
       this.opened = ready;
       return this.isClosed ? null : ready.read(max);
     });
+  }
+
+  share(): number | undefined {
+    return this.opened === undefined || isPromiseLike(this.opened) ? undefined : this.opened.share?.();
   }
 
   async close(): Promise<void> {

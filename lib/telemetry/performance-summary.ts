@@ -4,37 +4,12 @@
  */
 import { open, rename, rm } from 'node:fs/promises';
 import { MillraceError, describeThrown } from '../core/errors.js';
+import type { ResourcePeaks, RunSummary } from '../core/run-summary.js';
 
-/** What is summarised; the summary of a run has all of it. Durations in milliseconds, times since 1970. */
-export interface SummarizedRun {
-  readonly runId: string;
-  readonly workflow: string;
-  readonly description: string;
-  readonly outcome: string;
-  readonly error?: { readonly code: string; readonly message: string };
-  readonly endedAt: number;
-  readonly elapsedMs: number;
-  readonly skipped: number;
-  readonly deadLettered: number;
-  readonly tasks: Readonly<Record<string, SummarizedTask>>;
-}
-
-export interface SummarizedTask {
-  readonly status: string;
-  readonly in: number;
-  readonly out: number;
-  readonly skipped: number;
-  readonly skipReasons: Readonly<Record<string, number>>;
-  readonly deadLettered: number;
-  readonly failed: number;
-  readonly retried: number;
-  readonly elapsedMs: number;
-  readonly recordsPerSecond: number;
-  readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number };
-}
+const BYTES_PER_MB = 2 ** 20;
 
 /** The summary as it is written. Memory is the peak of the whole process. */
-export function performanceSummary(run: SummarizedRun): object {
+export function performanceSummary(run: RunSummary): object {
   const tasks = Object.entries(run.tasks).map(([name, task]) => [
     name,
     {
@@ -49,6 +24,12 @@ export function performanceSummary(run: SummarizedRun): object {
       dead_letter_count: task.deadLettered,
       retry_count: task.retried,
       latency_ms: task.latencyMs,
+      queue_ms: task.queueMs,
+      batch_count: task.batches,
+      busy_share: task.shares.busy,
+      waiting_share: task.shares.waiting,
+      blocked_share: task.shares.blocked,
+      load: task.load,
     },
   ]);
   return {
@@ -62,12 +43,30 @@ export function performanceSummary(run: SummarizedRun): object {
     ...(run.error === undefined ? {} : { error: run.error }),
     skipped_item_count: run.skipped,
     dead_letter_count: run.deadLettered,
-    peak_memory_mb: Math.round((process.resourceUsage().maxRSS / 1024) * 10) / 10,
+    peak_memory_mb: megabytes(process.resourceUsage().maxRSS * 1024),
+    ...(run.bottleneck === undefined ? {} : { bottleneck: run.bottleneck }),
+    slowest_records: run.slowest.map(({ task, root, lineage, ms }) => ({ task, root, lineage, ms })),
+    ...(run.resources === undefined ? {} : { resources: resourcesOf(run.resources) }),
   };
 }
 
+function resourcesOf({ heapUsedBytes, eventLoopDelayMs, eventLoopUtilization, cpuMs, gc }: ResourcePeaks): object {
+  return {
+    'cpu_time (sec)': cpuMs / 1000,
+    event_loop_utilization: eventLoopUtilization,
+    // Only of a run that somebody watched.
+    ...(heapUsedBytes === undefined ? {} : { peak_heap_mb: megabytes(heapUsedBytes) }),
+    ...(eventLoopDelayMs === undefined ? {} : { max_event_loop_delay_ms: eventLoopDelayMs }),
+    ...(gc === undefined ? {} : { gc_count: gc.count, 'gc_time (sec)': gc.ms / 1000 }),
+  };
+}
+
+function megabytes(bytes: number): number {
+  return Math.round((bytes / BYTES_PER_MB) * 10) / 10;
+}
+
 /** Writes the summary, replacing an earlier one. Throws MILLRACE_FILE where it cannot. */
-export async function writePerformanceSummary(path: string, run: SummarizedRun): Promise<void> {
+export async function writePerformanceSummary(path: string, run: RunSummary): Promise<void> {
   const temporary = `${path}.${run.runId}.tmp`;
   try {
     const file = await open(temporary, 'w');

@@ -5,6 +5,7 @@
  * record that killed it fails; after `close` no thread is left, and whoever waited for one is told.
  */
 import { availableParallelism } from 'node:os';
+import type { ThreadNews } from '../core/events.js';
 import type {
   Collected,
   Executor,
@@ -32,6 +33,8 @@ export interface ThreadExecutorOptions {
   /** The most threads, at least 1, or one a core. */
   readonly threads: number | 'auto';
   readonly limits?: ThreadLimits;
+  /** Told what happens to the thread of a slot. */
+  readonly onNews?: (news: ThreadNews, slot: number) => void;
 }
 
 export class ThreadExecutor implements Executor {
@@ -42,7 +45,7 @@ export class ThreadExecutor implements Executor {
   /** Jobs, chunks, streams and checks are numbered from 1; a number is never used twice. */
   private lastNumber = 0;
 
-  constructor({ threads, limits = {} }: ThreadExecutorOptions) {
+  constructor({ threads, limits = {}, onNews = () => undefined }: ThreadExecutorOptions) {
     const size = threads === 'auto' ? Math.max(1, availableParallelism()) : threads;
     this.pool = new ThreadPool(size, limits, {
       onReady: () => {
@@ -51,6 +54,7 @@ export class ThreadExecutor implements Executor {
       onMessage: (thread, message) => {
         this.receive(thread, message);
       },
+      onNews,
       onDeath: (thread) => {
         this.checks.fail(loadingError(thread), thread);
         this.streams.fail(streamError(thread), thread);

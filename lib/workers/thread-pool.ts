@@ -2,6 +2,7 @@
  * The threads of one executor: a fixed number of slots, filled when needed. Promises: never more threads than slots; a
  * thread that ended leaves its slot free and its figures behind; after `stop` none is left.
  */
+import type { ThreadNews } from '../core/events.js';
 import type { ThreadLimits, ThreadStats } from '../core/executor.js';
 import type { FromThread } from './protocol.js';
 import { resourceLimitsOf } from './resource-limits.js';
@@ -13,6 +14,8 @@ export interface PoolHandlers {
   readonly onMessage: (thread: Thread, message: FromThread) => void;
   /** A thread ended by itself, or because a record took too long; not called once the pool was stopped. */
   readonly onDeath: (thread: Thread) => void;
+  /** What happened to the thread of a slot. */
+  readonly onNews: (news: ThreadNews, slot: number) => void;
 }
 
 /** How many threads that ended are still reported. */
@@ -25,6 +28,7 @@ export class ThreadPool {
   private readonly slots: (Thread | undefined)[];
   private readonly ended: ThreadStats[] = [];
   private deaths = 0;
+  private readonly died = new Set<number>();
   private stopped = false;
 
   constructor(size: number, limits: ThreadLimits, handlers: PoolHandlers) {
@@ -82,8 +86,12 @@ export class ThreadPool {
   }
 
   private start(slot: number): Thread {
+    const isReplacement = this.died.has(slot);
     return new Thread(slot, resourceLimitsOf(this.limits), {
-      onReady: this.handlers.onReady,
+      onReady: () => {
+        this.handlers.onNews(isReplacement ? 'thread-replaced' : 'thread-started', slot);
+        this.handlers.onReady();
+      },
       onMessage: (thread, message) => {
         if (!this.stopped) this.handlers.onMessage(thread, message);
       },
@@ -91,8 +99,10 @@ export class ThreadPool {
         this.slots[slot] = undefined;
         this.ended.push(thread.stats());
         if (this.ended.length > MAX_ENDED) this.ended.shift();
+        this.handlers.onNews('thread-ended', slot);
         if (this.stopped) return;
         this.deaths++;
+        this.died.add(slot);
         this.handlers.onDeath(thread);
       },
     });

@@ -144,6 +144,7 @@ export class Thread {
       thread: this.slot,
       state: !this.isReady ? 'starting' : outstanding > 0 ? 'busy' : 'idle',
       busyShare: aliveMs > 0 ? Math.min(1, this.busyMs / aliveMs) : 0,
+      busyMs: Math.round(this.busyMs),
       eventLoopUtilization: this.utilization,
       outstanding,
       records: this.records,

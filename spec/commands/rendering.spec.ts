@@ -97,6 +97,7 @@ describe('the final table', () => {
     elapsedMs: 2000,
     skipped: 118,
     deadLettered: 1,
+    slowest: [],
     tasks: {
       Extract: {
         kind: 'csv source',
@@ -112,6 +113,10 @@ describe('the final table', () => {
         elapsedMs: 1000,
         recordsPerSecond: 4000,
         latencyMs: { p50: 0.04, p95: 12.34, p99: 20, max: 1234 },
+        queueMs: { p50: 0, p95: 0, p99: 0, max: 0 },
+        batches: 8,
+        shares: { busy: 0.5, waiting: 0.25, blocked: 0.25 },
+        load: 0.5,
       },
     },
   };

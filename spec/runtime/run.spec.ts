@@ -33,6 +33,8 @@ describe('a run', () => {
       'task-started',
       'task-ended',
       'task-ended',
+      'progress',
+      'resources',
       'run-ended',
     ]);
   });
@@ -53,6 +55,7 @@ describe('a run', () => {
     await run.finished;
     const events = await firstValueFrom(run.events$.pipe(toArray()));
     expect(events.length).toBe(1000);
+    expect(events[0]?.type).toBe('run-started');
     expect(events.at(-1)?.type).toBe('run-ended');
   });
 

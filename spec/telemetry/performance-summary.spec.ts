@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '#lib/runtime/workflow.js';
 import { RunFailedError } from '#lib/runtime/run.js';
-import type { RunSummary } from '#lib/runtime/summary.js';
+import type { RunSummary } from '#lib/core/run-summary.js';
 import { skip } from '#lib/core/record.js';
 import { sourceTask } from '#lib/tasks/source-task.js';
 import { syncTask } from '#lib/tasks/sync-task.js';
@@ -39,7 +39,9 @@ function invert(onFailure: 'dead-letter' | 'fail'): Promise<RunSummary> {
 
 describe('the performance summary', () => {
   it('has exactly the keys of the earlier tool and those that are documented beside them', async () => {
-    const summary = await invert('dead-letter');
+    const slow = { task: 'Invert', root: 'Numbers', lineage: 2, ms: 7 };
+    const ended = await invert('dead-letter');
+    const summary = { ...ended, bottleneck: { task: 'Invert', load: 0.9 }, slowest: [{ ...slow, at: 1 }] };
     const path = join(folder, 'summary.json');
     await writeFile(path, 'an earlier one');
     await writePerformanceSummary(path, summary);
@@ -50,6 +52,12 @@ describe('the performance summary', () => {
       'execution_time (sec)': numbers,
       'throughput (item/sec)': numbers,
       latency_ms,
+      queue_ms: latency_ms,
+      batch_count: numbers,
+      busy_share: numbers,
+      waiting_share: numbers,
+      blocked_share: numbers,
+      load: numbers,
     };
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({
       name: 'Invert',
@@ -83,8 +91,15 @@ describe('the performance summary', () => {
       skipped_item_count: 1,
       dead_letter_count: 1,
       peak_memory_mb: numbers,
+      bottleneck: { task: 'Invert', load: 0.9 },
+      slowest_records: [slow],
+      resources: { 'cpu_time (sec)': numbers, event_loop_utilization: numbers },
     });
     expect(await readdir(folder)).toEqual(['summary.json']);
+    for (const task of Object.values(summary.tasks)) {
+      const { busy, waiting, blocked } = task.shares;
+      expect(busy + waiting + blocked).toBeCloseTo(1, 2);
+    }
   });
 
   it('names the error of a run that failed', async () => {

@@ -56,6 +56,8 @@ export interface CsvReader {
    * the file can only be read from its beginning. Numbers must not go down from call to call.
    */
   pointBefore(item: number): CsvPoint | undefined;
+  /** How many bytes of the file lie before what is read now; undefined where they cannot be told (.gz, UTF-16). */
+  readonly bytesBefore: number | undefined;
   /** Releases the file; may be called at any time, also twice. */
   close(): Promise<void>;
 }
@@ -80,6 +82,7 @@ export async function openCsvReader(options: CsvReaderOptions): Promise<CsvReade
 
 class CsvFileReader implements CsvReader {
   columns: readonly string[] = [];
+  bytesBefore: number | undefined;
   private readonly options: ResolvedReaderOptions;
   private readonly source: ByteSource;
   private readonly blocks: RecordBlocks;
@@ -189,6 +192,7 @@ class CsvFileReader implements CsvReader {
     const { path, encoding } = this.options;
     const [first] = spans;
     if (first === undefined || encoding === 'utf16le' || isPacked(path)) return;
+    this.bytesBefore = first.start;
     if (this.points.length === MAX_POINTS) this.points.splice(1, 1);
     this.points.push({ items: this.itemsBefore, start: first.start, line: first.line, columns: this.columns });
   }

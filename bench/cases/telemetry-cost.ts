@@ -1,0 +1,21 @@
+/** What it costs to look: everything that watches a run on, against everything off. */
+import type { BenchCase } from '../case.js';
+import { compareRates } from '../harness.js';
+
+export const telemetryCost: BenchCase = {
+  name: 'telemetry-cost',
+  description: 'the offer graph with metrics, event file and a live frame, against the same unobserved',
+  goal: { on: 'ratio', is: 'at least', than: 0.95 },
+  run: (settings) => {
+    // Long enough for several measures: they are taken once a second.
+    const records = settings.isQuick ? 500_000 : 2_000_000;
+    return compareRates(
+      {
+        ours: { side: 'millrace-offer-observed', title: 'observed', records, warmUpRecords: 500_000 },
+        theirs: { side: 'millrace-offer', title: 'unobserved', records, warmUpRecords: 500_000 },
+        rounds: settings.isQuick ? 3 : 7,
+      },
+      settings,
+    );
+  },
+};

@@ -1,0 +1,35 @@
+/**
+ * The same with everything that looks at a run turned on: the events recorded in a file, metrics served, and a consumer
+ * that renders every measure as a terminal would.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventFile, serveMetrics } from 'millrace';
+import type { SideRun } from '../sides.js';
+import { runWatched } from './millrace-offer.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+process.once('exit', () => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+export const run: SideRun = async (records) => {
+  const server = await serveMetrics(0);
+  let drawn = 0;
+  try {
+    return await runWatched(records, (events$) => {
+      server.observe(events$);
+      events$.subscribe((event) => {
+        if (event.type !== 'progress') return;
+        for (const [name, task] of Object.entries(event.tasks)) {
+          drawn += `${name.padEnd(30)} ${task.out} ${task.perSecond.now.toFixed(1)} ${task.inFlight}\n`.length;
+        }
+      });
+      return eventFile(events$, join(folder, 'events.ndjson'));
+    });
+  } finally {
+    if (drawn === 0) throw new Error('Nothing was told');
+    await server.close();
+  }
+};

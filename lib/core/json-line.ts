@@ -1,0 +1,38 @@
+/**
+ * Events and dead letters as lines of JSON. Promise: every line is JSON by itself, whatever a record is: what JSON has no
+ * word for keeps one, and a record that cannot be written is described instead.
+ */
+import { describeValue } from './errors.js';
+import type { RunEvent } from './events.js';
+import type { DeadLetter } from './ports.js';
+
+/** The most characters of a description. */
+const MAX_DESCRIPTION = 2000;
+
+export function letterLine(letter: DeadLetter): string {
+  try {
+    return `${JSON.stringify(letter, replacer)}\n`;
+  } catch {
+    return `${JSON.stringify(describeRecord(letter), replacer)}\n`;
+  }
+}
+
+export function eventLine(event: RunEvent): string {
+  try {
+    return `${JSON.stringify(event, replacer)}\n`;
+  } catch {
+    if (event.type !== 'dead-letter') throw new TypeError(`An event of type ${event.type} is no plain data`);
+    return `${JSON.stringify({ ...event, letter: describeRecord(event.letter) }, replacer)}\n`;
+  }
+}
+
+function describeRecord(letter: DeadLetter): DeadLetter {
+  return { ...letter, record: describeValue(letter.record, MAX_DESCRIPTION) };
+}
+
+function replacer(key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  if (value === undefined && key === 'record') return null;
+  return value;
+}

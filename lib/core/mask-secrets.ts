@@ -1,0 +1,78 @@
+/**
+ * A configuration as it may be shown: secrets masked, and only what JSON has words for. Promise: what stands under a name
+ * like password, token, secret, key, authorization, credential or cookie never comes out, nor do the user and password
+ * of a URL; the result is plain data of bounded depth and size.
+ */
+
+const MASK = '***';
+const MAX_DEPTH = 12;
+const MAX_ITEMS = 1000;
+const MAX_TEXT = 10_000;
+
+/** The last word of a name decides, and these words within one: `apiKey`, `API_KEY`, `key`, `authToken`, not `monkey`. */
+const SECRET_WORD =
+  /^(password|passwd|pwd|passphrase|token|secret|key|apikey|authorization|auth|credential|cookie|bearer)s?$/;
+const SECRET_END = /(password|passwd|passphrase|token|secret|apikey|authorization|credential)s?$/;
+
+export function maskSecrets(value: unknown): unknown {
+  return plain(value, 0, new Set());
+}
+
+/** Whether what stands under this name is a secret. */
+export function isSecretName(name: string): boolean {
+  const words = name
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .split(/[^A-Za-z0-9]+/)
+    .map((word) => word.toLowerCase());
+  return words.some((word) => SECRET_END.test(word)) || SECRET_WORD.test(words.at(-1) ?? '');
+}
+
+function plain(value: unknown, depth: number, above: Set<object>): unknown {
+  switch (typeof value) {
+    case 'string':
+      return maskUrls(value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value);
+    case 'number':
+      return Number.isFinite(value) ? value : String(value);
+    case 'boolean':
+      return value;
+    case 'bigint':
+      return `${value}n`;
+    case 'object':
+      return value === null ? null : plainObject(value, depth, above);
+    default:
+      // Functions, symbols and undefined are no configuration that could be shown.
+      return value === undefined ? undefined : `(${typeof value})`;
+  }
+}
+
+function plainObject(value: object, depth: number, above: Set<object>): unknown {
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
+  if (value instanceof URL) return maskUrls(value.href);
+  if (depth >= MAX_DEPTH || above.has(value)) return '(…)';
+  above.add(value);
+  const entries = value instanceof Map ? [...value].map(([key, item]) => [String(key), item] as const) : undefined;
+  const shown =
+    Array.isArray(value) || value instanceof Set
+      ? [...(value as Iterable<unknown>)].slice(0, MAX_ITEMS).map((item) => plain(item, depth + 1, above) ?? null)
+      : Object.fromEntries(
+          (entries ?? Object.entries(value))
+            .slice(0, MAX_ITEMS)
+            .map(([name, item]) => [
+              name,
+              isSecretName(name) && item !== undefined && item !== null && typeof item !== 'boolean'
+                ? MASK
+                : plain(item, depth + 1, above),
+            ]),
+        );
+  above.delete(value);
+  return shown;
+}
+
+/** `https://user:password@host` and `?token=…`. */
+function maskUrls(text: string): string {
+  return text
+    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@]+@/gi, `$1${MASK}@`)
+    .replace(/([?&]([^=&\s#]+)=)[^&\s#]+/g, (whole, head: string, name: string) =>
+      isSecretName(name) ? `${head}${MASK}` : whole,
+    );
+}

@@ -1,0 +1,17 @@
+/** The graph of a run as events carry it: enough to draw it in another process. */
+import type { GraphTask } from '../core/events.js';
+import type { GraphPlan } from '../core/graph.js';
+import type { TaskDeclaration } from '../tasks/flow.js';
+
+export function graphOfRun(plan: GraphPlan, declarations: readonly TaskDeclaration[]): GraphTask[] {
+  const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
+  return plan.nodes.map(({ node, join, inputRoot, outputRoot }) => ({
+    name: node.name,
+    kind: kinds.get(node.name) ?? 'custom',
+    dependencies: node.dependencies,
+    join,
+    bearing: node.bearing,
+    ...(inputRoot === undefined ? {} : { inputRoot }),
+    outputRoot,
+  }));
+}

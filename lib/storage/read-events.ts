@@ -1,0 +1,96 @@
+/**
+ * A recorded run, read back: the same Observable of the same events as a live one.
+ *
+ * Promises: nothing is read before somebody subscribes, each subscriber reads for itself, and unsubscribing closes the
+ * file; a last line that was cut off by a crash is left out; events of a type that is not known here are handed on as
+ * they are; what a newer version recorded with another meaning is refused, and so is what is no recording.
+ */
+import { createReadStream } from 'node:fs';
+import { Observable, type Subscriber } from 'rxjs';
+import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
+import { EVENT_VERSION, type RunEvent } from '../core/events.js';
+
+/** The events of the recording at this path, in order. Errors with MILLRACE_FILE. */
+export function readEvents(path: string): Observable<RunEvent> {
+  return new Observable((subscriber) => {
+    const input = createReadStream(path, { encoding: 'utf8' });
+    subscriber.add(() => {
+      input.destroy();
+    });
+    const reader = new EventReader(path, subscriber);
+    input.on('data', (text) => {
+      reader.take(text as string);
+    });
+    input.on('end', () => {
+      reader.end();
+    });
+    input.on('error', (error) => {
+      subscriber.error(
+        new MillraceError(
+          'MILLRACE_FILE',
+          `Cannot read events from ${path}: ${describeThrown(error)}. Check the path of the recording`,
+          { cause: error },
+        ),
+      );
+    });
+  });
+}
+
+class EventReader {
+  private readonly path: string;
+  private readonly subscriber: Subscriber<RunEvent>;
+  private rest = '';
+  private line = 0;
+
+  constructor(path: string, subscriber: Subscriber<RunEvent>) {
+    this.path = path;
+    this.subscriber = subscriber;
+  }
+
+  take(text: string): void {
+    const lines = `${this.rest}${text}`.split('\n');
+    this.rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (this.subscriber.closed) return;
+      this.read(line, false);
+    }
+  }
+
+  end(): void {
+    if (this.rest !== '') this.read(this.rest, true);
+    this.subscriber.complete();
+  }
+
+  private read(line: string, mayBeCut: boolean): void {
+    this.line++;
+    if (line.trim() === '') return;
+    let event: unknown;
+    try {
+      event = JSON.parse(line);
+    } catch (error) {
+      if (!mayBeCut) this.refuse(`it is no JSON (${describeThrown(error)})`);
+      return;
+    }
+    if (!isEvent(event)) {
+      this.refuse(`expected an object with a \`type\`, got ${describeValue(event)}`);
+      return;
+    }
+    if (event.type === 'run-started' && (event.version as number) !== EVENT_VERSION) {
+      const { version } = event as { readonly version?: unknown };
+      this.refuse(
+        `its events are of version ${describeValue(version)}, and this millrace reads version ${EVENT_VERSION}. Read it with the version that recorded it, or a newer one`,
+      );
+      return;
+    }
+    this.subscriber.next(event);
+  }
+
+  private refuse(why: string): void {
+    this.subscriber.error(new MillraceError('MILLRACE_FILE', `Line ${this.line} of ${this.path}: ${why}`));
+  }
+}
+
+/** The last line of what `run --json` prints is the summary, which is told like an event but has no time. */
+function isEvent(value: unknown): value is RunEvent {
+  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
+}

@@ -1,0 +1,62 @@
+/**
+ * The text format of Prometheus, version 0.0.4. Promise: what comes out is valid whatever names and values go in; the
+ * samples of a metric stand together under one HELP and one TYPE line.
+ * Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+ */
+
+export type MetricType = 'counter' | 'gauge' | 'histogram';
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Cumulative counts: of the samples that are not above each bound, and of all. */
+export interface HistogramSample {
+  readonly bounds: readonly number[];
+  readonly counts: readonly number[];
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** Collects the samples of one answer. */
+export class PrometheusText {
+  private readonly families = new Map<string, { readonly head: string; readonly samples: string[] }>();
+
+  /** @param name a valid name; the ending says the unit, and `_total` that it is a counter. */
+  add(name: string, type: 'counter' | 'gauge', help: string, labels: Labels, value: number): void {
+    this.family(name, type, help).push(sample(name, labels, value));
+  }
+
+  histogram(name: string, help: string, labels: Labels, { bounds, counts, count, sum }: HistogramSample): void {
+    const samples = this.family(name, 'histogram', help);
+    bounds.forEach((bound, index) => {
+      samples.push(sample(`${name}_bucket`, { ...labels, le: String(bound) }, counts[index] ?? 0));
+    });
+    samples.push(
+      sample(`${name}_bucket`, { ...labels, le: '+Inf' }, count),
+      sample(`${name}_sum`, labels, sum),
+      sample(`${name}_count`, labels, count),
+    );
+  }
+
+  toString(): string {
+    return [...this.families.values()].map(({ head, samples }) => `${head}${samples.join('')}`).join('');
+  }
+
+  private family(name: string, type: MetricType, help: string): string[] {
+    let family = this.families.get(name);
+    if (family === undefined) {
+      const text = help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+      family = { head: `# HELP ${name} ${text}\n# TYPE ${name} ${type}\n`, samples: [] };
+      this.families.set(name, family);
+    }
+    return family.samples;
+  }
+}
+
+function sample(name: string, labels: Labels, value: number): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
+  return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}\n`;
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
