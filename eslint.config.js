@@ -50,5 +50,8 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-return': 'off',
     },
   },
-  { files: ['lib/commands/**', 'lib/cli.ts', 'mock-server/main.ts', 'bench/**', 'spec/*/main.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['lib/commands/**', 'lib/cli.ts', 'mock-server/main.ts', 'bench/**', 'spec/*/main.ts'],
+    rules: { 'no-console': 'off' },
+  },
 );

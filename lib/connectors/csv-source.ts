@@ -6,7 +6,6 @@
  */
 import { stat } from 'node:fs/promises';
 import { MillraceError, describeThrown } from '../core/errors.js';
-import { stat } from 'node:fs/promises';
 import type { Json } from '../core/checkpoint.js';
 import type { ModuleRef } from '../core/executor.js';
 import type { TaskScope } from '../core/ports.js';

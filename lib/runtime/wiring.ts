@@ -185,7 +185,7 @@ export class Wiring {
   }
 
   private connectTask(task: WiredTask, onDone: () => void): void {
-    const { plan, output$ } = task;
+    const { plan, scope, output$ } = task;
     const { name } = plan.node;
     if (plan.dependents.length === 0) this.connectExit(task, onDone);
     else if (plan.node.isDurable === true) this.connectExit(task);

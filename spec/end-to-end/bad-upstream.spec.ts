@@ -80,8 +80,8 @@ describe.each(both)('over %s', (transport) => {
   it('gives nothing up under a real rate limit', async () => {
     const { counts } = await expectAllAnswered({
       transport,
-      records: 300,
-      server: { faults: { rateLimit: { perSecond: 200, burst: 100 } } },
+      records: 60,
+      server: { faults: { rateLimit: { perSecond: 20, burst: 20 } } },
     });
     expect(counts['throttled']).toBeGreaterThan(0);
   });

@@ -26,6 +26,7 @@ describe('a random graph', () => {
       expect(failed).toBeGreaterThan(0);
       expect(failed).toBeLessThan(GRAPHS / 4);
     },
-    20_000 + GRAPHS * 100,
+    // Real delays take as long as the machine is busy.
+    60_000 + GRAPHS * 300,
   );
 });

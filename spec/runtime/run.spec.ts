@@ -312,6 +312,8 @@ describe('a run', () => {
         operatorTask((n$, { scheduler }) => n$.pipe(bufferTime(5, scheduler))),
       ),
     ]);
+    // An immediate that has fired is counted until the turn is over.
+    await new Promise((resolve) => setTimeout(resolve, 0));
     expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before);
   });
 });

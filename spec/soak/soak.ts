@@ -38,8 +38,15 @@ export async function soak(records: number): Promise<SoakFigures> {
     name: 'Soak',
     build: (builder) =>
       builder
-        .task('Numbers', sourceTask(() => numbers(records)))
-        .task('Left', ['Numbers'], asyncTask(({ n }: Numbered) => Promise.resolve({ n, text: `left ${n}` })))
+        .task(
+          'Numbers',
+          sourceTask(() => numbers(records)),
+        )
+        .task(
+          'Left',
+          ['Numbers'],
+          asyncTask(({ n }: Numbered) => Promise.resolve({ n, text: `left ${n}` })),
+        )
         .task(
           'Right',
           ['Numbers'],
@@ -48,7 +55,11 @@ export async function soak(records: number): Promise<SoakFigures> {
             return { n, square: n * n };
           }),
         )
-        .task('Both', ['Left', 'Right'], syncTask(([left, right]) => ({ ...left, ...right })))
+        .task(
+          'Both',
+          ['Left', 'Right'],
+          syncTask(([left, right]) => ({ ...left, ...right })),
+        )
         .task(
           'Out',
           ['Both'],
