@@ -53,7 +53,7 @@ export async function* foldPart(
 ): AsyncGenerator<FoldReport> {
   const { part, fold } = args;
   const aggregate = (await loadChecked(fold.aggregate, 'aggregate')) as AnyAggregate;
-  const groups = new Groups(aggregate as Aggregate<unknown, unknown, unknown, unknown>, fold.maxKeys, fold.task);
+  const groups = new Groups(aggregate, fold.maxKeys, fold.task);
   let number = part.rows;
   for await (const { items, options } of read(args, part)) {
     const skipped: Record<string, number> = {};
