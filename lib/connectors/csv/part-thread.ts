@@ -8,7 +8,7 @@ import { loadChecked, loadExport, type AnyAggregate } from '../../core/load-expo
 import type { ModuleRef } from '../../core/executor.js';
 import { Rejected, Skip } from '../../core/record.js';
 import type { Schema } from '../../core/schema.js';
-import { Groups, type Aggregate } from '../../tasks/groups.js';
+import { Groups } from '../../tasks/groups.js';
 import type { BadRecord, FoldReport, FoldRequest } from '../../tasks/source-parts.js';
 import { openCsvReader, type CsvItem, type CsvReaderOptions } from './csv-reader.js';
 import type { CsvPart } from './plan-parts.js';
