@@ -4,30 +4,18 @@
  */
 import {
   aggregateTask,
-  asyncTask,
   expandTask,
   operatorTask,
   seededRandom,
-  sinkTask,
   syncTask,
-  type Clock,
   type FailurePolicy,
   type JoinOptions,
   type Task,
   type TaskDeclaration,
 } from 'millrace';
 import { filter, map } from 'rxjs';
-import {
-  asBag,
-  asynchronously,
-  hashOf,
-  late,
-  randomSource,
-  randomWork,
-  SKIPPED,
-  type Value,
-  type Work,
-} from './random-tasks.js';
+import type { Materials } from './random-materials.js';
+import { asBag, asynchronously, hashOf, late, randomWork, SKIPPED, type Value, type Work } from './random-tasks.js';
 
 type Outputs = ReadonlyMap<string, Value>;
 
@@ -39,60 +27,103 @@ export interface ReferenceNode {
   readonly outputs: Outputs;
   readonly skipped: number;
   readonly deadLettered: number;
+  /** The records that it must give up to the dead letters. */
+  readonly givenUp: readonly Value[];
+  readonly isSink: boolean;
   /** Only for `latest`, which depends on time: what it emits is some pairing of these. */
   readonly pairs?: readonly Outputs[];
 }
 
 export interface RandomGraph {
-  readonly declarations: readonly TaskDeclaration[];
   readonly nodes: readonly ReferenceNode[];
+  /** The names of the sources. */
+  readonly sources: ReadonlySet<string>;
   readonly window: number;
   /** Whether a task with the policy `fail` must end the run. */
   readonly mustFail: boolean;
-  /** What ordered sinks wrote, by name; filled by a run. */
-  readonly written: ReadonlyMap<string, Value[]>;
+  /** The tasks, made anew: a task belongs to one run at a time. */
+  declare(materials: Materials): TaskDeclaration[];
 }
 
-const SIZES = [0, 1, 2, 7, 50, 200];
-const WINDOWS = [1, 2, 3, 8, 64, 2048];
-const MOST_RECORDS = 1000;
+/** What is drawn from. */
+export interface GraphLimits {
+  readonly sizes: readonly number[];
+  readonly windows: readonly number[];
+  /** One more than the most tasks between sources and the last sinks, less the two that there always are. */
+  readonly steps: number;
+  /** The most records of one task that others are built on. */
+  readonly records: number;
+  /** Whether tasks may fail the run, so that nothing can be compared. */
+  readonly mayFail: boolean;
+  /** Whether everything that leaves the graph is written down by a sink. */
+  readonly keepsAll: boolean;
+}
 
-/** @param clock makes the delays of asynchronous tasks virtual. */
-export function randomGraph(seed: number, clock?: Clock): RandomGraph {
-  return new Generator(seed, clock).generate();
+const LIMITS: GraphLimits = {
+  sizes: [0, 1, 2, 7, 50, 200],
+  windows: [1, 2, 3, 8, 64, 2048],
+  steps: 10,
+  records: 1000,
+  mayFail: true,
+  keepsAll: false,
+};
+
+export function randomGraph(seed: number, limits: GraphLimits = LIMITS): RandomGraph {
+  return new Generator(seed, limits).generate();
+}
+
+/** A task that can be made any number of times. */
+interface TaskPlan {
+  readonly name: string;
+  readonly dependencies: readonly string[];
+  readonly make: (materials: Materials) => Task<never, Value>;
+  readonly join: JoinOptions | undefined;
 }
 
 class Generator {
   private readonly random: () => number;
-  private readonly clock: Clock | undefined;
+  private readonly limits: GraphLimits;
   private readonly nodes: ReferenceNode[] = [];
-  private readonly declarations: TaskDeclaration[] = [];
+  private readonly plans: TaskPlan[] = [];
+  private readonly sources = new Set<string>();
   /** For the root of an expanding task, the node whose records are the parents. */
   private readonly parents = new Map<string, ReferenceNode>();
-  private readonly written = new Map<string, Value[]>();
   private mustFail = false;
 
-  constructor(seed: number, clock: Clock | undefined) {
+  constructor(seed: number, limits: GraphLimits) {
     this.random = seededRandom(seed);
-    this.clock = clock;
+    this.limits = limits;
   }
 
   generate(): RandomGraph {
-    const sources = this.pick([1, 1, 2, 3]);
-    for (let n = 0; n < sources; n++) this.source(`S${n}`);
-    const steps = 2 + this.below(10);
+    const roots = this.pick([1, 1, 2, 3]);
+    for (let n = 0; n < roots; n++) this.source(`S${n}`);
+    const steps = 2 + this.below(this.limits.steps);
     for (let step = 0; step < steps; step++) this.step(`T${step}`);
     for (const { name, root } of [...this.nodes]) {
-      const isRead = this.declarations.some(({ dependencies }) => dependencies.includes(name));
-      if (name === root && !isRead) this.work(`${name} read`, [this.node(name)]);
+      if (name === root && !this.isRead(name)) this.work(`${name} read`, [this.node(name)]);
     }
-    const { nodes, declarations, written, mustFail } = this;
-    return { nodes, declarations, written, mustFail, window: this.pick(WINDOWS) };
+    if (this.limits.keepsAll) {
+      for (const node of [...this.nodes]) {
+        if (!node.isSink && !this.isRead(node.name)) this.sink(`${node.name} kept`, node);
+      }
+    }
+    const { nodes, plans, sources, mustFail } = this;
+    const declare = (materials: Materials): TaskDeclaration[] =>
+      plans.map(({ name, dependencies, make, join }) => ({ name, dependencies, task: make(materials), join }));
+    return { nodes, sources, mustFail, window: this.pick(this.limits.windows), declare };
+  }
+
+  private isRead(name: string): boolean {
+    return this.plans.some(({ dependencies }) => dependencies.includes(name));
   }
 
   private source(name: string): void {
-    const items = Array.from({ length: this.pick(SIZES) }, (_, index) => index);
-    this.add(name, [], randomSource(items, this.below(4)), name, new Map(items.map((item) => [String(item), item])));
+    const items = Array.from({ length: this.pick(this.limits.sizes) }, (_, index) => index);
+    const shape = this.below(4);
+    this.sources.add(name);
+    const outputs = new Map(items.map((item) => [String(item), item]));
+    this.add(name, [], (materials) => materials.source(name, items, shape), name, outputs);
   }
 
   private step(name: string): void {
@@ -143,23 +174,22 @@ class Generator {
     const traits = { name, salt, mayThrow: this.random() < 0.2, maySkip: this.random() < 0.2 };
     const random = randomWork(traits);
     const work: Work = (value) => random(prepare(value));
-    const mayFail = traits.mayThrow && this.random() < 0.1;
+    const mayFail = traits.mayThrow && this.limits.mayFail && this.random() < 0.1;
     const onFailure: FailurePolicy<Value> = mayFail
       ? 'fail'
       : this.pick(['dead-letter', 'skip', { fallback: 'fallback' }, { fallback: () => SKIPPED }] as const);
-    const task: Task<never, Value> =
-      this.random() < 0.5
-        ? syncTask<Value, Value>(work, { onFailure })
-        : asyncTask<Value, Value>((value) => late(hashOf([salt, 1, prepare(value)]), this.clock, () => work(value)), {
-            onFailure,
-            concurrency: 1 + this.below(8),
-            ordered: this.random() < 0.3,
-          });
+    const how = { salt, onFailure, prepare };
+    const concurrent =
+      this.random() < 0.5 ? undefined : { concurrency: 1 + this.below(8), ordered: this.random() < 0.3 };
+    const make = (materials: Materials): Task<never, Value> =>
+      concurrent === undefined
+        ? syncTask<Value, Value>(materials.watched(name, work), { onFailure })
+        : materials.slow(name, work, { ...how, ...concurrent });
     const outputs = new Map<string, Value>();
-    const counts = { skipped, deadLettered: 0 };
+    const counts = { skipped, givenUp: [] as Value[] };
     for (const [lineage, value] of inputs) this.expect(work, lineage, value, onFailure, outputs, counts);
     const names = from.map((node) => node.name);
-    this.add(name, names, task, root, outputs, { ...counts, ...(join === undefined ? {} : { join }) });
+    this.add(name, names, make, root, outputs, { ...counts, ...(join === undefined ? {} : { join }) });
   }
 
   private expect(
@@ -168,14 +198,14 @@ class Generator {
     value: Value,
     onFailure: FailurePolicy<Value>,
     outputs: Map<string, Value>,
-    counts: { skipped: number; deadLettered: number },
+    counts: { skipped: number; givenUp: Value[] },
   ): void {
     let made: Value;
     try {
       made = work(value);
     } catch {
       if (onFailure === 'fail') this.mustFail = true;
-      if (onFailure === 'dead-letter') counts.deadLettered++;
+      if (onFailure === 'dead-letter') counts.givenUp.push(value);
       if (onFailure === 'dead-letter' || onFailure === 'fail') return;
       made = typeof onFailure === 'object' && onFailure.fallback === 'fallback' ? 'fallback' : SKIPPED;
     }
@@ -184,22 +214,23 @@ class Generator {
   }
 
   private expand(name: string, node: ReferenceNode): void {
-    if (node.outputs.size > MOST_RECORDS) return;
+    if (node.outputs.size > this.limits.records) return;
     const salt = this.below(1e6);
     const childrenOf = (value: Value): Value[] =>
       Array.from({ length: hashOf([salt, value]) % 5 }, (_, index) => [index, hashOf(value)]);
     const how = this.below(3);
-    const task = expandTask<Value, Value>((value) => {
-      const children = childrenOf(value);
-      if (how === 0) return children;
-      return how === 1 ? asynchronously(children) : late(hashOf([salt, 2, value]), this.clock, () => children.values());
-    });
+    const make = ({ clock }: Materials): Task<never, Value> =>
+      expandTask<Value, Value>((value) => {
+        const children = childrenOf(value);
+        if (how === 0) return children;
+        return how === 1 ? asynchronously(children) : late(hashOf([salt, 2, value]), clock, () => children.values());
+      });
     const outputs = new Map<string, Value>();
     for (const [lineage, value] of node.outputs) {
       childrenOf(value).forEach((child, index) => outputs.set(`${lineage}/${index}`, child));
     }
     this.parents.set(name, node);
-    this.add(name, [node.name], task, name, outputs);
+    this.add(name, [node.name], make, name, outputs);
   }
 
   private gather(name: string): void {
@@ -215,19 +246,20 @@ class Generator {
 
   private aggregate(name: string, node: ReferenceNode): void {
     const keyOf = (value: Value): number => hashOf(value) % 4;
-    const task = aggregateTask<Value, number, Value, number>({
-      key: keyOf,
-      init: () => 0,
-      add: (count) => count + 1,
-      finish: (count, key) => [key, count],
-    });
+    const make = (): Task<never, Value> =>
+      aggregateTask<Value, number, Value, number>({
+        key: keyOf,
+        init: () => 0,
+        add: (count) => count + 1,
+        finish: (count, key) => [key, count],
+      });
     const counts = new Map<number, number>();
     for (const value of node.outputs.values()) counts.set(keyOf(value), (counts.get(keyOf(value)) ?? 0) + 1);
-    this.add(name, [node.name], task, name, new Map([...counts].map(([key, count]) => [`key ${key}`, [key, count]])));
+    this.add(name, [node.name], make, name, new Map([...counts].map(([key, count]) => [`key ${key}`, [key, count]])));
   }
 
   private keyed(name: string, left: ReferenceNode, right: ReferenceNode): void {
-    if (left === right || left.outputs.size + right.outputs.size > MOST_RECORDS) return;
+    if (left === right || left.outputs.size + right.outputs.size > this.limits.records) return;
     const keys = 1 + Math.max(left.outputs.size, right.outputs.size);
     const keyOf = (value: Value): number => hashOf(['key', value]) % keys;
     const kind = this.pick(['inner', 'left', 'outer'] as const);
@@ -266,48 +298,42 @@ class Generator {
 
   private operator(name: string, node: ReferenceNode): void {
     const isKept = (value: Value): boolean => hashOf(value) % 3 > 0;
-    const task = operatorTask<Value, Value>((values$) =>
-      values$.pipe(
-        filter(isKept),
-        map((value) => [name, value]),
-      ),
-    );
+    const make = (): Task<never, Value> =>
+      operatorTask<Value, Value>((values$) =>
+        values$.pipe(
+          filter(isKept),
+          map((value) => [name, value]),
+        ),
+      );
     const kept = [...node.outputs].filter(([, value]) => isKept(value));
-    this.add(name, [node.name], task, name, new Map(kept.map(([lineage, value]) => [lineage, [name, value]])));
+    this.add(name, [node.name], make, name, new Map(kept.map(([lineage, value]) => [lineage, [name, value]])));
   }
 
   /** Time decides what meets, so nothing else is built on it; an empty side would stop the other early. */
   private latest(name: string, one: ReferenceNode, other: ReferenceNode): void {
     if (one === other || one.outputs.size === 0 || other.outputs.size === 0) return;
-    const task = syncTask<Value, Value>((pair) => pair);
+    const make = (): Task<never, Value> => syncTask<Value, Value>((pair) => pair);
     const pairs = [one.outputs, other.outputs];
-    this.add(name, [one.name, other.name], task, `${name} (join)`, new Map(), { join: { join: 'latest' }, pairs });
+    this.add(name, [one.name, other.name], make, `${name} (join)`, new Map(), { join: { join: 'latest' }, pairs });
   }
 
-  private sink(name: string, node: ReferenceNode): void {
-    const written: Value[] = [];
-    const task = sinkTask<Value>({
-      write: (rows) =>
-        hashOf([name, rows.length]) % 2 === 0
-          ? void written.push(...rows)
-          : late(hashOf([name, written.length]), this.clock, () => void written.push(...rows)),
-    });
-    if (this.declarations.some((declared) => declared.name === node.root && declared.task.kind === 'source')) {
-      this.written.set(name, written);
-    }
-    this.add(name, [node.name], task, node.root, node.outputs);
+  private sink(name: string, { name: from, root, outputs, pairs }: ReferenceNode): void {
+    const traits = { isSink: true, ...(pairs === undefined ? {} : { pairs }) };
+    this.add(name, [from], (materials) => materials.sink(name), root, outputs, traits);
   }
 
   private add(
     name: string,
-    dependencies: string[],
-    task: Task<never, Value>,
+    dependencies: readonly string[],
+    make: TaskPlan['make'],
     root: string,
     outputs: Outputs,
-    { join, skipped = 0, deadLettered = 0, pairs }: Partial<ReferenceNode> & { join?: JoinOptions } = {},
+    traits: Partial<ReferenceNode> & { join?: JoinOptions } = {},
   ): void {
-    this.declarations.push({ name, dependencies, task, join });
-    this.nodes.push({ name, root, outputs, skipped, deadLettered, ...(pairs === undefined ? {} : { pairs }) });
+    const { join, skipped = 0, givenUp = [], pairs, isSink = false } = traits;
+    this.plans.push({ name, dependencies, make, join });
+    const counts = { skipped, givenUp, deadLettered: givenUp.length };
+    this.nodes.push({ name, root, outputs, ...counts, isSink, ...(pairs === undefined ? {} : { pairs }) });
   }
 
   private node(name: string): ReferenceNode {
