@@ -55,6 +55,8 @@ export interface GraphLimits {
   readonly records: number;
   /** Whether tasks may fail the run, so that nothing can be compared. */
   readonly mayFail: boolean;
+  /** How much more often than one step in twenty is a sink. */
+  readonly moreSinks: number;
   /** Whether everything that leaves the graph is written down by a sink. */
   readonly keepsAll: boolean;
 }
@@ -65,6 +67,7 @@ const LIMITS: GraphLimits = {
   steps: 10,
   records: 1000,
   mayFail: true,
+  moreSinks: 0,
   keepsAll: false,
 };
 
@@ -129,7 +132,7 @@ class Generator {
   private step(name: string): void {
     const node = this.pick(this.nodes.filter(({ pairs }) => pairs === undefined));
     const other = this.pick(this.nodes.filter(({ pairs }) => pairs === undefined));
-    const kind = this.below(20);
+    const kind = this.below(20 + this.limits.moreSinks);
     if (kind < 6) this.work(name, [node]);
     else if (kind < 10) this.aligned(name, node);
     else if (kind < 12) this.expand(name, node);

@@ -1,5 +1,13 @@
 /** What the tasks of a random graph are made of, where they touch something outside of the graph. */
-import { asyncTask, sinkTask, type Clock, type FailurePolicy, type SourceTask, type Task } from 'millrace';
+import {
+  asyncTask,
+  sinkTask,
+  type Clock,
+  type FailurePolicy,
+  type SourceTask,
+  type SyncFunction,
+  type Task,
+} from 'millrace';
 import { hashOf, late, randomSource, type Value, type Work } from './random-tasks.js';
 
 export interface SlowWork {
@@ -16,7 +24,7 @@ export interface Materials {
   readonly clock: Clock | undefined;
   source(name: string, items: readonly number[], shape: number): SourceTask<number>;
   /** The work of a synchronous task, as it is or looked at. */
-  watched(name: string, work: Work): Work;
+  watched(name: string, work: Work): SyncFunction<Value, Value>;
   /** A task whose work takes its time. */
   slow(name: string, work: Work, options: SlowWork): Task<never, Value>;
   sink(name: string): Task<never, Value>;

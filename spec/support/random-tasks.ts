@@ -32,14 +32,15 @@ export function asBag(collection: Value): string[] {
   return (collection as Value[]).map((value) => JSON.stringify(value)).sort();
 }
 
-/** Array, iterator, async generator or synchronous Observable. */
-export function randomSource(items: readonly number[], shape: number): SourceTask<number> {
+/** Array, iterator, async generator or synchronous Observable, which says that it can be read again where it is told to. */
+export function randomSource(items: readonly number[], shape: number, replayable = false): SourceTask<number> {
   const observable = new Observable<number>((subscriber) => {
     for (const item of items) subscriber.next(item);
     subscriber.complete();
   });
-  return sourceTask<number>(() =>
-    shape === 0 ? items : shape === 1 ? items.values() : shape === 2 ? asynchronously(items) : observable,
+  return sourceTask<number>(
+    () => (shape === 0 ? items : shape === 1 ? items.values() : shape === 2 ? asynchronously(items) : observable),
+    replayable ? { replayable } : {},
   );
 }
 

@@ -1,0 +1,128 @@
+/**
+ * A file on the simulated disk as a sink, with what a CSV sink does: a buffer in the process, `.part` until the run has
+ * completed, and points that a later life goes back to. A row is `[lineage, record]` as JSON.
+ */
+import type { OperatorFunction } from 'rxjs';
+import { Task, type RunOutcome, type TaskScope } from 'millrace';
+import type { Batch } from '#lib/core/record.js';
+import { writeBatches } from '#lib/stream/write-batches.js';
+import type { Value } from '../support/random-tasks.js';
+import { tailOf, type Disk, type OpenFile, type Point } from './disk.js';
+import type { Life } from './life.js';
+
+/** Bytes in the buffer from which a write waits. */
+const ROOM = 200;
+
+export interface FileSinkParts {
+  readonly path: string;
+  readonly disk: Disk;
+  readonly life: Life;
+  readonly ordered: boolean;
+}
+
+export class FileSink extends Task<Value, Value> {
+  override readonly kind = 'file';
+  override readonly isDurable = true;
+  readonly parts: FileSinkParts;
+  private file: OpenFile | undefined;
+  private buffer = '';
+  /** Bytes taken so far, those of earlier lives too. */
+  private bytes = 0;
+  private writing: Promise<void> | undefined;
+  private failure: { readonly error: unknown } | undefined;
+
+  constructor(parts: FileSinkParts) {
+    super();
+    this.parts = parts;
+  }
+
+  protected override process(): never {
+    throw new TypeError('A file takes runs of records');
+  }
+
+  override async open({ past }: TaskScope): Promise<void> {
+    const { disk, life, path } = this.parts;
+    const point = past?.mark as Point | undefined;
+    if (point === undefined) {
+      this.file = await disk.create(life, `${path}.part`);
+      return;
+    }
+    const whole = disk.read(path);
+    const isNamed = whole?.length === point.bytes && tailOf(whole) === point.tail;
+    if (disk.read(`${path}.part`) === undefined && isNamed) await disk.rename(life, path, `${path}.part`);
+    this.file = await disk.reopen(life, `${path}.part`, point);
+    this.bytes = point.bytes;
+  }
+
+  override async mark(): Promise<Point> {
+    const { bytes } = this;
+    await this.flush();
+    const file = this.file as OpenFile;
+    await file.sync();
+    return file.pointAt(bytes);
+  }
+
+  override async close(outcome: RunOutcome): Promise<void> {
+    const { file } = this;
+    const { disk, life, path } = this.parts;
+    if (file === undefined) return;
+    try {
+      if (outcome !== 'completed') {
+        await this.writing?.catch(() => undefined);
+        return;
+      }
+      await this.flush();
+      await file.sync();
+      await disk.rename(life, `${path}.part`, path);
+      await disk.syncFolder(life);
+    } finally {
+      file.close();
+    }
+  }
+
+  override operator(scope: TaskScope): OperatorFunction<Batch<Value>, Batch<Value>> {
+    return writeBatches<Value, string>(
+      {
+        encode: (record, lineage) => `${JSON.stringify([lineage, record])}\n`,
+        // Put only once there is room, so that what was put has left the task in the same turn.
+        write: (rows) => {
+          const isWaiting = this.bytes - (this.file?.length ?? 0) > ROOM;
+          if (!isWaiting && this.failure === undefined) return this.put(rows);
+          return this.flush().then(() => {
+            this.put(rows);
+          });
+        },
+        ordered: this.parts.ordered,
+      },
+      scope,
+    );
+  }
+
+  private put(rows: readonly string[]): void {
+    this.buffer += rows.join('');
+    this.bytes += rows.join('').length;
+    // Whoever waits next meets what went wrong.
+    this.flush().catch(() => undefined);
+  }
+
+  /** Everything taken so far is in the file, or there is an error. */
+  private async flush(): Promise<void> {
+    while (this.failure === undefined && (this.buffer !== '' || this.writing !== undefined)) {
+      this.writing ??= this.writeBuffer();
+      await this.writing;
+    }
+    if (this.failure !== undefined) throw this.failure.error;
+  }
+
+  private async writeBuffer(): Promise<void> {
+    const text = this.buffer;
+    this.buffer = '';
+    try {
+      await this.file?.append(text);
+    } catch (error) {
+      this.failure = { error };
+    } finally {
+      this.writing = undefined;
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The laws, looked at from outside of the engine: at every step of a life, at every checkpoint, and at the end of a run.
+ * What is broken is told to the world with the number of the law (GUARANTEES: L1 to L12).
+ */
+import type { Run, RunOutcome } from 'millrace';
+import { pastOf, type Checkpoint, type RootProgress } from '#lib/core/checkpoint.js';
+import { exitLabel } from '#lib/core/graph.js';
+import type { ResumePlan } from '#lib/runtime/resume-plan.js';
+import type { Wiring } from '#lib/runtime/wiring.js';
+import type { Disk, Point } from './disk.js';
+import { LETTERS } from './letters.js';
+import type { Life } from './life.js';
+import type { World } from './world.js';
+
+/** What is looked at of a run: nobody else may. */
+interface RunInside {
+  readonly wiring: Wiring;
+  readonly outcome: RunOutcome | undefined;
+}
+
+export class Laws {
+  private readonly world: World;
+  private readonly disk: Disk;
+  private readonly window: number;
+  private readonly plan: ResumePlan;
+  /** By root, the names of the files written in its region. */
+  private readonly files: ReadonlyMap<string, string>;
+  private readonly runs = new Map<Life, RunInside>();
+  private readonly watermarks = new Map<string, number>();
+  private readonly starts = new Set<string>();
+  private last: Checkpoint | undefined;
+  private wasComplete = false;
+
+  /** @param files by the path of a file, the root of its records. */
+  constructor(world: World, disk: Disk, window: number, plan: ResumePlan, files: ReadonlyMap<string, string>) {
+    this.world = world;
+    this.disk = disk;
+    this.window = window;
+    this.plan = plan;
+    this.files = files;
+  }
+
+  follow(life: Life, run: Run): void {
+    this.runs.set(life, run as unknown as RunInside);
+  }
+
+  /** Between two steps. */
+  look(life: Life): void {
+    const run = this.runs.get(life);
+    if (run === undefined) return;
+    const { wiring, outcome } = run;
+    for (const root of wiring.roots.values()) {
+      let inFlight = 0;
+      for (let lineage = root.watermark; lineage < root.born; lineage++) if (root.isInFlight(lineage)) inFlight++;
+      if (inFlight !== root.inFlight) this.broken(`L8: '${root.name}' counts ${root.inFlight} in flight, of ${inFlight}`);
+      if (inFlight > this.window) this.broken(`L4: ${inFlight} of '${root.name}' in flight, window ${this.window}`);
+      const key = `${life.number} ${root.name}`;
+      const before = this.watermarks.get(key) ?? 0;
+      if (root.watermark < before) this.broken(`L8: '${root.name}' went back from ${before} to ${root.watermark}`);
+      this.watermarks.set(key, root.watermark);
+    }
+    // Of a run that is being stopped, what was queued is thrown away.
+    const isWhole = outcome === undefined || outcome === 'completed';
+    for (const { scope } of isWhole ? wiring.tasks.values() : []) {
+      try {
+        scope.account.assertConservation();
+      } catch (error) {
+        this.broken(`L12: ${String(error)}`);
+      }
+    }
+    for (const [path, root] of this.files) {
+      // A file that is begun anew keeps its name from a life that was complete, until it is replaced.
+      if (this.plan.isKept(root) ? this.last?.isComplete === true : this.wasComplete) continue;
+      if (this.disk.read(path) !== undefined) this.broken(`'${path}' has its name before the run is complete`);
+    }
+  }
+
+  /** A task begins with a record. */
+  started(life: Life, task: string, lineage: number): void {
+    if (life.isDead) return;
+    const key = `${life.number} ${task} ${lineage}`;
+    if (this.starts.has(key)) this.broken(`L6: '${task}' starts record ${lineage} twice in life ${life.number}`);
+    this.starts.add(key);
+  }
+
+  /** The checkpoint is in place. */
+  taken(life: Life, checkpoint: Checkpoint): void {
+    if (life.isZombie) this.broken(`life ${life.number} wrote a checkpoint after another had begun`);
+    if (checkpoint.incarnation !== life.number) this.broken(`life ${life.number} says it is ${checkpoint.incarnation}`);
+    const letters = checkpoint.deadLetters as Point | null;
+    if (letters !== null) this.isKept(LETTERS, letters);
+    for (const [path, root] of this.files) {
+      const mark = checkpoint.marks[path] as Point | undefined;
+      const progress = checkpoint.roots[root];
+      // A file that the next life begins anew has no point to go back to.
+      if (this.plan.isKept(root) && mark !== undefined && progress !== undefined) this.isWhole(path, mark, progress);
+    }
+    const { last } = this;
+    for (const [root, { watermark }] of Object.entries(checkpoint.roots)) {
+      const before = last?.roots[root]?.watermark ?? 0;
+      // What is numbered anew begins anew.
+      if (this.plan.isKept(root) && watermark < before) this.broken(`L8: checkpoint of '${root}' from ${before} to ${watermark}`);
+    }
+    this.last = checkpoint;
+    this.wasComplete ||= checkpoint.isComplete;
+  }
+
+  broken(what: string): void {
+    this.world.broken(what);
+  }
+
+  /** Each row in front of the mark is counted as written, so that no life writes it again. */
+  private isWhole(path: string, mark: Point, progress: RootProgress): void {
+    const isPart = this.disk.read(`${path}.part`) !== undefined;
+    const name = isPart ? `${path}.part` : path;
+    this.isKept(name, mark);
+    const past = pastOf(progress);
+    const label = exitLabel({ task: path });
+    for (const line of (this.disk.read(name) ?? '').slice(0, mark.bytes).split('\n').filter(Boolean)) {
+      const [lineage] = JSON.parse(line) as [number, unknown];
+      if (!past.hasPassed(label, lineage)) this.broken(`L2: '${path}' holds ${lineage}, and the checkpoint says it does not`);
+    }
+  }
+
+  private isKept(path: string, { bytes }: Point): void {
+    const length = this.disk.surviving(path)?.length ?? 0;
+    if (length < bytes) this.broken(`L9: '${path}' has ${length} bytes for good, and the checkpoint counts on ${bytes}`);
+  }
+}

@@ -1,0 +1,135 @@
+/** Dead letters on the simulated disk, kept and rewound as those of a file are: see `lib/storage/dead-letter-file.ts`. */
+import type { DeadLetter, DeadLetterStore } from 'millrace';
+import type { Json } from '#lib/core/checkpoint.js';
+import type { DurableLetters, LetterHead } from '#lib/core/ports.js';
+import type { Disk, OpenFile, Point } from './disk.js';
+import type { Life } from './life.js';
+
+type LetterMark = Point & { readonly moves: number };
+
+export const LETTERS = 'letters';
+
+export class Letters implements DeadLetterStore {
+  readonly durable: DurableLetters;
+  private readonly disk: Disk;
+  private readonly life: Life;
+  private readonly capacity: number;
+  private lines: string[] = [];
+  private file: OpenFile | undefined;
+  private writing: Promise<void> | undefined;
+  private failure: { readonly error: unknown } | undefined;
+  private bytes = 0;
+  private moves = 0;
+  private rewound: LetterMark | undefined;
+  private readonly readyListeners: (() => void)[] = [];
+  private readonly brokenListeners: ((error: unknown) => void)[] = [];
+
+  constructor(disk: Disk, life: Life, capacity: number) {
+    this.disk = disk;
+    this.life = life;
+    this.capacity = capacity;
+    this.durable = {
+      mark: () => this.mark(),
+      rewind: (mark, keeps) => this.rewind(mark as LetterMark | null, keeps),
+      commit: () => this.commit(),
+    };
+  }
+
+  get isFull(): boolean {
+    return this.lines.length >= this.capacity;
+  }
+
+  write(letter: DeadLetter): void {
+    const line = `${JSON.stringify(letter)}\n`;
+    this.bytes += line.length;
+    this.lines.push(line);
+    this.writing ??= this.drain();
+  }
+
+  whenReady(listener: () => void): void {
+    this.readyListeners.push(listener);
+  }
+
+  whenBroken(listener: (error: unknown) => void): void {
+    this.brokenListeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    await this.writing;
+    try {
+      if (this.failure !== undefined) throw this.failure.error;
+      await this.file?.sync();
+    } finally {
+      this.file?.close();
+    }
+  }
+
+  private async mark(): Promise<Json> {
+    const { bytes } = this;
+    await this.writing;
+    if (this.failure !== undefined) throw this.failure.error;
+    if (this.file === undefined) return null;
+    await this.file.sync();
+    return { ...this.file.pointAt(bytes), moves: this.moves };
+  }
+
+  private async rewind(mark: LetterMark | null, keeps: (letter: LetterHead) => boolean): Promise<Json> {
+    const { disk, life } = this;
+    if (mark === null) {
+      await disk.remove(life, LETTERS);
+      return null;
+    }
+    await this.finishMove(mark);
+    (await disk.reopen(life, LETTERS, mark)).close();
+    const lines = (disk.read(LETTERS) ?? '').split('\n').filter(Boolean);
+    const kept = lines.filter((line) => keeps(JSON.parse(line) as LetterHead)).map((line) => `${line}\n`);
+    if (kept.length === lines.length) {
+      this.rewound = mark;
+      return mark;
+    }
+    const moves = mark.moves + 1;
+    const aside = await disk.create(life, asideOf(moves));
+    try {
+      for (const line of kept) await aside.append(line);
+      await aside.sync();
+      this.rewound = { ...aside.pointAt(kept.join('').length), moves };
+    } finally {
+      aside.close();
+    }
+    return this.rewound;
+  }
+
+  private async commit(): Promise<void> {
+    const { rewound } = this;
+    if (rewound === undefined) return;
+    await this.finishMove(rewound);
+    this.bytes = rewound.bytes;
+    this.moves = rewound.moves;
+    this.file = await this.disk.reopen(this.life, LETTERS, rewound);
+  }
+
+  private finishMove({ moves }: LetterMark): Promise<void> {
+    return this.disk.rename(this.life, asideOf(moves), LETTERS);
+  }
+
+  private async drain(): Promise<void> {
+    try {
+      this.file ??= await this.disk.create(this.life, LETTERS);
+      while (this.lines.length > 0) {
+        const { lines } = this;
+        this.lines = [];
+        await this.file.append(lines.join(''));
+        for (const listener of this.readyListeners) listener();
+      }
+    } catch (error) {
+      this.failure = { error };
+      for (const listener of this.brokenListeners) listener(error);
+    } finally {
+      this.writing = undefined;
+    }
+  }
+}
+
+function asideOf(moves: number): string {
+  return `${LETTERS}.kept-${moves}`;
+}

@@ -1,0 +1,24 @@
+/** `npm run simulate -- --seeds 100000 [--seed 1]`: simulates so many seeds from the first on, and prints the figures. */
+import { parseArgs } from 'node:util';
+import { simulate } from './simulate.js';
+
+const { values } = parseArgs({ options: { seeds: { type: 'string' }, seed: { type: 'string' } } });
+const first = Number(values.seed ?? 1);
+const seeds = Number(values.seeds ?? (values.seed === undefined ? 2000 : 1));
+const faults = new Map<string, number>();
+const failed: number[] = [];
+let lives = 0;
+let checkpoints = 0;
+for (let seed = first; seed < first + seeds; seed++) {
+  const result = await simulate(seed);
+  lives += result.lives;
+  checkpoints += result.checkpoints;
+  for (const [fault, count] of result.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
+  if (result.failure === undefined) continue;
+  failed.push(seed);
+  console.log(`seed ${seed}: ${result.failure.slice(0, 1500)}`);
+}
+console.log(`${seeds} seeds from ${first} on, ${lives} lives, ${checkpoints} checkpoints, ${failed.length} failures`);
+for (const [fault, count] of [...faults].sort()) console.log(`  ${fault}: ${count}`);
+if (failed.length > 0) console.log(`Replay one: npm run simulate -- --seed ${failed[0] ?? ''}`);
+process.exitCode = failed.length > 0 ? 1 : 0;

@@ -1,0 +1,89 @@
+/** The tasks of a simulated run: they live in one life, wait in its time, and touch the world through it. */
+import { asyncTask, SourceTask, type Skip, type TaskScope } from 'millrace';
+import type { Lineage } from '#lib/core/record.js';
+import { readerOf, type Reader } from '#lib/stream/reader.js';
+import { positionIn, type SourcePosition } from '#lib/tasks/source-task.js';
+import type { Materials } from '../support/random-materials.js';
+import { asynchronously, hashOf, randomSource, type Value } from '../support/random-tasks.js';
+import type { Disk } from './disk.js';
+import { FileSink } from './file-sink.js';
+import type { Laws } from './laws.js';
+import type { Life } from './life.js';
+import { CallTask, type Upstream } from './upstream.js';
+
+export interface Surroundings {
+  readonly seed: number;
+  readonly disk: Disk;
+  readonly upstream: Upstream;
+  readonly laws: Laws;
+  readonly life: Life;
+}
+
+export function simulatedMaterials({ seed, disk, upstream, laws, life }: Surroundings): Materials {
+  const started = (name: string, lineage: number): void => {
+    laws.started(life, name, lineage);
+  };
+  const isSo = (name: string, what: string, share: number): boolean =>
+    hashOf([seed, name, what]) % 100 < share * 100;
+  return {
+    clock: life.clock,
+    source: (_, items, shape) => (shape === 0 ? new SeekableSource(items) : randomSource(items, shape, true)),
+    watched: (name, work) => (value, { lineage }) => {
+      started(name, lineage);
+      return work(value) as Value | Skip;
+    },
+    slow: (name, work, { salt, prepare, ...options }) => {
+      const traits = {
+        name,
+        work,
+        ...options,
+        attempts: 1 + (salt % 5),
+        hasBreaker: isSo(name, 'breaker', 0.3),
+        hedges: isSo(name, 'hedges', 0.3),
+        faultRate: isSo(name, 'sick', 0.5) ? 0.3 : 0.02,
+      };
+      if (isSo(name, 'calls', 0.6)) {
+        return new CallTask(traits, upstream, life, (lineage) => {
+          started(name, lineage);
+        });
+      }
+      return asyncTask<Value, Value>(async (value, { lineage }) => {
+        started(name, lineage);
+        const hash = hashOf([salt, prepare(value)]);
+        if (hash % 3 > 0) {
+          await new Promise<void>((resolve) => {
+            life.clock.schedule(hash % 200, resolve);
+          });
+        }
+        return work(value);
+      }, options);
+    },
+    sink: (name) => new FileSink({ path: name, disk, life, ordered: isSo(name, 'ordered', 0.7) }),
+  };
+}
+
+/** A source that goes on from a position, as one over a file does; positions are every third record. */
+class SeekableSource extends SourceTask<number> {
+  private readonly items: readonly number[];
+
+  constructor(items: readonly number[]) {
+    super();
+    this.items = items;
+  }
+
+  override identify(): { readonly size: number } {
+    return { size: this.items.length };
+  }
+
+  protected override positionOf(lineage: Lineage): SourcePosition {
+    return { lineage: lineage - (lineage % 3) };
+  }
+
+  protected override read(): never {
+    throw new TypeError('It is read by its own reader');
+  }
+
+  protected override reader(scope: TaskScope): Reader<number> {
+    return readerOf(asynchronously(this.items.slice(positionIn(scope)?.lineage ?? 0)));
+  }
+}

@@ -1,0 +1,184 @@
+/** Runs one seed: a random workflow, resumed life after life until it is done, and everything about it looked at. */
+import { MillraceError, Workflow, type Run, type RunEvent } from 'millrace';
+import { memoryCheckpoints } from 'millrace/testing';
+import type { CheckpointStore } from '#lib/core/checkpoint.js';
+import { ResumePlan } from '#lib/runtime/resume-plan.js';
+import { randomGraph, type GraphLimits } from '../support/random-graph.js';
+import { Disk } from './disk.js';
+import { Laws } from './laws.js';
+import { Letters } from './letters.js';
+import type { Life } from './life.js';
+import { simulatedMaterials } from './materials.js';
+import { Upstream } from './upstream.js';
+import { judge } from './verdict.js';
+import { Violation, World, type Fate } from './world.js';
+
+export interface Simulated {
+  readonly seed: number;
+  readonly lives: number;
+  readonly checkpoints: number;
+  /** How often each fault was met. */
+  readonly faults: ReadonlyMap<string, number>;
+  /** What was broken; undefined where everything held. */
+  readonly failure: string | undefined;
+}
+
+const LIMITS: GraphLimits = {
+  sizes: [0, 1, 2, 3, 8, 20, 40],
+  windows: [1, 2, 3, 5, 8, 16, 32],
+  steps: 7,
+  records: 150,
+  mayFail: false,
+  moreSinks: 3,
+  keepsAll: true,
+};
+/** Lives after which nothing is planned to go wrong any more. */
+const MOST_FATES = 5;
+const CODES = ['MILLRACE_FILE', 'MILLRACE_LOCKED'];
+
+export async function simulate(seed: number): Promise<Simulated> {
+  const world = new World(seed);
+  const disk = new Disk(world);
+  const kept = memoryCheckpoints();
+  let failure: string | undefined;
+  try {
+    await liveThrough(world, disk, kept);
+  } catch (error) {
+    failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+  // The first law that was broken explains the rest.
+  failure = world.violation?.message ?? failure;
+  for (const life of world.lives) life.die();
+  return { seed, lives: world.lives.length, checkpoints: kept.count, faults: world.faults, failure };
+}
+
+async function liveThrough(world: World, disk: Disk, kept: ReturnType<typeof memoryCheckpoints>): Promise<void> {
+  const { seed } = world;
+  const graph = randomGraph(seed, LIMITS);
+  const upstream = new Upstream(world);
+  const workflow = new Workflow({
+    name: 'simulated',
+    tasks: () => graph.declare(simulatedMaterials({ seed, disk, upstream, laws, life: world.present as Life })),
+  });
+  const outline = new World(seed);
+  const plan = planOf(graph, outline);
+  const files = new Map(graph.nodes.filter(({ isSink }) => isSink).map(({ name, root }) => [name, root]));
+  const laws = new Laws(world, disk, graph.window, plan, files);
+  world.look = (life) => {
+    laws.look(life);
+  };
+  const everyMs = world.pick([100, 200, 1000]);
+  const everyRecords = world.pick([1, 5, 10_000]);
+  const capacity = world.pick([1, 3, 1024]);
+
+  for (;;) {
+    const isQuiet = world.lives.length >= MOST_FATES || world.chance(0.15);
+    const life = world.begin(isQuiet ? { isPowerLoss: false } : drawFate(world));
+    const from = kept.last;
+    // A run that died before its first checkpoint has done nothing, and begins anew.
+    if (from === undefined) disk.wipe();
+    const run = workflow.run(undefined, {
+      runId: 'run',
+      seed,
+      clock: life.clock,
+      window: graph.window,
+      deadLetters: new Letters(disk, life, capacity),
+      checkpoints: storeOf(life, kept.begin(), laws),
+      checkpointEvery: { everyMs, everyRecords },
+      ...(from === undefined ? {} : { resumeFrom: from }),
+    });
+    laws.follow(life, run);
+    const events = eventsOf(run);
+    const ended = watch(run, life, world);
+    const how = await world.clock.runUntil(Promise.race([ended, life.over]));
+    if (world.violation !== undefined) throw world.violation;
+    if (typeof how === 'string') {
+      if (how === 'dead' && life.fate.isPowerLoss) disk.losePower();
+      continue;
+    }
+    if (!how.isComplete) continue;
+    if (life.timers > 0) throw new Violation(`L10: ${life.timers} timers wait after the end of the run`);
+    if (life.files > 0) throw new Violation(`L10: ${life.files} files are open after the end of the run`);
+    laws.look(life);
+    judge(graph, disk, events);
+    return;
+  }
+}
+
+function planOf(graph: ReturnType<typeof randomGraph>, world: World): ResumePlan {
+  const disk = new Disk(world);
+  const life = world.begin({ isPowerLoss: false });
+  const laws = undefined as unknown as Laws;
+  const surroundings = { seed: world.seed, disk, upstream: new Upstream(world), laws, life };
+  const outline = new Workflow({ name: 'simulated', tasks: () => graph.declare(simulatedMaterials(surroundings)) });
+  const { plan, declarations } = outline.plan();
+  return new ResumePlan(plan, declarations);
+}
+
+/** How the run of a life ended. */
+async function watch(run: Run, life: Life, world: World): Promise<{ readonly isComplete: boolean }> {
+  try {
+    await run.finished;
+    if (life.isZombie && !life.isDead) world.broken(`life ${life.number} completed after another had begun`);
+    return { isComplete: true };
+  } catch (error) {
+    if (life.isDead) return { isComplete: false };
+    const code = error instanceof MillraceError ? error.code : String(error);
+    if (!CODES.includes(code)) world.broken(`life ${life.number} failed: ${code} ${String(error)}`);
+    else if (code === 'MILLRACE_LOCKED' && !life.isZombie) world.broken(`life ${life.number} was locked out`);
+    else if (life.fate.fullAt === undefined && !life.isZombie) world.broken(`life ${life.number}: ${String(error)}`);
+    return { isComplete: false };
+  }
+}
+
+function eventsOf(run: Run): RunEvent[] {
+  const events: RunEvent[] = [];
+  run.events$.subscribe((event) => {
+    events.push(event);
+  });
+  return events;
+}
+
+/** The store of one life: it takes its time, and may be cut short. */
+function storeOf(life: Life, store: CheckpointStore, laws: Laws): CheckpointStore {
+  return {
+    incarnation: store.incarnation,
+    read: () => store.read(),
+    write: async (checkpoint) => {
+      // A temporary file, synced: until it has its name it counts for nothing.
+      await life.operate('write', (isFull) => {
+        if (isFull) throw new MillraceError('MILLRACE_FILE', 'Cannot write a checkpoint: no space left');
+      });
+      await life.operate('other', () => undefined);
+      let refused: unknown;
+      await life.operate('other', () => {
+        store.write(checkpoint).then(
+          () => {
+            laws.taken(life, checkpoint);
+          },
+          (error: unknown) => {
+            refused = error;
+          },
+        );
+      });
+      if (refused !== undefined) throw refused as Error;
+    },
+  };
+}
+
+function drawFate(world: World): Fate {
+  const isPowerLoss = world.chance(0.4);
+  const kind = world.below(10);
+  if (kind < 4) {
+    // Few operations: a crash while the run is resumed.
+    const operation = 1 + world.below(world.pick([8, 30, 100]));
+    return { isPowerLoss, diesAt: { operation, isAfter: world.chance(0.5) } };
+  }
+  if (kind < 7) return { isPowerLoss, diesAtMs: world.below(world.pick([300, 2000, 6000])) };
+  if (kind < 8) return { isPowerLoss: false, fullAt: 1 + world.below(30) };
+  if (kind < 9) {
+    const isTakenOverAtMs = world.below(2000);
+    return { isPowerLoss: false, isTakenOverAtMs, diesAtMs: isTakenOverAtMs + world.below(3000) };
+  }
+  return { isPowerLoss };
+}

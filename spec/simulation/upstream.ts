@@ -1,0 +1,167 @@
+/**
+ * An upstream in memory, and a task that calls it through the engine's own call layer.
+ *
+ * Promise: the tries of one call that fail on purpose are fewer than its attempts, over all lives of the run together, so
+ * what comes out is decided by the record alone; replies come late, twice, out of order, not at all, and to the dead.
+ */
+import type { OperatorFunction } from 'rxjs';
+import { Task, UpstreamError, type FailurePolicy, type Skip, type TaskScope } from 'millrace';
+import { CallIdentity } from '#lib/connectors/request-identity.js';
+import { policiesOf } from '#lib/connectors/request-options.js';
+import type { Batch } from '#lib/core/record.js';
+import type { Attempt, Caller, CallOutcomes } from '#lib/stream/call.js';
+import { mapCalls } from '#lib/stream/map-calls.js';
+import type { Value, Work } from '../support/random-tasks.js';
+import type { Life } from './life.js';
+import type { World } from './world.js';
+
+const TIMEOUT_MS = 400;
+const FAULTS = ['error', 'lost call', 'lost reply', 'late reply', 'busy'] as const;
+
+/** What the upstream knows of a call, by its idempotency key. */
+interface Known {
+  readonly body: string;
+  faults: number;
+}
+
+export class Upstream {
+  private readonly world: World;
+  private readonly known = new Map<string, Known>();
+  /** Tries by life and key, those that are taken back left out. */
+  private readonly tries = new Map<string, number>();
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  call(life: Life, key: string, attempt: Attempt<Value>, task: CallTask, outcomes: CallOutcomes<Value, Value>): void {
+    const { world } = this;
+    const { attempts, faultRate } = task.traits;
+    const body = JSON.stringify(attempt.call.record);
+    const known = this.known.get(key) ?? { body, faults: 0 };
+    this.known.set(key, known);
+    if (known.body !== body) world.broken(`one idempotency key for two records: ${key} is ${known.body} and ${body}`);
+    this.countTry(life, key, attempt, task);
+    const reply = (delayMs: number, report: () => void): void => {
+      world.clock.schedule(delayMs, () => {
+        if (life.isDead) world.count('reply to a dead life');
+        else {
+          world.step(life);
+          report();
+        }
+      });
+    };
+    const fail = (error: unknown): void => {
+      outcomes.fail(attempt, error);
+    };
+    const answer = (): void => {
+      let output: Value;
+      try {
+        output = task.traits.work(attempt.call.record);
+      } catch (error) {
+        fail(error);
+        return;
+      }
+      outcomes.succeed(attempt, output);
+    };
+    const usualMs = world.below(100);
+    if (known.faults >= attempts - 1 || !world.chance(faultRate)) {
+      reply(usualMs, answer);
+      if (!world.chance(0.1)) return;
+      world.count('duplicate reply');
+      reply(usualMs + world.below(TIMEOUT_MS), answer);
+      return;
+    }
+    known.faults++;
+    const fault = world.pick(FAULTS);
+    world.count(fault);
+    if (fault === 'late reply') reply(TIMEOUT_MS + 1 + world.below(500), answer);
+    else if (fault === 'error') {
+      reply(usualMs, () => {
+        fail(new UpstreamError('MILLRACE_NETWORK', 'reset', { blame: 'upstream', retryable: true }));
+      });
+    } else if (fault === 'busy') {
+      this.takeBack(life, key);
+      reply(usualMs, () => {
+        const details = { blame: 'load', retryable: true, status: 429, retryAfterMs: world.below(300) } as const;
+        fail(new UpstreamError('MILLRACE_HTTP_STATUS', 'busy', details));
+      });
+    }
+  }
+
+  private countTry(life: Life, key: string, attempt: Attempt<Value>, { traits }: CallTask): void {
+    if (attempt.isHedge) return;
+    const id = `${life.number} ${key}`;
+    const tries = (this.tries.get(id) ?? 0) + 1;
+    this.tries.set(id, tries);
+    const most = traits.hasBreaker ? Math.max(attempt.number, 1) : tries;
+    if (most > traits.attempts || attempt.number > traits.attempts) {
+      this.world.broken(`L7: '${traits.name}' makes attempt ${most} of a record, and may make ${traits.attempts}`);
+    }
+  }
+
+  /** It was refused before anything was done: that is no attempt. */
+  private takeBack(life: Life, key: string): void {
+    const id = `${life.number} ${key}`;
+    this.tries.set(id, (this.tries.get(id) ?? 1) - 1);
+  }
+}
+
+export interface CallTraits {
+  readonly name: string;
+  readonly work: Work;
+  readonly onFailure: FailurePolicy<Value>;
+  readonly concurrency: number;
+  readonly ordered: boolean;
+  readonly attempts: number;
+  readonly hasBreaker: boolean;
+  readonly hedges: boolean;
+  /** How often the upstream fails on purpose. */
+  readonly faultRate: number;
+}
+
+/** Asks the upstream about each record. */
+export class CallTask extends Task<Value, Value> {
+  override readonly kind = 'call';
+  readonly traits: CallTraits;
+  private readonly upstream: Upstream;
+  private readonly life: Life;
+  private readonly onStart: (lineage: number) => void;
+
+  constructor(traits: CallTraits, upstream: Upstream, life: Life, onStart: (lineage: number) => void) {
+    super({ onFailure: traits.onFailure, concurrency: traits.concurrency, ordered: traits.ordered });
+    this.traits = traits;
+    this.upstream = upstream;
+    this.life = life;
+    this.onStart = onStart;
+  }
+
+  protected override process(): never {
+    throw new TypeError('A call task works on calls');
+  }
+
+  override operator(scope: TaskScope): OperatorFunction<Batch<Value>, Batch<Value>> {
+    const { concurrency, ordered, attempts, hasBreaker, hedges, name } = this.traits;
+    const identity = new CallIdentity(scope.runId, scope.task, scope.root.name);
+    const begun = new WeakSet<object>();
+    const caller: Caller<Value, Value | Skip> = {
+      start: (started, outcomes) => {
+        for (const attempt of started) {
+          if (!begun.has(attempt.call)) this.onStart(attempt.call.lineage);
+          begun.add(attempt.call);
+          this.upstream.call(this.life, identity.key(attempt.call.lineage), attempt, this, outcomes);
+        }
+      },
+      cancel: () => undefined,
+    };
+    const policies = policiesOf<Value, Value>({
+      url: 'http://upstream.example',
+      concurrency,
+      timeoutMs: TIMEOUT_MS,
+      retry: { attempts, baseMs: 50, budgetMs: 1_000_000 },
+      breaker: hasBreaker && { failures: 3, pauseMs: 200 },
+      hedge: hedges && { samples: 1, share: 1, quantile: 0.5 },
+    });
+    return mapCalls(caller, { policies, concurrency, upstream: name, isIdempotent: true, ordered }, scope);
+  }
+}

@@ -1,0 +1,78 @@
+/** What a completed run left behind, held against what the reference interpreter says. */
+import type { DeadLetter, RunEvent } from 'millrace';
+import { hashOf, type Value } from '../support/random-tasks.js';
+import type { RandomGraph, ReferenceNode } from '../support/random-graph.js';
+import type { Disk } from './disk.js';
+import { LETTERS } from './letters.js';
+import { Violation } from './world.js';
+
+export function judge(graph: RandomGraph, disk: Disk, events: readonly RunEvent[]): void {
+  for (const node of graph.nodes) if (node.isSink) judgeFile(node, graph, disk);
+  judgeLetters(graph, disk);
+  const stall = events.find(({ type }) => type === 'stall');
+  if (stall !== undefined) throw new Violation(`L11: the run stalled: ${JSON.stringify(stall)}`);
+}
+
+function judgeFile({ name, root, outputs, pairs }: ReferenceNode, { sources }: RandomGraph, disk: Disk): void {
+  const text = disk.read(name);
+  if (text === undefined) throw new Violation(`'${name}' did not get its name`);
+  const rows = linesOf<[number, Value]>(name, text);
+  const lineages = rows.map(([lineage]) => lineage);
+  if (new Set(lineages).size < lineages.length) throw new Violation(`L2: '${name}' holds a lineage twice`);
+  const values = rows.map(([, value]) => value);
+  if (pairs !== undefined) {
+    pairs.forEach((input, index) => {
+      const known = new Set([...input.values()].map((value) => JSON.stringify(value)));
+      const stranger = (values as Value[][]).find((pair) => !known.has(JSON.stringify(pair[index] ?? null)));
+      if (stranger !== undefined) throw new Violation(`'${name}' paired what was not there: ${JSON.stringify(stranger)}`);
+    });
+    return;
+  }
+  const isOrdered = lineages.every((lineage, index) => index === 0 || lineage > (lineages[index - 1] as number));
+  if (sources.has(root) && isOrdered) same(`L1, L5: the rows of '${name}'`, values, [...outputs.values()]);
+  else same(`L1: the rows of '${name}', in any order`, sorted(values), sorted([...outputs.values()]));
+}
+
+function judgeLetters({ nodes }: RandomGraph, disk: Disk): void {
+  const letters = linesOf<DeadLetter>(LETTERS, disk.read(LETTERS) ?? '');
+  const about = letters.map(({ task, lineage }) => JSON.stringify([task, lineage]));
+  if (new Set(about).size < about.length) throw new Violation(`L1: a record has two dead letters: ${about.join()}`);
+  for (const { name, givenUp } of nodes) {
+    const got = letters.filter(({ task }) => task === name).map(({ record }) => record);
+    same(`L1: the dead letters of '${name}'`, bags(got), bags(givenUp));
+  }
+  for (const letter of letters) {
+    const { attempts, code, message, firstAt, lastAt, runId } = letter;
+    const isTold = code !== '' && message !== '' && runId === 'run' && attempts >= 1 && firstAt <= lastAt;
+    if (!isTold) throw new Violation(`L3: a dead letter says too little: ${JSON.stringify(letter)}`);
+  }
+}
+
+function linesOf<Line>(name: string, text: string): Line[] {
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      try {
+        return JSON.parse(line) as Line;
+      } catch {
+        throw new Violation(`'${name}' holds a line that cannot be read: ${JSON.stringify(line)}`);
+      }
+    });
+}
+
+function same(what: string, got: readonly Value[], expected: readonly Value[]): void {
+  const [a, b] = [got, expected].map((values) => JSON.stringify(values));
+  if (a !== b) throw new Violation(`${what} are ${a}, and should be ${b}`);
+}
+
+function sorted(values: readonly Value[]): string[] {
+  return values.map((value) => JSON.stringify(value)).sort();
+}
+
+/** Collections come in any order, at every depth. */
+function bags(values: readonly Value[]): string[] {
+  const flat = (value: Value): Value =>
+    Array.isArray(value) ? value.map(flat).sort((a, b) => hashOf(a) - hashOf(b)) : value;
+  return sorted((JSON.parse(JSON.stringify(values)) as Value[]).map(flat));
+}
