@@ -14,16 +14,16 @@ export class CallIdentity {
   private readonly spanPrefix: string;
   private spans = 0;
 
-  /** @param root the root whose lineages the records carry. */
-  constructor(runId: string, task: string, root: string) {
+  /** @param numbering what names the records together with their lineages, as `TaskScope` says it. */
+  constructor(runId: string, task: string, numbering: string) {
     this.runId = runId;
     // Lengths keep the parts apart: ('a', 'bc') is not ('ab', 'c').
-    this.prefix = digest(`${runId.length}:${runId}${task.length}:${task}${root}`).slice(0, 24);
-    this.tracePrefix = digest(`${runId.length}:${runId}${root}`).slice(0, 16);
+    this.prefix = digest(`${runId.length}:${runId}${task.length}:${task}${numbering}`).slice(0, 24);
+    this.tracePrefix = digest(`${runId.length}:${runId}${numbering}`).slice(0, 16);
     this.spanPrefix = digest(task).slice(0, 8);
   }
 
-  /** Hash of run, task and root, then the lineage: letters, digits and one hyphen. */
+  /** Hash of run, task and numbering, then the lineage: letters, digits and one hyphen. */
   key(lineage: Lineage): string {
     return `${this.prefix}-${lineage}`;
   }

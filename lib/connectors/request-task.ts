@@ -151,7 +151,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
       keyHeader: idempotencyKey === false ? undefined : idempotencyKey,
       correlationHeader: correlationId === false ? undefined : correlationId,
       sendsTrace: request.trace ?? true,
-      identity: new CallIdentity(scope.runId, scope.task, scope.root.name),
+      identity: new CallIdentity(scope.runId, scope.task, scope.numbering),
       isIdempotent,
       isOwnClient: request.axios === undefined,
       shared: this.sharedConfig,
@@ -166,7 +166,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
   private socketCaller(url: UrlTemplate, scope: TaskScope): Caller<In, Out | Skip> {
     const { request, isIdempotent } = this;
     const { idempotencyKey = 'idempotencyKey', headers = {} } = request;
-    const identity = new CallIdentity(scope.runId, scope.task, scope.root.name);
+    const identity = new CallIdentity(scope.runId, scope.task, scope.numbering);
     const { SocketCaller } = (this.modules as Required<Transports>).socket;
     const caller = new SocketCaller<In, Out | Skip>({
       url: url.fill(undefined),

@@ -145,6 +145,11 @@ export interface TaskScope extends TaskContext {
   readonly account: TaskAccount;
   /** The root whose lineages the task's outputs carry. */
   readonly root: RootLedger;
+  /**
+   * What, with a lineage of the root, names one record over all lives of a run: the name of the root, and the life where
+   * a resumed run may give its numbers to other records.
+   */
+  readonly numbering: string;
   /** For a boundary, its edges in dependency order; empty otherwise. */
   readonly inputs: readonly InputEdge[];
   /** For an expanding task, who descends from whom. */

@@ -13,14 +13,17 @@ import type { ResumePlan } from './resume-plan.js';
 export class RunPast {
   private readonly plan: ResumePlan;
   private readonly checkpoint: Checkpoint;
+  private readonly incarnation: number;
   private readonly roots = new Map<string, RootProgress>();
   /** By task and root, the lineages that were given up there. */
   private readonly givenUp = new Map<string, Set<Lineage>>();
   private readonly holes = new HoleList();
 
-  constructor(plan: ResumePlan, checkpoint: Checkpoint) {
+  /** @param incarnation which life of the run asks. */
+  constructor(plan: ResumePlan, checkpoint: Checkpoint, incarnation: number) {
     this.plan = plan;
     this.checkpoint = checkpoint;
+    this.incarnation = incarnation;
     for (const [root, progress] of Object.entries(checkpoint.roots)) {
       if (plan.isKept(root)) this.roots.set(root, progress);
     }
@@ -34,6 +37,11 @@ export class RunPast {
     const progress = this.roots.get(root);
     if (progress === undefined || !this.plan.isSource(root) || this.plan.isReplayed(root)) return 0;
     return this.plan.isRepeatable(root) ? progress.watermark : progress.born;
+  }
+
+  /** What, with a lineage of the root, names one record over all lives of the run. */
+  numberingOf(root: string): string {
+    return this.plan.isRepeatable(root) ? root : `${root} (life ${this.incarnation})`;
   }
 
   /** The progress of a root over all lives, given that of this one. */

@@ -118,7 +118,8 @@ export class Run<Outputs = Record<string, unknown>> {
       this.emit({ type, at: parts.clock.now(), thread });
     });
     const services = this.services(turn);
-    this.past = progress?.from === undefined ? undefined : new RunPast(progress.plan, progress.from);
+    this.past =
+      progress?.from === undefined ? undefined : new RunPast(progress.plan, progress.from, progress.store.incarnation);
     const { window, hops } = parts;
     this.wiring = new Wiring(parts.plan, parts.declarations, services, {
       window,

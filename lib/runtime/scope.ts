@@ -31,6 +31,7 @@ export interface ScopeParts {
 export class RunScope implements TaskScope {
   readonly task: string;
   readonly root: RootLedger;
+  readonly numbering: string;
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
   readonly account: TaskAccount;
@@ -49,6 +50,7 @@ export class RunScope implements TaskScope {
   constructor(parts: ScopeParts, services: RunServices) {
     this.task = parts.task;
     this.root = parts.root;
+    this.numbering = parts.past?.numberingOf(parts.root.name) ?? parts.root.name;
     this.inputs = parts.inputs;
     this.family = parts.family;
     this.onFailure = parts.onFailure;

@@ -78,17 +78,19 @@ export class RunningAttempts<In> {
     const hedgeAfterMs = this.handlers.hedgeAfterMs();
     let nextAtMs = Infinity;
     for (const attempt of this.all()) {
-      const ageMs = nowMs - attempt.startedAtMs;
-      if (ageMs >= this.timeoutMs) this.handlers.onTimeout(attempt);
+      // Compared as moments, as they were armed: as ages, rounding could leave one forever a hair too young.
+      const endsAtMs = attempt.startedAtMs + this.timeoutMs;
+      const slowAtMs = attempt.startedAtMs + hedgeAfterMs;
+      if (nowMs >= endsAtMs) this.handlers.onTimeout(attempt);
       else {
-        nextAtMs = Math.min(nextAtMs, attempt.startedAtMs + this.timeoutMs);
+        nextAtMs = Math.min(nextAtMs, endsAtMs);
         if (attempt.isHedged || attempt.isHedge) continue;
-        if (ageMs >= hedgeAfterMs) {
+        if (nowMs >= slowAtMs) {
           attempt.isHedged = true;
           this.handlers.onSlow(attempt);
         } else {
           // All that follow are younger.
-          nextAtMs = Math.min(nextAtMs, attempt.startedAtMs + hedgeAfterMs);
+          nextAtMs = Math.min(nextAtMs, slowAtMs);
           break;
         }
       }

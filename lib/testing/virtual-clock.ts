@@ -35,14 +35,14 @@ export function virtualClock(startMs = 0): VirtualClock {
 }
 
 class TestClock implements VirtualClock {
-  private nowMs: number;
+  /** Since the start: a moment of the calendar is too large a number to hold fractions of a millisecond. */
+  private elapsedMs = 0;
   private readonly startMs: number;
   private timers: Timer[] = [];
   private made = 0;
 
   constructor(startMs: number) {
     this.startMs = startMs;
-    this.nowMs = startMs;
   }
 
   get pending(): number {
@@ -50,15 +50,15 @@ class TestClock implements VirtualClock {
   }
 
   now(): number {
-    return this.nowMs;
+    return this.startMs + this.elapsedMs;
   }
 
   monotonicMs(): number {
-    return this.nowMs - this.startMs;
+    return this.elapsedMs;
   }
 
   schedule(delayMs: number, action: () => void): () => void {
-    const timer = { at: this.nowMs + Math.max(0, delayMs), order: this.made++, action };
+    const timer = { at: this.elapsedMs + Math.max(0, delayMs), order: this.made++, action };
     this.timers.push(timer);
     return () => {
       this.timers = this.timers.filter((other) => other !== timer);
@@ -70,13 +70,13 @@ class TestClock implements VirtualClock {
   }
 
   async advance(ms: number): Promise<void> {
-    const until = this.nowMs + ms;
+    const until = this.elapsedMs + ms;
     await turns(IDLE_TURNS);
     for (let next = this.next(); next !== undefined && next.at <= until; next = this.next()) {
       this.fire(next);
       await turns(IDLE_TURNS);
     }
-    this.nowMs = until;
+    this.elapsedMs = until;
   }
 
   async runUntil<T>(promise: PromiseLike<T>): Promise<T> {
@@ -121,7 +121,7 @@ class TestClock implements VirtualClock {
 
   private fire(timer: Timer): void {
     this.timers = this.timers.filter((other) => other !== timer);
-    this.nowMs = Math.max(this.nowMs, timer.at);
+    this.elapsedMs = Math.max(this.elapsedMs, timer.at);
     timer.action();
   }
 }

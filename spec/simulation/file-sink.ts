@@ -84,18 +84,23 @@ export class FileSink extends Task<Value, Value> {
     return writeBatches<Value, string>(
       {
         encode: (record, lineage) => `${JSON.stringify([lineage, record])}\n`,
-        // Put only once there is room, so that what was put has left the task in the same turn.
-        write: (rows) => {
-          const isWaiting = this.bytes - (this.file?.length ?? 0) > ROOM;
-          if (!isWaiting && this.failure === undefined) return this.put(rows);
-          return this.flush().then(() => {
-            this.put(rows);
-          });
-        },
+        write: (rows) => this.write(rows),
         ordered: this.parts.ordered,
       },
       scope,
     );
+  }
+
+  /** Rows are put only once there is room, so that what was put has left the task in the same turn. */
+  private write(rows: readonly string[]): void | Promise<void> {
+    const isWaiting = this.bytes - (this.file?.length ?? 0) > ROOM;
+    if (!isWaiting && this.failure === undefined) {
+      this.put(rows);
+      return undefined;
+    }
+    return this.flush().then(() => {
+      this.put(rows);
+    });
   }
 
   private put(rows: readonly string[]): void {

@@ -3,7 +3,7 @@
  * What is broken is told to the world with the number of the law (GUARANTEES: L1 to L12).
  */
 import type { Run, RunOutcome } from 'millrace';
-import { pastOf, type Checkpoint, type RootProgress } from '#lib/core/checkpoint.js';
+import { hasPassed, type Checkpoint, type RootProgress } from '#lib/core/checkpoint.js';
 import { exitLabel } from '#lib/core/graph.js';
 import type { ResumePlan } from '#lib/runtime/resume-plan.js';
 import type { Wiring } from '#lib/runtime/wiring.js';
@@ -29,7 +29,8 @@ export class Laws {
   private readonly watermarks = new Map<string, number>();
   private readonly starts = new Set<string>();
   private last: Checkpoint | undefined;
-  private wasComplete = false;
+  /** Lives that have written the checkpoint of a complete run. */
+  private readonly complete = new Set<number>();
 
   /** @param files by the path of a file, the root of its records. */
   constructor(world: World, disk: Disk, window: number, plan: ResumePlan, files: ReadonlyMap<string, string>) {
@@ -52,7 +53,8 @@ export class Laws {
     for (const root of wiring.roots.values()) {
       let inFlight = 0;
       for (let lineage = root.watermark; lineage < root.born; lineage++) if (root.isInFlight(lineage)) inFlight++;
-      if (inFlight !== root.inFlight) this.broken(`L8: '${root.name}' counts ${root.inFlight} in flight, of ${inFlight}`);
+      if (inFlight !== root.inFlight)
+        this.broken(`L8: '${root.name}' counts ${root.inFlight} in flight, of ${inFlight}`);
       if (inFlight > this.window) this.broken(`L4: ${inFlight} of '${root.name}' in flight, window ${this.window}`);
       const key = `${life.number} ${root.name}`;
       const before = this.watermarks.get(key) ?? 0;
@@ -70,7 +72,7 @@ export class Laws {
     }
     for (const [path, root] of this.files) {
       // A file that is begun anew keeps its name from a life that was complete, until it is replaced.
-      if (this.plan.isKept(root) ? this.last?.isComplete === true : this.wasComplete) continue;
+      if (this.plan.isKept(root) ? this.last?.isComplete === true : this.complete.size > 0) continue;
       if (this.disk.read(path) !== undefined) this.broken(`'${path}' has its name before the run is complete`);
     }
   }
@@ -99,10 +101,15 @@ export class Laws {
     for (const [root, { watermark }] of Object.entries(checkpoint.roots)) {
       const before = last?.roots[root]?.watermark ?? 0;
       // What is numbered anew begins anew.
-      if (this.plan.isKept(root) && watermark < before) this.broken(`L8: checkpoint of '${root}' from ${before} to ${watermark}`);
+      if (this.plan.isKept(root) && watermark < before)
+        this.broken(`L8: checkpoint of '${root}' from ${before} to ${watermark}`);
     }
     this.last = checkpoint;
-    this.wasComplete ||= checkpoint.isComplete;
+    if (checkpoint.isComplete) this.complete.add(life.number);
+  }
+
+  wasCompletedBy(life: Life): boolean {
+    return this.complete.has(life.number);
   }
 
   broken(what: string): void {
@@ -114,16 +121,17 @@ export class Laws {
     const isPart = this.disk.read(`${path}.part`) !== undefined;
     const name = isPart ? `${path}.part` : path;
     this.isKept(name, mark);
-    const past = pastOf(progress);
     const label = exitLabel({ task: path });
     for (const line of (this.disk.read(name) ?? '').slice(0, mark.bytes).split('\n').filter(Boolean)) {
       const [lineage] = JSON.parse(line) as [number, unknown];
-      if (!past.hasPassed(label, lineage)) this.broken(`L2: '${path}' holds ${lineage}, and the checkpoint says it does not`);
+      if (!hasPassed(progress, label, lineage))
+        this.broken(`L2: '${path}' holds ${lineage}, and the checkpoint says it does not`);
     }
   }
 
   private isKept(path: string, { bytes }: Point): void {
     const length = this.disk.surviving(path)?.length ?? 0;
-    if (length < bytes) this.broken(`L9: '${path}' has ${length} bytes for good, and the checkpoint counts on ${bytes}`);
+    if (length < bytes)
+      this.broken(`L9: '${path}' has ${length} bytes for good, and the checkpoint counts on ${bytes}`);
   }
 }

@@ -23,15 +23,16 @@ export function simulatedMaterials({ seed, disk, upstream, laws, life }: Surroun
   const started = (name: string, lineage: number): void => {
     laws.started(life, name, lineage);
   };
-  const isSo = (name: string, what: string, share: number): boolean =>
-    hashOf([seed, name, what]) % 100 < share * 100;
+  const isSo = (name: string, what: string, share: number): boolean => hashOf([seed, name, what]) % 100 < share * 100;
   return {
     clock: life.clock,
     source: (_, items, shape) => (shape === 0 ? new SeekableSource(items) : randomSource(items, shape, true)),
-    watched: (name, work) => (value, { lineage }) => {
-      started(name, lineage);
-      return work(value) as Value | Skip;
-    },
+    watched:
+      (name, work) =>
+      (value, { lineage }) => {
+        started(name, lineage);
+        return work(value) as Value | Skip;
+      },
     slow: (name, work, { salt, prepare, ...options }) => {
       const traits = {
         name,

@@ -1,7 +1,5 @@
 /** Runs one seed: a random workflow, resumed life after life until it is done, and everything about it looked at. */
 import { MillraceError, Workflow, type Run, type RunEvent } from 'millrace';
-import { memoryCheckpoints } from 'millrace/testing';
-import type { CheckpointStore } from '#lib/core/checkpoint.js';
 import { ResumePlan } from '#lib/runtime/resume-plan.js';
 import { randomGraph, type GraphLimits } from '../support/random-graph.js';
 import { Disk } from './disk.js';
@@ -9,6 +7,7 @@ import { Laws } from './laws.js';
 import { Letters } from './letters.js';
 import type { Life } from './life.js';
 import { simulatedMaterials } from './materials.js';
+import { Stores } from './stores.js';
 import { Upstream } from './upstream.js';
 import { judge } from './verdict.js';
 import { Violation, World, type Fate } from './world.js';
@@ -38,22 +37,23 @@ const CODES = ['MILLRACE_FILE', 'MILLRACE_LOCKED'];
 
 export async function simulate(seed: number): Promise<Simulated> {
   const world = new World(seed);
-  const disk = new Disk(world);
-  const kept = memoryCheckpoints();
   let failure: string | undefined;
+  let checkpoints = 0;
   try {
-    await liveThrough(world, disk, kept);
+    checkpoints = await liveThrough(world);
   } catch (error) {
     failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
   // The first law that was broken explains the rest.
   failure = world.violation?.message ?? failure;
   for (const life of world.lives) life.die();
-  return { seed, lives: world.lives.length, checkpoints: kept.count, faults: world.faults, failure };
+  return { seed, lives: world.lives.length, checkpoints, faults: world.faults, failure };
 }
 
-async function liveThrough(world: World, disk: Disk, kept: ReturnType<typeof memoryCheckpoints>): Promise<void> {
+/** Resolves with the number of checkpoints once the run is complete, or throws. */
+async function liveThrough(world: World): Promise<number> {
   const { seed } = world;
+  const disk = new Disk(world);
   const graph = randomGraph(seed, LIMITS);
   const upstream = new Upstream(world);
   const workflow = new Workflow({
@@ -64,6 +64,7 @@ async function liveThrough(world: World, disk: Disk, kept: ReturnType<typeof mem
   const plan = planOf(graph, outline);
   const files = new Map(graph.nodes.filter(({ isSink }) => isSink).map(({ name, root }) => [name, root]));
   const laws = new Laws(world, disk, graph.window, plan, files);
+  const stores = new Stores(laws);
   world.look = (life) => {
     laws.look(life);
   };
@@ -74,7 +75,7 @@ async function liveThrough(world: World, disk: Disk, kept: ReturnType<typeof mem
   for (;;) {
     const isQuiet = world.lives.length >= MOST_FATES || world.chance(0.15);
     const life = world.begin(isQuiet ? { isPowerLoss: false } : drawFate(world));
-    const from = kept.last;
+    const from = stores.kept.last;
     // A run that died before its first checkpoint has done nothing, and begins anew.
     if (from === undefined) disk.wipe();
     const run = workflow.run(undefined, {
@@ -83,13 +84,13 @@ async function liveThrough(world: World, disk: Disk, kept: ReturnType<typeof mem
       clock: life.clock,
       window: graph.window,
       deadLetters: new Letters(disk, life, capacity),
-      checkpoints: storeOf(life, kept.begin(), laws),
+      checkpoints: stores.begin(life),
       checkpointEvery: { everyMs, everyRecords },
       ...(from === undefined ? {} : { resumeFrom: from }),
     });
     laws.follow(life, run);
     const events = eventsOf(run);
-    const ended = watch(run, life, world);
+    const ended = watch(run, life, world, laws);
     const how = await world.clock.runUntil(Promise.race([ended, life.over]));
     if (world.violation !== undefined) throw world.violation;
     if (typeof how === 'string') {
@@ -101,7 +102,7 @@ async function liveThrough(world: World, disk: Disk, kept: ReturnType<typeof mem
     if (life.files > 0) throw new Violation(`L10: ${life.files} files are open after the end of the run`);
     laws.look(life);
     judge(graph, disk, events);
-    return;
+    return stores.kept.count;
   }
 }
 
@@ -116,10 +117,10 @@ function planOf(graph: ReturnType<typeof randomGraph>, world: World): ResumePlan
 }
 
 /** How the run of a life ended. */
-async function watch(run: Run, life: Life, world: World): Promise<{ readonly isComplete: boolean }> {
+async function watch(run: Run, life: Life, world: World, laws: Laws): Promise<{ readonly isComplete: boolean }> {
   try {
     await run.finished;
-    if (life.isZombie && !life.isDead) world.broken(`life ${life.number} completed after another had begun`);
+    if (life.isZombie && !life.isDead && !laws.wasCompletedBy(life)) world.broken(`life ${life.number} completed after another had begun`);
     return { isComplete: true };
   } catch (error) {
     if (life.isDead) return { isComplete: false };
@@ -137,33 +138,6 @@ function eventsOf(run: Run): RunEvent[] {
     events.push(event);
   });
   return events;
-}
-
-/** The store of one life: it takes its time, and may be cut short. */
-function storeOf(life: Life, store: CheckpointStore, laws: Laws): CheckpointStore {
-  return {
-    incarnation: store.incarnation,
-    read: () => store.read(),
-    write: async (checkpoint) => {
-      // A temporary file, synced: until it has its name it counts for nothing.
-      await life.operate('write', (isFull) => {
-        if (isFull) throw new MillraceError('MILLRACE_FILE', 'Cannot write a checkpoint: no space left');
-      });
-      await life.operate('other', () => undefined);
-      let refused: unknown;
-      await life.operate('other', () => {
-        store.write(checkpoint).then(
-          () => {
-            laws.taken(life, checkpoint);
-          },
-          (error: unknown) => {
-            refused = error;
-          },
-        );
-      });
-      if (refused !== undefined) throw refused as Error;
-    },
-  };
 }
 
 function drawFate(world: World): Fate {

@@ -142,7 +142,7 @@ export class CallTask extends Task<Value, Value> {
 
   override operator(scope: TaskScope): OperatorFunction<Batch<Value>, Batch<Value>> {
     const { concurrency, ordered, attempts, hasBreaker, hedges, name } = this.traits;
-    const identity = new CallIdentity(scope.runId, scope.task, scope.root.name);
+    const identity = new CallIdentity(scope.runId, scope.task, scope.numbering);
     const begun = new WeakSet<object>();
     const caller: Caller<Value, Value | Skip> = {
       start: (started, outcomes) => {

@@ -24,7 +24,8 @@ function judgeFile({ name, root, outputs, pairs }: ReferenceNode, { sources }: R
     pairs.forEach((input, index) => {
       const known = new Set([...input.values()].map((value) => JSON.stringify(value)));
       const stranger = (values as Value[][]).find((pair) => !known.has(JSON.stringify(pair[index] ?? null)));
-      if (stranger !== undefined) throw new Violation(`'${name}' paired what was not there: ${JSON.stringify(stranger)}`);
+      if (stranger !== undefined)
+        throw new Violation(`'${name}' paired what was not there: ${JSON.stringify(stranger)}`);
     });
     return;
   }

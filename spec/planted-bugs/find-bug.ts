@@ -1,0 +1,22 @@
+/** Plants a bug and simulates until it is found. */
+import { simulate } from '../simulation/simulate.js';
+import type { PlantedBug } from './bugs.js';
+
+export interface Found {
+  readonly seed: number;
+  readonly law: string;
+}
+
+/** The first of the seeds that finds the bug; undefined where none does. The bug is taken out again in any case. */
+export async function findBug(bug: PlantedBug, seeds: number, first = 1): Promise<Found | undefined> {
+  const takeOut = bug.plant();
+  try {
+    for (let seed = first; seed < first + seeds; seed++) {
+      const { failure } = await simulate(seed);
+      if (failure !== undefined) return { seed, law: failure.split('\n')[0] ?? '' };
+    }
+    return undefined;
+  } finally {
+    takeOut();
+  }
+}
