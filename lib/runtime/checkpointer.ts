@@ -147,11 +147,15 @@ export class Checkpointer {
     const marking = [...wiring.tasks].map(
       async ([name, { declaration, scope }]) => [name, await declaration.task.mark(scope)] as const,
     );
-    const writing = Promise.all([deadLetters.durable?.mark(), Promise.all(marking)]);
+    const lettersMark = deadLetters.durable?.mark();
+    // Each is waited for, also where another has failed: nothing of it may outlive the run.
+    const marked = Promise.allSettled([lettersMark, ...marking]);
     const head = this.head as CheckpointHead;
     const at = clock.now();
     try {
-      const [letters = null, marks] = await writing;
+      await marked;
+      const letters = (await lettersMark) ?? null;
+      const marks = await Promise.all(marking);
       const checkpoint: Checkpoint = {
         format: CHECKPOINT_FORMAT,
         ...head,

@@ -41,7 +41,12 @@ function replacing(type: { prototype: object }, name: string, make: (original: M
 }
 
 /** A bug that is one method gone wrong. */
-function wrong(name: string, type: { prototype: object }, method: string, make: (original: Method) => Method): PlantedBug {
+function wrong(
+  name: string,
+  type: { prototype: object },
+  method: string,
+  make: (original: Method) => Method,
+): PlantedBug {
   return { name, plant: () => replacing(type, method, make) };
 }
 
@@ -68,184 +73,303 @@ function keeping(isKept: boolean) {
 }
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
-  wrong('the watermark is the highest lineage that has settled', RootLedger, 'advance', () =>
-    function () {
-      let { low } = this as { low: number };
-      for (let lineage = low; lineage < (this['next'] as number); lineage++) {
-        if ((this['isClear'] as (lineage: Lineage) => boolean)(lineage)) low = lineage + 1;
-      }
-      this['low'] = low;
-    },
+  wrong(
+    'the watermark is the highest lineage that has settled',
+    RootLedger,
+    'advance',
+    () =>
+      function () {
+        let { low } = this as { low: number };
+        for (let lineage = low; lineage < (this['next'] as number); lineage++) {
+          if ((this['isClear'] as (lineage: Lineage) => boolean)(lineage)) low = lineage + 1;
+        }
+        this['low'] = low;
+      },
   ),
-  wrong('a checkpoint counts what is in flight as settled', RootLedger, 'progress', misread((progress) => ({
-    ...progress,
-    watermark: progress.born,
-    passed: {},
-  }))),
-  wrong('a checkpoint forgets what has settled above the watermark', RootLedger, 'progress', misread((progress) => ({
-    ...progress,
-    passed: {},
-  }))),
-  wrong('a checkpoint counts a lineage as past all exits when it is past one', RootLedger, 'progress', misread(
-    (progress, exits) => {
+  wrong(
+    'a checkpoint counts what is in flight as settled',
+    RootLedger,
+    'progress',
+    misread((progress) => ({
+      ...progress,
+      watermark: progress.born,
+      passed: {},
+    })),
+  ),
+  wrong(
+    'a checkpoint forgets what has settled above the watermark',
+    RootLedger,
+    'progress',
+    misread((progress) => ({
+      ...progress,
+      passed: {},
+    })),
+  ),
+  wrong(
+    'a checkpoint counts a lineage as past all exits when it is past one',
+    RootLedger,
+    'progress',
+    misread((progress, exits) => {
       const [any = []] = Object.values(progress.passed);
       return { ...progress, passed: Object.fromEntries(exits.map((exit) => [exit, any])) };
-    },
-  )),
-  wrong('a checkpoint takes the progress after the files were synced', Stores, 'put', (original) =>
-    function (...given) {
-      const [life, checkpoint] = given as unknown as [Life, Checkpoint];
-      const run = (this['laws'] as { runs: Map<Life, { wiring: Wiring; past?: RunPast }> }).runs.get(life);
-      const roots = [...(run?.wiring.roots ?? [])].map(([name, root]) => {
-        const progress = root.progress();
-        return [name, run?.past?.progressOf(name, progress) ?? progress];
-      });
-      const later = { ...checkpoint, roots: run === undefined ? checkpoint.roots : Object.fromEntries(roots) as object };
-      return original.call(this, life as never, later as never);
-    },
+    }),
+  ),
+  wrong(
+    'a checkpoint takes the progress after the files were synced',
+    Stores,
+    'put',
+    (original) =>
+      function (...given) {
+        const [life, checkpoint] = given as unknown as [Life, Checkpoint];
+        const run = (this['laws'] as { runs: Map<Life, { wiring: Wiring; past?: RunPast }> }).runs.get(life);
+        const roots = [...(run?.wiring.roots ?? [])].map(([name, root]) => {
+          const progress = root.progress();
+          return [name, run?.past?.progressOf(name, progress) ?? progress];
+        });
+        const later = {
+          ...checkpoint,
+          roots: run === undefined ? checkpoint.roots : (Object.fromEntries(roots) as object),
+        };
+        return original.call(this, life as never, later as never);
+      },
   ),
   wrong('a checkpoint is written before the files are synced', OpenFile, 'sync', () => () => Promise.resolve()),
-  wrong('a file says how far it is after the checkpoint was taken', FileSink, 'mark', () =>
-    async function () {
-      await (this['flush'] as () => Promise<void>)();
-      const file = this['file'] as OpenFile;
-      await file.sync();
-      return file.pointAt(file.length);
-    },
+  wrong(
+    'a file says how far it is after the checkpoint was taken',
+    FileSink,
+    'mark',
+    () =>
+      async function () {
+        await (this['flush'] as () => Promise<void>)();
+        const file = this['file'] as OpenFile;
+        await file.sync();
+        return file.pointAt(file.length);
+      },
   ),
-  wrong('rows are in the file before they have left the task', FileSink, 'write', () =>
-    function (rows: never) {
-      (this['put'] as (rows: never) => void)(rows);
-      return (this['flush'] as () => Promise<void>)();
-    },
+  wrong(
+    'rows are in the file before they have left the task',
+    FileSink,
+    'write',
+    () =>
+      function (rows: never) {
+        (this['put'] as (rows: never) => void)(rows);
+        return (this['flush'] as () => Promise<void>)();
+      },
   ),
-  wrong('a file is not cut off at its point', Disk, 'reopen', (original) =>
-    async function (...given) {
-      const [life, path] = given as unknown as [Life, string];
-      const whole = (this as unknown as Disk).read(path) ?? '';
-      const file = (await original.apply(this, given)) as OpenFile;
-      if (!life.isDead && !path.startsWith('letters')) (Reflect.get(file, 'content') as { text: string }).text = whole;
-      return file;
-    },
+  wrong(
+    'a file is not cut off at its point',
+    Disk,
+    'reopen',
+    (original) =>
+      async function (...given) {
+        const [life, path] = given as unknown as [Life, string];
+        const whole = (this as unknown as Disk).read(path) ?? '';
+        const file = (await original.apply(this, given)) as OpenFile;
+        if (!life.isDead && !path.startsWith('letters'))
+          (Reflect.get(file, 'content') as { text: string }).text = whole;
+        return file;
+      },
   ),
-  wrong('a file is begun anew by each life', FileSink, 'open', (original) =>
-    function (...given) {
-      const [scope] = given as unknown as [{ past?: object }];
-      return original.call(this, { ...scope, past: undefined } as never);
-    },
+  wrong(
+    'a file is begun anew by each life',
+    FileSink,
+    'open',
+    (original) =>
+      function (...given) {
+        const [scope] = given as unknown as [{ past?: object }];
+        return original.call(this, { ...scope, past: undefined } as never);
+      },
   ),
-  wrong('a result gets its name when a life ends, however it ends', FileSink, 'close', (original) =>
-    function () {
-      return original.call(this, 'completed' as never);
-    },
+  wrong(
+    'a result gets its name when a life ends, however it ends',
+    FileSink,
+    'close',
+    (original) =>
+      function () {
+        return original.call(this, 'completed' as never);
+      },
   ),
   wrong('dead letters are not in the checkpoint', Letters, 'mark', () => () => Promise.resolve(null)),
-  wrong('dead letters are not rewound', Letters, 'rewind', () =>
-    async function (mark: never) {
-      if (mark !== null) {
-        const disk = this['disk'] as Disk;
-        const bytes = (disk.read('letters') ?? '').length;
-        this['rewound'] = { ...(mark as object), bytes, tail: (disk.read('letters') ?? '').slice(-40) };
-      }
-      return (this['rewound'] ?? null) as unknown;
-    },
+  wrong(
+    'dead letters are not rewound',
+    Letters,
+    'rewind',
+    () =>
+      async function (mark: never) {
+        if (mark !== null) {
+          const disk = this['disk'] as Disk;
+          const bytes = (disk.read('letters') ?? '').length;
+          this['rewound'] = { ...(mark as object), bytes, tail: (disk.read('letters') ?? '').slice(-40) };
+        }
+        return (this['rewound'] ?? null) as unknown;
+      },
   ),
   wrong('dead letters of records that are done again are kept', Letters, 'rewind', keeping(true)),
   wrong('dead letters of records that are not done again are left out', Letters, 'rewind', keeping(false)),
   wrong('a record that was given up is given up again when it is replayed', RunPast, 'wasGivenUp', () => () => false),
-  wrong('what earlier lives have done is not merged into the progress', RunPast, 'progressOf', () =>
-    function (_name: never, now: never) {
-      return now;
-    },
+  wrong(
+    'what earlier lives have done is not merged into the progress',
+    RunPast,
+    'progressOf',
+    () =>
+      function (_name: never, now: never) {
+        return now;
+      },
   ),
-  wrong('what has settled above the watermark is done again', RunPast, 'hasPassed', (original) =>
-    function (...given) {
-      const [root] = given as unknown as [string];
-      const progress = (this['roots'] as Map<string, RootProgress>).get(root);
-      const lineage = given[2] as unknown as number;
-      return progress !== undefined && lineage < progress.watermark && original.apply(this, given);
-    },
+  wrong(
+    'what has settled above the watermark is done again',
+    RunPast,
+    'hasPassed',
+    (original) =>
+      function (...given) {
+        const [root] = given as unknown as [string];
+        const progress = (this['roots'] as Map<string, RootProgress>).get(root);
+        const lineage = given[2] as unknown as number;
+        return progress !== undefined && lineage < progress.watermark && original.apply(this, given);
+      },
   ),
-  wrong('rows that were written by an earlier life are written again', RunPast, 'of', (original) =>
-    function (...given) {
-      return { ...(original.apply(this, given) as object), isWritten: () => false };
-    },
+  wrong(
+    'rows that were written by an earlier life are written again',
+    RunPast,
+    'of',
+    (original) =>
+      function (...given) {
+        return { ...(original.apply(this, given) as object), isWritten: () => false };
+      },
   ),
-  wrong('a boundary begins at its watermark instead of at 0', RunPast, 'startOf', () =>
-    function (root: never) {
-      const progress = (this['roots'] as Map<string, RootProgress>).get(root);
-      return progress?.watermark ?? 0;
-    },
+  wrong(
+    'a boundary begins at its watermark instead of at 0',
+    RunPast,
+    'startOf',
+    () =>
+      function (root: never) {
+        const progress = (this['roots'] as Map<string, RootProgress>).get(root);
+        return progress?.watermark ?? 0;
+      },
   ),
   wrong('what feeds a boundary is not read again', ResumePlan, 'feedsBoundary', () => () => false),
   wrong('a source in front of a boundary goes on where it was', ResumePlan, 'isReplayed', () => () => false),
   wrong('every boundary counts as one that numbers alike', ResumePlan, 'isKept', () => () => true),
-  wrong('boundaries take in as it comes', Wiring, 'connect', (original) =>
-    function (...given) {
-      this['isRepeatable'] = false;
-      return original.apply(this, given);
-    },
+  wrong(
+    'boundaries take in as it comes',
+    Wiring,
+    'connect',
+    (original) =>
+      function (...given) {
+        this['isRepeatable'] = false;
+        return original.apply(this, given);
+      },
   ),
-  wrong('the life is not part of the keys of what is numbered anew', RunPast, 'numberingOf', () =>
-    function (root: never) {
-      return root;
-    },
+  wrong(
+    'the life is not part of the keys of what is numbered anew',
+    RunPast,
+    'numberingOf',
+    () =>
+      function (root: never) {
+        return root;
+      },
   ),
-  wrong('a zombie may write checkpoints', Stores, 'of', () =>
-    function () {
-      return (this['stores'] as object[]).at(-1);
-    },
+  wrong(
+    'a zombie may write checkpoints',
+    Stores,
+    'of',
+    () =>
+      function () {
+        return (this['stores'] as object[]).at(-1);
+      },
   ),
   wrong('a zombie may write files', Disk, 'fence', () => () => undefined),
-  wrong('a life takes the number of the one before', Stores, 'begin', (original) =>
-    function (...given) {
-      const store = original.apply(this, given) as { incarnation: number };
-      return { ...store, incarnation: Math.max(1, store.incarnation - 1) };
-    },
+  wrong(
+    'a life takes the number of the one before',
+    Stores,
+    'begin',
+    (original) =>
+      function (...given) {
+        const store = original.apply(this, given) as { incarnation: number };
+        return { ...store, incarnation: Math.max(1, store.incarnation - 1) };
+      },
   ),
-  wrong('a record is both given up and handed on', RunScope, 'giveUp', (original) =>
-    function (...given) {
-      const [failure] = given as unknown as [{ record: unknown }];
-      const left = original.apply(this, given);
-      return left === GONE ? failure.record : left;
-    },
+  wrong(
+    'a record is both given up and handed on',
+    RunScope,
+    'giveUp',
+    (original) =>
+      function (...given) {
+        const [failure] = given as unknown as [{ record: unknown }];
+        const left = original.apply(this, given);
+        return left === GONE ? failure.record : left;
+      },
   ),
-  wrong('a dead letter gives no credit back', RunScope, 'giveUp', (original) =>
-    function (...given) {
-      const left = original.apply(this, given);
-      if (left === GONE) (this['root'] as { flying: number }).flying++;
-      return left;
-    },
+  wrong(
+    'a dead letter gives no credit back',
+    RunScope,
+    'giveUp',
+    (original) =>
+      function (...given) {
+        const left = original.apply(this, given);
+        if (left === GONE) (this['root'] as { flying: number }).flying++;
+        return left;
+      },
   ),
-  wrong('a join is not told of what is gone', Outlet, 'next', (original) =>
-    function (...given) {
-      const [batch] = given as unknown as [Batch<unknown>];
-      if (batch.gone === 0 || batch.gone === batch.length) return original.apply(this, given);
-      const kept = batch.lineages.map((_, i) => i).filter((i) => batch.values[i] !== GONE);
-      const rest = new Batch(kept.map((i) => batch.lineages[i] as Lineage), kept.map((i) => batch.values[i]), 0);
-      return original.call(this, rest as never);
-    },
+  wrong(
+    'a join is not told of what is gone',
+    Outlet,
+    'next',
+    (original) =>
+      function (...given) {
+        const [batch] = given as unknown as [Batch<unknown>];
+        if (batch.gone === 0 || batch.gone === batch.length) return original.apply(this, given);
+        const kept = batch.lineages.map((_, i) => i).filter((i) => batch.values[i] !== GONE);
+        const rest = new Batch(
+          kept.map((i) => batch.lineages[i] as Lineage),
+          kept.map((i) => batch.values[i]),
+          0,
+        );
+        return original.call(this, rest as never);
+      },
   ),
-  wrong('a late reply counts once more', CallMapper, 'succeed', (original) =>
-    function (...given) {
-      const [attempt, output] = given as unknown as [{ isOver: boolean; call: { lineage: Lineage } }, unknown];
-      const isLate = attempt.isOver;
-      original.apply(this, given);
-      if (isLate && !(this['isStopped'] as boolean)) {
-        (this['exit'] as { leave: (lineage: Lineage, output: unknown) => void }).leave(attempt.call.lineage, output);
-      }
-    },
+  wrong(
+    'a late reply counts once more',
+    CallMapper,
+    'succeed',
+    (original) =>
+      function (...given) {
+        const [attempt, output] = given as unknown as [{ isOver: boolean; call: { lineage: Lineage } }, unknown];
+        const isLate = attempt.isOver;
+        original.apply(this, given);
+        if (isLate && !(this['isStopped'] as boolean)) {
+          (this['exit'] as { leave: (lineage: Lineage, output: unknown) => void }).leave(attempt.call.lineage, output);
+        }
+      },
   ),
-  wrong('one attempt more than the policy allows', RetryPolicy, 'delayAfter', (original) =>
-    function (...given) {
-      const [failed] = given as unknown as [{ attempts: number }];
-      return original.call(this, { ...failed, attempts: Math.max(1, failed.attempts - 1) } as never);
-    },
+  wrong(
+    'one attempt more than the policy allows',
+    RetryPolicy,
+    'delayAfter',
+    (original) =>
+      function (...given) {
+        const [failed] = given as unknown as [{ attempts: number }];
+        return original.call(this, { ...failed, attempts: Math.max(1, failed.attempts - 1) } as never);
+      },
   ),
+  wrong(
+    'a retry does not wait',
+    RetryPolicy,
+    'delayAfter',
+    (original) =>
+      function (...given) {
+        return original.apply(this, given) === undefined ? undefined : 0;
+      },
+  ),
+  wrong('a call that hangs is never timed out', CallMapper, 'timeOut', () => () => undefined),
   wrong('a skipped record is not counted', TaskAccount, 'countSkip', () => () => undefined),
-  wrong('room is one more than the window', RootLedger, 'room', (original) =>
-    function () {
-      return (original.call(this) as number) + 1;
-    },
+  wrong(
+    'room is one more than the window',
+    RootLedger,
+    'room',
+    (original) =>
+      function () {
+        return (original.call(this) as number) + 1;
+      },
   ),
 ];

@@ -9,7 +9,9 @@ let missed = 0;
 for (const bug of PLANTED_BUGS) {
   const found = await findBug(bug, seeds);
   if (found === undefined) missed++;
-  console.log(found === undefined ? `NOT FOUND: ${bug.name}` : `seed ${found.seed}: ${bug.name} (${found.law.slice(0, 150)})`);
+  console.log(
+    found === undefined ? `NOT FOUND: ${bug.name}` : `seed ${found.seed}: ${bug.name} (${found.law.slice(0, 150)})`,
+  );
 }
 console.log(`${PLANTED_BUGS.length - missed} of ${PLANTED_BUGS.length} planted bugs found within ${seeds} seeds`);
 process.exitCode = missed > 0 ? 1 : 0;

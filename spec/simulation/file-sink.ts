@@ -3,7 +3,7 @@
  * completed, and points that a later life goes back to. A row is `[lineage, record]` as JSON.
  */
 import type { OperatorFunction } from 'rxjs';
-import { Task, type RunOutcome, type TaskScope } from 'millrace';
+import { MillraceError, Task, type RunOutcome, type TaskScope } from 'millrace';
 import type { Batch } from '#lib/core/record.js';
 import { writeBatches } from '#lib/stream/write-batches.js';
 import type { Value } from '../support/random-tasks.js';
@@ -68,7 +68,8 @@ export class FileSink extends Task<Value, Value> {
     if (file === undefined) return;
     try {
       if (outcome !== 'completed') {
-        await this.writing?.catch(() => undefined);
+        this.failure ??= { error: new MillraceError('MILLRACE_ABORTED', `${path} was given up`) };
+        await this.writing;
         return;
       }
       await this.flush();

@@ -8,8 +8,10 @@ import type { Fate, World } from './world.js';
 export class Life {
   readonly number: number;
   readonly fate: Fate;
-  /** Time as this life sees it. */
+  /** The time of the run: what waits for it is counted. */
   readonly clock: Clock;
+  /** Time as the work of tasks sees it, which may outlast the run. */
+  readonly outside: Clock;
   /** Resolves when it is dead, or another has taken its place. */
   readonly over: Promise<'dead' | 'taken over'>;
   isDead = false;
@@ -28,7 +30,8 @@ export class Life {
     this.over = new Promise((resolve) => {
       this.end = resolve;
     });
-    this.clock = this.clockOf(world);
+    this.outside = this.clockOf(world);
+    this.clock = this.counting(this.outside);
     const { diesAtMs, isTakenOverAtMs } = fate;
     if (diesAtMs !== undefined) {
       world.clock.schedule(diesAtMs, () => {
@@ -83,7 +86,7 @@ export class Life {
   }
 
   private clockOf(world: World): Clock {
-    const act = (action: () => void): void => {
+    const unlessDead = (action: () => void) => (): void => {
       if (this.isDead) return;
       world.step(this);
       action();
@@ -91,6 +94,16 @@ export class Life {
     return {
       now: () => world.clock.now(),
       monotonicMs: () => world.clock.monotonicMs(),
+      schedule: (delayMs, action) => world.clock.schedule(delayMs, unlessDead(action)),
+      defer: (action) => {
+        world.clock.defer(unlessDead(action));
+      },
+    };
+  }
+
+  private counting(clock: Clock): Clock {
+    return {
+      ...clock,
       schedule: (delayMs, action) => {
         let isWaiting = true;
         this.timers++;
@@ -98,19 +111,14 @@ export class Life {
           if (isWaiting) this.timers--;
           isWaiting = false;
         };
-        const cancel = world.clock.schedule(delayMs, () => {
+        const cancel = clock.schedule(delayMs, () => {
           settle();
-          act(action);
+          action();
         });
         return () => {
           settle();
           cancel();
         };
-      },
-      defer: (action) => {
-        world.clock.defer(() => {
-          act(action);
-        });
       },
     };
   }

@@ -1,5 +1,5 @@
 /** The tasks of a simulated run: they live in one life, wait in its time, and touch the world through it. */
-import { asyncTask, SourceTask, type Skip, type TaskScope } from 'millrace';
+import { asyncTask, SourceTask, type Skip, type SourceOptions, type TaskScope } from 'millrace';
 import type { Lineage } from '#lib/core/record.js';
 import { readerOf, type Reader } from '#lib/stream/reader.js';
 import { positionIn, type SourcePosition } from '#lib/tasks/source-task.js';
@@ -25,8 +25,11 @@ export function simulatedMaterials({ seed, disk, upstream, laws, life }: Surroun
   };
   const isSo = (name: string, what: string, share: number): boolean => hashOf([seed, name, what]) % 100 < share * 100;
   return {
-    clock: life.clock,
-    source: (_, items, shape) => (shape === 0 ? new SeekableSource(items) : randomSource(items, shape, true)),
+    clock: life.outside,
+    source: (items, shape, schema) => {
+      const options = { replayable: true, ...(schema === undefined ? {} : { output: schema }) };
+      return shape === 0 ? new SeekableSource(items, options) : randomSource(items, shape, options);
+    },
     watched:
       (name, work) =>
       (value, { lineage }) => {
@@ -40,6 +43,7 @@ export function simulatedMaterials({ seed, disk, upstream, laws, life }: Surroun
         ...options,
         attempts: 1 + (salt % 5),
         hasBreaker: isSo(name, 'breaker', 0.3),
+        isStubborn: isSo(name, 'stubborn', 0.5),
         hedges: isSo(name, 'hedges', 0.3),
         faultRate: isSo(name, 'sick', 0.5) ? 0.3 : 0.02,
       };
@@ -53,7 +57,7 @@ export function simulatedMaterials({ seed, disk, upstream, laws, life }: Surroun
         const hash = hashOf([salt, prepare(value)]);
         if (hash % 3 > 0) {
           await new Promise<void>((resolve) => {
-            life.clock.schedule(hash % 200, resolve);
+            life.outside.schedule(hash % 200, resolve);
           });
         }
         return work(value);
@@ -67,8 +71,8 @@ export function simulatedMaterials({ seed, disk, upstream, laws, life }: Surroun
 class SeekableSource extends SourceTask<number> {
   private readonly items: readonly number[];
 
-  constructor(items: readonly number[]) {
-    super();
+  constructor(items: readonly number[], options: SourceOptions<number>) {
+    super(options);
     this.items = items;
   }
 

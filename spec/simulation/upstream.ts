@@ -5,7 +5,7 @@
  * what comes out is decided by the record alone; replies come late, twice, out of order, not at all, and to the dead.
  */
 import type { OperatorFunction } from 'rxjs';
-import { Task, UpstreamError, type FailurePolicy, type Skip, type TaskScope } from 'millrace';
+import { Task, UpstreamError, type FailurePolicy, type RunEvent, type Skip, type TaskScope } from 'millrace';
 import { CallIdentity } from '#lib/connectors/request-identity.js';
 import { policiesOf } from '#lib/connectors/request-options.js';
 import type { Batch } from '#lib/core/record.js';
@@ -16,7 +16,7 @@ import type { Life } from './life.js';
 import type { World } from './world.js';
 
 const TIMEOUT_MS = 400;
-const FAULTS = ['error', 'lost call', 'lost reply', 'late reply', 'busy'] as const;
+const FAULTS = ['error', 'hang', 'lost reply', 'late reply', 'busy'] as const;
 
 /** What the upstream knows of a call, by its idempotency key. */
 interface Known {
@@ -30,8 +30,17 @@ export class Upstream {
   /** Tries by life and key, those that are taken back left out. */
   private readonly tries = new Map<string, number>();
 
+  /** By life, task and lineage, the moment before which there is to be no other try. */
+  private readonly notBefore = new Map<string, number>();
+
   constructor(world: World) {
     this.world = world;
+  }
+
+  /** The run has said when it tries again. */
+  heard(life: Life, event: RunEvent): void {
+    if (event.type !== 'retry') return;
+    this.notBefore.set(`${life.number} ${event.task} ${event.lineage}`, event.at + event.delayMs);
   }
 
   call(life: Life, key: string, attempt: Attempt<Value>, task: CallTask, outcomes: CallOutcomes<Value, Value>): void {
@@ -59,7 +68,9 @@ export class Upstream {
       try {
         output = task.traits.work(attempt.call.record);
       } catch (error) {
-        fail(error);
+        // A stubborn upstream says each time that it may pass.
+        const passes = new UpstreamError('MILLRACE_RPC', 'no', { blame: 'record', retryable: true, cause: error });
+        fail(task.traits.isStubborn ? passes : error);
         return;
       }
       outcomes.succeed(attempt, output);
@@ -94,6 +105,11 @@ export class Upstream {
     const id = `${life.number} ${key}`;
     const tries = (this.tries.get(id) ?? 0) + 1;
     this.tries.set(id, tries);
+    const notBefore = this.notBefore.get(`${life.number} ${traits.name} ${attempt.call.lineage}`) ?? 0;
+    // Moments of the calendar hold no fractions of a millisecond worth the name.
+    if (this.world.clock.now() < notBefore - 0.01) {
+      this.world.broken(`L7: '${traits.name}' tries record ${attempt.call.lineage} again before its delay is over`);
+    }
     const most = traits.hasBreaker ? Math.max(attempt.number, 1) : tries;
     if (most > traits.attempts || attempt.number > traits.attempts) {
       this.world.broken(`L7: '${traits.name}' makes attempt ${most} of a record, and may make ${traits.attempts}`);
@@ -116,6 +132,8 @@ export interface CallTraits {
   readonly attempts: number;
   readonly hasBreaker: boolean;
   readonly hedges: boolean;
+  /** Whether what it refuses is asked again until the attempts are used up. */
+  readonly isStubborn: boolean;
   /** How often the upstream fails on purpose. */
   readonly faultRate: number;
 }

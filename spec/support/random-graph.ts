@@ -14,7 +14,7 @@ import {
   type TaskDeclaration,
 } from 'millrace';
 import { filter, map } from 'rxjs';
-import type { Materials } from './random-materials.js';
+import { schemaOf, type Materials } from './random-materials.js';
 import { asBag, asynchronously, hashOf, late, randomWork, SKIPPED, type Value, type Work } from './random-tasks.js';
 
 type Outputs = ReadonlyMap<string, Value>;
@@ -55,8 +55,10 @@ export interface GraphLimits {
   readonly records: number;
   /** Whether tasks may fail the run, so that nothing can be compared. */
   readonly mayFail: boolean;
-  /** How much more often than one step in twenty is a sink. */
-  readonly moreSinks: number;
+  /** Kinds of steps, as `step` numbers them, that are drawn so much more often. */
+  readonly moreOf: readonly number[];
+  /** Whether some sources hold records that do not fit. */
+  readonly rejects: boolean;
   /** Whether everything that leaves the graph is written down by a sink. */
   readonly keepsAll: boolean;
 }
@@ -67,7 +69,8 @@ const LIMITS: GraphLimits = {
   steps: 10,
   records: 1000,
   mayFail: true,
-  moreSinks: 0,
+  moreOf: [],
+  rejects: false,
   keepsAll: false,
 };
 
@@ -125,14 +128,20 @@ class Generator {
     const items = Array.from({ length: this.pick(this.limits.sizes) }, (_, index) => index);
     const shape = this.below(4);
     this.sources.add(name);
-    const outputs = new Map(items.map((item) => [String(item), item]));
-    this.add(name, [], (materials) => materials.source(name, items, shape), name, outputs);
+    const isPicky = this.limits.rejects && this.random() < 0.3;
+    const fits = (item: number): boolean => !isPicky || hashOf([name, item]) % 5 > 0;
+    const outputs = new Map(items.filter(fits).map((item) => [String(item), item]));
+    const givenUp = items.filter((item) => !fits(item));
+    const make = (materials: Materials): Task<never, Value> =>
+      materials.source(items, shape, isPicky ? schemaOf(fits) : undefined);
+    this.add(name, [], make, name, outputs, { givenUp });
   }
 
   private step(name: string): void {
     const node = this.pick(this.nodes.filter(({ pairs }) => pairs === undefined));
     const other = this.pick(this.nodes.filter(({ pairs }) => pairs === undefined));
-    const kind = this.below(20 + this.limits.moreSinks);
+    const drawn = this.below(20 + this.limits.moreOf.length);
+    const kind = this.limits.moreOf[drawn - 20] ?? drawn;
     if (kind < 6) this.work(name, [node]);
     else if (kind < 10) this.aligned(name, node);
     else if (kind < 12) this.expand(name, node);

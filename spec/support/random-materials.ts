@@ -4,6 +4,7 @@ import {
   sinkTask,
   type Clock,
   type FailurePolicy,
+  type Schema,
   type SourceTask,
   type SyncFunction,
   type Task,
@@ -22,7 +23,8 @@ export interface SlowWork {
 export interface Materials {
   /** Makes delays virtual. */
   readonly clock: Clock | undefined;
-  source(name: string, items: readonly number[], shape: number): SourceTask<number>;
+  /** @param schema what does not fit it is given up. */
+  source(items: readonly number[], shape: number, schema: Schema<number> | undefined): SourceTask<number>;
   /** The work of a synchronous task, as it is or looked at. */
   watched(name: string, work: Work): SyncFunction<Value, Value>;
   /** A task whose work takes its time. */
@@ -34,7 +36,7 @@ export interface Materials {
 export function plainMaterials(clock: Clock | undefined, written: Map<string, Value[]>): Materials {
   return {
     clock,
-    source: (_, items, shape) => randomSource(items, shape),
+    source: (items, shape) => randomSource(items, shape),
     watched: (_, work) => work,
     slow: (_, work, { salt, prepare, ...options }) =>
       asyncTask<Value, Value>((value) => late(hashOf([salt, 1, prepare(value)]), clock, () => work(value)), options),
@@ -47,6 +49,18 @@ export function plainMaterials(clock: Clock | undefined, written: Map<string, Va
             ? void rowsOf.push(...rows)
             : late(hashOf([name, rowsOf.length]), clock, () => void rowsOf.push(...rows)),
       });
+    },
+  };
+}
+
+/** A schema that takes whole numbers of some kind. */
+export function schemaOf(fits: (item: number) => boolean): Schema<number> {
+  return {
+    '~standard': {
+      version: 1,
+      vendor: 'spec',
+      validate: (value) =>
+        fits(value as number) ? { value: value as number } : { issues: [{ message: 'does not fit' }] },
     },
   };
 }

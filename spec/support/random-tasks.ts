@@ -1,5 +1,5 @@
 /** What random graphs are made of: functions whose outcome depends on nothing but a seed and the record. */
-import { skip, sourceTask, type Clock, type Skip, type SourceTask } from 'millrace';
+import { skip, sourceTask, type Clock, type Skip, type SourceOptions, type SourceTask } from 'millrace';
 import { Observable } from 'rxjs';
 
 export type Value = unknown;
@@ -32,15 +32,19 @@ export function asBag(collection: Value): string[] {
   return (collection as Value[]).map((value) => JSON.stringify(value)).sort();
 }
 
-/** Array, iterator, async generator or synchronous Observable, which says that it can be read again where it is told to. */
-export function randomSource(items: readonly number[], shape: number, replayable = false): SourceTask<number> {
+/** Array, iterator, async generator or synchronous Observable, by the shape. */
+export function randomSource(
+  items: readonly number[],
+  shape: number,
+  options: SourceOptions<number> = {},
+): SourceTask<number> {
   const observable = new Observable<number>((subscriber) => {
     for (const item of items) subscriber.next(item);
     subscriber.complete();
   });
   return sourceTask<number>(
     () => (shape === 0 ? items : shape === 1 ? items.values() : shape === 2 ? asynchronously(items) : observable),
-    replayable ? { replayable } : {},
+    options,
   );
 }
 

@@ -1,0 +1,15 @@
+/** Whether the simulation would find a bug; `npm run planted-bugs` tells which seed finds which. */
+import { describe, expect, it } from '@jest/globals';
+import { simulate } from '../simulation/simulate.js';
+import { PLANTED_BUGS } from './bugs.js';
+import { findBug } from './find-bug.js';
+
+describe('the simulation', () => {
+  it.each(PLANTED_BUGS)('finds, within 500 seeds, that $name', async (bug) => {
+    expect(await findBug(bug, 500)).toBeDefined();
+  });
+
+  it('is clean again after the bugs were taken out', async () => {
+    expect((await simulate(3)).failure).toBeUndefined();
+  });
+});
