@@ -354,11 +354,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   wrong(
     'a retry does not wait',
-    RetryPolicy,
-    'delayAfter',
+    CallMapper,
+    'wakeLater',
     (original) =>
       function (...given) {
-        return original.apply(this, given) === undefined ? undefined : 0;
+        return original.call(this, given[0] as never, 0 as never);
       },
   ),
   wrong('a call that hangs is never timed out', CallMapper, 'timeOut', () => () => undefined),

@@ -9,21 +9,23 @@ import type { Disk } from './disk.js';
 import { FileSink } from './file-sink.js';
 import type { Laws } from './laws.js';
 import type { Life } from './life.js';
+import type { World } from './world.js';
 import { CallTask, type Upstream } from './upstream.js';
 
 export interface Surroundings {
-  readonly seed: number;
+  readonly world: World;
   readonly disk: Disk;
   readonly upstream: Upstream;
   readonly laws: Laws;
   readonly life: Life;
 }
 
-export function simulatedMaterials({ seed, disk, upstream, laws, life }: Surroundings): Materials {
+export function simulatedMaterials({ world, disk, upstream, laws, life }: Surroundings): Materials {
   const started = (name: string, lineage: number): void => {
     laws.started(life, name, lineage);
   };
-  const isSo = (name: string, what: string, share: number): boolean => hashOf([seed, name, what]) % 100 < share * 100;
+  const isSo = (name: string, what: string, share: number): boolean =>
+    hashOf([world.seed, name, what]) % 100 < share * 100;
   return {
     clock: life.outside,
     source: (items, shape, schema) => {
@@ -36,7 +38,8 @@ export function simulatedMaterials({ seed, disk, upstream, laws, life }: Surroun
         started(name, lineage);
         return work(value) as Value | Skip;
       },
-    slow: (name, work, { salt, prepare, ...options }) => {
+    slow: (name, work, { salt, onFailure, concurrency, ordered }) => {
+      const options = { onFailure, concurrency, ordered };
       const traits = {
         name,
         work,
@@ -54,10 +57,10 @@ export function simulatedMaterials({ seed, disk, upstream, laws, life }: Surroun
       }
       return asyncTask<Value, Value>(async (value, { lineage }) => {
         started(name, lineage);
-        const hash = hashOf([salt, prepare(value)]);
-        if (hash % 3 > 0) {
+        const delayMs = world.below(200);
+        if (delayMs > 50) {
           await new Promise<void>((resolve) => {
-            life.outside.schedule(hash % 200, resolve);
+            life.outside.schedule(delayMs, resolve);
           });
         }
         return work(value);
