@@ -67,6 +67,14 @@ export class Disk {
     });
   }
 
+  /** A second file that holds the same. */
+  copy(life: Life, from: string, to: string): Promise<void> {
+    return life.operate('other', () => {
+      this.fence(life, to);
+      this.names.set(to, { text: this.names.get(from)?.text ?? '', synced: '' });
+    });
+  }
+
   /** Opens the file cut off at the point, as `reopenAt` does. */
   reopen(life: Life, path: string, point: Point): Promise<OpenFile> {
     return life.operate('other', () => {
@@ -122,8 +130,6 @@ export class Disk {
     return life.operate('other', () => {
       this.fence(life, path);
       content.synced = content.text;
-      for (const [name, other] of this.syncedNames) if (other === content) this.syncedNames.delete(name);
-      for (const [name, other] of this.names) if (other === content) this.syncedNames.set(name, content);
     });
   }
 

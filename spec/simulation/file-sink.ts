@@ -49,7 +49,10 @@ export class FileSink extends Task<Value, Value> {
     }
     const whole = disk.read(path);
     const isNamed = whole?.length === point.bytes && tailOf(whole) === point.tail;
-    if (disk.read(`${path}.part`) === undefined && isNamed) await disk.rename(life, path, `${path}.part`);
+    if (disk.read(`${path}.part`) === undefined && isNamed) {
+      await disk.copy(life, path, `${path}.part.copy`);
+      await disk.rename(life, `${path}.part.copy`, `${path}.part`);
+    }
     this.file = await disk.reopen(life, `${path}.part`, point);
     this.bytes = point.bytes;
   }

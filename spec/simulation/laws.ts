@@ -70,9 +70,9 @@ export class Laws {
         this.broken(`L12: ${String(error)}`);
       }
     }
-    for (const [path, root] of this.files) {
-      // A file that is begun anew keeps its name from a life that was complete, until it is replaced.
-      if (this.plan.isKept(root) ? this.last?.isComplete === true : this.complete.size > 0) continue;
+    // A result that a complete run left stands until another takes its place.
+    if (this.complete.size > 0) return;
+    for (const path of this.files.keys()) {
       if (this.disk.read(path) !== undefined) this.broken(`'${path}' has its name before the run is complete`);
     }
   }
