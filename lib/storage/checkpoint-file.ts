@@ -6,6 +6,7 @@ import { open, readFile, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CHECKPOINT_FORMAT, type Checkpoint, type CheckpointStore } from '../core/checkpoint.js';
 import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
+import { syncFolder } from './sync-folder.js';
 
 export interface CheckpointFileOptions {
   /** Which life of the run writes, from 1. Default 1. */
@@ -59,12 +60,7 @@ export async function replaceFile(path: string, text: string, temporary: string)
     await file.close();
   }
   await rename(temporary, path);
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncFolder(dirname(path));
 }
 
 function parse(text: string): unknown {

@@ -5,12 +5,14 @@
  * run finds the letters of records that it does not do again, and no others.
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Json } from '../core/checkpoint.js';
 import { MillraceError, describeThrown } from '../core/errors.js';
 import { letterLine } from '../core/json-line.js';
 import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../core/ports.js';
 import { pointAt, reopenAt, type FilePoint } from './file-point.js';
 import { readLetters } from './read-letters.js';
+import { syncFolder } from './sync-folder.js';
 
 export interface DeadLetterFileOptions {
   /** The most letters waiting to be written before sources are held back. Default 1,024. */
@@ -101,6 +103,7 @@ class DeadLetterFile implements DeadLetterStore {
   private async rewind(mark: LetterMark | null, keeps: (letter: LetterHead) => boolean): Promise<Json> {
     if (mark === null) {
       await rm(this.path, { force: true });
+      await syncFolder(dirname(this.path));
       return null;
     }
     await this.finishMove(mark);
@@ -113,6 +116,7 @@ class DeadLetterFile implements DeadLetterStore {
         if (keeps(letter)) bytes += (await aside.write(letterLine(letter))).bytesWritten;
       }
       await aside.datasync();
+      await syncFolder(dirname(this.path));
       this.rewound = bytes === mark.bytes ? mark : { ...(await pointAt(aside, bytes)), moves };
     } finally {
       await aside.close();
@@ -131,6 +135,12 @@ class DeadLetterFile implements DeadLetterStore {
     this.file = await open(this.path, 'a+');
   }
 
+  private async create(): Promise<FileHandle> {
+    const file = await open(this.path, 'w+');
+    await syncFolder(dirname(this.path));
+    return file;
+  }
+
   /** The letters that were kept take the place of all, if they have not yet. */
   private async finishMove({ moves }: LetterMark): Promise<void> {
     await rename(this.asideOf(moves), this.path).catch((error: unknown) => {
@@ -144,7 +154,7 @@ class DeadLetterFile implements DeadLetterStore {
 
   private async drain(): Promise<void> {
     try {
-      this.file ??= await open(this.path, 'w+');
+      this.file ??= await this.create();
       while (this.lines.length > 0) {
         const { lines } = this;
         this.lines = [];

@@ -107,7 +107,11 @@ export class Disk {
     });
   }
 
-  /** Makes the names durable. */
+  syncFile(life: Life, path: string): Promise<void> {
+    return this.sync(life, path, this.names.get(path) as Content);
+  }
+
+  /** Makes the names durable; syncing a file does not do that. */
   syncFolder(life: Life): Promise<void> {
     return life.operate('other', () => {
       this.syncedNames = new Map(this.names);

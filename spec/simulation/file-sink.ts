@@ -45,13 +45,16 @@ export class FileSink extends Task<Value, Value> {
     const point = past?.mark as Point | undefined;
     if (point === undefined) {
       this.file = await disk.create(life, `${path}.part`);
+      await disk.syncFolder(life);
       return;
     }
     const whole = disk.read(path);
     const isNamed = whole?.length === point.bytes && tailOf(whole) === point.tail;
     if (disk.read(`${path}.part`) === undefined && isNamed) {
       await disk.copy(life, path, `${path}.part.copy`);
+      await disk.syncFile(life, `${path}.part.copy`);
       await disk.rename(life, `${path}.part.copy`, `${path}.part`);
+      await disk.syncFolder(life);
     }
     this.file = await disk.reopen(life, `${path}.part`, point);
     this.bytes = point.bytes;

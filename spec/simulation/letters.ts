@@ -77,6 +77,7 @@ export class Letters implements DeadLetterStore {
     const { disk, life } = this;
     if (mark === null) {
       await disk.remove(life, LETTERS);
+      await disk.syncFolder(life);
       return null;
     }
     await this.finishMove(mark);
@@ -92,6 +93,7 @@ export class Letters implements DeadLetterStore {
     try {
       for (const line of kept) await aside.append(line);
       await aside.sync();
+      await disk.syncFolder(life);
       this.rewound = { ...aside.pointAt(kept.join('').length), moves };
     } finally {
       aside.close();
@@ -108,13 +110,19 @@ export class Letters implements DeadLetterStore {
     this.file = await this.disk.reopen(this.life, LETTERS, rewound);
   }
 
+  private async create(): Promise<OpenFile> {
+    const file = await this.disk.create(this.life, LETTERS);
+    await this.disk.syncFolder(this.life);
+    return file;
+  }
+
   private finishMove({ moves }: LetterMark): Promise<void> {
     return this.disk.rename(this.life, asideOf(moves), LETTERS);
   }
 
   private async drain(): Promise<void> {
     try {
-      this.file ??= await this.disk.create(this.life, LETTERS);
+      this.file ??= await this.create();
       while (this.lines.length > 0) {
         const { lines } = this;
         this.lines = [];

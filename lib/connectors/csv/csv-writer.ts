@@ -11,6 +11,7 @@ import { copyFile, open, rename, stat, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path';
 import { MillraceError, describeValue } from '../../core/errors.js';
 import { endsAt, pointAt, reopenAt, type FilePoint } from '../../storage/file-point.js';
+import { syncFolder } from '../../storage/sync-folder.js';
 import { isPacked } from './byte-source.js';
 import { duplicatesOf } from './csv-header.js';
 import { checkDelimiter } from './csv-reader-options.js';
@@ -92,16 +93,32 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
   }
 }
 
+/** A new file, or the one to go on with; its name is durable, as what a checkpoint says of it must be. */
 async function openPart(path: string, from: FilePoint | undefined): Promise<FileHandle> {
   const part = `${path}.part`;
-  if (from === undefined) return open(part, 'w+');
+  if (from === undefined) {
+    const handle = await open(part, 'w+');
+    await syncFolder(dirname(path));
+    return handle;
+  }
   // An earlier life got as far as the rename: it goes on with a copy, and the file stands until that is whole.
   const isThere = await stat(part).catch(() => undefined);
   if (isThere === undefined && (await endsAt(path, from))) {
     await copyFile(path, `${part}.copy`, constants.COPYFILE_FICLONE);
+    await syncFile(`${part}.copy`);
     await rename(`${part}.copy`, part);
+    await syncFolder(dirname(path));
   }
   return reopenAt(part, from);
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
 }
 
 class CsvFileWriter implements CsvWriter {
@@ -195,13 +212,6 @@ class CsvFileWriter implements CsvWriter {
       this.file.put(textOf(rows.slice(from, from + ROWS_AT_ONCE)));
     }
   }
-}
-
-/** Makes the new name durable, where the system lets a folder be synced. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
 }
 
 function throwIfAborted(path: string, signal: AbortSignal | undefined): void {
