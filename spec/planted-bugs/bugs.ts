@@ -134,6 +134,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       },
   ),
   wrong('a checkpoint is written before the files are synced', OpenFile, 'sync', () => () => Promise.resolve()),
+  wrong('a checkpoint is written before names are synced', Disk, 'syncFolder', () => () => Promise.resolve()),
   wrong(
     'a file says how far it is after the checkpoint was taken',
     FileSink,

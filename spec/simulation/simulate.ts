@@ -95,6 +95,13 @@ async function liveThrough(world: World): Promise<number> {
     run.events$.subscribe((event) => {
       upstream.heard(life, event);
     });
+    const { isStopped } = life.fate;
+    if (isStopped !== undefined) {
+      life.outside.schedule(isStopped.atMs, () => {
+        world.count(isStopped.how);
+        run[isStopped.how]();
+      });
+    }
     const ended = watch(run, life, world, laws);
     const how = await world.clock.runUntil(Promise.race([ended, life.over]));
     if (world.violation !== undefined) throw world.violation;
@@ -122,7 +129,11 @@ function planOf(graph: ReturnType<typeof randomGraph>, world: World): ResumePlan
 /** How the run of a life ended. */
 async function watch(run: Run, life: Life, world: World, laws: Laws): Promise<{ readonly isComplete: boolean }> {
   try {
-    await run.finished;
+    const { outcome } = await run.finished;
+    if (outcome !== 'completed') {
+      checkReleased(life, world);
+      return { isComplete: false };
+    }
     if (life.isZombie && !life.isDead && !laws.wasCompletedBy(life))
       world.broken(`life ${life.number} completed after another had begun`);
     checkReleased(life, world);
@@ -154,7 +165,7 @@ function eventsOf(run: Run): RunEvent[] {
 
 function drawFate(world: World): Fate {
   const isPowerLoss = world.chance(0.4);
-  const kind = world.below(10);
+  const kind = world.below(11);
   if (kind < 4) {
     // Few operations: a crash while the run is resumed.
     const operation = 1 + world.below(world.pick([8, 30, 100]));
@@ -166,5 +177,6 @@ function drawFate(world: World): Fate {
     const isTakenOverAtMs = world.below(2000);
     return { isPowerLoss: false, isTakenOverAtMs, diesAtMs: isTakenOverAtMs + world.below(3000) };
   }
-  return { isPowerLoss };
+  const how = world.pick(['cancel', 'drain'] as const);
+  return { isPowerLoss: false, isStopped: { how, atMs: world.below(world.pick([300, 2000])) } };
 }

@@ -6,11 +6,13 @@ const SEEDS = 2000;
 /** What must have happened to some of them, or the simulation shows little. */
 const FAULTS = [
   'busy',
+  'cancel',
   'crash',
   'crash at the disk',
   'crash at the disk with power loss',
   'crash with power loss',
   'disk full, short write',
+  'drain',
   'duplicate reply',
   'error',
   'hang',

@@ -18,6 +18,8 @@ export interface Fate {
   readonly isPowerLoss: boolean;
   /** The write on the disk for which there is no room; part of it is written. */
   readonly fullAt?: number;
+  /** Somebody stops the run, in one of the two ways there are. */
+  readonly isStopped?: { readonly how: 'cancel' | 'drain'; readonly atMs: number };
   /** From then on another life works on the run, while this one lives on. */
   readonly isTakenOverAtMs?: number;
 }
