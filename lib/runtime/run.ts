@@ -254,12 +254,20 @@ export class Run<Outputs = Record<string, unknown>> {
     const tasks = [...this.wiring.tasks.values()];
     try {
       await this.executor.prepare(tasks.some(({ declaration }) => declaration.task.usesExecutor));
-      const inputs = await this.checkInputs();
+      if (this.hasEnded()) return;
+      const checking = this.checkInputs();
+      this.opening = Promise.allSettled([checking]);
+      const inputs = await checking;
+      if (this.hasEnded()) return;
       const opened = tasks.map(async ({ declaration, scope }) => declaration.task.open(scope));
       // A task is not closed while it opens: what it opened after that would stay open.
       this.opening = Promise.allSettled(opened);
       await Promise.all(opened);
-      await this.keepProgress(inputs);
+      if (this.hasEnded()) return;
+      // Nor are checkpoints and letters put in place once others may work on the run.
+      const keeping = this.keepProgress(inputs);
+      this.opening = Promise.allSettled([keeping]);
+      await keeping;
     } catch (error) {
       this.end('failed', error);
       return;
@@ -365,10 +373,12 @@ export class Run<Outputs = Record<string, unknown>> {
     const head = { runId: this.id, incarnation, startedAt, seed, definition, inputs };
     if (from !== undefined && this.past !== undefined) {
       const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps)) ?? null;
+      if (this.hasEnded()) return;
       await store.write({ ...this.past.settle(), ...head, at: clock.now(), deadLetters: letters });
       await deadLetters.durable?.commit();
       this.emit({ type: 'resumed', at: clock.now(), incarnation, from: from.at });
     }
+    if (this.hasEnded()) return;
     await this.checkpointer.begin(head);
     if (plan.obstacle !== undefined) this.cannotResume(plan.obstacle);
   }

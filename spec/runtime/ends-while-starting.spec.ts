@@ -1,0 +1,117 @@
+/** A run that ends while it gets ready, or while a checkpoint is taken: nothing of it goes on behind `finished`. */
+import { describe, expect, it } from '@jest/globals';
+import { defineWorkflow, sourceTask, SourceTask, Task, type CheckpointStore, type Clock } from 'millrace';
+import { memoryCheckpoints, virtualClock } from 'millrace/testing';
+
+function wait(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.schedule(ms, resolve);
+  });
+}
+
+/** Takes its time to say what it reads. */
+class SlowSource extends SourceTask<number> {
+  isOpened = false;
+  private readonly clock: Clock;
+
+  constructor(clock: Clock) {
+    super();
+    this.clock = clock;
+  }
+
+  override async identify(): Promise<null> {
+    await wait(this.clock, 1000);
+    return null;
+  }
+
+  override open(): void {
+    this.isOpened = true;
+  }
+
+  protected override read(): number[] {
+    return [1, 2, 3];
+  }
+}
+
+/** Says how far it is after so long, or cannot. */
+class Kept extends Task<number, number> {
+  override readonly isDurable = true;
+  marked = 0;
+  private readonly onMark: () => Promise<null>;
+
+  constructor(onMark: () => Promise<null>) {
+    super();
+    this.onMark = onMark;
+  }
+
+  protected override process(n: number): number {
+    return n;
+  }
+
+  override async mark(): Promise<null> {
+    const mark = await this.onMark();
+    this.marked++;
+    return mark;
+  }
+}
+
+describe('a run that ends while it starts', () => {
+  it('opens nothing, where it was cancelled while its input was looked at', async () => {
+    const clock = virtualClock();
+    const source = new SlowSource(clock);
+    const flow = defineWorkflow({
+      name: 'F',
+      build: (b) => b.task('S', source).task('T', ['S'], new Kept(async () => null)),
+    });
+    const run = flow.run(undefined, { clock, checkpoints: memoryCheckpoints().begin() });
+    await clock.advance(500);
+    run.cancel();
+    expect((await clock.runUntil(run.finished)).outcome).toBe('cancelled');
+    await clock.advance(10_000);
+    expect(source.isOpened).toBe(false);
+  });
+
+  it('has ended only when its first checkpoint is written', async () => {
+    const clock = virtualClock();
+    const store = memoryCheckpoints().begin();
+    let isWriting = false;
+    const slow: CheckpointStore = {
+      ...store,
+      write: async (checkpoint) => {
+        isWriting = true;
+        await wait(clock, 1000);
+        isWriting = false;
+        return store.write(checkpoint);
+      },
+    };
+    const flow = defineWorkflow({
+      name: 'F',
+      build: (b) => b.task('S', sourceTask([1])).task('T', ['S'], new Kept(async () => null)),
+    });
+    const run = flow.run(undefined, { clock, checkpoints: slow });
+    await clock.advance(500);
+    expect(isWriting).toBe(true);
+    run.cancel();
+    expect((await clock.runUntil(run.finished)).outcome).toBe('cancelled');
+    expect(isWriting).toBe(false);
+  });
+});
+
+describe('a checkpoint that one part of the run cannot take', () => {
+  it('waits for the others before the run ends', async () => {
+    const clock = virtualClock();
+    const slow = new Kept(() => wait(clock, 5000).then(() => null));
+    const broken = new Kept(() => Promise.reject(new Error('the disk is full')));
+    const flow = defineWorkflow({
+      name: 'F',
+      build: (b) =>
+        b
+          .task('S', sourceTask([1]))
+          .task('Slow', ['S'], slow)
+          .task('Broken', ['S'], broken),
+    });
+    const run = flow.run(undefined, { clock, checkpoints: memoryCheckpoints().begin() });
+    await expect(clock.runUntil(run.finished)).rejects.toMatchObject({ code: 'MILLRACE_FILE' });
+    expect(slow.marked).toBe(1);
+  });
+});
