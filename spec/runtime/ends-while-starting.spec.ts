@@ -1,7 +1,7 @@
 /** A run that ends while it gets ready, or while a checkpoint is taken: nothing of it goes on behind `finished`. */
 import { describe, expect, it } from '@jest/globals';
-import { defineWorkflow, sourceTask, SourceTask, Task, type CheckpointStore, type Clock } from 'millrace';
-import { memoryCheckpoints, virtualClock } from 'millrace/testing';
+import { defineWorkflow, sourceTask, SourceTask, Task, type Clock, type DeadLetterStore } from 'millrace';
+import { memoryCheckpoints, recordingDeadLetters, virtualClock } from 'millrace/testing';
 
 function wait(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => {
@@ -71,29 +71,38 @@ describe('a run that ends while it starts', () => {
     expect(source.isOpened).toBe(false);
   });
 
-  it('has ended only when its first checkpoint is written', async () => {
-    const clock = virtualClock();
-    const store = memoryCheckpoints().begin();
-    let isWriting = false;
-    const slow: CheckpointStore = {
-      ...store,
-      write: async (checkpoint) => {
-        isWriting = true;
-        await wait(clock, 1000);
-        isWriting = false;
-        return store.write(checkpoint);
-      },
-    };
+  it('has ended only when nothing of its resume is under way, and takes no checkpoint after that', async () => {
+    const kept = memoryCheckpoints();
     const flow = defineWorkflow({
       name: 'F',
       build: (b) => b.task('S', sourceTask([1])).task('T', ['S'], new Kept(async () => null)),
     });
-    const run = flow.run(undefined, { clock, checkpoints: slow });
+    await flow.run(undefined, { checkpoints: kept.begin() }).finished;
+    const { last, count } = kept;
+    if (last === undefined) throw new Error('There is no checkpoint');
+    const clock = virtualClock();
+    let isRewinding = false;
+    const deadLetters: DeadLetterStore = {
+      ...recordingDeadLetters(),
+      durable: {
+        mark: () => Promise.resolve(null),
+        rewind: async () => {
+          isRewinding = true;
+          await wait(clock, 1000);
+          isRewinding = false;
+          return null;
+        },
+        commit: () => Promise.resolve(),
+      },
+    };
+    const run = flow.run(undefined, { clock, checkpoints: kept.begin(), resumeFrom: last, deadLetters });
     await clock.advance(500);
-    expect(isWriting).toBe(true);
+    expect(isRewinding).toBe(true);
     run.cancel();
     expect((await clock.runUntil(run.finished)).outcome).toBe('cancelled');
-    expect(isWriting).toBe(false);
+    expect(isRewinding).toBe(false);
+    await clock.advance(10_000);
+    expect(kept.count).toBe(count);
   });
 });
 
