@@ -190,6 +190,16 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         return original.call(this, 'completed' as never);
       },
   ),
+  wrong(
+    'a sink that is to keep the order writes as it comes',
+    FileSink,
+    'operator',
+    (original) =>
+      function (...given) {
+        this['parts'] = { ...(this['parts'] as object), ordered: false };
+        return original.apply(this, given);
+      },
+  ),
   wrong('dead letters are not in the checkpoint', Letters, 'mark', () => () => Promise.resolve(null)),
   wrong(
     'dead letters are not rewound',

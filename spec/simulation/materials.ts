@@ -24,8 +24,7 @@ export function simulatedMaterials({ world, disk, upstream, laws, life }: Surrou
   const started = (name: string, lineage: number): void => {
     laws.started(life, name, lineage);
   };
-  const isSo = (name: string, what: string, share: number): boolean =>
-    hashOf([world.seed, name, what]) % 100 < share * 100;
+  const isSo = (name: string, what: string, share: number): boolean => isDrawn(world.seed, name, what, share);
   return {
     clock: life.outside,
     source: (items, shape, schema) => {
@@ -66,8 +65,17 @@ export function simulatedMaterials({ world, disk, upstream, laws, life }: Surrou
         return work(value);
       }, options);
     },
-    sink: (name) => new FileSink({ path: name, disk, life, ordered: isSo(name, 'ordered', 0.7) }),
+    sink: (name) => new FileSink({ path: name, disk, life, ordered: isOrderedSink(world.seed, name) }),
   };
+}
+
+/** Whether the sink writes in root order. */
+export function isOrderedSink(seed: number, name: string): boolean {
+  return isDrawn(seed, name, 'ordered', 0.7);
+}
+
+function isDrawn(seed: number, name: string, what: string, share: number): boolean {
+  return hashOf([seed, name, what]) % 100 < share * 100;
 }
 
 /** A source that goes on from a position, as one over a file does; positions are every third record. */

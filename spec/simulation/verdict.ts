@@ -6,19 +6,32 @@ import type { Disk } from './disk.js';
 import { LETTERS } from './letters.js';
 import { Violation } from './world.js';
 
-export function judge(graph: RandomGraph, disk: Disk, events: readonly RunEvent[]): void {
-  for (const node of graph.nodes) if (node.isSink) judgeFile(node, graph, disk);
+/** @param isOrdered whether the sink of this name writes in root order. */
+export function judge(
+  graph: RandomGraph,
+  disk: Disk,
+  events: readonly RunEvent[],
+  isOrdered: (name: string) => boolean,
+): void {
+  for (const node of graph.nodes) if (node.isSink) judgeFile(node, graph, disk, isOrdered(node.name));
   judgeLetters(graph, disk);
   const stall = events.find(({ type }) => type === 'stall');
   if (stall !== undefined) throw new Violation(`L11: the run stalled: ${JSON.stringify(stall)}`);
 }
 
-function judgeFile({ name, root, outputs, pairs }: ReferenceNode, { sources }: RandomGraph, disk: Disk): void {
+function judgeFile(
+  { name, root, outputs, pairs }: ReferenceNode,
+  { sources }: RandomGraph,
+  disk: Disk,
+  isOrdered: boolean,
+): void {
   const text = disk.read(name);
   if (text === undefined) throw new Violation(`'${name}' did not get its name`);
   const rows = linesOf<[number, Value]>(name, text);
   const lineages = rows.map(([lineage]) => lineage);
   if (new Set(lineages).size < lineages.length) throw new Violation(`L2: '${name}' holds a lineage twice`);
+  const isAscending = lineages.every((lineage, index) => index === 0 || lineage > (lineages[index - 1] as number));
+  if (isOrdered && !isAscending) throw new Violation(`L5: '${name}' is to be in root order, and is ${lineages.join()}`);
   const values = rows.map(([, value]) => value);
   if (pairs !== undefined) {
     pairs.forEach((input, index) => {
@@ -29,7 +42,6 @@ function judgeFile({ name, root, outputs, pairs }: ReferenceNode, { sources }: R
     });
     return;
   }
-  const isOrdered = lineages.every((lineage, index) => index === 0 || lineage > (lineages[index - 1] as number));
   if (sources.has(root) && isOrdered) same(`L1, L5: the rows of '${name}'`, values, [...outputs.values()]);
   else same(`L1: the rows of '${name}', in any order`, sorted(values), sorted([...outputs.values()]));
 }

@@ -57,6 +57,8 @@ export interface GraphLimits {
   readonly mayFail: boolean;
   /** Kinds of steps, as `step` numbers them, that are drawn so much more often. */
   readonly moreOf: readonly number[];
+  /** How often a step goes on from the last task instead of from any. */
+  readonly depth: number;
   /** Whether some sources hold records that do not fit. */
   readonly rejects: boolean;
   /** Whether everything that leaves the graph is written down by a sink. */
@@ -70,6 +72,7 @@ const LIMITS: GraphLimits = {
   records: 1000,
   mayFail: true,
   moreOf: [],
+  depth: 0,
   rejects: false,
   keepsAll: false,
 };
@@ -138,8 +141,10 @@ class Generator {
   }
 
   private step(name: string): void {
-    const node = this.pick(this.nodes.filter(({ pairs }) => pairs === undefined));
-    const other = this.pick(this.nodes.filter(({ pairs }) => pairs === undefined));
+    const sound = this.nodes.filter(({ pairs }) => pairs === undefined);
+    const any = this.pick(sound);
+    const node = this.limits.depth > 0 && this.random() < this.limits.depth ? (sound.at(-1) as ReferenceNode) : any;
+    const other = this.pick(sound);
     const drawn = this.below(20 + this.limits.moreOf.length);
     const kind = this.limits.moreOf[drawn - 20] ?? drawn;
     if (kind < 6) this.work(name, [node]);
