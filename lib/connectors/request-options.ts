@@ -15,7 +15,7 @@ import { HedgePolicy, type HedgeOptions } from '../stream/hedge-policy.js';
 import { checkCount, checkKeys, checkNumber } from '../stream/policy.js';
 import { RateLimit, type RateLimitOptions } from '../stream/rate-limit.js';
 import { RetryPolicy, type RetryOptions } from '../stream/retry-policy.js';
-import type { SharedLimiter } from '../stream/shared-limiter.js';
+import { SharedLimiter } from '../stream/shared-limiter.js';
 import { checkFunction, type TaskOptions } from '../tasks/task.js';
 import type { ItemError } from './http/batch-answer.js';
 import type { WebSocketOptions } from './websocket/web-socket-options.js';
@@ -102,9 +102,12 @@ const KEYS = [
 /** Everything that can be checked before the URL is known. */
 export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): void {
   checkKeys('A requestTask', options, KEYS);
-  const { body, fairBy: keyOf, maxResponseBytes, maxRedirects, batch, idempotencyKey } = options;
+  const { body, fairBy: keyOf, limiter, maxResponseBytes, maxRedirects, batch, idempotencyKey } = options;
   if (body !== undefined) checkFunction('`body` of a requestTask', body);
   if (keyOf !== undefined) checkFunction('`fairBy` of a requestTask', keyOf);
+  if (limiter !== undefined && !(limiter instanceof SharedLimiter)) {
+    throw refuse(`Expected \`limiter\` to be one that sharedLimiter(…) made, got ${describeValue(limiter)}`);
+  }
   if (maxResponseBytes !== undefined) checkCount('maxResponseBytes', maxResponseBytes);
   if (maxRedirects !== undefined) checkCount('maxRedirects', maxRedirects, 0);
   if (options.timeoutMs !== undefined) checkNumber('timeoutMs', options.timeoutMs, 1);

@@ -17,6 +17,7 @@ import { mapCalls } from '../stream/map-calls.js';
 import { checkInput, checkOutput, contextOf } from '../tasks/record-step.js';
 import { Task } from '../tasks/task.js';
 import type { HttpCallerParts } from './http/http-caller.js';
+import { CREDENTIALS } from './http/undici-adapter.js';
 import { CallIdentity } from './request-identity.js';
 import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } from './request-options.js';
 import { UrlTemplate } from './request-url.js';
@@ -76,6 +77,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
       this.modules = { http: await import('./http/http-caller.js') };
       this.client = this.request.axios ?? (await this.makeClient());
     }
+    this.checkHedge(task);
   }
 
   override async close(_outcome: RunOutcome): Promise<void> {
@@ -139,6 +141,14 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     );
   }
 
+  private checkHedge(task: string): void {
+    if (this.policies.hedge === undefined || this.isIdempotent) return;
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `\`hedge\` of '${task}' makes a call twice, which is only safe with an idempotency key or a method such as GET. Leave out \`idempotencyKey: false\`, or \`hedge\``,
+    );
+  }
+
   private httpCaller(url: UrlTemplate, scope: TaskScope): Caller<In, Out | Skip> {
     const { request, isIdempotent } = this;
     const { idempotencyKey = 'idempotency-key', correlationId = 'x-correlation-id', batch } = request;
@@ -192,9 +202,12 @@ export class RequestTask<In, Out> extends Task<In, Out> {
   /** What holds for every request over HTTP. */
   private get sharedConfig(): AxiosRequestConfig {
     const { responseType = 'json', maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, maxRedirects = 5 } = this.request;
+    const { axios, credentialHeaders = [] } = this.request;
     // Else a body that is cut off would pass as text.
     const transitional = { silentJSONParsing: false };
-    return { responseType, transitional, maxContentLength: maxResponseBytes, maxRedirects };
+    const shared = { responseType, transitional, maxContentLength: maxResponseBytes, maxRedirects };
+    // Our own adapter was told when it was made; the one of axios itself wants to hear it with each request.
+    return axios === undefined ? shared : { ...shared, sensitiveHeaders: [...CREDENTIALS, ...credentialHeaders] };
   }
 
   /** The given headers, with the type of the content apart. */

@@ -119,7 +119,8 @@ export class CallGate {
 
   /** One record of a flight is done; the last one gives the slot back. */
   leave(flight: Flight): void {
-    if (--flight.left > 0) return;
+    // `stop` has given all of them back.
+    if (this.isStopped || --flight.left > 0) return;
     this.used--;
     this.circuit?.leave(flight.isProbe);
     this.limiter?.leave();
@@ -131,8 +132,8 @@ export class CallGate {
   }
 
   /** Call before `leave`. */
-  succeed(latencyMs: number, nowMs: number): void {
-    this.circuit?.succeed(nowMs);
+  succeed({ isProbe }: Flight, latencyMs: number, nowMs: number): void {
+    this.circuit?.succeed(nowMs, isProbe);
     this.lastSuccessMs = nowMs;
     this.refusals = 0;
     if (this.allowance !== Infinity) {
@@ -143,17 +144,19 @@ export class CallGate {
   }
 
   /** Call before `leave`. */
-  fail(error: unknown, lineage: number, nowMs: number): void {
+  fail({ isProbe }: Flight, error: unknown, lineage: number, nowMs: number): void {
     switch (blameOf(error)) {
       case 'record':
-        this.circuit?.succeed(nowMs);
+        this.circuit?.succeed(nowMs, isProbe);
         this.refusals = 0;
         return;
       case 'upstream':
-        this.circuit?.fail(nowMs, lineage, error);
-        if (error instanceof UpstreamError && error.retryAfterMs !== undefined) this.pause(error.retryAfterMs, nowMs);
+        this.circuit?.fail(nowMs, lineage, error, isProbe);
+        if (error instanceof UpstreamError) this.pauseAsAsked(error, nowMs);
         break;
       case 'load':
+        // Its answer shows that it is up.
+        this.circuit?.succeed(nowMs, isProbe);
         this.throttle(error as UpstreamError, nowMs);
     }
     if (this.limit.overload(this.used)) this.tellLimit();
@@ -181,8 +184,6 @@ export class CallGate {
   /** The upstream is well and asks for less: nothing starts for a while, and then fewer at once. */
   private throttle(error: UpstreamError, nowMs: number): void {
     this.throttled++;
-    // Its answer shows that it is up.
-    this.circuit?.succeed(nowMs);
     if (this.refusals === 0) this.firstRefusalMs = nowMs;
     const deadlineMs = this.parts.policies.breaker?.deadlineMs ?? Infinity;
     if (nowMs - this.firstRefusalMs >= deadlineMs) {
@@ -196,6 +197,13 @@ export class CallGate {
     const backoffMs = this.retry.backoffMs(this.refusals, () => this.parts.scope.random());
     this.pause(error.retryAfterMs === undefined ? backoffMs : Math.min(error.retryAfterMs, deadlineMs), nowMs);
     this.shrinkTo(Math.max(1, Math.floor(this.used / 2)), 0);
+  }
+
+  /** An upstream that is down says when it hopes to be back. No longer than between two probes: it may be wrong. */
+  private pauseAsAsked({ retryAfterMs }: UpstreamError, nowMs: number): void {
+    const { breaker } = this.parts.policies;
+    if (breaker !== undefined && retryAfterMs !== undefined)
+      this.pause(Math.min(retryAfterMs, breaker.maxPauseMs), nowMs);
   }
 
   private pause(delayMs: number, nowMs: number): void {

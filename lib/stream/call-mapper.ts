@@ -188,7 +188,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     const nowMs = this.scope.clock.monotonicMs();
     const latencyMs = nowMs - attempt.startedAtMs;
     this.slow?.record(latencyMs);
-    this.gate.succeed(latencyMs, nowMs);
+    this.gate.succeed(attempt.flight, latencyMs, nowMs);
     this.end(attempt);
     const { call } = attempt;
     if (attempt.isHedge) this.counts.hedgesWon++;
@@ -207,13 +207,13 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
       return;
     }
     const nowMs = this.scope.clock.monotonicMs();
-    this.gate.fail(error, attempt.call.lineage, nowMs);
+    this.gate.fail(attempt.flight, error, attempt.call.lineage, nowMs);
     this.end(attempt);
     const { call } = attempt;
-    // The other try of a hedged call may still succeed.
-    if (call.running.length > 0 || this.isStopped) return;
-    this.settle(call, error, nowMs);
+    // There is a free slot, whatever becomes of the record.
     this.exit.flushSoon();
+    // The other try of a hedged call may still succeed.
+    if (call.running.length === 0 && !this.isStopped) this.settle(call, error, nowMs);
   }
 
   /** None of its attempts is under way any more. */

@@ -27,10 +27,13 @@ export function judgeFailure(
   const elapsedMs = gate.spentMs(call, nowMs);
   const blame = blameOf(error);
   const mayRepeat = retry.attempts > 1 && retry.isRetryable(error);
-  if (blame === 'load' && mayRepeat && (elapsedMs <= retry.budgetMs || !gate.hasSucceededSince(call.firstAtMs))) {
-    // Refused before anything was done: the record has lost nothing but time.
-    const backoffMs = retry.backoffMs(call.refusals + 1, random);
-    return { next: 'wait', delayMs: Math.max(backoffMs, retryAfterOf(error) ?? 0) };
+  if (blame === 'load' && mayRepeat) {
+    const delayMs = Math.max(retry.backoffMs(call.refusals + 1, random), retryAfterOf(error) ?? 0);
+    // Refused before anything was done: the record has lost nothing but time. While everybody is refused it stays, but
+    // it is asked about again within the budget: an upstream that says 'in a year' must not hold the run for a year.
+    if (elapsedMs + delayMs <= retry.budgetMs || !gate.hasSucceededSince(call.firstAtMs)) {
+      return { next: 'wait', delayMs: Math.min(delayMs, retry.budgetMs) };
+    }
   }
   const { circuit } = gate;
   const isOutage = blame === 'upstream' && mayRepeat;

@@ -130,7 +130,7 @@ export class Circuit {
   }
 
   /** The upstream answered: also a refusal of one record shows that it is well. */
-  succeed(nowMs: number): void {
+  succeed(nowMs: number, isProbe = false): void {
     this.lastSuccessMs = nowMs;
     this.inARow = 0;
     this.firstFailed = undefined;
@@ -138,11 +138,11 @@ export class Circuit {
     this.lastError = undefined;
     this.note(false);
     // A reply to what was sent before it opened says little; a probe's says that it is over.
-    if (this.state === 'half-open') this.close(nowMs);
+    if (isProbe && this.state === 'half-open') this.close(nowMs);
   }
 
   /** A failure that is the upstream's. Failures that share one error are one failure. */
-  fail(nowMs: number, lineage: number, error: unknown): void {
+  fail(nowMs: number, lineage: number, error: unknown, isProbe = false): void {
     if (this.firstFailed === undefined) this.firstFailed = lineage;
     else if (this.firstFailed !== lineage) this.isMixed = true;
     if (error !== this.lastError || typeof error !== 'object') {
@@ -150,7 +150,8 @@ export class Circuit {
       this.inARow++;
       this.note(true);
     }
-    if (this.state === 'half-open') {
+    // What was sent before it opened may fail for a long time after; only the probe is news.
+    if (isProbe && this.state === 'half-open') {
       this.pauseMs = Math.min(this.policy.maxPauseMs, this.pauseMs * 2);
       this.open(nowMs, 'the probe failed');
     } else if (this.state === 'closed' && this.isMixed && this.isOverThreshold()) {

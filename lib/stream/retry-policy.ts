@@ -6,6 +6,7 @@
  * randomness gives the same delays.
  */
 import { checkCount, checkKeys, checkNumber, describeMs } from './policy.js';
+import { MillraceError, describeValue } from '../core/errors.js';
 import { UpstreamError } from '../core/upstream-error.js';
 
 export interface RetryOptions {
@@ -57,6 +58,11 @@ export class RetryPolicy {
     checkNumber('baseMs', baseMs, 0);
     checkNumber('factor', factor, 1);
     checkNumber('maxDelayMs', maxDelayMs, 0);
+    const { jitter = 'full', statuses = [], retryOn } = options;
+    if (!['full', 'none'].includes(jitter)) throw refuse('jitter', "'full' or 'none'", jitter);
+    if (!Array.isArray(statuses) || !statuses.every(Number.isInteger))
+      throw refuse('statuses', 'a list of statuses', statuses);
+    if (retryOn !== undefined && typeof retryOn !== 'function') throw refuse('retryOn', 'a function', retryOn);
     this.attempts = attempts;
     this.budgetMs = budgetMs;
     this.options = options;
@@ -101,6 +107,13 @@ export class RetryPolicy {
 /** @example retryPolicy({ attempts: 8, budgetMs: 300_000 }) */
 export function retryPolicy(options?: RetryOptions): RetryPolicy {
   return new RetryPolicy(options);
+}
+
+function refuse(name: string, wanted: string, got: unknown): MillraceError {
+  return new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`${name}\` to be ${wanted}, got ${describeValue(got)}`,
+  );
 }
 
 /** How long the upstream asked to wait. */

@@ -2,7 +2,8 @@
  * The attempts under way, in the order in which they started. As all of them have the same timeout, the oldest is the
  * next to time out: one timer serves any number of attempts, and adding and removing are O(1).
  *
- * Promise: `onTimeout` is called for an attempt once, not before its time, and never after it was removed.
+ * Promise: `onTimeout` is called for an attempt once, not before its time, and never after it was removed; after `stop`,
+ * also where a timeout is what stops the run, nothing is called and no timer left.
  */
 import type { Clock } from '../core/ports.js';
 import type { Attempt } from './call.js';
@@ -23,6 +24,7 @@ export class RunningAttempts<In> {
   private newest: Attempt<In> | undefined;
   private cancelTimer: (() => void) | undefined;
   private timerAtMs = Infinity;
+  private isStopped = false;
 
   constructor(timeoutMs: number, clock: Clock, handlers: RunningHandlers<In>) {
     this.timeoutMs = timeoutMs;
@@ -59,7 +61,11 @@ export class RunningAttempts<In> {
     }
   }
 
+  /** Forgets them all: none times out any more, and no timer is left. */
   stop(): void {
+    this.isStopped = true;
+    this.oldest = undefined;
+    this.newest = undefined;
     this.cancelTimer?.();
     this.cancelTimer = undefined;
     this.timerAtMs = Infinity;
@@ -78,6 +84,7 @@ export class RunningAttempts<In> {
     const hedgeAfterMs = this.handlers.hedgeAfterMs();
     let nextAtMs = Infinity;
     for (const attempt of this.all()) {
+      if (this.isStopped) return;
       // Compared as moments, as they were armed: as ages, rounding could leave one forever a hair too young.
       const endsAtMs = attempt.startedAtMs + this.timeoutMs;
       const slowAtMs = attempt.startedAtMs + hedgeAfterMs;
@@ -95,7 +102,7 @@ export class RunningAttempts<In> {
         }
       }
     }
-    // A timeout may have started others, which armed the timer already.
-    if (nextAtMs < this.timerAtMs) this.arm(nextAtMs, nowMs);
+    // A timeout may have started others, which armed the timer already, or have ended the run.
+    if (!this.isStopped && nextAtMs < this.timerAtMs) this.arm(nextAtMs, nowMs);
   };
 }

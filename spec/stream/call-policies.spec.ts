@@ -94,7 +94,7 @@ describe('circuitBreaker', () => {
     expect(circuit.admits).toBe(true);
     const isProbe = circuit.enter();
     expect([isProbe, circuit.admits]).toEqual([true, false]);
-    circuit.succeed(100);
+    circuit.succeed(100, isProbe);
     circuit.leave(isProbe);
     expect(states).toEqual(['open', 'half-open', 'closed']);
     expect(circuit.pausedMs(500)).toBe(100);
@@ -108,7 +108,7 @@ describe('circuitBreaker', () => {
       expect(circuit.state).toBe('open');
       await clock.advance(1);
       expect(circuit.state).toBe('half-open');
-      if (clock.monotonicMs() < 1000) circuit.fail(clock.monotonicMs(), 9, down());
+      if (clock.monotonicMs() < 1000) circuit.fail(clock.monotonicMs(), 9, down(), circuit.enter());
     }
     expect(states.filter((state) => state === 'open')).toHaveLength(4);
   });

@@ -32,8 +32,13 @@ export function itemsOf(
     );
   }
   return (answer as unknown[]).map((item) => {
-    const problem = errorOf === undefined ? errorIn(item, context) : errorOf(item);
-    if (problem === undefined) return { answer: item };
+    let problem: ItemError | null | undefined;
+    try {
+      problem = errorOf === undefined ? errorIn(item, context) : errorOf(item);
+    } catch (error) {
+      return { error };
+    }
+    if (problem === undefined || problem === null) return { answer: item };
     return {
       error: new UpstreamError(
         'MILLRACE_HTTP_STATUS',

@@ -2,7 +2,7 @@
  * One axios request over undici, redirects included. Loaded only by the adapter, with the first request.
  */
 import { AxiosError, CanceledError, default as axios } from 'axios';
-import type { AxiosResponse, InternalAxiosRequestConfig } from 'axios';
+import type { AxiosBasicCredentials, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import { Agent } from 'undici';
 import { directOf } from './direct.js';
 import { followRedirect, type Hop } from './redirect.js';
@@ -60,12 +60,19 @@ function firstHop(config: InternalAxiosRequestConfig, more: Readonly<Record<stri
   const names = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
   if (config.decompress !== false && !names.has('accept-encoding')) headers['accept-encoding'] = 'gzip, deflate, br';
   if (!names.has('user-agent')) headers['user-agent'] = 'millrace';
-  const credentials = config.auth;
+  const credentials = config.auth ?? credentialsIn(url);
   if (credentials !== undefined) {
+    // As axios has it: they replace a header of the same meaning, in whatever case it was given.
+    for (const name of Object.keys(headers)) if (name.toLowerCase() === 'authorization') delete headers[name];
     const pair = Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64');
     headers['authorization'] = `Basic ${pair}`;
   }
   return { url, method: (config.method ?? 'get').toUpperCase(), headers, body: bodyOf(config) };
+}
+
+function credentialsIn({ username, password }: URL): AxiosBasicCredentials | undefined {
+  if (username === '' && password === '') return undefined;
+  return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
 }
 
 function bodyOf(config: InternalAxiosRequestConfig): Hop['body'] {

@@ -81,6 +81,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const { client, batch, isOwnClient } = this.parts;
     const bodies: unknown[] = [];
     const attempts = given.filter((attempt) => {
+      if (attempt.isOver) return false;
       try {
         bodies.push(this.parts.bodyOf(attempt));
         return true;
@@ -90,7 +91,8 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
       }
     });
     const [first] = attempts;
-    if (first === undefined) return;
+    // A record that could not be sent may have ended the run, and with it all that were let through beside it.
+    if (first === undefined || first.isOver) return;
     const headers = this.headersFor(attempts);
     const exchange = new Exchange(attempts, isOwnClient ? new Direct(headers) : new AbortController());
     for (const attempt of attempts) attempt.handle = exchange;

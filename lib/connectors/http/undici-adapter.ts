@@ -29,7 +29,8 @@ export interface UndiciAdapter extends AxiosAdapter {
   close(): Promise<void>;
 }
 
-const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization', 'x-api-key'];
+/** Headers that never cross origins. */
+export const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization', 'x-api-key'];
 export const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
 
 /** @example const client = axios.create({ baseURL, adapter: undiciAdapter({ connections: 32 }) }) */

@@ -2,6 +2,7 @@
  * Runs a request task against a mock server and keeps everything that came of it. Promise: server and run are over when
  * it resolves; every record is accounted for, or it throws.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import { defineWorkflow, requestTask, RunFailedError, sourceTask } from '#lib/index.js';
 import type { CallCounts, DeadLetter, RequestOptions, RunEvent, RunSummary } from '#lib/index.js';
 import { atsOf, startMockServer } from '#mock-server/index.js';
@@ -23,6 +24,10 @@ export interface AskOptions {
   readonly server?: Omit<MockServerOptions, 'onRequest'>;
   readonly request?: Partial<RequestOptions<Member, Prediction>>;
   readonly window?: number;
+  /** User and password, encoded, that the URL names. */
+  readonly credentials?: string;
+  /** Sends every request on to another origin, and tells which headers arrived there. */
+  readonly elsewhere?: (headers: IncomingHttpHeaders) => void;
   /** Does something to the server while the run goes on. */
   readonly meanwhile?: (server: MockServer, events: readonly RunEvent[]) => Promise<void>;
 }
@@ -66,9 +71,19 @@ export async function ask(options: AskOptions = {}): Promise<Asked> {
       seen.push(request);
     },
   });
+  const { credentials, elsewhere } = options;
+  const other =
+    elsewhere &&
+    (await startMockServer({
+      onRequest: ({ headers }) => {
+        elsewhere(headers);
+      },
+    }));
   try {
     const path = options.request?.batch === undefined ? '/ml/ats/predict' : '/ml/ats/predict/batch';
     const target = transport === 'ws' ? { url: server.wsUrl, method: 'ats.predict' } : { url: server.url + path };
+    if (other !== undefined) server.setFaults({ redirect: { location: other.url + path, status: 307 } });
+    if (credentials !== undefined) target.url = target.url.replace('://', `://${credentials}@`);
     const task = requestTask<Member, Prediction>({ ...target, retry: QUICK_RETRY, ...options.request });
     const run = defineWorkflow({
       name: 'Ask',
@@ -95,6 +110,7 @@ export async function ask(options: AskOptions = {}): Promise<Asked> {
     }
     return { summary, failure, outputs, letters, events, seen, stats: server.stats, counts };
   } finally {
+    await other?.stop();
     await server.stop();
   }
 }
