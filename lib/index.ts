@@ -98,7 +98,7 @@ export { rateLimit, type RateLimit, type RateLimitOptions } from './stream/rate-
 export { retryPolicy, type RetryOptions, type RetryPolicy } from './stream/retry-policy.js';
 export { sharedLimiter, type SharedLimiter, type SharedLimiterOptions } from './stream/shared-limiter.js';
 export { UpstreamError, type Blame } from './core/upstream-error.js';
-export type { CallCounts, CallEvent, CircuitState } from './core/call-event.js';
+export type { CallCounts, CallEvent, CallsSummary, CircuitState } from './core/call-event.js';
 export { checkpointFile, type CheckpointFileOptions } from './storage/checkpoint-file.js';
 export type { Checkpoint, CheckpointStore, Json, RootProgress, RunDefinition } from './core/checkpoint.js';
 export type { CheckpointSchedule } from './runtime/checkpointer.js';

@@ -88,7 +88,7 @@ export interface BatchOptions {
   /** The most milliseconds a record waits for company. Default 5. */
   readonly waitMs?: number;
   /** What an item of the answer says went wrong. Default: its `error` member. */
-  readonly errorOf?: (item: unknown) => ItemError | undefined;
+  readonly errorOf?: (item: unknown) => ItemError | null | undefined;
 }
 
 const HTTP_ONLY = ['batch', 'responseType', 'maxRedirects', 'credentialHeaders', 'axios', 'correlationId'] as const;

@@ -41,15 +41,23 @@ export type CallEvent =
       readonly upstream: string;
       readonly limit: number;
     }
-  | {
+  | ({
       /** What the calls of a task came to; told once, when the task ends. */
       readonly type: 'calls';
       readonly at: number;
       readonly task: string;
-      readonly upstream: string;
-      readonly policies: string;
-      readonly counts: CallCounts;
-    };
+    } & CallsSummary);
+
+/** What the calls of a task came to. */
+export interface CallsSummary {
+  /** What was called, without query and credentials. */
+  readonly upstream: string;
+  /** As they print themselves. */
+  readonly policies: string;
+  /** The most calls in flight: as named, or what adaptive concurrency had chosen when the task ended. */
+  readonly concurrency: number;
+  readonly counts: CallCounts;
+}
 
 export type CircuitState = 'closed' | 'open' | 'half-open';
 

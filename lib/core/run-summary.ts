@@ -1,4 +1,5 @@
 /** What a run was, in numbers: plain data, the same whether it was read in code, told as an event or written to a file. */
+import type { CallsSummary } from './call-event.js';
 import type { ExecutorStats } from './executor.js';
 import type { LatencyFigures, Bottleneck, SlowRecord, TimeShares } from './metrics.js';
 import type { RunOutcome } from './ports.js';
@@ -46,6 +47,8 @@ export interface TaskSummary {
   readonly recordsPerSecond: number;
   /** From the start of a record to its end, retries included. */
   readonly latencyMs: LatencyFigures;
+  /** Of a task that calls an upstream. */
+  readonly calls?: CallsSummary;
   /** From the arrival of a record to its start. */
   readonly queueMs: LatencyFigures;
   /** What the time of the run went to. */

@@ -5,7 +5,7 @@
  */
 import { TaskAccount } from '../core/account.js';
 import { FatalTaskError, MillraceError, codeOf, describeThrown } from '../core/errors.js';
-import type { CallNews } from '../core/call-event.js';
+import type { CallNews, CallsSummary } from '../core/call-event.js';
 import type { Executor } from '../core/executor.js';
 import type { Family } from '../core/family.js';
 import { Histogram } from '../core/histogram.js';
@@ -36,6 +36,8 @@ export class RunScope implements TaskScope {
   readonly family: Family | undefined;
   readonly account: TaskAccount;
   readonly latency = new Histogram();
+  /** What its calls came to, once it has ended. */
+  calls: CallsSummary | undefined;
   readonly past: TaskPast | undefined;
   private readonly runPast: RunPast | undefined;
   readonly queueing = new Histogram();
@@ -124,6 +126,10 @@ export class RunScope implements TaskScope {
   }
 
   tell(news: CallNews): void {
+    if (news.type === 'calls') {
+      const { upstream, policies, concurrency, counts } = news;
+      this.calls = { upstream, policies, concurrency, counts };
+    }
     this.services.emit({ ...news, at: this.services.clock.now(), task: this.task });
   }
 

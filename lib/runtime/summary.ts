@@ -12,7 +12,7 @@ export function summarizeTask(
   outcome: RunOutcome,
   { shares, load }: TaskUsage,
 ): TaskSummary {
-  const { account, latency, queueing } = scope;
+  const { account, latency, queueing, calls } = scope;
   const joined = joinScope === scope ? undefined : joinScope.account;
   const elapsedMs = (account.lastAtMs ?? 0) - (account.firstAtMs ?? 0);
   const reasons = new Map(account.skipReasons);
@@ -35,6 +35,7 @@ export function summarizeTask(
     queueMs: queueing.figures(),
     shares,
     load,
+    ...(calls === undefined ? {} : { calls }),
   };
 }
 

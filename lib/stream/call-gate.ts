@@ -84,6 +84,11 @@ export class CallGate {
     return this.used;
   }
 
+  /** Calls in flight that are allowed while the upstream is well: as named, or as found out. */
+  get chosen(): number {
+    return this.limit.limit;
+  }
+
   get concurrency(): number {
     return Math.min(this.limit.limit, Math.floor(this.allowance));
   }

@@ -1,28 +1,28 @@
 /**
- * The calls of one task in one run, from the queue to the exit: starts what the gate lets through, ends what answers,
- * fails or takes too long, and starts again what may be repeated. `mapCalls` says what it promises.
+ * The calls of one task in one run, from the queue to the exit: ends what answers, fails or takes too long, and hands
+ * back what may be repeated; the starter starts what the gate lets through. `mapCalls` says what it promises.
  *
- * A record is in exactly one place: in the queue, active (an attempt under way, a delay, or `again`), or at the exit.
+ * A record is in exactly one place: waiting for its first attempt, active (an attempt under way, a delay, or waiting for
+ * another), or at the exit.
  */
 import type { Subscriber } from 'rxjs';
 import { ArrivalTimes } from '../core/arrival-times.js';
 import { Skip, type Batch, type Gone } from '../core/record.js';
-import { MillraceError, codeOf, describeThrown } from '../core/errors.js';
+import { codeOf, describeThrown, type MillraceError } from '../core/errors.js';
 import type { TaskScope } from '../core/ports.js';
-import { Ring } from '../core/ring.js';
 import { sampleWeight } from '../core/sampling.js';
-import { UpstreamError } from '../core/upstream-error.js';
-import { Attempt, Call, type Caller, type CallOutcomes, type Flight } from './call.js';
+import { Call, type Attempt, type Caller, type CallOutcomes } from './call.js';
+import { CallDeadlines } from './call-deadlines.js';
 import { CallExit } from './call-exit.js';
 import { CallGate } from './call-gate.js';
-import { CallGrouping, type GroupOptions } from './call-grouping.js';
+import type { GroupOptions } from './call-grouping.js';
 import type { CallPolicies } from './call-policies.js';
-import { FairQueue, FifoQueue, type CallQueue } from './call-queue.js';
+import { CallStarter } from './call-starter.js';
 import { judgeFailure } from './call-verdict.js';
 import { Delays } from './delays.js';
-import { describeMs } from './policy.js';
 import { RunningAttempts } from './running-attempts.js';
 import { SlowCalls } from './slow-calls.js';
+import { WaitingCalls } from './waiting-calls.js';
 
 export interface MapCallsOptions {
   readonly policies: CallPolicies;
@@ -37,9 +37,6 @@ export interface MapCallsOptions {
   readonly group?: GroupOptions;
 }
 
-/** How many calls are started before a look whether the turn is long. */
-const LOOK_EVERY = 64;
-
 export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly caller: Caller<In, Out | Skip>;
   private readonly options: MapCallsOptions;
@@ -48,24 +45,19 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly gate: CallGate;
   private readonly slow: SlowCalls<In> | undefined;
   private readonly running: RunningAttempts<In>;
-  private readonly queue: CallQueue<In>;
+  private readonly waiting: WaitingCalls<In>;
   private readonly arrivals: ArrivalTimes;
-  /** Calls whose delay is over, or that the circuit sent back. */
-  private readonly again: Ring<Call<In>>;
   private readonly exit: CallExit<Out>;
   private readonly delays: Delays;
-  private readonly grouping: CallGrouping | undefined;
+  private readonly deadlines: CallDeadlines<In>;
+  private readonly starter: CallStarter<In, Out>;
   /** Calls that have started and not ended, whether an attempt is under way or not. */
   private active = 0;
   private started = 0;
   private ended = 0;
-  private isPumping = false;
-  private isDeferred = false;
   private isInputOver = false;
   private isStopped = false;
-  /** Attempts that time out in one turn have one cause: a connection that is stuck, an upstream that is. */
-  private timeoutError: UpstreamError | undefined;
-  private readonly counts = { attempts: 0, retries: 0, timeouts: 0, hedges: 0, hedgesWon: 0, hedgesLost: 0, late: 0 };
+  private readonly counts = { retries: 0, timeouts: 0, hedgesWon: 0, hedgesLost: 0, late: 0 };
 
   constructor(
     caller: Caller<In, Out | Skip>,
@@ -80,7 +72,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.scope = scope;
     this.subscriber = subscriber;
     const wake = (): void => {
-      this.pump();
+      this.starter.pump();
     };
     this.gate = new CallGate({
       policies,
@@ -95,24 +87,46 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     if (policies.hedge !== undefined && isIdempotent) this.slow = new SlowCalls(policies.hedge);
     this.running = new RunningAttempts<In>(policies.timeout.attemptMs, scope.clock, {
       onTimeout: (attempt) => {
-        this.timeOut(attempt, policies.timeout.attemptMs);
+        this.timeOut(attempt);
       },
       onSlow: (attempt) => {
-        if (this.slow?.add(attempt) === true) this.pump();
+        if (this.slow?.add(attempt) === true) this.starter.pump();
       },
       hedgeAfterMs: () => this.slow?.afterMs ?? Infinity,
     });
-    this.queue =
-      policies.fairness === undefined
-        ? new FifoQueue(window)
-        : new FairQueue(policies.fairness.keyOf as (record: In) => unknown, window, (record, lineage, error) => {
-            this.giveUp(new Call(record, lineage), error);
-          });
-    this.again = new Ring(window);
+    this.waiting = new WaitingCalls(window, policies.fairness, (record, lineage, error) => {
+      this.giveUp(new Call(record, lineage), error);
+    });
     this.arrivals = new ArrivalTimes(window);
     this.delays = new Delays(scope.clock);
-    const { group } = options;
-    if (group !== undefined) this.grouping = new CallGrouping(group, scope.clock, this.delays, wake);
+    this.deadlines = new CallDeadlines({
+      timeout: policies.timeout,
+      upstream,
+      isIdempotent,
+      scope,
+      delays: this.delays,
+      spentMs: (call, nowMs) => this.gate.spentMs(call, nowMs),
+      onRecordTimeout: (call, error) => {
+        this.timeOutRecord(call, error);
+      },
+    });
+    this.starter = new CallStarter({
+      caller,
+      outcomes: this,
+      gate: this.gate,
+      waiting: this.waiting,
+      running: this.running,
+      slow: this.slow,
+      delays: this.delays,
+      group: options.group,
+      scope,
+      onFirst: (call, nowMs) => {
+        this.register(call, nowMs);
+      },
+      onMoot: () => {
+        this.exit.flushSoon();
+      },
+    });
     this.exit = new CallExit<Out>(
       options.ordered ?? false,
       scope,
@@ -120,14 +134,14 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
         subscriber.next(batch);
       },
       () => {
-        this.pump();
+        this.starter.pump();
         this.completeIfDone();
       },
     );
     scope.account.watch(() => {
       // What only a timer holds back is under way: the run has not stalled.
       const isWaiting = this.gate.waitsForTimer;
-      const queued = this.queue.size;
+      const queued = this.waiting.neverAsked;
       return {
         queued: isWaiting ? 0 : queued,
         running: this.active + (isWaiting ? queued : 0),
@@ -143,13 +157,13 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     account.in += count;
     this.arrivals.arrive(count, clock.monotonicMs());
     this.exit.expect(batch);
-    this.queue.push(batch);
-    this.pump();
+    this.waiting.take(batch);
+    this.starter.pump();
   }
 
   finish(): void {
     this.isInputOver = true;
-    this.pump();
+    this.starter.finish();
     this.completeIfDone();
   }
 
@@ -160,18 +174,20 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
       attempt.isOver = true;
       this.caller.cancel(attempt, 'over');
     }
+    this.starter.stop();
     this.running.stop();
     this.delays.stop();
     this.exit.stop();
     this.gate.stop();
-    this.queue.clear();
-    this.again.clear();
+    this.waiting.clear();
     const { scope, options } = this;
     scope.tell({
       type: 'calls',
       upstream: options.upstream,
       policies: String(options.policies),
+      concurrency: this.gate.chosen,
       counts: {
+        ...this.starter.counts,
         ...this.counts,
         throttled: this.gate.throttled,
         circuitOpened: this.gate.opened,
@@ -223,7 +239,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     switch (verdict.next) {
       case 'again':
         call.attempts--;
-        this.again.push(call);
+        this.waiting.putBack(call);
         break;
       case 'wait':
         call.attempts--;
@@ -248,8 +264,8 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   private wakeLater(call: Call<In>, delayMs: number): void {
     this.delays.after(delayMs, () => {
       if (call.isOver) return;
-      this.again.push(call);
-      this.pump();
+      this.waiting.putBack(call);
+      this.starter.pump();
     });
   }
 
@@ -265,139 +281,17 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     }
   }
 
-  /** Starts what may start. Safe to call from anywhere, any number of times. */
-  private pump(): void {
-    if (this.isPumping || this.isStopped || this.isDeferred) return;
-    this.isPumping = true;
-    try {
-      const nowMs = this.scope.clock.monotonicMs();
-      this.startAll(nowMs);
-      this.scope.account.mark(nowMs);
-    } finally {
-      this.isPumping = false;
-    }
-  }
-
-  private startAll(nowMs: number): void {
-    const { grouping } = this;
-    const { turn } = this.scope;
-    const singles: Attempt<In>[] = [];
-    if (!this.startHedges(nowMs)) return;
-    for (let begun = 0; this.candidates > 0 && !this.hasEnded(); begun++) {
-      if (begun % LOOK_EVERY === LOOK_EVERY - 1 && turn.isLong()) {
-        this.deferPump();
-        break;
-      }
-      const size = grouping?.sizeOf(this.candidates, this.isInputOver) ?? 1;
-      if (size === 0) break;
-      const flight = this.gate.enter(size, nowMs);
-      if (flight === undefined) break;
-      grouping?.leave();
-      const attempts = grouping === undefined ? singles : [];
-      for (let i = 0; i < size; i++) {
-        const call = this.nextCall();
-        // Timed out while it waited for its turn: it has left already, its place is given back.
-        if (call.isOver) {
-          this.gate.leave(flight);
-          this.exit.flushSoon();
-        } else attempts.push(this.begin(call, flight, nowMs));
-      }
-      if (attempts !== singles && attempts.length > 0) this.caller.start(attempts, this);
-    }
-    if (singles.length > 0 && !this.hasEnded()) this.caller.start(singles, this);
-  }
-
-  private get candidates(): number {
-    return this.queue.size + this.again.size;
-  }
-
-  /** Those that had an attempt go first; a probe of a sick upstream takes a fresh one, which proves more. */
-  private nextCall(): Call<In> {
-    const isProbing = this.gate.circuit?.state === 'half-open';
-    if (this.again.size > 0 && !(isProbing && this.queue.size > 0)) return this.again.shift();
-    return this.queue.take((record, lineage) => new Call(record, lineage));
-  }
-
-  private begin(call: Call<In>, flight: Flight, nowMs: number): Attempt<In> {
-    const { clock, account } = this.scope;
-    if (call.firstAt === 0) {
-      this.active++;
-      if (this.started === 0) account.firstAtMs ??= nowMs;
-      if (sampleWeight(this.started) > 0) this.scope.sampleQueueing(nowMs - this.arrivals.of(this.started));
-      this.started++;
-      call.firstAt = clock.now();
-      call.firstAtMs = nowMs;
-      call.pausedBeforeMs = this.gate.pausedMs(nowMs);
-      this.limitRecord(call);
-    }
-    call.attempts++;
-    return this.launch(new Attempt(call, call.attempts, false, flight, nowMs), nowMs);
-  }
-
-  private launch(attempt: Attempt<In>, nowMs: number): Attempt<In> {
-    this.counts.attempts++;
-    attempt.call.running.push(attempt);
-    this.running.add(attempt, nowMs);
-    return attempt;
-  }
-
-  /** Second tries beside slow first ones: the next free slots are theirs. False while one waits for its slot. */
-  private startHedges(nowMs: number): boolean {
-    for (let slow = this.slow?.next; slow !== undefined; slow = this.slow?.next) {
-      const flight = this.gate.enter(1, nowMs);
-      if (flight === undefined) return false;
-      this.slow?.shift();
-      this.counts.hedges++;
-      const { call, number } = slow;
-      this.caller.start([this.launch(new Attempt(call, number, true, flight, nowMs), nowMs)], this);
-    }
-    return true;
-  }
-
-  private timeOut(attempt: Attempt<In>, timeoutMs: number): void {
+  private timeOut(attempt: Attempt<In>): void {
     this.counts.timeouts++;
-    const { upstream, isIdempotent } = this.options;
     this.caller.cancel(attempt, 'timeout');
-    if (this.timeoutError === undefined) {
-      this.timeoutError = new UpstreamError(
-        'MILLRACE_TIMEOUT',
-        `${upstream} did not answer '${this.scope.task}' within ${describeMs(timeoutMs)}; whether the request took effect is unknown`,
-        { blame: 'upstream', retryable: isIdempotent },
-      );
-      this.scope.clock.defer(() => {
-        this.timeoutError = undefined;
-      });
-    }
-    this.fail(attempt, this.timeoutError);
+    this.fail(attempt, this.deadlines.errorOfAttempt());
   }
 
-  /** The record's own timeout, over all its attempts. */
-  private limitRecord(call: Call<In>): void {
-    const { recordMs } = this.options.policies.timeout;
-    if (!Number.isFinite(recordMs)) return;
-    const arm = (delayMs: number): void => {
-      call.cancelTimeout = this.delays.after(delayMs, () => {
-        const nowMs = this.scope.clock.monotonicMs();
-        const spentMs = this.gate.spentMs(call, nowMs);
-        // Time in which the whole task was paused is not the record's.
-        if (spentMs < recordMs) arm(Math.max(1, recordMs - spentMs));
-        else this.timeOutRecord(call, recordMs);
-      });
-    };
-    arm(recordMs);
-  }
-
-  private timeOutRecord(call: Call<In>, recordMs: number): void {
+  private timeOutRecord(call: Call<In>, error: MillraceError): void {
     if (call.isOver || this.isStopped) return;
     this.counts.timeouts++;
     this.cancelOthers(call, 'timeout');
-    this.giveUp(
-      call,
-      new MillraceError(
-        'MILLRACE_TIMEOUT',
-        `${this.options.upstream} did not answer '${this.scope.task}' within ${describeMs(recordMs)} over all attempts; whether a request took effect is unknown`,
-      ),
-    );
+    this.giveUp(call, error);
     this.exit.flushSoon();
   }
 
@@ -407,6 +301,19 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
       this.caller.cancel(other, reason);
       this.end(other);
     }
+  }
+
+  /** A record is asked about for the first time. */
+  private register(call: Call<In>, nowMs: number): void {
+    const { clock, account } = this.scope;
+    this.active++;
+    if (this.started === 0) account.firstAtMs ??= nowMs;
+    if (sampleWeight(this.started) > 0) this.scope.sampleQueueing(nowMs - this.arrivals.of(this.started));
+    this.started++;
+    call.firstAt = clock.now();
+    call.firstAtMs = nowMs;
+    call.pausedBeforeMs = this.gate.pausedMs(nowMs);
+    this.deadlines.start(call);
   }
 
   /** An attempt is under way no more: its slot is free. */
@@ -429,21 +336,8 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.exit.leave(call.lineage, output);
   }
 
-  /** Asked anew after every call out: the run may have ended meanwhile. */
-  private hasEnded(): boolean {
-    return this.isStopped;
-  }
-
-  private deferPump(): void {
-    this.isDeferred = true;
-    this.scope.turn.defer(() => {
-      this.isDeferred = false;
-      this.pump();
-    });
-  }
-
   private completeIfDone(): void {
-    if (!this.isInputOver || this.isStopped || this.exit.isFlushing || this.active > 0 || this.candidates > 0) return;
+    if (!this.isInputOver || this.isStopped || this.exit.isFlushing || this.active > 0 || this.waiting.size > 0) return;
     if (this.exit.isEmpty) this.subscriber.complete();
   }
 }

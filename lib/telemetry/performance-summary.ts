@@ -30,6 +30,7 @@ export function performanceSummary(run: RunSummary): object {
       waiting_share: task.shares.waiting,
       blocked_share: task.shares.blocked,
       load: task.load,
+      ...(task.calls === undefined ? {} : { calls: task.calls }),
     },
   ]);
   return {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import axios from 'axios';
 import { fairBy, requestTask, sharedLimiter } from '#lib/index.js';
+import { performanceSummary } from '#lib/telemetry/performance-summary.js';
 import { ask } from './support/ask.js';
 import { start, times } from './support/virtual-upstream.js';
 
@@ -44,6 +45,25 @@ describe('a run that fails in the middle', () => {
     await clock.advance(60_000);
     expect(await failed).toMatchObject({ code: 'MILLRACE_UPSTREAM_DOWN' });
     expect([limiter.inFlight, clock.pending]).toEqual([0, 0]);
+  });
+});
+
+describe('a run that is cancelled by whoever watches it', () => {
+  it.each(['retry', 'circuit', 'throttled'] as const)('leaves nothing when it is told of a %s', async (type) => {
+    const limiter = sharedLimiter('ats', { concurrency: 8 });
+    const started = start(times(40), () => ({ status: type === 'throttled' ? 429 : 503, afterMs: 5 }), {
+      limiter,
+      breaker: { failures: 6 },
+      recordTimeoutMs: 50_000,
+    });
+    let told = 0;
+    started.run.events$.subscribe((event) => {
+      if (event.type === type && told++ === 0) started.cancel();
+    });
+    await started.clock.advance(1000);
+    expect((await started.finished).outcome).toBe('cancelled');
+    expect(told).toBeGreaterThan(0);
+    expect([started.inFlight(), limiter.inFlight, started.clock.pending]).toEqual([0, 0, 0]);
   });
 });
 
@@ -129,7 +149,7 @@ describe('an `errorOf` of the user', () => {
   });
 
   it('may say null for nothing', async () => {
-    const { summary } = await ask({ records: 5, request: { batch: { max: 5, errorOf: (() => null) as never } } });
+    const { summary } = await ask({ records: 5, request: { batch: { max: 5, errorOf: () => null } } });
     expect(summary.tasks['Ask']).toMatchObject({ out: 5 });
   });
 });
@@ -185,5 +205,27 @@ describe('fair turns', () => {
     await finished;
     const odd = calls.flatMap(({ record }, at) => (record % 2 === 1 ? [at] : []));
     expect(odd.at(-1)).toBeLessThan(8);
+  });
+});
+
+describe('the summary', () => {
+  it('tells what the calls of a task came to, and so does its file; a task without calls has no such part', async () => {
+    const { clock, finished, events } = start(times(40), (_, call) => (call === 2 ? { status: 500 } : { afterMs: 5 }), {
+      concurrency: 'auto',
+      retry: { attempts: 3 },
+    });
+    await clock.advance(10_000);
+    const summary = await finished;
+    const calls = summary.tasks['Ask']?.calls;
+    expect(calls).toMatchObject({
+      upstream: 'http://ats.example/predict',
+      policies: expect.stringContaining('concurrency chosen between 1 and 512'),
+      counts: { attempts: 41, retries: 1, timeouts: 0 },
+    });
+    const chosen = events.flatMap((event) => (event.type === 'concurrency' ? [event.limit] : []));
+    expect(calls?.concurrency).toBe(chosen.at(-1));
+    const file = performanceSummary(summary) as { tasks: Record<string, { calls?: unknown }> };
+    expect(file.tasks['Ask']?.calls).toEqual(calls);
+    expect(file.tasks['Read']).not.toHaveProperty('calls');
   });
 });

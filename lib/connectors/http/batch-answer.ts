@@ -19,7 +19,7 @@ export type BatchItem = { readonly answer: unknown } | { readonly error: unknown
 export function itemsOf(
   answer: unknown,
   count: number,
-  errorOf: ((item: unknown) => ItemError | undefined) | undefined,
+  errorOf: ((item: unknown) => ItemError | null | undefined) | undefined,
   context: FailureContext,
 ): readonly BatchItem[] | UpstreamError {
   const { upstream, task } = context;

@@ -57,13 +57,14 @@ function firstHop(config: InternalAxiosRequestConfig, more: Readonly<Record<stri
   const isPlain = config.baseURL === undefined && config.params === undefined;
   const url = new URL(isPlain ? (config.url ?? '') : axios.getUri(config));
   const headers = Object.assign(config.headers.toJSON(), more);
-  const names = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
-  if (config.decompress !== false && !names.has('accept-encoding')) headers['accept-encoding'] = 'gzip, deflate, br';
-  if (!names.has('user-agent')) headers['user-agent'] = 'millrace';
+  const names = Object.keys(headers);
+  const has = (wanted: string): boolean => names.some((name) => name.toLowerCase() === wanted);
+  if (config.decompress !== false && !has('accept-encoding')) headers['accept-encoding'] = 'gzip, deflate, br';
+  if (!has('user-agent')) headers['user-agent'] = 'millrace';
   const credentials = config.auth ?? credentialsIn(url);
   if (credentials !== undefined) {
     // As axios has it: they replace a header of the same meaning, in whatever case it was given.
-    for (const name of Object.keys(headers)) if (name.toLowerCase() === 'authorization') delete headers[name];
+    for (const name of names) if (name.toLowerCase() === 'authorization') Reflect.deleteProperty(headers, name);
     const pair = Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64');
     headers['authorization'] = `Basic ${pair}`;
   }

@@ -41,7 +41,7 @@ export interface HttpCallerParts<In, Out> {
   /** Makes an output of an answer, or throws. */
   readonly read: (answer: unknown) => Out;
   /** Set where a request carries several records. */
-  readonly batch?: { readonly errorOf: ((item: unknown) => ItemError | undefined) | undefined };
+  readonly batch?: { readonly errorOf: ((item: unknown) => ItemError | null | undefined) | undefined };
 }
 
 /** One request under way. */

@@ -13,7 +13,8 @@ import type { CallIdentity } from '../request-identity.js';
 import type { IncomingReply } from './codec.js';
 import { IdRing } from './id-ring.js';
 import { lossError, remoteError } from './socket-errors.js';
-import { SocketLink, type LinkEnd, type LinkHandlers } from './socket-link.js';
+import type { LinkEnd, LinkHandlers, SocketLink } from './socket-link.js';
+import { SocketPools } from './socket-pools.js';
 import type { WebSocketSettings } from './web-socket-options.js';
 
 export interface SocketCallerParts<In, Out> {
@@ -54,23 +55,19 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
   };
   private readonly parts: SocketCallerParts<In, Out>;
   private outcomes: CallOutcomes<In, Out> | undefined;
-  private readonly links = new Set<SocketLink<In>>();
-  private readonly lone = new Set<SocketLink<In>>();
+  private readonly pools: SocketPools<In>;
   /** To be sent, in order; those that are over meanwhile are passed over. */
   private outbox: Attempt<In>[] = [];
   private sentFrom = 0;
   private suspects: Attempt<In>[] = [];
   private readonly forgotten = new IdRing(REMEMBERED);
   private nextId = 1;
-  /** Connections refused or broken in a row, and the wait until the next may be made. */
-  private failures = 0;
-  private cancelBackoff: (() => void) | undefined;
   private isFlushDue = false;
   private isClosed = false;
   private readonly handlers: LinkHandlers<In> = {
     onOpen: () => {
       this.counts.connections++;
-      this.failures = 0;
+      this.pools.opened();
       this.flush();
     },
     onMessage: (text, link) => {
@@ -86,6 +83,10 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
 
   constructor(parts: SocketCallerParts<In, Out>) {
     this.parts = parts;
+    const wake = (): void => {
+      this.flush();
+    };
+    this.pools = new SocketPools({ ...parts, wake }, this.handlers);
   }
 
   start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void {
@@ -107,21 +108,20 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     const id = attempt.handle;
     if (typeof id !== 'number') return;
     attempt.handle = undefined;
-    for (const link of [...this.links, ...this.lone]) {
+    for (const link of this.pools.all) {
       if (!link.pending.delete(id)) continue;
       this.forgotten.add(id);
       // Nothing at all came back since it was sent: half-open, or a message that drips without end.
       if (reason === 'timeout' && link.lastMessageAtMs < attempt.startedAtMs) {
         link.drop('broken', new Error('nothing came over the connection while a call timed out'));
-      } else if (this.lone.has(link)) this.flush();
+      } else if (this.pools.lone.has(link)) this.flush();
       return;
     }
   }
 
   async close(): Promise<void> {
     this.isClosed = true;
-    this.cancelBackoff?.();
-    await Promise.all([...this.links, ...this.lone].map((link) => link.close()));
+    await this.pools.close();
   }
 
   private get waiting(): number {
@@ -133,26 +133,16 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     if (this.isClosed) return;
     this.sendSuspects();
     while (this.waiting > 0) {
-      const link = this.idlest();
+      const link = this.pools.idlest();
       if (link === undefined) break;
       this.sendBatch(link);
     }
-    if (this.waiting > 0 && this.links.size < this.parts.settings.sockets)
-      this.connect(this.links, this.parts.settings.sockets);
+    if (this.waiting > 0) this.pools.fill(this.pools.shared, this.parts.settings.sockets);
     // The array is used as a queue; what was sent is cut off in one go, not one by one.
     if (this.sentFrom > 0) {
       this.outbox = this.waiting === 0 ? [] : this.outbox.slice(this.sentFrom);
       this.sentFrom = 0;
     }
-  }
-
-  /** The open connection with room and the fewest unanswered calls. */
-  private idlest(): SocketLink<In> | undefined {
-    let best: SocketLink<In> | undefined;
-    for (const link of this.links) {
-      if (link.hasRoom && (best === undefined || link.pending.size < best.pending.size)) best = link;
-    }
-    return best;
   }
 
   private sendBatch(link: SocketLink<In>): void {
@@ -171,7 +161,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
   private sendSuspects(): void {
     const { codec } = this.parts.settings;
     this.suspects = this.suspects.filter((attempt) => !attempt.isOver);
-    for (const link of this.lone) {
+    for (const link of this.pools.lone) {
       while (link.isOpen && link.pending.size === 0 && this.suspects.length > 0) {
         const attempt = this.suspects.shift() as Attempt<In>;
         const text = this.encode(attempt, link);
@@ -180,7 +170,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
         link.send(codec.frame?.([text]) ?? text);
       }
     }
-    if (this.suspects.length > 0) this.connect(this.lone, Math.min(LONE_SOCKETS, this.suspects.length));
+    if (this.suspects.length > 0) this.pools.fill(this.pools.lone, Math.min(LONE_SOCKETS, this.suspects.length));
   }
 
   /** The text of a call, entered as unanswered; undefined where it is over or cannot be written. */
@@ -205,13 +195,6 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     attempt.handle = id;
     link.pending.set(id, attempt);
     return text;
-  }
-
-  private connect(pool: Set<SocketLink<In>>, most: number): void {
-    if (this.cancelBackoff !== undefined || this.isClosed) return;
-    const { url, headers, settings, maxPayloadBytes, clock } = this.parts;
-    while (pool.size < most)
-      pool.add(new SocketLink({ url, headers, settings, maxPayloadBytes, clock }, this.handlers));
   }
 
   private receive(text: string, link: SocketLink<In>): void {
@@ -240,7 +223,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
         this.deliver(attempt, reply);
       }
     }
-    if (this.lone.has(link)) this.sendSuspects();
+    if (this.pools.lone.has(link)) this.sendSuspects();
   }
 
   private deliver(attempt: Attempt<In>, { result, error }: IncomingReply): void {
@@ -265,8 +248,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
   }
 
   private lose(link: SocketLink<In>, end: LinkEnd): void {
-    const isLone = this.lone.delete(link);
-    this.links.delete(link);
+    const pool = this.pools.remove(link);
     if (this.isClosed) return;
     if (end.wasOpen) this.counts.lostConnections++;
     const unanswered = [...link.pending.values()];
@@ -276,19 +258,18 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
       attempt.call.losses++;
     }
     const isOurDoing = end.why === 'limit' || end.why === 'garbage';
-    if (!isOurDoing) this.backOff();
+    if (!isOurDoing) this.pools.backOff();
     if (isOurDoing && unanswered.length > 1) this.suspects.push(...unanswered);
     else {
       const error = lossError(end, this.parts);
       for (const attempt of unanswered) this.outcomes?.fail(attempt, error);
-      if (!end.wasOpen) this.failWaiting(isLone, error);
+      if (!end.wasOpen && pool.size === 0) this.failWaiting(pool === this.pools.lone, error);
     }
     this.flush();
   }
 
   /** Nothing can be sent and nothing is being connected: what waits learns why now, not by a timeout. */
   private failWaiting(isLone: boolean, error: unknown): void {
-    if ((isLone ? this.lone : this.links).size > 0) return;
     const failed = isLone ? this.suspects : this.outbox.slice(this.sentFrom);
     if (isLone) this.suspects = [];
     else {
@@ -296,15 +277,5 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
       this.sentFrom = 0;
     }
     for (const attempt of failed) if (!attempt.isOver) this.outcomes?.fail(attempt, error);
-  }
-
-  private backOff(): void {
-    if (this.cancelBackoff !== undefined) return;
-    const { reconnectMs, maxReconnectMs } = this.parts.settings;
-    const bound = Math.min(maxReconnectMs, reconnectMs * 2 ** this.failures++);
-    this.cancelBackoff = this.parts.clock.schedule(this.parts.random() * bound, () => {
-      this.cancelBackoff = undefined;
-      this.flush();
-    });
   }
 }

@@ -1,7 +1,7 @@
 /** A request task over records that are numbers, with an upstream in process and a clock that is stepped. */
 import axios, { AxiosError, type AxiosInstance, type InternalAxiosRequestConfig } from 'axios';
 import { defineWorkflow, requestTask, sourceTask } from '#lib/index.js';
-import type { RequestOptions, RunEvent, RunSummary } from '#lib/index.js';
+import type { RequestOptions, Run, RunEvent, RunSummary } from '#lib/index.js';
 import { StepClock } from '../../stream/support/step-clock.js';
 
 /** What the upstream does with a call: a status at once, or nothing until the delay is over. */
@@ -12,6 +12,7 @@ export type Answer = (
 
 export interface Started {
   readonly clock: StepClock;
+  readonly run: Run;
   readonly events: RunEvent[];
   readonly outputs: unknown[];
   /** When each record was asked about, in milliseconds from the start. */
@@ -68,6 +69,7 @@ export function start(
   run.output$('Ask').subscribe({ next: (output) => outputs.push(output), error: () => undefined });
   return {
     clock,
+    run,
     events,
     outputs,
     calls,
