@@ -5,7 +5,7 @@
  * alone, by the failure policy; a file that cannot be read as declared fails the run with one sentence.
  */
 import { stat } from 'node:fs/promises';
-import { MillraceError, describeThrown } from '../core/errors.js';
+import { MillraceError, codeOf, describeThrown } from '../core/errors.js';
 import type { Json } from '../core/checkpoint.js';
 import type { ModuleRef } from '../core/executor.js';
 import type { TaskScope } from '../core/ports.js';
@@ -95,11 +95,19 @@ class CsvSource<Out> extends SourceTask<Out> {
     return identifyFile(this.csv.path);
   }
 
-  override foldParts(fold: FoldRequest, { executor }: TaskScope): Promise<readonly ModuleRef[]> | undefined {
-    if (!this.isDivided || executor.size === 0) return undefined;
-    return this.plan(executor.size, Infinity).then(({ request, parts }) =>
-      parts.map((part) => ({ module: PART_THREAD, export: 'foldPart', args: { ...request, part, fold } })),
+  override foldParts(fold: FoldRequest, scope: TaskScope): Promise<readonly ModuleRef[]> | undefined {
+    if (!this.isDivided || scope.executor.size === 0) return undefined;
+    const refs = this.plan(scope, Infinity).then(
+      ({ request, parts }) =>
+        parts.map((part) => ({ module: PART_THREAD, export: 'foldPart', args: { ...request, part, fold } })),
+      (error: unknown) => {
+        if (codeOf(error) === 'MILLRACE_ABORTED') return [];
+        throw error;
+      },
     );
+    // A run that is cancelled has let go of the file when it is over.
+    scope.track(refs);
+    return refs;
   }
 
   protected override positionOf(lineage: Lineage): SourcePosition | undefined {
@@ -113,7 +121,7 @@ class CsvSource<Out> extends SourceTask<Out> {
     const { executor } = scope;
     // A resumed run goes on from a place, which one reader does at once.
     if (this.isDivided && executor.size > 0 && scope.root.watermark === 0) {
-      const planned = await this.plan(executor.size, READ_PART_BYTES).catch(() => undefined);
+      const planned = await this.plan(scope, READ_PART_BYTES).catch(() => undefined);
       // A file that cannot be planned is read as one, which gives what can be read before it says what is wrong.
       if (planned !== undefined)
         return readParts(executor, planned.request, planned.parts, this.countOf(executor.size));
@@ -147,15 +155,23 @@ class CsvSource<Out> extends SourceTask<Out> {
   }
 
   /** As many parts as were asked for, or more, where one would be larger than `mostBytes`. */
-  private async plan(threads: number, mostBytes: number): Promise<{ request: PartRequest; parts: readonly CsvPart[] }> {
+  private async plan(
+    scope: TaskScope,
+    mostBytes: number,
+  ): Promise<{ request: PartRequest; parts: readonly CsvPart[] }> {
     const { path, schema, missing } = this.csv;
     const reading = readerOptions(this.csv);
     const size = await stat(path).then(
       (facts) => facts.size,
       () => 0,
     );
-    const partBytes = Math.min(mostBytes, Math.ceil(size / this.countOf(threads)));
-    const { columns, parts } = await planParts(reading, size, partBytes);
+    const partBytes = Math.min(mostBytes, Math.ceil(size / this.countOf(scope.executor.size)));
+    const draining = new AbortController();
+    scope.whenEnding(() => {
+      draining.abort();
+    });
+    const signal = AbortSignal.any([scope.signal, draining.signal]);
+    const { columns, parts } = await planParts({ ...reading, signal }, size, partBytes);
     return { request: { reading, headerNames: columns, schema: homeOf(schema)?.ref, missing }, parts };
   }
 }

@@ -32,10 +32,16 @@ class FoldRun {
   private readonly fold: SourceFold;
   private readonly readers: readonly ItemReader<unknown>[];
   private isClosed = false;
+  /** Parts that wait for dead letters to be written. */
+  private readonly held: (() => void)[] = [];
 
   constructor(parts: readonly ModuleRef[], fold: SourceFold) {
     this.fold = fold;
     this.readers = parts.map((ref) => fold.scope.executor.stream(ref));
+    // Once: who listens is never forgotten.
+    fold.source.whenReleased(() => {
+      this.wake();
+    });
   }
 
   async run(): Promise<void> {
@@ -55,6 +61,7 @@ class FoldRun {
   close(): void {
     this.isClosed = true;
     for (const reader of this.readers) reader.close();
+    this.wake();
   }
 
   private async drain(reader: ItemReader<unknown>, before: Promise<void>): Promise<void> {
@@ -111,9 +118,13 @@ class FoldRun {
     const { source } = this.fold;
     while (source.isHeldBack && !this.isClosed) {
       await new Promise<void>((resolve) => {
-        source.whenReleased(resolve);
+        this.held.push(resolve);
       });
     }
+  }
+
+  private wake(): void {
+    for (const resume of this.held.splice(0)) resume();
   }
 }
 

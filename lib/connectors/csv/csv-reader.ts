@@ -302,7 +302,7 @@ class CsvFileReader implements CsvReader {
   }
 }
 
-function throwIfAborted({ path, signal }: ResolvedReaderOptions): void {
+export function throwIfAborted({ path, signal }: Pick<ResolvedReaderOptions, 'path' | 'signal'>): void {
   if (signal?.aborted !== true) return;
   throw new MillraceError('MILLRACE_ABORTED', `Reading ${path} was cancelled`, { cause: signal.reason });
 }

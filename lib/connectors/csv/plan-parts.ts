@@ -6,7 +6,7 @@
  * every part knows the number and the line of its first row. Promise: the parts hold every row of the file once.
  */
 import { openByteSource } from './byte-source.js';
-import { openCsvReader } from './csv-reader.js';
+import { openCsvReader, throwIfAborted } from './csv-reader.js';
 import { resolveReaderOptions, type CsvReaderOptions } from './csv-reader-options.js';
 import { isBlank, isRow, RecordBlocks } from './record-blocks.js';
 
@@ -27,7 +27,10 @@ export interface CsvParts {
 
 const SCAN_CHUNK_BYTES = 256 * 1024;
 
-/** Parts of at least `partBytes` of a file of `fileBytes`. Throws what reading the file would throw. */
+/**
+ * Parts of at least `partBytes` of a file of `fileBytes`. Throws what reading the file would throw, MILLRACE_ABORTED where
+ * `options.signal` ends it included: the scan of a large file takes minutes, and a run must not wait for it to stop.
+ */
 export async function planParts(options: CsvReaderOptions, fileBytes: number, partBytes: number): Promise<CsvParts> {
   const reader = await openCsvReader(options);
   const { columns } = reader;
@@ -42,6 +45,7 @@ export async function planParts(options: CsvReaderOptions, fileBytes: number, pa
     let isHeader = options.header ?? true;
     let nextAt = 0;
     for (let block = await blocks.next(); block !== null; block = await blocks.next()) {
+      throwIfAborted(resolved);
       for (const span of block.spans) {
         if (isHeader) isHeader = isBlank(block, span);
         else if (isRow(block, span, columns.length)) {
