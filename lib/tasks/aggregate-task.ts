@@ -141,9 +141,12 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
     const { ref, maxKeys } = this;
     const { partitionBy, timeoutMs } = this.aggregateOptions;
     const isPlain = partitionBy === undefined && timeoutMs === undefined;
-    // A schema of the authors cannot be asked in a thread.
-    const hasSchema = this.options.input !== undefined || task.options.output !== undefined;
-    if (ref === undefined || !isPlain || hasSchema || !(task instanceof SourceTask)) return undefined;
+    // What has to be asked here, a schema or a fallback of the authors, wants the records here.
+    const isAsked =
+      this.options.input !== undefined ||
+      task.options.output !== undefined ||
+      typeof task.options.onFailure === 'object';
+    if (ref === undefined || !isPlain || isAsked || !(task instanceof SourceTask)) return undefined;
     const parts = task.foldParts({ aggregate: ref, maxKeys, task: scope.task }, source);
     return parts && this.folding(parts, { source, onOver }, scope);
   }

@@ -1,0 +1,315 @@
+/**
+ * A CSV file read in partitions gives what it gives when read as one: the same records with the same numbers, the same
+ * letters with the same lines, the same aggregate in the same order. Whatever the text, and wherever it is divided.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  aggregateTask,
+  csvSink,
+  csvSource,
+  defineWorkflow,
+  skip,
+  syncTask,
+  type Checkpoint,
+  type CheckpointStore,
+  type CsvSourceOptions,
+  type RunOptions,
+} from '#lib/index.js';
+import { recordingDeadLetters } from '#lib/testing/index.js';
+import { runToEnd, task, type Ended } from '../../support/run-to-end.js';
+import { pairTexts, PairRow, type Pair } from './modules/pairs.js';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'csv-partitions-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function fileOf(content: string | Buffer, name = 'f.csv'): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, content);
+  return path;
+}
+
+type Partitions = CsvSourceOptions<Pair>['partitions'];
+
+function pairsOf(path: string, partitions: Partitions): CsvSourceOptions<Pair> {
+  return { path, columns: ['a', 'b'], schema: PairRow, missing: 'skip', ...(partitions && { partitions }) };
+}
+
+/** What a run made of its records: everything that must not depend on how the file was divided. */
+function essence({ summary, outputs, events }: Ended): unknown {
+  const letters = events.flatMap((event) =>
+    event.type === 'dead-letter' ? [{ ...event.letter, runId: undefined, firstAt: undefined, lastAt: undefined }] : [],
+  );
+  // Threads report what they give up as they come to it.
+  letters.sort((x, y) => x.task.localeCompare(y.task) || x.lineage.number - y.lineage.number);
+  const counts = Object.entries(summary.tasks).map(
+    ([name, { in: taken, out, skipped, deadLettered, skipReasons }]) => ({
+      name,
+      taken,
+      out,
+      skipped,
+      deadLettered,
+      reasons: new Map(Object.entries(skipReasons)),
+    }),
+  );
+  return { outputs, letters, counts };
+}
+
+/** Once as records that cross, once folded where they are read. */
+async function read(path: string, partitions: Partitions, options: RunOptions): Promise<unknown> {
+  const run = (build: Parameters<typeof runToEnd>[0]): Promise<unknown> =>
+    runToEnd(build, options).then(essence, (error: unknown) => String(error));
+  const records = await run([
+    task('Read', [], csvSource(pairsOf(path, partitions))),
+    task(
+      'Keep',
+      ['Read'],
+      syncTask((pair: Pair) => (pair.b === 'x' ? skip('x') : pair)),
+    ),
+  ]);
+  // `output$` of the source would bring the records here, so only what comes after is observed.
+  const flow = defineWorkflow({
+    name: 'Fold',
+    build: (it) =>
+      it.task('Read', csvSource(pairsOf(path, partitions))).task('Fold', ['Read'], aggregateTask(pairTexts)),
+  });
+  const started = flow.run(undefined, options);
+  const events: Ended['events'][number][] = [];
+  const results: unknown[] = [];
+  started.events$.subscribe((event) => events.push(event));
+  started.output$('Fold').subscribe({ next: (result) => results.push(result), error: () => undefined });
+  const folded = await started.finished.then(
+    (summary) => essence({ summary, outputs: { Fold: results }, events }),
+    (error: unknown) => String(error),
+  );
+  return { records, folded };
+}
+
+const alone: RunOptions = { threads: 0 };
+
+describe('a CSV file in partitions', () => {
+  const field = fc.constantFrom(
+    'a',
+    'b',
+    'xyz',
+    'q',
+    'x',
+    '13',
+    'no',
+    '',
+    ' ',
+    'ü',
+    '"q"',
+    '"a,b"',
+    '"""q"""',
+    '"two\nlines"',
+    '"\r\n"',
+    'st"ray',
+    '"a" b',
+    '😀',
+  );
+  const ending = fc.constantFrom('\n', '\n', '\r\n');
+  const row = fc
+    .tuple(field, field, fc.constantFrom(2, 2, 2, 2, 2, 2, 0, 1, 3), ending)
+    .map(([a, b, fields, end]) => `${[a, b, a].slice(0, fields).join(',')}${end}`);
+  const text = fc
+    .tuple(
+      fc.constantFrom('', '\uFEFF', '\n\n'),
+      fc.array(row, { maxLength: 60 }),
+      fc.constantFrom('', 'last,row', '"last",row', '"open,'),
+    )
+    .map(([start, rows, end]) => `${start}a,b\n${rows.join('')}${end}`);
+
+  it('gives what it gives as one, whatever the text and the number of partitions', async () => {
+    let file = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        text,
+        fc.integer({ min: 1, max: 7 }),
+        fc.integer({ min: 0, max: 2 }),
+        async (content, partitions, threads) => {
+          const path = await fileOf(content, `random-${file++}.csv`);
+          expect(await read(path, partitions, { threads })).toEqual(await read(path, undefined, alone));
+        },
+      ),
+      { numRuns: 40 },
+    );
+  }, 120_000);
+
+  it.each([
+    ['a header and nothing else', 'a,b\n'],
+    ['a header without a line end', 'a,b'],
+    ['one row', 'a,b\n1,2\n'],
+    ['no line end at the end', 'a,b\n1,2\n3,4'],
+    ['a byte order mark', '\uFEFFa,b\n1,2\n3,4\n'],
+    ['quoted line ends that look like rows', `a,b\n${'"1,2\n3,4\n",x\n'.repeat(20)}`],
+    ['blank lines between rows', `a,b\n${'1,2\n\n \t\n'.repeat(20)}`],
+    ['a quote that is never closed', `a,b\n${'1,2\n'.repeat(20)}"3,4\n${'5,6\n'.repeat(20)}`],
+    ['a header that lacks a column', 'a,c\n1,2\n'],
+    ['nothing', ''],
+    [
+      'bytes that are no UTF-8',
+      Buffer.concat([Buffer.from(`a,b\n${'1,2\n'.repeat(20)}`), Buffer.from([0xff]), Buffer.from(',2\n3,4\n')]),
+    ],
+  ])('gives what it gives as one for %s', async (_, content) => {
+    const path = await fileOf(content);
+    const expected = await read(path, undefined, alone);
+    for (const [partitions, threads] of [
+      ['auto', 2],
+      [2, 2],
+      [7, 1],
+      [100, 2],
+      [3, 0],
+    ] as const) {
+      expect(await read(path, partitions, { threads })).toEqual(expected);
+    }
+  });
+
+  it('reads Latin-1, too', async () => {
+    const path = await fileOf(Buffer.from(`a,b\n${'é,ü\n'.repeat(30)}`, 'latin1'));
+    const of = async (partitions: number, threads: number): Promise<unknown> =>
+      essence(
+        await runToEnd(
+          [
+            task('Read', [], csvSource({ path, encoding: 'latin1', partitions })),
+            task(
+              'Keep',
+              ['Read'],
+              syncTask((pair: object) => pair),
+            ),
+          ],
+          { threads },
+        ),
+      );
+    expect(await of(3, 2)).toEqual(await of(1, 0));
+  });
+
+  it('fails where it is missing, with the same words', async () => {
+    const path = join(folder, 'missing.csv');
+    expect(await read(path, 3, { threads: 2 })).toEqual(await read(path, undefined, alone));
+  });
+
+  it.each([
+    ['UTF-16', { path: 'f.csv', encoding: 'utf16le', partitions: 2 }, 'UTF-16 is not read from the middle'],
+    ['a packed file', { path: 'f.csv.gz', partitions: 2 }, '.gz'],
+    ['a schema that threads cannot import', { path: 'f.csv', schema: { ...PairRow }, partitions: 2 }, 'threadSchema'],
+    ['no partition', { path: 'f.csv', partitions: 0 }, 'partitions'],
+    ['half a partition', { path: 'f.csv', partitions: 1.5 }, 'partitions'],
+  ] as [string, CsvSourceOptions<Pair>, string][])('refuses %s, with the reason', (_, options, reason) => {
+    const bare = options.schema === undefined ? options : { ...options, schema: { '~standard': PairRow['~standard'] } };
+    expect(() => csvSource(bare)).toThrow(reason);
+    expect(() => csvSource(bare)).toThrow(expect.objectContaining({ code: 'MILLRACE_INVALID_OPTION' }));
+  });
+
+  it('folds records with the value that a failure policy gives instead', async () => {
+    const path = await fileOf(`a,b\n${'1,2\n3,no\n'.repeat(10)}`);
+    const of = async (partitions: number, threads: number): Promise<unknown> => {
+      const instead = { ...pairsOf(path, partitions), onFailure: { fallback: { a: 'z', b: 'instead' } } };
+      const flow = defineWorkflow({
+        name: 'Fold',
+        build: (it) => it.task('Read', csvSource(instead)).task('Fold', ['Read'], aggregateTask(pairTexts)),
+      });
+      const run = flow.run(undefined, { threads });
+      const results: unknown[] = [];
+      run.output$('Fold').subscribe((result) => results.push(result));
+      await run.finished;
+      return results;
+    };
+    expect(await of(3, 2)).toEqual(await of(1, 0));
+  });
+
+  it('fails the run when a thread dies within a part', async () => {
+    const path = await fileOf(`a,b\n${'1,2\n'.repeat(500)}1,die\n${'3,4\n'.repeat(500)}`);
+    const tasks = [
+      task('Read', [], csvSource(pairsOf(path, 3))),
+      task(
+        'Keep',
+        ['Read'],
+        syncTask((pair: Pair) => pair),
+      ),
+    ];
+    await expect(runToEnd(tasks, { threads: 2 })).rejects.toMatchObject({ code: 'MILLRACE_THREAD' });
+    const flow = defineWorkflow({
+      name: 'Fold',
+      build: (it) => it.task('Read', csvSource(pairsOf(path, 3))).task('Fold', ['Read'], aggregateTask(pairTexts)),
+    });
+    await expect(flow.run(undefined, { threads: 2 }).finished).rejects.toMatchObject({ code: 'MILLRACE_THREAD' });
+  });
+});
+
+describe('a run over a CSV file in partitions that ends early', () => {
+  const rows = Array.from({ length: 40_000 }, (_, n) => `${n % 26},${n}\n`).join('');
+
+  it.each(['drain', 'cancel'] as const)(
+    'lets go of its threads on %s, and a partial aggregate leaves nothing',
+    async (how) => {
+      const path = await fileOf(`a,b\n${rows}`, 'long.csv');
+      const flow = defineWorkflow({
+        name: 'Fold',
+        build: (it) => it.task('Read', csvSource(pairsOf(path, 4))).task('Fold', ['Read'], aggregateTask(pairTexts)),
+      });
+      const run = flow.run(undefined, { threads: 2 });
+      const results: unknown[] = [];
+      run.output$('Fold').subscribe({ next: (result) => results.push(result), error: () => undefined });
+      run.events$.subscribe((event) => {
+        if (event.type === 'task-started' && event.task === 'Read') run[how]();
+      });
+      const summary = await run.finished;
+      expect(summary.outcome).toBe(how === 'drain' ? 'drained' : 'cancelled');
+      expect(results).toEqual([]);
+    },
+  );
+
+  it('goes on from its checkpoint, and writes what an uninterrupted run writes', async () => {
+    const path = await fileOf(`a,b\n${rows}`, 'long.csv');
+    const flow = (out: string, partitions: number): ReturnType<typeof copy> =>
+      copy(path, join(folder, out), partitions);
+    await flow('whole.csv', 1).run(undefined, alone).finished;
+    let last: Checkpoint | undefined;
+    const stores = [1, 2].map((incarnation): CheckpointStore => ({
+      incarnation,
+      read: () => Promise.resolve(last),
+      write: (checkpoint) => {
+        last = structuredClone(checkpoint);
+        return Promise.resolve();
+      },
+    }));
+    const deadLetters = recordingDeadLetters();
+    const first = flow('resumed.csv', 4).run(undefined, {
+      threads: 2,
+      checkpoints: stores[0] as CheckpointStore,
+      checkpointEvery: { everyRecords: 2000 },
+      window: 1000,
+      deadLetters,
+    });
+    first.events$.subscribe((event) => {
+      if (event.type === 'checkpoint' && event.settled > 2000) first.cancel();
+    });
+    expect((await first.finished).outcome).toBe('cancelled');
+    const second = flow('resumed.csv', 4).run(undefined, {
+      threads: 2,
+      checkpoints: stores[1] as CheckpointStore,
+      resumeFrom: last,
+      deadLetters: recordingDeadLetters(),
+    });
+    const summary = await second.finished;
+    expect(summary.outcome).toBe('completed');
+    expect(await readFile(join(folder, 'resumed.csv'))).toEqual(await readFile(join(folder, 'whole.csv')));
+  });
+});
+
+function copy(path: string, out: string, partitions: number) {
+  return defineWorkflow({
+    name: 'Copy',
+    build: (it) =>
+      it
+        .task('Read', csvSource(pairsOf(path, partitions)))
+        .task('Write', ['Read'], csvSink({ path: out, columns: ['a', 'b'], row: (pair: Pair) => pair })),
+  });
+}
