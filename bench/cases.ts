@@ -6,6 +6,7 @@ import { bridgeVsPiscina } from './cases/bridge-vs-piscina.js';
 import { bridgeVsPostmessage } from './cases/bridge-vs-postmessage.js';
 import { cliFirstRecord } from './cases/cli-first-record.js';
 import { cpuTaskSpeedup } from './cases/cpu-task-speedup.js';
+import { csvPartitionSpeedup } from './cases/csv-partition-speedup.js';
 import { faultsThroughput } from './cases/faults-throughput.js';
 import { httpVsAxiosDefault } from './cases/http-vs-axios-default.js';
 import { httpVsAxiosInstance } from './cases/http-vs-axios-instance.js';
@@ -35,6 +36,7 @@ export const CASES: readonly BenchCase[] = [
   bridgeVsPostmessage,
   bridgeVsPiscina,
   cpuTaskSpeedup,
+  csvPartitionSpeedup,
   httpVsAxiosInstance,
   httpVsAxiosDefault,
   wsVsBare,

@@ -3,6 +3,7 @@
  * when the parent disconnects. The collector is left alone: forced between runs it shrinks the young generation, which
  * costs the next run a quarter of its rate, and what garbage there is belongs to this side anyway.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { isSideName, SIDES } from './sides.js';
 import type { RunReply, RunRequest } from './side-process.js';
 
@@ -20,9 +21,15 @@ process.on('message', (request: RunRequest) => {
   );
 });
 
+const RESOLUTION_MS = 10;
+
 async function measure(records: number): Promise<RunReply> {
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  delay.enable();
   const startedAtMs = performance.now();
   const checksum = await run(records);
   const elapsedMs = performance.now() - startedAtMs;
-  return { sample: { elapsedMs, maxRssKb: process.resourceUsage().maxRSS, checksum } };
+  delay.disable();
+  const loopDelayMs = Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS);
+  return { sample: { elapsedMs, maxRssKb: process.resourceUsage().maxRSS, loopDelayMs, checksum } };
 }

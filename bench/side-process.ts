@@ -13,6 +13,8 @@ export interface Sample {
   readonly elapsedMs: number;
   /** The child's peak resident memory up to now, in KiB. */
   readonly maxRssKb: number;
+  /** The 99th percentile of how late its event loop was, in milliseconds. */
+  readonly loopDelayMs: number;
   /** Of the outputs: sides that did the same work agree on it. */
   readonly checksum: number;
 }

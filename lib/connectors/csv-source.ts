@@ -45,8 +45,9 @@ export interface CsvSourceOptions<Out>
   /**
    * Reads the file in so many parts, each in a thread; 'auto': one a thread of the run. Pays for large files (tens of
    * MB), most of all in front of an aggregate that threads can fold, because then only its states leave the threads.
-   * Needs a `schema` that says where it lives (`threadSchema`), if any, and a file that can be read from the middle: no
-   * .gz, no UTF-16. A run without threads reads the file as one. Default 1.
+   * Needs a `schema` that says where it lives (`threadSchema`), if any. A file that cannot be read from the middle, .gz
+   * or UTF-16, is refused for a number, and read as one for 'auto'. A run without threads reads the file as one. A
+   * thread that dies fails the run. Default 1.
    */
   readonly partitions?: number | 'auto';
 }
@@ -66,7 +67,7 @@ class CsvSource<Out> extends SourceTask<Out> {
   constructor(options: CsvSourceOptions<Out>) {
     super(options);
     this.csv = options;
-    if (this.isDivided) checkDivisible(options);
+    checkDivisible(options);
   }
 
   override get usesExecutor(): boolean {
@@ -146,7 +147,7 @@ class CsvSource<Out> extends SourceTask<Out> {
 
   private get isDivided(): boolean {
     const { partitions = 1 } = this.csv;
-    return partitions !== 1;
+    return partitions === 'auto' ? indivisible(this.csv) === undefined : partitions > 1;
   }
 
   private countOf(threads: number): number {
@@ -179,18 +180,24 @@ class CsvSource<Out> extends SourceTask<Out> {
 /** Small enough that what the streams hold ahead is a part each. */
 const READ_PART_BYTES = 1024 * 1024;
 
-function checkDivisible<Out>({ partitions, path, encoding, schema }: CsvSourceOptions<Out>): void {
+function checkDivisible<Out>(options: CsvSourceOptions<Out>): void {
+  const { path, partitions = 1, schema } = options;
   if (partitions !== 'auto') checkAtLeastOne('partitions', partitions);
+  if (partitions === 1) return;
   const why =
-    encoding === 'utf16le'
-      ? 'UTF-16 is not read from the middle of a file'
-      : isPacked(path)
-        ? 'a .gz file is not read from the middle'
-        : schema !== undefined && homeOf(schema) === undefined
-          ? "threads cannot import its schema. Wrap it: export const Row = threadSchema(import.meta.url, 'Row', …)"
-          : undefined;
+    schema !== undefined && homeOf(schema) === undefined
+      ? "threads cannot import its schema. Wrap it: export const Row = threadSchema(import.meta.url, 'Row', …)"
+      : partitions === 'auto'
+        ? undefined
+        : indivisible(options);
   if (why === undefined) return;
   throw new MillraceError('MILLRACE_INVALID_OPTION', `${path} cannot be read in partitions: ${why}`);
+}
+
+/** Why a file cannot be read from the middle, if it cannot. */
+function indivisible({ path, encoding }: Pick<CsvReaderOptions, 'path' | 'encoding'>): string | undefined {
+  if (encoding === 'utf16le') return 'UTF-16 is not read from the middle of a file';
+  return isPacked(path) ? 'a .gz file is not read from the middle' : undefined;
 }
 
 /** Rows become records. */

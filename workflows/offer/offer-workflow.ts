@@ -109,13 +109,13 @@ export const OfferWorkFlow = defineWorkflow({
   },
 });
 
-/** From this size on a plain file is read in parts: below it, threads take longer to start than they save. */
+/** From this size on a file is read in parts: below it, threads take longer to start than they save. */
 const LARGE_FILE_BYTES = 32 * 1024 * 1024;
 
 function partitionsOf({ csv_path: path, partitions }: OfferConfig): number | 'auto' {
   if (partitions !== 'auto') return partitions;
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  return size >= LARGE_FILE_BYTES && !path.endsWith('.gz') ? 'auto' : 1;
+  return size >= LARGE_FILE_BYTES ? 'auto' : 1;
 }
 
 /** The eight features, without the member's id: the models do not need to know who is asked about. */

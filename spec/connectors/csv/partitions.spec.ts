@@ -5,6 +5,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
@@ -187,6 +188,25 @@ describe('a CSV file in partitions', () => {
         ),
       );
     expect(await of(3, 2)).toEqual(await of(1, 0));
+  });
+
+  it.each([
+    ['packed', gzipSync('a,b\n1,2\n'), 'packed.csv.GZ', 'utf8'],
+    ['UTF-16', Buffer.from('a,b\n1,2\n', 'utf16le'), 'wide.csv', 'utf16le'],
+  ] as const)("reads a %s file as one for 'auto'", async (_, content, name, encoding) => {
+    const path = await fileOf(content, name);
+    const { outputs } = await runToEnd(
+      [
+        task('Read', [], csvSource({ path, encoding, partitions: 'auto' })),
+        task(
+          'Keep',
+          ['Read'],
+          syncTask((pair: object) => pair),
+        ),
+      ],
+      { threads: 2 },
+    );
+    expect(outputs['Keep']).toEqual([{ a: '1', b: '2' }]);
   });
 
   it('fails where it is missing, with the same words', async () => {

@@ -1,0 +1,51 @@
+/** Extract and Transform of OfferWorkFlow over a generated member file, and next to nothing behind them. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { csvSource, defineWorkflow, sinkTask } from 'millrace';
+import type { MemberFeatures } from '#workflows/offer/features.js';
+import { writeMemberFile } from '#workflows/offer/generate-members.js';
+import { memberFeatures } from '#workflows/offer/member-features.js';
+import { MEMBER_COLUMNS, TransactionRow } from '#workflows/offer/transaction.js';
+
+const AS_OF = Date.UTC(2025, 2, 14);
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+process.once('exit', () => {
+  rmSync(folder, { recursive: true, force: true });
+});
+const written = new Set<string>();
+
+/**
+ * Gives a checksum that differs where any feature of any member, or their order, does.
+ *
+ * @param partitions 1: in the thread of the run.
+ */
+export async function readMembers(rows: number, partitions: number): Promise<number> {
+  const path = await memberFile(rows);
+  let checksum = 0;
+  const take = (features: MemberFeatures): void => {
+    for (const value of Object.values(features)) {
+      if (typeof value === 'number') checksum = (Math.imul(checksum, 31) + Math.floor(value * 1000)) | 0;
+    }
+  };
+  const source = { path, columns: MEMBER_COLUMNS, schema: TransactionRow, missing: 'skip', partitions } as const;
+  const flow = defineWorkflow({
+    name: 'Members',
+    build: (builder) =>
+      builder
+        .task('Extract', csvSource(source))
+        .task('Transform', ['Extract'], memberFeatures({ asOf: AS_OF, isInThreads: partitions > 1 }))
+        .task('Sum', ['Transform'], sinkTask(take)),
+  });
+  await flow.run(undefined, { threads: partitions > 1 ? partitions : 0 }).finished;
+  return checksum;
+}
+
+/** Once a process and size: a warm-up of the same size keeps the writing out of the samples. */
+async function memberFile(rows: number): Promise<string> {
+  const path = join(folder, `${rows}.csv`);
+  if (!written.has(path)) await writeMemberFile(path, { rows, seed: 7 });
+  written.add(path);
+  return path;
+}
