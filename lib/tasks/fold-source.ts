@@ -74,6 +74,8 @@ class FoldRun {
         } else {
           if (!mayMerge) await before;
           mayMerge = true;
+          // What threads hand over may be thousands of states at once.
+          if (this.fold.scope.turn.isLong()) await this.fold.scope.turn.pause();
           if (!this.isClosed) this.merge(report);
         }
       }

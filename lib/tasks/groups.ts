@@ -63,15 +63,18 @@ export class Groups<In, Key, State, Out> {
     }
   }
 
-  /** Up to `max` keys with their states, which are let go of; none at the end. */
-  takeStates(max: number): [Key, State][] {
-    const taken: [Key, State][] = [];
+  /** All keys with their states, up to `max` at a time; what was given is let go of. */
+  *takeStates(max: number): Generator<[Key, State][]> {
+    let taken: [Key, State][] = [];
+    // One iterator for all: a new one walks over everything that was deleted before it.
     for (const entry of this.states) {
       taken.push(entry);
       this.states.delete(entry[0]);
-      if (taken.length === max) break;
+      if (taken.length < max) continue;
+      yield taken;
+      taken = [];
     }
-    return taken;
+    if (taken.length > 0) yield taken;
   }
 
   clear(): void {

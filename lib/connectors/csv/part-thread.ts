@@ -31,7 +31,8 @@ export type CrossedRow =
 const ROWS_AT_ONCE = 1024;
 /** Rows that cross as one item: with what an item pump holds ahead, enough that a thread need not wait for its turn. */
 const ROWS_PER_ITEM = 64;
-const STATES_PER_ITEM = 32;
+/** Times what an item pump holds ahead, a few milliseconds to unpack. */
+const STATES_PER_ITEM = 8;
 
 /** The rows of these parts, one part after the other; `null` after the last row of each. */
 export async function* partRows(
@@ -76,13 +77,7 @@ export async function* foldPart(
     }
     yield { rows: items.length, skipped, bad, unfolded };
   }
-  for (
-    let states = groups.takeStates(STATES_PER_ITEM);
-    states.length > 0;
-    states = groups.takeStates(STATES_PER_ITEM)
-  ) {
-    yield { states };
-  }
+  for (const states of groups.takeStates(STATES_PER_ITEM)) yield { states };
 }
 
 async function* read(
