@@ -223,8 +223,7 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
 
   /** Starts a parent. Returns a promise where its children come later. */
   private open(arrival: Arrival): Promise<void> | undefined {
-    this.parents.set(arrival.lineage, arrival);
-    this.family.begin(arrival.lineage);
+    this.begin(arrival);
     if (arrival.value === GONE) {
       this.family.expanded(arrival.lineage, true);
       return undefined;
@@ -297,8 +296,15 @@ class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     while (this.intake.size > 0) {
       const arrival = this.intake.shift();
       if (arrival.value !== GONE) this.scope.skip('nobody wants more');
-      this.intake.letGo(arrival);
+      // Who gathers per parent must hear of these too.
+      this.begin(arrival);
+      this.family.expanded(arrival.lineage, true);
     }
+  }
+
+  private begin(arrival: Arrival): void {
+    this.parents.set(arrival.lineage, arrival);
+    this.family.begin(arrival.lineage);
   }
 
   private wake(): void {

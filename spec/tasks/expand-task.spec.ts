@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { asyncTask, expandTask, operatorTask, sourceTask, syncTask } from 'millrace';
+import { asyncTask, expandTask, operatorTask, skip, sourceTask, syncTask } from 'millrace';
 import { recordingDeadLetters } from 'millrace/testing';
 import { take } from 'rxjs';
 import { runToEnd, task } from '../support/run-to-end.js';
@@ -171,6 +171,23 @@ describe('an expanding task', () => {
       task('O', ['E'], operatorTask<number, number>(take(1))),
     ]);
     expect([expanded, summary.tasks['E']?.skipReasons]).toEqual([1, { 'nobody wants more': 19 }]);
+  });
+
+  it('lets parents that it skipped pass through whoever gathers them', async () => {
+    const late = asyncTask(async (n: number) => {
+      for (let i = 0; i < n; i++) await turn();
+      return n;
+    });
+    const { summary } = await runToEnd([
+      task('S', [], sourceTask(range(20))),
+      task('A', ['S'], late),
+      task('E', ['A'], expandTask((n: number) => [n])),
+      task('G', ['E'], keep, { join: 'gather' }),
+      task('Nothing', ['S'], syncTask(() => skip('nothing'))),
+      task('Never', ['G', 'Nothing'], keep, { join: 'latest' }),
+    ]);
+    expect(summary.outcome).toBe('completed');
+    expect(summary.tasks['E']?.skipReasons).toHaveProperty('nobody wants more');
   });
 
   it('expands what was expanded, and gathers it back level by level', async () => {
