@@ -1,6 +1,7 @@
 /**
- * Keeps synchronous stretches short. Promise: who asks `isLong` between pieces of work and defers when it says so
- * lets timers and sockets be served about every `sliceMs`, and costs nothing where the event loop turns by itself.
+ * Keeps synchronous stretches short. Promises: who asks `isLong` between pieces of work and defers when it says so
+ * lets timers and sockets be served about every `sliceMs`, and costs nothing where the event loop turns by itself;
+ * what was deferred goes on in that order, so that nobody who uses up each turn keeps others from theirs.
  */
 import type { Clock } from './clock.js';
 
@@ -9,6 +10,9 @@ export class Turn {
   private readonly sliceMs: number;
   private startedAtMs = 0;
   private isMarked = false;
+  /** At most one action of each operator. */
+  private readonly deferred: (() => void)[] = [];
+  private isArmed = false;
 
   /** @param sliceMs how long a synchronous stretch may last, in milliseconds. */
   constructor(clock: Clock, sliceMs = 10) {
@@ -29,15 +33,35 @@ export class Turn {
     return nowMs - this.startedAtMs > this.sliceMs;
   }
 
-  /** Goes on in the next turn. */
+  /** Goes on in the next turn, or in a later one where others that were deferred before take all of it. */
   defer(action: () => void): void {
-    this.clock.defer(action);
+    this.deferred.push(action);
+    this.arm();
   }
 
-  /** Resolves in the next turn. */
+  /** Resolves when what is deferred now goes on. */
   pause(): Promise<void> {
     return new Promise((resolve) => {
-      this.clock.defer(resolve);
+      this.defer(resolve);
     });
   }
+
+  private arm(): void {
+    if (this.isArmed) return;
+    this.isArmed = true;
+    this.clock.defer(this.goOn);
+  }
+
+  private readonly goOn = (): void => {
+    this.isArmed = false;
+    const round = this.deferred.splice(0);
+    let done = 0;
+    try {
+      while (done < round.length && (done === 0 || !this.isLong())) (round[done++] as () => void)();
+    } finally {
+      // What was left out comes before what was deferred meanwhile.
+      this.deferred.unshift(...round.slice(done));
+      if (this.deferred.length > 0) this.arm();
+    }
+  };
 }

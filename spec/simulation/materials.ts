@@ -1,5 +1,5 @@
 /** The tasks of a simulated run: they live in one life, wait in its time, and touch the world through it. */
-import { asyncTask, SourceTask, type Skip, type SourceOptions, type TaskScope } from 'millrace';
+import { asyncTask, SourceTask, type SourceOptions, type TaskScope } from 'millrace';
 import type { Lineage } from '#lib/core/record.js';
 import { readerOf, type Reader } from '#lib/stream/reader.js';
 import { positionIn, type SourcePosition } from '#lib/tasks/source-task.js';
@@ -35,7 +35,7 @@ export function simulatedMaterials({ world, disk, upstream, laws, life }: Surrou
       (name, work) =>
       (value, { lineage }) => {
         started(name, lineage);
-        return work(value) as Value | Skip;
+        return work(value);
       },
     slow: (name, work, { salt, onFailure, concurrency, ordered }) => {
       const options = { onFailure, concurrency, ordered };

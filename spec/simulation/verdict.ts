@@ -75,8 +75,20 @@ function linesOf<Line>(name: string, text: string): Line[] {
 }
 
 function same(what: string, got: readonly Value[], expected: readonly Value[]): void {
-  const [a, b] = [got, expected].map((values) => JSON.stringify(values));
-  if (a !== b) throw new Violation(`${what} are ${a}, and should be ${b}`);
+  const [a, b] = [got, expected].map((values) => values.map((value) => JSON.stringify(value))) as [string[], string[]];
+  if (a.length === b.length && a.every((value, index) => value === b[index])) return;
+  const difference = `too many are [${lessAll(a, b).join()}], missing are [${lessAll(b, a).join()}]`;
+  throw new Violation(`${what} are not what they should be: ${difference}; got ${a.join()}`);
+}
+
+/** What is left of a bag when another is taken out of it. */
+function lessAll(values: readonly string[], taken: readonly string[]): string[] {
+  const left = [...taken];
+  return values.filter((value) => {
+    const at = left.indexOf(value);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
 }
 
 function sorted(values: readonly Value[]): string[] {

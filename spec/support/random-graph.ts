@@ -1,6 +1,6 @@
 /**
  * Random workflows with a reference interpreter: plain maps from lineage to value, no engine code. A lineage is a path:
- * `7` is record 7 of a source, `7/2` its third child, `7&3` what a keyed join made of two.
+ * `7` is record 7 of a source, `7/2` its third child, `(7&3)` what a keyed join made of two.
  */
 import {
   aggregateTask,
@@ -285,7 +285,7 @@ class Generator {
     for (const [l, one] of left.outputs) {
       for (const [r, other] of right.outputs) {
         if (keyOf(one) !== keyOf(other)) continue;
-        inputs.set(`${l}&${r}`, [one, other]);
+        inputs.set(`(${l}&${r})`, [one, other]);
         matched.add(`left ${l}`).add(`right ${r}`);
       }
     }
@@ -293,11 +293,11 @@ class Generator {
     for (const [l, one] of left.outputs) {
       if (matched.has(`left ${l}`)) continue;
       if (kind === 'inner') skipped++;
-      else inputs.set(`${l}&`, [one, undefined]);
+      else inputs.set(`(${l}&)`, [one, undefined]);
     }
     for (const [r, other] of right.outputs) {
       if (matched.has(`right ${r}`)) continue;
-      if (kind === 'outer') inputs.set(`&${r}`, [undefined, other]);
+      if (kind === 'outer') inputs.set(`(&${r})`, [undefined, other]);
       else skipped++;
     }
     const on = [keyOf, keyOf] as const;
