@@ -12,7 +12,6 @@ export class Turn {
   private isMarked = false;
   /** At most one action of each operator. */
   private readonly deferred: (() => void)[] = [];
-  private isArmed = false;
 
   /** @param sliceMs how long a synchronous stretch may last, in milliseconds. */
   constructor(clock: Clock, sliceMs = 10) {
@@ -36,32 +35,19 @@ export class Turn {
   /** Goes on in the next turn, or in a later one where others that were deferred before take all of it. */
   defer(action: () => void): void {
     this.deferred.push(action);
-    this.arm();
+    this.clock.defer(this.goOn);
   }
 
-  /** Resolves when what is deferred now goes on. */
+  /** Resolves in the next turn, or in a later one. */
   pause(): Promise<void> {
     return new Promise((resolve) => {
       this.defer(resolve);
     });
   }
 
-  private arm(): void {
-    if (this.isArmed) return;
-    this.isArmed = true;
-    this.clock.defer(this.goOn);
-  }
-
+  /** Called once for each: what follows from one action, promises too, is over before the next. */
   private readonly goOn = (): void => {
-    this.isArmed = false;
-    const round = this.deferred.splice(0);
-    let done = 0;
-    try {
-      while (done < round.length && (done === 0 || !this.isLong())) (round[done++] as () => void)();
-    } finally {
-      // What was left out comes before what was deferred meanwhile.
-      this.deferred.unshift(...round.slice(done));
-      if (this.deferred.length > 0) this.arm();
-    }
+    if (this.isLong()) this.clock.defer(this.goOn);
+    else this.deferred.shift()?.();
   };
 }

@@ -64,18 +64,18 @@ describe('a turn', () => {
     expect(done).toEqual([1, 2, 3]);
   });
 
-  it('loses nothing that was deferred where one of them throws', () => {
+  it('keeps those who wait in line when a turn was used up before them', () => {
     const clock = handClock();
     const turn = new Turn(clock, 10);
     const done: number[] = [];
     turn.defer(() => {
-      throw new Error('one');
+      clock.spend(11);
     });
-    turn.defer(() => done.push(2));
-    expect(() => {
-      clock.nextTurn();
-    }).toThrow('one');
+    for (const n of [2, 3]) turn.defer(() => done.push(n));
     clock.nextTurn();
-    expect(done).toEqual([2]);
+    turn.defer(() => done.push(4));
+    expect(done).toEqual([]);
+    clock.nextTurn();
+    expect(done).toEqual([2, 3, 4]);
   });
 });

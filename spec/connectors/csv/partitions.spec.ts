@@ -287,7 +287,7 @@ describe('a run over a CSV file in partitions that ends early', () => {
     ['records', copy],
     ['an aggregate', fold],
   ])('goes on from its checkpoint, and writes what an uninterrupted run writes of %s', async (name, flow) => {
-    const path = await fileOf(`a,b\n${rows}`, 'long.csv');
+    const path = await fileOf(`a,b\n${rows.repeat(3)}`, 'longer.csv');
     const out = (what: string): string => join(folder, `${name} ${what}.csv`);
     await flow(path, out('whole'), 1).run(undefined, alone).finished;
     let last: Checkpoint | undefined;
@@ -306,10 +306,10 @@ describe('a run over a CSV file in partitions that ends early', () => {
       window: 1000,
     });
     first.events$.subscribe((event) => {
-      if (event.type === 'checkpoint' && event.settled > 1000) first.cancel();
+      if (event.type === 'checkpoint' && event.settled > 0) first.cancel();
     });
     expect((await first.finished).outcome).toBe('cancelled');
-    expect(last?.roots['Read']?.watermark).toBeGreaterThan(1000);
+    expect(last?.roots['Read']?.watermark).toBeGreaterThan(0);
     const second = flow(path, out('resumed'), 4).run(undefined, {
       threads: 2,
       checkpoints: store(2),
