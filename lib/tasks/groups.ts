@@ -37,11 +37,14 @@ export class Groups<In, Key, State, Out> {
     const { aggregate, states } = this;
     const key = aggregate.key === undefined ? (undefined as Key) : aggregate.key(record);
     let state = states.get(key);
-    if (state === undefined && !states.has(key)) {
+    const isNew = state === undefined && !states.has(key);
+    if (isNew) {
       this.checkRoom();
       state = aggregate.init(key);
     }
-    states.set(key, aggregate.add(state as State, record));
+    const added = aggregate.add(state as State, record);
+    // A state that was changed in place stands where it stood: a look-up less a record.
+    if (isNew || added !== state) states.set(key, added);
   }
 
   /** Adds a partial state of later records. */
@@ -54,7 +57,8 @@ export class Groups<In, Key, State, Out> {
       return;
     }
     try {
-      states.set(key, (aggregate.merge as (left: State, right: State) => State)(left as State, right));
+      const merged = (aggregate.merge as (left: State, right: State) => State)(left as State, right);
+      if (merged !== left) states.set(key, merged);
     } catch (error) {
       // There is no one record to blame, and without the part the result would be wrong.
       throw new FatalTaskError('MILLRACE_TASK', `\`merge\` of '${this.task}' failed: ${describeThrown(error)}`, {

@@ -206,13 +206,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     Letters,
     'rewind',
     () =>
-      async function (mark: never) {
+      async function (mark: unknown) {
         if (mark !== null) {
           const disk = this['disk'] as Disk;
           const bytes = (disk.read('letters') ?? '').length;
           this['rewound'] = { ...(mark as object), bytes, tail: (disk.read('letters') ?? '').slice(-40) };
         }
-        return (this['rewound'] ?? null) as unknown;
+        return (this['rewound'] ?? null);
       },
   ),
   wrong('dead letters of records that are done again are kept', Letters, 'rewind', keeping(true)),

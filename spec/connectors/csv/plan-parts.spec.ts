@@ -36,7 +36,7 @@ async function looksAt(signal: AbortSignal): Promise<number> {
     get(target, name) {
       if (name === 'aborted') looks++;
       const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
   });
   await planParts({ path: large, signal: watched }, LARGE_BYTES, 1e6);
