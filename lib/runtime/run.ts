@@ -6,74 +6,26 @@
  */
 import type { Observable } from 'rxjs';
 import { countsOf, type TaskCounts } from '../core/account.js';
-import type { Checkpoint, CheckpointStore, Json, RunDefinition } from '../core/checkpoint.js';
-import { MillraceError, codeOf, describeThrown } from '../core/errors.js';
-import { EVENT_VERSION, type RunEvent } from '../core/events.js';
-import type { ExecutorStats, ThreadLimits } from '../core/executor.js';
-import type { GraphPlan } from '../core/graph.js';
-import { maskSecrets } from '../core/mask-secrets.js';
+import type { Json } from '../core/checkpoint.js';
+import { MillraceError, describeThrown } from '../core/errors.js';
+import type { RunEvent } from '../core/events.js';
+import type { ExecutorStats } from '../core/executor.js';
 import { suggest } from '../core/nearest.js';
-import type { Awaitable, Clock, DeadLetterStore, RunOutcome } from '../core/ports.js';
+import type { RunOutcome } from '../core/ports.js';
 import { seededRandom } from '../core/random.js';
 import { GONE } from '../core/record.js';
 import type { RunSummary } from '../core/run-summary.js';
 import { Turn } from '../core/turn.js';
 import { GuardedObservable } from '../stream/guarded-observable.js';
-import type { TaskDeclaration } from '../tasks/flow.js';
-import { Checkpointer, type CheckpointSchedule } from './checkpointer.js';
-import { ResourceWatch } from '../telemetry/resources.js';
-import { systemClock } from './clock.js';
 import { closeAll } from './closing.js';
-import { assertSameInputs } from './definition.js';
-import type { ResumePlan } from './resume-plan.js';
-import { RunPast } from './run-past.js';
 import { EventStream } from './event-stream.js';
-import { RunExecutor, type ThreadCount } from './run-executor.js';
-import { graphOfRun } from './run-graph.js';
-import { RunMetrics } from './run-metrics.js';
+import { ProgressKeeper } from './progress-keeper.js';
+import { RunExecutor } from './run-executor.js';
+import type { KeptProgress, RunParts } from './run-parts.js';
+import { RunReport } from './run-report.js';
 import type { RunServices } from './services.js';
-import { summarizeRun } from './summary.js';
 import { Watchdog } from './watchdog.js';
 import { Wiring } from './wiring.js';
-
-/** Everything a run is made of, resolved. */
-export interface RunParts {
-  readonly runId: string;
-  readonly workflow: string;
-  readonly description: string;
-  /** As the schema gave it back; events show it with secrets masked. */
-  readonly config: unknown;
-  readonly plan: GraphPlan;
-  readonly declarations: readonly TaskDeclaration[];
-  readonly window: number;
-  readonly seed: number;
-  readonly clock: Clock;
-  readonly deadLetters: DeadLetterStore;
-  readonly threads: ThreadCount;
-  readonly threadLimits: ThreadLimits;
-  /** Chains of tasks that share a thread hop. */
-  readonly hops: readonly (readonly string[])[];
-  /** Cancels the run when it aborts. */
-  readonly signal?: AbortSignal | undefined;
-  /** Of a run whose progress is kept. */
-  readonly progress?: KeptProgress | undefined;
-  /** When the run was first started, milliseconds since 1970. */
-  readonly startedAt: number;
-  /** What to release after everything else, on every path. */
-  readonly release?: (() => Promise<void> | void) | undefined;
-  /** Gets the summary before anybody else; what it throws fails a run that had completed. */
-  readonly onEnd?: ((summary: RunSummary) => Awaitable<void>) | undefined;
-}
-
-/** How the progress of a run is kept, so that it can be resumed. */
-export interface KeptProgress {
-  readonly store: CheckpointStore;
-  readonly schedule: CheckpointSchedule;
-  readonly definition: RunDefinition;
-  readonly plan: ResumePlan;
-  /** The checkpoint that this life goes on from. */
-  readonly from?: Checkpoint | undefined;
-}
 
 export class Run<Outputs = Record<string, unknown>> {
   readonly id: string;
@@ -88,17 +40,13 @@ export class Run<Outputs = Record<string, unknown>> {
   private readonly parts: RunParts;
   private readonly executor: RunExecutor;
   private readonly wiring: Wiring;
-  private readonly metrics: RunMetrics;
+  private readonly report: RunReport;
   private readonly watchdog: Watchdog;
-  private readonly checkpointer: Checkpointer | undefined;
-  private readonly past: RunPast | undefined;
+  private readonly keeper: ProgressKeeper | undefined;
   private readonly events = new EventStream();
-  /** Undefined in virtual time, where the seconds of the process are not those of the run. */
-  private readonly resources: ResourceWatch | undefined;
   private readonly abort = new AbortController();
   private readonly pendingWork = new Set<Promise<void>>();
   private opening: Promise<unknown> = Promise.resolve();
-  private readonly startedAt: number;
   private outcome: RunOutcome | undefined;
   private failure: unknown;
   private isDraining = false;
@@ -110,27 +58,23 @@ export class Run<Outputs = Record<string, unknown>> {
   constructor(parts: RunParts) {
     this.parts = parts;
     this.id = parts.runId;
-    this.startedAt = parts.clock.now();
     const { progress } = parts;
-    if (parts.clock === systemClock) this.resources = new ResourceWatch();
     const turn = new Turn(parts.clock);
     this.executor = new RunExecutor(parts.threads, parts.threadLimits, turn, (type, thread) => {
       this.emit({ type, at: parts.clock.now(), thread });
     });
     const services = this.services(turn);
-    this.past =
-      progress?.from === undefined ? undefined : new RunPast(progress.plan, progress.from, progress.store.incarnation);
+    if (progress !== undefined) this.keeper = this.keeperOf(progress);
     const { window, hops } = parts;
     this.wiring = new Wiring(parts.plan, parts.declarations, services, {
       window,
       hops,
       isRepeatable: progress !== undefined,
-      past: this.past,
+      past: this.keeper?.past,
     });
-    if (progress !== undefined) this.checkpointer = this.checkpointerOf(progress);
-    this.metrics = new RunMetrics(this.wiring, services);
+    this.report = new RunReport(parts, this.wiring, services, this.executor, this.events);
     this.watchdog = new Watchdog(this.wiring, services, () => {
-      this.measure();
+      this.report.measure();
     });
     this.events$ = this.guarded(this.events);
     this.finished = new Promise((resolve, reject) => {
@@ -225,7 +169,7 @@ export class Run<Outputs = Record<string, unknown>> {
         this.emit(event);
       },
       cannotResume: (reason) => {
-        this.cannotResume(reason);
+        this.keeper?.cannotResume(reason);
       },
       fail: (error) => {
         this.end('failed', error);
@@ -244,9 +188,8 @@ export class Run<Outputs = Record<string, unknown>> {
   private async start(): Promise<void> {
     if (this.outcome !== undefined) return;
     const { clock } = this.parts;
-    this.emit(this.introduction());
+    this.report.introduce();
     this.hasStarted = true;
-    if (this.events.isObserved) this.resources?.watch();
     if (this.parts.signal?.aborted === true) {
       this.cancel();
       return;
@@ -255,7 +198,7 @@ export class Run<Outputs = Record<string, unknown>> {
     try {
       await this.executor.prepare(tasks.some(({ declaration }) => declaration.task.usesExecutor));
       if (this.hasEnded()) return;
-      const checking = this.checkInputs();
+      const checking: Promise<Record<string, Json>> = this.keeper?.checkInputs(this.wiring) ?? Promise.resolve({});
       this.opening = Promise.allSettled([checking]);
       const inputs = await checking;
       if (this.hasEnded()) return;
@@ -265,7 +208,7 @@ export class Run<Outputs = Record<string, unknown>> {
       await Promise.all(opened);
       if (this.hasEnded()) return;
       // Nor are checkpoints and letters put in place once others may work on the run.
-      const keeping = this.keepProgress(inputs);
+      const keeping = this.keeper?.begin(this.wiring, inputs);
       this.opening = Promise.allSettled([keeping]);
       await keeping;
     } catch (error) {
@@ -292,10 +235,10 @@ export class Run<Outputs = Record<string, unknown>> {
 
   private async finish(wanted: RunOutcome): Promise<void> {
     this.watchdog.stop();
-    const stopped = this.checkpointer?.stop();
+    const stopped = this.keeper?.stop();
     // The last stretch, which may be all there was.
-    if (this.hasStarted) this.measure();
-    this.resources?.rest();
+    if (this.hasStarted) this.report.measure();
+    this.report.rest();
     let outcome = wanted;
     const fail = (error: unknown): void => {
       if (outcome !== 'failed') this.failure = error;
@@ -309,7 +252,7 @@ export class Run<Outputs = Record<string, unknown>> {
       try {
         this.watchdog.assertLaws();
         this.assertAllSettled();
-        await this.checkpointer?.finish(outcome === 'completed');
+        await this.keeper?.finish(outcome === 'completed');
       } catch (error) {
         fail(error);
       }
@@ -325,7 +268,7 @@ export class Run<Outputs = Record<string, unknown>> {
     await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
     if (this.parts.onEnd !== undefined) {
       try {
-        await this.parts.onEnd(this.summarize(outcome));
+        await this.parts.onEnd(this.report.summarize(outcome, this.failure));
       } catch (error) {
         fail(error);
       }
@@ -333,83 +276,25 @@ export class Run<Outputs = Record<string, unknown>> {
     this.conclude(outcome);
   }
 
-  private checkpointerOf({ store, schedule }: KeptProgress): Checkpointer {
-    return new Checkpointer({
-      store,
-      schedule,
-      wiring: this.wiring,
-      deadLetters: this.parts.deadLetters,
-      clock: this.parts.clock,
-      progressOf: (name, root) => this.past?.progressOf(name, root.progress()) ?? root.progress(),
-      onTaken: ({ checkpoint, settled, elapsedMs }) => {
-        const watermarks = Object.entries(checkpoint.roots).map(([root, { watermark }]) => [root, watermark]);
-        const progress = { watermarks: Object.fromEntries(watermarks) as Record<string, number>, settled, elapsedMs };
-        this.emit({ type: 'checkpoint', at: checkpoint.at, ...progress });
+  private keeperOf(progress: KeptProgress): ProgressKeeper {
+    return new ProgressKeeper(progress, this.parts, {
+      emit: (event) => {
+        this.emit(event);
+      },
+      notice: (message) => {
+        this.notice(message);
       },
       fail: (error) => {
         this.end('failed', error);
       },
+      hasEnded: () => this.hasEnded(),
     });
-  }
-
-  /** What the sources read; throws where that is not what the checkpoint was made from. */
-  private async checkInputs(): Promise<Record<string, Json>> {
-    const { progress } = this.parts;
-    if (progress === undefined) return {};
-    const inputs: Record<string, Json> = {};
-    for (const [name, { plan, declaration }] of this.wiring.tasks) {
-      if (plan.node.bearing === 'source') inputs[name] = await declaration.task.identify();
-    }
-    if (progress.from !== undefined) assertSameInputs(progress.from, inputs);
-    return inputs;
-  }
-
-  /** From here on a run that dies can be resumed from where it was. */
-  private async keepProgress(inputs: Readonly<Record<string, Json>>): Promise<void> {
-    const { progress, deadLetters, seed, startedAt, clock } = this.parts;
-    if (progress === undefined || this.checkpointer === undefined) return;
-    const { from, store, definition, plan } = progress;
-    const { incarnation } = store;
-    const head = { runId: this.id, incarnation, startedAt, seed, definition, inputs };
-    if (from !== undefined && this.past !== undefined) {
-      const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps)) ?? null;
-      if (this.hasEnded()) return;
-      await store.write({ ...this.past.settle(), ...head, at: clock.now(), deadLetters: letters });
-      await deadLetters.durable?.commit();
-      this.emit({ type: 'resumed', at: clock.now(), incarnation, from: from.at });
-    }
-    if (this.hasEnded()) return;
-    await this.checkpointer.begin(head);
-    if (plan.obstacle !== undefined) this.cannotResume(plan.obstacle);
-  }
-
-  private cannotResume(reason: string): void {
-    this.notice(`If this run dies it cannot be resumed: ${reason}`);
-    this.checkpointer?.forbid(reason);
-  }
-
-  private summarize(outcome: RunOutcome): RunSummary {
-    const { runId, workflow, description, clock } = this.parts;
-    const threads = this.executor.stats();
-    const head = {
-      runId,
-      workflow,
-      description,
-      outcome,
-      startedAt: this.startedAt,
-      endedAt: clock.now(),
-      ...(this.resources === undefined ? {} : { resources: this.resources.peaks() }),
-      ...(threads.size > 0 ? { threads } : {}),
-    };
-    if (outcome !== 'failed') return summarizeRun(this.wiring, this.metrics, head);
-    const error = { code: codeOf(this.failure), message: describeThrown(this.failure) };
-    return summarizeRun(this.wiring, this.metrics, { ...head, error });
   }
 
   private conclude(outcome: RunOutcome): void {
     this.outcome = outcome;
     const { runId } = this.parts;
-    const summary = this.summarize(outcome);
+    const summary = this.report.summarize(outcome, this.failure);
     const { endedAt, error } = summary;
     for (const { output$ } of this.wiring.tasks.values()) {
       if (outcome === 'failed') output$.error(this.failure);
@@ -433,41 +318,6 @@ export class Run<Outputs = Record<string, unknown>> {
         'MILLRACE_CONSERVATION',
         `The run is over while ${root.inFlight} records of '${root.name}' are in flight. This is a bug of a task or of millrace`,
       );
-    }
-  }
-
-  /** What a reader elsewhere needs to know before anything else. */
-  private introduction(): RunEvent {
-    const { workflow, description, plan, declarations, hops, window, threads, seed, clock, config } = this.parts;
-    return {
-      type: 'run-started',
-      version: EVENT_VERSION,
-      at: clock.now(),
-      runId: this.id,
-      workflow,
-      description,
-      graph: graphOfRun(plan, declarations),
-      hops,
-      window,
-      threads,
-      seed,
-      config: maskSecrets(config),
-    };
-  }
-
-  /** Tells where everything stands. The process is looked at only while somebody listens. */
-  private measure(): void {
-    const { events, resources } = this;
-    this.emit(this.metrics.progress());
-    const at = this.parts.clock.now();
-    const records = this.metrics.slowNews();
-    if (records.length > 0) this.emit({ type: 'slow-records', at, records });
-    if (resources === undefined) return;
-    if (!events.isObserved) resources.rest();
-    else {
-      resources.watch();
-      const pool = this.executor.stats();
-      this.emit({ type: 'resources', at, process: resources.look(), ...(pool.size > 0 ? { pool } : {}) });
     }
   }
 

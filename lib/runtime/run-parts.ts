@@ -1,0 +1,48 @@
+/** Everything a run is made of, resolved: what a workflow hands to a run. */
+import type { Checkpoint, CheckpointStore, RunDefinition } from '../core/checkpoint.js';
+import type { ThreadLimits } from '../core/executor.js';
+import type { GraphPlan } from '../core/graph.js';
+import type { Awaitable, Clock, DeadLetterStore } from '../core/ports.js';
+import type { RunSummary } from '../core/run-summary.js';
+import type { TaskDeclaration } from '../tasks/flow.js';
+import type { CheckpointSchedule } from './checkpointer.js';
+import type { ResumePlan } from './resume-plan.js';
+import type { ThreadCount } from './run-executor.js';
+
+export interface RunParts {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly description: string;
+  /** As the schema gave it back; events show it with secrets masked. */
+  readonly config: unknown;
+  readonly plan: GraphPlan;
+  readonly declarations: readonly TaskDeclaration[];
+  readonly window: number;
+  readonly seed: number;
+  readonly clock: Clock;
+  readonly deadLetters: DeadLetterStore;
+  readonly threads: ThreadCount;
+  readonly threadLimits: ThreadLimits;
+  /** Chains of tasks that share a thread hop. */
+  readonly hops: readonly (readonly string[])[];
+  /** Cancels the run when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+  /** Of a run whose progress is kept. */
+  readonly progress?: KeptProgress | undefined;
+  /** When the run was first started, milliseconds since 1970. */
+  readonly startedAt: number;
+  /** What to release after everything else, on every path. */
+  readonly release?: (() => Promise<void> | void) | undefined;
+  /** Gets the summary before anybody else; what it throws fails a run that had completed. */
+  readonly onEnd?: ((summary: RunSummary) => Awaitable<void>) | undefined;
+}
+
+/** How the progress of a run is kept, so that it can be resumed. */
+export interface KeptProgress {
+  readonly store: CheckpointStore;
+  readonly schedule: CheckpointSchedule;
+  readonly definition: RunDefinition;
+  readonly plan: ResumePlan;
+  /** The checkpoint that this life goes on from. */
+  readonly from?: Checkpoint | undefined;
+}
