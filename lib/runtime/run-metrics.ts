@@ -9,7 +9,8 @@ import type { Bottleneck, EdgeProgress, RootFigures, SlowRecord, TaskProgress, T
 import type { MeterSums } from '../core/task-meter.js';
 import type { RunServices } from './services.js';
 import type { RunScope } from './scope.js';
-import type { WiredTask, Wiring } from './wiring.js';
+import type { WiredTask } from './wired-task.js';
+import type { Wiring } from './wiring.js';
 
 /** Over about how much of the past the present rate is taken, in milliseconds. */
 const RATE_MEMORY_MS = 5000;

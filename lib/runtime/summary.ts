@@ -2,7 +2,8 @@
 import type { RunOutcome } from '../core/ports.js';
 import type { RunSummary, TaskSummary } from '../core/run-summary.js';
 import type { RunMetrics, TaskUsage } from './run-metrics.js';
-import type { WiredTask, Wiring } from './wiring.js';
+import type { WiredTask } from './wired-task.js';
+import type { Wiring } from './wiring.js';
 
 /** How many of the slowest records a summary holds. */
 const MAX_SLOWEST = 20;

@@ -4,40 +4,21 @@
  * Promises: every task runs once, however many depend on it; downstream is subscribed before upstream emits; whatever
  * goes wrong anywhere fails the run; after `disconnect` nothing emits any more.
  */
-import { Subject, Subscription, type Observable, type OperatorFunction } from 'rxjs';
+import { Subscription, type Observable, type OperatorFunction } from 'rxjs';
 import { countsOf } from '../core/account.js';
 import { Family } from '../core/family.js';
 import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../core/graph.js';
 import { RootLedger } from '../core/ledger.js';
 import type { InputEdge } from '../core/ports.js';
 import type { Batch } from '../core/record.js';
-import { dropPast } from '../stream/drop-past.js';
-import { gather } from '../stream/gather.js';
-import { inRootOrder } from '../stream/in-root-order.js';
-import { joinAligned } from '../stream/join-aligned.js';
-import { joinAll } from '../stream/join-all.js';
-import { joinKeyed, type KeyedKind, type KeyedOptions } from '../stream/join-keyed.js';
-import { joinLatest } from '../stream/join-latest.js';
 import { Outlet } from '../stream/outlet.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
 import { hopOperator, type HopMember, type HopTraits } from '../tasks/hop.js';
 import type { RunPast } from './run-past.js';
 import { RunScope } from './scope.js';
 import type { RunServices } from './services.js';
-
-const DEFAULT_ALL_LIMIT = 1_000_000;
-const DEFAULT_GATHER_LIMIT = 100_000;
-const DEFAULT_KEYED_CAPACITY = 100_000;
-
-/** One task of a run. */
-export interface WiredTask {
-  readonly plan: NodePlan;
-  readonly declaration: TaskDeclaration;
-  readonly scope: RunScope;
-  /** Of a boundary join in front of the task; the task's own scope otherwise. */
-  readonly joinScope: RunScope;
-  readonly output$: Outlet;
-}
+import { WiredInputs } from './wired-inputs.js';
+import type { WiredTask } from './wired-task.js';
 
 export interface WiringOptions {
   /** The most lineages of each root in flight. */
@@ -67,7 +48,7 @@ export class Wiring {
   private readonly services: RunServices;
   /** The chain of fused tasks a task is part of, by its name. */
   private readonly hops = new Map<string, readonly string[]>();
-  private readonly isRepeatable: boolean;
+  private readonly inputs: WiredInputs;
   private readonly past: RunPast | undefined;
   private openLeaves = 0;
 
@@ -78,7 +59,7 @@ export class Wiring {
     { window, hops = [], isRepeatable = false, past }: WiringOptions,
   ) {
     this.services = services;
-    this.isRepeatable = isRepeatable;
+    this.inputs = new WiredInputs(this.tasks, this.roots, this.families, { isRepeatable, past });
     this.past = past;
     for (const hop of hops) for (const name of hop) this.hops.set(name, hop);
     const byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
@@ -194,7 +175,7 @@ export class Wiring {
     // The records of a hop come back once, to its last task.
     if (hop.at(-1) !== task) return;
     try {
-      const result$ = this.foldOf(task) ?? this.operatorOf(hop)(this.inputOf(hop));
+      const result$ = this.foldOf(task) ?? this.operatorOf(hop)(this.inputs.inputOf(hop));
       this.connections.add(
         result$.subscribe({
           next: (batch) => {
@@ -283,48 +264,6 @@ export class Wiring {
         },
       }),
     );
-  }
-
-  /** What a task, or a chain of fused ones, takes in: the join of its dependencies, less what earlier lives have done. */
-  private inputOf(hop: readonly WiredTask[]): Observable<Batch<unknown>> {
-    const first = hop[0] as WiredTask;
-    const { plan, declaration } = first;
-    const { inputRoot, node } = plan;
-    let input$ = this.join(first);
-    if (inputRoot === undefined) return input$;
-    if (this.isRepeatable && node.bearing === 'boundary' && declaration.task.isRepeatable) {
-      input$ = input$.pipe(inRootOrder(this.rootOf(inputRoot)));
-    }
-    for (const { plan: member } of hop) {
-      const isPast = this.past?.leftOut(member.node.name, inputRoot, member.node.bearing === 'boundary');
-      if (isPast !== undefined) input$ = input$.pipe(dropPast(isPast));
-    }
-    return input$;
-  }
-
-  private join({ plan, joinScope, declaration }: WiredTask): Observable<Batch<unknown>> {
-    const names = plan.node.dependencies;
-    const inputs = names.map((name) => {
-      const { output$, plan: from } = this.tasks.get(name) as WiredTask;
-      if (!this.isRepeatable || plan.join !== 'all') return output$.asObservable();
-      return output$.pipe(inRootOrder(this.rootOf(from.outputRoot)));
-    });
-    const [first] = inputs;
-    const options = declaration.join;
-    if (first === undefined) return new Subject<Batch<unknown>>().asObservable();
-    if (plan.join === 'latest') return joinLatest(inputs, names, joinScope);
-    if (options?.join === 'keyed') {
-      const { capacity = DEFAULT_KEYED_CAPACITY } = options;
-      // The types ask for it; JavaScript may leave it out.
-      const kind = (options.kind as KeyedKind | undefined) ?? 'inner';
-      return joinKeyed(inputs, names, { on: options.on as KeyedOptions['on'], kind, capacity }, joinScope);
-    }
-    if (options?.join === 'all') return joinAll(inputs, names, options.limit ?? DEFAULT_ALL_LIMIT, joinScope);
-    if (options?.join === 'gather') {
-      const family = this.families.get(this.outputRootOf(names[0] as string)) as Family;
-      return gather(first, family, options.limit ?? DEFAULT_GATHER_LIMIT, joinScope);
-    }
-    return inputs.length === 1 ? first : joinAligned(inputs, names, joinScope);
   }
 
   /** The owner takes no more: whoever is wanted by nobody any more ends, and lets go of its own inputs. */

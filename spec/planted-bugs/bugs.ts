@@ -8,6 +8,7 @@ import { RootLedger } from '#lib/core/ledger.js';
 import { ResumePlan } from '#lib/runtime/resume-plan.js';
 import { RunPast } from '#lib/runtime/run-past.js';
 import { RunScope } from '#lib/runtime/scope.js';
+import { WiredInputs } from '#lib/runtime/wired-inputs.js';
 import { Wiring } from '#lib/runtime/wiring.js';
 import { RetryPolicy } from '#lib/stream/retry-policy.js';
 import { CallMapper } from '#lib/stream/call-mapper.js';
@@ -263,11 +264,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   wrong('every boundary counts as one that numbers alike', ResumePlan, 'isKept', () => () => true),
   wrong(
     'boundaries take in as it comes',
-    Wiring,
-    'connect',
+    WiredInputs,
+    'inputOf',
     (original) =>
       function (...given) {
-        this['isRepeatable'] = false;
+        this['options'] = { ...(this['options'] as object), isRepeatable: false };
         return original.apply(this, given);
       },
   ),
