@@ -7,13 +7,14 @@ import { renderSummary } from './final-table.js';
 import { LiveScreen, type Terminal } from './live-screen.js';
 import { renderFrame, type Frame } from './progress-frame.js';
 import { sentences, type Report } from './report.js';
+import { painterFor } from './paint.js';
 import { RunWatch } from './run-watch.js';
 import { takeOverWrites, type TakenOver } from './take-over-writes.js';
 
 const DRAW_EVERY_MS = 100;
 
 /** Both streams must be terminals: what is printed on one is moved above the frame on the other. */
-export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): Report {
+export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream, isColoured: boolean): Report {
   let state: Frame['state'] = 'running';
   let taken: TakenOver[] = [];
   let timer: NodeJS.Timeout | undefined;
@@ -33,6 +34,7 @@ export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStrea
     },
   };
   const screen = new LiveScreen(terminal);
+  const paint = painterFor(stderr, isColoured);
   const release = (): void => {
     clearInterval(timer);
     subscription?.unsubscribe();
@@ -49,12 +51,13 @@ export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStrea
       taken = [takeOverWrites(stdout, print), takeOverWrites(stderr, print)];
       const watch = new RunWatch(run);
       const draw = (): void => {
-        const frame = { workflow, state, elapsedMs: watch.elapsedMs, tasks: watch.look() };
-        screen.draw(renderFrame(frame, terminal.columns, terminal.rows));
+        const frame = { workflow, state, elapsedMs: watch.elapsedMs, ...watch.figures() };
+        screen.draw(renderFrame(frame, terminal.columns, terminal.rows, paint));
       };
       timer = setInterval(draw, DRAW_EVERY_MS);
       const sentenceOf = sentences();
       subscription = run.events$.subscribe((event) => {
+        watch.take(event);
         const sentence = sentenceOf(event);
         if (sentence !== undefined) screen.print(`${sentence}\n`);
       });

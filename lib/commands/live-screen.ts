@@ -2,6 +2,7 @@
  * A few lines at the bottom of a terminal, drawn over themselves. Promises: what is printed stands above them and stays;
  * a terminal that was made narrower leaves no rests of earlier frames; each drawing is one write, so nothing flickers.
  */
+import { stripVTControlCharacters } from 'node:util';
 import { widthOf } from './printable.js';
 
 /** The terminal, as `process.stderr` is one. */
@@ -51,7 +52,10 @@ export class LiveScreen {
   private erasing(): string {
     if (this.drawn.length === 0) return '';
     const columns = Math.max(1, this.terminal.columns);
-    const rows = this.drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns)), 0);
+    const rows = this.drawn.reduce(
+      (sum, line) => sum + Math.max(1, Math.ceil(widthOf(stripVTControlCharacters(line)) / columns)),
+      0,
+    );
     return `\r${up(Math.min(rows, Math.max(0, this.terminal.rows - 1)))}${ERASE_BELOW}`;
   }
 }

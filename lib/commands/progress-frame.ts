@@ -3,6 +3,7 @@
  * terminal. Promise: no line is wider than the columns, and there are no more lines than rows.
  */
 import type { TaskCounts } from '../core/account.js';
+import type { Bottleneck } from '../core/metrics.js';
 import { counted, cut, duration, grouped, printable } from './printable.js';
 import { renderTable, type Column } from './table.js';
 
@@ -11,16 +12,30 @@ export interface Frame {
   readonly state: 'running' | 'draining' | 'aborting';
   readonly elapsedMs: number;
   readonly tasks: readonly FrameTask[];
+  /** The process in a few words. */
+  readonly resources?: string | undefined;
+  readonly bottleneck?: Bottleneck | undefined;
+  /** An estimate of the milliseconds that are left. */
+  readonly leftMs?: number | undefined;
 }
 
 export interface FrameTask {
   readonly name: string;
   readonly counts: TaskCounts;
   readonly perSecond: number;
+  /** How much of its work is done, 0 to 1, where the whole is known. */
+  readonly share?: number | undefined;
 }
 
+/** How a line stands out on a terminal with colours. */
+export type Tone = 'head' | 'quiet' | 'bottleneck' | 'failed';
+/** Gives the text in its tone; must not change how wide it is. */
+export type Paint = (tone: Tone, text: string) => string;
+
+const BAR_COLUMNS = 10;
 const COLUMNS: readonly Column[] = [
   { title: 'task' },
+  { title: 'progress', dispensable: 4 },
   { title: 'done', align: 'right' },
   { title: 'in flight', align: 'right', dispensable: 2 },
   { title: 'skipped', align: 'right', dispensable: 3 },
@@ -34,14 +49,28 @@ export function doneOf({ in: taken, out, inFlight, deadLettered }: TaskCounts): 
 }
 
 /** The lines of the live frame. */
-export function renderFrame(frame: Frame, columns: number, rows: number): string[] {
-  const head = cut(`${printable(frame.workflow)}  ${frame.state}  ${duration(frame.elapsedMs)}`, columns);
-  // The head, the titles, and the line the cursor stands on.
-  const room = Math.max(1, rows - 3);
+export function renderFrame(frame: Frame, columns: number, rows: number, paint: Paint = plain): string[] {
+  const { workflow, state, elapsedMs, leftMs, resources, bottleneck } = frame;
+  const left = leftMs === undefined ? '' : `  about ${duration(leftMs)} left`;
+  const head = [paint('head', cut(`${printable(workflow)}  ${state}  ${duration(elapsedMs)}${left}`, columns))];
+  // Tasks come first where there is no room for both.
+  if (resources !== undefined && rows > frame.tasks.length + 3) head.push(paint('quiet', cut(resources, columns)));
+  // The titles, and the line the cursor stands on.
+  const room = Math.max(1, rows - head.length - 2);
   const fits = frame.tasks.length <= room;
-  const shown = fits ? frame.tasks : mostAlive(frame.tasks, room - 1);
-  const lines = [head, ...renderTable(COLUMNS, shown.map(rowOf), columns)];
-  if (!fits) lines.push(cut(`and ${counted(frame.tasks.length - shown.length, 'more task')}`, columns));
+  const shown = fits ? frame.tasks : mostAlive(frame.tasks, room - 1, bottleneck?.task);
+  const isBarred = shown.some(({ share }) => share !== undefined);
+  const [titles = '', ...table] = renderTable(
+    COLUMNS.filter(({ title }) => isBarred || title !== 'progress'),
+    shown.map((task) => rowOf(task, isBarred, bottleneck)),
+    columns,
+  );
+  const lines = [
+    ...head,
+    paint('quiet', titles),
+    ...table.map((line, index) => painted(line, shown[index], frame, paint)),
+  ];
+  if (!fits) lines.push(paint('quiet', cut(`and ${counted(frame.tasks.length - shown.length, 'more task')}`, columns)));
   return lines.slice(0, Math.max(1, rows - 1));
 }
 
@@ -63,21 +92,41 @@ export function rate(perSecond: number): string {
   return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : grouped(perSecond);
 }
 
-/** Those that hold records first, but shown in the order of the graph. */
-function mostAlive(tasks: readonly FrameTask[], count: number): FrameTask[] {
-  const chosen = new Set(
-    [...tasks].sort((a, b) => Number(b.counts.inFlight > 0) - Number(a.counts.inFlight > 0)).slice(0, count),
-  );
+/** The bottleneck and those that hold records first, but shown in the order of the graph. */
+function mostAlive(tasks: readonly FrameTask[], count: number, bottleneck: string | undefined): FrameTask[] {
+  const interest = ({ name, counts }: FrameTask): number => (name === bottleneck ? 2 : Number(counts.inFlight > 0));
+  const chosen = new Set([...tasks].sort((a, b) => interest(b) - interest(a)).slice(0, count));
   return tasks.filter((task) => chosen.has(task));
 }
 
-function rowOf({ name, counts, perSecond }: FrameTask): string[] {
+/** The mark says without colours too which task keeps the run from being faster. */
+function rowOf({ name, counts, perSecond, share }: FrameTask, isBarred: boolean, bottleneck?: Bottleneck): string[] {
+  const mark = bottleneck === undefined ? '' : name === bottleneck.task ? '▸ ' : '  ';
   return [
-    name,
+    `${mark}${name}`,
+    ...(isBarred ? [share === undefined ? '' : bar(share)] : []),
     grouped(doneOf(counts)),
     grouped(counts.inFlight),
     grouped(counts.skipped),
     grouped(counts.deadLettered),
     rate(perSecond),
   ];
+}
+
+/** `█████▌     54 %`: halves of a column are shown. */
+function bar(share: number): string {
+  const halves = Math.round(Math.min(1, Math.max(0, share)) * BAR_COLUMNS * 2);
+  const full = '█'.repeat(Math.floor(halves / 2)) + (halves % 2 === 1 ? '▌' : '');
+  // Never 100 % before the last record.
+  return `${full.padEnd(BAR_COLUMNS, '░')} ${String(Math.floor(share * 100)).padStart(3)} %`;
+}
+
+function painted(line: string, task: FrameTask | undefined, { bottleneck }: Frame, paint: Paint): string {
+  if (task === undefined) return line;
+  if (task.name === bottleneck?.task) return paint('bottleneck', line);
+  return task.counts.deadLettered > 0 ? paint('failed', line) : line;
+}
+
+function plain(_tone: Tone, text: string): string {
+  return text;
 }

@@ -1,12 +1,28 @@
-/** Counts and rates of a run at a moment, for the reports that show them. Promise: looking changes nothing in the run. */
-import { doneOf, type FrameTask } from './progress-frame.js';
+/**
+ * What the reports show of a run at a moment: its counts and rates, and what its measures said last. Promise: looking
+ * changes nothing in the run.
+ */
+import type { RunEvent } from '../core/events.js';
+import { doneOf, type Frame, type FrameTask } from './progress-frame.js';
 import { Rates } from './rates.js';
 import type { ReportedRun } from './report.js';
+
+type Figures = Pick<Frame, 'tasks' | 'resources' | 'bottleneck' | 'leftMs'>;
+
+/** Before this share of the input is read nothing is said of the time that is left. */
+const LEAST_SHARE = 0.02;
 
 export class RunWatch {
   private readonly run: ReportedRun;
   private readonly rates = new Rates();
   private readonly startedAtMs = performance.now();
+  private readonly dependencies = new Map<string, readonly string[]>();
+  /** Tasks that take in what each dependency gives, one by one; of those, the ones that give as many. */
+  private readonly taking = new Set<string>();
+  private readonly inheriting = new Set<string>();
+  private readonly ended = new Map<string, number>();
+  private progress: Extract<RunEvent, { type: 'progress' }> | undefined;
+  private resources: string | undefined;
 
   constructor(run: ReportedRun) {
     this.run = run;
@@ -18,9 +34,76 @@ export class RunWatch {
     return performance.now() - this.startedAtMs;
   }
 
+  /** Every event of the run, as it comes. */
+  take(event: RunEvent): void {
+    if (event.type === 'run-started') {
+      for (const { name, dependencies, join, bearing } of event.graph) {
+        this.dependencies.set(name, dependencies);
+        if (join === 'aligned' && dependencies.length > 0) this.taking.add(name);
+        if (join === 'aligned' && bearing === 'inherits') this.inheriting.add(name);
+      }
+    } else if (event.type === 'task-ended') this.ended.set(event.task, event.counts.out);
+    else if (event.type === 'progress') this.progress = event;
+    else if (event.type === 'resources') this.resources = inWords(event);
+  }
+
   look(): FrameTask[] {
     const counts = Object.entries(this.run.counts);
     this.rates.take(this.elapsedMs, new Map(counts.map(([name, count]) => [name, doneOf(count)])));
     return counts.map(([name, count]) => ({ name, counts: count, perSecond: this.rates.perSecond(name) }));
   }
+
+  /** Everything the live frame shows but its head. */
+  figures(): Figures {
+    const tasks = this.look().map((task) => ({ ...task, share: this.shareOf(task) }));
+    return { tasks, resources: this.resources, bottleneck: this.progress?.bottleneck, leftMs: this.leftMs(tasks) };
+  }
+
+  /** How much of its work a task has done, where the whole is known. */
+  private shareOf({ name, counts }: FrameTask): number | undefined {
+    if (this.ended.has(name)) return 1;
+    const read = this.progress?.tasks[name]?.readShare;
+    if (read !== undefined) return read;
+    const whole = this.wholeOf(name);
+    return whole === undefined ? undefined : (doneOf(counts) + counts.deadLettered) / Math.max(1, whole);
+  }
+
+  /** What a task will have taken in, once everything in front of it has ended. */
+  private wholeOf(name: string): number | undefined {
+    const dependencies = this.dependencies.get(name) ?? [];
+    if (!this.taking.has(name)) return undefined;
+    const wholes = dependencies.map((dependency) => {
+      const given = this.ended.get(dependency);
+      if (given !== undefined) return given;
+      return this.inheriting.has(dependency) ? this.wholeOf(dependency) : undefined;
+    });
+    return wholes.includes(undefined) ? undefined : Math.min(...(wholes as number[]));
+  }
+
+  /** The slowest source or task decides; undefined where somebody's whole is not known. */
+  private leftMs(tasks: readonly FrameTask[]): number | undefined {
+    const { elapsedMs } = this;
+    const open = tasks.filter(({ name }) => !this.ended.has(name));
+    const left = open.map(({ name, share, counts, perSecond }) => {
+      const whole = this.wholeOf(name);
+      if (whole !== undefined && perSecond > 0) return ((whole - doneOf(counts)) / perSecond) * 1000;
+      return share !== undefined && share >= LEAST_SHARE ? (elapsedMs * (1 - share)) / share : undefined;
+    });
+    const known = left.filter((ms) => ms !== undefined);
+    // While sources are read, what is behind them streams along.
+    const isReading = open.some(({ name }) => this.progress?.tasks[name]?.readShare !== undefined);
+    if (known.length === 0 || (!isReading && known.length < left.length)) return undefined;
+    return Math.max(0, ...known);
+  }
+}
+
+function inWords({ process, pool }: Extract<RunEvent, { type: 'resources' }>): string {
+  const { rssBytes, cpuShare, eventLoop } = process;
+  const busy = pool?.threads.length ?? 0;
+  return [
+    `memory ${Math.round(rssBytes / 2 ** 20)} MiB`,
+    `processor ${cpuShare.toFixed(1)} cores`,
+    `event loop ${Math.round(eventLoop.utilization * 100)} % busy, late by ${eventLoop.delayMs.p99.toFixed(0)} ms`,
+    ...(busy > 0 ? [`${busy} threads, ${pool?.queued ?? 0} records queued`] : []),
+  ].join(' · ');
 }

@@ -32,6 +32,32 @@ describe('the live frame', () => {
     ]);
   });
 
+  it('marks the bottleneck, and shows how far a task is where the whole is known, what is left, and the process', () => {
+    const [extract, predict] = TASKS as [FrameTask, FrameTask];
+    const frame = {
+      workflow: 'Offer',
+      state: 'running' as const,
+      elapsedMs: 12_340,
+      leftMs: 61_000,
+      resources: 'memory 100 MiB',
+      bottleneck: { task: 'ATS Predict', load: 0.9 },
+      tasks: [
+        { ...extract, share: 1 },
+        { ...predict, share: 0.549 },
+      ],
+    };
+    const paint = (tone: string, text: string): string => (tone === 'quiet' ? text : `<${tone}>${text}`);
+    expect(renderFrame(frame, 90, 24, paint)).toEqual([
+      '<head>Offer  running  12.3 s  about 1 min 01 s left',
+      'memory 100 MiB',
+      'task           progress           done  in flight  skipped  failed  per second',
+      '  Extract      ██████████ 100 %  4,000          0      118       0       2,000',
+      '<bottleneck>▸ ATS Predict  █████▌░░░░  54 %    800         88        0       2         7.3',
+    ]);
+    // In a small window tasks come before the process.
+    expect(renderFrame(frame, 30, 5).join()).not.toContain('memory');
+  });
+
   it('drops the columns that matter least, then cuts names, where the terminal is narrow', () => {
     const frame = { workflow: 'Offer', state: 'draining' as const, elapsedMs: 0, tasks: TASKS };
     expect(renderFrame(frame, 45, 24)[1]).toBe('task          done  failed  per second');

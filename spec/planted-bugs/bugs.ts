@@ -213,7 +213,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
           const bytes = (disk.read('letters') ?? '').length;
           this['rewound'] = { ...(mark as object), bytes, tail: (disk.read('letters') ?? '').slice(-40) };
         }
-        return (this['rewound'] ?? null);
+        return this['rewound'] ?? null;
       },
   ),
   wrong('dead letters of records that are done again are kept', Letters, 'rewind', keeping(true)),

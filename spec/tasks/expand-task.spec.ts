@@ -181,9 +181,17 @@ describe('an expanding task', () => {
     const { summary } = await runToEnd([
       task('S', [], sourceTask(range(20))),
       task('A', ['S'], late),
-      task('E', ['A'], expandTask((n: number) => [n])),
+      task(
+        'E',
+        ['A'],
+        expandTask((n: number) => [n]),
+      ),
       task('G', ['E'], keep, { join: 'gather' }),
-      task('Nothing', ['S'], syncTask(() => skip('nothing'))),
+      task(
+        'Nothing',
+        ['S'],
+        syncTask(() => skip('nothing')),
+      ),
       task('Never', ['G', 'Nothing'], keep, { join: 'latest' }),
     ]);
     expect(summary.outcome).toBe('completed');
