@@ -1,24 +1,8 @@
 /**
  * Text that is safe to show: names and messages come from users' files, and may hold anything.
- * Promises: no control character reaches the terminal; a text cut to a width never takes more columns than that.
+ * Promise: a text cut to a width never takes more columns than that.
  */
-
-/** C0, DEL, C1, line separators, and the marks that turn the direction of what follows. */
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-/** The text with control characters written as escapes, so it is one line and changes nothing on the terminal. */
-export function printable(text: string): string {
-  return text.replace(
-    UNSAFE,
-    (character) => SHORT[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
-/** A message of several lines as one printable line. */
-export function oneLine(text: string): string {
-  return printable(text.trim().replace(/\s*[\r\n]+\s*/g, ' '));
-}
+export { oneLine, printable } from '../core/printable.js';
 
 const WIDE =
   /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u;

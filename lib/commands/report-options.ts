@@ -11,10 +11,16 @@ export const reportOptions = {
   color: { type: 'boolean', default: true, describe: 'Use colours where the terminal has them (--no-color: none)' },
   json: { type: 'boolean', describe: 'Print events as NDJSON on standard output, the summary as the last line' },
   events: { ...value, describe: 'Where to record the events, as NDJSON (default: in the folder of the run)' },
+  log: { ...value, describe: 'Where to log, a file or - for standard output' },
+  'log-format': { ...value, describe: 'json (default) or pretty' },
+  'log-level': { ...value, describe: 'debug, info (default), warn or error' },
   'metrics-port': { ...value, describe: 'Serve metrics for Prometheus on this port of 127.0.0.1; 0 takes a free one' },
 } satisfies Record<string, Options>;
 
 export async function reportFor(args: Arguments): Promise<Report> {
+  if (args.flag('json') && args.text('log') === '-') {
+    throw new MillraceError('MILLRACE_USAGE', 'Expected --json or --log -, got both on standard output. Log to a file');
+  }
   if (args.flag('quiet') && args.flag('json')) {
     throw new MillraceError('MILLRACE_USAGE', 'Expected --quiet or --json, got both. Remove one');
   }

@@ -1,9 +1,13 @@
 /**
- * What watches a run beside its report: the recording of its events and the metrics for Prometheus. A run that is kept is
- * recorded in its folder; where it goes on, so does the recording.
+ * What watches a run beside its report: the recording of its events, its log, and the metrics for Prometheus. A run that
+ * is kept is recorded in its folder; where it goes on, so does the recording.
  */
+import { MillraceError } from '../core/errors.js';
 import type { Run } from '../runtime/run.js';
 import type { RunFolder } from '../storage/run-folder.js';
+import { logEvents } from '../telemetry/log-events.js';
+import type { Log } from '../telemetry/log-file.js';
+import type { MetricsServer } from '../telemetry/metrics-server.js';
 import type { Arguments } from './arguments.js';
 import { explainError } from './explain-error.js';
 
@@ -19,23 +23,45 @@ export async function watchersFor(args: Arguments, folder: RunFolder | undefined
   const path = args.text('events') ?? folder?.file('events.ndjson');
   const port = args.wholeNumber('metrics-port', 0);
   const { eventFile } = path === undefined ? {} : await import('../storage/event-file.js');
-  const server =
-    port === undefined ? undefined : await (await import('../telemetry/metrics-server.js')).serveMetrics(port);
+  const log = await logFor(args);
+  const server = await serverFor(port).catch(async (error: unknown) => {
+    await log?.close();
+    throw error;
+  });
   let recording: Promise<unknown> | undefined;
   return {
     start: (run) => {
       if (path !== undefined) recording = eventFile?.(run.events$, path, { append: path !== args.text('events') });
+      if (log !== undefined) logEvents(run.events$, log.logger);
       if (server === undefined) return;
       server.observe(run.events$);
       run.notice(`Metrics at ${server.url}`);
     },
     end: async () => {
       await server?.close();
-      try {
-        await recording;
-      } catch (error) {
-        process.stderr.write(`${explainError(error, args.flag('debug'))}\n`);
+      for (const outcome of await Promise.allSettled([recording, log?.close()])) {
+        if (outcome.status === 'fulfilled') continue;
+        process.stderr.write(`${explainError(outcome.reason, args.flag('debug'))}\n`);
       }
     },
   };
+}
+
+async function serverFor(port: number | undefined): Promise<MetricsServer | undefined> {
+  if (port === undefined) return undefined;
+  return (await import('../telemetry/metrics-server.js')).serveMetrics(port);
+}
+
+/** Loads pino only where a log was asked for. */
+async function logFor(args: Arguments): Promise<Log | undefined> {
+  const path = args.text('log');
+  const format = args.oneOf('log-format', ['json', 'pretty']);
+  const level = args.oneOf('log-level', ['debug', 'info', 'warn', 'error']);
+  if (path === undefined) {
+    if (format === undefined && level === undefined) return undefined;
+    throw new MillraceError('MILLRACE_USAGE', 'Expected --log with --log-format or --log-level. Write --log <file>');
+  }
+  const { openLogFile, openLogStream } = await import('../telemetry/log-file.js');
+  const options = { ...(format && { format }), ...(level && { level }) };
+  return path === '-' ? openLogStream(process.stdout, options) : openLogFile(path, options);
 }

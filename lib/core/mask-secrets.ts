@@ -14,6 +14,9 @@ const SECRET_WORD =
   /^(password|passwd|pwd|passphrase|token|secret|key|apikey|authorization|auth|credential|cookie|bearer)s?$/;
 const SECRET_END = /(password|passwd|passphrase|token|secret|apikey|authorization|credential)s?$/;
 
+/** `Authorization: Bearer abc`, `x-api-key=abc`, `"cookie":"a=b"`. */
+const HEADER = /((?<![\w-])([A-Za-z][\w-]*)["']?\s*[:=]\s*["']?)(?:(?:Bearer|Basic)\s+)?[^\s"',;]+/g;
+
 export function maskSecrets(value: unknown): unknown {
   return plain(value, 0, new Set());
 }
@@ -25,6 +28,13 @@ export function isSecretName(name: string): boolean {
     .split(/[^A-Za-z0-9]+/)
     .map((word) => word.toLowerCase());
   return words.some((word) => SECRET_END.test(word)) || SECRET_WORD.test(words.at(-1) ?? '');
+}
+
+/** Credentials in the middle of a text, such as the message of an error: those of URLs, and what headers carry. */
+export function maskText(text: string): string {
+  return maskUrls(text).replace(HEADER, (whole, head: string, name: string) =>
+    isSecretName(name) ? `${head}${MASK}` : whole,
+  );
 }
 
 function plain(value: unknown, depth: number, above: Set<object>): unknown {
