@@ -36,6 +36,8 @@ export async function openLogFile(path: string, options: LogOptions = {}): Promi
   let failure: MillraceError | undefined;
   let dropped = 0;
   await once(file, 'ready').catch((error: unknown) => {
+    // Else it would be flushed when the process exits.
+    file.destroy();
     throw failed(error);
   });
   file.on('drop', () => dropped++);
