@@ -5,6 +5,7 @@
  * and told at the end; a file that cannot be written ends the log with one sentence, and not the run.
  */
 import { once } from 'node:events';
+import { openSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { pino, type Logger } from 'pino';
 import { MillraceError, describeThrown } from '../core/errors.js';
@@ -30,16 +31,17 @@ const CAPACITY = 4 * 2 ** 20;
 
 /** Opens the file for appending. Rejects with MILLRACE_FILE where that fails. */
 export async function openLogFile(path: string, options: LogOptions = {}): Promise<Log> {
-  const file = pino.destination({ dest: path, sync: false, append: true, maxLength: CAPACITY });
   const failed = (error: unknown): MillraceError =>
     new MillraceError('MILLRACE_FILE', `Cannot write the log to ${path}: ${describeThrown(error)}`, { cause: error });
   let failure: MillraceError | undefined;
   let dropped = 0;
-  await once(file, 'ready').catch((error: unknown) => {
-    // Else it would be flushed when the process exits.
-    file.destroy();
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'a');
+  } catch (error) {
     throw failed(error);
-  });
+  }
+  const file = pino.destination({ dest: descriptor, sync: false, maxLength: CAPACITY });
   file.on('drop', () => dropped++);
   file.on('error', (error) => {
     if (failure !== undefined) return;
