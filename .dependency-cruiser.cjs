@@ -7,6 +7,7 @@ const workers = '^lib/workers/';
 const connectors = '^lib/connectors/';
 const storage = '^lib/storage/';
 const telemetry = '^lib/telemetry/';
+const report = '^lib/report/';
 const testing = '^lib/testing/';
 
 /** A room may use itself, the named rooms and the named packages; nothing else of lib. */
@@ -41,17 +42,20 @@ module.exports = {
     room('connectors', connectors, [core, stream, tasks, workers, storage]),
     room('storage', storage, [core]),
     room('telemetry', telemetry, [core]),
+    room('report', report, [core]),
     room('testing', testing, [core, stream, tasks, runtime]),
     noNode('core', core),
     noNode('stream', stream),
     noNode('tasks', tasks),
     noNode('runtime', runtime),
+    noNode('report', report),
     noNode('testing', testing),
     packages('core', core, ['@standard-schema']),
     packages('stream', stream, ['rxjs', '@standard-schema']),
     packages('tasks', tasks, ['rxjs', '@standard-schema']),
     packages('runtime', runtime, ['rxjs', '@standard-schema']),
     packages('workers', workers, ['rxjs']),
+    packages('report', report, ['rxjs']),
     {
       name: 'nobody-uses-the-front-door-from-inside',
       severity: 'error',

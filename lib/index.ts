@@ -103,6 +103,7 @@ export { checkpointFile, type CheckpointFileOptions } from './storage/checkpoint
 export type { Checkpoint, CheckpointStore, Json, RootProgress, RunDefinition } from './core/checkpoint.js';
 export type { CheckpointSchedule } from './runtime/checkpointer.js';
 export { writePerformanceSummary } from './telemetry/performance-summary.js';
+export { reportOf } from './report/report.js';
 export { logEvents, type EventLogger } from './telemetry/log-events.js';
 export { serveMetrics, type MetricsServer } from './telemetry/metrics-server.js';
 export { eventFile, type EventFileOptions, type Recording } from './storage/event-file.js';

@@ -5,7 +5,7 @@ import { EXIT, type ExitCode } from './exit-codes.js';
 import { MillraceError } from '../core/errors.js';
 import type { DeadLetter } from '../core/ports.js';
 import type { RunFolder } from '../storage/run-folder.js';
-import { counted, grouped, oneLine } from './printable.js';
+import { counted, grouped, oneLine } from '../core/printable.js';
 import { reportFor, reportOptions } from './report-options.js';
 import { renderTable } from './table.js';
 

@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util';
 import { codeOf, describeThrown } from '../core/errors.js';
-import { oneLine } from './printable.js';
+import { oneLine } from '../core/printable.js';
 
 /** The text for standard error, without a line end. */
 export function explainError(error: unknown, isDebug: boolean): string {

@@ -3,7 +3,7 @@
  * the columns; every record that did not come out is accounted for, with its reason where it was skipped.
  */
 import type { RunSummary, TaskSummary } from '../core/run-summary.js';
-import { counted, cut, duration, grouped, oneLine, printable } from './printable.js';
+import { counted, cut, duration, grouped, oneLine, printable } from '../core/printable.js';
 import { rate } from './progress-frame.js';
 import { renderTable, type Column } from './table.js';
 

@@ -3,7 +3,7 @@
  * numbers, names stand quoted and with Mermaid's own escapes.
  */
 import type { WorkflowPlan } from '../runtime/workflow.js';
-import { printable } from './printable.js';
+import { printable } from '../core/printable.js';
 
 /** The lines of the flowchart. */
 export function graphMermaid(

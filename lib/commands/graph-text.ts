@@ -3,7 +3,7 @@
  * Promise: every edge is one rail, so what can be followed with a finger is what the engine wires.
  */
 import type { WorkflowPlan } from '../runtime/workflow.js';
-import { counted, printable } from './printable.js';
+import { counted, printable } from '../core/printable.js';
 import { renderTable } from './table.js';
 
 /** The lines of the drawing. */

@@ -12,6 +12,7 @@ import { explainError } from './explain-error.js';
 import { graphCommand } from './graph.js';
 import { listCommand } from './list.js';
 import { deadLettersCommand } from './dead-letters.js';
+import { reportCommand } from './html-report.js';
 import { resumeCommand } from './resume.js';
 import { runCommand } from './run.js';
 import { runsCommand } from './runs.js';
@@ -25,6 +26,7 @@ const COMMANDS: readonly Command[] = [
   runsCommand,
   deadLettersCommand,
   whyCommand,
+  reportCommand,
   listCommand,
   graphCommand,
   validateCommand,

@@ -4,7 +4,7 @@
  */
 import type { TaskCounts } from '../core/account.js';
 import type { Bottleneck } from '../core/metrics.js';
-import { counted, cut, duration, grouped, printable } from './printable.js';
+import { counted, cut, duration, grouped, printable } from '../core/printable.js';
 import { renderTable, type Column } from './table.js';
 
 export interface Frame {

@@ -8,7 +8,7 @@
 import type { RunEvent } from '../core/events.js';
 import type { Run } from '../runtime/run.js';
 import type { RunSummary } from '../core/run-summary.js';
-import { oneLine } from './printable.js';
+import { oneLine } from '../core/printable.js';
 
 /** What a report uses of a run. */
 export type ReportedRun = Pick<Run, 'counts' | 'events$'>;

@@ -4,7 +4,7 @@ import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './
 import { EXIT } from './exit-codes.js';
 import { MillraceError } from '../core/errors.js';
 import type { RunFolder } from '../storage/run-folder.js';
-import { grouped } from './printable.js';
+import { grouped } from '../core/printable.js';
 import { renderTable } from './table.js';
 
 const ACTIONS = ['list', 'show', 'clean'] as const;

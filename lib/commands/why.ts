@@ -6,7 +6,7 @@ import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './
 import { EXIT } from './exit-codes.js';
 import type { DeadLetter } from '../core/ports.js';
 import type { RunFolder } from '../storage/run-folder.js';
-import { counted, oneLine } from './printable.js';
+import { counted, oneLine } from '../core/printable.js';
 import { renderTable } from './table.js';
 
 /** More traces than this in one place are only counted. */

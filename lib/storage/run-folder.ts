@@ -8,6 +8,7 @@
  *                 dead-letters.ndjson   what was given up, unless the workflow names another place
  *                 events.ndjson         what happened
  *                 summary.json          how its last life ended
+ *                 report.html           all of it to look at, once somebody asked for it
  * ```
  */
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
@@ -33,7 +34,8 @@ export interface RunManifest {
   readonly request: Json;
 }
 
-type RunFile = 'dead-letters.ndjson' | 'events.ndjson' | 'summary.json' | 'checkpoint.json' | 'broken-law.json';
+type RunFile =
+  'dead-letters.ndjson' | 'events.ndjson' | 'summary.json' | 'checkpoint.json' | 'broken-law.json' | 'report.html';
 
 /** How a run stands, seen from outside. */
 export type RunState = 'running' | 'unfinished' | 'finished';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { renderSummary } from '#lib/commands/final-table.js';
 import { graphMermaid } from '#lib/commands/graph-mermaid.js';
 import { graphText } from '#lib/commands/graph-text.js';
-import { cut, duration, grouped, oneLine, printable, widthOf } from '#lib/commands/printable.js';
+import { cut, duration, grouped, oneLine, printable, widthOf } from '#lib/core/printable.js';
 import { renderFrame, renderLine, type FrameTask } from '#lib/commands/progress-frame.js';
 import { Rates } from '#lib/commands/rates.js';
 import { defineWorkflow } from '#lib/runtime/workflow.js';

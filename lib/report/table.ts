@@ -1,0 +1,41 @@
+/** Tables, which are the text form of every picture too. */
+import { html, type Html } from './html.js';
+
+export interface Column {
+  readonly title: string;
+  readonly isNumber?: boolean;
+}
+
+export interface Row {
+  readonly id?: string;
+  readonly isHot?: boolean;
+  /** The first one names the row. */
+  readonly cells: readonly (string | Html)[];
+}
+
+/** Scrolls within itself where it is too wide or too long, also by the keyboard. */
+export function table(caption: string, columns: readonly Column[], rows: readonly Row[]): Html {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
+    <table>
+      <caption>
+        ${caption}
+      </caption>
+      <thead>
+        <tr>
+          ${columns.map(({ title, isNumber }) => html`<th scope="col" class="${isNumber === true ? 'n' : ''}">${title}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map((row) => rowOf(row, columns))}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+function rowOf({ id, isHot, cells }: Row, columns: readonly Column[]): Html {
+  const [name = '', ...others] = cells;
+  return html`<tr class="${isHot === true ? 'hot' : ''}" ${id === undefined ? '' : html`id="${id}"`}>
+    <th scope="row">${name}</th>
+    ${others.map((cell, index) => html`<td class="${columns[index + 1]?.isNumber === true ? 'n' : ''}">${cell}</td>`)}
+  </tr>`;
+}
