@@ -110,7 +110,7 @@ describe('a log', () => {
   it.each(['json', 'pretty'] as const)('as %s is one line an event, whatever a message holds', async (format) => {
     const text = await logged([letter('a\u001b[2Jb\r\nc\u2028d\u009b1m')], { format });
     expect(text.trimEnd().split('\n')).toHaveLength(1);
-     
+
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028]/);
   });
 
