@@ -12,6 +12,7 @@ export default tseslint.config(
           'workflows/tsconfig.json',
           'spec/tsconfig.json',
           'bench/tsconfig.json',
+          'examples/tsconfig.json',
         ],
         tsconfigRootDir: import.meta.dirname,
       },
@@ -51,7 +52,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['lib/commands/**', 'lib/cli.ts', 'mock-server/main.ts', 'bench/**', 'spec/*/main.ts'],
+    files: ['lib/commands/**', 'lib/cli.ts', 'mock-server/main.ts', 'bench/**', 'examples/**', 'spec/*/main.ts'],
     rules: { 'no-console': 'off' },
   },
 );

@@ -1,0 +1,81 @@
+/**
+ * A live feed: the average of the last three prices, compared with a limit that somebody changes now and then.
+ *
+ * `node build/examples/price-feed.js ws://127.0.0.1:9000` – the server gives numbers at /prices and /limit.
+ */
+import { defineWorkflow, operatorTask, sourceTask, syncTask } from 'millrace';
+import { bufferCount, filter, map, Observable } from 'rxjs';
+import { WebSocket } from 'ws';
+import { z } from 'zod';
+
+const [, , server = 'ws://127.0.0.1:9000'] = process.argv;
+
+/** The numbers of a socket; it closes when the run does not want them any more. */
+function numbers(path: string): Observable<number> {
+  return new Observable((subscriber) => {
+    const socket = new WebSocket(server + path);
+    socket.on('message', (data: Buffer) => {
+      subscriber.next(Number(data.toString()));
+    });
+    socket.on('error', (error) => {
+      subscriber.error(error);
+    });
+    socket.on('close', () => {
+      subscriber.complete();
+    });
+    return () => {
+      socket.close();
+    };
+  });
+}
+
+// A socket cannot be asked to wait: an old price is worth less than a new one, so the buffer drops the oldest. It cannot
+// be read again either, and a run that says so never pretends that it could be resumed.
+const live = { buffer: 1000, overflow: 'drop-oldest', replayable: false, output: z.number() } as const;
+
+const Alerts = defineWorkflow({
+  name: 'Alerts',
+  build: (flow) =>
+    flow
+      .task(
+        'Prices',
+        sourceTask(() => numbers('/prices'), live),
+      )
+      .task(
+        'Limit',
+        sourceTask(() => numbers('/limit'), live),
+      )
+      // Any RxJS operator is a task. What it emits descends from no single price, so it starts lineages of its own.
+      .task(
+        'Average',
+        ['Prices'],
+        operatorTask((prices$: Observable<number>) =>
+          prices$.pipe(
+            bufferCount(3, 1),
+            // The last windows of a feed that ends are not full.
+            filter((prices) => prices.length === 3),
+            map((prices) => prices.reduce((sum, price) => sum + price, 0) / prices.length),
+          ),
+        ),
+      )
+      // The two sources have nothing to do with each other: take the newest of each, whenever either changes.
+      .task(
+        'Compare',
+        ['Average', 'Limit'],
+        { join: 'latest' },
+        syncTask(([average, limit]) => ({ average, limit })),
+      ),
+});
+
+const run = Alerts.run();
+run
+  .output$('Compare')
+  .pipe(filter(({ average, limit }) => average > limit))
+  .subscribe(({ average, limit }) => {
+    console.log(`${average.toFixed(2)} is above ${limit}`);
+  });
+// Ctrl-C stops the sources and lets what is in flight settle.
+process.once('SIGINT', () => {
+  run.drain();
+});
+await run.finished;

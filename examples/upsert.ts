@@ -1,0 +1,86 @@
+/**
+ * A task of your own: `Upsert` extends `Task`, opens its connection once a run and closes it on every path. What it
+ * does not do itself – concurrency, backpressure, failures, counts – the engine does.
+ *
+ * `node build/examples/upsert.js`
+ */
+import { defineWorkflow, sourceTask, Task, type RecordContext, type RunOutcome } from 'millrace';
+
+interface Account {
+  readonly id: string;
+  readonly balance: number;
+}
+
+/** Stands for the client of a database: a table in memory, with the asynchronous face that a real client has. */
+class Database {
+  readonly rows = new Map<string, Account>();
+  isConnected = false;
+
+  async connect(): Promise<void> {
+    await Promise.resolve();
+    this.isConnected = true;
+  }
+
+  async upsert(account: Account, signal: AbortSignal): Promise<'inserted' | 'updated'> {
+    await Promise.resolve();
+    signal.throwIfAborted();
+    if (account.balance < 0) throw new RangeError(`balance of ${account.id} is below zero`);
+    const outcome = this.rows.has(account.id) ? 'updated' : 'inserted';
+    this.rows.set(account.id, account);
+    return outcome;
+  }
+
+  async disconnect(): Promise<void> {
+    await Promise.resolve();
+    this.isConnected = false;
+  }
+}
+
+class Upsert extends Task<Account, string> {
+  override readonly kind = 'upsert';
+  private readonly database: Database;
+
+  constructor(database: Database) {
+    // One at a time, so that two records of one account are written in the order they came in.
+    super({ concurrency: 1 });
+    this.database = database;
+  }
+
+  override open(): Promise<void> {
+    return this.database.connect();
+  }
+
+  // A resumed run may write a record once more: an upsert by key makes that harmless, an insert would not.
+  protected override async process(account: Account, { signal }: RecordContext): Promise<string> {
+    return `${account.id} ${await this.database.upsert(account, signal)}`;
+  }
+
+  override close(_outcome: RunOutcome): Promise<void> {
+    return this.database.disconnect();
+  }
+}
+
+const database = new Database();
+const Accounts = defineWorkflow({
+  name: 'Accounts',
+  build: (flow) =>
+    flow
+      .task(
+        'Changes',
+        sourceTask<Account>([
+          { id: 'ada', balance: 10 },
+          { id: 'grace', balance: 20 },
+          { id: 'edsger', balance: -1 },
+          { id: 'ada', balance: 30 },
+        ]),
+      )
+      .task('Upsert', ['Changes'], new Upsert(database)),
+});
+
+const run = Accounts.run();
+run.output$('Upsert').subscribe((line) => {
+  console.log(line);
+});
+const { deadLettered } = await run.finished;
+console.log(`${database.rows.size} rows, ada has ${database.rows.get('ada')?.balance ?? 'nothing'}`);
+console.log(`${deadLettered} dead letter, connected: ${database.isConnected}`);
