@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 const root = new URL('../../../', import.meta.url).pathname;
 const LIMIT_MS = 120_000;
 /** Bytes; about a tenth above what it is. More than that should be a decision. */
-const MOST_PACKED = 500_000;
+const MOST_PACKED = 520_000;
 
 async function sh(cwd: string, command: string, ...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(command, args, { cwd, timeout: LIMIT_MS, maxBuffer: 2 ** 24 });
