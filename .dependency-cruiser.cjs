@@ -80,7 +80,7 @@ module.exports = {
       from: { path: '^workflows/' },
       to: {
         path: ['^(lib|mock-server|spec)/', '^dist/'],
-        pathNot: ['^dist/(index|thread|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$'],
+        pathNot: ['^dist/(index|thread|opentelemetry|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$'],
       },
     },
   ],
