@@ -104,6 +104,7 @@ export type { Checkpoint, CheckpointStore, Json, RootProgress, RunDefinition } f
 export type { CheckpointSchedule } from './runtime/checkpointer.js';
 export { writePerformanceSummary } from './telemetry/performance-summary.js';
 export { reportOf } from './report/report.js';
+export { openLineage, type LineageOptions } from './telemetry/send-lineage.js';
 export { logEvents, type EventLogger } from './telemetry/log-events.js';
 export { serveMetrics, type MetricsServer } from './telemetry/metrics-server.js';
 export { eventFile, type EventFileOptions, type Recording } from './storage/event-file.js';

@@ -14,6 +14,10 @@ export const reportOptions = {
   log: { ...value, describe: 'Where to log, a file or - for standard output' },
   'log-format': { ...value, describe: 'json (default) or pretty' },
   'log-level': { ...value, describe: 'debug, info (default), warn or error' },
+  openlineage: {
+    ...value,
+    describe: 'Where to send what the run reads and writes: a file, or the URL of an OpenLineage server',
+  },
   'metrics-port': { ...value, describe: 'Serve metrics for Prometheus on this port of 127.0.0.1; 0 takes a free one' },
 } satisfies Record<string, Options>;
 

@@ -1,5 +1,5 @@
 /**
- * What watches a run beside its report: the recording of its events, its log, and the metrics for Prometheus. A run that
+ * What watches a run beside its report: the recording of its events, its log, its lineage, and the metrics for Prometheus. A run that
  * is kept is recorded in its folder; where it goes on, so does the recording.
  */
 import { MillraceError } from '../core/errors.js';
@@ -28,18 +28,25 @@ export async function watchersFor(args: Arguments, folder: RunFolder | undefined
     await log?.close();
     throw error;
   });
+  const lineageTo = args.text('openlineage');
+  const { openLineage } = lineageTo === undefined ? {} : await import('../telemetry/send-lineage.js');
   let recording: Promise<unknown> | undefined;
+  let lineage: Promise<void> | undefined;
   return {
     start: (run) => {
       if (path !== undefined) recording = eventFile?.(run.events$, path, { append: path !== args.text('events') });
       if (log !== undefined) logEvents(run.events$, log.logger);
+      if (lineageTo !== undefined) {
+        // The name that clients of OpenLineage use.
+        lineage = openLineage?.(run.events$, lineageTo, { apiKey: process.env['OPENLINEAGE_API_KEY'] });
+      }
       if (server === undefined) return;
       server.observe(run.events$);
       run.notice(`Metrics at ${server.url}`);
     },
     end: async () => {
       await server?.close();
-      for (const outcome of await Promise.allSettled([recording, log?.close()])) {
+      for (const outcome of await Promise.allSettled([recording, lineage, log?.close()])) {
         if (outcome.status === 'fulfilled') continue;
         process.stderr.write(`${explainError(outcome.reason, args.flag('debug'))}\n`);
       }

@@ -4,6 +4,8 @@
  * Promises: rows are written to `path.part`, which gets its name only when the whole run has completed, so a reader never
  * sees half a result; the input is never overwritten; a record that cannot be made a row ends alone.
  */
+import { resolve } from 'node:path';
+import type { Dataset } from '../core/events.js';
 import { existsSync } from 'node:fs';
 import type { OperatorFunction } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
@@ -55,6 +57,10 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
     }
     if (options.row !== undefined) checkFunction('`row` of a csvSink', options.row);
     this.csv = options;
+  }
+
+  override get dataset(): Dataset {
+    return { path: resolve(this.csv.path), fields: this.csv.columns };
   }
 
   protected override process(): never {

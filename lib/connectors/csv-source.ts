@@ -5,6 +5,8 @@
  * alone, by the failure policy; a file that cannot be read as declared fails the run with one sentence.
  */
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Dataset } from '../core/events.js';
 import { MillraceError, codeOf, describeThrown } from '../core/errors.js';
 import type { Json } from '../core/checkpoint.js';
 import type { ModuleRef } from '../core/executor.js';
@@ -90,6 +92,11 @@ class CsvSource<Out> extends SourceTask<Out> {
             : 'read';
       yield { where: `${this.csv.path}, line ${item.line}`, what: `${fate}: ${text}`, lineage: index };
     }
+  }
+
+  override get dataset(): Dataset {
+    const { path, columns } = this.csv;
+    return { path: resolve(path), ...(columns && { fields: columns }) };
   }
 
   override identify(): Promise<Json> {

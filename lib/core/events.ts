@@ -30,6 +30,16 @@ export interface GraphTask {
   readonly inputRoot?: string;
   /** The root of what goes out. */
   readonly outputRoot: string;
+  /** What it reads or writes outside, where others may know it. */
+  readonly dataset?: Dataset;
+}
+
+/** A file at an end of the graph. */
+export interface Dataset {
+  /** Absolute. */
+  readonly path: string;
+  /** The names of its columns, where they are known before it is read. */
+  readonly fields?: readonly string[];
 }
 
 /** What the run does as a whole. */

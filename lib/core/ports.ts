@@ -128,6 +128,20 @@ export interface TaskPast {
   isWritten(lineage: Lineage): boolean;
 }
 
+/** Follows single records through the tasks that wait for something, where somebody traces them. */
+export interface RecordTracer {
+  /** A record begins at a task; undefined for one that is not sampled. */
+  begin(task: string, lineage: Lineage): RecordSpan | undefined;
+}
+
+/** One record at one task. */
+export interface RecordSpan {
+  /** What upstreams are told of it (W3C Trace Context, level 1). */
+  readonly traceparent: string;
+  /** Once, when the record leaves the task; with the error where it was given up. */
+  end(attempts: number, error?: { readonly error: unknown }): void;
+}
+
 /** One edge into a boundary: where what was taken in leaves its root. */
 export interface InputEdge {
   /** The task at the other end of the edge. */
@@ -155,6 +169,8 @@ export interface TaskScope extends TaskContext {
   /** For an expanding task, who descends from whom. */
   readonly family: Family | undefined;
   readonly turn: Turn;
+  /** A record begins here; undefined where nobody traces it. Whoever begins ends. */
+  beginSpan(lineage: Lineage): RecordSpan | undefined;
   /** Of a resumed run: what earlier lives have done here. */
   readonly past: TaskPast | undefined;
   /** Where heavy work is done: inline or in threads, as the run was told. Threads start when they are first needed. */

@@ -4,14 +4,20 @@ import type { GraphPlan } from '../core/graph.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
 
 export function graphOfRun(plan: GraphPlan, declarations: readonly TaskDeclaration[]): GraphTask[] {
-  const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
+  const tasks = new Map(declarations.map(({ name, task }) => [name, task]));
   return plan.nodes.map(({ node, join, inputRoot, outputRoot }) => ({
     name: node.name,
-    kind: kinds.get(node.name) ?? 'custom',
+    kind: tasks.get(node.name)?.kind ?? 'custom',
     dependencies: node.dependencies,
     join,
     bearing: node.bearing,
     ...(inputRoot === undefined ? {} : { inputRoot }),
     outputRoot,
+    ...datasetOf(tasks.get(node.name)),
   }));
+}
+
+function datasetOf(task: TaskDeclaration['task'] | undefined): Pick<GraphTask, 'dataset'> {
+  const dataset = task?.dataset;
+  return dataset === undefined ? {} : { dataset };
 }

@@ -3,11 +3,20 @@ import type { Checkpoint, CheckpointStore, RunDefinition } from '../core/checkpo
 import type { ThreadLimits } from '../core/executor.js';
 import type { GraphPlan } from '../core/graph.js';
 import type { Awaitable, Clock, DeadLetterStore } from '../core/ports.js';
+import type { RecordTracer } from '../core/ports.js';
+import type { RunEvent } from '../core/events.js';
+import type { Observable } from 'rxjs';
 import type { RunSummary } from '../core/run-summary.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
 import type { CheckpointSchedule } from './checkpointer.js';
 import type { ResumePlan } from './resume-plan.js';
 import type { ThreadCount } from './run-executor.js';
+
+/** Traces a run: what happens to it by its events, and single records. One belongs to one run. */
+export interface RunTracer extends RecordTracer {
+  /** Called once, before the first event. */
+  follow(events$: Observable<RunEvent>): void;
+}
 
 export interface RunParts {
   readonly runId: string;
@@ -29,6 +38,8 @@ export interface RunParts {
   readonly signal?: AbortSignal | undefined;
   /** Of a run whose progress is kept. */
   readonly progress?: KeptProgress | undefined;
+  /** Follows the run and its records. */
+  readonly tracer?: RunTracer | undefined;
   /** When the run was first started, milliseconds since 1970. */
   readonly startedAt: number;
   /** What to release after everything else, on every path. */

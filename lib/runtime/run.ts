@@ -77,6 +77,7 @@ export class Run<Outputs = Record<string, unknown>> {
       this.report.measure();
     });
     this.events$ = this.guarded(this.events);
+    parts.tracer?.follow(this.events$);
     this.finished = new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
     });
@@ -164,6 +165,7 @@ export class Run<Outputs = Record<string, unknown>> {
       turn,
       executor: () => this.executor.current,
       deadLetters: this.parts.deadLetters,
+      tracer: this.parts.tracer,
       isDraining: () => this.isDraining,
       emit: (event) => {
         this.emit(event);

@@ -10,7 +10,7 @@ import type { Executor } from '../core/executor.js';
 import type { Family } from '../core/family.js';
 import { Histogram } from '../core/histogram.js';
 import type { RootLedger } from '../core/ledger.js';
-import type { Clock, Failure, InputEdge, TaskPast, TaskScope, Waiting } from '../core/ports.js';
+import type { Clock, Failure, InputEdge, RecordSpan, TaskPast, TaskScope, Waiting } from '../core/ports.js';
 import { GONE, Skip, type Gone, type Lineage } from '../core/record.js';
 import { SlowRecords } from '../core/slow-records.js';
 import type { Turn } from '../core/turn.js';
@@ -169,6 +169,10 @@ export class RunScope implements TaskScope {
 
   cannotResume(reason: string): void {
     this.services.cannotResume(reason);
+  }
+
+  beginSpan(lineage: Lineage): RecordSpan | undefined {
+    return this.services.tracer?.begin(this.task, lineage);
   }
 
   explain(waitingFor: () => Waiting | undefined): void {

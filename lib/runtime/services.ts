@@ -4,7 +4,7 @@
  */
 import type { RunEvent } from '../core/events.js';
 import type { Executor } from '../core/executor.js';
-import type { Clock, DeadLetterStore } from '../core/ports.js';
+import type { Clock, DeadLetterStore, RecordTracer } from '../core/ports.js';
 import type { Turn } from '../core/turn.js';
 
 export interface RunServices {
@@ -23,6 +23,8 @@ export interface RunServices {
   readonly fail: (error: unknown) => void;
   /** No more checkpoints are made, for this reason. */
   readonly cannotResume: (reason: string) => void;
+  /** Where single records are traced. */
+  readonly tracer: RecordTracer | undefined;
   /** The run does not finish before this work has. */
   readonly track: (work: Promise<unknown>) => void;
 }

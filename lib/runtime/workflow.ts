@@ -20,6 +20,7 @@ import { planHops } from './fusion.js';
 import type { ThreadCount } from './run-executor.js';
 import { ResumePlan } from './resume-plan.js';
 import { redoing } from './run-past.js';
+import type { RunTracer } from './run-parts.js';
 import { Run } from './run.js';
 
 /** What a definition may use while it builds the graph of one run. */
@@ -86,6 +87,8 @@ export interface RunOptions {
   readonly threads?: ThreadCount;
   /** Limits of each thread. Default: Node's. */
   readonly threadLimits?: ThreadLimits;
+  /** Traces the run and a sample of its records: see `openTelemetry` of `millrace/opentelemetry`. */
+  readonly tracer?: RunTracer;
   /** Whether neighbouring cpu tasks share one thread hop. Default true. */
   readonly fuse?: boolean;
 }
@@ -225,6 +228,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
       hops: options.fuse === false ? [] : planHops(plan, declarations),
       deadLetters: options.deadLetters ?? definition.deadLetters?.(parsed) ?? forgettingStore(),
       signal: options.signal,
+      tracer: options.tracer,
       release: async () => {
         for (const release of releases.reverse()) await release();
       },

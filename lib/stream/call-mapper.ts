@@ -210,6 +210,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     if (attempt.isHedge) this.counts.hedgesWon++;
     this.cancelOthers(call, 'lost');
     this.scope.account.retried += call.attempts - 1;
+    call.span?.end(call.attempts);
     try {
       this.conclude(call, output instanceof Skip ? this.scope.skip(output.reason) : output, nowMs);
     } catch (error) {
@@ -274,6 +275,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     const attempts = Math.max(1, call.attempts);
     try {
       const failure = { lineage: call.lineage, record: call.record, error, attempts };
+      call.span?.end(attempts, { error });
       const left = scope.giveUp(call.firstAt === 0 ? failure : { ...failure, firstAt: call.firstAt });
       this.conclude(call, left as Out | Gone, scope.clock.monotonicMs());
     } catch (fatal) {
@@ -310,6 +312,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     if (this.started === 0) account.firstAtMs ??= nowMs;
     if (sampleWeight(this.started) > 0) this.scope.sampleQueueing(nowMs - this.arrivals.of(this.started));
     this.started++;
+    call.span = this.scope.beginSpan(call.lineage);
     call.firstAt = clock.now();
     call.firstAtMs = nowMs;
     call.pausedBeforeMs = this.gate.pausedMs(nowMs);

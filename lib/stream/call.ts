@@ -3,6 +3,7 @@
  */
 import type { Lineage } from '../core/record.js';
 import type { CallCounts } from '../core/call-event.js';
+import type { RecordSpan } from '../core/ports.js';
 
 /** One record that is asked about, over all its attempts. */
 export class Call<In> {
@@ -21,6 +22,8 @@ export class Call<In> {
   losses = 0;
   /** Attempts under way: one, or two where it is hedged. */
   readonly running: Attempt<In>[] = [];
+  /** Of a record that is traced, from its first attempt on. */
+  span: RecordSpan | undefined;
   /** The record's own timeout, if one is set. */
   cancelTimeout: (() => void) | undefined;
   isOver = false;

@@ -157,14 +157,17 @@ class BoundedMapper<In, Out> {
       if (isTimed) scope.sampleQueueing(startedAtMs - this.arrivals.of(number));
       let output: Out | Gone;
       this.working++;
+      const span = scope.beginSpan(lineage);
       try {
         const begun = this.step(record, lineage);
         // What is there already is not waited for: a sink that returns nothing costs no turn.
         const isPending = begun instanceof Promise || isPromiseLike(begun);
         const result = isPending ? await (begun as PromiseLike<Out | Skip>) : begun;
         output = typeof result === 'object' && result instanceof Skip ? scope.skip(result.reason) : result;
+        span?.end(1);
       } catch (error) {
         if (this.hasEnded()) break;
+        span?.end(1, { error });
         try {
           output = scope.giveUp({ lineage, record, error, attempts: 1 }) as Out | Gone;
         } catch (fatal) {

@@ -8,6 +8,7 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
 import type { Json } from '../core/checkpoint.js';
+import type { Dataset } from '../core/events.js';
 import type { Awaitable, RecordContext, RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
 import type { Schema } from '../core/schema.js';
@@ -111,6 +112,11 @@ export abstract class Task<In, Out> {
   /** The records with this value in them, among those it reads from outside or has written there; default: none. */
   find(_key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord> {
     return [];
+  }
+
+  /** What it reads or writes outside of the run, where others may know it; for events. */
+  get dataset(): Dataset | undefined {
+    return undefined;
   }
 
   /** What a source reads, as plain data that differs when the input does. */

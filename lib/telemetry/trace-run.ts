@@ -1,33 +1,53 @@
-/**
- * The events of a run as OpenTelemetry spans: one for the run, and below it one for each task that got to work.
- *
- * Promises: nothing but events is looked at; no more spans are open than there are tasks, plus one; none stays open when
- * the events end or are unsubscribed from; messages have credentials masked.
- */
-import { ROOT_CONTEXT, SpanStatusCode, trace, type Context, type Span, type Tracer } from '@opentelemetry/api';
+/** Traces through @opentelemetry/api, which does nothing by itself: the program brings the SDK it likes. */
+import { ROOT_CONTEXT, trace, type Context, type Tracer } from '@opentelemetry/api';
 import type { Observable, Subscription } from 'rxjs';
 import type { RunEvent } from '../core/events.js';
-import { maskText } from '../core/mask-secrets.js';
-import { oneLine } from '../core/printable.js';
+import type { RecordTracer } from '../core/ports.js';
+import { RunSpans } from './run-spans.js';
 
-/** A span says so many dead letters; beyond them, only how many there were. */
-const LETTERS_PER_SPAN = 100;
-
-type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { type: T }>;
+export interface TraceOptions {
+  /** Default: the one that is registered globally. */
+  readonly tracer?: Tracer;
+  /** What the span of the run stands in. Default: nothing. */
+  readonly parent?: Context;
+  /** How many of the records that tasks wait for (async functions, calls) get a span, 0 to 1. Default 0.01. */
+  readonly sample?: number;
+}
 
 /**
- * Traces the run that `events$` tells of. A task's dead letters are events on its span; a failed run has an error status
- * and the exception. `parent` is the context that the run's span stands in, by default none. Without a tracer, the one
- * registered globally is used.
+ * Traces a run while it runs, for the option `tracer`: a span for the run, below it one a task, and below that one a
+ * sampled record; calls of such records carry their span to the upstream as `traceparent`. Which records are sampled
+ * depends on their numbers alone, so all tasks sample the same ones.
  *
- * @example traceRun(run.events$)
+ * @example MyFlow.run(config, { tracer: openTelemetry({ sample: 0.1 }) })
  */
-export function traceRun(
-  events$: Observable<RunEvent>,
-  tracer: Tracer = trace.getTracer('millrace'),
-  parent: Context = ROOT_CONTEXT,
-): Subscription {
-  const spans = new RunSpans(tracer, parent);
+export function openTelemetry(
+  options: TraceOptions = {},
+): RecordTracer & { follow(events$: Observable<RunEvent>): void } {
+  const { sample = 0.01 } = options;
+  const spans = spansOf(options);
+  return {
+    follow: (events$) => {
+      follow(events$, spans);
+    },
+    begin: (task, lineage) => (shareOf(lineage) < sample ? spans.startRecord(task, lineage) : undefined),
+  };
+}
+
+/**
+ * The same of a run's events alone, such as a recording of them: no records, and nothing reaches upstreams.
+ *
+ * @example traceRun(readEvents('events.ndjson'))
+ */
+export function traceRun(events$: Observable<RunEvent>, options: Omit<TraceOptions, 'sample'> = {}): Subscription {
+  return follow(events$, spansOf(options));
+}
+
+function spansOf({ tracer = trace.getTracer('millrace'), parent = ROOT_CONTEXT }: TraceOptions): RunSpans {
+  return new RunSpans(tracer, parent);
+}
+
+function follow(events$: Observable<RunEvent>, spans: RunSpans): Subscription {
   const subscription = events$.subscribe((event) => {
     spans.take(event);
   });
@@ -37,92 +57,7 @@ export function traceRun(
   return subscription;
 }
 
-class RunSpans {
-  readonly #tracer: Tracer;
-  readonly #parent: Context;
-  readonly #tasks = new Map<string, { readonly span: Span; letters: number }>();
-  #run: Span | undefined;
-  #inside: Context;
-
-  constructor(tracer: Tracer, parent: Context) {
-    this.#tracer = tracer;
-    this.#parent = parent;
-    this.#inside = parent;
-  }
-
-  take(event: RunEvent): void {
-    switch (event.type) {
-      case 'run-started':
-        this.#startRun(event);
-        break;
-      case 'task-started':
-        this.#startTask(event);
-        break;
-      case 'dead-letter':
-        this.#addLetter(event);
-        break;
-      case 'task-ended':
-        this.#endTask(event);
-        break;
-      case 'run-ended':
-        this.#endRun(event);
-        break;
-      default:
-    }
-  }
-
-  /** Ends what is open, tasks before their run. */
-  end(at?: number): void {
-    for (const { span } of this.#tasks.values()) span.end(at);
-    this.#tasks.clear();
-    this.#run?.end(at);
-    this.#run = undefined;
-  }
-
-  #startRun({ at, runId, workflow }: EventOf<'run-started'>): void {
-    const attributes = { 'millrace.run.id': runId, 'millrace.workflow': workflow };
-    this.#run = this.#tracer.startSpan(`run ${workflow}`, { startTime: at, attributes }, this.#parent);
-    this.#inside = trace.setSpan(this.#parent, this.#run);
-  }
-
-  #startTask({ at, task }: EventOf<'task-started'>): void {
-    const options = { startTime: at, attributes: { 'millrace.task': task } };
-    this.#tasks.set(task, { span: this.#tracer.startSpan(`task ${task}`, options, this.#inside), letters: 0 });
-  }
-
-  #addLetter({ at, letter }: EventOf<'dead-letter'>): void {
-    const task = this.#tasks.get(letter.task);
-    if (task === undefined || ++task.letters > LETTERS_PER_SPAN) return;
-    const attributes = {
-      'error.type': letter.code,
-      'error.message': maskText(oneLine(letter.message)),
-      'millrace.root': letter.lineage.root,
-      'millrace.lineage': letter.lineage.number,
-      'millrace.attempts': letter.attempts,
-    };
-    task.span.addEvent('dead-letter', attributes, at);
-  }
-
-  #endTask({ at, task, counts }: EventOf<'task-ended'>): void {
-    const span = this.#tasks.get(task)?.span;
-    span?.setAttributes({
-      'millrace.records.in': counts.in,
-      'millrace.records.out': counts.out,
-      'millrace.records.skipped': counts.skipped,
-      'millrace.records.dead_lettered': counts.deadLettered,
-    });
-    span?.end(at);
-    this.#tasks.delete(task);
-  }
-
-  #endRun({ at, outcome, error }: EventOf<'run-ended'>): void {
-    this.#run?.setAttribute('millrace.outcome', outcome);
-    if (error !== undefined) {
-      const message = maskText(oneLine(error.message));
-      this.#run?.setAttribute('error.type', error.code);
-      this.#run?.recordException({ name: error.code, message }, at);
-      this.#run?.setStatus({ code: SpanStatusCode.ERROR, message });
-    }
-    this.end(at);
-  }
+/** Spreads numbers evenly over 0 to 1 (Fibonacci hashing: Knuth, The Art of Computer Programming 3, 6.4). */
+function shareOf(lineage: number): number {
+  return (Math.imul(lineage + 1, 0x9e3779b1) >>> 0) / 2 ** 32;
 }

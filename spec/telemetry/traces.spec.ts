@@ -1,10 +1,12 @@
 /** Traces: the tree of spans, what they say of failure, and that none is left open. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { SpanStatusCode } from '@opentelemetry/api';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { Subject } from 'rxjs';
-import { defineWorkflow, sourceTask, syncTask, type RunEvent } from 'millrace';
-import { traceRun } from 'millrace/opentelemetry';
+import { asyncTask, defineWorkflow, requestTask, sourceTask, syncTask, type RunEvent } from 'millrace';
+import { openTelemetry, traceRun } from 'millrace/opentelemetry';
 
 const tracing = () => {
   const exporter = new InMemorySpanExporter();
@@ -34,7 +36,7 @@ describe('a traced run', () => {
   it('has a span for each task below its own, with dead letters as events', async () => {
     const { exporter, named, tracer } = tracing();
     const run = inverting('dead-letter').run();
-    traceRun(run.events$, tracer);
+    traceRun(run.events$, { tracer });
     await run.finished;
     const whole = named('run Traced');
     expect(exporter.getFinishedSpans()).toHaveLength(3);
@@ -51,7 +53,7 @@ describe('a traced run', () => {
   it('that failed says why on its span', async () => {
     const { named, tracer } = tracing();
     const run = inverting('fail').run();
-    traceRun(run.events$, tracer);
+    traceRun(run.events$, { tracer });
     await expect(run.finished).rejects.toThrow();
     expect(named('run Traced')).toMatchObject({
       status: { code: SpanStatusCode.ERROR },
@@ -62,11 +64,105 @@ describe('a traced run', () => {
   it('leaves no span open where the events break off', () => {
     const { exporter, tracer } = tracing();
     const events$ = new Subject<RunEvent>();
-    const subscription = traceRun(events$, tracer);
+    const subscription = traceRun(events$, { tracer });
     events$.next({ type: 'run-started', workflow: 'W', runId: 'r', at: 1 } as RunEvent);
     events$.next({ type: 'task-started', task: 'A', at: 2 });
     expect(exporter.getFinishedSpans()).toHaveLength(0);
     subscription.unsubscribe();
     expect(exporter.getFinishedSpans().map(({ name }) => name)).toEqual(['task A', 'run W']);
+  });
+});
+
+describe('a traced record', () => {
+  /** Answers 503 once to the record 2, and keeps what it was told. */
+  const upstream = async () => {
+    const told: string[] = [];
+    let refused = false;
+    const server = createServer((request, response) => {
+      told.push(String(request.headers['traceparent']));
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        const isRefused = body === '2' && !refused;
+        if (isRefused) refused = true;
+        response.writeHead(isRefused ? 503 : 200, { 'content-type': 'application/json' }).end('1');
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    return { told, url: `http://127.0.0.1:${port}/`, close: () => server.close() };
+  };
+
+  it('has a span below its task, which its calls tell the upstream', async () => {
+    const { exporter, named, tracer } = tracing();
+    const { told, url, close } = await upstream();
+    const flow = defineWorkflow({
+      name: 'Asking',
+      build: (build) =>
+        build
+          .task('Numbers', sourceTask([1, 2]))
+          .task('Ask', ['Numbers'], requestTask<number, number>({ url, body: (n) => n, retry: { baseMs: 1 } })),
+    });
+    await flow.run(undefined, { tracer: openTelemetry({ tracer, sample: 1 }) }).finished;
+    close();
+    const records = exporter.getFinishedSpans().filter(({ name }) => name === 'Ask record');
+    expect(records.map(({ attributes }) => attributes['millrace.attempts']).sort()).toEqual([1, 2]);
+    for (const record of records) {
+      const { traceId, spanId } = record.spanContext();
+      expect(record.parentSpanContext?.spanId).toBe(named('task Ask')?.spanContext().spanId);
+      const calls = told.filter((header) => header === `00-${traceId}-${spanId}-01`);
+      expect(calls).toHaveLength(record.attributes['millrace.attempts'] as number);
+    }
+  });
+
+  const flowOf = (work: (n: number) => Promise<number>) =>
+    defineWorkflow({
+      name: 'Many',
+      build: (build) =>
+        build
+          .task('Numbers', sourceTask(Array.from({ length: 2000 }, (_, n) => n)))
+          .task('Wait', ['Numbers'], asyncTask(work)),
+    });
+
+  it.each([
+    [0, 0, 0],
+    [0.1, 150, 250],
+    [1, 2000, 2000],
+  ])('is one of a sample of %d, the same in every run', async (sample, least, most) => {
+    const sampled = async (): Promise<unknown[]> => {
+      const { exporter, tracer } = tracing();
+      await flowOf((n) => Promise.resolve(n)).run(undefined, { tracer: openTelemetry({ tracer, sample }) }).finished;
+      const records = exporter.getFinishedSpans().filter(({ name }) => name === 'Wait record');
+      return records.map(({ attributes }) => attributes['millrace.lineage']);
+    };
+    const first = await sampled();
+    expect(first.length).toBeGreaterThanOrEqual(least);
+    expect(first.length).toBeLessThanOrEqual(most);
+    expect(await sampled()).toEqual(first);
+  });
+
+  it('that was given up says why', async () => {
+    const { exporter, tracer } = tracing();
+    const flow = flowOf((n) => (n === 7 ? Promise.reject(new Error('seven')) : Promise.resolve(n)));
+    await flow.run(undefined, { tracer: openTelemetry({ tracer, sample: 1 }) }).finished;
+    const failed = exporter.getFinishedSpans().filter(({ status }) => status.code === SpanStatusCode.ERROR);
+    expect(failed).toMatchObject([{ attributes: { 'millrace.lineage': 7, 'error.type': 'MILLRACE_TASK' } }]);
+  });
+
+  it('ends with its run where that is cancelled', async () => {
+    const { exporter, tracer } = tracing();
+    const run = flowOf(() => new Promise(() => undefined)).run(undefined, {
+      tracer: openTelemetry({ tracer, sample: 1 }),
+    });
+    run.events$.subscribe((event) => {
+      if (event.type === 'task-started' && event.task === 'Wait')
+        setImmediate(() => {
+          run.cancel();
+        });
+    });
+    expect((await run.finished).outcome).toBe('cancelled');
+    const names = exporter.getFinishedSpans().map(({ name }) => name);
+    expect(names.filter((name) => name === 'Wait record').length).toBeGreaterThan(0);
+    expect(names.at(-1)).toBe('run Many');
   });
 });

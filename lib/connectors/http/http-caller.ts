@@ -167,14 +167,14 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
 
   private headersFor(attempts: readonly Attempt<In>[]): Record<string, string> {
     const { headers, keyHeader, correlationHeader, sendsTrace, identity } = this.parts;
-    const { lineage } = (attempts[0] as Attempt<In>).call;
+    const { lineage, span } = (attempts[0] as Attempt<In>).call;
     const sent: Record<string, string> = { ...headers };
     if (keyHeader !== undefined) {
       sent[keyHeader] =
         attempts.length === 1 ? identity.key(lineage) : identity.keys(attempts.map(({ call }) => call.lineage));
     }
     if (correlationHeader !== undefined) sent[correlationHeader] = identity.correlationId(lineage);
-    if (sendsTrace) sent['traceparent'] = identity.traceparent(lineage);
+    if (sendsTrace) sent['traceparent'] = span?.traceparent ?? identity.traceparent(lineage);
     return sent;
   }
 

@@ -177,7 +177,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
   private encode(attempt: Attempt<In>, link: SocketLink<In>): string | undefined {
     if (attempt.isOver) return undefined;
     const { method, keyName, sendsTrace, identity, settings, bodyOf } = this.parts;
-    const { lineage } = attempt.call;
+    const { lineage, span } = attempt.call;
     const id = this.nextId++;
     let text: string;
     try {
@@ -186,7 +186,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
         method,
         params: bodyOf(attempt),
         key: keyName === undefined ? undefined : { name: keyName, value: identity.key(lineage) },
-        traceparent: sendsTrace ? identity.traceparent(lineage) : undefined,
+        traceparent: sendsTrace ? (span?.traceparent ?? identity.traceparent(lineage)) : undefined,
       });
     } catch (error) {
       this.outcomes?.fail(attempt, error);
