@@ -70,7 +70,9 @@ describe('a CSV writer', () => {
         const writer = await openCsvWriter({ path, columns: ['n'] });
         await writer.write(numbers.map((n) => ({ n })));
         await writer.finish();
-        const items = (await (await openCsvReader({ path })).read(100)) ?? [];
+        const reader = await openCsvReader({ path });
+        const items = (await reader.read(100)) ?? [];
+        await reader.close();
         const back = items.map((item) => ('error' in item ? NaN : Number(item.values['n'])));
         // String(-0) is '0'.
         expect(back).toEqual(numbers.map((n) => (n === 0 ? 0 : n)));
