@@ -22,12 +22,12 @@ it('refuses a thread that millrace did not start', async () => {
 });
 
 it('loads neither rxjs nor any other package', async () => {
+  // Written at once: what a thread of hooks prints may be lost at the end of the process.
   const script = `
     import { Worker } from 'node:worker_threads';
     import { register } from 'node:module';
     register('data:text/javascript,' + encodeURIComponent(
-      // Written at once: what a thread of hooks prints may be lost at the end of the process.
-      "import { writeSync } from 'node:fs'; export async function resolve(name, context, next) { const found = await next(name, context); writeSync(1, found.url + '\\n'); return found; }"));
+      "import { writeSync } from 'node:fs'; export async function resolve(name, context, next) { const found = await next(name, context); writeSync(1, found.url + ' '); return found; }"));
     await import(${JSON.stringify(ENTRY.replace('entry.js', 'thread-side.js'))});`;
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script]);
   expect(stdout).toContain('loaded-job.js');
