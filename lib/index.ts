@@ -97,6 +97,7 @@ export { hedgePolicy, type HedgeOptions, type HedgePolicy } from './stream/hedge
 export { rateLimit, type RateLimit, type RateLimitOptions } from './stream/rate-limit.js';
 export { retryPolicy, type RetryOptions, type RetryPolicy } from './stream/retry-policy.js';
 export { sharedLimiter, type SharedLimiter, type SharedLimiterOptions } from './stream/shared-limiter.js';
+export type { Upstream, UpstreamCall, UpstreamReply } from './core/upstream.js';
 export { UpstreamError, type Blame } from './core/upstream-error.js';
 export type { CallCounts, CallEvent, CallsSummary, CircuitState } from './core/call-event.js';
 export { checkpointFile, type CheckpointFileOptions } from './storage/checkpoint-file.js';

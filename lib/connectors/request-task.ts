@@ -8,7 +8,7 @@
 import type { OperatorFunction } from 'rxjs';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
 import { MillraceError, describeValue } from '../core/errors.js';
-import type { RunOutcome, TaskContext, TaskScope } from '../core/ports.js';
+import type { RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
 import { validate } from '../core/schema.js';
 import type { Attempt, Caller } from '../stream/call.js';
@@ -21,6 +21,7 @@ import { CREDENTIALS } from './http/undici-adapter.js';
 import { CallIdentity } from './request-identity.js';
 import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } from './request-options.js';
 import { UrlTemplate } from './request-url.js';
+import type { SocketCallerParts } from './websocket/socket-caller.js';
 import { resolveWebSocketOptions } from './websocket/web-socket-options.js';
 
 export type { RequestOptions };
@@ -51,6 +52,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
   private url: UrlTemplate | undefined;
   private client: AxiosInstance | undefined;
   private modules: Transports | undefined;
+  private standIns: typeof import('./stand-in/stand-ins.js') | undefined;
   private readonly closers: (() => Promise<void>)[] = [];
 
   constructor(options: RequestOptions<In, Out>) {
@@ -65,13 +67,14 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     throw new TypeError('A request task works on calls, not on single records');
   }
 
-  override async open({ task }: TaskContext): Promise<void> {
+  override async open({ task, upstream }: TaskScope): Promise<void> {
     const { url: given } = this.request;
     const url = new UrlTemplate(typeof given === 'function' ? await given() : given, task);
     this.url = url;
     checkTransport(this.request, isSocket(url), task);
     this.checkMethod(task);
     // Loaded here, not above: a program that makes no request does not pay for its transports.
+    if (upstream !== undefined) this.standIns = await import('./stand-in/stand-ins.js');
     if (isSocket(url)) this.modules = { socket: await import('./websocket/socket-caller.js') };
     else {
       this.modules = { http: await import('./http/http-caller.js') };
@@ -153,19 +156,22 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     const { request, isIdempotent } = this;
     const { idempotencyKey = 'idempotency-key', correlationId = 'x-correlation-id', batch } = request;
     const { HttpCaller } = (this.modules as Required<Transports>).http;
+    const keyHeader = idempotencyKey === false ? undefined : idempotencyKey;
+    const { task, upstream } = scope;
+    const adapter = upstream && this.standIns?.httpStandIn({ upstream, task, keyHeader });
     return new HttpCaller<In, Out | Skip>({
       client: this.client as AxiosInstance,
       url,
       method: this.method,
       ...this.httpHeaders,
-      keyHeader: idempotencyKey === false ? undefined : idempotencyKey,
+      keyHeader,
       correlationHeader: correlationId === false ? undefined : correlationId,
       sendsTrace: request.trace ?? true,
       identity: new CallIdentity(scope.runId, scope.task, scope.numbering),
       isIdempotent,
-      isOwnClient: request.axios === undefined,
-      shared: this.sharedConfig,
-      task: scope.task,
+      isOwnClient: request.axios === undefined && adapter === undefined,
+      shared: adapter === undefined ? this.sharedConfig : { ...this.sharedConfig, adapter },
+      task,
       clock: scope.clock,
       bodyOf: this.bodyOf(scope, this.method.toUpperCase()),
       read: this.reader(url, scope),
@@ -178,7 +184,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     const { idempotencyKey = 'idempotencyKey', headers = {} } = request;
     const identity = new CallIdentity(scope.runId, scope.task, scope.numbering);
     const { SocketCaller } = (this.modules as Required<Transports>).socket;
-    const caller = new SocketCaller<In, Out | Skip>({
+    const parts: SocketCallerParts<In, Out | Skip> = {
       url: url.fill(undefined),
       upstream: url.label,
       task: scope.task,
@@ -194,7 +200,10 @@ export class RequestTask<In, Out> extends Task<In, Out> {
       random: () => scope.random(),
       bodyOf: this.bodyOf(scope, 'POST'),
       read: this.reader(url, scope),
-    });
+    };
+    const { upstream } = scope;
+    if (upstream !== undefined && this.standIns !== undefined) return new this.standIns.SocketStandIn(parts, upstream);
+    const caller = new SocketCaller(parts);
     this.closers.push(() => caller.close());
     return caller;
   }

@@ -11,6 +11,7 @@ import type { Family } from './family.js';
 import type { RootLedger } from './ledger.js';
 import type { Gone, Lineage } from './record.js';
 import type { Turn } from './turn.js';
+import type { Upstream } from './upstream.js';
 
 export type { Clock } from './clock.js';
 
@@ -169,6 +170,8 @@ export interface TaskScope extends TaskContext {
   /** For an expanding task, who descends from whom. */
   readonly family: Family | undefined;
   readonly turn: Turn;
+  /** Answers requests in place of the network, where the run was given one: in tests. */
+  readonly upstream: Upstream | undefined;
   /** A record begins here; undefined where nobody traces it. Whoever begins ends. */
   beginSpan(lineage: Lineage): RecordSpan | undefined;
   /** Of a resumed run: what earlier lives have done here. */

@@ -7,6 +7,7 @@ import type { RecordTracer } from '../core/ports.js';
 import type { RunEvent } from '../core/events.js';
 import type { Observable } from 'rxjs';
 import type { RunSummary } from '../core/run-summary.js';
+import type { Upstream } from '../core/upstream.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
 import type { CheckpointSchedule } from './checkpointer.js';
 import type { ResumePlan } from './resume-plan.js';
@@ -38,6 +39,8 @@ export interface RunParts {
   readonly signal?: AbortSignal | undefined;
   /** Of a run whose progress is kept. */
   readonly progress?: KeptProgress | undefined;
+  /** Answers requests in place of the network. */
+  readonly upstream?: Upstream | undefined;
   /** Follows the run and its records. */
   readonly tracer?: RunTracer | undefined;
   /** When the run was first started, milliseconds since 1970. */

@@ -165,6 +165,7 @@ export class Run<Outputs = Record<string, unknown>> {
       turn,
       executor: () => this.executor.current,
       deadLetters: this.parts.deadLetters,
+      upstream: this.parts.upstream,
       tracer: this.parts.tracer,
       isDraining: () => this.isDraining,
       emit: (event) => {

@@ -14,6 +14,7 @@ import type { Clock, Failure, InputEdge, RecordSpan, TaskPast, TaskScope, Waitin
 import { GONE, Skip, type Gone, type Lineage } from '../core/record.js';
 import { SlowRecords } from '../core/slow-records.js';
 import type { Turn } from '../core/turn.js';
+import type { Upstream } from '../core/upstream.js';
 import type { FailurePolicy } from '../tasks/task.js';
 import type { RunPast } from './run-past.js';
 import type { RunServices } from './services.js';
@@ -73,6 +74,9 @@ export class RunScope implements TaskScope {
   }
   get turn(): Turn {
     return this.services.turn;
+  }
+  get upstream(): Upstream | undefined {
+    return this.services.upstream;
   }
   get executor(): Executor {
     return this.services.executor();

@@ -6,6 +6,7 @@ import type { RunEvent } from '../core/events.js';
 import type { Executor } from '../core/executor.js';
 import type { Clock, DeadLetterStore, RecordTracer } from '../core/ports.js';
 import type { Turn } from '../core/turn.js';
+import type { Upstream } from '../core/upstream.js';
 
 export interface RunServices {
   readonly runId: string;
@@ -23,6 +24,8 @@ export interface RunServices {
   readonly fail: (error: unknown) => void;
   /** No more checkpoints are made, for this reason. */
   readonly cannotResume: (reason: string) => void;
+  /** Answers requests in place of the network. */
+  readonly upstream: Upstream | undefined;
   /** Where single records are traced. */
   readonly tracer: RecordTracer | undefined;
   /** The run does not finish before this work has. */

@@ -10,6 +10,7 @@ import { describeIssues } from '../core/schema.js';
 import type { Checkpoint, CheckpointStore } from '../core/checkpoint.js';
 import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../core/ports.js';
 import type { RunSummary } from '../core/run-summary.js';
+import type { Upstream } from '../core/upstream.js';
 import { declare, emptyFlow, graphOf, type Flow, type TaskDeclaration } from '../tasks/flow.js';
 import { checkAtLeastOne } from '../tasks/task.js';
 import type { CheckpointSchedule } from './checkpointer.js';
@@ -87,6 +88,8 @@ export interface RunOptions {
   readonly threads?: ThreadCount;
   /** Limits of each thread. Default: Node's. */
   readonly threadLimits?: ThreadLimits;
+  /** Answers every request of the run, which then uses no network: see `fakeUpstream` of `millrace/testing`. */
+  readonly upstream?: Upstream;
   /** Traces the run and a sample of its records: see `openTelemetry` of `millrace/opentelemetry`. */
   readonly tracer?: RunTracer;
   /** Whether neighbouring cpu tasks share one thread hop. Default true. */
@@ -228,6 +231,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
       hops: options.fuse === false ? [] : planHops(plan, declarations),
       deadLetters: options.deadLetters ?? definition.deadLetters?.(parsed) ?? forgettingStore(),
       signal: options.signal,
+      upstream: options.upstream,
       tracer: options.tracer,
       release: async () => {
         for (const release of releases.reverse()) await release();

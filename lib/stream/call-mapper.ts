@@ -276,7 +276,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     try {
       const failure = { lineage: call.lineage, record: call.record, error, attempts };
       call.span?.end(attempts, { error });
-      const left = scope.giveUp(call.firstAt === 0 ? failure : { ...failure, firstAt: call.firstAt });
+      const left = scope.giveUp(call.isBegun ? { ...failure, firstAt: call.firstAt } : failure);
       this.conclude(call, left as Out | Gone, scope.clock.monotonicMs());
     } catch (fatal) {
       this.subscriber.error(fatal);
@@ -313,6 +313,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     if (sampleWeight(this.started) > 0) this.scope.sampleQueueing(nowMs - this.arrivals.of(this.started));
     this.started++;
     call.span = this.scope.beginSpan(call.lineage);
+    call.isBegun = true;
     call.firstAt = clock.now();
     call.firstAtMs = nowMs;
     call.pausedBeforeMs = this.gate.pausedMs(nowMs);
@@ -332,7 +333,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   private conclude(call: Call<In>, output: Out | Gone, nowMs: number): void {
     call.isOver = true;
     call.cancelTimeout?.();
-    if (call.firstAt !== 0) {
+    if (call.isBegun) {
       this.active--;
       if (sampleWeight(this.ended++) > 0) this.scope.sampleLatency(nowMs - call.firstAtMs, call.lineage);
     }

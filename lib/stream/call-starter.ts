@@ -105,7 +105,7 @@ export class CallStarter<In, Out> {
   }
 
   private begin(call: Call<In>, flight: Flight, nowMs: number): Attempt<In> {
-    if (call.firstAt === 0) this.parts.onFirst(call, nowMs);
+    if (!call.isBegun) this.parts.onFirst(call, nowMs);
     call.attempts++;
     return this.launch(new Attempt(call, call.attempts, false, flight, nowMs), nowMs);
   }

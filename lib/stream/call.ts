@@ -13,6 +13,8 @@ export class Call<In> {
   attempts = 0;
   /** Times the upstream refused it because of its load. */
   refusals = 0;
+  /** Whether a first attempt was made; times say nothing of it, a clock may stand at 0. */
+  isBegun = false;
   /** Milliseconds since 1970, and of the monotonic clock, of the first attempt. */
   firstAt = 0;
   firstAtMs = 0;

@@ -2,16 +2,12 @@
 import { Observable } from 'rxjs';
 import type { Clock } from '../core/clock.js';
 import { sourceTask, type SourceOptions, type SourceTask } from '../tasks/source-task.js';
-
-/** One line of the script; `at` is milliseconds after the source was subscribed. */
-export type ScriptLine<T> =
-  | { readonly at: number; readonly record: T }
-  | { readonly at: number; readonly error: unknown }
-  | { readonly at: number; readonly end: true };
+import type { ScriptLine } from './marbles.js';
 
 /**
  * A source that pushes the records of the script; it ends with its `end`, and without one stays open.
  *
+ * @example scriptedSource(marbles('a 1s b 1s |'), clock)
  * @example scriptedSource([{ at: 0, record: 'a' }, { at: 1000, record: 'b' }, { at: 2000, end: true }], clock)
  */
 export function scriptedSource<T>(

@@ -1,7 +1,7 @@
 /**
  * A clock that a test moves. Promise: nothing waits for real; timers fire in the order of their times, and of their
- * making where the times are equal; between two timers every promise and every turn of the event loop that is due has
- * run, so a whole workflow, promises included, runs in virtual time.
+ * making where the times are equal; between two timers every promise, every turn of the event loop that is due and every
+ * operation on a file has run, so a whole workflow, promises included, runs in virtual time.
  */
 import { MillraceError } from '../core/errors.js';
 import type { Clock } from '../core/clock.js';
@@ -26,8 +26,9 @@ interface Timer {
 
 /** Turns of the event loop without anything happening after which a run counts as waiting for time to pass. */
 const IDLE_TURNS = 5;
-/** The same, where real work (a file, a thread) may be under way and no timer is left. */
-const IDLE_TURNS_WITHOUT_TIMERS = 2000;
+/** How long real work (a thread, a socket) has where no timer is left, in real milliseconds, looked at every so often. */
+const REAL_WORK_MS = 2000;
+const LOOK_EVERY_MS = 1;
 
 /** @param startMs what `now` says at first; default 0, the beginning of 1970. */
 export function virtualClock(startMs = 0): VirtualClock {
@@ -71,10 +72,10 @@ class TestClock implements VirtualClock {
 
   async advance(ms: number): Promise<void> {
     const until = this.elapsedMs + ms;
-    await turns(IDLE_TURNS);
+    await idle();
     for (let next = this.next(); next !== undefined && next.at <= until; next = this.next()) {
       this.fire(next);
-      await turns(IDLE_TURNS);
+      await idle();
     }
     this.elapsedMs = until;
   }
@@ -87,7 +88,7 @@ class TestClock implements VirtualClock {
     promise.then(settle, settle);
     const hasSettled = (): boolean => isSettled;
     for (;;) {
-      await turns(IDLE_TURNS);
+      await idle();
       if (hasSettled()) return promise;
       const next = this.next();
       if (next !== undefined) this.fire(next);
@@ -102,8 +103,8 @@ class TestClock implements VirtualClock {
 
   /** Gives real work time to finish or to set a timer. */
   private async happens(hasSettled: () => boolean): Promise<boolean> {
-    for (let turn = 0; turn < IDLE_TURNS_WITHOUT_TIMERS; turn++) {
-      await turns(1);
+    for (let waitedMs = 0; waitedMs < REAL_WORK_MS; waitedMs += LOOK_EVERY_MS) {
+      await new Promise<void>((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       if (hasSettled() || this.timers.length > 0) return true;
     }
     return false;
@@ -124,6 +125,12 @@ class TestClock implements VirtualClock {
     this.elapsedMs = Math.max(this.elapsedMs, timer.at);
     timer.action();
   }
+}
+
+/** Until nothing is due, and no operation on a file is under way. */
+async function idle(): Promise<void> {
+  do await turns(IDLE_TURNS);
+  while (process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq')));
 }
 
 async function turns(count: number): Promise<void> {

@@ -8,7 +8,7 @@ import { start, times } from './support/virtual-upstream.js';
 
 describe('a run that fails in the middle', () => {
   it('leaves no timer of younger attempts when an older one times out', async () => {
-    const { clock, finished, inFlight } = start(times(3), (record) => ({ afterMs: record === 0 ? 30 : 1e6 }), {
+    const { clock, finished, upstream } = start(times(3), (record) => ({ afterMs: record === 0 ? 30 : 1e6 }), {
       concurrency: 2,
       timeoutMs: 100,
       retry: false,
@@ -18,7 +18,7 @@ describe('a run that fails in the middle', () => {
     // Record 1 has been under way from 0 ms, record 2 from 30 ms.
     await clock.advance(110);
     expect(await failed).toMatchObject({ cause: { cause: { code: 'MILLRACE_TIMEOUT' } } });
-    expect([inFlight(), clock.pending]).toEqual([0, 0]);
+    expect([upstream.inFlight, clock.pending]).toEqual([0, 0]);
   });
 
   it('sends nothing of what was to start beside the record that made it fail', async () => {
@@ -63,7 +63,7 @@ describe('a run that is cancelled by whoever watches it', () => {
     await started.clock.advance(1000);
     expect((await started.finished).outcome).toBe('cancelled');
     expect(told).toBeGreaterThan(0);
-    expect([started.inFlight(), limiter.inFlight, started.clock.pending]).toEqual([0, 0, 0]);
+    expect([started.upstream.inFlight, limiter.inFlight, started.clock.pending]).toEqual([0, 0, 0]);
   });
 });
 

@@ -60,14 +60,14 @@ describe('retry', () => {
 
 describe('timeouts', () => {
   it('ends an attempt at its deadline and closes it', async () => {
-    const { clock, inFlight, events, finished } = start(times(3), () => ({ afterMs: 1e6 }), {
+    const { clock, upstream, events, finished } = start(times(3), () => ({ afterMs: 1e6 }), {
       timeoutMs: 500,
       retry: false,
     });
     await clock.advance(499);
-    expect(inFlight()).toBe(3);
+    expect(upstream.inFlight).toBe(3);
     await clock.advance(1);
-    expect(inFlight()).toBe(0);
+    expect(upstream.inFlight).toBe(0);
     expect((await finished).deadLettered).toBe(3);
     expect(events.find((event) => event.type === 'dead-letter')?.letter).toMatchObject({
       code: 'MILLRACE_TIMEOUT',
@@ -115,17 +115,17 @@ describe('limits', () => {
     await own.clock.advance(100);
     await shared.clock.advance(100);
     await Promise.all([own.finished, shared.finished]);
-    expect([own.peak(), shared.peak(), limiter.inFlight]).toEqual([4, 3, 0]);
+    expect([own.upstream.peak, shared.upstream.peak, limiter.inFlight]).toEqual([4, 3, 0]);
   });
 
   it('gives a shared limiter back when the run is cancelled', async () => {
     const limiter = sharedLimiter('ats', { concurrency: 2 });
-    const { clock, cancel, finished, inFlight } = start(times(9), () => ({ afterMs: 1e6 }), { limiter });
+    const { clock, cancel, finished, upstream } = start(times(9), () => ({ afterMs: 1e6 }), { limiter });
     await clock.advance(10);
-    expect([inFlight(), limiter.inFlight]).toEqual([2, 2]);
+    expect([upstream.inFlight, limiter.inFlight]).toEqual([2, 2]);
     cancel();
     expect((await finished).outcome).toBe('cancelled');
-    expect([inFlight(), limiter.inFlight, clock.pending]).toEqual([0, 0, 0]);
+    expect([upstream.inFlight, limiter.inFlight, clock.pending]).toEqual([0, 0, 0]);
   });
 
   it('takes turns by key', async () => {
@@ -217,7 +217,7 @@ describe('the circuit', () => {
 
 describe('hedging', () => {
   it('tries slow calls a second time, takes the first reply, and closes the other', async () => {
-    const { clock, calls, inFlight, events, finished } = start(
+    const { clock, calls, upstream, events, finished } = start(
       times(300),
       (record) => ({ afterMs: record === 250 && calls.filter((call) => call.record === 250).length === 1 ? 5000 : 10 }),
       { concurrency: 4, hedge: { samples: 50, minDelayMs: 20 } },
@@ -226,7 +226,7 @@ describe('hedging', () => {
     const summary = await finished;
     expect(summary.tasks['Ask']).toMatchObject({ out: 300, retried: 0 });
     expect(calls.filter(({ record }) => record === 250)).toHaveLength(2);
-    expect(inFlight()).toBe(0);
+    expect(upstream.inFlight).toBe(0);
     expect(events.find((event) => event.type === 'calls')?.counts).toMatchObject({
       hedges: 1,
       hedgesWon: 1,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { virtualClock, type VirtualClock } from 'millrace/testing';
 import {
   adaptiveConcurrency,
   callPolicies,
@@ -12,7 +13,6 @@ import {
   UpstreamError,
 } from '#lib/index.js';
 import { Circuit } from '#lib/stream/circuit-breaker.js';
-import { StepClock } from './support/step-clock.js';
 
 const down = (): UpstreamError => new UpstreamError('MILLRACE_NETWORK', 'gone', { blame: 'upstream', retryable: true });
 const half = (): number => 0.5;
@@ -70,8 +70,8 @@ describe('rateLimit', () => {
 });
 
 describe('circuitBreaker', () => {
-  const make = (options = {}): { circuit: Circuit; clock: StepClock; states: string[]; downs: unknown[] } => {
-    const clock = new StepClock();
+  const make = (options = {}): { circuit: Circuit; clock: VirtualClock; states: string[]; downs: unknown[] } => {
+    const clock = virtualClock(1_700_000_000_000);
     const states: string[] = [];
     const downs: unknown[] = [];
     const circuit = new Circuit(

@@ -1,24 +1,19 @@
-/** A request task over records that are numbers, with an upstream in process and a clock that is stepped. */
-import axios, { AxiosError, type AxiosInstance, type InternalAxiosRequestConfig } from 'axios';
+/** A request task over records that are numbers, with an upstream and a clock of the test kit. */
+import { fakeUpstream, virtualClock, type FakeReply, type FakeUpstream, type VirtualClock } from 'millrace/testing';
 import { defineWorkflow, requestTask, sourceTask } from '#lib/index.js';
 import type { RequestOptions, Run, RunEvent, RunSummary } from '#lib/index.js';
-import { StepClock } from '../../stream/support/step-clock.js';
 
-/** What the upstream does with a call: a status at once, or nothing until the delay is over. */
-export type Answer = (
-  record: number,
-  call: number,
-) => { status?: number; afterMs?: number; headers?: Record<string, string> };
+/** What the upstream does with a call. */
+export type Answer = (record: number, call: number) => FakeReply;
 
 export interface Started {
-  readonly clock: StepClock;
+  readonly clock: VirtualClock;
   readonly run: Run;
   readonly events: RunEvent[];
   readonly outputs: unknown[];
   /** When each record was asked about, in milliseconds from the start. */
-  readonly calls: { record: number; atMs: number; headers: Record<string, unknown> }[];
-  readonly inFlight: () => number;
-  readonly peak: () => number;
+  readonly calls: { record: number; atMs: number; headers: Readonly<Record<string, string>> }[];
+  readonly upstream: FakeUpstream;
   readonly finished: Promise<RunSummary>;
   readonly cancel: () => void;
 }
@@ -28,29 +23,12 @@ export function start(
   answer: Answer,
   options: Partial<RequestOptions<number, unknown>> = {},
 ): Started {
-  const clock = new StepClock();
+  const clock = virtualClock(1_700_000_000_000);
   const calls: Started['calls'] = [];
-  let inFlight = 0;
-  let peak = 0;
-  const client: AxiosInstance = axios.create({
-    adapter: (config: InternalAxiosRequestConfig) =>
-      new Promise((resolve, reject) => {
-        const record = Number(JSON.parse(config.data as string));
-        calls.push({ record, atMs: clock.monotonicMs(), headers: config.headers.toJSON() });
-        const { status = 200, afterMs = 0, headers = {} } = answer(record, calls.length);
-        peak = Math.max(peak, ++inFlight);
-        const cancel = clock.schedule(afterMs, () => {
-          inFlight--;
-          const response = { status, headers, data: `{"of":${record}}`, statusText: '', config };
-          if (status < 300) resolve(response);
-          else reject(new AxiosError('no', 'ERR_BAD', config, undefined, response));
-        });
-        config.signal?.addEventListener?.('abort', () => {
-          inFlight--;
-          cancel();
-          reject(new AxiosError('aborted', 'ERR_CANCELED', config));
-        });
-      }),
+  const upstream = fakeUpstream(clock, ({ body, atMs, headers, number }) => {
+    const record = body as number;
+    calls.push({ record, atMs, headers });
+    return { body: { of: record }, ...answer(record, number) };
   });
   const run = defineWorkflow({
     name: 'Virtual',
@@ -60,9 +38,9 @@ export function start(
         .task(
           'Ask',
           ['Read'],
-          requestTask<number, unknown>({ url: 'http://ats.example/predict?key=secret', axios: client, ...options }),
+          requestTask<number, unknown>({ url: 'http://ats.example/predict?key=secret', ...options }),
         ),
-  }).run(undefined, { clock, runId: 'r', seed: 1 });
+  }).run(undefined, { clock, upstream, runId: 'r', seed: 1 });
   const events: RunEvent[] = [];
   const outputs: unknown[] = [];
   run.events$.subscribe((event) => events.push(event));
@@ -73,8 +51,7 @@ export function start(
     events,
     outputs,
     calls,
-    inFlight: () => inFlight,
-    peak: () => peak,
+    upstream,
     finished: run.finished,
     cancel: () => {
       run.cancel();

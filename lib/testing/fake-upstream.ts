@@ -1,0 +1,93 @@
+/**
+ * An upstream in the test itself, on the run's clock: what the requests of a run meet in place of the network.
+ *
+ * Promise: nothing waits for real; each call is given to one function, which says what is answered, and after how long.
+ */
+import type { Clock } from '../core/clock.js';
+import { FatalTaskError, describeThrown } from '../core/errors.js';
+import type { Awaitable } from '../core/ports.js';
+import type { Upstream, UpstreamCall, UpstreamReply } from '../core/upstream.js';
+import { connectionReset, pause, silence } from './network.js';
+
+/** One call, as the test sees it. */
+export interface FakeCall extends UpstreamCall {
+  /** Of the URL: path and query. */
+  readonly path: string;
+  /** From 1: which attempt of this record it is, by its idempotency key; 1 where it has none. */
+  readonly attempt: number;
+  /** From 1: which call of all it is. */
+  readonly number: number;
+  /** When it arrived, in milliseconds of the clock's `monotonicMs`. */
+  readonly atMs: number;
+}
+
+/** What the upstream does with a call; `{}` answers at once with status 200 and no body. */
+export interface FakeReply extends Partial<UpstreamReply> {
+  /** How long the answer takes, in milliseconds of the clock. Default 0. */
+  readonly afterMs?: number;
+  /** `never`: no answer comes; `reset`: the connection breaks. Default: the answer. */
+  readonly instead?: 'never' | 'reset';
+}
+
+export interface FakeUpstream extends Upstream {
+  /** Every call that came, in order. */
+  readonly calls: readonly FakeCall[];
+  /** Calls that wait for their answer. */
+  readonly inFlight: number;
+  /** The most calls that ever waited at one time. */
+  readonly peak: number;
+}
+
+/**
+ * @param answer called once for each attempt; what it throws fails the run, because the test is wrong then.
+ *
+ * @example
+ * const upstream = fakeUpstream(clock, ({ body, attempt }) => (attempt === 1 ? { status: 503 } : { body, afterMs: 20 }));
+ * const run = MyFlow.run(config, { clock, upstream });
+ */
+export function fakeUpstream(clock: Clock, answer: (call: FakeCall) => Awaitable<FakeReply>): FakeUpstream {
+  const calls: FakeCall[] = [];
+  const attempts = new Map<string, number>();
+  let inFlight = 0;
+  let peak = 0;
+  const reply = async (call: FakeCall): Promise<UpstreamReply> => {
+    let given: FakeReply;
+    try {
+      given = await answer(call);
+    } catch (error) {
+      throw new FatalTaskError(
+        'MILLRACE_INVALID_OPTION',
+        `The answer of the fake upstream to call ${call.number} (${call.method} ${call.path}) threw: ${describeThrown(error)}`,
+        { cause: error },
+      );
+    }
+    const { afterMs = 0, instead, status = 200, ...rest } = given;
+    if (afterMs > 0) await pause(clock, afterMs, call.signal);
+    if (instead === 'never') await silence(call.signal);
+    if (instead === 'reset') throw connectionReset();
+    return { status, ...rest };
+  };
+  return {
+    calls,
+    get inFlight() {
+      return inFlight;
+    },
+    get peak() {
+      return peak;
+    },
+    answer: async (given) => {
+      const { pathname, search } = new URL(given.url);
+      const attempt = given.key === undefined ? 1 : (attempts.get(given.key) ?? 0) + 1;
+      if (given.key !== undefined) attempts.set(given.key, attempt);
+      const number = calls.length + 1;
+      const call = { ...given, path: pathname + search, attempt, number, atMs: clock.monotonicMs() };
+      calls.push(call);
+      peak = Math.max(peak, ++inFlight);
+      try {
+        return await reply(call);
+      } finally {
+        inFlight--;
+      }
+    },
+  };
+}

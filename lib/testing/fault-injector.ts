@@ -1,0 +1,140 @@
+/**
+ * Faults by a seed, between a run and whatever answers it.
+ *
+ * Promise: what happens to an attempt depends on the seed, the task, the record and the number of the attempt alone, not
+ * on the order of calls or on time, so a failure that was found is found again by its seed.
+ */
+import type { Clock } from '../core/clock.js';
+import { MillraceError, describeValue } from '../core/errors.js';
+import { murmur2 } from '../core/partition-hash.js';
+import type { Awaitable, RecordContext } from '../core/ports.js';
+import type { Skip } from '../core/record.js';
+import type { Upstream, UpstreamCall } from '../core/upstream.js';
+import { connectionReset, pause, silence } from './network.js';
+
+/** What can happen to an attempt in place of its work. */
+export type Fault = 'error' | 'reset' | 'hang' | 'lostReply' | 'slow';
+
+const FAULTS: readonly Fault[] = ['error', 'reset', 'hang', 'lostReply', 'slow'];
+
+/** Shares of all attempts, each 0 to 1, together at most 1. Default of each: 0. */
+export interface FaultOptions extends Partial<Record<Fault, number>> {
+  readonly seed: number;
+  readonly clock: Clock;
+  /** Of `slow`: how much later the work begins, in milliseconds. Default 1000. */
+  readonly slowMs?: number;
+  /** The most faults one record meets at one task; more attempts than this bring it through. Default: no limit. */
+  readonly atMost?: number;
+}
+
+export interface FaultInjector {
+  /**
+   * The upstream with faults before it: `error` answers 503, `reset` breaks the connection, `hang` never answers,
+   * `lostReply` breaks it after the work was done, `slow` answers late.
+   */
+  upstream(inner: Upstream): Upstream;
+  /** The function of an `asyncTask` with faults before it: `error` and `reset` throw, `lostReply` throws after the work. */
+  around<In, Out>(
+    work: (record: In, context: RecordContext) => Awaitable<Out | Skip>,
+  ): (record: In, context: RecordContext) => Promise<Out | Skip>;
+  /** How often each fault was injected. */
+  readonly injected: Readonly<Record<Fault, number>>;
+}
+
+/**
+ * @throws MILLRACE_INVALID_OPTION where a share is not a number from 0 to 1, or they are more than 1 together.
+ *
+ * @example
+ * const faults = faultInjector({ seed: 7, clock, error: 0.1, lostReply: 0.05, atMost: 3 });
+ * const run = MyFlow.run(config, { clock, upstream: faults.upstream(upstream) });
+ */
+export function faultInjector(options: FaultOptions): FaultInjector {
+  const shares = sharesOf(options);
+  const { seed, clock, slowMs = 1000, atMost = Infinity } = options;
+  const injected: Record<Fault, number> = { error: 0, reset: 0, hang: 0, lostReply: 0, slow: 0 };
+  /** Attempts of what has not come through yet. */
+  const tried = new Map<string, { attempts: number; faults: number }>();
+
+  const draw = (name: string): Fault | undefined => {
+    const past = tried.get(name) ?? { attempts: 0, faults: 0 };
+    past.attempts++;
+    const fault = past.faults < atMost ? pick(shares, drawn(`${seed}:${name}:${past.attempts}`)) : undefined;
+    if (fault === undefined) {
+      tried.delete(name);
+      return undefined;
+    }
+    injected[fault]++;
+    past.faults++;
+    tried.set(name, past);
+    return fault;
+  };
+  const before = async (fault: Fault | undefined, signal: AbortSignal): Promise<void> => {
+    if (fault === 'hang') await silence(signal);
+    if (fault === 'slow') await pause(clock, slowMs, signal);
+    if (fault === 'hang' || fault === 'reset') throw connectionReset();
+  };
+
+  return {
+    injected,
+    upstream: (inner) => ({
+      answer: async (call) => {
+        const fault = draw(nameOf(call));
+        if (fault === 'error') return { status: 503, body: { error: 'injected' } };
+        await before(fault, call.signal);
+        const reply = await inner.answer(call);
+        if (fault === 'lostReply') throw connectionReset();
+        return reply;
+      },
+    }),
+    around: (work) => async (record, context) => {
+      const fault = draw(`${context.task}:${context.lineage}`);
+      if (fault === 'error') throw new Error('an injected error');
+      await before(fault, context.signal);
+      const output = await work(record, context);
+      if (fault === 'lostReply') throw connectionReset();
+      return output;
+    },
+  };
+}
+
+/**
+ * The part of a key after its hyphen names the record, whatever the id of the run is. Without a key, what is asked for is
+ * the best name there is.
+ */
+function nameOf({ task, key, method, url, body }: UpstreamCall): string {
+  return `${task}:${key?.slice(key.indexOf('-') + 1) ?? `${method} ${url} ${JSON.stringify(body)}`}`;
+}
+
+/** A number in [0, 1) that the text alone decides. */
+function drawn(text: string): number {
+  return (murmur2(new TextEncoder().encode(text)) >>> 0) / 2 ** 32;
+}
+
+/** The fault whose stretch of [0, 1) the number falls into. */
+function pick(shares: readonly (readonly [Fault, number])[], at: number): Fault | undefined {
+  let until = 0;
+  for (const [fault, share] of shares) {
+    until += share;
+    if (at < until) return fault;
+  }
+  return undefined;
+}
+
+function sharesOf(options: FaultOptions): readonly (readonly [Fault, number])[] {
+  const shares = FAULTS.map((fault) => [fault, options[fault] ?? 0] as const);
+  let sum = 0;
+  for (const [fault, share] of shares) {
+    if (typeof share !== 'number' || !(share >= 0 && share <= 1)) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `Expected \`${fault}\` to be a share from 0 to 1, got ${describeValue(share)}`,
+      );
+    }
+    sum += share;
+  }
+  if (sum <= 1 + 1e-9) return shares;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected the shares of faults to be at most 1 together, got ${sum}`,
+  );
+}
