@@ -10,32 +10,48 @@ export interface BenchArguments {
   readonly names: readonly string[];
   readonly isQuick: boolean;
   readonly isList: boolean;
+  /** Curves over the length of the input in place of cases. */
+  readonly isCurves: boolean;
   /** Where to write the figures as JSON. */
   readonly json: string | undefined;
+  /** The folder for charts. */
+  readonly svg: string | undefined;
+}
+
+/** The names that can be given. */
+export interface Known {
+  readonly cases: readonly string[];
+  readonly curves: readonly string[];
 }
 
 /** A command line that is wrong; the message is for the user. */
 export class UsageError extends Error {}
 
-export const USAGE = `npm run bench -- [name …] [--quick] [--json <file>] [--list]
+export const USAGE = `npm run bench -- [name …] [--curves] [--quick] [--json <file>] [--svg <folder>] [--list]
 
   name …         the cases to run; all of them without a name
+  --curves       measure curves over the length of the input in place of cases; names are those of curves
   --quick        smaller sizes and fewer rounds: whether it works, not how fast it is
   --json <file>  write the figures to a file as well
+  --svg <folder> draw them: one chart of all cases, or one a curve
   --list         print the names of the cases and their goals, and run nothing`;
 
-/** @param known the names of all cases. */
-export function parseArguments(argv: readonly string[], known: readonly string[]): BenchArguments {
+export function parseArguments(argv: readonly string[], { cases, curves }: Known): BenchArguments {
   const { values, positionals } = parse(argv);
+  const known = values.curves ? curves : cases;
   for (const name of positionals) {
-    if (!known.includes(name)) throw new UsageError(`There is no case '${name}'.${meant(name, known)}`);
+    if (!known.includes(name))
+      throw new UsageError(`There is no ${values.curves ? 'curve' : 'case'} '${name}'.${meant(name, known)}`);
   }
   if (values.json === '') throw new UsageError('Expected --json to be followed by the path of a file');
+  if (values.svg === '') throw new UsageError('Expected --svg to be followed by the path of a folder');
   return {
     names: positionals.length === 0 ? known : known.filter((name) => positionals.includes(name)),
     isQuick: values.quick,
     isList: values.list,
+    isCurves: values.curves,
     json: values.json,
+    svg: values.svg,
   };
 }
 
@@ -46,7 +62,13 @@ function meant(name: string, known: readonly string[]): string {
 }
 
 interface Parsed {
-  readonly values: { readonly quick: boolean; readonly list: boolean; readonly json: string | undefined };
+  readonly values: {
+    readonly quick: boolean;
+    readonly list: boolean;
+    readonly curves: boolean;
+    readonly json: string | undefined;
+    readonly svg: string | undefined;
+  };
   readonly positionals: readonly string[];
 }
 
@@ -58,10 +80,12 @@ function parse(argv: readonly string[]): Parsed {
       options: {
         quick: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
+        curves: { type: 'boolean', default: false },
         json: { type: 'string' },
+        svg: { type: 'string' },
       },
     });
-    return { values: { ...values, json: values.json }, positionals };
+    return { values: { ...values, json: values.json, svg: values.svg }, positionals };
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
   }

@@ -16,9 +16,12 @@ import { offerVsEffect100k } from './cases/offer-vs-effect-100k.js';
 import { offerVsLimit } from './cases/offer-vs-limit.js';
 import { offerVsRxjs100k } from './cases/offer-vs-rxjs-100k.js';
 import { offerVsRxjs400k } from './cases/offer-vs-rxjs-400k.js';
+import { offerVsPmap100k } from './cases/offer-vs-pmap-100k.js';
+import { offerVsStreams100k } from './cases/offer-vs-streams-100k.js';
 import { offerWsRss } from './cases/offer-ws-rss.js';
 import { offerWsVsHttp } from './cases/offer-ws-vs-http.js';
 import { syncChainVsRxjs } from './cases/sync-chain-vs-rxjs.js';
+import { syncChainVsStreams } from './cases/sync-chain-vs-streams.js';
 import { telemetryCost } from './cases/telemetry-cost.js';
 import { wsBatchVsBare } from './cases/ws-batch-vs-bare.js';
 import { wsVsBare } from './cases/ws-vs-bare.js';
@@ -27,10 +30,13 @@ export const CASES: readonly BenchCase[] = [
   offerVsRxjs100k,
   offerVsRxjs400k,
   offerVsEffect100k,
+  offerVsStreams100k,
+  offerVsPmap100k,
   offerVsLimit,
   offerScaleRate,
   offerScaleRss,
   syncChainVsRxjs,
+  syncChainVsStreams,
   telemetryCost,
   cliFirstRecord,
   bridgeVsPostmessage,

@@ -1,48 +1,89 @@
 /**
- * `npm run bench`: runs the cases one after the other and prints what they find, as ratios of one run. Not a test: a
- * figure that misses its goal is printed as such and nothing more. Exits with 2 for a command line it does not
- * understand, and with 1 where a case could not be measured at all.
+ * `npm run bench`: runs the cases one after the other and prints what they find, as ratios of one run; or measures
+ * curves over the length of the input. Not a test: a figure that misses its goal is printed as such and nothing more.
+ * Exits with 2 for a command line it does not understand, and with 1 where something could not be measured at all.
  */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { join } from 'node:path';
 import { parseArguments, UsageError, type BenchArguments } from './arguments.js';
 import type { BenchSettings } from './case.js';
 import { CASES } from './cases.js';
-import { renderFinding, renderList, rowOf, type ReportRow } from './report.js';
+import { measureCurve, type CurveFinding } from './curve.js';
+import { CURVES } from './curves.js';
+import { memoryChart, rateChart } from './curve-charts.js';
+import { ratioChart } from './ratio-chart.js';
+import { renderCurve, renderFinding, renderList, rowOf, type ReportRow } from './report.js';
 
 try {
-  const given = parseArguments(
-    process.argv.slice(2),
-    CASES.map(({ name }) => name),
-  );
-  if (given.isList) console.log(renderList(CASES));
-  else await runCases(given);
+  const given = parseArguments(process.argv.slice(2), {
+    cases: CASES.map(({ name }) => name),
+    curves: CURVES.map(({ name }) => name),
+  });
+  if (given.isList) console.log(renderList(given.isCurves ? CURVES : CASES));
+  else await run(given);
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   console.error(error.message);
   process.exitCode = 2;
 }
 
-async function runCases({ names, isQuick, json }: BenchArguments): Promise<void> {
-  const settings: BenchSettings = { isQuick, progress: showProgress };
-  const rows: ReportRow[] = [];
+async function run(given: BenchArguments): Promise<void> {
+  const { isQuick, isCurves, json, svg } = given;
   console.log(`Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}`);
   console.log('Medians; in brackets the smallest and the largest sample.');
   if (isQuick) console.log('Quick: smaller sizes and fewer rounds, so goals are not judged.');
+  if (svg !== undefined) mkdirSync(svg, { recursive: true });
+  const draw = (name: string, chart: string): void => {
+    if (svg !== undefined) writeFileSync(join(svg, `${name}.svg`), chart);
+  };
+  const findings = isCurves ? await runCurves(given, draw) : await runCases(given, draw);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(findings, undefined, 2)}\n`);
+}
+
+type Draw = (name: string, chart: string) => void;
+
+async function runCases({ names, isQuick }: BenchArguments, draw: Draw): Promise<readonly ReportRow[]> {
+  const settings: BenchSettings = { isQuick, progress: showProgress };
+  const rows: ReportRow[] = [];
   for (const benchCase of CASES.filter(({ name }) => names.includes(name))) {
-    showProgress(benchCase.name);
-    try {
+    await attempt(benchCase.name, async () => {
       const finding = await benchCase.run(settings);
-      clearProgress();
-      console.log(renderFinding(benchCase, finding, isQuick));
       rows.push(rowOf(benchCase, finding, isQuick));
-    } catch (error) {
-      clearProgress();
-      console.error(`${benchCase.name}: not measured. ${error instanceof Error ? error.message : String(error)}`);
-      process.exitCode = 1;
-    }
+      return renderFinding(benchCase, finding, isQuick);
+    });
   }
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, undefined, 2)}\n`);
+  draw('ratios', ratioChart(rows));
+  return rows;
+}
+
+async function runCurves({ names, isQuick }: BenchArguments, draw: Draw): Promise<readonly CurveFinding[]> {
+  const settings: BenchSettings = { isQuick, progress: showProgress };
+  const findings: CurveFinding[] = [];
+  for (const curve of CURVES.filter(({ name }) => names.includes(name))) {
+    await attempt(curve.name, async () => {
+      const finding = await measureCurve(curve, settings);
+      findings.push(finding);
+      draw(finding.name, rateChart(finding));
+      draw(`${finding.name}-memory`, memoryChart(finding));
+      return renderCurve(finding);
+    });
+  }
+  return findings;
+}
+
+/** Prints what was found, or why nothing was. */
+async function attempt(name: string, measure: () => Promise<string>): Promise<void> {
+  showProgress(name);
+  try {
+    const text = await measure();
+    clearProgress();
+    console.log(text);
+  } catch (error) {
+    clearProgress();
+    console.error(`${name}: not measured. ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
 }
 
 /** One line that changes on a terminal; nothing where nobody watches. */

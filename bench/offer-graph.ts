@@ -63,6 +63,19 @@ export function combine(ats: Prediction, resp: Prediction): Predictions {
   return { ats_prediction: ats.prediction, resp_prediction: resp.prediction };
 }
 
+/** What the graph knows of a member at its end. */
+export type Outcome = readonly [Features, Prediction, Prediction, Offer];
+
+/** The three calls for one member, both models asked at once, as a peer without a graph makes them. */
+export async function offerFor(member: Features): Promise<Outcome> {
+  // Both are under way before either is awaited; Promise.all does the same at 0.6 × the rate.
+  const asking = predictAts(member);
+  const answering = predictResp(member);
+  const ats = await asking;
+  const resp = await answering;
+  return [member, ats, resp, await chooseOffer(combine(ats, resp))];
+}
+
 /** The end of the graph: uses every part of an outcome, in any order, so that no side can leave one out. */
 export class Tally {
   count = 0;

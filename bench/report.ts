@@ -1,5 +1,6 @@
 /** What a reader sees of the findings: lines for a person, rows for a program. Promise: pure. */
 import { describeGoal, meets, type BenchCase, type Finding } from './case.js';
+import type { CurveFinding } from './curve.js';
 import type { Spread } from './statistics.js';
 
 /** One case in the JSON file. */
@@ -60,8 +61,18 @@ export function renderFinding(benchCase: BenchCase, finding: Finding, isQuick: b
   return lines.join('\n');
 }
 
+/** A line a side and size. */
+export function renderCurve({ name, description, points }: CurveFinding): string {
+  const width = Math.max(...points.map(({ side }) => side.length));
+  const lines = points.map(({ side, records, rate, spread, samples, peakMiB }) => {
+    const rates = `${figure(rate).padStart(10)} records/s (${range(spread)}; ${counted(samples)})`;
+    return `    ${figure(records).padStart(10)}  ${side.padEnd(width)}  ${rates}, peak ${figure(peakMiB)} MiB`;
+  });
+  return [`${name}: ${description}`, ...lines].join('\n');
+}
+
 /** What `--list` prints. */
-export function renderList(cases: readonly BenchCase[]): string {
+export function renderList(cases: readonly Pick<BenchCase, 'name' | 'description' | 'goal'>[]): string {
   const width = Math.max(...cases.map(({ name }) => name.length));
   return cases
     .map(

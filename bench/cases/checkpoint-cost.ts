@@ -10,8 +10,8 @@ export const checkpointCost: BenchCase = {
     const records = settings.isQuick ? 200_000 : 1_000_000;
     return compareRates(
       {
-        ours: { side: 'copy-checkpoints', title: 'with checkpoints', records, warmUpRecords: records / 4 },
-        theirs: { side: 'copy-plain', title: 'without', records, warmUpRecords: records / 4 },
+        ours: { side: 'copy-checkpoints', title: 'with checkpoints', records, warmUpRecords: records },
+        theirs: { side: 'copy-plain', title: 'without', records, warmUpRecords: records },
         rounds: settings.isQuick ? 3 : 9,
       },
       settings,

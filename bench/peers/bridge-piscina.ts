@@ -15,7 +15,10 @@ export const run: SideRun = async (records) => {
   const source = samples(records);
   let checksum = 0;
   const lane = async (): Promise<void> => {
-    for (const sample of source) checksum += ((await pool.run(sample, { name: 'echo' })) as Sample).value;
+    for (const sample of source) {
+      const { value } = (await pool.run(sample, { name: 'echo' })) as Sample;
+      checksum += value;
+    }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   await pool.destroy();

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parseArguments, UsageError } from '#bench/arguments.js';
 import { describeGoal, meets, type BenchCase, type Goal } from '#bench/case.js';
 import { findingOf, ratesOf } from '#bench/harness.js';
-import { figure, renderFinding, renderList, rowOf } from '#bench/report.js';
+import { figure, renderCurve, renderFinding, renderList, rowOf } from '#bench/report.js';
 import { median, ratioOf, ratioSpread, spreadOf } from '#bench/statistics.js';
 
 const goal: Goal = { on: 'ratio', is: 'at least', than: 10 };
@@ -71,10 +71,12 @@ describe('goals', () => {
 });
 
 describe('the command line', () => {
-  const known = ['offer-vs-rxjs-100k', 'offer-vs-limit', 'cli-first-record'];
+  const cases = ['offer-vs-rxjs-100k', 'offer-vs-limit', 'cli-first-record'];
+  const known = { cases, curves: ['offer-graph', 'sync-chain'] };
+  const defaults = { isQuick: false, isList: false, isCurves: false, json: undefined, svg: undefined };
 
   it('runs everything without a name', () => {
-    expect(parseArguments([], known)).toEqual({ names: known, isQuick: false, isList: false, json: undefined });
+    expect(parseArguments([], known)).toEqual({ ...defaults, names: cases });
   });
 
   it('runs what is named, once, in the order of the cases', () => {
@@ -84,12 +86,19 @@ describe('the command line', () => {
 
   it('takes its options anywhere', () => {
     expect(parseArguments(['--quick', 'offer-vs-limit', '--json', 'out.json'], known)).toEqual({
+      ...defaults,
       names: ['offer-vs-limit'],
       isQuick: true,
-      isList: false,
       json: 'out.json',
     });
     expect(parseArguments(['--list'], known).isList).toBe(true);
+  });
+
+  it('measures curves where they are asked for, and draws', () => {
+    const drawn = { ...defaults, isCurves: true, svg: 'charts' };
+    expect(parseArguments(['--curves', '--svg', 'charts'], known)).toEqual({ ...drawn, names: known.curves });
+    expect(parseArguments(['sync-chain', '--curves'], known).names).toEqual(['sync-chain']);
+    expect(() => parseArguments(['--curves', 'offer-vs-limit'], known)).toThrow("There is no curve 'offer-vs-limit'");
   });
 
   it('names the case that was probably meant', () => {
@@ -97,9 +106,12 @@ describe('the command line', () => {
     expect(() => parseArguments(['offer'], known)).toThrow("'offer-vs-rxjs-100k' or 'offer-vs-limit'?");
   });
 
-  it.each([[['--jsn', 'x']], [['--json']], [['--json', '']], [['nothing-like-it-at-all']]])('refuses %j', (argv) => {
-    expect(() => parseArguments(argv, known)).toThrow(UsageError);
-  });
+  it.each([[['--jsn', 'x']], [['--json']], [['--json', '']], [['--svg', '']], [['nothing-like-it-at-all']]])(
+    'refuses %j',
+    (argv) => {
+      expect(() => parseArguments(argv, known)).toThrow(UsageError);
+    },
+  );
 });
 
 describe('what is written', () => {
@@ -143,6 +155,16 @@ describe('what is written', () => {
 
   it('lists names with a line and the goal', () => {
     expect(renderList([unmeasured])).toBe('a-vs-b  a against b (goal ≥ 10 ×)');
+  });
+
+  it('is a line a side and size of a curve', () => {
+    const point = { side: 'a', records: 10_000, rate: 2000, spread: [1900, 2100] as const, samples: 3, peakMiB: 88.8 };
+    const text = renderCurve({ name: 'a-curve', description: 'a and b', points: [point, { ...point, side: 'bee' }] });
+    expect(text.split('\n')).toEqual([
+      'a-curve: a and b',
+      '        10,000  a         2,000 records/s (1,900–2,100; 3 samples), peak 88.8 MiB',
+      '        10,000  bee       2,000 records/s (1,900–2,100; 3 samples), peak 88.8 MiB',
+    ]);
   });
 
   it('rounds to what can be trusted', () => {

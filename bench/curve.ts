@@ -1,0 +1,105 @@
+/**
+ * How a rate and a peak of memory change with the length of the input: several sides at several sizes. Promise: as in a
+ * comparison, every side has a process of its own, a new one for each size, because a peak is never forgotten; all warm
+ * up; samples alternate; sides that should do the same work are held to the same checksum.
+ */
+import type { BenchSettings } from './case.js';
+import { SideProcess, type Sample } from './side-process.js';
+import type { SideName } from './sides.js';
+import { median, spreadOf, type Spread } from './statistics.js';
+
+export interface CurveSide {
+  readonly side: SideName;
+  /** What the side is called in charts. */
+  readonly title: string;
+  /** The longest input it is asked to do. Default: all sizes. */
+  readonly upTo?: number;
+}
+
+export interface Curve {
+  readonly name: string;
+  /** One line. */
+  readonly description: string;
+  /** Ours first. */
+  readonly sides: readonly CurveSide[];
+  /** Numbers of records. */
+  readonly sizes: readonly number[];
+  /** The warm-up does as many records as a sample: it writes the file that both read. Default: at most 50,000. */
+  readonly warmsUpInFull?: boolean;
+}
+
+/** One side at one size. */
+export interface CurvePoint {
+  readonly side: string;
+  readonly records: number;
+  /** Median, in records a second. */
+  readonly rate: number;
+  readonly spread: Spread;
+  readonly samples: number;
+  /** The most memory the process of the side ever had, in MiB. */
+  readonly peakMiB: number;
+}
+
+/** A curve in the JSON file. */
+export interface CurveFinding {
+  readonly name: string;
+  readonly description: string;
+  readonly points: readonly CurvePoint[];
+}
+
+const ROUNDS = 3;
+/** Where one sample takes longer than this, noise is small and the others are left out. */
+const LONG_SAMPLE_MS = 15_000;
+const MOST_WARM_UP = 50_000;
+
+/** Quick: the smallest two sizes, a sample each. */
+export async function measureCurve(curve: Curve, settings: BenchSettings): Promise<CurveFinding> {
+  const { name, description, sides, sizes, warmsUpInFull = false } = curve;
+  const points: CurvePoint[] = [];
+  for (const records of settings.isQuick ? sizes.slice(0, 2) : sizes) {
+    const able = sides.filter(({ upTo = Infinity }) => records <= upTo);
+    const samples = await samplesOf(able, records, warmsUpInFull ? records : Math.min(records, MOST_WARM_UP), settings);
+    for (const { title } of able) points.push(pointOf(title, records, samples.get(title) ?? []));
+  }
+  return { name, description, points };
+}
+
+async function samplesOf(
+  sides: readonly CurveSide[],
+  records: number,
+  warmUpRecords: number,
+  settings: BenchSettings,
+): Promise<ReadonlyMap<string, Sample[]>> {
+  const samples = new Map<string, Sample[]>(sides.map(({ title }) => [title, []]));
+  const processes = new Map(sides.map(({ side, title }) => [title, new SideProcess(side)]));
+  try {
+    for (const [title, process] of processes) {
+      settings.progress(`${title}: warms up for ${records} records`);
+      await process.run(warmUpRecords);
+    }
+    for (let round = 1; round <= (settings.isQuick ? 1 : ROUNDS); round++) {
+      for (const [title, process] of processes) {
+        const taken = samples.get(title) as Sample[];
+        if ((taken[0]?.elapsedMs ?? 0) > LONG_SAMPLE_MS) continue;
+        settings.progress(`${title}: sample ${round}, ${records} records`);
+        taken.push(await process.run(records));
+      }
+    }
+  } finally {
+    await Promise.all([...processes.values()].map((process) => process.close()));
+  }
+  checkAgreement(samples, records);
+  return samples;
+}
+
+function pointOf(side: string, records: number, samples: readonly Sample[]): CurvePoint {
+  const rates = samples.map(({ elapsedMs }) => (records / elapsedMs) * 1000);
+  const peakMiB = Math.max(...samples.map(({ maxRssKb }) => maxRssKb)) / 1024;
+  return { side, records, rate: median(rates), spread: spreadOf(rates), samples: samples.length, peakMiB };
+}
+
+function checkAgreement(samples: ReadonlyMap<string, readonly Sample[]>, records: number): void {
+  const checksums = new Set([...samples.values()].flat().map(({ checksum }) => checksum));
+  if (checksums.size <= 1) return;
+  throw new Error(`The sides did not come to the same result at ${records} records: ${[...checksums].join(', ')}`);
+}

@@ -1,0 +1,13 @@
+/** The offer graph with p-map: an async iterable with a bound on what is in flight. */
+import { pMapIterable } from 'p-map';
+import type { SideRun } from '../sides.js';
+import { CONCURRENCY, members, offerFor, Tally, transform } from '../offer-graph.js';
+
+export const run: SideRun = async (records) => {
+  const tally = new Tally();
+  const outcomes = pMapIterable(members(records), (member) => offerFor(transform(member)), {
+    concurrency: CONCURRENCY,
+  });
+  for await (const outcome of outcomes) tally.add(...outcome);
+  return tally.checksum;
+};

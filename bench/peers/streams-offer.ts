@@ -1,0 +1,15 @@
+/** The offer graph in Node's streams: `map` with a concurrency, as its stream helpers have it. */
+import { Readable } from 'node:stream';
+import type { SideRun } from '../sides.js';
+import { CONCURRENCY, members, offerFor, Tally, transform, type Outcome } from '../offer-graph.js';
+
+export const run: SideRun = async (records) => {
+  const tally = new Tally();
+  await Readable.from(members(records), { highWaterMark: CONCURRENCY })
+    .map(transform)
+    .map(offerFor, { concurrency: CONCURRENCY })
+    .forEach((outcome: Outcome) => {
+      tally.add(...outcome);
+    });
+  return tally.checksum;
+};
