@@ -36,7 +36,7 @@ export interface Comparison {
 
 /** How many rounds a case takes when it has no reason for another number. */
 export function roundsOf({ isQuick }: BenchSettings): number {
-  return isQuick ? 3 : 5;
+  return isQuick ? 2 : 5;
 }
 
 /** Takes samples of both sides in turn. */
