@@ -10,7 +10,7 @@ export type { ConcurrentOptions, FailurePolicy, FoundRecord, TaskOptions } from 
 export { SourceTask, sourceTask } from './tasks/source-task.js';
 export type { NoInput, SourceOf, SourceOptions, SourcePosition } from './tasks/source-task.js';
 export { syncTask, type SyncFunction } from './tasks/sync-task.js';
-export { asyncTask, type AsyncFunction } from './tasks/async-task.js';
+export { asyncTask, type AsyncFunction, type AsyncOptions } from './tasks/async-task.js';
 export { cpuTask, type CpuFunction, type CpuOptions, type ModuleFunction } from './tasks/cpu-task.js';
 export { aggregateTask, type Aggregate, type AggregateOptions } from './tasks/aggregate-task.js';
 export { expandTask, type ExpandFunction } from './tasks/expand-task.js';

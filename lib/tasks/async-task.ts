@@ -1,21 +1,53 @@
 /** Tasks that run an asynchronous function, several records at a time. */
-import type { Awaitable, RecordContext } from '../core/ports.js';
-import type { Skip } from '../core/record.js';
-import { checkFunction, Task, type ConcurrentOptions } from './task.js';
+import type { OperatorFunction } from 'rxjs';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { Awaitable, RecordContext, TaskScope } from '../core/ports.js';
+import type { Batch, Skip } from '../core/record.js';
+import { FixedConcurrency } from '../stream/adaptive-concurrency.js';
+import { callPolicies, CallPolicies, type CallPolicy, type PolicySlots } from '../stream/call-policies.js';
+import { CallTimeout } from '../stream/call-timeout.js';
+import { mapCalls } from '../stream/map-calls.js';
+import { checkNumber } from '../stream/policy.js';
+import { RateLimit, type RateLimitOptions } from '../stream/rate-limit.js';
+import { RetryPolicy, type RetryOptions } from '../stream/retry-policy.js';
+import { SharedLimiter } from '../stream/shared-limiter.js';
+import { FunctionCaller } from './function-caller.js';
+import { compileStep } from './record-step.js';
+import { checkFunction, DEFAULT_CONCURRENCY, Task, type ConcurrentOptions } from './task.js';
 
 /** The work of an `asyncTask` on one record. */
 export type AsyncFunction<In, Out> = (record: In, context: RecordContext) => Awaitable<Out | Skip>;
 
+/** Options of an `asyncTask`. A function that is repeated should be safe to repeat: `context.attempt` counts. */
+export interface AsyncOptions<In, Out> extends ConcurrentOptions<In, Out> {
+  /**
+   * Repeats what fails, after growing delays. Options repeat every error but those that say `retryable: false` and those
+   * of a schema; a policy that was made elsewhere holds as it is. Default: one attempt.
+   */
+  readonly retry?: RetryPolicy | RetryOptions;
+  /** The most milliseconds of one attempt; then its `context.signal` aborts. Default: none. */
+  readonly timeoutMs?: number;
+  /** The most milliseconds of all attempts of a record, delays included. Default: none. */
+  readonly recordTimeoutMs?: number;
+  /** Records a second. Default: no limit. */
+  readonly rateLimit?: RateLimit | RateLimitOptions;
+  /** A limit shared with other tasks. */
+  readonly limiter?: SharedLimiter;
+  /** A set to start from; the options above hold before it. What it does not name has no default here. */
+  readonly policies?: CallPolicies | CallPolicy;
+}
+
 /**
  * An asynchronous function, for at most `concurrency` records at a time (default 64). Outputs leave as they finish,
- * or in input order with `ordered: true`. A rejection makes the record a dead letter, or what `onFailure` says.
- * `context.signal` aborts when the run is cancelled.
+ * or in input order with `ordered: true`. A rejection makes the record a dead letter, or what `onFailure` says, after
+ * the attempts that `retry` allows. `context.signal` aborts when the run is cancelled or the attempt takes too long.
  *
  * @example asyncTask(async (id: string, { signal }) => (await fetch(`${api}/${id}`, { signal })).json())
+ * @example asyncTask(save, { concurrency: 8, retry: { attempts: 4 }, timeoutMs: 5000 })
  */
 export function asyncTask<In, Out>(
   work: AsyncFunction<In, Out>,
-  options: ConcurrentOptions<In, Exclude<Out, Skip>> = {},
+  options: AsyncOptions<In, Exclude<Out, Skip>> = {},
 ): Task<In, Exclude<Out, Skip>> {
   checkFunction('the work of an asyncTask', work);
   return new AsyncTask<In, Exclude<Out, Skip>>(work as AsyncFunction<In, Exclude<Out, Skip>>, options);
@@ -24,13 +56,71 @@ export function asyncTask<In, Out>(
 class AsyncTask<In, Out> extends Task<In, Out> {
   override readonly kind = 'async';
   private readonly work: AsyncFunction<In, Out>;
+  /** Undefined where a record has one attempt and all the time it wants. */
+  private readonly policies: CallPolicies | undefined;
 
-  constructor(work: AsyncFunction<In, Out>, options: ConcurrentOptions<In, Out>) {
+  constructor(work: AsyncFunction<In, Out>, options: AsyncOptions<In, Out>) {
     super(options);
     this.work = work;
+    this.policies = policiesOf(options);
   }
 
   protected override process(record: In, context: RecordContext): Awaitable<Out | Skip> {
     return this.work(record, context);
   }
+
+  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    const { policies, options } = this;
+    if (policies === undefined) return super.operator(scope);
+    const step = compileStep<In, Out>((record, context) => this.work(record, context), options, scope);
+    const { concurrency = DEFAULT_CONCURRENCY, ordered = false } = options;
+    return mapCalls<In, Out>(
+      new FunctionCaller<In, Out>(step),
+      // That it is safe to repeat was said by asking for it.
+      { policies, concurrency, ordered, upstream: 'The function', isIdempotent: true },
+      scope,
+    );
+  }
+}
+
+/** The longest a timer can be: 24 days. */
+const NO_TIMEOUT_MS = 2 ** 31 - 1;
+
+function policiesOf<In, Out>(options: AsyncOptions<In, Out>): CallPolicies | undefined {
+  const { policies, concurrency, retry, timeoutMs, recordTimeoutMs, rateLimit, limiter } = options;
+  if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, 1, NO_TIMEOUT_MS);
+  if (recordTimeoutMs !== undefined) checkNumber('recordTimeoutMs', recordTimeoutMs, 1, NO_TIMEOUT_MS);
+  if (limiter !== undefined && !(limiter instanceof SharedLimiter)) {
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected \`limiter\` to be one that sharedLimiter(…) made, got ${describeValue(limiter)}`,
+    );
+  }
+  const named = [policies, retry, timeoutMs, recordTimeoutMs, rateLimit, limiter];
+  if (named.every((option) => option === undefined)) return undefined;
+  const given = policies === undefined ? {} : callPolicies(policies).given;
+  const { attemptMs = NO_TIMEOUT_MS, recordMs = Infinity } = given.timeout ?? {};
+  const slots: PolicySlots = {
+    retry: new RetryPolicy({ attempts: 1 }),
+    breaker: false,
+    ...given,
+    timeout: new CallTimeout({ attemptMs: timeoutMs ?? attemptMs, recordMs: recordTimeoutMs ?? recordMs }),
+    ...(concurrency === undefined ? {} : { concurrency: new FixedConcurrency(concurrency) }),
+    ...(retry === undefined ? {} : { retry: retryOf(retry) }),
+    ...(rateLimit === undefined
+      ? {}
+      : { rateLimit: rateLimit instanceof RateLimit ? rateLimit : new RateLimit(rateLimit) }),
+    ...(limiter === undefined ? {} : { limiter }),
+  };
+  return new CallPolicies(slots);
+}
+
+function retryOf(retry: RetryPolicy | RetryOptions): RetryPolicy {
+  return retry instanceof RetryPolicy ? retry : new RetryPolicy({ retryOn: mayPass, ...retry });
+}
+
+/** Of an error that says nothing of it, nobody knows: it is worth a try. */
+function mayPass(error: unknown): boolean {
+  if (error instanceof MillraceError) return error.retryable;
+  return !(typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === false);
 }

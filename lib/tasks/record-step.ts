@@ -16,13 +16,15 @@ interface Schemas {
 /** What a user's function sees of the record it works on. */
 class StepContext implements RecordContext {
   private readonly scope: TaskScope;
+  private readonly own: AbortSignal | undefined;
   lineage: number;
   attempt: number;
 
-  constructor(scope: TaskScope, lineage: number, attempt: number) {
+  constructor(scope: TaskScope, lineage: number, attempt: number, own?: AbortSignal) {
     this.scope = scope;
     this.lineage = lineage;
     this.attempt = attempt;
+    this.own = own;
   }
   get task(): string {
     return this.scope.task;
@@ -31,7 +33,7 @@ class StepContext implements RecordContext {
     return this.scope.runId;
   }
   get signal(): AbortSignal {
-    return this.scope.signal;
+    return this.own ?? this.scope.signal;
   }
   now(): number {
     return this.scope.clock.now();
@@ -46,20 +48,29 @@ export function contextOf(scope: TaskScope, lineage: number, attempt: number): R
   return new StepContext(scope, lineage, attempt);
 }
 
-/** A step whose function may be asynchronous. */
+export type AsyncStep<In, Out> = (
+  record: In,
+  lineage: number,
+  attempt?: number,
+  signal?: AbortSignal,
+) => Awaitable<Out | Skip>;
+
+/**
+ * A step whose function may be asynchronous. The attempt is 1 where none is named, and the signal that of the run.
+ */
 export function compileStep<In, Out>(
   work: (record: In, context: RecordContext) => Awaitable<Out | Skip>,
   schemas: Schemas,
   scope: TaskScope,
-): (record: In, lineage: number) => Awaitable<Out | Skip> {
+): AsyncStep<In, Out> {
   const { input, output } = schemas;
   if (input === undefined && output === undefined) {
-    return (record, lineage) => work(record, new StepContext(scope, lineage, 1));
+    return (record, lineage, attempt = 1, signal) => work(record, new StepContext(scope, lineage, attempt, signal));
   }
   const before = checkInput<In>(input, scope.task);
   const after = checkOutput<Out>(output, scope.task);
-  return (record, lineage) => {
-    const result = work(before(record), new StepContext(scope, lineage, 1));
+  return (record, lineage, attempt = 1, signal) => {
+    const result = work(before(record), new StepContext(scope, lineage, attempt, signal));
     return isPromiseLike(result) ? result.then((value) => after(value)) : after(result);
   };
 }

@@ -89,6 +89,13 @@ export const SUBJECTS: readonly Subject[] = [
       ordered: true,
     }),
   ),
+  one('asyncTask with policies', (bad, options) =>
+    asyncTask(async (record: Numbered) => workOf(bad)(record), {
+      ...options,
+      retry: { attempts: 2, baseMs: 0 },
+      timeoutMs: 60_000,
+    }),
+  ),
   one('cpuTask inline', (bad, options) => cpuTask(bad === 'none' ? pass : failOn(bad), options), {
     run: { threads: 0 },
   }),

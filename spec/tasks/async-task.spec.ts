@@ -1,0 +1,238 @@
+/** An asynchronous function with policies: attempts, timeouts and limits, in virtual time. */
+import { describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import {
+  asyncTask,
+  callPolicies,
+  defineWorkflow,
+  rateLimit,
+  retryPolicy,
+  sharedLimiter,
+  skip,
+  sourceTask,
+  type AsyncFunction,
+  type AsyncOptions,
+  type RunEvent,
+  type RunSummary,
+} from 'millrace';
+import { faultInjector, recordingDeadLetters, recordingSink, virtualClock, type VirtualClock } from 'millrace/testing';
+
+interface Trial {
+  readonly outputs: readonly unknown[];
+  readonly letters: readonly { code: string; message: string; attempts: number }[];
+  readonly summary: RunSummary;
+  readonly events: readonly RunEvent[];
+  readonly clock: VirtualClock;
+}
+
+async function trial(
+  records: readonly number[],
+  make: (clock: VirtualClock) => AsyncFunction<number, unknown>,
+  options: AsyncOptions<number, unknown>,
+): Promise<Trial> {
+  const clock = virtualClock();
+  const sink = recordingSink<unknown>();
+  const deadLetters = recordingDeadLetters();
+  const events: RunEvent[] = [];
+  const run = defineWorkflow({
+    name: 'Functions',
+    build: (flow) =>
+      flow
+        .task('Read', sourceTask(records))
+        .task('Save', ['Read'], asyncTask(make(clock), options))
+        .task('Keep', ['Save'], sink.task),
+  }).run(undefined, { clock, deadLetters, seed: 1 });
+  run.events$.subscribe((event) => events.push(event));
+  const summary = await clock.runUntil(run.finished);
+  const letters = deadLetters.letters.map(({ code, message, attempts }) => ({ code, message, attempts }));
+  expect(clock.pending).toBe(0);
+  return { outputs: sink.records, letters, summary, events, clock };
+}
+
+const times = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+const failingUntil =
+  (last: number, error: unknown = new Error('busy')) =>
+  (): AsyncFunction<number, number> =>
+  (record, { attempt }) => {
+    if (attempt < last) throw error;
+    return Promise.resolve(record * 10 + attempt);
+  };
+
+describe('an asyncTask with `retry`', () => {
+  it('repeats what fails, and says which attempt it is', async () => {
+    const { outputs, letters, summary, events } = await trial([1, 2], failingUntil(3), { retry: { attempts: 3 } });
+    expect([outputs, letters, summary.tasks['Save']?.retried]).toEqual([[13, 23], [], 4]);
+    expect(events.filter(({ type }) => type === 'retry')).toHaveLength(4);
+  });
+
+  it('waits longer from attempt to attempt', async () => {
+    const retry = { attempts: 4, baseMs: 100, factor: 10, jitter: 'none' } as const;
+    const { clock } = await trial([1], failingUntil(4), { retry });
+    expect(clock.monotonicMs()).toBe(100 + 1000 + 10_000);
+  });
+
+  it('gives up after the last attempt, with the error as it was thrown', async () => {
+    const error = Object.assign(new Error('no disk'), { code: 'ENOSPC' });
+    const { letters } = await trial([1], failingUntil(9, error), { retry: { attempts: 2 } });
+    expect(letters).toEqual([{ code: 'ENOSPC', message: 'no disk', attempts: 2 }]);
+  });
+
+  it.each([
+    ['that says it will not pass', Object.assign(new Error('no'), { retryable: false })],
+    ['that the given function refuses', new TypeError('no')],
+  ])('does not repeat an error %s', async (_, error) => {
+    const retry = { attempts: 5, ...(error instanceof TypeError ? { retryOn: () => false } : {}) };
+    const { letters } = await trial([1], failingUntil(9, error), { retry });
+    expect(letters.map(({ attempts }) => attempts)).toEqual([1]);
+  });
+
+  it('does not repeat what a schema refuses', async () => {
+    const { letters } = await trial([1], () => () => Promise.resolve('text'), {
+      retry: { attempts: 5 },
+      output: z.number(),
+    });
+    expect(letters.map(({ code, attempts }) => [code, attempts])).toEqual([['MILLRACE_INVALID_OUTPUT', 1]]);
+  });
+
+  it('takes a policy that was made elsewhere as it is', async () => {
+    const { letters } = await trial([1], failingUntil(9), { retry: retryPolicy({ attempts: 5 }) });
+    expect(letters.map(({ attempts }) => attempts)).toEqual([1]);
+  });
+
+  it('lets a record be skipped, and others through while one waits', async () => {
+    const work =
+      (): AsyncFunction<number, unknown> =>
+      (record, { attempt }) => {
+        if (record === 0) return skip('not today');
+        if (record === 1 && attempt === 1) return Promise.reject(new Error('once'));
+        return Promise.resolve(record);
+      };
+    const { outputs, summary } = await trial(times(4), work, { retry: { attempts: 2 }, concurrency: 1 });
+    expect([outputs, summary.skipped]).toEqual([[1, 2, 3], 1]);
+  });
+
+  it('brings records through faults by a seed', async () => {
+    let injected = 0;
+    const { outputs } = await trial(
+      times(300),
+      (clock) => {
+        const faults = faultInjector({ seed: 4, clock, error: 0.2, hang: 0.1, lostReply: 0.1, atMost: 3 });
+        return (record, context) => {
+          injected = Object.values(faults.injected).reduce((sum, count) => sum + count, 0);
+          return faults.around((n: number) => Promise.resolve(n))(record, context);
+        };
+      },
+      { retry: { attempts: 5 }, timeoutMs: 1000, ordered: true },
+    );
+    expect(outputs).toEqual(times(300));
+    expect(injected).toBeGreaterThan(100);
+  });
+});
+
+describe('an asyncTask with `timeoutMs`', () => {
+  const silent: (aborted: number[]) => () => AsyncFunction<number, unknown> = (aborted) => () => (record, context) =>
+    new Promise((resolve) => {
+      context.signal.addEventListener('abort', () => {
+        aborted.push(record);
+        resolve('too late');
+      });
+    });
+
+  it('ends an attempt that takes too long, and aborts its signal', async () => {
+    const aborted: number[] = [];
+    const { letters, outputs, clock } = await trial([7], silent(aborted), { timeoutMs: 500 });
+    expect([letters.map(({ code }) => code), outputs, aborted]).toEqual([['MILLRACE_TIMEOUT'], [], [7]]);
+    expect(clock.monotonicMs()).toBe(500);
+  });
+
+  it('repeats it where that is asked for, within the time of the record', async () => {
+    const aborted: number[] = [];
+    const { letters, clock } = await trial([7], silent(aborted), {
+      timeoutMs: 500,
+      recordTimeoutMs: 1200,
+      retry: { attempts: 9, baseMs: 0 },
+    });
+    expect([letters.length, aborted, clock.monotonicMs()]).toEqual([1, [7, 7, 7], 1200]);
+  });
+
+  it('takes all the time it wants without one, however many policies hold', async () => {
+    const work =
+      (clock: VirtualClock): AsyncFunction<number, string> =>
+      () =>
+        new Promise((done) =>
+          clock.schedule(86_400_000, () => {
+            done('a day');
+          }),
+        );
+    const { outputs } = await trial([1], work, { retry: { attempts: 2 } });
+    expect(outputs).toEqual(['a day']);
+  });
+});
+
+describe('an asyncTask with limits', () => {
+  it('keeps to a rate, and to its concurrency', async () => {
+    let inFlight = 0;
+    let peak = 0;
+    const work =
+      (clock: VirtualClock): AsyncFunction<number, number> =>
+      async (record) => {
+        peak = Math.max(peak, ++inFlight);
+        await new Promise<void>((done) => clock.schedule(3000, done));
+        inFlight--;
+        return record;
+      };
+    const limited = await trial(times(10), work, { rateLimit: { perSecond: 1, burst: 1 }, concurrency: 2 });
+    expect([peak, limited.outputs.length]).toEqual([2, 10]);
+    expect(limited.clock.monotonicMs()).toBeGreaterThanOrEqual(15_000);
+  });
+
+  it('shares a limit with other tasks, and takes policies as a set', async () => {
+    const limiter = sharedLimiter('disk', { concurrency: 1 });
+    const { clock, outputs } = await trial(
+      times(3),
+      (clock) => (record) =>
+        new Promise((done) =>
+          clock.schedule(100, () => {
+            done(record);
+          }),
+        ),
+      { limiter, policies: callPolicies(rateLimit({ perSecond: 1000 })) },
+    );
+    expect([outputs, clock.monotonicMs(), limiter.inFlight]).toEqual([[0, 1, 2], 300, 0]);
+  });
+
+  it.each([
+    [{ timeoutMs: 0 }, '`timeoutMs` to be a number from 1'],
+    [{ retry: { attempts: 0 } }, '`attempts` to be a whole number of at least 1'],
+    [{ limiter: {} as never }, '`limiter` to be one that sharedLimiter(…) made'],
+    [{ concurrency: 0, timeoutMs: 5 }, '`concurrency` to be a whole number of at least 1'],
+  ])('refuses %j', (options, message) => {
+    expect(() => asyncTask((n: number) => Promise.resolve(n), options)).toThrow(message);
+  });
+});
+
+it('cancels what is under way when the run is cancelled', async () => {
+  const clock = virtualClock();
+  let aborted = 0;
+  const run = defineWorkflow({
+    name: 'Cancelled',
+    build: (flow) =>
+      flow.task('Read', sourceTask(times(5))).task(
+        'Wait',
+        ['Read'],
+        asyncTask<number, never>(
+          (_, { signal }) =>
+            new Promise(() => {
+              signal.addEventListener('abort', () => aborted++);
+            }),
+          {
+            timeoutMs: 60_000,
+          },
+        ),
+      ),
+  }).run(undefined, { clock });
+  await clock.advance(1000);
+  run.cancel();
+  const { outcome } = await clock.runUntil(run.finished);
+  expect([outcome, aborted, clock.pending]).toEqual(['cancelled', 5, 0]);
+});
