@@ -1,33 +1,50 @@
 /**
- * The README is code: every block of it compiles under the project's own strictness, runs, and prints what it says.
+ * The README and the guides are code: every block compiles under the project's own strictness, runs, and prints what it
+ * says.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
 
 const root = new URL('../../', import.meta.url).pathname;
 // Inside of the package, so that `import 'millrace'` is the package itself.
-const folder = join(root, 'build', 'readme');
-const readme = await readFile(join(root, 'README.md'), 'utf8');
-const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match, index) => ({
-  name: `block ${index + 1} (${/^#+ (.*)$/m.exec(readme.slice(0, match.index).split('\n').reverse().join('\n'))?.[1] ?? ''})`,
-  // A block that says so is a file of its own, for another one to import.
-  file: join(folder, /^\/\/ ([a-z-]+\.ts)\n/.exec(match[1] as string)?.[1] ?? `block-${index + 1}.ts`),
-  code: match[1] as string,
-}));
+const folder = join(root, 'build', 'documents');
+const guides = (await readdir(join(root, 'docs')))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => join('docs', name));
+const blocks = (await Promise.all(['README.md', ...guides].map(blocksOf))).flat();
 
-describe('the README', () => {
+interface Block {
+  readonly name: string;
+  readonly file: string;
+  readonly code: string;
+}
+
+async function blocksOf(path: string): Promise<readonly Block[]> {
+  const text = await readFile(join(root, path), 'utf8');
+  return [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map((match, index) => {
+    const code = match[1] as string;
+    const heading = /^#+ (.*)$/m.exec(text.slice(0, match.index).split('\n').reverse().join('\n'))?.[1] ?? '';
+    // A block that says so is a file of its own, for another one to import.
+    const file = /^\/\/ ([a-z-]+\.ts)\n/.exec(code)?.[1] ?? `block-${index + 1}.ts`;
+    return { name: `${path}, block ${index + 1} (${heading})`, file: join(folder, basename(path, '.md'), file), code };
+  });
+}
+
+describe('the documents', () => {
   let scratch: string;
 
   beforeAll(async () => {
-    scratch = await mkdtemp(join(tmpdir(), 'millrace-readme-'));
+    scratch = await mkdtemp(join(tmpdir(), 'millrace-documents-'));
     await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
-    for (const { file, code } of blocks) await writeFile(file, code);
+    for (const { file, code } of blocks) {
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, code);
+    }
   });
   afterAll(async () => {
     await rm(scratch, { recursive: true, force: true });
@@ -50,7 +67,7 @@ describe('the README', () => {
       },
     );
     const problems = [...ts.getPreEmitDiagnostics(program), ...program.emit().diagnostics].map((diagnostic) => {
-      const where = diagnostic.file?.fileName.split('/').at(-1) ?? '';
+      const where = diagnostic.file?.fileName.split('/').slice(-2).join('/') ?? '';
       const line = diagnostic.file?.getLineAndCharacterOfPosition(diagnostic.start ?? 0).line ?? 0;
       return `${where}:${line + 1} ${ts.flattenDiagnosticMessageText(diagnostic.messageText, ' ')}`;
     });
