@@ -15,6 +15,7 @@ export interface ServerStats {
   readonly faults: Readonly<Record<string, number>>;
   /** Requests being worked on now, and the most there were at once. */
   readonly inFlight: number;
+  /** The most requests that were worked on at once. */
   readonly peakInFlight: number;
   /** TCP connections open now, ever opened, the most at once; `webSockets*` are those that were upgraded. */
   readonly connections: {
@@ -26,11 +27,15 @@ export interface ServerStats {
   };
   /** WebSocket messages received. */
   readonly messages: number;
+  /** How often the server cut all sockets and came back, by fault or by `restart`. */
   readonly restarts: number;
 }
 
+/** The counters of one route. */
 export interface RouteCount {
+  /** HTTP requests or JSON-RPC calls that arrived. */
   requests: number;
+  /** Items of batch bodies; 1 for any other body that could be read. */
   records: number;
 }
 

@@ -109,7 +109,9 @@ export type ResolvedFaultSet = z.output<typeof faultSetSchema>;
 
 /** Faults that cannot be put in force. `problem.path` is where. */
 export class FaultsError extends Error {
+  /** Always 'FaultsError'. */
   override readonly name = 'FaultsError';
+  /** @param problem the first thing that is wrong; its `path` is where in the given value. */
   constructor(readonly problem: BodyProblem) {
     super(problem.path === '' ? problem.message : `${problem.path}: ${problem.message}`);
   }
@@ -137,8 +139,11 @@ const scenarioSchema = z.array(
 
 /** One step of a scenario: from `atMs` after the start, or once `afterRequests` have arrived, these faults hold. */
 export interface ScenarioStep {
+  /** Milliseconds after the port answers. Exactly one of this and `afterRequests`. */
   readonly atMs?: number | undefined;
+  /** In force for the request that follows so many. Exactly one of this and `atMs`. */
   readonly afterRequests?: number | undefined;
+  /** Replace all faults that held before. */
   readonly faults: Faults;
 }
 

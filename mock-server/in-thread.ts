@@ -8,9 +8,13 @@ import type { MockServerOptions } from './server.js';
 /** Options that can travel to a thread. */
 export type ThreadedOptions = Omit<MockServerOptions, 'onRequest'>;
 
+/** A mock server in a thread of its own. */
 export interface ThreadedMockServer {
+  /** `http://host:port`, without a slash at the end. */
   readonly url: string;
+  /** `ws://host:port`, without a slash at the end. */
   readonly wsUrl: string;
+  /** Ends the thread and with it the server; resolves when it is gone. */
   stop(): Promise<void>;
 }
 
@@ -22,6 +26,11 @@ interface Listening {
 
 const IN_THREAD = 'millrace mock server';
 
+/**
+ * Starts a server in a worker thread, so that it takes no turns of the caller's event loop.
+ * Resolves when it listens, rejects where it cannot start. The thread alone does not keep the
+ * process alive.
+ */
 export function startMockServerInThread(options: ThreadedOptions = {}): Promise<ThreadedMockServer> {
   const worker = new Worker(new URL(import.meta.url), { workerData: { for: IN_THREAD, options } });
   return new Promise((resolve, reject) => {

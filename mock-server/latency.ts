@@ -15,10 +15,29 @@ export const LONGEST_MS = 2_147_483_647;
  */
 export type LatencySpec = number | string | LatencyModel;
 
+/** A distribution of delays in milliseconds; what it draws is kept within 0 and 2^31 − 1. */
 export type LatencyModel =
-  | { readonly kind: 'fixed'; readonly ms: number }
-  | { readonly kind: 'normal'; readonly meanMs: number; readonly sdMs: number }
-  | { readonly kind: 'lognormal'; readonly medianMs: number; readonly sigma: number };
+  | {
+      readonly kind: 'fixed';
+      /** 0 to 2^31 − 1. */
+      readonly ms: number;
+    }
+  | {
+      /** The bell curve; what it draws below 0 becomes 0. */
+      readonly kind: 'normal';
+      /** The mean of the curve, in milliseconds. */
+      readonly meanMs: number;
+      /** The standard deviation, in milliseconds. */
+      readonly sdMs: number;
+    }
+  | {
+      /** A heavy tail, as latencies have. */
+      readonly kind: 'lognormal';
+      /** Half of the delays are shorter, in milliseconds. */
+      readonly medianMs: number;
+      /** The standard deviation of the natural logarithm, 0 to 10. */
+      readonly sigma: number;
+    };
 
 const milliseconds = z.number().min(0).max(LONGEST_MS);
 const modelSchema: z.ZodType<LatencyModel> = z.discriminatedUnion('kind', [

@@ -5,13 +5,19 @@
 
 /** What the two prediction routes take: eight finite numbers, named as the upstream names them. */
 export interface Features {
+  /** Points a purchase, on the average over all transactions. */
   readonly AVG_POINTS_BOUGHT: number;
+  /** US dollars a transaction, on the average over all of them. */
   readonly AVG_REVENUE_USD: number;
+  /** The same over the last three transactions, in points. */
   readonly LAST_3_TRANSACTIONS_AVG_POINTS_BOUGHT: number;
+  /** The same over the last three transactions, in US dollars. */
   readonly LAST_3_TRANSACTIONS_AVG_REVENUE_USD: number;
   /** Shares of a member's transactions, 0 to 1. */
   readonly PCT_BUY_TRANSACTIONS: number;
+  /** Share of transactions that were gifts, 0 to 1. */
   readonly PCT_GIFT_TRANSACTIONS: number;
+  /** Share of transactions that redeemed points, 0 to 1. */
   readonly PCT_REDEEM_TRANSACTIONS: number;
   /** Whole days. */
   readonly DAYS_SINCE_LAST_TRANSACTION: number;
@@ -19,10 +25,13 @@ export interface Features {
 
 /** What the offer route takes. */
 export interface Predictions {
+  /** Average transaction size, in points, as `atsOf` gives it. */
   readonly ats_prediction: number;
+  /** Probability of a response, as `respOf` gives it; at most 0.9. */
   readonly resp_prediction: number;
 }
 
+/** The second offer is for members whose ATS · RESP is 200 or more. */
 export type OfferName = 'OFFER_1' | 'OFFER_2';
 
 /** An expected value (ATS · RESP) of this or more earns the second offer. */

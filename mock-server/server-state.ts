@@ -15,6 +15,7 @@ import type { LatencySampler } from './latency.js';
 
 /** A request as a test wants to see it; each attempt is one. What the observer throws becomes a 500, or -32603. */
 export interface RequestSeen {
+  /** 'http', or 'ws' for a JSON-RPC call. */
   readonly transport: Transport;
   /** HTTP path or JSON-RPC method. */
   readonly route: string;

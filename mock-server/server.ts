@@ -21,6 +21,7 @@ import { ServerState } from './server-state.js';
 import type { RequestSeen } from './server-state.js';
 import { WsConnection, methodsOf } from './ws-connection.js';
 
+/** Options of `startMockServer`. */
 export interface MockServerOptions {
   /** 0 (default) picks a free one. */
   readonly port?: number;
@@ -42,10 +43,13 @@ export interface MockServerOptions {
   readonly onRequest?: (request: RequestSeen) => void;
 }
 
+/** A running mock server: HTTP and WebSocket on one port. */
 export interface MockServer {
   /** `http://host:port`, without a slash at the end. */
   readonly url: string;
+  /** `ws://host:port`, without a slash at the end. */
   readonly wsUrl: string;
+  /** The port that was taken; a restart comes back on it. */
   readonly port: number;
   /** A snapshot, new at every reading. */
   readonly stats: ServerStats;

@@ -22,6 +22,7 @@ import { openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv/csv-
 /** What may stand in a field. */
 export type CsvValue = string | number | bigint | boolean | Date | null | undefined;
 
+/** Options of `csvSink`: where the file goes, its columns, and how a record becomes a row. */
 export interface CsvSinkOptions<In, Column extends string>
   extends TaskOptions<In, In>, Pick<CsvWriterOptions, 'delimiter' | 'lineEnd' | 'escapeFormulas'> {
   /** Where the result goes; `.csv.gz` is packed on the way. */
@@ -36,7 +37,13 @@ export interface CsvSinkOptions<In, Column extends string>
   readonly ordered?: boolean;
 }
 
-/** @example csvSink({ path: 'offers.csv', columns: ['id', 'offer'], row: (o: Offer) => ({ id: o.id, offer: o.name }) }) */
+/**
+ * Writes one CSV row a record to `path.part`, which is renamed to `path` only when the run has
+ * completed. Throws MILLRACE_INVALID_OPTION for `columns` that are empty or a `row` that is no
+ * function; a record that cannot be made a row ends alone, by the failure policy.
+ *
+ * @example csvSink({ path: 'offers.csv', columns: ['id', 'offer'], row: (o: Offer) => ({ id: o.id, offer: o.name }) })
+ */
 export function csvSink<In, const Column extends string>(options: CsvSinkOptions<In, Column>): Task<In, In> {
   return new CsvSink(options);
 }

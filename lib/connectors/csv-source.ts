@@ -31,6 +31,7 @@ import { openCsvReader, type CsvPoint, type CsvReader, type CsvReaderOptions } f
 /** The fields of a row by column name. */
 export type CsvFields = Record<string, string>;
 
+/** Options of `csvSource`: the file, how it is written, and how its rows are typed. */
 export interface CsvSourceOptions<Out>
   extends SourceOptions<Out>, Pick<CsvReaderOptions, 'delimiter' | 'header' | 'encoding' | 'maxRowBytes'> {
   /** A .csv file, or a .csv.gz, which is unpacked on the way. */
@@ -54,7 +55,12 @@ export interface CsvSourceOptions<Out>
   readonly partitions?: number | 'auto';
 }
 
-/** @example csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: z.object({ id: z.coerce.number(), name: z.string() }) }) */
+/**
+ * Reads a CSV file, one record a row, in memory that does not depend on its size. A row that cannot
+ * be read or does not fit the schema ends alone, by the failure policy.
+ *
+ * @example csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: z.object({ id: z.coerce.number(), name: z.string() }) })
+ */
 export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): SourceTask<Out> {
   return new CsvSource(options);
 }

@@ -20,6 +20,10 @@ import { checkFunction, type TaskOptions } from '../tasks/task.js';
 import type { ItemError } from './http/batch-answer.js';
 import type { WebSocketOptions } from './websocket/web-socket-options.js';
 
+/**
+ * Options of `requestTask`. The scheme of `url` chooses the transport; an option of the other
+ * transport is refused with MILLRACE_INVALID_OPTION when the run opens.
+ */
 export interface RequestOptions<In, Out> extends TaskOptions<In, Out> {
   /**
    * Where to send requests, or how to find it out once, when the run opens. http:, https:, ws: or wss:. Fields of the
@@ -82,6 +86,10 @@ export interface RequestOptions<In, Out> extends TaskOptions<In, Out> {
   readonly websocket?: WebSocketOptions;
 }
 
+/**
+ * How records share a request: the body is an array of them, and the answer must be an array of as
+ * many items in the same order, or all of them fail with MILLRACE_BAD_RESPONSE.
+ */
 export interface BatchOptions {
   /** The most records of one request, up to 1,000. */
   readonly max: number;

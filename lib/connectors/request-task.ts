@@ -44,6 +44,10 @@ export function requestTask<In, Out>(options: RequestOptions<In, Out>): RequestT
   return new RequestTask(options);
 }
 
+/**
+ * What `requestTask` makes. Its constructor throws MILLRACE_INVALID_OPTION for options that do not
+ * fit; what depends on the URL is checked when the run opens.
+ */
 export class RequestTask<In, Out> extends Task<In, Out> {
   override readonly kind = 'request';
   /** What holds for the calls of this task; prints itself. */

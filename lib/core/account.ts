@@ -14,10 +14,18 @@ const NOTHING_HELD: Held = { queued: 0, running: 0, waiting: 0 };
 
 /** The account of a task at one moment. */
 export interface TaskCounts {
+  /** Records that came in; of a source, those that were born. */
   readonly in: number;
+  /** Records that came out; of a boundary, those of its new root. */
   readonly out: number;
+  /**
+   * Records that ended without output on purpose: by `skip(reason)`, by the policy 'skip', or
+   * because a full buffer drops.
+   */
   readonly skipped: number;
+  /** Records that were given up as dead letters. */
   readonly deadLettered: number;
+  /** Records the task holds: queued, running, or waiting to leave. */
   readonly inFlight: number;
 }
 

@@ -3,17 +3,25 @@
  * since 1970, and whoever tells an event leaves `at` and `task` to the run.
  */
 
+/**
+ * What a task tells about the upstream it calls; part of `RunEvent`. `at` is milliseconds since
+ * 1970, `task` the name of the task, `upstream` what is called, without query and credentials.
+ */
 export type CallEvent =
   | {
       /** A failed attempt will be repeated. */
       readonly type: 'retry';
       readonly at: number;
       readonly task: string;
+      /** The number of the record in its root. */
       readonly lineage: number;
       /** The attempt that failed, from 1. */
       readonly attempt: number;
+      /** Until the next attempt is due, in milliseconds. */
       readonly delayMs: number;
+      /** Of the error: its own `code`, or MILLRACE_TASK where it carries none. */
       readonly code: string;
+      /** Of the error, for people. */
       readonly message: string;
     }
   | {
@@ -22,7 +30,9 @@ export type CallEvent =
       readonly at: number;
       readonly task: string;
       readonly upstream: string;
+      /** The state it is in now. */
       readonly state: CircuitState;
+      /** Why, and what comes next, in one sentence. */
       readonly message: string;
     }
   | {
@@ -31,6 +41,7 @@ export type CallEvent =
       readonly at: number;
       readonly task: string;
       readonly upstream: string;
+      /** In milliseconds, from `at` on. */
       readonly delayMs: number;
     }
   | {
@@ -39,6 +50,7 @@ export type CallEvent =
       readonly at: number;
       readonly task: string;
       readonly upstream: string;
+      /** The most calls in flight from now on. */
       readonly limit: number;
     }
   | ({
@@ -56,9 +68,11 @@ export interface CallsSummary {
   readonly policies: string;
   /** The most calls in flight: as named, or what adaptive concurrency had chosen when the task ended. */
   readonly concurrency: number;
+  /** How often what happened, by name; a transport adds names of its own. */
   readonly counts: CallCounts;
 }
 
+/** `closed` lets calls through, `open` none, `half-open` only a few probes. */
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
 /** What is told, before the run adds who and when. */

@@ -24,6 +24,7 @@ export interface RootProgress {
 
 /** What a run was made from. A resumed run must be made from the same. */
 export interface RunDefinition {
+  /** The name of the workflow. */
   readonly workflow: string;
   /** By task: its kind, its dependencies and how they are joined. */
   readonly tasks: Readonly<Record<string, string>>;
@@ -31,18 +32,25 @@ export interface RunDefinition {
   readonly config: Readonly<Record<string, string>>;
 }
 
+/** The whole progress of a run at one moment, as plain data that survives JSON. */
 export interface Checkpoint {
+  /** The version of this shape; another one is refused with MILLRACE_RESUME. */
   readonly format: typeof CHECKPOINT_FORMAT;
+  /** The same in every life of the run. */
   readonly runId: string;
   /** Which life of the run wrote it, from 1. */
   readonly incarnation: number;
   /** When it was taken, and when the run was first started: milliseconds since 1970. */
   readonly at: number;
+  /** When the run was first started, milliseconds since 1970. */
   readonly startedAt: number;
+  /** The seed of the run's randomness, which a resumed run takes over. */
   readonly seed: number;
+  /** What a resumed run is compared with; a difference is MILLRACE_RESUME. */
   readonly definition: RunDefinition;
   /** By source, what its input is; an input that has changed cannot be gone on with. */
   readonly inputs: Readonly<Record<string, Json>>;
+  /** By the name of the root, how far its lineages have come. */
   readonly roots: Readonly<Record<string, RootProgress>>;
   /** By task, how far what it keeps (a file) or reads had come. */
   readonly marks: Readonly<Record<string, Json>>;
@@ -65,7 +73,12 @@ export interface Checkpoint {
 export interface CheckpointStore {
   /** Which life of the run it serves, from 1. */
   readonly incarnation: number;
+  /** The last checkpoint that was written whole; undefined before the first. */
   read(): Promise<Checkpoint | undefined>;
+  /**
+   * Resolves when the checkpoint would survive the loss of power. Rejects with MILLRACE_LOCKED once
+   * another life of the run has begun.
+   */
   write(checkpoint: Checkpoint): Promise<void>;
 }
 

@@ -12,6 +12,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds from an arbitrary start; never goes back. */
   monotonicMs(): number;
+  /** Calls `action` once after `delayMs` milliseconds; the function it gives back cancels that. */
   schedule(delayMs: number, action: () => void): () => void;
+  /** Calls `action` in the next turn of the event loop. */
   defer(action: () => void): void;
 }

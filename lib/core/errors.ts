@@ -43,6 +43,7 @@ export const ERROR_CODES = {
   MILLRACE_USAGE: 'The command line has a command, an option or a value that is not understood.',
 } as const;
 
+/** One of the codes of `ERROR_CODES`; they do not change between versions. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 export interface ErrorDetails {
@@ -54,8 +55,11 @@ export interface ErrorDetails {
 
 /** The one error class of the engine. `message` names the thing, what was got and what to do. */
 export class MillraceError extends Error {
+  /** Always 'MillraceError', also of the classes that extend it. */
   override readonly name = 'MillraceError';
+  /** What went wrong, for programs; the message is for people. */
   readonly code: ErrorCode;
+  /** Whether another attempt may succeed. Default false. */
   readonly retryable: boolean;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {

@@ -12,6 +12,7 @@ import type { Lineage } from './record.js';
 export interface ModuleRef {
   /** The URL of an ES module. */
   readonly module: string;
+  /** The name it is exported by. */
   readonly export: string;
   /** Where present, the export is a factory that is called with it once a thread; must survive structured cloning. */
   readonly args?: unknown;
@@ -145,15 +146,21 @@ export type ExportKind = 'function' | 'aggregate';
 
 /** Limits of each thread, in MiB; what goes beyond ends the thread, not the process. Buffers are not counted. Default: Node's. */
 export interface ThreadLimits {
+  /** The old generation of the heap: Node's `maxOldGenerationSizeMb`. */
   readonly heapMb?: number;
+  /** The young generation of the heap: Node's `maxYoungGenerationSizeMb`. */
   readonly youngHeapMb?: number;
+  /** Memory for compiled code: Node's `codeRangeSizeMb`. */
   readonly codeMb?: number;
+  /** The stack: Node's `stackSizeMb`. */
   readonly stackMb?: number;
 }
 
 /** One thread of an executor, as plain data. */
 export interface ThreadStats {
+  /** The number of its slot, from 0; threads that follow one another in a slot share it. */
   readonly thread: number;
+  /** `starting` until it can take records, `busy` while some are outstanding, else `idle`. */
   readonly state: 'starting' | 'idle' | 'busy';
   /** Of the time since it started, how much it worked on records, 0 to 1. */
   readonly busyShare: number;
@@ -163,7 +170,9 @@ export interface ThreadStats {
   readonly eventLoopUtilization: number;
   /** Records handed over and not answered. */
   readonly outstanding: number;
+  /** Records it has answered. */
   readonly records: number;
+  /** Chunks of records it has answered. */
   readonly chunks: number;
 }
 
@@ -179,17 +188,23 @@ export interface ExecutorStats {
   readonly threads: readonly ThreadStats[];
 }
 
+/**
+ * Where heavy work is done, inline or in threads. It answers every record it took exactly once, in
+ * chunks of any size and order; what cannot be blamed on a record fails its job.
+ */
 export interface Executor {
   /** The most threads; 0: inline. */
   readonly size: number;
   /** Loads the module and looks at the export. Rejects with MILLRACE_INVALID_OPTION or what the module threw. */
   check(ref: ModuleRef, as: ExportKind): Promise<void>;
+  /** Opens a job, which takes records from `client` as it has room for them. */
   open(job: Job, client: JobClient, options: JobOptions): JobPort;
   /**
    * Runs an export that gives an iterable or async iterable, called with `ref.args`, and hands over what it gives,
    * never more than a few batches ahead of `read`.
    */
   stream(ref: ModuleRef): ItemReader<unknown>;
+  /** The figures of this moment. */
   stats(): ExecutorStats;
   /** Ends every thread, also busy ones. Resolves when none is left. */
   close(): Promise<void>;

@@ -16,8 +16,11 @@ import { homeOf } from './thread-function.js';
 
 /** What a function in a thread gets beside the record. */
 export interface ThreadContext {
+  /** The name of the task in its workflow. */
   readonly task: string;
+  /** The same in every life of a resumed run. */
   readonly runId: string;
+  /** The number of the record, from 0, by its root. */
   readonly lineage: Lineage;
   /** 0 ≤ x < 1; the same sequence for a lineage wherever, and however often, it runs. */
   random(): number;

@@ -27,14 +27,23 @@ export interface LineageId {
 
 /** A record that was given up. Times are milliseconds since 1970. */
 export interface DeadLetter {
+  /** The run that gave it up. */
   readonly runId: string;
+  /** The task that gave it up. */
   readonly task: string;
+  /** Which record it was, by the root it was born in. */
   readonly lineage: LineageId;
+  /** What the task had been given. It may be anything, also what JSON has no word for. */
   readonly record: unknown;
+  /** Tries made, at least 1. */
   readonly attempts: number;
+  /** Of the last error: its own `code`, or MILLRACE_TASK where it carries none. */
   readonly code: string;
+  /** Of the last error. */
   readonly message: string;
+  /** When the first try began, where that is known; else when the record was given up. */
   readonly firstAt: number;
+  /** When the record was given up. */
   readonly lastAt: number;
 }
 
@@ -46,10 +55,15 @@ export interface DeadLetter {
  * when every letter is durable. A store that cannot write rejects `close` and reports through `whenBroken`.
  */
 export interface DeadLetterStore {
+  /** Takes the letter at once, also while `isFull`; never called after `close`. */
   write(letter: DeadLetter): void;
+  /** While true, sources wait. */
   readonly isFull: boolean;
+  /** Adds a listener, called each time `isFull` goes back to false. */
   whenReady(listener: () => void): void;
+  /** Adds a listener, called when letters can no longer be written: the run fails. */
   whenBroken(listener: (error: unknown) => void): void;
+  /** Resolves when every letter is durable; rejects where one could not be written. */
   close(): Promise<void>;
   /** Where people find the letters, such as a path. */
   readonly location?: string;
@@ -76,8 +90,11 @@ export interface DurableLetters {
 
 /** What a user's function gets beside the record. */
 export interface RecordContext {
+  /** The name of the task in its workflow. */
   readonly task: string;
+  /** The same in every life of a resumed run. */
   readonly runId: string;
+  /** The number of the record, from 0, by its root. */
   readonly lineage: Lineage;
   /** 1 for the first try. */
   readonly attempt: number;
@@ -96,10 +113,15 @@ export type RunOutcome = 'completed' | 'drained' | 'cancelled' | 'failed';
 
 /** What a task gets when it opens and closes. */
 export interface TaskContext {
+  /** The name of the task in its workflow. */
   readonly task: string;
+  /** The same in every life of a resumed run. */
   readonly runId: string;
+  /** The time of the run; a test may have given it a virtual one. */
   readonly clock: Clock;
+  /** Aborts when the run is cancelled or fails. */
   readonly signal: AbortSignal;
+  /** The run's seeded randomness, 0 ≤ x < 1, one sequence for all tasks. */
   random(): number;
 }
 
@@ -157,6 +179,7 @@ export interface InputEdge {
 
 /** Everything a task's operator may use of the run it is part of. */
 export interface TaskScope extends TaskContext {
+  /** Counts what goes in, comes out and ends here. */
   readonly account: TaskAccount;
   /** The root whose lineages the task's outputs carry. */
   readonly root: RootLedger;
@@ -169,6 +192,7 @@ export interface TaskScope extends TaskContext {
   readonly inputs: readonly InputEdge[];
   /** For an expanding task, who descends from whom. */
   readonly family: Family | undefined;
+  /** Says when a long synchronous stretch should give the event loop back. */
   readonly turn: Turn;
   /** Answers requests in place of the network, where the run was given one: in tests. */
   readonly upstream: Upstream | undefined;

@@ -67,6 +67,7 @@ export abstract class Ended {
 
 /** What a task returns to end a record on purpose: counted with its reason, never a dead letter. */
 export class Skip extends Ended {
+  /** The name it is counted under in the summary. */
   readonly reason: string;
 
   constructor(reason: string) {

@@ -6,16 +6,27 @@ import type { RunOutcome } from './ports.js';
 
 /** Durations in milliseconds, times in milliseconds since 1970. */
 export interface RunSummary {
+  /** The same in every life of a resumed run. */
   readonly runId: string;
+  /** The name of the workflow. */
   readonly workflow: string;
+  /** The description of the workflow; '' where it has none. */
   readonly description: string;
+  /** How it ended; a `RunFailedError` carries a summary with 'failed'. */
   readonly outcome: RunOutcome;
+  /** Present where the outcome is 'failed'. */
   readonly error?: { readonly code: string; readonly message: string };
+  /** When this life of the run began. */
   readonly startedAt: number;
+  /** When the summary was made, with everything closed. */
   readonly endedAt: number;
+  /** From `startedAt` to `endedAt`, opening and closing included. */
   readonly elapsedMs: number;
+  /** Records skipped, over all tasks. */
   readonly skipped: number;
+  /** Dead letters, over all tasks. */
   readonly deadLettered: number;
+  /** By the name of the task. */
   readonly tasks: Readonly<Record<string, TaskSummary>>;
   /** The task that kept the run from being faster; absent where no task was under load. */
   readonly bottleneck?: Bottleneck;
@@ -27,17 +38,30 @@ export interface RunSummary {
   readonly threads?: ExecutorStats;
 }
 
+/** What one task was; the counts are those of this life of the run. */
 export interface TaskSummary {
+  /** 'source', 'sync', 'request' and so on; 'custom' for a task that names none. */
   readonly kind: string;
+  /** The names of the tasks whose records came in. */
   readonly dependencies: readonly string[];
+  /**
+   * The outcome of the run, or 'not-started' where nothing reached the task before it ended another
+   * way than 'completed'.
+   */
   readonly status: RunOutcome | 'not-started';
+  /** Records that came in; of a source, those that were born. */
   readonly in: number;
+  /** Records that came out; of a boundary, those of its new root. */
   readonly out: number;
+  /** Records that ended on purpose, those that ended in its join included. */
   readonly skipped: number;
+  /** How many of those by reason; the 65th reason and later ones share 'other reasons'. */
   readonly skipReasons: Readonly<Record<string, number>>;
+  /** Records that were given up, those that ended in its join included. */
   readonly deadLettered: number;
   /** Records that failed, whatever the policy made of them. */
   readonly failed: number;
+  /** Attempts beyond the first of each record. */
   readonly retried: number;
   /** Batches it emitted. */
   readonly batches: number;

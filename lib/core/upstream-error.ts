@@ -18,9 +18,13 @@ export interface UpstreamErrorDetails extends ErrorDetails {
   readonly retryAfterMs?: number | undefined;
 }
 
+/** A call of an upstream that failed; policies decide by its fields, never by its message. */
 export class UpstreamError extends MillraceError {
+  /** Who is to blame: decides whether it counts against the circuit breaker. */
   readonly blame: Blame;
+  /** The HTTP status, or the one a JSON-RPC error stands for; undefined without an answer. */
   readonly status: number | undefined;
+  /** How long the upstream asked to wait, in milliseconds; undefined: it did not. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: UpstreamErrorDetails) {

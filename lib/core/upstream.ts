@@ -5,7 +5,9 @@
 
 /** One attempt of one request, as the upstream sees it. */
 export interface UpstreamCall {
+  /** The name of the task that calls. */
   readonly task: string;
+  /** Complete, with the fields of the record filled in. */
   readonly url: string;
   /** Of HTTP: GET, POST and so on. Over WebSocket: the JSON-RPC method. */
   readonly method: string;
@@ -23,6 +25,7 @@ export interface UpstreamCall {
 export interface UpstreamReply {
   /** As in HTTP. Over WebSocket, 400 and above stand for a JSON-RPC error with that status. */
   readonly status: number;
+  /** Default: none. Over WebSocket only `retry-after` is looked at. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Plain data, sent as JSON. */
   readonly body?: unknown;
@@ -35,5 +38,6 @@ export interface UpstreamReply {
  * after `signal` has aborted is not looked at.
  */
 export interface Upstream {
+  /** Called once for each attempt, retries and hedges included. */
   answer(call: UpstreamCall): Promise<UpstreamReply>;
 }

@@ -22,6 +22,10 @@ interface Link {
   readonly name?: string | undefined;
 }
 
+/**
+ * The records of a composition of tasks, as an Observable without a named workflow. Every
+ * subscription starts a run of its own, and unsubscribing cancels that run.
+ */
 export class RecordStream<T> extends Observable<T> {
   private readonly link: Link;
 

@@ -27,7 +27,12 @@ import type { RunServices } from './services.js';
 import { Watchdog } from './watchdog.js';
 import { Wiring } from './wiring.js';
 
+/**
+ * One execution of a workflow: `Workflow.run` makes it, and it starts in the next turn of the event
+ * loop, so whoever subscribes at once misses nothing.
+ */
 export class Run<Outputs = Record<string, unknown>> {
+  /** As given, taken over from a checkpoint, or new and random. */
   readonly id: string;
   /** What happens, as it happens; late subscribers get `run-started` and the last 999 events. Completes at the end of the run. */
   readonly events$: Observable<RunEvent>;
@@ -341,6 +346,7 @@ export class Run<Outputs = Record<string, unknown>> {
 
 /** Why a run failed: the message of the first failure, with its code and the summary of what was done. */
 export class RunFailedError extends MillraceError {
+  /** What was done until then; its outcome is 'failed'. */
   readonly summary: RunSummary;
 
   constructor(summary: RunSummary, cause: unknown) {

@@ -35,7 +35,9 @@ export interface BuildContext {
 }
 
 interface DefinitionHead<Config extends StandardSchemaV1> {
+  /** Not empty, or MILLRACE_INVALID_OPTION; a run is resumed only under the same name. */
   readonly name: string;
+  /** One line for people. Default ''. */
   readonly description?: string;
   /** Any Standard Schema; what does not fit is refused before anything starts. */
   readonly config?: Config;
@@ -49,7 +51,12 @@ interface DefinitionHead<Config extends StandardSchemaV1> {
   readonly onEnd?: (summary: RunSummary, config: StandardSchemaV1.InferOutput<Config>) => Awaitable<void>;
 }
 
+/** What `defineWorkflow` takes: a name, a schema for the configuration, and the graph. */
 export interface WorkflowDefinition<Config extends StandardSchemaV1, Outputs> extends DefinitionHead<Config> {
+  /**
+   * Declares the tasks; called anew for every run and every `plan`, so it opens nothing by itself
+   * and gives tasks that no other run has.
+   */
   readonly build: (
     flow: Flow<object>,
     config: StandardSchemaV1.InferOutput<Config>,
@@ -59,9 +66,11 @@ export interface WorkflowDefinition<Config extends StandardSchemaV1, Outputs> ex
 
 /** A definition whose graph is made by a program: task names are not known to the compiler. */
 export interface ListedDefinition<Config extends StandardSchemaV1> extends DefinitionHead<Config> {
+  /** The declarations, with dependencies by name; called anew for every run and every `plan`. */
   readonly tasks: (config: StandardSchemaV1.InferOutput<Config>, context: BuildContext) => readonly TaskDeclaration[];
 }
 
+/** Options of `Workflow.run`, for this run alone. */
 export interface RunOptions {
   /** Default: a new random one. */
   readonly runId?: string;
@@ -69,6 +78,10 @@ export interface RunOptions {
   readonly seed?: number;
   /** Overrides the definition's window. */
   readonly window?: number;
+  /**
+   * The time of the run. Default: the clock of the machine; see `virtualClock` of
+   * `millrace/testing`.
+   */
   readonly clock?: Clock;
   /** Cancels the run when it aborts. */
   readonly signal?: AbortSignal;
@@ -76,6 +89,10 @@ export interface RunOptions {
   readonly deadLetters?: DeadLetterStore;
   /** Keeps the progress of the run, so that it can be resumed. */
   readonly checkpoints?: CheckpointStore;
+  /**
+   * When checkpoints are taken. Default: each second or each 10,000 settled records. Without
+   * `checkpoints` it does nothing.
+   */
   readonly checkpointEvery?: CheckpointSchedule;
   /** Goes on from this checkpoint of a run of the same workflow, configuration and input; id and seed are those of it. */
   readonly resumeFrom?: Checkpoint | undefined;
@@ -106,8 +123,11 @@ export interface WorkflowPlan {
 
 /** What the command line calls and a user calls; see `defineWorkflow`. */
 export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Outputs = Record<string, unknown>> {
+  /** What the command line calls it by; never empty. */
   readonly name: string;
+  /** One line for people; '' where the definition has none. */
   readonly description: string;
+  /** As given to `defineWorkflow`. */
   readonly definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>;
 
   constructor(definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>) {

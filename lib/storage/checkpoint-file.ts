@@ -8,6 +8,7 @@ import { CHECKPOINT_FORMAT, type Checkpoint, type CheckpointStore } from '../cor
 import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
 import { syncFolder } from './sync-folder.js';
 
+/** Options of `checkpointFile`, for a run that goes on in another process. */
 export interface CheckpointFileOptions {
   /** Which life of the run writes, from 1. Default 1. */
   readonly incarnation?: number;
@@ -15,6 +16,12 @@ export interface CheckpointFileOptions {
   readonly successor?: string;
 }
 
+/**
+ * Keeps the checkpoint of one run in this file, replaced as a whole by a rename after it was
+ * synced. `read` rejects with MILLRACE_RESUME for a file that is no checkpoint of this format and
+ * MILLRACE_FILE for one that cannot be read; `write` rejects with MILLRACE_LOCKED once `successor`
+ * exists.
+ */
 export function checkpointFile(path: string, options: CheckpointFileOptions = {}): CheckpointStore {
   const { incarnation = 1, successor } = options;
   return {

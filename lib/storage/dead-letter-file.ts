@@ -14,6 +14,7 @@ import { pointAt, reopenAt, type FilePoint } from './file-point.js';
 import { readLetters } from './read-letters.js';
 import { syncFolder } from './sync-folder.js';
 
+/** Options of `deadLetterFile`. */
 export interface DeadLetterFileOptions {
   /** The most letters waiting to be written before sources are held back. Default 1,024. */
   readonly capacity?: number;

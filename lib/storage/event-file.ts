@@ -12,6 +12,7 @@ import { MillraceError, describeThrown } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
 import { eventLine } from '../core/json-line.js';
 
+/** Options of `eventFile`. */
 export interface EventFileOptions {
   /** The most characters that wait to be written. Default 4 Mi. */
   readonly capacity?: number;
@@ -24,7 +25,9 @@ export interface EventFileOptions {
 
 /** What was recorded. */
 export interface Recording {
+  /** Lines that this recording wrote, `dropped` events included. */
   readonly written: number;
+  /** Events that were left out, because `capacity` was full. */
   readonly dropped: number;
 }
 

@@ -11,10 +11,11 @@
  */
 import { checkCount, checkKeys, checkNumber } from './policy.js';
 
+/** Bounds of `adaptiveConcurrency`, in calls in flight. */
 export interface AdaptiveConcurrencyOptions {
-  /** Default 1. */
+  /** The fewest calls in flight, at least 1. Default 1. */
   readonly min?: number;
-  /** Default 512. */
+  /** The most calls in flight, at least `min`. Default 512. */
   readonly max?: number;
   /** Where to start. Default 16, within the bounds. */
   readonly initial?: number;
@@ -22,11 +23,21 @@ export interface AdaptiveConcurrencyOptions {
   readonly tolerance?: number;
 }
 
+/**
+ * A limit that follows the latency and the errors of the upstream, after Netflix's
+ * concurrency-limits (Gradient2) and TCP Vegas. The policy holds no state: each task has a limit of
+ * its own.
+ */
 export class AdaptiveConcurrency {
+  /** Of one kind with a fixed number: the last one named in a set holds. */
   readonly kind = 'concurrency';
+  /** The fewest calls in flight. */
   readonly min: number;
+  /** The most calls in flight. */
   readonly max: number;
+  /** The limit before anything is known. */
   readonly initial: number;
+  /** The ratio to the idle latency above which calls count as queued. */
   readonly tolerance: number;
 
   constructor(options: AdaptiveConcurrencyOptions = {}) {
@@ -44,16 +55,23 @@ export class AdaptiveConcurrency {
     this.tolerance = tolerance;
   }
 
+  /** A limit at `initial`, for the calls of one task in one run. */
   start(): ConcurrencyLimit {
     return new GradientLimit(this);
   }
 
+  /** Its bounds, as the summary of a run shows them. */
   toString(): string {
     return `concurrency chosen between ${this.min} and ${this.max}`;
   }
 }
 
-/** @example adaptiveConcurrency({ max: 256 }) */
+/**
+ * The policy behind `concurrency: 'auto'`, with bounds of your own. Throws MILLRACE_INVALID_OPTION
+ * where an option is unknown or out of range.
+ *
+ * @example adaptiveConcurrency({ max: 256 })
+ */
 export function adaptiveConcurrency(options?: AdaptiveConcurrencyOptions): AdaptiveConcurrency {
   return new AdaptiveConcurrency(options);
 }

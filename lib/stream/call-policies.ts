@@ -24,6 +24,7 @@ export interface PolicySlots {
   readonly hedge?: HedgePolicy | false;
 }
 
+/** One policy, as `retryPolicy`, `rateLimit` and the like make it. */
 export type CallPolicy = Exclude<PolicySlots[keyof PolicySlots], false | undefined>;
 
 const SLOTS: readonly [keyof PolicySlots, abstract new (...given: never[]) => CallPolicy][] = [
@@ -38,6 +39,7 @@ const SLOTS: readonly [keyof PolicySlots, abstract new (...given: never[]) => Ca
   ['hedge', HedgePolicy],
 ];
 
+/** A set of at most one policy of each kind; a value that is never changed. */
 export class CallPolicies {
   /** As named; what is missing has its default. */
   readonly given: PolicySlots;
@@ -46,28 +48,39 @@ export class CallPolicies {
     this.given = given;
   }
 
+  /** Default: 5 attempts within 120 s. */
   get retry(): RetryPolicy {
     return this.given.retry ?? new RetryPolicy();
   }
+  /** Default: 30 s an attempt, no limit a record. */
   get timeout(): CallTimeout {
     return this.given.timeout ?? new CallTimeout();
   }
+  /** Default: one with the defaults of `circuitBreaker`; undefined where it was refused. */
   get breaker(): CircuitBreaker | undefined {
     return this.given.breaker === false ? undefined : (this.given.breaker ?? new CircuitBreaker());
   }
+  /** Undefined unless one was named. */
   get limiter(): SharedLimiter | undefined {
     return orNone(this.given.limiter);
   }
+  /** Undefined unless one was named. */
   get rateLimit(): RateLimit | undefined {
     return orNone(this.given.rateLimit);
   }
+  /** Undefined unless one was named: first come, first served. */
   get fairness(): Fairness | undefined {
     return orNone(this.given.fairness);
   }
+  /** Undefined unless one was named: no call is made twice at a time. */
   get hedge(): HedgePolicy | undefined {
     return orNone(this.given.hedge);
   }
-  /** @param fallback calls in flight where nobody named a number. */
+  /**
+   * The named limit of calls in flight, or a fixed one of `fallback`.
+   *
+   * @param fallback calls in flight where nobody named a number.
+   */
   concurrency(fallback: number): FixedConcurrency | AdaptiveConcurrency {
     return this.given.concurrency ?? new FixedConcurrency(fallback);
   }
@@ -77,6 +90,7 @@ export class CallPolicies {
     return new CallPolicies({ ...this.given, ...changes });
   }
 
+  /** All policies that hold, parted by ` · `; a limit of calls in flight only where named. */
   toString(): string {
     const { limiter, rateLimit, fairness, timeout, retry, breaker, hedge } = this;
     return [

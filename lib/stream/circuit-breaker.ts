@@ -11,16 +11,17 @@ import type { CircuitState } from '../core/call-event.js';
 import type { Clock } from '../core/ports.js';
 import { checkCount, checkKeys, checkNumber, describeMs } from './policy.js';
 
+/** When `circuitBreaker` opens, how it tries again, and when the run fails. */
 export interface CircuitBreakerOptions {
   /** So many failures in a row open it. Default 10. */
   readonly failures?: number;
   /** So large a share of failures among the last `sample` outcomes opens it too. Default 0.8. */
   readonly share?: number;
-  /** Default 50. */
+  /** How many of the last outcomes `share` looks at. Default 50. */
   readonly sample?: number;
   /** Milliseconds until the first probe; each probe that fails doubles them. Default 1,000. */
   readonly pauseMs?: number;
-  /** Default 30,000. */
+  /** The longest pause between two probes, in milliseconds; at least `pauseMs`. Default 30,000. */
   readonly maxPauseMs?: number;
   /** Calls let through while it is half-open. Default 1. */
   readonly probes?: number;
@@ -30,14 +31,26 @@ export interface CircuitBreakerOptions {
 
 const KEYS = ['failures', 'share', 'sample', 'pauseMs', 'maxPauseMs', 'probes', 'deadlineMs'] as const;
 
+/**
+ * Starts nothing while the upstream is down (M. Nygard, "Release It!"). The policy holds no state:
+ * each task has a circuit of its own.
+ */
 export class CircuitBreaker {
+  /** The last breaker named in a set holds. */
   readonly kind = 'circuit breaker';
+  /** So many failures in a row open it. */
   readonly failures: number;
+  /** So large a share of failures among the last `sample` outcomes opens it, 0 to 1. */
   readonly share: number;
+  /** How many of the last outcomes `share` looks at. */
   readonly sample: number;
+  /** Milliseconds until the first probe. */
   readonly pauseMs: number;
+  /** The longest pause between two probes, in milliseconds. */
   readonly maxPauseMs: number;
+  /** Calls let through at a time while it is half-open. */
   readonly probes: number;
+  /** Milliseconds down until the run fails with MILLRACE_UPSTREAM_DOWN. */
   readonly deadlineMs: number;
 
   constructor(options: CircuitBreakerOptions = {}) {
@@ -60,6 +73,7 @@ export class CircuitBreaker {
     this.deadlineMs = deadlineMs;
   }
 
+  /** When it opens and how it probes, as the summary of a run shows it. */
   toString(): string {
     const { failures, share, sample, pauseMs, maxPauseMs, probes, deadlineMs } = this;
     return (
@@ -69,7 +83,12 @@ export class CircuitBreaker {
   }
 }
 
-/** @example circuitBreaker({ failures: 20, deadlineMs: 600_000 }) */
+/**
+ * Pauses a task while its upstream is down, and fails the run with MILLRACE_UPSTREAM_DOWN after
+ * `deadlineMs`. Throws MILLRACE_INVALID_OPTION where an option is unknown or out of range.
+ *
+ * @example circuitBreaker({ failures: 20, deadlineMs: 600_000 })
+ */
 export function circuitBreaker(options?: CircuitBreakerOptions): CircuitBreaker {
   return new CircuitBreaker(options);
 }

@@ -1,7 +1,9 @@
 /** Turns by key: with many records of one key waiting, records of another key still get every second turn. */
 import { MillraceError, describeValue } from '../core/errors.js';
 
+/** Turns by key: with many records of one key waiting, others still get every second turn. */
 export class Fairness {
+  /** The last fairness named in a set holds. */
   readonly kind = 'fairness';
   /** The key of a record, compared as a Map compares keys. */
   readonly keyOf: (record: never) => unknown;
@@ -16,12 +18,18 @@ export class Fairness {
     this.keyOf = keyOf;
   }
 
+  /** Names the function of the key, as the summary of a run shows it. */
   toString(): string {
     return `fair turns${this.keyOf.name === '' ? ' by key' : ` by ${this.keyOf.name}`}`;
   }
 }
 
-/** @example fairBy((request: Request) => request.tenant) */
+/**
+ * Lets the waiting records of a task take turns by key, e.g. by tenant. Throws
+ * MILLRACE_INVALID_OPTION where `keyOf` is no function.
+ *
+ * @example fairBy((request: Request) => request.tenant)
+ */
 export function fairBy<In>(keyOf: (record: In) => unknown): Fairness {
   return new Fairness(keyOf);
 }

@@ -6,6 +6,7 @@
 import { Histogram } from '../core/histogram.js';
 import { checkCount, checkKeys, checkNumber, describeMs } from './policy.js';
 
+/** When `hedgePolicy` makes a second try, and how many it may make. */
 export interface HedgeOptions {
   /** Calls slower than this share of all calls get a second try. Default 0.95. */
   readonly quantile?: number;
@@ -17,11 +18,20 @@ export interface HedgeOptions {
   readonly samples?: number;
 }
 
+/**
+ * A second try of slow calls (J. Dean, L. A. Barroso, "The Tail at Scale"): the first reply wins,
+ * and the other try is cancelled.
+ */
 export class HedgePolicy {
+  /** The last hedge named in a set holds. */
   readonly kind = 'hedge';
+  /** Calls slower than this share of all calls get a second try, 0 to 1. */
   readonly quantile: number;
+  /** No second try sooner than this many milliseconds. */
   readonly minDelayMs: number;
+  /** The most second tries, as a share of all calls, 0 to 1. */
   readonly share: number;
+  /** Calls that must have succeeded before anything is hedged. */
   readonly samples: number;
 
   constructor(options: HedgeOptions = {}) {
@@ -37,12 +47,18 @@ export class HedgePolicy {
     this.samples = samples;
   }
 
+  /** When and how much it hedges, as the summary of a run shows it. */
   toString(): string {
     return `hedge after p${Math.round(this.quantile * 1000) / 10}, at least ${describeMs(this.minDelayMs)}, at most ${Math.round(this.share * 1000) / 10} % of calls`;
   }
 }
 
-/** @example hedgePolicy({ quantile: 0.95, share: 0.05 }) */
+/**
+ * Repeats slow calls while they are under way. Only for calls that may be repeated: else the run
+ * fails with MILLRACE_INVALID_OPTION when it opens, as the function does for options out of range.
+ *
+ * @example hedgePolicy({ quantile: 0.95, share: 0.05 })
+ */
 export function hedgePolicy(options?: HedgeOptions): HedgePolicy {
   return new HedgePolicy(options);
 }

@@ -4,6 +4,7 @@
  */
 import { checkKeys, checkNumber } from './policy.js';
 
+/** The size and the filling of the token bucket of `rateLimit`. */
 export interface RateLimitOptions {
   /** Records a second, on the average. May be below 1. */
   readonly perSecond: number;
@@ -11,9 +12,13 @@ export interface RateLimitOptions {
   readonly burst?: number;
 }
 
+/** A token bucket: in any t seconds at most burst + perSecond · t records start. */
 export class RateLimit {
+  /** The last rate limit named in a set holds. */
   readonly kind = 'rate limit';
+  /** Records a second, on the average. */
   readonly perSecond: number;
+  /** The most records that may start at once after a pause. */
   readonly burst: number;
 
   constructor(options: RateLimitOptions) {
@@ -30,12 +35,19 @@ export class RateLimit {
     return new TokenBucket(this, nowMs);
   }
 
+  /** Both numbers, as the summary of a run shows them. */
   toString(): string {
     return `at most ${this.perSecond} records/s, burst ${this.burst}`;
   }
 }
 
-/** @example rateLimit({ perSecond: 100, burst: 20 }) */
+/**
+ * Bounds how many records start a second; each task that is given it has a bucket of its own
+ * (`sharedLimiter` has one for all). Throws MILLRACE_INVALID_OPTION where an option is unknown or
+ * out of range.
+ *
+ * @example rateLimit({ perSecond: 100, burst: 20 })
+ */
 export function rateLimit(options: RateLimitOptions): RateLimit {
   return new RateLimit(options);
 }

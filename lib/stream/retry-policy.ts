@@ -9,12 +9,13 @@ import { checkCount, checkKeys, checkNumber, describeMs } from './policy.js';
 import { MillraceError, describeValue } from '../core/errors.js';
 import { UpstreamError } from '../core/upstream-error.js';
 
+/** Options of `retryPolicy`: how often, how late, and what is repeated. */
 export interface RetryOptions {
   /** The most attempts a record, the first included. Default 5. */
   readonly attempts?: number;
   /** The longest delay before the second attempt; each further one may be `factor` times as long. Default 200. */
   readonly baseMs?: number;
-  /** Default 2. */
+  /** How many times as long each further delay may be, at least 1. Default 2. */
   readonly factor?: number;
   /** No backoff is longer. Default 20,000. */
   readonly maxDelayMs?: number;
@@ -44,9 +45,16 @@ export interface FailedAttempt {
 
 const KEYS = ['attempts', 'baseMs', 'factor', 'maxDelayMs', 'budgetMs', 'jitter', 'statuses', 'retryOn'] as const;
 
+/**
+ * Exponential backoff with full jitter (M. Brooker, "Exponential Backoff And Jitter"), never sooner
+ * than Retry-After asks for.
+ */
 export class RetryPolicy {
+  /** The last retry policy named in a set holds. */
   readonly kind = 'retry';
+  /** The most attempts a record, the first included. */
   readonly attempts: number;
+  /** Milliseconds from the first attempt of a record after which no other starts. */
   readonly budgetMs: number;
   private readonly options: RetryOptions;
 
@@ -92,6 +100,7 @@ export class RetryPolicy {
     return jitter === 'full' ? random() * bound : bound;
   }
 
+  /** Attempts, delays and budget, as the summary of a run shows them. */
   toString(): string {
     if (this.attempts === 1) return 'no retry';
     const { baseMs = 200, factor = 2, maxDelayMs = 20_000, jitter = 'full', statuses, retryOn } = this.options;
@@ -104,7 +113,12 @@ export class RetryPolicy {
   }
 }
 
-/** @example retryPolicy({ attempts: 8, budgetMs: 300_000 }) */
+/**
+ * Says whether a failed attempt is repeated, and when. Throws MILLRACE_INVALID_OPTION where an
+ * option is unknown or out of range.
+ *
+ * @example retryPolicy({ attempts: 8, budgetMs: 300_000 })
+ */
 export function retryPolicy(options?: RetryOptions): RetryPolicy {
   return new RetryPolicy(options);
 }

@@ -7,15 +7,24 @@
 import { checkCount, checkKeys } from './policy.js';
 import { RateLimit, type RateLimitOptions, type TokenBucket } from './rate-limit.js';
 
+/** What all tasks that are given the limiter may do together. */
 export interface SharedLimiterOptions {
   /** The most calls in flight over all tasks. */
   readonly concurrency: number;
+  /** Records a second over all tasks. Default: no limit. */
   readonly rate?: RateLimit | RateLimitOptions;
 }
 
+/**
+ * A limit that several tasks share because they call the same upstream. It holds state, and so is
+ * made once, where the workflow is built.
+ */
 export class SharedLimiter {
+  /** The last limiter named in a set holds. */
   readonly kind = 'limiter';
+  /** Shows in the summary of a run; two limiters of one name share nothing. */
   readonly name: string;
+  /** The most calls in flight over all tasks. */
   readonly concurrency: number;
   private readonly rate: RateLimit | undefined;
   private bucket: TokenBucket | undefined;
@@ -32,6 +41,7 @@ export class SharedLimiter {
     this.rate = rate === undefined || rate instanceof RateLimit ? rate : new RateLimit(rate);
   }
 
+  /** Calls that have entered and not left, over all tasks. */
   get inFlight(): number {
     return this.taken;
   }
@@ -51,6 +61,7 @@ export class SharedLimiter {
     return 0;
   }
 
+  /** Gives the place of one call back, and wakes who waits, in the order of asking. */
   leave(): void {
     this.taken--;
     // A copy: who is woken and finds nothing to do must not be asked again in this round.
@@ -66,12 +77,18 @@ export class SharedLimiter {
     this.waiting.delete(wake);
   }
 
+  /** Its name and limits, as the summary of a run shows them. */
   toString(): string {
     return `limiter '${this.name}': ${this.concurrency} in flight${this.rate === undefined ? '' : `, ${String(this.rate)}`}`;
   }
 }
 
-/** @example const ats = sharedLimiter('ats', { concurrency: 64, rate: { perSecond: 500 } }) */
+/**
+ * A limit of calls in flight, and of records a second if wanted, over all tasks that are given it.
+ * Throws MILLRACE_INVALID_OPTION where an option is unknown or out of range.
+ *
+ * @example const ats = sharedLimiter('ats', { concurrency: 64, rate: { perSecond: 500 } })
+ */
 export function sharedLimiter(name: string, options: SharedLimiterOptions): SharedLimiter {
   return new SharedLimiter(name, options);
 }

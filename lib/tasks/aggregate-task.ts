@@ -27,6 +27,7 @@ import { checkAtLeastOne, checkFunction, Task, type FoldedSource, type TaskOptio
 
 export type { Aggregate };
 
+/** Options of `aggregateTask`. */
 export interface AggregateOptions<In, Out> extends TaskOptions<In, Out> {
   /** The most keys held; one more fails the run. Default 10,000,000. */
   readonly maxKeys?: number;

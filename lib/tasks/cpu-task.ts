@@ -23,6 +23,7 @@ export interface ModuleFunction {
   readonly args?: unknown;
 }
 
+/** Options of `cpuTask`. */
 export interface CpuOptions<In, Out> extends TaskOptions<In, Out> {
   /** Emit in input order instead of as threads finish. Default false. */
   readonly ordered?: boolean;

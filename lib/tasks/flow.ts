@@ -12,19 +12,29 @@ import { checkAtLeastOne, checkFunction, Task } from './task.js';
 
 /** How the records of several dependencies meet, where they are not simply aligned by lineage. */
 export type JoinOptions =
-  | { readonly join: 'aligned' }
-  | { readonly join: 'latest' }
+  | {
+      /** The default: one tuple a lineage. Dependencies of several roots are MILLRACE_JOIN. */
+      readonly join: 'aligned';
+    }
+  | {
+      /** Each record with the newest of every other dependency, once all have given one. */
+      readonly join: 'latest';
+    }
   | AllOptions
   | GatherOptions
   | KeyedJoinOptions<never, never, KeyedKind>;
 
+/** Waits for the end of every dependency; the task then gets one array of all its records each. */
 export interface AllOptions {
+  /** The task runs once; more records than `limit` fail the run with MILLRACE_COLLECT_OVERFLOW. */
   readonly join: 'all';
   /** The most records collected a dependency; one more fails the run. Default 1,000,000. */
   readonly limit?: number;
 }
 
+/** Collects the children that an `expandTask` made of one parent, once all have settled. */
 export interface GatherOptions {
+  /** One array a parent. Needs one dependency below an `expandTask`, or it is MILLRACE_JOIN. */
   readonly join: 'gather';
   /** The most children of one parent; a parent with more fails by the task's policy. Default 100,000. */
   readonly limit?: number;
@@ -37,7 +47,12 @@ interface KeyedFields<Left, Right> {
   readonly capacity?: number;
 }
 
+/**
+ * Pairs the records of two dependencies whose keys are equal, of one root or of two: a symmetric
+ * hash join (Wilschut & Apers, 1991) with bounded state.
+ */
 export interface KeyedJoinOptions<Left, Right, Kind extends KeyedKind> extends KeyedFields<Left, Right> {
+  /** Needs exactly two dependencies, or it is MILLRACE_JOIN; chain such joins for more. */
   readonly join: 'keyed';
   /**
    * Which unmatched records are emitted: none (`inner`), those of the first dependency (`left`), those of both (`outer`).
@@ -106,9 +121,13 @@ type With<Outputs, Name extends string, Out> = {
 
 /** One declared task, without types. */
 export interface TaskDeclaration {
+  /** Unique in the workflow: another of the name is MILLRACE_DUPLICATE_TASK. */
   readonly name: string;
+  /** Names of other tasks; empty for a source, and only there. */
   readonly dependencies: readonly string[];
+  /** How the records of the dependencies meet. Default: aligned by lineage. */
   readonly join?: JoinOptions | undefined;
+  /** Belongs to one run at a time. */
   readonly task: Task<never, unknown>;
 }
 

@@ -10,7 +10,9 @@ import type { Reader } from '../stream/reader.js';
 export interface Aggregate<In, Key, State, Out> {
   /** Default: everything is one group, with the key `undefined`. */
   readonly key?: (record: In) => Key;
+  /** The state of a key before its first record. */
   readonly init: (key: Key) => State;
+  /** The state with one more record in it, in input order where it is folded in one place. */
   readonly add: (state: State, record: In) => State;
   /** Two states of one key into one; `left` saw the earlier records. */
   readonly merge?: (left: State, right: State) => State;

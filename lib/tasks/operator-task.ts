@@ -17,6 +17,7 @@ import { pumpRoot } from '../stream/pump-root.js';
 import { checkInput, checkOutput } from './record-step.js';
 import { checkAtLeastOne, checkFunction, Task, type TaskOptions } from './task.js';
 
+/** What the function of an `operatorTask` gets beside its records. */
 export interface OperatorContext extends TaskContext {
   /** The run's time for operators that take a scheduler. */
   readonly scheduler: SchedulerLike;
@@ -25,6 +26,7 @@ export interface OperatorContext extends TaskContext {
 /** An RxJS operator; the second parameter is there for those that need time or a signal. */
 export type RecordOperator<In, Out> = (records$: Observable<In>, context: OperatorContext) => Observable<Out>;
 
+/** Options of `operatorTask`. */
 export interface OperatorOptions<In, Out> extends TaskOptions<In, Out> {
   /** The most outputs waiting for credits beyond the window; one more fails the run. Default 65,536. */
   readonly buffer?: number;

@@ -16,11 +16,15 @@ export type SinkFunction<In> = (record: In, context: RecordContext) => Awaitable
  * path, with how the run ended: make the result visible on 'completed' only.
  */
 export interface SinkWriter<In> {
+  /** Called before the first record; what it throws fails the run. */
   open?(context: TaskContext): Awaitable<void>;
+  /** Takes one or more records, never an empty array. */
   write(records: readonly In[]): Awaitable<void>;
+  /** Called once with how the run ended, also where `open` failed or was not reached. */
   close?(outcome: RunOutcome): Awaitable<void>;
 }
 
+/** Options of `sinkTask`. */
 export interface SinkOptions<In> extends TaskOptions<In, In> {
   /** Write in root order. Default true for writers, false for functions. */
   readonly ordered?: boolean;

@@ -18,6 +18,7 @@ import { checkAtLeastOne, Task, type TaskOptions } from './task.js';
 /** What a source may read from. */
 export type SourceOf<Out> = Pullable<Out> | Observable<Out>;
 
+/** Options of `sourceTask` and of a source of your own. */
 export interface SourceOptions<Out> extends TaskOptions<never, Out> {
   /** Observables only: the most records waiting for credits. Default 16,384. */
   readonly buffer?: number;
@@ -36,6 +37,7 @@ const READ_OVER = 4096;
 
 /** No record is of this type: a source accepts nothing. */
 export interface NoInput {
+  /** Only for the compiler: its error says why a source takes no records. */
   readonly 'a source has no input': never;
 }
 
@@ -174,6 +176,7 @@ class FunctionSource<Out> extends SourceTask<Out> {
 
 /** Where a source can go on reading: plain data, with the number of the first record that it gives from there. */
 export interface SourcePosition {
+  /** The number of the first record that is read from there. */
   readonly lineage: Lineage;
   readonly [key: string]: Json;
 }

@@ -75,6 +75,7 @@ export const DEFAULT_CONCURRENCY = 64;
 export abstract class Task<In, Out> {
   /** Only for the compiler: what goes in, strictly, and what comes out. */
   declare readonly accepts?: (record: In) => void;
+  /** Only for the compiler: never there at run time. */
   declare readonly emits?: () => Out;
 
   /** Whether what it writes outlives the process and can be taken back to a `mark`: a file. */

@@ -11,9 +11,13 @@ import { oneLine } from '../core/printable.js';
 
 /** The part of a logger that is used; pino, and what is made like it. */
 export interface EventLogger {
+  /** Gets progress, resources, checkpoints, threads, and the starts of tasks. */
   debug(fields: object, message: string): void;
+  /** Gets the start and the end of the run, the ends of tasks, and notices. */
   info(fields: object, message: string): void;
+  /** Gets dead letters, retries, throttling, circuits that open, and threads replaced. */
   warn(fields: object, message: string): void;
+  /** Gets runs that failed, stalls, and subscribers that threw. */
   error(fields: object, message: string): void;
 }
 

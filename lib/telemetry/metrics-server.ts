@@ -14,15 +14,21 @@ import { RunGauges } from './run-gauges.js';
 const HOST = '127.0.0.1';
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
+/** A page for Prometheus, on 127.0.0.1 only. */
 export interface MetricsServer {
   /** Where to scrape. */
   readonly url: string;
   /** Serves the figures of this run from now on. */
   observe(events$: Observable<RunEvent>): void;
+  /** Frees the port and cuts every connection; resolves when that is done. */
   close(): Promise<void>;
 }
 
-/** @param port 0 for a free one. Rejects with MILLRACE_USAGE where the port cannot be had. */
+/**
+ * Serves the figures of runs at `http://127.0.0.1:<port>/metrics` (Prometheus text format 0.0.4).
+ *
+ * @param port 0 for a free one. Rejects with MILLRACE_USAGE where the port cannot be had.
+ */
 export async function serveMetrics(port: number): Promise<MetricsServer> {
   const gauges = new RunGauges();
   const server = createServer((request, response) => {

@@ -10,6 +10,7 @@ import type { RunEvent } from '../core/events.js';
 import { maskText } from '../core/mask-secrets.js';
 import { LineageTeller, type LineageEvent } from './open-lineage.js';
 
+/** Options of `openLineage`. */
 export interface LineageOptions {
   /** What keeps the names of jobs apart from those of others. Default `millrace`. */
   readonly namespace?: string;

@@ -5,6 +5,7 @@ import type { RunEvent } from '../core/events.js';
 import type { RecordTracer } from '../core/ports.js';
 import { RunSpans } from './run-spans.js';
 
+/** Options of `openTelemetry` and, but for `sample`, of `traceRun`. */
 export interface TraceOptions {
   /** Default: the one that is registered globally. */
   readonly tracer?: Tracer;

@@ -29,6 +29,7 @@ export interface FakeReply extends Partial<UpstreamReply> {
   readonly instead?: 'never' | 'reset';
 }
 
+/** An upstream that a test answers for, with what it has seen so far. */
 export interface FakeUpstream extends Upstream {
   /** Every call that came, in order. */
   readonly calls: readonly FakeCall[];
@@ -39,6 +40,8 @@ export interface FakeUpstream extends Upstream {
 }
 
 /**
+ * Answers the requests of a run from one function, in the time of `clock` and without a network.
+ *
  * @param answer called once for each attempt; what it throws fails the run, because the test is wrong then.
  *
  * @example

@@ -19,7 +19,9 @@ const FAULTS: readonly Fault[] = ['error', 'reset', 'hang', 'lostReply', 'slow']
 
 /** Shares of all attempts, each 0 to 1, together at most 1. Default of each: 0. */
 export interface FaultOptions extends Partial<Record<Fault, number>> {
+  /** The same seed gives the same faults to the same records and attempts. */
   readonly seed: number;
+  /** The clock of the run, by which `slow` waits. */
   readonly clock: Clock;
   /** Of `slow`: how much later the work begins, in milliseconds. Default 1000. */
   readonly slowMs?: number;
@@ -27,6 +29,7 @@ export interface FaultOptions extends Partial<Record<Fault, number>> {
   readonly atMost?: number;
 }
 
+/** What makes attempts fail: put it before an upstream or around a function. */
 export interface FaultInjector {
   /**
    * The upstream with faults before it: `error` answers 503, `reset` breaks the connection, `hang` never answers,
@@ -42,6 +45,9 @@ export interface FaultInjector {
 }
 
 /**
+ * Draws a fault, or none, for each attempt from the seed, the task, the record and the number of
+ * the attempt alone, so a failure that was found is found again.
+ *
  * @throws MILLRACE_INVALID_OPTION where a share is not a number from 0 to 1, or they are more than 1 together.
  *
  * @example

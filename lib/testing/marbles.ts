@@ -10,9 +10,21 @@ import { MillraceError, describeThrown } from '../core/errors.js';
 
 /** What happens at a moment; `at` is milliseconds after the start. */
 export type ScriptLine<T> =
-  | { readonly at: number; readonly record: T }
-  | { readonly at: number; readonly error: unknown }
-  | { readonly at: number; readonly end: true };
+  | {
+      readonly at: number;
+      /** What comes. */
+      readonly record: T;
+    }
+  | {
+      readonly at: number;
+      /** What it fails with; nothing comes after it. */
+      readonly error: unknown;
+    }
+  | {
+      readonly at: number;
+      /** It completes; nothing comes after it. */
+      readonly end: true;
+    };
 
 /**
  * The lines that a marble string stands for: for `scriptedSource` to play, or to compare a `recordingTimeline` with.
@@ -45,6 +57,7 @@ export function marbles<T = string>(
 
 /** What an Observable has given so far. */
 export interface RecordingTimeline<T> {
+  /** In order of arrival; grows until the Observable ends. */
   readonly lines: readonly ScriptLine<T>[];
 }
 

@@ -18,6 +18,9 @@ export interface MemoryCheckpoints {
 }
 
 /**
+ * Keeps the checkpoints of one run as JSON text in memory, for tests of resuming. A store whose
+ * successor has begun rejects `write` with MILLRACE_LOCKED.
+ *
  * @example
  * const kept = memoryCheckpoints();
  * const first = MyFlow.run(config, { checkpoints: kept.begin() }); // … and is cancelled halfway

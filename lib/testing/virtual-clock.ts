@@ -6,6 +6,9 @@
 import { MillraceError } from '../core/errors.js';
 import type { Clock } from '../core/clock.js';
 
+/**
+ * A clock that stands still until a test moves it; timers of one time fire in the order of making.
+ */
 export interface VirtualClock extends Clock {
   /** Moves time on by this many milliseconds, firing the timers on the way. */
   advance(ms: number): Promise<void>;
@@ -30,7 +33,11 @@ const IDLE_TURNS = 5;
 const REAL_WORK_MS = 2000;
 const LOOK_EVERY_MS = 1;
 
-/** @param startMs what `now` says at first; default 0, the beginning of 1970. */
+/**
+ * Makes a clock for `clock` of `RunOptions`; a run that is given it has no threads unless told so.
+ *
+ * @param startMs what `now` says at first; default 0, the beginning of 1970.
+ */
 export function virtualClock(startMs = 0): VirtualClock {
   return new TestClock(startMs);
 }

@@ -3,6 +3,7 @@ import { MillraceError, describeValue } from '../core/errors.js';
 import type { ThreadLimits } from '../core/executor.js';
 import type { OverflowPolicy } from '../stream/outbox.js';
 
+/** Options of `workerOperator`. */
 export interface WorkerOperatorOptions<In, Out> {
   /** Default 'auto', one a core; 0 runs inline. */
   readonly threads?: number | 'auto';

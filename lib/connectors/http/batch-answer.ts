@@ -8,6 +8,7 @@ import { isRetryableStatus, type FailureContext } from './explain-failure.js';
 
 /** What one item of an answer says went wrong. */
 export interface ItemError {
+  /** Becomes the end of the message of an UpstreamError with the code MILLRACE_HTTP_STATUS. */
   readonly message: string;
   /** Default false. */
   readonly retryable?: boolean;

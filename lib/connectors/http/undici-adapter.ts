@@ -12,6 +12,7 @@ import { MillraceError, describeValue } from '../../core/errors.js';
 import { checkCount, checkKeys } from '../../stream/policy.js';
 import type { ExchangeSettings } from './exchange-settings.js';
 
+/** Options of `undiciAdapter`. An unknown one throws MILLRACE_INVALID_OPTION. */
 export interface UndiciAdapterOptions {
   /** The most connections an origin. Default 64. */
   readonly connections?: number;
@@ -33,7 +34,12 @@ export interface UndiciAdapter extends AxiosAdapter {
 export const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization', 'x-api-key'];
 export const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
 
-/** @example const client = axios.create({ baseURL, adapter: undiciAdapter({ connections: 32 }) }) */
+/**
+ * An axios adapter on undici, with connections that are kept alive. Nothing is loaded or opened
+ * before the first request. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ *
+ * @example const client = axios.create({ baseURL, adapter: undiciAdapter({ connections: 32 }) })
+ */
 export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter {
   checkKeys('undiciAdapter', options, ['connections', 'maxResponseBytes', 'connectTimeoutMs', 'credentialHeaders']);
   const { connections = 64, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, connectTimeoutMs = 10_000 } = options;

@@ -3,6 +3,7 @@ import { checkCount, checkKeys, checkNumber } from '../../stream/policy.js';
 import { jsonRpcCodec } from './json-rpc-codec.js';
 import type { WebSocketCodec } from './codec.js';
 
+/** Options of the connections of a `requestTask` whose URL is ws: or wss:. */
 export interface WebSocketOptions {
   /** Connections kept to the upstream. Default 2. */
   readonly sockets?: number;
@@ -18,7 +19,7 @@ export interface WebSocketOptions {
   readonly connectTimeoutMs?: number;
   /** The first wait before connecting again; doubles, with full jitter. Default 100. */
   readonly reconnectMs?: number;
-  /** Default 5,000. */
+  /** The longest wait before connecting again, in milliseconds. Default 5,000. */
   readonly maxReconnectMs?: number;
   /** Another protocol than JSON-RPC 2.0. */
   readonly codec?: WebSocketCodec;
