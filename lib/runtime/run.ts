@@ -150,7 +150,7 @@ export class Run<Outputs = Record<string, unknown>> {
    */
   drain(): void {
     if (this.outcome !== undefined || this.isDraining) return;
-    this.isDraining = this.wiring.hasOpenSource;
+    this.isDraining = this.wiring.hasOpenSource || this.wiring.lastOperators.length > 0;
     this.emit({ type: 'draining', at: this.parts.clock.now() });
     this.wiring.stopSources();
   }

@@ -66,7 +66,9 @@ export class Watchdog {
     this.stillLooks = movement === this.movement ? this.stillLooks + 1 : 0;
     this.movement = movement;
     this.everyMs = this.stillLooks < STILL_LOOKS ? LOOK_EVERY_MS : Math.min(LOOK_AT_LEAST_EVERY_MS, this.everyMs * 2);
-    if (this.stillLooks !== STILL_LOOKS || !this.isStalled()) return;
+    if (this.stillLooks !== STILL_LOOKS) return;
+    this.lookForOperators();
+    if (!this.isStalled()) return;
     const stalled = this.explainStalls();
     const waits = stalled.map(({ task, lineage, waitsFor }) => {
       const from = waitsFor.map((name) => `'${name}'`).join(' and ');
@@ -84,6 +86,16 @@ export class Watchdog {
         ),
       );
     }
+  }
+
+  /** An operator that never completes keeps a run alive for ever, and nobody would say why. */
+  private lookForOperators(): void {
+    const names = this.wiring.lastOperators.map(({ plan }) => `'${plan.node.name}'`);
+    if (names.length === 0) return;
+    const message =
+      `Everything has been read and nothing is in flight, but the operator of ${names.join(' and of ')} has not completed. ` +
+      'It may wait for a timer; if it never completes, end it with its input (takeUntil, bufferTime) or drain the run';
+    this.services.emit({ type: 'stall', at: this.services.clock.now(), stalled: [], message });
   }
 
   /** Something is in flight, and no root with records to give has room for them. */

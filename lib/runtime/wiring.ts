@@ -44,6 +44,8 @@ export class Wiring {
   private readonly folded = new Set<string>();
   /** Tasks that take no more; each lets go of its inputs once. */
   private readonly released = new Set<string>();
+  /** Tasks whose outputs are over. */
+  private readonly over = new Set<string>();
   private readonly connections = new Subscription();
   private readonly services: RunServices;
   /** The chain of fused tasks a task is part of, by its name. */
@@ -98,8 +100,17 @@ export class Wiring {
     );
   }
 
-  /** Tells every source to end. */
+  /** Operators that have had all there is and nothing else is under way: they alone decide when the run ends. */
+  get lastOperators(): readonly WiredTask[] {
+    if (this.hasOpenSource || [...this.roots.values()].some(({ inFlight }) => inFlight > 0)) return [];
+    return [...this.tasks.values()].filter(
+      ({ plan, declaration }) => declaration.task.kind === 'operator' && !this.over.has(plan.node.name),
+    );
+  }
+
+  /** Tells every source to end, and operators that nothing else would end. */
   stopSources(): void {
+    for (const { scope } of this.lastOperators) scope.end();
     for (const { plan, scope } of this.tasks.values()) if (plan.node.bearing === 'source') scope.end();
   }
 
@@ -215,6 +226,7 @@ export class Wiring {
   }
 
   private ended({ plan, scope, output$ }: WiredTask): void {
+    this.over.add(plan.node.name);
     this.services.emit({
       type: 'task-ended',
       at: this.services.clock.now(),

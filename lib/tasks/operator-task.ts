@@ -111,6 +111,7 @@ class Feeder<In, Out> {
   connect(input$: Observable<Batch<In>>): void {
     const { scope, subscriber } = this;
     scope.root.whenRoom(this.feed);
+    scope.whenEnding(this.feed);
     scope.account.watch(() => ({ queued: this.intake.size, running: 0, waiting: this.outbox.size }));
     const output$ = this.apply(this.records$, { ...taskContextOf(scope), scheduler: clockScheduler(scope.clock) });
     subscriber.add(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   asyncTask,
+  operatorTask,
   sinkTask,
   sourceTask,
   SourceTask,
@@ -11,6 +12,7 @@ import {
   type TaskContext,
   type TaskDeclaration,
 } from 'millrace';
+import { NEVER } from 'rxjs';
 import type { Reader } from '#lib/stream/reader.js';
 import { recordingDeadLetters, virtualClock } from 'millrace/testing';
 import { runToEnd, task } from '../support/run-to-end.js';
@@ -180,6 +182,21 @@ describe('the end of a run', () => {
 });
 
 describe('the watchdog', () => {
+  it('says which operator keeps a run alive that has read everything, and a drain ends it', async () => {
+    const clock = virtualClock();
+    const never = operatorTask(() => NEVER);
+    const tasks = [task('S', [], sourceTask(range(100))), task('Never', ['S'], never), task('K', ['Never'], keep)];
+    const run = start(tasks, { clock });
+    const stalls: string[] = [];
+    run.events$.subscribe((event) => {
+      if (event.type === 'stall') stalls.push(event.message);
+    });
+    await clock.advance(60_000);
+    expect(stalls).toEqual([expect.stringContaining("the operator of 'Never' has not completed")]);
+    run.drain();
+    expect((await clock.runUntil(run.finished)).outcome).toBe('drained');
+  });
+
   it('does not take a slow write for a stall', async () => {
     const clock = virtualClock();
     const sink = sinkTask({ write: () => new Promise<void>((resolve) => clock.schedule(60_000, resolve)) });
