@@ -24,7 +24,12 @@ export interface ConfigOptions {
 /** What is asked of a workflow here. */
 export interface Configurable {
   readonly name: string;
-  readonly definition: { readonly config?: unknown; readonly defaultConfig?: URL | string | undefined };
+  readonly definition: {
+    readonly config?: unknown;
+    readonly defaultConfig?: URL | string | undefined;
+    readonly build?: (...given: never[]) => unknown;
+    readonly tasks?: (...given: never[]) => unknown;
+  };
   parseConfig(config: unknown): unknown;
 }
 
@@ -35,9 +40,22 @@ export async function loadConfig(workflow: Configurable, options: ConfigOptions 
   const file = path ?? pathOf(workflow.definition.defaultConfig);
   if (file === undefined && parsed.length === 0 && workflow.definition.config === undefined) return undefined;
   const read = file === undefined ? {} : await readConfig(file);
+  if (takesNone(workflow)) {
+    throw new MillraceError(
+      'MILLRACE_CONFIG',
+      `'${workflow.name}' takes no configuration, got ${parsed.length > 0 ? '--set' : String(file)}. Leave it out, or give the workflow a \`config\` schema`,
+    );
+  }
   const config = replaceEnvironment(applySettings(read, parsed), environment);
   check(workflow, config, [...(file === undefined ? [] : [file]), ...(parsed.length > 0 ? ['--set'] : [])]);
   return config;
+}
+
+/** Neither a schema nor a builder that looks at one: what is given would be ignored. */
+function takesNone({ definition }: Configurable): boolean {
+  const { config, build, tasks } = definition;
+  if (config !== undefined) return false;
+  return (build?.length ?? tasks?.length ?? 0) < (build === undefined ? 1 : 2);
 }
 
 function check(workflow: Configurable, config: JsonObject, sources: readonly string[]): void {

@@ -16,6 +16,7 @@ import { checkAtLeastOne } from '../tasks/task.js';
 import type { CheckpointSchedule } from './checkpointer.js';
 import { systemClock } from './clock.js';
 import { assertSameDefinition, assertSameInputs, describeDefinition } from './definition.js';
+import { assertDistinctDatasets } from './distinct-datasets.js';
 import { forgettingStore } from './forgetting-store.js';
 import { planHops } from './fusion.js';
 import type { ThreadCount } from './run-executor.js';
@@ -270,7 +271,9 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
       'build' in definition
         ? definition.build(emptyFlow(), config, context).declarations
         : definition.tasks(config, context).map(declare);
-    return { plan: planGraph(graphOf(declarations)), declarations };
+    const plan = planGraph(graphOf(declarations));
+    assertDistinctDatasets(declarations);
+    return { plan, declarations };
   }
 }
 

@@ -222,6 +222,18 @@ describe('a config that was not given', () => {
         ),
     });
     expect(await loadConfig(Plain)).toBeUndefined();
-    expect(await loadConfig(Plain, { settings: ['a=1'] })).toEqual({ a: 1 });
+  });
+
+  it('is not taken and ignored', async () => {
+    const None = { name: 'None', definition: { tasks: () => [] }, parseConfig: (config: unknown) => config };
+    await expect(loadConfig(None, { settings: ['size=2'] })).rejects.toThrow(
+      "'None' takes no configuration, got --set",
+    );
+  });
+
+  it('is taken without a schema where the builder looks at it', async () => {
+    const build = (_flow: unknown, config: { size: number }): number => config.size;
+    const Plain = { name: 'Plain', definition: { build }, parseConfig: (config: unknown) => config };
+    await expect(loadConfig(Plain, { settings: ['size=2'] })).resolves.toEqual({ size: 2 });
   });
 });

@@ -1,4 +1,5 @@
 /** The configuration of OfferWorkFlow: the keys users of the earlier Python tool have in their files, and new ones. */
+import { resolve } from 'node:path';
 import { z } from 'zod';
 
 const url = z.url({
@@ -7,7 +8,7 @@ const url = z.url({
 });
 const path = z.string().min(1, 'expected a path');
 
-export const OfferConfig = z.strictObject({
+const Keys = z.strictObject({
   name: z.string().min(1).default('OfferWorkFlow'),
   description: z.string().default(''),
   /** The member file, .csv or .csv.gz; relative to the current folder. */
@@ -35,5 +36,21 @@ export const OfferConfig = z.strictObject({
   /** Milliseconds a request may take. */
   timeout_ms: z.int().min(1).default(30_000),
 });
+
+/** The files of a run, none of which may stand for two things. */
+const FILES = ['csv_path', 'result_output_path', 'performance_output_path', 'dead_letter_path'] as const;
+
+export const OfferConfig = Keys.superRefine((config, context) => {
+  for (const [index, key] of FILES.entries()) {
+    const path = config[key];
+    const other = FILES.slice(0, index).find((name) => path !== undefined && isSamePath(config[name], path));
+    if (other !== undefined)
+      context.addIssue({ code: 'custom', path: [key], message: `expected another file than ${other}` });
+  }
+});
+
+function isSamePath(one: string | undefined, other: string): boolean {
+  return one !== undefined && resolve(one) === resolve(other);
+}
 
 export type OfferConfig = z.output<typeof OfferConfig>;

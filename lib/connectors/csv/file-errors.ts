@@ -3,6 +3,7 @@
  *
  * Promise: the system's own error is always kept as the cause.
  */
+import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { MillraceError, describeThrown } from '../../core/errors.js';
 
@@ -18,7 +19,11 @@ function reasonOf(action: 'read' | 'write', path: string, thrown: unknown): stri
   switch (systemCodeOf(thrown)) {
     case 'ENOENT':
     case 'ENOTDIR':
-      if (action === 'write') return `the folder '${dirname(path)}' does not exist; create it first`;
+      if (action === 'write') {
+        return existsSync(dirname(path))
+          ? 'it was taken away while it was written; let nobody else write or remove it'
+          : `the folder '${dirname(path)}' does not exist; create it first`;
+      }
       return isAbsolute(path)
         ? 'there is no such file; check the path'
         : `there is no such file; check the path, which leads to ${resolve(path)}`;

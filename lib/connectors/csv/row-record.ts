@@ -1,7 +1,9 @@
 /** What a row of a CSV file is to a run: a record, a skip, or something that is given up. The same in every thread. */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MillraceError } from '../../core/errors.js';
 import { Rejected, skip, type Skip } from '../../core/record.js';
 import { describeIssues, type Schema } from '../../core/schema.js';
+import { list } from './csv-header.js';
 import type { CsvItem } from './csv-reader.js';
 
 export interface RowRecordOptions<Out> {
@@ -27,7 +29,16 @@ export function recordOf<Out>(item: CsvItem, options: RowRecordOptions<Out>): Ou
   if (result.issues === undefined) return result.value;
   const error = new MillraceError(
     'MILLRACE_CSV',
-    `${path}, line ${item.line}: ${describeIssues(result.issues, item.values)}`,
+    `${path}, line ${item.line}: ${describeIssues(result.issues, item.values)}${absent(result.issues, item.values)}`,
   );
   return new Rejected({ line: item.line, ...item.values }, error);
+}
+
+/** A schema may want a column that nobody named in `columns`, so that only its rows show that it is not there. */
+function absent(issues: readonly StandardSchemaV1.Issue[], values: Readonly<Record<string, string>>): string {
+  const keys = issues.map(({ path }) => (typeof path?.[0] === 'object' ? path[0].key : path?.[0]));
+  const missing = keys.find((key) => typeof key === 'string' && !Object.hasOwn(values, key));
+  return missing === undefined
+    ? ''
+    : `. The header has no column '${String(missing)}', it has ${list(Object.keys(values))}; name what must be there in \`columns\``;
 }

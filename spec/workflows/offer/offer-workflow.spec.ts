@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -194,12 +194,28 @@ describe('OfferWorkFlow', () => {
     await expect(fetch(url)).rejects.toThrow();
   });
 
-  it('never overwrites its input', async () => {
+  it.each([
+    ['the result', { result_output_path: 'members.csv' }],
+    ['the summary', { performance_output_path: './members.csv' }],
+    ['the dead letters', { dead_letter_path: 'x/../members.csv' }],
+  ])('never writes %s over its input', (_, paths) => {
+    const named = Object.entries(paths).map(([key, path]) => [key, join(folder, path)]);
+    const others = { result_output_path: join(folder, 'r.csv'), performance_output_path: join(folder, 's.json') };
+    const config = {
+      csv_path: join(folder, 'members.csv'),
+      ...others,
+      ...(Object.fromEntries(named) as Partial<typeof others>),
+    };
+    expect(() => OfferWorkFlow.run(config)).toThrow('expected another file than csv_path');
+  });
+
+  it('never overwrites its input under another name', async () => {
     const input = join(folder, 'members.csv');
     const before = await readFile(input);
+    await link(input, join(folder, 'hard-link.csv'));
     const run = OfferWorkFlow.run({
       csv_path: input,
-      result_output_path: input,
+      result_output_path: join(folder, 'hard-link.csv'),
       performance_output_path: join(folder, 'same.json'),
     });
     await expect(run.finished).rejects.toMatchObject({ code: 'MILLRACE_FILE' });
