@@ -26,6 +26,7 @@ export interface KeptRun extends Loaded {
 export async function keepNewRun(runs: string, request: RunRequest, loaded: Loaded): Promise<KeptRun> {
   const runId = newRunId();
   const own = lettersOf(request, loaded);
+  await own?.assertWritable?.();
   const folder = await RunFolder.create(runs, {
     format: 1,
     runId,
@@ -59,6 +60,7 @@ export async function reopenRun(folder: RunFolder): Promise<KeptRun> {
   if (checkpoint !== undefined) await loaded.workflow.assertResumable(checkpoint, loaded.config);
   const deadLetters =
     lettersOf(request as unknown as RunRequest, loaded) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
+  await deadLetters.assertWritable?.();
   const checkpoints = await folder.begin();
   const from = checkpoint === undefined ? { runId } : { resumeFrom: checkpoint };
   return { ...loaded, folder, options: { ...from, deadLetters, checkpoints } };
@@ -80,7 +82,7 @@ export async function findUnfinished(runs: string, { workflow, config }: Loaded)
 }
 
 /** Where the user or the workflow wants dead letters; undefined where neither says. */
-function lettersOf({ deadLetters }: RunRequest, { workflow, config }: Loaded): DeadLetterStore | undefined {
+export function lettersOf({ deadLetters }: RunRequest, { workflow, config }: Loaded): DeadLetterStore | undefined {
   if (deadLetters !== null) return deadLetterFile(deadLetters);
   return workflow.definition.deadLetters?.(workflow.parseConfig(config));
 }

@@ -60,9 +60,10 @@ async function executionOf(args: Arguments): Promise<Execution> {
   }
   const loaded = await load(request);
   if (args.flag('ephemeral')) {
-    const path = request.deadLetters;
-    const { deadLetterFile } = await import('../storage/dead-letter-file.js');
-    return { ...loaded, options: { ...own, ...(path === null ? {} : { deadLetters: deadLetterFile(path) }) } };
+    const { lettersOf } = await import('./kept-run.js');
+    const deadLetters = lettersOf(request, loaded);
+    await deadLetters?.assertWritable?.();
+    return { ...loaded, options: { ...own, ...(deadLetters === undefined ? {} : { deadLetters }) } };
   }
   const { findUnfinished, keepNewRun, reopenRun } = await import('./kept-run.js');
   const runs = args.text('runs') ?? DEFAULT_RUNS_FOLDER;

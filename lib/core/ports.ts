@@ -65,6 +65,8 @@ export interface DeadLetterStore {
   whenBroken(listener: (error: unknown) => void): void;
   /** Resolves when every letter is durable; rejects where one could not be written. */
   close(): Promise<void>;
+  /** Rejects where letters could not be written, for those who want to know before a run starts; changes nothing. */
+  assertWritable?(): Promise<void>;
   /** Where people find the letters, such as a path. */
   readonly location?: string;
   /** Of a store that outlives the process, for checkpoints. */
@@ -81,9 +83,9 @@ export interface DurableLetters {
   /**
    * Goes back to the mark, and leaves out the letters that `keeps` refuses: their records are done again. Resolves with
    * the mark of what is left. Until `commit` the letters can be read by the old mark too, so that the new one can be
-   * made safe in between.
+   * made safe in between. Without a mark the letters of this run are left out, and nobody else's.
    */
-  rewind(mark: Json, keeps: (letter: LetterHead) => boolean): Promise<Json>;
+  rewind(mark: Json, keeps: (letter: LetterHead) => boolean, runId: string): Promise<Json>;
   /** The mark that `rewind` gave is in a checkpoint. */
   commit(): Promise<void>;
 }

@@ -53,7 +53,7 @@ export class ProgressKeeper {
     const { incarnation } = store;
     const head = { runId, incarnation, startedAt, seed, definition, inputs };
     if (from !== undefined && this.past !== undefined) {
-      const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps)) ?? null;
+      const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps, runId)) ?? null;
       if (this.handlers.hasEnded()) return;
       await store.write({ ...this.past.settle(), ...head, at: clock.now(), deadLetters: letters });
       await deadLetters.durable?.commit();

@@ -2,15 +2,18 @@
  * Dead letters as NDJSON, one letter a line. Promises: the file is made with the first letter, so a run without dead
  * letters leaves none; letters wait in a bounded queue, and sources are held back while it is full; after `close` every
  * letter is on the disk; a letter whose record cannot be written as JSON is written with a description of it; a resumed
- * run finds the letters of records that it does not do again, and no others.
+ * run finds the letters of records that it does not do again, and no others; a file that holds something else than dead
+ * letters is refused, and a resumed run removes no letters but its own.
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Json } from '../core/checkpoint.js';
-import { MillraceError, describeThrown } from '../core/errors.js';
+import type { MillraceError } from '../core/errors.js';
 import { letterLine } from '../core/json-line.js';
 import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../core/ports.js';
+import { fileError } from './file-errors.js';
 import { pointAt, reopenAt, type FilePoint } from './file-point.js';
+import { assertForLetters, holdsLettersOf } from './letters-in-place.js';
 import { readLetters } from './read-letters.js';
 import { syncFolder } from './sync-folder.js';
 
@@ -20,7 +23,7 @@ export interface DeadLetterFileOptions {
   readonly capacity?: number;
 }
 
-/** A store that writes to this file, replacing what an earlier run left there. */
+/** A store that writes to this file, replacing the dead letters that an earlier run left there. */
 export function deadLetterFile(path: string, options: DeadLetterFileOptions = {}): DeadLetterStore {
   return new DeadLetterFile(path, options.capacity ?? 1024);
 }
@@ -54,7 +57,7 @@ class DeadLetterFile implements DeadLetterStore {
     this.capacity = capacity;
     this.durable = {
       mark: () => this.mark(),
-      rewind: (mark, keeps) => this.rewind(mark as LetterMark | null, keeps),
+      rewind: (mark, keeps, runId) => this.rewind(mark as LetterMark | null, keeps, runId),
       commit: () => this.commit(),
     };
   }
@@ -76,6 +79,10 @@ class DeadLetterFile implements DeadLetterStore {
 
   whenBroken(listener: (error: unknown) => void): void {
     this.brokenListeners.push(listener);
+  }
+
+  assertWritable(): Promise<void> {
+    return assertForLetters(this.path);
   }
 
   async close(): Promise<void> {
@@ -101,10 +108,13 @@ class DeadLetterFile implements DeadLetterStore {
     return { ...(await pointAt(this.file, bytes)), moves: this.moves };
   }
 
-  private async rewind(mark: LetterMark | null, keeps: (letter: LetterHead) => boolean): Promise<Json> {
+  private async rewind(mark: LetterMark | null, keeps: (letter: LetterHead) => boolean, runId: string): Promise<Json> {
     if (mark === null) {
-      await rm(this.path, { force: true });
-      await syncFolder(dirname(this.path));
+      // What an earlier run, or somebody else, has put there was there before this run too.
+      if (await holdsLettersOf(this.path, runId)) {
+        await rm(this.path, { force: true });
+        await syncFolder(dirname(this.path));
+      }
       return null;
     }
     await this.finishMove(mark);
@@ -137,6 +147,7 @@ class DeadLetterFile implements DeadLetterStore {
   }
 
   private async create(): Promise<FileHandle> {
+    await assertForLetters(this.path);
     const file = await open(this.path, 'w+');
     await syncFolder(dirname(this.path));
     return file;
@@ -163,11 +174,7 @@ class DeadLetterFile implements DeadLetterStore {
         for (const listener of this.readyListeners) listener();
       }
     } catch (error) {
-      this.failure = new MillraceError(
-        'MILLRACE_FILE',
-        `Cannot write dead letters to ${this.path}: ${describeThrown(error)}. Free space there, or name another file`,
-        { cause: error },
-      );
+      this.failure = fileError('write', this.path, error, 'dead letters');
       for (const listener of this.brokenListeners) listener(this.failure);
     } finally {
       this.writing = undefined;

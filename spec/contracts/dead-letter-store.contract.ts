@@ -64,7 +64,7 @@ export function deadLetterStoreContract(
     it('goes back to a mark, and on from there', async () => {
       const mark = await torn();
       const next = kept.open();
-      await durable(next).rewind(mark as never, () => true);
+      await durable(next).rewind(mark as never, () => true, 'run');
       await durable(next).commit();
       next.write(letterOf(4));
       await next.close();
@@ -74,7 +74,7 @@ export function deadLetterStoreContract(
     it('leaves out the letters of records that are done again', async () => {
       const mark = await torn();
       const next = kept.open();
-      await durable(next).rewind(mark as never, ({ lineage }) => lineage.number !== 0);
+      await durable(next).rewind(mark as never, ({ lineage }) => lineage.number !== 0, 'run');
       await durable(next).commit();
       next.write(letterOf(0));
       await next.close();
@@ -85,11 +85,11 @@ export function deadLetterStoreContract(
       const mark = await torn();
       const without = (left: number) => (head: { lineage: { number: number } }) => head.lineage.number !== left;
       // A life that dies before the new mark is in a checkpoint.
-      await durable(kept.open()).rewind(mark as never, without(0));
+      await durable(kept.open()).rewind(mark as never, without(0), 'run');
       // One that dies between the checkpoint and the commit.
-      const renewed = await durable(kept.open()).rewind(mark as never, without(1));
+      const renewed = await durable(kept.open()).rewind(mark as never, without(1), 'run');
       const last = kept.open();
-      await durable(last).rewind(renewed, () => true);
+      await durable(last).rewind(renewed, () => true, 'run');
       await durable(last).commit();
       await last.close();
       expect(await numbers()).toEqual([0]);
@@ -98,10 +98,19 @@ export function deadLetterStoreContract(
     it('has no letters after it went back to a time before the first', async () => {
       await torn();
       const next = kept.open();
-      await durable(next).rewind(null, () => true);
+      await durable(next).rewind(null, () => true, 'run');
       await durable(next).commit();
       await next.close();
       expect(await kept.read()).toEqual([]);
+    });
+
+    it("leaves another run's letters alone where this one had none", async () => {
+      await torn();
+      const next = kept.open();
+      await durable(next).rewind(null, () => true, 'another run');
+      await durable(next).commit();
+      await next.close();
+      expect(await numbers()).toEqual([0, 1, 2, 3]);
     });
 
     it('marks, while letters are on their way, those that were given up before', async () => {
@@ -112,7 +121,7 @@ export function deadLetterStoreContract(
       const mark = await marking;
       await store.close();
       const next = kept.open();
-      await durable(next).rewind(mark, () => true);
+      await durable(next).rewind(mark, () => true, 'run');
       await durable(next).commit();
       await next.close();
       expect(await numbers()).toEqual([0]);

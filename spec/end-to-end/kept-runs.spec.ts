@@ -59,9 +59,8 @@ function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> 
 const millrace = (...args: string[]): Promise<Ended> => start(...args).ended;
 const onlyRun = (): string => readdirSync(file('.millrace/runs'))[0] ?? '';
 
-/** Starts the workflow, and kills it when a checkpoint says that records have settled. */
-async function killedRun(): Promise<string> {
-  const { child, ended } = start('run', '--workflow', './flow.mjs', '--quiet');
+/** Resolves when a checkpoint says that records have settled. */
+async function untilProgress(): Promise<void> {
   const hasProgress = (): boolean => {
     const path = existsSync(file('.millrace/runs')) ? join(file('.millrace/runs'), onlyRun(), 'checkpoint.json') : '';
     return existsSync(path) && Number(/"watermark":(\d+)/.exec(readFileSync(path, 'utf8'))?.[1]) > 1000;
@@ -73,6 +72,12 @@ async function killedRun(): Promise<string> {
       resolve();
     }, 20);
   });
+}
+
+/** Starts the workflow, and kills it when it has made progress. */
+async function killedRun(): Promise<string> {
+  const { child, ended } = start('run', '--workflow', './flow.mjs', '--quiet');
+  await untilProgress();
   child.kill('SIGKILL');
   await ended;
   return onlyRun();
@@ -137,6 +142,39 @@ describe('a run that was killed', () => {
       2,
       expect.stringMatching(/^MILLRACE_LOCKED: Run .* is being worked on by process \d+/),
     ]);
+  });
+});
+
+describe('a file that somebody else made', () => {
+  it('is refused for dead letters before anything runs, and is left as it was', async () => {
+    writeFileSync(file('mydata.txt'), 'mine\n');
+    for (const kept of [[], ['--ephemeral']]) {
+      const refused = await millrace('--workflow', './flow.mjs', '--dead-letters', 'mydata.txt', ...kept);
+      expect(refused).toEqual({
+        code: 2,
+        out: '',
+        err: 'MILLRACE_FILE: Cannot write dead letters to mydata.txt: it holds something else, which they would replace. Move it away, or name another file\n',
+      });
+    }
+    expect(await millrace('--workflow', './flow.mjs', '--dead-letters', '.')).toMatchObject({
+      code: 2,
+      err: 'MILLRACE_FILE: Cannot write dead letters to .: it is a folder; name a file that may be written in it\n',
+    });
+    expect(readFileSync(file('mydata.txt'), 'utf8')).toBe('mine\n');
+    expect(existsSync(file('.millrace'))).toBe(false);
+  });
+
+  it('is not removed by a run that goes on without dead letters of its own', async () => {
+    const earlier = '{"runId":"earlier","task":"T","lineage":{}}\n';
+    writeFileSync(file('letters.ndjson'), earlier);
+    writeFileSync(file('mended'), '');
+    const { child, ended } = start('run', '--workflow', './flow.mjs', '--quiet', '--dead-letters', 'letters.ndjson');
+    await untilProgress();
+    child.kill('SIGKILL');
+    await ended;
+    writeFileSync(file('go'), '');
+    expect(await millrace('resume', onlyRun(), '--quiet')).toMatchObject({ code: 0 });
+    expect(readFileSync(file('letters.ndjson'), 'utf8')).toBe(earlier);
   });
 });
 

@@ -1,4 +1,4 @@
-import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -66,6 +66,54 @@ describe('the dead-letter file', () => {
     await ready;
     expect(store.isFull).toBe(false);
     await store.close();
+  });
+
+  it('takes the place of the letters of an earlier run, and of nothing else', async () => {
+    const path = join(folder, 'letters.ndjson');
+    for (const run of ['first', 'second']) {
+      const store = deadLetterFile(path);
+      await store.assertWritable?.();
+      store.write({ ...letter(run), runId: run });
+      await store.close();
+    }
+    expect(await readFile(path, 'utf8')).toMatch(/^{"runId":"second",.*}\n$/);
+    for (const mine of ['my data\n', '{"id":1}\n', '{\n  "id": 1\n}\n', '[]', 'x'.repeat(100_000)]) {
+      await writeFile(path, mine);
+      const store = deadLetterFile(path);
+      const refused = { code: 'MILLRACE_FILE', message: expect.stringContaining('it holds something else') as unknown };
+      await expect(store.assertWritable?.()).rejects.toMatchObject(refused);
+      store.write(letter(1));
+      await expect(store.close()).rejects.toMatchObject(refused);
+      expect(await readFile(path, 'utf8')).toBe(mine);
+    }
+  });
+
+  it.each([
+    ['{"runId":"r","task":"T","li', true],
+    ['{"ru', true],
+    ['{"runId":"other","task":"T","li', false],
+    ['', false],
+    ['my data\n', false],
+  ])('a resumed run without letters removes %j: %j', async (left, isOwn) => {
+    const path = join(folder, 'letters.ndjson');
+    await writeFile(path, left);
+    await deadLetterFile(path).durable?.rewind(null, () => true, 'r');
+    const found = await readFile(path, 'utf8').catch(() => undefined);
+    expect(found).toBe(isOwn ? undefined : left);
+  });
+
+  it.each([
+    ['.', 'it is a folder; name a file that may be written in it'],
+    ['missing/letters.ndjson', "the folder '<folder>/missing' does not exist; create it first"],
+  ])('says of the path %s, before anything is written, what is wrong with it', async (name, reason) => {
+    const told = await Promise.resolve(deadLetterFile(join(folder, name)).assertWritable?.()).catch(
+      (error: unknown) => (error as Error).message,
+    );
+    expect(told?.replaceAll(folder, '<folder>')).toContain(reason);
+  });
+
+  it('does not read what is no regular file', async () => {
+    await expect(deadLetterFile('/dev/null').assertWritable?.()).resolves.toBeUndefined();
   });
 
   it('fails the run where it cannot be written, because a record would be lost', async () => {

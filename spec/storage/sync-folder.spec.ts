@@ -75,7 +75,7 @@ describe('a name that a checkpoint counts on', () => {
     await store.close();
     synced = [];
     const next = deadLetterFile(path);
-    await next.durable?.rewind(mark ?? null, ({ lineage }) => lineage.number === 2);
+    await next.durable?.rewind(mark ?? null, ({ lineage }) => lineage.number === 2, 'r');
     expect(synced).toEqual(['file', 'folder']);
     await next.durable?.commit();
     await next.close();
@@ -83,8 +83,8 @@ describe('a name that a checkpoint counts on', () => {
 
   it('is gone for good where a resumed run has no dead letters', async () => {
     const path = join(folder, 'letters.ndjson');
-    writeFileSync(path, 'of an earlier life');
-    await deadLetterFile(path).durable?.rewind(null, () => true);
+    writeFileSync(path, `${JSON.stringify(letter(1))}\n`);
+    await deadLetterFile(path).durable?.rewind(null, () => true, 'r');
     expect(synced).toEqual(['folder']);
   });
 });

@@ -16,7 +16,7 @@ import { isPacked } from './byte-source.js';
 import { duplicatesOf } from './csv-header.js';
 import { checkDelimiter } from './csv-reader-options.js';
 import { RowFormat } from './csv-row-format.js';
-import { fileError } from './file-errors.js';
+import { fileError } from '../../storage/file-errors.js';
 import { TextFile } from './text-file.js';
 
 export interface CsvWriterOptions {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openCsvReader, type CsvItem, type CsvReaderOptions } from '#lib/connectors/csv/csv-reader.js';
-import { fileError } from '#lib/connectors/csv/file-errors.js';
+import { fileError } from '#lib/storage/file-errors.js';
 
 let folder = '';
 beforeAll(async () => {

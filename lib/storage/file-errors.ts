@@ -5,12 +5,13 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { MillraceError, describeThrown } from '../../core/errors.js';
+import { MillraceError, describeThrown } from '../core/errors.js';
 
-/** A MILLRACE_FILE error for what `thrown` says about this file. */
-export function fileError(action: 'read' | 'write', path: string, thrown: unknown): MillraceError {
+/** A MILLRACE_FILE error for what `thrown` says about this file; `what` is read from it or written to it ('events'). */
+export function fileError(action: 'read' | 'write', path: string, thrown: unknown, what?: string): MillraceError {
   if (thrown instanceof MillraceError) return thrown;
-  return new MillraceError('MILLRACE_FILE', `Cannot ${action} ${path}: ${reasonOf(action, path, thrown)}`, {
+  const object = what === undefined ? path : `${what} ${action === 'read' ? 'from' : 'to'} ${path}`;
+  return new MillraceError('MILLRACE_FILE', `Cannot ${action} ${object}: ${reasonOf(action, path, thrown)}`, {
     cause: thrown,
   });
 }
