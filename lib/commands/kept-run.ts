@@ -66,17 +66,18 @@ export async function reopenRun(folder: RunFolder): Promise<KeptRun> {
   return { ...loaded, folder, options: { ...from, deadLetters, checkpoints } };
 }
 
-/** The newest run that did not get to its end and can go on with what is asked for now. */
+/** The newest run that did not get to its end and can go on with what is asked for now; one that is broken cannot. */
 export async function findUnfinished(runs: string, { workflow, config }: Loaded): Promise<RunFolder | undefined> {
   for (const folder of (await listRuns(runs)).reverse()) {
-    if (folder.manifest.workflow !== workflow.name || (await folder.state()) !== 'unfinished') continue;
-    const checkpoint = await folder.checkpoint();
-    if (checkpoint === undefined) continue;
-    const canGoOn = await workflow.assertResumable(checkpoint, config).then(
-      () => true,
-      () => false,
-    );
-    if (canGoOn) return folder;
+    if (folder.manifest.workflow !== workflow.name) continue;
+    const canGoOn = async (): Promise<boolean> => {
+      if ((await folder.state()) !== 'unfinished') return false;
+      const checkpoint = await folder.checkpoint();
+      if (checkpoint === undefined) return false;
+      await workflow.assertResumable(checkpoint, config);
+      return true;
+    };
+    if (await canGoOn().catch(() => false)) return folder;
   }
   return undefined;
 }

@@ -2,7 +2,9 @@
 import type { Arguments } from './arguments.js';
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
+import { explainError } from './explain-error.js';
 import { MillraceError } from '../core/errors.js';
+import type { BrokenRun } from '../storage/broken-run.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { grouped } from '../core/printable.js';
 import { renderTable } from './table.js';
@@ -33,16 +35,19 @@ export const runsCommand: Command = {
       );
     }
     const { listRuns, RunFolder } = await import('../storage/run-folder.js');
-    const folders = runId === '' ? await listRuns(place) : [await RunFolder.open(place, runId)];
-    if (action === 'clean') await clean(folders, args);
-    else if (action === 'show') await show(folders[0] as RunFolder, args);
-    else await list(folders, place, args);
+    if (action === 'clean') await (await import('./clean-runs.js')).cleanRuns(place, runId, args.flag('all'));
+    else if (action === 'show') await show(await RunFolder.open(place, runId), args);
+    else {
+      const broken: BrokenRun[] = [];
+      const folders =
+        runId === '' ? await listRuns(place, (one) => broken.push(one)) : [await RunFolder.open(place, runId)];
+      list([...(await Promise.all(folders.map(rowOf))), ...broken.map(brokenRow)], place, args);
+    }
     return EXIT.success;
   },
 };
 
-async function list(folders: readonly RunFolder[], place: string, args: Arguments): Promise<void> {
-  const rows = await Promise.all(folders.map(factsOf));
+function list(rows: readonly Row[], place: string, args: Arguments): void {
   if (args.flag('json')) {
     process.stdout.write(`${JSON.stringify(rows)}\n`);
     return;
@@ -56,15 +61,13 @@ async function list(folders: readonly RunFolder[], place: string, args: Argument
     { title: 'lives', align: 'right' },
     { title: 'settled', align: 'right' },
   ] as const;
-  const cells = rows.map((row) => [
-    row.run,
-    row.workflow,
-    row.state,
-    row.started,
-    String(row.lives),
-    grouped(row.settled),
-  ]);
+  const cells = rows.map((row) =>
+    'problem' in row
+      ? [row.run, row.workflow, row.state, row.started, '', '']
+      : [row.run, row.workflow, row.state, row.started, String(row.lives), grouped(row.settled)],
+  );
   if (rows.length > 0) for (const line of renderTable(columns, cells, Infinity)) process.stdout.write(`${line}\n`);
+  for (const row of rows) if ('problem' in row) process.stderr.write(`${row.problem}\n`);
 }
 
 async function show(folder: RunFolder, args: Arguments): Promise<void> {
@@ -92,23 +95,6 @@ async function show(folder: RunFolder, args: Arguments): Promise<void> {
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-async function clean(folders: readonly RunFolder[], args: Arguments): Promise<void> {
-  let kept = 0;
-  for (const folder of folders) {
-    const state = await folder.state();
-    const mayGo = state === 'finished' || (state === 'unfinished' && args.flag('all'));
-    if (!mayGo) kept++;
-    else {
-      await folder.remove();
-      process.stdout.write(`removed ${folder.manifest.runId}\n`);
-    }
-  }
-  if (kept > 0) {
-    const hint = args.flag('all') ? 'which go on' : 'which go on or can be resumed; --all removes the latter';
-    process.stderr.write(`kept ${kept}, ${hint}\n`);
-  }
-}
-
 interface Facts {
   readonly run: string;
   readonly workflow: string;
@@ -116,6 +102,32 @@ interface Facts {
   readonly started: string;
   readonly lives: number;
   readonly settled: number;
+}
+
+/** What is known of a run that cannot be read. */
+interface BrokenFacts {
+  readonly run: string;
+  readonly workflow: string;
+  readonly state: 'broken';
+  readonly started: string;
+  readonly problem: string;
+}
+
+type Row = Facts | BrokenFacts;
+
+function brokenRow({ runId, error }: Pick<BrokenRun, 'runId' | 'error'>): BrokenFacts {
+  return { run: runId, workflow: '', state: 'broken', started: '', problem: explainError(error, false) };
+}
+
+/** One broken run must not hide the others. */
+async function rowOf(folder: RunFolder): Promise<Row> {
+  try {
+    return await factsOf(folder);
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    const { runId, workflow, createdAt } = folder.manifest;
+    return { ...brokenRow({ runId, error }), workflow, started: new Date(createdAt).toISOString() };
+  }
 }
 
 async function factsOf(folder: RunFolder): Promise<Facts> {

@@ -2,10 +2,11 @@
  * The checkpoint of a run as a JSON file. Promise: under its name there is always a whole checkpoint: each is written to
  * a file beside it, synced, renamed, and the folder synced.
  */
-import { open, readFile, rename, stat } from 'node:fs/promises';
+import { open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CHECKPOINT_FORMAT, type Checkpoint, type CheckpointStore } from '../core/checkpoint.js';
-import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
+import { MillraceError, describeValue } from '../core/errors.js';
+import { readJson } from './read-json.js';
 import { syncFolder } from './sync-folder.js';
 
 /** Options of `checkpointFile`, for a run that goes on in another process. */
@@ -39,16 +40,13 @@ export function checkpointFile(path: string, options: CheckpointFileOptions = {}
   };
 }
 
-/** Undefined where there is none. Throws MILLRACE_RESUME for a file that is no checkpoint, or one of a later format. */
-export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new MillraceError('MILLRACE_FILE', `Cannot read ${path}: ${describeThrown(error)}`, { cause: error });
-  }
-  const found = parse(text);
+/**
+ * Undefined where there is none. Throws MILLRACE_FILE where it cannot be read or is not JSON, with `fix`, and
+ * MILLRACE_RESUME for what is no checkpoint, or one of a later format.
+ */
+export async function readCheckpoint(path: string, fix = 'start a new run'): Promise<Checkpoint | undefined> {
+  const found = await readJson(path, fix);
+  if (found === undefined) return undefined;
   const format = typeof found === 'object' && found !== null && 'format' in found ? found.format : undefined;
   if (format === CHECKPOINT_FORMAT) return found as Checkpoint;
   throw new MillraceError(
@@ -68,14 +66,6 @@ export async function replaceFile(path: string, text: string, temporary: string)
   }
   await rename(temporary, path);
   await syncFolder(dirname(path));
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -11,13 +11,15 @@
  *                 report.html           all of it to look at, once somebody asked for it
  * ```
  */
-import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { Checkpoint, CheckpointStore, Json } from '../core/checkpoint.js';
 import { MillraceError, describeThrown } from '../core/errors.js';
 import { suggest } from '../core/nearest.js';
+import { mendBroken, type BrokenRun } from './broken-run.js';
 import { checkpointFile, readCheckpoint, replaceFile } from './checkpoint-file.js';
 import { beginLife, endLife, isAlive, lastLife, lifePath, type Life } from './lives.js';
+import { readJson } from './read-json.js';
 
 /** What was asked for. */
 export interface RunManifest {
@@ -68,15 +70,22 @@ export class RunFolder {
     return new RunFolder(path, manifest);
   }
 
-  /** Throws MILLRACE_UNKNOWN_RUN, with the nearest id there is. */
+  /** Throws MILLRACE_UNKNOWN_RUN, with the nearest id there is, and MILLRACE_FILE where its manifest is broken. */
   static async open(runs: string, runId: string): Promise<RunFolder> {
     const path = join(runs, runId);
-    const text = await readFile(join(path, 'manifest.json'), 'utf8').catch(() => undefined);
-    if (text === undefined) {
-      const ids = (await listRuns(runs)).map(({ manifest }) => manifest.runId);
+    const file = join(path, 'manifest.json');
+    // An id is a name: a path would lead to folders that are none of a run.
+    const manifest = basename(path) === runId ? await readJson(file, mendBroken(runId)) : undefined;
+    if (manifest === undefined) {
+      const ids: string[] = [];
+      const found = await listRuns(runs, (broken) => ids.push(broken.runId));
+      ids.unshift(...found.map(({ manifest: { runId: id } }) => id));
       throw new MillraceError('MILLRACE_UNKNOWN_RUN', `There is no run '${runId}' in ${runs}.${suggest(runId, ids)}`);
     }
-    return new RunFolder(path, JSON.parse(text) as RunManifest);
+    if (!isManifest(manifest)) {
+      throw new MillraceError('MILLRACE_FILE', `${file} is no manifest of a run: ${mendBroken(runId)}`);
+    }
+    return new RunFolder(path, manifest);
   }
 
   /** Where a file of the run stands. */
@@ -106,13 +115,13 @@ export class RunFolder {
 
   /** The last checkpoint, if there is one. */
   checkpoint(): Promise<Checkpoint | undefined> {
-    return readCheckpoint(this.file('checkpoint.json'));
+    return readCheckpoint(this.file('checkpoint.json'), mendBroken(this.manifest.runId));
   }
 
   /** What the last life said of its end, if it got there. */
   async summary(): Promise<{ readonly outcome: string; readonly [key: string]: unknown } | undefined> {
-    const text = await readFile(this.file('summary.json'), 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : (JSON.parse(text) as { outcome: string });
+    const summary = await readJson(this.file('summary.json'), mendBroken(this.manifest.runId));
+    return summary as { outcome: string } | undefined;
   }
 
   /** How many lives the run has had. */
@@ -132,16 +141,33 @@ export class RunFolder {
   }
 }
 
-/** The runs in this place, oldest first; none where the place is not there. */
-export async function listRuns(runs: string): Promise<RunFolder[]> {
+/** The runs in this place, oldest first; none where the place is not there. What cannot be read is told apart. */
+export async function listRuns(runs: string, onBroken?: (broken: BrokenRun) => void): Promise<RunFolder[]> {
   const names = await readdir(runs).catch(() => []);
   const folders: RunFolder[] = [];
-  for (const name of names.sort()) {
-    const isRun = await readFile(join(runs, name, 'manifest.json')).then(
-      () => true,
-      () => false,
-    );
-    if (isRun) folders.push(await RunFolder.open(runs, name));
+  for (const runId of names.sort()) {
+    const path = join(runs, runId);
+    if (!(await isFile(join(path, 'manifest.json')))) continue;
+    try {
+      folders.push(await RunFolder.open(runs, runId));
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      onBroken?.({ runId, path, error });
+    }
   }
   return folders.sort((a, b) => a.manifest.createdAt - b.manifest.createdAt);
+}
+
+function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (facts) => facts.isFile(),
+    () => false,
+  );
+}
+
+/** Whether it has what is asked of it; who knows of more has written it. */
+function isManifest(found: unknown): found is RunManifest {
+  if (typeof found !== 'object' || found === null) return false;
+  const { runId, workflow, createdAt, cwd } = found as Partial<Record<keyof RunManifest, unknown>>;
+  return [runId, workflow, cwd].every((text) => typeof text === 'string') && Number.isFinite(createdAt);
 }

@@ -1,6 +1,15 @@
 /** Runs that are kept, as their users meet them: listed, resumed, refused, explained, mended and replayed. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -218,6 +227,70 @@ describe('a run that finished', () => {
     const id = onlyRun();
     expect((await millrace('runs', 'clean')).out).toBe(`removed ${id}\n`);
     expect((await millrace('runs')).err).toContain('No runs are kept');
+  });
+});
+
+describe('a run with a file that is torn', () => {
+  const TORN = ['manifest.json', 'summary.json', 'checkpoint.json'];
+  /** A finished run, and beside it a copy with a file that is cut off. */
+  async function withBroken(name: string): Promise<{ whole: string; broken: string; path: string }> {
+    const whole = onlyRun();
+    const broken = '20200101T000000-0badf11e';
+    const path = join('.millrace/runs', broken);
+    rmSync(file(path), { recursive: true, force: true });
+    cpSync(file(join('.millrace/runs', whole)), file(path), { recursive: true });
+    const manifest = join(file(path), 'manifest.json');
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replaceAll(whole, broken));
+    writeFileSync(join(file(path), name), '{"runId": "x');
+    return { whole, broken, path: join(path, name) };
+  }
+
+  beforeEach(async () => {
+    writeFileSync(file('go'), '');
+    writeFileSync(file('mended'), '');
+    expect(await millrace('--workflow', './flow.mjs', '--quiet')).toMatchObject({ code: 0 });
+  });
+
+  it.each(TORN)(
+    'is listed as broken, told of by the name of its %s, and removed by its id',
+    async (name) => {
+      const { whole, broken, path } = await withBroken(name);
+      const listed = await millrace('runs');
+      expect([listed.code, listed.out]).toEqual([0, expect.stringMatching(new RegExp(`${whole} +Kept +finished`))]);
+      expect(listed.out).toMatch(new RegExp(`${broken}( +Kept)? +broken`));
+      const told = new RegExp(`^MILLRACE_FILE: ${path} is not JSON \\(.*\\): remove it with 'runs clean ${broken}'\n$`);
+      expect(listed.err).toMatch(told);
+      expect((await millrace('runs', 'show', whole)).code).toBe(0);
+      for (const command of [['runs', 'show'], ['resume']]) {
+        expect(await millrace(...command, broken)).toMatchObject({
+          code: 2,
+          out: '',
+          err: expect.stringMatching(told) as unknown,
+        });
+      }
+      expect((await millrace('runs', 'clean', broken)).out).toBe(`removed ${broken}\n`);
+      expect(existsSync(join(file('.millrace/runs'), broken))).toBe(false);
+      expect((await millrace('runs', 'clean')).out).toBe(`removed ${whole}\n`);
+    },
+    30_000,
+  );
+
+  it('is kept by `runs clean` without its id, and where it holds what no run writes', async () => {
+    const { whole, broken, path } = await withBroken('manifest.json');
+    const cleaned = await millrace('runs', 'clean');
+    expect([cleaned.out, cleaned.err]).toEqual([
+      `removed ${whole}\n`,
+      'kept 1 broken; runs clean <run> removes one, --all them all\n',
+    ]);
+    writeFileSync(join(file(path), '..', 'mine.txt'), '');
+    const refused = await millrace('runs', 'clean', broken);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('it holds mine.txt, which no run writes')]);
+    expect(existsSync(file(path))).toBe(true);
+  });
+
+  it('does not keep --resume from finding another', async () => {
+    await withBroken('checkpoint.json');
+    expect(await millrace('--workflow', './flow.mjs', '--quiet', '--resume')).toMatchObject({ code: 0, err: '' });
   });
 });
 

@@ -25,12 +25,13 @@ describe('the checkpoint file', () => {
   });
 
   it.each([
-    ['of a later format', '{"format":99}', /expected format 1, got 99/],
-    ['that is no JSON', 'oops', /expected format 1, got undefined/],
-  ])('%s is refused', async (_, text, message) => {
+    ['of a later format', '{"format":99}', 'MILLRACE_RESUME', /expected format 1, got 99/],
+    ['of no format', 'null', 'MILLRACE_RESUME', /expected format 1, got undefined/],
+    ['that is no JSON', 'oops', 'MILLRACE_FILE', /checkpoint\.json is not JSON \(.*\): start a new run$/],
+  ])('%s is refused', async (_, text, code, message) => {
     await writeFile(path, text);
     await expect(checkpointFile(path).read()).rejects.toMatchObject({
-      code: 'MILLRACE_RESUME',
+      code,
       message: expect.stringMatching(message),
     });
   });
