@@ -1,6 +1,7 @@
 /** `dead-letters`: what a run gave up, by task and reason; and, once it is mended, those records again. */
 import type { Arguments } from './arguments.js';
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command, type CommandContext } from './command.js';
+import type { Execution } from './execute.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { MillraceError } from '../core/errors.js';
 import type { DeadLetter } from '../core/ports.js';
@@ -109,8 +110,11 @@ async function replay(folder: RunFolder, args: Arguments, context: CommandContex
   }
   const report = await reportFor(args);
   try {
-    const kept = await reopenRun(folder);
-    return await execute({ ...kept, options: { ...kept.options, redo } }, args, report, context);
+    const prepare = async (): Promise<Execution> => {
+      const kept = await reopenRun(folder);
+      return { ...kept, options: { ...kept.options, redo } };
+    };
+    return await execute(prepare, args, report, context);
   } finally {
     report.release();
   }

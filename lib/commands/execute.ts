@@ -7,9 +7,11 @@ import type { Report } from './report.js';
 import { watchersFor, type RunWatchers } from './run-watchers.js';
 import { stopOnSignals } from './stop-on-signals.js';
 import { codeOf } from '../core/errors.js';
+import { relative } from 'node:path';
 import { inspect } from 'node:util';
 import { writeFile } from 'node:fs/promises';
 import type { RunSummary } from '../core/run-summary.js';
+import type { Run } from '../runtime/run.js';
 import type { RunOptions } from '../runtime/workflow.js';
 import type { RunFolder } from '../storage/run-folder.js';
 
@@ -18,15 +20,16 @@ export interface Execution extends Loaded {
   readonly folder?: RunFolder | undefined;
 }
 
+/** What watches the run is opened before `prepare` makes a folder for it: where that fails, nothing was run or kept. */
 export async function execute(
-  { workflow, config, options, folder }: Execution,
+  prepare: () => Promise<Execution>,
   args: Arguments,
   report: Report,
   context: CommandContext,
 ): Promise<ExitCode> {
-  const watchers = await watchersFor(args, folder);
+  const watchers = await watchersFor(args);
   try {
-    return await follow({ workflow, config, options, folder }, { args, report, context, watchers });
+    return await follow(await prepare(), { args, report, context, watchers });
   } finally {
     await watchers.end();
   }
@@ -43,9 +46,15 @@ async function follow(
   { workflow, config, options, folder }: Execution,
   { args, report, context, watchers }: Surroundings,
 ): Promise<ExitCode> {
-  const run = workflow.run(config, { ...options, signal: context.outputClosed });
+  let run: Run;
+  try {
+    run = workflow.run(config, { ...options, signal: context.outputClosed });
+  } catch (error) {
+    await folder?.undo();
+    throw error;
+  }
   // In the turn the run was made: no event may be missed, and no signal may find nobody who listens.
-  watchers.start(run);
+  watchers.start(run, folder);
   report.start(run, workflow.name);
   const release = stopOnSignals(run, report);
   try {
@@ -73,7 +82,13 @@ function tellHowToGoOn(summary: RunSummary | undefined, folder: RunFolder | unde
   if (folder === undefined || summary === undefined || summary.outcome === 'completed' || args.flag('json')) return;
   const runs = args.text('runs');
   const where = runs === undefined ? '' : ` --runs ${runs}`;
-  process.stderr.write(`To go on with it: millrace resume ${folder.manifest.runId}${where}\n`);
+  process.stderr.write(`To go on with it: ${commandName()} resume ${folder.manifest.runId}${where}\n`);
+}
+
+/** As the user started this process: by the file, or by the link that an installation makes. */
+function commandName(): string {
+  const [, started = ''] = process.argv;
+  return started.endsWith('.js') ? `node ${relative('.', started)}` : 'millrace';
 }
 
 /** Everything that helps to find the mistake of millrace, or of a task, that a broken law is. */

@@ -1,6 +1,7 @@
 /** `report <run>`: one self-contained HTML file about a run that was kept. */
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
+import { describeThrown, MillraceError } from '../core/errors.js';
 
 export const reportCommand: Command = {
   name: 'report',
@@ -24,7 +25,14 @@ export const reportCommand: Command = {
     ]);
     const folder = await RunFolder.open(args.text('runs') ?? DEFAULT_RUNS_FOLDER, args.word('run'));
     const out = args.text('out') ?? folder.file('report.html');
-    await writeFile(out, await reportOf(readEvents(folder.file('events.ndjson'))));
+    const page = await reportOf(readEvents(folder.file('events.ndjson')));
+    await writeFile(out, page).catch((error: unknown) => {
+      throw new MillraceError(
+        'MILLRACE_FILE',
+        `Cannot write the report to ${out}: ${describeThrown(error)}. Name a file in a folder that exists and may be written`,
+        { cause: error },
+      );
+    });
     process.stdout.write(`${out}\n`);
     return EXIT.success;
   },

@@ -1,6 +1,7 @@
 /** `resume <run>`: goes on with a run that did not get to its end, from its last checkpoint. */
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
 import { MillraceError } from '../core/errors.js';
+import type { Execution } from './execute.js';
 import { reportFor, reportOptions } from './report-options.js';
 
 export const resumeCommand: Command = {
@@ -33,9 +34,11 @@ export const resumeCommand: Command = {
     }
     const report = await reportFor(args);
     try {
-      const kept = await reopenRun(folder);
-      const options = { ...kept.options, ...(threads === undefined ? {} : { threads }) };
-      return await execute({ ...kept, options }, args, report, context);
+      const prepare = async (): Promise<Execution> => {
+        const kept = await reopenRun(folder);
+        return { ...kept, options: { ...kept.options, ...(threads === undefined ? {} : { threads }) } };
+      };
+      return await execute(prepare, args, report, context);
     } finally {
       report.release();
     }

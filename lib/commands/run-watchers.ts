@@ -13,16 +13,17 @@ import { explainError } from './explain-error.js';
 
 export interface RunWatchers {
   /** Call in the turn the run was made: no event may be missed. */
-  start(run: Pick<Run, 'events$' | 'notice'>): void;
+  start(run: Pick<Run, 'events$' | 'notice'>, folder: RunFolder | undefined): void;
   /** Resolves when all is written and closed. A recording that broke is told, and changes nothing about the run. */
   end(): Promise<void>;
 }
 
-/** Throws MILLRACE_USAGE where the port cannot be had; loads only what was asked for. */
-export async function watchersFor(args: Arguments, folder: RunFolder | undefined): Promise<RunWatchers> {
-  const path = args.text('events') ?? folder?.file('events.ndjson');
+/** Throws MILLRACE_USAGE or MILLRACE_FILE where a port or file cannot be had; loads only what was asked for. */
+export async function watchersFor(args: Arguments): Promise<RunWatchers> {
+  const events = args.text('events');
   const port = args.wholeNumber('metrics-port', 0);
-  const { eventFile } = path === undefined ? {} : await import('../storage/event-file.js');
+  const isKept = !args.flag('ephemeral');
+  const { eventFile } = isKept || events !== undefined ? await import('../storage/event-file.js') : {};
   const log = await logFor(args);
   const server = await serverFor(port).catch(async (error: unknown) => {
     await log?.close();
@@ -33,8 +34,9 @@ export async function watchersFor(args: Arguments, folder: RunFolder | undefined
   let recording: Promise<unknown> | undefined;
   let lineage: Promise<void> | undefined;
   return {
-    start: (run) => {
-      if (path !== undefined) recording = eventFile?.(run.events$, path, { append: path !== args.text('events') });
+    start: (run, folder) => {
+      const path = events ?? folder?.file('events.ndjson');
+      if (path !== undefined) recording = eventFile?.(run.events$, path, { append: path !== events });
       if (log !== undefined) logEvents(run.events$, log.logger);
       if (lineageTo !== undefined) {
         // The name that clients of OpenLineage use.

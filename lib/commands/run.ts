@@ -40,16 +40,17 @@ export const runCommand: Command = {
   run: async (args, context) => {
     const report = await reportFor(args);
     try {
-      const execution = await executionOf(args);
+      const prepare = await preparationOf(args);
       const { execute } = await import('./execute.js');
-      return await execute(execution, args, report, context);
+      return await execute(prepare, args, report, context);
     } finally {
       report.release();
     }
   },
 };
 
-async function executionOf(args: Arguments): Promise<Execution> {
+/** Checks what was asked for; what that resolves with makes the run's folder. */
+async function preparationOf(args: Arguments): Promise<() => Promise<Execution>> {
   const request: RunRequest = { ...requestFrom(args), deadLetters: args.text('dead-letters') ?? null };
   const own = numbersOf(args);
   if (args.flag('ephemeral') && (args.flag('resume') || args.text('runs') !== undefined)) {
@@ -59,17 +60,20 @@ async function executionOf(args: Arguments): Promise<Execution> {
     );
   }
   const loaded = await load(request);
+  const { findUnfinished, keepNewRun, lettersOf, reopenRun } = await import('./kept-run.js');
   if (args.flag('ephemeral')) {
-    const { lettersOf } = await import('./kept-run.js');
-    const deadLetters = lettersOf(request, loaded);
-    await deadLetters?.assertWritable?.();
-    return { ...loaded, options: { ...own, ...(deadLetters === undefined ? {} : { deadLetters }) } };
+    return async () => {
+      const deadLetters = lettersOf(request, loaded);
+      await deadLetters?.assertWritable?.();
+      return { ...loaded, options: { ...own, ...(deadLetters === undefined ? {} : { deadLetters }) } };
+    };
   }
-  const { findUnfinished, keepNewRun, reopenRun } = await import('./kept-run.js');
   const runs = args.text('runs') ?? DEFAULT_RUNS_FOLDER;
-  const unfinished = args.flag('resume') ? await findUnfinished(runs, loaded) : undefined;
-  const kept = unfinished === undefined ? await keepNewRun(runs, request, loaded) : await reopenRun(unfinished);
-  return { ...kept, options: { ...own, ...kept.options } };
+  return async () => {
+    const unfinished = args.flag('resume') ? await findUnfinished(runs, loaded) : undefined;
+    const kept = unfinished === undefined ? await keepNewRun(runs, request, loaded) : await reopenRun(unfinished);
+    return { ...kept, options: { ...own, ...kept.options } };
+  };
 }
 
 function numbersOf(args: Arguments): RunOptions {

@@ -113,6 +113,13 @@ export class RunFolder {
     this.life = undefined;
   }
 
+  /** Nothing came of this life: a folder that was made for it goes, and another is given up. */
+  async undo(): Promise<void> {
+    if (this.life?.number !== 1) await this.end();
+    else await this.remove();
+    this.life = undefined;
+  }
+
   /** The last checkpoint, if there is one. */
   checkpoint(): Promise<Checkpoint | undefined> {
     return readCheckpoint(this.file('checkpoint.json'), mendBroken(this.manifest.runId));

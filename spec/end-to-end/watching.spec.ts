@@ -1,6 +1,6 @@
 /** Watching a run through the command line: a real process, scraped and recorded. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -33,8 +33,12 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function run(args: readonly string[], onText: (text: string) => void): Promise<{ code: number | null; err: string }> {
-  const child = spawn(process.execPath, [CLI, 'run', '--workflow', './held.mjs', ...args], { cwd: folder });
+function run(
+  args: readonly string[],
+  onText: (text: string) => void,
+  workflow: readonly string[] = ['--workflow', './held.mjs'],
+): Promise<{ code: number | null; err: string }> {
+  const child = spawn(process.execPath, [CLI, 'run', ...workflow, ...args], { cwd: folder });
   let err = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     err += text;
@@ -80,6 +84,24 @@ it('says where the metrics are, serves them while the run is on, and records its
     outcome: 'completed',
     summary: { tasks: { Step: { out: 3 } } },
   });
+}, 60_000);
+
+it('keeps nothing of a run that did not start, because a watcher or the workflow was refused', async () => {
+  writeFileSync(
+    join(folder, 'twice.mjs'),
+    HELD_FLOW.replace('asyncTask(async', "asyncTask(async (n) => n))\n  .task('Step', ['Numbers'], asyncTask(async"),
+  );
+  for (const args of [
+    ['--metrics-port', '99999'],
+    ['--log', 'nowhere/run.log'],
+    ['--log', '.'],
+    ['--workflow', './twice.mjs'],
+  ]) {
+    const kept = ['--runs', 'refused'];
+    const { code, err } = await run([...args, ...kept], () => undefined, args[0] === '--workflow' ? [] : undefined);
+    expect([code, err]).toEqual([2, expect.stringMatching(/^MILLRACE_[A-Z_]+: .*\n$/)]);
+    expect(existsSync(join(folder, 'refused')) ? readdirSync(join(folder, 'refused')) : []).toEqual([]);
+  }
 }, 60_000);
 
 it('refuses a port that is in use before anything runs, and tells when events cannot be written', async () => {

@@ -60,6 +60,7 @@ function memberId(number: number): string {
 /** Writes the file, no faster than the disk takes it. */
 export async function writeMemberFile(path: string, options: MemberFileOptions): Promise<void> {
   const file = createWriteStream(path);
+  await once(file, 'open');
   let chunk = '';
   for (const line of memberLines(options)) {
     chunk += line;
@@ -71,18 +72,40 @@ export async function writeMemberFile(path: string, options: MemberFileOptions):
   await once(file, 'finish');
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+const USAGE = `node dist/workflows/offer/generate-members.js --out <file> [--rows 4000] [--seed 7] [--members <n>]`;
+
+async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
+    args: [...args],
     options: {
       rows: { type: 'string', default: '4000' },
       seed: { type: 'string', default: '7' },
       members: { type: 'string' },
-      out: { type: 'string', default: 'workflows/offer/data/members.csv' },
+      out: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
+  // The sample data of the workflow is not to be overwritten by accident.
+  if (values.out === undefined) throw new TypeError('Expected --out, the file to write');
   await writeMemberFile(values.out, {
-    rows: Number(values.rows),
-    seed: Number(values.seed),
-    ...(values.members === undefined ? {} : { members: Number(values.members) }),
+    rows: countOf('--rows', values.rows),
+    seed: countOf('--seed', values.seed),
+    ...(values.members === undefined ? {} : { members: countOf('--members', values.members) }),
+  });
+}
+
+function countOf(name: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new TypeError(`Expected ${name} to be a whole number, got '${text}'`);
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await main(process.argv.slice(2)).catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}\n`);
+    process.exitCode = 2;
   });
 }
