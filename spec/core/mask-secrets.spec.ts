@@ -72,7 +72,7 @@ describe('a masked configuration', () => {
     fc.assert(
       fc.property(fc.anything(), (value) => {
         const masked = maskSecrets({ value });
-        expect(JSON.parse(JSON.stringify(masked))).toEqual(JSON.parse(JSON.stringify(masked)) as unknown);
+        expect(() => JSON.stringify(masked)).not.toThrow();
         expect(JSON.stringify(maskSecrets({ password: 'hunter2', value }))).not.toContain('hunter2');
       }),
     );
