@@ -1,12 +1,15 @@
 /** The authoring door. Importing it opens no thread, socket or file. */
 export { defineWorkflow, Workflow } from './runtime/workflow.js';
-export type { BuildContext, ListedDefinition, RunOptions, WorkflowDefinition } from './runtime/workflow.js';
-export { RunFailedError, type Run } from './runtime/run.js';
+export type { RunOptions } from './runtime/run-options.js';
+export type { BuildContext, ListedDefinition, WorkflowDefinition } from './runtime/workflow-definition.js';
+export type { Run } from './runtime/run.js';
+export { RunFailedError } from './runtime/run-failed-error.js';
 export { combine, stream, type RecordStream } from './runtime/record-stream.js';
 export type { ResourcePeaks, RunSummary, TaskSummary } from './core/run-summary.js';
 
 export { Task } from './tasks/task.js';
-export type { ConcurrentOptions, FailurePolicy, FoundRecord, TaskOptions } from './tasks/task.js';
+export type { FoundRecord } from './tasks/task.js';
+export type { ConcurrentOptions, FailurePolicy, TaskOptions } from './tasks/task-options.js';
 export { SourceTask, sourceTask } from './tasks/source-task.js';
 export type { NoInput, SourceOf, SourceOptions, SourcePosition } from './tasks/source-task.js';
 export { syncTask, type SyncFunction } from './tasks/sync-task.js';

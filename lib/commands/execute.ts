@@ -12,7 +12,7 @@ import { inspect } from 'node:util';
 import { writeFile } from 'node:fs/promises';
 import type { RunSummary } from '../core/run-summary.js';
 import type { Run } from '../runtime/run.js';
-import type { RunOptions } from '../runtime/workflow.js';
+import type { RunOptions } from '../runtime/run-options.js';
 import type { RunFolder } from '../storage/run-folder.js';
 
 export interface Execution extends Loaded {

@@ -12,7 +12,7 @@ import {
 } from './command.js';
 import { reportFor, reportOptions } from './report-options.js';
 import { MillraceError } from '../core/errors.js';
-import type { RunOptions } from '../runtime/workflow.js';
+import type { RunOptions } from '../runtime/run-options.js';
 import type { Execution } from './execute.js';
 import type { RunRequest } from './kept-run.js';
 

@@ -9,12 +9,15 @@ import type { Dataset } from '../core/events.js';
 import { existsSync } from 'node:fs';
 import type { OperatorFunction } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
+import { callback, checkOptions, flag, names, oneOf, text, type OptionRules } from '../core/options.js';
 import type { RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch } from '../core/record.js';
 import { writeBatches } from '../stream/write-batches.js';
 import { checkInput } from '../tasks/record-step.js';
-import { checkFunction, Task, type FoundRecord, type TaskOptions } from '../tasks/task.js';
+import { Task, type FoundRecord } from '../tasks/task.js';
+import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
 import type { FilePoint } from '../storage/file-point.js';
+import { csvDelimiter } from './csv/csv-reader-options.js';
 import { findRows } from './csv/find-rows.js';
 import { assertDistinctFiles } from './csv/distinct-files.js';
 import { openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv/csv-writer.js';
@@ -37,6 +40,18 @@ export interface CsvSinkOptions<In, Column extends string>
   readonly ordered?: boolean;
 }
 
+const RULES: OptionRules<CsvSinkOptions<unknown, string>> = {
+  ...TASK_RULES,
+  path: text,
+  columns: names,
+  row: callback,
+  inputPath: text,
+  ordered: flag,
+  delimiter: csvDelimiter,
+  lineEnd: oneOf('\n', '\r\n'),
+  escapeFormulas: flag,
+};
+
 /**
  * Writes one CSV row a record to `path.part`, which is renamed to `path` only when the run has
  * completed. Throws MILLRACE_INVALID_OPTION for `columns` that are empty or a `row` that is no
@@ -45,6 +60,7 @@ export interface CsvSinkOptions<In, Column extends string>
  * @example csvSink({ path: 'offers.csv', columns: ['id', 'offer'], row: (o: Offer) => ({ id: o.id, offer: o.name }) })
  */
 export function csvSink<In, const Column extends string>(options: CsvSinkOptions<In, Column>): Task<In, In> {
+  checkOptions('a csvSink', options, RULES, ['path', 'columns']);
   return new CsvSink(options);
 }
 
@@ -62,7 +78,6 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
         `Expected \`columns\` of a csvSink to name at least one column, got ${describeValue(options.columns)}`,
       );
     }
-    if (options.row !== undefined) checkFunction('`row` of a csvSink', options.row);
     this.csv = options;
   }
 

@@ -10,21 +10,32 @@ import type { Dataset } from '../core/events.js';
 import { MillraceError, codeOf, describeThrown } from '../core/errors.js';
 import type { Json } from '../core/checkpoint.js';
 import type { ModuleRef } from '../core/executor.js';
+import {
+  checkOptions,
+  count,
+  either,
+  flag,
+  names,
+  oneOf,
+  standardSchema,
+  text,
+  type OptionRules,
+} from '../core/options.js';
 import type { TaskScope } from '../core/ports.js';
 import { Rejected, Skip, type Lineage } from '../core/record.js';
 import type { Schema } from '../core/schema.js';
 import { homeOf } from '../core/thread-function.js';
 import type { Reader } from '../stream/reader.js';
 import type { FoundRecord } from '../tasks/task.js';
-import { positionIn, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
+import { positionIn, SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
 import type { PartRequest } from './csv/part-thread.js';
 import { PART_THREAD, readParts } from './csv/parts-reader.js';
 import { planParts, type CsvPart } from './csv/plan-parts.js';
 import { recordOf } from './csv/row-record.js';
 import type { FoldRequest } from '../tasks/source-parts.js';
-import { checkAtLeastOne } from '../tasks/task.js';
 import { identifyFile } from '../storage/identify-file.js';
 import { isPacked } from './csv/byte-source.js';
+import { csvDelimiter, resolveReaderOptions } from './csv/csv-reader-options.js';
 import { findRows } from './csv/find-rows.js';
 import { openCsvReader, type CsvPoint, type CsvReader, type CsvReaderOptions } from './csv/csv-reader.js';
 
@@ -55,6 +66,19 @@ export interface CsvSourceOptions<Out>
   readonly partitions?: number | 'auto';
 }
 
+const RULES: OptionRules<CsvSourceOptions<unknown>> = {
+  ...SOURCE_RULES,
+  path: text,
+  columns: names,
+  schema: standardSchema,
+  missing: oneOf('keep', 'skip'),
+  partitions: either(count(), oneOf('auto')),
+  delimiter: csvDelimiter,
+  header: flag,
+  encoding: oneOf('utf8', 'utf16le', 'latin1'),
+  maxRowBytes: count(),
+};
+
 /**
  * Reads a CSV file, one record a row, in memory that does not depend on its size. A row that cannot
  * be read or does not fit the schema ends alone, by the failure policy.
@@ -62,6 +86,7 @@ export interface CsvSourceOptions<Out>
  * @example csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: z.object({ id: z.coerce.number(), name: z.string() }) })
  */
 export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): SourceTask<Out> {
+  checkOptions('a csvSource', options, RULES, ['path']);
   return new CsvSource(options);
 }
 
@@ -75,6 +100,7 @@ class CsvSource<Out> extends SourceTask<Out> {
   constructor(options: CsvSourceOptions<Out>) {
     super(options);
     this.csv = options;
+    resolveReaderOptions(readerOptions(options));
     checkDivisible(options);
   }
 
@@ -195,7 +221,6 @@ const READ_PART_BYTES = 1024 * 1024;
 
 function checkDivisible<Out>(options: CsvSourceOptions<Out>): void {
   const { path, partitions = 1, schema } = options;
-  if (partitions !== 'auto') checkAtLeastOne('partitions', partitions);
   if (partitions === 1) return;
   const why =
     schema !== undefined && homeOf(schema) === undefined

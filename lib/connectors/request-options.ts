@@ -3,7 +3,25 @@
  * that does not apply to the transport is refused, never ignored.
  */
 import type { AxiosInstance } from 'axios';
-import { MillraceError, describeValue } from '../core/errors.js';
+import { MillraceError } from '../core/errors.js';
+import {
+  anObject,
+  anything,
+  callback,
+  checkCount,
+  checkOptions,
+  count,
+  either,
+  flag,
+  madeBy,
+  names,
+  number,
+  oneOf,
+  standardSchema,
+  text,
+  type OptionRule,
+  type OptionRules,
+} from '../core/options.js';
 import type { Awaitable, RecordContext } from '../core/ports.js';
 import type { Schema } from '../core/schema.js';
 import { AdaptiveConcurrency, FixedConcurrency } from '../stream/adaptive-concurrency.js';
@@ -12,11 +30,10 @@ import { CallTimeout } from '../stream/call-timeout.js';
 import { CircuitBreaker, type CircuitBreakerOptions } from '../stream/circuit-breaker.js';
 import { fairBy } from '../stream/fairness.js';
 import { HedgePolicy, type HedgeOptions } from '../stream/hedge-policy.js';
-import { checkCount, checkKeys, checkNumber } from '../stream/policy.js';
 import { RateLimit, type RateLimitOptions } from '../stream/rate-limit.js';
 import { RetryPolicy, type RetryOptions } from '../stream/retry-policy.js';
 import { SharedLimiter } from '../stream/shared-limiter.js';
-import { checkFunction, type TaskOptions } from '../tasks/task.js';
+import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
 import type { ItemError } from './http/batch-answer.js';
 import type { WebSocketOptions } from './websocket/web-socket-options.js';
 
@@ -101,36 +118,53 @@ export interface BatchOptions {
 
 const HTTP_ONLY = ['batch', 'responseType', 'maxRedirects', 'credentialHeaders', 'axios', 'correlationId'] as const;
 const SOCKET_ONLY = ['websocket'] as const;
-const KEYS = [
-  ...['description', 'onFailure', 'input', 'output', 'url', 'method', 'body', 'headers', 'response', 'ordered'],
-  ...['concurrency', 'timeoutMs', 'recordTimeoutMs', 'retry', 'rateLimit', 'breaker', 'hedge', 'limiter', 'fairBy'],
-  ...['policies', 'idempotencyKey', 'trace', 'maxResponseBytes', ...HTTP_ONLY, ...SOCKET_ONLY],
-];
+
+const off: OptionRule = { expected: 'false', accepts: (value) => value === false };
+/** Of a header, or of a member of a JSON-RPC call. */
+const aName: OptionRule = {
+  expected: 'a name of letters, digits and hyphens',
+  accepts: (value) => typeof value === 'string' && /^[\w-]+$/.test(value),
+};
+
+const RULES: OptionRules<RequestOptions<never, unknown>> = {
+  ...TASK_RULES,
+  url: either(text, callback),
+  method: text,
+  body: callback,
+  headers: anObject,
+  response: standardSchema,
+  ordered: flag,
+  concurrency: either(count(), oneOf('auto'), madeBy(AdaptiveConcurrency, 'adaptiveConcurrency(…)')),
+  timeoutMs: number(1),
+  recordTimeoutMs: number(1, Infinity),
+  retry: either(anObject, off),
+  rateLimit: anObject,
+  breaker: either(anObject, off),
+  hedge: either(anObject, flag),
+  limiter: madeBy(SharedLimiter, 'sharedLimiter(…)'),
+  fairBy: callback,
+  policies: anything,
+  idempotencyKey: either(aName, off),
+  correlationId: either(text, off),
+  trace: flag,
+  maxResponseBytes: count(),
+  batch: anObject,
+  responseType: oneOf('json', 'text'),
+  maxRedirects: count(0),
+  credentialHeaders: names,
+  axios: anything,
+  websocket: anObject,
+};
+
+const BATCH_RULES: OptionRules<BatchOptions> = { max: number(1, 1000), waitMs: number(0), errorOf: callback };
 
 /** Everything that can be checked before the URL is known. */
 export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): void {
-  checkKeys('A requestTask', options, KEYS);
-  const { body, fairBy: keyOf, limiter, maxResponseBytes, maxRedirects, batch, idempotencyKey } = options;
-  if (body !== undefined) checkFunction('`body` of a requestTask', body);
-  if (keyOf !== undefined) checkFunction('`fairBy` of a requestTask', keyOf);
-  if (limiter !== undefined && !(limiter instanceof SharedLimiter)) {
-    throw refuse(`Expected \`limiter\` to be one that sharedLimiter(…) made, got ${describeValue(limiter)}`);
-  }
-  if (maxResponseBytes !== undefined) checkCount('maxResponseBytes', maxResponseBytes);
-  if (maxRedirects !== undefined) checkCount('maxRedirects', maxRedirects, 0);
-  if (options.timeoutMs !== undefined) checkNumber('timeoutMs', options.timeoutMs, 1);
-  if (options.recordTimeoutMs !== undefined) checkNumber('recordTimeoutMs', options.recordTimeoutMs, 1);
-  if (typeof idempotencyKey === 'string' && !/^[\w-]+$/.test(idempotencyKey)) {
-    throw refuse(
-      `Expected \`idempotencyKey\` to be a name of letters, digits and hyphens, got ${describeValue(idempotencyKey)}`,
-    );
-  }
+  checkOptions('a requestTask', options, RULES, ['url']);
+  const { batch } = options;
   if (batch === undefined) return;
-  checkKeys('`batch`', batch, ['max', 'waitMs', 'errorOf']);
+  checkOptions('`batch`', batch, BATCH_RULES, ['max']);
   checkCount('batch.max', batch.max);
-  checkNumber('batch.max', batch.max, 1, 1000);
-  if (batch.waitMs !== undefined) checkNumber('batch.waitMs', batch.waitMs, 0);
-  if (batch.errorOf !== undefined) checkFunction('`batch.errorOf`', batch.errorOf);
 }
 
 /** Refuses what does not go with the transport the URL names. */

@@ -1,12 +1,10 @@
 /** The end of a run: everything it opened is closed, in reverse order, whatever goes wrong on the way. */
 import type { Awaitable, DeadLetterStore, RunOutcome } from '../core/ports.js';
-
-export interface Closable {
-  close(outcome: RunOutcome): Awaitable<void>;
-}
+import type { Task } from '../tasks/task.js';
+import { blame } from './task-failure.js';
 
 export interface ToClose {
-  readonly tasks: readonly Closable[];
+  readonly tasks: readonly { readonly name: string; readonly task: Pick<Task<never, unknown>, 'close'> }[];
   readonly deadLetters: DeadLetterStore;
   readonly release?: (() => Awaitable<void>) | undefined;
 }
@@ -26,6 +24,14 @@ export async function closeAll(
   };
   // A result is made visible only after the reasons of what it lacks are on the disk.
   await attempt(() => deadLetters.close());
-  for (const task of [...tasks].reverse()) await attempt(() => task.close(outcome()));
+  for (const { name, task } of [...tasks].reverse()) {
+    await attempt(async () => {
+      try {
+        await task.close(outcome());
+      } catch (error) {
+        throw blame(name, 'could not be closed', error);
+      }
+    });
+  }
   if (release !== undefined) await attempt(release);
 }

@@ -7,7 +7,7 @@
 import type { Json } from '../core/checkpoint.js';
 import type { RunEvent } from '../core/events.js';
 import { Checkpointer } from './checkpointer.js';
-import { assertSameInputs } from './definition.js';
+import { assertSameInputs } from './run-definition.js';
 import { RunPast } from './run-past.js';
 import type { KeptProgress, RunParts } from './run-parts.js';
 import type { Wiring } from './wiring.js';

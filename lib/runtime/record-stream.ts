@@ -7,12 +7,14 @@
  * everything is released.
  */
 import { Observable, type Subscriber } from 'rxjs';
+import { MillraceError, describeValue } from '../core/errors.js';
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
 import type { SourceTask } from '../tasks/source-task.js';
 import { syncTask } from '../tasks/sync-task.js';
-import type { Task } from '../tasks/task.js';
+import { Task } from '../tasks/task.js';
 import type { Run } from './run.js';
-import { Workflow, type RunOptions } from './workflow.js';
+import type { RunOptions } from './run-options.js';
+import { Workflow } from './workflow.js';
 
 /** One task of a composition, and what it depends on. */
 interface Link {
@@ -37,6 +39,7 @@ export class RecordStream<T> extends Observable<T> {
 
   /** The outputs of `task` over these records. `name` shows in events, errors and dead letters. */
   through<Out>(task: Task<T, Out>, name?: string): RecordStream<Out> {
+    checkTask(task, '`through`');
     return new RecordStream<Out>({ task, from: [this.link], name } satisfies Link);
   }
 
@@ -86,6 +89,7 @@ export class RecordStream<T> extends Observable<T> {
 
 /** The records of a source, as the beginning of a composition. */
 export function stream<Out>(source: SourceTask<Out>, name?: string): RecordStream<Out> {
+  checkTask(source, '`stream`');
   return new RecordStream<Out>({ task: source, from: [], name } satisfies Link);
 }
 
@@ -99,8 +103,25 @@ export function combine<const Streams extends readonly RecordStream<unknown>[]>(
   streams: Streams,
   how: { readonly join: 'aligned' | 'latest' } = { join: 'aligned' },
 ): RecordStream<{ -readonly [Index in keyof Streams]: Streams[Index] extends RecordStream<infer T> ? T : never }> {
+  const wrong: unknown = Array.isArray(streams)
+    ? streams.find((one) => !((one as unknown) instanceof RecordStream))
+    : streams;
+  if (wrong !== undefined || streams.length === 0) {
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected \`combine\` to get an array of what \`stream(…)\` made, got ${describeValue(wrong ?? streams)}`,
+    );
+  }
   const from = streams.map((one) => RecordStream.linkOf(one) as Link);
   return new RecordStream({ task: identity(), from, join: how } satisfies Link);
+}
+
+function checkTask(task: unknown, taker: string): void {
+  if (task instanceof Task) return;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected ${taker} to get a task (sourceTask(…), syncTask(…), …), got ${describeValue(task)}`,
+  );
 }
 
 function identity(): Task<never, unknown> {

@@ -6,22 +6,24 @@
  */
 import type { Observable } from 'rxjs';
 import { countsOf, type TaskCounts } from '../core/account.js';
-import type { Json } from '../core/checkpoint.js';
 import { MillraceError, describeThrown } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
 import type { ExecutorStats } from '../core/executor.js';
 import { suggest } from '../core/nearest.js';
 import type { RunOutcome } from '../core/ports.js';
 import { seededRandom } from '../core/random.js';
-import { GONE } from '../core/record.js';
 import type { RunSummary } from '../core/run-summary.js';
 import { Turn } from '../core/turn.js';
 import { GuardedObservable } from '../stream/guarded-observable.js';
 import { closeAll } from './closing.js';
 import { EventStream } from './event-stream.js';
+import { Opening } from './opening.js';
+import { PendingWork } from './pending-work.js';
 import { ProgressKeeper } from './progress-keeper.js';
+import { recordsOf } from './records-of.js';
 import { RunExecutor } from './run-executor.js';
 import type { KeptProgress, RunParts } from './run-parts.js';
+import { RunFailedError } from './run-failed-error.js';
 import { RunReport } from './run-report.js';
 import type { RunServices } from './services.js';
 import { Watchdog } from './watchdog.js';
@@ -50,8 +52,11 @@ export class Run<Outputs = Record<string, unknown>> {
   private readonly keeper: ProgressKeeper | undefined;
   private readonly events = new EventStream();
   private readonly abort = new AbortController();
-  private readonly pendingWork = new Set<Promise<void>>();
-  private opening: Promise<unknown> = Promise.resolve();
+  private readonly pendingWork = new PendingWork((error) => {
+    if (this.failLate === undefined) this.end('failed', error);
+    else this.failLate(error);
+  });
+  private readonly opening = new Opening();
   private outcome: RunOutcome | undefined;
   private failure: unknown;
   private isDraining = false;
@@ -81,7 +86,7 @@ export class Run<Outputs = Record<string, unknown>> {
     this.watchdog = new Watchdog(this.wiring, services, () => {
       this.report.measure();
     });
-    this.events$ = this.guarded(this.events);
+    this.events$ = new GuardedObservable(this.reportSubscriber, (subscriber) => this.events.subscribe(subscriber));
     parts.tracer?.follow(this.events$);
     this.finished = new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
@@ -91,12 +96,7 @@ export class Run<Outputs = Record<string, unknown>> {
     parts.deadLetters.whenBroken((error) => {
       this.end('failed', error);
     });
-    const { signal } = parts;
-    const onAbort = (): void => {
-      this.cancel();
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    void this.finished.catch(() => undefined).then(() => signal?.removeEventListener('abort', onAbort));
+    this.cancelOn(parts.signal);
     parts.clock.defer(() => {
       void this.start();
     });
@@ -112,21 +112,7 @@ export class Run<Outputs = Record<string, unknown>> {
       const names = [...this.wiring.tasks.keys()];
       throw new MillraceError('MILLRACE_UNKNOWN_TASK', `There is no task '${name}' to observe.${suggest(name, names)}`);
     }
-    return this.guarded(
-      new GuardedObservable<Outputs[Name]>(this.reportSubscriber, (subscriber) =>
-        task.output$.subscribe({
-          next: ({ values }) => {
-            for (const value of values) if (value !== GONE) subscriber.next(value as Outputs[Name]);
-          },
-          error: (error: unknown) => {
-            subscriber.error(error);
-          },
-          complete: () => {
-            subscriber.complete();
-          },
-        }),
-      ),
-    );
+    return recordsOf<Outputs[Name]>(task.output$, this.reportSubscriber);
   }
 
   /** The account of every task at this moment. */
@@ -160,6 +146,14 @@ export class Run<Outputs = Record<string, unknown>> {
     this.emit({ type: 'notice', at: this.parts.clock.now(), message });
   }
 
+  private cancelOn(signal: AbortSignal | undefined): void {
+    const onAbort = (): void => {
+      this.cancel();
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    void this.finished.catch(() => undefined).then(() => signal?.removeEventListener('abort', onAbort));
+  }
+
   private services(turn: Turn): RunServices {
     const { clock } = this.parts;
     return {
@@ -183,12 +177,7 @@ export class Run<Outputs = Record<string, unknown>> {
         this.end('failed', error);
       },
       track: (work) => {
-        const tracked = work.then(ignore, (error: unknown) => {
-          if (this.failLate === undefined) this.end('failed', error);
-          else this.failLate(error);
-        });
-        this.pendingWork.add(tracked);
-        void tracked.then(() => this.pendingWork.delete(tracked));
+        this.pendingWork.track(work);
       },
     };
   }
@@ -202,29 +191,14 @@ export class Run<Outputs = Record<string, unknown>> {
       this.cancel();
       return;
     }
-    const tasks = [...this.wiring.tasks.values()];
+    const { executor, wiring, keeper } = this;
     try {
-      await this.executor.prepare(tasks.some(({ declaration }) => declaration.task.usesExecutor));
-      if (this.hasEnded()) return;
-      const checking: Promise<Record<string, Json>> = this.keeper?.checkInputs(this.wiring) ?? Promise.resolve({});
-      this.opening = Promise.allSettled([checking]);
-      const inputs = await checking;
-      if (this.hasEnded()) return;
-      const opened = tasks.map(async ({ declaration, scope }) => declaration.task.open(scope));
-      // A task is not closed while it opens: what it opened after that would stay open.
-      this.opening = Promise.allSettled(opened);
-      await Promise.all(opened);
-      if (this.hasEnded()) return;
-      // Nor are checkpoints and letters put in place once others may work on the run.
-      const keeping = this.keeper?.begin(this.wiring, inputs);
-      this.opening = Promise.allSettled([keeping]);
-      await keeping;
+      if (!(await this.opening.open({ executor, wiring, keeper, hasEnded: () => this.hasEnded() }))) return;
     } catch (error) {
       this.end('failed', error);
       return;
     }
-    if (this.hasEnded()) return;
-    for (const { plan } of tasks) this.emit({ type: 'task-started', at: clock.now(), task: plan.node.name });
+    for (const task of wiring.tasks.keys()) this.emit({ type: 'task-started', at: clock.now(), task });
     // Whoever heard that may have ended the run.
     if (this.hasEnded()) return;
     this.watchdog.start();
@@ -259,7 +233,7 @@ export class Run<Outputs = Record<string, unknown>> {
     if (outcome === 'completed' || outcome === 'drained') {
       try {
         this.watchdog.assertLaws();
-        this.assertAllSettled();
+        this.watchdog.assertAllSettled();
         await this.keeper?.finish(outcome === 'completed');
       } catch (error) {
         fail(error);
@@ -267,12 +241,11 @@ export class Run<Outputs = Record<string, unknown>> {
     }
     if (outcome === 'failed' || outcome === 'cancelled') this.abort.abort(this.failure ?? cancelled());
     this.wiring.disconnect();
-    await this.opening;
+    await this.opening.settled;
     await stopped;
-    // A set may grow while it is gone through: what closing starts is waited for as well.
-    for (const work of this.pendingWork) await work;
+    await this.pendingWork.settled();
     await this.executor.close();
-    const tasks = [...this.wiring.tasks.values()].map(({ declaration }) => declaration.task);
+    const tasks = [...this.wiring.tasks].map(([name, { declaration }]) => ({ name, task: declaration.task }));
     await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
     if (this.parts.onEnd !== undefined) {
       try {
@@ -319,45 +292,14 @@ export class Run<Outputs = Record<string, unknown>> {
     return this.outcome !== undefined;
   }
 
-  private assertAllSettled(): void {
-    for (const root of this.wiring.roots.values()) {
-      if (root.inFlight === 0) continue;
-      throw new MillraceError(
-        'MILLRACE_CONSERVATION',
-        `The run is over while ${root.inFlight} records of '${root.name}' are in flight. This is a bug of a task or of millrace`,
-      );
-    }
-  }
-
   private emit(event: RunEvent): void {
     this.events.emit(event);
-  }
-
-  private guarded<T>(source$: Observable<T>): Observable<T> {
-    if (source$ instanceof GuardedObservable) return source$ as Observable<T>;
-    return new GuardedObservable<T>(this.reportSubscriber, (subscriber) => source$.subscribe(subscriber));
   }
 
   private readonly reportSubscriber = (error: unknown): void => {
     if (error === this.failure && error !== undefined) return;
     this.emit({ type: 'subscriber-error', at: this.parts.clock.now(), message: describeThrown(error) });
   };
-}
-
-/** Why a run failed: the message of the first failure, with its code and the summary of what was done. */
-export class RunFailedError extends MillraceError {
-  /** What was done until then; its outcome is 'failed'. */
-  readonly summary: RunSummary;
-
-  constructor(summary: RunSummary, cause: unknown) {
-    const code = cause instanceof MillraceError ? cause.code : 'MILLRACE_TASK';
-    super(code, describeThrown(cause), { cause });
-    this.summary = summary;
-  }
-}
-
-function ignore(): void {
-  return undefined;
 }
 
 function cancelled(): MillraceError {

@@ -15,7 +15,7 @@ import { GONE, Skip, type Gone, type Lineage } from '../core/record.js';
 import { SlowRecords } from '../core/slow-records.js';
 import type { Turn } from '../core/turn.js';
 import type { Upstream } from '../core/upstream.js';
-import type { FailurePolicy } from '../tasks/task.js';
+import type { FailurePolicy } from '../tasks/task-options.js';
 import type { RunPast } from './run-past.js';
 import type { RunServices } from './services.js';
 

@@ -50,6 +50,17 @@ export class Watchdog {
     for (const root of this.wiring.roots.values()) root.assertConservation();
   }
 
+  /** Throws where a run that is over has records in flight. */
+  assertAllSettled(): void {
+    for (const root of this.wiring.roots.values()) {
+      if (root.inFlight === 0) continue;
+      throw new MillraceError(
+        'MILLRACE_CONSERVATION',
+        `The run is over while ${root.inFlight} records of '${root.name}' are in flight. This is a bug of a task or of millrace`,
+      );
+    }
+  }
+
   private look(): void {
     try {
       this.assertLaws();

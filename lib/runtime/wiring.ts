@@ -6,9 +6,9 @@
  */
 import { Subscription, type Observable, type OperatorFunction } from 'rxjs';
 import { countsOf } from '../core/account.js';
-import { Family } from '../core/family.js';
-import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../core/graph.js';
-import { RootLedger } from '../core/ledger.js';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { ExitPlan, GraphPlan, NodePlan } from '../core/graph.js';
+import type { RootLedger } from '../core/ledger.js';
 import type { InputEdge } from '../core/ports.js';
 import type { Batch } from '../core/record.js';
 import { Outlet } from '../stream/outlet.js';
@@ -17,7 +17,9 @@ import { hopOperator, type HopMember, type HopTraits } from '../tasks/hop.js';
 import type { RunPast } from './run-past.js';
 import { RunScope } from './scope.js';
 import type { RunServices } from './services.js';
+import { blame } from './task-failure.js';
 import { WiredInputs } from './wired-inputs.js';
+import { WiredRoots } from './wired-roots.js';
 import type { WiredTask } from './wired-task.js';
 
 export interface WiringOptions {
@@ -33,11 +35,7 @@ export interface WiringOptions {
 
 export class Wiring {
   readonly tasks = new Map<string, WiredTask>();
-  readonly roots = new Map<string, RootLedger>();
-  private readonly exits = new Map<string, { root: RootLedger; exit: number }>();
-  private readonly families = new Map<string, Family>();
-  /** By root, the roots it is made of and itself. */
-  private readonly descents = new Map<string, Set<RootLedger>>();
+  private readonly wiredRoots: WiredRoots;
   /** How many still want the outputs of a task. */
   private readonly wanted = new Map<string, number>();
   /** Sources whose records are folded where they are read. */
@@ -61,25 +59,20 @@ export class Wiring {
     { window, hops = [], isRepeatable = false, past }: WiringOptions,
   ) {
     this.services = services;
-    this.inputs = new WiredInputs(this.tasks, this.roots, this.families, { isRepeatable, past });
+    this.wiredRoots = new WiredRoots(plan, window, past);
+    this.inputs = new WiredInputs(this.tasks, this.roots, this.wiredRoots.families, { isRepeatable, past });
     this.past = past;
     for (const hop of hops) for (const name of hop) this.hops.set(name, hop);
     const byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
-    for (const root of plan.roots.values()) {
-      const ledger = new RootLedger(root.id, window);
-      this.roots.set(root.id, ledger);
-      for (const exit of root.exits) {
-        this.exits.set(exitKey(root.id, exit), { root: ledger, exit: ledger.addExit(exitLabel(exit)) });
-      }
-      const start = past?.startOf(root.id) ?? 0;
-      if (start > 0) ledger.startAt(start);
-      if (root.parent !== undefined) this.families.set(root.id, new Family(ledger));
-    }
     for (const node of plan.nodes) {
       this.wanted.set(node.node.name, Math.max(1, node.dependents.length));
-      this.descend(node);
       this.tasks.set(node.node.name, this.place(node, byName.get(node.node.name) as TaskDeclaration));
     }
+  }
+
+  /** The ledgers, by root. */
+  get roots(): ReadonlyMap<string, RootLedger> {
+    return this.wiredRoots.ledgers;
   }
 
   /** Subscribes everything, sinks first, so that no source emits into nothing. `onDone` follows the last output. */
@@ -121,14 +114,14 @@ export class Wiring {
   private place(plan: NodePlan, declaration: TaskDeclaration): WiredTask {
     const { name, dependencies } = plan.node;
     const onFailure = declaration.task.options.onFailure ?? 'dead-letter';
-    const root = this.rootOf(plan.outputRoot);
+    const root = this.wiredRoots.ledger(plan.outputRoot);
     const isBoundary = plan.node.bearing === 'boundary';
     const scope = new RunScope(
       {
         task: name,
         root,
         inputs: isBoundary ? [this.edge(plan.inputRoot as string, { task: name, dependency: 0 }, name, name)] : [],
-        family: this.families.get(plan.outputRoot),
+        family: this.wiredRoots.families.get(plan.outputRoot),
         onFailure,
         past: this.past,
       },
@@ -139,7 +132,7 @@ export class Wiring {
       ? new RunScope(
           {
             task: name,
-            root: this.rootOf(plan.inputRoot as string),
+            root: this.wiredRoots.ledger(plan.inputRoot as string),
             inputs: dependencies.map((from, dependency) =>
               this.edge(this.outputRootOf(from), { task: name, dependency }, name, from),
             ),
@@ -153,23 +146,11 @@ export class Wiring {
     return { plan, declaration, scope, joinScope, output$: new Outlet() };
   }
 
-  private descend({ node, inputRoot, outputRoot }: NodePlan): void {
-    const from = node.dependencies.map((name) => this.outputRootOf(name));
-    for (const id of [inputRoot, outputRoot]) {
-      if (id === undefined || this.descents.has(id)) continue;
-      const descent = new Set([this.rootOf(id)]);
-      for (const parent of from) for (const root of this.descents.get(parent) ?? []) descent.add(root);
-      this.descents.set(id, descent);
-      from.push(id);
-    }
-  }
-
   private edge(root: string, exit: ExitPlan, owner: string, from: string): InputEdge {
-    const found = this.exits.get(exitKey(root, exit)) as { root: RootLedger; exit: number };
     return {
       from,
-      ...found,
-      descent: this.descents.get(root) ?? new Set(),
+      ...this.wiredRoots.exit(root, exit),
+      descent: this.wiredRoots.descentOf(root),
       stop: () => {
         this.releaseInputs(owner);
       },
@@ -190,17 +171,23 @@ export class Wiring {
       this.connections.add(
         result$.subscribe({
           next: (batch) => {
+            if (!isBatch(batch)) {
+              this.services.fail(notABatch(batch, name));
+              return;
+            }
             scope.account.batches++;
             output$.next(batch);
           },
-          error: this.services.fail,
+          error: (error: unknown) => {
+            this.services.fail(blame(name, 'failed', error));
+          },
           complete: () => {
             for (const member of hop) this.ended(member);
           },
         }),
       );
     } catch (error) {
-      this.services.fail(error);
+      this.services.fail(blame(name, 'failed', error));
     }
   }
 
@@ -258,10 +245,7 @@ export class Wiring {
   /** What the task has emitted is done here: at a leaf, or where it was written for good. */
   private connectExit({ plan, output$ }: WiredTask, onDone?: () => void): void {
     const { name } = plan.node;
-    const { root, exit } = this.exits.get(exitKey(plan.outputRoot, { task: name })) as {
-      root: RootLedger;
-      exit: number;
-    };
+    const { root, exit } = this.wiredRoots.exit(plan.outputRoot, { task: name });
     this.connections.add(
       output$.subscribe({
         next: (batch) => {
@@ -293,15 +277,20 @@ export class Wiring {
     }
   }
 
-  private rootOf(id: string): RootLedger {
-    return this.roots.get(id) as RootLedger;
-  }
-
   private outputRootOf(name: string): string {
     return (this.tasks.get(name) as WiredTask).plan.outputRoot;
   }
 }
 
-function exitKey(root: string, exit: ExitPlan): string {
-  return JSON.stringify([root, exit.task, exit.dependency ?? -1]);
+/** What an operator of somebody's own emits may be anything. */
+function isBatch(batch: unknown): boolean {
+  const { lineages, values } = (batch ?? {}) as Partial<Batch<unknown>>;
+  return lineages !== undefined && values !== undefined;
+}
+
+function notABatch(got: unknown, task: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_INVALID_OUTPUT',
+    `Expected the operator of '${task}' to emit batches ({ lineages, values }), got ${describeValue(got)}. For plain records use operatorTask`,
+  );
 }

@@ -3,116 +3,29 @@
  * configuration and the graph first and throw one error that names what is wrong.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { MillraceError, describeValue } from '../core/errors.js';
-import type { ThreadLimits } from '../core/executor.js';
+import { MillraceError } from '../core/errors.js';
 import { planGraph, type GraphPlan } from '../core/graph.js';
 import { describeIssues } from '../core/schema.js';
-import type { Checkpoint, CheckpointStore } from '../core/checkpoint.js';
-import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../core/ports.js';
-import type { RunSummary } from '../core/run-summary.js';
-import type { Upstream } from '../core/upstream.js';
-import { declare, emptyFlow, graphOf, type Flow, type TaskDeclaration } from '../tasks/flow.js';
-import { checkAtLeastOne } from '../tasks/task.js';
-import type { CheckpointSchedule } from './checkpointer.js';
+import type { Checkpoint } from '../core/checkpoint.js';
+import { checkCount } from '../core/options.js';
+import type { Awaitable, LetterHead } from '../core/ports.js';
+import { graphOf, type TaskDeclaration } from '../tasks/flow.js';
 import { systemClock } from './clock.js';
-import { assertSameDefinition, assertSameInputs, describeDefinition } from './definition.js';
+import { assertSameDefinition, assertSameInputs, describeDefinition } from './run-definition.js';
 import { assertDistinctDatasets } from './distinct-datasets.js';
 import { forgettingStore } from './forgetting-store.js';
 import { planHops } from './fusion.js';
-import type { ThreadCount } from './run-executor.js';
 import { ResumePlan } from './resume-plan.js';
 import { redoing } from './run-past.js';
-import type { RunTracer } from './run-parts.js';
+import { checkRunOptions, type RunOptions } from './run-options.js';
 import { Run } from './run.js';
-
-/** What a definition may use while it builds the graph of one run. */
-export interface BuildContext {
-  /** Releases something at the end of the run, on every path, after the tasks were closed. */
-  onClose(release: () => Awaitable<void>): void;
-  /** Tells the user of the run something, in one sentence, e.g. what was started on his behalf. */
-  notice(message: string): void;
-  /** When the run was first started, milliseconds since 1970: the same in every life of a resumed run. */
-  readonly startedAt: number;
-}
-
-interface DefinitionHead<Config extends StandardSchemaV1> {
-  /** Not empty, or MILLRACE_INVALID_OPTION; a run is resumed only under the same name. */
-  readonly name: string;
-  /** One line for people. Default ''. */
-  readonly description?: string;
-  /** Any Standard Schema; what does not fit is refused before anything starts. */
-  readonly config?: Config;
-  /** A JSON file with the configuration the command line takes when it is given none. */
-  readonly defaultConfig?: URL | string;
-  /** The most records of one root in flight. Default 2,048. */
-  readonly window?: number | ((config: StandardSchemaV1.InferOutput<Config>) => number | undefined);
-  /** Where dead letters go; default: events and counts only. */
-  readonly deadLetters?: (config: StandardSchemaV1.InferOutput<Config>) => DeadLetterStore;
-  /** Gets the summary of every run before `finished` settles, e.g. to write it to a file. */
-  readonly onEnd?: (summary: RunSummary, config: StandardSchemaV1.InferOutput<Config>) => Awaitable<void>;
-}
-
-/** What `defineWorkflow` takes: a name, a schema for the configuration, and the graph. */
-export interface WorkflowDefinition<Config extends StandardSchemaV1, Outputs> extends DefinitionHead<Config> {
-  /**
-   * Declares the tasks; called anew for every run and every `plan`, so it opens nothing by itself
-   * and gives tasks that no other run has.
-   */
-  readonly build: (
-    flow: Flow<object>,
-    config: StandardSchemaV1.InferOutput<Config>,
-    context: BuildContext,
-  ) => Flow<Outputs>;
-}
-
-/** A definition whose graph is made by a program: task names are not known to the compiler. */
-export interface ListedDefinition<Config extends StandardSchemaV1> extends DefinitionHead<Config> {
-  /** The declarations, with dependencies by name; called anew for every run and every `plan`. */
-  readonly tasks: (config: StandardSchemaV1.InferOutput<Config>, context: BuildContext) => readonly TaskDeclaration[];
-}
-
-/** Options of `Workflow.run`, for this run alone. */
-export interface RunOptions {
-  /** Default: a new random one. */
-  readonly runId?: string;
-  /** Of the run's randomness. Default: drawn. */
-  readonly seed?: number;
-  /** Overrides the definition's window. */
-  readonly window?: number;
-  /**
-   * The time of the run. Default: the clock of the machine; see `virtualClock` of
-   * `millrace/testing`.
-   */
-  readonly clock?: Clock;
-  /** Cancels the run when it aborts. */
-  readonly signal?: AbortSignal;
-  /** Overrides the definition's dead letters. */
-  readonly deadLetters?: DeadLetterStore;
-  /** Keeps the progress of the run, so that it can be resumed. */
-  readonly checkpoints?: CheckpointStore;
-  /**
-   * When checkpoints are taken. Default: each second or each 10,000 settled records. Without
-   * `checkpoints` it does nothing.
-   */
-  readonly checkpointEvery?: CheckpointSchedule;
-  /** Goes on from this checkpoint of a run of the same workflow, configuration and input; id and seed are those of it. */
-  readonly resumeFrom?: Checkpoint | undefined;
-  /** Of a run that has finished: the dead letters whose records are done again, and nothing else; see `redoable`. */
-  readonly redo?: readonly LetterHead[];
-  /**
-   * How many threads the run may start for its cpu tasks; 0 runs them inline. Default 'auto': one a core, or inline where
-   * `clock` is given, because threads do not live in virtual time.
-   */
-  readonly threads?: ThreadCount;
-  /** Limits of each thread. Default: Node's. */
-  readonly threadLimits?: ThreadLimits;
-  /** Answers every request of the run, which then uses no network: see `fakeUpstream` of `millrace/testing`. */
-  readonly upstream?: Upstream;
-  /** Traces the run and a sample of its records: see `openTelemetry` of `millrace/opentelemetry`. */
-  readonly tracer?: RunTracer;
-  /** Whether neighbouring cpu tasks share one thread hop. Default true. */
-  readonly fuse?: boolean;
-}
+import {
+  checkDefinition,
+  declarationsOf,
+  type BuildContext,
+  type ListedDefinition,
+  type WorkflowDefinition,
+} from './workflow-definition.js';
 
 /** The checked graph of a workflow. */
 export interface WorkflowPlan {
@@ -132,12 +45,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   readonly definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>;
 
   constructor(definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>) {
-    if (typeof definition.name !== 'string' || definition.name === '') {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `Expected the name of a workflow to be a string that is not empty, got ${describeValue(definition.name)}`,
-      );
-    }
+    checkDefinition(definition);
     this.name = definition.name;
     this.description = definition.description ?? '';
     this.definition = definition;
@@ -202,6 +110,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
       ? [config?: StandardSchemaV1.InferInput<Config>, options?: RunOptions]
       : [config: StandardSchemaV1.InferInput<Config>, options?: RunOptions]
   ): Run<Outputs> {
+    checkRunOptions(options);
     const parsed = this.parseConfig(config);
     const releases: (() => Awaitable<void>)[] = [];
     const clock = options.clock ?? systemClock;
@@ -234,7 +143,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     };
     const { definition } = this;
     const window = options.window ?? resolveWindow(definition.window, parsed) ?? DEFAULT_WINDOW;
-    checkAtLeastOne('window', window);
+    if (window !== options.window) checkCount('window', window);
     const run: Run<Outputs> = new Run<Outputs>({
       runId: from?.runId ?? options.runId ?? newRunId(),
       workflow: this.name,
@@ -266,11 +175,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     config: StandardSchemaV1.InferOutput<Config>,
     context: BuildContext,
   ): { plan: GraphPlan; declarations: readonly TaskDeclaration[] } {
-    const { definition } = this;
-    const declarations =
-      'build' in definition
-        ? definition.build(emptyFlow(), config, context).declarations
-        : definition.tasks(config, context).map(declare);
+    const declarations = declarationsOf(this.definition, config, context);
     const plan = planGraph(graphOf(declarations));
     assertDistinctDatasets(declarations);
     return { plan, declarations };

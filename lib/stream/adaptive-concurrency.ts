@@ -9,7 +9,7 @@
  * Promises: never outside of `min` and `max`; changes only while the limit is what holds calls back; pure, without a
  * timer: the same calls give the same limits.
  */
-import { checkCount, checkKeys, checkNumber } from './policy.js';
+import { checkCount, checkKeys, checkNumber } from '../core/options.js';
 
 /** Bounds of `adaptiveConcurrency`, in calls in flight. */
 export interface AdaptiveConcurrencyOptions {

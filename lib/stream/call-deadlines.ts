@@ -10,7 +10,7 @@ import { UpstreamError } from '../core/upstream-error.js';
 import type { Call } from './call.js';
 import type { CallTimeout } from './call-timeout.js';
 import type { Delays } from './delays.js';
-import { describeMs } from './policy.js';
+import { describeMs } from './describe-ms.js';
 
 export interface DeadlineParts<In> {
   readonly timeout: CallTimeout;

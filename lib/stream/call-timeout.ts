@@ -1,5 +1,6 @@
 /** How long one attempt, and all attempts of one record together, may take. */
-import { checkKeys, checkNumber, describeMs } from './policy.js';
+import { checkKeys, checkNumber } from '../core/options.js';
+import { describeMs } from './describe-ms.js';
 
 /** Options of `callTimeout`, in milliseconds. */
 export interface TimeoutOptions {

@@ -9,7 +9,8 @@
 import { MillraceError } from '../core/errors.js';
 import type { CircuitState } from '../core/call-event.js';
 import type { Clock } from '../core/ports.js';
-import { checkCount, checkKeys, checkNumber, describeMs } from './policy.js';
+import { checkCount, checkKeys, checkNumber } from '../core/options.js';
+import { describeMs } from './describe-ms.js';
 
 /** When `circuitBreaker` opens, how it tries again, and when the run fails. */
 export interface CircuitBreakerOptions {

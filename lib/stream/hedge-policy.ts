@@ -4,7 +4,8 @@
  * all calls; nothing is hedged before `samples` calls have shown what is usual.
  */
 import { Histogram } from '../core/histogram.js';
-import { checkCount, checkKeys, checkNumber, describeMs } from './policy.js';
+import { checkCount, checkKeys, checkNumber } from '../core/options.js';
+import { describeMs } from './describe-ms.js';
 
 /** When `hedgePolicy` makes a second try, and how many it may make. */
 export interface HedgeOptions {

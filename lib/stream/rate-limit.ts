@@ -2,7 +2,7 @@
  * How many records may start a second: a token bucket. Promise: in any t seconds at most burst + perSecond · t records
  * start, whether they go out one by one or in batches; it holds no timer, so a test steps through it.
  */
-import { checkKeys, checkNumber } from './policy.js';
+import { checkKeys, checkNumber } from '../core/options.js';
 
 /** The size and the filling of the token bucket of `rateLimit`. */
 export interface RateLimitOptions {

@@ -5,7 +5,8 @@
  * Promises: never more than `attempts` attempts; no attempt starts later than `budgetMs` after the first one; the same
  * randomness gives the same delays.
  */
-import { checkCount, checkKeys, checkNumber, describeMs } from './policy.js';
+import { checkCount, checkKeys, checkNumber } from '../core/options.js';
+import { describeMs } from './describe-ms.js';
 import { MillraceError, describeValue } from '../core/errors.js';
 import { UpstreamError } from '../core/upstream-error.js';
 

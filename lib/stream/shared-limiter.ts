@@ -4,7 +4,7 @@
  * Promises: over all tasks that were given it, never more than `concurrency` calls are in flight; whoever waits is woken
  * in turn, so no task starves another. It is the one policy with state of its own: make it where the workflow is built.
  */
-import { checkCount, checkKeys } from './policy.js';
+import { checkCount, checkKeys } from '../core/options.js';
 import { RateLimit, type RateLimitOptions, type TokenBucket } from './rate-limit.js';
 
 /** What all tasks that are given the limiter may do together. */

@@ -9,6 +9,16 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { MillraceError } from '../core/errors.js';
 import type { ModuleRef } from '../core/executor.js';
 import { loadChecked } from '../core/load-export.js';
+import {
+  callback,
+  checkFunction,
+  checkObject,
+  checkOptions,
+  count,
+  either,
+  oneOf,
+  type OptionRules,
+} from '../core/options.js';
 import type { TaskScope } from '../core/ports.js';
 import { Rejected, type Batch, type Skip } from '../core/record.js';
 import { sampleWeight } from '../core/sampling.js';
@@ -23,7 +33,8 @@ import type { ModuleFunction } from './cpu-task.js';
 import { Groups, type Aggregate } from './groups.js';
 import { checkInput, checkOutput } from './record-step.js';
 import { SourceTask } from './source-task.js';
-import { checkAtLeastOne, checkFunction, Task, type FoldedSource, type TaskOptions } from './task.js';
+import { Task, type FoldedSource } from './task.js';
+import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 export type { Aggregate };
 
@@ -43,6 +54,20 @@ export interface AggregateOptions<In, Out> extends TaskOptions<In, Out> {
 }
 
 const DEFAULT_MAX_KEYS = 10_000_000;
+
+const RULES: OptionRules<AggregateOptions<never, unknown>> = {
+  ...TASK_RULES,
+  maxKeys: count(),
+  partitionBy: either(oneOf('key'), callback),
+  timeoutMs: count(),
+};
+const AGGREGATE_RULES: OptionRules<Aggregate<never, unknown, unknown, unknown>> = {
+  key: callback,
+  init: callback,
+  add: callback,
+  merge: callback,
+  finish: callback,
+};
 
 /** The aggregate an export is, or that a factory makes. */
 type AggregateOf<Export> = Export extends (args: never) => infer Made ? Made : Export;
@@ -70,9 +95,13 @@ export function aggregateTask<In, Key, State, Out>(
   given: Aggregate<In, Key, State, Out> | ModuleFunction,
   options: AggregateOptions<In, Out> = {},
 ): Task<In, Out> {
+  checkObject('the aggregate of an aggregateTask', given);
+  checkOptions('an aggregateTask', options, RULES);
   if ('module' in given)
     return new AggregateTask<In, Key, State, Out>(undefined, referTo(given, 'an aggregateTask'), options);
   for (const part of ['init', 'add', 'finish'] as const) checkFunction(`\`${part}\` of an aggregateTask`, given[part]);
+  // An instance of somebody's class may have members of its own.
+  if (Object.getPrototypeOf(given) === Object.prototype) checkOptions('an aggregate', given, AGGREGATE_RULES);
   return new AggregateTask(given, homeOf(given)?.ref, options);
 }
 
@@ -92,8 +121,6 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
     options: AggregateOptions<In, Out>,
   ) {
     super(options);
-    checkAtLeastOne('maxKeys', options.maxKeys);
-    checkAtLeastOne('timeoutMs', options.timeoutMs);
     if (ref === undefined && (options.partitionBy !== undefined || options.timeoutMs !== undefined)) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',

@@ -1,19 +1,20 @@
 /** Tasks that run an asynchronous function, several records at a time. */
 import type { OperatorFunction } from 'rxjs';
-import { MillraceError, describeValue } from '../core/errors.js';
+import { MillraceError } from '../core/errors.js';
 import type { Awaitable, RecordContext, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
 import { FixedConcurrency } from '../stream/adaptive-concurrency.js';
 import { callPolicies, CallPolicies, type CallPolicy, type PolicySlots } from '../stream/call-policies.js';
 import { CallTimeout } from '../stream/call-timeout.js';
 import { mapCalls } from '../stream/map-calls.js';
-import { checkNumber } from '../stream/policy.js';
+import { anObject, anything, checkFunction, checkOptions, madeBy, number, type OptionRules } from '../core/options.js';
 import { RateLimit, type RateLimitOptions } from '../stream/rate-limit.js';
 import { RetryPolicy, type RetryOptions } from '../stream/retry-policy.js';
 import { SharedLimiter } from '../stream/shared-limiter.js';
 import { FunctionCaller } from './function-caller.js';
 import { compileStep } from './record-step.js';
-import { checkFunction, DEFAULT_CONCURRENCY, Task, type ConcurrentOptions } from './task.js';
+import { DEFAULT_CONCURRENCY, Task } from './task.js';
+import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 
 /** The work of an `asyncTask` on one record. */
 export type AsyncFunction<In, Out> = (record: In, context: RecordContext) => Awaitable<Out | Skip>;
@@ -37,6 +38,19 @@ export interface AsyncOptions<In, Out> extends ConcurrentOptions<In, Out> {
   readonly policies?: CallPolicies | CallPolicy;
 }
 
+/** The longest a timer can be: 24 days. */
+const NO_TIMEOUT_MS = 2 ** 31 - 1;
+
+const RULES: OptionRules<AsyncOptions<never, unknown>> = {
+  ...CONCURRENT_RULES,
+  retry: anObject,
+  timeoutMs: number(1, NO_TIMEOUT_MS),
+  recordTimeoutMs: number(1, NO_TIMEOUT_MS),
+  rateLimit: anObject,
+  limiter: madeBy(SharedLimiter, 'sharedLimiter(…)'),
+  policies: anything,
+};
+
 /**
  * An asynchronous function, for at most `concurrency` records at a time (default 64). Outputs leave as they finish,
  * or in input order with `ordered: true`. A rejection makes the record a dead letter, or what `onFailure` says, after
@@ -50,6 +64,7 @@ export function asyncTask<In, Out>(
   options: AsyncOptions<In, Exclude<Out, Skip>> = {},
 ): Task<In, Exclude<Out, Skip>> {
   checkFunction('the work of an asyncTask', work);
+  checkOptions('an asyncTask', options, RULES);
   return new AsyncTask<In, Exclude<Out, Skip>>(work as AsyncFunction<In, Exclude<Out, Skip>>, options);
 }
 
@@ -83,19 +98,8 @@ class AsyncTask<In, Out> extends Task<In, Out> {
   }
 }
 
-/** The longest a timer can be: 24 days. */
-const NO_TIMEOUT_MS = 2 ** 31 - 1;
-
 function policiesOf<In, Out>(options: AsyncOptions<In, Out>): CallPolicies | undefined {
   const { policies, concurrency, retry, timeoutMs, recordTimeoutMs, rateLimit, limiter } = options;
-  if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, 1, NO_TIMEOUT_MS);
-  if (recordTimeoutMs !== undefined) checkNumber('recordTimeoutMs', recordTimeoutMs, 1, NO_TIMEOUT_MS);
-  if (limiter !== undefined && !(limiter instanceof SharedLimiter)) {
-    throw new MillraceError(
-      'MILLRACE_INVALID_OPTION',
-      `Expected \`limiter\` to be one that sharedLimiter(…) made, got ${describeValue(limiter)}`,
-    );
-  }
   const named = [policies, retry, timeoutMs, recordTimeoutMs, rateLimit, limiter];
   if (named.every((option) => option === undefined)) return undefined;
   const given = policies === undefined ? {} : callPolicies(policies).given;

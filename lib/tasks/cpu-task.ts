@@ -6,12 +6,14 @@ import type { OperatorFunction } from 'rxjs';
 import { MillraceError } from '../core/errors.js';
 import type { ModuleRef } from '../core/executor.js';
 import type { ThreadContext } from '../core/loaded-job.js';
+import { anObject, callback, checkOptions, count, flag, text, type OptionRules } from '../core/options.js';
 import type { TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
 import { referTo, type Threadable } from '../core/thread-function.js';
 import { hopOperator, type HopTraits } from './hop.js';
 import { checkInput, checkOutput } from './record-step.js';
-import { checkAtLeastOne, checkFunction, Task, type TaskOptions } from './task.js';
+import { Task } from './task.js';
+import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** Where to find a pure function of one record. */
 export interface ModuleFunction {
@@ -42,6 +44,15 @@ export interface CpuOptions<In, Out> extends TaskOptions<In, Out> {
   /** Whether it may share a thread hop with a neighbour. Default true. */
   readonly fuse?: boolean;
 }
+
+const RULES: OptionRules<CpuOptions<never, unknown>> = {
+  ...TASK_RULES,
+  ordered: flag,
+  timeoutMs: count(),
+  transfer: anObject,
+  fuse: flag,
+};
+const TRANSFER_RULES: OptionRules<Required<CpuOptions<never, unknown>>['transfer']> = { input: callback, output: text };
 
 /** The work of a `cpuTask` on one record. The context is valid during the call. */
 export type CpuFunction<In, Out> = (record: In, context: ThreadContext) => Out | Skip;
@@ -75,6 +86,8 @@ export function cpuTask<Module, Name extends string & keyof Module>(
   options?: CpuOptions<RecordOf<Module[Name]>, OutputOf<Module[Name]>>,
 ): Task<RecordOf<Module[Name]>, OutputOf<Module[Name]>>;
 export function cpuTask<In, Out>(work: unknown, options: CpuOptions<In, Out> = {}): Task<In, Out> {
+  checkOptions('a cpuTask', options, RULES);
+  if (options.transfer !== undefined) checkOptions('`transfer`', options.transfer, TRANSFER_RULES);
   return new CpuTask(referTo(work, 'a cpuTask'), options);
 }
 
@@ -86,8 +99,6 @@ class CpuTask<In, Out> extends Task<In, Out> {
 
   constructor(ref: ModuleRef, options: CpuOptions<In, Out>) {
     super(options);
-    checkAtLeastOne('timeoutMs', options.timeoutMs);
-    if (options.transfer?.input !== undefined) checkFunction('`transfer.input` of a cpuTask', options.transfer.input);
     this.ref = ref;
     this.cpuOptions = options;
   }

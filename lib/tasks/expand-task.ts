@@ -8,13 +8,15 @@
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
 import type { Family } from '../core/family.js';
+import { checkFunction, checkOptions } from '../core/options.js';
 import type { Awaitable, RecordContext, TaskScope } from '../core/ports.js';
 import { GONE, Rejected, type Batch, type Skip } from '../core/record.js';
 import { Intake, type Arrival } from '../stream/intake.js';
 import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import { checkInput, checkOutput, contextOf } from './record-step.js';
-import { checkFunction, Task, type TaskOptions } from './task.js';
+import { Task } from './task.js';
+import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** Gives the children of one record; they are pulled as there is room. */
 export type ExpandFunction<In, Out> = (record: In, context: RecordContext) => Awaitable<Pullable<Out | Skip>>;
@@ -29,6 +31,7 @@ export function expandTask<In, Out>(
   options: TaskOptions<In, Out> = {},
 ): Task<In, Exclude<Out, Skip>> {
   checkFunction('the work of an expandTask', work);
+  checkOptions('an expandTask', options, TASK_RULES);
   return new ExpandTask<In, Exclude<Out, Skip>>(
     work as ExpandFunction<In, Exclude<Out, Skip>>,
     options as TaskOptions<In, Exclude<Out, Skip>>,

@@ -6,9 +6,18 @@
  */
 import { MillraceError, describeValue } from '../core/errors.js';
 import type { GraphNode, JoinMode } from '../core/graph.js';
+import {
+  anything,
+  checkFunction,
+  checkOptions,
+  count,
+  oneOf,
+  type OptionRule,
+  type OptionRules,
+} from '../core/options.js';
 import type { KeyedKind } from '../stream/join-keyed.js';
 import type { SourceTask } from './source-task.js';
-import { checkAtLeastOne, checkFunction, Task } from './task.js';
+import { Task } from './task.js';
 
 /** How the records of several dependencies meet, where they are not simply aligned by lineage. */
 export type JoinOptions =
@@ -215,7 +224,21 @@ function isTask(value: unknown): value is Task<never, unknown> {
   return value instanceof Task;
 }
 
-const JOIN_MODES: readonly JoinMode[] = ['aligned', 'latest', 'keyed', 'all', 'gather'];
+const LIMITED: OptionRules<AllOptions | GatherOptions> = { join: anything, limit: count() };
+const KEYED: OptionRules<KeyedJoinOptions<never, never, KeyedKind>> = {
+  join: anything,
+  on: anything,
+  kind: oneOf('inner', 'left', 'outer'),
+  capacity: count(),
+};
+const JOIN_RULES: Readonly<Record<JoinMode, Readonly<Record<string, OptionRule>>>> = {
+  aligned: { join: anything },
+  latest: { join: anything },
+  keyed: KEYED,
+  all: LIMITED,
+  gather: LIMITED,
+};
+const JOIN_MODES = Object.keys(JOIN_RULES) as readonly JoinMode[];
 
 function checkJoin(name: string, join: unknown): void {
   if (join === undefined) return;
@@ -225,17 +248,12 @@ function checkJoin(name: string, join: unknown): void {
       `Expected the join of '${name}' to be { join: ${JOIN_MODES.map((known) => `'${known}'`).join(' | ')} }, got ${describeValue(join)}`,
     );
   }
-  const options = join as { on?: unknown; kind?: unknown; limit?: number; capacity?: number };
-  checkAtLeastOne(`limit of '${name}'`, options.limit);
-  checkAtLeastOne(`capacity of '${name}'`, options.capacity);
+  checkOptions(`the join of '${name}'`, join as object, JOIN_RULES[mode as JoinMode]);
   if (mode !== 'keyed') return;
-  const on = Array.isArray(options.on) ? (options.on as unknown[]) : [];
-  if (on.length !== 2)
-    throw refuse(`Expected \`on\` of '${name}' to be two key functions, got ${describeValue(options.on)}`);
+  const { on } = join as { readonly on?: unknown };
+  if (!Array.isArray(on) || on.length !== 2)
+    throw refuse(`Expected \`on\` of '${name}' to be two key functions, got ${describeValue(on)}`);
   for (const key of on) checkFunction(`a key of '${name}'`, key);
-  if (options.kind !== undefined && !['inner', 'left', 'outer'].includes(options.kind as string)) {
-    throw refuse(`Expected \`kind\` of '${name}' to be 'inner', 'left' or 'outer', got ${describeValue(options.kind)}`);
-  }
 }
 
 function refuse(message: string): MillraceError {

@@ -7,6 +7,7 @@
  */
 import { Observable, Subject, type OperatorFunction, type SchedulerLike, type Subscriber } from 'rxjs';
 import { MillraceError, describeThrown } from '../core/errors.js';
+import { checkFunction, checkOptions, count, type OptionRules } from '../core/options.js';
 import type { TaskContext, TaskScope } from '../core/ports.js';
 import { Rejected, type Batch, type Skip } from '../core/record.js';
 import { sampleWeight } from '../core/sampling.js';
@@ -15,7 +16,8 @@ import { Intake } from '../stream/intake.js';
 import { Outbox } from '../stream/outbox.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import { checkInput, checkOutput } from './record-step.js';
-import { checkAtLeastOne, checkFunction, Task, type TaskOptions } from './task.js';
+import { Task } from './task.js';
+import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** What the function of an `operatorTask` gets beside its records. */
 export interface OperatorContext extends TaskContext {
@@ -34,6 +36,8 @@ export interface OperatorOptions<In, Out> extends TaskOptions<In, Out> {
 
 const DEFAULT_BUFFER = 65_536;
 
+const RULES: OptionRules<OperatorOptions<unknown, unknown>> = { ...TASK_RULES, buffer: count() };
+
 /**
  * An RxJS operator, or several composed with `pipe`, over the records of this edge.
  *
@@ -45,6 +49,7 @@ export function operatorTask<In, Out>(
   options: OperatorOptions<In, Out> = {},
 ): Task<In, Out> {
   checkFunction('the operator of an operatorTask', operator);
+  checkOptions('an operatorTask', options, RULES);
   return new OperatorTask(operator, options);
 }
 
@@ -56,7 +61,6 @@ class OperatorTask<In, Out> extends Task<In, Out> {
 
   constructor(apply: RecordOperator<In, Out>, options: OperatorOptions<In, Out>) {
     super(options);
-    checkAtLeastOne('buffer', options.buffer);
     this.apply = apply;
     this.buffer = options.buffer ?? DEFAULT_BUFFER;
   }

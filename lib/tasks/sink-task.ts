@@ -1,10 +1,20 @@
 /** Sinks: where records leave the run. What a sink emits is the record it wrote, after it was written. */
 import type { OperatorFunction } from 'rxjs';
+import {
+  callback,
+  checkFunction,
+  checkObject,
+  checkOptions,
+  checkValues,
+  flag,
+  type OptionRules,
+} from '../core/options.js';
 import type { Awaitable, RecordContext, RunOutcome, TaskContext, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
 import { writeBatches } from '../stream/write-batches.js';
 import { checkInput } from './record-step.js';
-import { checkFunction, Task, type ConcurrentOptions, type TaskOptions } from './task.js';
+import { Task } from './task.js';
+import { CONCURRENT_RULES, TASK_RULES, type ConcurrentOptions, type TaskOptions } from './task-options.js';
 
 /** Takes one record out of the run. */
 export type SinkFunction<In> = (record: In, context: RecordContext) => Awaitable<void>;
@@ -30,6 +40,10 @@ export interface SinkOptions<In> extends TaskOptions<In, In> {
   readonly ordered?: boolean;
 }
 
+const WRITER_RULES: OptionRules<SinkWriter<never>> = { open: callback, write: callback, close: callback };
+/** A writer takes one run of records at a time. */
+const WRITER_SINK_RULES: OptionRules<SinkOptions<unknown>> = { ...TASK_RULES, ordered: flag };
+
 /**
  * A function called with every record (one at a time, or up to `concurrency`), or a writer that takes runs of them.
  *
@@ -40,8 +54,14 @@ export function sinkTask<In>(
   into: SinkFunction<In> | SinkWriter<In>,
   options: SinkOptions<In> & ConcurrentOptions<In, In> = {},
 ): Task<In, In> {
-  if (typeof into === 'function') return new FunctionSink(into, options);
+  if (typeof into === 'function') {
+    checkOptions('a sinkTask with a function', options, CONCURRENT_RULES);
+    return new FunctionSink(into, options);
+  }
+  checkObject('what a sinkTask writes into, unless it is a function,', into);
+  checkValues(into, WRITER_RULES, ' of the writer of a sinkTask');
   checkFunction('`write` of a sinkTask', (into as { readonly write?: unknown }).write);
+  checkOptions('a sinkTask with a writer', options, WRITER_SINK_RULES);
   return new WriterSink(into, options);
 }
 

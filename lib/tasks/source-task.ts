@@ -5,6 +5,7 @@
 import { isObservable, type Observable, type OperatorFunction, type Subscription } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
 import type { ModuleRef } from '../core/executor.js';
+import { checkOptions, checkValues, count, flag, oneOf, type OptionRules } from '../core/options.js';
 import type { Awaitable, TaskContext, TaskScope } from '../core/ports.js';
 import type { Json } from '../core/checkpoint.js';
 import { Rejected, Skip, type Batch, type Lineage } from '../core/record.js';
@@ -13,7 +14,8 @@ import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
 import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import type { FoldRequest } from './source-parts.js';
-import { checkAtLeastOne, Task, type TaskOptions } from './task.js';
+import { Task } from './task.js';
+import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** What a source may read from. */
 export type SourceOf<Out> = Pullable<Out> | Observable<Out>;
@@ -30,6 +32,13 @@ export interface SourceOptions<Out> extends TaskOptions<never, Out> {
    */
   readonly replayable?: boolean;
 }
+
+export const SOURCE_RULES: OptionRules<SourceOptions<unknown>> = {
+  ...TASK_RULES,
+  buffer: count(),
+  overflow: oneOf('error', 'drop-newest', 'drop-oldest'),
+  replayable: flag,
+};
 
 const DEFAULT_BUFFER = 16_384;
 /** How many items are read over at a time. */
@@ -54,7 +63,7 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
     super(options);
     this.sourceOptions = options;
     this.isRepeatable = options.replayable ?? true;
-    checkAtLeastOne('buffer', options.buffer);
+    checkValues(options, SOURCE_RULES);
   }
 
   /** What to read in this run: an iterable, an async iterable, a Readable or an Observable. */
@@ -158,6 +167,7 @@ export function sourceTask<Out>(
   from: SourceOf<Out> | ((context: TaskContext) => Awaitable<SourceOf<Out>>),
   options: SourceOptions<Out> = {},
 ): SourceTask<Out> {
+  checkOptions('a sourceTask', options, SOURCE_RULES);
   return new FunctionSource(from, options);
 }
 

@@ -2,9 +2,11 @@
 import type { OperatorFunction } from 'rxjs';
 import type { RecordContext, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
+import { checkFunction, checkOptions } from '../core/options.js';
 import { mapSync } from '../stream/map-sync.js';
 import { compileSyncStep } from './record-step.js';
-import { checkFunction, Task, type TaskOptions } from './task.js';
+import { Task } from './task.js';
+import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** The work of a `syncTask` on one record. The context is valid during the call. */
 export type SyncFunction<In, Out> = (record: In, context: RecordContext) => Out | Skip;
@@ -20,6 +22,7 @@ export function syncTask<In, Out>(
   options: TaskOptions<In, Exclude<Out, Skip>> = {},
 ): Task<In, Exclude<Out, Skip>> {
   checkFunction('the work of a syncTask', work);
+  checkOptions('a syncTask', options, TASK_RULES);
   return new SyncTask<In, Exclude<Out, Skip>>(work as SyncFunction<In, Exclude<Out, Skip>>, options);
 }
 

@@ -6,43 +6,16 @@
  * operator was unsubscribed. A task instance belongs to one run at a time.
  */
 import type { Observable, OperatorFunction } from 'rxjs';
-import { MillraceError, describeValue } from '../core/errors.js';
 import type { Json } from '../core/checkpoint.js';
 import type { Dataset } from '../core/events.js';
 import type { Awaitable, RecordContext, RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
-import type { Schema } from '../core/schema.js';
+import { MillraceError } from '../core/errors.js';
+import { checkValues } from '../core/options.js';
 import { mapBounded } from '../stream/map-bounded.js';
 import type { HopTraits } from './hop.js';
 import { compileStep } from './record-step.js';
-
-/**
- * What happens to a record that a task gives up:
- * `dead-letter` (default) writes it with its reason and goes on, `skip` counts it, `fail` stops the run, and
- * `{ fallback }` goes on with another value (or with what the function makes of the record and the error).
- */
-export type FailurePolicy<Out> =
-  'dead-letter' | 'skip' | 'fail' | { readonly fallback: Out | ((record: unknown, error: unknown) => Out) };
-
-/** Options every kind of task takes. */
-export interface TaskOptions<In, Out> {
-  /** One line for `list` and `graph`. */
-  readonly description?: string;
-  /** Default 'dead-letter'. */
-  readonly onFailure?: FailurePolicy<Out>;
-  /** Checks each record before the task sees it. */
-  readonly input?: Schema<In>;
-  /** Checks each output before it leaves the task. */
-  readonly output?: Schema<Out>;
-}
-
-/** Options of tasks that work on several records at a time. */
-export interface ConcurrentOptions<In, Out> extends TaskOptions<In, Out> {
-  /** The most records started and not finished. Default 64. */
-  readonly concurrency?: number;
-  /** Emit in input order instead of as records finish. Default false. */
-  readonly ordered?: boolean;
-}
+import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 
 /** A source in front of a task that may fold it. */
 export interface FoldedSource {
@@ -94,7 +67,7 @@ export abstract class Task<In, Out> {
 
   constructor(options: ConcurrentOptions<In, Out> = {}) {
     this.options = options;
-    checkAtLeastOne('concurrency', options.concurrency);
+    checkValues(options, CONCURRENT_RULES);
   }
 
   /** The work on one record: the output, or `skip(reason)`. May be called for several records at once. */
@@ -154,23 +127,15 @@ export abstract class Task<In, Out> {
 
   /** The Observable operator of one run. Override it only for tasks that are not record by record. */
   operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    // Whoever extends it in JavaScript may have forgotten.
+    if (typeof (this.process as unknown) !== 'function') {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `Task '${scope.task}' has no \`process\`: a class that extends Task gives it one, or an \`operator\``,
+      );
+    }
     const step = compileStep<In, Out>((record, context) => this.process(record, context), this.options, scope);
     const { concurrency = DEFAULT_CONCURRENCY, ordered = false } = this.options;
     return mapBounded(step, { concurrency, ordered }, scope);
   }
-}
-
-/** Refuses an option that must be a whole number of at least 1. */
-export function checkAtLeastOne(name: string, value: number | undefined): void {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) return;
-  throw new MillraceError(
-    'MILLRACE_INVALID_OPTION',
-    `Expected \`${name}\` to be a whole number of at least 1, got ${describeValue(value)}`,
-  );
-}
-
-/** Refuses an option that must be a function. */
-export function checkFunction(name: string, value: unknown): void {
-  if (typeof value === 'function') return;
-  throw new MillraceError('MILLRACE_INVALID_OPTION', `Expected ${name} to be a function, got ${describeValue(value)}`);
 }

@@ -1,6 +1,16 @@
 /** The options of a workerOperator, and what they must be. */
-import { MillraceError, describeValue } from '../core/errors.js';
 import type { ThreadLimits } from '../core/executor.js';
+import {
+  anObject,
+  anything,
+  callback,
+  checkOptions,
+  count,
+  either,
+  flag,
+  oneOf,
+  type OptionRules,
+} from '../core/options.js';
 import type { OverflowPolicy } from '../stream/outbox.js';
 
 /** Options of `workerOperator`. */
@@ -27,20 +37,19 @@ export interface WorkerOperatorOptions<In, Out> {
   readonly emits?: (output: Out) => void;
 }
 
-export function checkOptions(options: WorkerOperatorOptions<never, never>): void {
-  const { threads, window, buffer, timeoutMs } = options;
-  const wrong = Object.entries({ window, buffer, timeoutMs }).find(
-    ([, value]) => value !== undefined && !(Number.isSafeInteger(value) && value >= 1),
-  );
-  if (wrong !== undefined) throw refuse(wrong[0], 'a whole number of at least 1', wrong[1]);
-  if (threads !== undefined && threads !== 'auto' && !(Number.isSafeInteger(threads) && threads >= 0)) {
-    throw refuse('threads', "a whole number of at least 0, or 'auto'", threads);
-  }
-}
+const RULES: OptionRules<WorkerOperatorOptions<never, never>> = {
+  threads: either(count(0), oneOf('auto')),
+  limits: anObject,
+  ordered: flag,
+  window: count(),
+  buffer: count(),
+  overflow: oneOf('error', 'drop-newest', 'drop-oldest'),
+  timeoutMs: count(),
+  transfer: callback,
+  onFailure: callback,
+  emits: anything,
+};
 
-function refuse(name: string, wanted: string, got: unknown): MillraceError {
-  return new MillraceError(
-    'MILLRACE_INVALID_OPTION',
-    `Expected \`${name}\` to be ${wanted}, got ${describeValue(got)}`,
-  );
+export function checkOperatorOptions(options: WorkerOperatorOptions<never, never>): void {
+  checkOptions('a workerOperator', options, RULES);
 }

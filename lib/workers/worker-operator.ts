@@ -17,7 +17,7 @@ import { Outbox } from '../stream/outbox.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import { InOrder } from '../stream/in-order.js';
 import type { ThreadExecutorOptions } from './thread-executor.js';
-import { checkOptions, type WorkerOperatorOptions } from './worker-operator-options.js';
+import { checkOperatorOptions, type WorkerOperatorOptions } from './worker-operator-options.js';
 
 export type { WorkerOperatorOptions };
 
@@ -42,7 +42,7 @@ export function workerOperator<In, Out>(
   options: WorkerOperatorOptions<In, Exclude<Out, Skip>> = {},
 ): WorkerOperator<In, Exclude<Out, Skip>> {
   const ref = referTo(work, 'a workerOperator');
-  checkOptions(options);
+  checkOperatorOptions(options);
   return (input) =>
     new Observable((subscriber) => {
       const bridge = new Bridge<In, Exclude<Out, Skip>>(ref, options, subscriber);

@@ -190,11 +190,11 @@ describe('requestTask', () => {
   it.each([
     ['an HTTP option over WebSocket', 'ws', { batch: { max: 2 } }, '`batch`'],
     ['a WebSocket option over HTTP', 'http', { websocket: {} }, '`websocket`'],
-    ['no method over WebSocket', 'ws', { method: '' }, 'JSON-RPC method'],
+    ['no method over WebSocket', 'ws', { method: undefined }, 'JSON-RPC method'],
     ['a method HTTP does not know', 'http', { method: 'ats.predict' }, '`method`'],
     ['places in a WebSocket URL', 'ws', { url: 'ws://127.0.0.1:1/{id}' }, 'one connection'],
   ] as const)('fails the run at once for %s', async (_, transport, request, words) => {
-    const { failure } = await ask({ transport, request: request });
+    const { failure } = await ask({ transport, request: request as object });
     expect(failure?.message).toContain(words);
   });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '#lib/runtime/workflow.js';
-import { RunFailedError } from '#lib/runtime/run.js';
+import { RunFailedError } from '#lib/runtime/run-failed-error.js';
 import type { RunSummary } from '#lib/core/run-summary.js';
 import { skip } from '#lib/core/record.js';
 import { sourceTask } from '#lib/tasks/source-task.js';

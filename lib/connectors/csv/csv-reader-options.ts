@@ -4,6 +4,7 @@
  * Promise: options are checked once, here, before a file is touched; what is wrong is MILLRACE_INVALID_OPTION.
  */
 import { MillraceError, describeValue } from '../../core/errors.js';
+import type { OptionRule } from '../../core/options.js';
 import type { CsvEncoding } from './byte-source.js';
 import { duplicatesOf, list } from './csv-header.js';
 
@@ -87,12 +88,15 @@ export function resolveReaderOptions(options: CsvReaderOptions): ResolvedReaderO
   };
 }
 
+export const csvDelimiter: OptionRule = {
+  expected: "one character such as ',', ';', '|' or '\\t'",
+  // Letters and digits would be taken out of every field; the scanner, like fast-csv, needs one character.
+  accepts: (value) => typeof value === 'string' && /^[\t !#-/:-@[-`{-~]$/.test(value),
+};
+
 /** The delimiter as one byte; throws MILLRACE_INVALID_OPTION. */
 export function checkDelimiter(delimiter = ','): string {
-  // Letters and digits would be taken out of every field; the scanner, like fast-csv, needs one character.
-  if (!/^[\t !#-/:-@[-`{-~]$/.test(delimiter)) {
-    refuse('delimiter', "one character such as ',', ';', '|' or '\\t'", delimiter);
-  }
+  if (!csvDelimiter.accepts(delimiter)) refuse('delimiter', csvDelimiter.expected, delimiter);
   return delimiter;
 }
 

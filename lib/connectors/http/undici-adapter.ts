@@ -9,7 +9,7 @@
 import type { AxiosAdapter } from 'axios';
 import type { Agent } from 'undici';
 import { MillraceError, describeValue } from '../../core/errors.js';
-import { checkCount, checkKeys } from '../../stream/policy.js';
+import { checkCount, checkKeys } from '../../core/options.js';
 import type { ExchangeSettings } from './exchange-settings.js';
 
 /** Options of `undiciAdapter`. An unknown one throws MILLRACE_INVALID_OPTION. */

@@ -1,5 +1,5 @@
 /** The options of calls over WebSocket, and their defaults. */
-import { checkCount, checkKeys, checkNumber } from '../../stream/policy.js';
+import { checkCount, checkKeys, checkNumber } from '../../core/options.js';
 import { jsonRpcCodec } from './json-rpc-codec.js';
 import type { WebSocketCodec } from './codec.js';
 

@@ -1,0 +1,211 @@
+/** What somebody who writes JavaScript, or casts, may hand to the front door: each is told in one sentence, at once. */
+import { describe, expect, it } from '@jest/globals';
+import {
+  aggregateTask,
+  asyncTask,
+  combine,
+  cpuTask,
+  csvSink,
+  csvSource,
+  defineWorkflow,
+  expandTask,
+  operatorTask,
+  requestTask,
+  sinkTask,
+  sourceTask,
+  stream,
+  syncTask,
+  Task,
+  workerOperator,
+} from 'millrace';
+import { Observable } from 'rxjs';
+import { runToEnd, task } from './support/run-to-end.js';
+
+/** Any call, as JavaScript may make it. */
+const wrong = (call: (...given: never[]) => unknown, ...given: unknown[]): string => {
+  try {
+    call(...(given as never[]));
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    return `${code ?? 'no code'}: ${message}`;
+  }
+  return 'taken';
+};
+const keep = (value: unknown): unknown => value;
+const fold = { init: () => 0, add: (sum: number) => sum + 1, finish: (sum: number) => sum };
+const home = { module: 'file:///work.js', export: 'work' };
+const numbers = (): ReturnType<typeof sourceTask<number>> => sourceTask([1, 2]);
+const flowOf = (dependencies: unknown, how: unknown): string =>
+  wrong(() =>
+    defineWorkflow({
+      name: 'W',
+      build: (flow) =>
+        flow.task('A', numbers()).task('B', dependencies as ['A'], how as { join: 'latest' }, syncTask(keep)),
+    }).plan(),
+  );
+const W = defineWorkflow({
+  name: 'W',
+  build: (flow) => flow.task('A', numbers()).task('B', ['A'], syncTask(keep)),
+});
+
+describe('an option that does not exist', () => {
+  it.each([
+    ['a syncTask', wrong(syncTask, keep, { onfailure: 'skip' }), 'onFailure'],
+    ['an asyncTask', wrong(asyncTask, keep, { concurency: 2 }), 'concurrency'],
+    ['a cpuTask', wrong(cpuTask, home, { timeoutMS: 2 }), 'timeoutMs'],
+    ['`transfer`', wrong(cpuTask, home, { transfer: { outputs: 'x' } }), 'output'],
+    ['a sourceTask', wrong(sourceTask, [1], { replayble: true }), 'replayable'],
+    ['an expandTask', wrong(expandTask, keep, { inputs: undefined }), 'input'],
+    ['an operatorTask', wrong(operatorTask, keep, { bufer: 2 }), 'buffer'],
+    ['an aggregateTask', wrong(aggregateTask, fold, { maxkeys: 2 }), 'maxKeys'],
+    ['an aggregate', wrong(aggregateTask, { ...fold, finsh: keep }), 'finish'],
+    ['a sinkTask with a function', wrong(sinkTask, keep, { order: true }), 'ordered'],
+    ['a csvSource', wrong(csvSource, { path: 'x.csv', column: [] }), 'columns'],
+    ['a csvSink', wrong(csvSink, { path: 'x.csv', columns: ['a'], rows: keep }), 'row'],
+    ['a requestTask', wrong(requestTask, { url: 'http://h', retrys: 3 }), 'retry'],
+    ['`batch`', wrong(requestTask, { url: 'http://h', batch: { max: 2, waitMS: 3 } }), 'waitMs'],
+    ['a workerOperator', wrong(workerOperator, home, { thread: 3 }), 'threads'],
+    ["workflow 'X'", wrong(defineWorkflow, { name: 'X', build: keep, onend: keep }), 'onEnd'],
+    ['a run', wrong(W.run.bind(W), {}, { windw: 3 }), 'window'],
+    ['`threadLimits`', wrong(W.run.bind(W), {}, { threadLimits: { heapMB: 3 } }), 'heapMb'],
+    ['`checkpointEvery`', wrong(W.run.bind(W), {}, { checkpointEvery: { everyMS: 3 } }), 'everyMs'],
+    ["the join of 'B'", flowOf(['A'], { join: 'all', limits: 3 }), 'limit'],
+  ])('of %s is named, with the one that was meant', (of, told, meant) => {
+    const subject = of.slice(0, 1).toUpperCase() + of.slice(1);
+    expect(told).toContain(`MILLRACE_INVALID_OPTION: ${subject} has no option`);
+    expect(told).toContain(`Did you mean \`${meant}\`?`);
+  });
+
+  it('is named with all there are, where none is near', () => {
+    expect(wrong(syncTask, keep, { zzz: 1 })).toBe(
+      'MILLRACE_INVALID_OPTION: A syncTask has no option `zzz`. It takes description, onFailure, input, output',
+    );
+  });
+
+  it('is not looked for in the aggregate of a class of somebody’s own, nor where a class hands on its own options', () => {
+    class Count {
+      readonly label = 'mine';
+      init = (): number => 0;
+      add = (sum: number): number => sum + 1;
+      finish = (sum: number): number => sum;
+    }
+    class Mine extends Task<number, number> {
+      protected override process(n: number): number {
+        return n;
+      }
+    }
+    expect(wrong(aggregateTask, new Count())).toBe('taken');
+    expect(wrong(() => new Mine({ mine: 1 } as object))).toBe('taken');
+  });
+});
+
+describe('an option with a wrong value', () => {
+  it.each([
+    [
+      wrong(asyncTask, keep, { onFailure: 'ignore' }),
+      "`onFailure` of an asyncTask to be 'dead-letter', 'skip' or 'fail'",
+    ],
+    [wrong(syncTask, keep, { input: 'number' }), '`input` of a syncTask to be a Standard Schema'],
+    [wrong(syncTask, keep, 5), 'the options of a syncTask to be an object, got 5 (number)'],
+    [
+      wrong(sourceTask, [1], { overflow: 'drop' }),
+      "`overflow` of a sourceTask to be 'error', 'drop-newest' or 'drop-oldest'",
+    ],
+    [wrong(sinkTask), 'what a sinkTask writes into, unless it is a function, to be an object, got undefined'],
+    [wrong(sinkTask, {}), '`write` of a sinkTask to be a function'],
+    [wrong(sinkTask, { write: keep }, { concurrency: 3 }), 'A sinkTask with a writer has no option `concurrency`'],
+    [wrong(csvSource), 'the options of a csvSource to be an object, got undefined'],
+    [wrong(csvSource, {}), '`path` of a csvSource to be a string that is not empty, got undefined'],
+    [
+      wrong(csvSource, { path: 'x.csv', delimiter: ';;' }),
+      "`delimiter` of a csvSource to be one character such as ','",
+    ],
+    [wrong(csvSink, { path: 'x.csv', columns: [] }), '`columns` of a csvSink to name at least one column'],
+    [wrong(requestTask), 'the options of a requestTask to be an object'],
+    [wrong(requestTask, { url: 'http://h', retry: 3 }), '`retry` of a requestTask to be an object, or false'],
+    [wrong(requestTask, { url: 'http://h', rateLimit: { perSecond: 0 } }), '`perSecond` to be a number above 0'],
+    [wrong(aggregateTask), 'the aggregate of an aggregateTask to be an object'],
+    [wrong(W.run.bind(W), {}, { signal: 5 }), '`signal` of a run to be an object with `addEventListener`'],
+    [wrong(W.run.bind(W), {}, { checkpoints: 'file' }), '`checkpoints` of a run to be an object with `read`, `write`'],
+    [wrong(W.run.bind(W), {}, { resumeFrom: { a: 1 } }), '`resumeFrom` of a run to be a checkpoint'],
+    [wrong(W.run.bind(W), {}, { seed: 'x' }), '`seed` of a run to be a whole number'],
+    [wrong(defineWorkflow), 'the definition of a workflow to be an object, got undefined'],
+    [wrong(defineWorkflow, { build: keep }), '`name` of a workflow to be a string'],
+    [wrong(defineWorkflow, { name: 'X' }), "workflow 'X' to have either `build` or `tasks`, got none"],
+    [wrong(defineWorkflow, { name: 'X', build: keep, tasks: keep }), 'either `build` or `tasks`, got both'],
+    [
+      wrong(() => defineWorkflow({ name: 'X', build: (() => undefined) as never }).plan()),
+      "`build` of 'X' to return the flow",
+    ],
+    [
+      wrong(() => defineWorkflow({ name: 'X', build: (async () => {}) as never }).plan()),
+      'got a Promise: a graph is built at once',
+    ],
+    [wrong(stream, 5), '`stream` to get a task'],
+    [wrong(() => stream(numbers()).through(keep as never)), '`through` to get a task'],
+    [wrong(combine, [numbers()]), '`combine` to get an array of what `stream(…)` made'],
+    [wrong(combine, []), '`combine` to get an array'],
+    [flowOf(['A'], { join: 'all', limit: 0 }), "`limit` of the join of 'B' to be a whole number of at least 1"],
+  ])('is told: %#', (told, words) => {
+    expect(told).toMatch(/^MILLRACE_INVALID_OPTION: /);
+    expect(told).toContain(words);
+  });
+});
+
+describe('a task of somebody’s own', () => {
+  const failureOf = async (middle: Task<never, unknown>): Promise<unknown> =>
+    runToEnd([task('A', [], numbers()), task('B', ['A'], middle)]).catch((error: unknown) => error);
+
+  it('without a `process` is told of it, not each record', async () => {
+    const Forgetful = Task as unknown as new () => Task<never, unknown>;
+    expect(await failureOf(new Forgetful())).toMatchObject({
+      code: 'MILLRACE_INVALID_OPTION',
+      message: "Task 'B' has no `process`: a class that extends Task gives it one, or an `operator`",
+    });
+  });
+
+  it('whose operator emits plain records is told what it emits', async () => {
+    class Plain extends Task<number, number> {
+      protected override process(n: number): number {
+        return n;
+      }
+      override operator(): never {
+        return (() =>
+          new Observable((subscriber) => {
+            subscriber.next(7);
+          })) as never;
+      }
+    }
+    expect(await failureOf(new Plain())).toMatchObject({
+      code: 'MILLRACE_INVALID_OUTPUT',
+      message: expect.stringContaining(
+        "Expected the operator of 'B' to emit batches ({ lineages, values }), got 7 (number)",
+      ),
+    });
+  });
+
+  it('that cannot be opened, closed or read is named', async () => {
+    class Door extends Task<number, number> {
+      constructor(private readonly broken: 'open' | 'close') {
+        super();
+      }
+      protected override process(n: number): number {
+        return n;
+      }
+      override open(): void {
+        if (this.broken === 'open') throw new Error('no key');
+      }
+      override close(): void {
+        if (this.broken === 'close') throw new Error('it jams');
+      }
+    }
+    function* torn(): Generator<number> {
+      yield 1;
+      throw new Error('torn');
+    }
+    expect(await failureOf(new Door('open'))).toMatchObject({ message: "Task 'B' could not be opened: no key" });
+    expect(await failureOf(new Door('close'))).toMatchObject({ message: "Task 'B' could not be closed: it jams" });
+    const source = runToEnd([task('A', [], sourceTask(torn)), task('B', ['A'], syncTask(keep))]);
+    await expect(source).rejects.toMatchObject({ code: 'MILLRACE_TASK', message: "Task 'A' failed: torn" });
+  });
+});
