@@ -154,6 +154,36 @@ describe('an `errorOf` of the user', () => {
   });
 });
 
+describe('a body that JSON cannot write', () => {
+  const circle: Record<string, unknown> = {};
+  circle['self'] = circle;
+  it.each([
+    ['alone', 'http', {}],
+    ['in a batch', 'http', { batch: { max: 5 } }],
+    ['over WebSocket', 'ws', {}],
+  ] as const)('ends its own record, with what is wrong, without a retry: %s', async (_, transport, options) => {
+    let made = 0;
+    const { summary, letters, counts } = await ask({
+      records: 5,
+      transport,
+      request: {
+        ...options,
+        body: (record) => {
+          made++;
+          return record.id === 2 ? circle : record.id === 3 ? { big: 1n } : record;
+        },
+      },
+    });
+    expect(summary.tasks['Ask']).toMatchObject({ out: 3, deadLettered: 2 });
+    expect(letters.map(({ code, attempts }) => [code, attempts])).toEqual(Array(2).fill(['MILLRACE_TASK', 1]));
+    expect(letters.map(({ message }) => message)).toEqual(
+      expect.arrayContaining([expect.stringContaining('BigInt'), expect.stringContaining('circular')]),
+    );
+    expect(counts.retries).toBe(0);
+    expect(made).toBeLessThanOrEqual(8);
+  });
+});
+
 describe('credentials', () => {
   it('of the URL are sent, as axios and ws send them', async () => {
     const asked = await ask({ records: 1, credentials: 'us%C3%A9r:p%40ss' });

@@ -2,6 +2,7 @@
  * What a failed axios request means: whose fault it is, and whether it may be repeated. Promise: decided by status and
  * code, never by a message; a request whose outcome is unknown is repeatable only where that is safe.
  */
+import { isAxiosError } from 'axios';
 import { describeThrown, describeValue, MillraceError } from '../../core/errors.js';
 import { UpstreamError, type Blame } from '../../core/upstream-error.js';
 import { parseRetryAfter } from './retry-after.js';
@@ -67,6 +68,7 @@ export function explainFailure(error: unknown, context: FailureContext): unknown
     );
   }
   const isNamed = typeof code === 'string';
+  if (error instanceof Error && !isNamed && !isAxiosError(error)) return notMade(error, context);
   return new UpstreamError(
     'MILLRACE_NETWORK',
     `${upstream} cannot be reached by '${task}': ${describeThrown(error)}${isNamed ? ` (${code})` : ''}`,
@@ -75,6 +77,15 @@ export function explainFailure(error: unknown, context: FailureContext): unknown
       blame: 'upstream',
       retryable: isNamed && (NOT_SENT.has(code) || (isIdempotent && !NOT_TRUSTED.has(code))),
     },
+  );
+}
+
+/** Neither axios nor the network fails without a code: it was the body, which JSON cannot write, or somebody's interceptor. */
+function notMade(error: Error, { upstream, task }: FailureContext): UpstreamError {
+  return new UpstreamError(
+    'MILLRACE_TASK',
+    `The request of '${task}' to ${upstream} could not be made: ${describeThrown(error)}`,
+    { cause: error, blame: 'record' },
   );
 }
 

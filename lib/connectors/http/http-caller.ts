@@ -101,8 +101,12 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
       const config = this.configOf(exchange, batch === undefined ? bodies[0] : bodies, headers);
       ({ data } = await client.request<unknown>(config));
     } catch (error) {
+      if (batch !== undefined && this.failsUnwritable(attempts, bodies, outcomes)) {
+        void this.ask(attempts, outcomes);
+        return;
+      }
       const explained = explainFailure(error, this.context);
-      this.report(exchange, (attempt) => {
+      this.report(attempts, (attempt) => {
         outcomes.fail(attempt, explained);
       });
       return;
@@ -137,9 +141,29 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     });
   }
 
+  /** A body that JSON cannot write fails its own record, before anything is sent; the others travel without it. */
+  private failsUnwritable(
+    attempts: readonly Attempt<In>[],
+    bodies: readonly unknown[],
+    outcomes: CallOutcomes<In, Out>,
+  ): boolean {
+    let isAny = false;
+    attempts.forEach((attempt, index) => {
+      try {
+        JSON.stringify(bodies[index]);
+      } catch (error) {
+        isAny = true;
+        this.report([attempt], () => {
+          outcomes.fail(attempt, explainFailure(error, this.context));
+        });
+      }
+    });
+    return isAny;
+  }
+
   /** Those that were cancelled meanwhile are nobody's business any more. */
-  private report(exchange: Exchange<In>, tell: (attempt: Attempt<In>) => void): void {
-    for (const attempt of exchange.attempts) {
+  private report(attempts: readonly Attempt<In>[], tell: (attempt: Attempt<In>) => void): void {
+    for (const attempt of attempts) {
       if (attempt.handle === undefined) continue;
       attempt.handle = undefined;
       tell(attempt);

@@ -4,6 +4,7 @@
  */
 import { AxiosError, AxiosHeaders, CanceledError } from 'axios';
 import type { AxiosAdapter, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
+import { describeThrown, MillraceError } from '../../core/errors.js';
 import type { Upstream, UpstreamReply } from '../../core/upstream.js';
 import { answered } from './answered.js';
 
@@ -30,7 +31,7 @@ export function httpStandIn({ upstream, task, keyHeader }: HttpStandInParts): Ax
         signal,
       });
     } catch (error) {
-      throw signal.aborted ? new CanceledError() : error;
+      throw signal.aborted ? new CanceledError() : connectionFailure(error, config);
     }
     return settle(reply, config);
   };
@@ -48,6 +49,15 @@ function settle(reply: UpstreamReply, config: InternalAxiosRequestConfig): Axios
   if (typeof validateStatus !== 'function' || validateStatus(status)) return response;
   const code = status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE;
   throw new AxiosError(`Request failed with status code ${status}`, code, config, undefined, response);
+}
+
+/** As the real adapter tells of it. */
+function connectionFailure(error: unknown, config: InternalAxiosRequestConfig): unknown {
+  if (error instanceof MillraceError) return error;
+  const { code } = (error ?? {}) as { readonly code?: string };
+  const failure = new AxiosError(describeThrown(error), code ?? AxiosError.ERR_NETWORK, config);
+  failure.cause = error as Error;
+  return failure;
 }
 
 function lowerCase(headers: Record<string, unknown>): Record<string, string> {
