@@ -78,7 +78,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
 
   /** Never rejects. */
   private async ask(given: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): Promise<void> {
-    const { client, batch, isOwnClient } = this.parts;
+    const { client, batch, isOwnClient, sendsJson } = this.parts;
     const bodies: unknown[] = [];
     const attempts = given.filter((attempt) => {
       if (attempt.isOver) return false;
@@ -101,7 +101,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
       const config = this.configOf(exchange, batch === undefined ? bodies[0] : bodies, headers);
       ({ data } = await client.request<unknown>(config));
     } catch (error) {
-      if (batch !== undefined && this.failsUnwritable(attempts, bodies, outcomes)) {
+      if (sendsJson && this.failsUnwritable(attempts, bodies, outcomes)) {
         void this.ask(attempts, outcomes);
         return;
       }
