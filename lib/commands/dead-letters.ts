@@ -7,6 +7,7 @@ import { MillraceError } from '../core/errors.js';
 import type { DeadLetter } from '../core/ports.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { counted, grouped, oneLine } from '../core/printable.js';
+import { assertOptionFiles } from './option-files.js';
 import { reportFor, reportOptions } from './report-options.js';
 import { renderTable } from './table.js';
 
@@ -93,7 +94,9 @@ async function replay(folder: RunFolder, args: Arguments, context: CommandContex
   const [{ execute }, { loadAgain, reopenRun }] = await Promise.all([import('./execute.js'), import('./kept-run.js')]);
   const redo: Pick<DeadLetter, 'task' | 'lineage'>[] = [];
   let stay = 0;
-  const { workflow, config } = await loadAgain(folder);
+  const loaded = await loadAgain(folder);
+  assertOptionFiles(args, loaded, folder.manifest.deadLetters);
+  const { workflow, config } = loaded;
   const canRedo = workflow.redoable(config);
   for await (const { task, lineage } of lettersOf(folder)) {
     if (canRedo({ task, lineage })) redo.push({ task, lineage });

@@ -2,6 +2,7 @@
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
 import { MillraceError } from '../core/errors.js';
 import type { Execution } from './execute.js';
+import { assertOptionFiles } from './option-files.js';
 import { reportFor, reportOptions } from './report-options.js';
 
 export const resumeCommand: Command = {
@@ -19,7 +20,7 @@ export const resumeCommand: Command = {
     ...debugOptions,
   },
   run: async (args, context) => {
-    const [{ execute }, { reopenRun }, { RunFolder }] = await Promise.all([
+    const [{ execute }, { loadAgain, reopenRun }, { RunFolder }] = await Promise.all([
       import('./execute.js'),
       import('./kept-run.js'),
       import('../storage/run-folder.js'),
@@ -32,6 +33,7 @@ export const resumeCommand: Command = {
         `Run ${folder.manifest.runId} has finished: there is nothing to resume`,
       );
     }
+    assertOptionFiles(args, await loadAgain(folder), folder.manifest.deadLetters);
     const report = await reportFor(args);
     try {
       const prepare = async (): Promise<Execution> => {

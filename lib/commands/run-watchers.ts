@@ -23,14 +23,16 @@ export async function watchersFor(args: Arguments): Promise<RunWatchers> {
   const events = args.text('events');
   const port = args.wholeNumber('metrics-port', 0);
   const isKept = !args.flag('ephemeral');
+  if (events !== undefined) await (await import('../storage/events-in-place.js')).assertForEvents(events);
+  const lineageTo = args.text('openlineage');
+  const { openLineage, assertTarget } = lineageTo === undefined ? {} : await import('../telemetry/send-lineage.js');
+  if (lineageTo !== undefined) assertTarget?.(lineageTo);
   const { eventFile } = isKept || events !== undefined ? await import('../storage/event-file.js') : {};
   const log = await logFor(args);
   const server = await serverFor(port).catch(async (error: unknown) => {
     await log?.close();
     throw error;
   });
-  const lineageTo = args.text('openlineage');
-  const { openLineage } = lineageTo === undefined ? {} : await import('../telemetry/send-lineage.js');
   let recording: Promise<unknown> | undefined;
   let lineage: Promise<void> | undefined;
   return {

@@ -10,6 +10,7 @@ import {
   workflowOptions,
   type Command,
 } from './command.js';
+import { assertOptionFiles } from './option-files.js';
 import { reportFor, reportOptions } from './report-options.js';
 import { MillraceError } from '../core/errors.js';
 import type { RunOptions } from '../runtime/run-options.js';
@@ -61,6 +62,7 @@ async function preparationOf(args: Arguments): Promise<() => Promise<Execution>>
   }
   const loaded = await load(request);
   const { findUnfinished, keepNewRun, lettersOf, reopenRun } = await import('./kept-run.js');
+  assertOptionFiles(args, loaded, request.deadLetters);
   if (args.flag('ephemeral')) {
     return async () => {
       const deadLetters = lettersOf(request, loaded);

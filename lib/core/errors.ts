@@ -9,7 +9,8 @@
 export const ERROR_CODES = {
   MILLRACE_ABORTED: 'The run was cancelled before the work was done.',
   MILLRACE_AGGREGATE_OVERFLOW: 'An aggregate holds more keys than `maxKeys` allows.',
-  MILLRACE_BAD_RESPONSE: 'What the upstream sent cannot be read: not JSON, wrongly packed, or for no call that was made.',
+  MILLRACE_BAD_RESPONSE:
+    'What the upstream sent cannot be read: not JSON, wrongly packed, or for no call that was made.',
   MILLRACE_BUFFER_OVERFLOW: 'A source or operator pushed faster than its consumer took, and the policy is `error`.',
   MILLRACE_COLLECT_OVERFLOW: 'An `all` join or a `gather` collected more records than its limit.',
   MILLRACE_CONFIG: 'The configuration is missing, malformed or does not fit its schema.',

@@ -12,7 +12,7 @@ import type { Awaitable, LetterHead } from '../core/ports.js';
 import { graphOf, type TaskDeclaration } from '../tasks/flow.js';
 import { systemClock } from './clock.js';
 import { assertSameDefinition, assertSameInputs, describeDefinition } from './run-definition.js';
-import { assertDistinctDatasets } from './distinct-datasets.js';
+import { assertDistinctFiles, claimsOf } from './file-claims.js';
 import { forgettingStore } from './forgetting-store.js';
 import { planHops } from './fusion.js';
 import { ResumePlan } from './resume-plan.js';
@@ -144,6 +144,11 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     const { definition } = this;
     const window = options.window ?? resolveWindow(definition.window, parsed) ?? DEFAULT_WINDOW;
     if (window !== options.window) checkCount('window', window);
+    const deadLetters = options.deadLetters ?? definition.deadLetters?.(parsed) ?? forgettingStore();
+    const { location } = deadLetters;
+    if (location !== undefined) {
+      assertDistinctFiles([...claimsOf(declarations), { by: 'the dead letters', path: location }]);
+    }
     const run: Run<Outputs> = new Run<Outputs>({
       runId: from?.runId ?? options.runId ?? newRunId(),
       workflow: this.name,
@@ -159,7 +164,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
       threads: options.threads ?? (options.clock === undefined ? 'auto' : 0),
       threadLimits: options.threadLimits ?? {},
       hops: options.fuse === false ? [] : planHops(plan, declarations),
-      deadLetters: options.deadLetters ?? definition.deadLetters?.(parsed) ?? forgettingStore(),
+      deadLetters,
       signal: options.signal,
       upstream: options.upstream,
       tracer: options.tracer,
@@ -177,7 +182,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   ): { plan: GraphPlan; declarations: readonly TaskDeclaration[] } {
     const declarations = declarationsOf(this.definition, config, context);
     const plan = planGraph(graphOf(declarations));
-    assertDistinctDatasets(declarations);
+    assertDistinctFiles(claimsOf(declarations));
     return { plan, declarations };
   }
 }

@@ -5,7 +5,7 @@
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Observable } from 'rxjs';
-import { MillraceError, describeThrown } from '../core/errors.js';
+import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
 import { maskText } from '../core/mask-secrets.js';
 import { LineageTeller, type LineageEvent } from './open-lineage.js';
@@ -25,6 +25,15 @@ const RETRY_AFTER_MS = 200;
 /** Where servers of OpenLineage take events. */
 const ENDPOINT = '/api/v1/lineage';
 
+/** Throws MILLRACE_INVALID_OPTION for a URL that nothing can be sent to. */
+export function assertTarget(target: string): void {
+  if (!/^[a-z][a-z\d+.-]*:\/\//i.test(target) || (/^https?:/i.test(target) && URL.canParse(target))) return;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Lineage goes to a file or to an http(s) URL, got ${describeValue(target)}`,
+  );
+}
+
 /**
  * Sends the events to `target`: a file, which gets a line each, or the http(s) URL of a server (its usual endpoint is added
  * to a URL without a path). Resolves when the run is over and all is sent; rejects with MILLRACE_FILE or
@@ -37,6 +46,7 @@ export function openLineage(
   target: string,
   options: LineageOptions = {},
 ): Promise<void> {
+  assertTarget(target);
   const teller = new LineageTeller(options.namespace ?? 'millrace');
   const send = /^https?:\/\//i.test(target) ? senderTo(new URL(target), options) : writerTo(target);
   let failure: unknown;

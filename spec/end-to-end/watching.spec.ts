@@ -104,7 +104,7 @@ it('keeps nothing of a run that did not start, because a watcher or the workflow
   }
 }, 60_000);
 
-it('refuses a port that is in use before anything runs, and tells when events cannot be written', async () => {
+it('refuses a port that is in use before anything runs, and tells when the disk of the events is full', async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   const { port } = other.address() as AddressInfo;
@@ -115,7 +115,7 @@ it('refuses a port that is in use before anything runs, and tells when events ca
     err: `MILLRACE_USAGE: Cannot serve metrics on port ${port} of 127.0.0.1: it is in use. Name another port, or 0 for a free one\n`,
   });
   writeFileSync(join(folder, 'go'), '');
-  const unrecorded = await run(['--events', 'nowhere/events.ndjson', '--quiet'], () => undefined);
+  const unrecorded = await run(['--events', '/dev/full', '--quiet'], () => undefined);
   expect(unrecorded.code).toBe(0);
-  expect(unrecorded.err).toContain('MILLRACE_FILE: Cannot write events to nowhere/events.ndjson: ');
+  expect(unrecorded.err).toContain('MILLRACE_FILE: Cannot write events to /dev/full: ');
 }, 60_000);

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { csvSink, csvSource, defineWorkflow, syncTask } from 'millrace';
+import { csvSink, csvSource, deadLetterFile, defineWorkflow, syncTask } from 'millrace';
 
 const columns = ['id'];
 const write = (path: string) => csvSink({ path, columns });
@@ -23,7 +23,14 @@ describe('the files of a workflow', () => {
 
   it('are refused where one is read and written, before anything is opened', () => {
     expect(() => copy('in.csv', 'in.csv').run()).toThrow(
-      `The output of 'First' is the same file as the input of 'Read', ${resolve('in.csv')}: choose another path`,
+      `'First' would write over what 'Read' reads, ${resolve('in.csv')}: choose another path for it`,
+    );
+  });
+
+  it('are refused where the dead letters go to one of them', () => {
+    const deadLetters = deadLetterFile('./out.csv');
+    expect(() => copy('in.csv', 'out.csv').run(undefined, { deadLetters })).toThrow(
+      `'First' and the dead letters both write ${resolve('out.csv')}: give each a file of its own`,
     );
   });
 

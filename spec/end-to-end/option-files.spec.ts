@@ -1,0 +1,68 @@
+/** The files that options name, through the command line: none takes the place of anything, and nothing is run. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+
+const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
+const DOOR = import.meta.resolve('#lib/index.js');
+const INPUT = 'id\n1\n2\n';
+const FLOW = `
+import { csvSink, csvSource, defineWorkflow } from '${DOOR}';
+export const Copy = defineWorkflow({ name: 'Copy', build: (flow) => flow
+  .task('Read', csvSource({ path: 'in.csv' }))
+  .task('Write', ['Read'], csvSink({ path: 'out.csv', columns: ['id'] })) });
+`;
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-option-files-'));
+  writeFileSync(join(folder, 'copy.mjs'), FLOW);
+  writeFileSync(join(folder, 'in.csv'), INPUT);
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function run(...args: readonly string[]): Promise<{ code: unknown; err: string }> {
+  return new Promise((resolve) => {
+    const command = [CLI, '--workflow', './copy.mjs', '--quiet', ...args];
+    execFile(process.execPath, command, { cwd: folder }, (error, _, err) => {
+      resolve({ code: error?.code ?? 0, err });
+    });
+  });
+}
+
+it('refuses them, in one sentence, before anything is opened or kept', async () => {
+  const cases: [options: string, sentence: string][] = [
+    ['--events in.csv', "--events would write over what 'Read' reads"],
+    ['--log in.csv', "--log would write over what 'Read' reads"],
+    ['--dead-letters out.csv', "'Write' and the dead letters both write"],
+    ['--events same --log same', '--events and --log both write'],
+    ['--events copy.mjs', 'it holds something else'],
+    ['--events nowhere/events', "the folder 'nowhere' does not exist"],
+    ['--events -', 'write --json'],
+    ['--openlineage ftp://h', 'a file or to an http(s) URL'],
+    ['--openlineage in.csv', "--openlineage would write over what 'Read' reads"],
+  ];
+  // Two at a time: each is a process.
+  for (let at = 0; at < cases.length; at += 2) {
+    const pair = cases.slice(at, at + 2);
+    const told = await Promise.all(pair.map(([options]) => run(...options.split(' '))));
+    expect(told.map(({ code }) => code)).toEqual(pair.map(() => 2));
+    expect(told.map(({ err }) => err.trimEnd().split('\n').length)).toEqual(pair.map(() => 1));
+    told.forEach(({ err }, index) => {
+      expect(err).toContain(pair[index]?.[1]);
+    });
+  }
+  expect(readdirSync(folder).sort()).toEqual(['copy.mjs', 'in.csv']);
+  expect(readFileSync(join(folder, 'in.csv'), 'utf8')).toBe(INPUT);
+});
+
+it('replaces the recording of an earlier run', async () => {
+  for (const _ of [1, 2]) expect(await run('--events', 'events.ndjson', '--ephemeral')).toEqual({ code: 0, err: '' });
+  const lines = readFileSync(join(folder, 'events.ndjson'), 'utf8').split('\n');
+  expect(lines.filter((line) => line.includes('"run-started"'))).toHaveLength(1);
+});
