@@ -59,6 +59,12 @@ export class Arguments {
     throw refuse(`Expected a value after --${name}, got nothing. Write --${name} <value>`);
   }
 
+  /** Refuses options that the command has, but not for what it was asked to do. */
+  refuseOptions(names: readonly string[], because: string): void {
+    const wrong = names.find((name) => this.given[name] !== undefined && this.given[name] !== false);
+    if (wrong !== undefined) throw refuse(`--${wrong} ${because}. Remove it`);
+  }
+
   flag(name: string): boolean {
     return this.given[name] === true;
   }
@@ -67,12 +73,13 @@ export class Arguments {
     return ((this.given[name] ?? []) as readonly unknown[]).map(String);
   }
 
-  wholeNumber(name: string, least: number): number | undefined {
+  wholeNumber(name: string, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-    throw refuse(`Expected --${name} to be a whole number of at least ${least}, got '${text}'`);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    const bounds = value > most || most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `of at least ${least}`;
+    throw refuse(`Expected --${name} to be a whole number ${bounds}, got '${text}'`);
   }
 
   oneOf<Value extends string>(name: string, values: readonly Value[]): Value | undefined {

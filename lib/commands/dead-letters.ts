@@ -8,6 +8,7 @@ import type { DeadLetter } from '../core/ports.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { counted, grouped, oneLine } from '../core/printable.js';
 import { assertOptionFiles } from './option-files.js';
+import { resumeLine } from './resume-line.js';
 import { reportFor, reportOptions } from './report-options.js';
 import { renderTable } from './table.js';
 
@@ -28,11 +29,19 @@ export const deadLettersCommand: Command = {
         'Expected the id of a run after `dead-letters replay`, got nothing. `runs` lists them',
       );
     }
+    if (!isReplay) {
+      if (args.word('run') !== '')
+        throw new MillraceError('MILLRACE_USAGE', `Expected the id of one run, got '${runId} ${args.word('run')}'`);
+      args.refuseOptions(REPLAY_ONLY, 'is for `dead-letters replay`, which runs something');
+    }
     const { RunFolder } = await import('../storage/run-folder.js');
     const folder = await RunFolder.open(args.text('runs') ?? DEFAULT_RUNS_FOLDER, runId);
     return isReplay ? replay(folder, args, context) : show(folder, args);
   },
 };
+
+/** What is about a run, and not about its letters. */
+const REPLAY_ONLY = Object.keys(reportOptions).filter((name) => !['json', 'no-color'].includes(name));
 
 /** Letters with the same task, code and message but for the numbers in it. */
 interface Group {
@@ -85,7 +94,7 @@ async function replay(folder: RunFolder, args: Arguments, context: CommandContex
   const { runId } = folder.manifest;
   const state = await folder.state();
   if (state !== 'finished') {
-    const fix = state === 'running' ? 'Wait for its end' : `Resume it first: millrace resume ${runId}`;
+    const fix = state === 'running' ? 'Wait for its end' : `Resume it first: ${resumeLine(runId, args.text('runs'))}`;
     throw new MillraceError(
       'MILLRACE_RESUME',
       `Run ${runId} has not finished, so its dead letters cannot be replayed yet. ${fix}`,

@@ -1,13 +1,13 @@
 /** One run from its start to its exit code, told as it happens; kept in its folder where it has one. */
 import type { Arguments } from './arguments.js';
 import type { CommandContext, Loaded } from './command.js';
+import { resumeLine } from './resume-line.js';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import type { Report } from './report.js';
 import { watchersFor, type RunWatchers } from './run-watchers.js';
 import { stopOnSignals } from './stop-on-signals.js';
 import { codeOf } from '../core/errors.js';
-import { relative } from 'node:path';
 import { inspect } from 'node:util';
 import { writeFile } from 'node:fs/promises';
 import type { RunSummary } from '../core/run-summary.js';
@@ -80,15 +80,7 @@ async function follow(
 
 function tellHowToGoOn(summary: RunSummary | undefined, folder: RunFolder | undefined, args: Arguments): void {
   if (folder === undefined || summary === undefined || summary.outcome === 'completed' || args.flag('json')) return;
-  const runs = args.text('runs');
-  const where = runs === undefined ? '' : ` --runs ${runs}`;
-  process.stderr.write(`To go on with it: ${commandName()} resume ${folder.manifest.runId}${where}\n`);
-}
-
-/** As the user started this process: by the file, or by the link that an installation makes. */
-function commandName(): string {
-  const [, started = ''] = process.argv;
-  return started.endsWith('.js') ? `node ${relative('.', started)}` : 'millrace';
+  process.stderr.write(`To go on with it: ${resumeLine(folder.manifest.runId, args.text('runs'))}\n`);
 }
 
 /** Everything that helps to find the mistake of millrace, or of a task, that a broken law is. */

@@ -66,19 +66,13 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
     .fail((message: string | null, error: Error | undefined) => {
       // yargs counts words, and does not say which one it misses.
       const isWordMissing = message?.startsWith('Not enough non-option arguments') === true;
-      const what = isWordMissing
-        ? 'A word is missing behind the command'
-        : (message ?? 'The command line is not understood');
+      const what = isWordMissing ? wordMissing(words) : (message ?? 'The command line is not understood');
       throw error ?? new MillraceError('MILLRACE_USAGE', `${what}. See --help`);
     });
   for (const command of COMMANDS) {
     const words = command.words ?? [];
-    const usage = [
-      command.name,
-      ...words.map(({ name, isOptional }) => (isOptional === true ? `[${name}]` : `<${name}>`)),
-    ];
     parser.command({
-      command: command.name === runCommand.name ? [command.name, '$0'] : usage.join(' '),
+      command: command.name === runCommand.name ? [command.name, '$0'] : usageOf(command),
       describe: command.description,
       builder: (options) => {
         for (const { name, describe } of words) options.positional(name, { type: 'string', describe });
@@ -92,6 +86,19 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
   }
   await parser.parseAsync();
   return code;
+}
+
+function usageOf({ name, words = [] }: Command): string {
+  return [name, ...words.map((word) => (word.isOptional === true ? `[${word.name}]` : `<${word.name}>`))].join(' ');
+}
+
+function wordMissing(words: readonly string[]): string {
+  const command = COMMANDS.find(({ name }) => words.includes(name)) ?? runCommand;
+  const meant = (command.words ?? []).filter(({ isOptional }) => isOptional !== true);
+  const explained = meant.map(
+    ({ name, describe }) => `<${name}> is ${describe.slice(0, 1).toLowerCase()}${describe.slice(1)}`,
+  );
+  return `Expected ${usageOf(command)}, got less: ${explained.join(', ')}`;
 }
 
 /** yargs raises errors of its own for a value that is not there. */

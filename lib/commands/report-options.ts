@@ -8,7 +8,7 @@ const value = { type: 'string', requiresArg: true } as const;
 
 export const reportOptions = {
   quiet: { type: 'boolean', describe: 'Print nothing but errors' },
-  color: { type: 'boolean', default: true, describe: 'Use colours where the terminal has them (--no-color: none)' },
+  'no-color': { type: 'boolean', describe: 'Use no colours, also where the terminal has them' },
   json: { type: 'boolean', describe: 'Print events as NDJSON on standard output, the summary as the last line' },
   events: { ...value, describe: 'Where to record the events, as NDJSON (default: in the folder of the run)' },
   log: { ...value, describe: 'Where to log, a file or - for standard output' },
@@ -32,7 +32,7 @@ export async function reportFor(args: Arguments): Promise<Report> {
   const { stdout, stderr } = process;
   if (args.flag('json')) return (await import('./json-report.js')).jsonReport(stdout, stderr);
   if (stdout.isTTY && stderr.isTTY && process.env['TERM'] !== 'dumb') {
-    return (await import('./live-report.js')).liveReport(stdout, stderr, args.flag('color'));
+    return (await import('./live-report.js')).liveReport(stdout, stderr, !args.flag('no-color'));
   }
   const { plainReport } = await import('./plain-report.js');
   return plainReport((lines) => {

@@ -21,7 +21,7 @@ export interface RunWatchers {
 /** Throws MILLRACE_USAGE or MILLRACE_FILE where a port or file cannot be had; loads only what was asked for. */
 export async function watchersFor(args: Arguments): Promise<RunWatchers> {
   const events = args.text('events');
-  const port = args.wholeNumber('metrics-port', 0);
+  const port = args.wholeNumber('metrics-port', 0, 65_535);
   const isKept = !args.flag('ephemeral');
   if (events !== undefined) await (await import('../storage/events-in-place.js')).assertForEvents(events);
   const lineageTo = args.text('openlineage');

@@ -3,10 +3,13 @@
 /** The candidate with the smallest edit distance to `name`, or undefined where none is near. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 2)) + 1;
+  let bestDistance = Infinity;
   for (const candidate of candidates) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) {
+    const [given, known] = [name.toLowerCase(), candidate.toLowerCase()];
+    const distance = editDistance(given, known);
+    // A third of the letters may differ, or half of them behind a common beginning; of short names one.
+    const share = known.startsWith(given) || given.startsWith(known) ? 2 : 3;
+    if (distance < bestDistance && distance <= Math.max(1, Math.floor(name.length / share))) {
       best = candidate;
       bestDistance = distance;
     }

@@ -15,10 +15,10 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Checkpoint, CheckpointStore, Json } from '../core/checkpoint.js';
 import { MillraceError, describeThrown } from '../core/errors.js';
-import { suggest } from '../core/nearest.js';
 import { mendBroken, type BrokenRun } from './broken-run.js';
 import { checkpointFile, readCheckpoint, replaceFile } from './checkpoint-file.js';
 import { beginLife, endLife, isAlive, lastLife, lifePath, type Life } from './lives.js';
+import { systemCodeOf } from './file-errors.js';
 import { readJson } from './read-json.js';
 
 /** What was asked for. */
@@ -77,10 +77,11 @@ export class RunFolder {
     // An id is a name: a path would lead to folders that are none of a run.
     const manifest = basename(path) === runId ? await readJson(file, mendBroken(runId)) : undefined;
     if (manifest === undefined) {
-      const ids: string[] = [];
-      const found = await listRuns(runs, (broken) => ids.push(broken.runId));
-      ids.unshift(...found.map(({ manifest: { runId: id } }) => id));
-      throw new MillraceError('MILLRACE_UNKNOWN_RUN', `There is no run '${runId}' in ${runs}.${suggest(runId, ids)}`);
+      // Ids are random: one that is spelled alike is hardly the one that was meant.
+      const newest = (await listRuns(runs, () => undefined)).at(-1)?.manifest;
+      const hint =
+        newest === undefined ? 'None is kept there' : `The newest is '${newest.runId}' of ${newest.workflow}`;
+      throw new MillraceError('MILLRACE_UNKNOWN_RUN', `There is no run '${runId}' in ${runs}. ${hint}`);
     }
     if (!isManifest(manifest)) {
       throw new MillraceError('MILLRACE_FILE', `${file} is no manifest of a run: ${mendBroken(runId)}`);
@@ -150,7 +151,12 @@ export class RunFolder {
 
 /** The runs in this place, oldest first; none where the place is not there. What cannot be read is told apart. */
 export async function listRuns(runs: string, onBroken?: (broken: BrokenRun) => void): Promise<RunFolder[]> {
-  const names = await readdir(runs).catch(() => []);
+  const names = await readdir(runs).catch((error: unknown) => {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw new MillraceError('MILLRACE_FILE', `Expected ${runs} to be a folder of runs: ${describeThrown(error)}`, {
+      cause: error,
+    });
+  });
   const folders: RunFolder[] = [];
   for (const runId of names.sort()) {
     const path = join(runs, runId);

@@ -17,9 +17,14 @@ export interface OutboxOptions {
   readonly overflow: OverflowPolicy;
   /** The task, for messages. */
   readonly name: string;
+  /** What to do against an overflow. Default: what whoever pushes can do. */
+  readonly advice?: string;
   /** Calls back after a read took items out. */
   readonly onTaken?: () => void;
 }
+
+const PUSHERS_ADVICE =
+  "Raise `buffer`, pull instead of push, or name an overflow policy ('drop-newest', 'drop-oldest')";
 
 export class Outbox<T> implements Reader<T | Skip> {
   readonly capacity: number;
@@ -43,18 +48,19 @@ export class Outbox<T> implements Reader<T | Skip> {
 
   push(item: T): void {
     if (this.isOver || this.failure !== undefined) return;
-    if (this.size >= this.options.capacity) {
-      if (this.options.overflow === 'error') {
+    const { capacity, overflow, name, advice = PUSHERS_ADVICE } = this.options;
+    if (this.size >= capacity) {
+      if (overflow === 'error') {
         this.fail(
           new MillraceError(
             'MILLRACE_BUFFER_OVERFLOW',
-            `'${this.options.name}' pushed more than ${this.options.capacity} records ahead of its consumers. Raise \`buffer\`, pull instead of push, or name an overflow policy ('drop-newest', 'drop-oldest')`,
+            `'${name}' pushed more than ${capacity} records ahead of its consumers. ${advice}`,
           ),
         );
         return;
       }
       this.dropped++;
-      if (this.options.overflow === 'drop-newest') {
+      if (overflow === 'drop-newest') {
         this.wake();
         return;
       }

@@ -108,6 +108,7 @@ class Feeder<In, Out> {
       capacity: scope.root.window + buffer,
       overflow: 'error',
       name: scope.task,
+      advice: `That is its \`buffer\` of ${buffer} and the window of ${scope.root.window}: raise it, or emit less for one record`,
       onTaken: this.feed,
     });
   }

@@ -2,6 +2,7 @@
 import { FatalTaskError, MillraceError, codeOf, describeThrown } from '../core/errors.js';
 import type { Thread } from './thread.js';
 import type { ThreadJob } from './thread-job.js';
+import { reasonOf, whyUncloneable } from './uncloneable.js';
 
 /** How a thread came to its end, as the beginning of a sentence. */
 function describeDeath({ failure, exitCode }: Thread): string {
@@ -66,19 +67,10 @@ export function uncloneableRecord(
   lineage: number,
   known: unknown,
 ): MillraceError | undefined {
-  const reason = known === undefined ? reasonOf(record) : describeThrown(known);
+  const reason = known === undefined ? whyUncloneable(record) : reasonOf(known);
   if (reason === undefined) return undefined;
   return new MillraceError(
     'MILLRACE_UNCLONABLE',
     `Record ${lineage} cannot be copied to a thread of '${job.taskOf(0)}': ${reason}. Hand over plain data`,
   );
-}
-
-function reasonOf(record: unknown): string | undefined {
-  try {
-    structuredClone(record);
-    return undefined;
-  } catch (error) {
-    return describeThrown(error);
-  }
 }

@@ -5,7 +5,7 @@
  * others of its chunk arrive; whatever is thrown here arrives as an error of its own class.
  */
 import type { MessagePort, Transferable } from 'node:worker_threads';
-import { describeThrown, MillraceError } from '../core/errors.js';
+import { MillraceError } from '../core/errors.js';
 import type { ChunkResult, Collected, Ending, Job, ModuleRef } from '../core/executor.js';
 import { ItemPump } from '../core/item-pump.js';
 import { loadChecked, loadStream } from '../core/load-export.js';
@@ -14,6 +14,7 @@ import { LoadedPartition } from '../core/loaded-partition.js';
 import { PROGRESS, type LoadedJob } from '../core/running-job.js';
 import { packError } from './error-wire.js';
 import { ITEM_CREDITS, unpackLineages, type FromThread, type ToThread, type WireEnding } from './protocol.js';
+import { whyUncloneable } from './uncloneable.js';
 
 type ChunkMessage = ToThread & { type: 'chunk' };
 
@@ -196,7 +197,7 @@ function dropUncloneable(result: ChunkResult, spec: Job, lineages: readonly numb
   if (spec.kind !== 'map') {
     throw new MillraceError(
       'MILLRACE_UNCLONABLE',
-      `A key or partial state of '${spec.task}' cannot be copied to another thread: ${reasonOf(result.outputs)}. Keep plain data in states, or run the aggregate inline`,
+      `A key or partial state of '${spec.task}' cannot be copied to another thread: ${whyUncloneable(result.outputs)}. Keep plain data in states, or run the aggregate inline`,
     );
   }
   const endings = result.endings.map((ending) => ('record' in ending ? soundRecord(ending) : ending));
@@ -205,7 +206,7 @@ function dropUncloneable(result: ChunkResult, spec: Job, lineages: readonly numb
   const stage = spec.stages.length - 1;
   const task = spec.stages[stage]?.task ?? '';
   outputs.forEach((output, index) => {
-    const reason = ended.has(index) ? undefined : reasonOf(output);
+    const reason = ended.has(index) ? undefined : whyUncloneable(output);
     if (reason === undefined) return;
     outputs[index] = undefined;
     const message = `What '${task}' made of record ${lineages[index] ?? index} cannot be copied to another thread: ${reason}. Give back plain data`;
@@ -214,22 +215,14 @@ function dropUncloneable(result: ChunkResult, spec: Job, lineages: readonly numb
   endings.sort((left, right) => left.stage - right.stage || left.index - right.index);
   // What is in between is only for who observes; it is left out rather than allowed to end a record.
   const between = result.between?.map((made) =>
-    made.map((value) => (reasonOf(value) === undefined ? value : undefined)),
+    made.map((value) => (whyUncloneable(value) === undefined ? value : undefined)),
   );
   return { ...result, outputs, endings, between };
 }
 
 function soundRecord(ending: Ending): Ending {
-  if (reasonOf(ending.record) === undefined) return ending;
+  if (whyUncloneable(ending.record) === undefined) return ending;
   return { ...ending, record: '[a record that cannot be copied to another thread]' };
 }
 
 /** Why a value cannot be cloned; undefined where it can. */
-function reasonOf(value: unknown): string | undefined {
-  try {
-    structuredClone(value);
-    return undefined;
-  } catch (error) {
-    return describeThrown(error);
-  }
-}

@@ -86,7 +86,9 @@ describe('the nearest name', () => {
   it('forgives typing errors and finds nothing where nothing is near', () => {
     expect(nearest('Extarct', ['Load', 'Extract'])).toBe('Extract');
     expect(nearest('concurency', ['concurrency', 'window'])).toBe('concurrency');
+    expect(nearest('timeout', ['timeout_ms', 'url'])).toBe('timeout_ms');
     expect(nearest('zebra', ['Load', 'Extract'])).toBeUndefined();
+    expect(nearest('ttps', ['http', 'ws'])).toBeUndefined();
   });
 });
 

@@ -97,6 +97,14 @@ describe('the exit code', () => {
     expect((await run('--workflow', `./${file}`)).code).toBe(code);
   });
 
+  it('is the same with every option that only changes what is shown', async () => {
+    expect(await run('--workflow', './good.js', '--no-color', '--debug', '--quiet')).toEqual({
+      code: 0,
+      out: '',
+      err: '',
+    });
+  });
+
   it('stands in the help, each with its meaning', async () => {
     const { code, out, err } = await run('--help');
     expect([code, err]).toEqual([0, '']);
@@ -116,6 +124,23 @@ describe('what is wrong', () => {
     [['--seed=x'], "MILLRACE_USAGE: Expected --seed to be a whole number of at least 0, got 'x'"],
     [['--config', 'a', '--config', 'b'], 'MILLRACE_USAGE: Expected --config once, got it 2 times. Remove all but one'],
     [['--quiet', '--json'], 'MILLRACE_USAGE: Expected --quiet or --json, got both. Remove one'],
+    [
+      ['--seed', '99999999999999999999'],
+      "MILLRACE_USAGE: Expected --seed to be a whole number from 0 to 9007199254740991, got '99999999999999999999'",
+    ],
+    [
+      ['--metrics-port', '99999'],
+      "MILLRACE_USAGE: Expected --metrics-port to be a whole number from 0 to 65535, got '99999'",
+    ],
+    [
+      ['resume'],
+      'MILLRACE_USAGE: Expected resume <run>, got less: <run> is the id of the run; `runs` lists them. See --help',
+    ],
+    [
+      ['dead-letters', 'x', '--events', 'y'],
+      'MILLRACE_USAGE: --events is for `dead-letters replay`, which runs something. Remove it',
+    ],
+    [['dead-letters', 'x', 'y'], "MILLRACE_USAGE: Expected the id of one run, got 'x y'"],
     [['list', 'more'], "MILLRACE_USAGE: Expected options after the command list, got 'more'. Remove it"],
     [
       ['graph', '--format', 'svg'],

@@ -1,0 +1,13 @@
+/** What to type next, for hints. */
+import { relative } from 'node:path';
+
+/** The line that goes on with a run. `runs` is where it is kept, where that was said. */
+export function resumeLine(runId: string, runs: string | undefined): string {
+  return `${commandName()} resume ${runId}${runs === undefined ? '' : ` --runs ${runs}`}`;
+}
+
+/** As the user started this process: by the file, or by the link that an installation makes. */
+function commandName(): string {
+  const [, started = ''] = process.argv;
+  return started.endsWith('.js') ? `node ${relative('.', started)}` : 'millrace';
+}
