@@ -3,7 +3,7 @@
  * whatever goes wrong is one sentence on standard error with its code, without a stack unless `--debug` asks for one.
  */
 import { readFileSync } from 'node:fs';
-import yargs from 'yargs';
+import yargs, { type Argv } from 'yargs';
 import { MillraceError } from '../core/errors.js';
 import { Arguments, type Given } from './arguments.js';
 import type { Command, CommandContext } from './command.js';
@@ -46,7 +46,7 @@ export async function main(words: readonly string[], context: CommandContext): P
 async function dispatch(words: readonly string[], context: CommandContext): Promise<ExitCode> {
   let code: ExitCode = EXIT.success;
   const names = COMMANDS.map(({ name }) => name);
-  const parser = yargs([...words])
+  const parser = withoutTypes(yargs([...words]))
     .scriptName('millrace')
     .usage('$0 [command] [options]\n\nRuns workflows: typed graphs of tasks that records stream through.')
     .detectLocale(false)
@@ -86,6 +86,13 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
   }
   await parser.parseAsync();
   return code;
+}
+
+/** Options are read as text and checked by their command: `[string]` in the help, behind a number, would say otherwise. */
+function withoutTypes(parser: Argv): Argv {
+  // The types of yargs do not know it.
+  type Configurable = Argv & { usageConfiguration(configuration: { readonly 'hide-types': boolean }): Argv };
+  return (parser as Configurable).usageConfiguration({ 'hide-types': true });
 }
 
 function usageOf({ name, words = [] }: Command): string {

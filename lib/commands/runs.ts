@@ -1,4 +1,6 @@
 /** `runs`: what was kept. Lists the runs, shows one, or removes those that are over. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Arguments } from './arguments.js';
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
@@ -13,7 +15,8 @@ const ACTIONS = ['list', 'show', 'clean'] as const;
 
 export const runsCommand: Command = {
   name: 'runs',
-  description: 'List the runs that were kept; `runs show <run>` tells of one, `runs clean` removes those that finished',
+  description:
+    'List the runs that were kept (lives: processes that worked on it; settled: records done for good); `runs show <run>` tells of one, `runs clean` removes those that finished',
   words: [
     { name: 'action', describe: 'list (default), show or clean', isOptional: true },
     { name: 'run', describe: 'The id of the run to show or to remove', isOptional: true },
@@ -77,6 +80,8 @@ async function show(folder: RunFolder, args: Arguments): Promise<void> {
     process.stdout.write(`${JSON.stringify({ ...facts, manifest, checkpoint, summary })}\n`);
     return;
   }
+  const letters = manifest.deadLetters ?? folder.file('dead-letters.ndjson');
+  const hasLetters = (statSync(resolve(manifest.cwd, letters), { throwIfNoEntry: false })?.size ?? 0) > 0;
   const roots = Object.entries(checkpoint?.roots ?? {}).map(
     ([root, { watermark, born }]) => `${root}: ${grouped(watermark)} settled without a gap, ${grouped(born)} born`,
   );
@@ -89,7 +94,7 @@ async function show(folder: RunFolder, args: Arguments): Promise<void> {
     `checkpoint   ${checkpoint === undefined ? 'none' : new Date(checkpoint.at).toISOString()}`,
     ...roots.map((root) => `             ${root}`),
     ...(checkpoint?.obstacle === undefined ? [] : [`             cannot be resumed: ${checkpoint.obstacle}`]),
-    `dead letters ${manifest.deadLetters ?? folder.file('dead-letters.ndjson')}`,
+    `dead letters ${hasLetters ? letters : 'none'}`,
     `folder       ${folder.path}`,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);

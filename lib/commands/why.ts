@@ -6,7 +6,8 @@ import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './
 import { EXIT } from './exit-codes.js';
 import type { DeadLetter } from '../core/ports.js';
 import type { RunFolder } from '../storage/run-folder.js';
-import { counted, oneLine } from '../core/printable.js';
+import { counted, grouped, oneLine } from '../core/printable.js';
+import type { RunSummary } from '../core/run-summary.js';
 import { renderTable } from './table.js';
 
 /** More traces than this in one place are only counted. */
@@ -54,23 +55,39 @@ async function storyOf(folder: RunFolder, key: string): Promise<Trace[]> {
   const { workflow, config } = await loadAgain(folder);
   const letters = await lettersAbout(folder, key);
   const traces: Trace[] = [];
+  let hasEnd = false;
   for (const { name, task } of workflow.plan(config).declarations) {
     const found: Trace[] = [];
     let more = 0;
-    for await (const { where, what, lineage } of task.find(key)) {
-      if (found.length === MAX_TRACES) more++;
-      else
-        found.push({
-          task: name,
-          at: '',
-          record: lineage === undefined ? '' : `${name}#${lineage}`,
-          what: `${where}: ${what}`,
-        });
+    let own = letters.get(name) ?? [];
+    for await (const { where, what, lineage, isOver } of task.find(key)) {
+      if (isOver === true || task.bearing !== 'source') hasEnd = true;
+      if (found.length === MAX_TRACES) {
+        more++;
+        continue;
+      }
+      const record = lineage === undefined ? '' : `${name}#${lineage}`;
+      // What a source gave up stands in its place and as a dead letter: that is one thing.
+      const letter = own.find((one) => one.record === record);
+      own = own.filter((one) => one !== letter);
+      found.push({ task: name, at: letter?.at ?? '', record, what: `${where}: ${what}` });
     }
-    traces.push(...found, ...(letters.get(name) ?? []));
+    if (letters.has(name)) hasEnd = true;
+    traces.push(...found, ...own);
     if (more > 0) traces.push({ task: name, at: '', record: '', what: `and ${counted(more, 'place')} more` });
   }
-  return traces;
+  return traces.length === 0 || hasEnd ? traces : [...traces, ...(await skipsOf(folder))];
+}
+
+/** Where a record that was read and not seen again may have ended: tasks that skipped some. */
+async function skipsOf(folder: RunFolder): Promise<Trace[]> {
+  const summary = (await folder.summary()) as Partial<RunSummary> | undefined;
+  return Object.entries(summary?.tasks ?? {}).flatMap(([task, { kind, skipped, skipReasons }]) => {
+    if (skipped === 0 || kind.endsWith('source')) return [];
+    const reasons = Object.entries(skipReasons).map(([reason, count]) => `${reason} (${grouped(count)})`);
+    const what = `skipped ${counted(skipped, 'record')}, for: ${reasons.join(', ')}; it may be one of them, which is not kept`;
+    return [{ task, at: '', record: '', what }];
+  });
 }
 
 async function lettersAbout(folder: RunFolder, key: string): Promise<Map<string, Trace[]>> {

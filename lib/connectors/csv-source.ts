@@ -122,7 +122,12 @@ class CsvSource<Out> extends SourceTask<Out> {
           : left instanceof Rejected
             ? `given up: ${describeThrown(left.error)}`
             : 'read';
-      yield { where: `${this.csv.path}, line ${item.line}`, what: `${fate}: ${text}`, lineage: index };
+      yield {
+        where: `${this.csv.path}, line ${item.line}`,
+        what: `${fate}: ${text}`,
+        lineage: index,
+        isOver: fate !== 'read',
+      };
     }
   }
 

@@ -32,6 +32,8 @@ export interface FoundRecord {
   readonly what: string;
   /** Of what a source reads: the number it has in the run. */
   readonly lineage?: number;
+  /** Of what a source reads: whether its way ended there, skipped or given up. Default false. */
+  readonly isOver?: boolean;
 }
 
 export const DEFAULT_CONCURRENCY = 64;

@@ -101,7 +101,9 @@ describe('a run that was killed', () => {
     const resumed = await millrace('run', '--workflow', './flow.mjs', '--resume');
     expect(resumed).toMatchObject({ code: 3 });
     expect(readFileSync(file('out.csv'), 'utf8').split('\n')).toHaveLength(1 + 2999 - 30 + 1);
-    expect((await millrace('runs', 'show', id)).out).toMatch(/state +finished.*\n.*\nlives +2\n/);
+    const { out } = await millrace('runs', 'show', id);
+    expect(out).toMatch(/state +finished.*\n.*\nlives +2\n/);
+    expect(out).toMatch(/\ndead letters .*dead-letters\.ndjson\n/);
     expect(await millrace('resume', id)).toMatchObject({
       code: 2,
       err: expect.stringContaining('has finished') as unknown,
@@ -187,6 +189,37 @@ describe('a file that somebody else made', () => {
   });
 });
 
+describe('the story of a record', () => {
+  const QUIRKS = `
+import { csvSink, csvSource, defineWorkflow, skip, syncTask } from '${DOOR}';
+const Row = { '~standard': { version: 1, vendor: 'spec', validate: (row) =>
+  row.n === 'bad' ? { issues: [{ message: 'expected a number', path: ['n'] }] } : { value: row } } };
+export const Quirks = defineWorkflow({ name: 'Quirks', build: (flow) => flow
+  .task('Read', csvSource({ path: 'quirks.csv', columns: ['id', 'n'], schema: Row }))
+  .task('Filter', ['Read'], syncTask((row) => (Number(row.n) > 1 ? skip('too large') : row)))
+  .task('Write', ['Filter'], csvSink({ path: 'out.csv', columns: ['id', 'n'] })) });
+`;
+  it('tells a refused row once, and of a record that ends in the middle who skips such', async () => {
+    writeFileSync(file('quirks.mjs'), QUIRKS);
+    writeFileSync(file('quirks.csv'), 'id,n\nada,1\ngrace,2\nedsger,bad\n');
+    expect(await millrace('--workflow', './quirks.mjs', '--quiet')).toMatchObject({ code: 3 });
+    const id = onlyRun();
+    const story = async (key: string): Promise<string[]> =>
+      (await millrace('why', id, key)).out.trim().split('\n').slice(1);
+    expect(await story('edsger')).toEqual([
+      expect.stringMatching(/^Read +\d{4}-\S+ +Read#2 +quirks\.csv, line 4: given up: .*expected a number/),
+    ]);
+    expect(await story('grace')).toEqual([
+      expect.stringMatching(/^Read +Read#1 +quirks\.csv, line 3: read/),
+      expect.stringMatching(/^Filter +skipped 1 record, for: too large \(1\); it may be one of them/),
+    ]);
+    expect(await story('ada')).toEqual([
+      expect.stringMatching(/^Read/),
+      expect.stringMatching(/^Write +out\.csv, line 2/),
+    ]);
+  });
+});
+
 describe('a run that finished', () => {
   beforeEach(async () => {
     writeFileSync(file('go'), '');
@@ -215,6 +248,7 @@ describe('a run that finished', () => {
     const expected = Array.from({ length: 30 }, (_, i) => `m${(i + 1) * 100},${(i + 1) * 100}`);
     expect(after.slice(before.length).trimEnd().split('\n')).toEqual(expected);
     expect((await millrace('dead-letters', id)).err).toContain('has no dead letters');
+    expect((await millrace('runs', 'show', id)).out).toMatch(/\ndead letters none\n/);
   });
 
   it('keeps the dead letters that fail again', async () => {
