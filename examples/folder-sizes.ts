@@ -10,6 +10,10 @@ import { join } from 'node:path';
 import { asyncTask, defineWorkflow, expandTask, sourceTask, syncTask } from 'millrace';
 
 const [, , ...folders] = process.argv;
+if (folders.length === 0) {
+  console.error('Name the folders: node build/examples/folder-sizes.js docs lib');
+  process.exit(2);
+}
 
 /** A generator is pulled only as there is room: a folder of a million files is never held in memory. */
 async function* filesOf(folder: string): AsyncGenerator<string> {

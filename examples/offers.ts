@@ -7,7 +7,11 @@ import { csvSink, csvSource, defineWorkflow, requestTask, syncTask } from 'millr
 import { startMockServer } from 'millrace/mock-server';
 import { z } from 'zod';
 
-const [, , input = 'members.csv', output = 'offers.csv'] = process.argv;
+const [, , input = '', output = 'offers.csv'] = process.argv;
+if (input === '') {
+  console.error('Name the CSV file with the members: node build/examples/offers.js members.csv offers.csv');
+  process.exit(2);
+}
 
 const Member = z.object({
   memberId: z.string().min(1),

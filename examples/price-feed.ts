@@ -8,7 +8,11 @@ import { bufferCount, filter, map, Observable } from 'rxjs';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
 
-const [, , server = 'ws://127.0.0.1:9000'] = process.argv;
+const [, , server = ''] = process.argv;
+if (server === '') {
+  console.error('Name the server with the prices: node build/examples/price-feed.js ws://127.0.0.1:9000');
+  process.exit(2);
+}
 
 /** The numbers of a socket; it closes when the run does not want them any more. */
 function numbers(path: string): Observable<number> {
