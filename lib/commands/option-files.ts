@@ -2,6 +2,7 @@
  * The files that options of a run name. Promise: none of them is one that the workflow reads or writes, or that another
  * option names; said before anything is opened.
  */
+import { resolve } from 'node:path';
 import { MillraceError } from '../core/errors.js';
 import { assertDistinctFiles, claimsOf, type FileClaim } from '../runtime/file-claims.js';
 import type { Arguments } from './arguments.js';
@@ -29,5 +30,5 @@ export function assertOptionFiles(args: Arguments, { workflow, config }: Loaded,
 }
 
 function claim(by: string, path: string | undefined): FileClaim | undefined {
-  return path === undefined ? undefined : { by, path };
+  return path === undefined ? undefined : { by, path: resolve(path) };
 }

@@ -69,6 +69,8 @@ export interface DeadLetterStore {
   assertWritable?(): Promise<void>;
   /** Where people find the letters, such as a path. */
   readonly location?: string;
+  /** The absolute path of the file it writes, where it writes one. */
+  readonly filePath?: string;
   /** Of a store that outlives the process, for checkpoints. */
   readonly durable?: DurableLetters;
 }

@@ -2,7 +2,6 @@
  * Keeps the files of one run apart: those its tasks read and write, its dead letters, and what else is written about it.
  * Promise: decided by paths, before anything is opened.
  */
-import { resolve } from 'node:path';
 import { MillraceError } from '../core/errors.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
 
@@ -10,6 +9,7 @@ import type { TaskDeclaration } from '../tasks/flow.js';
 export interface FileClaim {
   /** For messages: `'Offers'`, `--events`. */
   readonly by: string;
+  /** Absolute. */
   readonly path: string;
   /** Several may read one file. */
   readonly reads?: boolean;
@@ -27,8 +27,7 @@ export function claimsOf(declarations: readonly TaskDeclaration[]): FileClaim[] 
 export function assertDistinctFiles(claims: readonly FileClaim[]): void {
   const readers = new Map<string, string>();
   const writers = new Map<string, string>();
-  for (const { by, path: given, reads = false } of claims) {
-    const path = resolve(given);
+  for (const { by, path, reads = false } of claims) {
     const other = writers.get(path);
     if (reads) readers.set(path, by);
     else if (other === undefined) writers.set(path, by);

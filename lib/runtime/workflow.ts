@@ -145,9 +145,9 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     const window = options.window ?? resolveWindow(definition.window, parsed) ?? DEFAULT_WINDOW;
     if (window !== options.window) checkCount('window', window);
     const deadLetters = options.deadLetters ?? definition.deadLetters?.(parsed) ?? forgettingStore();
-    const { location } = deadLetters;
-    if (location !== undefined) {
-      assertDistinctFiles([...claimsOf(declarations), { by: 'the dead letters', path: location }]);
+    const { filePath } = deadLetters;
+    if (filePath !== undefined) {
+      assertDistinctFiles([...claimsOf(declarations), { by: 'the dead letters', path: filePath }]);
     }
     const run: Run<Outputs> = new Run<Outputs>({
       runId: from?.runId ?? options.runId ?? newRunId(),

@@ -6,7 +6,7 @@
  * letters is refused, and a resumed run removes no letters but its own.
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Json } from '../core/checkpoint.js';
 import type { MillraceError } from '../core/errors.js';
 import { letterLine } from '../core/json-line.js';
@@ -37,10 +37,11 @@ interface LetterMark extends FilePoint {
 class DeadLetterFile implements DeadLetterStore {
   readonly durable: DurableLetters;
   readonly location: string;
+  readonly filePath: string;
   private readonly path: string;
   private readonly capacity: number;
   private lines: string[] = [];
-  private file: FileHandle | undefined;
+  private handle: FileHandle | undefined;
   private writing: Promise<void> | undefined;
   private failure: MillraceError | undefined;
   /** Bytes of all letters taken so far, of those before this life too. */
@@ -54,6 +55,7 @@ class DeadLetterFile implements DeadLetterStore {
   constructor(path: string, capacity: number) {
     this.path = path;
     this.location = path;
+    this.filePath = resolve(path);
     this.capacity = capacity;
     this.durable = {
       mark: () => this.mark(),
@@ -87,13 +89,13 @@ class DeadLetterFile implements DeadLetterStore {
 
   async close(): Promise<void> {
     await this.writing;
-    const { file } = this;
-    this.file = undefined;
-    if (file !== undefined) {
+    const { handle } = this;
+    this.handle = undefined;
+    if (handle !== undefined) {
       try {
-        if (this.failure === undefined) await file.datasync();
+        if (this.failure === undefined) await handle.datasync();
       } finally {
-        await file.close();
+        await handle.close();
       }
     }
     if (this.failure !== undefined) throw this.failure;
@@ -103,9 +105,9 @@ class DeadLetterFile implements DeadLetterStore {
     const { bytes } = this;
     await this.writing;
     if (this.failure !== undefined) throw this.failure;
-    if (this.file === undefined) return null;
-    await this.file.datasync();
-    return { ...(await pointAt(this.file, bytes)), moves: this.moves };
+    if (this.handle === undefined) return null;
+    await this.handle.datasync();
+    return { ...(await pointAt(this.handle, bytes)), moves: this.moves };
   }
 
   private async rewind(mark: LetterMark | null, keeps: (letter: LetterHead) => boolean, runId: string): Promise<Json> {
@@ -143,14 +145,14 @@ class DeadLetterFile implements DeadLetterStore {
     this.bytes = rewound.bytes;
     this.moves = rewound.moves;
     await (await reopenAt(this.path, rewound)).close();
-    this.file = await open(this.path, 'a+');
+    this.handle = await open(this.path, 'a+');
   }
 
   private async create(): Promise<FileHandle> {
     await assertForLetters(this.path);
-    const file = await open(this.path, 'w+');
+    const handle = await open(this.path, 'w+');
     await syncFolder(dirname(this.path));
-    return file;
+    return handle;
   }
 
   /** The letters that were kept take the place of all, if they have not yet. */
@@ -166,11 +168,11 @@ class DeadLetterFile implements DeadLetterStore {
 
   private async drain(): Promise<void> {
     try {
-      this.file ??= await this.create();
+      this.handle ??= await this.create();
       while (this.lines.length > 0) {
         const { lines } = this;
         this.lines = [];
-        await this.file.appendFile(lines.join(''));
+        await this.handle.appendFile(lines.join(''));
         for (const listener of this.readyListeners) listener();
       }
     } catch (error) {

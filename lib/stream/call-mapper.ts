@@ -6,36 +6,21 @@
  * another), or at the exit.
  */
 import type { Subscriber } from 'rxjs';
-import { ArrivalTimes } from '../core/arrival-times.js';
 import { Skip, type Batch, type Gone } from '../core/record.js';
 import { codeOf, describeThrown, type MillraceError } from '../core/errors.js';
 import type { TaskScope } from '../core/ports.js';
-import { sampleWeight } from '../core/sampling.js';
-import { Call, type Attempt, type Caller, type CallOutcomes } from './call.js';
-import { CallDeadlines } from './call-deadlines.js';
-import { CallExit } from './call-exit.js';
-import { CallGate } from './call-gate.js';
-import type { GroupOptions } from './call-grouping.js';
-import type { CallPolicies } from './call-policies.js';
-import { CallStarter } from './call-starter.js';
+import type { Attempt, Call, Caller, CallOutcomes } from './call.js';
+import type { CallDeadlines } from './call-deadlines.js';
+import type { CallExit } from './call-exit.js';
+import type { CallGate } from './call-gate.js';
+import type { CallMeter } from './call-meter.js';
+import { assembleCalls, type MapCallsOptions } from './call-parts.js';
+import type { CallStarter } from './call-starter.js';
 import { judgeFailure } from './call-verdict.js';
-import { Delays } from './delays.js';
-import { RunningAttempts } from './running-attempts.js';
-import { SlowCalls } from './slow-calls.js';
-import { WaitingCalls } from './waiting-calls.js';
-
-export interface MapCallsOptions {
-  readonly policies: CallPolicies;
-  /** Calls in flight where no policy names a number. */
-  readonly concurrency: number;
-  /** What is called, for messages. */
-  readonly upstream: string;
-  /** Whether a call whose outcome is unknown may be repeated: a key is sent, or the method is idempotent. */
-  readonly isIdempotent: boolean;
-  readonly ordered?: boolean;
-  /** How many records travel as one request, and how long a record waits for company. Default: one. */
-  readonly group?: GroupOptions;
-}
+import type { Delays } from './delays.js';
+import type { RunningAttempts } from './running-attempts.js';
+import type { SlowCalls } from './slow-calls.js';
+import type { WaitingCalls } from './waiting-calls.js';
 
 export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly caller: Caller<In, Out | Skip>;
@@ -46,18 +31,13 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly slow: SlowCalls<In> | undefined;
   private readonly running: RunningAttempts<In>;
   private readonly waiting: WaitingCalls<In>;
-  private readonly arrivals: ArrivalTimes;
+  private readonly meter: CallMeter<In>;
   private readonly exit: CallExit<Out>;
   private readonly delays: Delays;
   private readonly deadlines: CallDeadlines<In>;
   private readonly starter: CallStarter<In, Out>;
-  /** Calls that have started and not ended, whether an attempt is under way or not. */
-  private active = 0;
-  private started = 0;
-  private ended = 0;
   private isInputOver = false;
   private isStopped = false;
-  private readonly counts = { retries: 0, timeouts: 0, hedgesWon: 0, hedgesLost: 0, late: 0 };
 
   constructor(
     caller: Caller<In, Out | Skip>,
@@ -65,97 +45,53 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     scope: TaskScope,
     subscriber: Subscriber<Batch<Out>>,
   ) {
-    const { policies, upstream, isIdempotent } = options;
-    const { window } = scope.root;
     this.caller = caller;
     this.options = options;
     this.scope = scope;
     this.subscriber = subscriber;
-    const wake = (): void => {
-      this.starter.pump();
-    };
-    this.gate = new CallGate({
-      policies,
-      defaultConcurrency: options.concurrency,
-      upstream,
-      scope,
-      wake,
-      fail: (error) => {
-        this.subscriber.error(error);
-      },
-    });
-    if (policies.hedge !== undefined && isIdempotent) this.slow = new SlowCalls(policies.hedge);
-    this.running = new RunningAttempts<In>(policies.timeout.attemptMs, scope.clock, {
-      onTimeout: (attempt) => {
-        this.timeOut(attempt);
-      },
-      onSlow: (attempt) => {
-        if (this.slow?.add(attempt) === true) this.starter.pump();
-      },
-      hedgeAfterMs: () => this.slow?.afterMs ?? Infinity,
-    });
-    this.waiting = new WaitingCalls(window, policies.fairness, (record, lineage, error) => {
-      this.giveUp(new Call(record, lineage), error);
-    });
-    this.arrivals = new ArrivalTimes(window);
-    this.delays = new Delays(scope.clock);
-    this.deadlines = new CallDeadlines({
-      timeout: policies.timeout,
-      upstream,
-      isIdempotent,
-      scope,
-      delays: this.delays,
-      spentMs: (call, nowMs) => this.gate.spentMs(call, nowMs),
-      onRecordTimeout: (call, error) => {
-        this.timeOutRecord(call, error);
-      },
-    });
-    this.starter = new CallStarter({
-      caller,
+    const parts = assembleCalls<In, Out>(caller, options, scope, {
       outcomes: this,
-      gate: this.gate,
-      waiting: this.waiting,
-      running: this.running,
-      slow: this.slow,
-      delays: this.delays,
-      group: options.group,
-      scope,
+      fail: (error) => {
+        subscriber.error(error);
+      },
+      emit: (batch) => {
+        subscriber.next(batch);
+      },
       onFirst: (call, nowMs) => {
         this.register(call, nowMs);
       },
-      onMoot: () => {
-        this.exit.flushSoon();
+      onTimeout: (attempt) => {
+        this.timeOut(attempt);
       },
-    });
-    this.exit = new CallExit<Out>(
-      options.ordered ?? false,
-      scope,
-      (batch) => {
-        subscriber.next(batch);
+      onRecordTimeout: (call, error) => {
+        this.timeOutRecord(call, error);
       },
-      () => {
-        this.starter.pump();
+      onHopeless: (call, error) => {
+        this.giveUp(call, error);
+      },
+      onFlushed: () => {
         this.completeIfDone();
       },
-    );
+    });
+    ({ gate: this.gate, slow: this.slow, running: this.running, waiting: this.waiting, meter: this.meter } = parts);
+    ({ exit: this.exit, delays: this.delays, deadlines: this.deadlines, starter: this.starter } = parts);
     scope.account.watch(() => {
       // What only a timer holds back is under way: the run has not stalled.
       const isWaiting = this.gate.waitsForTimer;
       const queued = this.waiting.neverAsked;
       return {
         queued: isWaiting ? 0 : queued,
-        running: this.active + (isWaiting ? queued : 0),
+        running: this.meter.active + (isWaiting ? queued : 0),
         waiting: this.exit.waiting,
-        places: isWaiting ? 1 : Math.max(1, Math.min(this.gate.concurrency, window)),
+        places: isWaiting ? 1 : Math.max(1, Math.min(this.gate.concurrency, scope.root.window)),
       };
     });
   }
 
   take(batch: Batch<In>): void {
-    const { account, clock } = this.scope;
     const count = batch.length - batch.gone;
-    account.in += count;
-    this.arrivals.arrive(count, clock.monotonicMs());
+    this.scope.account.in += count;
+    this.meter.arrive(count);
     this.exit.expect(batch);
     this.waiting.take(batch);
     this.starter.pump();
@@ -188,7 +124,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
       concurrency: this.gate.chosen,
       counts: {
         ...this.starter.counts,
-        ...this.counts,
+        ...this.meter.counts,
         throttled: this.gate.throttled,
         circuitOpened: this.gate.opened,
         ...this.caller.counts,
@@ -198,7 +134,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   succeed(attempt: Attempt<In>, output: Out | Skip): void {
     if (attempt.isOver) {
-      this.counts.late++;
+      this.meter.counts.late++;
       return;
     }
     const nowMs = this.scope.clock.monotonicMs();
@@ -207,7 +143,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.gate.succeed(attempt.flight, latencyMs, nowMs);
     this.end(attempt);
     const { call } = attempt;
-    if (attempt.isHedge) this.counts.hedgesWon++;
+    if (attempt.isHedge) this.meter.counts.hedgesWon++;
     this.cancelOthers(call, 'lost');
     this.scope.account.retried += call.attempts - 1;
     call.span?.end(call.attempts);
@@ -220,7 +156,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   fail(attempt: Attempt<In>, error: unknown): void {
     if (attempt.isOver) {
-      this.counts.late++;
+      this.meter.counts.late++;
       return;
     }
     const nowMs = this.scope.clock.monotonicMs();
@@ -250,7 +186,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
       case 'retry': {
         const { delayMs } = verdict;
         const { lineage, attempts: attempt } = call;
-        this.counts.retries++;
+        this.meter.counts.retries++;
         scope.tell({ type: 'retry', lineage, attempt, delayMs, code: codeOf(error), message: describeThrown(error) });
         this.wakeLater(call, delayMs);
         break;
@@ -284,14 +220,14 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   }
 
   private timeOut(attempt: Attempt<In>): void {
-    this.counts.timeouts++;
+    this.meter.counts.timeouts++;
     this.caller.cancel(attempt, 'timeout');
     this.fail(attempt, this.deadlines.errorOfAttempt());
   }
 
   private timeOutRecord(call: Call<In>, error: MillraceError): void {
     if (call.isOver || this.isStopped) return;
-    this.counts.timeouts++;
+    this.meter.counts.timeouts++;
     this.cancelOthers(call, 'timeout');
     this.giveUp(call, error);
     this.exit.flushSoon();
@@ -299,7 +235,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   private cancelOthers(call: Call<In>, reason: 'lost' | 'timeout'): void {
     for (const other of [...call.running]) {
-      if (reason === 'lost') this.counts.hedgesLost++;
+      if (reason === 'lost') this.meter.counts.hedgesLost++;
       this.caller.cancel(other, reason);
       this.end(other);
     }
@@ -307,14 +243,10 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   /** A record is asked about for the first time. */
   private register(call: Call<In>, nowMs: number): void {
-    const { clock, account } = this.scope;
-    this.active++;
-    if (this.started === 0) account.firstAtMs ??= nowMs;
-    if (sampleWeight(this.started) > 0) this.scope.sampleQueueing(nowMs - this.arrivals.of(this.started));
-    this.started++;
+    this.meter.start(nowMs);
     call.span = this.scope.beginSpan(call.lineage);
     call.isBegun = true;
-    call.firstAt = clock.now();
+    call.firstAt = this.scope.clock.now();
     call.firstAtMs = nowMs;
     call.pausedBeforeMs = this.gate.pausedMs(nowMs);
     this.deadlines.start(call);
@@ -333,15 +265,13 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   private conclude(call: Call<In>, output: Out | Gone, nowMs: number): void {
     call.isOver = true;
     call.cancelTimeout?.();
-    if (call.isBegun) {
-      this.active--;
-      if (sampleWeight(this.ended++) > 0) this.scope.sampleLatency(nowMs - call.firstAtMs, call.lineage);
-    }
+    this.meter.end(call, nowMs);
     this.exit.leave(call.lineage, output);
   }
 
   private completeIfDone(): void {
-    if (!this.isInputOver || this.isStopped || this.exit.isFlushing || this.active > 0 || this.waiting.size > 0) return;
+    if (!this.isInputOver || this.isStopped || this.exit.isFlushing || this.meter.active > 0 || this.waiting.size > 0)
+      return;
     if (this.exit.isEmpty) this.subscriber.complete();
   }
 }

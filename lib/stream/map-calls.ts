@@ -10,7 +10,8 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import type { TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
 import type { Caller } from './call.js';
-import { CallMapper, type MapCallsOptions } from './call-mapper.js';
+import { CallMapper } from './call-mapper.js';
+import type { MapCallsOptions } from './call-parts.js';
 import { observe } from './observe.js';
 
 export type { MapCallsOptions };

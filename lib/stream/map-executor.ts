@@ -13,6 +13,7 @@ import { ArrivalTimes } from '../core/arrival-times.js';
 import type { Chunk, ChunkResult, Ending, JobClient, JobPort, MapJob, Stage } from '../core/executor.js';
 import type { TaskScope } from '../core/ports.js';
 import { Batch, BatchBuilder, GONE, type Gone, type Lineage, type Skip } from '../core/record.js';
+import { batchOf, endRecord } from './chunk-endings.js';
 import { observe } from './observe.js';
 import { RecordQueue } from './record-queue.js';
 import { Reorder } from './reorder.js';
@@ -206,7 +207,7 @@ class Hop<In, Out> implements JobClient {
       for (; at < endings.length && (endings[at] as Ending).stage === stage; at++) {
         const ending = endings[at] as Ending;
         alive--;
-        const left = end(scope, chunk, ending);
+        const left = endRecord(scope, chunk, ending);
         if (left !== GONE) fallbacks.push({ index: ending.index, output: left });
       }
       this.told(scope, elapsedMs[stage], records.length);
@@ -288,25 +289,4 @@ class Hop<In, Out> implements JobClient {
     if (!this.isInputOver || this.queue.size > 0 || this.running > 0 || this.subscriber.closed) return;
     this.subscriber.complete();
   }
-}
-
-function end(scope: TaskScope, { lineages, records }: Chunk, ending: Ending): unknown {
-  if (ending.skip !== undefined) return scope.skip(ending.skip);
-  const lineage = lineages[ending.index] as Lineage;
-  const record = 'record' in ending ? ending.record : records[ending.index];
-  return scope.giveUp({ lineage, record, error: ending.error, attempts: ending.attempts ?? 1 });
-}
-
-/** The slots of a chunk, with `GONE` where the record ended and no fallback took its place. */
-function batchOf<T>(
-  lineages: readonly Lineage[],
-  outputs: readonly unknown[],
-  endings: readonly Ending[],
-  fallbacks: readonly { index: number; output: unknown }[] = [],
-): Batch<T> {
-  if (endings.length === 0) return new Batch<T>(lineages, outputs as readonly T[], 0);
-  const values = outputs.slice() as (T | Gone)[];
-  for (const { index } of endings) values[index] = GONE;
-  for (const { index, output } of fallbacks) values[index] = output as T;
-  return new Batch<T>(lineages, values, endings.length - fallbacks.length);
 }

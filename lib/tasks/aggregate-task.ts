@@ -20,16 +20,16 @@ import {
   type OptionRules,
 } from '../core/options.js';
 import type { TaskScope } from '../core/ports.js';
-import { Rejected, type Batch, type Skip } from '../core/record.js';
-import { sampleWeight } from '../core/sampling.js';
+import type { Batch, Skip } from '../core/record.js';
 import { homeOf, referTo } from '../core/thread-function.js';
 import { foldSource } from './fold-source.js';
 import { foldExecutor } from '../stream/fold-executor.js';
+import { foldInline } from '../stream/fold-inline.js';
 import { foldPartitions } from '../stream/fold-partitions.js';
-import { Intake } from '../stream/intake.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Reader } from '../stream/reader.js';
 import type { ModuleFunction } from './cpu-task.js';
+import { checkedReader } from './checked-reader.js';
 import { Groups, type Aggregate } from './groups.js';
 import { checkInput, checkOutput } from './record-step.js';
 import { SourceTask } from './source-task.js';
@@ -254,7 +254,7 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
               if (scope.isDraining) results.close();
               const reader = scope.isDraining
                 ? readerOf<Out>([])
-                : checkResults(results as Reader<Out>, this.after(scope));
+                : checkedReader<Out>(results as Reader<Out>, this.after(scope));
               subscriber.add(pumpRoot<Out>(reader, scope).subscribe(subscriber));
             },
           },
@@ -268,63 +268,21 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
     return (input$) =>
       new Observable((subscriber) => {
         const groups = this.groups(scope);
-        const intake = new Intake(scope);
         const check = checkInput<In>(this.options.input, scope.task);
-        const { clock, account } = scope;
-        let number = 0;
-        intake.connect(
-          [input$],
+        foldInline<In>(
+          input$,
           {
-            onArrival: () => {
-              while (intake.size > 0) {
-                const arrival = intake.shift();
-                const weight = sampleWeight(number++);
-                const startedAtMs = weight > 0 ? clock.monotonicMs() : 0;
-                try {
-                  groups.add(check(arrival.value as In));
-                } catch (error) {
-                  scope.giveUp({
-                    lineage: arrival.lineage,
-                    record: arrival.value,
-                    error,
-                    attempts: 1,
-                    takenFrom: scope.inputs[0]?.root,
-                  });
-                }
-                if (weight > 0) account.meter.looped((clock.monotonicMs() - startedAtMs) * weight);
-                intake.letGo(arrival);
-              }
+            add: (record) => {
+              groups.add(check(record));
             },
-            onInputOver: () => {
+            onOver: () => {
               if (scope.isDraining) groups.clear();
               subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
             },
           },
+          scope,
           subscriber,
         );
       });
   }
-}
-
-/** Results of partitions, checked against the output schema. */
-function checkResults<Out>(
-  results: Reader<Out>,
-  after: (output: Out | Skip) => Out | Skip,
-): Reader<Out | Skip | Rejected> {
-  return {
-    read: async (max) => {
-      const items = await results.read(max);
-      return (
-        items?.map((item) => {
-          if (item instanceof Rejected) return item;
-          try {
-            return after(item);
-          } catch (error) {
-            return new Rejected(item, error);
-          }
-        }) ?? null
-      );
-    },
-    close: () => results.close(),
-  };
 }

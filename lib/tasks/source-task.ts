@@ -9,10 +9,11 @@ import { checkOptions, checkValues, count, flag, oneOf, type OptionRules } from 
 import type { Awaitable, TaskContext, TaskScope } from '../core/ports.js';
 import type { Json } from '../core/checkpoint.js';
 import { Rejected, Skip, type Batch, type Lineage } from '../core/record.js';
-import { validate, type Schema } from '../core/schema.js';
 import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
 import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
+import { checkedReader } from './checked-reader.js';
+import { checkOutput } from './record-step.js';
 import type { FoldRequest } from './source-parts.js';
 import { Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
@@ -111,7 +112,8 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
       const opened = this.reader(scope);
       return isPromiseLike(opened) ? opened.then(goOn) : goOn(opened);
     });
-    return () => pumpRoot<Out>(output === undefined ? reader : checked(reader, output, scope.task), scope);
+    return () =>
+      pumpRoot<Out>(output === undefined ? reader : checkedReader(reader, checkOutput<Out>(output, scope.task)), scope);
   }
 
   private readerFrom(source: SourceOf<Out>, scope: TaskScope): Reader<Out | Skip> {
@@ -243,31 +245,6 @@ class LateReader<T> implements Reader<T> {
     const reader = await Promise.resolve(this.opened).catch(() => undefined);
     await reader?.close();
   }
-}
-
-function checked<Out>(
-  reader: Reader<Out | Skip | Rejected>,
-  schema: Schema<unknown>,
-  task: string,
-): Reader<Out | Skip | Rejected> {
-  const check = (item: Out | Skip | Rejected): Out | Skip | Rejected => {
-    if (item instanceof Skip || item instanceof Rejected) return item;
-    try {
-      return validate(schema, item, 'MILLRACE_INVALID_OUTPUT', `The output of '${task}'`) as Out;
-    } catch (error) {
-      return new Rejected(item, error);
-    }
-  };
-  return {
-    read: (max) => {
-      const items = reader.read(max);
-      if (isPromiseLike(items)) {
-        return items.then((arrived) => arrived?.map(check) ?? null);
-      }
-      return items?.map(check) ?? null;
-    },
-    close: () => reader.close(),
-  };
 }
 
 function isPullable(value: unknown): boolean {

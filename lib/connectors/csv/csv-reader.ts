@@ -7,9 +7,9 @@
  * into something else without an error. fast-csv reads the fields (see block-parser); where records begin and end, and
  * whether their quotes are sound, is found before it sees them.
  */
-import { isUtf8 } from 'node:buffer';
 import { MillraceError, describeThrown } from '../../core/errors.js';
 import { BlockParser } from './block-parser.js';
+import { BlockText } from './block-text.js';
 import { isPacked, openByteSource, type ByteSource } from './byte-source.js';
 import { checkHeader, list } from './csv-header.js';
 import { resolveReaderOptions, type CsvReaderOptions, type ResolvedReaderOptions } from './csv-reader-options.js';
@@ -87,6 +87,7 @@ class CsvFileReader implements CsvReader {
   private readonly source: ByteSource;
   private readonly blocks: RecordBlocks;
   private readonly parser: BlockParser;
+  private readonly text: BlockText;
   private readonly quoteOrDelimiter: readonly [number, number];
   /** What is left of the block that held the header. */
   private ahead: RecordBlock | null = null;
@@ -109,6 +110,7 @@ class CsvFileReader implements CsvReader {
     const offset = (byteRange?.start ?? 0) + source.skippedBytes;
     this.blocks = new RecordBlocks(source, { path, delimiter, maxRowBytes, offset, line: startLine });
     this.parser = new BlockParser(delimiter);
+    this.text = new BlockText(path, options.encoding);
     this.quoteOrDelimiter = [34, delimiter.charCodeAt(0)];
     options.signal?.addEventListener('abort', this.onAbort, { once: true });
   }
@@ -126,7 +128,7 @@ class CsvFileReader implements CsvReader {
       if (span === undefined) continue;
       this.ahead = { ...block, spans: block.spans.slice(index + 1) };
       const { fault, line } = span;
-      const text = this.textOf(block, span);
+      const text = this.text.of(block, span);
       if (fault !== undefined) {
         throw new MillraceError('MILLRACE_CSV', `${path}, line ${fault.line}: in the header, ${describeFault(fault)}`);
       }
@@ -199,7 +201,7 @@ class CsvFileReader implements CsvReader {
 
   private async itemsOf(block: RecordBlock): Promise<CsvItem[]> {
     const { path } = this.options;
-    this.checkEncoding(block);
+    this.text.check(block);
     const found: (RecordSpan | CsvBadRow)[] = [];
     const pieces: string[] = [];
     let sound = 0;
@@ -212,12 +214,12 @@ class CsvFileReader implements CsvReader {
       if (bad !== undefined) continue;
       sound++;
       if (span.start !== to) {
-        if (to > from) pieces.push(this.decode(block.bytes.subarray(from - block.start, to - block.start)));
+        if (to > from) pieces.push(this.text.decode(block.bytes.subarray(from - block.start, to - block.start)));
         from = span.start;
       }
       to = span.end;
     }
-    if (to > from) pieces.push(this.decode(block.bytes.subarray(from - block.start, to - block.start)));
+    if (to > from) pieces.push(this.text.decode(block.bytes.subarray(from - block.start, to - block.start)));
     let rows: string[][] = [];
     try {
       if (sound > 0) rows = await this.parser.parse(pieces.join(''));
@@ -249,7 +251,7 @@ class CsvFileReader implements CsvReader {
         ? `expected ${expected} ${expected === 1 ? 'field' : 'fields'}, got ${fields}; ` +
           (fields < expected ? 'add what is missing' : 'quote a field that holds the delimiter')
         : describeFault(fault, this.columns[fault.field - 1]);
-    return { line, text: this.textOf(block, span), error: new MillraceError('MILLRACE_CSV', `${where}: ${what}`) };
+    return { line, text: this.text.of(block, span), error: new MillraceError('MILLRACE_CSV', `${where}: ${what}`) };
   }
 
   private rowOf(block: RecordBlock, span: RecordSpan, fields: string[]): CsvItem {
@@ -259,7 +261,7 @@ class CsvFileReader implements CsvReader {
     if (fields.length !== columns.length) {
       const what = `fast-csv read ${fields.length} fields where there are ${columns.length}`;
       const error = new MillraceError('MILLRACE_CSV', `${this.options.path}, line ${span.line}: ${what}`);
-      return { line: span.line, text: this.textOf(block, span), error };
+      return { line: span.line, text: this.text.of(block, span), error };
     }
     const values: Record<string, string> = {};
     for (let i = 0; i < columns.length; i++) {
@@ -272,33 +274,8 @@ class CsvFileReader implements CsvReader {
   private mendFirstField(block: RecordBlock, span: RecordSpan, fields: string[]): void {
     const firstByte = block.bytes[span.start - block.start] as number;
     if (this.quoteOrDelimiter.includes(firstByte)) return;
-    const [first = ''] = this.textOf(block, span).split(this.options.delimiter, 1);
+    const [first = ''] = this.text.of(block, span).split(this.options.delimiter, 1);
     if (!first.includes('"')) fields[0] = first;
-  }
-
-  private textOf(block: RecordBlock, span: RecordSpan): string {
-    const bytes = block.bytes.subarray(span.start - block.start, span.textEnd - block.start);
-    this.checkEncoding({ ...block, bytes, start: span.start, spans: [span] });
-    return this.decode(bytes);
-  }
-
-  private decode(bytes: Buffer): string {
-    return bytes.toString(this.options.encoding === 'latin1' ? 'latin1' : 'utf8');
-  }
-
-  /** Bytes that are not UTF-8 would become U+FFFD without a word. */
-  private checkEncoding({ bytes, start, spans }: RecordBlock): void {
-    if (this.options.encoding === 'latin1' || isUtf8(bytes)) return;
-    const at = firstInvalidByte(bytes);
-    const span = spans.findLast((candidate) => candidate.start - start <= at);
-    const before = bytes.subarray((span?.start ?? start) - start, at).toString('latin1');
-    const line = (span?.line ?? 1) + (before.match(/\r\n|\r|\n/g)?.length ?? 0);
-    const byte = (bytes[at] ?? 0).toString(16).padStart(2, '0').toUpperCase();
-    throw new MillraceError(
-      'MILLRACE_CSV',
-      `${this.options.path}, line ${line}: byte 0x${byte} (byte ${start + at} of the text) is not UTF-8; ` +
-        "set the option `encoding` to 'latin1' if that is what it is, or convert the file",
-    );
   }
 }
 
@@ -312,18 +289,4 @@ function describeFault({ kind, field }: QuoteFault, column?: string): string {
   return kind === 'bare quote'
     ? `${name} has a quote in it but does not start with one; quote the whole field and double the quotes in it ("")`
     : `${name} goes on behind its closing quote; double the quotes in it ("")`;
-}
-
-/** The decoder puts U+FFFD where it meets the first invalid byte; a U+FFFD that stands in the file is passed over. */
-function firstInvalidByte(bytes: Buffer): number {
-  const text = bytes.toString('utf8');
-  let at = 0;
-  let from = 0;
-  for (let i = text.indexOf('\uFFFD'); i >= 0; i = text.indexOf('\uFFFD', from)) {
-    at += Buffer.byteLength(text.slice(from, i));
-    if (!(bytes[at] === 0xef && bytes[at + 1] === 0xbf && bytes[at + 2] === 0xbd)) return at;
-    at += 3;
-    from = i + 1;
-  }
-  return at;
 }

@@ -1,0 +1,26 @@
+/** What became of a chunk of records in a thread, as the thread of the run tells it. */
+import type { Chunk, Ending } from '../core/executor.js';
+import type { TaskScope } from '../core/ports.js';
+import { Batch, GONE, type Gone, type Lineage } from '../core/record.js';
+
+/** Takes a record that ended in a thread out of the run; gives back `GONE`, or what takes its place. */
+export function endRecord(scope: TaskScope, { lineages, records }: Chunk, ending: Ending): unknown {
+  if (ending.skip !== undefined) return scope.skip(ending.skip);
+  const lineage = lineages[ending.index] as Lineage;
+  const record = 'record' in ending ? ending.record : records[ending.index];
+  return scope.giveUp({ lineage, record, error: ending.error, attempts: ending.attempts ?? 1 });
+}
+
+/** The slots of a chunk, with `GONE` where the record ended and no fallback took its place. */
+export function batchOf<T>(
+  lineages: readonly Lineage[],
+  outputs: readonly unknown[],
+  endings: readonly Ending[],
+  fallbacks: readonly { index: number; output: unknown }[] = [],
+): Batch<T> {
+  if (endings.length === 0) return new Batch<T>(lineages, outputs as readonly T[], 0);
+  const values = outputs.slice() as (T | Gone)[];
+  for (const { index } of endings) values[index] = GONE;
+  for (const { index, output } of fallbacks) values[index] = output as T;
+  return new Batch<T>(lineages, values, endings.length - fallbacks.length);
+}

@@ -1,0 +1,44 @@
+/**
+ * Folds records where the run is, one after the other. Promise: a record that cannot be added ends alone, by the failure
+ * policy, and every record has left its root once it was added.
+ */
+import type { Observable, Subscriber } from 'rxjs';
+import type { TaskScope } from '../core/ports.js';
+import type { Batch } from '../core/record.js';
+import { sampleWeight } from '../core/sampling.js';
+import { Intake } from './intake.js';
+
+export interface FoldInlineOptions<In> {
+  /** Takes one record in; a throw ends the record. */
+  readonly add: (record: In) => void;
+  /** Called once, when the last record was added. */
+  readonly onOver: () => void;
+}
+
+export function foldInline<In>(
+  input$: Observable<Batch<In>>,
+  { add, onOver }: FoldInlineOptions<In>,
+  scope: TaskScope,
+  subscriber: Subscriber<unknown>,
+): void {
+  const intake = new Intake(scope);
+  const { clock, account } = scope;
+  let number = 0;
+  const takeOne = (): void => {
+    const arrival = intake.shift();
+    const weight = sampleWeight(number++);
+    const startedAtMs = weight > 0 ? clock.monotonicMs() : 0;
+    try {
+      add(arrival.value as In);
+    } catch (error) {
+      const { lineage, value: record } = arrival;
+      scope.giveUp({ lineage, record, error, attempts: 1, takenFrom: scope.inputs[0]?.root });
+    }
+    if (weight > 0) account.meter.looped((clock.monotonicMs() - startedAtMs) * weight);
+    intake.letGo(arrival);
+  };
+  const onArrival = (): void => {
+    while (intake.size > 0) takeOne();
+  };
+  intake.connect([input$], { onArrival, onInputOver: onOver }, subscriber);
+}

@@ -1,0 +1,270 @@
+/**
+ * One expansion in one run: takes parents in, and is read for their children. `expandTask` says what it promises.
+ */
+import type { Observable, Subscriber } from 'rxjs';
+import { MillraceError, describeValue } from '../core/errors.js';
+import type { Family } from '../core/family.js';
+import type { Awaitable, RecordContext, TaskScope } from '../core/ports.js';
+import { GONE, Rejected, type Batch, type Skip } from '../core/record.js';
+import { Intake, type Arrival } from '../stream/intake.js';
+import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
+import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
+import { checkInput, checkOutput, contextOf } from './record-step.js';
+import type { TaskOptions } from './task-options.js';
+
+/** Gives the children of one record; they are pulled as there is room. */
+export type ExpandFunction<In, Out> = (record: In, context: RecordContext) => Awaitable<Pullable<Out | Skip>>;
+
+/** A child as it is handed to the pump. */
+type Child<Out> = Out | Skip | Rejected;
+
+export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
+  private readonly work: ExpandFunction<In, Out>;
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<Batch<Out>>;
+  private readonly intake: Intake;
+  private readonly family: Family;
+  private readonly parents = new Map<number, Arrival>();
+  private readonly before: (record: In) => In;
+  private readonly after: (child: Out | Skip) => Out | Skip;
+  private present: { readonly arrival: Arrival; readonly reader: Reader<Out | Skip> } | undefined;
+  /** The parent whose children its function has only promised. */
+  private opening: Arrival | undefined;
+  private isInputOver = false;
+  /** 1 while children of a parent are waited for, else 0. */
+  private awaited = 0;
+  /** Nobody wants the children any more. */
+  private isStopped = false;
+  /** Ends the wait of a read for a parent. */
+  private waiter: (() => void) | undefined;
+  /** Ends the wait of a read for children. */
+  private abandon: (() => void) | undefined;
+
+  constructor(
+    work: ExpandFunction<In, Out>,
+    options: TaskOptions<unknown, unknown>,
+    scope: TaskScope,
+    subscriber: Subscriber<Batch<Out>>,
+  ) {
+    this.work = work;
+    this.scope = scope;
+    this.subscriber = subscriber;
+    this.before = checkInput<In>(options.input, scope.task);
+    this.after = checkOutput<Out>(options.output, scope.task);
+    this.intake = new Intake(scope);
+    this.family = scope.family as Family;
+    this.family.whenClosed((parent) => {
+      const arrival = this.parents.get(parent) as Arrival;
+      this.parents.delete(parent);
+      this.intake.letGo(arrival);
+    });
+    scope.whenEnding(() => {
+      this.stopEarly();
+    });
+    // A parent that only waits for its children to settle is nobody's work: a stall must not hide behind it.
+    scope.account.watch(() => ({
+      queued: this.intake.size,
+      running: this.awaited,
+      waiting: this.parents.size - this.awaited,
+    }));
+  }
+
+  connect(input$: Observable<Batch<In>>): void {
+    this.intake.connect(
+      [input$],
+      {
+        keepsGone: true,
+        onArrival: () => {
+          if (this.isStopped) this.skipWaiting();
+          else this.wake();
+        },
+        onInputOver: () => {
+          this.isInputOver = true;
+          this.wake();
+        },
+      },
+      this.subscriber,
+    );
+    this.subscriber.add(pumpRoot<Out>(this, this.scope).subscribe(this.subscriber));
+  }
+
+  /** Children of the present parent; then the next parent, until there is a child or nothing to do. */
+  read(max: number): Awaitable<readonly Child<Out>[] | null> {
+    for (;;) {
+      if (this.present !== undefined) {
+        const children = this.readChildren(this.present, max);
+        if (children !== undefined) return children;
+      } else if (this.intake.size > 0) {
+        const opening = this.open(this.intake.shift());
+        if (opening !== undefined) return this.unlessStopped(opening).then(() => this.read(max));
+      } else if (this.isInputOver) return null;
+      else {
+        return new Promise<void>((resolve) => {
+          this.waiter = resolve;
+        }).then(() => this.read(max));
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const { present } = this;
+    this.present = undefined;
+    this.opening = undefined;
+    this.wake();
+    this.abandon?.();
+    await present?.reader.close();
+  }
+
+  /** Undefined when the present parent has no more children now. */
+  private readChildren(
+    present: NonNullable<typeof this.present>,
+    max: number,
+  ): Awaitable<readonly Child<Out>[]> | undefined {
+    const { arrival, reader } = present;
+    let items: Awaitable<readonly (Out | Skip)[] | null>;
+    try {
+      items = reader.read(max);
+    } catch (error) {
+      this.end(arrival, error);
+      return undefined;
+    }
+    if (!isPromiseLike(items)) return this.adopt(arrival, items);
+    let children: readonly Child<Out>[] | undefined;
+    const adopted = items.then(
+      (arrived) => {
+        children = this.adopt(arrival, arrived);
+      },
+      (error: unknown) => {
+        // A parent that was stopped meanwhile is closed, and cannot fail any more.
+        if (this.present?.arrival === arrival) this.end(arrival, error);
+      },
+    );
+    return this.unlessStopped(adopted).then(() => children ?? this.readAgain(max));
+  }
+
+  /** Waits for the work, or until nobody wants what comes of it. */
+  private unlessStopped(work: PromiseLike<void>): Promise<void> {
+    this.awaited = 1;
+    return new Promise<void>((resolve, reject) => {
+      this.abandon = resolve;
+      work.then(resolve, reject);
+    }).finally(() => {
+      this.awaited = 0;
+    });
+  }
+
+  private async readAgain(max: number): Promise<readonly Child<Out>[]> {
+    // The pump takes null for the end, so an empty hand-over is an empty batch only when there is truly no more.
+    return (await this.read(max)) ?? [];
+  }
+
+  private adopt(arrival: Arrival, children: readonly (Out | Skip)[] | null): readonly Child<Out>[] | undefined {
+    // A parent that was stopped while its children were being fetched is closed: what comes late is dropped.
+    if (this.present?.arrival !== arrival) return undefined;
+    if (children === null) {
+      this.present = undefined;
+      this.family.expanded(arrival.lineage, false);
+      return undefined;
+    }
+    return children.map((child) => {
+      this.family.announce(arrival.lineage);
+      try {
+        return this.after(child);
+      } catch (error) {
+        return new Rejected(child, error);
+      }
+    });
+  }
+
+  /** Starts a parent. Returns a promise where its children come later. */
+  private open(arrival: Arrival): Promise<void> | undefined {
+    this.begin(arrival);
+    if (arrival.value === GONE) {
+      this.family.expanded(arrival.lineage, true);
+      return undefined;
+    }
+    try {
+      const record = this.before(arrival.value as In);
+      const children = this.work(record, contextOf(this.scope, arrival.lineage, 1));
+      if (!isPromiseLike(children)) {
+        this.present = { arrival, reader: this.readerFor(children) };
+        return undefined;
+      }
+      this.opening = arrival;
+      return Promise.resolve(children)
+        .then((ready) => {
+          const reader = this.readerFor(ready);
+          if (this.opening === arrival) this.present = { arrival, reader };
+          else this.scope.track(Promise.resolve(reader.close()));
+        })
+        .catch((error: unknown) => {
+          if (this.opening === arrival) this.end(arrival, error);
+        })
+        .finally(() => {
+          if (this.opening === arrival) this.opening = undefined;
+        });
+    } catch (error) {
+      this.end(arrival, error);
+      return undefined;
+    }
+  }
+
+  private readerFor(children: Pullable<Out | Skip>): Reader<Out | Skip> {
+    // What a function of JavaScript returns may be anything.
+    const isObject = typeof children === 'object' && (children as unknown) !== null;
+    if (!isObject || !(Symbol.iterator in children || Symbol.asyncIterator in children)) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OUTPUT',
+        `Expected the function of '${this.scope.task}' to return an iterable of children, got ${describeValue(children)}`,
+      );
+    }
+    return readerOf(children);
+  }
+
+  private end(arrival: Arrival, error: unknown): void {
+    this.present = undefined;
+    this.scope.giveUp({
+      lineage: arrival.lineage,
+      record: arrival.value,
+      error,
+      attempts: 1,
+      takenFrom: this.scope.inputs[0]?.root,
+    });
+    this.family.expanded(arrival.lineage, true);
+  }
+
+  /** Nobody wants the children any more: the present parent is over, those that wait are skipped. */
+  private stopEarly(): void {
+    this.isStopped = true;
+    const { present } = this;
+    const parent = present?.arrival ?? this.opening;
+    this.present = undefined;
+    this.opening = undefined;
+    if (present !== undefined) this.scope.track(Promise.resolve(present.reader.close()));
+    if (parent !== undefined) this.family.expanded(parent.lineage, false);
+    this.skipWaiting();
+    this.abandon?.();
+  }
+
+  /** The input goes on until its sources have ended too. */
+  private skipWaiting(): void {
+    while (this.intake.size > 0) {
+      const arrival = this.intake.shift();
+      if (arrival.value !== GONE) this.scope.skip('nobody wants more');
+      // Who gathers per parent must hear of these too.
+      this.begin(arrival);
+      this.family.expanded(arrival.lineage, true);
+    }
+  }
+
+  private begin(arrival: Arrival): void {
+    this.parents.set(arrival.lineage, arrival);
+    this.family.begin(arrival.lineage);
+  }
+
+  private wake(): void {
+    const { waiter } = this;
+    this.waiter = undefined;
+    waiter?.();
+  }
+}
