@@ -74,7 +74,7 @@ export class Run<Outputs = Record<string, unknown>> {
       this.emit({ type, at: parts.clock.now(), thread });
     });
     const services = this.services(turn);
-    if (progress !== undefined) this.keeper = this.keeperOf(progress);
+    if (progress !== undefined) this.keeper = this.keeperOf(progress, services);
     const { window, hops } = parts;
     this.wiring = new Wiring(parts.plan, parts.declarations, services, {
       window,
@@ -257,19 +257,11 @@ export class Run<Outputs = Record<string, unknown>> {
     this.conclude(outcome);
   }
 
-  private keeperOf(progress: KeptProgress): ProgressKeeper {
-    return new ProgressKeeper(progress, this.parts, {
-      emit: (event) => {
-        this.emit(event);
-      },
-      notice: (message) => {
-        this.notice(message);
-      },
-      fail: (error) => {
-        this.end('failed', error);
-      },
-      hasEnded: () => this.hasEnded(),
-    });
+  private keeperOf(progress: KeptProgress, { emit, fail }: RunServices): ProgressKeeper {
+    const notice = (message: string): void => {
+      this.notice(message);
+    };
+    return new ProgressKeeper(progress, this.parts, { emit, fail, notice, hasEnded: () => this.hasEnded() });
   }
 
   private conclude(outcome: RunOutcome): void {
