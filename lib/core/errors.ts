@@ -22,7 +22,7 @@ export const ERROR_CODES = {
   MILLRACE_FILE: 'A file or folder cannot be read or written as asked.',
   MILLRACE_HTTP_STATUS: 'The upstream answered with a status that is not a success.',
   MILLRACE_INVALID_INPUT: 'A record does not fit the input schema of the task.',
-  MILLRACE_INVALID_OPTION: 'An option has a value outside of what it accepts.',
+  MILLRACE_INVALID_OPTION: 'An option does not exist, is missing, or has a value outside of what it accepts.',
   MILLRACE_INVALID_OUTPUT: 'What a task produced does not fit its output schema.',
   MILLRACE_JOIN: 'Dependencies cannot be joined the way that was asked.',
   MILLRACE_LOCKED: 'Another process works on the run, or has taken it over.',

@@ -1,6 +1,6 @@
 /**
  * Whether a failed attempt is repeated, and when: exponential backoff with full jitter (M. Brooker, "Exponential Backoff
- * And Jitter"), never sooner than the upstream asked for.
+ * And Jitter"), never sooner than the upstream asked for, unless that is longer than the whole budget.
  *
  * Promises: never more than `attempts` attempts; no attempt starts later than `budgetMs` after the first one; the same
  * randomness gives the same delays.
@@ -48,7 +48,7 @@ const KEYS = ['attempts', 'baseMs', 'factor', 'maxDelayMs', 'budgetMs', 'jitter'
 
 /**
  * Exponential backoff with full jitter (M. Brooker, "Exponential Backoff And Jitter"), never sooner
- * than Retry-After asks for.
+ * than Retry-After asks for, unless that is longer than `budgetMs`.
  */
 export class RetryPolicy {
   /** The last retry policy named in a set holds. */
