@@ -68,12 +68,14 @@ function head(story: RunStory, sections: readonly Section[]): Html {
   const outcome = summary?.outcome ?? 'not ended: the recording stops here';
   const read = story.graph.filter(({ bearing }) => bearing === 'source').map(({ name }) => tasks[name]?.in ?? 0);
   const bottleneck = summary?.bottleneck;
+  // Each life of a run counts anew.
+  const of = lives > 1 ? ' in the last life' : '';
   const facts: readonly (readonly [string, string])[] = [
     ['started', moment(startedAt)],
     ['took', duration(endedAt - startedAt)],
-    ['records read', grouped(sum(read))],
-    ['skipped', grouped(sum(Object.values(tasks).map(({ skipped }) => skipped)))],
-    ['dead letters', grouped(sum(Object.values(tasks).map(({ deadLettered }) => deadLettered)))],
+    [`records read${of}`, grouped(sum(read))],
+    [`skipped${of}`, grouped(sum(Object.values(tasks).map(({ skipped }) => skipped)))],
+    [`dead letters${of}`, grouped(sum(Object.values(tasks).map(({ deadLettered }) => deadLettered)))],
     ...(bottleneck === undefined
       ? []
       : [['bottleneck', `${bottleneck.task}, ${percent(bottleneck.load)} of what it can`] as const]),

@@ -5,6 +5,7 @@
  * are reasons. A recording that ends without `run-ended`, of a run that was killed, gives what there is.
  */
 import type { GraphTask, RunEvent } from '../core/events.js';
+import { counted, grouped } from '../core/printable.js';
 import { bucketQuantile } from './bucket-quantile.js';
 import type { SlowRecord, TaskProgress } from '../core/metrics.js';
 import type { RunSummary } from '../core/run-summary.js';
@@ -84,6 +85,8 @@ export class StoryTeller {
   private readonly reasons = new Map<string, Reason>();
   private slowest: SlowRecord[] = [];
   private readonly notes: Note[] = [];
+  /** Notes beyond the most that are kept. */
+  private untold = 0;
 
   take(event: RunEvent): void {
     this.endedAt = event.at;
@@ -127,6 +130,11 @@ export class StoryTeller {
       case 'subscriber-error':
         this.note(event.at, event.message);
         break;
+      case 'dropped': {
+        const types = Object.entries(event.types).map(([type, count]) => `${grouped(count)} ${type}`);
+        this.note(event.at, `Left out of the recording, because the disk was too slow: ${types.join(', ')}`);
+        break;
+      }
       case 'draining':
         this.note(event.at, 'Draining');
         break;
@@ -139,10 +147,12 @@ export class StoryTeller {
 
   /** Undefined where there was no run. */
   tell(): RunStory | undefined {
-    const { start, startedAt, endedAt, lives, summary, tasks, stretches, resources, slowest, notes } = this;
+    const { start, startedAt, endedAt, lives, summary, tasks, stretches, resources, slowest } = this;
     if (start === undefined) return undefined;
     const { runId, workflow, description, config, graph } = start;
     const deadLetters = [...this.reasons.values()].sort((a, b) => b.count - a.count);
+    const more = { at: endedAt, text: `And ${counted(this.untold, 'note')} more, which are left out here` };
+    const notes = this.untold > 0 ? [...this.notes, more] : this.notes;
     const told = { tasks, stretches, resources, deadLetters, slowest, notes };
     return { runId, workflow, description, config, graph, startedAt, endedAt, lives, summary, ...told };
   }
@@ -175,6 +185,7 @@ export class StoryTeller {
 
   private note(at: number, text: string): void {
     if (this.notes.length < MOST_NOTES) this.notes.push({ at, text });
+    else this.untold++;
   }
 }
 

@@ -60,6 +60,7 @@ describe('the story of a run', () => {
     const story = storyOf([...first, ...second]);
     expect(story).toMatchObject({ lives: 2, startedAt: first[0]?.at, tasks: { Numbers: { in: 4 } } });
     expect(story?.notes.map(({ text }) => text)).toEqual(['Resumed, life 2']);
+    expect(await reportOf(from([...first, ...second]))).toContain('records read in the last life');
   });
 
   it('stays small however long the run was', async () => {
@@ -75,6 +76,17 @@ describe('the story of a run', () => {
     expect(story?.deadLetters.length).toBeLessThanOrEqual(101);
     expect(story?.deadLetters.reduce((sum, { count }) => sum + count, 0)).toBe(20_000);
     expect((story?.stretches.at(-1)?.to ?? 0) - (story?.stretches[0]?.from ?? 0)).toBe(20_000_000);
+  });
+
+  it('says what the recording and the report leave out', async () => {
+    const teller = new StoryTeller();
+    for (const event of await eventsOfRun()) teller.take(event);
+    teller.take({ type: 'dropped', at: 5, count: 1207, types: { 'dead-letter': 1200, retry: 7 } });
+    for (let n = 0; n < 203; n++) teller.take({ type: 'notice', at: 6, message: `notice ${n}` });
+    const notes = teller.tell()?.notes.map(({ text }) => text) ?? [];
+    expect(notes[0]).toBe('Left out of the recording, because the disk was too slow: 1,200 dead-letter, 7 retry');
+    expect(notes.at(-1)).toBe('And 4 notes more, which are left out here');
+    expect(notes).toHaveLength(201);
   });
 
   it('is refused where there is no run', async () => {
