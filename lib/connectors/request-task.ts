@@ -73,6 +73,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
 
   override async open({ task, upstream }: TaskScope): Promise<void> {
     const { url: given } = this.request;
+    if (typeof given === 'function' && upstream === undefined) this.foresee();
     const url = new UrlTemplate(typeof given === 'function' ? await given() : given, task);
     this.url = url;
     checkTransport(this.request, isSocket(url), task);
@@ -107,6 +108,15 @@ export class RequestTask<In, Out> extends Task<In, Out> {
       },
       scope,
     );
+  }
+
+  /** A URL that is asked for may take its time, a server that starts: what it will most likely need is loaded meanwhile. */
+  private foresee(): void {
+    const loading = METHODS.includes(this.method.toUpperCase())
+      ? [import('axios'), import('./http/http-caller.js'), import('./http/exchange.js')]
+      : [import('./websocket/socket-caller.js')];
+    // What cannot be loaded is told where it is needed.
+    for (const loaded of loading) loaded.catch(() => undefined);
   }
 
   private get method(): string {

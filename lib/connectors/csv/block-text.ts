@@ -1,5 +1,5 @@
 /** The text of a block of bytes. Promise: no byte is decoded into something else without an error that names its line. */
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { MillraceError } from '../../core/errors.js';
 import type { CsvEncoding } from './byte-source.js';
 import type { RecordBlock } from './record-blocks.js';
@@ -21,7 +21,16 @@ export class BlockText {
     return this.decode(bytes);
   }
 
-  decode(bytes: Buffer): string {
+  /**
+   * Gives the text of the rows of a block that was checked. Each is a string of its own: a field that is kept holds on to
+   * its row, never to the block.
+   */
+  rowsOf({ bytes, start }: RecordBlock): (span: RecordSpan) => string {
+    const encoding = this.encoding === 'latin1' || isAscii(bytes) ? 'latin1' : 'utf8';
+    return (span) => bytes.toString(encoding, span.start - start, span.textEnd - start);
+  }
+
+  private decode(bytes: Buffer): string {
     return bytes.toString(this.encoding === 'latin1' ? 'latin1' : 'utf8');
   }
 

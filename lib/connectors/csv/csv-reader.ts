@@ -4,16 +4,16 @@
  * Promises: memory does not depend on the size of the file (a chunk, the rows of it, and at most one open record); a
  * row that is broken comes out as a `CsvBadRow` and the next rows follow; what makes the whole file unreadable is thrown
  * as one sentence that names the file, the line, what was got and the fix; no field is padded, cut, dropped or decoded
- * into something else without an error. fast-csv reads the fields (see block-parser); where records begin and end, and
- * whether their quotes are sound, is found before it sees them.
+ * into something else without an error. Where records begin and end, and whether their quotes are sound, is found first
+ * (record-boundaries). A row without quotes then is its text between delimiters; fast-csv reads the others (quoted-rows).
  */
 import { MillraceError, describeThrown } from '../../core/errors.js';
-import { BlockParser } from './block-parser.js';
 import { BlockText } from './block-text.js';
 import { isPacked, openByteSource, type ByteSource } from './byte-source.js';
 import { checkHeader, list } from './csv-header.js';
 import { resolveReaderOptions, type CsvReaderOptions, type ResolvedReaderOptions } from './csv-reader-options.js';
 import { isBlank, isRow, RecordBlocks, type RecordBlock } from './record-blocks.js';
+import type { QuotedRows } from './quoted-rows.js';
 import type { QuoteFault, RecordSpan } from './record-boundaries.js';
 
 export type { CsvReaderOptions };
@@ -86,9 +86,8 @@ class CsvFileReader implements CsvReader {
   private readonly options: ResolvedReaderOptions;
   private readonly source: ByteSource;
   private readonly blocks: RecordBlocks;
-  private readonly parser: BlockParser;
+  private quotedRows: QuotedRows | undefined;
   private readonly text: BlockText;
-  private readonly quoteOrDelimiter: readonly [number, number];
   /** What is left of the block that held the header. */
   private ahead: RecordBlock | null = null;
   private items: readonly CsvItem[] = [];
@@ -109,9 +108,7 @@ class CsvFileReader implements CsvReader {
     const { path, delimiter, maxRowBytes, byteRange, startLine } = options;
     const offset = (byteRange?.start ?? 0) + source.skippedBytes;
     this.blocks = new RecordBlocks(source, { path, delimiter, maxRowBytes, offset, line: startLine });
-    this.parser = new BlockParser(delimiter);
     this.text = new BlockText(path, options.encoding);
-    this.quoteOrDelimiter = [34, delimiter.charCodeAt(0)];
     options.signal?.addEventListener('abort', this.onAbort, { once: true });
   }
 
@@ -132,7 +129,7 @@ class CsvFileReader implements CsvReader {
       if (fault !== undefined) {
         throw new MillraceError('MILLRACE_CSV', `${path}, line ${fault.line}: in the header, ${describeFault(fault)}`);
       }
-      const [names = []] = await this.parser.parse(text);
+      const [names = []] = span.isQuoted ? await this.readQuoted([text], line) : [text.split(delimiter)];
       checkHeader({ path, line, names, columns, delimiter });
       this.columns = names;
       return;
@@ -186,7 +183,7 @@ class CsvFileReader implements CsvReader {
   private async release(): Promise<void> {
     this.options.signal?.removeEventListener('abort', this.onAbort);
     this.items = [];
-    this.parser.close();
+    this.quotedRows?.close();
     await this.source.close();
   }
 
@@ -200,43 +197,40 @@ class CsvFileReader implements CsvReader {
   }
 
   private async itemsOf(block: RecordBlock): Promise<CsvItem[]> {
-    const { path } = this.options;
     this.text.check(block);
-    const found: (RecordSpan | CsvBadRow)[] = [];
-    const pieces: string[] = [];
-    let sound = 0;
-    let from = 0;
-    let to = 0;
+    const textOf = this.text.rowsOf(block);
+    const items: CsvItem[] = [];
+    const quoted: { readonly at: number; readonly span: RecordSpan }[] = [];
     for (const span of block.spans) {
       const bad = this.badRow(block, span);
       if (bad === null) continue;
-      found.push(bad ?? span);
-      if (bad !== undefined) continue;
-      sound++;
-      if (span.start !== to) {
-        if (to > from) pieces.push(this.text.decode(block.bytes.subarray(from - block.start, to - block.start)));
-        from = span.start;
-      }
-      to = span.end;
+      if (bad !== undefined) items.push(bad);
+      else if (span.isQuoted) {
+        quoted.push({ at: items.length, span });
+        items.push(UNREAD);
+      } else items.push(this.rowOf(block, span, textOf(span).split(this.options.delimiter)));
     }
-    if (to > from) pieces.push(this.text.decode(block.bytes.subarray(from - block.start, to - block.start)));
-    let rows: string[][] = [];
+    if (quoted[0] === undefined) return items;
+    const texts = quoted.map(({ span }) => textOf(span));
+    const rows = await this.readQuoted(texts, quoted[0].span.line);
+    for (const [i, { at, span }] of quoted.entries()) {
+      const fields = rows[i] as string[];
+      // fast-csv drops a first field that is nothing but white space.
+      if (fields[0] === '') fields[0] = this.firstOf(texts[i] as string);
+      items[at] = this.rowOf(block, span, fields);
+    }
+    return items;
+  }
+
+  private async readQuoted(rows: readonly string[], line: number): Promise<string[][]> {
     try {
-      if (sound > 0) rows = await this.parser.parse(pieces.join(''));
+      // Most files have no quotes, and need not wait for what reads them.
+      this.quotedRows ??= new (await import('./quoted-rows.js')).QuotedRows(this.options.delimiter);
+      return await this.quotedRows.read(rows);
     } catch (error) {
-      throw new MillraceError('MILLRACE_CSV', `${path}: fast-csv stopped with '${describeThrown(error)}'`, {
-        cause: error,
-      });
+      const what = `${this.options.path}, in the rows from line ${line} on: ${describeThrown(error)}`;
+      throw new MillraceError('MILLRACE_CSV', what, { cause: error });
     }
-    if (rows.length !== sound) {
-      const line = block.spans[0]?.line ?? 0;
-      throw new MillraceError(
-        'MILLRACE_CSV',
-        `${path}, from line ${line} on: fast-csv read ${rows.length} rows where there are ${sound}`,
-      );
-    }
-    let next = 0;
-    return found.map((item) => ('error' in item ? item : this.rowOf(block, item, rows[next++] as string[])));
   }
 
   /** undefined where the row is sound, null where it is no row. */
@@ -254,30 +248,30 @@ class CsvFileReader implements CsvReader {
     return { line, text: this.text.of(block, span), error: new MillraceError('MILLRACE_CSV', `${where}: ${what}`) };
   }
 
-  private rowOf(block: RecordBlock, span: RecordSpan, fields: string[]): CsvItem {
+  private rowOf(block: RecordBlock, span: RecordSpan, fields: readonly string[]): CsvItem {
     const { columns } = this;
-    // fast-csv drops a first field that is nothing but white space, and the row where it is the only field.
-    if (fields[0] === undefined || fields[0] === '') this.mendFirstField(block, span, fields);
+    const { line } = span;
     if (fields.length !== columns.length) {
-      const what = `fast-csv read ${fields.length} fields where there are ${columns.length}`;
-      const error = new MillraceError('MILLRACE_CSV', `${this.options.path}, line ${span.line}: ${what}`);
-      return { line: span.line, text: this.text.of(block, span), error };
+      const what = `${fields.length} fields were read where there are ${columns.length}`;
+      const error = new MillraceError('MILLRACE_CSV', `${this.options.path}, line ${line}: ${what}`);
+      return { line, text: this.text.of(block, span), error };
     }
     const values: Record<string, string> = {};
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i] as string;
       if (column !== '') values[column] = fields[i] as string;
     }
-    return { line: span.line, values };
+    return { line, values };
   }
 
-  private mendFirstField(block: RecordBlock, span: RecordSpan, fields: string[]): void {
-    const firstByte = block.bytes[span.start - block.start] as number;
-    if (this.quoteOrDelimiter.includes(firstByte)) return;
-    const [first = ''] = this.text.of(block, span).split(this.options.delimiter, 1);
-    if (!first.includes('"')) fields[0] = first;
+  private firstOf(text: string): string {
+    const [first = ''] = text.split(this.options.delimiter, 1);
+    return first.includes('"') ? '' : first;
   }
 }
+
+/** Holds the place of a row that fast-csv has not read yet. */
+const UNREAD: CsvItem = { line: 0, values: {} };
 
 export function throwIfAborted({ path, signal }: Pick<ResolvedReaderOptions, 'path' | 'signal'>): void {
   if (signal?.aborted !== true) return;

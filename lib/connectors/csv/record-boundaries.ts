@@ -30,6 +30,8 @@ export interface RecordSpan {
   readonly line: number;
   /** How many fields, from 1. */
   readonly fields: number;
+  /** A quote opens one of its fields. One that does not, and has no fault, is its text between delimiters. */
+  readonly isQuoted: boolean;
   readonly fault: QuoteFault | undefined;
 }
 
@@ -69,6 +71,7 @@ export class RecordScanner {
   private line: number;
   private startLine: number;
   private fields = 1;
+  private isQuoted = false;
   private fault: QuoteFault | undefined;
   private quoteLine = 0;
   private lastByte = -1;
@@ -127,6 +130,7 @@ export class RecordScanner {
         case FIELD_START:
           if (byte === QUOTE) {
             state = QUOTED;
+            this.isQuoted = true;
             this.quoteLine = this.line;
             at++;
           } else if (classes[byte] === BLANK) at++;
@@ -203,12 +207,13 @@ export class RecordScanner {
   }
 
   private endRecord(spans: RecordSpan[], end: number): void {
-    const { start, textEnd, fields, fault } = this;
-    if (textEnd > start) spans.push({ start, textEnd, end, line: this.startLine, fields, fault });
+    const { start, textEnd, fields, isQuoted, fault } = this;
+    if (textEnd > start) spans.push({ start, textEnd, end, line: this.startLine, fields, isQuoted, fault });
     this.isAfterCr = false;
     this.start = end;
     this.startLine = this.line;
     this.fields = 1;
+    this.isQuoted = false;
     this.fault = undefined;
   }
 }

@@ -139,6 +139,31 @@ describe('a CSV reader', () => {
     );
   });
 
+  it('gives back every field as it was written, with and without quotes', async () => {
+    const bare = fc
+      .array(fc.constantFrom('a', '1', ' ', '\t', '\u00a0', '\uFEFF', 'é', '😀', "'"), { maxLength: 4 })
+      .map((parts) => parts.join(''));
+    const quoted = fc
+      .array(fc.constantFrom('a', ' ', ',', '"', '\n', '\r', '\r\n', 'é'), { maxLength: 4 })
+      .map((parts) => parts.join(''));
+    const field = fc.oneof(
+      bare.map((text) => ({ text, written: text })),
+      quoted.map((text) => ({ text, written: `"${text.replaceAll('"', '""')}"` })),
+    );
+    const rows = fc.array(fc.tuple(field, field), { maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(rows, fc.constantFrom('\n', '\r\n', '\r'), async (written, lineEnd) => {
+        const lines = written.map(([a, b]) => `${a.written},${b.written}${lineEnd}`);
+        const path = await fileOf(`a,b${lineEnd}${lines.join('')}`);
+        const items = await drain(await openCsvReader({ path }));
+        expect(items.map((item) => ('error' in item ? item.error : item.values))).toEqual(
+          written.map(([a, b]) => ({ a: a.text, b: b.text })),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('reads characters that lie across chunks', async () => {
     const path = await fileOf('a,b\né,😀€\n');
     for (let chunkBytes = 1; chunkBytes < 12; chunkBytes++) {
