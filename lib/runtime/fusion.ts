@@ -1,15 +1,25 @@
 /**
- * Which neighbouring cpu tasks share a thread hop: their records go out once, through all their functions, and come back
- * once. Promise: only tasks for which nobody can tell the difference are fused, apart from the time it takes: the first
- * has one dependent, the second one dependency, and nothing of either has to happen in the thread of the run in between.
+ * Which neighbouring tasks run as one: cpu tasks share a thread hop, so that their records go out once, through all their
+ * functions, and come back once; sync tasks share a loop. Promise: only tasks for which nobody can tell the difference are
+ * fused, apart from the time it takes: the first has one dependent, the second one dependency, and nothing of either has
+ * to happen in between.
  */
 import type { GraphPlan, NodePlan } from '../core/graph.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
-import type { HopTraits } from '../tasks/hop.js';
+import type { Fusible } from '../tasks/fusible.js';
 
-/** The chains of two tasks and more, first task first. */
-export function planHops(plan: GraphPlan, declarations: readonly TaskDeclaration[]): readonly (readonly string[])[] {
-  const traits = new Map(declarations.map(({ name, task }) => [name, task.hop]));
+/** Chains of two tasks and more, first task first. */
+export interface Fusions {
+  /** Those that share a thread hop. */
+  readonly hops: readonly (readonly string[])[];
+  /** Those that share a loop in the thread of the run. */
+  readonly chains: readonly (readonly string[])[];
+}
+
+export const NO_FUSIONS: Fusions = { hops: [], chains: [] };
+
+export function planFusions(plan: GraphPlan, declarations: readonly TaskDeclaration[]): Fusions {
+  const traits = new Map(declarations.map(({ name, task }) => [name, task.fusible]));
   const nodes = new Map(plan.nodes.map((node) => [node.node.name, node]));
   const followers = new Map<string, string>();
   for (const node of plan.nodes) {
@@ -21,14 +31,17 @@ export function planHops(plan: GraphPlan, declarations: readonly TaskDeclaration
     }
   }
   const following = new Set(followers.values());
-  return [...followers.keys()].filter((name) => !following.has(name)).map((name) => chainFrom(name, followers));
+  const firsts = [...followers.keys()].filter((name) => !following.has(name));
+  const of = (where: Fusible['where']): string[][] =>
+    firsts.filter((name) => traits.get(name)?.where === where).map((name) => chainFrom(name, followers));
+  return { hops: of('in threads'), chains: of('inline') };
 }
 
 function isOnlyEdge({ node, join }: NodePlan): boolean {
   return node.dependencies.length === 1 && join === 'aligned';
 }
 
-function mayFuse(leader: HopTraits | undefined, follower: HopTraits | undefined): boolean {
+function mayFuse(leader: Fusible | undefined, follower: Fusible | undefined): boolean {
   if (leader === undefined || follower === undefined) return false;
   return leader.mayLead && follower.mayFollow && leader.policy === follower.policy;
 }

@@ -59,7 +59,7 @@ export interface RunOptions {
   readonly upstream?: Upstream;
   /** Traces the run and a sample of its records: see `openTelemetry` of `millrace/opentelemetry`. */
   readonly tracer?: RunTracer;
-  /** Whether neighbouring cpu tasks share one thread hop. Default true. */
+  /** Whether neighbours run as one: cpu tasks in one thread hop, sync tasks in one loop. Default true. */
   readonly fuse?: boolean;
 }
 

@@ -10,6 +10,7 @@ import type { RunSummary } from '../core/run-summary.js';
 import type { Upstream } from '../core/upstream.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
 import type { CheckpointSchedule } from './checkpointer.js';
+import type { Fusions } from './fusion.js';
 import type { ResumePlan } from './resume-plan.js';
 import type { ThreadCount } from './run-executor.js';
 
@@ -33,8 +34,7 @@ export interface RunParts {
   readonly deadLetters: DeadLetterStore;
   readonly threads: ThreadCount;
   readonly threadLimits: ThreadLimits;
-  /** Chains of tasks that share a thread hop. */
-  readonly hops: readonly (readonly string[])[];
+  readonly fusions: Fusions;
   /** Cancels the run when it aborts. */
   readonly signal?: AbortSignal | undefined;
   /** Of a run whose progress is kept. */

@@ -37,9 +37,20 @@ export class RunReport {
 
   /** What a reader elsewhere needs to know before anything else. */
   introduce(): void {
-    const { runId, workflow, description, plan, declarations, hops, window, threads, seed, clock, config } = this.parts;
+    const { runId, workflow, description, plan, declarations, fusions, window, threads, seed, clock, config } =
+      this.parts;
     const graph = graphOfRun(plan, declarations);
-    const facts = { runId, workflow, description, graph, hops, window, threads, seed, config: maskSecrets(config) };
+    const facts = {
+      runId,
+      workflow,
+      description,
+      graph,
+      hops: fusions.hops,
+      window,
+      threads,
+      seed,
+      config: maskSecrets(config),
+    };
     this.emit({ type: 'run-started', version: EVENT_VERSION, at: clock.now(), ...facts });
     if (this.events.isObserved) this.resources?.watch();
   }

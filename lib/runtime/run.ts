@@ -75,10 +75,10 @@ export class Run<Outputs = Record<string, unknown>> {
     });
     const services = this.services(turn);
     if (progress !== undefined) this.keeper = this.keeperOf(progress, services);
-    const { window, hops } = parts;
+    const { window, fusions } = parts;
     this.wiring = new Wiring(parts.plan, parts.declarations, services, {
       window,
-      hops,
+      fused: [...fusions.hops, ...fusions.chains],
       isRepeatable: progress !== undefined,
       past: this.keeper?.past,
     });

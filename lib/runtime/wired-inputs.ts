@@ -42,8 +42,8 @@ export class WiredInputs {
   }
 
   /** What a task, or a chain of fused ones, takes in: the join of its dependencies, less what earlier lives have done. */
-  inputOf(hop: readonly WiredTask[]): Observable<Batch<unknown>> {
-    const first = hop[0] as WiredTask;
+  inputOf(chain: readonly WiredTask[]): Observable<Batch<unknown>> {
+    const first = chain[0] as WiredTask;
     const { plan, declaration } = first;
     const { inputRoot, node } = plan;
     let input$ = this.join(first);
@@ -51,7 +51,7 @@ export class WiredInputs {
     if (this.options.isRepeatable && node.bearing === 'boundary' && declaration.task.isRepeatable) {
       input$ = input$.pipe(inRootOrder(this.rootOf(inputRoot)));
     }
-    for (const { plan: member } of hop) {
+    for (const { plan: member } of chain) {
       const isPast = this.options.past?.leftOut(member.node.name, inputRoot, member.node.bearing === 'boundary');
       if (isPast !== undefined) input$ = input$.pipe(dropPast(isPast));
     }

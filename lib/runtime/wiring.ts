@@ -13,7 +13,7 @@ import type { InputEdge } from '../core/ports.js';
 import type { Batch } from '../core/record.js';
 import { Outlet } from '../stream/outlet.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
-import { hopOperator, type HopMember, type HopTraits } from '../tasks/hop.js';
+import type { FusedTask, Fusible, Members } from '../tasks/fusible.js';
 import type { RunPast } from './run-past.js';
 import { RunScope } from './scope.js';
 import type { RunServices } from './services.js';
@@ -25,8 +25,8 @@ import type { WiredTask } from './wired-task.js';
 export interface WiringOptions {
   /** The most lineages of each root in flight. */
   readonly window: number;
-  /** Chains of tasks that share a thread hop. */
-  readonly hops?: readonly (readonly string[])[];
+  /** Chains of tasks that run as one. */
+  readonly fused?: readonly (readonly string[])[];
   /** Whether boundaries take in by the order of their root, so that a resumed run numbers what they give alike. */
   readonly isRepeatable?: boolean;
   /** Of a resumed run. */
@@ -47,7 +47,7 @@ export class Wiring {
   private readonly connections = new Subscription();
   private readonly services: RunServices;
   /** The chain of fused tasks a task is part of, by its name. */
-  private readonly hops = new Map<string, readonly string[]>();
+  private readonly chains = new Map<string, readonly string[]>();
   private readonly inputs: WiredInputs;
   private readonly past: RunPast | undefined;
   private openLeaves = 0;
@@ -56,13 +56,13 @@ export class Wiring {
     plan: GraphPlan,
     declarations: readonly TaskDeclaration[],
     services: RunServices,
-    { window, hops = [], isRepeatable = false, past }: WiringOptions,
+    { window, fused = [], isRepeatable = false, past }: WiringOptions,
   ) {
     this.services = services;
     this.wiredRoots = new WiredRoots(plan, window, past);
     this.inputs = new WiredInputs(this.tasks, this.roots, this.wiredRoots.families, { isRepeatable, past });
     this.past = past;
-    for (const hop of hops) for (const name of hop) this.hops.set(name, hop);
+    for (const chain of fused) for (const name of chain) this.chains.set(name, chain);
     const byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
     for (const node of plan.nodes) {
       this.wanted.set(node.node.name, Math.max(1, node.dependents.length));
@@ -163,11 +163,11 @@ export class Wiring {
     if (plan.dependents.length === 0) this.connectExit(task, onDone);
     else if (plan.node.isDurable === true) this.connectExit(task);
     if (this.folded.has(name)) return;
-    const hop = this.hops.get(name)?.map((member) => this.tasks.get(member) as WiredTask) ?? [task];
-    // The records of a hop come back once, to its last task.
-    if (hop.at(-1) !== task) return;
+    const chain = this.chains.get(name)?.map((member) => this.tasks.get(member) as WiredTask) ?? [task];
+    // What a chain gives, its last task gives.
+    if (chain.at(-1) !== task) return;
     try {
-      const result$ = this.foldOf(task) ?? this.operatorOf(hop)(this.inputs.inputOf(hop));
+      const result$ = this.foldOf(task) ?? this.operatorOf(chain)(this.inputs.inputOf(chain));
       this.connections.add(
         result$.subscribe({
           next: (batch) => {
@@ -182,7 +182,7 @@ export class Wiring {
             this.services.fail(blame(name, 'failed', error));
           },
           complete: () => {
-            for (const member of hop) this.ended(member);
+            for (const member of chain) this.ended(member);
           },
         }),
       );
@@ -191,9 +191,9 @@ export class Wiring {
     }
   }
 
-  private operatorOf(hop: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
-    if (hop.length > 1) return this.fuse(hop);
-    const [{ declaration, scope }] = hop as readonly [WiredTask];
+  private operatorOf(chain: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+    if (chain.length > 1) return this.fuse(chain);
+    const [{ declaration, scope }] = chain as readonly [WiredTask];
     return declaration.task.operator(scope) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
   }
 
@@ -224,11 +224,11 @@ export class Wiring {
   }
 
   /** One operator for a chain of tasks; what a task in the middle emits is only made where somebody observes it. */
-  private fuse(hop: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
-    const members = hop.map(({ declaration, scope, output$ }, index) => ({
+  private fuse(chain: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+    const members = chain.map(({ declaration, scope, output$ }, index) => ({
       scope,
-      traits: declaration.task.hop as HopTraits,
-      ...(index === hop.length - 1
+      fusible: declaration.task.fusible as Fusible,
+      ...(index === chain.length - 1
         ? {}
         : {
             tap: {
@@ -239,7 +239,8 @@ export class Wiring {
             },
           }),
     }));
-    return hopOperator(members as readonly HopMember[] as readonly [HopMember, ...HopMember[]]);
+    const [first, ...others] = members as readonly FusedTask[] as Members<FusedTask>;
+    return first.fusible.fuse([first, ...others]);
   }
 
   /** What the task has emitted is done here: at a leaf, or where it was written for good. */

@@ -14,7 +14,7 @@ import { systemClock } from './clock.js';
 import { assertSameDefinition, assertSameInputs, describeDefinition } from './run-definition.js';
 import { assertDistinctFiles, claimsOf } from './file-claims.js';
 import { forgettingStore } from './forgetting-store.js';
-import { planHops } from './fusion.js';
+import { NO_FUSIONS, planFusions } from './fusion.js';
 import { ResumePlan } from './resume-plan.js';
 import { redoing } from './run-past.js';
 import { checkRunOptions, type RunOptions } from './run-options.js';
@@ -79,7 +79,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
       notice: () => undefined,
       startedAt: systemClock.now(),
     });
-    return { plan, declarations, hops: planHops(plan, declarations) };
+    return { plan, declarations, hops: planFusions(plan, declarations).hops };
   }
 
   /**
@@ -163,7 +163,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
       clock,
       threads: options.threads ?? (options.clock === undefined ? 'auto' : 0),
       threadLimits: options.threadLimits ?? {},
-      hops: options.fuse === false ? [] : planHops(plan, declarations),
+      fusions: options.fuse === false ? NO_FUSIONS : planFusions(plan, declarations),
       deadLetters,
       signal: options.signal,
       upstream: options.upstream,

@@ -107,7 +107,7 @@ class CpuTask<In, Out> extends Task<In, Out> {
     return true;
   }
 
-  override get hop(): HopTraits {
+  override get fusible(): HopTraits {
     const { onFailure, input, output, timeoutMs, ordered = false, transfer, fuse = true } = this.cpuOptions;
     return {
       stage: (task) => ({ task, ref: this.ref, transferExport: transfer?.output }),
@@ -120,7 +120,9 @@ class CpuTask<In, Out> extends Task<In, Out> {
       }),
       mayLead: fuse && typeof onFailure !== 'object' && output === undefined && transfer?.output === undefined,
       mayFollow: fuse && input === undefined && transfer?.input === undefined,
+      where: 'in threads',
       policy: JSON.stringify([timeoutMs, ordered]),
+      fuse: hopOperator,
     };
   }
 
@@ -133,6 +135,6 @@ class CpuTask<In, Out> extends Task<In, Out> {
   }
 
   override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    return hopOperator([{ scope, traits: this.hop }]) as OperatorFunction<Batch<unknown>, Batch<Out>>;
+    return hopOperator([{ scope, fusible: this.fusible }]) as OperatorFunction<Batch<unknown>, Batch<Out>>;
   }
 }

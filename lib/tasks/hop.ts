@@ -6,35 +6,30 @@ import type { OperatorFunction } from 'rxjs';
 import type { Stage } from '../core/executor.js';
 import type { Batch } from '../core/record.js';
 import { mapExecutor, type HopTask, type MapExecutorOptions } from '../stream/map-executor.js';
+import type { FusedTask, Fusible, Members } from './fusible.js';
 
-export interface HopTraits {
+export interface HopTraits extends Fusible {
   readonly stage: (task: string) => Stage;
   readonly optionsOf: (task: string) => MapExecutorOptions<unknown, unknown>;
-  /** Whether another may follow: nothing has to be looked at in the thread of the run between the two. */
-  readonly mayLead: boolean;
-  readonly mayFollow: boolean;
-  /** Tasks share a hop only where this is the same. */
-  readonly policy: string;
 }
 
 /** One task of a chain. */
-export interface HopMember extends Pick<HopTask, 'scope' | 'tap'> {
-  readonly traits: HopTraits;
+interface HopMember extends FusedTask {
+  readonly fusible: HopTraits;
 }
 
 /** What enters is checked by the first, what leaves by the last; the rest is the same for all. */
-export function hopOperator(
-  members: readonly [HopMember, ...HopMember[]],
-): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+export function hopOperator(given: Members<FusedTask>): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+  const members = given as Members<HopMember>;
   const [first] = members;
   const last = members.at(-1) ?? first;
-  const tasks = members.map(({ traits, scope, tap }) => ({
+  const tasks = members.map(({ fusible, scope, tap }) => ({
     scope,
-    stage: traits.stage(scope.task),
+    stage: fusible.stage(scope.task),
     ...(tap === undefined ? {} : { tap }),
   })) as [HopTask, ...HopTask[]];
   return mapExecutor(tasks, {
-    ...first.traits.optionsOf(first.scope.task),
-    after: last.traits.optionsOf(last.scope.task).after,
+    ...first.fusible.optionsOf(first.scope.task),
+    after: last.fusible.optionsOf(last.scope.task).after,
   });
 }

@@ -3,7 +3,9 @@ import type { OperatorFunction } from 'rxjs';
 import type { RecordContext, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
 import { checkFunction, checkOptions } from '../core/options.js';
-import { mapSync } from '../stream/map-sync.js';
+import { mapChain } from '../stream/map-chain.js';
+import { mapSync, type SyncStep } from '../stream/map-sync.js';
+import type { FusedTask, Fusible, Members } from './fusible.js';
 import { compileSyncStep } from './record-step.js';
 import { Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
@@ -35,6 +37,17 @@ class SyncTask<In, Out> extends Task<In, Out> {
     this.work = work;
   }
 
+  override get fusible(): ChainTraits {
+    return {
+      where: 'inline',
+      policy: 'sync',
+      mayLead: true,
+      mayFollow: true,
+      step: (scope) => compileSyncStep(this.work as SyncFunction<unknown, unknown>, this.options, scope),
+      fuse: chainOperator,
+    };
+  }
+
   protected override process(record: In, context: RecordContext): Out | Skip {
     return this.work(record, context);
   }
@@ -42,4 +55,18 @@ class SyncTask<In, Out> extends Task<In, Out> {
   override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     return mapSync(compileSyncStep(this.work, this.options, scope), scope);
   }
+}
+
+interface ChainTraits extends Fusible {
+  readonly step: (scope: TaskScope) => SyncStep<unknown, unknown>;
+}
+
+function chainOperator(given: Members<FusedTask>): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+  const members = given as Members<FusedTask & { readonly fusible: ChainTraits }>;
+  const tasks = members.map(({ scope, fusible, tap }) => ({
+    scope,
+    step: fusible.step(scope),
+    ...(tap === undefined ? {} : { tap }),
+  }));
+  return mapChain(tasks as unknown as Parameters<typeof mapChain>[0]);
 }

@@ -13,7 +13,7 @@ import type { Batch, Skip } from '../core/record.js';
 import { MillraceError } from '../core/errors.js';
 import { checkValues } from '../core/options.js';
 import { mapBounded } from '../stream/map-bounded.js';
-import type { HopTraits } from './hop.js';
+import type { Fusible } from './fusible.js';
 import { compileStep } from './record-step.js';
 import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 
@@ -80,8 +80,8 @@ export abstract class Task<In, Out> {
     return false;
   }
 
-  /** How it may share a thread hop with its neighbours; undefined: not at all. */
-  get hop(): HopTraits | undefined {
+  /** How it may be one with its neighbours; undefined: not at all. */
+  get fusible(): Fusible | undefined {
     return undefined;
   }
 

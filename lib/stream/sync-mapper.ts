@@ -1,0 +1,169 @@
+/**
+ * The engine behind `mapSync` and `mapChain`: batches in, batches out, in stretches that leave the event loop its turns.
+ *
+ * Promises: one output slot per input slot, in order; a batch that takes longer than the slice is cut, and the rest goes on
+ * in the next turn of the event loop; the queue behind it never exceeds the window.
+ */
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import { FatalTaskError } from '../core/errors.js';
+import type { TaskScope } from '../core/ports.js';
+import { Batch, GONE, type Gone } from '../core/record.js';
+import { Ring } from '../core/ring.js';
+import { observe } from './observe.js';
+import { isPromiseLike } from './pump-root.js';
+
+/** What is done with the records: by one task, or by several as one. */
+export interface SyncWork<In, Out> {
+  /** Takes in the records. */
+  readonly first: TaskScope;
+  /** Its outputs are the outputs of all. */
+  readonly last: TaskScope;
+  /** Fills `outputs`, from `at - offset` on, for the slots from `at` to `until`; returns how many of them are gone. */
+  run(batch: Batch<In>, at: number, until: number, outputs: (Out | Gone)[], offset: number): number;
+  /** So many slots were worked on in this time; the oldest record in them had waited for `queuedMs`. */
+  took(startedAtMs: number, nowMs: number, slots: number, queuedMs: number): void;
+}
+
+/** How much work may lie between two looks at the clock, in milliseconds. */
+const LOOK_EVERY_MS = 2;
+const MAX_RECORDS_BETWEEN_LOOKS = 512;
+
+export function syncOperator<In, Out>(work: () => SyncWork<In, Out>): OperatorFunction<Batch<In>, Batch<Out>> {
+  return (input$) =>
+    new Observable((subscriber) => {
+      const mapper = new SyncMapper(work(), subscriber);
+      observe(
+        input$,
+        subscriber,
+        (batch) => {
+          mapper.take(batch);
+        },
+        () => {
+          mapper.finish();
+        },
+      );
+    });
+}
+
+class SyncMapper<In, Out> {
+  private readonly work: SyncWork<In, Out>;
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<Batch<Out>>;
+  /** Batches that came while an earlier one was cut; the window bounds their number. */
+  private readonly queue: Ring<Batch<In>>;
+  private queuedRecords = 0;
+  /** When each queued batch came, and the current one. */
+  private readonly arrivals: Ring<number>;
+  private arrivedAtMs: number | undefined;
+  private current: Batch<In> | undefined;
+  private at = 0;
+  private isInputOver = false;
+  /** How many records to run between two looks at the clock, from what they cost so far. */
+  private stretch = 1;
+
+  constructor(work: SyncWork<In, Out>, subscriber: Subscriber<Batch<Out>>) {
+    this.work = work;
+    this.scope = work.first;
+    this.subscriber = subscriber;
+    const { window } = this.scope.root;
+    this.queue = new Ring(window);
+    this.arrivals = new Ring(window);
+    this.scope.account.watch(() => ({
+      queued: this.queuedRecords + (this.current === undefined ? 0 : countRecords(this.current, this.at)),
+      running: 0,
+      waiting: 0,
+    }));
+  }
+
+  take(batch: Batch<In>): void {
+    this.scope.account.in += batch.length - batch.gone;
+    if (this.current === undefined) {
+      this.current = batch;
+      this.goOn();
+    } else {
+      this.queue.push(batch);
+      this.arrivals.push(this.scope.clock.monotonicMs());
+      this.queuedRecords += batch.length - batch.gone;
+    }
+  }
+
+  finish(): void {
+    this.isInputOver = true;
+    if (this.current === undefined) this.subscriber.complete();
+  }
+
+  private readonly goOn = (): void => {
+    try {
+      while (this.current !== undefined && !this.subscriber.closed) {
+        if (this.runSlice(this.current) < this.current.length) {
+          this.scope.turn.defer(this.goOn);
+          return;
+        }
+        this.at = 0;
+        this.current = this.queue.size > 0 ? this.queue.shift() : undefined;
+        if (this.current === undefined) continue;
+        this.queuedRecords -= this.current.length - this.current.gone;
+        this.arrivedAtMs = this.arrivals.shift();
+      }
+      if (this.isInputOver) this.subscriber.complete();
+    } catch (error) {
+      this.subscriber.error(error);
+    }
+  };
+
+  /** Works from `at` until the batch is done or the turn is long; emits what it made. Returns where it stopped. */
+  private runSlice(batch: Batch<In>): number {
+    const { work, scope } = this;
+    const { lineages } = batch;
+    const { clock } = scope;
+    const from = this.at;
+    const outputs = new Array<Out | Gone>(lineages.length - from);
+    const startedAtMs = clock.monotonicMs();
+    let nowMs = startedAtMs;
+    let to = from;
+    let gone = 0;
+    while (to < lineages.length) {
+      const until = Math.min(lineages.length, to + this.stretch);
+      gone += work.run(batch, to, until, outputs, from);
+      to = until;
+      nowMs = clock.monotonicMs();
+      if (to < lineages.length && scope.turn.isLong(nowMs)) break;
+      const each = (nowMs - startedAtMs) / (to - from);
+      this.stretch = Math.max(1, Math.min(MAX_RECORDS_BETWEEN_LOOKS, Math.floor(LOOK_EVERY_MS / each)));
+    }
+    refusePromises(outputs, 0, to - from, work.last.task);
+    const count = to - from;
+    work.last.account.out += count - gone;
+    this.at = to;
+    // A batch that is begun when it comes does not queue; the rest of one that was cut has queued since.
+    const queuedMs = this.arrivedAtMs === undefined ? 0 : startedAtMs - this.arrivedAtMs;
+    work.took(startedAtMs, nowMs, count, queuedMs);
+    this.arrivedAtMs = to < lineages.length ? (this.arrivedAtMs ?? startedAtMs) : undefined;
+    if (count === lineages.length) this.subscriber.next(new Batch(lineages, outputs, gone));
+    else {
+      outputs.length = count;
+      this.subscriber.next(new Batch(lineages.slice(from, to), outputs, gone));
+    }
+    return to;
+  }
+}
+
+/** A promise in place of an output would travel on unresolved, so the first one of a batch stops the run. */
+export function refusePromises(outputs: readonly unknown[], from: number, to: number, task: string): void {
+  let first = from;
+  while (first < to && outputs[first] === GONE) first++;
+  if (first === to || !isPromiseLike(outputs[first])) return;
+  // Nobody will wait for them, so a rejection must not end the process.
+  for (const output of outputs) if (isPromiseLike(output)) output.then(undefined, () => undefined);
+  throw new FatalTaskError(
+    'MILLRACE_INVALID_OPTION',
+    `The function of '${task}' returned a promise, but its kind of task is synchronous. Use asyncTask`,
+  );
+}
+
+/** How many slots from `from` on hold a record. */
+export function countRecords(batch: Batch<unknown>, from: number, to = batch.length): number {
+  let count = 0;
+  for (let i = from; i < to; i++) if (batch.values[i] !== GONE) count++;
+  return count;
+}
