@@ -29,7 +29,15 @@ export async function readMembers(rows: number, partitions: number): Promise<num
       if (typeof value === 'number') checksum = (Math.imul(checksum, 31) + Math.floor(value * 1000)) | 0;
     }
   };
-  const source = { path, columns: MEMBER_COLUMNS, schema: TransactionRow, missing: 'skip', partitions } as const;
+  const columns = MEMBER_COLUMNS;
+  const source = {
+    path,
+    columns,
+    schema: TransactionRow,
+    missing: 'skip',
+    partitions,
+    partitionBy: 'memberId',
+  } as const;
   const flow = defineWorkflow({
     name: 'Members',
     build: (builder) =>

@@ -9,29 +9,24 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { MillraceError } from '../core/errors.js';
 import type { ModuleRef } from '../core/executor.js';
 import { loadChecked } from '../core/load-export.js';
-import {
-  callback,
-  checkFunction,
-  checkObject,
-  checkOptions,
-  count,
-  either,
-  oneOf,
-  type OptionRules,
-} from '../core/options.js';
+import { callback, checkObject, checkOptions, count, either, oneOf, type OptionRules } from '../core/options.js';
 import type { TaskScope } from '../core/ports.js';
-import type { Batch, Skip } from '../core/record.js';
+import type { Batch, Rejected, Skip } from '../core/record.js';
 import { homeOf, referTo } from '../core/thread-function.js';
-import { foldSource } from './fold-source.js';
+import { FoldReports, type FoldScopes } from './fold-reports.js';
+import { foldResults } from './fold-results.js';
+import { foldStates } from './fold-states.js';
 import { foldExecutor } from '../stream/fold-executor.js';
 import { foldInline } from '../stream/fold-inline.js';
 import { foldPartitions } from '../stream/fold-partitions.js';
+import { mergeCollected } from '../stream/merge-collected.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Reader } from '../stream/reader.js';
 import type { ModuleFunction } from './cpu-task.js';
 import { checkedReader } from './checked-reader.js';
-import { Groups, type Aggregate } from './groups.js';
+import { checkAggregate, Groups, type Aggregate } from './groups.js';
 import { checkInput, checkOutput } from './record-step.js';
+import type { FoldedParts } from './source-parts.js';
 import { SourceTask } from './source-task.js';
 import { Task, type FoldedSource } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
@@ -61,14 +56,6 @@ const RULES: OptionRules<AggregateOptions<never, unknown>> = {
   partitionBy: either(oneOf('key'), callback),
   timeoutMs: count(),
 };
-const AGGREGATE_RULES: OptionRules<Aggregate<never, unknown, unknown, unknown>> = {
-  key: callback,
-  init: callback,
-  add: callback,
-  merge: callback,
-  finish: callback,
-};
-
 /** The aggregate an export is, or that a factory makes. */
 type AggregateOf<Export> = Export extends (args: never) => infer Made ? Made : Export;
 type FoldedOf<Export> = AggregateOf<Export> extends { add: (state: never, record: infer In) => unknown } ? In : never;
@@ -99,9 +86,7 @@ export function aggregateTask<In, Key, State, Out>(
   checkOptions('an aggregateTask', options, RULES);
   if ('module' in given)
     return new AggregateTask<In, Key, State, Out>(undefined, referTo(given, 'an aggregateTask'), options);
-  for (const part of ['init', 'add', 'finish'] as const) checkFunction(`\`${part}\` of an aggregateTask`, given[part]);
-  // An instance of somebody's class may have members of its own.
-  if (Object.getPrototypeOf(given) === Object.prototype) checkOptions('an aggregate', given, AGGREGATE_RULES);
+  checkAggregate(given);
   return new AggregateTask(given, homeOf(given)?.ref, options);
 }
 
@@ -176,36 +161,52 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
       typeof task.options.onFailure === 'object';
     if (ref === undefined || !isPlain || isAsked || !(task instanceof SourceTask)) return undefined;
     const parts = task.foldParts({ aggregate: ref, maxKeys, task: scope.task }, source);
-    return parts && this.folding(parts, { source, onOver }, scope);
+    return parts && this.folding(parts, { source, scope }, onOver);
   }
 
-  /** Threads read and fold; here the states of their keys are merged. */
-  private folding(
-    planned: Promise<readonly ModuleRef[]>,
-    { source, onOver }: { readonly source: TaskScope; readonly onOver: () => void },
-    scope: TaskScope,
-  ): Observable<Batch<Out>> {
+  /** Threads read and fold; here what they have made is put together. */
+  private folding({ refs, give }: FoldedParts, scopes: FoldScopes, onOver: () => void): Observable<Batch<Out>> {
+    const { source, scope } = scopes;
     return new Observable((subscriber) => {
-      const groups = this.groups(scope);
       scope.account.countsOutputsApart();
-      const merge = (key: unknown, state: unknown): void => {
-        groups.merge(key as Key, state as State);
-      };
-      const work = planned.then(async (parts) => {
-        const fold = foldSource(parts, { source, scope, merge });
-        subscriber.add(fold.close);
-        source.whenEnding(fold.close);
-        await fold.done;
+      const work = refs.then(async (parts) => {
+        const reports = new FoldReports(parts, scopes);
+        const close = (): void => {
+          reports.close();
+        };
+        subscriber.add(close);
+        source.whenEnding(close);
+        const results = give === 'states' ? await this.merged(reports, scope) : await this.collected(reports, scope);
         if (subscriber.closed) return;
         source.root.exhaust();
         onOver();
-        if (scope.isDraining) groups.clear();
-        subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
+        subscriber.add(pumpRoot<Out>(results, scope).subscribe(subscriber));
       });
       work.catch((error: unknown) => {
         subscriber.error(error);
       });
     });
+  }
+
+  private async merged(reports: FoldReports, scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
+    const groups = this.groups(scope);
+    const merge = (key: unknown, state: unknown): void => {
+      groups.merge(key as Key, state as State);
+    };
+    await foldStates(reports, merge, scope.turn);
+    if (scope.isDraining) groups.clear();
+    return groups.results(this.after(scope));
+  }
+
+  private async collected(reports: FoldReports, scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
+    return this.leaving(mergeCollected(await foldResults(reports)), scope);
+  }
+
+  /** What partitions give, checked. A drained input would give results over half of the records. */
+  private leaving(results: Reader<unknown>, scope: TaskScope): Reader<Out | Skip | Rejected> {
+    if (!scope.isDraining) return checkedReader<Out>(results as Reader<Out>, this.after(scope));
+    void results.close();
+    return readerOf<Out>([]);
   }
 
   private groups(scope: TaskScope): Groups<In, Key, State, Out> {
@@ -250,12 +251,7 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
             before: checkInput<unknown>(this.options.input, scope.task),
             keyOf: (keyOf ?? (() => undefined)) as (record: unknown) => unknown,
             onOver: (results) => {
-              // A drained input would give results over half of the records.
-              if (scope.isDraining) results.close();
-              const reader = scope.isDraining
-                ? readerOf<Out>([])
-                : checkedReader<Out>(results as Reader<Out>, this.after(scope));
-              subscriber.add(pumpRoot<Out>(reader, scope).subscribe(subscriber));
+              subscriber.add(pumpRoot<Out>(this.leaving(results, scope), scope).subscribe(subscriber));
             },
           },
           scope,

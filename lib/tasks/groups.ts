@@ -3,6 +3,7 @@
  * Promise: never more than `maxKeys`; each state is released as its result is made.
  */
 import { FatalTaskError, describeThrown } from '../core/errors.js';
+import { callback, checkFunction, checkOptions, type OptionRules } from '../core/options.js';
 import { Rejected, type Skip } from '../core/record.js';
 import type { Reader } from '../stream/reader.js';
 
@@ -19,6 +20,21 @@ export interface Aggregate<In, Key, State, Out> {
   /** The result of one key, or `skip(reason)`. */
   readonly finish: (state: State, key: Key) => Out | Skip;
 }
+
+/** Throws MILLRACE_INVALID_OPTION where something of it is missing, is no function, or does not exist. */
+export function checkAggregate<In, Key, State, Out>(given: Aggregate<In, Key, State, Out>): void {
+  for (const part of ['init', 'add', 'finish'] as const) checkFunction(`\`${part}\` of an aggregateTask`, given[part]);
+  // An instance of somebody's class may have members of its own.
+  if (Object.getPrototypeOf(given) === Object.prototype) checkOptions('an aggregate', given, AGGREGATE_RULES);
+}
+
+const AGGREGATE_RULES: OptionRules<Aggregate<never, unknown, unknown, unknown>> = {
+  key: callback,
+  init: callback,
+  add: callback,
+  merge: callback,
+  finish: callback,
+};
 
 /** How many groups are finished between two looks at the credits. */
 const FINISH_CHUNK = 256;

@@ -32,10 +32,34 @@ export interface FoldProgress {
   readonly unfolded: readonly BadRecord[];
 }
 
-/** At the end of a part: keys in the order in which they first appeared in it, with their states. */
+/** At the end of a range: keys in the order in which they first appeared in it, with their states. */
 export interface FoldedStates {
   readonly states: readonly (readonly [key: unknown, state: unknown])[];
 }
 
-/** What a part streams: progress first, then states. */
-export type FoldReport = FoldProgress | FoldedStates;
+/** What `finish` made of one key, with the number of the key's first record. */
+export interface FoldedResult {
+  readonly from: number;
+  readonly output?: unknown;
+  readonly skip?: string;
+  readonly failure?: { readonly key: unknown; readonly code: string; readonly message: string };
+}
+
+/** At the end of a share: results, in the order in which their keys first appeared. */
+export interface FoldedResults {
+  readonly results: readonly FoldedResult[];
+}
+
+/** What a part streams: progress first, then states or results. */
+export type FoldReport = FoldProgress | FoldedStates | FoldedResults;
+
+/** How threads read a source and fold it. */
+export interface FoldedParts {
+  /** What each of them runs: an export that streams `FoldReport`s. */
+  readonly refs: Promise<readonly ModuleRef[]>;
+  /**
+   * What a part ends with: 'states', where any part may have met any key, or 'results', where all records of a key
+   * are in one part.
+   */
+  readonly give: 'states' | 'results';
+}

@@ -4,7 +4,6 @@
  */
 import { isObservable, type Observable, type OperatorFunction, type Subscription } from 'rxjs';
 import { MillraceError, describeValue } from '../core/errors.js';
-import type { ModuleRef } from '../core/executor.js';
 import { checkOptions, checkValues, count, flag, oneOf, type OptionRules } from '../core/options.js';
 import type { Awaitable, TaskContext, TaskScope } from '../core/ports.js';
 import type { Json } from '../core/checkpoint.js';
@@ -14,7 +13,7 @@ import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import { checkedReader } from './checked-reader.js';
 import { checkOutput } from './record-step.js';
-import type { FoldRequest } from './source-parts.js';
+import type { FoldedParts, FoldRequest } from './source-parts.js';
 import { Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
@@ -83,10 +82,10 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
   }
 
   /**
-   * How threads read the source in parts and fold them with the aggregate: for each part an export that streams
-   * `FoldReport`s. Undefined where it is not read in parts in this run.
+   * How threads read the source in parts and fold them with the aggregate. Undefined where it is not read in parts in
+   * this run.
    */
-  foldParts(_fold: FoldRequest, _scope: TaskScope): Promise<readonly ModuleRef[]> | undefined {
+  foldParts(_fold: FoldRequest, _scope: TaskScope): FoldedParts | undefined {
     return undefined;
   }
 

@@ -68,6 +68,7 @@ export const OfferWorkFlow = defineWorkflow({
           schema: TransactionRow,
           missing: 'skip',
           partitions,
+          partitionBy: 'memberId',
         }),
       )
       .task('Transform', ['Extract'], memberFeatures({ asOf, isInThreads: partitions !== 1 }))

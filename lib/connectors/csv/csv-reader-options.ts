@@ -7,6 +7,7 @@ import { MillraceError, describeValue } from '../../core/errors.js';
 import type { OptionRule } from '../../core/options.js';
 import type { CsvEncoding } from './byte-source.js';
 import { duplicatesOf, list } from './csv-header.js';
+import type { RowShare } from './row-share.js';
 
 export interface CsvReaderOptions {
   /** A .csv file, or a .csv.gz, which is unpacked on the way. */
@@ -37,6 +38,8 @@ export interface CsvReaderOptions {
   readonly headerNames?: readonly string[];
   /** The line of the file on which the bytes begin. Default 1. */
   readonly startLine?: number;
+  /** Only the rows of this share; its column must be one of the file. */
+  readonly share?: RowShare | undefined;
 }
 
 export interface ResolvedReaderOptions {
@@ -51,6 +54,7 @@ export interface ResolvedReaderOptions {
   /** Known names: no header is read. */
   readonly headerNames: readonly string[] | undefined;
   readonly startLine: number;
+  readonly share: RowShare | undefined;
 }
 
 const ENCODINGS: readonly CsvEncoding[] = ['utf8', 'utf16le', 'latin1'];
@@ -85,6 +89,7 @@ export function resolveReaderOptions(options: CsvReaderOptions): ResolvedReaderO
     byteRange,
     headerNames: names,
     startLine: count('startLine', options.startLine, 1),
+    share: options.share,
   };
 }
 

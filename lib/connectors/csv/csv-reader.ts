@@ -14,12 +14,15 @@ import { checkHeader, list } from './csv-header.js';
 import { resolveReaderOptions, type CsvReaderOptions, type ResolvedReaderOptions } from './csv-reader-options.js';
 import { isBlank, isRow, RecordBlocks, type RecordBlock } from './record-blocks.js';
 import type { QuotedRows } from './quoted-rows.js';
-import type { QuoteFault, RecordSpan } from './record-boundaries.js';
+import { ShareFilter } from './row-share.js';
+import { describeFault, type RecordSpan } from './record-boundaries.js';
 
 export type { CsvReaderOptions };
 
 /** A row with the fields of the header's columns. */
 export interface CsvRow {
+  /** Which row it is of those that are there to be read, from 0; of a share, rows of the others are counted. */
+  readonly number: number;
   /** The line of the file it starts on, from 1. */
   readonly line: number;
   readonly values: Record<string, string>;
@@ -27,6 +30,7 @@ export interface CsvRow {
 
 /** A row that could not be read; told from a `CsvRow` by `'error' in item`. */
 export interface CsvBadRow {
+  readonly number: number;
   readonly line: number;
   /** The row as it stands in the file, without its line end. */
   readonly text: string;
@@ -38,8 +42,8 @@ export type CsvItem = CsvRow | CsvBadRow;
 
 /** A place in a file for `byteRange`, `startLine` and `headerNames`. Plain data. */
 export interface CsvPoint {
-  /** How many items come before it. */
-  readonly items: number;
+  /** How many rows come before it. */
+  readonly rows: number;
   readonly start: number;
   readonly line: number;
   readonly columns: readonly string[];
@@ -52,10 +56,10 @@ export interface CsvReader {
   /** 1 to `max` rows, or null at the end and after `close`. After an error every read gives that error. */
   read(max: number): Promise<readonly CsvItem[] | null>;
   /**
-   * A place from which the item with this number (from 0) can be read again, at it or shortly before it; undefined where
-   * the file can only be read from its beginning. Numbers must not go down from call to call.
+   * A place from which the row with this number can be read again, at it or shortly before it; undefined where the file
+   * can only be read from its beginning. Numbers must not go down from call to call.
    */
-  pointBefore(item: number): CsvPoint | undefined;
+  pointBefore(row: number): CsvPoint | undefined;
   /** How many bytes of the file lie before what is read now; undefined where they cannot be told (.gz, UTF-16). */
   readonly bytesBefore: number | undefined;
   /** Releases the file; may be called at any time, also twice. */
@@ -92,9 +96,10 @@ class CsvFileReader implements CsvReader {
   private ahead: RecordBlock | null = null;
   private items: readonly CsvItem[] = [];
   private at = 0;
-  /** Items of the blocks before the present one. */
-  private itemsBefore = 0;
-  /** Where the blocks began that may hold the item asked for next; bounded by how far is read ahead of that. */
+  /** The number of the next row. */
+  private nextRow = 0;
+  private share: ShareFilter | undefined;
+  /** Where the blocks began that may hold the row asked for next; bounded by how far is read ahead of that. */
   private points: CsvPoint[] = [];
   private failure: unknown;
   private closing: Promise<void> | undefined;
@@ -116,7 +121,7 @@ class CsvFileReader implements CsvReader {
   async begin(): Promise<void> {
     const { path, columns, headerNames, delimiter } = this.options;
     if (headerNames !== undefined) {
-      this.columns = headerNames;
+      this.know(headerNames);
       return;
     }
     for (let block = await this.blocks.next(); block !== null; block = await this.blocks.next()) {
@@ -131,12 +136,18 @@ class CsvFileReader implements CsvReader {
       }
       const [names = []] = span.isQuoted ? await this.readQuoted([text], line) : [text.split(delimiter)];
       checkHeader({ path, line, names, columns, delimiter });
-      this.columns = names;
+      this.know(names);
       return;
     }
     throwIfAborted(this.options);
     const wanted = columns.length === 0 ? '' : ` with ${list(columns)}`;
     throw new MillraceError('MILLRACE_CSV', `${path} is empty: expected a header row${wanted}`);
+  }
+
+  private know(columns: readonly string[]): void {
+    const { share, delimiter, encoding } = this.options;
+    this.columns = columns;
+    if (share !== undefined) this.share = new ShareFilter({ ...share, columns, delimiter, encoding });
   }
 
   async read(max: number): Promise<readonly CsvItem[] | null> {
@@ -153,7 +164,6 @@ class CsvFileReader implements CsvReader {
         }
         this.notePoint(block);
         this.items = await this.itemsOf(block);
-        this.itemsBefore += this.items.length;
         this.at = 0;
       }
     } catch (error) {
@@ -171,8 +181,8 @@ class CsvFileReader implements CsvReader {
     return items;
   }
 
-  pointBefore(item: number): CsvPoint | undefined {
-    while (this.points[1] !== undefined && this.points[1].items <= item) this.points.shift();
+  pointBefore(row: number): CsvPoint | undefined {
+    while (this.points[1] !== undefined && this.points[1].rows <= row) this.points.shift();
     return this.points[0];
   }
 
@@ -193,33 +203,40 @@ class CsvFileReader implements CsvReader {
     if (first === undefined || encoding === 'utf16le' || isPacked(path)) return;
     this.bytesBefore = first.start;
     if (this.points.length === MAX_POINTS) this.points.splice(1, 1);
-    this.points.push({ items: this.itemsBefore, start: first.start, line: first.line, columns: this.columns });
+    this.points.push({ rows: this.nextRow, start: first.start, line: first.line, columns: this.columns });
   }
 
   private async itemsOf(block: RecordBlock): Promise<CsvItem[]> {
     this.text.check(block);
     const textOf = this.text.rowsOf(block);
+    const { share, columns } = this;
     const items: CsvItem[] = [];
-    const quoted: { readonly at: number; readonly span: RecordSpan }[] = [];
+    const quoted: { readonly at: number; readonly span: RecordSpan; readonly number: number }[] = [];
     for (const span of block.spans) {
-      const bad = this.badRow(block, span);
-      if (bad === null) continue;
-      if (bad !== undefined) items.push(bad);
-      else if (span.isQuoted) {
-        quoted.push({ at: items.length, span });
+      const isSound = span.fault === undefined && span.fields === columns.length;
+      if (!isSound && !isRow(block, span, columns.length)) continue;
+      const number = this.nextRow++;
+      if (!isSound) {
+        if (share?.hasNumber(number) !== false) items.push(this.badRow(block, span, number));
+      } else if (span.isQuoted) {
+        quoted.push({ at: items.length, span, number });
         items.push(UNREAD);
-      } else items.push(this.rowOf(block, span, textOf(span).split(this.options.delimiter)));
+      } else if (share?.hasPlain(block, span) !== false) {
+        items.push(this.rowOf(block, span, number, textOf(span).split(this.options.delimiter)));
+      }
     }
     if (quoted[0] === undefined) return items;
     const texts = quoted.map(({ span }) => textOf(span));
     const rows = await this.readQuoted(texts, quoted[0].span.line);
-    for (const [i, { at, span }] of quoted.entries()) {
+    for (const [i, { at, span, number }] of quoted.entries()) {
       const fields = rows[i] as string[];
       // fast-csv drops a first field that is nothing but white space.
       if (fields[0] === '') fields[0] = this.firstOf(texts[i] as string);
-      items[at] = this.rowOf(block, span, fields);
+      const item = this.rowOf(block, span, number, fields);
+      if (share === undefined || 'error' in item || share.hasText(item.values[share.column] as string))
+        items[at] = item;
     }
-    return items;
+    return share === undefined ? items : items.filter((item) => item !== UNREAD);
   }
 
   private async readQuoted(rows: readonly string[], line: number): Promise<string[][]> {
@@ -233,35 +250,33 @@ class CsvFileReader implements CsvReader {
     }
   }
 
-  /** undefined where the row is sound, null where it is no row. */
-  private badRow(block: RecordBlock, span: RecordSpan): CsvBadRow | null | undefined {
+  private badRow(block: RecordBlock, span: RecordSpan, number: number): CsvBadRow {
     const { fault, fields, line } = span;
     const expected = this.columns.length;
-    if (fault === undefined && fields === expected) return undefined;
-    if (!isRow(block, span, expected)) return null;
     const where = `${this.options.path}, line ${fault?.line ?? line}`;
     const what =
       fault === undefined
         ? `expected ${expected} ${expected === 1 ? 'field' : 'fields'}, got ${fields}; ` +
           (fields < expected ? 'add what is missing' : 'quote a field that holds the delimiter')
         : describeFault(fault, this.columns[fault.field - 1]);
-    return { line, text: this.text.of(block, span), error: new MillraceError('MILLRACE_CSV', `${where}: ${what}`) };
+    const error = new MillraceError('MILLRACE_CSV', `${where}: ${what}`);
+    return { number, line, text: this.text.of(block, span), error };
   }
 
-  private rowOf(block: RecordBlock, span: RecordSpan, fields: readonly string[]): CsvItem {
+  private rowOf(block: RecordBlock, span: RecordSpan, number: number, fields: readonly string[]): CsvItem {
     const { columns } = this;
     const { line } = span;
     if (fields.length !== columns.length) {
       const what = `${fields.length} fields were read where there are ${columns.length}`;
       const error = new MillraceError('MILLRACE_CSV', `${this.options.path}, line ${line}: ${what}`);
-      return { line, text: this.text.of(block, span), error };
+      return { number, line, text: this.text.of(block, span), error };
     }
     const values: Record<string, string> = {};
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i] as string;
       if (column !== '') values[column] = fields[i] as string;
     }
-    return { line, values };
+    return { number, line, values };
   }
 
   private firstOf(text: string): string {
@@ -271,16 +286,9 @@ class CsvFileReader implements CsvReader {
 }
 
 /** Holds the place of a row that fast-csv has not read yet. */
-const UNREAD: CsvItem = { line: 0, values: {} };
+const UNREAD: CsvItem = { number: 0, line: 0, values: {} };
 
 export function throwIfAborted({ path, signal }: Pick<ResolvedReaderOptions, 'path' | 'signal'>): void {
   if (signal?.aborted !== true) return;
   throw new MillraceError('MILLRACE_ABORTED', `Reading ${path} was cancelled`, { cause: signal.reason });
-}
-
-function describeFault({ kind, field }: QuoteFault, column?: string): string {
-  const name = column === undefined || column === '' ? `field ${field}` : `field ${field} ('${column}')`;
-  return kind === 'bare quote'
-    ? `${name} has a quote in it but does not start with one; quote the whole field and double the quotes in it ("")`
-    : `${name} goes on behind its closing quote; double the quotes in it ("")`;
 }

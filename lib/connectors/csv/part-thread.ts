@@ -3,16 +3,18 @@
  * folds them on the spot. Loaded by threads; loads nothing but what reads CSV. Promise: what comes out is what one
  * thread reading the whole file would have made of these rows, numbers and lines included.
  */
-import { codeOf, describeThrown } from '../../core/errors.js';
+import { FatalTaskError, codeOf, describeThrown, describeValue } from '../../core/errors.js';
 import { loadChecked, loadExport, type AnyAggregate } from '../../core/load-export.js';
-import type { ModuleRef } from '../../core/executor.js';
+import type { Collected, ModuleRef } from '../../core/executor.js';
+import { PartitionGroups } from '../../core/partition-groups.js';
 import { Rejected, Skip } from '../../core/record.js';
 import type { Schema } from '../../core/schema.js';
 import { Groups } from '../../tasks/groups.js';
-import type { BadRecord, FoldReport, FoldRequest } from '../../tasks/source-parts.js';
-import { openCsvReader, type CsvItem, type CsvReaderOptions } from './csv-reader.js';
+import type { BadRecord, FoldedResult, FoldProgress, FoldReport, FoldRequest } from '../../tasks/source-parts.js';
+import { openCsvReader, type CsvItem, type CsvReaderOptions, type CsvRow } from './csv-reader.js';
 import type { CsvPart } from './plan-parts.js';
 import { recordOf, type RowRecordOptions } from './row-record.js';
+import type { RowShare } from './row-share.js';
 
 /** How the rows are read and what they are. Plain data. */
 export interface PartRequest {
@@ -48,46 +50,98 @@ export async function* partRows(
   }
 }
 
-/** The rows of a part, folded: progress while it is read, then the states. */
+/** A range of the file, folded: progress while it is read, then the states of the keys that stand in it. */
 export async function* foldPart(
   args: PartRequest & { readonly part: CsvPart; readonly fold: FoldRequest },
 ): AsyncGenerator<FoldReport> {
   const { part, fold } = args;
   const aggregate = (await loadChecked(fold.aggregate, 'aggregate')) as AnyAggregate;
   const groups = new Groups(aggregate, fold.maxKeys, fold.task);
-  let number = part.rows;
   for await (const { items, options } of read(args, part)) {
-    const skipped: Record<string, number> = {};
-    const bad: BadRecord[] = [];
-    const unfolded: BadRecord[] = [];
-    for (const item of items) {
-      const record = recordOf(item, options);
-      if (record instanceof Skip) skipped[record.reason] = (skipped[record.reason] ?? 0) + 1;
-      else if (record instanceof Rejected) bad.push(badRecord(number, record.input, record.error));
-      else {
-        try {
-          groups.add(record);
-        } catch (error) {
-          // Too many keys are no fault of this record.
-          if (codeOf(error) === 'MILLRACE_AGGREGATE_OVERFLOW') throw error;
-          unfolded.push(badRecord(number, record, error));
-        }
-      }
-      number++;
-    }
-    yield { rows: items.length, skipped, bad, unfolded };
+    yield folded(items, options, part.rows, (record) => {
+      groups.add(record);
+    });
   }
   for (const states of groups.takeStates(STATES_PER_ITEM)) yield { states };
 }
 
-async function* read(
-  { reading, headerNames, schema, missing }: PartRequest,
-  { start, end, line }: CsvPart,
+/** The rows of a share of the file, folded: progress while the file is read, then the results of its keys. */
+export async function* foldShare(
+  args: Omit<PartRequest, 'headerNames'> & { readonly share: RowShare; readonly fold: FoldRequest },
+): AsyncGenerator<FoldReport> {
+  const { share, fold, reading } = args;
+  const groups = new PartitionGroups((await loadChecked(fold.aggregate, 'aggregate')) as AnyAggregate, fold);
+  for await (const { items, options } of readAll(args, { ...reading, share })) {
+    yield folded(items, options, 0, (record, { number, values }) => {
+      groups.add(record, number, (key) => {
+        assertSame(key, values[share.column] as string, args);
+      });
+    });
+  }
+  let results: FoldedResult[] = [];
+  for (const result of groups.collect()) {
+    results.push(crossingResult(result));
+    if (results.length < STATES_PER_ITEM) continue;
+    yield { results };
+    results = [];
+  }
+  if (results.length > 0) yield { results };
+}
+
+/** Rows of one key would be in several shares, and each would have a result of its own. */
+function assertSame(
+  key: unknown,
+  text: string,
+  { share, fold, reading }: { share: RowShare; fold: FoldRequest; reading: CsvReaderOptions },
+): void {
+  if (String(key) === text) return;
+  throw new FatalTaskError(
+    'MILLRACE_INVALID_OPTION',
+    `${reading.path} is divided by \`partitionBy: '${share.column}'\`, so the keys of '${fold.task}' must be what stands in that column, ` +
+      `got the key ${describeValue(key)} where the column has ${describeValue(text)}. Leave out \`partitionBy\`, or make it the key`,
+  );
+}
+
+function folded(
+  items: readonly CsvItem[],
+  options: RowRecordOptions<unknown>,
+  rowsBefore: number,
+  add: (record: unknown, row: CsvRow) => void,
+): FoldProgress {
+  const skipped: Record<string, number> = {};
+  const bad: BadRecord[] = [];
+  const unfolded: BadRecord[] = [];
+  for (const item of items) {
+    const number = rowsBefore + item.number;
+    const record = recordOf(item, options);
+    if (record instanceof Skip) skipped[record.reason] = (skipped[record.reason] ?? 0) + 1;
+    else if (record instanceof Rejected) bad.push(badRecord(number, record.input, record.error));
+    else {
+      try {
+        add(record, item as CsvRow);
+      } catch (error) {
+        // That is no fault of this record.
+        if (error instanceof FatalTaskError) throw error;
+        unfolded.push(badRecord(number, record, error));
+      }
+    }
+  }
+  return { rows: items.length, skipped, bad, unfolded };
+}
+
+function read(request: PartRequest, { start, end, line }: CsvPart): ReturnType<typeof readAll> {
+  const { reading, headerNames } = request;
+  return readAll(request, { ...reading, byteRange: { start, end }, startLine: line, headerNames });
+}
+
+async function* readAll(
+  { schema, missing }: Pick<PartRequest, 'schema' | 'missing'>,
+  reading: CsvReaderOptions,
 ): AsyncGenerator<{ items: readonly CsvItem[]; options: RowRecordOptions<unknown> }> {
   const { path, columns } = reading;
   const loaded = schema === undefined ? undefined : ((await loadExport(schema)) as Schema<unknown>);
   const options = { path, columns, schema: loaded, missing };
-  const reader = await openCsvReader({ ...reading, byteRange: { start, end }, startLine: line, headerNames });
+  const reader = await openCsvReader(reading);
   try {
     for (let items = await reader.read(ROWS_AT_ONCE); items !== null; items = await reader.read(ROWS_AT_ONCE)) {
       yield { items, options };
@@ -95,6 +149,12 @@ async function* read(
   } finally {
     await reader.close();
   }
+}
+
+function crossingResult({ failure, ...result }: Collected): FoldedResult {
+  if (failure === undefined) return result;
+  const { key, error } = failure;
+  return { ...result, failure: { key, code: codeOf(error), message: describeThrown(error) } };
 }
 
 function crossing(record: unknown): CrossedRow {

@@ -217,3 +217,11 @@ export class RecordScanner {
     this.fault = undefined;
   }
 }
+
+/** For messages; `column` is the name of the field, where it has one. */
+export function describeFault({ kind, field }: QuoteFault, column?: string): string {
+  const name = column === undefined || column === '' ? `field ${field}` : `field ${field} ('${column}')`;
+  return kind === 'bare quote'
+    ? `${name} has a quote in it but does not start with one; quote the whole field and double the quotes in it ("")`
+    : `${name} goes on behind its closing quote; double the quotes in it ("")`;
+}

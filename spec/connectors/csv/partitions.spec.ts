@@ -21,7 +21,7 @@ import {
   type RunOptions,
 } from '#lib/index.js';
 import { runToEnd, task, type Ended } from '../../support/run-to-end.js';
-import { pairTexts, PairRow, type Pair } from './modules/pairs.js';
+import { pairTexts, PairRow, textsOfColumn, type Pair } from './modules/pairs.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -46,6 +46,9 @@ function essence({ summary, outputs, events }: Ended): unknown {
   const letters = events.flatMap((event) =>
     event.type === 'dead-letter' ? [{ ...event.letter, runId: undefined, firstAt: undefined, lastAt: undefined }] : [],
   );
+  // The state of a key without a result is known where it was folded, which may be in a thread.
+  for (const { record } of letters)
+    if (typeof record === 'object' && record !== null) Reflect.deleteProperty(record, 'state');
   // Threads report what they give up as they come to it.
   letters.sort((x, y) => x.task.localeCompare(y.task) || x.lineage.number - y.lineage.number);
   const counts = Object.entries(summary.tasks).map(
@@ -61,7 +64,7 @@ function essence({ summary, outputs, events }: Ended): unknown {
   return { outputs, letters, counts };
 }
 
-/** Once as records that cross, once folded where they are read. */
+/** Once as records that cross; once folded where they are read, in ranges of the file; once by the shares of a column. */
 async function read(path: string, partitions: Partitions, options: RunOptions): Promise<unknown> {
   const run = (build: Parameters<typeof runToEnd>[0]): Promise<unknown> =>
     runToEnd(build, options).then(essence, (error: unknown) => String(error));
@@ -74,21 +77,26 @@ async function read(path: string, partitions: Partitions, options: RunOptions): 
     ),
   ]);
   // `output$` of the source would bring the records here, so only what comes after is observed.
-  const flow = defineWorkflow({
-    name: 'Fold',
-    build: (it) =>
-      it.task('Read', csvSource(pairsOf(path, partitions))).task('Fold', ['Read'], aggregateTask(pairTexts)),
-  });
-  const started = flow.run(undefined, options);
-  const events: Ended['events'][number][] = [];
-  const results: unknown[] = [];
-  started.events$.subscribe((event) => events.push(event));
-  started.output$('Fold').subscribe({ next: (result) => results.push(result), error: () => undefined });
-  const folded = await started.finished.then(
-    (summary) => essence({ summary, outputs: { Fold: results }, events }),
-    (error: unknown) => String(error),
-  );
-  return { records, folded };
+  const foldedWith = async (aggregate: typeof pairTexts, by?: { partitionBy: string }): Promise<unknown> => {
+    const flow = defineWorkflow({
+      name: 'Fold',
+      build: (it) =>
+        it
+          .task('Read', csvSource({ ...pairsOf(path, partitions), ...by }))
+          .task('Fold', ['Read'], aggregateTask(aggregate)),
+    });
+    const started = flow.run(undefined, options);
+    const events: Ended['events'][number][] = [];
+    const results: unknown[] = [];
+    started.events$.subscribe((event) => events.push(event));
+    started.output$('Fold').subscribe({ next: (result) => results.push(result), error: () => undefined });
+    return started.finished.then(
+      (summary) => essence({ summary, outputs: { Fold: results }, events }),
+      (error: unknown) => String(error),
+    );
+  };
+  const inRanges = await foldedWith(pairTexts);
+  return { records, inRanges, inShares: await foldedWith(textsOfColumn, { partitionBy: 'a' }) };
 }
 
 const alone: RunOptions = { threads: 0 };
@@ -220,10 +228,43 @@ describe('a CSV file in partitions', () => {
     ['a schema that threads cannot import', { path: 'f.csv', schema: { ...PairRow }, partitions: 2 }, 'threadSchema'],
     ['no partition', { path: 'f.csv', partitions: 0 }, 'partitions'],
     ['half a partition', { path: 'f.csv', partitions: 1.5 }, 'partitions'],
+    ['a column that is none', { path: 'f.csv', columns: ['a', 'b'], partitions: 2, partitionBy: 'c' }, "column 'c'"],
   ] as [string, CsvSourceOptions<Pair>, string][])('refuses %s, with the reason', (_, options, reason) => {
     const bare = options.schema === undefined ? options : { ...options, schema: { '~standard': PairRow['~standard'] } };
     expect(() => csvSource(bare)).toThrow(reason);
     expect(() => csvSource(bare)).toThrow(expect.objectContaining({ code: 'MILLRACE_INVALID_OPTION' }));
+  });
+
+  it('refuses to divide by a column that the header lacks, and by one that is not the key', async () => {
+    const failure = async (partitionBy: string, aggregate: typeof pairTexts): Promise<unknown> => {
+      const { columns: _, ...source } = pairsOf(await fileOf('a,b\n1,2\n12,3\n'), 2);
+      const flow = defineWorkflow({
+        name: 'Fold',
+        build: (it) =>
+          it.task('Read', csvSource({ ...source, partitionBy })).task('Fold', ['Read'], aggregateTask(aggregate)),
+      });
+      return flow.run(undefined, { threads: 2 }).finished.then(() => 'completed', String);
+    };
+    expect(await failure('c', textsOfColumn)).toContain("the header lacks 'c'");
+    expect(await failure('a', pairTexts)).toContain('got the key "1" (string) where the column has "12" (string)');
+    expect(await failure('a', textsOfColumn)).toBe('completed');
+  });
+
+  it('hashes what stands in a column the same with quotes and without, in Latin-1, too', async () => {
+    const path = await fileOf(Buffer.from(`a,b\n${'é,1\n"é",2\nü,3\n'.repeat(20)}`, 'latin1'));
+    const of = async (threads: number): Promise<unknown> => {
+      const source = csvSource({ ...pairsOf(path, threads || 1), encoding: 'latin1', partitionBy: 'a' });
+      const flow = defineWorkflow({
+        name: 'Fold',
+        build: (it) => it.task('Read', source).task('Fold', ['Read'], aggregateTask(textsOfColumn)),
+      });
+      const run = flow.run(undefined, { threads });
+      const results: unknown[] = [];
+      run.output$('Fold').subscribe((result) => results.push(result));
+      await run.finished;
+      return results;
+    };
+    expect(await of(3)).toEqual(await of(0));
   });
 
   it('folds records with the value that a failure policy gives instead', async () => {
@@ -266,9 +307,15 @@ describe('a run over a CSV file in partitions that ends early', () => {
   // A bad row early in each part tells that the part is being read.
   const rows = Array.from({ length: 40_000 }, (_, n) => `${n % 26},${n % 5000 === 100 ? 'no' : n}\n`).join('');
 
-  it.each(['drain', 'cancel'] as const)('leaves no partial aggregate on %s, and its accounts balance', async (how) => {
+  it.each([
+    ['drain', 'ranges'],
+    ['drain', 'shares'],
+    ['cancel', 'ranges'],
+    ['cancel', 'shares'],
+  ] as const)('leaves no partial aggregate on %s, and its accounts balance, in %s', async (how, divided) => {
     const path = await fileOf(`a,b\n${rows}`, 'long.csv');
-    const run = fold(path, join(folder, `${how}.csv`), 4).run(undefined, { threads: 2 });
+    const flow = divided === 'ranges' ? fold : foldShares;
+    const run = flow(path, join(folder, `${how}.csv`), 4).run(undefined, { threads: 2 });
     const results: unknown[] = [];
     run.output$('Fold').subscribe({ next: (result) => results.push(result), error: () => undefined });
     run.events$.subscribe((event) => {
@@ -286,6 +333,7 @@ describe('a run over a CSV file in partitions that ends early', () => {
   it.each([
     ['records', copy],
     ['an aggregate', fold],
+    ['an aggregate of shares', foldShares],
   ])('goes on from its checkpoint, and writes what an uninterrupted run writes of %s', async (name, flow) => {
     const path = await fileOf(`a,b\n${rows.repeat(3)}`, 'longer.csv');
     const out = (what: string): string => join(folder, `${name} ${what}.csv`);
@@ -331,12 +379,28 @@ function copy(path: string, out: string, partitions: number) {
 }
 
 function fold(path: string, out: string, partitions: number) {
+  return folding({ source: pairsOf(path, partitions), out, aggregate: pairTexts });
+}
+
+function foldShares(path: string, out: string, partitions: number) {
+  return folding({ source: { ...pairsOf(path, partitions), partitionBy: 'a' }, out, aggregate: textsOfColumn });
+}
+
+function folding({
+  source,
+  out,
+  aggregate,
+}: {
+  source: CsvSourceOptions<Pair>;
+  out: string;
+  aggregate: typeof pairTexts;
+}) {
   return defineWorkflow({
     name: 'Fold',
     build: (it) =>
       it
-        .task('Read', csvSource(pairsOf(path, partitions)))
-        .task('Fold', ['Read'], aggregateTask(pairTexts))
+        .task('Read', csvSource(source))
+        .task('Fold', ['Read'], aggregateTask(aggregate))
         .task(
           'Write',
           ['Fold'],

@@ -88,7 +88,7 @@ describe('dividing a CSV file', () => {
       track: () => undefined,
     } as unknown as TaskScope;
     const request = { aggregate: referTo(rowCount, 'a spec'), maxKeys: 1, task: 'Count' };
-    expect(await source.foldParts(request, scope)).toEqual([]);
+    expect(await source.foldParts(request, scope)?.refs).toEqual([]);
   });
 });
 

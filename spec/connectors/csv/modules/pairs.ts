@@ -1,5 +1,6 @@
 /** A schema and an aggregate for specs of partitions: rows `a,b` as pairs, and their texts in order, by key. */
 import type { Schema } from '#lib/core/schema.js';
+import { skip, type Skip } from '#lib/core/record.js';
 import { threadAggregate, threadSchema } from '#lib/core/thread-function.js';
 
 export interface Pair {
@@ -31,5 +32,20 @@ export const pairTexts = threadAggregate(import.meta.url, 'pairTexts', {
     return `${text}<${a}:${b}>`;
   },
   merge: (left: string, right: string): string => left + right,
-  finish: (text: string, key: string): readonly [string, string] => [key, text],
+  finish: (text: string, key: string): readonly [string, string] | Skip => [key, text],
+});
+
+/** The same, by the whole text of the column; has no result for the key 'q', and fails for 'b'. */
+export const textsOfColumn = threadAggregate(import.meta.url, 'textsOfColumn', {
+  key: ({ a }: Pair): string => a,
+  init: (): string => '',
+  add: (text: string, { a, b }: Pair): string => {
+    if (b === '13') throw new RangeError('thirteen');
+    return `${text}<${a}:${b}>`;
+  },
+  merge: (left: string, right: string): string => left + right,
+  finish: (text: string, key: string): readonly [string, string] | Skip => {
+    if (key === 'b') throw new RangeError(`no result of ${text}`);
+    return key === 'q' ? skip('q') : [key, text];
+  },
 });

@@ -1,0 +1,64 @@
+/**
+ * Which rows of a CSV file one of several readers of it takes: those whose field in one column hashes to its share, as
+ * Kafka would divide keys. Promise: every row is in exactly one share, and rows with the same text in that column are in
+ * the same one, with quotes or without; a row that cannot be read is in one by its number.
+ */
+import { isAscii } from 'node:buffer';
+import { partitionOf } from '../../core/partition-hash.js';
+import type { CsvEncoding } from './byte-source.js';
+import type { RecordBlock } from './record-blocks.js';
+import type { RecordSpan } from './record-boundaries.js';
+
+/** Plain data. */
+export interface RowShare {
+  readonly column: string;
+  /** Which share, from 0. */
+  readonly index: number;
+  /** How many shares there are. */
+  readonly of: number;
+}
+
+export interface ShareFilterParts extends RowShare {
+  /** The columns of the file, `column` among them. */
+  readonly columns: readonly string[];
+  readonly delimiter: string;
+  readonly encoding: CsvEncoding;
+}
+
+export class ShareFilter {
+  readonly column: string;
+  private readonly parts: ShareFilterParts;
+  private readonly field: number;
+  private readonly delimiter: number;
+
+  constructor(parts: ShareFilterParts) {
+    this.parts = parts;
+    this.column = parts.column;
+    this.field = parts.columns.indexOf(parts.column);
+    this.delimiter = parts.delimiter.charCodeAt(0);
+  }
+
+  /** Whether a sound row without quotes is in the share; looks at its bytes, and decodes none that need not be. */
+  hasPlain({ bytes, start }: RecordBlock, span: RecordSpan): boolean {
+    const { delimiter } = this;
+    const end = span.textEnd - start;
+    let from = span.start - start;
+    for (let field = 0; field < this.field; field++) from = bytes.indexOf(delimiter, from) + 1;
+    let to = from;
+    while (to < end && bytes[to] !== delimiter) to++;
+    const field = bytes.subarray(from, to);
+    // What is hashed is UTF-8, as of a row with quotes.
+    if (this.parts.encoding === 'latin1' && !isAscii(field)) return this.hasText(field.toString('latin1'));
+    return partitionOf(field, this.parts.of) === this.parts.index;
+  }
+
+  /** Whether rows with this text in the column are in the share. */
+  hasText(text: string): boolean {
+    return partitionOf(text, this.parts.of) === this.parts.index;
+  }
+
+  /** Whether the row with this number is, where it cannot be read. */
+  hasNumber(number: number): boolean {
+    return number % this.parts.of === this.parts.index;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What the threads say that read and fold parts of a source: counted here, in the books of the source and of the task that
+ * aggregates.
+ *
+ * Promises: every record of the source is born and leaves the source's root once, and both accounts balance at every
+ * report; threads wait while dead letters cannot be written; closing ends all parts.
+ */
+import type { ItemReader, ModuleRef } from '../core/executor.js';
+import type { TaskScope } from '../core/ports.js';
+import type { BadRecord, FoldProgress } from './source-parts.js';
+
+/** The source, whose records are read; the task that aggregates them. */
+export interface FoldScopes {
+  readonly source: TaskScope;
+  readonly scope: TaskScope;
+}
+
+export class FoldReports {
+  readonly readers: readonly ItemReader<unknown>[];
+  isClosed = false;
+  private readonly scopes: FoldScopes;
+  /** Parts that wait for dead letters to be written. */
+  private readonly held: (() => void)[] = [];
+
+  constructor(parts: readonly ModuleRef[], scopes: FoldScopes) {
+    this.scopes = scopes;
+    this.readers = parts.map((ref) => scopes.scope.executor.stream(ref));
+    // Once: who listens is never forgotten.
+    scopes.source.whenReleased(() => {
+      this.wake();
+    });
+  }
+
+  close(): void {
+    this.isClosed = true;
+    for (const reader of this.readers) reader.close();
+    this.wake();
+  }
+
+  /** Counts a stretch that was read and folded, when there is room for its dead letters. */
+  async take(progress: FoldProgress): Promise<void> {
+    const { source } = this.scopes;
+    while (source.isHeldBack && !this.isClosed) {
+      await new Promise<void>((resolve) => {
+        this.held.push(resolve);
+      });
+    }
+    if (!this.isClosed) this.count(progress);
+  }
+
+  private count({ rows, skipped, bad, unfolded }: FoldProgress): void {
+    const { source, scope } = this.scopes;
+    const nowMs = scope.clock.monotonicMs();
+    let ended = bad.length;
+    source.account.in += rows;
+    for (const [reason, count] of Object.entries(skipped)) {
+      source.account.countSkip(reason, count);
+      ended += count;
+    }
+    for (const record of bad) source.giveUp(failureOf(record));
+    source.account.out += rows - ended;
+    scope.account.in += rows - ended;
+    const [edge] = scope.inputs;
+    for (const record of unfolded) scope.giveUp({ ...failureOf(record), takenFrom: edge?.root });
+    source.account.touch(nowMs);
+    scope.account.touch(nowMs);
+    // No record of these is anywhere any more: each passes its one exit at its birth.
+    for (let left = rows; left > 0 && edge !== undefined;) {
+      const count = Math.min(left, edge.root.room);
+      const first = edge.root.birth(count);
+      edge.root.leave(
+        edge.exit,
+        Array.from({ length: count }, (_, i) => first + i),
+      );
+      left -= count;
+    }
+  }
+
+  private wake(): void {
+    for (const resume of this.held.splice(0)) resume();
+  }
+}
+
+function failureOf({ number, input, code, message }: BadRecord): {
+  lineage: number;
+  record: unknown;
+  error: Error;
+  attempts: 1;
+} {
+  return { lineage: number, record: input, error: Object.assign(new Error(message), { code }), attempts: 1 };
+}
