@@ -4,19 +4,22 @@ import type { ReportRow } from './report.js';
 const WIDTH = 860;
 const [LEFT, RIGHT, TOP, ROW] = [190, 250, 58, 20];
 const [MET, MISSED, FREE] = ['#0072b2', '#d55e00', '#6b6b6b'];
-const TICKS = [0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200];
+const TICKS = [0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /** Only of cases that compare like with like: a value beside a bare process says nothing as a ratio. */
 export function ratioChart(rows: readonly ReportRow[]): string {
   const shown = rows.filter(({ goalOn }) => goalOn !== 'value');
   const height = TOP + shown.length * ROW + 16;
-  const [least, most] = [TICKS[0] as number, TICKS.at(-1) as number];
+  const highest = Math.max(...shown.map(({ spread }) => spread.ratio[1]));
+  // What lies outside of the axis stands at its end.
+  const ticks = TICKS.filter((_, index) => index < 6 || (TICKS[index - 1] as number) < highest);
+  const [least, most] = [ticks[0] as number, ticks.at(-1) as number];
   const x = (ratio: number): number => {
     const inside = Math.min(most, Math.max(least, ratio));
     const share = Math.log(inside / least) / Math.log(most / least);
     return Math.round((LEFT + (WIDTH - LEFT - RIGHT) * share) * 10) / 10;
   };
-  const grid = TICKS.map(
+  const grid = ticks.map(
     (tick) =>
       `<path d="M${x(tick)} ${TOP - 10}V${height - 8}" stroke="${tick === 1 ? '#888' : '#e3e3e3'}"/><text x="${x(tick)}" y="${TOP - 16}" text-anchor="middle" fill="#444">${tick} ×</text>`,
   );

@@ -78,4 +78,10 @@ describe('the chart of all cases', () => {
       [...ratioChart([{ ...row, met }]).matchAll(/circle.*?fill="(#\w+)"/g)].map(([, c]) => c as string);
     expect(colours(true)).not.toEqual(colours(false));
   });
+
+  it('has an axis as long as its longest line', () => {
+    const long = ratioChart([row, { ...row, ratio: 210, spread: { ...row.spread, ratio: [150, 400] } }]);
+    expect(long).toContain('>500 ×<');
+    expect(ratioChart([row])).not.toContain('>500 ×<');
+  });
 });

@@ -8,6 +8,7 @@ import {
   sourceTask,
   syncTask,
   Task,
+  Workflow,
   type RunEvent,
 } from 'millrace';
 import { recordingDeadLetters, recordingSink } from 'millrace/testing';
@@ -250,15 +251,13 @@ describe('a run', () => {
     const deadLetters = recordingDeadLetters();
     deadLetters.isFull = true;
     let drawn = 0;
-    const ended = runToEnd(
-      [
-        task(
-          'S',
-          [],
-          sourceTask(function* () {
-            while (drawn < 50) yield drawn++;
-          } as never),
-        ),
+    const count = function* (): Generator<number> {
+      while (drawn < 50) yield drawn++;
+    };
+    const run = new Workflow({
+      name: 'Held',
+      tasks: () => [
+        task('S', [], sourceTask(count)),
         task(
           'T',
           ['S'],
@@ -267,12 +266,13 @@ describe('a run', () => {
           }),
         ),
       ],
-      { deadLetters },
-    );
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    }).run(undefined, { deadLetters });
+    await firstValueFrom(run.events$.pipe(filter(({ type }) => type === 'task-started')));
+    // Many more turns than a source needs to begin.
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
     expect(drawn).toBe(0);
     deadLetters.isFull = false;
-    expect((await ended).summary.deadLettered).toBe(50);
+    expect((await run.finished).deadLettered).toBe(50);
     expect(deadLetters.isClosed).toBe(true);
   });
 
