@@ -1,19 +1,16 @@
-/** What stands where events are to go. Promise: looking changes nothing. */
-import { MillraceError } from '../core/errors.js';
-import { fileError } from './file-errors.js';
-import { headOf } from './head-of.js';
+/** What stands where events are to go. Promise: only a recording of a run is replaced. */
+import { assertReplaceable, type FirstLine } from './in-place.js';
 
-/** How a recording begins: with the start of a run, or with that of a resumed one. */
-const OPENING = '{"type":"';
+/** How a recording begins, up to where the rest of its first line may be long. */
+const OPENING = /^\{"type":"run-started","version":\d+,"at":\d+/;
 
 /** Throws MILLRACE_FILE where events cannot be written there, or would take the place of something else. */
-export async function assertForEvents(path: string): Promise<void> {
-  const head = await headOf(path).catch((error: unknown) => {
-    throw fileError('write', path, error, 'events');
-  });
-  if (head === '' || head.startsWith(OPENING) || OPENING.startsWith(head)) return;
-  throw new MillraceError(
-    'MILLRACE_FILE',
-    `Cannot write events to ${path}: it holds something else, which they would replace. Move it away, or name another file`,
-  );
+export function assertForEvents(path: string): Promise<void> {
+  return assertReplaceable(path, 'events', isRecording);
+}
+
+function isRecording(line: FirstLine): boolean {
+  if ('beginning' in line) return OPENING.test(line.beginning);
+  const { type, version, at } = (line.json ?? {}) as Partial<Record<'type' | 'version' | 'at', unknown>>;
+  return type === 'run-started' && typeof version === 'number' && typeof at === 'number';
 }

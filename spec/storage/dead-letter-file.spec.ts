@@ -77,7 +77,7 @@ describe('the dead-letter file', () => {
       await store.close();
     }
     expect(await readFile(path, 'utf8')).toMatch(/^{"runId":"second",.*}\n$/);
-    for (const mine of ['my data\n', '{"id":1}\n', '{\n  "id": 1\n}\n', '[]', 'x'.repeat(100_000)]) {
+    for (const mine of ['my data\n', '{', '{"id":1}\n', '{\n  "id": 1\n}\n', '[]', 'x'.repeat(100_000)]) {
       await writeFile(path, mine);
       const store = deadLetterFile(path);
       const refused = { code: 'MILLRACE_FILE', message: expect.stringContaining('it holds something else') as unknown };
