@@ -67,19 +67,44 @@ export async function reopenRun(folder: RunFolder): Promise<KeptRun> {
   return { ...loaded, folder, options: { ...from, deadLetters, checkpoints } };
 }
 
-/** The newest run that did not get to its end and can go on with what is asked for now; one that is broken cannot. */
-export async function findUnfinished(runs: string, { workflow, config }: Loaded): Promise<RunFolder | undefined> {
-  for (const folder of (await listRuns(runs)).reverse()) {
-    if (folder.manifest.workflow !== workflow.name) continue;
-    const canGoOn = async (): Promise<boolean> => {
-      if ((await folder.state()) !== 'unfinished') return false;
-      const checkpoint = await folder.checkpoint();
-      if (checkpoint === undefined) return false;
-      await workflow.assertResumable(checkpoint, config);
-      return true;
-    };
-    if (await canGoOn().catch(() => false)) return folder;
+/**
+ * The newest run that did not get to its end and can go on with what is asked for now; `tell` gets a sentence about every
+ * newer one that did not get there either, and why it is passed over.
+ */
+export async function findUnfinished(
+  runs: string,
+  loaded: Loaded,
+  tell: (sentence: string) => void,
+): Promise<RunFolder | undefined> {
+  const passOver = (runId: string, why: string): void => {
+    tell(`Run ${runId} is passed over: ${why}`);
+  };
+  const folders = await listRuns(runs, ({ runId, error }) => {
+    passOver(runId, error.message);
+  });
+  for (const folder of folders.reverse()) {
+    const { runId, workflow } = folder.manifest;
+    if (workflow !== loaded.workflow.name) continue;
+    try {
+      const state = await folder.state();
+      if (state === 'finished') continue;
+      const why = state === 'running' ? 'another process works on it' : await obstacleOf(folder, loaded);
+      if (why === undefined) return folder;
+      passOver(runId, why);
+    } catch (error) {
+      // Of another copy of this package too, where the workflow comes from one. A mistake of ours is no property of the run.
+      if (!(error instanceof Error) || error.name !== 'MillraceError') throw error;
+      passOver(runId, error.message);
+    }
   }
+  return undefined;
+}
+
+/** Why an unfinished run cannot go on, as its files say; throws the reason where one is broken or something has changed. */
+async function obstacleOf(folder: RunFolder, { workflow, config }: Loaded): Promise<string | undefined> {
+  const checkpoint = await folder.checkpoint();
+  if (checkpoint === undefined) return 'it did not get to a checkpoint';
+  await workflow.assertResumable(checkpoint, config);
   return undefined;
 }
 

@@ -13,6 +13,7 @@ import {
 import { assertOptionFiles } from './option-files.js';
 import { reportFor, reportOptions } from './report-options.js';
 import { MillraceError } from '../core/errors.js';
+import { oneLine } from '../core/printable.js';
 import type { RunOptions } from '../runtime/run-options.js';
 import type { Execution } from './execute.js';
 import type { RunRequest } from './kept-run.js';
@@ -62,7 +63,7 @@ async function preparationOf(args: Arguments): Promise<() => Promise<Execution>>
   }
   const loaded = await load(request);
   const { findUnfinished, keepNewRun, lettersOf, reopenRun } = await import('./kept-run.js');
-  assertOptionFiles(args, loaded, request.deadLetters);
+  assertOptionFiles(args, loaded, lettersOf(request, loaded)?.location ?? null);
   if (args.flag('ephemeral')) {
     return async () => {
       const deadLetters = lettersOf(request, loaded);
@@ -72,10 +73,15 @@ async function preparationOf(args: Arguments): Promise<() => Promise<Execution>>
   }
   const runs = args.text('runs') ?? DEFAULT_RUNS_FOLDER;
   return async () => {
-    const unfinished = args.flag('resume') ? await findUnfinished(runs, loaded) : undefined;
+    const unfinished = args.flag('resume') ? await findUnfinished(runs, loaded, tell) : undefined;
     const kept = unfinished === undefined ? await keepNewRun(runs, request, loaded) : await reopenRun(unfinished);
     return { ...kept, options: { ...own, ...kept.options } };
   };
+}
+
+/** Also where the run is quiet: whoever asked to go on must know when it begins anew, and why. */
+function tell(sentence: string): void {
+  process.stderr.write(`${oneLine(sentence)}\n`);
 }
 
 function numbersOf(args: Arguments): RunOptions {

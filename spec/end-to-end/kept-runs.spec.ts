@@ -110,6 +110,20 @@ describe('a run that was killed', () => {
     });
   });
 
+  it.each([
+    ['checkpoint.json', '{"format":1,"ru', /checkpoint\.json is not JSON \(.*\): remove it with 'runs clean \S+'/],
+    ['manifest.json', '{', /manifest\.json is not JSON/],
+    ['../../../in.csv', 'id,n\nm1,1\n', /cannot be resumed: the input of 'Read' has changed/],
+  ])('is passed over by --resume where its %s is another, and that is told', async (name, text, why) => {
+    const id = await killedRun();
+    writeFileSync(join(file('.millrace/runs'), id, name), text);
+    writeFileSync(file('go'), '');
+    const { err } = await millrace('run', '--workflow', './flow.mjs', '--resume', '--quiet');
+    expect(err.split('\n')).toEqual([expect.stringMatching(new RegExp(`^Run ${id} is passed over: `)), '']);
+    expect(err).toMatch(why);
+    expect(readdirSync(file('.millrace/runs'))).toHaveLength(2);
+  });
+
   it('is refused where its input has changed, and says what', async () => {
     const id = await killedRun();
     appendFileSync(file('in.csv'), 'm9999,1\n');
@@ -322,9 +336,12 @@ describe('a run with a file that is torn', () => {
     expect(existsSync(file(path))).toBe(true);
   });
 
-  it('does not keep --resume from finding another', async () => {
+  it('does not keep --resume from looking further, and is told', async () => {
     await withBroken('checkpoint.json');
-    expect(await millrace('--workflow', './flow.mjs', '--quiet', '--resume')).toMatchObject({ code: 0, err: '' });
+    expect(await millrace('--workflow', './flow.mjs', '--quiet', '--resume')).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/^Run \S+ is passed over: \S+checkpoint\.json is not JSON .*\n$/) as unknown,
+    });
   });
 });
 
