@@ -56,7 +56,7 @@ const Offers = defineWorkflow({
           expected: (ats.prediction * resp.prediction).toFixed(2),
         })),
       )
-      .task('Load', ['Offer'], csvSink({ path: output, columns: ['memberId', 'expected'], inputPath: input })),
+      .task('Load', ['Offer'], csvSink({ path: output, columns: ['memberId', 'expected'] })),
 });
 
 const upstream = await startMockServer();

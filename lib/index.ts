@@ -77,6 +77,7 @@ export type {
   TaskScope,
 } from './core/ports.js';
 export type { Schema } from './core/schema.js';
+export type { TouchedFile } from './core/touched-file.js';
 export type { OverflowPolicy } from './stream/outbox.js';
 export { seededRandom } from './core/random.js';
 export { csvSource, type CsvFields, type CsvSourceOptions } from './connectors/csv-source.js';

@@ -2,9 +2,9 @@
  * The files that options of a run name. Promise: none of them is one that the workflow reads or writes, or that another
  * option names; said before anything is opened.
  */
-import { resolve } from 'node:path';
 import { MillraceError } from '../core/errors.js';
-import { assertDistinctFiles, claimsOf, type FileClaim } from '../runtime/file-claims.js';
+import { assertDistinctFiles, claimsBy, claimsOf, type FileClaim } from '../runtime/file-claims.js';
+import { touchedFile } from '../storage/touched-file.js';
 import type { Arguments } from './arguments.js';
 import type { Loaded } from './command.js';
 
@@ -19,16 +19,15 @@ export function assertOptionFiles(args: Arguments, { workflow, config }: Loaded,
   }
   const lineage = args.text('openlineage');
   const log = args.text('log');
-  const claims: (FileClaim | undefined)[] = [
-    claim('the dead letters', letters ?? undefined),
-    claim('--events', events),
-    claim('--log', log === '-' ? undefined : log),
-    claim('--openlineage', lineage !== undefined && /^https?:/i.test(lineage) ? undefined : lineage),
-  ];
-  const { declarations } = workflow.plan(config);
-  assertDistinctFiles([...claimsOf(declarations), ...claims.filter((one) => one !== undefined)]);
+  assertDistinctFiles([
+    ...claimsOf(workflow.plan(config).declarations),
+    ...claim('the dead letters', letters ?? undefined),
+    ...claim('--events', events),
+    ...claim('--log', log === '-' ? undefined : log),
+    ...claim('--openlineage', lineage !== undefined && /^https?:/i.test(lineage) ? undefined : lineage),
+  ]);
 }
 
-function claim(by: string, path: string | undefined): FileClaim | undefined {
-  return path === undefined ? undefined : { by, path: resolve(path) };
+function claim(by: string, path: string | undefined): FileClaim[] {
+  return path === undefined ? [] : claimsBy(by, [touchedFile(path, 'write')]);
 }

@@ -2,7 +2,7 @@
  * CSV files as a sink: one row a record, in root order, so that the same input gives the same bytes.
  *
  * Promises: rows are written to `path.part`, which gets its name only when the whole run has completed, so a reader never
- * sees half a result; the input is never overwritten; a record that cannot be made a row ends alone.
+ * sees half a result; a record that cannot be made a row ends alone.
  */
 import { resolve } from 'node:path';
 import type { Dataset } from '../core/events.js';
@@ -12,15 +12,16 @@ import { MillraceError, describeValue } from '../core/errors.js';
 import { callback, checkOptions, flag, names, oneOf, text, type OptionRules } from '../core/options.js';
 import type { RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch } from '../core/record.js';
+import type { TouchedFile } from '../core/touched-file.js';
 import { writeBatches } from '../stream/write-batches.js';
 import { checkInput } from '../tasks/record-step.js';
 import { Task, type FoundRecord } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
 import type { FilePoint } from '../storage/file-point.js';
+import { touchedFile } from '../storage/touched-file.js';
 import { csvDelimiter } from './csv/csv-reader-options.js';
 import { findRows } from './csv/find-rows.js';
-import { assertDistinctFiles } from './csv/distinct-files.js';
-import { openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv/csv-writer.js';
+import { filesOnTheWayTo, openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv/csv-writer.js';
 
 /** What may stand in a field. */
 export type CsvValue = string | number | bigint | boolean | Date | null | undefined;
@@ -34,8 +35,6 @@ export interface CsvSinkOptions<In, Column extends string>
   readonly columns: readonly Column[];
   /** The fields of a record. Default: the record's own properties. */
   readonly row?: (record: In) => { readonly [Key in Column]: CsvValue };
-  /** A file that must not be overwritten, such as the input: refused where it is the same as `path`. */
-  readonly inputPath?: string;
   /** Write in root order. Default true. */
   readonly ordered?: boolean;
 }
@@ -45,7 +44,6 @@ const RULES: OptionRules<CsvSinkOptions<unknown, string>> = {
   path: text,
   columns: names,
   row: callback,
-  inputPath: text,
   ordered: flag,
   delimiter: csvDelimiter,
   lineEnd: oneOf('\n', '\r\n'),
@@ -85,6 +83,11 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
     return { path: resolve(this.csv.path), fields: this.csv.columns };
   }
 
+  override files(): readonly TouchedFile[] {
+    const { path } = this.csv;
+    return [touchedFile(path, 'write'), ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path))];
+  }
+
   protected override process(): never {
     throw new TypeError('A CSV sink writes runs of records');
   }
@@ -105,8 +108,7 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
   }
 
   override async open({ signal, past }: TaskScope): Promise<void> {
-    const { path, columns, inputPath, delimiter, lineEnd, escapeFormulas } = this.csv;
-    if (inputPath !== undefined) await assertDistinctFiles(inputPath, path);
+    const { path, columns, delimiter, lineEnd, escapeFormulas } = this.csv;
     this.writer = await openCsvWriter({
       path,
       columns,

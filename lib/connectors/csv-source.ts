@@ -23,6 +23,7 @@ import {
 import type { TaskScope } from '../core/ports.js';
 import { Rejected, Skip, type Lineage } from '../core/record.js';
 import type { Schema } from '../core/schema.js';
+import type { TouchedFile } from '../core/touched-file.js';
 import type { Reader } from '../stream/reader.js';
 import type { FoundRecord } from '../tasks/task.js';
 import { positionIn, SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
@@ -31,6 +32,7 @@ import { readParts } from './csv/parts-reader.js';
 import { recordOf } from './csv/row-record.js';
 import type { FoldedParts, FoldRequest } from '../tasks/source-parts.js';
 import { identifyFile } from '../storage/identify-file.js';
+import { touchedFile } from '../storage/touched-file.js';
 import { csvDelimiter, resolveReaderOptions } from './csv/csv-reader-options.js';
 import { findRows } from './csv/find-rows.js';
 import { openCsvReader, type CsvPoint, type CsvReader, type CsvReaderOptions } from './csv/csv-reader.js';
@@ -140,6 +142,10 @@ class CsvSource<Out> extends SourceTask<Out> {
   override get dataset(): Dataset {
     const { path, columns } = this.csv;
     return { path: resolve(path), ...(columns && { fields: columns }) };
+  }
+
+  override files(): readonly TouchedFile[] {
+    return [touchedFile(this.csv.path, 'read')];
   }
 
   override identify(): Promise<Json> {

@@ -6,6 +6,7 @@
  */
 import type { Lineage } from './record.js';
 import { holds, leaveOut, unite, type Runs } from './runs.js';
+import type { TouchedFile } from './touched-file.js';
 
 /** What survives JSON unchanged. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -80,6 +81,8 @@ export interface CheckpointStore {
    * another life of the run has begun.
    */
   write(checkpoint: Checkpoint): Promise<void>;
+  /** The files it writes, where it writes any: no task may read or write them. */
+  files?(): readonly TouchedFile[];
 }
 
 /** Whether earlier lives have brought the lineage past this exit for good. */

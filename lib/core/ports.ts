@@ -10,6 +10,7 @@ import type { Executor } from './executor.js';
 import type { Family } from './family.js';
 import type { RootLedger } from './ledger.js';
 import type { Gone, Lineage } from './record.js';
+import type { TouchedFile } from './touched-file.js';
 import type { Turn } from './turn.js';
 import type { Upstream } from './upstream.js';
 
@@ -69,8 +70,8 @@ export interface DeadLetterStore {
   assertWritable?(): Promise<void>;
   /** Where people find the letters, such as a path. */
   readonly location?: string;
-  /** The absolute path of the file it writes, where it writes one. */
-  readonly filePath?: string;
+  /** The files it writes, where it writes any: no task may read or write them. */
+  files?(): readonly TouchedFile[];
   /** Of a store that outlives the process, for checkpoints. */
   readonly durable?: DurableLetters;
 }

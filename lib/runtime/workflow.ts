@@ -12,7 +12,7 @@ import type { Awaitable, LetterHead } from '../core/ports.js';
 import { graphOf, type TaskDeclaration } from '../tasks/flow.js';
 import { systemClock } from './clock.js';
 import { assertSameDefinition, assertSameInputs, describeDefinition } from './run-definition.js';
-import { assertDistinctFiles, claimsOf } from './file-claims.js';
+import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
 import { forgettingStore } from './forgetting-store.js';
 import { NO_FUSIONS, planFusions } from './fusion.js';
 import { ResumePlan } from './resume-plan.js';
@@ -145,10 +145,11 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     const window = options.window ?? resolveWindow(definition.window, parsed) ?? DEFAULT_WINDOW;
     if (window !== options.window) checkCount('window', window);
     const deadLetters = options.deadLetters ?? definition.deadLetters?.(parsed) ?? forgettingStore();
-    const { filePath } = deadLetters;
-    if (filePath !== undefined) {
-      assertDistinctFiles([...claimsOf(declarations), { by: 'the dead letters', path: filePath }]);
-    }
+    assertDistinctFiles([
+      ...claimsOf(declarations),
+      ...claimsBy('the dead letters', deadLetters.files?.()),
+      ...claimsBy('the checkpoints', checkpoints?.files?.()),
+    ]);
     const run: Run<Outputs> = new Run<Outputs>({
       runId: from?.runId ?? options.runId ?? newRunId(),
       workflow: this.name,

@@ -8,6 +8,7 @@ import { CHECKPOINT_FORMAT, type Checkpoint, type CheckpointStore } from '../cor
 import { MillraceError, describeValue } from '../core/errors.js';
 import { readJson } from './read-json.js';
 import { syncFolder } from './sync-folder.js';
+import { touchedFile } from './touched-file.js';
 
 /** Options of `checkpointFile`, for a run that goes on in another process. */
 export interface CheckpointFileOptions {
@@ -25,6 +26,7 @@ export interface CheckpointFileOptions {
  */
 export function checkpointFile(path: string, options: CheckpointFileOptions = {}): CheckpointStore {
   const { incarnation = 1, successor } = options;
+  const temporary = `${path}.${incarnation}.tmp`;
   return {
     incarnation,
     read: () => readCheckpoint(path),
@@ -35,8 +37,9 @@ export function checkpointFile(path: string, options: CheckpointFileOptions = {}
           `Another process goes on with run ${checkpoint.runId}: this one stops, and writes nothing more`,
         );
       }
-      await replaceFile(path, `${JSON.stringify(checkpoint)}\n`, `${path}.${incarnation}.tmp`);
+      await replaceFile(path, `${JSON.stringify(checkpoint)}\n`, temporary);
     },
+    files: () => [touchedFile(path, 'write'), touchedFile(temporary, 'write', path)],
   };
 }
 

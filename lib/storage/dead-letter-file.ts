@@ -6,16 +6,18 @@
  * letters is refused, and a resumed run removes no letters but its own.
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import type { Json } from '../core/checkpoint.js';
 import type { MillraceError } from '../core/errors.js';
 import { letterLine } from '../core/json-line.js';
 import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../core/ports.js';
+import type { TouchedFile } from '../core/touched-file.js';
 import { fileError } from './file-errors.js';
 import { pointAt, reopenAt, type FilePoint } from './file-point.js';
 import { assertForLetters, holdsLettersOf } from './letters-in-place.js';
 import { readLetters } from './read-letters.js';
 import { syncFolder } from './sync-folder.js';
+import { touchedFile } from './touched-file.js';
 
 /** Options of `deadLetterFile`. */
 export interface DeadLetterFileOptions {
@@ -37,7 +39,6 @@ interface LetterMark extends FilePoint {
 class DeadLetterFile implements DeadLetterStore {
   readonly durable: DurableLetters;
   readonly location: string;
-  readonly filePath: string;
   private readonly path: string;
   private readonly capacity: number;
   private lines: string[] = [];
@@ -55,7 +56,6 @@ class DeadLetterFile implements DeadLetterStore {
   constructor(path: string, capacity: number) {
     this.path = path;
     this.location = path;
-    this.filePath = resolve(path);
     this.capacity = capacity;
     this.durable = {
       mark: () => this.mark(),
@@ -81,6 +81,10 @@ class DeadLetterFile implements DeadLetterStore {
 
   whenBroken(listener: (error: unknown) => void): void {
     this.brokenListeners.push(listener);
+  }
+
+  files(): readonly TouchedFile[] {
+    return [touchedFile(this.path, 'write')];
   }
 
   assertWritable(): Promise<void> {

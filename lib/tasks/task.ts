@@ -10,6 +10,7 @@ import type { Json } from '../core/checkpoint.js';
 import type { Dataset } from '../core/events.js';
 import type { Awaitable, RecordContext, RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
+import type { TouchedFile } from '../core/touched-file.js';
 import { MillraceError } from '../core/errors.js';
 import { checkValues } from '../core/options.js';
 import { mapBounded } from '../stream/map-bounded.js';
@@ -93,6 +94,15 @@ export abstract class Task<In, Out> {
   /** What it reads or writes outside of the run, where others may know it; for events. */
   get dataset(): Dataset | undefined {
     return undefined;
+  }
+
+  /**
+   * The files it reads or writes, those on the way to a result included: no two tasks of a run may write one, nor one
+   * write what another reads. Looks at most; default: that of `dataset`, by its path.
+   */
+  files(): readonly TouchedFile[] {
+    const { dataset } = this;
+    return dataset === undefined ? [] : [{ path: dataset.path, use: this.bearing === 'source' ? 'read' : 'write' }];
   }
 
   /** What a source reads, as plain data that differs when the input does. */

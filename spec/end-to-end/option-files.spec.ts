@@ -1,6 +1,6 @@
 /** The files that options name, through the command line: none takes the place of anything, and nothing is run. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
 const DOOR = import.meta.resolve('#lib/index.js');
 const INPUT = 'id\n1\n2\n';
+const GEO = '{"type":"FeatureCollection","features":[]}';
 const FLOW = `
 import { csvSink, csvSource, defineWorkflow } from '${DOOR}';
 export const Copy = defineWorkflow({ name: 'Copy', build: (flow) => flow
@@ -21,6 +22,8 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-option-files-'));
   writeFileSync(join(folder, 'copy.mjs'), FLOW);
   writeFileSync(join(folder, 'in.csv'), INPUT);
+  writeFileSync(join(folder, 'geo.json'), GEO);
+  symlinkSync('out.csv', join(folder, 'link.csv'));
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
@@ -42,6 +45,9 @@ it('refuses them, in one sentence, before anything is opened or kept', async () 
     ['--dead-letters out.csv', "'Write' and the dead letters both write"],
     ['--events same --log same', '--events and --log both write'],
     ['--events copy.mjs', 'it holds something else'],
+    ['--events geo.json', 'it holds something else'],
+    ['--events link.csv', "'Write' and --events both write"],
+    ['--log out.csv.part', "'Write' and --log both write"],
     ['--events nowhere/events', "the folder 'nowhere' does not exist"],
     ['--events -', 'write --json'],
     ['--openlineage ftp://h', 'a file or to an http(s) URL'],
@@ -57,8 +63,9 @@ it('refuses them, in one sentence, before anything is opened or kept', async () 
       expect(err).toContain(pair[index]?.[1]);
     });
   }
-  expect(readdirSync(folder).sort()).toEqual(['copy.mjs', 'in.csv']);
+  expect(readdirSync(folder).sort()).toEqual(['copy.mjs', 'geo.json', 'in.csv', 'link.csv']);
   expect(readFileSync(join(folder, 'in.csv'), 'utf8')).toBe(INPUT);
+  expect(readFileSync(join(folder, 'geo.json'), 'utf8')).toBe(GEO);
 });
 
 it('replaces the recording of an earlier run', async () => {

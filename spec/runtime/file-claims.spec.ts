@@ -1,6 +1,9 @@
-import { resolve } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
-import { csvSink, csvSource, deadLetterFile, defineWorkflow, syncTask } from 'millrace';
+import { link, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { checkpointFile, csvSink, csvSource, deadLetterFile, defineWorkflow, syncTask, Task } from 'millrace';
+import type { RunOptions, TouchedFile } from 'millrace';
 
 const columns = ['id'];
 const write = (path: string) => csvSink({ path, columns });
@@ -27,11 +30,39 @@ describe('the files of a workflow', () => {
     );
   });
 
-  it('are refused where the dead letters go to one of them', () => {
-    const deadLetters = deadLetterFile('./out.csv');
-    expect(() => copy('in.csv', 'out.csv').run(undefined, { deadLetters })).toThrow(
+  it('are refused where one is read and another is written by its name first', () => {
+    const part = resolve('q.csv.part');
+    expect(() => copy('q.csv.part', 'q.csv').plan()).toThrow(
+      `'First' would write over what 'Read' reads, ${part}, on the way to ${resolve('q.csv')}: choose another path for it`,
+    );
+    expect(() => copy('q.csv.part.copy', 'q.csv').plan()).toThrow("'First' would write over what 'Read' reads");
+    expect(() => copy('in.csv', 'q.csv', 'q.csv.part').plan()).toThrow(`'First' and 'Second' both write ${part}`);
+  });
+
+  it('are refused where the dead letters or the checkpoints go to one of them', () => {
+    const runWith = (options: RunOptions) => () => copy('in.csv', 'out.csv').run(undefined, options);
+    expect(runWith({ deadLetters: deadLetterFile('./out.csv') })).toThrow(
       `'First' and the dead letters both write ${resolve('out.csv')}: give each a file of its own`,
     );
+    expect(runWith({ checkpoints: checkpointFile('./in.csv') })).toThrow(
+      `the checkpoints would write over what 'Read' reads, ${resolve('in.csv')}: choose another path for it`,
+    );
+  });
+
+  it('are those that a task of somebody’s own says, by their paths', () => {
+    class Store extends Task<unknown, unknown> {
+      override files(): readonly TouchedFile[] {
+        return [{ path: resolve('in.csv'), use: 'write' }];
+      }
+      protected override process(record: unknown): unknown {
+        return record;
+      }
+    }
+    const stored = defineWorkflow({
+      name: 'Stored',
+      build: (flow) => flow.task('Read', csvSource({ path: 'in.csv', columns })).task('Keep', ['Read'], new Store()),
+    });
+    expect(() => stored.plan()).toThrow(`'Keep' would write over what 'Read' reads, ${resolve('in.csv')}`);
   });
 
   it('may be read by several', () => {
@@ -49,5 +80,28 @@ describe('the files of a workflow', () => {
           ),
     });
     expect(() => twice.plan()).not.toThrow();
+  });
+});
+
+describe('the files of a workflow that are there', () => {
+  let folder = '';
+  const at = (name: string): string => join(folder, name);
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'file-claims-'));
+    await writeFile(at('in.csv'), 'id\n1\n');
+    await symlink(at('in.csv'), at('soft.csv'));
+    await link(at('in.csv'), at('hard.csv'));
+    await symlink(at('in.csv'), at('out.csv.part'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it.each(['soft.csv', 'hard.csv', 'out.csv'])('are the same by every name: %s', async (output) => {
+    const plan = (): unknown => copy(at('in.csv'), at(output)).plan();
+    const name = output === 'out.csv' ? 'out.csv.part' : output;
+    expect(plan).toThrow(
+      `'First' would write over what 'Read' reads, ${at('in.csv')}, which is the same file as ${at(name)}`,
+    );
+    expect(plan).toThrow('choose another path for it');
+    expect(await readFile(at('in.csv'), 'utf8')).toBe('id\n1\n');
   });
 });

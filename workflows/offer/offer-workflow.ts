@@ -97,7 +97,6 @@ export const OfferWorkFlow = defineWorkflow({
         ['Transform', 'ATS Predict', 'RESP Predict', 'Offer Recommendation'],
         csvSink({
           path: config.result_output_path,
-          inputPath: config.csv_path,
           columns: RESULT_COLUMNS,
           row: ([features, ats, resp, { offer }]) => ({
             ...features,

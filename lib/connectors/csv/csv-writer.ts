@@ -59,6 +59,11 @@ export interface CsvWriter {
 /** The most rows that are made one text. */
 const ROWS_AT_ONCE = 4096;
 
+/** What is written, and renamed or removed again, before the file has its name. */
+export function filesOnTheWayTo(path: string): readonly string[] {
+  return [partOf(path), copyOf(path)];
+}
+
 /** Opens `path.part` and writes the header; throws MILLRACE_FILE, MILLRACE_RESUME or MILLRACE_INVALID_OPTION. */
 export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWriter> {
   const { path, columns, signal, from } = options;
@@ -95,7 +100,7 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
 
 /** A new file, or the one to go on with; its name is durable, as what a checkpoint says of it must be. */
 async function openPart(path: string, from: FilePoint | undefined): Promise<FileHandle> {
-  const part = `${path}.part`;
+  const part = partOf(path);
   if (from === undefined) {
     const handle = await open(part, 'w+');
     await syncFolder(dirname(path));
@@ -104,12 +109,21 @@ async function openPart(path: string, from: FilePoint | undefined): Promise<File
   // An earlier life got as far as the rename: it goes on with a copy, and the file stands until that is whole.
   const isThere = await stat(part).catch(() => undefined);
   if (isThere === undefined && (await endsAt(path, from))) {
-    await copyFile(path, `${part}.copy`, constants.COPYFILE_FICLONE);
-    await syncFile(`${part}.copy`);
-    await rename(`${part}.copy`, part);
+    const copy = copyOf(path);
+    await copyFile(path, copy, constants.COPYFILE_FICLONE);
+    await syncFile(copy);
+    await rename(copy, part);
     await syncFolder(dirname(path));
   }
   return reopenAt(part, from);
+}
+
+function partOf(path: string): string {
+  return `${path}.part`;
+}
+
+function copyOf(path: string): string {
+  return `${partOf(path)}.copy`;
 }
 
 async function syncFile(path: string): Promise<void> {
@@ -175,7 +189,7 @@ class CsvFileWriter implements CsvWriter {
     }
     await this.file.close();
     try {
-      await rename(`${this.path}.part`, this.path);
+      await rename(partOf(this.path), this.path);
       await syncFolder(dirname(this.path));
     } catch (error) {
       throw fileError('write', this.path, error);
