@@ -6,9 +6,13 @@ import { spawnSync } from 'node:child_process';
 import { relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../core/errors.js';
+import { kindProblem } from './module-kind.js';
 
 /** The exports of the module at this path; `shown` is what messages call it. Throws MILLRACE_UNKNOWN_WORKFLOW. */
 export async function importModule(path: string, shown = path): Promise<Readonly<Record<string, unknown>>> {
+  // Asked before: Node would print a warning of its own.
+  const problem = kindProblem(path);
+  if (problem !== undefined) throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `Cannot load ${shown}: ${problem}`);
   try {
     return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
   } catch (error) {

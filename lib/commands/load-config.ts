@@ -3,7 +3,7 @@
  * `--set` over it, and the workflow's schema asked. Promise: what comes back is taken by `workflow.run` as it is; anything
  * wrong is one sentence with the code MILLRACE_CONFIG or MILLRACE_USAGE, and nothing has been started.
  */
-import { relative, resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillraceError } from '../core/errors.js';
 import { describeConfigIssues, isIssues } from './config-issues.js';
@@ -11,6 +11,9 @@ import { replaceEnvironment } from './environment.js';
 import { readConfig } from './read-config.js';
 import { applySettings, parseSetting } from './set-option.js';
 import type { JsonObject } from './strict-json.js';
+
+/** What a config calls the folder it stands in, so that it can name files beside it from wherever it is used. */
+const CONFIG_FOLDER = 'MILLRACE_CONFIG_FOLDER';
 
 export interface ConfigOptions {
   /** The file given; default: what the workflow names. */
@@ -46,7 +49,8 @@ export async function loadConfig(workflow: Configurable, options: ConfigOptions 
       `'${workflow.name}' takes no configuration, got ${parsed.length > 0 ? '--set' : String(file)}. Leave it out, or give the workflow a \`config\` schema`,
     );
   }
-  const config = replaceEnvironment(applySettings(read, parsed), environment);
+  const place = file === undefined ? {} : { [CONFIG_FOLDER]: dirname(file) };
+  const config = replaceEnvironment(applySettings(read, parsed), { ...environment, ...place });
   check(workflow, config, [...(file === undefined ? [] : [file]), ...(parsed.length > 0 ? ['--set'] : [])]);
   return config;
 }

@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   MILLRACE_INVALID_OUTPUT: 'What a task produced does not fit its output schema.',
   MILLRACE_JOIN: 'Dependencies cannot be joined the way that was asked.',
   MILLRACE_LOCKED: 'Another process works on the run, or has taken it over.',
+  MILLRACE_MISSING_PACKAGE: 'A package that millrace does not bring along is needed for this, and not installed.',
   MILLRACE_NETWORK: 'The upstream could not be reached or the connection broke.',
   MILLRACE_RESPONSE_LIMIT: 'An answer of the upstream is larger than `maxResponseBytes`, as sent or unpacked.',
   MILLRACE_RESUME: 'A run cannot be resumed: what it was made from has changed, or what it had written is gone.',

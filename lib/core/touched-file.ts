@@ -1,4 +1,6 @@
-/** A file outside of the run that a task or a store reads or writes, so that no file is made to stand for two things. */
+/** What tasks and stores say of files, so that no file of a run stands for two things. */
+
+/** A file outside of the run that a task or a store reads or writes. */
 export interface TouchedFile {
   /** Absolute. */
   readonly path: string;

@@ -5,12 +5,13 @@
  * Promises: open are at most a span a task, one for the run, and those of sampled records in flight; none stays open when
  * the events end; messages have credentials masked.
  */
-import { SpanStatusCode, trace, type Context, type Span, type Tracer } from '@opentelemetry/api';
+import type { Context, Span, Tracer } from '@opentelemetry/api';
 import type { RunEvent } from '../core/events.js';
 import { codeOf, describeThrown } from '../core/errors.js';
 import { maskText } from '../core/mask-secrets.js';
 import { oneLine } from '../core/printable.js';
 import type { RecordSpan } from '../core/ports.js';
+import { SpanStatusCode, trace } from './open-telemetry-api.js';
 
 /** A span says so many dead letters; beyond them, only how many there were. */
 const LETTERS_PER_SPAN = 100;

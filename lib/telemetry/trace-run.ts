@@ -1,8 +1,9 @@
 /** Traces through @opentelemetry/api, which does nothing by itself: the program brings the SDK it likes. */
-import { ROOT_CONTEXT, trace, type Context, type Tracer } from '@opentelemetry/api';
+import type { Context, Tracer } from '@opentelemetry/api';
 import type { Observable, Subscription } from 'rxjs';
 import type { RunEvent } from '../core/events.js';
 import type { RecordTracer } from '../core/ports.js';
+import { ROOT_CONTEXT, trace } from './open-telemetry-api.js';
 import { RunSpans } from './run-spans.js';
 
 /** Options of `openTelemetry` and, but for `sample`, of `traceRun`. */

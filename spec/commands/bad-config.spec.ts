@@ -211,6 +211,20 @@ describe('a config that was not given', () => {
     }
   });
 
+  it('names files beside it, wherever it is used from', async () => {
+    mkdirSync(join(folder, 'beside'));
+    const path = join(folder, 'beside', 'default.json');
+    writeFileSync(path, '{"path": "${MILLRACE_CONFIG_FOLDER}/in.csv"}');
+    const definition = { ...Configured.definition, defaultConfig: new URL(`file://${path}`) };
+    const parseConfig = (config: unknown): unknown => Configured.parseConfig(config);
+    const workflow = { name: 'Configured', definition, parseConfig };
+    const beside = { path: join(folder, 'beside', 'in.csv') };
+    expect(await loadConfig(workflow)).toEqual(beside);
+    // It is the folder of the file at hand, whatever the environment says.
+    const environment = { MILLRACE_CONFIG_FOLDER: '/nowhere' };
+    expect(await loadConfig(Configured, { path, environment })).toEqual(beside);
+  });
+
   it('is nothing for a workflow that declares no config', async () => {
     const Plain = defineWorkflow({
       name: 'Plain',

@@ -1,0 +1,51 @@
+/**
+ * Why Node will not take a file for the ES module that it is: the package around it says that its .js files are CommonJS,
+ * as `npm init -y` writes it. Promise: only what fails as one and is right as the other is told of; everything else is
+ * for whoever imports it.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
+import { compileFunction } from 'node:vm';
+
+/** A sentence with the fix; undefined where nothing is wrong with the kind of the file. `path` is absolute. */
+export function kindProblem(path: string): string | undefined {
+  if (extname(path) !== '.js') return undefined;
+  const home = packageAround(path);
+  if (home === undefined || !saysCommonJs(home)) return undefined;
+  const source = readFileSync(path, 'utf8');
+  if (isCommonJs(source) || !isModule(source)) return undefined;
+  return `it is an ES module (it has import or export), and ${home} says "type": "commonjs". Write "type": "module" there, or name the file ${basename(path, '.js')}.mjs`;
+}
+
+/** The nearest package.json, as Node looks for it. */
+function packageAround(path: string): string | undefined {
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    const file = join(folder, 'package.json');
+    if (existsSync(file)) return file;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+function saysCommonJs(file: string): boolean {
+  try {
+    const found = JSON.parse(readFileSync(file, 'utf8')) as { readonly type?: unknown } | null;
+    return found?.type === 'commonjs';
+  } catch {
+    return false;
+  }
+}
+
+function isCommonJs(source: string): boolean {
+  try {
+    compileFunction(source.replace(/^#!.*/, ''), ['exports', 'require', 'module', '__filename', '__dirname']);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Node itself says; it takes some 40 ms, which only a file that fails as CommonJS costs. */
+function isModule(source: string): boolean {
+  return spawnSync(process.execPath, ['--check', '--input-type=module', '-'], { input: source }).status === 0;
+}
