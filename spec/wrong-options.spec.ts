@@ -3,12 +3,16 @@ import { describe, expect, it } from '@jest/globals';
 import {
   aggregateTask,
   asyncTask,
+  checkpointFile,
   combine,
   cpuTask,
   csvSink,
   csvSource,
+  deadLetterFile,
   defineWorkflow,
+  eventFile,
   expandTask,
+  openLineage,
   operatorTask,
   requestTask,
   sinkTask,
@@ -16,9 +20,11 @@ import {
   stream,
   syncTask,
   Task,
+  threadFunction,
   workerOperator,
 } from 'millrace';
-import { Observable } from 'rxjs';
+import { openTelemetry, traceRun } from 'millrace/opentelemetry';
+import { EMPTY, Observable } from 'rxjs';
 import { runToEnd, task } from './support/run-to-end.js';
 
 /** Any call, as JavaScript may make it. */
@@ -70,6 +76,13 @@ describe('an option that does not exist', () => {
     ['`threadLimits`', wrong(W.run.bind(W), {}, { threadLimits: { heapMB: 3 } }), 'heapMb'],
     ['`checkpointEvery`', wrong(W.run.bind(W), {}, { checkpointEvery: { everyMS: 3 } }), 'everyMs'],
     ["the join of 'B'", flowOf(['A'], { join: 'all', limits: 3 }), 'limit'],
+    ['a threadFunction', wrong(threadFunction, 'file:///x.js', 'x', keep, { transfr: keep }), 'transfer'],
+    ['a deadLetterFile', wrong(deadLetterFile, 'x', { capcity: 3 }), 'capacity'],
+    ['a checkpointFile', wrong(checkpointFile, 'x', { succesor: 'y' }), 'successor'],
+    ['an eventFile', wrong(eventFile, EMPTY, 'x', { apend: true }), 'append'],
+    ['openLineage', wrong(openLineage, EMPTY, 'x', { apikey: 'k' }), 'apiKey'],
+    ['openTelemetry', wrong(openTelemetry, { samples: 1 }), 'sample'],
+    ['traceRun', wrong(traceRun, EMPTY, { parents: {} }), 'parent'],
   ])('of %s is named, with the one that was meant', (of, told, meant) => {
     const subject = of.slice(0, 1).toUpperCase() + of.slice(1);
     expect(told).toContain(`MILLRACE_INVALID_OPTION: ${subject} has no option`);
@@ -123,7 +136,7 @@ describe('an option with a wrong value', () => {
     [wrong(csvSink, { path: 'x.csv', columns: [] }), '`columns` of a csvSink to name at least one column'],
     [wrong(requestTask), 'the options of a requestTask to be an object'],
     [wrong(requestTask, { url: 'http://h', retry: 3 }), '`retry` of a requestTask to be an object, or false'],
-    [wrong(requestTask, { url: 'http://h', rateLimit: { perSecond: 0 } }), '`perSecond` to be a number above 0'],
+    [wrong(requestTask, { url: 'http://h', rateLimit: { perSecond: 0 } }), '`perSecond` to be a finite number above 0'],
     [wrong(aggregateTask), 'the aggregate of an aggregateTask to be an object'],
     [wrong(W.run.bind(W), {}, { signal: 5 }), '`signal` of a run to be an object with `addEventListener`'],
     [wrong(W.run.bind(W), {}, { checkpoints: 'file' }), '`checkpoints` of a run to be an object with `read`, `write`'],
@@ -145,6 +158,23 @@ describe('an option with a wrong value', () => {
     [wrong(() => stream(numbers()).through(keep as never)), '`through` to get a task'],
     [wrong(combine, [numbers()]), '`combine` to get an array of what `stream(…)` made'],
     [wrong(combine, []), '`combine` to get an array'],
+    [wrong(deadLetterFile), 'the path of a deadLetterFile to be a string that is not empty, got undefined'],
+    [wrong(deadLetterFile, 'x', { capacity: 0 }), '`capacity` of a deadLetterFile to be a whole number of at least 1'],
+    [wrong(checkpointFile, ''), 'the path of a checkpointFile to be a string that is not empty, got ""'],
+    [wrong(checkpointFile, 'x', { incarnation: 0.5 }), '`incarnation` of a checkpointFile to be a whole number'],
+    [wrong(checkpointFile, 'x', { successor: 5 }), '`successor` of a checkpointFile to be a string'],
+    [wrong(eventFile, EMPTY, 5), 'the path of an eventFile to be a string'],
+    [wrong(eventFile, EMPTY, 'x', { capacity: Infinity }), 'a whole number of at least 1, got Infinity (number)'],
+    [wrong(eventFile, EMPTY, 'x', { append: 'yes' }), '`append` of an eventFile to be true or false'],
+    [wrong(openLineage, EMPTY), 'the target of openLineage to be a string that is not empty'],
+    [
+      wrong(openLineage, EMPTY, 'x', { timeoutMs: 0 }),
+      '`timeoutMs` of openLineage to be a number from 1 to 2147483647',
+    ],
+    [wrong(openLineage, EMPTY, 'x', { namespace: '' }), '`namespace` of openLineage to be a string'],
+    [wrong(openTelemetry, { sample: NaN }), '`sample` of openTelemetry to be a number from 0 to 1, got NaN (number)'],
+    [wrong(openTelemetry, { tracer: {} }), '`tracer` of openTelemetry to be an object with `startSpan`'],
+    [wrong(traceRun, EMPTY, { sample: 1 }), 'TraceRun has no option `sample`'],
     [flowOf(['A'], { join: 'all', limit: 0 }), "`limit` of the join of 'B' to be a whole number of at least 1"],
   ])('is told: %#', (told, words) => {
     expect(told).toMatch(/^MILLRACE_INVALID_OPTION: /);

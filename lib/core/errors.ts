@@ -92,13 +92,25 @@ export function codeOf(thrown: unknown): string {
 export function describeValue(value: unknown, limit = 80): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return `a function${value.name === '' ? '' : ` named ${value.name}`}`;
-  let text: string;
-  try {
-    // Symbols have no JSON: TypeScript does not know that stringify may give undefined.
-    text = typeof value === 'symbol' ? value.toString() : JSON.stringify(value);
-  } catch {
-    text = Object.prototype.toString.call(value);
-  }
+  const text = textOf(value);
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
   return `${cut} (${Array.isArray(value) ? 'array' : typeof value})`;
+}
+
+/** For JSON: a word for the numbers that it has none for. Everything else as it is. */
+export function numberInWords(value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}n`;
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'bigint') return String(numberInWords(value));
+  if (typeof value === 'symbol') return value.toString();
+  try {
+    const json: unknown = JSON.stringify(value, (_, inner: unknown) => numberInWords(inner));
+    // An object may say by `toJSON` that it is nothing, which TypeScript does not know.
+    return String(json);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }

@@ -2,7 +2,7 @@
  * Events and dead letters as lines of JSON. Promise: every line is JSON by itself, whatever a record is: what JSON has no
  * word for keeps one, and a record that cannot be written is described instead.
  */
-import { describeValue } from './errors.js';
+import { describeValue, numberInWords } from './errors.js';
 import type { RunEvent } from './events.js';
 import type { DeadLetter } from './ports.js';
 
@@ -31,8 +31,6 @@ function describeRecord(letter: DeadLetter): DeadLetter {
 }
 
 function replacer(key: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
   if (value === undefined && key === 'record') return null;
-  return value;
+  return numberInWords(value);
 }

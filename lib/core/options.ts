@@ -71,11 +71,12 @@ export function count(from = 1): OptionRule {
   };
 }
 
-/** A number within bounds; from `Number.MIN_VALUE` on is above 0. */
+/** A number within bounds; from `Number.MIN_VALUE` on is above 0, and up to Infinity takes Infinity itself. */
 export function number(from: number, upTo = Number.MAX_VALUE): OptionRule {
   const least = from === Number.MIN_VALUE ? 'above 0' : `of at least ${from}`;
+  const expected = upTo === Infinity ? `a number ${least}` : `a finite number ${least}`;
   return {
-    expected: `a number ${upTo >= Number.MAX_VALUE ? least : `from ${from} to ${upTo}`}`,
+    expected: upTo < Number.MAX_VALUE ? `a number from ${from} to ${upTo}` : expected,
     accepts: (value) => typeof value === 'number' && value >= from && value <= upTo,
   };
 }
@@ -148,6 +149,11 @@ export function checkNumber(name: string, value: number, from: number, upTo = Nu
 /** Refuses what must be a whole number. */
 export function checkCount(name: string, value: number, from = 1): void {
   check(`\`${name}\``, value, count(from));
+}
+
+/** Refuses what must be a string that is not empty, such as a path. */
+export function checkText(what: string, value: unknown): void {
+  check(what, value, text);
 }
 
 /** Refuses what must be a function. */

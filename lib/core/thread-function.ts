@@ -4,6 +4,7 @@
  */
 import { MillraceError, describeValue } from './errors.js';
 import type { ModuleRef } from './executor.js';
+import { callback, checkOptions, type OptionRules } from './options.js';
 
 /** In the registry of symbols, so that two copies of the package in one process understand each other. */
 const HOME = Symbol.for('millrace.home');
@@ -23,8 +24,11 @@ export interface ThreadFunctionOptions<Out> {
   readonly transfer?: (output: Out) => readonly object[];
 }
 
+const RULES: OptionRules<ThreadFunctionOptions<never>> = { transfer: callback };
+
 /**
  * A pure function of one record, exported under `name` by the module that calls this with its `import.meta.url`.
+ * Throws MILLRACE_INVALID_OPTION.
  *
  * @example export const features = threadFunction(import.meta.url, 'features', (row: Row) => compute(row));
  */
@@ -34,6 +38,7 @@ export function threadFunction<In, Out, Rest extends readonly unknown[] = []>(
   work: (record: In, ...rest: Rest) => Out,
   options: ThreadFunctionOptions<Out> = {},
 ): Threadable<(record: In, ...rest: Rest) => Out> {
+  checkOptions('a threadFunction', options, RULES);
   return tag(work, { ref: refOf(moduleUrl, name), transfer: options.transfer });
 }
 

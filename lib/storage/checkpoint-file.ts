@@ -6,6 +6,7 @@ import { open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CHECKPOINT_FORMAT, type Checkpoint, type CheckpointStore } from '../core/checkpoint.js';
 import { MillraceError, describeValue } from '../core/errors.js';
+import { checkOptions, checkText, count, text, type OptionRules } from '../core/options.js';
 import { readJson } from './read-json.js';
 import { syncFolder } from './sync-folder.js';
 import { touchedFile } from './touched-file.js';
@@ -18,13 +19,17 @@ export interface CheckpointFileOptions {
   readonly successor?: string;
 }
 
+const RULES: OptionRules<CheckpointFileOptions> = { incarnation: count(), successor: text };
+
 /**
  * Keeps the checkpoint of one run in this file, replaced as a whole by a rename after it was
  * synced. `read` rejects with MILLRACE_RESUME for a file that is no checkpoint of this format and
  * MILLRACE_FILE for one that cannot be read; `write` rejects with MILLRACE_LOCKED once `successor`
- * exists.
+ * exists. Throws MILLRACE_INVALID_OPTION.
  */
 export function checkpointFile(path: string, options: CheckpointFileOptions = {}): CheckpointStore {
+  checkText('the path of a checkpointFile', path);
+  checkOptions('a checkpointFile', options, RULES);
   const { incarnation = 1, successor } = options;
   const temporary = `${path}.${incarnation}.tmp`;
   return {

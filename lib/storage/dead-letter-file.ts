@@ -10,6 +10,7 @@ import { dirname } from 'node:path';
 import type { Json } from '../core/checkpoint.js';
 import type { MillraceError } from '../core/errors.js';
 import { letterLine } from '../core/json-line.js';
+import { checkOptions, checkText, count, type OptionRules } from '../core/options.js';
 import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../core/ports.js';
 import type { TouchedFile } from '../core/touched-file.js';
 import { fileError } from './file-errors.js';
@@ -25,8 +26,15 @@ export interface DeadLetterFileOptions {
   readonly capacity?: number;
 }
 
-/** A store that writes to this file, replacing the dead letters that an earlier run left there. */
+const RULES: OptionRules<DeadLetterFileOptions> = { capacity: count() };
+
+/**
+ * A store that writes to this file, replacing the dead letters that an earlier run left there. Throws
+ * MILLRACE_INVALID_OPTION; a file that holds something else, or cannot be written, fails the run with MILLRACE_FILE.
+ */
 export function deadLetterFile(path: string, options: DeadLetterFileOptions = {}): DeadLetterStore {
+  checkText('the path of a deadLetterFile', path);
+  checkOptions('a deadLetterFile', options, RULES);
   return new DeadLetterFile(path, options.capacity ?? 1024);
 }
 

@@ -11,6 +11,7 @@ import type { Observable } from 'rxjs';
 import { MillraceError, describeThrown } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
 import { eventLine } from '../core/json-line.js';
+import { checkOptions, checkText, count, flag, type OptionRules } from '../core/options.js';
 
 /** Options of `eventFile`. */
 export interface EventFileOptions {
@@ -45,15 +46,19 @@ const KEPT: ReadonlySet<string> = new Set<RunEvent['type']>([
   'run-ended',
 ]);
 
+const RULES: OptionRules<EventFileOptions> = { capacity: count(), append: flag };
+
 /**
  * Writes the events to this file. Resolves when the last one is on the disk;
- * rejects with MILLRACE_FILE, once the events are over, where they could not be written.
+ * rejects with MILLRACE_FILE, once the events are over, where they could not be written. Throws MILLRACE_INVALID_OPTION.
  */
 export function eventFile(
   events$: Observable<RunEvent>,
   path: string,
   options: EventFileOptions = {},
 ): Promise<Recording> {
+  checkText('the path of an eventFile', path);
+  checkOptions('an eventFile', options, RULES);
   const recorder = new Recorder(path, options.capacity ?? DEFAULT_CAPACITY, options.append ?? false);
   const recording = new Promise<Recording>((resolve, reject) => {
     const end = (): void => {

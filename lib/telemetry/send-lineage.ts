@@ -8,17 +8,20 @@ import type { Observable } from 'rxjs';
 import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
 import type { RunEvent } from '../core/events.js';
 import { maskText } from '../core/mask-secrets.js';
+import { checkOptions, checkText, number, text, words, type OptionRules } from '../core/options.js';
 import { LineageTeller, type LineageEvent } from './open-lineage.js';
 
 /** Options of `openLineage`. */
 export interface LineageOptions {
   /** What keeps the names of jobs apart from those of others. Default `millrace`. */
   readonly namespace?: string;
-  /** Sent as `Authorization: Bearer …`. Default: none. */
+  /** Sent as `Authorization: Bearer …`. Default, and '': none. */
   readonly apiKey?: string | undefined;
-  /** Milliseconds a try may take. Default 5,000. */
+  /** Milliseconds a try may take, at most as long as a timer can be: 24 days. Default 5,000. */
   readonly timeoutMs?: number;
 }
+
+const RULES: OptionRules<LineageOptions> = { namespace: text, apiKey: words, timeoutMs: number(1, 2 ** 31 - 1) };
 
 const TRIES = 3;
 const RETRY_AFTER_MS = 200;
@@ -27,6 +30,7 @@ const ENDPOINT = '/api/v1/lineage';
 
 /** Throws MILLRACE_INVALID_OPTION for a URL that nothing can be sent to. */
 export function assertTarget(target: string): void {
+  checkText('the target of openLineage', target);
   if (!/^[a-z][a-z\d+.-]*:\/\//i.test(target) || (/^https?:/i.test(target) && URL.canParse(target))) return;
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
@@ -37,7 +41,7 @@ export function assertTarget(target: string): void {
 /**
  * Sends the events to `target`: a file, which gets a line each, or the http(s) URL of a server (its usual endpoint is added
  * to a URL without a path). Resolves when the run is over and all is sent; rejects with MILLRACE_FILE or
- * MILLRACE_NETWORK where some of it could not be.
+ * MILLRACE_NETWORK where some of it could not be. Throws MILLRACE_INVALID_OPTION.
  *
  * @example openLineage(run.events$, 'https://lineage.example', { namespace: 'offers' })
  */
@@ -47,6 +51,7 @@ export function openLineage(
   options: LineageOptions = {},
 ): Promise<void> {
   assertTarget(target);
+  checkOptions('openLineage', options, RULES);
   const teller = new LineageTeller(options.namespace ?? 'millrace');
   const send = /^https?:\/\//i.test(target) ? senderTo(new URL(target), options) : writerTo(target);
   let failure: unknown;
@@ -94,7 +99,7 @@ function senderTo(url: URL, { apiKey, timeoutMs = 5000 }: LineageOptions): (even
   const endpoint = url.pathname === '/' ? new URL(ENDPOINT, url) : url;
   const headers = {
     'content-type': 'application/json',
-    ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+    ...(apiKey === undefined || apiKey === '' ? {} : { authorization: `Bearer ${apiKey}` }),
   };
   const attempt = async (body: string): Promise<void> => {
     const signal = AbortSignal.timeout(timeoutMs);

@@ -2,6 +2,7 @@
 import type { Context, Tracer } from '@opentelemetry/api';
 import type { Observable, Subscription } from 'rxjs';
 import type { RunEvent } from '../core/events.js';
+import { checkOptions, number, objectWith, type OptionRules } from '../core/options.js';
 import type { RecordTracer } from '../core/ports.js';
 import { ROOT_CONTEXT, trace } from './open-telemetry-api.js';
 import { RunSpans } from './run-spans.js';
@@ -16,16 +17,23 @@ export interface TraceOptions {
   readonly sample?: number;
 }
 
+const TRACE_RULES: OptionRules<Omit<TraceOptions, 'sample'>> = {
+  tracer: objectWith('startSpan'),
+  parent: objectWith('getValue', 'setValue'),
+};
+const RULES: OptionRules<TraceOptions> = { ...TRACE_RULES, sample: number(0, 1) };
+
 /**
  * Traces a run while it runs, for the option `tracer`: a span for the run, below it one a task, and below that one a
  * sampled record; calls of such records carry their span to the upstream as `traceparent`. Which records are sampled
- * depends on their numbers alone, so all tasks sample the same ones.
+ * depends on their numbers alone, so all tasks sample the same ones. Throws MILLRACE_INVALID_OPTION.
  *
  * @example MyFlow.run(config, { tracer: openTelemetry({ sample: 0.1 }) })
  */
 export function openTelemetry(
   options: TraceOptions = {},
 ): RecordTracer & { follow(events$: Observable<RunEvent>): void } {
+  checkOptions('openTelemetry', options, RULES);
   const { sample = 0.01 } = options;
   const spans = spansOf(options);
   return {
@@ -37,11 +45,13 @@ export function openTelemetry(
 }
 
 /**
- * The same of a run's events alone, such as a recording of them: no records, and nothing reaches upstreams.
+ * The same of a run's events alone, such as a recording of them: no records, and nothing reaches upstreams. Throws
+ * MILLRACE_INVALID_OPTION.
  *
  * @example traceRun(readEvents('events.ndjson'))
  */
 export function traceRun(events$: Observable<RunEvent>, options: Omit<TraceOptions, 'sample'> = {}): Subscription {
+  checkOptions('traceRun', options, TRACE_RULES);
   return follow(events$, spansOf(options));
 }
 

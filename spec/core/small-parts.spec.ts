@@ -6,6 +6,7 @@ import { describeThrown, describeValue, ERROR_CODES, MillraceError } from '#lib/
 import { Histogram } from '#lib/core/histogram.js';
 import { nearest } from '#lib/core/nearest.js';
 import { seededRandom } from '#lib/core/random.js';
+import { checkNumber } from '#lib/core/options.js';
 import { Ring } from '#lib/core/ring.js';
 import { validate } from '#lib/core/schema.js';
 
@@ -117,9 +118,36 @@ describe('errors', () => {
     circular['self'] = circular;
     expect(describeValue(circular)).toBe('[object Object] (object)');
     expect(describeValue('x'.repeat(200)).length).toBeLessThan(100);
-    expect([Symbol('s'), 10n, () => 1, NaN].map((value) => typeof describeValue(value))).toEqual(
-      Array(4).fill('string'),
-    );
+    expect(describeValue(() => 1)).toBe('a function');
+  });
+});
+
+describe('a value in a message', () => {
+  it.each<[unknown, string]>([
+    [NaN, 'NaN (number)'],
+    [Infinity, 'Infinity (number)'],
+    [-Infinity, '-Infinity (number)'],
+    [1.5, '1.5 (number)'],
+    [10n, '10n (bigint)'],
+    [Symbol('s'), 'Symbol(s) (symbol)'],
+    ['', '"" (string)'],
+    [[NaN, 2n, null], '["NaN","2n",null] (array)'],
+    [{ a: { ms: Infinity } }, '{"a":{"ms":"Infinity"}} (object)'],
+    [{ toJSON: () => undefined }, 'undefined (object)'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+  ])('is what it is: %p', (value, text) => {
+    expect(describeValue(value)).toBe(text);
+  });
+
+  it.each<[number, number | undefined, string]>([
+    [Infinity, undefined, '`x` to be a finite number of at least 1, got Infinity (number)'],
+    [NaN, Infinity, '`x` to be a number of at least 1, got NaN (number)'],
+    [NaN, 5, '`x` to be a number from 1 to 5, got NaN (number)'],
+  ])('stands beside what was expected: %p up to %p', (value, upTo, words) => {
+    expect(() => {
+      checkNumber('x', value, 1, upTo);
+    }).toThrow(words);
   });
 });
 

@@ -83,7 +83,7 @@ describe('a fault injector before an upstream', () => {
 
   it.each([
     [{ error: 2 }, 'Expected `error` to be a share from 0 to 1, got 2'],
-    [{ slow: NaN }, 'Expected `slow` to be a share from 0 to 1, got null (number)'],
+    [{ slow: NaN }, 'Expected `slow` to be a share from 0 to 1, got NaN (number)'],
     [{ error: 0.6, hang: 0.6 }, 'Expected the shares of faults to be at most 1 together, got 1.2'],
   ])('refuses %j', (shares, message) => {
     expect(() => faultInjector({ seed: 1, clock: virtualClock(), ...shares })).toThrow(message);
