@@ -2,7 +2,6 @@
  * Where the tasks of one run do heavy work. Promises: one executor a run, shared by its tasks; a run whose tasks need no
  * threads never loads the code for them; the counts of the threads are kept after they ended.
  */
-import { MillraceError, describeValue } from '../core/errors.js';
 import type { ThreadNews } from '../core/events.js';
 import type { Executor, ExecutorStats, ThreadLimits } from '../core/executor.js';
 import { InlineExecutor, type Slices } from '../core/inline-executor.js';
@@ -23,7 +22,6 @@ export class RunExecutor {
     slices: Slices,
     onNews: (news: ThreadNews, slot: number) => void,
   ) {
-    checkThreads(threads);
     this.threads = threads;
     this.limits = limits;
     this.onNews = onNews;
@@ -51,12 +49,4 @@ export class RunExecutor {
     this.last ??= this.executor.stats();
     await this.executor.close();
   }
-}
-
-function checkThreads(threads: unknown): void {
-  if (threads === 'auto' || (Number.isSafeInteger(threads) && (threads as number) >= 0)) return;
-  throw new MillraceError(
-    'MILLRACE_INVALID_OPTION',
-    `Expected \`threads\` to be a whole number of at least 0, or 'auto', got ${describeValue(threads)}`,
-  );
 }
