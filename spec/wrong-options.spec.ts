@@ -141,6 +141,10 @@ describe('an option with a wrong value', () => {
     [wrong(W.run.bind(W), {}, { signal: 5 }), '`signal` of a run to be an object with `addEventListener`'],
     [wrong(W.run.bind(W), {}, { checkpoints: 'file' }), '`checkpoints` of a run to be an object with `read`, `write`'],
     [wrong(W.run.bind(W), {}, { resumeFrom: { a: 1 } }), '`resumeFrom` of a run to be a checkpoint'],
+    [
+      wrong(W.run.bind(W), {}, { threads: -1 }),
+      "`threads` of a run to be a whole number of at least 0, or 'auto', got -1",
+    ],
     [wrong(W.run.bind(W), {}, { seed: 'x' }), '`seed` of a run to be a whole number'],
     [wrong(defineWorkflow), 'the definition of a workflow to be an object, got undefined'],
     [wrong(defineWorkflow, { build: keep }), '`name` of a workflow to be a string'],

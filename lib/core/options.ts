@@ -84,7 +84,7 @@ export function number(from: number, upTo = Number.MAX_VALUE): OptionRule {
 export function oneOf(...known: readonly string[]): OptionRule {
   const quoted = known.map((name) => `'${name}'`);
   return {
-    expected: `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1) ?? ''}`,
+    expected: [quoted.slice(0, -1).join(', '), quoted.at(-1)].filter(Boolean).join(' or '),
     accepts: (value) => known.includes(value as string),
   };
 }
