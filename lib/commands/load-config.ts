@@ -1,7 +1,8 @@
 /**
  * The configuration of one run: the file given (or the workflow's own default), the environment's variables put in,
- * `--set` over it, and the workflow's schema asked. Promise: what comes back is taken by `workflow.run` as it is; anything
- * wrong is one sentence with the code MILLRACE_CONFIG or MILLRACE_USAGE, and nothing has been started.
+ * `--set` over it, and the workflow's schema asked. Without a schema only its builder knows what it takes, so nothing is
+ * refused. Promise: what comes back is taken by `workflow.run` as it is; anything wrong is one sentence with the code
+ * MILLRACE_CONFIG or MILLRACE_USAGE, and nothing has been started.
  */
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,8 +31,6 @@ export interface Configurable {
   readonly definition: {
     readonly config?: unknown;
     readonly defaultConfig?: URL | string | undefined;
-    readonly build?: (...given: never[]) => unknown;
-    readonly tasks?: (...given: never[]) => unknown;
   };
   parseConfig(config: unknown): unknown;
 }
@@ -43,23 +42,10 @@ export async function loadConfig(workflow: Configurable, options: ConfigOptions 
   const file = path ?? pathOf(workflow.definition.defaultConfig);
   if (file === undefined && parsed.length === 0 && workflow.definition.config === undefined) return undefined;
   const read = file === undefined ? {} : await readConfig(file);
-  if (takesNone(workflow)) {
-    throw new MillraceError(
-      'MILLRACE_CONFIG',
-      `'${workflow.name}' takes no configuration, got ${parsed.length > 0 ? '--set' : String(file)}. Leave it out, or give the workflow a \`config\` schema`,
-    );
-  }
   const place = file === undefined ? {} : { [CONFIG_FOLDER]: dirname(file) };
   const config = replaceEnvironment(applySettings(read, parsed), { ...environment, ...place });
   check(workflow, config, [...(file === undefined ? [] : [file]), ...(parsed.length > 0 ? ['--set'] : [])]);
   return config;
-}
-
-/** Neither a schema nor a builder that looks at one: what is given would be ignored. */
-function takesNone({ definition }: Configurable): boolean {
-  const { config, build, tasks } = definition;
-  if (config !== undefined) return false;
-  return (build?.length ?? tasks?.length ?? 0) < (build === undefined ? 1 : 2);
 }
 
 function check(workflow: Configurable, config: JsonObject, sources: readonly string[]): void {

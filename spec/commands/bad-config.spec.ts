@@ -238,16 +238,14 @@ describe('a config that was not given', () => {
     expect(await loadConfig(Plain)).toBeUndefined();
   });
 
-  it('is not taken and ignored', async () => {
-    const None = { name: 'None', definition: { tasks: () => [] }, parseConfig: (config: unknown) => config };
-    await expect(loadConfig(None, { settings: ['size=2'] })).rejects.toThrow(
-      "'None' takes no configuration, got --set",
-    );
-  });
-
-  it('is taken without a schema where the builder looks at it', async () => {
-    const build = (_flow: unknown, config: { size: number }): number => config.size;
-    const Plain = { name: 'Plain', definition: { build }, parseConfig: (config: unknown) => config };
+  it.each<[string, (...given: { size: number }[]) => unknown]>([
+    ['an argument', (_flow, config) => config],
+    ['an argument with a default', (_flow, config = { size: 1 }) => config],
+    ['one of the rest', (...given) => given[1]],
+    ['nothing', () => undefined],
+  ])('is taken without a schema, which alone could refuse it, where the builder has it as %s', async (_, build) => {
+    const definition = { config: undefined, build };
+    const Plain = { name: 'Plain', definition, parseConfig: (config: unknown) => config };
     await expect(loadConfig(Plain, { settings: ['size=2'] })).resolves.toEqual({ size: 2 });
   });
 });
