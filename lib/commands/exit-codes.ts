@@ -2,7 +2,7 @@
  * How the command line ends: one table, which `--help` prints, the README repeats and a test holds both against.
  * Promise: the code says what a script has to know, without reading the output.
  */
-import type { RunOutcome } from '../core/ports.js';
+import type { RunSummary } from '../core/run-summary.js';
 
 export const EXIT = { success: 0, failed: 1, usage: 2, deadLetters: 3, brokenLaw: 4, signal: 130 } as const;
 
@@ -22,7 +22,7 @@ export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: s
 ];
 
 /** The code of a run that ended. A run that failed has failed, whatever else happened to it. */
-export function exitCodeOf(run: { readonly outcome: RunOutcome; readonly deadLettered: number }): ExitCode {
+export function exitCodeOf(run: Pick<RunSummary, 'outcome' | 'deadLettered' | 'lettersBefore'>): ExitCode {
   switch (run.outcome) {
     case 'failed':
       return EXIT.failed;
@@ -30,7 +30,7 @@ export function exitCodeOf(run: { readonly outcome: RunOutcome; readonly deadLet
     case 'cancelled':
       return EXIT.signal;
     case 'completed':
-      return run.deadLettered > 0 ? EXIT.deadLetters : EXIT.success;
+      return run.deadLettered + (run.lettersBefore ?? 0) > 0 ? EXIT.deadLetters : EXIT.success;
   }
 }
 

@@ -36,7 +36,9 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
       ([reason, count]) => `  ${grouped(count)} skipped by ${printable(name)}: ${oneLine(reason)}`,
     ),
   );
-  const totals = `${grouped(summary.skipped)} skipped, ${counted(summary.deadLettered, 'dead letter')}`;
+  const { skipped, deadLettered, lettersBefore = 0 } = summary;
+  const before = lettersBefore > 0 ? `, and ${grouped(lettersBefore)} of earlier lives of the run` : '';
+  const totals = `${grouped(skipped)} skipped, ${counted(deadLettered, 'dead letter')}${before}`;
   return [
     ...renderTable(COLUMNS, tasks.map(rowOf), columns),
     ...reasons.map((line) => cut(line, columns)),

@@ -150,6 +150,8 @@ export interface Failure {
 export interface TaskPast {
   /** How far the task had come, as its `mark` said at the checkpoint. */
   readonly mark: Json | undefined;
+  /** Of a source that gives the same records again: how many it gave, counting from the first of all. */
+  readonly born: number;
   /** Whether nobody downstream needs the output of this lineage again. */
   isDone(lineage: Lineage): boolean;
   /** Whether a durable task has written the record of this lineage for good. */

@@ -24,8 +24,10 @@ export interface RunSummary {
   readonly elapsedMs: number;
   /** Records skipped, over all tasks. */
   readonly skipped: number;
-  /** Dead letters, over all tasks. */
+  /** Dead letters of this life of the run, over all tasks. */
   readonly deadLettered: number;
+  /** Dead letters that earlier lives of a resumed run left and that stand; absent where there are none. */
+  readonly lettersBefore?: number;
   /** By the name of the task. */
   readonly tasks: Readonly<Record<string, TaskSummary>>;
   /** The task that kept the run from being faster; absent where no task was under load. */

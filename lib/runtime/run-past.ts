@@ -18,6 +18,7 @@ export class RunPast {
   /** By task and root, the lineages that were given up there. */
   private readonly givenUp = new Map<string, Set<Lineage>>();
   private readonly holes = new HoleList();
+  private kept = 0;
 
   /** @param incarnation which life of the run asks. */
   constructor(plan: ResumePlan, checkpoint: Checkpoint, incarnation: number) {
@@ -56,9 +57,15 @@ export class RunPast {
     const own = exitLabel({ task });
     return {
       mark: isAnew ? undefined : this.checkpoint.marks[task],
+      born: this.plan.isRepeatable(root) ? (this.roots.get(root)?.born ?? 0) : 0,
       isDone: (lineage) => !isAnew && !this.plan.feedsBoundary(task) && this.havePassed(task, root, lineage),
       isWritten: (lineage) => !isAnew && this.hasPassed(root, own, lineage),
     };
+  }
+
+  /** Dead letters that stand, once `keeps` was asked for every one. */
+  get lettersKept(): number {
+    return this.kept;
   }
 
   /** Whether a record of `root` need not reach the task; undefined where each must. */
@@ -88,6 +95,7 @@ export class RunPast {
       const key = keyOf(task, root);
       this.givenUp.set(key, (this.givenUp.get(key) ?? new Set()).add(number));
     }
+    this.kept++;
     return true;
   };
 

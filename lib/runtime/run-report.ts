@@ -79,7 +79,9 @@ export class RunReport {
   summarize(outcome: RunOutcome, failure: unknown): RunSummary {
     const { runId, workflow, description, clock } = this.parts;
     const threads = this.executor.stats();
+    const lettersBefore = this.wiring.past?.lettersKept ?? 0;
     const head = {
+      ...(lettersBefore > 0 ? { lettersBefore } : {}),
       runId,
       workflow,
       description,

@@ -49,7 +49,7 @@ export class Wiring {
   /** The chain of fused tasks a task is part of, by its name. */
   private readonly chains = new Map<string, readonly string[]>();
   private readonly inputs: WiredInputs;
-  private readonly past: RunPast | undefined;
+  readonly past: RunPast | undefined;
   private openLeaves = 0;
 
   constructor(

@@ -2,21 +2,17 @@
  * Who works on a run: one file for each of its lives, made exclusively, never removed.
  *
  * Promises: no two lives have one number, so of two processes that take over a run at once one is refused; a run whose
- * last life still lives is not taken over; a life whose process died without a word is recognised by its process id and
- * the time its process started, because ids are used again.
+ * last life still lives is not taken over; a life whose process died without a word is over.
  */
 import { open, readFile, readdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '../core/errors.js';
+import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.js';
 
-export interface Life {
+export interface Life extends ProcessIdentity {
   /** From 1. */
   readonly number: number;
-  readonly pid: number;
-  readonly host: string;
-  /** What the system says of the start of the process; null where it does not say. */
-  readonly processStart: string | null;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   /** Unset while it goes on, and where it ended without a word. */
@@ -27,13 +23,7 @@ export interface Life {
 export async function beginLife(folder: string, runId: string): Promise<Life> {
   const last = await lastLife(folder);
   if (last !== undefined && (await isAlive(last))) throw locked(runId, last);
-  const life: Life = {
-    number: (last?.number ?? 0) + 1,
-    pid: process.pid,
-    host: hostname(),
-    processStart: await processStartOf(process.pid),
-    startedAt: Date.now(),
-  };
+  const life: Life = { number: (last?.number ?? 0) + 1, ...(await thisProcess()), startedAt: Date.now() };
   try {
     const file = await open(lifePath(folder, life.number), 'wx');
     await file.writeFile(JSON.stringify(life));
@@ -66,35 +56,13 @@ export async function lastLife(folder: string): Promise<Life | undefined> {
 }
 
 /** Whether the life goes on. One on another machine is taken to go on until it says that it has ended. */
-export async function isAlive({ pid, host, processStart, endedAt }: Life): Promise<boolean> {
-  if (endedAt !== undefined) return false;
-  if (host !== hostname()) return true;
-  if (!isRunning(pid)) return false;
-  return processStart === null || processStart === (await processStartOf(pid));
+export async function isAlive(life: Life): Promise<boolean> {
+  return life.endedAt === undefined && (await isRunning(life)) !== false;
 }
 
 /** The file that exists once a life with this number has begun. */
 export function lifePath(folder: string, number: number): string {
   return join(folder, `life-${number}.json`);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** Linux tells the start of a process in clock ticks since boot (proc(5), /proc/pid/stat, field 22). */
-async function processStartOf(pid: number): Promise<string | null> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  if (stat === undefined) return null;
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
-  // The second field is the name of the program in brackets, which may hold spaces and brackets itself.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return `${boot.trim()}/${fields[19] ?? ''}`;
 }
 
 function locked(runId: string, life: Life | undefined): MillraceError {

@@ -6,6 +6,7 @@
  * reader is over, was told to end, and closes the reader on every path.
  */
 import { Observable, type Subscriber } from 'rxjs';
+import { MillraceError } from '../core/errors.js';
 import { Batch, Ended, GONE, Skip, type Rejected, type Gone } from '../core/record.js';
 import type { TaskScope } from '../core/ports.js';
 import type { Reader } from './reader.js';
@@ -138,6 +139,7 @@ class Pump<Out> {
 
   private accept(items: readonly (Out | Skip | Rejected)[] | null, startedAtMs: number): void {
     if (items === null) {
+      if (this.scope.inputs.length === 0) assertAllCame(this.scope, this.scope.root.born);
       this.end();
       return;
     }
@@ -197,6 +199,18 @@ class Pump<Out> {
     this.isOver = true;
     this.subscriber.error(error);
   }
+}
+
+/**
+ * A source that is read again and is over after `gave` records, which are less than before, has another input: what is
+ * left to do cannot be told by its numbers. Throws MILLRACE_RESUME then.
+ */
+export function assertAllCame({ task, past }: TaskScope, gave: number): void {
+  if (past === undefined || gave >= past.born) return;
+  throw new MillraceError(
+    'MILLRACE_RESUME',
+    `Source '${task}' gave ${gave} records, and ${past.born} in an earlier life of the run: its input is another one. Put it back, or start a new run`,
+  );
 }
 
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {

@@ -9,7 +9,7 @@ import type { Awaitable, TaskContext, TaskScope } from '../core/ports.js';
 import type { Json } from '../core/checkpoint.js';
 import { Rejected, Skip, type Batch, type Lineage } from '../core/record.js';
 import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
-import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
+import { assertAllCame, isPromiseLike, pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import { checkedReader } from './checked-reader.js';
 import { checkOutput } from './record-step.js';
@@ -106,7 +106,7 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
     // The records of a source that cannot be read again are new ones.
     const had = this.isRepeatable ? scope.root.watermark - (positionIn(scope)?.lineage ?? 0) : 0;
     const goOn = (reader: Reader<Out | Skip | Rejected>): Reader<Out | Skip | Rejected> =>
-      had > 0 ? skipping(reader, had) : reader;
+      had > 0 ? skipping(reader, had, scope) : reader;
     const reader = new LateReader(() => {
       const opened = this.reader(scope);
       return isPromiseLike(opened) ? opened.then(goOn) : goOn(opened);
@@ -194,18 +194,22 @@ export interface SourcePosition {
 
 /** Where a source of a resumed run goes on; undefined where it begins at the beginning. */
 export function positionIn({ past, root }: TaskScope): SourcePosition | undefined {
-  // What comes before a boundary is read from the beginning.
-  return root.watermark > 0 ? (past?.mark as SourcePosition | undefined) : undefined;
+  const position = past?.mark as SourcePosition | undefined;
+  // What comes before a boundary is read from the beginning, and records that are done again may come before the mark.
+  return position !== undefined && position.lineage <= root.watermark ? position : undefined;
 }
 
 /** Reads over the first `count` items. */
-function skipping<T>(reader: Reader<T>, count: number): Reader<T> {
+function skipping<T>(reader: Reader<T>, count: number, scope: TaskScope): Reader<T> {
   let left = count;
   return {
     read: async (max) => {
       while (left > 0) {
         const items = await reader.read(Math.min(left, READ_OVER));
-        if (items === null) return null;
+        if (items === null) {
+          assertAllCame(scope, scope.root.watermark - left);
+          return null;
+        }
         left -= items.length;
       }
       return reader.read(max);

@@ -43,7 +43,7 @@ export function performanceSummary(run: RunSummary): object {
     outcome: run.outcome,
     ...(run.error === undefined ? {} : { error: run.error }),
     skipped_item_count: run.skipped,
-    dead_letter_count: run.deadLettered,
+    dead_letter_count: run.deadLettered + (run.lettersBefore ?? 0),
     peak_memory_mb: megabytes(process.resourceUsage().maxRSS * 1024),
     ...(run.bottleneck === undefined ? {} : { bottleneck: run.bottleneck }),
     slowest_records: run.slowest.map(({ task, root, lineage, ms }) => ({ task, root, lineage, ms })),

@@ -141,6 +141,18 @@ describe('a run that was killed', () => {
     expect((await millrace('resume', id, '--quiet')).err).toMatch(/task 'Write' was removed; task 'Store' was added/);
   });
 
+  it('ends with 3 for dead letters that an earlier life left, and says so', async () => {
+    const id = await killedRun();
+    writeFileSync(file('go'), '');
+    // Nothing fails any more.
+    writeFileSync(file('mended'), '');
+    const { code, err } = await millrace('resume', id);
+    expect(code).toBe(3);
+    const before = Number(/0 dead letters, and (\d+) of earlier lives of the run/.exec(err)?.[1]);
+    expect(before).toBeGreaterThan(0);
+    expect((await millrace('dead-letters', id)).out).toMatch(new RegExp(`^ *${before} +Work`, 'm'));
+  });
+
   it('is refused where what it wrote is gone', async () => {
     const id = await killedRun();
     writeFileSync(file('out.csv.part'), 'id,n\n');
@@ -263,6 +275,19 @@ describe('a run that finished', () => {
     expect(after.slice(before.length).trimEnd().split('\n')).toEqual(expected);
     expect((await millrace('dead-letters', id)).err).toContain('has no dead letters');
     expect((await millrace('runs', 'show', id)).out).toMatch(/\ndead letters none\n/);
+  });
+
+  it('does those of a large file again, too, which is read from its beginning for them', async () => {
+    const rows = Array.from({ length: 20_000 }, (_, i) => `m${i + 1},${i + 1}`);
+    writeFileSync(file('in.csv'), ['id,n', ...rows, ''].join('\n'));
+    expect(await millrace('--workflow', './flow.mjs', '--quiet')).toMatchObject({ code: 3 });
+    const id = readdirSync(file('.millrace/runs')).sort().at(-1) ?? '';
+    writeFileSync(file('mended'), '');
+    expect(await millrace('dead-letters', 'replay', id, '--quiet')).toMatchObject({ code: 0 });
+    const written = readFileSync(file('out.csv'), 'utf8').trimEnd().split('\n').slice(1);
+    const numberOf = (row: string): number => Number(row.split(',')[1]);
+    expect(written.sort((a, b) => numberOf(a) - numberOf(b))).toEqual(rows);
+    expect((await millrace('dead-letters', id)).err).toContain('has no dead letters');
   });
 
   it('keeps the dead letters that fail again', async () => {

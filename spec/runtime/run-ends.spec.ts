@@ -8,13 +8,14 @@ import {
   syncTask,
   Task,
   Workflow,
+  type Checkpoint,
   type Run,
   type TaskContext,
   type TaskDeclaration,
 } from 'millrace';
 import { NEVER } from 'rxjs';
 import type { Reader } from '#lib/stream/reader.js';
-import { recordingDeadLetters, virtualClock } from 'millrace/testing';
+import { memoryCheckpoints, recordingDeadLetters, virtualClock } from 'millrace/testing';
 import { runToEnd, task } from '../support/run-to-end.js';
 
 const keep = syncTask<unknown, unknown>((value) => value);
@@ -243,5 +244,31 @@ describe('the watchdog', () => {
     );
     const { summary } = await clock.runUntil(ended);
     expect([summary.outcome, summary.deadLettered]).toEqual(['completed', 1]);
+  });
+
+  it('fails where a source that is read again gives less than before, because its numbers are of other records', async () => {
+    const lifeOf = (records: readonly number[]): readonly TaskDeclaration[] => [
+      task(
+        'S',
+        [],
+        sourceTask(() => records),
+      ),
+      task('T', ['S'], keep),
+    ];
+    const kept = memoryCheckpoints();
+    const first = start(lifeOf(range(500)), { checkpoints: kept.begin(), window: 4 });
+    first.output$('T').subscribe(() => {
+      first.drain();
+    });
+    const { outcome, tasks } = await first.finished;
+    expect(outcome).toBe('drained');
+    const gave = tasks['S']?.out ?? 0;
+    const second = start(lifeOf([0]), { checkpoints: kept.begin(), resumeFrom: kept.last as Checkpoint });
+    await expect(second.finished).rejects.toMatchObject({
+      code: 'MILLRACE_RESUME',
+      message: expect.stringMatching(
+        new RegExp(`^Source 'S' gave \\d+ records, and ${gave} in an earlier life of the run`),
+      ),
+    });
   });
 });

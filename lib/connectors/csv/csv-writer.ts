@@ -2,14 +2,16 @@
  * Writes rows to a CSV file, which gets its name only when it is whole.
  *
  * Promises: bytes go to `path.part`, behind what an earlier life of the run left there if it is told so; `finish` makes
- * them durable (fdatasync) before it renames, so a reader never sees half a file under `path`; memory is bounded, because
+ * them durable (fdatasync) before it renames, so a reader never sees half a file under `path`; two runs that write one
+ * path never mix their rows, and the later one is refused where that can be known; memory is bounded, because
  * `write` gives a promise while the disk is behind; a failed write is MILLRACE_FILE with the system's error as its cause,
  * at this `write` or the next, and always at `finish`.
  */
 import { constants } from 'node:fs';
-import { copyFile, open, rename, stat, type FileHandle } from 'node:fs/promises';
+import { copyFile, lstat, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MillraceError, describeValue } from '../../core/errors.js';
+import { claimFile, ownerFileOf } from '../../storage/file-owner.js';
 import { endsAt, pointAt, reopenAt, type FilePoint } from '../../storage/file-point.js';
 import { syncFolder } from '../../storage/sync-folder.js';
 import { isPacked } from './byte-source.js';
@@ -61,7 +63,7 @@ const ROWS_AT_ONCE = 4096;
 
 /** What is written, and renamed or removed again, before the file has its name. */
 export function filesOnTheWayTo(path: string): readonly string[] {
-  return [partOf(path), copyOf(path)];
+  return [partOf(path), copyOf(path), ownerFileOf(partOf(path))];
 }
 
 /** Opens `path.part` and writes the header; throws MILLRACE_FILE, MILLRACE_RESUME or MILLRACE_INVALID_OPTION. */
@@ -89,10 +91,14 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
       () => false,
     );
     if (isFolder) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
-    const handle = await openPart(path, from);
+    const disown = await claimFile(partOf(path));
+    const handle = await openPart(path, from).catch(async (error: unknown) => {
+      await disown();
+      throw error;
+    });
     const file = new TextFile(handle, { isPacked: isPacked(path), start: from?.bytes ?? 0, signal });
     if (from === undefined) file.put(format.header);
-    return new CsvFileWriter(handle, file, format, path, signal);
+    return new CsvFileWriter({ handle, disown, file, format, path, signal });
   } catch (error) {
     throw fileError('write', path, error);
   }
@@ -102,7 +108,13 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
 async function openPart(path: string, from: FilePoint | undefined): Promise<FileHandle> {
   const part = partOf(path);
   if (from === undefined) {
-    const handle = await open(part, 'w+');
+    // A new file: whoever still writes the one that stood here writes on into that. A link is written through.
+    const isLink = await lstat(part).then(
+      (facts) => facts.isSymbolicLink(),
+      () => false,
+    );
+    if (!isLink) await rm(part, { force: true });
+    const handle = await open(part, isLink ? 'w+' : 'wx+');
     await syncFolder(dirname(path));
     return handle;
   }
@@ -135,20 +147,26 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
+interface WriterParts {
+  readonly handle: FileHandle;
+  /** Says that the file is nobody's any more. */
+  readonly disown: () => Promise<void>;
+  readonly file: TextFile;
+  readonly format: RowFormat;
+  readonly path: string;
+  readonly signal: AbortSignal | undefined;
+}
+
 class CsvFileWriter implements CsvWriter {
-  private readonly handle: FileHandle;
+  private readonly parts: WriterParts;
   private readonly file: TextFile;
-  private readonly format: RowFormat;
   private readonly path: string;
-  private readonly signal: AbortSignal | undefined;
   private isOver = false;
 
-  constructor(handle: FileHandle, file: TextFile, format: RowFormat, path: string, signal: AbortSignal | undefined) {
-    this.handle = handle;
-    this.file = file;
-    this.format = format;
-    this.path = path;
-    this.signal = signal;
+  constructor(parts: WriterParts) {
+    this.parts = parts;
+    this.file = parts.file;
+    this.path = parts.path;
   }
 
   get bytesWritten(): number {
@@ -156,11 +174,11 @@ class CsvFileWriter implements CsvWriter {
   }
 
   write(rows: readonly Readonly<Record<string, unknown>>[]): void | Promise<void> {
-    return this.take(rows, (some) => this.format.text(some));
+    return this.take(rows, (some) => this.parts.format.text(some));
   }
 
   encode(row: Readonly<Record<string, unknown>>): string {
-    return this.format.text([row]);
+    return this.parts.format.text([row]);
   }
 
   writeText(rows: readonly string[]): void | Promise<void> {
@@ -170,8 +188,8 @@ class CsvFileWriter implements CsvWriter {
   async mark(): Promise<FilePoint> {
     try {
       const bytes = await this.file.flush();
-      await this.handle.datasync();
-      return await pointAt(this.handle, bytes);
+      await this.parts.handle.datasync();
+      return await pointAt(this.parts.handle, bytes);
     } catch (error) {
       throw fileError('write', this.path, error);
     }
@@ -180,26 +198,40 @@ class CsvFileWriter implements CsvWriter {
   async finish(): Promise<void> {
     if (this.isOver) return;
     this.isOver = true;
+    const part = partOf(this.path);
     try {
       await this.file.end();
-      await this.handle.datasync();
-    } catch (error) {
+      await this.parts.handle.datasync();
+      await this.assertOurs(part);
       await this.file.close();
-      throw fileError('write', this.path, error);
-    }
-    await this.file.close();
-    try {
-      await rename(partOf(this.path), this.path);
+      await rename(part, this.path);
       await syncFolder(dirname(this.path));
     } catch (error) {
       throw fileError('write', this.path, error);
+    } finally {
+      await this.release();
     }
   }
 
   async abandon(): Promise<void> {
     if (this.isOver) return;
     this.isOver = true;
+    await this.release();
+  }
+
+  private async release(): Promise<void> {
     await this.file.close();
+    await this.parts.disown();
+  }
+
+  /** Somebody else may have begun to write to the same path meanwhile: what stands there is then not ours. */
+  private async assertOurs(part: string): Promise<void> {
+    const [ours, there] = await Promise.all([this.parts.handle.stat(), stat(part)]);
+    if (there.ino === ours.ino && there.dev === ours.dev) return;
+    throw new MillraceError(
+      'MILLRACE_LOCKED',
+      `Another run has begun to write ${part} meanwhile, so the rows of this one are gone. Run it again when that is over, or write to another path`,
+    );
   }
 
   /** Rows are put into the file only once there is room, so that what was put has passed when this resolves. */
@@ -215,7 +247,7 @@ class CsvFileWriter implements CsvWriter {
         this.put(rows, textOf);
       },
       (error: unknown) => {
-        throwIfAborted(this.path, this.signal);
+        throwIfAborted(this.path, this.parts.signal);
         throw fileError('write', this.path, error);
       },
     );

@@ -29,6 +29,7 @@ export class TextFile {
   /** Settles when all members before the present one are in the stream. */
   private members: Promise<unknown> = Promise.resolve();
   private needsRoom = false;
+  private closing: Promise<void> | undefined;
   private failure: unknown;
 
   constructor(handle: FileHandle, options: TextFileOptions) {
@@ -80,7 +81,12 @@ export class TextFile {
   }
 
   /** Closes the handle, also while a write is under way. */
-  async close(): Promise<void> {
+  /** May be called again. */
+  close(): Promise<void> {
+    return (this.closing ??= this.release());
+  }
+
+  private async release(): Promise<void> {
     this.packer?.destroy();
     // The stream holds on to the handle, so that closing the handle itself would wait for ever; destroying the stream
     // waits for a write that is under way, and closes both.

@@ -2,7 +2,7 @@
  * Writing CSV: fast-csv's bytes, nothing under the name before it is whole, and honest failures.
  */
 import { access, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -192,6 +192,41 @@ describe('a CSV writer', () => {
     await writer.abandon();
     expect(await readFile(path, 'utf8')).toBe('old');
     expect(await exists(`${path}.part`)).toBe(true);
+  });
+
+  it('refuses a second writer of one path, and leaves nothing of its claim behind', async () => {
+    const path = join(folder, 'claimed.csv');
+    const writer = await openCsvWriter({ path, columns: ['a'] });
+    await expect(openCsvWriter({ path, columns: ['a'] })).rejects.toMatchObject({
+      code: 'MILLRACE_LOCKED',
+      message: `${path}.part is being written by process ${process.pid}. Wait for it to end, stop it, or write to another path`,
+    });
+    await writer.write([{ a: 1 }]);
+    await writer.finish();
+    expect(await readFile(path, 'utf8')).toBe('a\n1\n');
+    expect(await exists(`${path}.part.owner`)).toBe(false);
+  });
+
+  it('takes over from a process that died', async () => {
+    const path = join(folder, 'orphan.csv');
+    await writeFile(`${path}.part`, 'half a ro');
+    await writeFile(`${path}.part.owner`, JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), processStart: null }));
+    const writer = await openCsvWriter({ path, columns: ['a'] });
+    await writer.finish();
+    expect(await readFile(path, 'utf8')).toBe('a\n');
+  });
+
+  it('never mixes its rows with those of a writer that began on another machine', async () => {
+    const path = join(folder, 'mixed.csv');
+    const first = await openCsvWriter({ path, columns: ['a'] });
+    await first.write([{ a: 'first' }]);
+    await writeFile(`${path}.part.owner`, JSON.stringify({ pid: 1, host: 'another', processStart: null }));
+    const second = await openCsvWriter({ path, columns: ['a'] });
+    await second.write([{ a: 'second' }]);
+    await first.write([{ a: 'first' }]);
+    await expect(first.finish()).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
+    await second.finish();
+    expect(await readFile(path, 'utf8')).toBe('a\nsecond\n');
   });
 
   it.each(['big.csv', 'big.csv.gz'])(
