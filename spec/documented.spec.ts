@@ -109,6 +109,7 @@ describe('the doors of the package', () => {
     expect(thrownBy('defineWorkflow')).toEqual(['MILLRACE_INVALID_OPTION']);
     expect(thrownBy('Workflow.parseConfig')).toEqual(['MILLRACE_CONFIG']);
     expect(thrownBy('writePerformanceSummary')).toEqual(['MILLRACE_FILE']);
+    expect(thrownBy('callPolicies')).toEqual(['MILLRACE_INVALID_OPTION']);
     expect(thrownBy('partitionOf')).toEqual([]);
   });
 });

@@ -15,7 +15,11 @@ export function thrownCodes(code: Code): ReadonlySet<string> {
   const codes = new Set<string>();
   const reached = new Set([code]);
   // A set may grow while it is gone through.
-  for (const one of reached) for (const part of partsOf(one)) visit(part, { codes, reached });
+  for (const one of reached) {
+    for (const part of partsOf(one)) visit(part, { codes, reached });
+    const base = baseOf(one);
+    if (base !== undefined) reached.add(base);
+  }
   return codes;
 }
 
@@ -32,10 +36,19 @@ function partsOf(code: Code): readonly ts.Node[] {
   const values = code.members.flatMap((member) =>
     ts.isPropertyDeclaration(member) && member.initializer !== undefined ? [member.initializer] : [],
   );
-  const maker = code.members.find((member) => ts.isConstructorDeclaration(member));
-  return [...values, maker?.body ?? code.heritageClauses?.[0]?.types[0]?.expression].filter(
-    (part) => part !== undefined && !ts.isFunctionLike(part),
-  ) as ts.Node[];
+  const maker = makerOf(code)?.body;
+  return [...values.filter((value) => !ts.isFunctionLike(value)), ...(maker === undefined ? [] : [maker])];
+}
+
+function makerOf(code: ts.ClassLikeDeclaration): ts.ConstructorDeclaration | undefined {
+  return code.members.find((member) => ts.isConstructorDeclaration(member));
+}
+
+/** A class without a constructor is made as the one it extends. */
+function baseOf(code: Code): Code | undefined {
+  if (!ts.isClassLike(code) || makerOf(code) !== undefined) return undefined;
+  const extended = code.heritageClauses?.find(({ token }) => token === ts.SyntaxKind.ExtendsKeyword)?.types[0];
+  return extended && own(declarationsOf(extended.expression).find((one) => ts.isClassLike(one)));
 }
 
 function visit(node: ts.Node, findings: Findings): void {
@@ -62,11 +75,17 @@ function calledBy(node: ts.Node): Code | undefined {
   if (!ts.isCallExpression(node) && !ts.isNewExpression(node)) return undefined;
   const { expression } = node;
   const isMaking = ts.isNewExpression(node) || expression.kind === ts.SyntaxKind.SuperKeyword;
-  const declarations = isMaking
-    ? checker.getTypeAtLocation(expression).symbol.declarations
-    : implementationsOf(checker.getResolvedSignature(node)?.declaration);
-  const code = declarations?.find((one) => (isMaking ? ts.isClassLike(one) : 'body' in one && one.body !== undefined));
-  return code === undefined || ownFileOf(code) === undefined ? undefined : (code as Code);
+  if (isMaking) return own(declarationsOf(expression).find((one) => ts.isClassLike(one)));
+  const declarations = implementationsOf(checker.getResolvedSignature(node)?.declaration);
+  return own(declarations.find((one) => 'body' in one && one.body !== undefined) as Code | undefined);
+}
+
+function declarationsOf(expression: ts.Expression): readonly ts.Declaration[] {
+  return checker.getTypeAtLocation(expression).getSymbol()?.declarations ?? [];
+}
+
+function own(code: Code | undefined): Code | undefined {
+  return code === undefined || ownFileOf(code) === undefined ? undefined : code;
 }
 
 /** The resolved declaration of an overloaded function is one without a body. */
