@@ -18,6 +18,7 @@ export type LatencySpec = number | string | LatencyModel;
 /** A distribution of delays in milliseconds; what it draws is kept within 0 and 2^31 − 1. */
 export type LatencyModel =
   | {
+      /** Always the same. */
       readonly kind: 'fixed';
       /** 0 to 2^31 − 1. */
       readonly ms: number;

@@ -87,7 +87,8 @@ const RULES: OptionRules<CsvSourceOptions<unknown>> = {
 
 /**
  * Reads a CSV file, one record a row, in memory that does not depend on its size. A row that cannot
- * be read or does not fit the schema ends alone, by the failure policy.
+ * be read or does not fit the schema ends alone, by the failure policy. Throws
+ * MILLRACE_INVALID_OPTION for options that do not fit, alone or together.
  *
  * @example csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: z.object({ id: z.coerce.number(), name: z.string() }) })
  */

@@ -35,7 +35,8 @@ const IDEMPOTENT = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
 const WITHOUT_BODY = ['GET', 'HEAD', 'DELETE', 'OPTIONS'];
 
 /**
- * Calls an upstream once a record and emits its answer.
+ * Calls an upstream once a record and emits its answer. Throws MILLRACE_INVALID_OPTION for options that do not fit; what
+ * depends on the URL is checked when the run opens.
  *
  * @example requestTask({ url: config.ats_url, body: (member: Member) => member.features, response: Prediction })
  * @example requestTask({ url: 'wss://models.example/rpc', method: 'ats.predict', response: Prediction })
@@ -71,6 +72,10 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     throw new TypeError('A request task works on calls, not on single records');
   }
 
+  /**
+   * Asks for the URL and loads its transport. Rejects with MILLRACE_CONFIG for a URL that cannot be called, and with
+   * MILLRACE_INVALID_OPTION for options that are not for its transport or not for its method.
+   */
   override async open({ task, upstream }: TaskScope): Promise<void> {
     const { url: given } = this.request;
     if (typeof given === 'function' && upstream === undefined) this.foresee();

@@ -3,15 +3,13 @@
  * since 1970, and whoever tells an event leaves `at` and `task` to the run.
  */
 
-/**
- * What a task tells about the upstream it calls; part of `RunEvent`. `at` is milliseconds since
- * 1970, `task` the name of the task, `upstream` what is called, without query and credentials.
- */
+/** What a task tells about the upstream it calls; part of `RunEvent`. `at` is milliseconds since 1970. */
 export type CallEvent =
   | {
       /** A failed attempt will be repeated. */
       readonly type: 'retry';
       readonly at: number;
+      /** The name of the task. */
       readonly task: string;
       /** The number of the record in its root. */
       readonly lineage: number;
@@ -28,7 +26,9 @@ export type CallEvent =
       /** The circuit breaker changed: while it is open the task starts nothing, and its records wait. */
       readonly type: 'circuit';
       readonly at: number;
+      /** The name of the task. */
       readonly task: string;
+      /** What is called, without query and credentials. */
       readonly upstream: string;
       /** The state it is in now. */
       readonly state: CircuitState;
@@ -39,7 +39,9 @@ export type CallEvent =
       /** The upstream asked for less (429, Retry-After): the task starts nothing for so long. */
       readonly type: 'throttled';
       readonly at: number;
+      /** The name of the task. */
       readonly task: string;
+      /** What is called, without query and credentials. */
       readonly upstream: string;
       /** In milliseconds, from `at` on. */
       readonly delayMs: number;
@@ -48,7 +50,9 @@ export type CallEvent =
       /** Adaptive concurrency chose another limit, or says at the end which one it had. */
       readonly type: 'concurrency';
       readonly at: number;
+      /** The name of the task. */
       readonly task: string;
+      /** What is called, without query and credentials. */
       readonly upstream: string;
       /** The most calls in flight from now on. */
       readonly limit: number;
@@ -57,6 +61,7 @@ export type CallEvent =
       /** What the calls of a task came to; told once, when the task ends. */
       readonly type: 'calls';
       readonly at: number;
+      /** The name of the task. */
       readonly task: string;
     } & CallsSummary);
 

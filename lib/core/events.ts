@@ -103,7 +103,9 @@ export type LifeEvent =
       /** The last event. */
       readonly type: 'run-ended';
       readonly at: number;
+      /** As `run-started` had it. */
       readonly runId: string;
+      /** The same that the summary has. */
       readonly outcome: RunOutcome;
       /** Present where the outcome is 'failed': the first failure. */
       readonly error?: { readonly code: string; readonly message: string };
@@ -117,12 +119,14 @@ export type TaskEvent =
       /** The task is open and takes records. */
       readonly type: 'task-started';
       readonly at: number;
+      /** The name of the task. */
       readonly task: string;
     }
   | {
       /** The task has emitted its last record. */
       readonly type: 'task-ended';
       readonly at: number;
+      /** The name of the task. */
       readonly task: string;
       /** Since the start of this life of the run. */
       readonly counts: TaskCounts;

@@ -28,7 +28,7 @@ const RULES: OptionRules<ThreadFunctionOptions<never>> = { transfer: callback };
 
 /**
  * A pure function of one record, exported under `name` by the module that calls this with its `import.meta.url`.
- * Throws MILLRACE_INVALID_OPTION.
+ * Throws MILLRACE_INVALID_OPTION for a module that is no URL, an empty name, or options that do not fit.
  *
  * @example export const features = threadFunction(import.meta.url, 'features', (row: Row) => compute(row));
  */
@@ -44,7 +44,8 @@ export function threadFunction<In, Out, Rest extends readonly unknown[] = []>(
 
 /**
  * A function or aggregate that is made from settings. Called here it gives what `make` gives; in a thread the export is
- * called with the same settings, once a thread. Settings must survive structured cloning.
+ * called with the same settings, once a thread. Settings must survive structured cloning. The call with settings throws
+ * MILLRACE_INVALID_OPTION for a module that is no URL or an empty name.
  *
  * @example
  * export const scorer = threadFactory(import.meta.url, 'scorer', (model: Model) => (row: Row) => score(model, row));
@@ -59,7 +60,8 @@ export function threadFactory<Args, T extends object>(
 }
 
 /**
- * An aggregate, exported under `name` by the module that calls this with its `import.meta.url`.
+ * An aggregate, exported under `name` by the module that calls this with its `import.meta.url`. Throws
+ * MILLRACE_INVALID_OPTION for a module that is no URL or an empty name.
  *
  * @example
  * export const total = threadAggregate(import.meta.url, 'total', {
@@ -72,7 +74,7 @@ export function threadAggregate<T extends object>(moduleUrl: string, name: strin
 
 /**
  * A schema, exported under `name` by the module that calls this with its `import.meta.url`, so that threads can check
- * with it too.
+ * with it too. Throws MILLRACE_INVALID_OPTION for a module that is no URL or an empty name.
  *
  * @example export const Row = threadSchema(import.meta.url, 'Row', z.object({ id: z.string(), amount: z.coerce.number() }))
  */

@@ -37,13 +37,20 @@ export class RecordStream<T> extends Observable<T> {
     this.link = link as Link;
   }
 
-  /** The outputs of `task` over these records. `name` shows in events, errors and dead letters. */
+  /**
+   * The outputs of `task` over these records. `name` shows in events, errors and dead letters. Throws
+   * MILLRACE_INVALID_OPTION for what is no task.
+   */
   through<Out>(task: Task<T, Out>, name?: string): RecordStream<Out> {
     checkTask(task, '`through`');
     return new RecordStream<Out>({ task, from: [this.link], name } satisfies Link);
   }
 
-  /** Starts a run of the tasks this stream is made of, for its events and summary. */
+  /**
+   * Starts a run of the tasks this stream is made of, for its events and summary. Throws MILLRACE_INVALID_OPTION for
+   * options that do not fit, and what `plan` of a workflow throws where the tasks cannot be put together, such as
+   * MILLRACE_JOIN.
+   */
   run(options?: RunOptions): Run {
     return this.start(options).run;
   }
@@ -87,7 +94,7 @@ export class RecordStream<T> extends Observable<T> {
   }
 }
 
-/** The records of a source, as the beginning of a composition. */
+/** The records of a source, as the beginning of a composition. Throws MILLRACE_INVALID_OPTION for what is no task. */
 export function stream<Out>(source: SourceTask<Out>, name?: string): RecordStream<Out> {
   checkTask(source, '`stream`');
   return new RecordStream<Out>({ task: source, from: [], name } satisfies Link);
@@ -95,7 +102,8 @@ export function stream<Out>(source: SourceTask<Out>, name?: string): RecordStrea
 
 /**
  * Tuples of the records of several streams: aligned by lineage where they descend from one source (default), or the
- * newest of each with `{ join: 'latest' }`.
+ * newest of each with `{ join: 'latest' }`. Throws MILLRACE_INVALID_OPTION for anything but an array of at least one
+ * stream.
  *
  * @example combine([ats$, resp$]).through(syncTask(([ats, resp]) => ats.score + resp.score))
  */

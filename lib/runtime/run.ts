@@ -104,7 +104,8 @@ export class Run<Outputs = Record<string, unknown>> {
 
   /**
    * The records a task emits, as a plain Observable. A subscriber that throws is reported as an event and changes
-   * nothing. Errors when the run fails, completes when the task has emitted its last record.
+   * nothing. Errors when the run fails, completes when the task has emitted its last record. Throws
+   * MILLRACE_UNKNOWN_TASK for a name that no task has.
    */
   output$<Name extends keyof Outputs & string>(name: Name): Observable<Outputs[Name]> {
     const task = this.wiring.tasks.get(name);

@@ -44,6 +44,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   /** As given to `defineWorkflow`. */
   readonly definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>;
 
+  /** Throws MILLRACE_INVALID_OPTION for a definition that does not fit; the graph is made, and checked, by `plan`. */
   constructor(definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>) {
     checkDefinition(definition);
     this.name = definition.name;
@@ -72,7 +73,12 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     );
   }
 
-  /** The checked graph, without running anything. */
+  /**
+   * The checked graph, without running anything. Throws MILLRACE_CONFIG where the configuration does not fit its schema;
+   * MILLRACE_INVALID_OPTION for a task or a join that is declared wrongly; MILLRACE_DUPLICATE_TASK, MILLRACE_UNKNOWN_TASK,
+   * MILLRACE_UNREACHABLE, MILLRACE_CYCLE, MILLRACE_JOIN and MILLRACE_SOURCE_WITHOUT_OUTPUT for a wrong graph; MILLRACE_FILE
+   * where two tasks write one file, or one writes what another reads.
+   */
   plan(config?: StandardSchemaV1.InferInput<Config>): WorkflowPlan {
     const { plan, declarations } = this.assemble(this.parseConfig(config), {
       onClose: () => undefined,
@@ -84,7 +90,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
 
   /**
    * Whether a run with this configuration could go on from the checkpoint: rejects with MILLRACE_RESUME, and says what
-   * has changed.
+   * has changed, or with what `plan` throws.
    */
   async assertResumable(checkpoint: Checkpoint, config?: StandardSchemaV1.InferInput<Config>): Promise<void> {
     const { plan, declarations } = this.plan(config);
@@ -96,7 +102,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
 
   /**
    * Tells which dead letters of a finished run can be done again: those whose record no aggregate or other boundary has
-   * left out meanwhile.
+   * left out meanwhile. Throws what `plan` throws: MILLRACE_CONFIG, or the code of what is wrong with the graph.
    */
   redoable(config?: StandardSchemaV1.InferInput<Config>): (letter: LetterHead) => boolean {
     const { plan, declarations } = this.plan(config);
@@ -104,7 +110,11 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     return ({ task, lineage }) => resumePlan.canRedo(task, lineage.root);
   }
 
-  /** Starts a run, in the next turn of the event loop. Throws where the configuration or the graph is wrong. */
+  /**
+   * Starts a run, in the next turn of the event loop. Throws what `plan` throws; MILLRACE_INVALID_OPTION for options that
+   * do not fit; MILLRACE_FILE where dead letters or checkpoints would be written over a file of a task; MILLRACE_RESUME
+   * where `resumeFrom` is of another definition. What goes wrong later is told by `finished`.
+   */
   run(
     ...[config, options = {}]: unknown extends StandardSchemaV1.InferInput<Config>
       ? [config?: StandardSchemaV1.InferInput<Config>, options?: RunOptions]
@@ -192,7 +202,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
 const DEFAULT_WINDOW = 2048;
 
 /**
- * Defines a workflow: its name, its configuration, and how its graph is built.
+ * Defines a workflow: its name, its configuration, and how its graph is built. Throws MILLRACE_INVALID_OPTION for a
+ * definition that does not fit; the graph is made, and checked, by `plan` and `run`.
  *
  * @example
  * const Hello = defineWorkflow({ name: 'Hello', build: (flow) => flow

@@ -64,7 +64,9 @@ type FinishedOf<Export> =
 
 /**
  * Folds all records of a key into one result. An aggregate that says where it lives (`threadAggregate`, `threadFactory`,
- * or a module URL and the name of an export) is folded in threads, which pays from about 20 µs a record.
+ * or a module URL and the name of an export) is folded in threads, which pays from about 20 µs a record. Throws
+ * MILLRACE_INVALID_OPTION for an aggregate without its functions, for options that do not fit, and for `partitionBy` or
+ * `timeoutMs` where it does not say where it lives.
  *
  * @example
  * aggregateTask({ key: (sale: Sale) => sale.shop, init: () => 0, add: (sum, sale) => sum + sale.amount,

@@ -70,7 +70,9 @@ type OutputOf<Export> =
 
 /**
  * A pure synchronous function of one record, for work of about 20 µs a record and more. The function comes tagged with
- * where it lives (`threadFunction`, `threadFactory`), or as a module URL and the name of an export.
+ * where it lives (`threadFunction`, `threadFactory`), or as a module URL and the name of an export. Throws
+ * MILLRACE_INVALID_OPTION for work that does not say where it lives and options that do not fit; that the module has such
+ * a function is checked when the run opens.
  *
  * @example
  * // features.ts: export const features = threadFunction(import.meta.url, 'features', (row: Row) => compute(row));

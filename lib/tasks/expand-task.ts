@@ -18,6 +18,7 @@ export type { ExpandFunction };
 
 /**
  * One record to many: return an array, a generator or an async generator. Parents are expanded one after the other.
+ * Throws MILLRACE_INVALID_OPTION for work that is no function and options that do not fit.
  *
  * @example expandTask(async function* (folder: string) { for await (const f of await fs.opendir(folder)) yield f.name; })
  */

@@ -142,15 +142,21 @@ export interface TaskDeclaration {
 
 /** A workflow under construction; every call gives a new one. `Outputs` maps task names to what they emit. */
 export interface Flow<Outputs> {
-  /** A source: a task without dependencies. */
+  /** A source: a task without dependencies. Throws MILLRACE_INVALID_OPTION for what is no name or no task. */
   task<Name extends string, Out>(name: NewName<Name, Outputs>, source: SourceTask<Out>): Flow<With<Outputs, Name, Out>>;
-  /** A task over earlier tasks of one root: their outputs are aligned by lineage. */
+  /**
+   * A task over earlier tasks of one root: their outputs are aligned by lineage. Throws MILLRACE_INVALID_OPTION for what
+   * is no name, no array of names or no task; whether the tasks of these names exist is asked when the graph is planned.
+   */
   task<Name extends string, const Names extends readonly [keyof Outputs & string, ...(keyof Outputs & string)[]], Out>(
     name: NewName<Name, Outputs>,
     dependencies: Names,
     task: Task<InputOf<Outputs, Names>, Out>,
   ): Flow<With<Outputs, Name, Out>>;
-  /** A task over dependencies that meet another way: see `JoinOptions`. */
+  /**
+   * A task over dependencies that meet another way: see `JoinOptions`. Throws MILLRACE_INVALID_OPTION, also for options of
+   * a join that do not fit.
+   */
   task<
     Name extends string,
     const Names extends readonly [keyof Outputs & string, ...(keyof Outputs & string)[]],

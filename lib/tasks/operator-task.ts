@@ -39,7 +39,8 @@ const DEFAULT_BUFFER = 65_536;
 const RULES: OptionRules<OperatorOptions<unknown, unknown>> = { ...TASK_RULES, buffer: count() };
 
 /**
- * An RxJS operator, or several composed with `pipe`, over the records of this edge.
+ * An RxJS operator, or several composed with `pipe`, over the records of this edge. An error it emits fails the run with
+ * MILLRACE_TASK. Throws MILLRACE_INVALID_OPTION for an operator that is no function and options that do not fit.
  *
  * @example operatorTask(bufferCount<Row>(100))
  * @example operatorTask((prices$: Observable<Price>, { scheduler }) => prices$.pipe(auditTime(1000, scheduler)))

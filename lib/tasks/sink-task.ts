@@ -46,6 +46,7 @@ const WRITER_SINK_RULES: OptionRules<SinkOptions<unknown>> = { ...TASK_RULES, or
 
 /**
  * A function called with every record (one at a time, or up to `concurrency`), or a writer that takes runs of them.
+ * Throws MILLRACE_INVALID_OPTION for what can be neither and options that do not fit.
  *
  * @example sinkTask((offer: Offer) => console.log(offer))
  * @example sinkTask({ write: (rows: readonly Row[]) => db.insert(rows) })

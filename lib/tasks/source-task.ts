@@ -59,6 +59,7 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
   override readonly isRepeatable: boolean;
   protected readonly sourceOptions: SourceOptions<Out>;
 
+  /** Throws MILLRACE_INVALID_OPTION for values that do not fit. */
   constructor(options: SourceOptions<Out> = {}) {
     super(options);
     this.sourceOptions = options;
@@ -158,7 +159,8 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
 }
 
 /**
- * A source from anything that can be iterated or observed, or from a function that gives it anew for every run.
+ * A source from anything that can be iterated or observed, or from a function that gives it anew for every run. Throws
+ * MILLRACE_INVALID_OPTION for options that do not fit; with the same code a run fails whose source can be neither.
  *
  * @example sourceTask([1, 2, 3])
  * @example sourceTask(() => fs.createReadStream(path).pipe(split()))

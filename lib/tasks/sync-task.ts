@@ -15,7 +15,8 @@ export type SyncFunction<In, Out> = (record: In, context: RecordContext) => Out 
 
 /**
  * A small synchronous function, run inline: microseconds a record. For work above about 20 µs use `cpuTask`.
- * A throw makes the record a dead letter (or what `onFailure` says); `skip(reason)` ends it on purpose.
+ * A throw makes the record a dead letter (or what `onFailure` says); `skip(reason)` ends it on purpose. Throws
+ * MILLRACE_INVALID_OPTION itself, for work that is no function and options that do not fit.
  *
  * @example syncTask((row: Row) => ({ ...row, total: row.price * row.count }))
  */

@@ -17,7 +17,13 @@ import {
  * `{ fallback }` goes on with another value (or with what the function makes of the record and the error).
  */
 export type FailurePolicy<Out> =
-  'dead-letter' | 'skip' | 'fail' | { readonly fallback: Out | ((record: unknown, error: unknown) => Out) };
+  | 'dead-letter'
+  | 'skip'
+  | 'fail'
+  | {
+      /** An output, or what makes one of the record and the error; where that throws, the run fails. */
+      readonly fallback: Out | ((record: unknown, error: unknown) => Out);
+    };
 
 /** Options every kind of task takes. */
 export interface TaskOptions<In, Out> {

@@ -68,6 +68,10 @@ export abstract class Task<In, Out> {
   /** As given; its record types are kept by the class, not here, so that any task is a `Task<never, unknown>`. */
   readonly options: ConcurrentOptions<unknown, unknown>;
 
+  /**
+   * Throws MILLRACE_INVALID_OPTION for values that do not fit; options of other names are left to the class that extends
+   * it.
+   */
   constructor(options: ConcurrentOptions<In, Out> = {}) {
     this.options = options;
     checkValues(options, CONCURRENT_RULES);
@@ -137,7 +141,10 @@ export abstract class Task<In, Out> {
     return undefined;
   }
 
-  /** The Observable operator of one run. Override it only for tasks that are not record by record. */
+  /**
+   * The Observable operator of one run. Override it only for tasks that are not record by record. Throws
+   * MILLRACE_INVALID_OPTION where it would need a `process` and the class has none.
+   */
   operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     // Whoever extends it in JavaScript may have forgotten.
     if (typeof (this.process as unknown) !== 'function') {

@@ -30,7 +30,8 @@ const MAX_CHUNK = 1024;
 
 /**
  * Runs a function in worker threads. It comes tagged with where it lives (`threadFunction`, `threadFactory`), or as a
- * module URL and the name of an export. `skip(reason)` drops a record.
+ * module URL and the name of an export. `skip(reason)` drops a record. Throws MILLRACE_INVALID_OPTION for work that does
+ * not say where it lives and options that do not fit.
  *
  * @example
  * from(images).pipe(workerOperator(thumbnail)).subscribe(save);
