@@ -94,6 +94,8 @@ function checkWords(given: Given, commands: readonly string[]): void {
   const words = (given['_'] as readonly unknown[]).map(String);
   const [first, second] = words;
   if (first === undefined) return;
+  const file = words.find((word) => /[\\/]|\.[cm]?[jt]s$/.test(word));
+  if (file !== undefined) throw refuse(`Expected --workflow before a file, got '${file}'. Write --workflow ${file}`);
   if (!commands.includes(first)) throw refuse(`There is no command '${first}'.${suggest(first, commands)}`);
   if (second !== undefined) throw refuse(`Expected options after the command ${first}, got '${second}'. Remove it`);
 }

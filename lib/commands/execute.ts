@@ -1,14 +1,16 @@
 /** One run from its start to its exit code, told as it happens; kept in its folder where it has one. */
 import type { Arguments } from './arguments.js';
 import type { CommandContext, Loaded } from './command.js';
-import { resumeLine } from './resume-line.js';
+import { commandName, resumeLine } from './resume-line.js';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import type { Report } from './report.js';
 import { watchersFor, type RunWatchers } from './run-watchers.js';
 import { stopOnSignals } from './stop-on-signals.js';
 import { codeOf } from '../core/errors.js';
+import { relative } from 'node:path';
 import { inspect } from 'node:util';
+import { printable } from '../core/printable.js';
 import { writeFile } from 'node:fs/promises';
 import type { RunSummary } from '../core/run-summary.js';
 import type { Run } from '../runtime/run.js';
@@ -61,6 +63,7 @@ async function follow(
     const summary = await run.finished;
     await folder?.end(summary);
     report.end(summary);
+    if (summary.outcome === 'completed') tellWhereItIs({ workflow, config, options, folder }, summary, args);
     tellHowToGoOn(summary, folder, args);
     return exitCodeOf(summary);
   } catch (error) {
@@ -76,6 +79,23 @@ async function follow(
   } finally {
     release();
   }
+}
+
+/** What a user asks next: where the result is, and what the run is called. */
+function tellWhereItIs({ workflow, config, folder }: Execution, summary: RunSummary, args: Arguments): void {
+  if (args.flag('json') || args.flag('quiet')) return;
+  const { declarations } = workflow.plan(config);
+  const written = declarations
+    .flatMap(({ task }) => task.files())
+    .filter(({ use, onTheWayTo }) => use === 'write' && onTheWayTo === undefined)
+    .map(({ path }) => relative('.', path));
+  if (written.length > 0) process.stderr.write(`Wrote ${written.map(printable).join(', ')}\n`);
+  if (folder === undefined) return;
+  const { runId } = folder.manifest;
+  const place = args.text('runs') === undefined ? '' : ` --runs ${args.text('runs') ?? ''}`;
+  const letters = summary.deadLettered + (summary.lettersBefore ?? 0);
+  const next = letters > 0 ? 'dead-letters' : 'runs show';
+  process.stderr.write(`Run ${runId}: see ${commandName()} ${next} ${runId}${place}\n`);
 }
 
 function tellHowToGoOn(summary: RunSummary | undefined, folder: RunFolder | undefined, args: Arguments): void {

@@ -169,11 +169,16 @@ function isWorkflow(value: unknown): value is LoadableWorkflow {
 
 function scriptProblem(path: string): string | undefined {
   const extension = extname(path);
-  if (SCRIPTS.includes(extension)) return undefined;
+  if (SCRIPTS.includes(extension) || (TYPESCRIPT.includes(extension) && runsTypeScript())) return undefined;
   if (TYPESCRIPT.includes(extension)) {
-    return `${path} is TypeScript, which Node does not run. Compile it with tsc, and name the .js file it makes`;
+    return `${path} is TypeScript, which Node ${process.versions.node} does not run. Compile it with tsc, and name the .js file it makes`;
   }
   return `${path} is not a JavaScript module. Name a file that ends with .js, .mjs or .cjs`;
+}
+
+/** From Node 22.18 on, where it takes the types out by itself. */
+function runsTypeScript(): boolean {
+  return Boolean((process.features as { readonly typescript?: unknown }).typescript);
 }
 
 function unknown(message: string): MillraceError {

@@ -2,9 +2,9 @@
  * The command line: words in, exit code out. Promises: nothing but yargs is loaded to answer `--help` or a mistyped option;
  * whatever goes wrong is one sentence on standard error with its code, without a stack unless `--debug` asks for one.
  */
-import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { MillraceError } from '../core/errors.js';
+import { versionOfMillrace } from '../telemetry/version.js';
 import { Arguments, type Given } from './arguments.js';
 import type { Command, CommandContext } from './command.js';
 import { EXIT, exitCodesText, type ExitCode } from './exit-codes.js';
@@ -60,7 +60,7 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
     })
     .wrap(Math.min(WIDEST_HELP, process.stdout.columns || WIDEST_HELP))
     .alias('help', 'h')
-    .version(versionOf())
+    .version(versionOfMillrace())
     .epilogue(exitCodesText())
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
@@ -112,11 +112,4 @@ function wordMissing(words: readonly string[]): string {
 function asUsage(error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== 'YError') return error;
   return new MillraceError('MILLRACE_USAGE', `${error.message}. See --help`, { cause: error });
-}
-
-function versionOf(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }

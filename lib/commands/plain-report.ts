@@ -1,6 +1,6 @@
 /**
- * The run where there is no terminal to draw on: a line for each task that moved, every two seconds and at the end, then
- * the final table. Promise: it reads well in a log file: no escapes, nothing is overwritten, nothing is cut.
+ * The run where there is no terminal to draw on: a line for each task that moved, every two seconds, then the final table.
+ * Promise: it reads well in a log file: no escapes, nothing is overwritten, nothing is cut.
  */
 import type { Subscription } from 'rxjs';
 import { renderSummary } from './final-table.js';
@@ -14,7 +14,6 @@ const TELL_EVERY_MS = 2000;
 export function plainReport(write: (lines: string) => void, everyMs = TELL_EVERY_MS): Report {
   let timer: NodeJS.Timeout | undefined;
   let subscription: Subscription | undefined;
-  let tell: () => void = () => undefined;
   const release = (): void => {
     clearInterval(timer);
     subscription?.unsubscribe();
@@ -23,7 +22,7 @@ export function plainReport(write: (lines: string) => void, everyMs = TELL_EVERY
     start: (run) => {
       const watch = new RunWatch(run);
       let last = new Map<string, string>();
-      tell = () => {
+      const tell = (): void => {
         const tasks = watch.look();
         const moved = tasks.filter((task) => last.get(task.name) !== fingerprint(task));
         last = new Map(tasks.map((task) => [task.name, fingerprint(task)]));
@@ -40,7 +39,7 @@ export function plainReport(write: (lines: string) => void, everyMs = TELL_EVERY
       write(`${message}\n`);
     },
     end: (summary) => {
-      tell();
+      // The table says all that a last line for each task would.
       release();
       write(
         renderSummary(summary, Infinity)

@@ -6,8 +6,9 @@ export function resumeLine(runId: string, runs: string | undefined): string {
   return `${commandName()} resume ${runId}${runs === undefined ? '' : ` --runs ${runs}`}`;
 }
 
-/** As the user started this process: by the file, or by the link that an installation makes. */
-function commandName(): string {
+/** As the user started this process: by the file, or by the link that an installation makes, which npx finds. */
+export function commandName(): string {
   const [, started = ''] = process.argv;
-  return started.endsWith('.js') ? `node ${relative('.', started)}` : 'millrace';
+  if (started.endsWith('.js')) return `node ${relative('.', started)}`;
+  return /[\\/]node_modules[\\/]\.bin[\\/]/.test(started) ? 'npx millrace' : 'millrace';
 }

@@ -74,10 +74,27 @@ export class MillraceError extends Error {
 /** An error that no failure policy may turn into anything else: the whole task is wrong, not one record. */
 export class FatalTaskError extends MillraceError {}
 
-/** What a thrown value says, in one line; also for `throw undefined` and other things that are not errors. */
+/** How far causes are followed. */
+const MOST_CAUSES = 3;
+
+/**
+ * What a thrown value says, with what caused it where it does not say that itself (`fetch failed`); also for
+ * `throw undefined` and other things that are not errors.
+ */
 export function describeThrown(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message === '' ? thrown.name : thrown.message;
+  if (thrown instanceof Error) return withCauses(thrown, MOST_CAUSES);
   return `a value that is not an Error was thrown: ${describeValue(thrown)}`;
+}
+
+function withCauses(error: Error, more: number): string {
+  const own = error.message === '' ? error.name : error.message;
+  // Ours name their cause already.
+  if (error instanceof MillraceError || more === 0) return own;
+  const cause = error.cause ?? (error instanceof AggregateError ? (error.errors as unknown[])[0] : undefined);
+  if (!(cause instanceof Error)) return own;
+  const why = withCauses(cause, more - 1);
+  if (error.message === '') return why;
+  return own.includes(why) ? own : `${own}: ${why}`;
 }
 
 /** The stable code a thrown value carries, or `MILLRACE_TASK` where it carries none. */

@@ -2,6 +2,7 @@
  * What a run reads and writes, as OpenLineage run events (openlineage.io, specification 2-0-2): START, and COMPLETE, FAIL or
  * ABORT, with the files at the ends of the graph as datasets.
  */
+import { versionOfMillrace } from './version.js';
 import { createHash } from 'node:crypto';
 import type { GraphTask, RunEvent } from '../core/events.js';
 import { maskText } from '../core/mask-secrets.js';
@@ -70,7 +71,10 @@ export class LineageTeller {
       run: {
         runId: uuidOf(runId),
         facets: {
-          processing_engine: facet('1-1-0/ProcessingEngineRunFacet', { name: 'millrace', version: process.version }),
+          processing_engine: facet('1-1-0/ProcessingEngineRunFacet', {
+            name: 'millrace',
+            version: versionOfMillrace(),
+          }),
           ...(error && {
             errorMessage: facet('1-0-0/ErrorMessageRunFacet', {
               message: maskText(oneLine(`${error.code}: ${error.message}`)),

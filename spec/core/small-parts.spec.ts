@@ -114,6 +114,18 @@ describe('errors', () => {
   it('describe anything that may be thrown', () => {
     expect(describeThrown(undefined)).toBe('a value that is not an Error was thrown: undefined');
     expect(describeThrown(new TypeError(''))).toBe('TypeError');
+    const refused = new Error('connect ECONNREFUSED 127.0.0.1:9');
+    expect(describeThrown(new TypeError('fetch failed', { cause: refused }))).toBe(
+      'fetch failed: connect ECONNREFUSED 127.0.0.1:9',
+    );
+    const both = new AggregateError([refused, refused]);
+    expect(describeThrown(new TypeError('fetch failed', { cause: both }))).toBe(
+      'fetch failed: connect ECONNREFUSED 127.0.0.1:9',
+    );
+    expect(describeThrown(new Error(`no: ${refused.message}`, { cause: refused }))).toBe(`no: ${refused.message}`);
+    const circle = new Error('circle');
+    circle.cause = circle;
+    expect(describeThrown(circle)).toBe('circle');
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
     expect(describeValue(circular)).toBe('[object Object] (object)');

@@ -116,6 +116,7 @@ describe('the exit code', () => {
 
 describe('what is wrong', () => {
   it.each<[string[], string]>([
+    [['./flow.js'], "MILLRACE_USAGE: Expected --workflow before a file, got './flow.js'. Write --workflow ./flow.js"],
     [['lst'], "MILLRACE_USAGE: There is no command 'lst'. Did you mean 'list'?"],
     [['--wndow', '3'], "MILLRACE_USAGE: There is no option --wndow here. Did you mean '--window'?"],
     [['--window', '-1'], "MILLRACE_USAGE: Expected --window to be a whole number of at least 1, got '-1'"],
@@ -156,7 +157,9 @@ describe('what is wrong', () => {
     ],
     [
       ['--workflow', './typed.ts'],
-      'MILLRACE_UNKNOWN_WORKFLOW: ./typed.ts is TypeScript, which Node does not run. Compile it with tsc, and name the .js file it makes',
+      Reflect.get(process.features, 'typescript')
+        ? 'MILLRACE_UNKNOWN_WORKFLOW: ./typed.ts exports no workflow. Export one: export const MyFlow = defineWorkflow({ … })'
+        : `MILLRACE_UNKNOWN_WORKFLOW: ./typed.ts is TypeScript, which Node ${process.versions.node} does not run. Compile it with tsc, and name the .js file it makes`,
     ],
     [
       ['--workflow', './bad.json'],
@@ -272,8 +275,10 @@ describe('the output of a run', () => {
   it('without a terminal is plain lines and a table on standard error, and only what tasks print on standard output', async () => {
     const { out, err } = await run('--workflow', './prints.js');
     expect(out).toBe('loading\ntask prints 1\ntask prints 2\ntask prints 3\n');
-    expect(err).toContain('Step: 3 done, 0 in flight, 0 failed');
-    expect(err).toMatch(/^Prints: completed in \d+\.\d s, 0 skipped, 0 dead letters$/m);
+    expect(err).toMatch(/^Step +async +3 +3 +0 +0/m);
+    expect(err).toMatch(
+      /^Prints: completed in \d+\.\d s, 0 skipped, 0 dead letters\nRun (\S+): see node .* runs show \1\n$/m,
+    );
     expect(err).not.toContain('\u001b');
   });
 
