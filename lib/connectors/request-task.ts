@@ -7,6 +7,7 @@
  */
 import type { OperatorFunction } from 'rxjs';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
+import { held, type Clock } from '../core/clock.js';
 import { MillraceError, describeValue } from '../core/errors.js';
 import type { RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
@@ -71,7 +72,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     throw new TypeError('A request task works on calls, not on single records');
   }
 
-  override async open({ task, upstream }: TaskScope): Promise<void> {
+  override async open({ task, upstream, clock }: TaskScope): Promise<void> {
     const { url: given } = this.request;
     if (typeof given === 'function' && upstream === undefined) this.foresee();
     const url = new UrlTemplate(typeof given === 'function' ? await given() : given, task);
@@ -79,11 +80,11 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     checkTransport(this.request, isSocket(url), task);
     this.checkMethod(task);
     // Loaded here, not above: a program that makes no request does not pay for its transports.
-    if (upstream !== undefined) this.standIns = await import('./stand-in/stand-ins.js');
-    if (isSocket(url)) this.modules = { socket: await import('./websocket/socket-caller.js') };
+    if (upstream !== undefined) this.standIns = await held(clock, import('./stand-in/stand-ins.js'));
+    if (isSocket(url)) this.modules = { socket: await held(clock, import('./websocket/socket-caller.js')) };
     else {
-      this.modules = { http: await import('./http/http-caller.js') };
-      this.client = this.request.axios ?? (await this.makeClient());
+      this.modules = { http: await held(clock, import('./http/http-caller.js')) };
+      this.client = this.request.axios ?? (await this.makeClient(clock));
     }
     this.checkHedge(task);
   }
@@ -270,12 +271,12 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     return (answer) => after(validate(response, answer, 'MILLRACE_INVALID_OUTPUT', subject));
   }
 
-  private async makeClient(): Promise<AxiosInstance> {
+  private async makeClient(clock: Clock): Promise<AxiosInstance> {
     const { maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, credentialHeaders = [] } = this.request;
-    const [{ default: axios }, { undiciAdapter }] = await Promise.all([
-      import('axios'),
-      import('./http/undici-adapter.js'),
-    ]);
+    const [{ default: axios }, { undiciAdapter }] = await held(
+      clock,
+      Promise.all([import('axios'), import('./http/undici-adapter.js')]),
+    );
     const adapter = undiciAdapter({
       connections: this.policies.concurrency(DEFAULT_HTTP_CONCURRENCY).max,
       maxResponseBytes,

@@ -3,7 +3,7 @@
  * lets timers and sockets be served about every `sliceMs`, and costs nothing where the event loop turns by itself;
  * what was deferred goes on in that order, so that nobody who uses up each turn keeps others from theirs.
  */
-import type { Clock } from './clock.js';
+import { held, type Clock } from './clock.js';
 
 export class Turn {
   private readonly clock: Clock;
@@ -43,6 +43,11 @@ export class Turn {
     return new Promise((resolve) => {
       this.defer(resolve);
     });
+  }
+
+  /** Tells the clock that the run waits for this work outside of its time. */
+  hold<Work extends PromiseLike<unknown>>(work: Work): Work {
+    return held(this.clock, work);
   }
 
   /** Called once for each: what follows from one action, promises too, is over before the next. */

@@ -1,7 +1,8 @@
 /**
  * A clock that a test moves. Promise: nothing waits for real; timers fire in the order of their times, and of their
- * making where the times are equal; between two timers every promise, every turn of the event loop that is due and every
- * operation on a file has run, so a whole workflow, promises included, runs in virtual time.
+ * making where the times are equal; between two timers every promise, every turn of the event loop that is due, every
+ * operation on a file and all work that was held has run, so a whole workflow, promises and files included, runs in
+ * virtual time.
  */
 import { MillraceError } from '../core/errors.js';
 import type { Clock } from '../core/clock.js';
@@ -17,6 +18,14 @@ export interface VirtualClock extends Clock {
    * and nothing else happens.
    */
   runUntil<T>(promise: PromiseLike<T>): Promise<T>;
+  /**
+   * Time stands still until this work has settled; gives the work back. For real work of a test's own that the clock
+   * cannot see, such as packing, hashing or a request; not for what waits for a timer of this clock, which never comes
+   * then. A run holds its own.
+   *
+   * @example asyncTask((text: string) => clock.hold(promisify(gzip)(text)))
+   */
+  hold<Work extends PromiseLike<unknown>>(work: Work): Work;
   /** How many timers wait. */
   readonly pending: number;
 }
@@ -29,6 +38,11 @@ interface Timer {
 
 /** Turns of the event loop without anything happening after which a run counts as waiting for time to pass. */
 const IDLE_TURNS = 5;
+/**
+ * Turns in which something is done in memory alone after which time passes all the same: a source that gives records
+ * without end would else let none pass. The count, and not real time, keeps one run like the next.
+ */
+const BUSY_TURNS = 1000;
 /** How long real work (a thread, a socket) has where no timer is left, in real milliseconds, looked at every so often. */
 const REAL_WORK_MS = 2000;
 const LOOK_EVERY_MS = 1;
@@ -48,6 +62,9 @@ class TestClock implements VirtualClock {
   private readonly startMs: number;
   private timers: Timer[] = [];
   private made = 0;
+  private readonly heldWork = new Set<PromiseLike<unknown>>();
+  /** Turns of the event loop that clocks of this process wait for. */
+  private static turnsAsked = 0;
 
   constructor(startMs: number) {
     this.startMs = startMs;
@@ -77,12 +94,21 @@ class TestClock implements VirtualClock {
     setImmediate(action);
   }
 
+  hold<Work extends PromiseLike<unknown>>(work: Work): Work {
+    const release = (): void => {
+      this.heldWork.delete(work);
+    };
+    this.heldWork.add(work);
+    work.then(release, release);
+    return work;
+  }
+
   async advance(ms: number): Promise<void> {
     const until = this.elapsedMs + ms;
-    await idle();
+    await this.idle();
     for (let next = this.next(); next !== undefined && next.at <= until; next = this.next()) {
       this.fire(next);
-      await idle();
+      await this.idle();
     }
     this.elapsedMs = until;
   }
@@ -95,7 +121,7 @@ class TestClock implements VirtualClock {
     promise.then(settle, settle);
     const hasSettled = (): boolean => isSettled;
     for (;;) {
-      await idle();
+      await this.idle();
       if (hasSettled()) return promise;
       const next = this.next();
       if (next !== undefined) this.fire(next);
@@ -127,6 +153,31 @@ class TestClock implements VirtualClock {
     return first;
   }
 
+  /** Until nothing is due, nothing is held and no operation on a file is under way. */
+  private async idle(): Promise<void> {
+    let quiet = 0;
+    let busy = 0;
+    while (quiet < IDLE_TURNS && busy < BUSY_TURNS) {
+      await this.turn();
+      const resources = process.getActiveResourcesInfo();
+      const isWaiting = this.heldWork.size > 0 || resources.some(isOfFile);
+      if (this.heldWork.size > 0) await Promise.allSettled(this.heldWork);
+      const isBusy = resources.filter((name) => name === 'Immediate').length > TestClock.turnsAsked;
+      quiet = isWaiting || isBusy ? 0 : quiet + 1;
+      busy = isWaiting ? 0 : busy + 1;
+    }
+  }
+
+  private turn(): Promise<void> {
+    TestClock.turnsAsked++;
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        TestClock.turnsAsked--;
+        resolve();
+      });
+    });
+  }
+
   private fire(timer: Timer): void {
     this.timers = this.timers.filter((other) => other !== timer);
     this.elapsedMs = Math.max(this.elapsedMs, timer.at);
@@ -134,12 +185,7 @@ class TestClock implements VirtualClock {
   }
 }
 
-/** Until nothing is due, and no operation on a file is under way. */
-async function idle(): Promise<void> {
-  do await turns(IDLE_TURNS);
-  while (process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq')));
-}
-
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+/** Of the resources that Node counts as active. Closing a handle has a name of its own. */
+function isOfFile(name: string): boolean {
+  return name.startsWith('FSReq') || name === 'CloseReq';
 }
