@@ -42,7 +42,7 @@ const IDLE_TURNS = 5;
  * Turns in which something is done in memory alone after which time passes all the same: a source that gives records
  * without end would else let none pass. The count, and not real time, keeps one run like the next.
  */
-const BUSY_TURNS = 1000;
+const BUSY_TURNS = 500;
 /** How long real work (a thread, a socket) has where no timer is left, in real milliseconds, looked at every so often. */
 const REAL_WORK_MS = 2000;
 const LOOK_EVERY_MS = 1;
