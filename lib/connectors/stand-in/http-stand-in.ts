@@ -7,6 +7,7 @@ import type { AxiosAdapter, AxiosResponse, InternalAxiosRequestConfig } from 'ax
 import { describeThrown, MillraceError } from '../../core/errors.js';
 import type { Upstream, UpstreamReply } from '../../core/upstream.js';
 import { answered } from './answered.js';
+import { attemptOf } from './which-attempt.js';
 
 export interface HttpStandInParts {
   readonly upstream: Upstream;
@@ -28,6 +29,7 @@ export function httpStandIn({ upstream, task, keyHeader }: HttpStandInParts): Ax
         headers,
         body: bodyOf(config, headers['content-type']),
         key: keyHeader === undefined ? undefined : headers[keyHeader.toLowerCase()],
+        ...attemptOf(config),
         signal,
       });
     } catch (error) {

@@ -6,6 +6,7 @@ import type { SocketCallerParts } from '../websocket/socket-caller.js';
 import { lossError, remoteError } from '../websocket/socket-errors.js';
 import type { LinkEnd } from '../websocket/socket-link.js';
 import { answered } from './answered.js';
+import { whichAttempt } from './which-attempt.js';
 
 export class SocketStandIn<In, Out> implements Caller<In, Out> {
   private readonly parts: SocketCallerParts<In, Out>;
@@ -57,6 +58,7 @@ export class SocketStandIn<In, Out> implements Caller<In, Out> {
         headers: { ...headers, ...trace },
         body: body === undefined ? undefined : (JSON.parse(JSON.stringify(body)) as unknown),
         key: keyName === undefined ? undefined : identity.key(lineage),
+        ...whichAttempt([attempt]),
         signal,
       });
     } catch (error) {
