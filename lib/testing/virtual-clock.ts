@@ -6,12 +6,17 @@
  */
 import { MillraceError } from '../core/errors.js';
 import type { Clock } from '../core/clock.js';
+import { checkNumber } from '../core/options.js';
+import { TimerHeap, type Timer } from './timer-heap.js';
 
 /**
  * A clock that stands still until a test moves it; timers of one time fire in the order of making.
  */
 export interface VirtualClock extends Clock {
-  /** Moves time on by this many milliseconds, firing the timers on the way. */
+  /**
+   * Moves time on by this many milliseconds, firing the timers on the way. Rejects with MILLRACE_INVALID_OPTION where that
+   * is no number from 0 on.
+   */
   advance(ms: number): Promise<void>;
   /**
    * Moves time on from timer to timer until the promise settles, and gives its result. Rejects where no timer is left
@@ -30,12 +35,6 @@ export interface VirtualClock extends Clock {
   readonly pending: number;
 }
 
-interface Timer {
-  readonly at: number;
-  readonly order: number;
-  readonly action: () => void;
-}
-
 /** Turns of the event loop without anything happening after which a run counts as waiting for time to pass. */
 const IDLE_TURNS = 5;
 /**
@@ -51,8 +50,10 @@ const LOOK_EVERY_MS = 1;
  * Makes a clock for `clock` of `RunOptions`; a run that is given it has no threads unless told so.
  *
  * @param startMs what `now` says at first; default 0, the beginning of 1970.
+ * @throws MILLRACE_INVALID_OPTION where it is no number from 0 on.
  */
 export function virtualClock(startMs = 0): VirtualClock {
+  checkNumber('startMs', startMs, 0);
   return new TestClock(startMs);
 }
 
@@ -60,7 +61,7 @@ class TestClock implements VirtualClock {
   /** Since the start: a moment of the calendar is too large a number to hold fractions of a millisecond. */
   private elapsedMs = 0;
   private readonly startMs: number;
-  private timers: Timer[] = [];
+  private readonly timers = new TimerHeap();
   private made = 0;
   private readonly heldWork = new Set<PromiseLike<unknown>>();
   /** Turns of the event loop that clocks of this process wait for. */
@@ -71,7 +72,7 @@ class TestClock implements VirtualClock {
   }
 
   get pending(): number {
-    return this.timers.length;
+    return this.timers.size;
   }
 
   now(): number {
@@ -84,9 +85,9 @@ class TestClock implements VirtualClock {
 
   schedule(delayMs: number, action: () => void): () => void {
     const timer = { at: this.elapsedMs + Math.max(0, delayMs), order: this.made++, action };
-    this.timers.push(timer);
+    this.timers.add(timer);
     return () => {
-      this.timers = this.timers.filter((other) => other !== timer);
+      this.timers.remove(timer);
     };
   }
 
@@ -104,9 +105,10 @@ class TestClock implements VirtualClock {
   }
 
   async advance(ms: number): Promise<void> {
+    checkNumber('ms', ms, 0);
     const until = this.elapsedMs + ms;
     await this.idle();
-    for (let next = this.next(); next !== undefined && next.at <= until; next = this.next()) {
+    for (let next = this.timers.first; next !== undefined && next.at <= until; next = this.timers.first) {
       this.fire(next);
       await this.idle();
     }
@@ -123,7 +125,7 @@ class TestClock implements VirtualClock {
     for (;;) {
       await this.idle();
       if (hasSettled()) return promise;
-      const next = this.next();
+      const next = this.timers.first;
       if (next !== undefined) this.fire(next);
       else if (!(await this.happens(hasSettled))) {
         throw new MillraceError(
@@ -138,19 +140,9 @@ class TestClock implements VirtualClock {
   private async happens(hasSettled: () => boolean): Promise<boolean> {
     for (let waitedMs = 0; waitedMs < REAL_WORK_MS; waitedMs += LOOK_EVERY_MS) {
       await new Promise<void>((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-      if (hasSettled() || this.timers.length > 0) return true;
+      if (hasSettled() || this.timers.size > 0) return true;
     }
     return false;
-  }
-
-  private next(): Timer | undefined {
-    let first: Timer | undefined;
-    for (const timer of this.timers) {
-      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order)) {
-        first = timer;
-      }
-    }
-    return first;
   }
 
   /** Until nothing is due, nothing is held and no operation on a file is under way. */
@@ -179,7 +171,7 @@ class TestClock implements VirtualClock {
   }
 
   private fire(timer: Timer): void {
-    this.timers = this.timers.filter((other) => other !== timer);
+    this.timers.remove(timer);
     this.elapsedMs = Math.max(this.elapsedMs, timer.at);
     timer.action();
   }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { gzip, gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { asyncTask, csvSink, csvSource, defineWorkflow, sourceTask, type RunSummary } from 'millrace';
+import { seededRandom } from '#lib/core/random.js';
 import { recordingDeadLetters, virtualClock, type VirtualClock } from 'millrace/testing';
 
 const pack = promisify(gzip);
@@ -22,6 +23,36 @@ describe('a virtual clock', () => {
     await clock.advance(1);
     expect(firedAtMs).toBeGreaterThan(madeAtMs);
     expect(clock.now()).toBeCloseTo(1_700_000_000_498.9, 2);
+  });
+
+  it('fires timers in the order of their times, and of their making where those are equal, less those cancelled', async () => {
+    const random = seededRandom(24);
+    for (let times = 0; times < 20; times++) {
+      const clock = virtualClock();
+      const fired: number[] = [];
+      const made: { readonly n: number; readonly at: number; readonly cancel: () => void }[] = [];
+      const make = (at: number): void => {
+        const n = made.length;
+        made.push({ n, at: clock.monotonicMs() + at, cancel: clock.schedule(at, () => fired.push(n)) });
+      };
+      for (let n = 0; n < 60; n++) make(Math.floor(random() * 20));
+      const gone = made.filter(() => random() < 0.3);
+      for (const { cancel } of gone) cancel();
+      await clock.advance(10);
+      // What was cancelled, or has fired, is no more, whoever cancels it again.
+      for (const { cancel } of [...gone, ...fired.map((n) => made[n])] as typeof made) cancel();
+      for (let n = 0; n < 20; n++) make(Math.floor(random() * 10));
+      const left = made.filter((timer) => !gone.includes(timer));
+      expect(clock.pending).toBe(left.length - fired.length);
+      await clock.advance(20);
+      expect(fired).toEqual(left.sort((one, other) => one.at - other.at || one.n - other.n).map(({ n }) => n));
+      expect(clock.pending).toBe(0);
+    }
+  });
+
+  it.each([NaN, -1, Infinity, '5'])('refuses to move by %p, and to start there', async (ms) => {
+    await expect(virtualClock().advance(ms as number)).rejects.toMatchObject({ code: 'MILLRACE_INVALID_OPTION' });
+    expect(() => virtualClock(ms as number)).toThrow('Expected `startMs` to be a number of at least 0');
   });
 });
 
