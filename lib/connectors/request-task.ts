@@ -18,7 +18,7 @@ import { mapCalls } from '../stream/map-calls.js';
 import { checkInput, checkOutput, contextOf } from '../tasks/record-step.js';
 import { Task } from '../tasks/task.js';
 import type { HttpCallerParts } from './http/http-caller.js';
-import { CREDENTIALS } from './http/undici-adapter.js';
+import { CREDENTIALS, DEFAULT_MAX_RESPONSE_BYTES } from './http/undici-adapter.js';
 import { CallIdentity } from './request-identity.js';
 import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } from './request-options.js';
 import { UrlTemplate } from './request-url.js';
@@ -27,7 +27,6 @@ import { resolveWebSocketOptions } from './websocket/web-socket-options.js';
 
 export type { RequestOptions };
 
-const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
 const DEFAULT_HTTP_CONCURRENCY = 64;
 const DEFAULT_SOCKET_CONCURRENCY = 512;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -114,7 +113,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
   /** A URL that is asked for may take its time, a server that starts: what it will most likely need is loaded meanwhile. */
   private foresee(): void {
     const loading = METHODS.includes(this.method.toUpperCase())
-      ? [import('axios'), import('./http/http-caller.js'), import('./http/exchange.js')]
+      ? [import('axios'), import('./http/http-caller.js'), import('./http/exchange.js'), import('./http/agent.js')]
       : [import('./websocket/socket-caller.js')];
     // What cannot be loaded is told where it is needed.
     for (const loaded of loading) loaded.catch(() => undefined);
@@ -173,7 +172,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     const { HttpCaller } = (this.modules as Required<Transports>).http;
     const keyHeader = idempotencyKey === false ? undefined : idempotencyKey;
     const { task, upstream } = scope;
-    const adapter = upstream && this.standIns?.httpStandIn({ upstream, task, keyHeader });
+    const adapter = upstream && this.standIns?.httpStandIn(request, { upstream, task, keyHeader, clock: scope.clock });
     return new HttpCaller<In, Out | Skip>({
       client: this.client as AxiosInstance,
       url,

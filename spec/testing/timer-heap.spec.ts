@@ -23,7 +23,7 @@ describe('timers that wait', () => {
     for (const timer of timers.slice(0, count / 4)) heap.remove(timer);
     for (let next = heap.first; next !== undefined; next = heap.first) heap.remove(next);
     expect(heap.size).toBe(0);
-    // Each goes up or down at most once around, by as many steps as the heap is deep, and six looks a step.
+    // Each is moved up and down by at most as many steps as the heap is deep, with a few looks a step.
     expect(looks).toBeLessThan(count * 3 * 6 * Math.log2(count));
   });
 });
