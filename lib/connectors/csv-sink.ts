@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import type { Dataset } from '../core/events.js';
 import { existsSync } from 'node:fs';
 import type { OperatorFunction } from 'rxjs';
+import { held, type Clock } from '../core/clock.js';
 import { MillraceError, describeValue } from '../core/errors.js';
 import { callback, checkOptions, flag, names, oneOf, text, type OptionRules } from '../core/options.js';
 import type { RunOutcome, TaskScope } from '../core/ports.js';
@@ -67,6 +68,7 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
   override readonly isDurable = true;
   private readonly csv: CsvSinkOptions<In, Column>;
   private writer: CsvWriter | undefined;
+  private clock: Pick<Clock, 'hold'> = {};
 
   constructor(options: CsvSinkOptions<In, Column>) {
     super(options);
@@ -104,12 +106,13 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
   }
 
   override mark(): Promise<FilePoint> {
-    return (this.writer as CsvWriter).mark();
+    return held(this.clock, (this.writer as CsvWriter).mark());
   }
 
-  override async open({ signal, past }: TaskScope): Promise<void> {
+  override async open({ clock, signal, past }: TaskScope): Promise<void> {
     const { path, columns, delimiter, lineEnd, escapeFormulas } = this.csv;
-    this.writer = await openCsvWriter({
+    this.clock = clock;
+    const opening = openCsvWriter({
       path,
       columns,
       signal,
@@ -118,13 +121,14 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
       ...(lineEnd === undefined ? {} : { lineEnd }),
       ...(escapeFormulas === undefined ? {} : { escapeFormulas }),
     });
+    this.writer = await held(clock, opening);
   }
 
   override async close(outcome: RunOutcome): Promise<void> {
     const { writer } = this;
     this.writer = undefined;
-    if (outcome === 'completed') await writer?.finish();
-    else await writer?.abandon();
+    if (writer === undefined) return;
+    await held(this.clock, outcome === 'completed' ? writer.finish() : writer.abandon());
   }
 
   override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<In>> {
@@ -142,7 +146,10 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
             `Expected a row of '${scope.task}' to be an object with its columns, got ${describeValue(fields)}`,
           );
         },
-        write: (rows) => this.writer?.writeText(rows),
+        write: (rows) => {
+          const writing = this.writer?.writeText(rows);
+          return writing && held(scope.clock, writing);
+        },
         ordered,
       },
       scope,

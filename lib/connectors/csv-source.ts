@@ -7,6 +7,7 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Dataset } from '../core/events.js';
+import { held, type Clock } from '../core/clock.js';
 import { describeThrown } from '../core/errors.js';
 import type { Json } from '../core/checkpoint.js';
 import {
@@ -175,7 +176,7 @@ class CsvSource<Out> extends SourceTask<Out> {
     }
     const point = positionIn(scope) as (SourcePosition & CsvPoint) | undefined;
     this.from = point?.lineage ?? 0;
-    const reader = await openCsvReader({
+    const opening = openCsvReader({
       ...readerOptions(this.csv),
       signal: scope.signal,
       ...(point === undefined
@@ -186,9 +187,10 @@ class CsvSource<Out> extends SourceTask<Out> {
             headerNames: point.columns,
           }),
     });
+    const reader = await held(scope.clock, opening);
     this.rows = reader;
-    const { size } = await stat(this.csv.path);
-    return new RecordReader(reader, this.csv, size);
+    const { size } = await held(scope.clock, stat(this.csv.path));
+    return new RecordReader(reader, this.csv, size, scope.clock);
   }
 }
 
@@ -200,13 +202,15 @@ class RecordReader<Out> implements Reader<Out | Skip | Rejected> {
   private readonly rows: CsvReader;
   private readonly options: CsvSourceOptions<Out>;
   private readonly size: number;
+  private readonly clock: Clock;
   private isOver = false;
 
   /** @param size of the file, in bytes. */
-  constructor(rows: CsvReader, options: CsvSourceOptions<Out>, size: number) {
+  constructor(rows: CsvReader, options: CsvSourceOptions<Out>, size: number, clock: Clock) {
     this.rows = rows;
     this.options = options;
     this.size = size;
+    this.clock = clock;
   }
 
   share(): number | undefined {
@@ -218,13 +222,13 @@ class RecordReader<Out> implements Reader<Out | Skip | Rejected> {
   }
 
   async read(max: number): Promise<readonly (Out | Skip | Rejected)[] | null> {
-    const items = await this.rows.read(max);
+    const items = await held(this.clock, this.rows.read(max));
     if (items === null) this.isOver = true;
     return items === null ? null : items.map((item) => recordOf(item, this.options));
   }
 
   close(): Promise<void> {
-    return this.rows.close();
+    return held(this.clock, this.rows.close());
   }
 }
 

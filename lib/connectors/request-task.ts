@@ -7,6 +7,7 @@
  */
 import type { OperatorFunction } from 'rxjs';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
+import { held, type Clock } from '../core/clock.js';
 import { MillraceError, describeValue } from '../core/errors.js';
 import type { RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
@@ -17,7 +18,7 @@ import { mapCalls } from '../stream/map-calls.js';
 import { checkInput, checkOutput, contextOf } from '../tasks/record-step.js';
 import { Task } from '../tasks/task.js';
 import type { HttpCallerParts } from './http/http-caller.js';
-import { CREDENTIALS } from './http/undici-adapter.js';
+import { CREDENTIALS, DEFAULT_MAX_RESPONSE_BYTES } from './http/undici-adapter.js';
 import { CallIdentity } from './request-identity.js';
 import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } from './request-options.js';
 import { UrlTemplate } from './request-url.js';
@@ -26,7 +27,6 @@ import { resolveWebSocketOptions } from './websocket/web-socket-options.js';
 
 export type { RequestOptions };
 
-const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
 const DEFAULT_HTTP_CONCURRENCY = 64;
 const DEFAULT_SOCKET_CONCURRENCY = 512;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -76,7 +76,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
    * Asks for the URL and loads its transport. Rejects with MILLRACE_CONFIG for a URL that cannot be called, and with
    * MILLRACE_INVALID_OPTION for options that are not for its transport or not for its method.
    */
-  override async open({ task, upstream }: TaskScope): Promise<void> {
+  override async open({ task, upstream, clock }: TaskScope): Promise<void> {
     const { url: given } = this.request;
     if (typeof given === 'function' && upstream === undefined) this.foresee();
     const url = new UrlTemplate(typeof given === 'function' ? await given() : given, task);
@@ -84,11 +84,11 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     checkTransport(this.request, isSocket(url), task);
     this.checkMethod(task);
     // Loaded here, not above: a program that makes no request does not pay for its transports.
-    if (upstream !== undefined) this.standIns = await import('./stand-in/stand-ins.js');
-    if (isSocket(url)) this.modules = { socket: await import('./websocket/socket-caller.js') };
+    if (upstream !== undefined) this.standIns = await held(clock, import('./stand-in/stand-ins.js'));
+    if (isSocket(url)) this.modules = { socket: await held(clock, import('./websocket/socket-caller.js')) };
     else {
-      this.modules = { http: await import('./http/http-caller.js') };
-      this.client = this.request.axios ?? (await this.makeClient());
+      this.modules = { http: await held(clock, import('./http/http-caller.js')) };
+      this.client = this.request.axios ?? (await this.makeClient(clock));
     }
     this.checkHedge(task);
   }
@@ -118,7 +118,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
   /** A URL that is asked for may take its time, a server that starts: what it will most likely need is loaded meanwhile. */
   private foresee(): void {
     const loading = METHODS.includes(this.method.toUpperCase())
-      ? [import('axios'), import('./http/http-caller.js'), import('./http/exchange.js')]
+      ? [import('axios'), import('./http/http-caller.js'), import('./http/exchange.js'), import('./http/agent.js')]
       : [import('./websocket/socket-caller.js')];
     // What cannot be loaded is told where it is needed.
     for (const loaded of loading) loaded.catch(() => undefined);
@@ -177,7 +177,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     const { HttpCaller } = (this.modules as Required<Transports>).http;
     const keyHeader = idempotencyKey === false ? undefined : idempotencyKey;
     const { task, upstream } = scope;
-    const adapter = upstream && this.standIns?.httpStandIn({ upstream, task, keyHeader });
+    const adapter = upstream && this.standIns?.httpStandIn(request, { upstream, task, keyHeader, clock: scope.clock });
     return new HttpCaller<In, Out | Skip>({
       client: this.client as AxiosInstance,
       url,
@@ -275,12 +275,12 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     return (answer) => after(validate(response, answer, 'MILLRACE_INVALID_OUTPUT', subject));
   }
 
-  private async makeClient(): Promise<AxiosInstance> {
+  private async makeClient(clock: Clock): Promise<AxiosInstance> {
     const { maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, credentialHeaders = [] } = this.request;
-    const [{ default: axios }, { undiciAdapter }] = await Promise.all([
-      import('axios'),
-      import('./http/undici-adapter.js'),
-    ]);
+    const [{ default: axios }, { undiciAdapter }] = await held(
+      clock,
+      Promise.all([import('axios'), import('./http/undici-adapter.js')]),
+    );
     const adapter = undiciAdapter({
       connections: this.policies.concurrency(DEFAULT_HTTP_CONCURRENCY).max,
       maxResponseBytes,

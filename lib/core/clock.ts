@@ -16,4 +16,14 @@ export interface Clock {
   schedule(delayMs: number, action: () => void): () => void;
   /** Calls `action` in the next turn of the event loop. */
   defer(action: () => void): void;
+  /**
+   * Says that the run waits for work that no timer of this clock ends, such as that of a file, and gives the work back. A
+   * clock that is moved by hand stands still until it has settled; one that goes by itself need not have this.
+   */
+  hold?<Work extends PromiseLike<unknown>>(work: Work): Work;
+}
+
+/** Tells the clock, where it wants to know, that the run waits for this work outside of its time. */
+export function held<Work extends PromiseLike<unknown>>(clock: Pick<Clock, 'hold'>, work: Work): Work {
+  return clock.hold?.(work) ?? work;
 }

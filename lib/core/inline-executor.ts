@@ -3,6 +3,7 @@
  * Promise: results are those of threads; only what takes a thread of its own (a deadline, surviving an exit) is missing.
  */
 import { ChunkSizer } from './chunk-sizer.js';
+import { held } from './clock.js';
 import type {
   Collected,
   Executor,
@@ -25,6 +26,8 @@ import { PROGRESS, type LoadedJob } from './running-job.js';
 export interface Slices {
   isLong(): boolean;
   defer(action: () => void): void;
+  /** Where modules are loaded: the run waits for that. */
+  hold?<Work extends PromiseLike<unknown>>(work: Work): Work;
 }
 
 export class InlineExecutor implements Executor {
@@ -37,7 +40,7 @@ export class InlineExecutor implements Executor {
   }
 
   async check(ref: ModuleRef, as: ExportKind): Promise<void> {
-    await loadChecked(ref, as);
+    await held(this.slices, loadChecked(ref, as));
   }
 
   open(job: Job, client: JobClient, options: JobOptions): JobPort {
@@ -47,7 +50,7 @@ export class InlineExecutor implements Executor {
   }
 
   stream(ref: ModuleRef): ItemReader<unknown> {
-    const pump = new ItemPump(loadStream(ref), (action) => {
+    const pump = new ItemPump(held(this.slices, loadStream(ref)), (action) => {
       this.slices.defer(action);
     });
     this.jobs.add({
@@ -85,7 +88,7 @@ class InlinePort implements JobPort {
     this.client = client;
     this.slices = slices;
     this.sizer = new ChunkSizer(maxChunk);
-    loadJob(job).then(
+    held(slices, loadJob(job)).then(
       (loaded) => {
         this.loaded = loaded;
         this.wake();

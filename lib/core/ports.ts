@@ -101,7 +101,7 @@ export interface RecordContext {
   readonly runId: string;
   /** The number of the record, from 0, by its root. */
   readonly lineage: Lineage;
-  /** 1 for the first try. */
+  /** 1 for the first try; those that cost no attempt, because the upstream was busy or down, are counted too. */
   readonly attempt: number;
   /** Aborts when the run is cancelled or fails. */
   readonly signal: AbortSignal;

@@ -1,15 +1,21 @@
 /**
  * Keeps synchronous stretches short. Promises: who asks `isLong` between pieces of work and defers when it says so
- * lets timers and sockets be served about every `sliceMs`, and costs nothing where the event loop turns by itself;
+ * lets timers and sockets be served about every `sliceMs`, and costs nothing where the event loop turns by itself; a clock
+ * that stands still, as a virtual one does within a turn, is replaced by counting, so the event loop turns there too;
  * what was deferred goes on in that order, so that nobody who uses up each turn keeps others from theirs.
  */
-import type { Clock } from './clock.js';
+import { held, type Clock } from './clock.js';
+
+/** While no time passes: looks after which a turn counts as long. A number, and not real time, so that runs are alike. */
+const LOOKS = 8;
 
 export class Turn {
   private readonly clock: Clock;
   private readonly sliceMs: number;
   private startedAtMs = 0;
   private isMarked = false;
+  /** Looks in this turn that saw no time pass. */
+  private looks = 0;
   /** At most one action of each operator. */
   private readonly deferred: (() => void)[] = [];
 
@@ -24,11 +30,13 @@ export class Turn {
     if (!this.isMarked) {
       this.isMarked = true;
       this.startedAtMs = nowMs;
+      this.looks = 0;
       this.clock.defer(() => {
         this.isMarked = false;
       });
       return false;
     }
+    if (nowMs === this.startedAtMs) return ++this.looks >= LOOKS;
     return nowMs - this.startedAtMs > this.sliceMs;
   }
 
@@ -43,6 +51,11 @@ export class Turn {
     return new Promise((resolve) => {
       this.defer(resolve);
     });
+  }
+
+  /** Tells the clock that the run waits for this work outside of its time. */
+  hold<Work extends PromiseLike<unknown>>(work: Work): Work {
+    return held(this.clock, work);
   }
 
   /** Called once for each: what follows from one action, promises too, is over before the next. */

@@ -17,6 +17,13 @@ export interface UpstreamCall {
   readonly body: unknown;
   /** The idempotency key: the same on every attempt. Undefined where none is sent. */
   readonly key: string | undefined;
+  /**
+   * From 1: which try of this record it is, also of those that cost no attempt because the upstream was busy or down. A
+   * hedge has the number of the try it backs; a request that carries several records, the highest of theirs.
+   */
+  readonly attempt: number;
+  /** Whether it is a second try beside a slow first one. */
+  readonly isHedge: boolean;
   /** Aborts when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
 }

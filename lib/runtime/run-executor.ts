@@ -4,6 +4,7 @@
  */
 import type { ThreadNews } from '../core/events.js';
 import type { Executor, ExecutorStats, ThreadLimits } from '../core/executor.js';
+import { held } from '../core/clock.js';
 import { InlineExecutor, type Slices } from '../core/inline-executor.js';
 
 /** How many threads: a number, 0 for none (everything inline), or one a core. */
@@ -12,6 +13,7 @@ export type ThreadCount = number | 'auto';
 export class RunExecutor {
   private readonly threads: ThreadCount;
   private readonly limits: ThreadLimits;
+  private readonly slices: Slices;
   private readonly onNews: (news: ThreadNews, slot: number) => void;
   private executor: Executor;
   private last: ExecutorStats | undefined;
@@ -24,6 +26,7 @@ export class RunExecutor {
   ) {
     this.threads = threads;
     this.limits = limits;
+    this.slices = slices;
     this.onNews = onNews;
     this.executor = new InlineExecutor(slices);
   }
@@ -39,7 +42,7 @@ export class RunExecutor {
   /** Loads what threads need, where tasks of the run want them. Starts none. */
   async prepare(isWanted: boolean): Promise<void> {
     if (!isWanted || this.threads === 0) return;
-    const { ThreadExecutor } = await import('../workers/thread-executor.js');
+    const { ThreadExecutor } = await held(this.slices, import('../workers/thread-executor.js'));
     // The run may have been cancelled meanwhile.
     if (this.last !== undefined) return;
     this.executor = new ThreadExecutor({ threads: this.threads, limits: this.limits, onNews: this.onNews });

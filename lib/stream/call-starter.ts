@@ -107,7 +107,7 @@ export class CallStarter<In, Out> {
   private begin(call: Call<In>, flight: Flight, nowMs: number): Attempt<In> {
     if (!call.isBegun) this.parts.onFirst(call, nowMs);
     call.attempts++;
-    return this.launch(new Attempt(call, call.attempts, false, flight, nowMs), nowMs);
+    return this.launch(new Attempt(call, ++call.tries, false, flight, nowMs), nowMs);
   }
 
   private launch(attempt: Attempt<In>, nowMs: number): Attempt<In> {

@@ -11,6 +11,8 @@ export class Call<In> {
   readonly lineage: Lineage;
   /** Attempts made; those that failed because the upstream was down or busy are taken back. */
   attempts = 0;
+  /** Tries begun, those that were taken back included; hedges are none of their own. */
+  tries = 0;
   /** Times the upstream refused it because of its load. */
   refusals = 0;
   /** Whether a first attempt was made; times say nothing of it, a clock may stand at 0. */
@@ -45,7 +47,7 @@ export interface Flight {
 /** One try of one call. */
 export class Attempt<In> {
   readonly call: Call<In>;
-  /** From 1; a hedge has the number of the attempt it backs. */
+  /** From 1, of all tries of its call; a hedge has the number of the try it backs. */
   readonly number: number;
   readonly isHedge: boolean;
   readonly flight: Flight;

@@ -5,6 +5,15 @@
  */
 import type { Clock } from '../core/clock.js';
 import { FatalTaskError, describeThrown } from '../core/errors.js';
+import {
+  checkFunction,
+  checkOptions,
+  number,
+  oneOf,
+  words,
+  type OptionRule,
+  type OptionRules,
+} from '../core/options.js';
 import type { Awaitable } from '../core/ports.js';
 import type { Upstream, UpstreamCall, UpstreamReply } from '../core/upstream.js';
 import { connectionReset, pause, silence } from './network.js';
@@ -13,8 +22,6 @@ import { connectionReset, pause, silence } from './network.js';
 export interface FakeCall extends UpstreamCall {
   /** Of the URL: path and query. */
   readonly path: string;
-  /** From 1: which attempt of this record it is, by its idempotency key; 1 where it has none. */
-  readonly attempt: number;
   /** From 1: which call of all it is. */
   readonly number: number;
   /** When it arrived, in milliseconds of the clock's `monotonicMs`. */
@@ -42,25 +49,27 @@ export interface FakeUpstream extends Upstream {
 /**
  * Answers the requests of a run from one function, in the time of `clock` and without a network.
  *
- * @param answer called once for each attempt; what it throws fails the run, because the test is wrong then.
+ * @param answer called once for each attempt. What it throws, and a reply that is none, fails the run with
+ * MILLRACE_INVALID_OPTION, because the test is wrong then. Throws that itself where it is no function.
  *
  * @example
  * const upstream = fakeUpstream(clock, ({ body, attempt }) => (attempt === 1 ? { status: 503 } : { body, afterMs: 20 }));
  * const run = MyFlow.run(config, { clock, upstream });
  */
 export function fakeUpstream(clock: Clock, answer: (call: FakeCall) => Awaitable<FakeReply>): FakeUpstream {
+  checkFunction('the answer of a fakeUpstream', answer);
   const calls: FakeCall[] = [];
-  const attempts = new Map<string, number>();
   let inFlight = 0;
   let peak = 0;
   const reply = async (call: FakeCall): Promise<UpstreamReply> => {
     let given: FakeReply;
     try {
       given = await answer(call);
+      checkOptions('a reply', given, REPLY_RULES);
     } catch (error) {
       throw new FatalTaskError(
         'MILLRACE_INVALID_OPTION',
-        `The answer of the fake upstream to call ${call.number} (${call.method} ${call.path}) threw: ${describeThrown(error)}`,
+        `The fake upstream has no answer to call ${call.number} (${call.method} ${call.path}): ${describeThrown(error)}`,
         { cause: error },
       );
     }
@@ -80,10 +89,7 @@ export function fakeUpstream(clock: Clock, answer: (call: FakeCall) => Awaitable
     },
     answer: async (given) => {
       const { pathname, search } = new URL(given.url);
-      const attempt = given.key === undefined ? 1 : (attempts.get(given.key) ?? 0) + 1;
-      if (given.key !== undefined) attempts.set(given.key, attempt);
-      const number = calls.length + 1;
-      const call = { ...given, path: pathname + search, attempt, number, atMs: clock.monotonicMs() };
+      const call = { ...given, path: pathname + search, number: calls.length + 1, atMs: clock.monotonicMs() };
       calls.push(call);
       peak = Math.max(peak, ++inFlight);
       try {
@@ -94,3 +100,29 @@ export function fakeUpstream(clock: Clock, answer: (call: FakeCall) => Awaitable
     },
   };
 }
+
+const textByName: OptionRule = {
+  expected: 'an object of strings',
+  accepts: (value) =>
+    typeof value === 'object' && value !== null && Object.values(value).every((text) => typeof text === 'string'),
+};
+
+const plainData: OptionRule = {
+  expected: 'what JSON can write',
+  accepts: (value) => {
+    try {
+      return (JSON.stringify(value) as string | undefined) !== undefined;
+    } catch {
+      return false;
+    }
+  },
+};
+
+const REPLY_RULES: OptionRules<FakeReply> = {
+  status: number(100, 999),
+  headers: textByName,
+  body: plainData,
+  text: words,
+  afterMs: number(0),
+  instead: oneOf('never', 'reset'),
+};

@@ -2,10 +2,12 @@
  * Faults by a seed, between a run and whatever answers it.
  *
  * Promise: what happens to an attempt depends on the seed, the task, the record and the number of the attempt alone, not
- * on the order of calls or on time, so a failure that was found is found again by its seed.
+ * on the order of calls, on time or on other runs, so a failure that was found is found again by its seed. Nothing is
+ * remembered for it: an injector may serve any number of runs.
  */
 import type { Clock } from '../core/clock.js';
-import { MillraceError, describeValue } from '../core/errors.js';
+import { MillraceError } from '../core/errors.js';
+import { checkOptions, count, either, number, objectWith, type OptionRules } from '../core/options.js';
 import { murmur2 } from '../core/partition-hash.js';
 import type { Awaitable, RecordContext } from '../core/ports.js';
 import type { Skip } from '../core/record.js';
@@ -25,18 +27,38 @@ export interface FaultOptions extends Partial<Record<Fault, number>> {
   readonly clock: Clock;
   /** Of `slow`: how much later the work begins, in milliseconds. Default 1000. */
   readonly slowMs?: number;
-  /** The most faults one record meets at one task; more attempts than this bring it through. Default: no limit. */
+  /**
+   * The most faults one record meets at one task: they fall on its first so many attempts, and more attempts than this
+   * bring it through. Default: no limit.
+   */
   readonly atMost?: number;
 }
+
+const share = number(0, 1);
+const RULES: OptionRules<FaultOptions> = {
+  seed: { expected: 'a whole number', accepts: Number.isSafeInteger },
+  clock: objectWith('now', 'monotonicMs', 'schedule', 'defer'),
+  error: share,
+  reset: share,
+  hang: share,
+  lostReply: share,
+  slow: share,
+  slowMs: number(0),
+  atMost: either(count(0), { expected: 'Infinity', accepts: (value) => value === Infinity }),
+};
 
 /** What makes attempts fail: put it before an upstream or around a function. */
 export interface FaultInjector {
   /**
    * The upstream with faults before it: `error` answers 503, `reset` breaks the connection, `hang` never answers,
-   * `lostReply` breaks it after the work was done, `slow` answers late.
+   * `lostReply` breaks it after the work was done, `slow` answers late. A hedge meets none, so it can save its record. What
+   * a request for several records meets, all of them meet.
    */
   upstream(inner: Upstream): Upstream;
-  /** The function of an `asyncTask` with faults before it: `error` and `reset` throw, `lostReply` throws after the work. */
+  /**
+   * The function of an `asyncTask` with faults before it: `error` and `reset` throw, `lostReply` throws after the work.
+   * `context.attempt` says which attempt it is.
+   */
   around<In, Out>(
     work: (record: In, context: RecordContext) => Awaitable<Out | Skip>,
   ): (record: In, context: RecordContext) => Promise<Out | Skip>;
@@ -48,7 +70,8 @@ export interface FaultInjector {
  * Draws a fault, or none, for each attempt from the seed, the task, the record and the number of
  * the attempt alone, so a failure that was found is found again.
  *
- * @throws MILLRACE_INVALID_OPTION where a share is not a number from 0 to 1, or they are more than 1 together.
+ * @throws MILLRACE_INVALID_OPTION for options that are missing, do not exist or do not fit: a share is a number from 0 to
+ * 1, and all of them are at most 1 together.
  *
  * @example
  * const faults = faultInjector({ seed: 7, clock, error: 0.1, lostReply: 0.05, atMost: 3 });
@@ -58,20 +81,10 @@ export function faultInjector(options: FaultOptions): FaultInjector {
   const shares = sharesOf(options);
   const { seed, clock, slowMs = 1000, atMost = Infinity } = options;
   const injected: Record<Fault, number> = { error: 0, reset: 0, hang: 0, lostReply: 0, slow: 0 };
-  /** Attempts of what has not come through yet. */
-  const tried = new Map<string, { attempts: number; faults: number }>();
 
-  const draw = (name: string): Fault | undefined => {
-    const past = tried.get(name) ?? { attempts: 0, faults: 0 };
-    past.attempts++;
-    const fault = past.faults < atMost ? pick(shares, drawn(`${seed}:${name}:${past.attempts}`)) : undefined;
-    if (fault === undefined) {
-      tried.delete(name);
-      return undefined;
-    }
-    injected[fault]++;
-    past.faults++;
-    tried.set(name, past);
+  const draw = (name: string, attempt: number): Fault | undefined => {
+    const fault = attempt <= atMost ? pick(shares, drawn(`${seed}:${name}:${attempt}`)) : undefined;
+    if (fault !== undefined) injected[fault]++;
     return fault;
   };
   const before = async (fault: Fault | undefined, signal: AbortSignal): Promise<void> => {
@@ -84,7 +97,7 @@ export function faultInjector(options: FaultOptions): FaultInjector {
     injected,
     upstream: (inner) => ({
       answer: async (call) => {
-        const fault = draw(nameOf(call));
+        const fault = call.isHedge ? undefined : draw(nameOf(call), call.attempt);
         if (fault === 'error') return { status: 503, body: { error: 'injected' } };
         await before(fault, call.signal);
         const reply = await inner.answer(call);
@@ -93,7 +106,7 @@ export function faultInjector(options: FaultOptions): FaultInjector {
       },
     }),
     around: (work) => async (record, context) => {
-      const fault = draw(`${context.task}:${context.lineage}`);
+      const fault = draw(`${context.task}:${context.lineage}`, context.attempt);
       if (fault === 'error') throw new Error('an injected error');
       await before(fault, context.signal);
       const output = await work(record, context);
@@ -127,20 +140,13 @@ function pick(shares: readonly (readonly [Fault, number])[], at: number): Fault 
 }
 
 function sharesOf(options: FaultOptions): readonly (readonly [Fault, number])[] {
+  checkOptions('a faultInjector', options, RULES, ['seed', 'clock']);
   const shares = FAULTS.map((fault) => [fault, options[fault] ?? 0] as const);
-  let sum = 0;
-  for (const [fault, share] of shares) {
-    if (typeof share !== 'number' || !(share >= 0 && share <= 1)) {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `Expected \`${fault}\` to be a share from 0 to 1, got ${describeValue(share)}`,
-      );
-    }
-    sum += share;
-  }
+  const sum = shares.reduce((total, [, share]) => total + share, 0);
+  // Shares such as 0.1 have no exact sum.
   if (sum <= 1 + 1e-9) return shares;
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
-    `Expected the shares of faults to be at most 1 together, got ${sum}`,
+    `Expected the shares of a faultInjector to be at most 1 together, got ${sum}`,
   );
 }

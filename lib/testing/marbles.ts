@@ -40,17 +40,17 @@ export function marbles<T = string>(
   values?: Readonly<Record<string, T>>,
   error: unknown = new Error('marble'),
 ): readonly ScriptLine<T>[] {
-  let messages: ReturnType<typeof parse>;
+  let messages: ReturnType<typeof Marbles.parseMarbles>;
   try {
     if (/[\^!]/.test(text)) throw new Error("'^' and '!' are for subscriptions");
     if (!/^([^()]|\([^()]*\))*$/.test(text)) throw new Error('a group has no beginning or no end');
-    messages = parse(text, values, error);
+    messages = Marbles.parseMarbles(text, undefined, error, false, true);
   } catch (cause) {
     const message = `Expected a marble string such as 'a-b|', got '${text}': ${describeThrown(cause)}`;
     throw new MillraceError('MILLRACE_INVALID_OPTION', message, { cause });
   }
   return messages.map(({ frame: at, notification }) => {
-    if (notification.kind === 'N') return { at, record: notification.value as T };
+    if (notification.kind === 'N') return { at, record: valueOf(notification.value as string, values) };
     return notification.kind === 'E' ? { at, error: notification.error as unknown } : { at, end: true };
   });
 }
@@ -62,7 +62,8 @@ export interface RecordingTimeline<T> {
 }
 
 /**
- * Subscribes, and keeps what comes with its time since then: `marbles` says what it should be.
+ * Subscribes, and keeps what comes with its time since then: `marbles` says what it should be. The error of an output is
+ * what was thrown, without what the run says around it.
  *
  * @example
  * const seen = recordingTimeline(run.output$('Double'), clock);
@@ -78,7 +79,7 @@ export function recordingTimeline<T>(source$: Observable<T>, clock: Clock): Reco
       lines.push({ at: at(), record });
     },
     error: (error: unknown) => {
-      lines.push({ at: at(), error });
+      lines.push({ at: at(), error: thrownAtFirst(error) });
     },
     complete: () => {
       lines.push({ at: at(), end: true });
@@ -87,6 +88,18 @@ export function recordingTimeline<T>(source$: Observable<T>, clock: Clock): Reco
   return { lines };
 }
 
-function parse<T>(text: string, values: Readonly<Record<string, T>> | undefined, error: unknown) {
-  return new TestScheduler(() => undefined).run(({ cold }) => cold<T | string>(text, values, error).messages);
+/** Reads marbles in the way of run mode, without running: that would change the time of whoever calls from within a run. */
+class Marbles extends TestScheduler {
+  static override readonly frameTimeFactor = 1;
+}
+
+function valueOf<T>(letter: string, values: Readonly<Record<string, T>> | undefined): T {
+  return values !== undefined && Object.hasOwn(values, letter) ? (values[letter] as T) : (letter as T);
+}
+
+/** What a run failed with says which task it was, around what was thrown there. */
+function thrownAtFirst(error: unknown): unknown {
+  let first = error;
+  while (first instanceof MillraceError && first.cause !== undefined) first = first.cause;
+  return first;
 }

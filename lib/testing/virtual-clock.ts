@@ -1,34 +1,47 @@
 /**
  * A clock that a test moves. Promise: nothing waits for real; timers fire in the order of their times, and of their
- * making where the times are equal; between two timers every promise, every turn of the event loop that is due and every
- * operation on a file has run, so a whole workflow, promises included, runs in virtual time.
+ * making where the times are equal; between two timers every promise, every turn of the event loop that is due, every
+ * operation on a file and all work that was held has run, so a whole workflow, promises and files included, runs in
+ * virtual time.
  */
 import { MillraceError } from '../core/errors.js';
 import type { Clock } from '../core/clock.js';
+import { checkNumber } from '../core/options.js';
+import { TimerHeap, type Timer } from './timer-heap.js';
 
 /**
  * A clock that stands still until a test moves it; timers of one time fire in the order of making.
  */
 export interface VirtualClock extends Clock {
-  /** Moves time on by this many milliseconds, firing the timers on the way. */
+  /**
+   * Moves time on by this many milliseconds, firing the timers on the way. Rejects with MILLRACE_INVALID_OPTION where that
+   * is no number from 0 on.
+   */
   advance(ms: number): Promise<void>;
   /**
    * Moves time on from timer to timer until the promise settles, and gives its result. Rejects where no timer is left
    * and nothing else happens.
    */
   runUntil<T>(promise: PromiseLike<T>): Promise<T>;
+  /**
+   * Time stands still until this work has settled; gives the work back. For real work of a test's own that the clock
+   * cannot see, such as packing, hashing or a request; not for what waits for a timer of this clock, which never comes
+   * then. A run holds its own.
+   *
+   * @example asyncTask((text: string) => clock.hold(promisify(gzip)(text)))
+   */
+  hold<Work extends PromiseLike<unknown>>(work: Work): Work;
   /** How many timers wait. */
   readonly pending: number;
 }
 
-interface Timer {
-  readonly at: number;
-  readonly order: number;
-  readonly action: () => void;
-}
-
 /** Turns of the event loop without anything happening after which a run counts as waiting for time to pass. */
 const IDLE_TURNS = 5;
+/**
+ * Turns in which something is done in memory alone after which time passes all the same: a source that gives records
+ * without end would else let none pass. The count, and not real time, keeps one run like the next.
+ */
+const BUSY_TURNS = 500;
 /** How long real work (a thread, a socket) has where no timer is left, in real milliseconds, looked at every so often. */
 const REAL_WORK_MS = 2000;
 const LOOK_EVERY_MS = 1;
@@ -37,8 +50,10 @@ const LOOK_EVERY_MS = 1;
  * Makes a clock for `clock` of `RunOptions`; a run that is given it has no threads unless told so.
  *
  * @param startMs what `now` says at first; default 0, the beginning of 1970.
+ * @throws MILLRACE_INVALID_OPTION where it is no number from 0 on.
  */
 export function virtualClock(startMs = 0): VirtualClock {
+  checkNumber('startMs', startMs, 0);
   return new TestClock(startMs);
 }
 
@@ -46,15 +61,18 @@ class TestClock implements VirtualClock {
   /** Since the start: a moment of the calendar is too large a number to hold fractions of a millisecond. */
   private elapsedMs = 0;
   private readonly startMs: number;
-  private timers: Timer[] = [];
+  private readonly timers = new TimerHeap();
   private made = 0;
+  private readonly heldWork = new Set<PromiseLike<unknown>>();
+  /** Turns of the event loop that clocks of this process wait for. */
+  private static turnsAsked = 0;
 
   constructor(startMs: number) {
     this.startMs = startMs;
   }
 
   get pending(): number {
-    return this.timers.length;
+    return this.timers.size;
   }
 
   now(): number {
@@ -67,9 +85,9 @@ class TestClock implements VirtualClock {
 
   schedule(delayMs: number, action: () => void): () => void {
     const timer = { at: this.elapsedMs + Math.max(0, delayMs), order: this.made++, action };
-    this.timers.push(timer);
+    this.timers.add(timer);
     return () => {
-      this.timers = this.timers.filter((other) => other !== timer);
+      this.timers.remove(timer);
     };
   }
 
@@ -77,12 +95,22 @@ class TestClock implements VirtualClock {
     setImmediate(action);
   }
 
+  hold<Work extends PromiseLike<unknown>>(work: Work): Work {
+    const release = (): void => {
+      this.heldWork.delete(work);
+    };
+    this.heldWork.add(work);
+    work.then(release, release);
+    return work;
+  }
+
   async advance(ms: number): Promise<void> {
+    checkNumber('ms', ms, 0);
     const until = this.elapsedMs + ms;
-    await idle();
-    for (let next = this.next(); next !== undefined && next.at <= until; next = this.next()) {
+    await this.idle();
+    for (let next = this.timers.first; next !== undefined && next.at <= until; next = this.timers.first) {
       this.fire(next);
-      await idle();
+      await this.idle();
     }
     this.elapsedMs = until;
   }
@@ -95,9 +123,9 @@ class TestClock implements VirtualClock {
     promise.then(settle, settle);
     const hasSettled = (): boolean => isSettled;
     for (;;) {
-      await idle();
+      await this.idle();
       if (hasSettled()) return promise;
-      const next = this.next();
+      const next = this.timers.first;
       if (next !== undefined) this.fire(next);
       else if (!(await this.happens(hasSettled))) {
         throw new MillraceError(
@@ -112,34 +140,44 @@ class TestClock implements VirtualClock {
   private async happens(hasSettled: () => boolean): Promise<boolean> {
     for (let waitedMs = 0; waitedMs < REAL_WORK_MS; waitedMs += LOOK_EVERY_MS) {
       await new Promise<void>((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-      if (hasSettled() || this.timers.length > 0) return true;
+      if (hasSettled() || this.timers.size > 0) return true;
     }
     return false;
   }
 
-  private next(): Timer | undefined {
-    let first: Timer | undefined;
-    for (const timer of this.timers) {
-      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order)) {
-        first = timer;
-      }
+  /** Until nothing is due, nothing is held and no operation on a file is under way. */
+  private async idle(): Promise<void> {
+    let quiet = 0;
+    let busy = 0;
+    while (quiet < IDLE_TURNS && busy < BUSY_TURNS) {
+      await this.turn();
+      const resources = process.getActiveResourcesInfo();
+      const isWaiting = this.heldWork.size > 0 || resources.some(isOfFile);
+      if (this.heldWork.size > 0) await Promise.allSettled(this.heldWork);
+      const isBusy = resources.filter((name) => name === 'Immediate').length > TestClock.turnsAsked;
+      quiet = isWaiting || isBusy ? 0 : quiet + 1;
+      busy = isWaiting ? 0 : busy + 1;
     }
-    return first;
+  }
+
+  private turn(): Promise<void> {
+    TestClock.turnsAsked++;
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        TestClock.turnsAsked--;
+        resolve();
+      });
+    });
   }
 
   private fire(timer: Timer): void {
-    this.timers = this.timers.filter((other) => other !== timer);
+    this.timers.remove(timer);
     this.elapsedMs = Math.max(this.elapsedMs, timer.at);
     timer.action();
   }
 }
 
-/** Until nothing is due, and no operation on a file is under way. */
-async function idle(): Promise<void> {
-  do await turns(IDLE_TURNS);
-  while (process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq')));
-}
-
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+/** Of the resources that Node counts as active. Closing a handle has a name of its own. */
+function isOfFile(name: string): boolean {
+  return name.startsWith('FSReq') || name === 'CloseReq';
 }

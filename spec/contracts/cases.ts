@@ -4,8 +4,16 @@
  */
 import { strict as assert } from 'node:assert';
 import { expect } from '@jest/globals';
-import { asyncTask, sourceTask, type RunOptions, type TaskDeclaration, type TaskOptions } from 'millrace';
-import { recordingDeadLetters } from 'millrace/testing';
+import {
+  asyncTask,
+  sourceTask,
+  Workflow,
+  type RunOptions,
+  type RunSummary,
+  type TaskDeclaration,
+  type TaskOptions,
+} from 'millrace';
+import { fakeUpstream, recordingDeadLetters, virtualClock } from 'millrace/testing';
 import { runToEnd, type Ended } from '../support/run-to-end.js';
 import type { Bad, Subject } from './subjects.js';
 import type { Numbered } from './works.js';
@@ -120,6 +128,48 @@ const cancelled: Case = {
   },
 };
 
+const endless: Case = {
+  name: 'drains, or is cancelled, at the time it is told to, where its input is endless and time is virtual',
+  // Threads live in real time, and a collection of an endless input has no end.
+  isFor: ({ run, letsGo }) => letsGo !== true && (run?.threads ?? 0) === 0,
+  check: async (subject) => {
+    for (const end of ['drain', 'cancel'] as const) {
+      const { summary, atMs, drawn } = await endedAt(10, end, subject);
+      assert.equal(summary.outcome, end === 'drain' ? 'drained' : 'cancelled');
+      // A window full of requests, each answered after a millisecond, is still let settle.
+      assert.ok(atMs >= 10 && atMs < 100, `it was over at ${atMs} ms`);
+      assert.ok(drawn > 0);
+      if (end === 'drain') assert.equal(summary.tasks['T']?.out, drawn);
+    }
+  },
+};
+
+/** What a run of an endless input came to that was ended at this time of its clock. */
+async function endedAt(
+  ms: number,
+  end: 'drain' | 'cancel',
+  subject: Subject,
+): Promise<{ readonly summary: RunSummary; readonly atMs: number; readonly drawn: number }> {
+  let drawn = 0;
+  const endlessly = function* (): Generator<Numbered> {
+    for (let n = 0; ; n++) {
+      drawn++;
+      yield { n, value: n };
+    }
+  };
+  const clock = virtualClock();
+  const run = new Workflow({ name: 'endless', tasks: () => graphOf(subject, endlessly) }).run(undefined, {
+    ...subject.run,
+    clock,
+    upstream: fakeUpstream(clock, ({ body }) => ({ body, afterMs: 1 })),
+  });
+  clock.schedule(ms, () => {
+    run[end]();
+  });
+  const summary = await clock.runUntil(run.finished);
+  return { summary, atMs: clock.monotonicMs(), drawn };
+}
+
 const credit: Case = {
   name: 'is given no more than the window while nothing settles',
   isFor: ({ letsGo }) => letsGo !== true,
@@ -168,7 +218,17 @@ const released: Case = {
   },
 };
 
-export const CASES: readonly Case[] = [...counts, falsy, ...failures, fatal, cancelled, credit, stack, released];
+export const CASES: readonly Case[] = [
+  ...counts,
+  falsy,
+  ...failures,
+  fatal,
+  cancelled,
+  endless,
+  credit,
+  stack,
+  released,
+];
 
 function* long(records: number): Generator<Numbered> {
   for (let n = 0; n < records; n++) yield { n, value: n };

@@ -1,6 +1,6 @@
 /** For every case a subject that breaks just that promise. A check that passes one of them could never fail. */
 import { concatMap, endWith, map, toArray, type OperatorFunction } from 'rxjs';
-import { sinkTask, sourceTask, syncTask, Task, type TaskDeclaration } from 'millrace';
+import { sinkTask, sourceTask, syncTask, Task, type TaskDeclaration, type TaskScope } from 'millrace';
 import { Batch } from '#lib/core/record.js';
 import { task } from '../support/run-to-end.js';
 import type { Bad, Subject } from './subjects.js';
@@ -23,6 +23,23 @@ class Broken extends Task<Numbered, Numbered> {
 
   override operator(): Batches {
     return this.does;
+  }
+}
+
+/** Takes its time to close. */
+class Lingering extends Task<Numbered, Numbered> {
+  private wait: () => Promise<void> = () => Promise.resolve();
+
+  override open({ clock }: TaskScope): void {
+    this.wait = () => new Promise((done) => clock.schedule(1000, done));
+  }
+
+  protected override process(record: Numbered): Numbered {
+    return record;
+  }
+
+  override close(): Promise<void> {
+    return this.wait();
   }
 }
 
@@ -62,6 +79,7 @@ export const TWINS: Readonly<Record<string, Subject>> = {
   'gives up the last': only((bad) => syncTask(bad === 'none' ? pass : failOn('all'))),
   'ends the run': only(() => syncTask(pass)),
   'stops where': twin((source) => [task('S', [], readingOn(source())), task('T', ['S'], syncTask(pass))]),
+  drains: only(() => new Lingering()),
   'is given no more': twin((source) => [task('S', [], eager(source())), task('T', ['S'], syncTask(pass))]),
   'takes a long': only(() => new Broken((input$) => input$.pipe(toArray(), concatMap(recursively)))),
   'leaves no': only(() =>

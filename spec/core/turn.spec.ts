@@ -36,6 +36,24 @@ describe('a turn', () => {
     expect(turn.isLong()).toBe(false);
   });
 
+  it('is long after some looks where the clock stands still, and new again in the next', () => {
+    const clock = handClock();
+    const turn = new Turn(clock, 10);
+    const looksUntilLong = (): number => {
+      for (let looks = 1; looks < 1000; looks++) if (turn.isLong()) return looks;
+      return Infinity;
+    };
+    const looks = looksUntilLong();
+    expect(looks).toBeLessThan(100);
+    expect(turn.isLong()).toBe(true);
+    clock.nextTurn();
+    expect(looksUntilLong()).toBe(looks);
+    clock.nextTurn();
+    expect(turn.isLong()).toBe(false);
+    clock.spend(1);
+    for (let i = 0; i < 1000; i++) expect(turn.isLong()).toBe(false);
+  });
+
   it('is shared by those who use up each of theirs', () => {
     const clock = handClock();
     const turn = new Turn(clock, 10);

@@ -63,6 +63,15 @@ describe.each([
     expect([outputs, elapsedMs]).toEqual([[{ of: 1 }, { of: 2 }], 3_600_000]);
   });
 
+  it('counts the attempts of a record where no key says which it is, and those that cost it none', async () => {
+    const { upstream, outputs } = await ask(
+      ['a'],
+      ({ attempt }) => (attempt < 3 ? { status: 429 } : attempt < 5 ? { status: 503 } : { body: attempt }),
+      { ...transport, idempotencyKey: false },
+    );
+    expect([outputs, upstream.calls.map(({ attempt }) => attempt)]).toEqual([[5], [1, 2, 3, 4, 5]]);
+  });
+
   it('counts the attempts of a record, which carry one key', async () => {
     const { upstream, outputs } = await ask(
       ['a', 'b'],
@@ -121,11 +130,21 @@ describe.each([
     expect([upstream.peak, elapsedMs]).toEqual([4, 5000]);
   });
 
-  it('fails the run where the test itself is wrong, with its error', async () => {
-    const broken = (): never => {
-      throw new TypeError('this test is wrong');
-    };
-    await expect(ask(['a'], broken, transport)).rejects.toThrow('this test is wrong');
+  it.each([
+    ['throws', () => Promise.reject(new TypeError('this test is wrong')), 'this test is wrong'],
+    ['gives nothing', () => undefined, 'Expected the options of a reply to be an object, got undefined'],
+    ['misspells', () => ({ afterMS: 500 }), 'A reply has no option `afterMS`. Did you mean `afterMs`?'],
+    ['gives a wrong value', () => ({ status: '200' }), 'Expected `status` of a reply to be a number from 100 to 999'],
+    [
+      'gives a body that JSON cannot write',
+      () => ({ body: 1n }),
+      'Expected `body` of a reply to be what JSON can write',
+    ],
+  ])('fails the run where the test itself is wrong and its answer %s', async (_, wrong: () => unknown, message) => {
+    const failed = ask(['a'], wrong as () => FakeReply, transport);
+    await expect(failed).rejects.toMatchObject({ code: 'MILLRACE_INVALID_OPTION' });
+    await expect(failed).rejects.toThrow(`The fake upstream has no answer to call 1`);
+    await expect(failed).rejects.toThrow(message);
   });
 });
 

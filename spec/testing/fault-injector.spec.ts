@@ -2,7 +2,14 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { asyncTask, defineWorkflow, requestTask, sourceTask } from 'millrace';
+import {
+  asyncTask,
+  defineWorkflow,
+  requestTask,
+  sourceTask,
+  type CircuitBreakerOptions,
+  type Upstream,
+} from 'millrace';
 import { atsOf, offerOf, respOf, type Features, type Predictions } from '#mock-server/models.js';
 import { OfferWorkFlow } from '#workflows/index.js';
 import {
@@ -26,7 +33,11 @@ interface Trial {
   readonly done: ReadonlyMap<unknown, number>;
 }
 
-async function askThroughFaults(options: Omit<FaultOptions, 'clock'>, concurrency = 64): Promise<Trial> {
+async function askThroughFaults(
+  options: Omit<FaultOptions, 'clock'>,
+  concurrency = 64,
+  breaker: CircuitBreakerOptions | false = false,
+): Promise<Trial> {
   const clock = virtualClock();
   const faults = faultInjector({ clock, ...options });
   const done = new Map<unknown, number>();
@@ -41,7 +52,7 @@ async function askThroughFaults(options: Omit<FaultOptions, 'clock'>, concurrenc
     build: (flow) =>
       flow
         .task('Read', sourceTask(RECORDS))
-        .task('Ask', ['Read'], requestTask({ url: 'http://model.test/', timeoutMs: 200, concurrency, breaker: false }))
+        .task('Ask', ['Read'], requestTask({ url: 'http://model.test/', timeoutMs: 200, concurrency, breaker }))
         .task('Keep', ['Ask'], sink.task),
   }).run(undefined, { clock, upstream: faults.upstream(upstream), deadLetters });
   await clock.runUntil(run.finished);
@@ -76,17 +87,86 @@ describe('a fault injector before an upstream', () => {
     expect(injected.error).toBeLessThan(70);
   });
 
+  it('lets no record meet more faults than it may, also where the upstream fails by itself', async () => {
+    const clock = virtualClock();
+    const faults = faultInjector({ seed: 1, clock, error: 0.5, atMost: 1 });
+    const met = new Map<unknown, number>();
+    const inner = fakeUpstream(clock, ({ attempt, body }) => (attempt < 5 ? { status: 503 } : { body }));
+    const injecting = faults.upstream(inner);
+    const counting: Upstream = {
+      answer: async (call) => {
+        const before = faults.injected.error;
+        const reply = await injecting.answer(call);
+        met.set(call.body, (met.get(call.body) ?? 0) + faults.injected.error - before);
+        return reply;
+      },
+    };
+    const options = { url: 'http://model.test/', concurrency: 1, breaker: false, retry: { attempts: 6 } } as const;
+    const run = defineWorkflow({
+      name: 'Counting',
+      build: (flow) => flow.task('Read', sourceTask(RECORDS)).task('Ask', ['Read'], requestTask(options)),
+    }).run(undefined, { clock, upstream: counting });
+    expect((await clock.runUntil(run.finished)).deadLettered).toBe(0);
+    expect(Math.max(...met.values())).toBe(1);
+    expect(faults.injected.error).toBeGreaterThan(50);
+  });
+
+  it('does the same to a second run, or to another life of the first', async () => {
+    const clock = virtualClock();
+    const faults = faultInjector({ seed: 5, clock, error: 0.2, lostReply: 0.1, hang: 0.1 });
+    const upstream = faults.upstream(fakeUpstream(clock, ({ body }) => ({ body })));
+    const givenUp = async (): Promise<unknown[]> => {
+      const deadLetters = recordingDeadLetters();
+      const options = { url: 'http://model.test/', timeoutMs: 200, breaker: false, retry: false } as const;
+      const run = defineWorkflow({
+        name: 'Twice',
+        build: (flow) => flow.task('Read', sourceTask(RECORDS)).task('Ask', ['Read'], requestTask(options)),
+      }).run(undefined, { clock, upstream, deadLetters });
+      await clock.runUntil(run.finished);
+      return deadLetters.letters.map(({ record }) => record).sort();
+    };
+    const first = await givenUp();
+    expect(first.length).toBeGreaterThan(20);
+    expect(await givenUp()).toEqual(first);
+  });
+
+  it('brings a record through an outage whose attempts are taken back', async () => {
+    const { outputs, letters } = await askThroughFaults({ seed: 1, error: 0.6, atMost: 2 }, 8, { failures: 3 });
+    expect([outputs, letters]).toEqual([RECORDS, 0]);
+  });
+
+  it('lets a hedge through, so that it saves its record', async () => {
+    const clock = virtualClock();
+    const faults = faultInjector({ seed: 2, clock, slow: 0.05, slowMs: 60_000 });
+    const upstream = fakeUpstream(clock, ({ body }) => ({ body, afterMs: 10 }));
+    const options = { url: 'http://model.test/', concurrency: 4, retry: false, hedge: { samples: 10 } } as const;
+    const run = defineWorkflow({
+      name: 'Hedged',
+      build: (flow) => flow.task('Read', sourceTask(RECORDS)).task('Ask', ['Read'], requestTask(options)),
+    }).run(undefined, { clock, upstream: faults.upstream(upstream) });
+    await clock.runUntil(run.finished);
+    expect(faults.injected.slow).toBeGreaterThan(3);
+    expect(upstream.calls.filter(({ isHedge }) => isHedge).length).toBeGreaterThan(0);
+    expect(upstream.calls.map(({ attempt }) => attempt)).not.toContain(2);
+  });
+
   it('gives up what meets more faults than there are attempts', async () => {
     const { outputs, letters } = await askThroughFaults({ seed: 1, error: 1 });
     expect([outputs.length, letters]).toEqual([0, RECORDS.length]);
   });
 
   it.each([
-    [{ error: 2 }, 'Expected `error` to be a share from 0 to 1, got 2'],
-    [{ slow: NaN }, 'Expected `slow` to be a share from 0 to 1, got NaN (number)'],
-    [{ error: 0.6, hang: 0.6 }, 'Expected the shares of faults to be at most 1 together, got 1.2'],
-  ])('refuses %j', (shares, message) => {
-    expect(() => faultInjector({ seed: 1, clock: virtualClock(), ...shares })).toThrow(message);
+    [{ error: 2 }, 'Expected `error` of a faultInjector to be a number from 0 to 1, got 2'],
+    [{ slow: NaN }, 'Expected `slow` of a faultInjector to be a number from 0 to 1, got NaN (number)'],
+    [{ error: 0.6, hang: 0.6 }, 'Expected the shares of a faultInjector to be at most 1 together, got 1.2'],
+    [{ eror: 0.5 }, 'A faultInjector has no option `eror`. Did you mean `error`?'],
+    [{ seed: undefined }, 'Expected `seed` of a faultInjector to be a whole number, got undefined'],
+    [{ clock: undefined }, 'Expected `clock` of a faultInjector to be an object with `now`'],
+    [{ atMost: NaN }, 'Expected `atMost` of a faultInjector to be a whole number of at least 0, or Infinity, got '],
+    [{ slowMs: '5' }, 'Expected `slowMs` of a faultInjector to be a number of at least 0, got '],
+  ])('refuses %j', (options, message) => {
+    const given = { seed: 1, clock: virtualClock(), ...options } as FaultOptions;
+    expect(() => faultInjector(given)).toThrow(message);
   });
 });
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { delay, of } from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
 import { asyncTask, defineWorkflow, syncTask } from 'millrace';
 import { marbles, recordingTimeline, scriptedSource, virtualClock } from 'millrace/testing';
 
@@ -18,6 +20,26 @@ describe('marbles', () => {
       { at: 1, record: 'x' },
       { at: 2, error },
     ]);
+  });
+
+  it('lets a letter stand for itself also where others are named, by whatever value', () => {
+    expect(marbles<unknown>('abc(toString)', { a: 0, b: undefined }).slice(0, 4)).toEqual([
+      { at: 0, record: 0 },
+      { at: 1, record: undefined },
+      { at: 2, record: 'c' },
+      { at: 3, record: 't' },
+    ]);
+  });
+
+  it("leaves the time of RxJS's own tests alone", () => {
+    const seen: unknown[] = [];
+    new TestScheduler((actual, expected) => void seen.push([actual, expected])).run(({ expectObservable }) => {
+      marbles('a');
+      expectObservable(of('x').pipe(delay(5))).toBe('-----(x|)');
+    });
+    const [[actual, expected]] = seen as [[readonly unknown[], readonly unknown[]]];
+    expect(actual).toHaveLength(2);
+    expect(actual).toEqual(expected);
   });
 
   it.each(['a-(b', '^a', 'a!', 'a-)'])('refuses %s, and says how one looks', (text) => {
@@ -53,10 +75,11 @@ describe('marbles', () => {
 
   it('shows where an output failed', async () => {
     const clock = virtualClock();
+    const error = new Error('it broke');
     const run = defineWorkflow({
       name: 'Failing',
       build: (flow) =>
-        flow.task('Letters', scriptedSource(marbles('a-#', undefined, new Error('it broke')), clock)).task(
+        flow.task('Letters', scriptedSource(marbles('a-#', undefined, error), clock)).task(
           'Upper',
           ['Letters'],
           syncTask((letter: string) => letter.toUpperCase()),
@@ -64,7 +87,7 @@ describe('marbles', () => {
     }).run(undefined, { clock });
     const seen = recordingTimeline(run.output$('Upper'), clock);
     await expect(clock.runUntil(run.finished)).rejects.toThrow('it broke');
-    expect(seen.lines.map(({ at }) => at)).toEqual([0, 2]);
-    expect(seen.lines[1]).toHaveProperty('error');
+    expect(seen.lines).toEqual(marbles('A-#', undefined, error));
+    expect(seen.lines[1]).toHaveProperty('error', error);
   });
 });

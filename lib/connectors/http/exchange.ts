@@ -1,42 +1,34 @@
 /**
- * One axios request over undici, redirects included. Loaded only by the adapter, with the first request.
+ * One axios request and its answer, redirects included, whoever it is that answers each hop: undici, or what stands in for
+ * the network. Loaded only with the first request.
  */
 import { AxiosError, CanceledError, default as axios } from 'axios';
 import type { AxiosBasicCredentials, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
-import { Agent } from 'undici';
+import { FatalTaskError } from '../../core/errors.js';
 import { directOf } from './direct.js';
 import { followRedirect, type Hop } from './redirect.js';
-import { receive, type Received } from './receive.js';
+import type { Cancellable, Received } from './receive.js';
 import { unpack } from './unpack.js';
 import type { ExchangeSettings } from './exchange-settings.js';
 
 const DEFAULT_MAX_REDIRECTS = 5;
 
-export function makeAgent(connections: number, connectTimeoutMs: number): Agent {
-  return new Agent({
-    connections,
-    pipelining: 1,
-    // The attempt's own deadline covers all of these; undici's would only add timers, and never stop a slow drip.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: 30_000,
-    connect: { timeout: connectTimeoutMs },
-  });
-}
+/** Asks for the answer to one hop. What is received is never more than `maxBytes`; rejects when it is cancelled. */
+export type AskHop = (hop: Hop, maxBytes: number, cancellation: Cancellable) => Promise<Received>;
 
 export async function exchange(
   config: InternalAxiosRequestConfig,
-  agent: Agent,
+  ask: AskHop,
   settings: ExchangeSettings,
 ): Promise<AxiosResponse> {
   const { maxContentLength = -1, maxRedirects = DEFAULT_MAX_REDIRECTS } = config;
   const maxBytes = maxContentLength >= 0 ? maxContentLength : settings.maxResponseBytes;
   const direct = directOf(config);
-  const cancellation = direct ?? new Cancellation(config);
+  const cancellation = direct ?? new Cancellation(config, settings.schedule);
   try {
     let hop = firstHop(config, direct?.headers);
     for (let redirects = 0; ; redirects++) {
-      const received = await receive(agent, hop, maxBytes, cancellation);
+      const received = await ask(hop, maxBytes, cancellation);
       const location = received.headers['location'];
       const isRedirect = received.status >= 300 && received.status < 400 && location !== undefined;
       if (!isRedirect || maxRedirects === 0) return await settle(received, maxBytes, config);
@@ -117,8 +109,9 @@ function dataOf(body: Buffer, { responseType }: InternalAxiosRequestConfig): str
 }
 
 function asAxiosError(error: unknown, config: InternalAxiosRequestConfig): unknown {
-  if (error instanceof AxiosError) return error;
-  const { message, code } = error as { message?: string; code?: string };
+  // What ends the run is nobody's failed request.
+  if (error instanceof AxiosError || error instanceof FatalTaskError) return error;
+  const { message, code } = (error ?? {}) as { message?: string; code?: string };
   const wrapped = new AxiosError(message, code ?? AxiosError.ERR_NETWORK, config);
   wrapped.cause = error as Error;
   return wrapped;
@@ -129,17 +122,17 @@ export class Cancellation {
   error: Error | undefined;
   private readonly listeners = new Set<(error: Error) => void>();
   private readonly signal: InternalAxiosRequestConfig['signal'];
-  private readonly timer: NodeJS.Timeout | undefined;
+  private readonly cancelTimer: (() => void) | undefined;
 
-  constructor(config: InternalAxiosRequestConfig) {
+  constructor(config: InternalAxiosRequestConfig, schedule: ExchangeSettings['schedule']) {
     const { signal, timeout = 0 } = config;
     this.signal = signal;
     if (signal?.aborted === true) this.onAbort();
     else signal?.addEventListener?.('abort', this.onAbort);
     if (timeout > 0) {
-      this.timer = setTimeout(() => {
+      this.cancelTimer = schedule(timeout, () => {
         this.cancel(new AxiosError(`timeout of ${timeout}ms exceeded`, AxiosError.ECONNABORTED, config));
-      }, timeout);
+      });
     }
   }
 
@@ -151,7 +144,7 @@ export class Cancellation {
   }
 
   release(): void {
-    clearTimeout(this.timer);
+    this.cancelTimer?.();
     this.signal?.removeEventListener?.('abort', this.onAbort);
   }
 

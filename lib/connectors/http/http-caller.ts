@@ -10,6 +10,7 @@ import { UpstreamError } from '../../core/upstream-error.js';
 import type { Attempt, Caller, CallOutcomes } from '../../stream/call.js';
 import type { CallIdentity } from '../request-identity.js';
 import type { UrlTemplate } from '../request-url.js';
+import { tellAttempt, whichAttempt } from '../stand-in/which-attempt.js';
 import { Direct, withDirect } from './direct.js';
 import { explainFailure, type FailureContext } from './explain-failure.js';
 import { itemsOf, type BatchItem, type ItemError } from './batch-answer.js';
@@ -186,6 +187,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
       if (!isKnown) config.headers = contentType;
       return withDirect(config, cancellation);
     }
+    tellAttempt(config, whichAttempt(attempts));
     return Object.assign(config, shared, { headers: { ...contentType, ...headers }, signal: cancellation.signal });
   }
 

@@ -10,6 +10,7 @@ import type { AxiosAdapter } from 'axios';
 import type { Agent } from 'undici';
 import { MillraceError, describeValue } from '../../core/errors.js';
 import { checkCount, checkKeys } from '../../core/options.js';
+import type { AskHop } from './exchange.js';
 import type { ExchangeSettings } from './exchange-settings.js';
 
 /** Options of `undiciAdapter`. An unknown one throws MILLRACE_INVALID_OPTION. */
@@ -47,28 +48,48 @@ export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter
   checkCount('connections', connections);
   checkCount('maxResponseBytes', maxResponseBytes);
   checkCount('connectTimeoutMs', connectTimeoutMs);
-  const settings: ExchangeSettings = {
-    maxResponseBytes,
-    credentialHeaders: new Set([...CREDENTIALS, ...credentialHeaders.map((name) => checkHeaderName(name))]),
-  };
+  const settings = exchangeSettings(maxResponseBytes, credentialHeaders, inRealTime);
   // Loaded with the first request: a program that makes none does not pay for undici.
-  let loading: Promise<{ agent: Agent; exchange: typeof import('./exchange.js') }> | undefined;
+  let loading: Promise<{ agent: Agent; send: AxiosAdapter }> | undefined;
   let loaded: Awaited<typeof loading>;
   const load = async (): Promise<NonNullable<typeof loaded>> => {
-    const exchange = await import('./exchange.js');
-    loaded = { agent: exchange.makeAgent(connections, connectTimeoutMs), exchange };
+    const [{ exchange }, { receive }, { makeAgent }] = await Promise.all([
+      import('./exchange.js'),
+      import('./receive.js'),
+      import('./agent.js'),
+    ]);
+    const agent = makeAgent(connections, connectTimeoutMs);
+    const ask: AskHop = (hop, maxBytes, cancellation) => receive(agent, hop, maxBytes, cancellation);
+    loaded = { agent, send: (config) => exchange(config, ask, settings) };
     return loaded;
   };
   const adapter: AxiosAdapter = (config) => {
-    if (loaded !== undefined) return loaded.exchange.exchange(config, loaded.agent, settings);
+    if (loaded !== undefined) return loaded.send(config);
     loading ??= load();
-    return loading.then(({ agent, exchange }) => exchange.exchange(config, agent, settings));
+    return loading.then(({ send }) => send(config));
   };
   return Object.assign(adapter, {
     close: async () => {
       await (await loading)?.agent.destroy();
     },
   });
+}
+
+/** Throws MILLRACE_INVALID_OPTION for what is no name of a header. */
+export function exchangeSettings(
+  maxResponseBytes: number,
+  credentialHeaders: readonly string[],
+  schedule: ExchangeSettings['schedule'],
+): ExchangeSettings {
+  const names = credentialHeaders.map((name) => checkHeaderName(name));
+  return { maxResponseBytes, credentialHeaders: new Set([...CREDENTIALS, ...names]), schedule };
+}
+
+function inRealTime(delayMs: number, action: () => void): () => void {
+  const timer = setTimeout(action, delayMs);
+  return () => {
+    clearTimeout(timer);
+  };
 }
 
 function checkHeaderName(name: unknown): string {

@@ -1,70 +1,77 @@
 /**
- * An adapter of axios that asks an upstream in this process. Promise: all that axios does before and after a request is
- * done: interceptors, headers, how the answer is read, which status is an error, how large an answer may be.
+ * An adapter of axios that asks an upstream in this process. Promise: all that is done before and after a request is done
+ * as if it were sent: interceptors, headers, credentials, parameters, redirects, how the answer is read, which status is
+ * an error, how large an answer may be. Only the hop itself is another.
  */
-import { AxiosError, AxiosHeaders, CanceledError } from 'axios';
-import type { AxiosAdapter, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
-import { describeThrown, MillraceError } from '../../core/errors.js';
+import type { AxiosAdapter, InternalAxiosRequestConfig } from 'axios';
+import type { Clock } from '../../core/clock.js';
 import type { Upstream, UpstreamReply } from '../../core/upstream.js';
-import { answered } from './answered.js';
+import { exchange, type AskHop } from '../http/exchange.js';
+import { tooLarge, type Received } from '../http/receive.js';
+import { DEFAULT_MAX_RESPONSE_BYTES, exchangeSettings } from '../http/undici-adapter.js';
+import type { RequestOptions } from '../request-options.js';
+import { answered, namesInLowerCase, textOf } from './answered.js';
+import { attemptOf } from './which-attempt.js';
 
 export interface HttpStandInParts {
   readonly upstream: Upstream;
   readonly task: string;
   /** The header of the idempotency key. */
   readonly keyHeader: string | undefined;
+  readonly clock: Clock;
 }
 
-export function httpStandIn({ upstream, task, keyHeader }: HttpStandInParts): AxiosAdapter {
-  return async (config) => {
-    const signal = config.signal as AbortSignal;
-    const headers = lowerCase(config.headers.toJSON());
-    let reply: UpstreamReply;
-    try {
-      reply = await answered(upstream, {
+type HttpLimits = Pick<RequestOptions<never, unknown>, 'maxResponseBytes' | 'credentialHeaders'>;
+
+/** In the place of a body that is neither text nor bytes. */
+const UNREAD = new Uint8Array();
+
+export function httpStandIn(
+  { maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, credentialHeaders = [] }: HttpLimits,
+  { upstream, task, keyHeader, clock }: HttpStandInParts,
+): AxiosAdapter {
+  const settings = exchangeSettings(maxResponseBytes, credentialHeaders, (delayMs, action) =>
+    clock.schedule(delayMs, action),
+  );
+  return (config) => {
+    const { data } = config as { readonly data?: unknown };
+    const isPlain = data === undefined || data === null || typeof data === 'string' || data instanceof Uint8Array;
+    const ask: AskHop = async ({ url, method, headers: given, body }, maxBytes, cancellation) => {
+      const headers = namesInLowerCase(given);
+      const reply = await answered(upstream, cancellation, {
         task,
-        url: config.url ?? '',
-        method: (config.method ?? 'get').toUpperCase(),
+        // Credentials travel in a header.
+        url: url.origin + url.pathname + url.search,
+        method,
         headers,
-        body: bodyOf(config, headers['content-type']),
+        body: body === UNREAD ? data : bodyOf(body, headers['content-type']),
         key: keyHeader === undefined ? undefined : headers[keyHeader.toLowerCase()],
-        signal,
+        ...attemptOf(config),
       });
-    } catch (error) {
-      throw signal.aborted ? new CanceledError() : connectionFailure(error, config);
-    }
-    return settle(reply, config);
+      return received(reply, maxBytes);
+    };
+    return exchange(isPlain ? config : withoutBody(config), ask, settings);
   };
 }
 
-function settle(reply: UpstreamReply, config: InternalAxiosRequestConfig): AxiosResponse {
-  const { status, headers = {} } = reply;
-  const text = reply.text ?? (reply.body === undefined ? '' : JSON.stringify(reply.body));
-  const { maxContentLength = -1, validateStatus } = config;
-  if (maxContentLength >= 0 && Buffer.byteLength(text) > maxContentLength) {
-    throw new AxiosError(`more than ${maxContentLength} bytes`, AxiosError.ERR_BAD_RESPONSE, config);
+/** Forms and streams are what the adapter of axios itself sends, and are shown as they are. */
+function withoutBody(config: InternalAxiosRequestConfig): InternalAxiosRequestConfig {
+  return { ...config, data: UNREAD };
+}
+
+function received(reply: UpstreamReply, maxBytes: number): Received {
+  const body = Buffer.from(textOf(reply));
+  if (body.length > maxBytes) throw tooLarge(body.length, maxBytes);
+  // Nothing is packed here, whatever the answer was copied from.
+  const { 'content-encoding': _, ...headers } = namesInLowerCase(reply.headers ?? {});
+  return { status: reply.status, statusText: '', headers, body };
+}
+
+function bodyOf(body: string | Uint8Array | null, type = ''): unknown {
+  if (typeof body !== 'string' || !type.includes('json')) return body ?? undefined;
+  try {
+    return JSON.parse(body) as unknown;
+  } catch {
+    return body;
   }
-  const data = config.responseType === 'arraybuffer' ? Buffer.from(text) : text;
-  const response = { data, status, statusText: '', headers: new AxiosHeaders({ ...headers }), config };
-  if (typeof validateStatus !== 'function' || validateStatus(status)) return response;
-  const code = status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE;
-  throw new AxiosError(`Request failed with status code ${status}`, code, config, undefined, response);
-}
-
-/** As the real adapter tells of it. */
-function connectionFailure(error: unknown, config: InternalAxiosRequestConfig): unknown {
-  if (error instanceof MillraceError) return error;
-  const { code } = (error ?? {}) as { readonly code?: string };
-  const failure = new AxiosError(describeThrown(error), code ?? AxiosError.ERR_NETWORK, config);
-  failure.cause = error as Error;
-  return failure;
-}
-
-function lowerCase(headers: Record<string, unknown>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]));
-}
-
-function bodyOf({ data }: InternalAxiosRequestConfig, type = ''): unknown {
-  if (typeof data !== 'string' || !type.includes('json')) return data;
-  return JSON.parse(data) as unknown;
 }
