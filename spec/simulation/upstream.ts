@@ -110,8 +110,10 @@ export class Upstream {
     if (this.world.clock.now() < notBefore - 0.01) {
       this.world.broken(`L7: '${traits.name}' tries record ${attempt.call.lineage} again before its delay is over`);
     }
-    const most = traits.hasBreaker ? Math.max(attempt.number, 1) : tries;
-    if (most > traits.attempts || attempt.number > traits.attempts) {
+    // Tries that were taken back are no attempts.
+    const { attempts } = attempt.call;
+    const most = traits.hasBreaker ? Math.max(attempts, 1) : tries;
+    if (most > traits.attempts || attempts > traits.attempts) {
       this.world.broken(`L7: '${traits.name}' makes attempt ${most} of a record, and may make ${traits.attempts}`);
     }
   }

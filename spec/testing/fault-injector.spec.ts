@@ -163,7 +163,7 @@ describe('a fault injector before an upstream', () => {
     [{ seed: undefined }, 'Expected `seed` of a faultInjector to be a whole number, got undefined'],
     [{ clock: undefined }, 'Expected `clock` of a faultInjector to be an object with `now`'],
     [{ atMost: NaN }, 'Expected `atMost` of a faultInjector to be a whole number of at least 0, or Infinity, got '],
-    [{ slowMs: '5' }, 'Expected `slowMs` of a faultInjector to be a number of at least 0, got '],
+    [{ slowMs: '5' }, 'Expected `slowMs` of a faultInjector to be a finite number of at least 0, got '],
   ])('refuses %j', (options, message) => {
     const given = { seed: 1, clock: virtualClock(), ...options } as FaultOptions;
     expect(() => faultInjector(given)).toThrow(message);
