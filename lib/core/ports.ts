@@ -102,7 +102,10 @@ export interface RecordContext {
   readonly lineage: Lineage;
   /** 1 for the first try. */
   readonly attempt: number;
-  /** Aborts when the run is cancelled or fails. */
+  /**
+   * Aborts when nobody waits for the work any more: the run was cancelled or failed, or the attempt took too long. Its
+   * `reason` is the error that says which.
+   */
   readonly signal: AbortSignal;
   /** The run's time; use it instead of `Date.now` and a test can set it. */
   now(): number;
@@ -217,6 +220,8 @@ export interface TaskScope extends TaskContext {
   giveUp(failure: Failure): unknown;
   /** Counts a record that ends on purpose. Returns `GONE`. */
   skip(reason: string): Gone;
+  /** Tells whoever watches the run something, in one sentence. */
+  notice(message: string): void;
   /** Tells whoever watches the run about the upstream this task calls. */
   tell(news: CallNews): void;
   /**

@@ -129,6 +129,10 @@ export class RunScope implements TaskScope {
     return GONE;
   }
 
+  notice(message: string): void {
+    this.services.emit({ type: 'notice', at: this.services.clock.now(), message });
+  }
+
   tell(news: CallNews): void {
     if (news.type === 'calls') {
       const { upstream, policies, concurrency, counts } = news;

@@ -26,7 +26,11 @@ export interface AsyncOptions<In, Out> extends ConcurrentOptions<In, Out> {
    * of a schema; a policy that was made elsewhere holds as it is. Default: one attempt.
    */
   readonly retry?: RetryPolicy | RetryOptions;
-  /** The most milliseconds of one attempt; then its `context.signal` aborts. Default: none. */
+  /**
+   * The most milliseconds of one attempt; then its `context.signal` aborts. A function that goes on all the same is one of
+   * the `concurrency` until it ends; where such functions hold every place, the task waits, and the run fails with
+   * MILLRACE_STALLED if none ends within five minutes. Default: none.
+   */
   readonly timeoutMs?: number;
   /** The most milliseconds of all attempts of a record, delays included. Default: none. */
   readonly recordTimeoutMs?: number;

@@ -1,5 +1,6 @@
 /** An asynchronous function with policies: attempts, timeouts and limits, in virtual time. */
 import { describe, expect, it } from '@jest/globals';
+import { Observable } from 'rxjs';
 import { z } from 'zod';
 import {
   asyncTask,
@@ -8,6 +9,7 @@ import {
   rateLimit,
   retryPolicy,
   sharedLimiter,
+  sinkTask,
   skip,
   sourceTask,
   type AsyncFunction,
@@ -29,6 +31,8 @@ async function trial(
   records: readonly number[],
   make: (clock: VirtualClock) => AsyncFunction<number, unknown>,
   options: AsyncOptions<number, unknown>,
+  /** Timers of the function that outlive the run. */
+  left = 0,
 ): Promise<Trial> {
   const clock = virtualClock();
   const sink = recordingSink<unknown>();
@@ -45,7 +49,7 @@ async function trial(
   run.events$.subscribe((event) => events.push(event));
   const summary = await clock.runUntil(run.finished);
   const letters = deadLetters.letters.map(({ code, message, attempts }) => ({ code, message, attempts }));
-  expect(clock.pending).toBe(0);
+  expect(clock.pending).toBe(left);
   return { outputs: sink.records, letters, summary, events, clock };
 }
 
@@ -166,6 +170,97 @@ describe('an asyncTask with `timeoutMs`', () => {
         );
     const { outputs } = await trial([1], work, { retry: { attempts: 2 } });
     expect(outputs).toEqual(['a day']);
+  });
+});
+
+describe('an asyncTask whose function goes on after its timeout', () => {
+  /** Functions that take `ms` whatever their signal says, and how many of them there were at once. */
+  const deaf = (ms: number, started: { now: number; most: number }) => (clock: VirtualClock) => (record: number) =>
+    new Promise<number>((done) => {
+      started.most = Math.max(started.most, ++started.now);
+      clock.schedule(ms, () => {
+        started.now--;
+        done(record);
+      });
+    });
+
+  it('never runs more than `concurrency` of them, retries included, and counts what comes late', async () => {
+    const started = { now: 0, most: 0 };
+    const options = { concurrency: 2, timeoutMs: 10, retry: { attempts: 3, baseMs: 0 } };
+    const { letters, summary, events } = await trial(times(50), deaf(100, started), options, 2);
+    expect(started.most).toBe(2);
+    expect(letters).toHaveLength(50);
+    expect(letters.every(({ code, attempts }) => code === 'MILLRACE_TIMEOUT' && attempts === 3)).toBe(true);
+    // The run is over before the last two functions are.
+    expect(summary.tasks['Save']?.calls?.counts).toMatchObject({ attempts: 150, timeouts: 150, late: 148 });
+    // Each ends before anybody needs to hear of it.
+    expect(events.filter(({ type }) => type === 'notice')).toEqual([]);
+  });
+
+  it('says once that it waits for them, and goes on when one ends', async () => {
+    const started = { now: 0, most: 0 };
+    const { letters, summary, events } = await trial(
+      times(6),
+      deaf(60_000, started),
+      { concurrency: 2, timeoutMs: 10 },
+      2,
+    );
+    const told = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
+    expect(told).toEqual([
+      "'Save' waits: all 2 calls that 'Save' may have under way took longer than the timeout, and the function goes on " +
+        'all the same. Let the function end when `context.signal` aborts, or raise its timeout; if none ends within 300 s, the run fails',
+    ]);
+    expect([summary.outcome, letters.length, started.most]).toEqual(['completed', 6, 2]);
+    expect(events.map(({ type }) => type)).not.toContain('stall');
+  });
+
+  it('fails the run where none of them ever ends', async () => {
+    const never = (): AsyncFunction<number, number> => () => new Promise(() => undefined);
+    const failed = trial(times(6), never, { concurrency: 2, timeoutMs: 10 });
+    await expect(failed).rejects.toMatchObject({
+      code: 'MILLRACE_STALLED',
+      message: expect.stringContaining("'Save' has waited 300 s: all 2 calls that 'Save' may have under way"),
+    });
+  });
+
+  it('ends with the last record all the same', async () => {
+    const never = (): AsyncFunction<number, number> => () => new Promise(() => undefined);
+    const { summary, letters, clock } = await trial(times(2), never, { concurrency: 2, timeoutMs: 10 });
+    expect([summary.outcome, letters.length, clock.monotonicMs()]).toEqual(['completed', 2, 10]);
+  });
+
+  it('holds its place in a shared limit, of which the other tasks are told', async () => {
+    const clock = virtualClock();
+    const limiter = sharedLimiter('disk', { concurrency: 1 });
+    const started = { now: 0, most: 0 };
+    const work = deaf(30_000, started)(clock);
+    const run = defineWorkflow({
+      name: 'Shared',
+      build: (flow) =>
+        flow
+          // It stays open, so that the first task does, with the call it has given up.
+          .task(
+            'Read',
+            sourceTask(
+              new Observable<number>((to) => {
+                to.next(1);
+                clock.schedule(40_000, () => {
+                  to.complete();
+                });
+              }),
+            ),
+          )
+          .task('First', ['Read'], asyncTask(work, { limiter, timeoutMs: 10, onFailure: { fallback: 0 } }))
+          .task('Gate', ['Read'], asyncTask(deaf(5, { now: 0, most: 0 })(clock)))
+          .task('Second', ['Gate'], asyncTask(work, { limiter, timeoutMs: 60_000 }))
+          .task(
+            'Third',
+            ['First', 'Second'],
+            sinkTask(() => undefined),
+          ),
+    }).run(undefined, { clock });
+    const { outcome } = await clock.runUntil(run.finished);
+    expect([outcome, started.most, limiter.inFlight]).toEqual(['completed', 1, 0]);
   });
 });
 
