@@ -6,6 +6,7 @@
  */
 import { MillraceError } from '../core/errors.js';
 import type { Stall } from '../core/events.js';
+import { assertOver, quoted } from './assert-over.js';
 import type { RunServices } from './services.js';
 import type { RunScope } from './scope.js';
 import type { Wiring } from './wiring.js';
@@ -50,15 +51,10 @@ export class Watchdog {
     for (const root of this.wiring.roots.values()) root.assertConservation();
   }
 
-  /** Throws where a run that is over has records in flight. */
-  assertAllSettled(): void {
-    for (const root of this.wiring.roots.values()) {
-      if (root.inFlight === 0) continue;
-      throw new MillraceError(
-        'MILLRACE_CONSERVATION',
-        `The run is over while ${root.inFlight} records of '${root.name}' are in flight. This is a bug of a task or of millrace`,
-      );
-    }
+  /** Throws the first law that does not hold, and where a run that says it is over is not. */
+  assertOver(): void {
+    this.assertLaws();
+    assertOver(this.wiring);
   }
 
   private look(): void {
@@ -82,8 +78,7 @@ export class Watchdog {
     if (!this.isStalled()) return;
     const stalled = this.explainStalls();
     const waits = stalled.map(({ task, lineage, waitsFor }) => {
-      const from = waitsFor.map((name) => `'${name}'`).join(' and ');
-      return `'${task}' waits for ${from} with record ${lineage}`;
+      return `'${task}' waits for ${quoted(waitsFor)} with record ${lineage}`;
     });
     const roots = [...this.wiring.roots.values()].filter((root) => root.inFlight > 0);
     const full = roots.map((root) => `${root.inFlight} of ${root.window} records of '${root.name}'`).join(', ');
