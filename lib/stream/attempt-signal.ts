@@ -4,6 +4,8 @@
  * Promises: it costs nothing until somebody asks for the signal; each attempt has one of its own, so that what listens to
  * one has no part in another; whoever asks after the abort gets a signal that has aborted.
  */
+import { MillraceError } from '../core/errors.js';
+
 export class AttemptSignal {
   private controller: AbortController | undefined;
   private aborted: { readonly reason: unknown } | undefined;
@@ -23,4 +25,14 @@ export class AttemptSignal {
     this.aborted = { reason };
     this.controller?.abort(reason);
   }
+}
+
+/** What a signal says where no error of the run has ended the attempt. */
+export function nobodyWaits(why: string): MillraceError {
+  return new MillraceError('MILLRACE_ABORTED', `${why}: nobody waits for this attempt any more`);
+}
+
+/** Why everything that is under way in an operator that was unsubscribed is aborted. */
+export function whyOver({ aborted, reason }: AbortSignal): unknown {
+  return aborted ? reason : nobodyWaits('The run is over');
 }

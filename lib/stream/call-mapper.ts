@@ -7,8 +7,9 @@
  */
 import type { Subscriber } from 'rxjs';
 import { Skip, type Batch, type Gone } from '../core/record.js';
-import { codeOf, describeThrown, MillraceError } from '../core/errors.js';
+import { codeOf, describeThrown, type MillraceError } from '../core/errors.js';
 import type { TaskScope } from '../core/ports.js';
+import { nobodyWaits, whyOver } from './attempt-signal.js';
 import type { Attempt, Call, Caller, CallOutcomes, CancelReason } from './call.js';
 import type { CallDeadlines } from './call-deadlines.js';
 import type { CallExit } from './call-exit.js';
@@ -106,8 +107,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   stop(): void {
     if (this.isStopped) return;
     this.isStopped = true;
-    const { signal } = this.scope;
-    const why: unknown = signal.aborted ? signal.reason : aborted('The run is over');
+    const why = whyOver(this.scope.signal);
     for (const attempt of this.running.all()) {
       attempt.isOver = true;
       this.caller.cancel(attempt, 'over', why);
@@ -147,7 +147,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.end(attempt);
     const { call } = attempt;
     if (attempt.isHedge) this.meter.counts.hedgesWon++;
-    if (call.running.length > 0) this.cancelOthers(call, 'lost', aborted('Another try of the record was quicker'));
+    if (call.running.length > 0) this.cancelOthers(call, 'lost', nobodyWaits('Another try of the record was quicker'));
     this.scope.account.retried += call.attempts - 1;
     call.span?.end(call.attempts);
     try {
@@ -293,8 +293,4 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
       return;
     if (this.exit.isEmpty) this.subscriber.complete();
   }
-}
-
-function aborted(why: string): MillraceError {
-  return new MillraceError('MILLRACE_ABORTED', `${why}: nobody waits for this attempt any more`);
 }

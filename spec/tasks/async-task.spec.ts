@@ -1,4 +1,5 @@
 /** An asynchronous function with policies: attempts, timeouts and limits, in virtual time. */
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { Observable } from 'rxjs';
 import { z } from 'zod';
@@ -14,6 +15,8 @@ import {
   sourceTask,
   type AsyncFunction,
   type AsyncOptions,
+  type RecordContext,
+  type Run,
   type RunEvent,
   type RunSummary,
 } from 'millrace';
@@ -330,4 +333,57 @@ it('cancels what is under way when the run is cancelled', async () => {
   run.cancel();
   const { outcome } = await clock.runUntil(run.finished);
   expect([outcome, aborted, clock.pending]).toEqual(['cancelled', 5, 0]);
+});
+
+describe('the signal of a function without policies', () => {
+  /** A run whose function does with each record what it is told, and then waits for a minute. */
+  const waiting = (clock: VirtualClock, then: (context: RecordContext) => void, ms = 60_000): Run =>
+    defineWorkflow({
+      name: 'Signals',
+      build: (flow) =>
+        flow.task('Read', sourceTask(times(100))).task(
+          'Wait',
+          ['Read'],
+          asyncTask<number, number>(
+            (record, context) =>
+              new Promise((done) => {
+                then(context);
+                clock.schedule(ms, () => {
+                  done(record);
+                });
+              }),
+          ),
+        ),
+    }).run(undefined, { clock });
+
+  it('is its own for each record, so that listeners do not pile up on one', async () => {
+    const clock = virtualClock();
+    const signals = new Set<AbortSignal>();
+    const run = waiting(clock, ({ signal }) => {
+      signal.addEventListener('abort', () => undefined);
+      signals.add(signal);
+    });
+    await clock.runUntil(run.finished);
+    const listeners = [...signals].map((signal) => getEventListeners(signal, 'abort').length);
+    expect(listeners).toEqual(Array(100).fill(1));
+    expect([...signals].some(({ aborted }) => aborted)).toBe(false);
+  });
+
+  it('aborts with the reason when the run is cancelled, for those under way, and also where it is asked for only then', async () => {
+    const clock = virtualClock();
+    const contexts: RecordContext[] = [];
+    const reasons: unknown[] = [];
+    const run = waiting(clock, (context) => {
+      contexts.push(context);
+      // Half of them ask later.
+      if (contexts.length % 2 === 0) return;
+      context.signal.addEventListener('abort', () => reasons.push(context.signal.reason));
+    });
+    await clock.advance(1000);
+    run.cancel();
+    await run.finished;
+    expect(contexts).toHaveLength(64);
+    expect(reasons).toEqual(Array(32).fill(expect.objectContaining({ code: 'MILLRACE_ABORTED' })));
+    expect(contexts.filter(({ signal }) => signal.aborted)).toHaveLength(64);
+  });
 });
