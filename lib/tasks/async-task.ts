@@ -93,10 +93,14 @@ class AsyncTask<In, Out> extends Task<In, Out> {
     if (policies === undefined) return super.operator(scope);
     const step = compileStep<In, Out>((record, context) => this.work(record, context), options, scope);
     const { concurrency = DEFAULT_CONCURRENCY, ordered = false } = options;
+    const words = {
+      silence: `The function of '${scope.task}' did not end`,
+      doubt: 'it may still go on, and what it gives then is dropped',
+    };
     return mapCalls<In, Out>(
       new FunctionCaller<In, Out>(step),
       // That it is safe to repeat was said by asking for it.
-      { policies, concurrency, ordered, upstream: 'The function', isIdempotent: true },
+      { policies, concurrency, ordered, upstream: `The function of '${scope.task}'`, words, isIdempotent: true },
       scope,
     );
   }
@@ -124,7 +128,7 @@ function policiesOf<In, Out>(options: AsyncOptions<In, Out>): CallPolicies | und
 }
 
 function retryOf(retry: RetryPolicy | RetryOptions): RetryPolicy {
-  return retry instanceof RetryPolicy ? retry : new RetryPolicy({ retryOn: mayPass, ...retry });
+  return retry instanceof RetryPolicy ? retry : new RetryPolicy(retry, mayPass);
 }
 
 /** Of an error that says nothing of it, nobody knows: it is worth a try. */

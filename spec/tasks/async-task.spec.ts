@@ -101,6 +101,16 @@ describe('an asyncTask with `retry`', () => {
     expect(letters.map(({ code, attempts }) => [code, attempts])).toEqual([['MILLRACE_INVALID_OUTPUT', 1]]);
   });
 
+  it('prints its policies without names of our own, and takes what is undefined as not said', async () => {
+    const { summary } = await trial([1, 2], failingUntil(3), {
+      retry: { attempts: 3, retryOn: undefined } as never,
+    });
+    const policies = summary.tasks['Save']?.calls?.policies;
+    expect([summary.outcome, summary.deadLettered]).toEqual(['completed', 0]);
+    expect(policies).toContain('retry up to 3 attempts');
+    expect(policies).not.toContain(' says');
+  });
+
   it('takes a policy that was made elsewhere as it is', async () => {
     const { letters } = await trial([1], failingUntil(9), { retry: retryPolicy({ attempts: 5 }) });
     expect(letters.map(({ attempts }) => attempts)).toEqual([1]);
@@ -150,6 +160,28 @@ describe('an asyncTask with `timeoutMs`', () => {
     const { letters, outputs, clock } = await trial([7], silent(aborted), { timeoutMs: 500 });
     expect([letters.map(({ code }) => code), outputs, aborted]).toEqual([['MILLRACE_TIMEOUT'], [], [7]]);
     expect(clock.monotonicMs()).toBe(500);
+  });
+
+  it('speaks of a function, in the letter and to the function itself', async () => {
+    const reasons: unknown[] = [];
+    const work =
+      (): AsyncFunction<number, unknown> =>
+      (_, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reasons.push(signal.reason);
+            reject(signal.reason as Error);
+          });
+        });
+    const { letters, summary } = await trial([7], work, { timeoutMs: 500 });
+    const message =
+      "The function of 'Save' did not end within 500 ms; it may still go on, and what it gives then is dropped";
+    expect(letters).toEqual([{ code: 'MILLRACE_TIMEOUT', message, attempts: 1 }]);
+    expect(reasons).toEqual([expect.objectContaining({ code: 'MILLRACE_TIMEOUT', message })]);
+    // It has stopped as it was told: that is no result that came late.
+    expect(summary.tasks['Save']?.calls?.counts).toMatchObject({ timeouts: 1, late: 0 });
+    const all = await trial([7], work, { recordTimeoutMs: 700 });
+    expect(all.letters[0]?.message).toBe(message.replace('500 ms', '700 ms over all attempts'));
   });
 
   it('repeats it where that is asked for, within the time of the record', async () => {
