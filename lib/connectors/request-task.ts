@@ -239,16 +239,19 @@ export class RequestTask<In, Out> extends Task<In, Out> {
   }
 
   /** The given headers, with the type of the content apart. */
-  private get httpHeaders(): Pick<HttpCallerParts<In, Out>, 'headers' | 'contentType' | 'sendsJson'> {
+  private get httpHeaders(): Pick<HttpCallerParts<In, Out>, 'headers' | 'contentType' | 'sendsJson' | 'writesJson'> {
     const rest = Object.entries(this.request.headers ?? {});
     const index = rest.findIndex(([name]) => name.toLowerCase() === 'content-type');
     const named = index < 0 ? undefined : rest.splice(index, 1)[0]?.[1];
     const headers = Object.fromEntries(rest);
     if (WITHOUT_BODY.includes(this.method.toUpperCase())) {
-      return { headers, contentType: named === undefined ? {} : { 'content-type': named }, sendsJson: false };
+      const contentType: Record<string, string> = named === undefined ? {} : { 'content-type': named };
+      return { headers, contentType, sendsJson: false, writesJson: false };
     }
     const type = named ?? 'application/json';
-    return { headers, contentType: { 'content-type': type }, sendsJson: type.includes('json') };
+    const sendsJson = type.includes('json');
+    const writesJson = sendsJson && this.request.axios === undefined;
+    return { headers, contentType: { 'content-type': type }, sendsJson, writesJson };
   }
 
   /** What is sent for an attempt: the record checked, and what the user makes of it. */
@@ -277,9 +280,9 @@ export class RequestTask<In, Out> extends Task<In, Out> {
 
   private async makeClient(clock: Clock): Promise<AxiosInstance> {
     const { maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, credentialHeaders = [] } = this.request;
-    const [{ default: axios }, { undiciAdapter }] = await held(
+    const [{ default: axios }, { undiciAdapter }, { keepWritten }] = await held(
       clock,
-      Promise.all([import('axios'), import('./http/undici-adapter.js')]),
+      Promise.all([import('axios'), import('./http/undici-adapter.js'), import('./http/json-body.js')]),
     );
     const adapter = undiciAdapter({
       connections: this.policies.concurrency(DEFAULT_HTTP_CONCURRENCY).max,
@@ -287,7 +290,9 @@ export class RequestTask<In, Out> extends Task<In, Out> {
       credentialHeaders,
     });
     this.closers.push(() => adapter.close());
-    return axios.create({ ...this.sharedConfig, adapter });
+    const transforms = [axios.defaults.transformRequest ?? []].flat();
+    const written = this.httpHeaders.writesJson ? { transformRequest: keepWritten(transforms) } : {};
+    return axios.create({ ...this.sharedConfig, adapter, ...written });
   }
 }
 

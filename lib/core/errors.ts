@@ -32,7 +32,8 @@ export const ERROR_CODES = {
   MILLRACE_RESUME: 'A run cannot be resumed: what it was made from has changed, or what it had written is gone.',
   MILLRACE_RPC: 'The upstream answered a JSON-RPC call with an error.',
   MILLRACE_SOURCE_WITHOUT_OUTPUT: 'A source has no dependents, so nothing reads what it emits.',
-  MILLRACE_STALLED: 'The window is full while nothing is queued or running: the run cannot go on.',
+  MILLRACE_STALLED:
+    'The run cannot go on: nothing is queued or running while the window is full, or every call outlives its timeout.',
   MILLRACE_TASK: 'A task’s own code threw; the cause holds what it threw.',
   MILLRACE_THREAD: 'A worker thread died (exit, out of memory, uncaught error) while it worked on the record.',
   MILLRACE_TIMEOUT: 'One attempt took longer than its timeout; its outcome is unknown.',

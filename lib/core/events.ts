@@ -203,7 +203,7 @@ export type TroubleEvent =
       readonly letter: DeadLetter;
     }
   | {
-      /** Nothing moves; where nothing can, the run then fails with MILLRACE_STALLED. */
+      /** Nothing moves and nothing can: the run fails with MILLRACE_STALLED. */
       readonly type: 'stall';
       readonly at: number;
       /** Who waits for whom; empty where no task says what it waits for. */

@@ -103,7 +103,10 @@ export interface RecordContext {
   readonly lineage: Lineage;
   /** 1 for the first try; those that cost no attempt, because the upstream was busy or down, are counted too. */
   readonly attempt: number;
-  /** Aborts when the run is cancelled or fails. */
+  /**
+   * Aborts when nobody waits for the work any more: the run was cancelled or failed, or the attempt took too long. Its
+   * `reason` is the error that says which.
+   */
   readonly signal: AbortSignal;
   /** The run's time; use it instead of `Date.now` and a test can set it. */
   now(): number;
@@ -220,6 +223,8 @@ export interface TaskScope extends TaskContext {
   giveUp(failure: Failure): unknown;
   /** Counts a record that ends on purpose. Returns `GONE`. */
   skip(reason: string): Gone;
+  /** Tells whoever watches the run something, in one sentence. */
+  notice(message: string): void;
   /** Tells whoever watches the run about the upstream this task calls. */
   tell(news: CallNews): void;
   /**

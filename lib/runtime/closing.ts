@@ -15,15 +15,8 @@ export async function closeAll(
   outcome: () => RunOutcome,
   fail: (error: unknown) => void,
 ): Promise<void> {
-  const attempt = async (close: () => Awaitable<void>): Promise<void> => {
-    try {
-      await close();
-    } catch (error) {
-      fail(error);
-    }
-  };
   // A result is made visible only after the reasons of what it lacks are on the disk.
-  await attempt(() => deadLetters.close());
+  await attempt(() => deadLetters.close(), fail);
   for (const { name, task } of [...tasks].reverse()) {
     await attempt(async () => {
       try {
@@ -31,7 +24,16 @@ export async function closeAll(
       } catch (error) {
         throw blame(name, 'could not be closed', error);
       }
-    });
+    }, fail);
   }
-  if (release !== undefined) await attempt(release);
+  if (release !== undefined) await attempt(release, fail);
+}
+
+/** Tells what goes wrong, and never rejects. */
+export async function attempt(work: () => Awaitable<void>, fail: (error: unknown) => void): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    fail(error);
+  }
 }

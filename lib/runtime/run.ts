@@ -15,7 +15,7 @@ import { seededRandom } from '../core/random.js';
 import type { RunSummary } from '../core/run-summary.js';
 import { Turn } from '../core/turn.js';
 import { GuardedObservable } from '../stream/guarded-observable.js';
-import { closeAll } from './closing.js';
+import { attempt, closeAll } from './closing.js';
 import { EventStream } from './event-stream.js';
 import { Opening } from './opening.js';
 import { PendingWork } from './pending-work.js';
@@ -227,34 +227,31 @@ export class Run<Outputs = Record<string, unknown>> {
       if (outcome !== 'failed') this.failure = error;
       outcome = 'failed';
     };
+    const isWell = (): boolean => outcome === 'completed' || outcome === 'drained';
     this.failLate = (error) => {
       // Of a run that was cancelled or has failed, broken work is no news.
-      if (outcome === 'completed' || outcome === 'drained') fail(error);
+      if (isWell()) fail(error);
     };
-    if (outcome === 'completed' || outcome === 'drained') {
-      try {
-        this.watchdog.assertLaws();
-        this.watchdog.assertAllSettled();
-        await this.keeper?.finish(outcome === 'completed');
-      } catch (error) {
-        fail(error);
-      }
+    const abortIfIll = (): void => {
+      if (!isWell()) this.abort.abort(this.failure ?? cancelled());
+    };
+    try {
+      if (isWell()) this.watchdog.assertOver();
+    } catch (error) {
+      fail(error);
     }
-    if (outcome === 'failed' || outcome === 'cancelled') this.abort.abort(this.failure ?? cancelled());
+    abortIfIll();
+    // Before anything is waited for: nothing is read any more.
     this.wiring.disconnect();
+    if (isWell()) await attempt(() => this.keeper?.finish(outcome === 'completed'), fail);
+    abortIfIll();
     await this.opening.settled;
     await stopped;
     await this.pendingWork.settled();
     await this.executor.close();
     const tasks = [...this.wiring.tasks].map(([name, { declaration }]) => ({ name, task: declaration.task }));
     await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
-    if (this.parts.onEnd !== undefined) {
-      try {
-        await this.parts.onEnd(this.report.summarize(outcome, this.failure));
-      } catch (error) {
-        fail(error);
-      }
-    }
+    await attempt(() => this.parts.onEnd?.(this.report.summarize(outcome, this.failure)), fail);
     this.conclude(outcome);
   }
 

@@ -46,7 +46,7 @@ export class RunScope implements TaskScope {
   private readonly onFailure: FailurePolicy<unknown>;
   private readonly services: RunServices;
   private readonly endingListeners: (() => void)[] = [];
-  private isEnding = false;
+  private hasToEnd = false;
   private edgeLook: (input: number) => number = () => 0;
   private readonly explainers: (() => Waiting | undefined)[] = [];
 
@@ -129,6 +129,10 @@ export class RunScope implements TaskScope {
     return GONE;
   }
 
+  notice(message: string): void {
+    this.services.emit({ type: 'notice', at: this.services.clock.now(), message });
+  }
+
   tell(news: CallNews): void {
     if (news.type === 'calls') {
       const { upstream, policies, concurrency, counts } = news;
@@ -164,7 +168,7 @@ export class RunScope implements TaskScope {
   whenEnding(listener: () => void): void {
     this.endingListeners.push(listener);
     // What ended before this part was connected must still hear of it.
-    if (this.isEnding) listener();
+    if (this.hasToEnd) listener();
   }
 
   track(work: Promise<unknown>): void {
@@ -183,9 +187,14 @@ export class RunScope implements TaskScope {
     this.explainers.push(waitingFor);
   }
 
+  /** Whether the task was told to end. */
+  get isEnding(): boolean {
+    return this.hasToEnd;
+  }
+
   /** Tells the task to end as if its input were over. */
   end(): void {
-    this.isEnding = true;
+    this.hasToEnd = true;
     for (const listener of this.endingListeners) listener();
   }
 

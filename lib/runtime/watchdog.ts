@@ -2,10 +2,12 @@
  * Looks at a run once a second: asserts the laws, has it measured, and finds stalls.
  *
  * Promises: the law of conservation is asserted in production, at a cost that does not depend on the record rate; a run
- * that cannot go on is reported with the task and the dependency it waits for, and failed where that is certain.
+ * that cannot go on is reported with the task and the dependency it waits for, and failed; one that only something out of
+ * sight can move, such as the timer of an operator, is a notice and goes on.
  */
 import { MillraceError } from '../core/errors.js';
 import type { Stall } from '../core/events.js';
+import { assertOver, quoted } from './assert-over.js';
 import type { RunServices } from './services.js';
 import type { RunScope } from './scope.js';
 import type { Wiring } from './wiring.js';
@@ -23,6 +25,8 @@ export class Watchdog {
   private cancel: (() => void) | undefined;
   private movement = -1;
   private stillLooks = 0;
+  /** Who was told to be quiet. */
+  private readonly told = new Set<string>();
   private everyMs = LOOK_EVERY_MS;
 
   /** @param tell called at every look, when the laws have held. */
@@ -50,15 +54,10 @@ export class Watchdog {
     for (const root of this.wiring.roots.values()) root.assertConservation();
   }
 
-  /** Throws where a run that is over has records in flight. */
-  assertAllSettled(): void {
-    for (const root of this.wiring.roots.values()) {
-      if (root.inFlight === 0) continue;
-      throw new MillraceError(
-        'MILLRACE_CONSERVATION',
-        `The run is over while ${root.inFlight} records of '${root.name}' are in flight. This is a bug of a task or of millrace`,
-      );
-    }
+  /** Throws the first law that does not hold, and where a run that says it is over is not. */
+  assertOver(): void {
+    this.assertLaws();
+    assertOver(this.wiring);
   }
 
   private look(): void {
@@ -82,31 +81,42 @@ export class Watchdog {
     if (!this.isStalled()) return;
     const stalled = this.explainStalls();
     const waits = stalled.map(({ task, lineage, waitsFor }) => {
-      const from = waitsFor.map((name) => `'${name}'`).join(' and ');
-      return `'${task}' waits for ${from} with record ${lineage}`;
+      return `'${task}' waits for ${quoted(waitsFor)} with record ${lineage}`;
     });
     const roots = [...this.wiring.roots.values()].filter((root) => root.inFlight > 0);
     const full = roots.map((root) => `${root.inFlight} of ${root.window} records of '${root.name}'`).join(', ');
     const message = `Nothing is queued or running, and ${full} are in flight: ${waits.join('; ') || 'no task says what it waits for'}`;
-    this.services.emit({ type: 'stall', at: this.services.clock.now(), stalled, message });
-    if (!this.mayMoveByItself()) {
-      this.services.fail(
-        new MillraceError(
-          'MILLRACE_STALLED',
-          `The run stalled. ${message}. Check that every task emits or skips each record, or raise \`window\``,
-        ),
-      );
+    if (this.mayMoveByItself()) {
+      const who = stalled.map(({ task }) => task);
+      this.noticeOnce(who, `${message}. A source or the timer of an operator may still move it`);
+      return;
     }
+    this.services.emit({ type: 'stall', at: this.services.clock.now(), stalled, message });
+    this.services.fail(
+      new MillraceError(
+        'MILLRACE_STALLED',
+        `The run stalled. ${message}. Check that every task emits or skips each record, or raise \`window\``,
+      ),
+    );
+  }
+
+  /** Whoever is quiet now and then is no news the second time. */
+  private noticeOnce(who: readonly string[], message: string): void {
+    const key = JSON.stringify(who);
+    if (this.told.has(key)) return;
+    this.told.add(key);
+    this.services.emit({ type: 'notice', at: this.services.clock.now(), message });
   }
 
   /** An operator that never completes keeps a run alive for ever, and nobody would say why. */
   private lookForOperators(): void {
-    const names = this.wiring.lastOperators.map(({ plan }) => `'${plan.node.name}'`);
+    const names = this.wiring.lastOperators.map(({ plan }) => plan.node.name);
     if (names.length === 0) return;
-    const message =
-      `Everything has been read and nothing is in flight, but the operator of ${names.join(' and of ')} has not completed. ` +
-      'It may wait for a timer; if it never completes, end it with its input (takeUntil, bufferTime) or drain the run';
-    this.services.emit({ type: 'stall', at: this.services.clock.now(), stalled: [], message });
+    this.noticeOnce(
+      names,
+      `Everything has been read and nothing is in flight, but the operator of ${names.map((name) => `'${name}'`).join(' and of ')} has not completed. ` +
+        'It may wait for a timer; if it never completes, end it with its input (takeUntil, bufferTime) or drain the run',
+    );
   }
 
   /** Something is in flight, and no root with records to give has room for them. */
@@ -121,7 +131,7 @@ export class Watchdog {
     return inFlight && !running && (!supplied || this.explainStalls().length > 0);
   }
 
-  /** A source may push, or an operator may have a timer: then a stall is reported, but it may end by itself. */
+  /** A source may push, or an operator may have a timer: then what looks like a stall may end by itself. */
   private mayMoveByItself(): boolean {
     return [...this.wiring.tasks.values()].some(
       ({ plan, declaration, scope }) =>

@@ -35,15 +35,15 @@ export interface WiringOptions {
 
 export class Wiring {
   readonly tasks = new Map<string, WiredTask>();
+  /** Tasks that take no more; each lets go of its inputs once. */
+  readonly released = new Set<string>();
+  /** Tasks whose outputs are over. */
+  readonly over = new Set<string>();
   private readonly wiredRoots: WiredRoots;
   /** How many still want the outputs of a task. */
   private readonly wanted = new Map<string, number>();
   /** Sources whose records are folded where they are read. */
   private readonly folded = new Set<string>();
-  /** Tasks that take no more; each lets go of its inputs once. */
-  private readonly released = new Set<string>();
-  /** Tasks whose outputs are over. */
-  private readonly over = new Set<string>();
   private readonly connections = new Subscription();
   private readonly services: RunServices;
   /** The chain of fused tasks a task is part of, by its name. */

@@ -12,10 +12,17 @@ import type { CallTimeout } from './call-timeout.js';
 import type { Delays } from './delays.js';
 import { describeMs } from './describe-ms.js';
 
+/** What is said of a call that took too long: `<silence> within 2 s; <doubt>`. */
+export interface CallWords {
+  /** Who did not do what: `http://ats did not answer 'Ask'`. */
+  readonly silence: string;
+  /** What nobody knows then. */
+  readonly doubt: string;
+}
+
 export interface DeadlineParts<In> {
   readonly timeout: CallTimeout;
-  /** What is called, for messages. */
-  readonly upstream: string;
+  readonly words: CallWords;
   /** Whether a call whose outcome is unknown may be repeated. */
   readonly isIdempotent: boolean;
   readonly scope: TaskScope;
@@ -36,8 +43,8 @@ export class CallDeadlines<In> {
   /** The error of an attempt that timed out now. */
   errorOfAttempt(): UpstreamError {
     if (this.attemptError !== undefined) return this.attemptError;
-    const { timeout, isIdempotent, scope } = this.parts;
-    const message = `${this.silence(timeout.attemptMs)}; whether the request took effect is unknown`;
+    const { timeout, isIdempotent, scope, words } = this.parts;
+    const message = `${words.silence} within ${describeMs(timeout.attemptMs)}; ${words.doubt}`;
     this.attemptError = new UpstreamError('MILLRACE_TIMEOUT', message, { blame: 'upstream', retryable: isIdempotent });
     scope.clock.defer(() => {
       this.attemptError = undefined;
@@ -61,11 +68,8 @@ export class CallDeadlines<In> {
   }
 
   private errorOfRecord(recordMs: number): MillraceError {
-    const message = `${this.silence(recordMs)} over all attempts; whether a request took effect is unknown`;
+    const { silence, doubt } = this.parts.words;
+    const message = `${silence} within ${describeMs(recordMs)} over all attempts; ${doubt}`;
     return new MillraceError('MILLRACE_TIMEOUT', message);
-  }
-
-  private silence(ms: number): string {
-    return `${this.parts.upstream} did not answer '${this.parts.scope.task}' within ${describeMs(ms)}`;
   }
 }

@@ -7,6 +7,7 @@
  */
 import type { TaskScope } from '../core/ports.js';
 import { UpstreamError, blameOf } from '../core/upstream-error.js';
+import { AbandonedCalls } from './abandoned-calls.js';
 import { AdaptiveConcurrency, type ConcurrencyLimit } from './adaptive-concurrency.js';
 import type { Call, Flight } from './call.js';
 import type { CallPolicies } from './call-policies.js';
@@ -41,6 +42,7 @@ export class CallGate {
   private readonly isAdaptive: boolean;
   private readonly limiter: SharedLimiter | undefined;
   private readonly bucket: TokenBucket | undefined;
+  private readonly abandoned: AbandonedCalls;
   private used = 0;
   /** Below the limit after the upstream was down or busy; grows back as calls succeed. */
   private allowance = Infinity;
@@ -58,6 +60,8 @@ export class CallGate {
     const { policies, scope, upstream, defaultConcurrency } = parts;
     this.parts = parts;
     this.retry = policies.retry;
+    const { attemptMs } = policies.timeout;
+    this.abandoned = new AbandonedCalls({ scope, attemptMs, wake: parts.wake, fail: parts.fail });
     const concurrency = policies.concurrency(defaultConcurrency);
     this.limit = concurrency.start();
     this.isAdaptive = concurrency instanceof AdaptiveConcurrency;
@@ -93,9 +97,15 @@ export class CallGate {
     return Math.min(this.limit.limit, Math.floor(this.allowance));
   }
 
-  /** Whether only a timer will let the next call start. */
-  get waitsForTimer(): boolean {
-    return this.cancelTimer !== undefined || (this.circuit !== undefined && this.circuit.state !== 'closed');
+  /** Calls that may be under way and be waited for: without the slots of those that were given up and go on. */
+  get places(): number {
+    return this.concurrency - this.abandoned.count;
+  }
+
+  /** Whether the next call may start later, though nothing that the task is about will let it. */
+  get waitsByItself(): boolean {
+    if (this.cancelTimer !== undefined || this.abandoned.areWaitedFor) return true;
+    return this.circuit !== undefined && this.circuit.state !== 'closed';
   }
 
   /** Lets a call of so many records start, or says that `wake` will be called. */
@@ -105,11 +115,17 @@ export class CallGate {
       this.waitFor(this.pausedUntilMs - nowMs, nowMs);
       return undefined;
     }
-    if (this.used >= this.concurrency) return undefined;
-    const rateMs = this.limiter?.enter(records, nowMs, this.parts.wake) ?? 0;
+    if (this.used >= this.concurrency) {
+      if (this.abandoned.count === this.used) this.abandoned.block(this.used, `'${this.parts.scope.task}'`, nowMs);
+      return undefined;
+    }
+    const rateMs = this.limiter?.enter(records, nowMs, this.wakeFromLimiter) ?? 0;
     if (rateMs > 0) {
       // Without a moment, the limiter itself will wake.
       if (Number.isFinite(rateMs)) this.waitFor(rateMs, nowMs);
+      else if (this.limiter?.isAbandoned === true) {
+        this.abandoned.block(this.limiter.inFlight, `limiter '${this.limiter.name}'`, nowMs);
+      }
       return undefined;
     }
     const waitMs = this.bucket?.take(records, nowMs) ?? 0;
@@ -118,6 +134,7 @@ export class CallGate {
       this.waitFor(waitMs, nowMs);
       return undefined;
     }
+    if (this.abandoned.areWaitedFor) this.abandoned.unblock();
     this.used++;
     return { left: records, isProbe: this.circuit?.enter() ?? false };
   }
@@ -129,6 +146,26 @@ export class CallGate {
     this.used--;
     this.circuit?.leave(flight.isProbe);
     this.limiter?.leave();
+  }
+
+  /** Nobody waits for the call any more, but its work goes on: its slot stays taken until `release`. Instead of `leave`. */
+  abandon(flight: Flight): void {
+    if (this.isStopped) return;
+    // The circuit asks again by another call.
+    this.circuit?.leave(flight.isProbe);
+    flight.isProbe = false;
+    this.abandoned.count++;
+    this.limiter?.abandon();
+  }
+
+  /** The work of an abandoned call is over. */
+  release(): void {
+    // `stop` has given its slot back.
+    if (this.isStopped) return;
+    this.abandoned.count--;
+    this.abandoned.unblock();
+    this.used--;
+    this.limiter?.leave(true);
   }
 
   /** Whether the upstream has done its work for anybody since then. */
@@ -181,10 +218,16 @@ export class CallGate {
     this.isStopped = true;
     this.circuit?.stop();
     this.cancelTimer?.();
-    this.limiter?.forget(this.parts.wake);
+    this.abandoned.unblock();
+    this.limiter?.forget(this.wakeFromLimiter);
     if (this.isAdaptive) this.tellLimit();
-    for (; this.used > 0; this.used--) this.limiter?.leave();
+    for (; this.used > 0; this.used--) this.limiter?.leave(this.abandoned.count-- > 0);
   }
+
+  private readonly wakeFromLimiter = (): void => {
+    this.abandoned.unblock();
+    this.parts.wake();
+  };
 
   /** The upstream is well and asks for less: nothing starts for a while, and then fewer at once. */
   private throttle(error: UpstreamError, nowMs: number): void {

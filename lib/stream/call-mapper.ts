@@ -9,7 +9,8 @@ import type { Subscriber } from 'rxjs';
 import { Skip, type Batch, type Gone } from '../core/record.js';
 import { codeOf, describeThrown, type MillraceError } from '../core/errors.js';
 import type { TaskScope } from '../core/ports.js';
-import type { Attempt, Call, Caller, CallOutcomes } from './call.js';
+import { nobodyWaits, whyOver } from './attempt-signal.js';
+import type { Attempt, Call, Caller, CallOutcomes, CancelReason } from './call.js';
 import type { CallDeadlines } from './call-deadlines.js';
 import type { CallExit } from './call-exit.js';
 import type { CallGate } from './call-gate.js';
@@ -76,14 +77,14 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     ({ gate: this.gate, slow: this.slow, running: this.running, waiting: this.waiting, meter: this.meter } = parts);
     ({ exit: this.exit, delays: this.delays, deadlines: this.deadlines, starter: this.starter } = parts);
     scope.account.watch(() => {
-      // What only a timer holds back is under way: the run has not stalled.
-      const isWaiting = this.gate.waitsForTimer;
+      // What a timer holds back, or work that goes on by itself, is under way: the run has not stalled.
+      const isWaiting = this.gate.waitsByItself;
       const queued = this.waiting.neverAsked;
       return {
         queued: isWaiting ? 0 : queued,
         running: this.meter.active + (isWaiting ? queued : 0),
         waiting: this.exit.waiting,
-        places: isWaiting ? 1 : Math.max(1, Math.min(this.gate.concurrency, scope.root.window)),
+        places: isWaiting ? 1 : Math.max(1, Math.min(this.gate.places, scope.root.window)),
       };
     });
   }
@@ -106,9 +107,10 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   stop(): void {
     if (this.isStopped) return;
     this.isStopped = true;
+    const why = whyOver(this.scope.signal);
     for (const attempt of this.running.all()) {
       attempt.isOver = true;
-      this.caller.cancel(attempt, 'over');
+      this.caller.cancel(attempt, 'over', why);
     }
     this.starter.stop();
     this.running.stop();
@@ -135,6 +137,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
   succeed(attempt: Attempt<In>, output: Out | Skip): void {
     if (attempt.isOver) {
       this.meter.counts.late++;
+      this.release(attempt);
       return;
     }
     const nowMs = this.scope.clock.monotonicMs();
@@ -144,7 +147,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.end(attempt);
     const { call } = attempt;
     if (attempt.isHedge) this.meter.counts.hedgesWon++;
-    this.cancelOthers(call, 'lost');
+    if (call.running.length > 0) this.cancelOthers(call, 'lost', nobodyWaits('Another try of the record was quicker'));
     this.scope.account.retried += call.attempts - 1;
     call.span?.end(call.attempts);
     try {
@@ -156,7 +159,7 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   fail(attempt: Attempt<In>, error: unknown): void {
     if (attempt.isOver) {
-      this.meter.counts.late++;
+      this.release(attempt);
       return;
     }
     const nowMs = this.scope.clock.monotonicMs();
@@ -221,24 +224,39 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   private timeOut(attempt: Attempt<In>): void {
     this.meter.counts.timeouts++;
-    this.caller.cancel(attempt, 'timeout');
-    this.fail(attempt, this.deadlines.errorOfAttempt());
+    const error = this.deadlines.errorOfAttempt();
+    this.cancel(attempt, 'timeout', error);
+    this.fail(attempt, error);
   }
 
   private timeOutRecord(call: Call<In>, error: MillraceError): void {
     if (call.isOver || this.isStopped) return;
     this.meter.counts.timeouts++;
-    this.cancelOthers(call, 'timeout');
+    this.cancelOthers(call, 'timeout', error);
     this.giveUp(call, error);
     this.exit.flushSoon();
   }
 
-  private cancelOthers(call: Call<In>, reason: 'lost' | 'timeout'): void {
+  private cancelOthers(call: Call<In>, reason: 'lost' | 'timeout', error: MillraceError): void {
     for (const other of [...call.running]) {
       if (reason === 'lost') this.meter.counts.hedgesLost++;
-      this.caller.cancel(other, reason);
+      this.cancel(other, reason, error);
       this.end(other);
     }
+  }
+
+  /** Nobody waits for it any more. Call before `end`. */
+  private cancel(attempt: Attempt<In>, reason: CancelReason, error: MillraceError): void {
+    attempt.isAbandoned = this.caller.goesOn === true;
+    this.caller.cancel(attempt, reason, error);
+  }
+
+  /** The work of an attempt that nobody waited for is over. */
+  private release(attempt: Attempt<In>): void {
+    if (!attempt.isAbandoned) return;
+    attempt.isAbandoned = false;
+    this.gate.release();
+    this.exit.flushSoon();
   }
 
   /** A record is asked about for the first time. */
@@ -252,14 +270,15 @@ export class CallMapper<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.deadlines.start(call);
   }
 
-  /** An attempt is under way no more: its slot is free. */
+  /** An attempt is under way no more: its slot is free, as soon as its work is over. */
   private end(attempt: Attempt<In>): void {
     const { running } = attempt.call;
     attempt.isOver = true;
     this.running.remove(attempt);
     if (running.length === 1) running.length = 0;
     else running.splice(running.indexOf(attempt), 1);
-    this.gate.leave(attempt.flight);
+    if (attempt.isAbandoned) this.gate.abandon(attempt.flight);
+    else this.gate.leave(attempt.flight);
   }
 
   private conclude(call: Call<In>, output: Out | Gone, nowMs: number): void {

@@ -3,7 +3,7 @@ import type { MillraceError } from '../core/errors.js';
 import type { Batch, Lineage, Skip } from '../core/record.js';
 import type { TaskScope } from '../core/ports.js';
 import { Call, type Attempt, type Caller, type CallOutcomes } from './call.js';
-import { CallDeadlines } from './call-deadlines.js';
+import { CallDeadlines, type CallWords } from './call-deadlines.js';
 import { CallExit } from './call-exit.js';
 import { CallGate } from './call-gate.js';
 import type { GroupOptions } from './call-grouping.js';
@@ -21,6 +21,8 @@ export interface MapCallsOptions {
   readonly concurrency: number;
   /** What is called, for messages. */
   readonly upstream: string;
+  /** What is said of calls that take too long. Default: the words for a request. */
+  readonly words?: CallWords;
   /** Whether a call whose outcome is unknown may be repeated: a key is sent, or the method is idempotent. */
   readonly isIdempotent: boolean;
   readonly ordered?: boolean;
@@ -58,10 +60,11 @@ export interface CallParts<In, Out> {
 
 export function assembleCalls<In, Out>(
   caller: Caller<In, Out | Skip>,
-  { policies, concurrency, upstream, isIdempotent, ordered = false, group }: MapCallsOptions,
+  options: MapCallsOptions,
   scope: TaskScope,
   hooks: CallHooks<In, Out>,
 ): CallParts<In, Out> {
+  const { policies, concurrency, upstream, isIdempotent, ordered = false, group } = options;
   const { window } = scope.root;
   const pump = (): void => {
     starter.pump();
@@ -88,7 +91,7 @@ export function assembleCalls<In, Out>(
   const delays = new Delays(scope.clock);
   const deadlines = new CallDeadlines<In>({
     timeout: policies.timeout,
-    upstream,
+    words: options.words ?? wordsOfRequest(upstream, scope.task),
     isIdempotent,
     scope,
     delays,
@@ -115,4 +118,8 @@ export function assembleCalls<In, Out>(
     },
   });
   return { gate, slow, running, waiting, meter: new CallMeter<In>(scope, window), exit, delays, deadlines, starter };
+}
+
+function wordsOfRequest(upstream: string, task: string): CallWords {
+  return { silence: `${upstream} did not answer '${task}'`, doubt: 'whether the request took effect is unknown' };
 }

@@ -41,7 +41,7 @@ export class Call<In> {
 /** Attempts that were started together as one request. */
 export interface Flight {
   left: number;
-  readonly isProbe: boolean;
+  isProbe: boolean;
 }
 
 /** One try of one call. */
@@ -54,6 +54,8 @@ export class Attempt<In> {
   readonly startedAtMs: number;
   isHedged = false;
   isOver = false;
+  /** Over, but its work may go on: it holds its slot until its report. */
+  isAbandoned = false;
   /** The neighbours in the order of starting, while it is under way. */
   previous: Attempt<In> | undefined;
   next: Attempt<In> | undefined;
@@ -69,7 +71,10 @@ export class Attempt<In> {
   }
 }
 
-/** Where a transport reports how attempts ended. Reports about attempts that are over are counted and dropped. */
+/**
+ * Where a transport reports how attempts ended. Of attempts that are over, results are counted and dropped, and errors
+ * dropped.
+ */
 export interface CallOutcomes<In, Out> {
   succeed(attempt: Attempt<In>, output: Out): void;
   fail(attempt: Attempt<In>, error: unknown): void;
@@ -81,10 +86,16 @@ export interface CallOutcomes<In, Out> {
  * Contract: `start` never throws; each attempt gets one report, now or later, unless `cancel` came first, after which
  * it gets none. All attempts of one `start` were let through together: they may travel as one request. What fails for
  * several attempts by one cause is reported with one and the same error object.
+ *
+ * Where `goesOn`, each attempt gets its one report also after `cancel`: it says that the work is over, whatever came of
+ * it. Attempts of such a caller are started one by one.
  */
 export interface Caller<In, Out> {
   start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void;
-  cancel(attempt: Attempt<In>, reason: CancelReason): void;
+  /** @param error says why, to whoever works on it. */
+  cancel(attempt: Attempt<In>, reason: CancelReason, error: unknown): void;
+  /** Whether the work of an attempt may go on after `cancel`. Default false. */
+  readonly goesOn?: boolean;
   /** What the transport itself counted. */
   readonly counts?: CallCounts;
 }

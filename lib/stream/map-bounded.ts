@@ -7,26 +7,38 @@
  *
  * Promises: never more than `concurrency` started and not finished; the queue never exceeds the window; a failure ends
  * its own record by the policy; with `ordered` outputs leave in input order, otherwise as they finish; nothing is
- * emitted after unsubscribe.
+ * emitted after unsubscribe, and what is under way then hears by its signal that nobody waits for it.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import { ArrivalTimes } from '../core/arrival-times.js';
 import { BatchBuilder, GONE, Skip, type Batch, type Gone } from '../core/record.js';
 import { Ring } from '../core/ring.js';
 import { sampleWeight } from '../core/sampling.js';
+import { AttemptSignal, whyOver } from './attempt-signal.js';
 import { observe } from './observe.js';
 import { isPromiseLike } from './pump-root.js';
 import type { Awaitable, TaskScope } from '../core/ports.js';
 import { Reorder } from './reorder.js';
 
 /** The work on one record. A throw or rejection ends the record by the failure policy. */
-export type AsyncStep<In, Out> = (record: In, lineage: number) => Awaitable<Out | Skip>;
+export type AsyncStep<In, Out> = (
+  record: In,
+  lineage: number,
+  attempt: number,
+  waiting: AttemptSignal,
+) => Awaitable<Out | Skip>;
 
 export interface MapBoundedOptions {
   /** The most records started and not finished; at least 1. */
   readonly concurrency: number;
   /** Emit in input order. Default false. */
   readonly ordered?: boolean;
+}
+
+/** One async loop. */
+interface Lane {
+  /** Of the record it works on. */
+  waiting: AttemptSignal | undefined;
 }
 
 /** How many records a lane takes before it looks whether the turn is long. */
@@ -71,7 +83,7 @@ class BoundedMapper<In, Out> {
   private readonly done = new BatchBuilder<Out>();
   private readonly reorder: Reorder<Out> | undefined;
   /** Lanes under way; one that pauses between two records has none in hand. */
-  private lanes = 0;
+  private readonly lanes = new Set<Lane>();
   private working = 0;
   private started = 0;
   private waiting = 0;
@@ -94,7 +106,7 @@ class BoundedMapper<In, Out> {
     this.reorder = options.ordered === true ? new Reorder(scope.root.window) : undefined;
     scope.account.watch(() => {
       // Those that start in this turn are as good as started.
-      const starting = Math.min(this.queued, this.concurrency - this.lanes);
+      const starting = Math.min(this.queued, this.concurrency - this.lanes.size);
       return {
         queued: this.queued - starting,
         running: this.working + starting,
@@ -115,8 +127,8 @@ class BoundedMapper<In, Out> {
     if (count > 0) this.batches.push(batch);
     if (this.reorder !== undefined) for (const lineage of batch.lineages) this.reorder.expect(lineage);
     if (batch.gone > 0) this.passGone(batch);
-    if (this.lanes >= this.concurrency || this.queued === 0) return;
-    while (this.lanes < this.concurrency && this.queued > 0) void this.lane();
+    if (this.lanes.size >= this.concurrency || this.queued === 0) return;
+    while (this.lanes.size < this.concurrency && this.queued > 0) void this.lane();
     const afterMs = clock.monotonicMs();
     account.meter.worked(nowMs, afterMs);
     account.mark(afterMs);
@@ -129,6 +141,8 @@ class BoundedMapper<In, Out> {
 
   stop(): void {
     this.isStopped = true;
+    const why = whyOver(this.scope.signal);
+    for (const { waiting } of this.lanes) waiting?.abort(why);
     this.batches.clear();
     this.head = undefined;
     this.queued = 0;
@@ -138,7 +152,8 @@ class BoundedMapper<In, Out> {
   private async lane(): Promise<void> {
     const { scope } = this;
     let sinceLook = 0;
-    this.lanes++;
+    const lane: Lane = { waiting: undefined };
+    this.lanes.add(lane);
     while (this.queued > 0 && !this.isStopped) {
       // Looked at before the work, so that in a long turn the other lanes do not go on where this one paused.
       if (sinceLook++ % LOOK_EVERY === 0 && scope.turn.isLong()) {
@@ -159,7 +174,8 @@ class BoundedMapper<In, Out> {
       this.working++;
       const span = scope.beginSpan(lineage);
       try {
-        const begun = this.step(record, lineage);
+        lane.waiting = new AttemptSignal();
+        const begun = this.step(record, lineage, 1, lane.waiting);
         // What is there already is not waited for: a sink that returns nothing costs no turn.
         const isPending = begun instanceof Promise || isPromiseLike(begun);
         const result = isPending ? await (begun as PromiseLike<Out | Skip>) : begun;
@@ -177,11 +193,12 @@ class BoundedMapper<In, Out> {
       }
       // A record that finishes after the end of the run belongs to nobody any more.
       if (this.hasEnded()) break;
+      lane.waiting = undefined;
       if (isTimed) scope.sampleLatency(scope.clock.monotonicMs() - startedAtMs, lineage);
       this.working--;
       this.leave(lineage, output);
     }
-    this.lanes--;
+    this.lanes.delete(lane);
     this.completeIfDone();
   }
 
@@ -229,7 +246,7 @@ class BoundedMapper<In, Out> {
   }
 
   private completeIfDone(): void {
-    if (!this.isInputOver || this.lanes > 0 || this.isFlushing || this.queued > 0 || this.isStopped) return;
+    if (!this.isInputOver || this.lanes.size > 0 || this.isFlushing || this.queued > 0 || this.isStopped) return;
     this.subscriber.complete();
   }
 }

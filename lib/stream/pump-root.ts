@@ -103,6 +103,8 @@ class Pump<Out> {
   private mayRead(): boolean {
     const { scope } = this;
     if (this.isOver || this.isReading || scope.root.room <= 0 || scope.isHeldBack) return false;
+    // The run may have ended by what the first batches set off, before anybody could unsubscribe from this.
+    if (scope.signal.aborted) return false;
     if (!scope.turn.isLong()) return true;
     this.isDeferred = true;
     scope.turn.defer(() => {

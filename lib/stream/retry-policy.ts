@@ -58,8 +58,10 @@ export class RetryPolicy {
   /** Milliseconds from the first attempt of a record after which no other starts. */
   readonly budgetMs: number;
   private readonly options: RetryOptions;
+  private readonly mayPass: (error: unknown) => boolean;
 
-  constructor(options: RetryOptions = {}) {
+  /** @param mayPass decides where neither `statuses` nor `retryOn` does. Default: what the error itself says. */
+  constructor(options: RetryOptions = {}, mayPass: (error: unknown) => boolean = saysRetryable) {
     checkKeys('A retry policy', options, KEYS);
     const { attempts = 5, budgetMs = 120_000, baseMs = 200, factor = 2, maxDelayMs = 20_000 } = options;
     checkCount('attempts', attempts);
@@ -75,6 +77,7 @@ export class RetryPolicy {
     this.attempts = attempts;
     this.budgetMs = budgetMs;
     this.options = options;
+    this.mayPass = mayPass;
   }
 
   /** Whether another attempt may succeed at all. */
@@ -83,8 +86,7 @@ export class RetryPolicy {
     if (statuses !== undefined && error instanceof UpstreamError && error.status !== undefined) {
       return statuses.includes(error.status);
     }
-    if (retryOn !== undefined) return retryOn(error);
-    return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true;
+    return retryOn === undefined ? this.mayPass(error) : retryOn(error);
   }
 
   /** Milliseconds until the next attempt; undefined where there is to be none. */
@@ -129,6 +131,10 @@ function refuse(name: string, wanted: string, got: unknown): MillraceError {
     'MILLRACE_INVALID_OPTION',
     `Expected \`${name}\` to be ${wanted}, got ${describeValue(got)}`,
   );
+}
+
+function saysRetryable(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true;
 }
 
 /** How long the upstream asked to wait. */

@@ -29,6 +29,7 @@ export class SharedLimiter {
   private readonly rate: RateLimit | undefined;
   private bucket: TokenBucket | undefined;
   private taken = 0;
+  private abandoned = 0;
   /** Who waits, in the order of asking. */
   private readonly waiting = new Set<() => void>();
 
@@ -61,8 +62,21 @@ export class SharedLimiter {
     return 0;
   }
 
+  /** Whether every place is held by a call that nobody waits for any more. */
+  get isAbandoned(): boolean {
+    return this.taken >= this.concurrency && this.abandoned === this.taken;
+  }
+
+  /** Nobody waits for one of the calls any more; it keeps its place until its work is over. */
+  abandon(): void {
+    this.abandoned++;
+    // Who waits learns what for.
+    if (this.isAbandoned) for (const wake of [...this.waiting]) wake();
+  }
+
   /** Gives the place of one call back, and wakes who waits, in the order of asking. */
-  leave(): void {
+  leave(wasAbandoned = false): void {
+    if (wasAbandoned) this.abandoned--;
     this.taken--;
     // A copy: who is woken and finds nothing to do must not be asked again in this round.
     for (const wake of [...this.waiting]) {

@@ -26,7 +26,11 @@ export interface AsyncOptions<In, Out> extends ConcurrentOptions<In, Out> {
    * of a schema; a policy that was made elsewhere holds as it is. Default: one attempt.
    */
   readonly retry?: RetryPolicy | RetryOptions;
-  /** The most milliseconds of one attempt; then its `context.signal` aborts. Default: none. */
+  /**
+   * The most milliseconds of one attempt; then its `context.signal` aborts. A function that goes on all the same is one of
+   * the `concurrency` until it ends; where such functions hold every place, the task waits, and the run fails with
+   * MILLRACE_STALLED if none ends within five minutes. Default: none.
+   */
   readonly timeoutMs?: number;
   /** The most milliseconds of all attempts of a record, delays included. Default: none. */
   readonly recordTimeoutMs?: number;
@@ -89,10 +93,14 @@ class AsyncTask<In, Out> extends Task<In, Out> {
     if (policies === undefined) return super.operator(scope);
     const step = compileStep<In, Out>((record, context) => this.work(record, context), options, scope);
     const { concurrency = DEFAULT_CONCURRENCY, ordered = false } = options;
+    const words = {
+      silence: `The function of '${scope.task}' did not end`,
+      doubt: 'it may still go on, and what it gives then is dropped',
+    };
     return mapCalls<In, Out>(
       new FunctionCaller<In, Out>(step),
       // That it is safe to repeat was said by asking for it.
-      { policies, concurrency, ordered, upstream: 'The function', isIdempotent: true },
+      { policies, concurrency, ordered, upstream: `The function of '${scope.task}'`, words, isIdempotent: true },
       scope,
     );
   }
@@ -120,7 +128,7 @@ function policiesOf<In, Out>(options: AsyncOptions<In, Out>): CallPolicies | und
 }
 
 function retryOf(retry: RetryPolicy | RetryOptions): RetryPolicy {
-  return retry instanceof RetryPolicy ? retry : new RetryPolicy({ retryOn: mayPass, ...retry });
+  return retry instanceof RetryPolicy ? retry : new RetryPolicy(retry, mayPass);
 }
 
 /** Of an error that says nothing of it, nobody knows: it is worth a try. */

@@ -2,13 +2,15 @@
  * Attempts that run a function of the user's, where there may be several a record.
  *
  * Promise: each attempt has a signal of its own, which aborts when nobody waits for it any more: it took too long,
- * another try won, or the run is over.
+ * another try won, or the run is over. A function cannot be ended from outside, so an attempt is over when its function is.
  */
 import type { Skip } from '../core/record.js';
-import type { Attempt, Caller, CallOutcomes } from '../stream/call.js';
+import { AttemptSignal } from '../stream/attempt-signal.js';
+import type { Attempt, Caller, CallOutcomes, CancelReason } from '../stream/call.js';
 import type { AsyncStep } from './record-step.js';
 
 export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
+  readonly goesOn = true;
   private readonly step: AsyncStep<In, Out>;
 
   constructor(step: AsyncStep<In, Out>) {
@@ -19,27 +21,24 @@ export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
     for (const attempt of attempts) void this.run(attempt, outcomes);
   }
 
-  cancel(attempt: Attempt<In>): void {
-    const { handle } = attempt;
-    attempt.handle = undefined;
-    if (handle instanceof AbortController) handle.abort();
+  cancel({ handle }: Attempt<In>, _reason: CancelReason, error: unknown): void {
+    if (handle instanceof AttemptSignal) handle.abort(error);
   }
 
   /** Never rejects. */
   private async run(attempt: Attempt<In>, outcomes: CallOutcomes<In, Out | Skip>): Promise<void> {
+    // What was let through beside it may have ended the run.
     if (attempt.isOver) return;
     const { call, number } = attempt;
-    const waiting = new AbortController();
+    const waiting = new AttemptSignal();
     attempt.handle = waiting;
-    let result: { readonly output: Out | Skip } | { readonly error: unknown };
+    let output: Out | Skip;
     try {
-      result = { output: await this.step(call.record, call.lineage, number, waiting.signal) };
+      output = await this.step(call.record, call.lineage, number, waiting);
     } catch (error) {
-      result = { error };
+      outcomes.fail(attempt, error);
+      return;
     }
-    if (attempt.handle === undefined) return;
-    attempt.handle = undefined;
-    if ('error' in result) outcomes.fail(attempt, result.error);
-    else outcomes.succeed(attempt, result.output);
+    outcomes.succeed(attempt, output);
   }
 }

@@ -2,6 +2,7 @@
  * Makes the step an operator runs on one record out of a user's function and the task's schemas.
  * Promise: a task without schemas pays for none; a synchronous function stays synchronous.
  */
+import type { AttemptSignal } from '../stream/attempt-signal.js';
 import type { SyncStep } from '../stream/map-sync.js';
 import { isPromiseLike } from '../stream/pump-root.js';
 import type { Awaitable, RecordContext, TaskScope } from '../core/ports.js';
@@ -16,15 +17,15 @@ interface Schemas {
 /** What a user's function sees of the record it works on. */
 class StepContext implements RecordContext {
   private readonly scope: TaskScope;
-  private readonly own: AbortSignal | undefined;
+  private readonly waiting: AttemptSignal | undefined;
   lineage: number;
   attempt: number;
 
-  constructor(scope: TaskScope, lineage: number, attempt: number, own?: AbortSignal) {
+  constructor(scope: TaskScope, lineage: number, attempt: number, waiting?: AttemptSignal) {
     this.scope = scope;
     this.lineage = lineage;
     this.attempt = attempt;
-    this.own = own;
+    this.waiting = waiting;
   }
   get task(): string {
     return this.scope.task;
@@ -33,7 +34,7 @@ class StepContext implements RecordContext {
     return this.scope.runId;
   }
   get signal(): AbortSignal {
-    return this.own ?? this.scope.signal;
+    return this.waiting?.signal ?? this.scope.signal;
   }
   now(): number {
     return this.scope.clock.now();
@@ -52,7 +53,7 @@ export type AsyncStep<In, Out> = (
   record: In,
   lineage: number,
   attempt?: number,
-  signal?: AbortSignal,
+  waiting?: AttemptSignal,
 ) => Awaitable<Out | Skip>;
 
 /**
@@ -65,12 +66,12 @@ export function compileStep<In, Out>(
 ): AsyncStep<In, Out> {
   const { input, output } = schemas;
   if (input === undefined && output === undefined) {
-    return (record, lineage, attempt = 1, signal) => work(record, new StepContext(scope, lineage, attempt, signal));
+    return (record, lineage, attempt = 1, waiting) => work(record, new StepContext(scope, lineage, attempt, waiting));
   }
   const before = checkInput<In>(input, scope.task);
   const after = checkOutput<Out>(output, scope.task);
-  return (record, lineage, attempt = 1, signal) => {
-    const result = work(before(record), new StepContext(scope, lineage, attempt, signal));
+  return (record, lineage, attempt = 1, waiting) => {
+    const result = work(before(record), new StepContext(scope, lineage, attempt, waiting));
     return isPromiseLike(result) ? result.then((value) => after(value)) : after(result);
   };
 }

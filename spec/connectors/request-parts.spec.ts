@@ -57,6 +57,9 @@ describe('parseRetryAfter', () => {
 });
 
 describe('explainFailure', () => {
+  /** As fetch tells of it. */
+  const caused = (code: string): Error =>
+    new TypeError('fetch failed', { cause: Object.assign(new Error('no'), { code }) });
   const answered = (status: number, code = 'ERR_BAD'): unknown => ({
     code,
     response: { status, data: 'x', headers: { 'retry-after': '2' } },
@@ -73,9 +76,21 @@ describe('explainFailure', () => {
     [{ code: 'ERR_BAD_RESPONSE' }, 'MILLRACE_RESPONSE_LIMIT', 'record', false],
     [{ code: 'ECONNREFUSED' }, 'MILLRACE_NETWORK', 'upstream', true],
     [{ code: 'CERT_HAS_EXPIRED' }, 'MILLRACE_NETWORK', 'upstream', false],
-    [undefined, 'MILLRACE_NETWORK', 'upstream', false],
+    [undefined, 'MILLRACE_NETWORK', 'upstream', true],
+    [new TypeError('fetch failed'), 'MILLRACE_NETWORK', 'upstream', true],
+    [caused('ECONNREFUSED'), 'MILLRACE_NETWORK', 'upstream', true],
+    [caused('CERT_HAS_EXPIRED'), 'MILLRACE_NETWORK', 'upstream', false],
   ])('reads case %#', (error, code, blame, retryable) => {
     expect(explainFailure(error, context)).toMatchObject({ code, blame, retryable });
+  });
+
+  it('says the code that the cause of an error has, and does not go round in causes', () => {
+    expect(explainFailure(caused('ECONNREFUSED'), context)).toMatchObject({
+      message: "http://ats cannot be reached by 'Ask': fetch failed (ECONNREFUSED)",
+    });
+    const round = new Error('round');
+    round.cause = round;
+    expect(explainFailure(round, context)).toMatchObject({ message: "http://ats cannot be reached by 'Ask': round" });
   });
 
   it('repeats nothing with an unknown outcome where no key is sent, but what was never sent', () => {
@@ -83,6 +98,8 @@ describe('explainFailure', () => {
     expect(explainFailure({ code: 'ECONNRESET' }, unsafe)).toMatchObject({ retryable: false });
     expect(explainFailure({ code: 'ECONNREFUSED' }, unsafe)).toMatchObject({ retryable: true });
     expect(explainFailure(answered(500), unsafe)).toMatchObject({ retryable: false });
+    expect(explainFailure(caused('ECONNREFUSED'), unsafe)).toMatchObject({ retryable: true });
+    expect(explainFailure(new TypeError('fetch failed'), unsafe)).toMatchObject({ retryable: false });
     expect(explainFailure(answered(503), unsafe)).toMatchObject({ retryable: true, retryAfterMs: 2000 });
   });
 });

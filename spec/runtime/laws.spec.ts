@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { sourceTask, syncTask, Task } from 'millrace';
+import { operatorTask, sourceTask, syncTask, Task } from 'millrace';
 import { virtualClock } from 'millrace/testing';
-import { map, Observable, type OperatorFunction } from 'rxjs';
+import { map, Observable, take, tap, type OperatorFunction } from 'rxjs';
 import { Batch } from '#lib/core/record.js';
 import type { TaskScope } from '#lib/core/ports.js';
 import { runToEnd, task } from '../support/run-to-end.js';
@@ -72,6 +72,51 @@ describe('the laws', () => {
       task('Join', ['S', 'Wrong'], keep),
     ]);
     await expect(failed).rejects.toMatchObject({ code: 'MILLRACE_CONSERVATION' });
+  });
+
+  it.each([
+    ['may have more to give', 5000],
+    ['is endless', undefined],
+  ])('stop a run that says it is over while a source %s', async (_, count) => {
+    class First extends Task<number, number> {
+      protected override process(n: number): number {
+        return n;
+      }
+      override operator(scope: TaskScope): OperatorFunction<Batch<number>, Batch<number>> {
+        return (batches$) =>
+          batches$.pipe(
+            tap((batch) => {
+              scope.account.in += batch.length;
+              scope.account.out += batch.length;
+            }),
+            take(1),
+          );
+      }
+    }
+    let read = 0;
+    const numbers = function* (): Generator<number> {
+      while (read !== count) yield read++;
+    };
+    const declared = [
+      task('S', [], sourceTask(numbers)),
+      task('First', ['S'], new First()),
+      task('K', ['First'], keep),
+    ];
+    await expect(runToEnd(declared)).rejects.toMatchObject({
+      code: 'MILLRACE_CONSERVATION',
+      message: expect.stringContaining("'S' may have more to give: 'First' completed before its input did"),
+    });
+    expect(read).toBeLessThan(1000);
+  });
+
+  it('let an operatorTask end before its source, which is told so', async () => {
+    const declared = [
+      task('S', [], sourceTask(range(5000))),
+      task('First', ['S'], operatorTask(take(1))),
+      task('K', ['First'], keep),
+    ];
+    const { summary, outputs } = await runToEnd(declared);
+    expect([summary.outcome, outputs['K']]).toEqual(['completed', [0]]);
   });
 
   it('report a stall with the task and what it waits for, and fail a run that cannot go on', async () => {

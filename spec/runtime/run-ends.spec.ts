@@ -13,7 +13,7 @@ import {
   type TaskContext,
   type TaskDeclaration,
 } from 'millrace';
-import { NEVER } from 'rxjs';
+import { delay, merge, NEVER, take, timer } from 'rxjs';
 import type { Reader } from '#lib/stream/reader.js';
 import { memoryCheckpoints, recordingDeadLetters, virtualClock } from 'millrace/testing';
 import { runToEnd, task } from '../support/run-to-end.js';
@@ -188,14 +188,28 @@ describe('the watchdog', () => {
     const never = operatorTask(() => NEVER);
     const tasks = [task('S', [], sourceTask(range(100))), task('Never', ['S'], never), task('K', ['Never'], keep)];
     const run = start(tasks, { clock });
-    const stalls: string[] = [];
+    const told: string[] = [];
     run.events$.subscribe((event) => {
-      if (event.type === 'stall') stalls.push(event.message);
+      if (event.type === 'notice') told.push(event.message);
     });
     await clock.advance(60_000);
-    expect(stalls).toEqual([expect.stringContaining("the operator of 'Never' has not completed")]);
+    expect(told).toEqual([expect.stringContaining("the operator of 'Never' has not completed")]);
     run.drain();
     expect((await clock.runUntil(run.finished)).outcome).toBe('drained');
+  });
+
+  it('takes an operator that waits for a timer for no stall, and says once that it is quiet', async () => {
+    const clock = virtualClock();
+    const late = operatorTask<number, number>((from, { scheduler }) => from.pipe(delay(60_000, scheduler)));
+    const ticking = operatorTask<number, number>((from, { scheduler }) =>
+      merge(from, timer(10_000, 10_000, scheduler).pipe(take(12))),
+    );
+    for (const operator of [late, ticking]) {
+      const ended = runToEnd([task('S', [], sourceTask(range(8))), task('O', ['S'], operator)], { clock });
+      const { summary, events } = await clock.runUntil(ended);
+      expect([summary.outcome, events.filter(({ type }) => type === 'stall')]).toEqual(['completed', []]);
+      expect(events.filter(({ type }) => type === 'notice')).toHaveLength(1);
+    }
   });
 
   it('does not take a slow write for a stall', async () => {

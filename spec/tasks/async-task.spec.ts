@@ -1,5 +1,7 @@
 /** An asynchronous function with policies: attempts, timeouts and limits, in virtual time. */
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
+import { Observable } from 'rxjs';
 import { z } from 'zod';
 import {
   asyncTask,
@@ -8,10 +10,13 @@ import {
   rateLimit,
   retryPolicy,
   sharedLimiter,
+  sinkTask,
   skip,
   sourceTask,
   type AsyncFunction,
   type AsyncOptions,
+  type RecordContext,
+  type Run,
   type RunEvent,
   type RunSummary,
 } from 'millrace';
@@ -29,6 +34,8 @@ async function trial(
   records: readonly number[],
   make: (clock: VirtualClock) => AsyncFunction<number, unknown>,
   options: AsyncOptions<number, unknown>,
+  /** Timers of the function that outlive the run. */
+  left = 0,
 ): Promise<Trial> {
   const clock = virtualClock();
   const sink = recordingSink<unknown>();
@@ -45,7 +52,7 @@ async function trial(
   run.events$.subscribe((event) => events.push(event));
   const summary = await clock.runUntil(run.finished);
   const letters = deadLetters.letters.map(({ code, message, attempts }) => ({ code, message, attempts }));
-  expect(clock.pending).toBe(0);
+  expect(clock.pending).toBe(left);
   return { outputs: sink.records, letters, summary, events, clock };
 }
 
@@ -92,6 +99,16 @@ describe('an asyncTask with `retry`', () => {
       output: z.number(),
     });
     expect(letters.map(({ code, attempts }) => [code, attempts])).toEqual([['MILLRACE_INVALID_OUTPUT', 1]]);
+  });
+
+  it('prints its policies without names of our own, and takes what is undefined as not said', async () => {
+    const { summary } = await trial([1, 2], failingUntil(3), {
+      retry: { attempts: 3, retryOn: undefined } as never,
+    });
+    const policies = summary.tasks['Save']?.calls?.policies;
+    expect([summary.outcome, summary.deadLettered]).toEqual(['completed', 0]);
+    expect(policies).toContain('retry up to 3 attempts');
+    expect(policies).not.toContain(' says');
   });
 
   it('takes a policy that was made elsewhere as it is', async () => {
@@ -145,6 +162,28 @@ describe('an asyncTask with `timeoutMs`', () => {
     expect(clock.monotonicMs()).toBe(500);
   });
 
+  it('speaks of a function, in the letter and to the function itself', async () => {
+    const reasons: unknown[] = [];
+    const work =
+      (): AsyncFunction<number, unknown> =>
+      (_, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reasons.push(signal.reason);
+            reject(signal.reason as Error);
+          });
+        });
+    const { letters, summary } = await trial([7], work, { timeoutMs: 500 });
+    const message =
+      "The function of 'Save' did not end within 500 ms; it may still go on, and what it gives then is dropped";
+    expect(letters).toEqual([{ code: 'MILLRACE_TIMEOUT', message, attempts: 1 }]);
+    expect(reasons).toEqual([expect.objectContaining({ code: 'MILLRACE_TIMEOUT', message })]);
+    // It has stopped as it was told: that is no result that came late.
+    expect(summary.tasks['Save']?.calls?.counts).toMatchObject({ timeouts: 1, late: 0 });
+    const all = await trial([7], work, { recordTimeoutMs: 700 });
+    expect(all.letters[0]?.message).toBe(message.replace('500 ms', '700 ms over all attempts'));
+  });
+
   it('repeats it where that is asked for, within the time of the record', async () => {
     const aborted: number[] = [];
     const { letters, clock } = await trial([7], silent(aborted), {
@@ -166,6 +205,97 @@ describe('an asyncTask with `timeoutMs`', () => {
         );
     const { outputs } = await trial([1], work, { retry: { attempts: 2 } });
     expect(outputs).toEqual(['a day']);
+  });
+});
+
+describe('an asyncTask whose function goes on after its timeout', () => {
+  /** Functions that take `ms` whatever their signal says, and how many of them there were at once. */
+  const deaf = (ms: number, started: { now: number; most: number }) => (clock: VirtualClock) => (record: number) =>
+    new Promise<number>((done) => {
+      started.most = Math.max(started.most, ++started.now);
+      clock.schedule(ms, () => {
+        started.now--;
+        done(record);
+      });
+    });
+
+  it('never runs more than `concurrency` of them, retries included, and counts what comes late', async () => {
+    const started = { now: 0, most: 0 };
+    const options = { concurrency: 2, timeoutMs: 10, retry: { attempts: 3, baseMs: 0 } };
+    const { letters, summary, events } = await trial(times(50), deaf(100, started), options, 2);
+    expect(started.most).toBe(2);
+    expect(letters).toHaveLength(50);
+    expect(letters.every(({ code, attempts }) => code === 'MILLRACE_TIMEOUT' && attempts === 3)).toBe(true);
+    // The run is over before the last two functions are.
+    expect(summary.tasks['Save']?.calls?.counts).toMatchObject({ attempts: 150, timeouts: 150, late: 148 });
+    // Each ends before anybody needs to hear of it.
+    expect(events.filter(({ type }) => type === 'notice')).toEqual([]);
+  });
+
+  it('says once that it waits for them, and goes on when one ends', async () => {
+    const started = { now: 0, most: 0 };
+    const { letters, summary, events } = await trial(
+      times(6),
+      deaf(60_000, started),
+      { concurrency: 2, timeoutMs: 10 },
+      2,
+    );
+    const told = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
+    expect(told).toEqual([
+      "'Save' waits: all 2 calls that 'Save' may have under way took longer than the timeout, and the function goes on " +
+        'all the same. Let the function end when `context.signal` aborts, or raise its timeout; if none ends within 300 s, the run fails',
+    ]);
+    expect([summary.outcome, letters.length, started.most]).toEqual(['completed', 6, 2]);
+    expect(events.map(({ type }) => type)).not.toContain('stall');
+  });
+
+  it('fails the run where none of them ever ends', async () => {
+    const never = (): AsyncFunction<number, number> => () => new Promise(() => undefined);
+    const failed = trial(times(6), never, { concurrency: 2, timeoutMs: 10 });
+    await expect(failed).rejects.toMatchObject({
+      code: 'MILLRACE_STALLED',
+      message: expect.stringContaining("'Save' has waited 300 s: all 2 calls that 'Save' may have under way"),
+    });
+  });
+
+  it('ends with the last record all the same', async () => {
+    const never = (): AsyncFunction<number, number> => () => new Promise(() => undefined);
+    const { summary, letters, clock } = await trial(times(2), never, { concurrency: 2, timeoutMs: 10 });
+    expect([summary.outcome, letters.length, clock.monotonicMs()]).toEqual(['completed', 2, 10]);
+  });
+
+  it('holds its place in a shared limit, of which the other tasks are told', async () => {
+    const clock = virtualClock();
+    const limiter = sharedLimiter('disk', { concurrency: 1 });
+    const started = { now: 0, most: 0 };
+    const work = deaf(30_000, started)(clock);
+    const run = defineWorkflow({
+      name: 'Shared',
+      build: (flow) =>
+        flow
+          // It stays open, so that the first task does, with the call it has given up.
+          .task(
+            'Read',
+            sourceTask(
+              new Observable<number>((to) => {
+                to.next(1);
+                clock.schedule(40_000, () => {
+                  to.complete();
+                });
+              }),
+            ),
+          )
+          .task('First', ['Read'], asyncTask(work, { limiter, timeoutMs: 10, onFailure: { fallback: 0 } }))
+          .task('Gate', ['Read'], asyncTask(deaf(5, { now: 0, most: 0 })(clock)))
+          .task('Second', ['Gate'], asyncTask(work, { limiter, timeoutMs: 60_000 }))
+          .task(
+            'Third',
+            ['First', 'Second'],
+            sinkTask(() => undefined),
+          ),
+    }).run(undefined, { clock });
+    const { outcome } = await clock.runUntil(run.finished);
+    expect([outcome, started.most, limiter.inFlight]).toEqual(['completed', 1, 0]);
   });
 });
 
@@ -235,4 +365,57 @@ it('cancels what is under way when the run is cancelled', async () => {
   run.cancel();
   const { outcome } = await clock.runUntil(run.finished);
   expect([outcome, aborted, clock.pending]).toEqual(['cancelled', 5, 0]);
+});
+
+describe('the signal of a function without policies', () => {
+  /** A run whose function does with each record what it is told, and then waits for a minute. */
+  const waiting = (clock: VirtualClock, then: (context: RecordContext) => void, ms = 60_000): Run =>
+    defineWorkflow({
+      name: 'Signals',
+      build: (flow) =>
+        flow.task('Read', sourceTask(times(100))).task(
+          'Wait',
+          ['Read'],
+          asyncTask<number, number>(
+            (record, context) =>
+              new Promise((done) => {
+                then(context);
+                clock.schedule(ms, () => {
+                  done(record);
+                });
+              }),
+          ),
+        ),
+    }).run(undefined, { clock });
+
+  it('is its own for each record, so that listeners do not pile up on one', async () => {
+    const clock = virtualClock();
+    const signals = new Set<AbortSignal>();
+    const run = waiting(clock, ({ signal }) => {
+      signal.addEventListener('abort', () => undefined);
+      signals.add(signal);
+    });
+    await clock.runUntil(run.finished);
+    const listeners = [...signals].map((signal) => getEventListeners(signal, 'abort').length);
+    expect(listeners).toEqual(Array(100).fill(1));
+    expect([...signals].some(({ aborted }) => aborted)).toBe(false);
+  });
+
+  it('aborts with the reason when the run is cancelled, for those under way, and also where it is asked for only then', async () => {
+    const clock = virtualClock();
+    const contexts: RecordContext[] = [];
+    const reasons: unknown[] = [];
+    const run = waiting(clock, (context) => {
+      contexts.push(context);
+      // Half of them ask later.
+      if (contexts.length % 2 === 0) return;
+      context.signal.addEventListener('abort', () => reasons.push(context.signal.reason));
+    });
+    await clock.advance(1000);
+    run.cancel();
+    await run.finished;
+    expect(contexts).toHaveLength(64);
+    expect(reasons).toEqual(Array(32).fill(expect.objectContaining({ code: 'MILLRACE_ABORTED' })));
+    expect(contexts.filter(({ signal }) => signal.aborted)).toHaveLength(64);
+  });
 });

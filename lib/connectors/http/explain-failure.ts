@@ -2,7 +2,6 @@
  * What a failed axios request means: whose fault it is, and whether it may be repeated. Promise: decided by status and
  * code, never by a message; a request whose outcome is unknown is repeatable only where that is safe.
  */
-import { isAxiosError } from 'axios';
 import { describeThrown, describeValue, MillraceError } from '../../core/errors.js';
 import { UpstreamError, type Blame } from '../../core/upstream-error.js';
 import { parseRetryAfter } from './retry-after.js';
@@ -67,21 +66,30 @@ export function explainFailure(error: unknown, context: FailureContext): unknown
       { cause: error, blame: 'record' },
     );
   }
-  const isNamed = typeof code === 'string';
-  if (error instanceof Error && !isNamed && !isAxiosError(error)) return notMade(error, context);
+  const named = codeIn(error);
   return new UpstreamError(
     'MILLRACE_NETWORK',
-    `${upstream} cannot be reached by '${task}': ${describeThrown(error)}${isNamed ? ` (${code})` : ''}`,
-    {
-      cause: error,
-      blame: 'upstream',
-      retryable: isNamed && (NOT_SENT.has(code) || (isIdempotent && !NOT_TRUSTED.has(code))),
-    },
+    `${upstream} cannot be reached by '${task}': ${describeThrown(error)}${named === '' ? '' : ` (${named})`}`,
+    { cause: error, blame: 'upstream', retryable: NOT_SENT.has(named) || (isIdempotent && !NOT_TRUSTED.has(named)) },
   );
 }
 
-/** Neither axios nor the network fails without a code: it was the body, which JSON cannot write, or somebody's interceptor. */
-function notMade(error: Error, { upstream, task }: FailureContext): UpstreamError {
+/** Nobody wraps an error more often; a cause may lead back to where it came from. */
+const MOST_CAUSES = 8;
+
+/** What went wrong; '' where nobody says it. Whoever wraps an error, as fetch does, leaves the code to its cause. */
+function codeIn(error: unknown): string {
+  let at = error;
+  for (let depth = 0; depth < MOST_CAUSES && typeof at === 'object' && at !== null; depth++) {
+    const { code, cause } = at as AxiosFailure;
+    if (typeof code === 'string') return code;
+    at = cause;
+  }
+  return '';
+}
+
+/** A body that cannot be written, so that nothing was sent. */
+export function unwritableBody(error: unknown, { upstream, task }: FailureContext): UpstreamError {
   return new UpstreamError(
     'MILLRACE_TASK',
     `The request of '${task}' to ${upstream} could not be made: ${describeThrown(error)}`,

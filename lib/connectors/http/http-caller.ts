@@ -12,8 +12,9 @@ import type { CallIdentity } from '../request-identity.js';
 import type { UrlTemplate } from '../request-url.js';
 import { tellAttempt, whichAttempt } from '../stand-in/which-attempt.js';
 import { Direct, withDirect } from './direct.js';
-import { explainFailure, type FailureContext } from './explain-failure.js';
+import { explainFailure, unwritableBody, type FailureContext } from './explain-failure.js';
 import { itemsOf, type BatchItem, type ItemError } from './batch-answer.js';
+import { isForJson, writeJson } from './json-body.js';
 
 export interface HttpCallerParts<In, Out> {
   readonly client: AxiosInstance;
@@ -35,6 +36,8 @@ export interface HttpCallerParts<In, Out> {
   readonly contentType: Readonly<Record<string, string>>;
   /** Whether bodies are JSON: true unless the headers name another type. */
   readonly sendsJson: boolean;
+  /** Whether they are written here: somebody else's client may have a way of its own. */
+  readonly writesJson: boolean;
   readonly task: string;
   readonly clock: Clock;
   /** What is sent for a record; undefined: nothing. */
@@ -79,12 +82,12 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
 
   /** Never rejects. */
   private async ask(given: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): Promise<void> {
-    const { client, batch, isOwnClient, sendsJson } = this.parts;
+    const { client, batch, isOwnClient } = this.parts;
     const bodies: unknown[] = [];
     const attempts = given.filter((attempt) => {
       if (attempt.isOver) return false;
       try {
-        bodies.push(this.parts.bodyOf(attempt));
+        bodies.push(this.bodyFor(attempt));
         return true;
       } catch (error) {
         outcomes.fail(attempt, error);
@@ -99,13 +102,9 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     for (const attempt of attempts) attempt.handle = exchange;
     let data: unknown;
     try {
-      const config = this.configOf(exchange, batch === undefined ? bodies[0] : bodies, headers);
+      const config = this.configOf(exchange, this.bodyOfAll(bodies), headers);
       ({ data } = await client.request<unknown>(config));
     } catch (error) {
-      if (sendsJson && this.failsUnwritable(attempts, bodies, outcomes)) {
-        void this.ask(attempts, outcomes);
-        return;
-      }
       const explained = explainFailure(error, this.context);
       this.report(attempts, (attempt) => {
         outcomes.fail(attempt, explained);
@@ -142,24 +141,28 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     });
   }
 
-  /** A body that JSON cannot write fails its own record, before anything is sent; the others travel without it. */
-  private failsUnwritable(
-    attempts: readonly Attempt<In>[],
-    bodies: readonly unknown[],
-    outcomes: CallOutcomes<In, Out>,
-  ): boolean {
-    let isAny = false;
-    attempts.forEach((attempt, index) => {
-      try {
-        JSON.stringify(bodies[index]);
-      } catch (error) {
-        isAny = true;
-        this.report([attempt], () => {
-          outcomes.fail(attempt, explainFailure(error, this.context));
-        });
-      }
-    });
-    return isAny;
+  /** What is sent for one record; throws what fails the record alone, before anything is sent. */
+  private bodyFor(attempt: Attempt<In>): unknown {
+    const { bodyOf, writesJson, batch } = this.parts;
+    const body = bodyOf(attempt);
+    if (!writesJson) return body;
+    // As JSON has it, what is not there is null in an array.
+    if (batch !== undefined && body === undefined) return 'null';
+    if (batch === undefined && !isForJson(body)) return body;
+    try {
+      return writeJson(body);
+    } catch (error) {
+      throw unwritableBody(error, this.context);
+    }
+  }
+
+  /** The body of a request for these. */
+  private bodyOfAll(bodies: readonly unknown[]): unknown {
+    const { batch, writesJson, sendsJson } = this.parts;
+    if (batch !== undefined) return writesJson ? `[${bodies.join(',')}]` : bodies;
+    const [body] = bodies;
+    // Text is JSON too; axios would send it as it is where it happens to parse.
+    return typeof body === 'string' && sendsJson && !writesJson ? JSON.stringify(body) : body;
   }
 
   /** Those that were cancelled meanwhile are nobody's business any more. */
@@ -176,14 +179,13 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     body: unknown,
     headers: Record<string, string>,
   ): AxiosRequestConfig {
-    const { url, method, contentType, sendsJson, shared } = this.parts;
+    const { url, method, contentType, writesJson, shared } = this.parts;
     const { call } = attempts[0] as Attempt<In>;
     const config: AxiosRequestConfig = { url: url.fill(call.record), method };
-    // Text is JSON too; axios would send it as it is where it happens to parse.
-    if (body !== undefined) config.data = typeof body === 'string' && sendsJson ? JSON.stringify(body) : body;
+    if (body !== undefined) config.data = body;
     if (cancellation instanceof Direct) {
-      // Only of an object axios knows by itself that it is JSON.
-      const isKnown = typeof body === 'object' && body !== null && contentType['content-type'] === 'application/json';
+      // Of what was written here the client knows that it is JSON.
+      const isKnown = writesJson && typeof body === 'string' && contentType['content-type'] === 'application/json';
       if (!isKnown) config.headers = contentType;
       return withDirect(config, cancellation);
     }
