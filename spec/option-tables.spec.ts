@@ -15,7 +15,6 @@ const OTHERWISE: Readonly<Record<string, string>> = {
 const BY_HAND = [
   'AdaptiveConcurrencyOptions',
   'CircuitBreakerOptions',
-  'FaultOptions',
   'HedgeOptions',
   'RateLimitOptions',
   'RetryOptions',
