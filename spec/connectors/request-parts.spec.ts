@@ -86,7 +86,7 @@ describe('explainFailure', () => {
 
   it('says the code that the cause of an error has, and does not go round in causes', () => {
     expect(explainFailure(caused('ECONNREFUSED'), context)).toMatchObject({
-      message: "http://ats cannot be reached by 'Ask': fetch failed (ECONNREFUSED)",
+      message: "http://ats cannot be reached by 'Ask': fetch failed: no (ECONNREFUSED)",
     });
     const round = new Error('round');
     round.cause = round;

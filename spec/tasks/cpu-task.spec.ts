@@ -60,7 +60,7 @@ describe.each([0, 2])('a cpuTask with threads: %i', (threads) => {
   it('dead-letters what throws, and goes on', async () => {
     const { outputs, letters } = await runOver(cpuTask(numbers.throwOn), { threads });
     expect(outputs).toHaveLength(COUNT - 1);
-    expect(letters).toMatchObject([{ task: 'Work', record: 13, attempts: 1, message: 'thirteen' }]);
+    expect(letters).toMatchObject([{ task: 'Work', record: 13, attempts: 1, message: 'thirteen: why' }]);
   });
 
   it.each([
