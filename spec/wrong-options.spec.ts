@@ -136,7 +136,10 @@ describe('an option with a wrong value', () => {
     [wrong(csvSink, { path: 'x.csv', columns: [] }), '`columns` of a csvSink to name at least one column'],
     [wrong(requestTask), 'the options of a requestTask to be an object'],
     [wrong(requestTask, { url: 'http://h', retry: 3 }), '`retry` of a requestTask to be an object, or false'],
-    [wrong(requestTask, { url: 'http://h', rateLimit: { perSecond: 0 } }), '`perSecond` to be a finite number above 0'],
+    [
+      wrong(requestTask, { url: 'http://h', rateLimit: { perSecond: 0 } }),
+      '`perSecond` of a rate limit to be a finite number above 0',
+    ],
     [wrong(aggregateTask), 'the aggregate of an aggregateTask to be an object'],
     [wrong(W.run.bind(W), {}, { signal: 5 }), '`signal` of a run to be an object with `addEventListener`'],
     [wrong(W.run.bind(W), {}, { checkpoints: 'file' }), '`checkpoints` of a run to be an object with `read`, `write`'],

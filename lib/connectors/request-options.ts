@@ -14,7 +14,6 @@ import {
   either,
   flag,
   madeBy,
-  names,
   number,
   oneOf,
   standardSchema,
@@ -35,7 +34,8 @@ import { RetryPolicy, type RetryOptions } from '../stream/retry-policy.js';
 import { SharedLimiter } from '../stream/shared-limiter.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
 import type { ItemError } from './http/batch-answer.js';
-import type { WebSocketOptions } from './websocket/web-socket-options.js';
+import { headerNames } from './http/undici-adapter.js';
+import { checkWebSocketOptions, type WebSocketOptions } from './websocket/web-socket-options.js';
 
 /**
  * Options of `requestTask`. The scheme of `url` chooses the transport; an option of the other
@@ -151,7 +151,7 @@ const RULES: OptionRules<RequestOptions<never, unknown>> = {
   batch: anObject,
   responseType: oneOf('json', 'text'),
   maxRedirects: count(0),
-  credentialHeaders: names,
+  credentialHeaders: headerNames,
   axios: anything,
   websocket: anObject,
 };
@@ -161,7 +161,8 @@ const BATCH_RULES: OptionRules<BatchOptions> = { max: number(1, 1000), waitMs: n
 /** Everything that can be checked before the URL is known. */
 export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): void {
   checkOptions('a requestTask', options, RULES, ['url']);
-  const { batch } = options;
+  const { batch, websocket } = options;
+  if (websocket !== undefined) checkWebSocketOptions(websocket);
   if (batch === undefined) return;
   checkOptions('`batch`', batch, BATCH_RULES, ['max']);
   checkCount('batch.max', batch.max);

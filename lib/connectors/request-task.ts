@@ -97,6 +97,10 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     for (const close of this.closers.splice(0)) await close();
   }
 
+  /**
+   * Calls the upstream that `open` has found. What is wrong with a record, MILLRACE_INVALID_INPUT for one that cannot
+   * fill the URL, ends that record.
+   */
   override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     const url = this.url as UrlTemplate;
     const { ordered = false, batch } = this.request;

@@ -9,7 +9,7 @@
  * Promises: never outside of `min` and `max`; changes only while the limit is what holds calls back; pure, without a
  * timer: the same calls give the same limits.
  */
-import { checkCount, checkKeys, checkNumber } from '../core/options.js';
+import { checkCount, checkNumber, checkOptions, count, number, type OptionRules } from '../core/options.js';
 
 /** Bounds of `adaptiveConcurrency`, in calls in flight. */
 export interface AdaptiveConcurrencyOptions {
@@ -22,6 +22,13 @@ export interface AdaptiveConcurrencyOptions {
   /** How much slower than idle a call may be before it counts as queued, at least 1. Default 1.1. */
   readonly tolerance?: number;
 }
+
+const RULES: OptionRules<AdaptiveConcurrencyOptions> = {
+  min: count(),
+  max: count(),
+  initial: count(),
+  tolerance: number(1),
+};
 
 /**
  * A limit that follows the latency and the errors of the upstream, after Netflix's
@@ -41,14 +48,11 @@ export class AdaptiveConcurrency {
   readonly tolerance: number;
 
   constructor(options: AdaptiveConcurrencyOptions = {}) {
-    checkKeys('Adaptive concurrency', options, ['min', 'max', 'initial', 'tolerance']);
+    checkOptions('adaptive concurrency', options, RULES);
     const { min = 1, max = 512, tolerance = 1.1 } = options;
-    checkCount('min', min);
     checkCount('max', max, min);
-    const initial = options.initial ?? Math.min(max, Math.max(min, 16));
-    checkCount('initial', initial, min);
+    const { initial = Math.min(max, Math.max(min, 16)) } = options;
     checkNumber('initial', initial, min, max);
-    checkNumber('tolerance', tolerance, 1);
     this.min = min;
     this.max = max;
     this.initial = initial;
@@ -78,18 +82,23 @@ export function adaptiveConcurrency(options?: AdaptiveConcurrencyOptions): Adapt
 
 /** A number of calls in flight that never changes. */
 export class FixedConcurrency {
+  /** The last limit named in a set holds. */
   readonly kind = 'concurrency';
+  /** Calls in flight. */
   readonly max: number;
 
+  /** Throws MILLRACE_INVALID_OPTION for what is no whole number of at least 1. */
   constructor(max: number) {
     checkCount('concurrency', max);
     this.max = max;
   }
 
+  /** The limit of one task. */
   start(): ConcurrencyLimit {
     return { limit: this.max, succeed: () => false, overload: () => false };
   }
 
+  /** As the policies of a task print. */
   toString(): string {
     return `${this.max} calls in flight`;
   }

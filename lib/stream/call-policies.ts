@@ -77,7 +77,8 @@ export class CallPolicies {
     return orNone(this.given.hedge);
   }
   /**
-   * The named limit of calls in flight, or a fixed one of `fallback`.
+   * The named limit of calls in flight, or a fixed one of `fallback`. Throws MILLRACE_INVALID_OPTION where that is no
+   * whole number of at least 1.
    *
    * @param fallback calls in flight where nobody named a number.
    */
@@ -110,7 +111,7 @@ export class CallPolicies {
 }
 
 /**
- * A set of policies, for one task or for several.
+ * A set of policies, for one task or for several. Throws MILLRACE_INVALID_OPTION for what is none.
  *
  * @example
  * const careful = callPolicies(retryPolicy({ attempts: 8 }), rateLimit({ perSecond: 50 }));

@@ -1,5 +1,5 @@
 /** How long one attempt, and all attempts of one record together, may take. */
-import { checkKeys, checkNumber } from '../core/options.js';
+import { checkOptions, number, type OptionRules } from '../core/options.js';
 import { describeMs } from './describe-ms.js';
 
 /** Options of `callTimeout`, in milliseconds. */
@@ -10,6 +10,8 @@ export interface TimeoutOptions {
   readonly recordMs?: number;
 }
 
+const RULES: OptionRules<TimeoutOptions> = { attemptMs: number(1), recordMs: number(1, Infinity) };
+
 /** How long an attempt, and all attempts of a record, may take. */
 export class CallTimeout {
   /** The last timeout named in a set holds. */
@@ -19,10 +21,9 @@ export class CallTimeout {
   /** The most milliseconds of all attempts of a record; Infinity: no limit. */
   readonly recordMs: number;
 
-  constructor({ attemptMs = 30_000, recordMs = Infinity, ...rest }: TimeoutOptions = {}) {
-    checkKeys('A call timeout', rest, []);
-    checkNumber('attemptMs', attemptMs, 1);
-    checkNumber('recordMs', recordMs, 1, Infinity);
+  constructor(options: TimeoutOptions = {}) {
+    checkOptions('a call timeout', options, RULES);
+    const { attemptMs = 30_000, recordMs = Infinity } = options;
     this.attemptMs = attemptMs;
     this.recordMs = recordMs;
   }

@@ -9,7 +9,7 @@
 import { MillraceError } from '../core/errors.js';
 import type { CircuitState } from '../core/call-event.js';
 import type { Clock } from '../core/ports.js';
-import { checkCount, checkKeys, checkNumber } from '../core/options.js';
+import { checkNumber, checkOptions, count, number, type OptionRules } from '../core/options.js';
 import { describeMs } from './describe-ms.js';
 
 /** When `circuitBreaker` opens, how it tries again, and when the run fails. */
@@ -30,7 +30,15 @@ export interface CircuitBreakerOptions {
   readonly deadlineMs?: number;
 }
 
-const KEYS = ['failures', 'share', 'sample', 'pauseMs', 'maxPauseMs', 'probes', 'deadlineMs'] as const;
+const RULES: OptionRules<CircuitBreakerOptions> = {
+  failures: count(),
+  share: number(0, 1),
+  sample: count(),
+  pauseMs: number(1),
+  maxPauseMs: number(1),
+  probes: count(),
+  deadlineMs: number(1, Infinity),
+};
 
 /**
  * Starts nothing while the upstream is down (M. Nygard, "Release It!"). The policy holds no state:
@@ -55,16 +63,10 @@ export class CircuitBreaker {
   readonly deadlineMs: number;
 
   constructor(options: CircuitBreakerOptions = {}) {
-    checkKeys('A circuit breaker', options, KEYS);
+    checkOptions('a circuit breaker', options, RULES);
     const { failures = 10, share = 0.8, sample = 50, pauseMs = 1000, maxPauseMs = 30_000 } = options;
     const { probes = 1, deadlineMs = 300_000 } = options;
-    checkCount('failures', failures);
-    checkNumber('share', share, 0, 1);
-    checkCount('sample', sample);
-    checkNumber('pauseMs', pauseMs, 1);
     checkNumber('maxPauseMs', maxPauseMs, pauseMs);
-    checkCount('probes', probes);
-    checkNumber('deadlineMs', deadlineMs, 1, Infinity);
     this.failures = failures;
     this.share = share;
     this.sample = sample;

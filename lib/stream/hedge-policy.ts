@@ -4,7 +4,7 @@
  * all calls; nothing is hedged before `samples` calls have shown what is usual.
  */
 import { Histogram } from '../core/histogram.js';
-import { checkCount, checkKeys, checkNumber } from '../core/options.js';
+import { checkOptions, count, number, type OptionRules } from '../core/options.js';
 import { describeMs } from './describe-ms.js';
 
 /** When `hedgePolicy` makes a second try, and how many it may make. */
@@ -18,6 +18,13 @@ export interface HedgeOptions {
   /** Calls to see first. Default 100. */
   readonly samples?: number;
 }
+
+const RULES: OptionRules<HedgeOptions> = {
+  quantile: number(0, 1),
+  minDelayMs: number(0),
+  share: number(0, 1),
+  samples: count(),
+};
 
 /**
  * A second try of slow calls (J. Dean, L. A. Barroso, "The Tail at Scale"): the first reply wins,
@@ -36,12 +43,8 @@ export class HedgePolicy {
   readonly samples: number;
 
   constructor(options: HedgeOptions = {}) {
-    checkKeys('A hedge policy', options, ['quantile', 'minDelayMs', 'share', 'samples']);
+    checkOptions('a hedge policy', options, RULES);
     const { quantile = 0.95, minDelayMs = 5, share = 0.1, samples = 100 } = options;
-    checkNumber('quantile', quantile, 0, 1);
-    checkNumber('minDelayMs', minDelayMs, 0);
-    checkNumber('share', share, 0, 1);
-    checkCount('samples', samples);
     this.quantile = quantile;
     this.minDelayMs = minDelayMs;
     this.share = share;

@@ -2,7 +2,7 @@
  * How many records may start a second: a token bucket. Promise: in any t seconds at most burst + perSecond · t records
  * start, whether they go out one by one or in batches; it holds no timer, so a test steps through it.
  */
-import { checkKeys, checkNumber } from '../core/options.js';
+import { checkOptions, number, type OptionRules } from '../core/options.js';
 
 /** The size and the filling of the token bucket of `rateLimit`. */
 export interface RateLimitOptions {
@@ -11,6 +11,8 @@ export interface RateLimitOptions {
   /** The most that can be saved up, at least 1. Default: `perSecond`, at least 1. */
   readonly burst?: number;
 }
+
+const RULES: OptionRules<RateLimitOptions> = { perSecond: number(Number.MIN_VALUE), burst: number(1) };
 
 /** A token bucket: in any t seconds at most burst + perSecond · t records start. */
 export class RateLimit {
@@ -22,10 +24,8 @@ export class RateLimit {
   readonly burst: number;
 
   constructor(options: RateLimitOptions) {
-    checkKeys('A rate limit', options, ['perSecond', 'burst']);
+    checkOptions('a rate limit', options, RULES, ['perSecond']);
     const { perSecond, burst = Math.max(1, perSecond) } = options;
-    checkNumber('perSecond', perSecond, Number.MIN_VALUE);
-    checkNumber('burst', burst, 1);
     this.perSecond = perSecond;
     this.burst = burst;
   }

@@ -5,9 +5,8 @@
  * Promises: never more than `attempts` attempts; no attempt starts later than `budgetMs` after the first one; the same
  * randomness gives the same delays.
  */
-import { checkCount, checkKeys, checkNumber } from '../core/options.js';
+import { callback, checkOptions, count, number, oneOf, type OptionRule, type OptionRules } from '../core/options.js';
 import { describeMs } from './describe-ms.js';
-import { MillraceError, describeValue } from '../core/errors.js';
 import { UpstreamError } from '../core/upstream-error.js';
 
 /** Options of `retryPolicy`: how often, how late, and what is repeated. */
@@ -44,7 +43,21 @@ export interface FailedAttempt {
   readonly random: () => number;
 }
 
-const KEYS = ['attempts', 'baseMs', 'factor', 'maxDelayMs', 'budgetMs', 'jitter', 'statuses', 'retryOn'] as const;
+const listOfStatuses: OptionRule = {
+  expected: 'a list of statuses',
+  accepts: (value) => Array.isArray(value) && value.every(Number.isInteger),
+};
+
+const RULES: OptionRules<RetryOptions> = {
+  attempts: count(),
+  baseMs: number(0),
+  factor: number(1),
+  maxDelayMs: number(0),
+  budgetMs: number(0, Infinity),
+  jitter: oneOf('full', 'none'),
+  statuses: listOfStatuses,
+  retryOn: callback,
+};
 
 /**
  * Exponential backoff with full jitter (M. Brooker, "Exponential Backoff And Jitter"), never sooner
@@ -62,18 +75,8 @@ export class RetryPolicy {
 
   /** @param mayPass decides where neither `statuses` nor `retryOn` does. Default: what the error itself says. */
   constructor(options: RetryOptions = {}, mayPass: (error: unknown) => boolean = saysRetryable) {
-    checkKeys('A retry policy', options, KEYS);
-    const { attempts = 5, budgetMs = 120_000, baseMs = 200, factor = 2, maxDelayMs = 20_000 } = options;
-    checkCount('attempts', attempts);
-    checkNumber('budgetMs', budgetMs, 0, Infinity);
-    checkNumber('baseMs', baseMs, 0);
-    checkNumber('factor', factor, 1);
-    checkNumber('maxDelayMs', maxDelayMs, 0);
-    const { jitter = 'full', statuses = [], retryOn } = options;
-    if (!['full', 'none'].includes(jitter)) throw refuse('jitter', "'full' or 'none'", jitter);
-    if (!Array.isArray(statuses) || !statuses.every(Number.isInteger))
-      throw refuse('statuses', 'a list of statuses', statuses);
-    if (retryOn !== undefined && typeof retryOn !== 'function') throw refuse('retryOn', 'a function', retryOn);
+    checkOptions('a retry policy', options, RULES);
+    const { attempts = 5, budgetMs = 120_000 } = options;
     this.attempts = attempts;
     this.budgetMs = budgetMs;
     this.options = options;
@@ -124,13 +127,6 @@ export class RetryPolicy {
  */
 export function retryPolicy(options?: RetryOptions): RetryPolicy {
   return new RetryPolicy(options);
-}
-
-function refuse(name: string, wanted: string, got: unknown): MillraceError {
-  return new MillraceError(
-    'MILLRACE_INVALID_OPTION',
-    `Expected \`${name}\` to be ${wanted}, got ${describeValue(got)}`,
-  );
 }
 
 function saysRetryable(error: unknown): boolean {

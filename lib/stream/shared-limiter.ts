@@ -4,7 +4,7 @@
  * Promises: over all tasks that were given it, never more than `concurrency` calls are in flight; whoever waits is woken
  * in turn, so no task starves another. It is the one policy with state of its own: make it where the workflow is built.
  */
-import { checkCount, checkKeys } from '../core/options.js';
+import { anObject, checkOptions, count, type OptionRules } from '../core/options.js';
 import { RateLimit, type RateLimitOptions, type TokenBucket } from './rate-limit.js';
 
 /** What all tasks that are given the limiter may do together. */
@@ -14,6 +14,8 @@ export interface SharedLimiterOptions {
   /** Records a second over all tasks. Default: no limit. */
   readonly rate?: RateLimit | RateLimitOptions;
 }
+
+const RULES: OptionRules<SharedLimiterOptions> = { concurrency: count(), rate: anObject };
 
 /**
  * A limit that several tasks share because they call the same upstream. It holds state, and so is
@@ -34,8 +36,7 @@ export class SharedLimiter {
   private readonly waiting = new Set<() => void>();
 
   constructor(name: string, options: SharedLimiterOptions) {
-    checkKeys('A shared limiter', options, ['concurrency', 'rate']);
-    checkCount('concurrency', options.concurrency);
+    checkOptions('a shared limiter', options, RULES, ['concurrency']);
     this.name = name;
     this.concurrency = options.concurrency;
     const { rate } = options;

@@ -59,6 +59,7 @@ const RULES: OptionRules<AsyncOptions<never, unknown>> = {
  * An asynchronous function, for at most `concurrency` records at a time (default 64). Outputs leave as they finish,
  * or in input order with `ordered: true`. A rejection makes the record a dead letter, or what `onFailure` says, after
  * the attempts that `retry` allows. `context.signal` aborts when the run is cancelled or the attempt takes too long.
+ * Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
  * @example asyncTask(async (id: string, { signal }) => (await fetch(`${api}/${id}`, { signal })).json())
  * @example asyncTask(save, { concurrency: 8, retry: { attempts: 4 }, timeoutMs: 5000 })

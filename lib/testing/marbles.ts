@@ -11,16 +11,19 @@ import { MillraceError, describeThrown } from '../core/errors.js';
 /** What happens at a moment; `at` is milliseconds after the start. */
 export type ScriptLine<T> =
   | {
+      /** Milliseconds since the beginning. */
       readonly at: number;
       /** What comes. */
       readonly record: T;
     }
   | {
+      /** Milliseconds since the beginning. */
       readonly at: number;
       /** What it fails with; nothing comes after it. */
       readonly error: unknown;
     }
   | {
+      /** Milliseconds since the beginning. */
       readonly at: number;
       /** It completes; nothing comes after it. */
       readonly end: true;

@@ -13,7 +13,7 @@ export interface RecordingSink<T> {
   readonly outcome: RunOutcome | undefined;
 }
 
-/** A sink that keeps its records in an array without bound. */
+/** A sink that keeps its records in an array without bound. Throws MILLRACE_INVALID_OPTION for options that do not fit. */
 export function recordingSink<T>(options: SinkOptions<T> = {}): RecordingSink<T> {
   const records: T[] = [];
   let outcome: RunOutcome | undefined;

@@ -5,7 +5,8 @@ import { sourceTask, type SourceOptions, type SourceTask } from '../tasks/source
 import type { ScriptLine } from './marbles.js';
 
 /**
- * A source that pushes the records of the script; it ends with its `end`, and without one stays open.
+ * A source that pushes the records of the script; it ends with its `end`, and without one stays open. Throws
+ * MILLRACE_INVALID_OPTION for options that do not fit.
  *
  * @example scriptedSource(marbles('a 1s b 1s |'), clock)
  * @example scriptedSource([{ at: 0, record: 'a' }, { at: 1000, record: 'b' }, { at: 2000, end: true }], clock)

@@ -8,8 +8,7 @@
  */
 import type { AxiosAdapter } from 'axios';
 import type { Agent } from 'undici';
-import { MillraceError, describeValue } from '../../core/errors.js';
-import { checkCount, checkKeys } from '../../core/options.js';
+import { checkOptions, count, type OptionRule, type OptionRules } from '../../core/options.js';
 import type { AskHop } from './exchange.js';
 import type { ExchangeSettings } from './exchange-settings.js';
 
@@ -35,6 +34,20 @@ export interface UndiciAdapter extends AxiosAdapter {
 export const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization', 'x-api-key'];
 export const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
 
+/** An array of them. */
+export const headerNames: OptionRule = {
+  expected: 'names of headers',
+  accepts: (value) =>
+    Array.isArray(value) && value.every((name) => typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name)),
+};
+
+const RULES: OptionRules<UndiciAdapterOptions> = {
+  connections: count(),
+  maxResponseBytes: count(),
+  connectTimeoutMs: count(),
+  credentialHeaders: headerNames,
+};
+
 /**
  * An axios adapter on undici, with connections that are kept alive. Nothing is loaded or opened
  * before the first request. Throws MILLRACE_INVALID_OPTION for options that do not fit.
@@ -42,12 +55,9 @@ export const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
  * @example const client = axios.create({ baseURL, adapter: undiciAdapter({ connections: 32 }) })
  */
 export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter {
-  checkKeys('undiciAdapter', options, ['connections', 'maxResponseBytes', 'connectTimeoutMs', 'credentialHeaders']);
+  checkOptions('an undiciAdapter', options, RULES);
   const { connections = 64, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, connectTimeoutMs = 10_000 } = options;
   const { credentialHeaders = [] } = options;
-  checkCount('connections', connections);
-  checkCount('maxResponseBytes', maxResponseBytes);
-  checkCount('connectTimeoutMs', connectTimeoutMs);
   const settings = exchangeSettings(maxResponseBytes, credentialHeaders, inRealTime);
   // Loaded with the first request: a program that makes none does not pay for undici.
   let loading: Promise<{ agent: Agent; send: AxiosAdapter }> | undefined;
@@ -75,13 +85,13 @@ export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter
   });
 }
 
-/** Throws MILLRACE_INVALID_OPTION for what is no name of a header. */
+/** Call it only with names of headers. */
 export function exchangeSettings(
   maxResponseBytes: number,
   credentialHeaders: readonly string[],
   schedule: ExchangeSettings['schedule'],
 ): ExchangeSettings {
-  const names = credentialHeaders.map((name) => checkHeaderName(name));
+  const names = credentialHeaders.map((name) => name.toLowerCase());
   return { maxResponseBytes, credentialHeaders: new Set([...CREDENTIALS, ...names]), schedule };
 }
 
@@ -90,12 +100,4 @@ function inRealTime(delayMs: number, action: () => void): () => void {
   return () => {
     clearTimeout(timer);
   };
-}
-
-function checkHeaderName(name: unknown): string {
-  if (typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name)) return name.toLowerCase();
-  throw new MillraceError(
-    'MILLRACE_INVALID_OPTION',
-    `Expected \`credentialHeaders\` to be names of headers, got ${describeValue(name)}`,
-  );
 }

@@ -1,5 +1,5 @@
 /** The options of calls over WebSocket, and their defaults. */
-import { checkCount, checkKeys, checkNumber } from '../../core/options.js';
+import { checkOptions, count, number, objectWith, type OptionRules } from '../../core/options.js';
 import { jsonRpcCodec } from './json-rpc-codec.js';
 import type { WebSocketCodec } from './codec.js';
 
@@ -27,30 +27,28 @@ export interface WebSocketOptions {
 
 export type WebSocketSettings = Required<WebSocketOptions>;
 
-const KEYS = [
-  ...['sockets', 'maxBatch', 'maxBufferedBytes', 'pingAfterMs', 'pongWithinMs'],
-  ...['connectTimeoutMs', 'reconnectMs', 'maxReconnectMs', 'codec'],
-];
+const RULES: OptionRules<WebSocketOptions> = {
+  sockets: count(),
+  maxBatch: count(),
+  maxBufferedBytes: count(),
+  pingAfterMs: number(1),
+  pongWithinMs: number(1),
+  connectTimeoutMs: number(1),
+  reconnectMs: number(1),
+  maxReconnectMs: number(1),
+  codec: objectWith('encode', 'decode'),
+};
 
+/** Throws MILLRACE_INVALID_OPTION. */
+export function checkWebSocketOptions(given: WebSocketOptions): void {
+  checkOptions('`websocket`', given, RULES);
+}
+
+/** With the defaults; call only with what was checked. */
 export function resolveWebSocketOptions(given: WebSocketOptions = {}): WebSocketSettings {
-  checkKeys('`websocket`', given, KEYS);
-  const settings: WebSocketSettings = {
-    sockets: 2,
-    maxBatch: 64,
-    maxBufferedBytes: 4 * 1024 * 1024,
-    pingAfterMs: 10_000,
-    pongWithinMs: 5000,
-    connectTimeoutMs: 10_000,
-    reconnectMs: 100,
-    maxReconnectMs: 5000,
-    codec: jsonRpcCodec(),
-    ...given,
-  };
-  checkCount('websocket.sockets', settings.sockets);
-  checkCount('websocket.maxBatch', settings.maxBatch);
-  checkCount('websocket.maxBufferedBytes', settings.maxBufferedBytes);
-  for (const name of ['pingAfterMs', 'pongWithinMs', 'connectTimeoutMs', 'reconnectMs', 'maxReconnectMs'] as const) {
-    checkNumber(`websocket.${name}`, settings[name], 1);
-  }
-  return settings;
+  const { sockets = 2, maxBatch = 64, maxBufferedBytes = 4 * 1024 * 1024 } = given;
+  const { pingAfterMs = 10_000, pongWithinMs = 5000, connectTimeoutMs = 10_000 } = given;
+  const { reconnectMs = 100, maxReconnectMs = 5000, codec = jsonRpcCodec() } = given;
+  const limits = { sockets, maxBatch, maxBufferedBytes };
+  return { ...limits, pingAfterMs, pongWithinMs, connectTimeoutMs, reconnectMs, maxReconnectMs, codec };
 }
