@@ -280,8 +280,9 @@ describe('a run that finished', () => {
   it('does those of a large file again, too, which is read from its beginning for them', async () => {
     const rows = Array.from({ length: 20_000 }, (_, i) => `m${i + 1},${i + 1}`);
     writeFileSync(file('in.csv'), ['id,n', ...rows, ''].join('\n'));
+    const earlier = onlyRun();
     expect(await millrace('--workflow', './flow.mjs', '--quiet')).toMatchObject({ code: 3 });
-    const id = readdirSync(file('.millrace/runs')).sort().at(-1) ?? '';
+    const id = readdirSync(file('.millrace/runs')).find((run) => run !== earlier) ?? '';
     writeFileSync(file('mended'), '');
     expect(await millrace('dead-letters', 'replay', id, '--quiet')).toMatchObject({ code: 0 });
     const written = readFileSync(file('out.csv'), 'utf8').trimEnd().split('\n').slice(1);

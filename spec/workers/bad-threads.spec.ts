@@ -75,7 +75,8 @@ describe('a record that', () => {
 
 describe('a thread that', () => {
   it('dies of an error nobody caught, between records, is replaced, and no record is blamed', async () => {
-    for (let round = 0; round < 5; round++) {
+    // A thread that dies between two records is heard of when its end arrives, which may be rounds later.
+    for (let round = 0; round < 5 || (executor.stats().replaced === 0 && round < 500); round++) {
       const { outcomes, answers } = await runJob(executor, [poison.throwLaterOn], RECORDS);
       expect(outcomes.some(({ isFailed }) => isFailed === true)).toBe(false);
       expect(answers.every((times) => times === 1)).toBe(true);
