@@ -26,17 +26,8 @@ import {
 import { openTelemetry, traceRun } from 'millrace/opentelemetry';
 import { EMPTY, Observable } from 'rxjs';
 import { runToEnd, task } from './support/run-to-end.js';
+import { told as wrong } from './support/told.js';
 
-/** Any call, as JavaScript may make it. */
-const wrong = (call: (...given: never[]) => unknown, ...given: unknown[]): string => {
-  try {
-    call(...(given as never[]));
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    return `${code ?? 'no code'}: ${message}`;
-  }
-  return 'taken';
-};
 const keep = (value: unknown): unknown => value;
 const fold = { init: () => 0, add: (sum: number) => sum + 1, finish: (sum: number) => sum };
 const home = { module: 'file:///work.js', export: 'work' };

@@ -8,7 +8,7 @@
 import type { OperatorFunction } from 'rxjs';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
 import { held, type Clock } from '../core/clock.js';
-import { MillraceError, describeValue } from '../core/errors.js';
+import { MillraceError } from '../core/errors.js';
 import type { RunOutcome, TaskScope } from '../core/ports.js';
 import type { Batch, Skip } from '../core/record.js';
 import { validate } from '../core/schema.js';
@@ -21,7 +21,8 @@ import type { HttpCallerParts } from './http/http-caller.js';
 import { CREDENTIALS, DEFAULT_MAX_RESPONSE_BYTES } from './http/undici-adapter.js';
 import { CallIdentity } from './request-identity.js';
 import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } from './request-options.js';
-import { UrlTemplate } from './request-url.js';
+import { assertMethod, isHttpMethod, isIdempotentMethod, takesBody } from './request-method.js';
+import { isSocket, UrlTemplate } from './request-url.js';
 import type { SocketCallerParts } from './websocket/socket-caller.js';
 import { resolveWebSocketOptions } from './websocket/web-socket-options.js';
 
@@ -29,10 +30,6 @@ export type { RequestOptions };
 
 const DEFAULT_HTTP_CONCURRENCY = 64;
 const DEFAULT_SOCKET_CONCURRENCY = 512;
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-/** Repeating these changes nothing (RFC 9110, 9.2.2). */
-const IDEMPOTENT = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
-const WITHOUT_BODY = ['GET', 'HEAD', 'DELETE', 'OPTIONS'];
 
 /**
  * Calls an upstream once a record and emits its answer. Throws MILLRACE_INVALID_OPTION for options that do not fit; what
@@ -82,7 +79,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     const url = new UrlTemplate(typeof given === 'function' ? await given() : given, task);
     this.url = url;
     checkTransport(this.request, isSocket(url), task);
-    this.checkMethod(task);
+    assertMethod(this.request, url, task);
     // Loaded here, not above: a program that makes no request does not pay for its transports.
     if (upstream !== undefined) this.standIns = await held(clock, import('./stand-in/stand-ins.js'));
     if (isSocket(url)) this.modules = { socket: await held(clock, import('./websocket/socket-caller.js')) };
@@ -121,7 +118,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
 
   /** A URL that is asked for may take its time, a server that starts: what it will most likely need is loaded meanwhile. */
   private foresee(): void {
-    const loading = METHODS.includes(this.method.toUpperCase())
+    const loading = isHttpMethod(this.method)
       ? [import('axios'), import('./http/http-caller.js'), import('./http/exchange.js'), import('./http/agent.js')]
       : [import('./websocket/socket-caller.js')];
     // What cannot be loaded is told where it is needed.
@@ -135,36 +132,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
   /** Whether a call whose outcome is unknown may be sent again. */
   private get isIdempotent(): boolean {
     if (this.request.idempotencyKey !== false) return true;
-    return this.client !== undefined && IDEMPOTENT.includes(this.method.toUpperCase());
-  }
-
-  private checkMethod(task: string): void {
-    const { method, batch } = this.request;
-    const url = this.url as UrlTemplate;
-    if (isSocket(url)) {
-      if (url.isTemplate) {
-        throw new MillraceError(
-          'MILLRACE_CONFIG',
-          `The URL of '${task}' has places for fields of a record, but a WebSocket is one connection for all. Put them into \`body\``,
-        );
-      }
-      if (typeof method === 'string' && method !== '') return;
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `'${task}' calls over WebSocket, so it needs \`method\`, the JSON-RPC method to call; got ${describeValue(method)}`,
-      );
-    }
-    if (batch !== undefined && (url.isTemplate || WITHOUT_BODY.includes(this.method.toUpperCase()))) {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `\`batch\` of '${task}' sends several records in one body, so its URL cannot name fields of a record, nor its method be ${this.method}`,
-      );
-    }
-    if (METHODS.includes(this.method.toUpperCase())) return;
-    throw new MillraceError(
-      'MILLRACE_INVALID_OPTION',
-      `Expected \`method\` of '${task}' to be one of ${METHODS.join(', ')}, got ${describeValue(method)}`,
-    );
+    return this.client !== undefined && isIdempotentMethod(this.method);
   }
 
   private checkHedge(task: string): void {
@@ -248,7 +216,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     const index = rest.findIndex(([name]) => name.toLowerCase() === 'content-type');
     const named = index < 0 ? undefined : rest.splice(index, 1)[0]?.[1];
     const headers = Object.fromEntries(rest);
-    if (WITHOUT_BODY.includes(this.method.toUpperCase())) {
+    if (!takesBody(this.method)) {
       const contentType: Record<string, string> = named === undefined ? {} : { 'content-type': named };
       return { headers, contentType, sendsJson: false, writesJson: false };
     }
@@ -265,12 +233,12 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     if (body !== undefined) {
       return ({ call, number }) => body(check(call.record), contextOf(scope, call.lineage, number));
     }
-    return WITHOUT_BODY.includes(method)
-      ? ({ call }) => {
+    return takesBody(method)
+      ? ({ call }) => check(call.record)
+      : ({ call }) => {
           check(call.record);
           return undefined;
-        }
-      : ({ call }) => check(call.record);
+        };
   }
 
   /** Makes an output of an answer. */
@@ -304,8 +272,4 @@ export class RequestTask<In, Out> extends Task<In, Out> {
 interface Transports {
   readonly http?: typeof import('./http/http-caller.js');
   readonly socket?: typeof import('./websocket/socket-caller.js');
-}
-
-function isSocket({ protocol }: UrlTemplate): boolean {
-  return protocol === 'ws:' || protocol === 'wss:';
 }

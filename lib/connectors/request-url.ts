@@ -87,3 +87,8 @@ function encode(record: unknown, field: string): string {
 function decodeBraces(path: string): string {
   return path.replace(/%7B/gi, '{').replace(/%7D/gi, '}');
 }
+
+/** Whether the URL is that of a WebSocket. */
+export function isSocket({ protocol }: UrlTemplate): boolean {
+  return protocol === 'ws:' || protocol === 'wss:';
+}

@@ -6,7 +6,7 @@
  * batch) count once; it never opens over a single record; while it is open nothing starts but `probes` at a time, one
  * pause apart; it never stays open past `deadlineMs`: then the run fails, and says which upstream is down.
  */
-import { MillraceError } from '../core/errors.js';
+import { describeThrown, MillraceError } from '../core/errors.js';
 import type { CircuitState } from '../core/call-event.js';
 import type { Clock } from '../core/ports.js';
 import { checkNumber, checkOptions, count, number, type OptionRules } from '../core/options.js';
@@ -233,7 +233,7 @@ export class Circuit {
     });
     this.handlers.onChange(
       'open',
-      `${this.handlers.upstream} is down: ${why}. Records wait ${describeMs(this.pauseMs)}`,
+      `${this.handlers.upstream} is down: ${why}, the last with: ${describeThrown(this.lastError)}. Records wait ${describeMs(this.pauseMs)}`,
     );
   }
 
@@ -252,6 +252,7 @@ export class Circuit {
     return new MillraceError(
       'MILLRACE_UPSTREAM_DOWN',
       `${this.handlers.upstream} has been down for ${describeMs(this.policy.deadlineMs)}, so the run stops; what it had not finished is not lost. ` +
+        `The last call failed with: ${describeThrown(this.lastError)}. ` +
         'Run again when it is back, or raise `deadlineMs` of the circuit breaker',
       { cause: this.lastError, retryable: true },
     );

@@ -7,6 +7,7 @@
 import { MillraceError } from '../core/errors.js';
 import type { Clock } from '../core/clock.js';
 import { checkNumber } from '../core/options.js';
+import { describeMs } from '../stream/describe-ms.js';
 import { TimerHeap, type Timer } from './timer-heap.js';
 
 /**
@@ -19,10 +20,11 @@ export interface VirtualClock extends Clock {
    */
   advance(ms: number): Promise<void>;
   /**
-   * Moves time on from timer to timer until the promise settles, and gives its result. Rejects where no timer is left
-   * and nothing else happens.
+   * Moves time on from timer to timer until the promise settles, and gives its result. Rejects with MILLRACE_STALLED
+   * where no timer is left and nothing else happens, or where it has not settled within so many milliseconds of virtual
+   * time (default: seven days): a run looks after itself by timers, so one that waits for what never comes has some left.
    */
-  runUntil<T>(promise: PromiseLike<T>): Promise<T>;
+  runUntil<T>(promise: PromiseLike<T>, withinMs?: number): Promise<T>;
   /**
    * Time stands still until this work has settled; gives the work back. For real work of a test's own that the clock
    * cannot see, such as packing, hashing or a request; not for what waits for a timer of this clock, which never comes
@@ -35,6 +37,8 @@ export interface VirtualClock extends Clock {
   readonly pending: number;
 }
 
+/** Seven days. */
+const WITHIN_MS = 7 * 24 * 3_600_000;
 /** Turns of the event loop without anything happening after which a run counts as waiting for time to pass. */
 const IDLE_TURNS = 5;
 /**
@@ -115,7 +119,9 @@ class TestClock implements VirtualClock {
     this.elapsedMs = until;
   }
 
-  async runUntil<T>(promise: PromiseLike<T>): Promise<T> {
+  async runUntil<T>(promise: PromiseLike<T>, withinMs = WITHIN_MS): Promise<T> {
+    checkNumber('withinMs', withinMs, 0, Infinity);
+    const until = this.elapsedMs + withinMs;
     let isSettled = false;
     const settle = (): void => {
       isSettled = true;
@@ -126,6 +132,12 @@ class TestClock implements VirtualClock {
       await this.idle();
       if (hasSettled()) return promise;
       const next = this.timers.first;
+      if (next !== undefined && next.at > until) {
+        throw new MillraceError(
+          'MILLRACE_STALLED',
+          `The promise has not settled within ${describeMs(withinMs)} of virtual time. Look for what never settles, or give \`runUntil\` longer`,
+        );
+      }
       if (next !== undefined) this.fire(next);
       else if (!(await this.happens(hasSettled))) {
         throw new MillraceError(

@@ -13,17 +13,8 @@ import {
   undiciAdapter,
 } from 'millrace';
 import { resolveWebSocketOptions } from '#lib/connectors/websocket/web-socket-options.js';
+import { told } from '../support/told.js';
 
-/** Any call, as JavaScript may make it. */
-const told = (call: (...given: never[]) => unknown, ...given: unknown[]): string => {
-  try {
-    call(...(given as never[]));
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    return `${code ?? 'no code'}: ${message}`;
-  }
-  return 'taken';
-};
 const ask = (options: object): string => told(requestTask, { url: 'http://h', ...options });
 const socket = (websocket: unknown): string => told(requestTask, { url: 'ws://h', method: 'm', websocket });
 

@@ -70,7 +70,10 @@ describe('rateLimit', () => {
 });
 
 describe('circuitBreaker', () => {
-  const make = (options = {}): { circuit: Circuit; clock: VirtualClock; states: string[]; downs: unknown[] } => {
+  const make = (
+    options = {},
+  ): { circuit: Circuit; clock: VirtualClock; states: string[]; told: string[]; downs: unknown[] } => {
+    const told: string[] = [];
     const clock = virtualClock(1_700_000_000_000);
     const states: string[] = [];
     const downs: unknown[] = [];
@@ -79,12 +82,26 @@ describe('circuitBreaker', () => {
       clock,
       {
         upstream: 'http://ats',
-        onChange: (state) => states.push(state),
+        onChange: (state, message) => {
+          states.push(state);
+          told.push(message);
+        },
         onDown: (error) => downs.push(error),
       },
     );
-    return { circuit, clock, states, downs };
+    return { circuit, clock, states, told, downs };
   };
+
+  it('says why: how many failed, and how the last one did, also where it stops the run', async () => {
+    const { circuit, clock, told, downs } = make();
+    for (const lineage of [1, 2, 3]) circuit.fail(0, lineage, new Error(`refused ${lineage}`));
+    expect(told).toEqual([
+      'http://ats is down: 3 calls in a row failed, the last with: refused 3. Records wait 100 ms',
+    ]);
+    await clock.advance(1000);
+    expect(String(downs[0])).toContain('has been down for 1 s, so the run stops');
+    expect(String(downs[0])).toContain('The last call failed with: refused 3.');
+  });
 
   it('opens after so many failures in a row, lets one probe through after the pause, and closes when it succeeds', async () => {
     const { circuit, clock, states } = make();

@@ -25,6 +25,26 @@ describe('a virtual clock', () => {
     expect(clock.now()).toBeCloseTo(1_700_000_000_498.9, 2);
   });
 
+  it('gives up a run that waits for what never comes, after as much time as it was told', async () => {
+    const clock = virtualClock();
+    const forever = defineWorkflow({
+      name: 'Forever',
+      build: (flow) =>
+        flow.task('S', sourceTask([1])).task(
+          'T',
+          ['S'],
+          asyncTask(() => new Promise<never>(() => undefined)),
+        ),
+    }).run(undefined, { clock });
+    await expect(clock.runUntil(forever.finished, 3_600_000)).rejects.toMatchObject({
+      code: 'MILLRACE_STALLED',
+      message: expect.stringContaining('has not settled within 3600 s of virtual time') as unknown,
+    });
+    expect(clock.monotonicMs()).toBeLessThanOrEqual(3_600_000);
+    forever.cancel();
+    expect((await clock.runUntil(forever.finished)).outcome).toBe('cancelled');
+  });
+
   it('fires timers in the order of their times, and of their making where those are equal, less those cancelled', async () => {
     const random = seededRandom(24);
     for (let times = 0; times < 20; times++) {

@@ -37,7 +37,7 @@ export class DividedFile {
   constructor(options: DividedFileOptions) {
     this.options = options;
     const { partitions = 1, reading } = options;
-    const obstacle = partitions === 1 ? undefined : (obstacleIn(options) ?? obstacleToShares(options));
+    const obstacle = obstacleToShares(options) ?? (partitions === 1 ? undefined : obstacleIn(options));
     if (obstacle !== undefined) {
       throw new MillraceError('MILLRACE_INVALID_OPTION', `${reading.path} cannot be read in partitions: ${obstacle}`);
     }

@@ -229,6 +229,7 @@ describe('a CSV file in partitions', () => {
     ['no partition', { path: 'f.csv', partitions: 0 }, 'partitions'],
     ['half a partition', { path: 'f.csv', partitions: 1.5 }, 'partitions'],
     ['a column that is none', { path: 'f.csv', columns: ['a', 'b'], partitions: 2, partitionBy: 'c' }, "column 'c'"],
+    ['a column that is none, also read as one', { path: 'f.csv', columns: ['a'], partitionBy: 'c' }, "column 'c'"],
   ] as [string, CsvSourceOptions<Pair>, string][])('refuses %s, with the reason', (_, options, reason) => {
     const bare = options.schema === undefined ? options : { ...options, schema: { '~standard': PairRow['~standard'] } };
     expect(() => csvSource(bare)).toThrow(reason);
