@@ -3,7 +3,7 @@
  * would be.
  */
 import { parseArgs } from 'node:util';
-import { suggest } from '#lib/core/nearest.js';
+import { suggest } from '#lib/text/nearest.js';
 
 export interface BenchArguments {
   /** What to run, in the order of the cases; all of them when none was named. */

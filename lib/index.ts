@@ -1,11 +1,11 @@
 /** The authoring door. Importing it opens no thread, socket or file. */
-export { defineWorkflow, Workflow } from './runtime/workflow.js';
-export type { RunOptions } from './runtime/run-options.js';
-export type { BuildContext, ListedDefinition, WorkflowDefinition } from './runtime/workflow-definition.js';
-export type { Run } from './runtime/run.js';
-export { RunFailedError } from './runtime/run-failed-error.js';
-export { combine, stream, type RecordStream } from './runtime/record-stream.js';
-export type { ResourcePeaks, RunSummary, TaskSummary } from './core/run-summary.js';
+export { defineWorkflow, Workflow } from './runtime/definition/workflow.js';
+export type { RunOptions } from './runtime/definition/run-options.js';
+export type { BuildContext, ListedDefinition, WorkflowDefinition } from './runtime/definition/workflow-definition.js';
+export type { Run } from './runtime/run/run.js';
+export { RunFailedError } from './runtime/run/run-failed-error.js';
+export { combine, stream, type RecordStream } from './runtime/definition/record-stream.js';
+export type { ResourcePeaks, RunSummary, TaskSummary } from './model/run-summary.js';
 
 export { Task } from './tasks/task.js';
 export type { FoundRecord } from './tasks/task.js';
@@ -33,15 +33,16 @@ export {
   threadSchema,
   type Threadable,
   type ThreadFunctionOptions,
-} from './core/thread-function.js';
-export type { ThreadContext } from './core/loaded-job.js';
-export type { Executor, ExecutorStats, ModuleRef, ThreadLimits, ThreadStats } from './core/executor.js';
+} from './execution/thread-function.js';
+export type { ThreadContext } from './execution/loaded-job.js';
+export type { Executor, ModuleRef, ThreadLimits } from './execution/executor.js';
+export type { ExecutorStats, ThreadStats } from './model/thread-stats.js';
 export { workerOperator, type WorkerOperator, type WorkerOperatorOptions } from './workers/worker-operator.js';
-export { partitionOf } from './core/partition-hash.js';
-export type { ThreadCount } from './runtime/run-executor.js';
-export { skip, type Skip } from './core/record.js';
-export { ERROR_CODES, MillraceError, type ErrorCode } from './core/errors.js';
-export type { TaskCounts } from './core/account.js';
+export { partitionOf } from './execution/partition-hash.js';
+export type { ThreadCount } from './runtime/run/run-executor.js';
+export { skip, type Skip } from './model/record.js';
+export { ERROR_CODES, MillraceError, type ErrorCode } from './model/errors.js';
+export type { TaskCounts } from './model/metrics.js';
 export type {
   CheckpointEvent,
   GraphTask,
@@ -52,7 +53,7 @@ export type {
   TaskEvent,
   ThreadEvent,
   TroubleEvent,
-} from './core/events.js';
+} from './model/events.js';
 export type {
   Bottleneck,
   EdgeProgress,
@@ -63,7 +64,7 @@ export type {
   SlowRecord,
   TaskProgress,
   TimeShares,
-} from './core/metrics.js';
+} from './model/metrics.js';
 export type {
   Clock,
   DeadLetter,
@@ -73,45 +74,44 @@ export type {
   RecordContext,
   RunOutcome,
   TaskContext,
-  TaskPast,
-  TaskScope,
-} from './core/ports.js';
-export type { Schema } from './core/schema.js';
-export type { TouchedFile } from './core/touched-file.js';
+} from './model/ports.js';
+export type { TaskPast, TaskScope } from './stream/task-scope.js';
+export type { Schema } from './options/schema.js';
+export type { TouchedFile } from './model/touched-file.js';
 export type { OverflowPolicy } from './stream/outbox.js';
-export { seededRandom } from './core/random.js';
-export { csvSource, type CsvFields, type CsvSourceOptions } from './connectors/csv-source.js';
-export { csvSink, type CsvSinkOptions, type CsvValue } from './connectors/csv-sink.js';
-export { requestTask, type RequestOptions, type RequestTask } from './connectors/request-task.js';
-export type { BatchOptions } from './connectors/request-options.js';
+export { seededRandom } from './execution/random.js';
+export { csvSource, type CsvFields, type CsvSourceOptions } from './connectors/csv/csv-source.js';
+export { csvSink, type CsvSinkOptions, type CsvValue } from './connectors/csv/csv-sink.js';
+export { requestTask, type RequestOptions, type RequestTask } from './connectors/request/request-task.js';
+export type { BatchOptions } from './connectors/request/request-options.js';
 export type { ItemError } from './connectors/http/batch-answer.js';
 export { undiciAdapter, type UndiciAdapter, type UndiciAdapterOptions } from './connectors/http/undici-adapter.js';
 export type { IncomingReply, OutgoingCall, RemoteError, WebSocketCodec } from './connectors/websocket/codec.js';
 export type { WebSocketOptions } from './connectors/websocket/web-socket-options.js';
-export { callPolicies, type CallPolicies, type CallPolicy } from './stream/call-policies.js';
+export { callPolicies, type CallPolicies, type CallPolicy } from './calls/policies/call-policies.js';
 export {
   adaptiveConcurrency,
   type AdaptiveConcurrency,
   type AdaptiveConcurrencyOptions,
-} from './stream/adaptive-concurrency.js';
-export { callTimeout, type CallTimeout, type TimeoutOptions } from './stream/call-timeout.js';
-export { circuitBreaker, type CircuitBreaker, type CircuitBreakerOptions } from './stream/circuit-breaker.js';
-export { fairBy, type Fairness } from './stream/fairness.js';
-export { hedgePolicy, type HedgeOptions, type HedgePolicy } from './stream/hedge-policy.js';
-export { rateLimit, type RateLimit, type RateLimitOptions } from './stream/rate-limit.js';
-export { retryPolicy, type RetryOptions, type RetryPolicy } from './stream/retry-policy.js';
-export { sharedLimiter, type SharedLimiter, type SharedLimiterOptions } from './stream/shared-limiter.js';
-export type { Upstream, UpstreamCall, UpstreamReply } from './core/upstream.js';
-export { UpstreamError, type Blame } from './core/upstream-error.js';
-export type { CallCounts, CallEvent, CallsSummary, CircuitState } from './core/call-event.js';
+} from './calls/policies/adaptive-concurrency.js';
+export { callTimeout, type CallTimeout, type TimeoutOptions } from './calls/policies/call-timeout.js';
+export { circuitBreaker, type CircuitBreaker, type CircuitBreakerOptions } from './calls/policies/circuit-breaker.js';
+export { fairBy, type Fairness } from './calls/policies/fairness.js';
+export { hedgePolicy, type HedgeOptions, type HedgePolicy } from './calls/policies/hedge-policy.js';
+export { rateLimit, type RateLimit, type RateLimitOptions } from './calls/policies/rate-limit.js';
+export { retryPolicy, type RetryOptions, type RetryPolicy } from './calls/policies/retry-policy.js';
+export { sharedLimiter, type SharedLimiter, type SharedLimiterOptions } from './calls/policies/shared-limiter.js';
+export type { Upstream, UpstreamCall, UpstreamReply } from './model/upstream.js';
+export { UpstreamError, type Blame } from './model/upstream-error.js';
+export type { CallCounts, CallEvent, CallsSummary, CircuitState } from './model/call-event.js';
 export { checkpointFile, type CheckpointFileOptions } from './storage/checkpoint-file.js';
-export type { Checkpoint, CheckpointStore, Json, RootProgress, RunDefinition } from './core/checkpoint.js';
-export type { CheckpointSchedule } from './runtime/checkpointer.js';
-export { writePerformanceSummary } from './telemetry/performance-summary.js';
-export { reportOf } from './report/report.js';
-export { openLineage, type LineageOptions } from './telemetry/send-lineage.js';
-export { logEvents, type EventLogger } from './telemetry/log-events.js';
-export { serveMetrics, type MetricsServer } from './telemetry/metrics-server.js';
+export type { Checkpoint, CheckpointStore, Json, RootProgress, RunDefinition } from './model/checkpoint.js';
+export type { CheckpointSchedule } from './runtime/resume/checkpointer.js';
+export { writePerformanceSummary } from './observe/performance-summary.js';
+export { reportOf } from './observe/report/report.js';
+export { openLineage, type LineageOptions } from './observe/send-lineage.js';
+export { logEvents, type EventLogger } from './observe/log-events.js';
+export { serveMetrics, type MetricsServer } from './observe/metrics-server.js';
 export { eventFile, type EventFileOptions, type Recording } from './storage/event-file.js';
 export { readEvents } from './storage/read-events.js';
 export { deadLetterFile, type DeadLetterFileOptions } from './storage/dead-letter-file.js';

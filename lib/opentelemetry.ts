@@ -1,2 +1,2 @@
 /** The door `millrace/opentelemetry`: what needs @opentelemetry/api, so that `millrace` itself does not load it. */
-export { openTelemetry, traceRun, type TraceOptions } from './telemetry/trace-run.js';
+export { openTelemetry, traceRun, type TraceOptions } from './observe/trace-run.js';

@@ -9,7 +9,7 @@ export {
   threadSchema,
   type Threadable,
   type ThreadFunctionOptions,
-} from './core/thread-function.js';
-export { skip, type Skip } from './core/record.js';
+} from './execution/thread-function.js';
+export { skip, type Skip } from './model/record.js';
 export type { Aggregate } from './tasks/groups.js';
-export type { ThreadContext } from './core/loaded-job.js';
+export type { ThreadContext } from './execution/loaded-job.js';

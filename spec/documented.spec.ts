@@ -1,7 +1,7 @@
 /** The doors explain themselves: what an editor shows for a public name says what the name alone does not. */
 import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
-import { ERROR_CODES } from '#lib/core/errors.js';
+import { ERROR_CODES } from '#lib/model/errors.js';
 import { checker, doors, membersOf, namesOf, ownFileOf, placeOf, type PublicName } from './support/doors.js';
 import { thrownCodes } from './support/thrown-codes.js';
 

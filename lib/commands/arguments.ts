@@ -4,8 +4,8 @@
  * MILLRACE_USAGE, and the nearest option that exists.
  */
 import type { Options } from 'yargs';
-import { MillraceError } from '../core/errors.js';
-import { suggest } from '../core/nearest.js';
+import { MillraceError } from '../model/errors.js';
+import { suggest } from '../text/nearest.js';
 
 /** What yargs made of the command line. */
 export type Given = Readonly<Record<string, unknown>>;

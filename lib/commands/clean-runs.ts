@@ -1,7 +1,7 @@
 /** `runs clean`: removes the runs that are over; one that can go on, or is broken, only where that is asked for. */
 import { basename } from 'node:path';
 import { explainError } from './explain-error.js';
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 import { removeBroken, type BrokenRun } from '../storage/broken-run.js';
 import { listRuns, RunFolder } from '../storage/run-folder.js';
 

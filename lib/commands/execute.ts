@@ -7,14 +7,14 @@ import { explainError } from './explain-error.js';
 import type { Report } from './report.js';
 import { watchersFor, type RunWatchers } from './run-watchers.js';
 import { stopOnSignals } from './stop-on-signals.js';
-import { codeOf } from '../core/errors.js';
+import { codeOf } from '../model/errors.js';
 import { relative } from 'node:path';
 import { inspect } from 'node:util';
-import { printable } from '../core/printable.js';
+import { printable } from '../text/printable.js';
 import { writeFile } from 'node:fs/promises';
-import type { RunSummary } from '../core/run-summary.js';
-import type { Run } from '../runtime/run.js';
-import type { RunOptions } from '../runtime/run-options.js';
+import type { RunSummary } from '../model/run-summary.js';
+import type { Run } from '../runtime/run/run.js';
+import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { RunFolder } from '../storage/run-folder.js';
 
 export interface Execution extends Loaded {

@@ -2,7 +2,7 @@
  * How the command line ends: one table, which `--help` prints, the README repeats and a test holds both against.
  * Promise: the code says what a script has to know, without reading the output.
  */
-import type { RunSummary } from '../core/run-summary.js';
+import type { RunSummary } from '../model/run-summary.js';
 
 export const EXIT = { success: 0, failed: 1, usage: 2, deadLetters: 3, brokenLaw: 4, signal: 130 } as const;
 

@@ -3,8 +3,8 @@
  * they were asked for.
  */
 import { inspect } from 'node:util';
-import { codeOf, describeThrown } from '../core/errors.js';
-import { oneLine } from '../core/printable.js';
+import { codeOf, describeThrown } from '../model/errors.js';
+import { oneLine } from '../text/printable.js';
 
 /** The text for standard error, without a line end. */
 export function explainError(error: unknown, isDebug: boolean): string {

@@ -4,8 +4,8 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { describeThrown } from '../core/errors.js';
-import { nearest } from '../core/nearest.js';
+import { describeThrown } from '../model/errors.js';
+import { nearest } from '../text/nearest.js';
 
 /** What is wrong with `path`, which is `what` ("config file"); undefined where it is a file. */
 export function fileProblem(what: string, path: string): string | undefined {

@@ -2,8 +2,8 @@
  * What a run was, as the last thing it says: a table with a line a task, and a sentence. Promise: no line is wider than
  * the columns; every record that did not come out is accounted for, with its reason where it was skipped.
  */
-import type { RunSummary, TaskSummary } from '../core/run-summary.js';
-import { counted, cut, duration, grouped, oneLine, printable } from '../core/printable.js';
+import type { RunSummary, TaskSummary } from '../model/run-summary.js';
+import { counted, cut, duration, grouped, oneLine, printable } from '../text/printable.js';
 import { rate } from './progress-frame.js';
 import { renderTable, type Column } from './table.js';
 

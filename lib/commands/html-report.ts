@@ -1,7 +1,7 @@
 /** `report <run>`: one self-contained HTML file about a run that was kept. */
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { describeThrown, MillraceError } from '../core/errors.js';
+import { describeThrown, MillraceError } from '../model/errors.js';
 
 export const reportCommand: Command = {
   name: 'report',
@@ -20,7 +20,7 @@ export const reportCommand: Command = {
     const [{ RunFolder }, { readEvents }, { reportOf }, { writeFile }] = await Promise.all([
       import('../storage/run-folder.js'),
       import('../storage/read-events.js'),
-      import('../report/report.js'),
+      import('../observe/report/report.js'),
       import('node:fs/promises'),
     ]);
     const folder = await RunFolder.open(args.text('runs') ?? DEFAULT_RUNS_FOLDER, args.word('run'));

@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../core/errors.js';
+import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../model/errors.js';
 import { kindProblem } from './module-kind.js';
 
 /** The exports of the module at this path; `shown` is what messages call it. Throws MILLRACE_UNKNOWN_WORKFLOW. */

@@ -3,7 +3,7 @@
  * line is JSON by itself; what tasks print goes to standard error meanwhile.
  */
 import type { Subscription } from 'rxjs';
-import { eventLine } from '../core/json-line.js';
+import { eventLine } from '../model/json-line.js';
 import type { Report } from './report.js';
 import { takeOverWrites, type Writable } from './take-over-writes.js';
 

@@ -4,11 +4,11 @@
  * Promise: whatever is asked of a run afterwards (`resume`, `dead-letters`, `why`) is answered from its folder alone.
  */
 import { resolve } from 'node:path';
-import type { Json } from '../core/checkpoint.js';
-import { MillraceError } from '../core/errors.js';
-import type { DeadLetterStore } from '../core/ports.js';
-import type { RunOptions } from '../runtime/run-options.js';
-import { newRunId } from '../runtime/workflow.js';
+import type { Json } from '../model/checkpoint.js';
+import { MillraceError } from '../model/errors.js';
+import type { DeadLetterStore } from '../model/ports.js';
+import type { RunOptions } from '../runtime/definition/run-options.js';
+import { newRunId } from '../runtime/definition/workflow.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { listRuns, RunFolder } from '../storage/run-folder.js';
 import { load, type Loaded, type WorkflowRequest } from './command.js';

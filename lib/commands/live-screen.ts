@@ -3,7 +3,7 @@
  * a terminal that was made narrower leaves no rests of earlier frames; each drawing is one write, so nothing flickers.
  */
 import { stripVTControlCharacters } from 'node:util';
-import { widthOf } from '../core/printable.js';
+import { widthOf } from '../text/printable.js';
 
 /** The terminal, as `process.stderr` is one. */
 export interface Terminal {

@@ -6,7 +6,7 @@
  */
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 import { describeConfigIssues, isIssues } from './config-issues.js';
 import { replaceEnvironment } from './environment.js';
 import { readConfig } from './read-config.js';

@@ -3,12 +3,12 @@
  * a file. Promises: registered names win; a file that does not load says so, and hides no other; a name that does not
  * exist is answered with the nearest one that does.
  */
-import type { Workflow } from '../runtime/workflow.js';
+import type { Workflow } from '../runtime/definition/workflow.js';
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MillraceError, describeThrown } from '../core/errors.js';
-import { nearest, suggest } from '../core/nearest.js';
+import { MillraceError, describeThrown } from '../model/errors.js';
+import { nearest, suggest } from '../text/nearest.js';
 import { fileProblem } from './file-problem.js';
 import { importModule } from './import-module.js';
 

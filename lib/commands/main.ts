@@ -3,8 +3,8 @@
  * whatever goes wrong is one sentence on standard error with its code, without a stack unless `--debug` asks for one.
  */
 import yargs, { type Argv } from 'yargs';
-import { MillraceError } from '../core/errors.js';
-import { versionOfMillrace } from '../telemetry/version.js';
+import { MillraceError } from '../model/errors.js';
+import { versionOfMillrace } from '../observe/version.js';
 import { Arguments, type Given } from './arguments.js';
 import type { Command, CommandContext } from './command.js';
 import { EXIT, exitCodesText, type ExitCode } from './exit-codes.js';

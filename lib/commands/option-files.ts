@@ -2,8 +2,8 @@
  * The files that options of a run name. Promise: none of them is one that the workflow reads or writes, or that another
  * option names; said before anything is opened.
  */
-import { MillraceError } from '../core/errors.js';
-import { assertDistinctFiles, claimsBy, claimsOf, type FileClaim } from '../runtime/file-claims.js';
+import { MillraceError } from '../model/errors.js';
+import { assertDistinctFiles, claimsBy, claimsOf, type FileClaim } from '../runtime/definition/file-claims.js';
 import { touchedFile } from '../storage/touched-file.js';
 import type { Arguments } from './arguments.js';
 import type { Loaded } from './command.js';

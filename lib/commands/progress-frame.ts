@@ -2,9 +2,9 @@
  * What a run looks like while it runs, as text: pure functions of the counts, so that they can be tested without a
  * terminal. Promise: no line is wider than the columns, and there are no more lines than rows.
  */
-import type { TaskCounts } from '../core/account.js';
-import type { Bottleneck } from '../core/metrics.js';
-import { counted, cut, duration, grouped, printable } from '../core/printable.js';
+import type { TaskCounts } from '../model/metrics.js';
+import type { Bottleneck } from '../model/metrics.js';
+import { counted, cut, duration, grouped, printable } from '../text/printable.js';
 import { renderTable, type Column } from './table.js';
 
 export interface Frame {

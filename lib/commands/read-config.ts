@@ -3,7 +3,7 @@
  * that names the file, the line where there is one, and the fix.
  */
 import { readFile } from 'node:fs/promises';
-import { MillraceError, describeValue } from '../core/errors.js';
+import { MillraceError, describeValue } from '../model/errors.js';
 import { fileProblem, whyUnreadable } from './file-problem.js';
 import { JsonError, parseStrictJson, type JsonObject, type JsonValue } from './strict-json.js';
 

@@ -1,6 +1,6 @@
 /** How a run is to be told: the options for it, and the report they ask for. */
 import type { Options } from 'yargs';
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 import type { Arguments } from './arguments.js';
 import { quietReport, type Report } from './report.js';
 

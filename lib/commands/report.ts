@@ -5,10 +5,10 @@
  * path and gives back what was taken. Everything for people goes to standard error, so that standard output carries only
  * what the workflow prints itself, or with --json the events.
  */
-import type { RunEvent } from '../core/events.js';
-import type { Run } from '../runtime/run.js';
-import type { RunSummary } from '../core/run-summary.js';
-import { oneLine } from '../core/printable.js';
+import type { RunEvent } from '../model/events.js';
+import type { Run } from '../runtime/run/run.js';
+import type { RunSummary } from '../model/run-summary.js';
+import { oneLine } from '../text/printable.js';
 
 /** What a report uses of a run. */
 export type ReportedRun = Pick<Run, 'counts' | 'events$'>;

@@ -1,6 +1,6 @@
 /** `resume <run>`: goes on with a run that did not get to its end, from its last checkpoint. */
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 import type { Execution } from './execute.js';
 import { assertOptionFiles } from './option-files.js';
 import { reportFor, reportOptions } from './report-options.js';

@@ -2,7 +2,7 @@
  * What the reports show of a run at a moment: its counts and rates, and what its measures said last. Promise: looking
  * changes nothing in the run.
  */
-import type { RunEvent } from '../core/events.js';
+import type { RunEvent } from '../model/events.js';
 import { doneOf, type Frame, type FrameTask } from './progress-frame.js';
 import { Rates } from './rates.js';
 import type { ReportedRun } from './report.js';

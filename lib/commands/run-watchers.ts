@@ -2,12 +2,12 @@
  * What watches a run beside its report: the recording of its events, its log, its lineage, and the metrics for Prometheus. A run that
  * is kept is recorded in its folder; where it goes on, so does the recording.
  */
-import { MillraceError } from '../core/errors.js';
-import type { Run } from '../runtime/run.js';
+import { MillraceError } from '../model/errors.js';
+import type { Run } from '../runtime/run/run.js';
 import type { RunFolder } from '../storage/run-folder.js';
-import { logEvents } from '../telemetry/log-events.js';
-import type { Log } from '../telemetry/log-file.js';
-import type { MetricsServer } from '../telemetry/metrics-server.js';
+import { logEvents } from '../observe/log-events.js';
+import type { Log } from '../observe/log-file.js';
+import type { MetricsServer } from '../observe/metrics-server.js';
 import type { Arguments } from './arguments.js';
 import { explainError } from './explain-error.js';
 
@@ -25,7 +25,7 @@ export async function watchersFor(args: Arguments): Promise<RunWatchers> {
   const isKept = !args.flag('ephemeral');
   if (events !== undefined) await (await import('../storage/events-in-place.js')).assertForEvents(events);
   const lineageTo = args.text('openlineage');
-  const { openLineage, assertTarget } = lineageTo === undefined ? {} : await import('../telemetry/send-lineage.js');
+  const { openLineage, assertTarget } = lineageTo === undefined ? {} : await import('../observe/send-lineage.js');
   if (lineageTo !== undefined) assertTarget?.(lineageTo);
   const { eventFile } = isKept || events !== undefined ? await import('../storage/event-file.js') : {};
   const log = await logFor(args);
@@ -60,7 +60,7 @@ export async function watchersFor(args: Arguments): Promise<RunWatchers> {
 
 async function serverFor(port: number | undefined): Promise<MetricsServer | undefined> {
   if (port === undefined) return undefined;
-  return (await import('../telemetry/metrics-server.js')).serveMetrics(port);
+  return (await import('../observe/metrics-server.js')).serveMetrics(port);
 }
 
 /** Loads pino only where a log was asked for. */
@@ -72,7 +72,7 @@ async function logFor(args: Arguments): Promise<Log | undefined> {
     if (format === undefined && level === undefined) return undefined;
     throw new MillraceError('MILLRACE_USAGE', 'Expected --log with --log-format or --log-level. Write --log <file>');
   }
-  const { openLogFile, openLogStream } = await import('../telemetry/log-file.js');
+  const { openLogFile, openLogStream } = await import('../observe/log-file.js');
   const options = { ...(format && { format }), ...(level && { level }) };
   return path === '-' ? openLogStream(process.stdout, options) : openLogFile(path, options);
 }

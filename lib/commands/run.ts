@@ -12,9 +12,9 @@ import {
 } from './command.js';
 import { assertOptionFiles } from './option-files.js';
 import { reportFor, reportOptions } from './report-options.js';
-import { MillraceError } from '../core/errors.js';
-import { oneLine } from '../core/printable.js';
-import type { RunOptions } from '../runtime/run-options.js';
+import { MillraceError } from '../model/errors.js';
+import { oneLine } from '../text/printable.js';
+import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { Execution } from './execute.js';
 import type { RunRequest } from './kept-run.js';
 

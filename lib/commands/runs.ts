@@ -5,10 +5,10 @@ import type { Arguments } from './arguments.js';
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { explainError } from './explain-error.js';
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 import type { BrokenRun } from '../storage/broken-run.js';
 import type { RunFolder } from '../storage/run-folder.js';
-import { grouped } from '../core/printable.js';
+import { grouped } from '../text/printable.js';
 import { renderTable } from './table.js';
 
 const ACTIONS = ['list', 'show', 'clean'] as const;

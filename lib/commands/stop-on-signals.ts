@@ -2,7 +2,7 @@
  * Ctrl-C: the first lets what is in flight settle, the second aborts, a third ends the process as if nobody listened.
  * Promise: SIGTERM is the same as SIGINT, and after `release` both do what they did before.
  */
-import type { Run } from '../runtime/run.js';
+import type { Run } from '../runtime/run/run.js';
 import type { Report } from './report.js';
 
 /** npm hands a Ctrl-C on that the terminal has sent to everybody already: two this close are one key press. */

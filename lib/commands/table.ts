@@ -2,7 +2,7 @@
  * A table of text for a width. Promises: no line is wider than the width; the columns that matter least go first, then the
  * first column is cut; numbers stand right.
  */
-import { cut, pad, printable, widthOf } from '../core/printable.js';
+import { cut, pad, printable, widthOf } from '../text/printable.js';
 
 export interface Column {
   readonly title: string;

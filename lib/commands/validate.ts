@@ -1,7 +1,7 @@
 /** `validate`: configuration and graph are checked as `run` checks them. Promise: nothing is run, opened or written. */
 import { configOptions, debugOptions, loadFrom, workflowOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { counted, printable } from '../core/printable.js';
+import { counted, printable } from '../text/printable.js';
 
 export const validateCommand: Command = {
   name: 'validate',

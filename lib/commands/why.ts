@@ -4,10 +4,10 @@
  */
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import type { DeadLetter } from '../core/ports.js';
+import type { DeadLetter } from '../model/ports.js';
 import type { RunFolder } from '../storage/run-folder.js';
-import { counted, grouped, oneLine } from '../core/printable.js';
-import type { RunSummary } from '../core/run-summary.js';
+import { counted, grouped, oneLine } from '../text/printable.js';
+import type { RunSummary } from '../model/run-summary.js';
 import { renderTable } from './table.js';
 
 /** More traces than this in one place are only counted. */

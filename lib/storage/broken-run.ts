@@ -4,7 +4,7 @@
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 import { isAlive, lastLife } from './lives.js';
 
 export interface BrokenRun {

@@ -4,9 +4,9 @@
  */
 import { open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CHECKPOINT_FORMAT, type Checkpoint, type CheckpointStore } from '../core/checkpoint.js';
-import { MillraceError, describeValue } from '../core/errors.js';
-import { checkOptions, checkText, count, text, type OptionRules } from '../core/options.js';
+import { CHECKPOINT_FORMAT, type Checkpoint, type CheckpointStore } from '../model/checkpoint.js';
+import { MillraceError, describeValue } from '../model/errors.js';
+import { checkOptions, checkText, count, text, type OptionRules } from '../options/options.js';
 import { readJson } from './read-json.js';
 import { syncFolder } from './sync-folder.js';
 import { touchedFile } from './touched-file.js';

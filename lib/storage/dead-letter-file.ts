@@ -7,12 +7,12 @@
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Json } from '../core/checkpoint.js';
-import type { MillraceError } from '../core/errors.js';
-import { letterLine } from '../core/json-line.js';
-import { checkOptions, checkText, count, type OptionRules } from '../core/options.js';
-import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../core/ports.js';
-import type { TouchedFile } from '../core/touched-file.js';
+import type { Json } from '../model/checkpoint.js';
+import type { MillraceError } from '../model/errors.js';
+import { letterLine } from '../model/json-line.js';
+import { checkOptions, checkText, count, type OptionRules } from '../options/options.js';
+import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../model/ports.js';
+import type { TouchedFile } from '../model/touched-file.js';
 import { fileError } from './file-errors.js';
 import { pointAt, reopenAt, type FilePoint } from './file-point.js';
 import { assertForLetters, holdsLettersOf } from './letters-in-place.js';

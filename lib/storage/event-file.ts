@@ -8,10 +8,10 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Observable } from 'rxjs';
-import { MillraceError, describeThrown } from '../core/errors.js';
-import type { RunEvent } from '../core/events.js';
-import { eventLine } from '../core/json-line.js';
-import { checkOptions, checkText, count, flag, type OptionRules } from '../core/options.js';
+import { MillraceError, describeThrown } from '../model/errors.js';
+import type { RunEvent } from '../model/events.js';
+import { eventLine } from '../model/json-line.js';
+import { checkOptions, checkText, count, flag, type OptionRules } from '../options/options.js';
 
 /** Options of `eventFile`. */
 export interface EventFileOptions {

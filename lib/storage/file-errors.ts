@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { MillraceError, describeThrown } from '../core/errors.js';
+import { MillraceError, describeThrown } from '../model/errors.js';
 
 /** A MILLRACE_FILE error for what `thrown` says about this file; `what` is read from it or written to it ('events'). */
 export function fileError(action: 'read' | 'write', path: string, thrown: unknown, what?: string): MillraceError {

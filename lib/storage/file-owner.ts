@@ -6,7 +6,7 @@
  * whose file stands there (see csv-writer).
  */
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.js';
 
 /** The file that names the owner. */

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 
 /** `tail` is a hash of up to 1 KiB in front of the point. Plain data. */
 export type FilePoint = { readonly bytes: number; readonly tail: string };

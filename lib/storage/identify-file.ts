@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Json } from '../core/checkpoint.js';
+import type { Json } from '../model/checkpoint.js';
 
 const PREFIX_BYTES = 64 * 1024;
 

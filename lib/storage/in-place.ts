@@ -1,5 +1,5 @@
 /** What may be replaced. Promise: looking changes nothing, and what is not known to be ours stays. */
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 import { fileError } from './file-errors.js';
 import { headOf } from './head-of.js';
 

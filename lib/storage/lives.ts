@@ -7,7 +7,7 @@
 import { open, readFile, readdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.js';
 
 export interface Life extends ProcessIdentity {

@@ -7,8 +7,8 @@
  */
 import { createReadStream } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';
-import { MillraceError, describeThrown, describeValue } from '../core/errors.js';
-import { EVENT_VERSION, type RunEvent } from '../core/events.js';
+import { MillraceError, describeThrown, describeValue } from '../model/errors.js';
+import { EVENT_VERSION, type RunEvent } from '../model/events.js';
 
 /** The events of the recording at this path, in order. Errors with MILLRACE_FILE. */
 export function readEvents(path: string): Observable<RunEvent> {

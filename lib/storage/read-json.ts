@@ -1,7 +1,7 @@
 /** A file of JSON that millrace wrote, read back; one that a crash or a hand has broken is told by its name. */
 import { readFile } from 'node:fs/promises';
-import { MillraceError, describeThrown } from '../core/errors.js';
-import { oneLine } from '../core/printable.js';
+import { MillraceError, describeThrown } from '../model/errors.js';
+import { oneLine } from '../text/printable.js';
 import { fileError, systemCodeOf } from './file-errors.js';
 
 /** Undefined where there is none. Throws MILLRACE_FILE; `fix` is what to do about a file that is not JSON. */

@@ -1,7 +1,7 @@
 /** Dead letters back from their file, one after the other; memory is one chunk and one letter. */
 import { open } from 'node:fs/promises';
-import { MillraceError } from '../core/errors.js';
-import type { DeadLetter } from '../core/ports.js';
+import { MillraceError } from '../model/errors.js';
+import type { DeadLetter } from '../model/ports.js';
 
 /**
  * Throws MILLRACE_FILE with the line that is no letter; the last one may be torn, where a process died while it wrote.

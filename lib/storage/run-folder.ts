@@ -13,8 +13,8 @@
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Checkpoint, CheckpointStore, Json } from '../core/checkpoint.js';
-import { MillraceError, describeThrown } from '../core/errors.js';
+import type { Checkpoint, CheckpointStore, Json } from '../model/checkpoint.js';
+import { MillraceError, describeThrown } from '../model/errors.js';
 import { mendBroken, type BrokenRun } from './broken-run.js';
 import { checkpointFile, readCheckpoint, replaceFile } from './checkpoint-file.js';
 import { beginLife, endLife, isAlive, lastLife, lifePath, type Life } from './lives.js';

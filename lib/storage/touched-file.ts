@@ -4,7 +4,7 @@
  */
 import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { TouchedFile } from '../core/touched-file.js';
+import type { TouchedFile } from '../model/touched-file.js';
 
 /** As many as systems follow (symlink(7)). */
 const MOST_LINKS = 40;

@@ -4,7 +4,7 @@
  * Promises: it costs nothing until somebody asks for the signal; each attempt has one of its own, so that what listens to
  * one has no part in another; whoever asks after the abort gets a signal that has aborted.
  */
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 
 export class AttemptSignal {
   private controller: AbortController | undefined;

@@ -7,8 +7,8 @@
  * Five small steps cost 31 ns a record in such a loop, 75 to 85 in any loop that is shared (DECISIONS.md, 31). The text
  * that is compiled depends on nothing but the number of steps.
  */
-import type { RecordContext } from '../core/ports.js';
-import { GONE, Skip, type Gone, type Lineage } from '../core/record.js';
+import type { RecordContext } from '../model/ports.js';
+import { GONE, Skip, type Gone, type Lineage } from '../model/record.js';
 
 /** One step, and the context it is given: an object of its own, told the lineage before every call. */
 export interface LoopStep {

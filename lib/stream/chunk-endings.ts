@@ -1,7 +1,7 @@
 /** What became of a chunk of records in a thread, as the thread of the run tells it. */
-import type { Chunk, Ending } from '../core/executor.js';
-import type { TaskScope } from '../core/ports.js';
-import { Batch, GONE, type Gone, type Lineage } from '../core/record.js';
+import type { Chunk, Ending } from '../execution/executor.js';
+import type { TaskScope } from './task-scope.js';
+import { Batch, GONE, type Gone, type Lineage } from '../model/record.js';
 
 /** Takes a record that ended in a thread out of the run; gives back `GONE`, or what takes its place. */
 export function endRecord(scope: TaskScope, { lineages, records }: Chunk, ending: Ending): unknown {

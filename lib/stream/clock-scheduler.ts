@@ -3,7 +3,7 @@
  * real in production, virtual in a test.
  */
 import { Subscription, type SchedulerAction, type SchedulerLike } from 'rxjs';
-import type { Clock } from '../core/ports.js';
+import type { Clock } from '../model/ports.js';
 
 export function clockScheduler(clock: Clock): SchedulerLike {
   return {

@@ -3,7 +3,7 @@
  * lost, and a batch that holds none of them is handed on as it is.
  */
 import { map, type OperatorFunction } from 'rxjs';
-import { Batch, GONE, type Lineage } from '../core/record.js';
+import { Batch, GONE, type Lineage } from '../model/record.js';
 
 export function dropPast<T>(isPast: (lineage: Lineage) => boolean): OperatorFunction<Batch<T>, Batch<T>> {
   return map((batch) => {

@@ -6,9 +6,9 @@
  * died on the way; a record stays in flight until its part was merged, so the window bounds everything.
  */
 import type { Observable, Subscriber } from 'rxjs';
-import type { Chunk, ChunkResult, JobClient, JobPort, ModuleRef } from '../core/executor.js';
-import type { TaskScope } from '../core/ports.js';
-import type { Batch, Lineage } from '../core/record.js';
+import type { Chunk, ChunkResult, JobClient, JobPort, ModuleRef } from '../execution/executor.js';
+import type { TaskScope } from './task-scope.js';
+import type { Batch, Lineage } from '../model/record.js';
 import { InOrder } from './in-order.js';
 import { Intake } from './intake.js';
 

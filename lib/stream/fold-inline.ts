@@ -3,9 +3,9 @@
  * policy, and every record has left its root once it was added.
  */
 import type { Observable, Subscriber } from 'rxjs';
-import type { TaskScope } from '../core/ports.js';
-import type { Batch } from '../core/record.js';
-import { sampleWeight } from '../core/sampling.js';
+import type { TaskScope } from './task-scope.js';
+import type { Batch } from '../model/record.js';
+import { sampleWeight } from '../measure/sampling.js';
 import { Intake } from './intake.js';
 
 export interface FoldInlineOptions<In> {

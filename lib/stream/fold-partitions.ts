@@ -6,11 +6,11 @@
  * appeared, as if there were one partition; which partition a key belongs to is the same on every machine (murmur2).
  */
 import type { Observable, Subscriber } from 'rxjs';
-import { FatalTaskError, describeValue } from '../core/errors.js';
-import type { Chunk, ChunkResult, JobClient, JobPort, ModuleRef } from '../core/executor.js';
-import { partitionOf } from '../core/partition-hash.js';
-import type { TaskScope } from '../core/ports.js';
-import type { Batch, Lineage } from '../core/record.js';
+import { FatalTaskError, describeValue } from '../model/errors.js';
+import type { Chunk, ChunkResult, JobClient, JobPort, ModuleRef } from '../execution/executor.js';
+import { partitionOf } from '../execution/partition-hash.js';
+import type { TaskScope } from './task-scope.js';
+import type { Batch, Lineage } from '../model/record.js';
 import { Intake } from './intake.js';
 import { mergeCollected } from './merge-collected.js';
 import type { Reader } from './reader.js';

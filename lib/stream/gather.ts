@@ -7,11 +7,11 @@
  * parent fail by the task's policy, and never grow memory further.
  */
 import { Observable } from 'rxjs';
-import { MillraceError } from '../core/errors.js';
-import type { Family } from '../core/family.js';
-import type { TaskScope } from '../core/ports.js';
+import { MillraceError } from '../model/errors.js';
+import type { Family } from '../ledger/family.js';
+import type { TaskScope } from './task-scope.js';
 import { observe } from './observe.js';
-import { BatchBuilder, GONE, type Batch, type Lineage } from '../core/record.js';
+import { BatchBuilder, GONE, type Batch, type Lineage } from '../model/record.js';
 
 interface Group {
   values: { readonly ordinal: number; readonly value: unknown }[];

@@ -5,8 +5,8 @@
  * span of it, because every lineage flows along every edge and none is born further ahead.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
-import type { RootLedger } from '../core/ledger.js';
-import { BatchBuilder, type Batch, type Gone, type Lineage } from '../core/record.js';
+import type { RootLedger } from '../ledger/ledger.js';
+import { BatchBuilder, type Batch, type Gone, type Lineage } from '../model/record.js';
 import { observe } from './observe.js';
 
 export function inRootOrder<T>(root: RootLedger): OperatorFunction<Batch<T>, Batch<T>> {

@@ -4,9 +4,9 @@
  * windows of the inputs bound the queue; nothing else is needed.
  */
 import type { Observable, Subscriber } from 'rxjs';
-import { GONE, type Batch, type Lineage } from '../core/record.js';
-import { Ring } from '../core/ring.js';
-import type { TaskScope } from '../core/ports.js';
+import { GONE, type Batch, type Lineage } from '../model/record.js';
+import { Ring } from '../ledger/ring.js';
+import type { TaskScope } from './task-scope.js';
 import { observe } from './observe.js';
 
 export interface Arrival {

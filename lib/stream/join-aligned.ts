@@ -5,9 +5,9 @@
  * root's span of lineages is held; a dependency that delivers a lineage twice is a broken law.
  */
 import { Observable } from 'rxjs';
-import { MillraceError } from '../core/errors.js';
-import { BatchBuilder, GONE, type Batch } from '../core/record.js';
-import type { TaskScope } from '../core/ports.js';
+import { MillraceError } from '../model/errors.js';
+import { BatchBuilder, GONE, type Batch } from '../model/record.js';
+import type { TaskScope } from './task-scope.js';
 import { observe } from './observe.js';
 
 /** A slot of a tuple that has not been filled yet; records may be undefined themselves. */

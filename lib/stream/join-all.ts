@@ -6,9 +6,9 @@
  * told to drain hands over nothing, for the same reason.
  */
 import { Observable } from 'rxjs';
-import { MillraceError } from '../core/errors.js';
-import type { TaskScope } from '../core/ports.js';
-import type { Batch } from '../core/record.js';
+import { MillraceError } from '../model/errors.js';
+import type { TaskScope } from './task-scope.js';
+import type { Batch } from '../model/record.js';
 import { Intake } from './intake.js';
 import { pumpRoot } from './pump-root.js';
 import { Outbox } from './outbox.js';

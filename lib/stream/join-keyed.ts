@@ -7,9 +7,9 @@
  * cannot deadlock; once a side is over, records of the other that cannot match any more end at once.
  */
 import { Observable, type Subscriber } from 'rxjs';
-import { MillraceError, describeValue } from '../core/errors.js';
-import type { TaskScope } from '../core/ports.js';
-import type { Batch } from '../core/record.js';
+import { MillraceError, describeValue } from '../model/errors.js';
+import type { TaskScope } from './task-scope.js';
+import type { Batch } from '../model/record.js';
 import { Intake, type Arrival } from './intake.js';
 import { Outbox } from './outbox.js';
 import { pumpRoot } from './pump-root.js';

@@ -7,8 +7,8 @@
  * arrival. What can never be paired, because an input ended without a record, is counted as skipped, with the reason.
  */
 import { Observable, type Subscriber } from 'rxjs';
-import type { TaskScope } from '../core/ports.js';
-import type { Batch } from '../core/record.js';
+import type { TaskScope } from './task-scope.js';
+import type { Batch } from '../model/record.js';
 import { Intake, type Arrival } from './intake.js';
 import { Outbox } from './outbox.js';
 import { pumpRoot } from './pump-root.js';

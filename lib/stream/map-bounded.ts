@@ -10,14 +10,15 @@
  * emitted after unsubscribe, and what is under way then hears by its signal that nobody waits for it.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
-import { ArrivalTimes } from '../core/arrival-times.js';
-import { BatchBuilder, GONE, Skip, type Batch, type Gone } from '../core/record.js';
-import { Ring } from '../core/ring.js';
-import { sampleWeight } from '../core/sampling.js';
+import { ArrivalTimes } from './arrival-times.js';
+import { BatchBuilder, GONE, Skip, type Batch, type Gone } from '../model/record.js';
+import { Ring } from '../ledger/ring.js';
+import { sampleWeight } from '../measure/sampling.js';
 import { AttemptSignal, whyOver } from './attempt-signal.js';
 import { observe } from './observe.js';
 import { isPromiseLike } from './pump-root.js';
-import type { Awaitable, TaskScope } from '../core/ports.js';
+import type { Awaitable } from '../model/ports.js';
+import type { TaskScope } from './task-scope.js';
 import { Reorder } from './reorder.js';
 
 /** The work on one record. A throw or rejection ends the record by the failure policy. */

@@ -6,8 +6,8 @@
  * a sample of the records.
  */
 import type { OperatorFunction } from 'rxjs';
-import type { TaskScope } from '../core/ports.js';
-import { Batch, GONE, Skip, type Gone, type Lineage } from '../core/record.js';
+import type { TaskScope } from './task-scope.js';
+import { Batch, GONE, Skip, type Gone, type Lineage } from '../model/record.js';
 import { compileChainLoop, type ChainLoop, type Endings } from './chain-loop.js';
 import type { SyncStep } from './map-sync.js';
 import { countRecords, refusePromises, syncOperator, type SyncWork } from './sync-mapper.js';

@@ -9,10 +9,10 @@
  * otherwise; with `ordered` outputs leave in input order.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
-import { ArrivalTimes } from '../core/arrival-times.js';
-import type { Chunk, ChunkResult, Ending, JobClient, JobPort, MapJob, Stage } from '../core/executor.js';
-import type { TaskScope } from '../core/ports.js';
-import { Batch, BatchBuilder, GONE, type Gone, type Lineage, type Skip } from '../core/record.js';
+import { ArrivalTimes } from './arrival-times.js';
+import type { Chunk, ChunkResult, Ending, JobClient, JobPort, MapJob, Stage } from '../execution/executor.js';
+import type { TaskScope } from './task-scope.js';
+import { Batch, BatchBuilder, GONE, type Gone, type Lineage, type Skip } from '../model/record.js';
 import { batchOf, endRecord } from './chunk-endings.js';
 import { observe } from './observe.js';
 import { RecordQueue } from './record-queue.js';

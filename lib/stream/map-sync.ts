@@ -4,8 +4,9 @@
  * Promise: a throw ends its own record by the failure policy, and the others go on.
  */
 import type { OperatorFunction } from 'rxjs';
-import type { RecordContext, TaskScope } from '../core/ports.js';
-import { GONE, Skip, type Batch, type Gone } from '../core/record.js';
+import type { RecordContext } from '../model/ports.js';
+import type { TaskScope } from './task-scope.js';
+import { GONE, Skip, type Batch, type Gone } from '../model/record.js';
 import { syncOperator, type SyncWork } from './sync-mapper.js';
 
 /** The work on one record, and the context it gets: one object, told the lineage before every call. */

@@ -2,8 +2,8 @@
  * The results of all partitions as one Reader, in the order in which their keys first appeared. Promise: holds one batch
  * a partition, whatever their number.
  */
-import type { Collected, ItemReader } from '../core/executor.js';
-import { Rejected, skip } from '../core/record.js';
+import type { Collected, ItemReader } from '../execution/executor.js';
+import { Rejected, skip } from '../model/record.js';
 import type { Reader } from './reader.js';
 
 interface Head {

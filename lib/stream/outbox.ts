@@ -4,8 +4,8 @@
  * Promise: holds at most `capacity` items; what comes beyond is met by the named policy and is never lost in silence
  * (`error` fails the run, the dropping policies count each record as skipped with the reason).
  */
-import { MillraceError } from '../core/errors.js';
-import { skip, type Skip } from '../core/record.js';
+import { MillraceError } from '../model/errors.js';
+import { skip, type Skip } from '../model/record.js';
 import type { Reader } from './reader.js';
 
 /** What happens to a record that finds the buffer full. */

@@ -7,7 +7,7 @@
  * second observer would see the completion first and lose the batch.)
  */
 import { Subject, type Observer } from 'rxjs';
-import type { Batch } from '../core/record.js';
+import type { Batch } from '../model/record.js';
 
 export class Outlet extends Subject<Batch<unknown>> implements Observer<Batch<unknown>> {
   /** What was emitted during a delivery; bounded, because everything in it is in flight. */

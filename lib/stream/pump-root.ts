@@ -6,9 +6,9 @@
  * reader is over, was told to end, and closes the reader on every path.
  */
 import { Observable, type Subscriber } from 'rxjs';
-import { MillraceError } from '../core/errors.js';
-import { Batch, Ended, GONE, Skip, type Rejected, type Gone } from '../core/record.js';
-import type { TaskScope } from '../core/ports.js';
+import { MillraceError } from '../model/errors.js';
+import { Batch, Ended, GONE, Skip, type Rejected, type Gone } from '../model/record.js';
+import type { TaskScope } from './task-scope.js';
 import type { Reader } from './reader.js';
 
 /** More than this in one batch gains nothing measurable and costs latency. */

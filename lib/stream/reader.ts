@@ -5,7 +5,7 @@
  * at the end, in an array that it does not touch again; it never takes more than `max` from what it reads. `close` may be called at any time, also while a read
  * is outstanding, and releases everything; what the outstanding read gives after that is dropped.
  */
-import type { Awaitable } from '../core/ports.js';
+import type { Awaitable } from '../model/ports.js';
 
 export interface Reader<T> {
   read(max: number): Awaitable<readonly T[] | null>;

@@ -2,9 +2,9 @@
  * Records that wait to be handed over, kept in the arrays they came in. Promises: bounded by the window; a chunk that is
  * one of those arrays, whole, is not copied; chunks are numbered without gaps, in the order records came.
  */
-import type { Chunk } from '../core/executor.js';
-import type { Lineage } from '../core/record.js';
-import { Ring } from '../core/ring.js';
+import type { Chunk } from '../execution/executor.js';
+import type { Lineage } from '../model/record.js';
+import { Ring } from '../ledger/ring.js';
 
 interface Segment {
   readonly lineages: readonly Lineage[];

@@ -2,8 +2,8 @@
  * Puts what finished in any order back into the order in which it was taken in. Promise: holds at most the window's
  * worth, because nothing is taken in beyond it; gone marks keep their place, so a record that ends early blocks nobody.
  */
-import type { BatchBuilder, Gone, Lineage } from '../core/record.js';
-import { Ring } from '../core/ring.js';
+import type { BatchBuilder, Gone, Lineage } from '../model/record.js';
+import { Ring } from '../ledger/ring.js';
 
 export class Reorder<Out> {
   private readonly expected: Ring<Lineage>;

@@ -5,10 +5,10 @@
  * in the next turn of the event loop; the queue behind it never exceeds the window.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
-import { FatalTaskError } from '../core/errors.js';
-import type { TaskScope } from '../core/ports.js';
-import { Batch, GONE, type Gone } from '../core/record.js';
-import { Ring } from '../core/ring.js';
+import { FatalTaskError } from '../model/errors.js';
+import type { TaskScope } from './task-scope.js';
+import { Batch, GONE, type Gone } from '../model/record.js';
+import { Ring } from '../ledger/ring.js';
 import { observe } from './observe.js';
 import { isPromiseLike } from './pump-root.js';
 

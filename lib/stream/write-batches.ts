@@ -6,10 +6,11 @@
  * fails the run, because nobody knows what of it is on the disk.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
-import { ArrivalTimes } from '../core/arrival-times.js';
-import { BatchBuilder, GONE, type Batch, type Gone } from '../core/record.js';
-import type { Awaitable, TaskScope } from '../core/ports.js';
-import { Ring } from '../core/ring.js';
+import { ArrivalTimes } from './arrival-times.js';
+import { BatchBuilder, GONE, type Batch, type Gone } from '../model/record.js';
+import type { Awaitable } from '../model/ports.js';
+import type { TaskScope } from './task-scope.js';
+import { Ring } from '../ledger/ring.js';
 import { observe } from './observe.js';
 import { isPromiseLike } from './pump-root.js';
 

@@ -6,13 +6,13 @@
  * drains emits nothing, because a partial aggregate is a wrong answer.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
-import { MillraceError } from '../core/errors.js';
-import type { ModuleRef } from '../core/executor.js';
-import { loadChecked } from '../core/load-export.js';
-import { callback, checkObject, checkOptions, count, either, oneOf, type OptionRules } from '../core/options.js';
-import type { TaskScope } from '../core/ports.js';
-import type { Batch, Rejected, Skip } from '../core/record.js';
-import { homeOf, referTo } from '../core/thread-function.js';
+import { MillraceError } from '../model/errors.js';
+import type { ModuleRef } from '../execution/executor.js';
+import { loadChecked } from '../execution/load-export.js';
+import { callback, checkObject, checkOptions, count, either, oneOf, type OptionRules } from '../options/options.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Batch, Rejected, Skip } from '../model/record.js';
+import { homeOf, referTo } from '../execution/thread-function.js';
 import { FoldReports, type FoldScopes } from './fold-reports.js';
 import { foldResults } from './fold-results.js';
 import { foldStates } from './fold-states.js';

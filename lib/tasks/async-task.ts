@@ -1,16 +1,25 @@
 /** Tasks that run an asynchronous function, several records at a time. */
 import type { OperatorFunction } from 'rxjs';
-import { MillraceError } from '../core/errors.js';
-import type { Awaitable, RecordContext, TaskScope } from '../core/ports.js';
-import type { Batch, Skip } from '../core/record.js';
-import { FixedConcurrency } from '../stream/adaptive-concurrency.js';
-import { callPolicies, CallPolicies, type CallPolicy, type PolicySlots } from '../stream/call-policies.js';
-import { CallTimeout } from '../stream/call-timeout.js';
-import { mapCalls } from '../stream/map-calls.js';
-import { anObject, anything, checkFunction, checkOptions, madeBy, number, type OptionRules } from '../core/options.js';
-import { RateLimit, type RateLimitOptions } from '../stream/rate-limit.js';
-import { RetryPolicy, type RetryOptions } from '../stream/retry-policy.js';
-import { SharedLimiter } from '../stream/shared-limiter.js';
+import { MillraceError } from '../model/errors.js';
+import type { Awaitable, RecordContext } from '../model/ports.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Batch, Skip } from '../model/record.js';
+import { FixedConcurrency } from '../calls/policies/adaptive-concurrency.js';
+import { callPolicies, CallPolicies, type CallPolicy, type PolicySlots } from '../calls/policies/call-policies.js';
+import { CallTimeout } from '../calls/policies/call-timeout.js';
+import { mapCalls } from '../calls/map-calls.js';
+import {
+  anObject,
+  anything,
+  checkFunction,
+  checkOptions,
+  madeBy,
+  number,
+  type OptionRules,
+} from '../options/options.js';
+import { RateLimit, type RateLimitOptions } from '../calls/policies/rate-limit.js';
+import { RetryPolicy, type RetryOptions } from '../calls/policies/retry-policy.js';
+import { SharedLimiter } from '../calls/policies/shared-limiter.js';
 import { FunctionCaller } from './function-caller.js';
 import { compileStep } from './record-step.js';
 import { DEFAULT_CONCURRENCY, Task } from './task.js';

@@ -1,4 +1,4 @@
-import { Rejected, type Skip } from '../core/record.js';
+import { Rejected, type Skip } from '../model/record.js';
 import { isPromiseLike } from '../stream/pump-root.js';
 import type { Reader } from '../stream/reader.js';
 

@@ -3,13 +3,13 @@
  * decides, inline or in threads. Promise: nothing about a task says where; results are the same everywhere.
  */
 import type { OperatorFunction } from 'rxjs';
-import { MillraceError } from '../core/errors.js';
-import type { ModuleRef } from '../core/executor.js';
-import type { ThreadContext } from '../core/loaded-job.js';
-import { anObject, callback, checkOptions, count, flag, text, type OptionRules } from '../core/options.js';
-import type { TaskScope } from '../core/ports.js';
-import type { Batch, Skip } from '../core/record.js';
-import { referTo, type Threadable } from '../core/thread-function.js';
+import { MillraceError } from '../model/errors.js';
+import type { ModuleRef } from '../execution/executor.js';
+import type { ThreadContext } from '../execution/loaded-job.js';
+import { anObject, callback, checkOptions, count, flag, text, type OptionRules } from '../options/options.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Batch, Skip } from '../model/record.js';
+import { referTo, type Threadable } from '../execution/thread-function.js';
 import { hopOperator, type HopTraits } from './hop.js';
 import { checkInput, checkOutput } from './record-step.js';
 import { Task } from './task.js';

@@ -6,10 +6,10 @@
  * parent's expansion throws ends the parent by the failure policy; children already born go on.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
-import { MillraceError } from '../core/errors.js';
-import { checkFunction, checkOptions } from '../core/options.js';
-import type { TaskScope } from '../core/ports.js';
-import type { Batch, Skip } from '../core/record.js';
+import { MillraceError } from '../model/errors.js';
+import { checkFunction, checkOptions } from '../options/options.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Batch, Skip } from '../model/record.js';
 import { Expander, type ExpandFunction } from './expander.js';
 import { Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';

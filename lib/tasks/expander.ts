@@ -2,10 +2,11 @@
  * One expansion in one run: takes parents in, and is read for their children. `expandTask` says what it promises.
  */
 import type { Observable, Subscriber } from 'rxjs';
-import { MillraceError, describeValue } from '../core/errors.js';
-import type { Family } from '../core/family.js';
-import type { Awaitable, RecordContext, TaskScope } from '../core/ports.js';
-import { GONE, Rejected, type Batch, type Skip } from '../core/record.js';
+import { MillraceError, describeValue } from '../model/errors.js';
+import type { Family } from '../ledger/family.js';
+import type { Awaitable, RecordContext } from '../model/ports.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import { GONE, Rejected, type Batch, type Skip } from '../model/record.js';
 import { Intake, type Arrival } from '../stream/intake.js';
 import { isPromiseLike, pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';

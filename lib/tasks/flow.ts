@@ -4,8 +4,8 @@
  * Promise: a dependency that does not exist, a task that takes another record, and a second task of one name do not
  * compile; whoever writes JavaScript gets the same as errors when the graph is checked.
  */
-import { MillraceError, describeValue } from '../core/errors.js';
-import type { GraphNode, JoinMode } from '../core/graph.js';
+import { MillraceError, describeValue } from '../model/errors.js';
+import type { GraphNode, JoinMode } from '../model/graph.js';
 import {
   anything,
   checkFunction,
@@ -14,7 +14,7 @@ import {
   oneOf,
   type OptionRule,
   type OptionRules,
-} from '../core/options.js';
+} from '../options/options.js';
 import type { KeyedKind } from '../stream/join-keyed.js';
 import type { SourceTask } from './source-task.js';
 import { Task } from './task.js';

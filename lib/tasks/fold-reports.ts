@@ -5,8 +5,8 @@
  * Promises: every record of the source is born and leaves the source's root once, and both accounts balance at every
  * report; threads wait while dead letters cannot be written; closing ends all parts.
  */
-import type { ItemReader, ModuleRef } from '../core/executor.js';
-import type { TaskScope } from '../core/ports.js';
+import type { ItemReader, ModuleRef } from '../execution/executor.js';
+import type { TaskScope } from '../stream/task-scope.js';
 import type { BadRecord, FoldProgress } from './source-parts.js';
 
 /** The source, whose records are read; the task that aggregates them. */

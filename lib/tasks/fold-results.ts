@@ -4,7 +4,7 @@
  *
  * Promise: the results of all shares are there only when all of the source has been read.
  */
-import type { Collected, ItemReader } from '../core/executor.js';
+import type { Collected, ItemReader } from '../execution/executor.js';
 import type { FoldReports } from './fold-reports.js';
 import type { FoldReport, FoldedResult } from './source-parts.js';
 

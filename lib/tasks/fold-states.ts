@@ -5,8 +5,8 @@
  * Promise: states are merged in the order of the parts, so the first appearance of a key decides its place, as if one
  * thread had read it all.
  */
-import type { ItemReader } from '../core/executor.js';
-import type { Turn } from '../core/turn.js';
+import type { ItemReader } from '../execution/executor.js';
+import type { Turn } from '../ledger/turn.js';
 import type { FoldReports } from './fold-reports.js';
 import type { FoldReport } from './source-parts.js';
 

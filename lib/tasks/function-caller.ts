@@ -4,9 +4,9 @@
  * Promise: each attempt has a signal of its own, which aborts when nobody waits for it any more: it took too long,
  * another try won, or the run is over. A function cannot be ended from outside, so an attempt is over when its function is.
  */
-import type { Skip } from '../core/record.js';
+import type { Skip } from '../model/record.js';
 import { AttemptSignal } from '../stream/attempt-signal.js';
-import type { Attempt, Caller, CallOutcomes, CancelReason } from '../stream/call.js';
+import type { Attempt, Caller, CallOutcomes, CancelReason } from '../calls/call.js';
 import type { AsyncStep } from './record-step.js';
 
 export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {

@@ -1,7 +1,7 @@
 /** How a task may be one with its neighbours: what it says of itself, and who makes one operator of a chain of them. */
 import type { OperatorFunction } from 'rxjs';
-import type { TaskScope } from '../core/ports.js';
-import type { Batch } from '../core/record.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Batch } from '../model/record.js';
 
 export interface Fusible {
   /** Where the functions of a chain are called. */

@@ -2,9 +2,9 @@
  * The groups of an aggregate: one state a key, in the order in which the keys first appeared.
  * Promise: never more than `maxKeys`; each state is released as its result is made.
  */
-import { FatalTaskError, describeThrown } from '../core/errors.js';
-import { callback, checkFunction, checkOptions, type OptionRules } from '../core/options.js';
-import { Rejected, type Skip } from '../core/record.js';
+import { FatalTaskError, describeThrown } from '../model/errors.js';
+import { callback, checkFunction, checkOptions, type OptionRules } from '../options/options.js';
+import { Rejected, type Skip } from '../model/record.js';
 import type { Reader } from '../stream/reader.js';
 
 /** How records are folded. `State` may be changed in place by `add` and `merge`, which return it. */

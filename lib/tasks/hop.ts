@@ -3,8 +3,8 @@
  * operator of a chain. Promise: a chain of one is the operator of a task that stands alone, so there is one way to run.
  */
 import type { OperatorFunction } from 'rxjs';
-import type { Stage } from '../core/executor.js';
-import type { Batch } from '../core/record.js';
+import type { Stage } from '../execution/executor.js';
+import type { Batch } from '../model/record.js';
 import { mapExecutor, type HopTask, type MapExecutorOptions } from '../stream/map-executor.js';
 import type { FusedTask, Fusible, Members } from './fusible.js';
 

@@ -6,11 +6,12 @@
  * sources; an error it emits fails the run, because it has no record to blame.
  */
 import { Observable, Subject, type OperatorFunction, type SchedulerLike, type Subscriber } from 'rxjs';
-import { MillraceError, describeThrown } from '../core/errors.js';
-import { checkFunction, checkOptions, count, type OptionRules } from '../core/options.js';
-import type { TaskContext, TaskScope } from '../core/ports.js';
-import { Rejected, type Batch, type Skip } from '../core/record.js';
-import { sampleWeight } from '../core/sampling.js';
+import { MillraceError, describeThrown } from '../model/errors.js';
+import { checkFunction, checkOptions, count, type OptionRules } from '../options/options.js';
+import type { TaskContext } from '../model/ports.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import { Rejected, type Batch, type Skip } from '../model/record.js';
+import { sampleWeight } from '../measure/sampling.js';
 import { clockScheduler } from '../stream/clock-scheduler.js';
 import { Intake } from '../stream/intake.js';
 import { Outbox } from '../stream/outbox.js';

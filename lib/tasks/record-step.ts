@@ -5,9 +5,10 @@
 import type { AttemptSignal } from '../stream/attempt-signal.js';
 import type { SyncStep } from '../stream/map-sync.js';
 import { isPromiseLike } from '../stream/pump-root.js';
-import type { Awaitable, RecordContext, TaskScope } from '../core/ports.js';
-import { Skip } from '../core/record.js';
-import { validate, type Schema } from '../core/schema.js';
+import type { Awaitable, RecordContext } from '../model/ports.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import { Skip } from '../model/record.js';
+import { validate, type Schema } from '../options/schema.js';
 
 interface Schemas {
   readonly input?: Schema<unknown>;

@@ -8,9 +8,10 @@ import {
   checkValues,
   flag,
   type OptionRules,
-} from '../core/options.js';
-import type { Awaitable, RecordContext, RunOutcome, TaskContext, TaskScope } from '../core/ports.js';
-import type { Batch, Skip } from '../core/record.js';
+} from '../options/options.js';
+import type { Awaitable, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Batch, Skip } from '../model/record.js';
 import { writeBatches } from '../stream/write-batches.js';
 import { checkInput } from './record-step.js';
 import { Task } from './task.js';

@@ -2,7 +2,7 @@
  * A source that threads read in parts, each folding its part on the spot: what the source is asked for, and what comes
  * back instead of records. Everything here is plain data, because it crosses threads.
  */
-import type { ModuleRef } from '../core/executor.js';
+import type { ModuleRef } from '../execution/executor.js';
 
 /** What each part is folded with. */
 export interface FoldRequest {

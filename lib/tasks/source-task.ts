@@ -3,11 +3,12 @@
  * bounded buffer with a named overflow policy). Promise: a pulled source is never read further than the window allows.
  */
 import { isObservable, type Observable, type OperatorFunction, type Subscription } from 'rxjs';
-import { MillraceError, describeValue } from '../core/errors.js';
-import { checkOptions, checkValues, count, flag, oneOf, type OptionRules } from '../core/options.js';
-import type { Awaitable, TaskContext, TaskScope } from '../core/ports.js';
-import type { Json } from '../core/checkpoint.js';
-import { Rejected, Skip, type Batch, type Lineage } from '../core/record.js';
+import { MillraceError, describeValue } from '../model/errors.js';
+import { checkOptions, checkValues, count, flag, oneOf, type OptionRules } from '../options/options.js';
+import type { Awaitable, TaskContext } from '../model/ports.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Json } from '../model/checkpoint.js';
+import { Rejected, Skip, type Batch, type Lineage } from '../model/record.js';
 import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
 import { assertAllCame, isPromiseLike, pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';

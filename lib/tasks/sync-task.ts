@@ -1,8 +1,9 @@
 /** Tasks that run a small function inline, in the thread of the run. */
 import type { OperatorFunction } from 'rxjs';
-import type { RecordContext, TaskScope } from '../core/ports.js';
-import type { Batch, Skip } from '../core/record.js';
-import { checkFunction, checkOptions } from '../core/options.js';
+import type { RecordContext } from '../model/ports.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Batch, Skip } from '../model/record.js';
+import { checkFunction, checkOptions } from '../options/options.js';
 import { mapChain } from '../stream/map-chain.js';
 import { mapSync, type SyncStep } from '../stream/map-sync.js';
 import type { FusedTask, Fusible, Members } from './fusible.js';

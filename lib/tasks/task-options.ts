@@ -1,5 +1,5 @@
 /** The options that every kind of task takes, and what they may be. */
-import type { Schema } from '../core/schema.js';
+import type { Schema } from '../options/schema.js';
 import {
   count,
   either,
@@ -9,7 +9,7 @@ import {
   words,
   type OptionRule,
   type OptionRules,
-} from '../core/options.js';
+} from '../options/options.js';
 
 /**
  * What happens to a record that a task gives up:

@@ -6,13 +6,14 @@
  * operator was unsubscribed. A task instance belongs to one run at a time.
  */
 import type { Observable, OperatorFunction } from 'rxjs';
-import type { Json } from '../core/checkpoint.js';
-import type { Dataset } from '../core/events.js';
-import type { Awaitable, RecordContext, RunOutcome, TaskScope } from '../core/ports.js';
-import type { Batch, Skip } from '../core/record.js';
-import type { TouchedFile } from '../core/touched-file.js';
-import { MillraceError } from '../core/errors.js';
-import { checkValues } from '../core/options.js';
+import type { Json } from '../model/checkpoint.js';
+import type { Dataset } from '../model/events.js';
+import type { Awaitable, RecordContext, RunOutcome } from '../model/ports.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Batch, Skip } from '../model/record.js';
+import type { TouchedFile } from '../model/touched-file.js';
+import { MillraceError } from '../model/errors.js';
+import { checkValues } from '../options/options.js';
 import { mapBounded } from '../stream/map-bounded.js';
 import type { Fusible } from './fusible.js';
 import { compileStep } from './record-step.js';

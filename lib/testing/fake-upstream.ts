@@ -3,8 +3,8 @@
  *
  * Promise: nothing waits for real; each call is given to one function, which says what is answered, and after how long.
  */
-import type { Clock } from '../core/clock.js';
-import { FatalTaskError, describeThrown } from '../core/errors.js';
+import type { Clock } from '../model/clock.js';
+import { FatalTaskError, describeThrown } from '../model/errors.js';
 import {
   checkFunction,
   checkOptions,
@@ -13,9 +13,9 @@ import {
   words,
   type OptionRule,
   type OptionRules,
-} from '../core/options.js';
-import type { Awaitable } from '../core/ports.js';
-import type { Upstream, UpstreamCall, UpstreamReply } from '../core/upstream.js';
+} from '../options/options.js';
+import type { Awaitable } from '../model/ports.js';
+import type { Upstream, UpstreamCall, UpstreamReply } from '../model/upstream.js';
 import { connectionReset, pause, silence } from './network.js';
 
 /** One call, as the test sees it. */

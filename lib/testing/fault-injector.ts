@@ -5,13 +5,13 @@
  * on the order of calls, on time or on other runs, so a failure that was found is found again by its seed. Nothing is
  * remembered for it: an injector may serve any number of runs.
  */
-import type { Clock } from '../core/clock.js';
-import { MillraceError } from '../core/errors.js';
-import { checkOptions, count, either, number, objectWith, type OptionRules } from '../core/options.js';
-import { murmur2 } from '../core/partition-hash.js';
-import type { Awaitable, RecordContext } from '../core/ports.js';
-import type { Skip } from '../core/record.js';
-import type { Upstream, UpstreamCall } from '../core/upstream.js';
+import type { Clock } from '../model/clock.js';
+import { MillraceError } from '../model/errors.js';
+import { checkOptions, count, either, number, objectWith, type OptionRules } from '../options/options.js';
+import { murmur2 } from '../execution/partition-hash.js';
+import type { Awaitable, RecordContext } from '../model/ports.js';
+import type { Skip } from '../model/record.js';
+import type { Upstream, UpstreamCall } from '../model/upstream.js';
 import { connectionReset, pause, silence } from './network.js';
 
 /** What can happen to an attempt in place of its work. */

@@ -5,8 +5,8 @@
  */
 import { TestScheduler } from 'rxjs/testing';
 import type { Observable } from 'rxjs';
-import type { Clock } from '../core/clock.js';
-import { MillraceError, describeThrown } from '../core/errors.js';
+import type { Clock } from '../model/clock.js';
+import { MillraceError, describeThrown } from '../model/errors.js';
 
 /** What happens at a moment; `at` is milliseconds after the start. */
 export type ScriptLine<T> =

@@ -4,8 +4,8 @@
  * Promise: what is read has been through JSON, as it would be behind a file; once the next life has begun, what an
  * earlier one writes is refused, as behind any store.
  */
-import type { Checkpoint, CheckpointStore } from '../core/checkpoint.js';
-import { MillraceError } from '../core/errors.js';
+import type { Checkpoint, CheckpointStore } from '../model/checkpoint.js';
+import { MillraceError } from '../model/errors.js';
 
 /** The checkpoints of one run, over all of its lives. */
 export interface MemoryCheckpoints {

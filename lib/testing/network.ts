@@ -1,5 +1,5 @@
 /** What networks do, on a clock. */
-import type { Clock } from '../core/clock.js';
+import type { Clock } from '../model/clock.js';
 
 /** Waits so long, or until the signal aborts; leaves no timer behind. */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 /** Ends of a workflow that keep what reaches them, for a test to look at. */
-import type { DeadLetter, DeadLetterStore, RunOutcome } from '../core/ports.js';
+import type { DeadLetter, DeadLetterStore, RunOutcome } from '../model/ports.js';
 import { sinkTask, type SinkOptions } from '../tasks/sink-task.js';
 import type { Task } from '../tasks/task.js';
 

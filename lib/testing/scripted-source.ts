@@ -1,6 +1,6 @@
 /** A source that does what a script says, at the times it says. */
 import { Observable } from 'rxjs';
-import type { Clock } from '../core/clock.js';
+import type { Clock } from '../model/clock.js';
 import { sourceTask, type SourceOptions, type SourceTask } from '../tasks/source-task.js';
 import type { ScriptLine } from './marbles.js';
 

@@ -4,10 +4,10 @@
  * operation on a file and all work that was held has run, so a whole workflow, promises and files included, runs in
  * virtual time.
  */
-import { MillraceError } from '../core/errors.js';
-import type { Clock } from '../core/clock.js';
-import { checkNumber } from '../core/options.js';
-import { describeMs } from '../stream/describe-ms.js';
+import { MillraceError } from '../model/errors.js';
+import type { Clock } from '../model/clock.js';
+import { checkNumber } from '../options/options.js';
+import { describeMs } from '../text/describe-ms.js';
 import { TimerHeap, type Timer } from './timer-heap.js';
 
 /**

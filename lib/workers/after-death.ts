@@ -3,7 +3,7 @@
  * fails if it kills its thread again, so that one is not blamed for what another left behind; all others are run again;
  * where nobody knows which record it was, the chunk is halved, so every death leads closer to the culprit.
  */
-import type { Chunk } from '../core/executor.js';
+import type { Chunk } from '../execution/executor.js';
 import type { Position, Posted, Thread } from './thread.js';
 import type { Rerun } from './thread-job.js';
 

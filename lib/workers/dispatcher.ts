@@ -5,7 +5,7 @@
  * its thread, fails alone and is answered once; nothing is delivered for a job that was closed.
  */
 
-import type { Chunk, ChunkResult, Ending } from '../core/executor.js';
+import type { Chunk, ChunkResult, Ending } from '../execution/executor.js';
 import { judge, slice } from './after-death.js';
 import { DeadlineWatch } from './deadline-watch.js';
 import { unpackError } from './error-wire.js';

@@ -3,7 +3,7 @@
  * the protocol asks, and refuses to run on the main thread.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { MillraceError } from '../core/errors.js';
+import { MillraceError } from '../model/errors.js';
 import type { ThreadData } from './protocol.js';
 import { ThreadSide } from './thread-side.js';
 

@@ -6,7 +6,7 @@
  * it was; errors of millrace and of the language are of their own class again; what was not an error arrives as what it
  * was; nothing that can be thrown makes this throw.
  */
-import { describeValue, ERROR_CODES, FatalTaskError, MillraceError, type ErrorCode } from '../core/errors.js';
+import { describeValue, ERROR_CODES, FatalTaskError, MillraceError, type ErrorCode } from '../model/errors.js';
 
 export type WireError =
   | {

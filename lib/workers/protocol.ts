@@ -4,7 +4,7 @@
  * Chunks are numbered by the thread of the run; a number is used once, so an answer to a chunk that nobody waits for any
  * more is known as stale. Credits: at most `CREDITS` chunks, and `ITEM_CREDITS` batches of a stream, are outstanding.
  */
-import type { ChunkResult, Ending, ExportKind, Job, ModuleRef } from '../core/executor.js';
+import type { ChunkResult, Ending, ExportKind, Job, ModuleRef } from '../execution/executor.js';
 import type { WireError } from './error-wire.js';
 
 /** One to work on, one to go on with while the answer to the first travels. */

@@ -1,6 +1,6 @@
 /** Limits of a thread, in the words of millrace and in those of Node. Buffers are outside of all of them. */
 import type { ResourceLimits } from 'node:worker_threads';
-import type { ThreadLimits } from '../core/executor.js';
+import type { ThreadLimits } from '../execution/executor.js';
 
 export function resourceLimitsOf({ heapMb, youngHeapMb, codeMb, stackMb }: ThreadLimits): ResourceLimits {
   return {

@@ -2,7 +2,7 @@
  * What a thread streams, read from the thread of the run. Promises: a batch is acknowledged when it was read, so the
  * thread is never more than its credits ahead; what came before an error is given before it.
  */
-import type { ItemReader } from '../core/executor.js';
+import type { ItemReader } from '../execution/executor.js';
 import { unpackError, type WireError } from './error-wire.js';
 import type { Thread } from './thread.js';
 

@@ -1,5 +1,5 @@
 /** The errors that only threads have, in words that say what to do. */
-import { FatalTaskError, MillraceError, codeOf, describeThrown } from '../core/errors.js';
+import { FatalTaskError, MillraceError, codeOf, describeThrown } from '../model/errors.js';
 import type { Thread } from './thread.js';
 import type { ThreadJob } from './thread-job.js';
 import { reasonOf, whyUncloneable } from './uncloneable.js';

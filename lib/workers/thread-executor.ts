@@ -5,11 +5,10 @@
  * record that killed it fails; after `close` no thread is left, and whoever waited for one is told.
  */
 import { availableParallelism } from 'node:os';
-import type { ThreadNews } from '../core/events.js';
+import type { ThreadNews } from '../model/events.js';
 import type {
   Collected,
   Executor,
-  ExecutorStats,
   ExportKind,
   ItemReader,
   Job,
@@ -18,7 +17,8 @@ import type {
   JobPort,
   ModuleRef,
   ThreadLimits,
-} from '../core/executor.js';
+} from '../execution/executor.js';
+import type { ExecutorStats } from '../model/thread-stats.js';
 import { Checks } from './checks.js';
 import { Dispatcher } from './dispatcher.js';
 import { unpackError, type WireError } from './error-wire.js';

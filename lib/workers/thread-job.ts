@@ -2,8 +2,8 @@
  * One open job of a thread executor: its client, how large its chunks should be, and what has to be run again because a
  * thread died on it.
  */
-import { ChunkSizer } from '../core/chunk-sizer.js';
-import type { Chunk, Job, JobClient, JobOptions } from '../core/executor.js';
+import { ChunkSizer } from '../execution/chunk-sizer.js';
+import type { Chunk, Job, JobClient, JobOptions } from '../execution/executor.js';
 
 /** A chunk, or a part of one, that was under way when its thread died. */
 export interface Rerun {

@@ -2,8 +2,9 @@
  * The threads of one executor: a fixed number of slots, filled when needed. Promises: never more threads than slots; a
  * thread that ended leaves its slot free and its figures behind; after `stop` none is left.
  */
-import type { ThreadNews } from '../core/events.js';
-import type { ThreadLimits, ThreadStats } from '../core/executor.js';
+import type { ThreadNews } from '../model/events.js';
+import type { ThreadLimits } from '../execution/executor.js';
+import type { ThreadStats } from '../model/thread-stats.js';
 import type { FromThread } from './protocol.js';
 import { resourceLimitsOf } from './resource-limits.js';
 import { Thread } from './thread.js';

@@ -5,13 +5,13 @@
  * others of its chunk arrive; whatever is thrown here arrives as an error of its own class.
  */
 import type { MessagePort, Transferable } from 'node:worker_threads';
-import { MillraceError } from '../core/errors.js';
-import type { ChunkResult, Collected, Ending, Job, ModuleRef } from '../core/executor.js';
-import { ItemPump } from '../core/item-pump.js';
-import { loadChecked, loadStream } from '../core/load-export.js';
-import { loadJob } from '../core/loaded-job.js';
-import { LoadedPartition } from '../core/loaded-partition.js';
-import { PROGRESS, type LoadedJob } from '../core/running-job.js';
+import { MillraceError } from '../model/errors.js';
+import type { ChunkResult, Collected, Ending, Job, ModuleRef } from '../execution/executor.js';
+import { ItemPump } from '../execution/item-pump.js';
+import { loadChecked, loadStream } from '../execution/load-export.js';
+import { loadJob } from '../execution/loaded-job.js';
+import { LoadedPartition } from '../execution/loaded-partition.js';
+import { PROGRESS, type LoadedJob } from '../execution/running-job.js';
 import { packError } from './error-wire.js';
 import { ITEM_CREDITS, unpackLineages, type FromThread, type ToThread, type WireEnding } from './protocol.js';
 import { whyUncloneable } from './uncloneable.js';

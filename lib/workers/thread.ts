@@ -5,8 +5,9 @@
  * once, after the last message of the thread, however it ended.
  */
 import { Worker, type ResourceLimits, type Transferable } from 'node:worker_threads';
-import type { Chunk, ThreadStats } from '../core/executor.js';
-import { PROGRESS } from '../core/running-job.js';
+import type { Chunk } from '../execution/executor.js';
+import type { ThreadStats } from '../model/thread-stats.js';
+import { PROGRESS } from '../execution/running-job.js';
 import type { ThreadJob } from './thread-job.js';
 import type { FromThread, ThreadData, ToThread } from './protocol.js';
 

@@ -1,4 +1,4 @@
-import { describeThrown } from '../core/errors.js';
+import { describeThrown } from '../model/errors.js';
 
 /** Why a value cannot be copied to another thread, as part of a sentence; undefined where it can. */
 export function whyUncloneable(value: unknown): string | undefined {

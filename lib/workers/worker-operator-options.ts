@@ -1,5 +1,5 @@
 /** The options of a workerOperator, and what they must be. */
-import type { ThreadLimits } from '../core/executor.js';
+import type { ThreadLimits } from '../execution/executor.js';
 import {
   anObject,
   anything,
@@ -10,7 +10,7 @@ import {
   flag,
   oneOf,
   type OptionRules,
-} from '../core/options.js';
+} from '../options/options.js';
 import type { OverflowPolicy } from '../stream/outbox.js';
 
 /** Options of `workerOperator`. */

@@ -7,11 +7,11 @@
  * `complete` and `error` come after the threads have ended; errors keep their class, code, cause and stack.
  */
 import { Observable, Subscription, isObservable, type Subscriber } from 'rxjs';
-import { MillraceError, describeThrown } from '../core/errors.js';
-import type { Chunk, ChunkResult, Executor, JobClient, JobPort, ModuleRef } from '../core/executor.js';
-import { InlineExecutor } from '../core/inline-executor.js';
-import { Skip } from '../core/record.js';
-import { referTo, type Threadable } from '../core/thread-function.js';
+import { MillraceError, describeThrown } from '../model/errors.js';
+import type { Chunk, ChunkResult, Executor, JobClient, JobPort, ModuleRef } from '../execution/executor.js';
+import { InlineExecutor } from '../execution/inline-executor.js';
+import { Skip } from '../model/record.js';
+import { referTo, type Threadable } from '../execution/thread-function.js';
 import { isPromiseLike } from '../stream/pump-root.js';
 import { Outbox } from '../stream/outbox.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { loadConfig } from '#lib/commands/load-config.js';
 import { whyUnreadable } from '#lib/commands/file-problem.js';
-import { MillraceError } from '#lib/core/errors.js';
-import { defineWorkflow } from '#lib/runtime/workflow.js';
+import { MillraceError } from '#lib/model/errors.js';
+import { defineWorkflow } from '#lib/runtime/definition/workflow.js';
 import { sourceTask } from '#lib/tasks/source-task.js';
 import { syncTask } from '#lib/tasks/sync-task.js';
 

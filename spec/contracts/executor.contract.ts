@@ -1,8 +1,8 @@
 /** What every executor owes: the same results, whether it works inline or in threads. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { MillraceError } from '#lib/core/errors.js';
-import type { ChunkResult, Executor } from '#lib/core/executor.js';
-import { seededRandom } from '#lib/core/random.js';
+import { MillraceError } from '#lib/model/errors.js';
+import type { ChunkResult, Executor } from '#lib/execution/executor.js';
+import { seededRandom } from '#lib/execution/random.js';
 import { CustomError, failures } from '../workers/modules/failures.js';
 import * as numbers from '../workers/modules/numbers.js';
 import { sums, sumsOfParts } from '../workers/modules/sums.js';

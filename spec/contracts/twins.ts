@@ -1,7 +1,7 @@
 /** For every case a subject that breaks just that promise. A check that passes one of them could never fail. */
 import { concatMap, endWith, map, toArray, type OperatorFunction } from 'rxjs';
 import { sinkTask, sourceTask, syncTask, Task, type TaskDeclaration, type TaskScope } from 'millrace';
-import { Batch } from '#lib/core/record.js';
+import { Batch } from '#lib/model/record.js';
 import { task } from '../support/run-to-end.js';
 import type { Bad, Subject } from './subjects.js';
 import { failOn, pass, type Numbered } from './works.js';

@@ -1,5 +1,5 @@
 /** What the subjects of the contract do with a record; threads load it too. Records are `{ n, value }`. */
-import { threadFactory, threadFunction } from '#lib/core/thread-function.js';
+import { threadFactory, threadFunction } from '#lib/execution/thread-function.js';
 
 export interface Numbered {
   readonly n: number;

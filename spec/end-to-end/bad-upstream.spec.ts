@@ -10,7 +10,7 @@ import {
   QUICK_RETRY,
   type AskOptions,
   type Transport,
-} from '../connectors/support/ask.js';
+} from '../connectors/request/support/ask.js';
 
 const response = z.object({ prediction: z.number() });
 const both: readonly Transport[] = ['http', 'ws'];

@@ -2,18 +2,18 @@
  * Bugs to be planted one at a time, each a mistake that somebody could make, from the side of the specs: methods are put
  * in place of others, and nothing in the engine knows. `plant` returns what takes the bug out again.
  */
-import { TaskAccount } from '#lib/core/account.js';
-import type { Checkpoint, RootProgress } from '#lib/core/checkpoint.js';
-import { RootLedger } from '#lib/core/ledger.js';
-import { ResumePlan } from '#lib/runtime/resume-plan.js';
-import { RunPast } from '#lib/runtime/run-past.js';
-import { RunScope } from '#lib/runtime/scope.js';
-import { WiredInputs } from '#lib/runtime/wired-inputs.js';
-import { Wiring } from '#lib/runtime/wiring.js';
-import { RetryPolicy } from '#lib/stream/retry-policy.js';
-import { CallMapper } from '#lib/stream/call-mapper.js';
+import { TaskAccount } from '#lib/ledger/account.js';
+import type { Checkpoint, RootProgress } from '#lib/model/checkpoint.js';
+import { RootLedger } from '#lib/ledger/ledger.js';
+import { ResumePlan } from '#lib/runtime/resume/resume-plan.js';
+import { RunPast } from '#lib/runtime/resume/run-past.js';
+import { RunScope } from '#lib/runtime/wiring/scope.js';
+import { WiredInputs } from '#lib/runtime/wiring/wired-inputs.js';
+import { Wiring } from '#lib/runtime/wiring/wiring.js';
+import { RetryPolicy } from '#lib/calls/policies/retry-policy.js';
+import { CallMapper } from '#lib/calls/call-mapper.js';
 import { Outlet } from '#lib/stream/outlet.js';
-import { Batch, GONE, type Lineage } from '#lib/core/record.js';
+import { Batch, GONE, type Lineage } from '#lib/model/record.js';
 import { Disk, OpenFile } from '../simulation/disk.js';
 import { FileSink } from '../simulation/file-sink.js';
 import { Letters } from '../simulation/letters.js';

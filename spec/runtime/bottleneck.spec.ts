@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { chooseBottleneck, type TaskUse } from '#lib/core/bottleneck.js';
+import { chooseBottleneck, type TaskUse } from '#lib/measure/bottleneck.js';
 import { realTrial, virtualTrial, type Trial } from '../support/bottleneck-trial.js';
 
 const use = (task: string, slots: number, loop = 0, pool = 0): TaskUse => ({ task, slots, loop, pool });

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { operatorTask, sourceTask, syncTask, Task } from 'millrace';
 import { virtualClock } from 'millrace/testing';
 import { map, Observable, take, tap, type OperatorFunction } from 'rxjs';
-import { Batch } from '#lib/core/record.js';
-import type { TaskScope } from '#lib/core/ports.js';
+import { Batch } from '#lib/model/record.js';
+import type { TaskScope } from '#lib/stream/task-scope.js';
 import { runToEnd, task } from '../support/run-to-end.js';
 
 const keep = syncTask<unknown, unknown>((value) => value);

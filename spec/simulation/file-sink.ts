@@ -4,7 +4,7 @@
  */
 import type { OperatorFunction } from 'rxjs';
 import { MillraceError, Task, type RunOutcome, type TaskScope } from 'millrace';
-import type { Batch } from '#lib/core/record.js';
+import type { Batch } from '#lib/model/record.js';
 import { writeBatches } from '#lib/stream/write-batches.js';
 import type { Value } from '../support/random-tasks.js';
 import { tailOf, type Disk, type OpenFile, type Point } from './disk.js';

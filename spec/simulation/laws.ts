@@ -3,10 +3,10 @@
  * What is broken is told to the world with the number of the law (GUARANTEES: L1 to L12).
  */
 import type { Run, RunOutcome } from 'millrace';
-import { hasPassed, type Checkpoint, type RootProgress } from '#lib/core/checkpoint.js';
-import { exitLabel } from '#lib/core/graph.js';
-import type { ResumePlan } from '#lib/runtime/resume-plan.js';
-import type { Wiring } from '#lib/runtime/wiring.js';
+import { hasPassed, type Checkpoint, type RootProgress } from '#lib/model/checkpoint.js';
+import { exitLabel } from '#lib/model/graph.js';
+import type { ResumePlan } from '#lib/runtime/resume/resume-plan.js';
+import type { Wiring } from '#lib/runtime/wiring/wiring.js';
 import type { Disk, Point } from './disk.js';
 import { LETTERS } from './letters.js';
 import type { Life } from './life.js';

@@ -1,7 +1,7 @@
 /** Dead letters on the simulated disk, kept and rewound as those of a file are: see `lib/storage/dead-letter-file.ts`. */
 import type { DeadLetter, DeadLetterStore } from 'millrace';
-import type { Json } from '#lib/core/checkpoint.js';
-import type { DurableLetters, LetterHead } from '#lib/core/ports.js';
+import type { Json } from '#lib/model/checkpoint.js';
+import type { DurableLetters, LetterHead } from '#lib/model/ports.js';
 import type { Disk, OpenFile, Point } from './disk.js';
 import type { Life } from './life.js';
 

@@ -1,6 +1,6 @@
 /** The tasks of a simulated run: they live in one life, wait in its time, and touch the world through it. */
 import { asyncTask, SourceTask, type SourceOptions, type TaskScope } from 'millrace';
-import type { Lineage } from '#lib/core/record.js';
+import type { Lineage } from '#lib/model/record.js';
 import { readerOf, type Reader } from '#lib/stream/reader.js';
 import { positionIn, type SourcePosition } from '#lib/tasks/source-task.js';
 import type { Materials } from '../support/random-materials.js';

@@ -1,6 +1,6 @@
 /** Runs one seed: a random workflow, resumed life after life until it is done, and everything about it looked at. */
 import { MillraceError, Workflow, type Run, type RunEvent } from 'millrace';
-import { ResumePlan } from '#lib/runtime/resume-plan.js';
+import { ResumePlan } from '#lib/runtime/resume/resume-plan.js';
 import { randomGraph, type GraphLimits } from '../support/random-graph.js';
 import { Disk } from './disk.js';
 import { Laws } from './laws.js';

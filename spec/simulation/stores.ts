@@ -1,7 +1,7 @@
 /** The checkpoints of a simulated run: writing one takes operations on the disk, and may be cut short. */
 import { MillraceError } from 'millrace';
 import { memoryCheckpoints } from 'millrace/testing';
-import type { Checkpoint, CheckpointStore } from '#lib/core/checkpoint.js';
+import type { Checkpoint, CheckpointStore } from '#lib/model/checkpoint.js';
 import type { Laws } from './laws.js';
 import type { Life } from './life.js';
 

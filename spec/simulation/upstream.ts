@@ -6,11 +6,11 @@
  */
 import type { OperatorFunction } from 'rxjs';
 import { Task, UpstreamError, type FailurePolicy, type RunEvent, type Skip, type TaskScope } from 'millrace';
-import { CallIdentity } from '#lib/connectors/request-identity.js';
-import { policiesOf } from '#lib/connectors/request-options.js';
-import type { Batch } from '#lib/core/record.js';
-import type { Attempt, Caller, CallOutcomes } from '#lib/stream/call.js';
-import { mapCalls } from '#lib/stream/map-calls.js';
+import { CallIdentity } from '#lib/connectors/request/request-identity.js';
+import { policiesOf } from '#lib/connectors/request/request-options.js';
+import type { Batch } from '#lib/model/record.js';
+import type { Attempt, Caller, CallOutcomes } from '#lib/calls/call.js';
+import { mapCalls } from '#lib/calls/map-calls.js';
 import type { Value, Work } from '../support/random-tasks.js';
 import type { Life } from './life.js';
 import type { World } from './world.js';

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { virtualClock } from 'millrace/testing';
 import { Subject, take } from 'rxjs';
-import { BatchBuilder, GONE, Skip } from '#lib/core/record.js';
+import { BatchBuilder, GONE, Skip } from '#lib/model/record.js';
 import { clockScheduler } from '#lib/stream/clock-scheduler.js';
 import { GuardedObservable } from '#lib/stream/guarded-observable.js';
 import { Outbox, type OverflowPolicy } from '#lib/stream/outbox.js';

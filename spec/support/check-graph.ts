@@ -2,7 +2,7 @@
 import { expect } from '@jest/globals';
 import { RunFailedError, Workflow, type RunSummary } from 'millrace';
 import { recordingDeadLetters, virtualClock } from 'millrace/testing';
-import { RootLedger } from '#lib/core/ledger.js';
+import { RootLedger } from '#lib/ledger/ledger.js';
 import { randomGraph, type RandomGraph, type ReferenceNode } from './random-graph.js';
 import { plainMaterials } from './random-materials.js';
 import type { Value } from './random-tasks.js';

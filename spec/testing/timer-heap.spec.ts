@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { seededRandom } from '#lib/core/random.js';
+import { seededRandom } from '#lib/execution/random.js';
 import { TimerHeap, type Timer } from '#lib/testing/timer-heap.js';
 
 describe('timers that wait', () => {

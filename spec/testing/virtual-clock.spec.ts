@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { gzip, gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { asyncTask, csvSink, csvSource, defineWorkflow, sourceTask, type RunSummary } from 'millrace';
-import { seededRandom } from '#lib/core/random.js';
+import { seededRandom } from '#lib/execution/random.js';
 import { recordingDeadLetters, virtualClock, type VirtualClock } from 'millrace/testing';
 
 const pack = promisify(gzip);

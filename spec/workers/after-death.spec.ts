@@ -1,6 +1,6 @@
 /** Who is blamed when a thread dies. */
 import { describe, expect, it } from '@jest/globals';
-import type { Chunk } from '#lib/core/executor.js';
+import type { Chunk } from '#lib/execution/executor.js';
 import { judge } from '#lib/workers/after-death.js';
 import type { Posted } from '#lib/workers/thread.js';
 

@@ -1,6 +1,6 @@
 /** Threads that misbehave: the poison record alone fails, whatever it does to its thread. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { MillraceError } from '#lib/core/errors.js';
+import { MillraceError } from '#lib/model/errors.js';
 import { ThreadExecutor } from '#lib/workers/thread-executor.js';
 import * as numbers from './modules/numbers.js';
 import * as poison from './modules/poison.js';

@@ -1,6 +1,6 @@
 /** Whatever is thrown in a thread arrives as what it was, or as close as it can be told. */
 import { describe, expect, it } from '@jest/globals';
-import { FatalTaskError, MillraceError } from '#lib/core/errors.js';
+import { FatalTaskError, MillraceError } from '#lib/model/errors.js';
 import { packError, unpackError } from '#lib/workers/error-wire.js';
 
 const roundTrip = (thrown: unknown): unknown => unpackError(structuredClone(packError(thrown)));

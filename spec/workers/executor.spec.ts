@@ -1,5 +1,5 @@
 /** Both executors keep one contract. */
-import { InlineExecutor } from '#lib/core/inline-executor.js';
+import { InlineExecutor } from '#lib/execution/inline-executor.js';
 import { ThreadExecutor } from '#lib/workers/thread-executor.js';
 import { executorContract } from '../contracts/executor.contract.js';
 

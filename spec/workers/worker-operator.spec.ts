@@ -13,7 +13,7 @@ import {
   throwError,
   toArray,
 } from 'rxjs';
-import { MillraceError } from '#lib/core/errors.js';
+import { MillraceError } from '#lib/model/errors.js';
 import { workerOperator } from '#lib/workers/worker-operator.js';
 import * as numbers from './modules/numbers.js';
 import * as poison from './modules/poison.js';

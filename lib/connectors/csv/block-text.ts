@@ -1,6 +1,6 @@
 /** The text of a block of bytes. Promise: no byte is decoded into something else without an error that names its line. */
 import { isAscii, isUtf8 } from 'node:buffer';
-import { MillraceError } from '../../core/errors.js';
+import { MillraceError } from '../../model/errors.js';
 import type { CsvEncoding } from './byte-source.js';
 import type { RecordBlock } from './record-blocks.js';
 import type { RecordSpan } from './record-boundaries.js';

@@ -4,8 +4,8 @@
  * Promise: a header that would lose or mix up fields (a name twice, a wanted column missing, another delimiter, no
  * header at all) is refused with what is there, what was wanted, and the option or the change that mends it.
  */
-import { MillraceError } from '../../core/errors.js';
-import { nearest } from '../../core/nearest.js';
+import { MillraceError } from '../../model/errors.js';
+import { nearest } from '../../text/nearest.js';
 
 export interface HeaderFacts {
   readonly path: string;

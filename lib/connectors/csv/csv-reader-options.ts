@@ -3,8 +3,8 @@
  *
  * Promise: options are checked once, here, before a file is touched; what is wrong is MILLRACE_INVALID_OPTION.
  */
-import { MillraceError, describeValue } from '../../core/errors.js';
-import type { OptionRule } from '../../core/options.js';
+import { MillraceError, describeValue } from '../../model/errors.js';
+import type { OptionRule } from '../../options/options.js';
 import type { CsvEncoding } from './byte-source.js';
 import { duplicatesOf, list } from './csv-header.js';
 import type { RowShare } from './row-share.js';

@@ -7,7 +7,7 @@
  * into something else without an error. Where records begin and end, and whether their quotes are sound, is found first
  * (record-boundaries). A row without quotes then is its text between delimiters; fast-csv reads the others (quoted-rows).
  */
-import { MillraceError, describeThrown } from '../../core/errors.js';
+import { MillraceError, describeThrown } from '../../model/errors.js';
 import { BlockText } from './block-text.js';
 import { isPacked, openByteSource, type ByteSource } from './byte-source.js';
 import { checkHeader, list } from './csv-header.js';

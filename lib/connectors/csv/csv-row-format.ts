@@ -6,7 +6,7 @@
  * surrogates (an error here), writes a Date in the local time zone's words (ISO 8601 here), writes an object as
  * `[object Object]` (an error here) and writes the empty field of a single column as a blank line (`""` here).
  */
-import { MillraceError, describeValue } from '../../core/errors.js';
+import { MillraceError, describeValue } from '../../model/errors.js';
 
 export interface RowFormatOptions {
   readonly columns: readonly string[];

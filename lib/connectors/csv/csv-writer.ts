@@ -10,7 +10,7 @@
 import { constants } from 'node:fs';
 import { copyFile, lstat, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { MillraceError, describeValue } from '../../core/errors.js';
+import { MillraceError, describeValue } from '../../model/errors.js';
 import { claimFile, ownerFileOf } from '../../storage/file-owner.js';
 import { endsAt, pointAt, reopenAt, type FilePoint } from '../../storage/file-point.js';
 import { syncFolder } from '../../storage/sync-folder.js';

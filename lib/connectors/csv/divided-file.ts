@@ -6,11 +6,11 @@
  * anything is opened, or read as one where 'auto' was said.
  */
 import { stat } from 'node:fs/promises';
-import { MillraceError, codeOf } from '../../core/errors.js';
-import type { ModuleRef } from '../../core/executor.js';
-import type { TaskScope } from '../../core/ports.js';
-import type { Schema } from '../../core/schema.js';
-import { homeOf } from '../../core/thread-function.js';
+import { MillraceError, codeOf } from '../../model/errors.js';
+import type { ModuleRef } from '../../execution/executor.js';
+import type { TaskScope } from '../../stream/task-scope.js';
+import type { Schema } from '../../options/schema.js';
+import { homeOf } from '../../execution/thread-function.js';
 import type { FoldedParts, FoldRequest } from '../../tasks/source-parts.js';
 import { isPacked } from './byte-source.js';
 import { list } from './csv-header.js';

@@ -3,12 +3,12 @@
  * folds them on the spot. Loaded by threads; loads nothing but what reads CSV. Promise: what comes out is what one
  * thread reading the whole file would have made of these rows, numbers and lines included.
  */
-import { FatalTaskError, codeOf, describeThrown, describeValue } from '../../core/errors.js';
-import { loadChecked, loadExport, type AnyAggregate } from '../../core/load-export.js';
-import type { Collected, ModuleRef } from '../../core/executor.js';
-import { PartitionGroups } from '../../core/partition-groups.js';
-import { Rejected, Skip } from '../../core/record.js';
-import type { Schema } from '../../core/schema.js';
+import { FatalTaskError, codeOf, describeThrown, describeValue } from '../../model/errors.js';
+import { loadChecked, loadExport, type AnyAggregate } from '../../execution/load-export.js';
+import type { Collected, ModuleRef } from '../../execution/executor.js';
+import { PartitionGroups } from '../../execution/partition-groups.js';
+import { Rejected, Skip } from '../../model/record.js';
+import type { Schema } from '../../options/schema.js';
 import { Groups } from '../../tasks/groups.js';
 import type { BadRecord, FoldedResult, FoldProgress, FoldReport, FoldRequest } from '../../tasks/source-parts.js';
 import { openCsvReader, type CsvItem, type CsvReaderOptions, type CsvRow } from './csv-reader.js';

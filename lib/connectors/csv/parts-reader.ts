@@ -2,9 +2,9 @@
  * The rows of a CSV file that threads read in parts, back in the order of the file. Promises: the parts go around among
  * the threads, so that all of them are at work near the place that is handed on; memory is what the streams hold ahead.
  */
-import type { Executor, ItemReader } from '../../core/executor.js';
-import { MillraceError, type ErrorCode } from '../../core/errors.js';
-import { Rejected, skip, type Skip } from '../../core/record.js';
+import type { Executor, ItemReader } from '../../execution/executor.js';
+import { MillraceError, type ErrorCode } from '../../model/errors.js';
+import { Rejected, skip, type Skip } from '../../model/record.js';
 import type { Reader } from '../../stream/reader.js';
 import type { CrossedRow, PartRequest } from './part-thread.js';
 import type { CsvPart } from './plan-parts.js';

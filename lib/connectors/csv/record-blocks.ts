@@ -4,7 +4,7 @@
  * Promises: a record never spans two blocks; memory is one chunk plus the record that is open, which `maxRowBytes`
  * bounds, so a quote that is never closed cannot take in the file; zero bytes and unclosed quotes end the reading.
  */
-import { MillraceError } from '../../core/errors.js';
+import { MillraceError } from '../../model/errors.js';
 import type { ByteSource } from './byte-source.js';
 import { RecordScanner, type RecordSpan } from './record-boundaries.js';
 

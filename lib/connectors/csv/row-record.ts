@@ -1,8 +1,8 @@
 /** What a row of a CSV file is to a run: a record, a skip, or something that is given up. The same in every thread. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { MillraceError } from '../../core/errors.js';
-import { Rejected, skip, type Skip } from '../../core/record.js';
-import { describeIssues, type Schema } from '../../core/schema.js';
+import { MillraceError } from '../../model/errors.js';
+import { Rejected, skip, type Skip } from '../../model/record.js';
+import { describeIssues, type Schema } from '../../options/schema.js';
 import { list } from './csv-header.js';
 import type { CsvItem } from './csv-reader.js';
 

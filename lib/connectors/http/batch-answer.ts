@@ -2,8 +2,8 @@
  * Takes the answer to a group of records apart: an array with one item a record, in the order in which they were sent.
  * Promise: an item that is an error is its own record's error; an answer of another length pairs with nobody.
  */
-import { describeValue } from '../../core/errors.js';
-import { UpstreamError } from '../../core/upstream-error.js';
+import { describeValue } from '../../model/errors.js';
+import { UpstreamError } from '../../model/upstream-error.js';
 import { isRetryableStatus, type FailureContext } from './explain-failure.js';
 
 /** What one item of an answer says went wrong. */

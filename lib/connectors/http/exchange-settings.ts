@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.js';
+import type { Clock } from '../../model/clock.js';
 
 /** What an exchange needs to know of its adapter, resolved. */
 export interface ExchangeSettings {

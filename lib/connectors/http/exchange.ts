@@ -4,7 +4,7 @@
  */
 import { AxiosError, CanceledError, default as axios } from 'axios';
 import type { AxiosBasicCredentials, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
-import { FatalTaskError } from '../../core/errors.js';
+import { FatalTaskError } from '../../model/errors.js';
 import { directOf } from './direct.js';
 import { followRedirect, type Hop } from './redirect.js';
 import type { Cancellable, Received } from './receive.js';

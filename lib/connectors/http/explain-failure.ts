@@ -2,8 +2,8 @@
  * What a failed axios request means: whose fault it is, and whether it may be repeated. Promise: decided by status and
  * code, never by a message; a request whose outcome is unknown is repeatable only where that is safe.
  */
-import { describeThrown, describeValue, MillraceError } from '../../core/errors.js';
-import { UpstreamError, type Blame } from '../../core/upstream-error.js';
+import { describeThrown, describeValue, MillraceError } from '../../model/errors.js';
+import { UpstreamError, type Blame } from '../../model/upstream-error.js';
 import { parseRetryAfter } from './retry-after.js';
 
 export interface FailureContext {

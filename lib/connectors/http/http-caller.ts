@@ -5,12 +5,12 @@
  * group does when its last one is cancelled); an answer to a group comes apart again, each item to its own record.
  */
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
-import type { Clock } from '../../core/ports.js';
-import { UpstreamError } from '../../core/upstream-error.js';
-import type { Attempt, Caller, CallOutcomes } from '../../stream/call.js';
-import type { CallIdentity } from '../request-identity.js';
-import type { UrlTemplate } from '../request-url.js';
-import { tellAttempt, whichAttempt } from '../stand-in/which-attempt.js';
+import type { Clock } from '../../model/ports.js';
+import { UpstreamError } from '../../model/upstream-error.js';
+import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';
+import type { CallIdentity } from '../request/request-identity.js';
+import type { UrlTemplate } from '../request/request-url.js';
+import { tellAttempt, whichAttempt } from '../request/which-attempt.js';
 import { Direct, withDirect } from './direct.js';
 import { explainFailure, unwritableBody, type FailureContext } from './explain-failure.js';
 import { itemsOf, type BatchItem, type ItemError } from './batch-answer.js';

@@ -3,7 +3,7 @@
  * goes wrong with the request; nobody guesses it afterwards.
  */
 import type { AxiosRequestTransformer } from 'axios';
-import { describeValue } from '../../core/errors.js';
+import { describeValue } from '../../model/errors.js';
 
 /** Throws what JSON throws, also for a function or a symbol, of which JSON writes nothing. */
 export function writeJson(body: unknown): string {

@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Agent, Dispatcher } from 'undici';
-import { UpstreamError } from '../../core/upstream-error.js';
+import { UpstreamError } from '../../model/upstream-error.js';
 import type { Hop } from './redirect.js';
 
 export interface Received {

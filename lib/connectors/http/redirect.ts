@@ -2,8 +2,8 @@
  * What to ask after a redirect (RFC 9110, 15.4, as the Fetch standard does it). Promise: credentials stay with the origin
  * they were meant for; a request only ever goes to http: or https:.
  */
-import { UpstreamError } from '../../core/upstream-error.js';
-import { describeValue } from '../../core/errors.js';
+import { UpstreamError } from '../../model/upstream-error.js';
+import { describeValue } from '../../model/errors.js';
 
 /** One request of a chain of redirects. */
 export interface Hop {

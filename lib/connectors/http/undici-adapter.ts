@@ -8,7 +8,7 @@
  */
 import type { AxiosAdapter } from 'axios';
 import type { Agent } from 'undici';
-import { checkOptions, count, type OptionRule, type OptionRules } from '../../core/options.js';
+import { checkOptions, count, type OptionRule, type OptionRules } from '../../options/options.js';
 import type { AskHop } from './exchange.js';
 import type { ExchangeSettings } from './exchange-settings.js';
 

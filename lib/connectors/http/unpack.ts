@@ -5,8 +5,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, type InputType, type ZlibOptions } from 'node:zlib';
-import { UpstreamError } from '../../core/upstream-error.js';
-import { describeThrown } from '../../core/errors.js';
+import { UpstreamError } from '../../model/upstream-error.js';
+import { describeThrown } from '../../model/errors.js';
 import { tooLarge } from './receive.js';
 
 type Unpacker = (packed: InputType, options: ZlibOptions) => Promise<Buffer>;

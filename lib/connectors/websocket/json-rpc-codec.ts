@@ -2,7 +2,7 @@
  * JSON-RPC 2.0 (jsonrpc.org/specification), with batches. The idempotency key and the trace context travel as members
  * beside `params`, which the standard's servers ignore.
  */
-import { describeValue } from '../../core/errors.js';
+import { describeValue } from '../../model/errors.js';
 import type { IncomingReply, OutgoingCall, RemoteError, WebSocketCodec } from './codec.js';
 
 export function jsonRpcCodec(): WebSocketCodec {

@@ -7,9 +7,9 @@
  * fails as one cause and is sent again by the retry policy, with the same idempotency key; where one of several calls
  * made the connection fail, each is sent again alone, so that only the culprit pays.
  */
-import type { Clock } from '../../core/ports.js';
-import type { Attempt, Caller, CallOutcomes, CancelReason } from '../../stream/call.js';
-import type { CallIdentity } from '../request-identity.js';
+import type { Clock } from '../../model/ports.js';
+import type { Attempt, Caller, CallOutcomes, CancelReason } from '../../calls/call.js';
+import type { CallIdentity } from '../request/request-identity.js';
 import type { IncomingReply } from './codec.js';
 import { IdRing } from './id-ring.js';
 import { lossError, remoteError } from './socket-errors.js';

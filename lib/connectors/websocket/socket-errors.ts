@@ -2,9 +2,9 @@
  * What goes wrong over a WebSocket, in the terms policies decide by. Promise: decided by what happened and by codes,
  * never by a message; a call whose outcome is unknown is repeatable only where that is safe.
  */
-import { FatalTaskError, describeThrown, type MillraceError } from '../../core/errors.js';
-import type { Clock } from '../../core/ports.js';
-import { UpstreamError } from '../../core/upstream-error.js';
+import { FatalTaskError, describeThrown, type MillraceError } from '../../model/errors.js';
+import type { Clock } from '../../model/ports.js';
+import { UpstreamError } from '../../model/upstream-error.js';
 import { isRetryableStatus } from '../http/explain-failure.js';
 import { parseRetryAfter } from '../http/retry-after.js';
 import type { RemoteError } from './codec.js';

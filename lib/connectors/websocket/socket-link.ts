@@ -7,8 +7,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocket, type RawData } from 'ws';
-import type { Clock } from '../../core/ports.js';
-import type { Attempt } from '../../stream/call.js';
+import type { Clock } from '../../model/ports.js';
+import type { Attempt } from '../../calls/call.js';
 import type { WebSocketSettings } from './web-socket-options.js';
 
 export interface LinkHandlers<In> {

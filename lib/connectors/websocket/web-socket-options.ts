@@ -1,5 +1,5 @@
 /** The options of calls over WebSocket, and their defaults. */
-import { checkOptions, count, number, objectWith, type OptionRules } from '../../core/options.js';
+import { checkOptions, count, number, objectWith, type OptionRules } from '../../options/options.js';
 import { jsonRpcCodec } from './json-rpc-codec.js';
 import type { WebSocketCodec } from './codec.js';
 

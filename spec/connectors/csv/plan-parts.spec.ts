@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { planParts } from '#lib/connectors/csv/plan-parts.js';
-import type { DeadLetterStore, TaskScope } from '#lib/core/ports.js';
-import { referTo } from '#lib/core/thread-function.js';
+import type { DeadLetterStore } from '#lib/model/ports.js';
+import type { TaskScope } from '#lib/stream/task-scope.js';
+import { referTo } from '#lib/execution/thread-function.js';
 import { aggregateTask, csvSource, defineWorkflow } from '#lib/index.js';
 import { rowCount } from './modules/row-count.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { Rejected } from '#lib/core/record.js';
+import { Rejected } from '#lib/model/record.js';
 import { recordOf } from '#lib/connectors/csv/row-record.js';
 
 const schema = z.object({ id: z.string(), size: z.coerce.number() });

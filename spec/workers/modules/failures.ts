@@ -1,6 +1,6 @@
 /** One function that fails in every way an error can look. */
-import { MillraceError } from '#lib/core/errors.js';
-import { threadFunction } from '#lib/core/thread-function.js';
+import { MillraceError } from '#lib/model/errors.js';
+import { threadFunction } from '#lib/execution/thread-function.js';
 
 export class CustomError extends Error {
   readonly code = 'E_CUSTOM';

@@ -1,5 +1,5 @@
 /** Functions that do to a thread what a thread should survive. */
-import { threadFunction } from '#lib/core/thread-function.js';
+import { threadFunction } from '#lib/execution/thread-function.js';
 
 export const exitWithThreeOn = threadFunction(import.meta.url, 'exitWithThreeOn', (n: number): number => {
   if (n === 13) process.exit(3);

@@ -1,6 +1,6 @@
 /** An aggregate for specs: sums of odd and even numbers. It refuses 13. */
-import type { Chunk, Executor } from '#lib/core/executor.js';
-import { threadAggregate, threadFactory } from '#lib/core/thread-function.js';
+import type { Chunk, Executor } from '#lib/execution/executor.js';
+import { threadAggregate, threadFactory } from '#lib/execution/thread-function.js';
 
 export const sums = threadAggregate(import.meta.url, 'sums', {
   key: (n: number): string => (n % 2 === 0 ? 'even' : 'odd'),

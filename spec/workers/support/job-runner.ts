@@ -1,6 +1,6 @@
 /** A client of an executor for specs: hands over records, and keeps what came back in the order of the records. */
-import type { Chunk, ChunkResult, Executor, Job, JobClient, JobOptions } from '#lib/core/executor.js';
-import { homeOf } from '#lib/core/thread-function.js';
+import type { Chunk, ChunkResult, Executor, Job, JobClient, JobOptions } from '#lib/execution/executor.js';
+import { homeOf } from '#lib/execution/thread-function.js';
 
 export interface Outcome {
   readonly record: unknown;

@@ -1,7 +1,7 @@
 /** A schema and an aggregate for specs of partitions: rows `a,b` as pairs, and their texts in order, by key. */
-import type { Schema } from '#lib/core/schema.js';
-import { skip, type Skip } from '#lib/core/record.js';
-import { threadAggregate, threadSchema } from '#lib/core/thread-function.js';
+import type { Schema } from '#lib/options/schema.js';
+import { skip, type Skip } from '#lib/model/record.js';
+import { threadAggregate, threadSchema } from '#lib/execution/thread-function.js';
 
 export interface Pair {
   readonly a: string;

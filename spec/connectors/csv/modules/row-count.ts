@@ -1,5 +1,5 @@
 /** An aggregate for specs of files that threads fold: how many rows there are. */
-import { threadAggregate } from '#lib/core/thread-function.js';
+import { threadAggregate } from '#lib/execution/thread-function.js';
 
 export const rowCount = threadAggregate(import.meta.url, 'rowCount', {
   init: () => 0,

@@ -1,0 +1,94 @@
+/**
+ * URLs with places for fields of a record: `https://api/members/{id}?day={visit.day}`.
+ *
+ * Promises: host, port and scheme come from the configuration alone; what a record fills in is encoded, so it can
+ * neither leave its path segment nor add a parameter; a field that is missing makes its own record fail.
+ */
+import { MillraceError, describeValue } from '../../model/errors.js';
+
+const PLACE = /\{([^{}]+)\}/g;
+
+export class UrlTemplate {
+  /** What is called, for messages: without query and credentials. */
+  readonly label: string;
+  readonly protocol: string;
+  private readonly text: string;
+  private readonly hasPlaces: boolean;
+
+  /** Throws MILLRACE_CONFIG. `task` is for the message. */
+  constructor(given: string, task: string) {
+    const url = parse(given, task);
+    // The parser encodes braces; only what stands before the path must be free of them.
+    const origin = /^[a-z]+:\/\/[^/?#]*/i.exec(given)?.[0] ?? '';
+    if (origin.includes('{')) {
+      throw new MillraceError(
+        'MILLRACE_CONFIG',
+        `The URL of '${task}' has a place for a field before its path: ${given}. Records fill only path and query`,
+      );
+    }
+    this.protocol = url.protocol;
+    this.label = `${url.protocol}//${url.host}${decodeBraces(url.pathname)}`;
+    this.hasPlaces = /\{[^{}]+\}/.test(given);
+    this.text = this.hasPlaces ? given : url.href;
+  }
+
+  /** The URL for this record. Throws MILLRACE_INVALID_INPUT. */
+  fill(record: unknown): string {
+    if (!this.hasPlaces) return this.text;
+    const path = /^[^?#]*/.exec(this.text)?.[0] ?? '';
+    const filled =
+      path.replace(PLACE, (_, field: string) => encode(record, field)) +
+      this.text.slice(path.length).replace(PLACE, (_, field: string) => encode(record, field));
+    const segments = (/^[a-z]+:\/\/[^/?#]*([^?#]*)/i.exec(filled)?.[1] ?? '').split('/');
+    // Dots are not encoded by anybody, and a parser would walk up with them.
+    if (segments.some((segment) => segment === '.' || segment === '..')) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_INPUT',
+        `A field of the record would make the path of ${this.label} lead elsewhere: ${filled}`,
+      );
+    }
+    return filled;
+  }
+
+  get isTemplate(): boolean {
+    return this.hasPlaces;
+  }
+}
+
+function parse(given: unknown, task: string): URL {
+  let url: URL | undefined;
+  try {
+    url = new URL(given as string);
+  } catch {
+    // The message below says it better than the parser does.
+  }
+  if (url !== undefined && ['http:', 'https:', 'ws:', 'wss:'].includes(url.protocol)) return url;
+  throw new MillraceError(
+    'MILLRACE_CONFIG',
+    `Expected the URL of '${task}' to start with http://, https://, ws:// or wss://, got ${describeValue(given)}`,
+  );
+}
+
+function encode(record: unknown, field: string): string {
+  let value = record;
+  for (const step of field.split('.')) {
+    const isObject = typeof value === 'object' && value !== null && Object.hasOwn(value, step);
+    value = isObject ? (value as Record<string, unknown>)[step] : undefined;
+  }
+  if (typeof value === 'string' ? value !== '' : ['number', 'bigint', 'boolean'].includes(typeof value)) {
+    return encodeURIComponent(String(value));
+  }
+  throw new MillraceError(
+    'MILLRACE_INVALID_INPUT',
+    `Expected the field '${field}', which the URL names, to be text that is not empty, a number or a boolean, got ${describeValue(value)}`,
+  );
+}
+
+function decodeBraces(path: string): string {
+  return path.replace(/%7B/gi, '{').replace(/%7D/gi, '}');
+}
+
+/** Whether the URL is that of a WebSocket. */
+export function isSocket({ protocol }: UrlTemplate): boolean {
+  return protocol === 'ws:' || protocol === 'wss:';
+}

@@ -1,0 +1,160 @@
+/**
+ * The executor without threads: runs every job in the thread of the run, in slices that let the event loop turn.
+ * Promise: results are those of threads; only what takes a thread of its own (a deadline, surviving an exit) is missing.
+ */
+import { ChunkSizer } from './chunk-sizer.js';
+import { held } from '../model/clock.js';
+import type {
+  Collected,
+  Executor,
+  ExportKind,
+  ItemReader,
+  Job,
+  JobClient,
+  JobOptions,
+  JobPort,
+  ModuleRef,
+} from './executor.js';
+import type { ExecutorStats } from '../model/thread-stats.js';
+import { ItemPump } from './item-pump.js';
+import { loadChecked, loadStream } from './load-export.js';
+import { loadJob } from './loaded-job.js';
+import { LoadedPartition } from './loaded-partition.js';
+import { PROGRESS, type LoadedJob } from './running-job.js';
+
+/** What the executor needs of the run's turn; see `Turn`. */
+export interface Slices {
+  isLong(): boolean;
+  defer(action: () => void): void;
+  /** Where modules are loaded: the run waits for that. */
+  hold?<Work extends PromiseLike<unknown>>(work: Work): Work;
+}
+
+export class InlineExecutor implements Executor {
+  readonly size = 0;
+  private readonly slices: Slices;
+  private readonly jobs = new Set<{ readonly queued: number; close(): void }>();
+
+  constructor(slices: Slices) {
+    this.slices = slices;
+  }
+
+  async check(ref: ModuleRef, as: ExportKind): Promise<void> {
+    await held(this.slices, loadChecked(ref, as));
+  }
+
+  open(job: Job, client: JobClient, options: JobOptions): JobPort {
+    const port = new InlinePort(job, client, options, this.slices);
+    this.jobs.add(port);
+    return port;
+  }
+
+  stream(ref: ModuleRef): ItemReader<unknown> {
+    const pump = new ItemPump(held(this.slices, loadStream(ref)), (action) => {
+      this.slices.defer(action);
+    });
+    this.jobs.add({
+      queued: 0,
+      close: () => {
+        pump.close();
+      },
+    });
+    return pump;
+  }
+
+  stats(): ExecutorStats {
+    let queued = 0;
+    for (const port of this.jobs) queued += port.queued;
+    return { size: 0, queued, replaced: 0, threads: [] };
+  }
+
+  close(): Promise<void> {
+    for (const port of this.jobs) port.close();
+    this.jobs.clear();
+    return Promise.resolve();
+  }
+}
+
+class InlinePort implements JobPort {
+  private readonly client: JobClient;
+  private readonly slices: Slices;
+  private readonly sizer: ChunkSizer;
+  private readonly progress = new Int32Array(PROGRESS.length);
+  private loaded: LoadedJob | undefined;
+  private isWorking = false;
+  private isClosed = false;
+
+  constructor(job: Job, client: JobClient, { maxChunk }: JobOptions, slices: Slices) {
+    this.client = client;
+    this.slices = slices;
+    this.sizer = new ChunkSizer(maxChunk);
+    held(slices, loadJob(job)).then(
+      (loaded) => {
+        this.loaded = loaded;
+        this.wake();
+      },
+      (error: unknown) => {
+        this.fail(error);
+      },
+    );
+  }
+
+  get queued(): number {
+    return this.isClosed ? 0 : this.client.queued;
+  }
+
+  wake(): void {
+    if (this.isWorking || this.loaded === undefined) return;
+    this.isWorking = true;
+    this.work(this.loaded);
+  }
+
+  collect(): ItemReader<Collected> {
+    const results = this.loaded instanceof LoadedPartition ? this.loaded.collect() : [];
+    return new ItemPump(results, (action) => {
+      this.slices.defer(action);
+    });
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  private work(loaded: LoadedJob): void {
+    try {
+      while (!this.hasClosed()) {
+        const chunk = this.client.take(this.sizer.size);
+        if (chunk === undefined) break;
+        const wantsBetween = this.client.wantsBetween ?? false;
+        const result = loaded.run({ chunk, progress: this.progress, wantsBetween });
+        this.sizer.measured(sum(result.elapsedMs), chunk.records.length);
+        this.client.deliver(chunk, result);
+        if (!this.slices.isLong()) continue;
+        this.slices.defer(() => {
+          this.work(loaded);
+        });
+        return;
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+    this.isWorking = false;
+  }
+
+  /** Asked anew after every call to the client: it may have closed the port. */
+  private hasClosed(): boolean {
+    return this.isClosed;
+  }
+
+  private fail(error: unknown): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.client.fail(error);
+  }
+}
+
+function sum(values: readonly number[]): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}

@@ -1,0 +1,183 @@
+/**
+ * A job where it runs: the same code inline and in a thread, so that both give the same results.
+ *
+ * Promises: a throw ends its own record and the loop goes on behind it; each step is announced in `progress` before the
+ * record is touched, so that who watches knows which record a thread died on; arrays that go back are packed, because
+ * arrays with holes are cloned property by property.
+ */
+import { FatalTaskError } from '../model/errors.js';
+import type { Ending, Job, MapJob } from './executor.js';
+import { loadChecked, type AnyAggregate } from './load-export.js';
+import { LoadedPartition } from './loaded-partition.js';
+import { seededRandom } from './random.js';
+import { Skip, type Lineage } from '../model/record.js';
+import { PROGRESS, type LoadedJob } from './running-job.js';
+import { homeOf } from './thread-function.js';
+
+/** What a function in a thread gets beside the record. */
+export interface ThreadContext {
+  /** The name of the task in its workflow. */
+  readonly task: string;
+  /** The same in every life of a resumed run. */
+  readonly runId: string;
+  /** The number of the record, from 0, by its root. */
+  readonly lineage: Lineage;
+  /** 0 ≤ x < 1; the same sequence for a lineage wherever, and however often, it runs. */
+  random(): number;
+}
+
+type Work = (record: unknown, context: ThreadContext) => unknown;
+
+export async function loadJob(job: Job): Promise<LoadedJob> {
+  if (job.kind === 'map') return loadMap(job);
+  const aggregate = (await loadChecked(job.ref, 'aggregate')) as AnyAggregate;
+  if (job.kind === 'fold') return loadFold(aggregate);
+  return new LoadedPartition(job, aggregate);
+}
+
+async function loadMap(job: MapJob): Promise<LoadedJob> {
+  const works = await Promise.all(job.stages.map(async ({ ref }) => (await loadChecked(ref, 'function')) as Work));
+  const contexts = job.stages.map(({ task }, stage) => new StageContext(task, job.runId, job.seed + stage));
+  const transfer = await loadTransfer(job, works.at(-1));
+  return {
+    transferOf: (outputs) => (transfer === undefined ? [] : outputs.flatMap((output) => transfer(output))),
+    run: ({ chunk, progress, wantsBetween }) => {
+      const endings: Ending[] = [];
+      const elapsedMs: number[] = [];
+      const between: (readonly unknown[])[] = [];
+      const ended = new Set<number>();
+      let values = chunk.records;
+      works.forEach((work, stage) => {
+        const context = contexts[stage] as StageContext;
+        const startedAtMs = performance.now();
+        progress[PROGRESS.stage] = stage;
+        const outputs = runStage({ work, context, stage, progress, endings, ended }, values, chunk.lineages);
+        elapsedMs.push(performance.now() - startedAtMs);
+        if (wantsBetween && stage < works.length - 1) between.push(outputs);
+        values = outputs;
+      });
+      return { outputs: values, endings, elapsedMs, between: wantsBetween ? between : undefined };
+    },
+  };
+}
+
+async function loadTransfer(
+  job: MapJob,
+  work: Work | undefined,
+): Promise<((output: unknown) => readonly object[]) | undefined> {
+  const stage = job.stages.at(-1);
+  const { transferExport } = stage ?? {};
+  if (stage === undefined || transferExport === undefined) {
+    return homeOf(work)?.transfer as ((output: unknown) => readonly object[]) | undefined;
+  }
+  return (await loadChecked({ module: stage.ref.module, export: transferExport }, 'function')) as (
+    output: unknown,
+  ) => readonly object[];
+}
+
+interface StageRun {
+  readonly work: Work;
+  readonly context: StageContext;
+  readonly stage: number;
+  readonly progress: Int32Array;
+  readonly endings: Ending[];
+  readonly ended: Set<number>;
+}
+
+function runStage(
+  { work, context, stage, progress, endings, ended }: StageRun,
+  values: readonly unknown[],
+  lineages: readonly Lineage[],
+): unknown[] {
+  const outputs: unknown[] = [];
+  const count = values.length;
+  const end = (index: number, how: { skip: string } | { error: unknown }): void => {
+    endings.push({ index, stage, ...how, ...(stage > 0 ? { record: values[index] } : {}) });
+    ended.add(index);
+    outputs.push(undefined);
+  };
+  let i = 0;
+  // A throw leaves the inner loop, ends its record, and the loop goes on behind it: no record pays for a try.
+  while (i < count) {
+    try {
+      for (; i < count; i++) {
+        if (stage > 0 && ended.has(i)) {
+          outputs.push(undefined);
+          continue;
+        }
+        progress[PROGRESS.index] = i;
+        context.lineage = lineages[i] as Lineage;
+        const output = work(values[i], context);
+        if (typeof output === 'object' && output !== null) {
+          if (output instanceof Skip) {
+            end(i, { skip: output.reason });
+            continue;
+          }
+          if (i === 0 && 'then' in output && typeof output.then === 'function') break;
+        }
+        outputs.push(output);
+      }
+    } catch (error) {
+      end(i, { error });
+      i++;
+      continue;
+    }
+    if (i < count) throw refusePromise(context.task);
+  }
+  return outputs;
+}
+
+/** A promise cannot leave a thread, and a thread that waits is not busy. */
+function refusePromise(task: string): FatalTaskError {
+  return new FatalTaskError(
+    'MILLRACE_INVALID_OPTION',
+    `The function of '${task}' returned a promise, but its kind of task is synchronous. Use asyncTask`,
+  );
+}
+
+function loadFold(aggregate: AnyAggregate): LoadedJob {
+  const { key, init, add } = aggregate;
+  return {
+    transferOf: () => [],
+    run: ({ chunk: { records }, progress }) => {
+      const states = new Map<unknown, unknown>();
+      const endings: Ending[] = [];
+      const startedAtMs = performance.now();
+      for (let i = 0; i < records.length; i++) {
+        progress[PROGRESS.index] = i;
+        try {
+          const record = records[i];
+          const group = key === undefined ? undefined : key(record);
+          const known = states.get(group);
+          states.set(group, add(known === undefined && !states.has(group) ? init(group) : known, record));
+        } catch (error) {
+          endings.push({ index: i, stage: 0, error });
+        }
+      }
+      return { outputs: [...states], endings, elapsedMs: [performance.now() - startedAtMs] };
+    },
+  };
+}
+
+/** One object a stage, told the lineage before every call. */
+class StageContext implements ThreadContext {
+  readonly task: string;
+  readonly runId: string;
+  lineage: Lineage = 0;
+  private readonly seed: number;
+  private sequence: { readonly lineage: Lineage; readonly next: () => number } | undefined;
+
+  constructor(task: string, runId: string, seed: number) {
+    this.task = task;
+    this.runId = runId;
+    this.seed = seed;
+  }
+
+  random(): number {
+    if (this.sequence?.lineage !== this.lineage) {
+      const { lineage, seed } = this;
+      this.sequence = { lineage, next: seededRandom(Math.imul(lineage + 1, 0x9e3779b1) ^ seed) };
+    }
+    return this.sequence.next();
+  }
+}

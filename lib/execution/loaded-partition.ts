@@ -1,0 +1,38 @@
+/** One partition of an aggregate, where it runs. Promise: a record that cannot be added ends alone. */
+import { FatalTaskError } from '../model/errors.js';
+import type { ChunkResult, Collected, Ending, PartitionJob } from './executor.js';
+import type { AnyAggregate } from './load-export.js';
+import { PartitionGroups } from './partition-groups.js';
+import { PROGRESS, type ChunkRun, type LoadedJob } from './running-job.js';
+
+export class LoadedPartition implements LoadedJob {
+  private readonly groups: PartitionGroups;
+
+  constructor(job: PartitionJob, aggregate: AnyAggregate) {
+    this.groups = new PartitionGroups(aggregate, job);
+  }
+
+  transferOf(): readonly object[] {
+    return [];
+  }
+
+  /** The lineage of a record stands for its number in the whole input: the records of a partition are not consecutive. */
+  run({ chunk: { records, lineages }, progress }: ChunkRun): ChunkResult {
+    const endings: Ending[] = [];
+    const startedAtMs = performance.now();
+    for (let i = 0; i < records.length; i++) {
+      progress[PROGRESS.index] = i;
+      try {
+        this.groups.add(records[i], lineages[i] as number);
+      } catch (error) {
+        if (error instanceof FatalTaskError) throw error;
+        endings.push({ index: i, stage: 0, error });
+      }
+    }
+    return { outputs: [], endings, elapsedMs: [performance.now() - startedAtMs] };
+  }
+
+  collect(): Generator<Collected, void, undefined> {
+    return this.groups.collect();
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The groups of one partition of an aggregate: all records of its keys, folded in the order they came.
+ * Promise: results are given in the order in which their keys first appeared, each state released as its result is made.
+ */
+import { FatalTaskError } from '../model/errors.js';
+import type { Collected } from './executor.js';
+import type { AnyAggregate } from './load-export.js';
+import { Skip } from '../model/record.js';
+
+interface Group {
+  /** The number of the first record of the key. */
+  readonly from: number;
+  state: unknown;
+}
+
+export interface PartitionGroupsOptions {
+  /** The aggregating task, for messages. */
+  readonly task: string;
+  readonly maxKeys: number;
+}
+
+export class PartitionGroups {
+  private readonly aggregate: AnyAggregate;
+  private readonly options: PartitionGroupsOptions;
+  private readonly groups = new Map<unknown, Group>();
+
+  constructor(aggregate: AnyAggregate, options: PartitionGroupsOptions) {
+    this.aggregate = aggregate;
+    this.options = options;
+  }
+
+  /** `number` is that of the record in the whole input; `onNew` may refuse a key that is met for the first time. */
+  add(record: unknown, number: number, onNew?: (key: unknown) => void): void {
+    const { key, init, add } = this.aggregate;
+    const name = key === undefined ? undefined : key(record);
+    const group = this.groups.get(name);
+    if (group !== undefined) {
+      group.state = add(group.state, record);
+      return;
+    }
+    const { task, maxKeys } = this.options;
+    if (this.groups.size === maxKeys) {
+      throw new FatalTaskError(
+        'MILLRACE_AGGREGATE_OVERFLOW',
+        `'${task}' holds ${maxKeys} keys in one partition, and another came. Raise \`maxKeys\`, or choose a coarser key`,
+      );
+    }
+    onNew?.(name);
+    this.groups.set(name, { from: number, state: add(init(name), record) });
+  }
+
+  *collect(): Generator<Collected, void, undefined> {
+    for (const [key, { from, state }] of this.groups) {
+      this.groups.delete(key);
+      try {
+        const output = this.aggregate.finish(state, key);
+        yield output instanceof Skip ? { from, skip: output.reason } : { from, output };
+      } catch (error) {
+        yield { from, failure: { error, key } };
+      }
+    }
+  }
+}

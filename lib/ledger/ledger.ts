@@ -1,0 +1,265 @@
+/**
+ * The ledger of one root: which lineages are in flight, who still has to let go of each, and how many more may be born.
+ *
+ * Every edge that leaves the root's region (a task without dependents, the input of a boundary) is an *exit*. A lineage
+ * passes each exit exactly once, as a value or as a gone mark; when it has passed the last one it is settled. That is
+ * the branch count of the design (born +1, fan-out +(k−1), join −(k−1), sink −1) folded into one bit per exit, because
+ * inside a region every lineage flows along every edge: see DECISIONS.md, 2.
+ *
+ * Promises: in flight never exceeds the window; the watermark never passes an unsettled lineage and never goes back;
+ * a lineage that leaves by one exit twice, or leaves without having been born, is a broken law and throws.
+ */
+import { MillraceError } from '../model/errors.js';
+import type { RootProgress } from '../model/checkpoint.js';
+import type { Lineage } from '../model/record.js';
+import { nextPowerOfTwo } from './ring.js';
+
+export class RootLedger {
+  /** The task the lineages of this root are born in. */
+  readonly name: string;
+  /** The most lineages in flight. */
+  readonly window: number;
+  /** How far births may run ahead of the watermark: bounds the set of settled lineages above it. */
+  readonly span: number;
+
+  private readonly exits: string[] = [];
+  private readonly mask: number;
+  private words = 1;
+  /** One bit per exit still to pass; `words` integers per lineage slot. */
+  private pending: Int32Array;
+  private first: Lineage = 0;
+  private next: Lineage = 0;
+  private low: Lineage = 0;
+  private flying = 0;
+  private exhausted = false;
+  private readonly roomListeners: (() => void)[] = [];
+  private onSettled: ((lineage: Lineage) => void) | undefined;
+
+  /** @param window the most lineages in flight, at least 1. */
+  constructor(name: string, window: number) {
+    this.name = name;
+    this.window = window;
+    this.span = nextPowerOfTwo(window * 4);
+    this.mask = this.span - 1;
+    this.pending = new Int32Array(this.span);
+  }
+
+  /** The number that the next birth gets: how many were born, in this life of the run and those before it. */
+  get born(): number {
+    return this.next;
+  }
+
+  /** How many were born in this life. */
+  get bornHere(): number {
+    return this.next - this.first;
+  }
+
+  get inFlight(): number {
+    return this.flying;
+  }
+
+  /** How many settled in this life. */
+  get settled(): number {
+    return this.bornHere - this.flying;
+  }
+
+  /** Every lineage below this one is settled. */
+  get watermark(): Lineage {
+    return this.low;
+  }
+
+  /** Credits: how many lineages may be born now. */
+  get room(): number {
+    return Math.min(this.window - this.flying, this.span - (this.next - this.low));
+  }
+
+  /** Whether the root has said that no more will be born. */
+  get isExhausted(): boolean {
+    return this.exhausted;
+  }
+
+  /** The root is exhausted and nothing is in flight. */
+  get isComplete(): boolean {
+    return this.exhausted && this.flying === 0;
+  }
+
+  /** Declares an exit, before the first birth. Returns its number. */
+  addExit(label: string): number {
+    if (this.bornHere > 0) throw this.broken(`exit ${label} was added after lineages were born`);
+    const exit = this.exits.push(label) - 1;
+    this.words = Math.ceil(this.exits.length / 32);
+    if (this.pending.length < this.span * this.words) this.pending = new Int32Array(this.span * this.words);
+    return exit;
+  }
+
+  /** The first birth gets this number: those before it settled in an earlier life of the run. */
+  startAt(lineage: Lineage): void {
+    if (this.next > 0) throw this.broken(`it was to start at ${lineage} after lineages were born`);
+    this.next = lineage;
+    this.low = lineage;
+    this.first = lineage;
+  }
+
+  /** Calls `wake` after lineages settled, when there are credits. */
+  whenRoom(wake: () => void): void {
+    this.roomListeners.push(wake);
+  }
+
+  /** Calls `listener` with each lineage as it settles; one listener. */
+  whenSettled(listener: (lineage: Lineage) => void): void {
+    this.onSettled = listener;
+  }
+
+  /** `count` births with consecutive lineages; the first is returned. */
+  birth(count: number): Lineage {
+    if (count > this.room) throw this.broken(`${count} births with room for ${this.room}`);
+    const first = this.next;
+    const exits = this.exits.length;
+    if (this.words === 1) {
+      const all = exits === 32 ? -1 : (1 << exits) - 1;
+      const at = first & this.mask;
+      const upTo = Math.min(this.span, at + count);
+      this.pending.fill(all, at, upTo);
+      this.pending.fill(all, 0, at + count - upTo);
+    } else {
+      for (let lineage = first; lineage < first + count; lineage++) this.openWide(lineage, exits);
+    }
+    this.next = first + count;
+    this.flying += count;
+    return first;
+  }
+
+  /** The root will give birth to no more. */
+  exhaust(): void {
+    this.exhausted = true;
+  }
+
+  /** These lineages passed the exit. Wakes the root once, at the end, if credits came back. */
+  leave(exit: number, lineages: readonly Lineage[]): void {
+    if (this.words === 1) this.passNarrow(exit, lineages);
+    else for (let i = 0; i < lineages.length; i++) this.pass(exit, lineages[i] as Lineage);
+    this.advance();
+    this.wake();
+  }
+
+  /** One lineage passed the exit. */
+  leaveOne(exit: number, lineage: Lineage): void {
+    this.pass(exit, lineage);
+    this.advance();
+    this.wake();
+  }
+
+  /** Whether the lineage is born and not settled. */
+  isInFlight(lineage: Lineage): boolean {
+    if (lineage < this.low || lineage >= this.next) return false;
+    return !this.isClear(lineage);
+  }
+
+  /** The whole progress of the root, exit by exit, as a checkpoint keeps it. */
+  progress(): RootProgress {
+    const passed: Record<string, number[]> = {};
+    this.exits.forEach((label, exit) => {
+      const runs: number[] = [];
+      for (let lineage = this.low; lineage < this.next; lineage++) {
+        if (this.isPending(exit, lineage)) continue;
+        if (runs.at(-1) === lineage) runs[runs.length - 1] = lineage + 1;
+        else runs.push(lineage, lineage + 1);
+      }
+      if (runs.length > 0) passed[label] = runs;
+    });
+    return { watermark: this.low, born: this.next, passed };
+  }
+
+  /** The oldest lineage in flight and the exits it has not passed, for a stall report. */
+  oldest(): { lineage: Lineage; exits: string[] } | undefined {
+    if (this.low === this.next) return undefined;
+    return { lineage: this.low, exits: this.exits.filter((_, exit) => this.isPending(exit, this.low)) };
+  }
+
+  /**
+   * Recounts from the bits what is kept as running totals, and throws where they differ.
+   * Costs one pass over what was born above the watermark (at most `span`).
+   */
+  assertConservation(): void {
+    let counted = 0;
+    for (let lineage = this.low; lineage < this.next; lineage++) if (!this.isClear(lineage)) counted++;
+    if (counted !== this.flying || this.flying > this.window) {
+      throw this.broken(
+        `born ${this.bornHere} ≠ settled ${this.settled} + in flight ${counted} (window ${this.window}, counted as ${this.flying})`,
+      );
+    }
+  }
+
+  /** `pass` for up to 32 exits, as one loop on locals: every record of a run comes through here. */
+  private passNarrow(exit: number, lineages: readonly Lineage[]): void {
+    const { pending, mask, next, low } = this;
+    const bit = 1 << exit;
+    for (let i = 0; i < lineages.length; i++) {
+      const lineage = lineages[i] as Lineage;
+      const bits = pending[lineage & mask] as number;
+      if ((bits & bit) === 0 || lineage >= next || lineage < low) throw this.passedTwice(exit, lineage);
+      pending[lineage & mask] = bits & ~bit;
+      if (bits === bit) this.settle(lineage);
+    }
+  }
+
+  private pass(exit: number, lineage: Lineage): void {
+    const slot = (lineage & this.mask) * this.words + (exit >> 5);
+    const bit = 1 << (exit & 31);
+    const bits = this.pending[slot] as number;
+    // Below the watermark and above the last birth the slot may belong to another lineage.
+    if ((bits & bit) === 0 || lineage >= this.next || lineage < this.low) {
+      throw this.passedTwice(exit, lineage);
+    }
+    this.pending[slot] = bits & ~bit;
+    if (bits === bit && (this.words === 1 || this.isClear(lineage))) this.settle(lineage);
+  }
+
+  private settle(lineage: Lineage): void {
+    this.flying--;
+    this.onSettled?.(lineage);
+  }
+
+  /** Moves the watermark over what is settled; never past a lineage that is not. */
+  private advance(): void {
+    let { low } = this;
+    while (low < this.next && this.isClear(low)) low++;
+    this.low = low;
+  }
+
+  private isPending(exit: number, lineage: Lineage): boolean {
+    const word = this.pending[(lineage & this.mask) * this.words + (exit >> 5)] as number;
+    return (word & (1 << (exit & 31))) !== 0;
+  }
+
+  private isClear(lineage: Lineage): boolean {
+    if (this.words === 1) return this.pending[lineage & this.mask] === 0;
+    const base = (lineage & this.mask) * this.words;
+    for (let word = 0; word < this.words; word++) if (this.pending[base + word] !== 0) return false;
+    return true;
+  }
+
+  private openWide(lineage: Lineage, exits: number): void {
+    const base = (lineage & this.mask) * this.words;
+    for (let word = 0; word < this.words; word++) {
+      const here = Math.min(32, exits - word * 32);
+      this.pending[base + word] = here === 32 ? -1 : (1 << here) - 1;
+    }
+  }
+
+  private wake(): void {
+    if (this.room <= 0) return;
+    for (const wake of this.roomListeners) wake();
+  }
+
+  private passedTwice(exit: number, lineage: Lineage): MillraceError {
+    return this.broken(`lineage ${lineage} left by ${this.exits[exit] ?? `exit ${exit}`} twice, or was never born`);
+  }
+
+  private broken(what: string): MillraceError {
+    return new MillraceError(
+      'MILLRACE_CONSERVATION',
+      `The ledger of root '${this.name}' does not balance: ${what}. The run stops, because a wrong answer is worse`,
+    );
+  }
+}

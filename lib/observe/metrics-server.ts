@@ -1,0 +1,86 @@
+/**
+ * Serves the metrics of one run to Prometheus, on this machine only.
+ *
+ * Promises: a scrape costs the run the rendering of one page; a port that is taken is a clear error before the run starts;
+ * after `close` the port is free and no connection is left.
+ */
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Observable } from 'rxjs';
+import { MillraceError, codeOf, describeThrown } from '../model/errors.js';
+import type { RunEvent } from '../model/events.js';
+import { RunGauges } from './run-gauges.js';
+
+const HOST = '127.0.0.1';
+const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** A page for Prometheus, on 127.0.0.1 only. */
+export interface MetricsServer {
+  /** Where to scrape. */
+  readonly url: string;
+  /** Serves the figures of this run from now on. */
+  observe(events$: Observable<RunEvent>): void;
+  /** Frees the port and cuts every connection; resolves when that is done. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the figures of runs at `http://127.0.0.1:<port>/metrics` (Prometheus text format 0.0.4).
+ *
+ * @param port 0 for a free one. Rejects with MILLRACE_USAGE where the port cannot be had.
+ */
+export async function serveMetrics(port: number): Promise<MetricsServer> {
+  const gauges = new RunGauges();
+  const server = createServer((request, response) => {
+    answer(gauges, request.url ?? '', request.method ?? '', response);
+  });
+  await listen(server, port);
+  const { port: taken } = server.address() as AddressInfo;
+  return {
+    url: `http://${HOST}:${taken}/metrics`,
+    observe: (events$) => {
+      events$.subscribe((event) => {
+        gauges.take(event);
+      });
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: unknown): void => {
+      const why = codeOf(error) === 'EADDRINUSE' ? 'it is in use' : describeThrown(error);
+      reject(
+        new MillraceError(
+          'MILLRACE_USAGE',
+          `Cannot serve metrics on port ${port} of ${HOST}: ${why}. Name another port, or 0 for a free one`,
+          { cause: error },
+        ),
+      );
+    };
+    server.once('error', refuse);
+    try {
+      server.listen(port, HOST, resolve);
+    } catch (error) {
+      // A number that is no port.
+      refuse(error);
+    }
+  });
+}
+
+function answer(gauges: RunGauges, url: string, method: string, response: ServerResponse): void {
+  if (url.split('?')[0] !== '/metrics') {
+    response.writeHead(404).end('The metrics are at /metrics\n');
+  } else if (method !== 'GET' && method !== 'HEAD') {
+    response.writeHead(405, { allow: 'GET, HEAD' }).end();
+  } else {
+    response.writeHead(200, { 'content-type': CONTENT_TYPE }).end(method === 'HEAD' ? undefined : gauges.text());
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * The report of a run as one HTML file. Promise: it loads nothing and runs nothing (its policy forbids it), opens from
+ * disk, and says in text whatever it shows in a picture.
+ */
+import { grouped } from '../../text/printable.js';
+import type { TaskProgress } from '../../model/metrics.js';
+import { chart, type Series } from './chart.js';
+import { graphView } from './graph-view.js';
+import { html, Html } from './html.js';
+import { duration, figure, mebibytes, moment, percent } from './in-words.js';
+import type { RunStory, Stretch } from './run-story.js';
+import { STYLE } from './style.js';
+import { table } from './table.js';
+import { timelineView } from './timeline-view.js';
+
+/** As many lines as there are colours. */
+const MOST_LINES = 5;
+
+interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly body: Html;
+}
+
+export function page(story: RunStory): string {
+  const sections = [
+    ...graphSections(story),
+    ...timeSections(story),
+    { id: 'dead-letters', title: 'Dead letters', body: deadLetters(story) },
+    { id: 'slowest', title: 'Slowest records', body: slowest(story) },
+    { id: 'notes', title: 'What happened', body: notes(story) },
+    { id: 'config', title: 'Configuration', body: config(story) },
+  ];
+  return `<!doctype html>\n${
+    html`<html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta
+          http-equiv="Content-Security-Policy"
+          content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+        />
+        <title>${story.workflow}, run ${story.runId}</title>
+        <style>
+          ${new Html(STYLE)}
+        </style>
+      </head>
+      <body>
+        <a class="skip" href="#main">To the report</a>
+        ${head(story, sections)}
+        <main id="main">
+          ${sections.map(
+            ({ id, title, body }) =>
+              html`<section id="${id}" aria-labelledby="${id}-title">
+                <h2 id="${id}-title">${title}</h2>
+                ${body}
+              </section>`,
+          )}
+        </main>
+        <footer>Made by millrace from the events of the run. Times are UTC.</footer>
+      </body>
+    </html>`.text
+  }\n`;
+}
+
+function head(story: RunStory, sections: readonly Section[]): Html {
+  const { workflow, description, runId, summary, startedAt, endedAt, lives, tasks } = story;
+  const outcome = summary?.outcome ?? 'not ended: the recording stops here';
+  const read = story.graph.filter(({ bearing }) => bearing === 'source').map(({ name }) => tasks[name]?.in ?? 0);
+  const bottleneck = summary?.bottleneck;
+  // Each life of a run counts anew.
+  const of = lives > 1 ? ' in the last life' : '';
+  const facts: readonly (readonly [string, string])[] = [
+    ['started', moment(startedAt)],
+    ['took', duration(endedAt - startedAt)],
+    [`records read${of}`, grouped(sum(read))],
+    [`skipped${of}`, grouped(sum(Object.values(tasks).map(({ skipped }) => skipped)))],
+    [`dead letters${of}`, grouped(sum(Object.values(tasks).map(({ deadLettered }) => deadLettered)))],
+    ...(bottleneck === undefined
+      ? []
+      : [['bottleneck', `${bottleneck.task}, ${percent(bottleneck.load)} of what it can`] as const]),
+    ...(summary?.resources === undefined ? [] : [['most memory', mebibytes(summary.resources.rssBytes)] as const]),
+    ...(lives > 1 ? [['lives', String(lives)] as const] : []),
+  ];
+  const error = summary?.error;
+  return html`<header>
+    <h1>${workflow}</h1>
+    <p class="quiet">Run ${runId}${description === '' ? '' : ` · ${description}`}</p>
+    <p>
+      <span class="outcome ${summary?.outcome ?? ''}">${outcome}</span>
+      ${error === undefined ? '' : `${error.code}: ${error.message}`}
+    </p>
+    <dl class="facts">
+      ${facts.map(
+        ([name, value]) =>
+          html`<div>
+            <dt>${name}</dt>
+            <dd>${value}</dd>
+          </div>`,
+      )}
+    </dl>
+    <nav aria-label="Parts of the report">
+      <ul>
+        ${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}
+      </ul>
+    </nav>
+  </header>`;
+}
+
+function graphSections(story: RunStory): Section[] {
+  const { graph, tasks, summary, stretches, startedAt, endedAt } = story;
+  const lengthMs = Math.max(1, endedAt - startedAt);
+  const busy = new Map(
+    graph.map(({ name }) => [
+      name,
+      Math.min(1, sum(stretches.map((one) => one.tasks.get(name)?.busyMs ?? 0)) / lengthMs),
+    ]),
+  );
+  const bottleneck = summary?.bottleneck?.task;
+  const titles = [
+    'task',
+    'kind',
+    'depends on',
+    'in',
+    'out',
+    'skipped',
+    'given up',
+    'per second',
+    'p50 ms',
+    'p95 ms',
+    'max ms',
+    'busy',
+  ];
+  const columns = titles.map((title, index) => ({ title, isNumber: index > 2 }));
+  const rows = graph.map(({ name, kind, dependencies }, index) => ({
+    id: `task-${index}`,
+    isHot: name === bottleneck,
+    cells: [name, kind, dependencies.join(', ') || '–', ...figuresOf(tasks[name]), percent(busy.get(name) ?? 0)],
+  }));
+  return [
+    { id: 'graph', title: 'Graph', body: graphView({ graph, tasks, bottleneck, busy }) },
+    { id: 'tasks', title: 'Tasks', body: table('What went through each task', columns, rows) },
+  ];
+}
+
+function figuresOf(task: TaskProgress | undefined): string[] {
+  if (task === undefined) return Array.from({ length: 8 }, () => '–');
+  const { service } = task.latencyMs;
+  return [
+    ...[task.in, task.out, task.skipped, task.deadLettered].map(grouped),
+    ...[task.perSecond.average, service.p50, service.p95, service.max].map(figure),
+  ];
+}
+
+function timeSections(story: RunStory): Section[] {
+  const { graph, stretches, resources, startedAt, endedAt } = story;
+  if (stretches.length === 0) return [];
+  const lengthMs = endedAt - startedAt;
+  const over = (name: string, valueOf: (stretch: Stretch) => number | undefined): Series => ({
+    name,
+    points: stretches.map((stretch) => [stretch.to - startedAt, valueOf(stretch)] as const),
+  });
+  const rateOf = (names: readonly string[]) => (stretch: Stretch) =>
+    (sum(names.map((name) => stretch.tasks.get(name)?.done ?? 0)) * 1000) / Math.max(1, stretch.to - stretch.from);
+  const depended = new Set(graph.flatMap(({ dependencies }) => dependencies));
+  const sources = graph.filter(({ bearing }) => bearing === 'source').map(({ name }) => name);
+  const leaves = graph.filter(({ name }) => !depended.has(name)).map(({ name }) => name);
+  const throughput = [over('read by sources', rateOf(sources)), over('done at the end of the graph', rateOf(leaves))];
+  const slow = graph
+    .map(({ name }) => ({ name, p95: story.tasks[name]?.latencyMs.service.p95 ?? 0 }))
+    .sort((a, b) => b.p95 - a.p95)
+    .slice(0, MOST_LINES);
+  const latency = slow.map(({ name }) => over(name, ({ tasks }) => tasks.get(name)?.p95));
+  const looked = (name: string, valueOf: (look: RunStory['resources'][number]) => number): Series => ({
+    name,
+    points: resources.map((look) => [look.at - startedAt, valueOf(look)] as const),
+  });
+  const memory = [
+    looked('resident', ({ rssBytes }) => rssBytes / 2 ** 20),
+    looked('heap in use', ({ heapUsedBytes }) => heapUsedBytes / 2 ** 20),
+  ];
+  const lines = (id: string, title: string, unit: string, series: readonly Series[]): Html =>
+    chart({ id, title, unit, lengthMs, series });
+  return [
+    { id: 'timeline', title: 'Timeline', body: timelineView(story) },
+    {
+      id: 'throughput',
+      title: 'Throughput',
+      body: lines('throughput-chart', 'Records a second', 'a second', throughput),
+    },
+    {
+      id: 'latency',
+      title: 'Latency',
+      body: lines('latency-chart', '95th percentile of the slowest tasks, milliseconds', 'ms', latency),
+    },
+    ...(resources.length === 0
+      ? []
+      : [
+          { id: 'memory', title: 'Memory', body: lines('memory-chart', 'Memory of the process, MiB', 'MiB', memory) },
+          {
+            id: 'delay',
+            title: 'Event loop',
+            body: lines('delay-chart', 'Delay of the event loop, 99th percentile, milliseconds', 'ms', [
+              looked('delay', ({ delayMs }) => delayMs),
+            ]),
+          },
+        ]),
+  ];
+}
+
+function deadLetters({ deadLetters: reasons }: RunStory): Html {
+  if (reasons.length === 0) return html`<p>None.</p>`;
+  const rows = reasons.map(({ task, code, message, count }) => ({ cells: [task, code, message, grouped(count)] }));
+  const columns = [{ title: 'task' }, { title: 'code' }, { title: 'message' }, { title: 'records', isNumber: true }];
+  return table('Dead letters by reason', columns, rows);
+}
+
+function slowest({ slowest: records }: RunStory): Html {
+  if (records.length === 0) return html`<p>None was timed.</p>`;
+  const rows = records.map(({ task, root, lineage, ms, at }) => ({
+    cells: [task, `${root}#${lineage}`, duration(ms), moment(at)],
+  }));
+  const columns = [{ title: 'task' }, { title: 'record' }, { title: 'took', isNumber: true }, { title: 'done at' }];
+  return table('The slowest of the records that were timed', columns, rows);
+}
+
+function notes({ notes: told, startedAt }: RunStory): Html {
+  if (told.length === 0) return html`<p>Nothing out of the ordinary.</p>`;
+  const rows = told.map(({ at, text }) => ({ cells: [duration(Math.max(0, at - startedAt)), text] }));
+  return table('Notices, troubles and changes', [{ title: 'after' }, { title: 'what' }], rows);
+}
+
+function config({ config: value }: RunStory): Html {
+  if (value === undefined || value === null) return html`<p>None.</p>`;
+  const lines = JSON.stringify(value, null, 2).split('\n');
+  return html`<p class="quiet">Secrets are masked.</p>
+    <pre>${lines.map((line) => html`${line}${new Html('\n')}`)}</pre>`;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,147 @@
+/**
+ * A run as OpenTelemetry spans: one for the run, below it one for each task that got to work, and below that one for each
+ * sampled record at a task that waits for something.
+ *
+ * Promises: open are at most a span a task, one for the run, and those of sampled records in flight; none stays open when
+ * the events end; messages have credentials masked.
+ */
+import type { Context, Span, Tracer } from '@opentelemetry/api';
+import type { RunEvent } from '../model/events.js';
+import { codeOf, describeThrown } from '../model/errors.js';
+import { maskText } from '../text/mask-secrets.js';
+import { oneLine } from '../text/printable.js';
+import type { RecordSpan } from '../model/ports.js';
+import { SpanStatusCode, trace } from './open-telemetry-api.js';
+
+/** A span says so many dead letters; beyond them, only how many there were. */
+const LETTERS_PER_SPAN = 100;
+
+type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { type: T }>;
+
+interface TaskSpan {
+  readonly span: Span;
+  /** What stands in it. */
+  readonly inside: Context;
+  letters: number;
+}
+
+export class RunSpans {
+  private readonly tracer: Tracer;
+  private readonly parent: Context;
+  private readonly tasks = new Map<string, TaskSpan>();
+  private readonly records = new Set<Span>();
+  private run: Span | undefined;
+  private inside: Context;
+
+  constructor(tracer: Tracer, parent: Context) {
+    this.tracer = tracer;
+    this.parent = parent;
+    this.inside = parent;
+  }
+
+  take(event: RunEvent): void {
+    switch (event.type) {
+      case 'run-started':
+        this.startRun(event);
+        break;
+      case 'task-started':
+        this.startTask(event);
+        break;
+      case 'dead-letter':
+        this.addLetter(event);
+        break;
+      case 'task-ended':
+        this.endTask(event);
+        break;
+      case 'run-ended':
+        this.endRun(event);
+        break;
+      default:
+    }
+  }
+
+  /** A record begins at a task; undefined where that has no span. */
+  startRecord(task: string, lineage: number): RecordSpan | undefined {
+    const inside = this.tasks.get(task)?.inside;
+    if (inside === undefined) return undefined;
+    const attributes = { 'millrace.task': task, 'millrace.lineage': lineage };
+    const span = this.tracer.startSpan(`${task} record`, { attributes }, inside);
+    this.records.add(span);
+    const { traceId, spanId, traceFlags } = span.spanContext();
+    return {
+      traceparent: `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`,
+      end: (attempts, failure) => {
+        // A record may come back after the run is over.
+        if (!this.records.delete(span)) return;
+        span.setAttribute('millrace.attempts', attempts);
+        if (failure !== undefined) fail(span, codeOf(failure.error), describeThrown(failure.error));
+        span.end();
+      },
+    };
+  }
+
+  /** Ends what is open, from the inside out. */
+  end(at?: number): void {
+    for (const span of this.records) span.end(at);
+    this.records.clear();
+    for (const { span } of this.tasks.values()) span.end(at);
+    this.tasks.clear();
+    this.run?.end(at);
+    this.run = undefined;
+  }
+
+  private startRun({ at, runId, workflow }: EventOf<'run-started'>): void {
+    const attributes = { 'millrace.run.id': runId, 'millrace.workflow': workflow };
+    this.run = this.tracer.startSpan(`run ${workflow}`, { startTime: at, attributes }, this.parent);
+    this.inside = trace.setSpan(this.parent, this.run);
+  }
+
+  private startTask({ at, task }: EventOf<'task-started'>): void {
+    const options = { startTime: at, attributes: { 'millrace.task': task } };
+    const span = this.tracer.startSpan(`task ${task}`, options, this.inside);
+    this.tasks.set(task, { span, inside: trace.setSpan(this.inside, span), letters: 0 });
+  }
+
+  private addLetter({ at, letter }: EventOf<'dead-letter'>): void {
+    const task = this.tasks.get(letter.task);
+    if (task === undefined || ++task.letters > LETTERS_PER_SPAN) return;
+    const attributes = {
+      'error.type': letter.code,
+      'error.message': shown(letter.message),
+      'millrace.root': letter.lineage.root,
+      'millrace.lineage': letter.lineage.number,
+      'millrace.attempts': letter.attempts,
+    };
+    task.span.addEvent('dead-letter', attributes, at);
+  }
+
+  private endTask({ at, task, counts }: EventOf<'task-ended'>): void {
+    const span = this.tasks.get(task)?.span;
+    span?.setAttributes({
+      'millrace.records.in': counts.in,
+      'millrace.records.out': counts.out,
+      'millrace.records.skipped': counts.skipped,
+      'millrace.records.dead_lettered': counts.deadLettered,
+    });
+    span?.end(at);
+    this.tasks.delete(task);
+  }
+
+  private endRun({ at, outcome, error }: EventOf<'run-ended'>): void {
+    this.run?.setAttribute('millrace.outcome', outcome);
+    if (error !== undefined && this.run !== undefined) {
+      this.run.recordException({ name: error.code, message: shown(error.message) }, at);
+      fail(this.run, error.code, error.message);
+    }
+    this.end(at);
+  }
+}
+
+function fail(span: Span, code: string, message: string): void {
+  span.setAttribute('error.type', code);
+  span.setStatus({ code: SpanStatusCode.ERROR, message: shown(message) });
+}
+
+function shown(message: string): string {
+  return maskText(oneLine(message));
+}

@@ -1,0 +1,179 @@
+/**
+ * What options may be: a table with one rule for every option of an interface, held against what was given.
+ *
+ * Promises: the compiler refuses a table that leaves an option out, so none is parsed and ignored; a name that no option
+ * has and a value that does not fit are MILLRACE_INVALID_OPTION, where they are given and not where they would be used.
+ */
+import { MillraceError, describeValue } from '../model/errors.js';
+import { nearest } from '../text/nearest.js';
+
+/** What one option may be. Undefined always stands for the default. */
+export interface OptionRule {
+  /** Goes on after "to be". */
+  readonly expected: string;
+  readonly accepts: (value: unknown) => boolean;
+}
+
+/** A rule for every option. */
+export type OptionRules<Options> = { readonly [Name in keyof Required<Options>]: OptionRule };
+
+type Rules = Readonly<Record<string, OptionRule>>;
+
+export const text: OptionRule = {
+  expected: 'a string that is not empty',
+  accepts: (value) => typeof value === 'string' && value !== '',
+};
+
+/** A string that may be empty. */
+export const words: OptionRule = { expected: 'a string', accepts: (value) => typeof value === 'string' };
+
+export const flag: OptionRule = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };
+
+export const callback: OptionRule = { expected: 'a function', accepts: (value) => typeof value === 'function' };
+
+export const standardSchema: OptionRule = {
+  expected: 'a Standard Schema, such as one of zod or valibot',
+  accepts: (value) => {
+    const standard = (value as { readonly '~standard'?: { readonly validate?: unknown } } | null)?.['~standard'];
+    return typeof standard?.validate === 'function';
+  },
+};
+
+/** Checked where it is used, or free to be anything. */
+export const anything: OptionRule = { expected: 'anything', accepts: () => true };
+
+export const names: OptionRule = {
+  expected: 'an array of strings',
+  accepts: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
+};
+
+export const moduleUrl: OptionRule = {
+  expected: 'a path or a URL',
+  accepts: (value) => value instanceof URL || (typeof value === 'string' && value !== ''),
+};
+
+/** Its own members are checked where they are used. */
+export const anObject: OptionRule = {
+  expected: 'an object',
+  accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+};
+
+/** What only a function of ours makes. */
+export function madeBy(type: abstract new (...args: never[]) => object, maker: string): OptionRule {
+  return { expected: `one that ${maker} made`, accepts: (value) => value instanceof type };
+}
+
+/** A whole number. */
+export function count(from = 1): OptionRule {
+  return {
+    expected: `a whole number of at least ${from}`,
+    accepts: (value) => Number.isSafeInteger(value) && (value as number) >= from,
+  };
+}
+
+/** A number within bounds; from `Number.MIN_VALUE` on is above 0, and up to Infinity takes Infinity itself. */
+export function number(from: number, upTo = Number.MAX_VALUE): OptionRule {
+  const least = from === Number.MIN_VALUE ? 'above 0' : `of at least ${from}`;
+  const expected = upTo === Infinity ? `a number ${least}` : `a finite number ${least}`;
+  return {
+    expected: upTo < Number.MAX_VALUE ? `a number from ${from} to ${upTo}` : expected,
+    accepts: (value) => typeof value === 'number' && value >= from && value <= upTo,
+  };
+}
+
+export function oneOf(...known: readonly string[]): OptionRule {
+  const quoted = known.map((name) => `'${name}'`);
+  return {
+    expected: [quoted.slice(0, -1).join(', '), quoted.at(-1)].filter(Boolean).join(' or '),
+    accepts: (value) => known.includes(value as string),
+  };
+}
+
+/** An object that has these methods, whatever made it. */
+export function objectWith(...methods: readonly string[]): OptionRule {
+  return {
+    expected: `an object with ${methods.map((name) => `\`${name}\``).join(', ')}`,
+    accepts: (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      methods.every((name) => typeof (value as Record<string, unknown>)[name] === 'function'),
+  };
+}
+
+export function either(...rules: readonly OptionRule[]): OptionRule {
+  return {
+    expected: rules.map(({ expected }) => expected).join(', or '),
+    accepts: (value) => rules.some((rule) => rule.accepts(value)),
+  };
+}
+
+/**
+ * Refuses what is no object, names that no option has, values that do not fit, and none for those without a default.
+ * @param of for messages: `an asyncTask`.
+ */
+export function checkOptions(of: string, given: object, rules: Rules, required: readonly string[] = []): void {
+  checkObject(`the options of ${of}`, given);
+  checkKeys(of, given, Object.keys(rules));
+  for (const name of required) check(`\`${name}\` of ${of}`, valueOf(given, name), rules[name] as OptionRule);
+  checkValues(given, rules, ` of ${of}`);
+}
+
+/** Refuses values that do not fit; of names it says nothing. */
+export function checkValues(given: object, rules: Rules, of = ''): void {
+  for (const [name, rule] of Object.entries(rules)) {
+    const value = valueOf(given, name);
+    if (value !== undefined) check(`\`${name}\`${of}`, value, rule);
+  }
+}
+
+/** Refuses what is no object with members. */
+export function checkObject(what: string, given: unknown): asserts given is object {
+  check(what, given, anObject);
+}
+
+/** Refuses names that no option has. */
+export function checkKeys(of: string, given: object, known: readonly string[]): void {
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    const near = nearest(name, known);
+    const hint = near === undefined ? `It takes ${known.join(', ')}` : `Did you mean \`${near}\`?`;
+    throw refuse(`${startOfSentence(of)} has no option \`${name}\`. ${hint}`);
+  }
+}
+
+/** Refuses what must be a number within bounds. `upTo` may be Infinity to allow Infinity itself. */
+export function checkNumber(name: string, value: number, from: number, upTo = Number.MAX_VALUE): void {
+  check(`\`${name}\``, value, number(from, upTo));
+}
+
+/** Refuses what must be a whole number. */
+export function checkCount(name: string, value: number, from = 1): void {
+  check(`\`${name}\``, value, count(from));
+}
+
+/** Refuses what must be a string that is not empty, such as a path. */
+export function checkText(what: string, value: unknown): void {
+  check(what, value, text);
+}
+
+/** Refuses what must be a function. */
+export function checkFunction(what: string, value: unknown): void {
+  check(what, value, callback);
+}
+
+function valueOf(given: object, name: string): unknown {
+  return (given as Record<string, unknown>)[name];
+}
+
+function check(what: string, value: unknown, rule: OptionRule): void {
+  if (rule.accepts(value)) return;
+  throw refuse(`Expected ${what} to be ${rule.expected}, got ${describeValue(value)}`);
+}
+
+function startOfSentence(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+function refuse(message: string): MillraceError {
+  return new MillraceError('MILLRACE_INVALID_OPTION', message);
+}

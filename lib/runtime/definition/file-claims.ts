@@ -1,0 +1,62 @@
+/**
+ * Keeps the files of one run apart: those its tasks read and write, its dead letters, its checkpoints, and what else is
+ * written about it. Promise: decided by paths and by what stands there, before anything is opened.
+ */
+import { MillraceError } from '../../model/errors.js';
+import type { TouchedFile } from '../../model/touched-file.js';
+import type { TaskDeclaration } from '../../tasks/flow.js';
+
+/** Who reads or writes which file. */
+export interface FileClaim extends TouchedFile {
+  /** For messages: `'Offers'`, `--events`. */
+  readonly by: string;
+}
+
+/** What the tasks read and write. */
+export function claimsOf(declarations: readonly TaskDeclaration[]): FileClaim[] {
+  return declarations.flatMap(({ name, task }) => claimsBy(`'${name}'`, task.files()));
+}
+
+/** What one of them touches. */
+export function claimsBy(by: string, files: readonly TouchedFile[] = []): FileClaim[] {
+  return files.map((file) => ({ ...file, by }));
+}
+
+/** Throws MILLRACE_FILE where two write one file, or one writes what another reads. */
+export function assertDistinctFiles(claims: readonly FileClaim[]): void {
+  const writers = new Map<string, FileClaim>();
+  const writerOf = (claim: FileClaim): FileClaim | undefined => {
+    const writer = keysOf(claim).map((key) => writers.get(key));
+    return writer.find((other) => other !== undefined && other.by !== claim.by);
+  };
+  for (const claim of claims) {
+    if (claim.use === 'read') continue;
+    const other = writerOf(claim);
+    if (other !== undefined) {
+      const what = bothNames(claim, other);
+      throw new MillraceError(
+        'MILLRACE_FILE',
+        `${other.by} and ${claim.by} both write ${what}: give each a file of its own`,
+      );
+    }
+    for (const key of keysOf(claim)) writers.set(key, claim);
+  }
+  for (const claim of claims) {
+    const writer = claim.use === 'read' ? writerOf(claim) : undefined;
+    if (writer === undefined) continue;
+    const way = writer.onTheWayTo === undefined ? '' : `, on the way to ${writer.onTheWayTo}`;
+    throw new MillraceError(
+      'MILLRACE_FILE',
+      `${writer.by} would write over what ${claim.by} reads, ${bothNames(claim, writer)}${way}: choose another path for it`,
+    );
+  }
+}
+
+/** A task that says no identity is told by its path alone. */
+function keysOf({ path, identity }: TouchedFile): readonly string[] {
+  return identity === undefined || identity === path ? [path] : [path, identity];
+}
+
+function bothNames(one: TouchedFile, other: TouchedFile): string {
+  return one.path === other.path ? one.path : `${one.path}, which is the same file as ${other.path}`;
+}

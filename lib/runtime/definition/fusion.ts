@@ -1,0 +1,53 @@
+/**
+ * Which neighbouring tasks run as one: cpu tasks share a thread hop, so that their records go out once, through all their
+ * functions, and come back once; sync tasks share a loop. Promise: only tasks for which nobody can tell the difference are
+ * fused, apart from the time it takes: the first has one dependent, the second one dependency, and nothing of either has
+ * to happen in between.
+ */
+import type { GraphPlan, NodePlan } from '../../model/graph.js';
+import type { TaskDeclaration } from '../../tasks/flow.js';
+import type { Fusible } from '../../tasks/fusible.js';
+
+/** Chains of two tasks and more, first task first. */
+export interface Fusions {
+  /** Those that share a thread hop. */
+  readonly hops: readonly (readonly string[])[];
+  /** Those that share a loop in the thread of the run. */
+  readonly chains: readonly (readonly string[])[];
+}
+
+export const NO_FUSIONS: Fusions = { hops: [], chains: [] };
+
+export function planFusions(plan: GraphPlan, declarations: readonly TaskDeclaration[]): Fusions {
+  const traits = new Map(declarations.map(({ name, task }) => [name, task.fusible]));
+  const nodes = new Map(plan.nodes.map((node) => [node.node.name, node]));
+  const followers = new Map<string, string>();
+  for (const node of plan.nodes) {
+    const [next, ...others] = node.dependents;
+    if (next === undefined || others.length > 0) continue;
+    const follower = nodes.get(next) as NodePlan;
+    if (isOnlyEdge(follower) && mayFuse(traits.get(node.node.name), traits.get(next))) {
+      followers.set(node.node.name, next);
+    }
+  }
+  const following = new Set(followers.values());
+  const firsts = [...followers.keys()].filter((name) => !following.has(name));
+  const of = (where: Fusible['where']): string[][] =>
+    firsts.filter((name) => traits.get(name)?.where === where).map((name) => chainFrom(name, followers));
+  return { hops: of('in threads'), chains: of('inline') };
+}
+
+function isOnlyEdge({ node, join }: NodePlan): boolean {
+  return node.dependencies.length === 1 && join === 'aligned';
+}
+
+function mayFuse(leader: Fusible | undefined, follower: Fusible | undefined): boolean {
+  if (leader === undefined || follower === undefined) return false;
+  return leader.mayLead && follower.mayFollow && leader.policy === follower.policy;
+}
+
+function chainFrom(first: string, followers: ReadonlyMap<string, string>): string[] {
+  const chain = [first];
+  for (let next = followers.get(first); next !== undefined; next = followers.get(next)) chain.push(next);
+  return chain;
+}

@@ -1,0 +1,94 @@
+/**
+ * What a run was made from, as plain data, and whether a resumed run is made from the same.
+ *
+ * Promise: what has changed is named, task by task and key by key; of a configuration only hashes are kept, so no secret
+ * is written down. The text of functions does not count: a mistake in one may be mended before the run goes on.
+ */
+import type { Checkpoint, Json, RunDefinition } from '../../model/checkpoint.js';
+import { describeValue, MillraceError } from '../../model/errors.js';
+import type { GraphPlan } from '../../model/graph.js';
+import { partitionOf } from '../../execution/partition-hash.js';
+import type { TaskDeclaration } from '../../tasks/flow.js';
+
+export function describeDefinition(
+  workflow: string,
+  plan: GraphPlan,
+  declarations: readonly TaskDeclaration[],
+  config: unknown,
+): RunDefinition {
+  const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
+  const tasks = plan.nodes.map(({ node, join }) => {
+    const from = node.dependencies.length === 0 ? '' : ` of ${node.dependencies.join(', ')} (${join})`;
+    return [node.name, `${kinds.get(node.name) ?? ''}${from}`];
+  });
+  return { workflow, tasks: Object.fromEntries(tasks) as Record<string, string>, config: hashesOf(config) };
+}
+
+/** Throws MILLRACE_RESUME where a run that would be made like `now` cannot go on from the checkpoint. */
+export function assertSameDefinition(from: Checkpoint, now: RunDefinition): void {
+  const { definition: was, runId, obstacle } = from;
+  if (obstacle !== undefined) refuseChanges(runId, [obstacle]);
+  const changes =
+    was.workflow === now.workflow
+      ? [...changesOf('task', was.tasks, now.tasks, true), ...changesOf('config key', was.config, now.config, false)]
+      : [`it is a run of '${was.workflow}', not of '${now.workflow}'`];
+  refuseChanges(runId, changes);
+}
+
+/** Throws MILLRACE_RESUME where a source would read something else than before. */
+export function assertSameInputs(from: Checkpoint, now: Readonly<Record<string, Json>>): void {
+  const changes = Object.entries(now).flatMap(([source, input]) => {
+    const was = from.inputs[source];
+    return JSON.stringify(was) === JSON.stringify(input) ? [] : [describeInput(source, was, input)];
+  });
+  refuseChanges(from.runId, changes);
+}
+
+function describeInput(source: string, was: Json | undefined, now: Json): string {
+  const fields = (value: Json | undefined): Record<string, unknown> =>
+    typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  const [before, after] = [fields(was), fields(now)];
+  const changed = Object.keys({ ...before, ...after }).filter((key) => before[key] !== after[key]);
+  const from = changed.map((key) => `${key} ${describeValue(before[key])}`).join(', ');
+  const to = changed.map((key) => describeValue(after[key])).join(', ');
+  return `the input of '${source}' has changed: ${from} became ${to}`;
+}
+
+function changesOf(
+  what: string,
+  was: Readonly<Record<string, string>>,
+  now: Readonly<Record<string, string>>,
+  showsValues: boolean,
+): string[] {
+  return Object.keys({ ...was, ...now }).flatMap((key) => {
+    const [before, after] = [was[key], now[key]];
+    if (before === after) return [];
+    if (before === undefined) return [`${what} '${key}' was added`];
+    if (after === undefined) return [`${what} '${key}' was removed`];
+    return [showsValues ? `${what} '${key}' was ${before} and is ${after}` : `${what} '${key}' has another value`];
+  });
+}
+
+function refuseChanges(runId: string, changes: readonly string[]): void {
+  if (changes.length === 0) return;
+  throw new MillraceError(
+    'MILLRACE_RESUME',
+    `Run ${runId} cannot be resumed: ${changes.join('; ')}. Undo that, or start a new run`,
+  );
+}
+
+function hashesOf(config: unknown): Record<string, string> {
+  if (typeof config !== 'object' || config === null) return config === undefined ? {} : { config: hashOf(config) };
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, hashOf(value)]));
+}
+
+/** 31 bits of murmur2 over the JSON with its keys in order: enough to notice a change, too little to tell a secret. */
+function hashOf(value: unknown): string {
+  return partitionOf(JSON.stringify([value], sortKeys), 2 ** 31 - 1).toString(16);
+}
+
+function sortKeys(_: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

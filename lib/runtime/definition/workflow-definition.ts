@@ -1,0 +1,122 @@
+/**
+ * What a workflow is defined by, as users write it, and what of it may be wrong.
+ *
+ * Promise: a definition is checked where it is made, and a graph where it is built; what is wrong is MILLRACE_INVALID_OPTION
+ * and names the workflow.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { MillraceError, describeValue } from '../../model/errors.js';
+import {
+  callback,
+  checkObject,
+  checkOptions,
+  count,
+  either,
+  moduleUrl,
+  standardSchema,
+  text,
+  words,
+  type OptionRules,
+} from '../../options/options.js';
+import type { Awaitable, DeadLetterStore } from '../../model/ports.js';
+import type { RunSummary } from '../../model/run-summary.js';
+import { declare, emptyFlow, type Flow, type TaskDeclaration } from '../../tasks/flow.js';
+
+/** What a definition may use while it builds the graph of one run. */
+export interface BuildContext {
+  /** Releases something at the end of the run, on every path, after the tasks were closed. */
+  onClose(release: () => Awaitable<void>): void;
+  /** Tells the user of the run something, in one sentence, e.g. what was started on his behalf. */
+  notice(message: string): void;
+  /** When the run was first started, milliseconds since 1970: the same in every life of a resumed run. */
+  readonly startedAt: number;
+}
+
+interface DefinitionHead<Config extends StandardSchemaV1> {
+  /** Not empty, or MILLRACE_INVALID_OPTION; a run is resumed only under the same name. */
+  readonly name: string;
+  /** One line for people. Default ''. */
+  readonly description?: string;
+  /** Any Standard Schema; what does not fit is refused before anything starts. */
+  readonly config?: Config;
+  /** A JSON file with the configuration the command line takes when it is given none. */
+  readonly defaultConfig?: URL | string;
+  /** The most records of one root in flight. Default 2,048. */
+  readonly window?: number | ((config: StandardSchemaV1.InferOutput<Config>) => number | undefined);
+  /** Where dead letters go; default: events and counts only. */
+  readonly deadLetters?: (config: StandardSchemaV1.InferOutput<Config>) => DeadLetterStore;
+  /** Gets the summary of every run before `finished` settles, e.g. to write it to a file. */
+  readonly onEnd?: (summary: RunSummary, config: StandardSchemaV1.InferOutput<Config>) => Awaitable<void>;
+}
+
+/** What `defineWorkflow` takes: a name, a schema for the configuration, and the graph. */
+export interface WorkflowDefinition<Config extends StandardSchemaV1, Outputs> extends DefinitionHead<Config> {
+  /**
+   * Declares the tasks; called anew for every run and every `plan`, so it opens nothing by itself
+   * and gives tasks that no other run has.
+   */
+  readonly build: (
+    flow: Flow<object>,
+    config: StandardSchemaV1.InferOutput<Config>,
+    context: BuildContext,
+  ) => Flow<Outputs>;
+}
+
+/** A definition whose graph is made by a program: task names are not known to the compiler. */
+export interface ListedDefinition<Config extends StandardSchemaV1> extends DefinitionHead<Config> {
+  /** The declarations, with dependencies by name; called anew for every run and every `plan`. */
+  readonly tasks: (config: StandardSchemaV1.InferOutput<Config>, context: BuildContext) => readonly TaskDeclaration[];
+}
+
+const HEAD_RULES: OptionRules<DefinitionHead<StandardSchemaV1>> = {
+  name: text,
+  description: words,
+  config: standardSchema,
+  defaultConfig: moduleUrl,
+  window: either(count(), callback),
+  deadLetters: callback,
+  onEnd: callback,
+};
+const RULES: OptionRules<WorkflowDefinition<StandardSchemaV1, unknown> & ListedDefinition<StandardSchemaV1>> = {
+  ...HEAD_RULES,
+  build: callback,
+  tasks: callback,
+};
+
+/** Checks a definition that may come from JavaScript. */
+export function checkDefinition(definition: object): void {
+  checkObject('the definition of a workflow', definition);
+  const { name } = definition as { readonly name?: unknown };
+  checkOptions(typeof name === 'string' ? `workflow '${name}'` : 'a workflow', definition, RULES, ['name']);
+  const given = ['build', 'tasks'].filter((way) => way in definition);
+  if (given.length === 1) return;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected workflow '${String(name)}' to have either \`build\` or \`tasks\`, got ${given.length === 0 ? 'none' : 'both'}`,
+  );
+}
+
+/** The declarations of one run. */
+export function declarationsOf<Config extends StandardSchemaV1, Outputs>(
+  definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>,
+  config: StandardSchemaV1.InferOutput<Config>,
+  context: BuildContext,
+): readonly TaskDeclaration[] {
+  const { name } = definition;
+  if ('build' in definition) {
+    const flow: unknown = definition.build(emptyFlow(), config, context);
+    const declarations = (flow as Partial<Flow<Outputs>> | null | undefined)?.declarations;
+    return listOf(declarations, `\`build\` of '${name}' to return the flow, as \`(flow) => flow.task(…)\` does`, flow);
+  }
+  const tasks: unknown = definition.tasks(config, context);
+  return listOf(tasks as TaskDeclaration[] | undefined, `\`tasks\` of '${name}' to return an array`, tasks).map(
+    declare,
+  );
+}
+
+function listOf<T>(list: readonly T[] | undefined, expected: string, got: unknown): readonly T[] {
+  if (Array.isArray(list)) return list as readonly T[];
+  const what =
+    got instanceof Promise ? 'a Promise: a graph is built at once, and a task opens what it needs' : describeValue(got);
+  throw new MillraceError('MILLRACE_INVALID_OPTION', `Expected ${expected}, got ${what}`);
+}

@@ -1,0 +1,101 @@
+/**
+ * Keeps the progress of a run, so that it can be resumed, and puts back in place what a resumed run goes on from.
+ *
+ * Promise: an input that is not what the checkpoint was made from is refused before anything is written; dead letters
+ * of records that are done again are gone before the first record is read.
+ */
+import type { Json } from '../../model/checkpoint.js';
+import type { RunEvent } from '../../model/events.js';
+import { Checkpointer } from './checkpointer.js';
+import { assertSameInputs } from '../definition/run-definition.js';
+import { RunPast } from './run-past.js';
+import type { KeptProgress, RunParts } from '../run/run-parts.js';
+import type { Wiring } from '../wiring/wiring.js';
+
+export interface ProgressHandlers {
+  readonly emit: (event: RunEvent) => void;
+  readonly notice: (message: string) => void;
+  readonly fail: (error: unknown) => void;
+  /** Whether the run is over: then nothing more is put in place. */
+  readonly hasEnded: () => boolean;
+}
+
+export class ProgressKeeper {
+  /** What earlier lives have done, of a resumed run. */
+  readonly past: RunPast | undefined;
+  private readonly kept: KeptProgress;
+  private readonly parts: RunParts;
+  private readonly handlers: ProgressHandlers;
+  private checkpointer: Checkpointer | undefined;
+
+  constructor(kept: KeptProgress, parts: RunParts, handlers: ProgressHandlers) {
+    this.kept = kept;
+    this.parts = parts;
+    this.handlers = handlers;
+    const { plan, from, store } = kept;
+    if (from !== undefined) this.past = new RunPast(plan, from, store.incarnation);
+  }
+
+  /** What the sources read; throws where that is not what the checkpoint was made from. */
+  async checkInputs(wiring: Wiring): Promise<Record<string, Json>> {
+    const inputs: Record<string, Json> = {};
+    for (const [name, { plan, declaration }] of wiring.tasks) {
+      if (plan.node.bearing === 'source') inputs[name] = await declaration.task.identify();
+    }
+    if (this.kept.from !== undefined) assertSameInputs(this.kept.from, inputs);
+    return inputs;
+  }
+
+  /** From here on a run that dies can be resumed from where it was. */
+  async begin(wiring: Wiring, inputs: Readonly<Record<string, Json>>): Promise<void> {
+    const { runId, deadLetters, seed, startedAt, clock } = this.parts;
+    const { from, store, definition, plan } = this.kept;
+    const { incarnation } = store;
+    const head = { runId, incarnation, startedAt, seed, definition, inputs };
+    if (from !== undefined && this.past !== undefined) {
+      const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps, runId)) ?? null;
+      if (this.handlers.hasEnded()) return;
+      await store.write({ ...this.past.settle(), ...head, at: clock.now(), deadLetters: letters });
+      await deadLetters.durable?.commit();
+      this.handlers.emit({ type: 'resumed', at: clock.now(), incarnation, from: from.at });
+    }
+    if (this.handlers.hasEnded()) return;
+    this.checkpointer = this.checkpointerOf(wiring);
+    await this.checkpointer.begin(head);
+    if (plan.obstacle !== undefined) this.cannotResume(plan.obstacle);
+  }
+
+  cannotResume(reason: string): void {
+    this.handlers.notice(`If this run dies it cannot be resumed: ${reason}`);
+    this.checkpointer?.forbid(reason);
+  }
+
+  /** Takes no more checkpoints; resolves when the one under way is over. */
+  async stop(): Promise<void> {
+    await this.checkpointer?.stop();
+  }
+
+  /** The last checkpoint of a run that ends well. */
+  async finish(isComplete: boolean): Promise<void> {
+    await this.checkpointer?.finish(isComplete);
+  }
+
+  private checkpointerOf(wiring: Wiring): Checkpointer {
+    const { store, schedule } = this.kept;
+    const { deadLetters, clock } = this.parts;
+    return new Checkpointer({
+      store,
+      schedule,
+      wiring,
+      deadLetters,
+      clock,
+      progressOf: (name, root) => this.past?.progressOf(name, root.progress()) ?? root.progress(),
+      onTaken: ({ checkpoint, settled, elapsedMs }) => {
+        const watermarks = Object.entries(checkpoint.roots).map(([root, { watermark }]) => [root, watermark]);
+        const progress = { watermarks: Object.fromEntries(watermarks) as Record<string, number>, settled, elapsedMs };
+        this.handlers.emit({ type: 'checkpoint', at: checkpoint.at, ...progress });
+      },
+      fail: this.handlers.fail,
+    });
+  }
+}

@@ -1,0 +1,21 @@
+import type { Observable } from 'rxjs';
+import { GONE } from '../../model/record.js';
+import { GuardedObservable } from '../../stream/guarded-observable.js';
+import type { Outlet } from '../../stream/outlet.js';
+
+/** What a task emits, record by record, for people outside of the run: what they throw goes to `report`. */
+export function recordsOf<T>(output$: Outlet, report: (error: unknown) => void): Observable<T> {
+  return new GuardedObservable<T>(report, (subscriber) =>
+    output$.subscribe({
+      next: ({ values }) => {
+        for (const value of values) if (value !== GONE) subscriber.next(value as T);
+      },
+      error: (error: unknown) => {
+        subscriber.error(error);
+      },
+      complete: () => {
+        subscriber.complete();
+      },
+    }),
+  );
+}

@@ -1,0 +1,23 @@
+/** The graph of a run as events carry it: enough to draw it in another process. */
+import type { GraphTask } from '../../model/events.js';
+import type { GraphPlan } from '../../model/graph.js';
+import type { TaskDeclaration } from '../../tasks/flow.js';
+
+export function graphOfRun(plan: GraphPlan, declarations: readonly TaskDeclaration[]): GraphTask[] {
+  const tasks = new Map(declarations.map(({ name, task }) => [name, task]));
+  return plan.nodes.map(({ node, join, inputRoot, outputRoot }) => ({
+    name: node.name,
+    kind: tasks.get(node.name)?.kind ?? 'custom',
+    dependencies: node.dependencies,
+    join,
+    bearing: node.bearing,
+    ...(inputRoot === undefined ? {} : { inputRoot }),
+    outputRoot,
+    ...datasetOf(tasks.get(node.name)),
+  }));
+}
+
+function datasetOf(task: TaskDeclaration['task'] | undefined): Pick<GraphTask, 'dataset'> {
+  const dataset = task?.dataset;
+  return dataset === undefined ? {} : { dataset };
+}

@@ -1,0 +1,62 @@
+/** Everything a run is made of, resolved: what a workflow hands to a run. */
+import type { Checkpoint, CheckpointStore, RunDefinition } from '../../model/checkpoint.js';
+import type { ThreadLimits } from '../../execution/executor.js';
+import type { GraphPlan } from '../../model/graph.js';
+import type { Awaitable, Clock, DeadLetterStore } from '../../model/ports.js';
+import type { RecordTracer } from '../../model/ports.js';
+import type { RunEvent } from '../../model/events.js';
+import type { Observable } from 'rxjs';
+import type { RunSummary } from '../../model/run-summary.js';
+import type { Upstream } from '../../model/upstream.js';
+import type { TaskDeclaration } from '../../tasks/flow.js';
+import type { CheckpointSchedule } from '../resume/checkpointer.js';
+import type { Fusions } from '../definition/fusion.js';
+import type { ResumePlan } from '../resume/resume-plan.js';
+import type { ThreadCount } from './run-executor.js';
+
+/** Traces a run: what happens to it by its events, and single records. One belongs to one run. */
+export interface RunTracer extends RecordTracer {
+  /** Called once, before the first event. */
+  follow(events$: Observable<RunEvent>): void;
+}
+
+export interface RunParts {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly description: string;
+  /** As the schema gave it back; events show it with secrets masked. */
+  readonly config: unknown;
+  readonly plan: GraphPlan;
+  readonly declarations: readonly TaskDeclaration[];
+  readonly window: number;
+  readonly seed: number;
+  readonly clock: Clock;
+  readonly deadLetters: DeadLetterStore;
+  readonly threads: ThreadCount;
+  readonly threadLimits: ThreadLimits;
+  readonly fusions: Fusions;
+  /** Cancels the run when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+  /** Of a run whose progress is kept. */
+  readonly progress?: KeptProgress | undefined;
+  /** Answers requests in place of the network. */
+  readonly upstream?: Upstream | undefined;
+  /** Follows the run and its records. */
+  readonly tracer?: RunTracer | undefined;
+  /** When the run was first started, milliseconds since 1970. */
+  readonly startedAt: number;
+  /** What to release after everything else, on every path. */
+  readonly release?: (() => Promise<void> | void) | undefined;
+  /** Gets the summary before anybody else; what it throws fails a run that had completed. */
+  readonly onEnd?: ((summary: RunSummary) => Awaitable<void>) | undefined;
+}
+
+/** How the progress of a run is kept, so that it can be resumed. */
+export interface KeptProgress {
+  readonly store: CheckpointStore;
+  readonly schedule: CheckpointSchedule;
+  readonly definition: RunDefinition;
+  readonly plan: ResumePlan;
+  /** The checkpoint that this life goes on from. */
+  readonly from?: Checkpoint | undefined;
+}

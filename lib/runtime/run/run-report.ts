@@ -1,0 +1,102 @@
+/** What a run tells of itself: how it was made, where everything stands, and how it ended. */
+import { codeOf, describeThrown } from '../../model/errors.js';
+import { EVENT_VERSION, type RunEvent } from '../../model/events.js';
+import { maskSecrets } from '../../text/mask-secrets.js';
+import type { RunOutcome } from '../../model/ports.js';
+import type { RunSummary } from '../../model/run-summary.js';
+import { ResourceWatch } from '../../observe/resources.js';
+import { systemClock } from './clock.js';
+import type { EventStream } from './event-stream.js';
+import type { RunExecutor } from './run-executor.js';
+import { graphOfRun } from './run-graph.js';
+import { RunMetrics } from '../watch/run-metrics.js';
+import type { RunParts } from './run-parts.js';
+import type { RunServices } from '../wiring/services.js';
+import { summarizeRun } from './summary.js';
+import type { Wiring } from '../wiring/wiring.js';
+
+export class RunReport {
+  private readonly parts: RunParts;
+  private readonly wiring: Wiring;
+  private readonly executor: RunExecutor;
+  private readonly events: EventStream;
+  private readonly metrics: RunMetrics;
+  private readonly startedAt: number;
+  /** Undefined in virtual time, where the seconds of the process are not those of the run. */
+  private readonly resources: ResourceWatch | undefined;
+
+  constructor(parts: RunParts, wiring: Wiring, services: RunServices, executor: RunExecutor, events: EventStream) {
+    this.parts = parts;
+    this.wiring = wiring;
+    this.executor = executor;
+    this.events = events;
+    this.metrics = new RunMetrics(wiring, services);
+    this.startedAt = parts.clock.now();
+    if (parts.clock === systemClock) this.resources = new ResourceWatch();
+  }
+
+  /** What a reader elsewhere needs to know before anything else. */
+  introduce(): void {
+    const { runId, workflow, description, plan, declarations, fusions, window, threads, seed, clock, config } =
+      this.parts;
+    const graph = graphOfRun(plan, declarations);
+    const facts = {
+      runId,
+      workflow,
+      description,
+      graph,
+      hops: fusions.hops,
+      window,
+      threads,
+      seed,
+      config: maskSecrets(config),
+    };
+    this.emit({ type: 'run-started', version: EVENT_VERSION, at: clock.now(), ...facts });
+    if (this.events.isObserved) this.resources?.watch();
+  }
+
+  /** Tells where everything stands. The process is looked at only while somebody listens. */
+  measure(): void {
+    const { events, resources } = this;
+    this.emit(this.metrics.progress());
+    const at = this.parts.clock.now();
+    const records = this.metrics.slowNews();
+    if (records.length > 0) this.emit({ type: 'slow-records', at, records });
+    if (resources === undefined) return;
+    if (!events.isObserved) resources.rest();
+    else {
+      resources.watch();
+      const pool = this.executor.stats();
+      this.emit({ type: 'resources', at, process: resources.look(), ...(pool.size > 0 ? { pool } : {}) });
+    }
+  }
+
+  /** Nothing more is measured. */
+  rest(): void {
+    this.resources?.rest();
+  }
+
+  summarize(outcome: RunOutcome, failure: unknown): RunSummary {
+    const { runId, workflow, description, clock } = this.parts;
+    const threads = this.executor.stats();
+    const lettersBefore = this.wiring.past?.lettersKept ?? 0;
+    const head = {
+      ...(lettersBefore > 0 ? { lettersBefore } : {}),
+      runId,
+      workflow,
+      description,
+      outcome,
+      startedAt: this.startedAt,
+      endedAt: clock.now(),
+      ...(this.resources === undefined ? {} : { resources: this.resources.peaks() }),
+      ...(threads.size > 0 ? { threads } : {}),
+    };
+    if (outcome !== 'failed') return summarizeRun(this.wiring, this.metrics, head);
+    const error = { code: codeOf(failure), message: describeThrown(failure) };
+    return summarizeRun(this.wiring, this.metrics, { ...head, error });
+  }
+
+  private emit(event: RunEvent): void {
+    this.events.emit(event);
+  }
+}

@@ -1,0 +1,71 @@
+/** What a run was, in numbers: plain data, the same whether it was read in code or written to a file. */
+import type { RunOutcome } from '../../model/ports.js';
+import type { RunSummary, TaskSummary } from '../../model/run-summary.js';
+import type { RunMetrics, TaskUsage } from '../watch/run-metrics.js';
+import type { WiredTask } from '../wiring/wired-task.js';
+import type { Wiring } from '../wiring/wiring.js';
+
+/** How many of the slowest records a summary holds. */
+const MAX_SLOWEST = 20;
+
+export function summarizeTask(
+  { plan, declaration, scope, joinScope }: WiredTask,
+  outcome: RunOutcome,
+  { shares, load }: TaskUsage,
+): TaskSummary {
+  const { account, latency, queueing, calls } = scope;
+  const joined = joinScope === scope ? undefined : joinScope.account;
+  const elapsedMs = (account.lastAtMs ?? 0) - (account.firstAtMs ?? 0);
+  const reasons = new Map(account.skipReasons);
+  for (const [reason, count] of joined?.skipReasons ?? []) reasons.set(reason, (reasons.get(reason) ?? 0) + count);
+  return {
+    kind: declaration.task.kind,
+    dependencies: plan.node.dependencies,
+    status: account.firstAtMs === undefined && outcome !== 'completed' ? 'not-started' : outcome,
+    in: account.in,
+    out: account.out,
+    skipped: account.skipped + (joined?.skipped ?? 0),
+    skipReasons: Object.fromEntries(reasons),
+    deadLettered: account.deadLettered + (joined?.deadLettered ?? 0),
+    failed: account.failed + (joined?.failed ?? 0),
+    retried: account.retried,
+    batches: account.batches,
+    elapsedMs,
+    recordsPerSecond: elapsedMs > 0 ? (Math.max(account.in, account.out) / elapsedMs) * 1000 : 0,
+    latencyMs: latency.figures(),
+    queueMs: queueing.figures(),
+    shares,
+    load,
+    ...(calls === undefined ? {} : { calls }),
+  };
+}
+
+export function summarizeRun(
+  wiring: Wiring,
+  metrics: RunMetrics,
+  head: Omit<RunSummary, 'tasks' | 'skipped' | 'deadLettered' | 'elapsedMs' | 'bottleneck' | 'slowest'>,
+): RunSummary {
+  const { usage, bottleneck } = metrics.total();
+  const tasks: Record<string, TaskSummary> = {};
+  let skipped = 0;
+  let deadLettered = 0;
+  for (const [name, task] of wiring.tasks) {
+    const summary = summarizeTask(task, head.outcome, usage.get(name) as TaskUsage);
+    tasks[name] = summary;
+    skipped += summary.skipped;
+    deadLettered += summary.deadLettered;
+  }
+  const slowest = [...wiring.tasks.values()]
+    .flatMap(({ scope }) => scope.slowest.all)
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, MAX_SLOWEST);
+  return {
+    ...head,
+    elapsedMs: head.endedAt - head.startedAt,
+    skipped,
+    deadLettered,
+    tasks,
+    slowest,
+    ...(bottleneck === undefined ? {} : { bottleneck }),
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * What it takes for a run to be over. Promise: a run whose last task has completed is not called completed while a source
+ * has more to give, or while records are in flight: a result that lacks records must not look like a whole one.
+ */
+import { MillraceError } from '../../model/errors.js';
+import type { Wiring } from '../wiring/wiring.js';
+
+/** Throws MILLRACE_CONSERVATION, with the task that ended too soon. */
+export function assertOver(wiring: Wiring): void {
+  const unread = [...wiring.tasks.values()].filter(
+    ({ plan, scope }) =>
+      plan.node.bearing === 'source' && !scope.root.isExhausted && !scope.isEnding && !wiring.over.has(plan.node.name),
+  );
+  if (unread.length > 0) {
+    throw new MillraceError(
+      'MILLRACE_CONSERVATION',
+      `The run is over, but ${quoted(unread.map(({ plan }) => plan.node.name))} may have more to give: ${quoted(endedEarly(wiring))} ` +
+        'completed before its input did. The operator of a task completes after its input; operatorTask may end sooner',
+    );
+  }
+  for (const root of wiring.roots.values()) {
+    if (root.inFlight === 0) continue;
+    throw new MillraceError(
+      'MILLRACE_CONSERVATION',
+      `The run is over while ${root.inFlight} records of '${root.name}' are in flight. This is a bug of a task or of millrace`,
+    );
+  }
+}
+
+/** Names of tasks, for messages. */
+export function quoted(names: readonly string[]): string {
+  return names.map((name) => `'${name}'`).join(' and ');
+}
+
+/** Tasks that completed before their input did, without having said that they want no more of it. */
+function endedEarly({ tasks, over, released }: Wiring): readonly string[] {
+  return [...tasks.values()].flatMap(({ plan: { node } }) => {
+    const isEarly =
+      over.has(node.name) && !released.has(node.name) && node.dependencies.some((from) => !over.has(from));
+    return isEarly ? [node.name] : [];
+  });
+}

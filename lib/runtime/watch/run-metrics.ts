@@ -1,0 +1,192 @@
+/**
+ * The measures of a run: what `progress` tells once a second and the summary at the end. Promise: a look costs by the
+ * number of tasks, not of records, and changes nothing in the run.
+ */
+import { countsOf } from '../../ledger/account.js';
+import { chooseBottleneck, type TaskUse } from '../../measure/bottleneck.js';
+import type { MeasureEvent } from '../../model/events.js';
+import type {
+  Bottleneck,
+  EdgeProgress,
+  RootFigures,
+  SlowRecord,
+  TaskProgress,
+  TimeShares,
+} from '../../model/metrics.js';
+import type { MeterSums } from '../../measure/task-meter.js';
+import type { RunServices } from '../wiring/services.js';
+import type { RunScope } from '../wiring/scope.js';
+import type { WiredTask } from '../wiring/wired-task.js';
+import type { Wiring } from '../wiring/wiring.js';
+
+/** Over about how much of the past the present rate is taken, in milliseconds. */
+const RATE_MEMORY_MS = 5000;
+
+type Progress = Extract<MeasureEvent, { type: 'progress' }>;
+
+/** What a task did in a stretch of time. */
+export interface TaskUsage extends TaskUse {
+  readonly shares: TimeShares;
+  readonly load: number;
+}
+
+interface Memory {
+  sums: MeterSums;
+  done: number;
+  perSecond: number | undefined;
+}
+
+const NOTHING: MeterSums = { busyMs: 0, blockedMs: 0, slotMs: 0, loopMs: 0, poolMs: 0 };
+
+export class RunMetrics {
+  private readonly wiring: Wiring;
+  private readonly services: RunServices;
+  private readonly startedAtMs: number;
+  private lastAtMs: number;
+  private readonly memory = new Map<string, Memory>();
+
+  constructor(wiring: Wiring, services: RunServices) {
+    this.wiring = wiring;
+    this.services = services;
+    this.startedAtMs = services.clock.monotonicMs();
+    this.lastAtMs = this.startedAtMs;
+  }
+
+  /** What happened since the last call, and where everything stands. */
+  progress(): Progress {
+    const { clock } = this.services;
+    const nowMs = clock.monotonicMs();
+    const sinceMs = nowMs - this.lastAtMs;
+    const elapsedMs = nowMs - this.startedAtMs;
+    this.lastAtMs = nowMs;
+    const tasks: Record<string, TaskProgress> = {};
+    const uses: TaskUsage[] = [];
+    for (const [name, task] of this.wiring.tasks) {
+      const memory = this.memory.get(name) ?? { sums: NOTHING, done: 0, perSecond: undefined };
+      this.memory.set(name, memory);
+      const sums = task.scope.account.meter.look(nowMs);
+      const usage = this.usageOf(name, difference(sums, memory.sums), sinceMs);
+      memory.sums = sums;
+      uses.push(usage);
+      tasks[name] = taskProgress(task.scope, usage, rateOf(task.scope, memory, sinceMs, elapsedMs));
+    }
+    const bottleneck = chooseBottleneck(uses);
+    return {
+      type: 'progress',
+      at: clock.now(),
+      elapsedMs: round(elapsedMs),
+      tasks,
+      edges: this.edges(),
+      roots: this.roots(),
+      ...(bottleneck === undefined ? {} : { bottleneck }),
+    };
+  }
+
+  /** What each task did in the whole run so far, and which one kept it from being faster. */
+  total(): { readonly usage: ReadonlyMap<string, TaskUsage>; readonly bottleneck: Bottleneck | undefined } {
+    const nowMs = this.services.clock.monotonicMs();
+    const usage = new Map(
+      [...this.wiring.tasks].map(([name, { scope }]) => [
+        name,
+        this.usageOf(name, scope.account.meter.look(nowMs), nowMs - this.startedAtMs),
+      ]),
+    );
+    return { usage, bottleneck: chooseBottleneck([...usage.values()]) };
+  }
+
+  /** Records that came among the slowest of their task since the last call. */
+  slowNews(): SlowRecord[] {
+    return [...this.wiring.tasks.values()].flatMap(({ scope }) => scope.slowest.news());
+  }
+
+  private usageOf(task: string, sums: MeterSums, elapsedMs: number): TaskUsage {
+    const of = (ms: number): number => (elapsedMs > 0 ? round(Math.min(1, ms / elapsedMs)) : 0);
+    const busy = of(sums.busyMs);
+    const blocked = of(sums.blockedMs);
+    const use = {
+      task,
+      slots: of(sums.slotMs),
+      loop: of(sums.loopMs),
+      pool: of(sums.poolMs / Math.max(1, this.services.executor().size)),
+    };
+    return {
+      ...use,
+      shares: { busy, blocked, waiting: round(Math.max(0, 1 - busy - blocked)) },
+      load: Math.max(use.slots, use.loop, use.pool),
+    };
+  }
+
+  private edges(): EdgeProgress[] {
+    return [...this.wiring.tasks.values()].flatMap(({ plan, joinScope }) =>
+      plan.node.dependencies.map((from, index) => ({
+        from,
+        to: plan.node.name,
+        records: (this.wiring.tasks.get(from) as WiredTask).scope.account.out,
+        waiting: joinScope.waitingAt(index),
+      })),
+    );
+  }
+
+  private roots(): Record<string, RootFigures> {
+    return Object.fromEntries(
+      [...this.wiring.roots].map(([name, { born, settled, inFlight, window, watermark }]) => [
+        name,
+        { born, settled, inFlight, window, watermark },
+      ]),
+    );
+  }
+}
+
+function taskProgress(
+  scope: RunScope,
+  { shares, load }: TaskUsage,
+  perSecond: TaskProgress['perSecond'],
+): TaskProgress {
+  const { account } = scope;
+  const { queued, running, waiting } = account.held;
+  const { failed, retried, batches } = account;
+  const readShare = account.readShare();
+  return {
+    ...countsOf(account),
+    held: { queued, running, waiting },
+    failed,
+    retried,
+    batches,
+    perSecond,
+    shares,
+    load,
+    latencyMs: { queue: scope.queueing.progress(), service: scope.latency.progress() },
+    ...(readShare === undefined ? {} : { readShare: round(readShare) }),
+  };
+}
+
+/** Records the task is done with, a second: exponentially weighted, and over the run. */
+function rateOf(scope: RunScope, memory: Memory, sinceMs: number, elapsedMs: number): TaskProgress['perSecond'] {
+  const { in: taken, out, inFlight } = scope.account;
+  const done = Math.max(out, taken - inFlight);
+  if (sinceMs > 0) {
+    const perSecond = ((done - memory.done) / sinceMs) * 1000;
+    const weight = memory.perSecond === undefined ? 1 : 1 - Math.exp(-sinceMs / RATE_MEMORY_MS);
+    memory.perSecond = (memory.perSecond ?? 0) * (1 - weight) + perSecond * weight;
+    memory.done = done;
+  }
+  return {
+    now: round(memory.perSecond ?? 0),
+    average: elapsedMs > 0 ? round((done / elapsedMs) * 1000) : 0,
+  };
+}
+
+function difference(now: MeterSums, before: MeterSums): MeterSums {
+  return {
+    busyMs: now.busyMs - before.busyMs,
+    blockedMs: now.blockedMs - before.blockedMs,
+    slotMs: now.slotMs - before.slotMs,
+    loopMs: now.loopMs - before.loopMs,
+    poolMs: now.poolMs - before.poolMs,
+  };
+}
+
+/** Three decimals: more are noise, and every second of a recorded run would carry them. */
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

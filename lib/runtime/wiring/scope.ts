@@ -1,0 +1,227 @@
+/**
+ * The scope of one task (or of one join) in one run: its account, its root, and the failure policy.
+ *
+ * Promise: a record is given up in exactly one way, and the account, the dead letters and the events agree on which.
+ */
+import { TaskAccount } from '../../ledger/account.js';
+import { FatalTaskError, MillraceError, codeOf, describeThrown } from '../../model/errors.js';
+import type { CallNews, CallsSummary } from '../../model/call-event.js';
+import type { Executor } from '../../execution/executor.js';
+import type { Family } from '../../ledger/family.js';
+import { Histogram } from '../../measure/histogram.js';
+import type { RootLedger } from '../../ledger/ledger.js';
+import type { Clock, RecordSpan } from '../../model/ports.js';
+import type { Failure, InputEdge, TaskPast, TaskScope, Waiting } from '../../stream/task-scope.js';
+import { GONE, Skip, type Gone, type Lineage } from '../../model/record.js';
+import { SlowRecords } from '../../measure/slow-records.js';
+import type { Turn } from '../../ledger/turn.js';
+import type { Upstream } from '../../model/upstream.js';
+import type { FailurePolicy } from '../../tasks/task-options.js';
+import type { RunPast } from '../resume/run-past.js';
+import type { RunServices } from './services.js';
+
+export interface ScopeParts {
+  readonly task: string;
+  readonly root: RootLedger;
+  readonly inputs: readonly InputEdge[];
+  readonly family: Family | undefined;
+  readonly onFailure: FailurePolicy<unknown>;
+  /** Of a resumed run. */
+  readonly past?: RunPast | undefined;
+}
+
+export class RunScope implements TaskScope {
+  readonly task: string;
+  readonly root: RootLedger;
+  readonly numbering: string;
+  readonly inputs: readonly InputEdge[];
+  readonly family: Family | undefined;
+  readonly account: TaskAccount;
+  readonly latency = new Histogram();
+  /** What its calls came to, once it has ended. */
+  calls: CallsSummary | undefined;
+  readonly past: TaskPast | undefined;
+  private readonly runPast: RunPast | undefined;
+  readonly queueing = new Histogram();
+  readonly slowest = new SlowRecords();
+  private readonly onFailure: FailurePolicy<unknown>;
+  private readonly services: RunServices;
+  private readonly endingListeners: (() => void)[] = [];
+  private hasToEnd = false;
+  private edgeLook: (input: number) => number = () => 0;
+  private readonly explainers: (() => Waiting | undefined)[] = [];
+
+  constructor(parts: ScopeParts, services: RunServices) {
+    this.task = parts.task;
+    this.root = parts.root;
+    this.numbering = parts.past?.numberingOf(parts.root.name) ?? parts.root.name;
+    this.inputs = parts.inputs;
+    this.family = parts.family;
+    this.onFailure = parts.onFailure;
+    this.runPast = parts.past;
+    this.past = parts.past?.of(parts.task, parts.root.name);
+    this.account = new TaskAccount(parts.task);
+    this.services = services;
+  }
+
+  get runId(): string {
+    return this.services.runId;
+  }
+  get clock(): Clock {
+    return this.services.clock;
+  }
+  get signal(): AbortSignal {
+    return this.services.signal;
+  }
+  get turn(): Turn {
+    return this.services.turn;
+  }
+  get upstream(): Upstream | undefined {
+    return this.services.upstream;
+  }
+  get executor(): Executor {
+    return this.services.executor();
+  }
+  get isDraining(): boolean {
+    return this.services.isDraining();
+  }
+  get isHeldBack(): boolean {
+    return this.services.deadLetters.isFull;
+  }
+  readonly random = (): number => this.services.random();
+
+  giveUp(failure: Failure): unknown {
+    const { account, onFailure, services } = this;
+    const { error } = failure;
+    // A broken law or a wrong task is not about this record: no policy may hide it.
+    if (error instanceof FatalTaskError) throw error;
+    if (error instanceof MillraceError && error.code === 'MILLRACE_CONSERVATION') throw error;
+    account.failed++;
+    account.retried += failure.attempts - 1;
+    if (onFailure === 'skip') return this.skip(`failed: ${codeOf(error)}`);
+    if (onFailure === 'fail') throw this.refusal(failure);
+    if (typeof onFailure === 'object' && failure.takenFrom === undefined) {
+      const left = this.fallback(onFailure.fallback, failure);
+      return left instanceof Skip ? this.skip(left.reason) : left;
+    }
+    account.deadLettered++;
+    const root = (failure.takenFrom ?? this.root).name;
+    // Its letter is in the file already.
+    if (this.runPast?.wasGivenUp(this.task, root, failure.lineage) === true) return GONE;
+    const at = services.clock.now();
+    const letter = {
+      runId: services.runId,
+      task: this.task,
+      lineage: { root, partition: 0, number: failure.lineage },
+      record: failure.record,
+      attempts: failure.attempts,
+      code: codeOf(error),
+      message: describeThrown(error),
+      firstAt: failure.firstAt ?? at,
+      lastAt: at,
+    };
+    services.deadLetters.write(letter);
+    services.emit({ type: 'dead-letter', at, letter });
+    return GONE;
+  }
+
+  skip(reason: string): Gone {
+    this.account.countSkip(reason);
+    return GONE;
+  }
+
+  notice(message: string): void {
+    this.services.emit({ type: 'notice', at: this.services.clock.now(), message });
+  }
+
+  tell(news: CallNews): void {
+    if (news.type === 'calls') {
+      const { upstream, policies, concurrency, counts } = news;
+      this.calls = { upstream, policies, concurrency, counts };
+    }
+    this.services.emit({ ...news, at: this.services.clock.now(), task: this.task });
+  }
+
+  sampleLatency(elapsedMs: number, lineage?: Lineage): void {
+    this.latency.record(elapsedMs);
+    if (lineage === undefined || elapsedMs <= this.slowest.floorMs) return;
+    const { name: root } = this.root;
+    this.slowest.add({ task: this.task, root, lineage, ms: Math.round(elapsedMs * 1000) / 1000, at: this.clock.now() });
+  }
+
+  sampleQueueing(elapsedMs: number): void {
+    this.queueing.record(elapsedMs);
+  }
+
+  watchEdges(waitingAt: (input: number) => number): void {
+    this.edgeLook = waitingAt;
+  }
+
+  /** How many records of an input wait for their partners. */
+  waitingAt(input: number): number {
+    return this.edgeLook(input);
+  }
+
+  whenReleased(listener: () => void): void {
+    this.services.deadLetters.whenReady(listener);
+  }
+
+  whenEnding(listener: () => void): void {
+    this.endingListeners.push(listener);
+    // What ended before this part was connected must still hear of it.
+    if (this.hasToEnd) listener();
+  }
+
+  track(work: Promise<unknown>): void {
+    this.services.track(work);
+  }
+
+  cannotResume(reason: string): void {
+    this.services.cannotResume(reason);
+  }
+
+  beginSpan(lineage: Lineage): RecordSpan | undefined {
+    return this.services.tracer?.begin(this.task, lineage);
+  }
+
+  explain(waitingFor: () => Waiting | undefined): void {
+    this.explainers.push(waitingFor);
+  }
+
+  /** Whether the task was told to end. */
+  get isEnding(): boolean {
+    return this.hasToEnd;
+  }
+
+  /** Tells the task to end as if its input were over. */
+  end(): void {
+    this.hasToEnd = true;
+    for (const listener of this.endingListeners) listener();
+  }
+
+  /** What this part waits for, if it told how to look. */
+  waitsFor(): Waiting | undefined {
+    for (const explainer of this.explainers) {
+      const waiting = explainer();
+      if (waiting !== undefined) return waiting;
+    }
+    return undefined;
+  }
+
+  private fallback(fallback: unknown, failure: Failure): unknown {
+    if (typeof fallback !== 'function') return fallback;
+    try {
+      return (fallback as (record: unknown, error: unknown) => unknown)(failure.record, failure.error);
+    } catch (error) {
+      throw this.refusal({ ...failure, error });
+    }
+  }
+
+  private refusal({ lineage, error, takenFrom = this.root }: Failure): MillraceError {
+    return new MillraceError(
+      'MILLRACE_TASK',
+      `Task '${this.task}' failed on record ${lineage} of '${takenFrom.name}': ${describeThrown(error)}`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,89 @@
+/** What a task takes in: the outputs of its dependencies, met as it was declared, less what earlier lives have done. */
+import { Subject, type Observable } from 'rxjs';
+import type { Family } from '../../ledger/family.js';
+import type { RootLedger } from '../../ledger/ledger.js';
+import type { Batch } from '../../model/record.js';
+import { dropPast } from '../../stream/drop-past.js';
+import { gather } from '../../stream/gather.js';
+import { inRootOrder } from '../../stream/in-root-order.js';
+import { joinAligned } from '../../stream/join-aligned.js';
+import { joinAll } from '../../stream/join-all.js';
+import { joinKeyed, type KeyedKind, type KeyedOptions } from '../../stream/join-keyed.js';
+import { joinLatest } from '../../stream/join-latest.js';
+import type { RunPast } from '../resume/run-past.js';
+import type { WiredTask } from './wired-task.js';
+
+const DEFAULT_ALL_LIMIT = 1_000_000;
+const DEFAULT_GATHER_LIMIT = 100_000;
+const DEFAULT_KEYED_CAPACITY = 100_000;
+
+export interface InputsOptions {
+  readonly isRepeatable: boolean;
+  readonly past: RunPast | undefined;
+}
+
+export class WiredInputs {
+  private readonly tasks: ReadonlyMap<string, WiredTask>;
+  private readonly roots: ReadonlyMap<string, RootLedger>;
+  /** By the root of the children. */
+  private readonly families: ReadonlyMap<string, Family>;
+  private readonly options: InputsOptions;
+
+  constructor(
+    tasks: ReadonlyMap<string, WiredTask>,
+    roots: ReadonlyMap<string, RootLedger>,
+    families: ReadonlyMap<string, Family>,
+    options: InputsOptions,
+  ) {
+    this.tasks = tasks;
+    this.roots = roots;
+    this.families = families;
+    this.options = options;
+  }
+
+  /** What a task, or a chain of fused ones, takes in: the join of its dependencies, less what earlier lives have done. */
+  inputOf(chain: readonly WiredTask[]): Observable<Batch<unknown>> {
+    const first = chain[0] as WiredTask;
+    const { plan, declaration } = first;
+    const { inputRoot, node } = plan;
+    let input$ = this.join(first);
+    if (inputRoot === undefined) return input$;
+    if (this.options.isRepeatable && node.bearing === 'boundary' && declaration.task.isRepeatable) {
+      input$ = input$.pipe(inRootOrder(this.rootOf(inputRoot)));
+    }
+    for (const { plan: member } of chain) {
+      const isPast = this.options.past?.leftOut(member.node.name, inputRoot, member.node.bearing === 'boundary');
+      if (isPast !== undefined) input$ = input$.pipe(dropPast(isPast));
+    }
+    return input$;
+  }
+
+  private join({ plan, joinScope, declaration }: WiredTask): Observable<Batch<unknown>> {
+    const names = plan.node.dependencies;
+    const inputs = names.map((name) => {
+      const { output$, plan: from } = this.tasks.get(name) as WiredTask;
+      if (!this.options.isRepeatable || plan.join !== 'all') return output$.asObservable();
+      return output$.pipe(inRootOrder(this.rootOf(from.outputRoot)));
+    });
+    const [first] = inputs;
+    const options = declaration.join;
+    if (first === undefined) return new Subject<Batch<unknown>>().asObservable();
+    if (plan.join === 'latest') return joinLatest(inputs, names, joinScope);
+    if (options?.join === 'keyed') {
+      const { capacity = DEFAULT_KEYED_CAPACITY } = options;
+      // The types ask for it; JavaScript may leave it out.
+      const kind = (options.kind as KeyedKind | undefined) ?? 'inner';
+      return joinKeyed(inputs, names, { on: options.on as KeyedOptions['on'], kind, capacity }, joinScope);
+    }
+    if (options?.join === 'all') return joinAll(inputs, names, options.limit ?? DEFAULT_ALL_LIMIT, joinScope);
+    if (options?.join === 'gather') {
+      const family = this.families.get((this.tasks.get(names[0] as string) as WiredTask).plan.outputRoot) as Family;
+      return gather(first, family, options.limit ?? DEFAULT_GATHER_LIMIT, joinScope);
+    }
+    return inputs.length === 1 ? first : joinAligned(inputs, names, joinScope);
+  }
+
+  private rootOf(id: string): RootLedger {
+    return this.roots.get(id) as RootLedger;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The ledgers of a run: one for each root, with its exits, the families of the children, and what each root descends from.
+ * Promise: a resumed run goes on counting where its past ended.
+ */
+import { Family } from '../../ledger/family.js';
+import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
+import { RootLedger } from '../../ledger/ledger.js';
+import type { RunPast } from '../resume/run-past.js';
+
+/** A place where lineages of a root leave it, as its ledger numbers it. */
+export interface WiredExit {
+  readonly root: RootLedger;
+  readonly exit: number;
+}
+
+export class WiredRoots {
+  readonly ledgers = new Map<string, RootLedger>();
+  /** By the root of the children. */
+  readonly families = new Map<string, Family>();
+  private readonly exits = new Map<string, WiredExit>();
+  /** By root, the roots it is made of and itself. */
+  private readonly descents = new Map<string, Set<RootLedger>>();
+
+  /** @param window the most lineages of each root in flight. */
+  constructor(plan: GraphPlan, window: number, past: RunPast | undefined) {
+    for (const { id, exits, parent } of plan.roots.values()) {
+      const ledger = new RootLedger(id, window);
+      this.ledgers.set(id, ledger);
+      for (const exit of exits) {
+        this.exits.set(exitKey(id, exit), { root: ledger, exit: ledger.addExit(exitLabel(exit)) });
+      }
+      const start = past?.startOf(id) ?? 0;
+      if (start > 0) ledger.startAt(start);
+      if (parent !== undefined) this.families.set(id, new Family(ledger));
+    }
+    const outputRoots = new Map(plan.nodes.map(({ node, outputRoot }) => [node.name, outputRoot]));
+    for (const node of plan.nodes) this.descend(node, outputRoots);
+  }
+
+  ledger(id: string): RootLedger {
+    return this.ledgers.get(id) as RootLedger;
+  }
+
+  exit(root: string, exit: ExitPlan): WiredExit {
+    return this.exits.get(exitKey(root, exit)) as WiredExit;
+  }
+
+  /** The roots this one is made of, and itself. */
+  descentOf(root: string): ReadonlySet<RootLedger> {
+    return this.descents.get(root) ?? new Set();
+  }
+
+  private descend({ node, inputRoot, outputRoot }: NodePlan, outputRoots: ReadonlyMap<string, string>): void {
+    const from = node.dependencies.map((name) => outputRoots.get(name) as string);
+    for (const id of [inputRoot, outputRoot]) {
+      if (id === undefined || this.descents.has(id)) continue;
+      const descent = new Set([this.ledger(id)]);
+      for (const parent of from) for (const root of this.descents.get(parent) ?? []) descent.add(root);
+      this.descents.set(id, descent);
+      from.push(id);
+    }
+  }
+}
+
+function exitKey(root: string, exit: ExitPlan): string {
+  return JSON.stringify([root, exit.task, exit.dependency ?? -1]);
+}

@@ -1,0 +1,14 @@
+import type { NodePlan } from '../../model/graph.js';
+import type { Outlet } from '../../stream/outlet.js';
+import type { TaskDeclaration } from '../../tasks/flow.js';
+import type { RunScope } from './scope.js';
+
+/** One task of a run. */
+export interface WiredTask {
+  readonly plan: NodePlan;
+  readonly declaration: TaskDeclaration;
+  readonly scope: RunScope;
+  /** Of a boundary join in front of the task; the task's own scope otherwise. */
+  readonly joinScope: RunScope;
+  readonly output$: Outlet;
+}

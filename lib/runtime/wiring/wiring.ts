@@ -1,0 +1,297 @@
+/**
+ * A planned graph becomes Observables: each task's operator is subscribed to the join of its dependencies' outputs.
+ *
+ * Promises: every task runs once, however many depend on it; downstream is subscribed before upstream emits; whatever
+ * goes wrong anywhere fails the run; after `disconnect` nothing emits any more.
+ */
+import { Subscription, type Observable, type OperatorFunction } from 'rxjs';
+import { countsOf } from '../../ledger/account.js';
+import { MillraceError, describeValue } from '../../model/errors.js';
+import type { ExitPlan, GraphPlan, NodePlan } from '../../model/graph.js';
+import type { RootLedger } from '../../ledger/ledger.js';
+import type { InputEdge } from '../../stream/task-scope.js';
+import type { Batch } from '../../model/record.js';
+import { Outlet } from '../../stream/outlet.js';
+import type { TaskDeclaration } from '../../tasks/flow.js';
+import type { FusedTask, Fusible, Members } from '../../tasks/fusible.js';
+import type { RunPast } from '../resume/run-past.js';
+import { RunScope } from './scope.js';
+import type { RunServices } from './services.js';
+import { blame } from './task-failure.js';
+import { WiredInputs } from './wired-inputs.js';
+import { WiredRoots } from './wired-roots.js';
+import type { WiredTask } from './wired-task.js';
+
+export interface WiringOptions {
+  /** The most lineages of each root in flight. */
+  readonly window: number;
+  /** Chains of tasks that run as one. */
+  readonly fused?: readonly (readonly string[])[];
+  /** Whether boundaries take in by the order of their root, so that a resumed run numbers what they give alike. */
+  readonly isRepeatable?: boolean;
+  /** Of a resumed run. */
+  readonly past?: RunPast | undefined;
+}
+
+export class Wiring {
+  readonly tasks = new Map<string, WiredTask>();
+  /** Tasks that take no more; each lets go of its inputs once. */
+  readonly released = new Set<string>();
+  /** Tasks whose outputs are over. */
+  readonly over = new Set<string>();
+  private readonly wiredRoots: WiredRoots;
+  /** How many still want the outputs of a task. */
+  private readonly wanted = new Map<string, number>();
+  /** Sources whose records are folded where they are read. */
+  private readonly folded = new Set<string>();
+  private readonly connections = new Subscription();
+  private readonly services: RunServices;
+  /** The chain of fused tasks a task is part of, by its name. */
+  private readonly chains = new Map<string, readonly string[]>();
+  private readonly inputs: WiredInputs;
+  readonly past: RunPast | undefined;
+  private openLeaves = 0;
+
+  constructor(
+    plan: GraphPlan,
+    declarations: readonly TaskDeclaration[],
+    services: RunServices,
+    { window, fused = [], isRepeatable = false, past }: WiringOptions,
+  ) {
+    this.services = services;
+    this.wiredRoots = new WiredRoots(plan, window, past);
+    this.inputs = new WiredInputs(this.tasks, this.roots, this.wiredRoots.families, { isRepeatable, past });
+    this.past = past;
+    for (const chain of fused) for (const name of chain) this.chains.set(name, chain);
+    const byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
+    for (const node of plan.nodes) {
+      this.wanted.set(node.node.name, Math.max(1, node.dependents.length));
+      this.tasks.set(node.node.name, this.place(node, byName.get(node.node.name) as TaskDeclaration));
+    }
+  }
+
+  /** The ledgers, by root. */
+  get roots(): ReadonlyMap<string, RootLedger> {
+    return this.wiredRoots.ledgers;
+  }
+
+  /** Subscribes everything, sinks first, so that no source emits into nothing. `onDone` follows the last output. */
+  connect(onDone: () => void): void {
+    const wired = [...this.tasks.values()].reverse();
+    this.openLeaves = wired.filter(({ plan }) => plan.dependents.length === 0).length;
+    for (const task of wired) {
+      // What was connected already may have ended the run: then no source is read any more.
+      if (this.connections.closed) return;
+      this.connectTask(task, onDone);
+    }
+  }
+
+  /** Whether a source could still give birth. */
+  get hasOpenSource(): boolean {
+    return [...this.tasks.values()].some(
+      ({ plan, scope }) => plan.node.bearing === 'source' && !scope.root.isExhausted,
+    );
+  }
+
+  /** Operators that have had all there is and nothing else is under way: they alone decide when the run ends. */
+  get lastOperators(): readonly WiredTask[] {
+    if (this.hasOpenSource || [...this.roots.values()].some(({ inFlight }) => inFlight > 0)) return [];
+    return [...this.tasks.values()].filter(
+      ({ plan, declaration }) => declaration.task.kind === 'operator' && !this.over.has(plan.node.name),
+    );
+  }
+
+  /** Tells every source to end, and operators that nothing else would end. */
+  stopSources(): void {
+    for (const { scope } of this.lastOperators) scope.end();
+    for (const { plan, scope } of this.tasks.values()) if (plan.node.bearing === 'source') scope.end();
+  }
+
+  disconnect(): void {
+    this.connections.unsubscribe();
+  }
+
+  private place(plan: NodePlan, declaration: TaskDeclaration): WiredTask {
+    const { name, dependencies } = plan.node;
+    const onFailure = declaration.task.options.onFailure ?? 'dead-letter';
+    const root = this.wiredRoots.ledger(plan.outputRoot);
+    const isBoundary = plan.node.bearing === 'boundary';
+    const scope = new RunScope(
+      {
+        task: name,
+        root,
+        inputs: isBoundary ? [this.edge(plan.inputRoot as string, { task: name, dependency: 0 }, name, name)] : [],
+        family: this.wiredRoots.families.get(plan.outputRoot),
+        onFailure,
+        past: this.past,
+      },
+      this.services,
+    );
+    const hasJoin = plan.join === 'latest' || plan.join === 'keyed' || plan.join === 'all' || plan.join === 'gather';
+    const joinScope = hasJoin
+      ? new RunScope(
+          {
+            task: name,
+            root: this.wiredRoots.ledger(plan.inputRoot as string),
+            inputs: dependencies.map((from, dependency) =>
+              this.edge(this.outputRootOf(from), { task: name, dependency }, name, from),
+            ),
+            family: undefined,
+            onFailure,
+            past: this.past,
+          },
+          this.services,
+        )
+      : scope;
+    return { plan, declaration, scope, joinScope, output$: new Outlet() };
+  }
+
+  private edge(root: string, exit: ExitPlan, owner: string, from: string): InputEdge {
+    return {
+      from,
+      ...this.wiredRoots.exit(root, exit),
+      descent: this.wiredRoots.descentOf(root),
+      stop: () => {
+        this.releaseInputs(owner);
+      },
+    };
+  }
+
+  private connectTask(task: WiredTask, onDone: () => void): void {
+    const { plan, scope, output$ } = task;
+    const { name } = plan.node;
+    if (plan.dependents.length === 0) this.connectExit(task, onDone);
+    else if (plan.node.isDurable === true) this.connectExit(task);
+    if (this.folded.has(name)) return;
+    const chain = this.chains.get(name)?.map((member) => this.tasks.get(member) as WiredTask) ?? [task];
+    // What a chain gives, its last task gives.
+    if (chain.at(-1) !== task) return;
+    try {
+      const result$ = this.foldOf(task) ?? this.operatorOf(chain)(this.inputs.inputOf(chain));
+      this.connections.add(
+        result$.subscribe({
+          next: (batch) => {
+            if (!isBatch(batch)) {
+              this.services.fail(notABatch(batch, name));
+              return;
+            }
+            scope.account.batches++;
+            output$.next(batch);
+          },
+          error: (error: unknown) => {
+            this.services.fail(blame(name, 'failed', error));
+          },
+          complete: () => {
+            for (const member of chain) this.ended(member);
+          },
+        }),
+      );
+    } catch (error) {
+      this.services.fail(blame(name, 'failed', error));
+    }
+  }
+
+  private operatorOf(chain: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+    if (chain.length > 1) return this.fuse(chain);
+    const [{ declaration, scope }] = chain as readonly [WiredTask];
+    return declaration.task.operator(scope) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
+  }
+
+  /** Outputs of a task that takes in its source as threads have folded it, so that the records never come here. */
+  private foldOf({ plan, declaration, scope }: WiredTask): Observable<Batch<unknown>> | undefined {
+    const [dependency, another] = plan.node.dependencies;
+    const source = this.tasks.get(dependency ?? '');
+    // Whoever else takes or observes the records must get them.
+    if (source === undefined || another !== undefined) return undefined;
+    if (source.plan.dependents.length > 1 || source.output$.observed) return undefined;
+    const onOver = (): void => {
+      this.ended(source);
+    };
+    const folded = declaration.task.foldFrom({ task: source.declaration.task, scope: source.scope, onOver }, scope);
+    if (folded !== undefined) this.folded.add(source.plan.node.name);
+    return folded;
+  }
+
+  private ended({ plan, scope, output$ }: WiredTask): void {
+    this.over.add(plan.node.name);
+    this.services.emit({
+      type: 'task-ended',
+      at: this.services.clock.now(),
+      task: plan.node.name,
+      counts: countsOf(scope.account),
+    });
+    output$.complete();
+  }
+
+  /** One operator for a chain of tasks; what a task in the middle emits is only made where somebody observes it. */
+  private fuse(chain: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+    const members = chain.map(({ declaration, scope, output$ }, index) => ({
+      scope,
+      fusible: declaration.task.fusible as Fusible,
+      ...(index === chain.length - 1
+        ? {}
+        : {
+            tap: {
+              isObserved: () => output$.observed,
+              emit: (batch: Batch<unknown>) => {
+                output$.next(batch);
+              },
+            },
+          }),
+    }));
+    const [first, ...others] = members as readonly FusedTask[] as Members<FusedTask>;
+    return first.fusible.fuse([first, ...others]);
+  }
+
+  /** What the task has emitted is done here: at a leaf, or where it was written for good. */
+  private connectExit({ plan, output$ }: WiredTask, onDone?: () => void): void {
+    const { name } = plan.node;
+    const { root, exit } = this.wiredRoots.exit(plan.outputRoot, { task: name });
+    this.connections.add(
+      output$.subscribe({
+        next: (batch) => {
+          try {
+            root.leave(exit, batch.lineages);
+          } catch (error) {
+            this.services.fail(error);
+          }
+        },
+        complete: () => {
+          if (onDone !== undefined && --this.openLeaves === 0) onDone();
+        },
+      }),
+    );
+  }
+
+  /** The owner takes no more: whoever is wanted by nobody any more ends, and lets go of its own inputs. */
+  private releaseInputs(owner: string): void {
+    // A task with several inputs may say so for each of them.
+    if (this.released.has(owner)) return;
+    this.released.add(owner);
+    const { dependencies } = (this.tasks.get(owner) as WiredTask).plan.node;
+    for (const name of dependencies) {
+      const left = (this.wanted.get(name) ?? 0) - 1;
+      this.wanted.set(name, left);
+      if (left !== 0) continue;
+      this.tasks.get(name)?.scope.end();
+      this.releaseInputs(name);
+    }
+  }
+
+  private outputRootOf(name: string): string {
+    return (this.tasks.get(name) as WiredTask).plan.outputRoot;
+  }
+}
+
+/** What an operator of somebody's own emits may be anything. */
+function isBatch(batch: unknown): boolean {
+  const { lineages, values } = (batch ?? {}) as Partial<Batch<unknown>>;
+  return lineages !== undefined && values !== undefined;
+}
+
+function notABatch(got: unknown, task: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_INVALID_OUTPUT',
+    `Expected the operator of '${task}' to emit batches ({ lineages, values }), got ${describeValue(got)}. For plain records use operatorTask`,
+  );
+}

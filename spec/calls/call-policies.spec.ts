@@ -1,0 +1,270 @@
+import { describe, expect, it } from '@jest/globals';
+import { virtualClock, type VirtualClock } from 'millrace/testing';
+import {
+  adaptiveConcurrency,
+  callPolicies,
+  callTimeout,
+  circuitBreaker,
+  fairBy,
+  hedgePolicy,
+  rateLimit,
+  retryPolicy,
+  sharedLimiter,
+  UpstreamError,
+} from '#lib/index.js';
+import { Circuit } from '#lib/calls/policies/circuit-breaker.js';
+
+const down = (): UpstreamError => new UpstreamError('MILLRACE_NETWORK', 'gone', { blame: 'upstream', retryable: true });
+const half = (): number => 0.5;
+
+describe('retryPolicy', () => {
+  const policy = retryPolicy({ attempts: 4, baseMs: 100, factor: 3, maxDelayMs: 500, budgetMs: 1000 });
+  const after = (attempts: number, elapsedMs = 0, error: unknown = down()): number | undefined =>
+    policy.delayAfter({ attempts, elapsedMs, error, random: half });
+
+  it('backs off exponentially up to the cap, with full jitter', () => {
+    expect([after(1), after(2), after(3)]).toEqual([50, 150, 250]);
+    expect(policy.delayAfter({ attempts: 1, elapsedMs: 0, error: down(), random: () => 0 })).toBe(0);
+  });
+
+  it('ends after the last attempt, and where the delay would pass the budget', () => {
+    expect(after(4)).toBeUndefined();
+    expect(after(1, 950)).toBe(50);
+    expect(after(1, 951)).toBeUndefined();
+  });
+
+  it('never comes back sooner than the upstream asked for', () => {
+    const error = new UpstreamError('MILLRACE_HTTP_STATUS', 'busy', {
+      blame: 'upstream',
+      retryable: true,
+      retryAfterMs: 700,
+    });
+    expect(after(1, 0, error)).toBe(750);
+  });
+
+  it('asks the error, or the statuses or the function it was given', () => {
+    const status = (code: number): UpstreamError =>
+      new UpstreamError('MILLRACE_HTTP_STATUS', 'no', { blame: 'record', status: code, retryable: code === 500 });
+    expect(after(1, 0, new Error('plain'))).toBeUndefined();
+    expect(retryPolicy({ statuses: [409] }).isRetryable(status(409))).toBe(true);
+    expect(retryPolicy({ statuses: [409] }).isRetryable(status(500))).toBe(false);
+    expect(retryPolicy({ retryOn: (error) => error instanceof TypeError }).isRetryable(new TypeError('x'))).toBe(true);
+  });
+});
+
+describe('rateLimit', () => {
+  it('admits the burst, then the rate, and counts records', () => {
+    const bucket = rateLimit({ perSecond: 10, burst: 5 }).start(0);
+    expect(bucket.take(3, 0)).toBe(0);
+    expect(bucket.take(3, 0)).toBeCloseTo(100);
+    expect(bucket.take(3, 100)).toBe(0);
+    expect(bucket.take(1, 100)).toBeCloseTo(100);
+  });
+
+  it('owes what a batch above the burst took', () => {
+    const bucket = rateLimit({ perSecond: 10, burst: 5 }).start(0);
+    expect(bucket.take(20, 0)).toBe(0);
+    expect(bucket.take(1, 1000)).toBeGreaterThan(0);
+    expect(bucket.take(1, 1600)).toBe(0);
+  });
+});
+
+describe('circuitBreaker', () => {
+  const make = (
+    options = {},
+  ): { circuit: Circuit; clock: VirtualClock; states: string[]; told: string[]; downs: unknown[] } => {
+    const told: string[] = [];
+    const clock = virtualClock(1_700_000_000_000);
+    const states: string[] = [];
+    const downs: unknown[] = [];
+    const circuit = new Circuit(
+      circuitBreaker({ failures: 3, pauseMs: 100, maxPauseMs: 400, deadlineMs: 1000, ...options }),
+      clock,
+      {
+        upstream: 'http://ats',
+        onChange: (state, message) => {
+          states.push(state);
+          told.push(message);
+        },
+        onDown: (error) => downs.push(error),
+      },
+    );
+    return { circuit, clock, states, told, downs };
+  };
+
+  it('says why: how many failed, and how the last one did, also where it stops the run', async () => {
+    const { circuit, clock, told, downs } = make();
+    for (const lineage of [1, 2, 3]) circuit.fail(0, lineage, new Error(`refused ${lineage}`));
+    expect(told).toEqual([
+      'http://ats is down: 3 calls in a row failed, the last with: refused 3. Records wait 100 ms',
+    ]);
+    await clock.advance(1000);
+    expect(String(downs[0])).toContain('has been down for 1 s, so the run stops');
+    expect(String(downs[0])).toContain('The last call failed with: refused 3.');
+  });
+
+  it('opens after so many failures in a row, lets one probe through after the pause, and closes when it succeeds', async () => {
+    const { circuit, clock, states } = make();
+    for (const lineage of [1, 2, 3]) circuit.fail(0, lineage, down());
+    expect(circuit.admits).toBe(false);
+    await clock.advance(100);
+    expect(circuit.admits).toBe(true);
+    const isProbe = circuit.enter();
+    expect([isProbe, circuit.admits]).toEqual([true, false]);
+    circuit.succeed(100, isProbe);
+    circuit.leave(isProbe);
+    expect(states).toEqual(['open', 'half-open', 'closed']);
+    expect(circuit.pausedMs(500)).toBe(100);
+  });
+
+  it('doubles the pause with every probe that fails, up to the cap', async () => {
+    const { circuit, clock, states } = make();
+    for (const lineage of [1, 2, 3]) circuit.fail(0, lineage, down());
+    for (const pauseMs of [100, 200, 400, 400]) {
+      await clock.advance(pauseMs - 1);
+      expect(circuit.state).toBe('open');
+      await clock.advance(1);
+      expect(circuit.state).toBe('half-open');
+      if (clock.monotonicMs() < 1000) circuit.fail(clock.monotonicMs(), 9, down(), circuit.enter());
+    }
+    expect(states.filter((state) => state === 'open')).toHaveLength(4);
+  });
+
+  it('counts failures of one cause once, and never opens over a single record', () => {
+    const { circuit } = make();
+    const one = down();
+    for (const lineage of [1, 2, 3, 4, 5]) circuit.fail(0, lineage, one);
+    expect(circuit.state).toBe('closed');
+    const other = make().circuit;
+    for (let tries = 0; tries < 10; tries++) other.fail(0, 1, down());
+    expect(other.state).toBe('closed');
+    other.fail(0, 2, down());
+    expect(other.state).toBe('open');
+  });
+
+  it('opens for a record that is out of attempts only where nothing succeeded meanwhile', () => {
+    const { circuit } = make({ failures: 100 });
+    circuit.fail(10, 1, down());
+    expect(circuit.opensFor(20, 5)).toBe(false);
+    circuit.fail(20, 2, down());
+    circuit.succeed(30);
+    circuit.fail(40, 1, down());
+    circuit.fail(40, 2, down());
+    expect(circuit.opensFor(50, 25)).toBe(false);
+    expect(circuit.opensFor(50, 35)).toBe(true);
+    expect(circuit.state).toBe('open');
+  });
+
+  it('reports the deadline once, with the name of the upstream', async () => {
+    const { circuit, clock, downs } = make();
+    for (const lineage of [1, 2, 3]) circuit.fail(0, lineage, down());
+    await clock.advance(999);
+    expect(downs).toEqual([]);
+    await clock.advance(1);
+    expect(downs).toMatchObject([
+      { code: 'MILLRACE_UPSTREAM_DOWN', message: expect.stringContaining('http://ats') as unknown },
+    ]);
+    circuit.stop();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('adaptiveConcurrency', () => {
+  /** An upstream that works on `capacity` at once, and is slower in proportion above. */
+  const find = (capacity: number, growth: number, calls = 20_000): number => {
+    const limit = adaptiveConcurrency({ max: 400 }).start();
+    let seed = 1;
+    for (let call = 0; call < calls; call++) {
+      seed = (seed * 16807) % 2147483647;
+      const noise = 0.9 + (0.2 * seed) / 2147483647;
+      const inFlight = limit.limit;
+      limit.succeed(10 * noise * Math.max(1, inFlight / capacity) ** growth, inFlight);
+    }
+    return limit.limit;
+  };
+
+  it.each([
+    [8, 1],
+    [50, 1],
+    [50, 2],
+    [200, 1],
+  ])('finds the capacity of %i (growth %i) to within what costs no throughput', (capacity, growth) => {
+    const found = find(capacity, growth);
+    const throughput = (n: number): number => n / Math.max(1, n / capacity) ** growth;
+    expect(throughput(found) / throughput(capacity)).toBeGreaterThan(0.85);
+    expect(found).toBeLessThan(capacity * 1.6 + 8);
+  });
+
+  it('shrinks on errors of load and stays within its bounds', () => {
+    const limit = adaptiveConcurrency({ min: 4, max: 32, initial: 32 }).start();
+    for (let failure = 0; failure < 500; failure++) limit.overload(32);
+    expect(limit.limit).toBe(4);
+  });
+
+  it('does not grow while something else holds the calls back', () => {
+    const limit = adaptiveConcurrency({ initial: 16 }).start();
+    for (let call = 0; call < 2000; call++) limit.succeed(10, 3);
+    expect(limit.limit).toBe(16);
+  });
+});
+
+describe('sharedLimiter', () => {
+  it('holds over all that share it, and wakes those who wait in turn', () => {
+    const limiter = sharedLimiter('ats', { concurrency: 1 });
+    const woken: string[] = [];
+    const wake = (name: string) => () => {
+      woken.push(name);
+    };
+    expect(limiter.enter(1, 0, wake('a'))).toBe(0);
+    expect(limiter.enter(1, 0, wake('b'))).toBe(Infinity);
+    expect(limiter.enter(1, 0, wake('c'))).toBe(Infinity);
+    limiter.leave();
+    expect(woken).toEqual(['b', 'c']);
+    expect(limiter.inFlight).toBe(0);
+  });
+});
+
+describe('callPolicies', () => {
+  it('composes: the last of a kind holds, and sets go into sets', () => {
+    const careful = callPolicies(retryPolicy({ attempts: 8 }), rateLimit({ perSecond: 50 }));
+    const both = callPolicies(careful, retryPolicy({ attempts: 2 }), hedgePolicy());
+    expect([both.retry.attempts, both.rateLimit?.perSecond, both.hedge?.quantile]).toEqual([2, 50, 0.95]);
+    expect(careful.retry.attempts).toBe(8);
+  });
+
+  it('prints itself', () => {
+    const limiter = sharedLimiter('ats', { concurrency: 64, rate: { perSecond: 10 } });
+    const set = callPolicies(
+      adaptiveConcurrency({ max: 128 }),
+      limiter,
+      rateLimit({ perSecond: 100, burst: 20 }),
+      fairBy(function tenant() {
+        return 1;
+      }),
+      callTimeout({ attemptMs: 2000, recordMs: 60_000 }),
+      hedgePolicy({ share: 0.05 }),
+    );
+    expect(String(set).split(' · ')).toEqual([
+      'concurrency chosen between 1 and 128',
+      "limiter 'ats': 64 in flight, at most 10 records/s, burst 10",
+      'at most 100 records/s, burst 20',
+      'fair turns by tenant',
+      'timeout 2 s an attempt, 60 s a record',
+      'retry up to 5 attempts, 200 ms × 2ⁿ up to 20 s, full jitter, within 120 s',
+      'circuit opens after 10 failures in a row or 80 % of 50, 1 probe after 1 s up to 30 s, down at most 300 s',
+      'hedge after p95, at least 5 ms, at most 5 % of calls',
+    ]);
+  });
+
+  it.each([
+    ['retry', () => retryPolicy({ attempts: 0 })],
+    ['rate', () => rateLimit({ perSecond: 0 })],
+    ['burst', () => rateLimit({ perSecond: 1, burst: 0.5 })],
+    ['breaker', () => circuitBreaker({ pauseMs: 10, maxPauseMs: 5 })],
+    ['limiter', () => sharedLimiter('x', { concurrency: 1.5 })],
+    ['unknown', () => retryPolicy({ tries: 3 } as never)],
+    ['no policy', () => callPolicies({} as never)],
+  ])('refuses a wrong %s', (_, make) => {
+    expect(make).toThrow(expect.objectContaining({ code: 'MILLRACE_INVALID_OPTION' }));
+  });
+});

@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { layOut, type LayoutTask } from '#lib/observe/report/layout.js';
+
+const task = (name: string, ...dependencies: string[]): LayoutTask => ({ name, dependencies });
+
+describe('the layout of a graph', () => {
+  it('puts every task behind the longest way to it', () => {
+    const { places, layers, rows } = layOut([
+      task('a'),
+      task('b', 'a'),
+      task('c', 'b'),
+      task('d', 'a', 'c'),
+      task('e'),
+    ]);
+    expect([...places].map(([name, { layer }]) => `${name}${layer}`)).toEqual(['a0', 'b1', 'c2', 'd3', 'e0']);
+    expect([layers, rows]).toEqual([4, 2]);
+  });
+
+  it('leaves out crossings that need not be', () => {
+    const { places } = layOut([task('a'), task('b'), task('to b', 'b'), task('to a', 'a')]);
+    const row = (name: string): number => places.get(name)?.row ?? -1;
+    expect(row('a') < row('b')).toBe(row('to a') < row('to b'));
+  });
+
+  it('gives every task a place of its own, and edges that go on', () => {
+    const graphs = fc
+      .array(fc.array(fc.nat(), { maxLength: 3 }), { maxLength: 60 })
+      .map((all) => all.map((deps, n) => task(`t${n}`, ...new Set(n === 0 ? [] : deps.map((dep) => `t${dep % n}`)))));
+    fc.assert(
+      fc.property(graphs, (tasks) => {
+        const { places, rows } = layOut(tasks);
+        expect(new Set([...places.values()].map(({ layer, row }) => `${layer} ${row}`)).size).toBe(tasks.length);
+        for (const { name, dependencies } of tasks) {
+          const { layer, row } = places.get(name) ?? { layer: -1, row: -1 };
+          for (const from of dependencies) expect(places.get(from)?.layer).toBeLessThan(layer);
+          expect(row).toBeGreaterThanOrEqual(0);
+          expect(row).toBeLessThan(Math.max(1, rows));
+        }
+      }),
+    );
+  });
+});
