@@ -1,5 +1,6 @@
 /** Our side of every comparison of calls: a source, a request task, and a sum of the answers. */
-import { defineWorkflow, requestTask, sourceTask, type RequestOptions } from 'millrace';
+import { defineWorkflow, sourceTask } from 'millrace';
+import { requestTask, type RequestOptions } from 'millrace/http';
 import type { Features } from '#mock-server/index.js';
 import { membersToAsk, Sum, type Prediction } from './call-work.js';
 

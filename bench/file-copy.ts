@@ -2,15 +2,9 @@
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  asyncTask,
-  checkpointFile,
-  csvSink,
-  csvSource,
-  deadLetterFile,
-  defineWorkflow,
-  type RunOptions,
-} from 'millrace';
+import { asyncTask, defineWorkflow, type RunOptions } from 'millrace';
+import { checkpointFile, deadLetterFile } from 'millrace/storage';
+import { csvSink, csvSource } from 'millrace/csv';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
 process.once('exit', () => {

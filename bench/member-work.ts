@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { csvSource, defineWorkflow, sinkTask } from 'millrace';
+import { csvSource } from 'millrace/csv';
+import { defineWorkflow, sinkTask } from 'millrace';
 import type { MemberFeatures } from '#workflows/offer/features.js';
 import { writeMemberFile } from '#workflows/offer/generate-members.js';
 import { memberFeatures } from '#workflows/offer/member-features.js';

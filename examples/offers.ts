@@ -3,7 +3,9 @@
  *
  * `node build/examples/offers.js members.csv offers.csv`
  */
-import { csvSink, csvSource, defineWorkflow, requestTask, syncTask } from 'millrace';
+import { csvSink, csvSource } from 'millrace/csv';
+import { defineWorkflow, syncTask } from 'millrace';
+import { requestTask } from 'millrace/http';
 import { startMockServer } from 'millrace/mock-server';
 import { z } from 'zod';
 

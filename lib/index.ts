@@ -80,14 +80,6 @@ export type { Schema } from './options/schema.js';
 export type { TouchedFile } from './model/touched-file.js';
 export type { OverflowPolicy } from './stream/outbox.js';
 export { seededRandom } from './execution/random.js';
-export { csvSource, type CsvFields, type CsvSourceOptions } from './connectors/csv/csv-source.js';
-export { csvSink, type CsvSinkOptions, type CsvValue } from './connectors/csv/csv-sink.js';
-export { requestTask, type RequestOptions, type RequestTask } from './connectors/request/request-task.js';
-export type { BatchOptions } from './connectors/request/request-options.js';
-export type { ItemError } from './connectors/http/batch-answer.js';
-export { undiciAdapter, type UndiciAdapter, type UndiciAdapterOptions } from './connectors/http/undici-adapter.js';
-export type { IncomingReply, OutgoingCall, RemoteError, WebSocketCodec } from './connectors/websocket/codec.js';
-export type { WebSocketOptions } from './connectors/websocket/web-socket-options.js';
 export { callPolicies, type CallPolicies, type CallPolicy } from './calls/policies/call-policies.js';
 export {
   adaptiveConcurrency,
@@ -104,14 +96,5 @@ export { sharedLimiter, type SharedLimiter, type SharedLimiterOptions } from './
 export type { Upstream, UpstreamCall, UpstreamReply } from './model/upstream.js';
 export { UpstreamError, type Blame } from './model/upstream-error.js';
 export type { CallCounts, CallEvent, CallsSummary, CircuitState } from './model/call-event.js';
-export { checkpointFile, type CheckpointFileOptions } from './storage/checkpoint-file.js';
 export type { Checkpoint, CheckpointStore, Json, RootProgress, RunDefinition } from './model/checkpoint.js';
 export type { CheckpointSchedule } from './runtime/resume/checkpointer.js';
-export { writePerformanceSummary } from './observe/performance-summary.js';
-export { reportOf } from './observe/report/report.js';
-export { openLineage, type LineageOptions } from './observe/send-lineage.js';
-export { logEvents, type EventLogger } from './observe/log-events.js';
-export { serveMetrics, type MetricsServer } from './observe/metrics-server.js';
-export { eventFile, type EventFileOptions, type Recording } from './storage/event-file.js';
-export { readEvents } from './storage/read-events.js';
-export { deadLetterFile, type DeadLetterFileOptions } from './storage/dead-letter-file.js';

@@ -3,18 +3,11 @@ import { describe, expect, it } from '@jest/globals';
 import {
   aggregateTask,
   asyncTask,
-  checkpointFile,
   combine,
   cpuTask,
-  csvSink,
-  csvSource,
-  deadLetterFile,
   defineWorkflow,
-  eventFile,
   expandTask,
-  openLineage,
   operatorTask,
-  requestTask,
   sinkTask,
   sourceTask,
   stream,
@@ -23,6 +16,10 @@ import {
   threadFunction,
   workerOperator,
 } from 'millrace';
+import { checkpointFile, deadLetterFile, eventFile } from 'millrace/storage';
+import { csvSink, csvSource } from 'millrace/csv';
+import { openLineage } from 'millrace/observe';
+import { requestTask } from 'millrace/http';
 import { openTelemetry, traceRun } from 'millrace/opentelemetry';
 import { EMPTY, Observable } from 'rxjs';
 import { runToEnd, task } from './support/run-to-end.js';

@@ -1,6 +1,6 @@
 /** A bare loop over the same axios instance that a request task makes: no retries, no keys, no accounts. */
 import axios from 'axios';
-import { undiciAdapter } from 'millrace';
+import { undiciAdapter } from 'millrace/http';
 import { features, HTTP_IN_FLIGHT, loops, Sum, type Prediction } from '../call-work.js';
 import { mockUpstream } from '../mock-upstream.js';
 import type { SideRun } from '../sides.js';

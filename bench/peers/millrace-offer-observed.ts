@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventFile, serveMetrics } from 'millrace';
+import { eventFile } from 'millrace/storage';
+import { serveMetrics } from 'millrace/observe';
 import type { SideRun } from '../sides.js';
 import { runWatched } from './millrace-offer.js';
 

@@ -7,11 +7,10 @@ import {
   circuitBreaker,
   hedgePolicy,
   rateLimit,
-  requestTask,
   retryPolicy,
   sharedLimiter,
-  undiciAdapter,
 } from 'millrace';
+import { requestTask, undiciAdapter } from 'millrace/http';
 import { resolveWebSocketOptions } from '#lib/connectors/websocket/web-socket-options.js';
 import { told } from '../support/told.js';
 

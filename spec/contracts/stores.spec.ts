@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deadLetterFile } from 'millrace';
+import { deadLetterFile } from 'millrace/storage';
 import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
 import { from, lastValueFrom, toArray } from 'rxjs';
 import { RunFolder } from '#lib/storage/run-folder.js';

@@ -11,7 +11,6 @@ import {
   cpuTask,
   expandTask,
   operatorTask,
-  requestTask,
   sinkTask,
   sourceTask,
   syncTask,
@@ -20,6 +19,7 @@ import {
   type TaskDeclaration,
   type TaskOptions,
 } from 'millrace';
+import { requestTask } from 'millrace/http';
 import { task } from '../support/run-to-end.js';
 import { failOn, foldEach, pass, type Numbered, type Work } from './works.js';
 

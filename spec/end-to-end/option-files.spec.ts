@@ -8,10 +8,12 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
 const DOOR = import.meta.resolve('#lib/index.js');
+const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 const INPUT = 'id\n1\n2\n';
 const GEO = '{"type":"FeatureCollection","features":[]}';
 const FLOW = `
-import { csvSink, csvSource, defineWorkflow } from '${DOOR}';
+import { defineWorkflow } from '${DOOR}';
+import { csvSink, csvSource } from '${CSV}';
 export const Copy = defineWorkflow({ name: 'Copy', build: (flow) => flow
   .task('Read', csvSource({ path: 'in.csv' }))
   .task('Write', ['Read'], csvSink({ path: 'out.csv', columns: ['id'] })) });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { lastValueFrom, toArray } from 'rxjs';
-import { readEvents } from '#lib/index.js';
+import { readEvents } from '#lib/storage/index.js';
 import { parsePrometheus } from '../support/prometheus.js';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));

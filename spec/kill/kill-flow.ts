@@ -3,7 +3,8 @@
  * skipped, and work that finishes in any order. What comes out is decided by the input alone.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asyncTask, csvSink, csvSource, defineWorkflow, skip, syncTask } from 'millrace';
+import { asyncTask, defineWorkflow, skip, syncTask } from 'millrace';
+import { csvSink, csvSource } from 'millrace/csv';
 import { z } from 'zod';
 
 const KillConfig = z.strictObject({ input: z.string(), middle: z.string(), packed: z.string(), end: z.string() });

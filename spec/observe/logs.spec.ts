@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { of } from 'rxjs';
-import { defineWorkflow, logEvents, sourceTask, syncTask, type RunEvent } from 'millrace';
+import { defineWorkflow, sourceTask, syncTask, type RunEvent } from 'millrace';
+import { logEvents } from 'millrace/observe';
 import { openLogFile, openLogStream, type LogOptions } from '#lib/observe/log-file.js';
 
 type Line = Record<string, unknown>;

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import { csvSink, csvSource, defineWorkflow, openLineage, syncTask, type Run } from 'millrace';
+import { csvSink, csvSource } from 'millrace/csv';
+import { defineWorkflow, syncTask, type Run } from 'millrace';
+import { openLineage } from 'millrace/observe';
 import { RUN_EVENT_SCHEMA } from './support/open-lineage-schema.js';
 
 const ajv = new Ajv2020({ allErrors: true });

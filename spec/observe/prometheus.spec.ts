@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { asyncTask, defineWorkflow, serveMetrics, sourceTask, syncTask, type RunEvent } from 'millrace';
+import { asyncTask, defineWorkflow, sourceTask, syncTask, type RunEvent } from 'millrace';
+import { serveMetrics } from 'millrace/observe';
 import { RunGauges } from '#lib/observe/run-gauges.js';
 import { parsePrometheus, type MetricFamily } from '../support/prometheus.js';
 

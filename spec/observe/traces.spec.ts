@@ -5,7 +5,8 @@ import { describe, expect, it } from '@jest/globals';
 import { SpanStatusCode } from '@opentelemetry/api';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { Subject } from 'rxjs';
-import { asyncTask, defineWorkflow, requestTask, sourceTask, syncTask, type RunEvent } from 'millrace';
+import { asyncTask, defineWorkflow, sourceTask, syncTask, type RunEvent } from 'millrace';
+import { requestTask } from 'millrace/http';
 import { openTelemetry, traceRun } from 'millrace/opentelemetry';
 
 const tracing = () => {

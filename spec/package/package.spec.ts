@@ -198,7 +198,7 @@ describe('the package', () => {
     async () => {
       const run = ['--no-install', 'millrace', '--workflow', './flow.js', '--ephemeral', '--events', 'events.ndjson'];
       await sh(project, 'npx', ...run);
-      const program = `import { readEvents } from 'millrace';
+      const program = `import { readEvents } from 'millrace/storage';
       readEvents('events.ndjson').subscribe((event) => {
         if (event.type === 'run-ended') console.log(event.outcome, event.summary.tasks.Next.out);
       });`;

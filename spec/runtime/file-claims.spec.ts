@@ -2,7 +2,9 @@ import { link, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { checkpointFile, csvSink, csvSource, deadLetterFile, defineWorkflow, syncTask, Task } from 'millrace';
+import { checkpointFile, deadLetterFile } from 'millrace/storage';
+import { csvSink, csvSource } from 'millrace/csv';
+import { defineWorkflow, syncTask, Task } from 'millrace';
 import type { RunOptions, TouchedFile } from 'millrace';
 
 const columns = ['id'];

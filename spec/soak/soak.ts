@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asyncTask, checkpointFile, deadLetterFile, defineWorkflow, sinkTask, sourceTask, syncTask } from 'millrace';
+import { asyncTask, defineWorkflow, sinkTask, sourceTask, syncTask } from 'millrace';
+import { checkpointFile, deadLetterFile } from 'millrace/storage';
 
 export interface SoakFigures {
   readonly records: number;

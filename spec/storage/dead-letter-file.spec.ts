@@ -2,7 +2,8 @@ import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { deadLetterFile, sourceTask, syncTask, type DeadLetter } from 'millrace';
+import { deadLetterFile } from 'millrace/storage';
+import { sourceTask, syncTask, type DeadLetter } from 'millrace';
 import { runToEnd, task } from '../support/run-to-end.js';
 
 const letter = (record: unknown): DeadLetter => ({

@@ -2,7 +2,8 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { eventFile, readEvents, sourceTask, syncTask, Workflow, type RunEvent } from 'millrace';
+import { eventFile, readEvents } from 'millrace/storage';
+import { sourceTask, syncTask, Workflow, type RunEvent } from 'millrace';
 import { lastValueFrom, Subject, take, toArray } from 'rxjs';
 import { task } from '../support/run-to-end.js';
 

@@ -3,7 +3,8 @@ import { fstatSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } f
 import { open, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deadLetterFile, type DeadLetter } from 'millrace';
+import { deadLetterFile } from 'millrace/storage';
+import type { DeadLetter } from 'millrace';
 import { openCsvWriter } from '#lib/connectors/csv/csv-writer.js';
 
 let folder = '';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import axios from 'axios';
-import { defineWorkflow, requestTask, sourceTask, type RequestOptions, type RunSummary } from 'millrace';
+import { defineWorkflow, sourceTask, type RunSummary } from 'millrace';
+import { requestTask, type RequestOptions } from 'millrace/http';
 import {
   fakeUpstream,
   recordingDeadLetters,

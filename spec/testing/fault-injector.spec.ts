@@ -2,14 +2,8 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import {
-  asyncTask,
-  defineWorkflow,
-  requestTask,
-  sourceTask,
-  type CircuitBreakerOptions,
-  type Upstream,
-} from 'millrace';
+import { asyncTask, defineWorkflow, sourceTask, type CircuitBreakerOptions, type Upstream } from 'millrace';
+import { requestTask } from 'millrace/http';
 import { atsOf, offerOf, respOf, type Features, type Predictions } from '#mock-server/models.js';
 import { OfferWorkFlow } from '#workflows/index.js';
 import {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip, gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
-import { asyncTask, csvSink, csvSource, defineWorkflow, sourceTask, type RunSummary } from 'millrace';
+import { asyncTask, defineWorkflow, sourceTask, type RunSummary } from 'millrace';
+import { csvSink, csvSource } from 'millrace/csv';
 import { seededRandom } from '#lib/execution/random.js';
 import { recordingDeadLetters, virtualClock, type VirtualClock } from 'millrace/testing';
 

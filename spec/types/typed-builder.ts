@@ -2,20 +2,8 @@
  * What must not compile, and what the compiler must infer. This file is compiled with the specs: a case under
  * `@ts-expect-error` that compiles after all fails the build, and so does an inference that is not exact.
  */
-import {
-  aggregateTask,
-  asyncTask,
-  defineWorkflow,
-  expandTask,
-  operatorTask,
-  requestTask,
-  sinkTask,
-  skip,
-  sourceTask,
-  syncTask,
-  type Flow,
-  type Task,
-} from 'millrace';
+import { aggregateTask, asyncTask, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, syncTask, type Flow, type Task } from 'millrace';
+import { requestTask } from 'millrace/http';
 import { bufferCount } from 'rxjs';
 import { z } from 'zod';
 

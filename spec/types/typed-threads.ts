@@ -1,15 +1,6 @@
 /** What must not compile of work in threads, and what the compiler must infer; compiled with the specs. */
-import {
-  aggregateTask,
-  cpuTask,
-  csvSource,
-  threadAggregate,
-  threadFactory,
-  threadFunction,
-  threadSchema,
-  type Flow,
-  type Task,
-} from 'millrace';
+import { aggregateTask, cpuTask, threadAggregate, threadFactory, threadFunction, threadSchema, type Flow, type Task } from 'millrace';
+import { csvSource } from 'millrace/csv';
 import { z } from 'zod';
 
 interface Member {

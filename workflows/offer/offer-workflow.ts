@@ -4,15 +4,11 @@
  */
 import { statSync } from 'node:fs';
 import { z } from 'zod';
-import {
-  csvSink,
-  csvSource,
-  deadLetterFile,
-  defineWorkflow,
-  requestTask,
-  syncTask,
-  writePerformanceSummary,
-} from 'millrace';
+import { csvSink, csvSource } from 'millrace/csv';
+import { deadLetterFile } from 'millrace/storage';
+import { defineWorkflow, syncTask } from 'millrace';
+import { requestTask } from 'millrace/http';
+import { writePerformanceSummary } from 'millrace/observe';
 import { OfferConfig } from './config.js';
 import type { MemberFeatures } from './features.js';
 import { memberFeatures } from './member-features.js';

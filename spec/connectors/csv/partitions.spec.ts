@@ -10,16 +10,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   aggregateTask,
-  csvSink,
-  csvSource,
   defineWorkflow,
   skip,
   syncTask,
   type Checkpoint,
   type CheckpointStore,
-  type CsvSourceOptions,
   type RunOptions,
 } from '#lib/index.js';
+import { csvSink, csvSource, type CsvSourceOptions } from '#lib/connectors/csv/index.js';
 import { runToEnd, task, type Ended } from '../../support/run-to-end.js';
 import { pairTexts, PairRow, textsOfColumn, type Pair } from './modules/pairs.js';
 

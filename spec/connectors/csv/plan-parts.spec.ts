@@ -7,7 +7,8 @@ import { planParts } from '#lib/connectors/csv/plan-parts.js';
 import type { DeadLetterStore } from '#lib/model/ports.js';
 import type { TaskScope } from '#lib/stream/task-scope.js';
 import { referTo } from '#lib/execution/thread-function.js';
-import { aggregateTask, csvSource, defineWorkflow } from '#lib/index.js';
+import { aggregateTask, defineWorkflow } from '#lib/index.js';
+import { csvSource } from '#lib/connectors/csv/index.js';
 import { rowCount } from './modules/row-count.js';
 
 const ROW = '0123456789,0123456789\n';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import axios, { type AxiosInstance } from 'axios';
-import { undiciAdapter, type UndiciAdapterOptions } from '#lib/index.js';
+import { undiciAdapter, type UndiciAdapterOptions } from '#lib/connectors/http/index.js';
 
 const open: { close(): unknown }[] = [];
 

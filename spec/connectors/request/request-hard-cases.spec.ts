@@ -1,7 +1,8 @@
 /** What is left, sent or waited for where things end, fail or lie in an unlucky moment. */
 import { describe, expect, it } from '@jest/globals';
 import axios from 'axios';
-import { fairBy, requestTask, sharedLimiter, type RequestOptions } from '#lib/index.js';
+import { fairBy, sharedLimiter } from '#lib/index.js';
+import { requestTask, type RequestOptions } from '#lib/connectors/http/index.js';
 import { performanceSummary } from '#lib/observe/performance-summary.js';
 import { ask, member, type Member, type Prediction } from './support/ask.js';
 import { start, times } from './support/virtual-upstream.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { requestTask } from '#lib/index.js';
+import { requestTask } from '#lib/connectors/http/index.js';
 import { parseRetryAfter } from '#lib/connectors/http/retry-after.js';
 import { itemsOf } from '#lib/connectors/http/batch-answer.js';
 import { explainFailure } from '#lib/connectors/http/explain-failure.js';

@@ -1,7 +1,8 @@
 /** One list of cases, over a real connection and against what stands in for it in tests: both must come to the same. */
 import { describe, expect, it } from '@jest/globals';
 import axios from 'axios';
-import { defineWorkflow, requestTask, sourceTask, type RequestOptions, type RunOptions } from 'millrace';
+import { defineWorkflow, sourceTask, type RunOptions } from 'millrace';
+import { requestTask, type RequestOptions } from 'millrace/http';
 import { fakeUpstream, recordingDeadLetters, virtualClock, type FakeReply } from 'millrace/testing';
 import { answeringServer, type CallSeen } from './support/answering-server.js';
 

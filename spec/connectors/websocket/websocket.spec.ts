@@ -3,8 +3,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { defineWorkflow, requestTask, sourceTask } from '#lib/index.js';
-import type { CallCounts, RequestOptions, RunEvent, RunSummary, WebSocketCodec } from '#lib/index.js';
+import { defineWorkflow, sourceTask } from '#lib/index.js';
+import { requestTask } from '#lib/connectors/http/index.js';
+import type { CallCounts, RunEvent, RunSummary } from '#lib/index.js';
+import type { RequestOptions } from '#lib/connectors/http/index.js';
+import type { WebSocketCodec } from '#lib/connectors/websocket/index.js';
 
 interface Call {
   readonly id: number;

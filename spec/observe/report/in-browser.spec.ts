@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { lastValueFrom } from 'rxjs';
-import { Workflow, reportOf, sourceTask, syncTask, type TaskDeclaration } from 'millrace';
+import { Workflow, sourceTask, syncTask, type TaskDeclaration } from 'millrace';
+import { reportOf } from 'millrace/observe';
 import { task } from '../../support/run-to-end.js';
 
 const PLACES = [

@@ -1,7 +1,8 @@
 /** What a report knows of a run, from its events alone. */
 import { describe, expect, it } from '@jest/globals';
 import { from, lastValueFrom, of, toArray } from 'rxjs';
-import { defineWorkflow, reportOf, sourceTask, syncTask, type RunEvent } from 'millrace';
+import { defineWorkflow, sourceTask, syncTask, type RunEvent } from 'millrace';
+import { reportOf } from 'millrace/observe';
 import { bucketQuantile } from '#lib/observe/report/bucket-quantile.js';
 import { LATENCY_BOUNDS_MS } from '#lib/measure/histogram.js';
 import { StoryTeller, type RunStory } from '#lib/observe/report/run-story.js';

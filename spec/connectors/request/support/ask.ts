@@ -3,8 +3,10 @@
  * it resolves; every record is accounted for, or it throws.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { defineWorkflow, requestTask, RunFailedError, sourceTask } from '#lib/index.js';
-import type { CallCounts, DeadLetter, RequestOptions, RunEvent, RunSummary } from '#lib/index.js';
+import { defineWorkflow, RunFailedError, sourceTask } from '#lib/index.js';
+import { requestTask } from '#lib/connectors/http/index.js';
+import type { CallCounts, DeadLetter, RunEvent, RunSummary } from '#lib/index.js';
+import type { RequestOptions } from '#lib/connectors/http/index.js';
 import { atsOf, startMockServer } from '#mock-server/index.js';
 import type { Features, MockServer, MockServerOptions, RequestSeen, ServerStats } from '#mock-server/index.js';
 

@@ -1,7 +1,9 @@
 /** A request task over records that are numbers, with an upstream and a clock of the test kit. */
 import { fakeUpstream, virtualClock, type FakeReply, type FakeUpstream, type VirtualClock } from 'millrace/testing';
-import { defineWorkflow, requestTask, sourceTask } from '#lib/index.js';
-import type { RequestOptions, Run, RunEvent, RunSummary } from '#lib/index.js';
+import { defineWorkflow, sourceTask } from '#lib/index.js';
+import { requestTask } from '#lib/connectors/http/index.js';
+import type { RequestOptions } from '#lib/connectors/http/index.js';
+import type { Run, RunEvent, RunSummary } from '#lib/index.js';
 
 /** What the upstream does with a call. */
 export type Answer = (record: number, call: number) => FakeReply;

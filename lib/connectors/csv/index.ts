@@ -1,0 +1,3 @@
+/** The door `millrace/csv`: CSV files as sources and sinks. */
+export { csvSource, type CsvFields, type CsvSourceOptions } from './csv-source.js';
+export { csvSink, type CsvSinkOptions, type CsvValue } from './csv-sink.js';
