@@ -23,7 +23,7 @@ export interface Clock {
   hold?<Work extends PromiseLike<unknown>>(work: Work): Work;
 }
 
-/** Tells the clock, where it wants to know, that the run waits for this work outside of its time. */
-export function held<Work extends PromiseLike<unknown>>(clock: Pick<Clock, 'hold'>, work: Work): Work {
+/** Holds a clock that is moved by hand until the work has settled; returns the work. Does nothing with other clocks. */
+export function holdClock<Work extends PromiseLike<unknown>>(clock: Pick<Clock, 'hold'>, work: Work): Work {
   return clock.hold?.(work) ?? work;
 }
