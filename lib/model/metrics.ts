@@ -18,7 +18,7 @@ export interface TaskCounts {
 }
 
 /** What a task holds at this moment. */
-export interface Held {
+export interface InFlight {
   /** Taken in, not started. */
   readonly queued: number;
   /** Started, not finished. */
@@ -72,7 +72,7 @@ export interface Bottleneck {
 /** One task at a moment; the counts are those since the start of the run. */
 export interface TaskProgress extends TaskCounts {
   /** What is in flight, by where it is. */
-  readonly held: Held;
+  readonly held: InFlight;
   /** Records that failed, whatever the policy made of them. */
   readonly failed: number;
   /** Attempts beyond the first of each record, counted when the record is done. */
