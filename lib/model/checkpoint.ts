@@ -5,7 +5,7 @@
  * of a run stands in one value, so that it can be put in place by one rename.
  */
 import type { Lineage } from './record.js';
-import { holds, leaveOut, unite, type Runs } from './lineage-ranges.js';
+import { containsLineage, excludeLineages, uniteRanges, type LineageRanges } from './lineage-ranges.js';
 import type { TouchedFile } from './touched-file.js';
 
 /** What survives JSON unchanged. */
@@ -20,7 +20,7 @@ export interface RootProgress {
   /** The first lineage that was not born. */
   readonly born: Lineage;
   /** By exit, the lineages from the watermark on that have passed it. */
-  readonly passed: Readonly<Record<string, Runs>>;
+  readonly passed: Readonly<Record<string, LineageRanges>>;
 }
 
 /** What a run was made from. A resumed run must be made from the same. */
@@ -87,15 +87,15 @@ export interface CheckpointStore {
 
 /** Whether earlier lives have brought the lineage past this exit for good. */
 export function hasPassed({ watermark, passed }: RootProgress, exit: string, lineage: Lineage): boolean {
-  return lineage < watermark || holds(passed[exit] ?? [], lineage);
+  return lineage < watermark || containsLineage(passed[exit] ?? [], lineage);
 }
 
 /** The progress of several lives: what one of them has done is done. */
 export function together(before: RootProgress, now: RootProgress): RootProgress {
   const watermark = Math.max(before.watermark, now.watermark);
-  const passed: Record<string, Runs> = {};
+  const passed: Record<string, LineageRanges> = {};
   for (const exit of new Set([...Object.keys(before.passed), ...Object.keys(now.passed)])) {
-    const above = unite(before.passed[exit] ?? [], now.passed[exit] ?? [], watermark);
+    const above = uniteRanges(before.passed[exit] ?? [], now.passed[exit] ?? [], watermark);
     if (above.length > 0) passed[exit] = above;
   }
   return { watermark, born: Math.max(before.born, now.born), passed };
@@ -107,10 +107,10 @@ export type Holes = ReadonlyMap<string, readonly Lineage[]>;
 /** The progress without what is to be done again. `exits` are the labels of all exits of the root. */
 export function withHoles(progress: RootProgress, holes: Holes, exits: readonly string[]): RootProgress {
   const watermark = Math.min(progress.watermark, ...[...holes.values()].map(([first = Infinity]) => first));
-  const passed: Record<string, Runs> = {};
+  const passed: Record<string, LineageRanges> = {};
   for (const exit of exits) {
-    const all = unite(progress.passed[exit] ?? [], [watermark, progress.watermark], watermark);
-    const left = leaveOut(all, holes.get(exit) ?? []);
+    const all = uniteRanges(progress.passed[exit] ?? [], [watermark, progress.watermark], watermark);
+    const left = excludeLineages(all, holes.get(exit) ?? []);
     if (left.length > 0) passed[exit] = left;
   }
   return { watermark, born: progress.born, passed };
