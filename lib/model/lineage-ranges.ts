@@ -1,10 +1,10 @@
 /**
- * Sets of whole numbers as ranges: pairs [from, to), flat, ascending, none touching the next. What a checkpoint keeps of
- * lineages is a few ranges, however many lineages there are.
+ * Sets of lineages as ranges: pairs [from, to) in one flat ascending array; no range touches the next. A checkpoint stores
+ * its lineages this way, because a few ranges hold any number of lineages.
  */
 export type LineageRanges = readonly number[];
 
-/** Whether the number is in one of the ranges; by bisection. */
+/** Whether the lineage is in one of the ranges; a binary search. */
 export function containsLineage(ranges: LineageRanges, value: number): boolean {
   let low = 0;
   let high = ranges.length >> 1;
@@ -16,7 +16,7 @@ export function containsLineage(ranges: LineageRanges, value: number): boolean {
   return 2 * low < ranges.length && (ranges[2 * low] as number) <= value;
 }
 
-/** Everything that is in one of the two, from `least` on. */
+/** The union of both sets, without lineages below `least`. */
 export function uniteRanges(left: LineageRanges, right: LineageRanges, least: number): LineageRanges {
   const pairs: [number, number][] = [];
   for (const ranges of [left, right]) {
@@ -34,7 +34,7 @@ export function uniteRanges(left: LineageRanges, right: LineageRanges, least: nu
   return united;
 }
 
-/** The ranges without these numbers, which stand in ascending order. */
+/** The ranges without these lineages, which must be in ascending order. */
 export function excludeLineages(ranges: LineageRanges, values: readonly number[]): LineageRanges {
   const left: number[] = [];
   let next = 0;
