@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../model/errors.js';
+import { prepareTypeScript } from '../workers/typescript.js';
 import { kindProblem } from './module-kind.js';
 
 /** The exports of the module at this path; `shown` is what messages call it. Throws MILLRACE_UNKNOWN_WORKFLOW. */
@@ -13,8 +14,11 @@ export async function importModule(path: string, shown = path): Promise<Readonly
   // Asked before: Node would print a warning of its own.
   const problem = kindProblem(path);
   if (problem !== undefined) throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `Cannot load ${shown}: ${problem}`);
+  const url = pathToFileURL(path).href;
+  const unable = await prepareTypeScript(url);
+  if (unable !== undefined) throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `${shown} ${unable}`);
   try {
-    return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
+    return (await import(url)) as Readonly<Record<string, unknown>>;
   } catch (error) {
     throw new MillraceError(codeFor(error), `Cannot load ${shown}: ${describeLoadError(error, path)}`, {
       cause: error,
@@ -35,6 +39,9 @@ function describeLoadError(error: unknown, path: string): string {
   const message = describeThrown(error);
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
     return `${sentence(withoutRequireStack(message))} Check that import, or install the package it names`;
+  }
+  if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
+    return `${sentence(message)} Node only takes types out; for the rest install tsx (npm install --save-dev tsx)`;
   }
   const kind = error instanceof Error && error.name !== 'Error' && error.name !== 'MillraceError' ? error.name : '';
   const where = error instanceof SyntaxError ? placeOfSyntaxError(path) : placeOf(error);
