@@ -3,7 +3,8 @@
  * was thrown and where; what was thrown is its cause.
  */
 import { spawnSync } from 'node:child_process';
-import { relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../model/errors.js';
 import { prepareTypeScript } from '../workers/typescript.js';
@@ -38,7 +39,12 @@ function describeLoadError(error: unknown, path: string): string {
   const code = codeOf(error);
   const message = describeThrown(error);
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
-    return `${sentence(withoutRequireStack(message))} Check that import, or install the package it names`;
+    const missing = /'([^']+)\.([cm]?)js' imported from/.exec(message);
+    const source = missing === null ? '' : `${String(missing[1])}.${String(missing[2])}ts`;
+    const fix = existsSync(source)
+      ? `Node does not look for ${basename(source)} under that name: import ${basename(source)}, or install tsx (npm install --save-dev tsx)`
+      : 'Check that import, or install the package it names';
+    return `${sentence(withoutRequireStack(message))} ${fix}`;
   }
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
     return `${sentence(message)} Node only takes types out; for the rest install tsx (npm install --save-dev tsx)`;

@@ -72,7 +72,7 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
   for (const command of COMMANDS) {
     const words = command.words ?? [];
     parser.command({
-      command: command.name === runCommand.name ? [command.name, '$0'] : usageOf(command),
+      command: command.name === runCommand.name ? [usageOf(command), '$0'] : usageOf(command),
       describe: command.description,
       builder: (options) => {
         for (const { name, describe } of words) options.positional(name, { type: 'string', describe });
