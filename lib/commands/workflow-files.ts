@@ -35,7 +35,7 @@ export function nameOfFile(file: string): string {
 }
 
 function isWorkflowFile(path: string): boolean {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
+  if (!existsSync(path) || !statSync(path).isFile()) return false;
   const extension = extname(path);
   if (SCRIPTS.includes(extension)) return true;
   if (!isTypeScript(path) || /\.(test|spec)\.[cm]?tsx?$/.test(path)) return false;
