@@ -43,10 +43,12 @@ export interface GraphTask {
   readonly dataset?: Dataset;
 }
 
-/** A file at an end of the graph. */
+/** What a source reads or a sink writes outside of the run: a file, a topic, a table. */
 export interface Dataset {
-  /** Absolute. */
-  readonly path: string;
+  /** What kind of place it is in, and where that needs an address, which one: `file`, `kafka://broker:9092`, `postgres://host:5432`. */
+  readonly namespace: string;
+  /** Its name there: the absolute path of a file, a topic, `database.schema.table`. */
+  readonly name: string;
   /** The names of its columns, where they are known before it is read. */
   readonly fields?: readonly string[];
 }
