@@ -100,25 +100,25 @@ export class ThreadSide {
     const job = this.jobs.get(message.job);
     if (job === undefined) return;
     if (job.loaded !== undefined) {
-      this.run(message, job.spec, job.loaded);
+      this.execute(message, job.spec, job.loaded);
       return;
     }
     // Continuations run in the order in which they were added, so chunks keep theirs.
     job.loading.then(
       (loaded) => {
-        this.run(message, job.spec, loaded);
+        this.execute(message, job.spec, loaded);
       },
       () => undefined,
     );
   }
 
-  private run({ job, chunk, lineages, records, wantsBetween }: ChunkMessage, spec: Job, loaded: LoadedJob): void {
+  private execute({ job, chunk, lineages, records, wantsBetween }: ChunkMessage, spec: Job, loaded: LoadedJob): void {
     const { progress } = this;
     const unpacked = unpackLineages(lineages, records.length);
     progress[PROGRESS.index] = 0;
     progress[PROGRESS.chunk] = chunk;
     try {
-      const result = loaded.run({ chunk: { from: 0, lineages: unpacked, records }, progress, wantsBetween });
+      const result = loaded.execute({ chunk: { from: 0, lineages: unpacked, records }, progress, wantsBetween });
       try {
         const endings = result.endings.map(packEnding);
         this.post({ type: 'done', chunk, ...result, endings }, loaded.transferOf(result.outputs));
