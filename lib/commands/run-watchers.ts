@@ -23,7 +23,7 @@ export async function watchersFor(args: Arguments): Promise<RunWatchers> {
   const events = args.text('events');
   const port = args.wholeNumber('metrics-port', 0, 65_535);
   const isKept = !args.flag('ephemeral');
-  if (events !== undefined) await (await import('../storage/events-in-place.js')).assertForEvents(events);
+  if (events !== undefined) await (await import('../storage/replaceable-file.js')).assertForEvents(events);
   const lineageTo = args.text('openlineage');
   const { openLineage, assertTarget } = lineageTo === undefined ? {} : await import('../observe/send-lineage.js');
   if (lineageTo !== undefined) assertTarget?.(lineageTo);
