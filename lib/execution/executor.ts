@@ -3,7 +3,7 @@
  * where to run it.
  *
  * Contract: an executor requests records from its client when it has room for them (`take`), and answers each of them exactly
- * once (`deliver`), in chunks of any size and order, but never inside a `take` that the client's own `wake` caused. After
+ * once (`deliver`), in chunks of any size and order, but never during a call of `take`. After
  * `close` of a port its client is not called again. An error that concerns no single record goes to `fail`, once.
  * `spec/contracts/executor.contract.ts` tests every executor against this contract.
  */

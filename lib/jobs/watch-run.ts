@@ -37,7 +37,7 @@ export interface RunWatchers {
 export async function watchersFor(options: WatchOptions, place: JobPlace): Promise<RunWatchers> {
   const { isKept, metricsPort, lineage: lineageOptions } = options;
   const events = options.events === undefined ? undefined : pathFrom(place, options.events);
-  if (events !== undefined) await (await import('../storage/events-in-place.js')).assertForEvents(events);
+  if (events !== undefined) await (await import('../storage/replaceable-file.js')).assertForEvents(events);
   const { openLineage, assertTarget } = lineageOptions === undefined ? {} : await import('../observe/send-lineage.js');
   const lineageTo =
     lineageOptions && (isUrl(lineageOptions.to) ? lineageOptions.to : pathFrom(place, lineageOptions.to));

@@ -4,11 +4,11 @@
  * Guarantees: there are never more threads than slots. A thread that ended frees its slot, and its figures remain. After `stop`
  * no thread is left.
  */
+import type { ResourceLimits } from 'node:worker_threads';
 import type { ThreadNews } from '../model/events.js';
 import type { ThreadLimits } from '../execution/executor.js';
 import type { ThreadStats } from '../model/thread-stats.js';
 import type { FromThread } from './protocol.js';
-import { resourceLimitsOf } from './resource-limits.js';
 import { Thread } from './thread.js';
 
 /** The receivers of a pool's events. */
@@ -112,4 +112,14 @@ export class ThreadPool {
       },
     });
   }
+}
+
+/** The limits under the names that Node uses. */
+function resourceLimitsOf({ heapMb, youngHeapMb, codeMb, stackMb }: ThreadLimits): ResourceLimits {
+  return {
+    ...(heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb }),
+    ...(youngHeapMb === undefined ? {} : { maxYoungGenerationSizeMb: youngHeapMb }),
+    ...(codeMb === undefined ? {} : { codeRangeSizeMb: codeMb }),
+    ...(stackMb === undefined ? {} : { stackSizeMb: stackMb }),
+  };
 }
