@@ -76,7 +76,10 @@ export function complete(words: readonly string[], commands: readonly Command[])
   const assigned = /^--([^=]+)=(.*)$/s.exec(current);
   if (assigned !== null && assigned[1] !== undefined) {
     const answers = valuesOf(assigned[1], options).filter(([value]) => value !== FILES);
-    return lines(answers.map(([value, about]) => [`--${String(assigned[1])}=${value}`, about]), current);
+    return lines(
+      answers.map(([value, about]) => [`--${String(assigned[1])}=${value}`, about]),
+      current,
+    );
   }
   if (pending !== undefined) return lines(valuesOf(pending, options), current === '=' ? '' : current);
   if (current.startsWith('-')) {
@@ -150,7 +153,9 @@ function workflowNames(): readonly string[] {
   const found = localWorkflowFiles().flatMap((file) => {
     try {
       const text = readFileSync(file, 'utf8');
-      return [...text.matchAll(/\bdefineWorkflow\(\s*\{\s*name:\s*(['"`])([\w.-]+)\1/g)].map((match) => String(match[2]));
+      return [...text.matchAll(/\bdefineWorkflow\(\s*\{\s*name:\s*(['"`])([\w.-]+)\1/g)].map((match) =>
+        String(match[2]),
+      );
     } catch {
       return [];
     }

@@ -8,9 +8,7 @@ import { MillraceError } from '../model/errors.js';
 export const completionCommand: Command = {
   name: 'completion',
   description: 'Print a script that completes what is typed: source <(millrace completion bash)',
-  words: [
-    { name: 'shell', describe: `${SHELLS.join(', ')} (default: as the variable SHELL says)`, isOptional: true },
-  ],
+  words: [{ name: 'shell', describe: `${SHELLS.join(', ')} (default: as the variable SHELL says)`, isOptional: true }],
   options: { ...debugOptions },
   run: (args) => {
     const shell = args.wordOf('shell', SHELLS) ?? SHELLS.find((one) => one === basename(process.env['SHELL'] ?? ''));

@@ -20,5 +20,8 @@ export async function newestUnfinished(runs: string, pass: (sentence: string) =>
     }
   }
   const count = folders.length === 0 ? 'none is kept there' : 'each has finished, or another process works on it';
-  throw new MillraceError('MILLRACE_UNKNOWN_RUN', `There is no run to resume in ${runs}: ${count}. \`runs\` lists them`);
+  throw new MillraceError(
+    'MILLRACE_UNKNOWN_RUN',
+    `There is no run to resume in ${runs}: ${count}. \`runs\` lists them`,
+  );
 }

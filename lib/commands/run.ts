@@ -18,6 +18,8 @@ import { oneLine } from '../text/printable.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { Execution } from './execute.js';
 import type { RunRequest } from './kept-run.js';
+import type { ExitCode } from './exit-codes.js';
+import { watchedRun } from './watched-run.js';
 
 const value = { type: 'string', requiresArg: true } as const;
 
@@ -38,23 +40,48 @@ export const runCommand: Command = {
       type: 'boolean',
       describe: 'Go on with the newest unfinished run of the same workflow, config and input',
     },
+    watch: {
+      type: 'boolean',
+      describe: 'Run again when the workflow, what it imports, its config or its input files change',
+    },
     ephemeral: { type: 'boolean', describe: 'Keep nothing of the run: it cannot be resumed' },
     ...debugOptions,
   },
   run: async (args, context) => {
+    if (args.flag('watch')) return watch(args);
     const report = await reportFor(args);
     try {
-      const prepare = await preparationOf(args);
+      const { prepare, stopped } = await preparationOf(args);
       const { execute } = await import('./execute.js');
-      return await execute(prepare, args, report, context);
+      const outputClosed =
+        stopped === undefined ? context.outputClosed : AbortSignal.any([context.outputClosed, stopped]);
+      return await execute(prepare, args, report, { ...context, outputClosed });
     } finally {
       report.release();
     }
   },
 };
 
-/** Checks what was asked for; what that resolves with makes the run's folder. */
-async function preparationOf(args: Arguments): Promise<() => Promise<Execution>> {
+/** Runs the same command line, but for `--watch`, again and again. */
+async function watch(args: Arguments): Promise<ExitCode> {
+  args.refuseOptions(['resume'], 'cannot stand with --watch, which starts each run from the beginning');
+  const { rerunOnChange } = await import('./rerun-on-change.js');
+  return rerunOnChange({
+    request: requestFrom(args),
+    words: process.argv.slice(2).filter((word) => !/^--watch(=true)?$/.test(word)),
+    say: args.flag('quiet') ? () => undefined : tell,
+  });
+}
+
+interface Preparation {
+  /** Makes the folder of the run. */
+  readonly prepare: () => Promise<Execution>;
+  /** Cancels the run; undefined where nobody watches. */
+  readonly stopped: AbortSignal | undefined;
+}
+
+/** Checks what was asked for, and makes nothing yet. */
+async function preparationOf(args: Arguments): Promise<Preparation> {
   const request: RunRequest = { ...requestFrom(args), deadLetters: args.text('dead-letters') ?? null };
   const own = numbersOf(args);
   if (args.flag('ephemeral') && (args.flag('resume') || args.text('runs') !== undefined)) {
@@ -65,20 +92,23 @@ async function preparationOf(args: Arguments): Promise<() => Promise<Execution>>
   }
   const loaded = await load(request);
   const { findUnfinished, keepNewRun, lettersOf, reopenRun } = await import('./kept-run.js');
+  const stopped = watchedRun(loaded);
   assertOptionFiles(args, loaded, lettersOf(request, loaded)?.location ?? null);
   if (args.flag('ephemeral')) {
-    return async () => {
+    const prepare = async (): Promise<Execution> => {
       const deadLetters = lettersOf(request, loaded);
       await deadLetters?.assertWritable?.();
       return { ...loaded, options: { ...own, ...(deadLetters === undefined ? {} : { deadLetters }) } };
     };
+    return { prepare, stopped };
   }
   const runs = args.text('runs') ?? DEFAULT_RUNS_FOLDER;
-  return async () => {
+  const prepare = async (): Promise<Execution> => {
     const unfinished = args.flag('resume') ? await findUnfinished(runs, loaded, tell) : undefined;
     const kept = unfinished === undefined ? await keepNewRun(runs, request, loaded) : await reopenRun(unfinished);
     return { ...kept, options: { ...own, ...kept.options } };
   };
+  return { prepare, stopped };
 }
 
 /** Also where the run is quiet: whoever asked to go on must know when it begins anew, and why. */
