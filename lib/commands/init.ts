@@ -56,7 +56,12 @@ export const initCommand: Command = {
     }
     for (const path of Object.keys(files)) process.stdout.write(`${join(shown, path)}\n`);
     const there = relative('.', folder);
-    const next = [...(there === '' ? [] : [`cd ${there}`]), 'npm install', 'npm test', 'npx millrace run Orders'];
+    const next = [
+      ...(there === '' ? [] : [`cd ${/^[\w./-]+$/.test(there) ? there : JSON.stringify(there)}`]),
+      'npm install',
+      'npm test',
+      'npx millrace run Orders',
+    ];
     process.stderr.write(`Next: ${next.join(' && ')}\n`);
     return EXIT.success;
   },
