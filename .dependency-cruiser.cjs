@@ -119,7 +119,9 @@ module.exports = {
       from: { path: '^workflows/' },
       to: {
         path: ['^(lib|mock-server|spec)/', '^dist/'],
-        pathNot: ['^dist/(index|thread|opentelemetry|connectors/[a-z]+/index|observe/index|storage/index|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$'],
+        pathNot: [
+          '^dist/(index|thread|opentelemetry|connectors/[a-z]+/index|observe/index|storage/index|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$',
+        ],
       },
     },
   ],

@@ -68,11 +68,7 @@ export async function listKeptRuns(runs: string, place: JobPlace): Promise<(RunF
 }
 
 /** One run as `listKeptRuns` returns it. Throws MILLRACE_UNKNOWN_RUN, and MILLRACE_FILE where its manifest is broken. */
-export async function keptRunOf(
-  runs: string,
-  runId: string,
-  place: JobPlace,
-): Promise<RunFacts | BrokenRunFacts> {
+export async function keptRunOf(runs: string, runId: string, place: JobPlace): Promise<RunFacts | BrokenRunFacts> {
   return rowOf(await openRun(runs, runId, place));
 }
 

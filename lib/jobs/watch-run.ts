@@ -38,9 +38,9 @@ export async function watchersFor(options: WatchOptions, place: JobPlace): Promi
   const { isKept, metricsPort, lineage: lineageOptions } = options;
   const events = options.events === undefined ? undefined : pathFrom(place, options.events);
   if (events !== undefined) await (await import('../storage/events-in-place.js')).assertForEvents(events);
-  const { openLineage, assertTarget } =
-    lineageOptions === undefined ? {} : await import('../observe/send-lineage.js');
-  const lineageTo = lineageOptions && (isUrl(lineageOptions.to) ? lineageOptions.to : pathFrom(place, lineageOptions.to));
+  const { openLineage, assertTarget } = lineageOptions === undefined ? {} : await import('../observe/send-lineage.js');
+  const lineageTo =
+    lineageOptions && (isUrl(lineageOptions.to) ? lineageOptions.to : pathFrom(place, lineageOptions.to));
   if (lineageTo !== undefined) assertTarget?.(lineageTo);
   const { eventFile } = isKept || events !== undefined ? await import('../storage/event-file.js') : {};
   const log = await openLog(options, place);
