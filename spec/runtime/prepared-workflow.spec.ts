@@ -59,7 +59,7 @@ describe('a prepared workflow', () => {
         code: 'MILLRACE_INVALID_OPTION',
         message:
           "Expected one run of a prepared workflow, got a second one of 'Counted': its tasks belong to run first. Call `prepare` or `rebuild` for each run",
-      }) as unknown as Error,
+      }),
     );
     await run.finished;
   });
