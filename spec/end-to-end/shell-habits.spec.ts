@@ -19,7 +19,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
 const DOOR = import.meta.resolve('#lib/index.js');
 const THREAD = import.meta.resolve('#lib/thread.js');
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 
 interface Ended {
   readonly code: number | string | null;
@@ -40,7 +40,7 @@ const file = (name: string): string => join(folder, name);
 
 function call(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   return new Promise((resolve) => {
-    const options = { cwd: folder, timeout: LIMIT_MS, env: { ...process.env, ...env } };
+    const options = { cwd: folder, timeout: LIMIT_MS, env: { ...process.env, NODE_PATH: '', ...env } };
     execFile(program, args, options, (error, out, err) => {
       resolve({ code: error === null ? 0 : (error.code ?? null), out, err });
     });
@@ -184,32 +184,40 @@ export const Squares = defineWorkflow({ name: 'Squares', build: (flow) => flow
   it.each([
     ['in threads', '2'],
     ['inline', '0'],
-  ])('runs %s where tsx is installed beside it, by its file and by its name', async (_where, threads) => {
-    mkdirSync(file('node_modules'));
-    symlinkSync(tsx, file('node_modules/tsx'));
-    for (const name of ['./workflows/squares.ts', 'Squares']) {
-      const ended = await millrace('run', name, '--ephemeral', '--quiet', '--threads', threads);
-      expect(ended).toEqual({ code: 0, out: '1\n4\n9\n', err: '' });
-    }
-  });
+  ])(
+    'runs %s where tsx is installed beside it, by its file and by its name',
+    async (_where, threads) => {
+      mkdirSync(file('node_modules'));
+      symlinkSync(tsx, file('node_modules/tsx'));
+      for (const name of ['./workflows/squares.ts', 'Squares']) {
+        const ended = await millrace('run', name, '--ephemeral', '--quiet', '--threads', threads);
+        expect(ended).toEqual({ code: 0, out: '1\n4\n9\n', err: '' });
+      }
+    },
+    LIMIT_MS,
+  );
 
-  it('runs without tsx where Node runs it; elsewhere one sentence says what to install', async () => {
-    const { features, versions } = process;
-    writeFileSync(
-      file('workflows/work.ts'),
-      WORK.replace('enum Power { Two = 2 }', 'const Power = { Two: 2 } as const;'),
-    );
-    writeFileSync(file('workflows/squares.ts'), FLOW.replace('./work.js', './work.ts'));
-    const ended = await millrace('run', './workflows/squares.ts', '--ephemeral', '--quiet');
-    if (Reflect.get(features, 'typescript')) expect(ended).toEqual({ code: 0, out: '1\n4\n9\n', err: '' });
-    else {
-      expect(ended).toEqual({
-        code: 2,
-        out: '',
-        err: `MILLRACE_UNKNOWN_WORKFLOW: ./workflows/squares.ts is TypeScript, which Node ${versions.node} does not run by itself. Install tsx (npm install --save-dev tsx), or use Node 22.18 or newer\n`,
-      });
-    }
-  });
+  it(
+    'runs without tsx where Node runs it; elsewhere one sentence says what to install',
+    async () => {
+      const { features, versions } = process;
+      writeFileSync(
+        file('workflows/work.ts'),
+        WORK.replace('enum Power { Two = 2 }', 'const Power = { Two: 2 } as const;'),
+      );
+      writeFileSync(file('workflows/squares.ts'), FLOW.replace('./work.js', './work.ts'));
+      const ended = await millrace('run', './workflows/squares.ts', '--ephemeral', '--quiet');
+      if (Reflect.get(features, 'typescript')) expect(ended).toEqual({ code: 0, out: '1\n4\n9\n', err: '' });
+      else {
+        expect(ended).toEqual({
+          code: 2,
+          out: '',
+          err: `MILLRACE_UNKNOWN_WORKFLOW: ./workflows/squares.ts is TypeScript, which Node ${versions.node} does not run by itself. Install tsx (npm install --save-dev tsx), or use Node 22.18 or newer\n`,
+        });
+      }
+    },
+    LIMIT_MS,
+  );
 });
 
 describe('millrace run --watch', () => {

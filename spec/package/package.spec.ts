@@ -241,7 +241,7 @@ describe('the package', () => {
         '',
       ]);
     },
-    LIMIT_MS,
+    3 * LIMIT_MS,
   );
 
   it(
