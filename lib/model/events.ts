@@ -43,11 +43,13 @@ export interface GraphTask {
   readonly dataset?: Dataset;
 }
 
-/** A file that a source reads or a sink writes. */
+/** The external data that a source reads or a sink writes: a file, a topic, a table. */
 export interface Dataset {
-  /** An absolute path. */
-  readonly path: string;
-  /** The names of the columns, if they are known before the file is read. */
+  /** The kind of store, with its address where it has one: `file`, `kafka://broker:9092`, `postgres://host:5432`. */
+  readonly namespace: string;
+  /** The name inside the namespace: the absolute path of a file, a topic, `database.schema.table`. */
+  readonly name: string;
+  /** The names of the columns, if they are known before the data is read. */
   readonly fields?: readonly string[];
 }
 

@@ -83,7 +83,7 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
   }
 
   override get dataset(): Dataset {
-    return { path: resolve(this.csv.path), fields: this.csv.columns };
+    return { namespace: 'file', name: resolve(this.csv.path), fields: this.csv.columns };
   }
 
   override files(): readonly TouchedFile[] {

@@ -149,7 +149,7 @@ class CsvSource<Out> extends SourceTask<Out> {
 
   override get dataset(): Dataset {
     const { path, columns } = this.csv;
-    return { path: resolve(path), ...(columns && { fields: columns }) };
+    return { namespace: 'file', name: resolve(path), ...(columns && { fields: columns }) };
   }
 
   override files(): readonly TouchedFile[] {
