@@ -42,7 +42,7 @@ export {
   type ErrorCode,
 } from '../model/errors.js';
 export { UpstreamError, type Blame } from '../model/upstream-error.js';
-export { held, type Clock } from '../model/clock.js';
+export { holdClock, type Clock } from '../model/clock.js';
 export { Batch, BatchBuilder, GONE, Rejected, Skip, skip, type Gone, type Lineage } from '../model/record.js';
 export type { Json } from '../model/checkpoint.js';
 export type { Dataset } from '../model/events.js';

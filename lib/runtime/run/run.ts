@@ -5,7 +5,7 @@
  * exactly once; after `finished` has settled, no timer, subscription, file, socket or thread of it is left.
  */
 import type { Observable } from 'rxjs';
-import { held } from '../../model/clock.js';
+import { holdClock } from '../../model/clock.js';
 import { MillraceError, describeThrown } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';
 import type { TaskCounts } from '../../model/metrics.js';
@@ -121,7 +121,7 @@ export class Run<Outputs = Record<string, unknown>> {
 
   private async start(): Promise<void> {
     const { parts, events, outlets } = this;
-    const { RunEngine } = await held(parts.clock, import('./run-engine.js'));
+    const { RunEngine } = await holdClock(parts.clock, import('./run-engine.js'));
     const engine = new RunEngine(parts, {
       events,
       outlets,
