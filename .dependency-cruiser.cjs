@@ -38,6 +38,14 @@ const ROOMS = {
     ],
     node: true,
   },
+  jobs: {
+    rooms: [
+      ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'workers'],
+      ...['storage', 'observe', 'connectors', 'runtime'],
+    ],
+    packages: ['rxjs', '@standard-schema'],
+    node: true,
+  },
   testing: {
     rooms: ['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'runtime'],
   },
@@ -91,8 +99,20 @@ module.exports = {
     {
       name: 'nobody-uses-commands',
       severity: 'error',
-      from: { path: '^lib/', pathNot: ['^lib/commands/', '^lib/cli.ts$'] },
+      from: { pathNot: ['^lib/commands/', '^lib/cli.ts$', '^spec/'] },
       to: { path: '^lib/commands/' },
+    },
+    {
+      name: 'only-commands-use-jobs',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: ['^lib/jobs/', '^lib/commands/'] },
+      to: { path: '^lib/jobs/' },
+    },
+    {
+      name: 'jobs-do-not-import-the-process',
+      severity: 'error',
+      from: { path: '^lib/jobs/' },
+      to: { path: '^(node:)?(process|console|readline)$' },
     },
     {
       name: 'mock-server-stands-alone',

@@ -32,6 +32,29 @@ export default tseslint.config(
     },
   },
   {
+    // A job knows nothing of the process around it: folder, environment and sinks come in as arguments. How Node loads
+    // modules is a fact of the platform.
+    files: ['lib/jobs/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: ':not(MemberExpression[property.name=/^(execPath|versions|features)$/]) > Identifier[name="process"]',
+          message: 'Accept what a job needs of the process as an argument; see JobPlace.',
+        },
+        {
+          selector: 'CallExpression[callee.name=/^(resolve|relative)$/][arguments.length=1]',
+          message: 'This resolves from the current folder of the process. Use absolutePath(place, path).',
+        },
+        {
+          selector: 'CallExpression[callee.name="relative"][arguments.0.value="."]',
+          message: 'This resolves from the current folder of the process. Use the folder of the place.',
+        },
+      ],
+      'no-restricted-imports': ['error', 'process', 'node:process'],
+    },
+  },
+  {
     // Tests await plain values to let microtasks run, and hand synchronous functions to what takes promises.
     files: ['spec/**'],
     rules: {

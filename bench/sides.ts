@@ -1,10 +1,8 @@
 /**
- * Everything that can be measured in a child process: one entry per file of peers/, loaded only by the child that runs
- * it, so that no side pays for the modules, the heap or the type feedback of another.
+ * The sides that a child process can measure, one entry per file of peers/. A child loads only the side that it runs, so
+ * that no side pays for the modules, the heap or the type feedback of another.
  */
-
-/** Does the work on `records` records and gives a checksum of what came out. */
-export type SideRun = (records: number) => Promise<number>;
+import type { SideRun } from './side-run.js';
 
 interface SideModule {
   readonly run: SideRun;

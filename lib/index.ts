@@ -1,5 +1,6 @@
 /** The authoring door. Importing it opens no thread, socket or file. */
 export { defineWorkflow, Workflow } from './runtime/definition/workflow.js';
+export type { PreparedWorkflow, PrepareOptions } from './runtime/definition/prepared-workflow.js';
 export type { RunOptions } from './runtime/definition/run-options.js';
 export type { BuildContext, ListedDefinition, WorkflowDefinition } from './runtime/definition/workflow-definition.js';
 export type { Run } from './runtime/run/run.js';

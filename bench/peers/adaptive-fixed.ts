@@ -2,7 +2,7 @@
 import { askAll } from '../ask-workflow.js';
 import { FIXED, LIMITED } from '../limited-upstream.js';
 import { mockUpstream } from '../mock-upstream.js';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 
 let best: number | undefined;
 

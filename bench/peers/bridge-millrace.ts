@@ -1,6 +1,6 @@
 /** Our bridge with one thread, by itself: records in, records out, pulled from an iterable. */
 import { workerOperator } from 'millrace';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import { echo, samples } from '../thread-work.js';
 
 export const run: SideRun = (records) => {

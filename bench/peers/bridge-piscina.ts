@@ -1,6 +1,6 @@
 /** Piscina with one thread and a task per record, as its documentation shows it; many tasks wait at a time. */
 import { Piscina } from 'piscina';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import { samples, type Sample } from '../thread-work.js';
 
 /** Enough that the thread never waits for the next task. */

@@ -3,7 +3,7 @@
  * else. This file is also that worker.
  */
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import { echo, samples, type Sample } from '../thread-work.js';
 
 const BATCH = 1024;

@@ -4,7 +4,7 @@
  * `mapEffect` per task gave half.
  */
 import { Effect, Stream } from 'effect';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import {
   chooseOffer,
   combine,

@@ -2,7 +2,7 @@
 import { askAll } from '../ask-workflow.js';
 import { ERRORS, LATENCY, FAULTY_IN_FLIGHT, TAIL } from '../faulty-upstream.js';
 import { mockUpstream } from '../mock-upstream.js';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 
 export const run: SideRun = async (records) => {
   const { url } = await mockUpstream({ addedLatency: LATENCY, errorRates: ERRORS, tail: TAIL });

@@ -2,7 +2,7 @@
 import axios from 'axios';
 import { features, HTTP_IN_FLIGHT, loops, Sum, type Prediction } from '../call-work.js';
 import { mockUpstream } from '../mock-upstream.js';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 
 export const run: SideRun = async (records) => {
   const { url } = await mockUpstream();

@@ -2,7 +2,7 @@
  * The limit: plain async loops over one iterator, all seven tasks fused into each. No graph, no events, no accounts, no
  * failure policy; nothing in this language does the same calls with less.
  */
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import {
   chooseOffer,
   combine,

@@ -3,7 +3,7 @@
  * `subscribe`: on both sides the same function is called once per record and nothing else stands at the end.
  */
 import { defineWorkflow, sourceTask, syncTask } from 'millrace';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import { Counter, readings, STEPS } from '../sync-chain.js';
 
 export const run: SideRun = async (records) => {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventFile } from 'millrace/storage';
 import { serveMetrics } from 'millrace/observe';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import { runWatched } from './millrace-offer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));

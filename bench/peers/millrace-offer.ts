@@ -1,7 +1,7 @@
 /** Our side of the offer graph: the seven tasks of OfferWorkFlow with the upstreams in process, all options default. */
 import { asyncTask, defineWorkflow, sinkTask, sourceTask, syncTask, type RunEvent } from 'millrace';
 import type { Observable } from 'rxjs';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import {
   chooseOffer,
   combine,

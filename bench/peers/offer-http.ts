@@ -1,5 +1,5 @@
 /** OfferWorkFlow with `--set transport=http`. */
 import { runOffer } from '../offer-run.js';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 
 export const run: SideRun = (members) => runOffer(members, 'http');

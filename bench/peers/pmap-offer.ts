@@ -1,6 +1,6 @@
 /** The offer graph with p-map: an async iterable with a bound on what is in flight. */
 import { pMapIterable } from 'p-map';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import { CONCURRENCY, members, offerFor, Tally, transform } from '../offer-graph.js';
 
 export const run: SideRun = async (records) => {

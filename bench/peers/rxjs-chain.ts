@@ -1,6 +1,6 @@
 /** The chain in RxJS: five `map`s over single records. */
 import { from, map } from 'rxjs';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import { Counter, readings, STEPS } from '../sync-chain.js';
 
 export const run: SideRun = (records) => {

@@ -4,7 +4,7 @@
  * not start yet, in an array that it shifts; that is what makes it slow on long inputs.
  */
 import { forkJoin, from, lastValueFrom, map, mergeMap, tap } from 'rxjs';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import {
   chooseOffer,
   combine,

@@ -1,7 +1,7 @@
 /** The chain in Node's streams: five transforms in object mode. */
 import { Readable, Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import { Counter, readings, STEPS, type Reading } from '../sync-chain.js';
 
 export const run: SideRun = async (records) => {

@@ -1,6 +1,6 @@
 /** The offer graph in Node's streams: `map` with a concurrency, as its stream helpers have it. */
 import { Readable } from 'node:stream';
-import type { SideRun } from '../sides.js';
+import type { SideRun } from '../side-run.js';
 import { CONCURRENCY, members, offerFor, Tally, transform, type Outcome } from '../offer-graph.js';
 
 export const run: SideRun = async (records) => {

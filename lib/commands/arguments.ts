@@ -110,7 +110,12 @@ function unknownOption(name: string, value: unknown, known: readonly string[]): 
   const problem = `There is no option ${dashes(name)} here.`;
   const options = known.map(dashes);
   // What the workflow calls a setting is easily taken for an option.
-  if (known.includes('set') && typeof value === 'string' && value !== '' && nearest(dashes(name), options) === undefined) {
+  if (
+    known.includes('set') &&
+    typeof value === 'string' &&
+    value !== '' &&
+    nearest(dashes(name), options) === undefined
+  ) {
     return refuse(`${problem} For a setting of the workflow write --set ${name}=${value}`);
   }
   return refuse(`${problem}${suggest(dashes(name), options)}`);

@@ -3,8 +3,9 @@ import type { Options } from 'yargs';
 import { MillraceError } from '../model/errors.js';
 import type { Arguments } from './arguments.js';
 import type { ExitCode } from './exit-codes.js';
-import type { JsonObject } from './strict-json.js';
-import type { LoadableWorkflow } from './load-workflow.js';
+import { here } from './here.js';
+import type { JobRequest, LoadedJob } from '../jobs/load-job.js';
+import { DEFAULT_RUNS_FOLDER } from '../jobs/place.js';
 
 /**
  * Contract: `run` prints its result on standard output, everything else on standard error, and resolves with the exit
@@ -59,9 +60,6 @@ export const configOptions = {
   },
 } satisfies Record<string, Options>;
 
-/** Where runs are kept, unless told otherwise. */
-export const DEFAULT_RUNS_FOLDER = '.millrace/runs';
-
 export const runsOptions = {
   runs: { ...text, describe: `Where runs are kept (default: ${DEFAULT_RUNS_FOLDER})` },
 } satisfies Record<string, Options>;
@@ -70,25 +68,18 @@ export const debugOptions = {
   debug: { type: 'boolean', describe: 'Show stack traces' },
 } satisfies Record<string, Options>;
 
-/** Which workflow with which configuration was asked for, as it was typed. Plain data. */
-export interface WorkflowRequest {
-  readonly workflow: string;
-  /** The path of the configuration; null for the workflow's own. */
-  readonly config: string | null;
-  /** Every `--set`, in order. */
-  readonly settings: readonly string[];
+/** The folder of runs that is meant. */
+export function runsFrom(args: Arguments): string {
+  return args.text('runs') ?? DEFAULT_RUNS_FOLDER;
 }
 
-export interface Loaded {
-  readonly workflow: LoadableWorkflow;
-  readonly config: JsonObject | undefined;
-}
-
-export function requestFrom(args: Arguments): WorkflowRequest {
+/** The workflow and the configuration that the arguments name. */
+export function requestFrom(args: Arguments): JobRequest {
   return {
     workflow: workflowNamed(args) ?? DEFAULT_WORKFLOW,
     config: args.text('config') ?? null,
     settings: args.texts('set'),
+    deadLetters: null,
   };
 }
 
@@ -107,18 +98,8 @@ export function workflowNamed(args: Arguments): string | undefined {
 }
 
 /** The workflow and its configuration. Throws what is wrong with either. */
-export async function load({ workflow: name, config: path, settings }: WorkflowRequest): Promise<Loaded> {
-  // Loaded when a command needs them, so that --help and a mistyped option answer at once.
-  const [{ loadWorkflow }, { loadConfig }] = await Promise.all([
-    import('./load-workflow.js'),
-    import('./load-config.js'),
-  ]);
-  const workflow = await loadWorkflow(name);
-  const config = await loadConfig(workflow, { path: path ?? undefined, settings });
-  return { workflow, config };
-}
-
-/** The workflow and its configuration, as most commands need them. */
-export function loadFrom(args: Arguments): Promise<Loaded> {
-  return load(requestFrom(args));
+export async function loadFrom(args: Arguments): Promise<LoadedJob> {
+  // Loaded when a command needs it, so that --help and a mistyped option answer at once.
+  const { loadJob } = await import('../jobs/load-job.js');
+  return loadJob(requestFrom(args), here());
 }

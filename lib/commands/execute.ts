@@ -1,39 +1,37 @@
-/** One run from its start to its exit code, told as it happens; kept in its folder where it has one. */
+/** One run from its start to its exit code, reported as it happens. */
 import type { Arguments } from './arguments.js';
-import type { CommandContext, Loaded } from './command.js';
+import type { CommandContext } from './command.js';
 import { commandName, resumeLine } from './resume-line.js';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
+import { here } from './here.js';
 import type { Report } from './report.js';
-import { watchersFor, type RunWatchers } from './run-watchers.js';
 import { stopOnSignals } from './stop-on-signals.js';
+import { watchOptionsFrom } from './watchers.js';
+import type { ReadyRun } from '../jobs/kept-run.js';
+import { filesWrittenBy } from '../jobs/load-job.js';
+import { runJob } from '../jobs/run-job.js';
+import { watchersFor, type RunWatchers } from '../jobs/watch-run.js';
 import { codeOf } from '../model/errors.js';
 import { relative } from 'node:path';
-import { inspect } from 'node:util';
 import { printable } from '../text/printable.js';
-import { writeFile } from 'node:fs/promises';
 import type { RunSummary } from '../model/run-summary.js';
-import type { Run } from '../runtime/run/run.js';
-import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { RunFolder } from '../storage/run-folder.js';
-
-export interface Execution extends Loaded {
-  readonly options: RunOptions;
-  readonly folder?: RunFolder | undefined;
-}
 
 /** What watches the run is opened before `prepare` makes a folder for it: where that fails, nothing was run or kept. */
 export async function execute(
-  prepare: () => Promise<Execution>,
+  prepare: () => Promise<ReadyRun>,
   args: Arguments,
   report: Report,
   context: CommandContext,
 ): Promise<ExitCode> {
-  const watchers = await watchersFor(args);
+  const watchers = await watchersFor(watchOptionsFrom(args), here());
   try {
     return await follow(await prepare(), { args, report, context, watchers });
   } finally {
-    await watchers.end();
+    for (const error of await watchers.end()) {
+      process.stderr.write(`${explainError(error, args.flag('debug'))}\n`);
+    }
   }
 }
 
@@ -44,51 +42,44 @@ interface Surroundings {
   readonly watchers: RunWatchers;
 }
 
-async function follow(
-  { workflow, config, options, folder }: Execution,
-  { args, report, context, watchers }: Surroundings,
-): Promise<ExitCode> {
-  let run: Run;
+async function follow(ready: ReadyRun, { args, report, context, watchers }: Surroundings): Promise<ExitCode> {
+  const { job, folder } = ready;
+  let release: (() => void) | undefined;
   try {
-    run = workflow.run(config, { ...options, signal: context.outputClosed });
-  } catch (error) {
-    await folder?.undo();
-    throw error;
-  }
-  // In the turn the run was made: no event may be missed, and no signal may find nobody who listens.
-  watchers.start(run, folder);
-  report.start(run, workflow.name);
-  const release = stopOnSignals(run, report);
-  try {
-    const summary = await run.finished;
-    await folder?.end(summary);
-    report.end(summary);
-    if (summary.outcome === 'completed') tellWhereItIs({ workflow, config, options, folder }, summary, args);
-    tellHowToGoOn(summary, folder, args);
-    return exitCodeOf(summary);
-  } catch (error) {
-    const { summary } = error as { summary?: RunSummary };
-    const isBrokenLaw = codeOf(error) === 'MILLRACE_CONSERVATION';
-    if (isBrokenLaw && folder !== undefined) await reportBrokenLaw(folder, error);
-    await folder?.end(summary);
+    const { summary, failure, brokenLawFile } = await runJob(
+      ready,
+      (run) => {
+        // In the turn the run was made: no event may be missed, and each signal must find a listener.
+        watchers.start(run, folder);
+        report.start(run, job.prepared.name);
+        release = stopOnSignals(run, report);
+      },
+      { signal: context.outputClosed },
+    );
+    if (brokenLawFile !== undefined) {
+      process.stderr.write(`A law of the engine broke; the details are in ${brokenLawFile}\n`);
+    }
     if (summary !== undefined) report.end(summary);
-    report.release();
-    process.stderr.write(`${explainError(error, args.flag('debug'))}\n`);
+    if (failure !== undefined) {
+      report.release();
+      process.stderr.write(`${explainError(failure.error, args.flag('debug'))}\n`);
+    } else if (summary?.outcome === 'completed') tellWhereItIs(ready, summary, args);
     tellHowToGoOn(summary, folder, args);
-    return isBrokenLaw ? EXIT.brokenLaw : EXIT.failed;
+    if (failure !== undefined) return isBrokenLaw(failure.error) ? EXIT.brokenLaw : EXIT.failed;
+    return summary === undefined ? EXIT.failed : exitCodeOf(summary);
   } finally {
-    release();
+    release?.();
   }
 }
 
+function isBrokenLaw(error: unknown): boolean {
+  return codeOf(error) === 'MILLRACE_CONSERVATION';
+}
+
 /** What a user asks next: where the result is, and what the run is called. */
-function tellWhereItIs({ workflow, config, folder }: Execution, summary: RunSummary, args: Arguments): void {
+function tellWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Arguments): void {
   if (args.flag('json') || args.flag('quiet')) return;
-  const { declarations } = workflow.plan(config);
-  const written = declarations
-    .flatMap(({ task }) => task.files())
-    .filter(({ use, onTheWayTo }) => use === 'write' && onTheWayTo === undefined)
-    .map(({ path }) => relative('.', path));
+  const written = filesWrittenBy(job).map((path) => relative('.', path));
   if (written.length > 0) process.stderr.write(`Wrote ${written.map(printable).join(', ')}\n`);
   if (folder === undefined) return;
   const { runId } = folder.manifest;
@@ -101,12 +92,4 @@ function tellWhereItIs({ workflow, config, folder }: Execution, summary: RunSumm
 function tellHowToGoOn(summary: RunSummary | undefined, folder: RunFolder | undefined, args: Arguments): void {
   if (folder === undefined || summary === undefined || summary.outcome === 'completed' || args.flag('json')) return;
   process.stderr.write(`To go on with it: ${resumeLine(folder.manifest.runId, args.text('runs'))}\n`);
-}
-
-/** Everything that helps to find the mistake of millrace, or of a task, that a broken law is. */
-async function reportBrokenLaw(folder: RunFolder, error: unknown): Promise<void> {
-  const path = folder.file('broken-law.json');
-  const details = { error: inspect(error, { depth: 6 }), ...(error as { summary?: object }), node: process.version };
-  await writeFile(path, `${JSON.stringify(details, null, 2)}\n`);
-  process.stderr.write(`A law of the engine broke; the details are in ${path}\n`);
 }

@@ -2,7 +2,7 @@
  * The graph as a Mermaid flowchart, for a README or a wiki. Promise: it renders whatever the tasks are called: ids are
  * numbers, names stand quoted and with Mermaid's own escapes.
  */
-import type { WorkflowPlan } from '../runtime/definition/workflow.js';
+import type { WorkflowPlan } from '../runtime/definition/prepared-workflow.js';
 import { printable } from '../text/printable.js';
 
 /** The lines of the flowchart. */

@@ -2,7 +2,7 @@
  * The graph as ASCII: a line a task in the order records reach them, rails for the edges, as `git log --graph` draws them.
  * Promise: every edge is one rail, so what can be followed with a finger is what the engine wires.
  */
-import type { WorkflowPlan } from '../runtime/definition/workflow.js';
+import type { WorkflowPlan } from '../runtime/definition/prepared-workflow.js';
 import { counted, printable } from '../text/printable.js';
 import { renderTable } from './table.js';
 

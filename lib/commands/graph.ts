@@ -16,13 +16,12 @@ export const graphCommand: Command = {
   },
   run: async (args) => {
     const format = args.oneOf('format', FORMATS) ?? 'text';
-    const { workflow, config } = await loadFrom(args);
-    const planned = workflow.plan(config);
+    const { prepared } = await loadFrom(args);
     const { graphText, graphMermaid } =
       format === 'text'
         ? { ...(await import('./graph-text.js')), graphMermaid: undefined }
         : { ...(await import('./graph-mermaid.js')), graphText: undefined };
-    const lines = graphText?.(workflow.name, planned) ?? graphMermaid?.(workflow.name, planned) ?? [];
+    const lines = graphText?.(prepared.name, prepared) ?? graphMermaid?.(prepared.name, prepared) ?? [];
     process.stdout.write(`${lines.join('\n')}\n`);
     return EXIT.success;
   },

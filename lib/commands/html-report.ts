@@ -1,7 +1,7 @@
 /** `report <run>`: one self-contained HTML file about a run that was kept. */
-import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
+import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { describeThrown, MillraceError } from '../model/errors.js';
+import { here } from './here.js';
 
 export const reportCommand: Command = {
   name: 'report',
@@ -17,22 +17,12 @@ export const reportCommand: Command = {
     ...debugOptions,
   },
   run: async (args) => {
-    const [{ RunFolder }, { readEvents }, { reportOf }, { writeFile }] = await Promise.all([
-      import('../storage/run-folder.js'),
-      import('../storage/read-events.js'),
-      import('../observe/report/report.js'),
-      import('node:fs/promises'),
+    const [{ openRun }, { writeReport }] = await Promise.all([
+      import('../jobs/kept-runs.js'),
+      import('../jobs/run-report.js'),
     ]);
-    const folder = await RunFolder.open(args.text('runs') ?? DEFAULT_RUNS_FOLDER, args.word('run'));
-    const out = args.text('out') ?? folder.file('report.html');
-    const page = await reportOf(readEvents(folder.file('events.ndjson')));
-    await writeFile(out, page).catch((error: unknown) => {
-      throw new MillraceError(
-        'MILLRACE_FILE',
-        `Cannot write the report to ${out}: ${describeThrown(error)}. Name a file in a folder that exists and may be written`,
-        { cause: error },
-      );
-    });
+    const folder = await openRun(runsFrom(args), args.word('run'), here());
+    const out = await writeReport(folder, here(), args.text('out'));
     process.stdout.write(`${out}\n`);
     return EXIT.success;
   },

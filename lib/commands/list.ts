@@ -2,6 +2,7 @@
 import { debugOptions, workflowNamed, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { explainError } from './explain-error.js';
+import { here } from './here.js';
 import { renderTable } from './table.js';
 
 export const listCommand: Command = {
@@ -13,10 +14,10 @@ export const listCommand: Command = {
     ...debugOptions,
   },
   run: async (args) => {
-    const { findWorkflows, workflowsIn } = await import('./load-workflow.js');
+    const { findWorkflows, workflowsIn } = await import('../jobs/workflows/load-workflow.js');
     const path = workflowNamed(args);
     const { found, broken } =
-      path === undefined ? await findWorkflows() : { found: await workflowsIn(path), broken: [] };
+      path === undefined ? await findWorkflows(here()) : { found: await workflowsIn(path, here()), broken: [] };
     const rows = found.map(({ workflow, exportName, from }) => [
       from === path ? `${path}#${exportName}` : workflow.name,
       workflow.description,

@@ -1,10 +1,10 @@
 /** `resume [run]`: goes on with a run that did not get to its end, from its last checkpoint; by default with the newest. */
-import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
+import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
+import { here } from './here.js';
 import { MillraceError } from '../model/errors.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { oneLine } from '../text/printable.js';
-import type { Execution } from './execute.js';
-import { assertOptionFiles } from './option-files.js';
+import type { ReadyRun } from '../jobs/kept-run.js';
 import { reportFor, reportOptions } from './report-options.js';
 
 export const resumeCommand: Command = {
@@ -28,26 +28,29 @@ export const resumeCommand: Command = {
     ...debugOptions,
   },
   run: async (args, context) => {
-    const [{ execute }, { loadAgain, reopenRun }, { RunFolder }] = await Promise.all([
+    const [{ execute }, { loadAgain, reopenRun }, { openRun }, { assertOptionFiles }] = await Promise.all([
       import('./execute.js'),
-      import('./kept-run.js'),
-      import('../storage/run-folder.js'),
+      import('../jobs/kept-run.js'),
+      import('../jobs/kept-runs.js'),
+      import('./output-files.js'),
     ]);
     const threads = args.wholeNumber('threads', 0);
-    const runs = args.text('runs') ?? DEFAULT_RUNS_FOLDER;
-    const folder = args.word('run') === '' ? await chosen(runs) : await RunFolder.open(runs, args.word('run'));
+    const place = here();
+    const runs = runsFrom(args);
+    const folder = args.word('run') === '' ? await chosen(runs) : await openRun(runs, args.word('run'), place);
     if ((await folder.state()) === 'finished') {
       throw new MillraceError(
         'MILLRACE_RESUME',
         `Run ${folder.manifest.runId} has finished: there is nothing to resume`,
       );
     }
-    assertOptionFiles(args, await loadAgain(folder), folder.manifest.deadLetters);
+    const job = await loadAgain(folder, place);
+    assertOptionFiles(args, job, folder.manifest.deadLetters);
     const report = await reportFor(args);
     try {
-      const prepare = async (): Promise<Execution> => {
-        const kept = await reopenRun(folder);
-        return { ...kept, options: { ...kept.options, ...(threads === undefined ? {} : { threads }) } };
+      const prepare = async (): Promise<ReadyRun> => {
+        const ready = await reopenRun(folder, job, place);
+        return { ...ready, options: { ...ready.options, ...(threads === undefined ? {} : { threads }) } };
       };
       return await execute(prepare, args, report, context);
     } finally {
@@ -58,11 +61,11 @@ export const resumeCommand: Command = {
 
 /** The newest unfinished run; says which one it is, also where the run is quiet. */
 async function chosen(runs: string): Promise<RunFolder> {
-  const { newestUnfinished } = await import('./newest-unfinished.js');
+  const { newestUnfinished } = await import('../jobs/kept-runs.js');
   const say = (sentence: string): void => {
     process.stderr.write(`${oneLine(sentence)}\n`);
   };
-  const folder = await newestUnfinished(runs, say);
+  const folder = await newestUnfinished(runs, here(), say);
   say(`Resuming run ${folder.manifest.runId} of ${folder.manifest.workflow}`);
   return folder;
 }

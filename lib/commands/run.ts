@@ -3,21 +3,19 @@ import type { Arguments } from './arguments.js';
 import {
   configOptions,
   debugOptions,
-  DEFAULT_RUNS_FOLDER,
-  load,
   requestFrom,
+  runsFrom,
   runsOptions,
   workflowOptions,
   workflowWord,
   type Command,
 } from './command.js';
-import { assertOptionFiles } from './option-files.js';
+import { here } from './here.js';
 import { reportFor, reportOptions } from './report-options.js';
 import { MillraceError } from '../model/errors.js';
 import { oneLine } from '../text/printable.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
-import type { Execution } from './execute.js';
-import type { RunRequest } from './kept-run.js';
+import type { ReadyRun } from '../jobs/kept-run.js';
 
 const value = { type: 'string', requiresArg: true } as const;
 
@@ -53,31 +51,32 @@ export const runCommand: Command = {
   },
 };
 
-/** Checks what was asked for; what that resolves with makes the run's folder. */
-async function preparationOf(args: Arguments): Promise<() => Promise<Execution>> {
-  const request: RunRequest = { ...requestFrom(args), deadLetters: args.text('dead-letters') ?? null };
+/** Checks what was asked for; the function it resolves with makes the run's folder. */
+async function preparationOf(args: Arguments): Promise<() => Promise<ReadyRun>> {
+  const request = { ...requestFrom(args), deadLetters: args.text('dead-letters') ?? null };
   const own = numbersOf(args);
-  if (args.flag('ephemeral') && (args.flag('resume') || args.text('runs') !== undefined)) {
+  const [isEphemeral, isResume] = [args.flag('ephemeral'), args.flag('resume')];
+  if (isEphemeral && (isResume || args.text('runs') !== undefined)) {
     throw new MillraceError(
       'MILLRACE_USAGE',
       'Expected --ephemeral without --resume and --runs: it keeps no run. Remove one',
     );
   }
-  const loaded = await load(request);
-  const { findUnfinished, keepNewRun, lettersOf, reopenRun } = await import('./kept-run.js');
-  assertOptionFiles(args, loaded, lettersOf(request, loaded)?.location ?? null);
-  if (args.flag('ephemeral')) {
-    return async () => {
-      const deadLetters = lettersOf(request, loaded);
-      await deadLetters?.assertWritable?.();
-      return { ...loaded, options: { ...own, ...(deadLetters === undefined ? {} : { deadLetters }) } };
-    };
-  }
-  const runs = args.text('runs') ?? DEFAULT_RUNS_FOLDER;
+  const [place, runs] = [here(), runsFrom(args)];
+  const [{ lettersOf, loadJob }, { findUnfinished, keepNewRun, newEphemeralRun, reopenRun }] = await Promise.all([
+    import('../jobs/load-job.js'),
+    import('../jobs/kept-run.js'),
+  ]);
+  const { job, folder } = isResume
+    ? await findUnfinished(runs, request, place, tell)
+    : { job: await loadJob(request, place), folder: undefined };
+  const { assertOptionFiles } = await import('./output-files.js');
+  assertOptionFiles(args, job, lettersOf(job, place)?.location ?? null);
   return async () => {
-    const unfinished = args.flag('resume') ? await findUnfinished(runs, loaded, tell) : undefined;
-    const kept = unfinished === undefined ? await keepNewRun(runs, request, loaded) : await reopenRun(unfinished);
-    return { ...kept, options: { ...own, ...kept.options } };
+    const ready = isEphemeral
+      ? await newEphemeralRun(job, place)
+      : await (folder === undefined ? keepNewRun(runs, job, place) : reopenRun(folder, job, place));
+    return { ...ready, options: { ...own, ...ready.options } };
   };
 }
 

@@ -1,13 +1,11 @@
 /** `runs`: what was kept. Lists the runs, shows one, or removes those that are over. */
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Arguments } from './arguments.js';
-import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
+import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { explainError } from './explain-error.js';
+import { here } from './here.js';
+import type { BrokenRunFacts, RunDetails, RunFacts } from '../jobs/kept-runs.js';
 import { MillraceError } from '../model/errors.js';
-import type { BrokenRun } from '../storage/broken-run.js';
-import type { RunFolder } from '../storage/run-folder.js';
 import { grouped } from '../text/printable.js';
 import { renderTable } from './table.js';
 
@@ -28,7 +26,7 @@ export const runsCommand: Command = {
     ...debugOptions,
   },
   run: async (args) => {
-    const place = args.text('runs') ?? DEFAULT_RUNS_FOLDER;
+    const runs = runsFrom(args);
     const action = args.wordOf('action', ACTIONS) ?? 'list';
     const runId = args.word('run');
     if (action === 'show' && runId === '') {
@@ -37,25 +35,21 @@ export const runsCommand: Command = {
         'Expected the id of a run after `runs show`, got nothing. `runs` lists them',
       );
     }
-    const { listRuns, RunFolder } = await import('../storage/run-folder.js');
-    if (action === 'clean') await (await import('./clean-runs.js')).cleanRuns(place, runId, args.flag('all'));
-    else if (action === 'show') await show(await RunFolder.open(place, runId), args);
-    else {
-      const broken: BrokenRun[] = [];
-      const folders =
-        runId === '' ? await listRuns(place, (one) => broken.push(one)) : [await RunFolder.open(place, runId)];
-      list([...(await Promise.all(folders.map(rowOf))), ...broken.map(brokenRow)], place, args);
-    }
+    const { inspectRun, keptRunOf, listKeptRuns } = await import('../jobs/kept-runs.js');
+    if (action === 'clean') await clean(runs, args);
+    else if (action === 'show') show(await inspectRun(runs, runId, here()), args);
+    else list(runId === '' ? await listKeptRuns(runs, here()) : [await keptRunOf(runs, runId, here())], runs, args);
     return EXIT.success;
   },
 };
 
-function list(rows: readonly Row[], place: string, args: Arguments): void {
+function list(found: readonly (RunFacts | BrokenRunFacts)[], runs: string, args: Arguments): void {
+  const rows = found.map(rowOf);
   if (args.flag('json')) {
     process.stdout.write(`${JSON.stringify(rows)}\n`);
     return;
   }
-  if (rows.length === 0) process.stderr.write(`No runs are kept in ${place}\n`);
+  if (rows.length === 0) process.stderr.write(`No runs are kept in ${runs}\n`);
   const columns = [
     { title: 'run' },
     { title: 'workflow' },
@@ -73,15 +67,18 @@ function list(rows: readonly Row[], place: string, args: Arguments): void {
   for (const row of rows) if ('problem' in row) process.stderr.write(`${row.problem}\n`);
 }
 
-async function show(folder: RunFolder, args: Arguments): Promise<void> {
-  const { manifest } = folder;
-  const [facts, checkpoint, summary] = [await factsOf(folder), await folder.checkpoint(), await folder.summary()];
+/** As a row and as JSON: a problem is a sentence. */
+function rowOf(found: RunFacts | BrokenRunFacts): RunFacts | (Omit<BrokenRunFacts, 'error'> & { problem: string }) {
+  if (!('error' in found)) return found;
+  const { error, ...facts } = found;
+  return { ...facts, problem: explainError(error, false) };
+}
+
+function show({ facts, manifest, checkpoint, summary, letters, path }: RunDetails, args: Arguments): void {
   if (args.flag('json')) {
     process.stdout.write(`${JSON.stringify({ ...facts, manifest, checkpoint, summary })}\n`);
     return;
   }
-  const letters = manifest.deadLetters ?? folder.file('dead-letters.ndjson');
-  const hasLetters = (statSync(resolve(manifest.cwd, letters), { throwIfNoEntry: false })?.size ?? 0) > 0;
   const roots = Object.entries(checkpoint?.roots ?? {}).map(
     ([root, { watermark, born }]) => `${root}: ${grouped(watermark)} settled without a gap, ${grouped(born)} born`,
   );
@@ -94,57 +91,29 @@ async function show(folder: RunFolder, args: Arguments): Promise<void> {
     `checkpoint   ${checkpoint === undefined ? 'none' : new Date(checkpoint.at).toISOString()}`,
     ...roots.map((root) => `             ${root}`),
     ...(checkpoint?.obstacle === undefined ? [] : [`             cannot be resumed: ${checkpoint.obstacle}`]),
-    `dead letters ${hasLetters ? letters : 'none'}`,
-    `folder       ${folder.path}`,
+    `dead letters ${letters ?? 'none'}`,
+    `folder       ${path}`,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-interface Facts {
-  readonly run: string;
-  readonly workflow: string;
-  readonly state: string;
-  readonly started: string;
-  readonly lives: number;
-  readonly settled: number;
-}
-
-/** What is known of a run that cannot be read. */
-interface BrokenFacts {
-  readonly run: string;
-  readonly workflow: string;
-  readonly state: 'broken';
-  readonly started: string;
-  readonly problem: string;
-}
-
-type Row = Facts | BrokenFacts;
-
-function brokenRow({ runId, error }: Pick<BrokenRun, 'runId' | 'error'>): BrokenFacts {
-  return { run: runId, workflow: '', state: 'broken', started: '', problem: explainError(error, false) };
-}
-
-/** One broken run must not hide the others. */
-async function rowOf(folder: RunFolder): Promise<Row> {
-  try {
-    return await factsOf(folder);
-  } catch (error) {
-    if (!(error instanceof MillraceError)) throw error;
-    const { runId, workflow, createdAt } = folder.manifest;
-    return { ...brokenRow({ runId, error }), workflow, started: new Date(createdAt).toISOString() };
+async function clean(runs: string, args: Arguments): Promise<void> {
+  const { cleanRuns } = await import('../jobs/kept-runs.js');
+  const isAll = args.flag('all');
+  const runId = args.word('run');
+  const { kept, keptBroken } = await cleanRuns(runs, here(), {
+    isAll,
+    ...(runId === '' ? {} : { runId }),
+    onRemoved: (id) => {
+      process.stdout.write(`removed ${id}\n`);
+    },
+    onProblem: (error) => {
+      process.stderr.write(`${explainError(error, false)}\n`);
+    },
+  });
+  if (kept > 0) {
+    const hint = isAll ? 'which go on' : 'which go on or can be resumed; --all removes the latter';
+    process.stderr.write(`kept ${kept}, ${hint}\n`);
   }
-}
-
-async function factsOf(folder: RunFolder): Promise<Facts> {
-  const { manifest } = folder;
-  const checkpoint = await folder.checkpoint();
-  const watermarks = Object.values(checkpoint?.roots ?? {}).map(({ watermark }) => watermark);
-  return {
-    run: manifest.runId,
-    workflow: manifest.workflow,
-    state: await folder.state(),
-    started: new Date(manifest.createdAt).toISOString(),
-    lives: await folder.incarnations(),
-    settled: watermarks.reduce((sum, watermark) => sum + watermark, 0),
-  };
+  if (keptBroken > 0) process.stderr.write(`kept ${keptBroken} broken; runs clean <run> removes one, --all them all\n`);
 }

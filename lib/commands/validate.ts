@@ -9,15 +9,16 @@ export const validateCommand: Command = {
   words: [workflowWord],
   options: { ...workflowOptions, ...configOptions, ...debugOptions },
   run: async (args) => {
-    const { workflow, config } = await loadFrom(args);
-    const { plan, declarations } = workflow.plan(config);
+    const {
+      prepared: { name, plan, declarations },
+    } = await loadFrom(args);
     const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
     const lines = plan.nodes.map(({ node, join }) => {
       const how = node.dependencies.length > 1 || join !== 'aligned' ? ` (${join})` : '';
       const from = node.dependencies.length === 0 ? '' : ` from ${node.dependencies.join(', ')}${how}`;
       return `  ${node.name}: ${kinds.get(node.name) ?? ''}${from}`;
     });
-    const head = `${workflow.name} is valid: ${counted(lines.length, 'task')}`;
+    const head = `${name} is valid: ${counted(lines.length, 'task')}`;
     for (const line of [head, ...lines]) process.stdout.write(`${printable(line)}\n`);
     return EXIT.success;
   },

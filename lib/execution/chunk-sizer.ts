@@ -1,19 +1,20 @@
 /**
- * How many records to hand over together, from what they cost so far. Promise: a chunk is worth a few milliseconds of
- * work, so that a message is small beside it and nobody waits long; dear records travel in small chunks, cheap ones in
- * large ones, never more than `max`.
+ * Chooses how many records travel in one chunk, from their measured cost.
+ *
+ * Guarantees: a chunk is a few milliseconds of work, so the cost of its message is small and no record waits long. Expensive
+ * records travel in small chunks, cheap ones in large chunks of at most `max`.
  */
 
-/** What one chunk should be worth, in milliseconds. */
+/** The intended duration of one chunk, in milliseconds. */
 const TARGET_MS = 4;
-/** The first chunks are small: nobody knows yet whether a record takes a microsecond or a second. */
+/** The first chunks are small, because the cost of a record is not known yet: a microsecond or a second. */
 const FIRST_SIZE = 4;
 
 export class ChunkSizer {
   /** How many records the next chunk should have. */
   size: number;
   private readonly max: number;
-  /** Milliseconds a record; undefined until something was measured. */
+  /** Milliseconds per record; undefined before the first measurement. */
   private costMs: number | undefined;
 
   constructor(max: number) {
@@ -21,13 +22,13 @@ export class ChunkSizer {
     this.size = Math.min(FIRST_SIZE, max);
   }
 
-  /** @param elapsedMs what `records` took together. */
+  /** @param elapsedMs the time that all `records` needed together. */
   measured(elapsedMs: number, records: number): void {
     const costMs = elapsedMs / records;
-    // The first records run cold, so what is cheaper counts at once; what is dearer may be noise and counts by half.
+    // The first records run cold, so a lower cost counts at once. A higher cost may be noise and counts by half.
     this.costMs = this.costMs === undefined || costMs < this.costMs ? costMs : (this.costMs + costMs) / 2;
     const wanted = this.costMs > 0 ? Math.floor(TARGET_MS / this.costMs) : this.max;
-    // Growth is gradual: one chunk that happened to be cheap must not be followed by a chunk of seconds.
+    // Growth is gradual: a chunk that was cheap by chance must not lead to a chunk of several seconds.
     this.size = Math.max(1, Math.min(this.max, wanted, this.size * 4));
   }
 }

@@ -1,56 +1,57 @@
 /**
- * The port to where heavy work is done: inline, or in threads. A task says *what* to do by naming a module, never where.
+ * The port behind which heavy work is done, inline or in threads. A task names a module with the work; the executor decides
+ * where to run it.
  *
- * Contract: an executor takes records from its client when it has room for them (`take`) and answers every record it
- * took exactly once (`deliver`), in chunks of any size and order, never from inside of `wake`'s caller's `take`. After
- * `close` of a port its client is not called again. What cannot be blamed on a record goes to `fail`, once.
- * `spec/contracts/executor.contract.ts` holds every executor to this.
+ * Contract: an executor requests records from its client when it has room for them (`take`), and answers each of them exactly
+ * once (`deliver`), in chunks of any size and order, but never during a call of `take`. After
+ * `close` of a port its client is not called again. An error that concerns no single record goes to `fail`, once.
+ * `spec/contracts/executor.contract.ts` tests every executor against this contract.
  */
 import type { Lineage } from '../model/record.js';
 import type { ExecutorStats } from '../model/thread-stats.js';
 
-/** Where to find a function, an aggregate or a stream: an export of a module. Survives structured cloning. */
+/** A reference to a function, an aggregate or a stream: an export of a module. It survives structured cloning. */
 export interface ModuleRef {
   /** The URL of an ES module. */
   readonly module: string;
-  /** The name it is exported by. */
+  /** The name of the export. */
   readonly export: string;
-  /** Where present, the export is a factory that is called with it once a thread; must survive structured cloning. */
+  /** If present, the export is a factory, called with this value once per thread. It must survive structured cloning. */
   readonly args?: unknown;
 }
 
-/** A run of records that is handed over together. */
+/** A sequence of records that travels together. */
 export interface Chunk {
-  /** The number of the first record in the order of the client; the others follow. */
+  /** The number of the first record in the order of the client. The others are consecutive. */
   readonly from: number;
   readonly lineages: readonly Lineage[];
   readonly records: readonly unknown[];
 }
 
-/** One function of a hop, and the task it belongs to. */
+/** One function in a chain of functions, and its task. */
 export interface Stage {
   readonly task: string;
   readonly ref: ModuleRef;
-  /** Another export of the module: `(output) => Transferable[]`, for what is moved instead of copied on the way back. */
+  /** An export of the same module: `(output) => Transferable[]`, the parts that move back instead of being copied. */
   readonly transferExport?: string | undefined;
 }
 
 interface JobHead {
   readonly runId: string;
-  /** The longest one record may take, in milliseconds; undefined: for ever. Only threads can be stopped. */
+  /** The time limit per record in milliseconds; undefined means none. Only a thread can be stopped at its limit. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** Functions, one after the other, over each record. */
+/** Functions that are applied to each record, one after the other. */
 export interface MapJob extends JobHead {
   readonly kind: 'map';
-  /** Of the randomness of its functions: the same for a record wherever it runs. */
+  /** The seed of the functions' randomness; a record gets the same numbers wherever it runs. */
   readonly seed: number;
   /** At least one. */
   readonly stages: readonly Stage[];
 }
 
-/** `init` and `add` of an aggregate over the records of each chunk; `outputs` are pairs of key and partial state. */
+/** `init` and `add` of an aggregate over the records of each chunk. Its `outputs` are pairs of key and partial state. */
 export interface FoldJob extends JobHead {
   readonly kind: 'fold';
   readonly task: string;
@@ -58,77 +59,79 @@ export interface FoldJob extends JobHead {
 }
 
 /**
- * A fold that keeps its state where it runs, over all its chunks, and gives its results by `collect`. A thread that
- * dies takes the state with it, so that is a failure of the job.
+ * A fold that keeps its state where it runs, over all its chunks, and returns its results through `collect`. A thread that
+ * dies loses the state, so its death fails the job.
  */
 export interface PartitionJob extends JobHead {
   readonly kind: 'partition';
   readonly task: string;
   readonly ref: ModuleRef;
-  /** Jobs of one number meet in one thread. */
+  /** Jobs with equal numbers run in the same thread. */
   readonly partition: number;
   readonly maxKeys: number;
 }
 
 export type Job = MapJob | FoldJob | PartitionJob;
 
-/** A record that has no output. */
+/** A record that ended without output. */
 export interface Ending {
-  /** Which record of the chunk. */
+  /** The position of the record in its chunk. */
   readonly index: number;
-  /** Which stage ended it. */
+  /** The stage that ended it. */
   readonly stage: number;
-  /** Present where it was skipped. */
+  /** The reason, if the record was skipped. */
   readonly skip?: string;
-  /** What was thrown, where it failed; may be undefined, so ask for `skip`. */
+  /** The thrown value, if the record failed. It may be undefined, so test `skip` instead. */
   readonly error?: unknown;
-  /** What the stage had been given, where that is not the record of the chunk. */
+  /** The input of the stage, if that is not the record of the chunk. */
   readonly record?: unknown;
-  /** Tries made, where more than one. */
+  /** The number of tries, if more than one. */
   readonly attempts?: number;
 }
 
+/** The answer to a chunk. */
 export interface ChunkResult {
-  /** A map's outputs, one slot a record, undefined where the record ended; a fold's pairs of key and state. */
+  /** For a map: one output per record, undefined if the record ended. For a fold: pairs of key and state. */
   readonly outputs: readonly unknown[];
   /** Ascending by stage, then by index. */
   readonly endings: readonly Ending[];
-  /** The outputs of the stages before the last, where the client wanted them. */
+  /** The outputs of the stages before the last, if the client asked for them. */
   readonly between?: readonly (readonly unknown[])[] | undefined;
-  /** How long each stage took, in milliseconds; empty where nobody knows. */
+  /** The duration of each stage in milliseconds; empty if unknown. */
   readonly elapsedMs: readonly number[];
 }
 
-/** Who has the records. */
+/** The owner of the records of a job. */
 export interface JobClient {
-  /** How many records wait to be taken. */
+  /** The number of records that wait for an executor. */
   readonly queued: number;
-  /** Whether the outputs of the stages before the last are wanted as well. */
+  /** Whether the client also needs the outputs of the stages before the last. */
   readonly wantsBetween?: boolean;
-  /** 1 to `max` records, or undefined where none wait. */
+  /** Hands over 1 to `max` records; undefined if none wait. */
   take(max: number): Chunk | undefined;
+  /** Accepts the results of a chunk. */
   deliver(chunk: Chunk, result: ChunkResult): void;
-  /** The job as a whole cannot go on. */
+  /** Accepts an error that ends the whole job. */
   fail(error: unknown): void;
 }
 
 export interface JobOptions {
   /** The most records in one chunk. */
   readonly maxChunk: number;
-  /** What of a record is moved instead of copied. Such records travel alone, because they cannot be sent twice. */
+  /** The parts of a record that are moved instead of copied. Such records travel alone, because they cannot be sent twice. */
   readonly transfer?: ((record: never) => readonly object[]) | undefined;
 }
 
 /** An open job. */
 export interface JobPort {
-  /** Records wait. */
+  /** Reports to the executor that records wait. */
   wake(): void;
-  /** The results of a partition job, once all its chunks were delivered: `[first number, key, outcome]`, by first number. */
+  /** The results of a partition job, sorted by `from`. Call it once all its chunks were delivered. */
   collect(): ItemReader<Collected>;
   close(): void;
 }
 
-/** One result of a partition: the number of the first record of its key, and what `finish` made of it. */
+/** One result of a partition: the number of the first record of its key, and the output of `finish`. */
 export interface Collected {
   readonly from: number;
   readonly output?: unknown;
@@ -136,16 +139,16 @@ export interface Collected {
   readonly failure?: { readonly error: unknown; readonly key: unknown };
 }
 
-/** Items that arrive in batches. At most one `read` at a time; `null` is the end; a read rejects where the job failed. */
+/** Items that arrive in batches. At most one `read` at a time; `null` is the end; `read` rejects if the job failed. */
 export interface ItemReader<T> {
   read(): Promise<readonly T[] | null>;
   close(): void;
 }
 
-/** What a module must export to be used as what. */
+/** The kinds of exports that a module can provide. */
 export type ExportKind = 'function' | 'aggregate';
 
-/** Limits of each thread, in MiB; what goes beyond ends the thread, not the process. Buffers are not counted. Default: Node's. */
+/** Limits per thread, in MiB. Exceeding one ends the thread, not the process. Buffers do not count. Default: Node's. */
 export interface ThreadLimits {
   /** The old generation of the heap: Node's `maxOldGenerationSizeMb`. */
   readonly heapMb?: number;
@@ -158,23 +161,23 @@ export interface ThreadLimits {
 }
 
 /**
- * Where heavy work is done, inline or in threads. It answers every record it took exactly once, in
- * chunks of any size and order; what cannot be blamed on a record fails its job.
+ * Does heavy work, inline or in threads. It answers each record that it requested exactly once, in chunks of any size and
+ * order. An error that concerns no single record fails its job.
  */
 export interface Executor {
-  /** The most threads; 0: inline. */
+  /** The most threads; 0 means inline. */
   readonly size: number;
-  /** Loads the module and looks at the export. Rejects with MILLRACE_INVALID_OPTION or what the module threw. */
+  /** Loads the module and checks the export. Rejects with MILLRACE_INVALID_OPTION or the error of the module. */
   check(ref: ModuleRef, as: ExportKind): Promise<void>;
-  /** Opens a job, which takes records from `client` as it has room for them. */
+  /** Opens a job. The executor then requests records from `client` whenever it has room for them. */
   open(job: Job, client: JobClient, options: JobOptions): JobPort;
   /**
-   * Runs an export that gives an iterable or async iterable, called with `ref.args`, and hands over what it gives,
-   * never more than a few batches ahead of `read`.
+   * Calls an export with `ref.args` and delivers the items of the iterable or async iterable that it returns. It reads at
+   * most a few batches ahead of `read`.
    */
   stream(ref: ModuleRef): ItemReader<unknown>;
-  /** The figures of this moment. */
+  /** The present figures. */
   stats(): ExecutorStats;
-  /** Ends every thread, also busy ones. Resolves when none is left. */
+  /** Ends every thread, including busy ones. Resolves when none is left. */
   close(): Promise<void>;
 }

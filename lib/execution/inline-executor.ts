@@ -1,6 +1,7 @@
 /**
  * The executor without threads: runs every job in the thread of the run, in slices that let the event loop turn.
- * Promise: results are those of threads; only what takes a thread of its own (a deadline, surviving an exit) is missing.
+ *
+ * Guarantees: results equal those of threads. It lacks only what needs a separate thread: deadlines, and surviving an exit.
  */
 import { ChunkSizer } from './chunk-sizer.js';
 import { holdClock } from '../model/clock.js';
@@ -22,11 +23,11 @@ import { loadJob } from './loaded-job.js';
 import { LoadedPartition } from './loaded-partition.js';
 import { PROGRESS, type LoadedJob } from './running-job.js';
 
-/** What the executor needs of the run's turn; see `Turn`. */
+/** The part of the run's `Turn` that the executor needs. */
 export interface Slices {
   isLong(): boolean;
   defer(action: () => void): void;
-  /** Where modules are loaded: the run waits for that. */
+  /** Holds a manual clock while a module loads. */
   hold?<Work extends PromiseLike<unknown>>(work: Work): Work;
 }
 
@@ -126,7 +127,7 @@ class InlinePort implements JobPort {
         const chunk = this.client.take(this.sizer.size);
         if (chunk === undefined) break;
         const wantsBetween = this.client.wantsBetween ?? false;
-        const result = loaded.run({ chunk, progress: this.progress, wantsBetween });
+        const result = loaded.execute({ chunk, progress: this.progress, wantsBetween });
         this.sizer.measured(sum(result.elapsedMs), chunk.records.length);
         this.client.deliver(chunk, result);
         if (!this.slices.isLong()) continue;
@@ -141,7 +142,7 @@ class InlinePort implements JobPort {
     this.isWorking = false;
   }
 
-  /** Asked anew after every call to the client: it may have closed the port. */
+  /** A method, because any call of the client may close the port and TypeScript would assume that it does not. */
   private hasClosed(): boolean {
     return this.isClosed;
   }

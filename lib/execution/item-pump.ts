@@ -1,6 +1,7 @@
 /**
- * Reads an iterable ahead of its reader, in batches that grow while the reader is busy. Promises: never more than `limit`
- * items ahead; what came before an error is given before it; `close` ends the iteration.
+ * Reads an iterable ahead of its reader, in batches that grow while the reader is busy.
+ *
+ * Guarantees: at most `LIMIT` items are ahead; items before an error are delivered before it; `close` ends the iteration.
  */
 import type { ItemReader } from './executor.js';
 
@@ -14,7 +15,7 @@ export class ItemPump<T> implements ItemReader<T> {
   private wakePump: (() => void) | undefined;
   private readonly defer: (action: () => void) => void;
 
-  /** @param defer calls in the next turn of the event loop: items that come in one turn leave together. */
+  /** @param defer runs an action in the next turn of the event loop, so that items of one turn leave together. */
   constructor(
     source: Iterable<T> | AsyncIterable<T> | Promise<Iterable<T> | AsyncIterable<T>>,
     defer: (action: () => void) => void,
@@ -46,7 +47,7 @@ export class ItemPump<T> implements ItemReader<T> {
     this.wake();
   }
 
-  /** Asked anew after every wait: it may have been closed meanwhile. */
+  /** A method, because the state may change during a wait and TypeScript would assume that it does not. */
   private hasEnded(): boolean {
     return this.isOver || this.failure !== undefined;
   }
@@ -66,7 +67,7 @@ export class ItemPump<T> implements ItemReader<T> {
     this.wake();
   }
 
-  /** Whether the pump has to wait or end. */
+  /** Adds the item. Returns whether the pump has to wait or end. */
   private push(item: T): boolean {
     if (this.isOver) return true;
     this.items.push(item);

@@ -1,11 +1,12 @@
 /**
- * From a reference to the thing itself, the same inline and in a thread. Promise: what is not there, or is not what it
- * should be, is refused with the module, the export and what was found.
+ * Loads the export that a reference names, the same way inline and in a thread.
+ *
+ * Guarantees: a missing or unfit export is refused with its module, its name and the value found.
  */
 import { FatalTaskError, describeValue } from '../model/errors.js';
 import type { ExportKind, ModuleRef } from './executor.js';
 
-/** What an aggregate looks like to who runs it; the typed face is `Aggregate` of `aggregateTask`. */
+/** An aggregate without its types; the typed interface is `Aggregate` of `aggregateTask`. */
 export interface AnyAggregate {
   readonly key?: (record: unknown) => unknown;
   readonly init: (key: unknown) => unknown;
@@ -14,7 +15,7 @@ export interface AnyAggregate {
   readonly finish: (state: unknown, key: unknown) => unknown;
 }
 
-/** The export as it is, or what it gives for `args`. */
+/** The export itself, or the result of the export called with `args`. Throws MILLRACE_INVALID_OPTION. */
 export async function loadExport(ref: ModuleRef): Promise<unknown> {
   const exports = (await import(ref.module)) as Record<string, unknown>;
   const found = exports[ref.export];
@@ -23,14 +24,14 @@ export async function loadExport(ref: ModuleRef): Promise<unknown> {
   return (found as (args: unknown) => unknown)(ref.args);
 }
 
-/** The export, checked to be of the kind. */
+/** The export, checked for its kind. Throws MILLRACE_INVALID_OPTION. */
 export async function loadChecked(ref: ModuleRef, as: ExportKind): Promise<unknown> {
   const found = await loadExport(ref);
   if (as === 'function' ? typeof found === 'function' : isAggregate(found)) return found;
   throw refuse(ref, as === 'function' ? 'a function' : 'an aggregate with `init`, `add` and `finish`', found);
 }
 
-/** What an export gives when it is called with `args`, checked to be iterable. */
+/** The iterable that the export returns when it is called. Throws MILLRACE_INVALID_OPTION for another result. */
 export async function loadStream(ref: ModuleRef): Promise<Iterable<unknown> | AsyncIterable<unknown>> {
   const made = 'args' in ref ? await loadExport(ref) : await callWithoutArgs(ref);
   if (typeof made === 'object' && made !== null && (Symbol.asyncIterator in made || Symbol.iterator in made)) {
@@ -38,7 +39,7 @@ export async function loadStream(ref: ModuleRef): Promise<Iterable<unknown> | As
   }
   throw new FatalTaskError(
     'MILLRACE_INVALID_OPTION',
-    `Expected export '${ref.export}' of ${ref.module} to give an iterable or async iterable`,
+    `Expected export '${ref.export}' of ${ref.module} to return an iterable or async iterable`,
   );
 }
 

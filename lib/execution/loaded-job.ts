@@ -1,9 +1,9 @@
 /**
- * A job where it runs: the same code inline and in a thread, so that both give the same results.
+ * Executes a job, with the same code inline and in a thread, so that both produce the same results.
  *
- * Promises: a throw ends its own record and the loop goes on behind it; each step is announced in `progress` before the
- * record is touched, so that who watches knows which record a thread died on; arrays that go back are packed, because
- * arrays with holes are cloned property by property.
+ * Guarantees: a throw ends only its own record; the loop continues after it. Each step is written to `progress` before the
+ * record is touched, so an observer knows the record on which a thread died. Returned arrays are packed, because arrays with
+ * holes are cloned property by property.
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { Ending, Job, MapJob } from './executor.js';
@@ -14,20 +14,21 @@ import { Skip, type Lineage } from '../model/record.js';
 import { PROGRESS, type LoadedJob } from './running-job.js';
 import { homeOf } from './thread-function.js';
 
-/** What a function in a thread gets beside the record. */
+/** The second argument of a function in a thread, beside the record. */
 export interface ThreadContext {
   /** The name of the task in its workflow. */
   readonly task: string;
-  /** The same in every life of a resumed run. */
+  /** The same in every incarnation of a resumed run. */
   readonly runId: string;
-  /** The number of the record, from 0, by its root. */
+  /** The number of the record in its root, from 0. */
   readonly lineage: Lineage;
-  /** 0 ≤ x < 1; the same sequence for a lineage wherever, and however often, it runs. */
+  /** 0 ≤ x < 1. The sequence of a lineage is the same on every machine and in every repetition. */
   random(): number;
 }
 
 type Work = (record: unknown, context: ThreadContext) => unknown;
 
+/** Loads the exports of the job. Throws MILLRACE_INVALID_OPTION if one does not fit. */
 export async function loadJob(job: Job): Promise<LoadedJob> {
   if (job.kind === 'map') return loadMap(job);
   const aggregate = (await loadChecked(job.ref, 'aggregate')) as AnyAggregate;
@@ -41,7 +42,7 @@ async function loadMap(job: MapJob): Promise<LoadedJob> {
   const transfer = await loadTransfer(job, works.at(-1));
   return {
     transferOf: (outputs) => (transfer === undefined ? [] : outputs.flatMap((output) => transfer(output))),
-    run: ({ chunk, progress, wantsBetween }) => {
+    execute: ({ chunk, progress, wantsBetween }) => {
       const endings: Ending[] = [];
       const elapsedMs: number[] = [];
       const between: (readonly unknown[])[] = [];
@@ -75,7 +76,8 @@ async function loadTransfer(
   ) => readonly object[];
 }
 
-interface StageRun {
+/** One stage over one chunk. */
+interface StageWork {
   readonly work: Work;
   readonly context: StageContext;
   readonly stage: number;
@@ -85,7 +87,7 @@ interface StageRun {
 }
 
 function runStage(
-  { work, context, stage, progress, endings, ended }: StageRun,
+  { work, context, stage, progress, endings, ended }: StageWork,
   values: readonly unknown[],
   lineages: readonly Lineage[],
 ): unknown[] {
@@ -97,7 +99,7 @@ function runStage(
     outputs.push(undefined);
   };
   let i = 0;
-  // A throw leaves the inner loop, ends its record, and the loop goes on behind it: no record pays for a try.
+  // A throw leaves the inner loop and ends its record, and the outer loop continues: no record pays for a try.
   while (i < count) {
     try {
       for (; i < count; i++) {
@@ -127,7 +129,7 @@ function runStage(
   return outputs;
 }
 
-/** A promise cannot leave a thread, and a thread that waits is not busy. */
+/** The error for a promise: a promise cannot leave a thread, and a thread that waits is not busy. */
 function refusePromise(task: string): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_INVALID_OPTION',
@@ -139,7 +141,7 @@ function loadFold(aggregate: AnyAggregate): LoadedJob {
   const { key, init, add } = aggregate;
   return {
     transferOf: () => [],
-    run: ({ chunk: { records }, progress }) => {
+    execute: ({ chunk: { records }, progress }) => {
       const states = new Map<unknown, unknown>();
       const endings: Ending[] = [];
       const startedAtMs = performance.now();
@@ -159,7 +161,7 @@ function loadFold(aggregate: AnyAggregate): LoadedJob {
   };
 }
 
-/** One object a stage, told the lineage before every call. */
+/** The context of one stage; its lineage is set before every call. */
 class StageContext implements ThreadContext {
   readonly task: string;
   readonly runId: string;

@@ -1,9 +1,13 @@
-/** One partition of an aggregate, where it runs. Promise: a record that cannot be added ends alone. */
+/**
+ * One partition of an aggregate, in the thread that runs it.
+ *
+ * Guarantees: a record that cannot be added ends alone.
+ */
 import { FatalTaskError } from '../model/errors.js';
 import type { ChunkResult, Collected, Ending, PartitionJob } from './executor.js';
 import type { AnyAggregate } from './load-export.js';
 import { PartitionGroups } from './partition-groups.js';
-import { PROGRESS, type ChunkRun, type LoadedJob } from './running-job.js';
+import { PROGRESS, type ChunkWork, type LoadedJob } from './running-job.js';
 
 export class LoadedPartition implements LoadedJob {
   private readonly groups: PartitionGroups;
@@ -16,8 +20,8 @@ export class LoadedPartition implements LoadedJob {
     return [];
   }
 
-  /** The lineage of a record stands for its number in the whole input: the records of a partition are not consecutive. */
-  run({ chunk: { records, lineages }, progress }: ChunkRun): ChunkResult {
+  /** Uses lineages as the numbers of records in the whole input, because the records of a partition are not consecutive. */
+  execute({ chunk: { records, lineages }, progress }: ChunkWork): ChunkResult {
     const endings: Ending[] = [];
     const startedAtMs = performance.now();
     for (let i = 0; i < records.length; i++) {

@@ -1,6 +1,7 @@
 /**
- * The groups of one partition of an aggregate: all records of its keys, folded in the order they came.
- * Promise: results are given in the order in which their keys first appeared, each state released as its result is made.
+ * The groups of one partition of an aggregate: all records of its keys, folded in the order of arrival.
+ *
+ * Guarantees: results come in the order in which their keys first appeared, and each state is released when its result is made.
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { Collected } from './executor.js';
@@ -14,7 +15,7 @@ interface Group {
 }
 
 export interface PartitionGroupsOptions {
-  /** The aggregating task, for messages. */
+  /** The name of the aggregating task, for messages. */
   readonly task: string;
   readonly maxKeys: number;
 }
@@ -29,7 +30,7 @@ export class PartitionGroups {
     this.options = options;
   }
 
-  /** `number` is that of the record in the whole input; `onNew` may refuse a key that is met for the first time. */
+  /** `number` is the number of the record in the whole input. `onNew` may throw to refuse a new key. */
   add(record: unknown, number: number, onNew?: (key: unknown) => void): void {
     const { key, init, add } = this.aggregate;
     const name = key === undefined ? undefined : key(record);
@@ -42,13 +43,14 @@ export class PartitionGroups {
     if (this.groups.size === maxKeys) {
       throw new FatalTaskError(
         'MILLRACE_AGGREGATE_OVERFLOW',
-        `'${task}' holds ${maxKeys} keys in one partition, and another came. Raise \`maxKeys\`, or choose a coarser key`,
+        `'${task}' holds ${maxKeys} keys in one partition, and a record has another key. Raise \`maxKeys\`, or choose a coarser key`,
       );
     }
     onNew?.(name);
     this.groups.set(name, { from: number, state: add(init(name), record) });
   }
 
+  /** Finishes each group and yields its result. */
   *collect(): Generator<Collected, void, undefined> {
     for (const [key, { from, state }] of this.groups) {
       this.groups.delete(key);

@@ -1,9 +1,9 @@
 /**
- * Which partition a key belongs to: murmur2 of the key's UTF-8 bytes, made positive by clearing the sign bit, modulo the
- * number of partitions. That is what the default partitioner of Apache Kafka's Java client does with a key
- * (`Utils.murmur2`, `Utils.toPositive`), after Austin Appleby's MurmurHash2 with seed 0x9747b28c.
+ * Assigns keys to partitions: murmur2 of the key's UTF-8 bytes, made positive by clearing the sign bit, modulo the number of
+ * partitions. The default partitioner of Apache Kafka's Java client does the same (`Utils.murmur2`, `Utils.toPositive`),
+ * after Austin Appleby's MurmurHash2 with seed 0x9747b28c.
  *
- * Promise: the same key gives the same partition on every machine, in every process, and in Kafka.
+ * Guarantees: a key has the same partition on every machine, in every process, and in Kafka.
  */
 
 const SEED = 0x9747b28c;
@@ -17,7 +17,7 @@ export function partitionOf(key: string | Uint8Array, partitions: number): numbe
   return (murmur2(typeof key === 'string' ? encoder.encode(key) : key) & 0x7fffffff) % partitions;
 }
 
-/** The 32-bit hash as a signed integer, as Java gives it. */
+/** The 32-bit hash as a signed integer, like in Java. */
 export function murmur2(bytes: Uint8Array): number {
   const { length } = bytes;
   let hash = SEED ^ length;

@@ -1,6 +1,6 @@
-/** Seeded randomness: the same seed gives the same sequence on every machine. Not for secrets. */
+/** Seeded randomness: the same seed produces the same sequence on every machine. Not for secrets. */
 
-/** sfc32 (C. Doty-Humphrey's PractRand), seeded through splitmix32. Gives 0 ≤ x < 1. */
+/** The generator sfc32 (C. Doty-Humphrey's PractRand), seeded through splitmix32. Its numbers are 0 ≤ x < 1. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   const mix = (): number => {

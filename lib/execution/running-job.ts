@@ -1,18 +1,19 @@
-/** What a job looks like where it runs, and how who watches it knows which record it is on. */
+/** The interface of a loaded job, and the shared memory in which it reports the record it works on. */
 import type { Chunk, ChunkResult } from './executor.js';
 
-/** Where a job stands: which chunk, stage and record. Shared between threads, so plain integers. */
+/** The fields of a job's progress: chunk, stage and record. Threads share them, so they are plain integers. */
 export const PROGRESS = { chunk: 0, stage: 1, index: 2, length: 4 } as const;
 
-/** What the loop hands to `run`. */
-export interface ChunkRun {
+/** One chunk to execute. */
+export interface ChunkWork {
   readonly chunk: Chunk;
   readonly progress: Int32Array;
   readonly wantsBetween: boolean;
 }
 
+/** A job that is ready to execute chunks. */
 export interface LoadedJob {
-  run(run: ChunkRun): ChunkResult;
-  /** What of the outputs is moved instead of copied. */
+  execute(work: ChunkWork): ChunkResult;
+  /** The parts of the outputs that are moved instead of copied. */
   transferOf(outputs: readonly unknown[]): readonly object[];
 }

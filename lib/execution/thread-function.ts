@@ -1,34 +1,36 @@
 /**
- * Functions and aggregates that know where they live, so that a thread can import them too. They stay what they are:
- * callable, importable, testable without a thread. Promise: tagging changes nothing but one symbol property.
+ * Functions and aggregates that carry their module and export name, so that a thread can import them too. They stay
+ * callable, importable and testable without a thread.
+ *
+ * Guarantees: tagging changes nothing but one symbol property.
  */
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { ModuleRef } from './executor.js';
 import { callback, checkOptions, type OptionRules } from '../options/options.js';
 
-/** In the registry of symbols, so that two copies of the package in one process understand each other. */
+/** A registered symbol, so that two copies of the package in one process recognise each other's tags. */
 const HOME = Symbol.for('millrace.home');
 
-/** What a tag holds: where the value lives, and what of its outputs is moved instead of copied. */
+/** The content of a tag: the export that holds the value, and the parts of its outputs that are moved instead of copied. */
 export interface Home {
   readonly ref: ModuleRef;
   readonly transfer?: ((output: never) => readonly object[]) | undefined;
 }
 
-/** A value that threads can import: carries its module and export name. */
+/** A value that threads can import, because it carries its module and export name. */
 export type Threadable<T> = T & { readonly [HOME]: Home };
 
-/** Options of a function for threads. */
+/** Options of `threadFunction`. */
 export interface ThreadFunctionOptions<Out> {
-  /** What of an output is moved out of the thread instead of copied, e.g. `({ pixels }) => [pixels.buffer]`. */
+  /** The parts of an output that are moved out of the thread instead of copied, e.g. `({ pixels }) => [pixels.buffer]`. */
   readonly transfer?: (output: Out) => readonly object[];
 }
 
 const RULES: OptionRules<ThreadFunctionOptions<never>> = { transfer: callback };
 
 /**
- * A pure function of one record, exported under `name` by the module that calls this with its `import.meta.url`.
- * Throws MILLRACE_INVALID_OPTION for a module that is no URL, an empty name, or options that do not fit.
+ * Tags a pure function of one record. The module that calls this with its `import.meta.url` must export the function under
+ * `name`. Throws MILLRACE_INVALID_OPTION if the module is not a URL, the name is empty, or an option does not fit.
  *
  * @example export const features = threadFunction(import.meta.url, 'features', (row: Row) => compute(row));
  */
@@ -43,9 +45,9 @@ export function threadFunction<In, Out, Rest extends readonly unknown[] = []>(
 }
 
 /**
- * A function or aggregate that is made from settings. Called here it gives what `make` gives; in a thread the export is
- * called with the same settings, once a thread. Settings must survive structured cloning. The call with settings throws
- * MILLRACE_INVALID_OPTION for a module that is no URL or an empty name.
+ * Tags a function or aggregate that is made from settings. A call here returns the result of `make`. A thread calls the
+ * export with the same settings, once per thread; they must survive structured cloning. The call with settings throws
+ * MILLRACE_INVALID_OPTION if the module is not a URL or the name is empty.
  *
  * @example
  * export const scorer = threadFactory(import.meta.url, 'scorer', (model: Model) => (row: Row) => score(model, row));
@@ -60,8 +62,8 @@ export function threadFactory<Args, T extends object>(
 }
 
 /**
- * An aggregate, exported under `name` by the module that calls this with its `import.meta.url`. Throws
- * MILLRACE_INVALID_OPTION for a module that is no URL or an empty name.
+ * Tags an aggregate. The module that calls this with its `import.meta.url` must export it under `name`. Throws
+ * MILLRACE_INVALID_OPTION if the module is not a URL or the name is empty.
  *
  * @example
  * export const total = threadAggregate(import.meta.url, 'total', {
@@ -73,8 +75,8 @@ export function threadAggregate<T extends object>(moduleUrl: string, name: strin
 }
 
 /**
- * A schema, exported under `name` by the module that calls this with its `import.meta.url`, so that threads can check
- * with it too. Throws MILLRACE_INVALID_OPTION for a module that is no URL or an empty name.
+ * Tags a schema, so that threads can validate with it too. The module that calls this with its `import.meta.url` must export
+ * it under `name`. Throws MILLRACE_INVALID_OPTION if the module is not a URL or the name is empty.
  *
  * @example export const Row = threadSchema(import.meta.url, 'Row', z.object({ id: z.string(), amount: z.coerce.number() }))
  */
@@ -82,17 +84,17 @@ export function threadSchema<T extends object>(moduleUrl: string, name: string, 
   return tag(schema, { ref: refOf(moduleUrl, name) });
 }
 
-/** Where a value lives, if it was tagged. */
+/** The tag of a value; undefined for a value without one. */
 export function homeOf(value: unknown): Home | undefined {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !(HOME in value))
     return undefined;
   return value[HOME] as Home;
 }
 
-/** A reference as authors write it, checked. */
+/** A checked reference. Throws MILLRACE_INVALID_OPTION. */
 function refOf(module: URL | string, name: string): ModuleRef {
   const url = String(module);
-  // A relative path would be looked up beside the thread's own entry, which is never what is meant.
+  // A relative path would be resolved beside the entry of the thread, which is never intended.
   if (!URL.canParse(url)) {
     throw new MillraceError(
       'MILLRACE_INVALID_OPTION',
@@ -106,8 +108,8 @@ function refOf(module: URL | string, name: string): ModuleRef {
 }
 
 /**
- * What a tagged value, or a module URL with the name of an export, refers to.
- * @param user who asks, with an article, for the message.
+ * The reference of a tagged value, or of a module URL with the name of an export. Throws MILLRACE_INVALID_OPTION.
+ * @param user the asking operator with an article, for the message.
  */
 export function referTo(given: unknown, user: string): ModuleRef {
   const home = homeOf(given);
@@ -118,7 +120,7 @@ export function referTo(given: unknown, user: string): ModuleRef {
   }
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
-    `Expected the work of ${user} to say which module it lives in, got ${describeValue(given)}. Wrap it: export const work = threadFunction(import.meta.url, 'work', …)`,
+    `Expected the work of ${user} to carry the module it is exported from, got ${describeValue(given)}. Wrap it: export const work = threadFunction(import.meta.url, 'work', …)`,
   );
 }
 

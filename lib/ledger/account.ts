@@ -1,14 +1,15 @@
 /**
- * The account of one task: what went in, came out, was skipped, was dead-lettered. Promise (law of conservation): at
- * every step in = out + skipped + dead-lettered + in flight, where *in flight* is what the task itself says it holds
- * (queued, running, waiting to leave in order), not a number derived from the other four.
+ * The account of one task: records in, out, skipped and dead-lettered.
+ *
+ * Guarantees (law of conservation): at every step in = out + skipped + dead-lettered + in flight. The number in flight comes
+ * from the task's own report (queued, running, waiting to leave in order), not from the other four numbers.
  */
 import type { TaskCounts } from '../model/metrics.js';
 import { MillraceError } from '../model/errors.js';
 import { TaskMeter } from '../measure/task-meter.js';
 import type { InFlight } from '../model/metrics.js';
 
-/** How many different skip reasons are counted by name; the rest share one line. */
+/** How many different skip reasons have their own count; all others share one. */
 const MAX_REASONS = 64;
 const OTHER_REASONS = 'other reasons';
 
@@ -20,14 +21,14 @@ export class TaskAccount {
   out = 0;
   skipped = 0;
   deadLettered = 0;
-  /** Failures met, also those that a policy turned into a skip or a fallback value. */
+  /** Failures, including those that a policy turned into a skip or a fallback value. */
   failed = 0;
   /** Attempts beyond the first. */
   retried = 0;
   /** Batches emitted. */
   batches = 0;
   readonly meter = new TaskMeter();
-  /** Monotonic milliseconds of the first and the last thing that happened here; undefined before that. */
+  /** Monotonic milliseconds of the first and the last activity; undefined before it. */
   firstAtMs: number | undefined;
   lastAtMs: number | undefined;
   private readonly reasons = new Map<string, number>();
@@ -39,6 +40,7 @@ export class TaskAccount {
     this.task = task;
   }
 
+  /** The records in flight, by state. */
   get held(): InFlight {
     return this.look();
   }
@@ -52,12 +54,12 @@ export class TaskAccount {
     return this.reasons;
   }
 
-  /** The task tells how to look at what it holds. A task that holds nothing between calls need not. */
+  /** Sets the function that reports the records in flight. A task that holds none between calls needs no such function. */
   watch(look: () => InFlight): void {
     this.look = look;
   }
 
-  /** A source that knows tells how much of its input is read, 0 to 1. */
+  /** Sets the function that reports how much of its input a source has read, 0 to 1. */
   watchReading(readShare: () => number | undefined): void {
     this.readAt = readShare;
   }
@@ -66,7 +68,7 @@ export class TaskAccount {
     return this.readAt();
   }
 
-  /** A boundary: outputs are not one-to-one with inputs, so what was taken in counts as ended when it is let go of. */
+  /** Marks the task as a boundary: its outputs are not one-to-one with its inputs, which end when the task releases them. */
   countsOutputsApart(): void {
     this.oneToOne = false;
   }
@@ -81,24 +83,26 @@ export class TaskAccount {
     this.reasons.set(key, (this.reasons.get(key) ?? 0) + count);
   }
 
+  /** Records that the task was active at this time. */
   touch(nowMs: number): void {
     this.firstAtMs ??= nowMs;
     this.lastAtMs = nowMs;
     this.mark(nowMs);
   }
 
-  /** The task had the event loop for this stretch, in monotonic milliseconds. */
+  /** Records a stretch in which the task had the event loop, in monotonic milliseconds. */
   worked(fromMs: number, toMs: number): void {
     this.firstAtMs ??= fromMs;
     this.meter.worked(fromMs, toMs);
     this.touch(toMs);
   }
 
-  /** What the task holds may have changed: the meter goes on with what it holds now. */
+  /** Passes the present state of the records in flight to the meter. Call it whenever they may have changed. */
   mark(nowMs: number): void {
     this.meter.hold(nowMs, this.look());
   }
 
+  /** Throws MILLRACE_CONSERVATION if the numbers of the account do not balance. */
   assertConservation(): void {
     if (!this.oneToOne) return;
     const accounted = this.out + this.skipped + this.deadLettered + this.inFlight;
@@ -112,7 +116,7 @@ export class TaskAccount {
   }
 }
 
-/** The account at this moment, as events and summaries show it. */
+/** The present counts, for events and summaries. */
 export function countsOf(account: TaskAccount): TaskCounts {
   return {
     in: account.in,

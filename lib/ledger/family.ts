@@ -1,14 +1,14 @@
 /**
- * Who descends from whom: the parents an expanding task has open, and the children of each that are not settled.
+ * The descent of records in an expanding task: its open parents, and the unsettled children of each.
  *
- * Promises: a parent closes exactly once, when its last child has settled and no more will be born; the children of a
- * parent are numbered 0, 1, 2, …; memory is bounded by the window of the children's root plus the open parents.
+ * Guarantees: a parent closes exactly once, when its last child has settled and no more will be born. The children of a
+ * parent are numbered 0, 1, 2, …. Memory is bounded by the window of the children's root plus the open parents.
  */
 import type { RootLedger } from './ledger.js';
 import type { Lineage } from '../model/record.js';
 
 export interface FamilyListener {
-  /** No more children will be born to the parent; it had `count`, or ended early itself. */
+  /** No more children of the parent will be born. It had `count`; with `isGone` the parent itself ended early. */
   onExpanded(parent: Lineage, count: number, isGone: boolean): void;
 }
 
@@ -44,16 +44,17 @@ export class Family {
     this.listeners.push(listener);
   }
 
-  /** Calls back when a parent has expanded and all its children have settled; one listener. */
+  /** Sets the listener for parents that have expanded and whose children have all settled. There is one listener. */
   whenClosed(listener: (parent: Lineage) => void): void {
     this.closed = listener;
   }
 
+  /** Opens a parent, before its first child. */
   begin(parent: Lineage): void {
     this.open.set(parent, { born: 0, settled: 0, isExpanded: false });
   }
 
-  /** The next child to be born descends from this parent. Must be called once a child, just before its birth. */
+  /** Makes the next child a child of this parent. Must be called once per child, just before its birth. */
   announce(parent: Lineage): void {
     const state = this.open.get(parent) as OpenParent;
     const slot = this.nextChild++ & this.mask;
@@ -61,7 +62,7 @@ export class Family {
     this.ordinals[slot] = state.born++;
   }
 
-  /** No more children of this parent will be announced. */
+  /** Ends the birth of children of this parent. */
   expanded(parent: Lineage, isGone: boolean): void {
     const state = this.open.get(parent) as OpenParent;
     state.isExpanded = true;
@@ -73,7 +74,7 @@ export class Family {
     return this.parents[child & this.mask] as Lineage;
   }
 
-  /** Which child of its parent this is, from 0. */
+  /** The position of the child among the children of its parent, from 0. */
   ordinalOf(child: Lineage): number {
     return this.ordinals[child & this.mask] as number;
   }

@@ -1,13 +1,13 @@
 /**
- * The ledger of one root: which lineages are in flight, who still has to let go of each, and how many more may be born.
+ * The ledger of one root: the lineages in flight, the exits that each must still pass, and the credits for more births.
  *
  * Every edge that leaves the root's region (a task without dependents, the input of a boundary) is an *exit*. A lineage
  * passes each exit exactly once, as a value or as a gone mark; when it has passed the last one it is settled. That is
  * the branch count of the design (born +1, fan-out +(k−1), join −(k−1), sink −1) folded into one bit per exit, because
  * inside a region every lineage flows along every edge: see DECISIONS.md, 2.
  *
- * Promises: in flight never exceeds the window; the watermark never passes an unsettled lineage and never goes back;
- * a lineage that leaves by one exit twice, or leaves without having been born, is a broken law and throws.
+ * Guarantees: lineages in flight never exceed the window. The watermark never passes an unsettled lineage and never goes
+ * back. A lineage that leaves through one exit twice, or was never born, breaks a law and throws MILLRACE_CONSERVATION.
  */
 import { MillraceError } from '../model/errors.js';
 import type { RootProgress } from '../model/checkpoint.js';
@@ -15,17 +15,17 @@ import type { Lineage } from '../model/record.js';
 import { nextPowerOfTwo } from './ring.js';
 
 export class RootLedger {
-  /** The task the lineages of this root are born in. */
+  /** The name of the task that gives birth to the lineages. */
   readonly name: string;
   /** The most lineages in flight. */
   readonly window: number;
-  /** How far births may run ahead of the watermark: bounds the set of settled lineages above it. */
+  /** How far births may run ahead of the watermark. It bounds the set of settled lineages above the watermark. */
   readonly span: number;
 
   private readonly exits: string[] = [];
   private readonly mask: number;
   private words = 1;
-  /** One bit per exit still to pass; `words` integers per lineage slot. */
+  /** One bit per exit that is not passed yet; `words` integers per lineage. */
   private pending: Int32Array;
   private first: Lineage = 0;
   private next: Lineage = 0;
@@ -44,12 +44,12 @@ export class RootLedger {
     this.pending = new Int32Array(this.span);
   }
 
-  /** The number that the next birth gets: how many were born, in this life of the run and those before it. */
+  /** The number of the next birth, which is the number of births in all incarnations of the run. */
   get born(): number {
     return this.next;
   }
 
-  /** How many were born in this life. */
+  /** Births in this incarnation. */
   get bornHere(): number {
     return this.next - this.first;
   }
@@ -58,7 +58,7 @@ export class RootLedger {
     return this.flying;
   }
 
-  /** How many settled in this life. */
+  /** Lineages settled in this incarnation. */
   get settled(): number {
     return this.bornHere - this.flying;
   }
@@ -68,22 +68,22 @@ export class RootLedger {
     return this.low;
   }
 
-  /** Credits: how many lineages may be born now. */
+  /** Credits: how many lineages may be born at present. */
   get room(): number {
     return Math.min(this.window - this.flying, this.span - (this.next - this.low));
   }
 
-  /** Whether the root has said that no more will be born. */
+  /** Whether `exhaust` was called: no more lineages will be born. */
   get isExhausted(): boolean {
     return this.exhausted;
   }
 
-  /** The root is exhausted and nothing is in flight. */
+  /** Whether the root is exhausted and has nothing in flight. */
   get isComplete(): boolean {
     return this.exhausted && this.flying === 0;
   }
 
-  /** Declares an exit, before the first birth. Returns its number. */
+  /** Declares an exit and returns its number. Must precede the first birth. */
   addExit(label: string): number {
     if (this.bornHere > 0) throw this.broken(`exit ${label} was added after lineages were born`);
     const exit = this.exits.push(label) - 1;
@@ -92,7 +92,7 @@ export class RootLedger {
     return exit;
   }
 
-  /** The first birth gets this number: those before it settled in an earlier life of the run. */
+  /** Sets the number of the first birth: earlier lineages settled in previous incarnations of the run. */
   startAt(lineage: Lineage): void {
     if (this.next > 0) throw this.broken(`it was to start at ${lineage} after lineages were born`);
     this.next = lineage;
@@ -100,17 +100,17 @@ export class RootLedger {
     this.first = lineage;
   }
 
-  /** Calls `wake` after lineages settled, when there are credits. */
+  /** Adds a listener that is called after lineages have settled, when there are credits. */
   whenRoom(wake: () => void): void {
     this.roomListeners.push(wake);
   }
 
-  /** Calls `listener` with each lineage as it settles; one listener. */
+  /** Sets the listener that is called with each lineage as it settles. There is one listener. */
   whenSettled(listener: (lineage: Lineage) => void): void {
     this.onSettled = listener;
   }
 
-  /** `count` births with consecutive lineages; the first is returned. */
+  /** Gives birth to `count` consecutive lineages and returns the first. */
   birth(count: number): Lineage {
     if (count > this.room) throw this.broken(`${count} births with room for ${this.room}`);
     const first = this.next;
@@ -129,12 +129,12 @@ export class RootLedger {
     return first;
   }
 
-  /** The root will give birth to no more. */
+  /** Declares that no more lineages will be born. */
   exhaust(): void {
     this.exhausted = true;
   }
 
-  /** These lineages passed the exit. Wakes the root once, at the end, if credits came back. */
+  /** Lets these lineages pass the exit, and wakes the root once, at the end, if it has credits. */
   leave(exit: number, lineages: readonly Lineage[]): void {
     if (this.words === 1) this.passNarrow(exit, lineages);
     else for (let i = 0; i < lineages.length; i++) this.pass(exit, lineages[i] as Lineage);
@@ -142,20 +142,20 @@ export class RootLedger {
     this.wake();
   }
 
-  /** One lineage passed the exit. */
+  /** Lets one lineage pass the exit. */
   leaveOne(exit: number, lineage: Lineage): void {
     this.pass(exit, lineage);
     this.advance();
     this.wake();
   }
 
-  /** Whether the lineage is born and not settled. */
+  /** Whether the lineage was born and has not settled. */
   isInFlight(lineage: Lineage): boolean {
     if (lineage < this.low || lineage >= this.next) return false;
     return !this.isClear(lineage);
   }
 
-  /** The whole progress of the root, exit by exit, as a checkpoint keeps it. */
+  /** The whole progress of the root, per exit, for a checkpoint. */
   progress(): RootProgress {
     const passed: Record<string, number[]> = {};
     this.exits.forEach((label, exit) => {

@@ -1,6 +1,8 @@
 /**
- * A bounded first-in first-out queue over one preallocated-by-need array: push and shift are O(1), nothing is ever
- * moved. Promise: it never holds more than its capacity; a push beyond it is a broken law, not a resize.
+ * A bounded first-in first-out queue in one array that grows on demand: push and shift are O(1), and items never move.
+ *
+ * Guarantees: the queue never holds more items than its capacity. A push beyond it throws, because it means a broken law of the
+ * ledger.
  */
 import { MillraceError } from '../model/errors.js';
 
@@ -11,7 +13,7 @@ export class Ring<T> {
   private head = 0;
   private count = 0;
 
-  /** @param capacity the most items held at once, at least 1. */
+  /** @param capacity the most items at once, at least 1. */
   constructor(capacity: number) {
     this.capacity = capacity;
     this.mask = nextPowerOfTwo(capacity) - 1;
@@ -25,14 +27,14 @@ export class Ring<T> {
     if (this.count === this.capacity) {
       throw new MillraceError(
         'MILLRACE_CONSERVATION',
-        `A queue between tasks was pushed beyond its capacity of ${this.capacity}: the window did not hold`,
+        `A queue between tasks was pushed beyond its capacity of ${this.capacity}: the window was exceeded`,
       );
     }
     this.slots[(this.head + this.count) & this.mask] = item;
     this.count++;
   }
 
-  /** The oldest item. Call only while `size` is above 0: items may be `undefined` themselves. */
+  /** Removes the oldest item and returns it. Call only while `size` is above 0: items may be `undefined` themselves. */
   shift(): T {
     const item = this.slots[this.head] as T;
     this.slots[this.head] = undefined;
@@ -48,7 +50,7 @@ export class Ring<T> {
   }
 }
 
-/** The smallest power of two that is not below `n`. */
+/** The smallest power of two that is at least `n`. */
 export function nextPowerOfTwo(n: number): number {
   let power = 1;
   while (power < n) power *= 2;

@@ -1,22 +1,24 @@
 /**
- * Keeps synchronous stretches short. Promises: who asks `isLong` between pieces of work and defers when it says so
- * lets timers and sockets be served about every `sliceMs`, and costs nothing where the event loop turns by itself; a clock
- * that stands still, as a virtual one does within a turn, is replaced by counting, so the event loop turns there too;
- * what was deferred goes on in that order, so that nobody who uses up each turn keeps others from theirs.
+ * Keeps synchronous stretches of work short.
+ *
+ * Guarantees: code that checks `isLong` between pieces of work, and defers when it is true, lets timers and sockets run about
+ * every `sliceMs`; it costs nothing where the event loop turns anyway. A clock that stands still within a turn, such as a
+ * virtual one, is replaced by counting, so the event loop turns there too. Deferred actions run in order, so an operator
+ * that uses up each turn cannot keep others from theirs.
  */
 import { holdClock, type Clock } from '../model/clock.js';
 
-/** While no time passes: looks after which a turn counts as long. A number, and not real time, so that runs are alike. */
+/** While no time passes, a turn is long after this many calls of `isLong`. A count, not real time, makes runs repeatable. */
 const LOOKS = 8;
 
 export class Turn {
   private readonly clock: Clock;
   private readonly sliceMs: number;
   private startedAtMs = 0;
-  private isMarked = false;
-  /** Looks in this turn that saw no time pass. */
+  private hasStarted = false;
+  /** Calls of `isLong` in this turn during which no time had passed. */
   private looks = 0;
-  /** At most one action of each operator. */
+  /** Holds at most one action per operator. */
   private readonly deferred: (() => void)[] = [];
 
   /** @param sliceMs how long a synchronous stretch may last, in milliseconds. */
@@ -25,14 +27,14 @@ export class Turn {
     this.sliceMs = sliceMs;
   }
 
-  /** Whether the present turn of the event loop has been ours for longer than the slice. `nowMs` saves a look at the clock. */
+  /** Whether this turn of the event loop has lasted longer than the slice. `nowMs` saves a call of the clock. */
   isLong(nowMs = this.clock.monotonicMs()): boolean {
-    if (!this.isMarked) {
-      this.isMarked = true;
+    if (!this.hasStarted) {
+      this.hasStarted = true;
       this.startedAtMs = nowMs;
       this.looks = 0;
       this.clock.defer(() => {
-        this.isMarked = false;
+        this.hasStarted = false;
       });
       return false;
     }
@@ -40,27 +42,27 @@ export class Turn {
     return nowMs - this.startedAtMs > this.sliceMs;
   }
 
-  /** Goes on in the next turn, or in a later one where others that were deferred before take all of it. */
+  /** Runs the action in the next turn, or in a later one if actions deferred earlier use up the next. */
   defer(action: () => void): void {
     this.deferred.push(action);
-    this.clock.defer(this.goOn);
+    this.clock.defer(this.runNext);
   }
 
-  /** Resolves in the next turn, or in a later one. */
+  /** Resolves in the next turn or a later one. */
   pause(): Promise<void> {
     return new Promise((resolve) => {
       this.defer(resolve);
     });
   }
 
-  /** Tells the clock that the run waits for this work outside of its time. */
+  /** Holds a manual clock until the work has settled; returns the work. */
   hold<Work extends PromiseLike<unknown>>(work: Work): Work {
     return holdClock(this.clock, work);
   }
 
-  /** Called once for each: what follows from one action, promises too, is over before the next. */
-  private readonly goOn = (): void => {
-    if (this.isLong()) this.clock.defer(this.goOn);
+  /** Runs one action per call, so that its consequences, promises included, end before the next action. */
+  private readonly runNext = (): void => {
+    if (this.isLong()) this.clock.defer(this.runNext);
     else this.deferred.shift()?.();
   };
 }

@@ -1,10 +1,10 @@
 /**
- * Which task keeps a run from being faster.
+ * Finds the task that keeps a run from being faster.
  *
- * In a closed queueing network (the window fixes how many records are under way) throughput is limited by the station
- * with the highest demand, and as the window grows that station's use goes to 1 (Denning and Buzen, "The Operational
- * Analysis of Queueing Network Models", 1978). Stations here are a task's own places, the event loop, and the pool of
- * threads; the last two are shared, so what counts is the sum of those who use them, and the one who uses most is named.
+ * In a closed queueing network (the window fixes how many records are in flight) the station with the highest demand limits
+ * the throughput, and its utilization goes to 1 as the window grows (Denning and Buzen, "The Operational Analysis of
+ * Queueing Network Models", 1978). The stations here are the places of a task, the event loop, and the pool of threads.
+ * Tasks share the last two, so the sum of their use counts, and the task with the largest share is named.
  */
 import type { Bottleneck } from '../model/metrics.js';
 
@@ -16,15 +16,16 @@ export interface TaskUse {
   readonly pool: number;
 }
 
-/** Below this nothing is under load, and a name would be noise. */
+/** Below this load there is no bottleneck; a name would be noise. */
 const LEAST_LOAD = 0.01;
 /**
- * From here on the loop is the limit, whatever else looks full: what lies between the stretches that are measured is the
- * loop's as well, and answers that nobody has time to take keep the places of asynchronous tasks taken.
+ * From this utilization on, the event loop is the limit even if another station looks fuller. The time between the measured
+ * stretches belongs to the loop too, and a busy loop leaves answers waiting, which keeps the places of asynchronous tasks
+ * occupied.
  */
 const LOOP_IS_FULL = 0.7;
 
-/** @param uses one per task; of equals the first is named. */
+/** @param uses one entry per task; among equals the first wins. */
 export function chooseBottleneck(uses: readonly TaskUse[]): Bottleneck | undefined {
   let named: Bottleneck | undefined;
   for (const { task, slots } of uses) if (slots > (named?.load ?? 0)) named = { task, load: slots };

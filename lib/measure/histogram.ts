@@ -1,6 +1,8 @@
 /**
- * A mergeable histogram of durations with about 3 % relative error, after HdrHistogram (G. Tene): 32 linear buckets an
- * octave of microseconds. Promise: fixed memory (about 8 KiB), a few nanoseconds a sample, and exact count and maximum.
+ * A mergeable histogram of durations with about 3 % relative error, after HdrHistogram (G. Tene): 32 linear buckets per
+ * octave of microseconds.
+ *
+ * Guarantees: fixed memory (about 8 KiB), a few nanoseconds per sample, exact count and maximum.
  */
 import type { LatencyFigures, LatencyProgress } from '../model/metrics.js';
 
@@ -8,7 +10,7 @@ const SUB_BITS = 5;
 const SUB_BUCKETS = 1 << SUB_BITS;
 const MAX_US = 2 ** 31 - 1;
 
-/** The bounds of the fixed buckets that are told, in milliseconds. */
+/** The bounds of the fixed buckets in `progress`, in milliseconds. */
 export const LATENCY_BOUNDS_MS = [
   0.001, 0.01, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000,
 ] as const;
@@ -46,7 +48,7 @@ export class Histogram {
     this.max = Math.max(this.max, other.max);
   }
 
-  /** Everything that is told while it fills. A sample counts below a bound that lies in its bucket. */
+  /** The figures of the `progress` event. A sample counts below a bound if its bucket contains the bound. */
   progress(): LatencyProgress {
     const buckets: number[] = [];
     let seen = 0;
@@ -59,7 +61,7 @@ export class Histogram {
     return { ...this.figures(), count: this.total, sumMs: toUs(this.sum), buckets };
   }
 
-  /** The quantiles that are shown, in one pass. */
+  /** The quantiles of the summary, computed in one pass. */
   figures(): LatencyFigures {
     const [p50 = 0, p95 = 0, p99 = 0] = this.quantilesMs([0.5, 0.95, 0.99]);
     return { p50: toUs(p50), p95: toUs(p95), p99: toUs(p99), max: toUs(this.max) };
@@ -70,7 +72,7 @@ export class Histogram {
     return this.quantilesMs([share])[0] ?? 0;
   }
 
-  /** The same for several shares, ascending, in one pass. */
+  /** The quantiles of several shares in ascending order, computed in one pass. */
   private quantilesMs(shares: readonly number[]): number[] {
     if (this.total === 0) return shares.map(() => 0);
     const found: number[] = [];
@@ -85,7 +87,7 @@ export class Histogram {
   }
 }
 
-/** To a whole number of microseconds: more digits are noise. */
+/** Rounds to whole microseconds: more digits are noise. */
 function toUs(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }

@@ -1,9 +1,9 @@
-/** Which records are timed: all at first, so that short runs have figures, then one in 32, so that long ones do not pay. */
+/** Chooses the records that are timed: the first ones all, for figures of short runs; then one in 32, to save time. */
 
 const ALL_UNTIL = 1024;
 const ONE_IN = 32;
 
-/** For how many records the one with this number (from 0) stands; 0: it is not timed. */
+/** The number of records that the record with this number (from 0) represents; 0 if it is not timed. */
 export function sampleWeight(number: number): number {
   if (number < ALL_UNTIL) return 1;
   return number % ONE_IN === 0 ? ONE_IN : 0;

@@ -1,4 +1,8 @@
-/** The slowest records of one task. Promise: it holds a fixed few, and a record that is not among them costs one comparison. */
+/**
+ * The slowest records of one task.
+ *
+ * Guarantees: it keeps a small fixed number of records; every other record costs one comparison.
+ */
 import type { SlowRecord } from '../model/metrics.js';
 
 const KEPT = 5;
@@ -6,9 +10,9 @@ const KEPT = 5;
 export class SlowRecords {
   /** Slowest first. */
   private readonly kept: SlowRecord[] = [];
-  private untold: SlowRecord[] = [];
+  private unreported: SlowRecord[] = [];
 
-  /** What is not slower than this need not be added. */
+  /** Records must be slower than this to be added. */
   get floorMs(): number {
     return this.kept.length < KEPT ? 0 : (this.kept.at(-1)?.ms ?? 0);
   }
@@ -21,13 +25,13 @@ export class SlowRecords {
     const at = this.kept.findIndex(({ ms }) => ms < record.ms);
     this.kept.splice(at < 0 ? this.kept.length : at, 0, record);
     this.kept.length = Math.min(KEPT, this.kept.length);
-    this.untold = [...this.untold, record].filter((one) => this.kept.includes(one));
+    this.unreported = [...this.unreported, record].filter((one) => this.kept.includes(one));
   }
 
-  /** Those that came among the slowest since the last call and still are. */
+  /** The records that joined the slowest since the last call and still are among them. */
   news(): readonly SlowRecord[] {
-    const { untold } = this;
-    this.untold = [];
-    return untold;
+    const { unreported } = this;
+    this.unreported = [];
+    return unreported;
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Where the time of one task goes. Fed with changes of state and with stretches of work, once a batch, never once a
- * record; what it sums up grows only, so a rate or a share is the difference of two looks.
+ * Measures how one task spends its time. It receives changes of state and stretches of work once per batch, never once per
+ * record. Its sums only grow, so the difference of two readings gives a rate or a share.
  *
- * A task can be limited by three things: by how many records it may work on at once (`slotMs`), by the event loop, which
- * it shares with all others (`loopMs`), and by the threads of the pool, shared as well (`poolMs`).
+ * Three resources can limit a task: the number of records it may work on at once (`slotMs`), the event loop, which all tasks
+ * share (`loopMs`), and the threads of the pool, which are shared too (`poolMs`).
  */
 import type { InFlight } from '../model/metrics.js';
 
@@ -13,10 +13,10 @@ export type TimeState = 'busy' | 'waiting' | 'blocked';
 export interface MeterSums {
   readonly busyMs: number;
   readonly blockedMs: number;
-  /** The time weighted by the share of its places that were taken; 1 while records queue for a place. */
+  /** Time weighted by the share of occupied places; the weight is 1 while records queue for a place. */
   readonly slotMs: number;
   readonly loopMs: number;
-  /** Of all threads together. */
+  /** The time of all threads together. */
   readonly poolMs: number;
 }
 
@@ -30,22 +30,22 @@ export class TaskMeter {
   private slots = 0;
   private sinceMs: number | undefined;
 
-  /** From now on the task is in this state, with this share of its places taken. Times never go back. */
+  /** Puts the task into this state, with this share of its places occupied. Times never go back. */
   enter(nowMs: number, state: TimeState, slots: number): void {
     this.pass(nowMs);
     this.state = state;
     this.slots = slots;
   }
 
-  /** The same, from what the task holds. */
+  /** Derives the state from the records in flight. */
   hold(nowMs: number, { queued, running, waiting, places }: InFlight): void {
     const state = running > 0 ? 'busy' : queued > 0 || waiting > 0 ? 'blocked' : 'waiting';
-    // While none runs it is not the places that hold the queue back.
+    // While no record runs, the places are not what holds the queue back.
     const slots = places === undefined || running === 0 ? 0 : queued > 0 ? 1 : Math.min(1, running / places);
     this.enter(nowMs, state, slots);
   }
 
-  /** The task had the event loop for this stretch, and is in the state it was in before again. */
+  /** Records a stretch in which the task had the event loop; afterwards it is in its previous state again. */
   worked(fromMs: number, toMs: number): void {
     this.pass(fromMs);
     const elapsedMs = Math.max(0, toMs - (this.sinceMs ?? fromMs));
@@ -54,13 +54,13 @@ export class TaskMeter {
     this.sinceMs = Math.max(toMs, this.sinceMs ?? toMs);
   }
 
-  /** The task had the event loop for so long, while it was in another state as well. */
+  /** Adds event-loop time that overlapped with another state of the task. */
   looped(elapsedMs: number): void {
     this.busyMs += elapsedMs;
     this.loopMs += elapsedMs;
   }
 
-  /** Threads worked on its records for so long, together. */
+  /** Adds the time that all threads together worked on its records. */
   pooled(elapsedMs: number): void {
     this.poolMs += elapsedMs;
   }

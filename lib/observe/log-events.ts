@@ -1,15 +1,15 @@
 /**
- * The events of a run as lines of a log, for any logger with pino's shape.
+ * Writes the events of a run as lines of a log, through any logger with pino's interface.
  *
- * Promises: nothing but events is looked at; what an event says of a record is where it is, not what it holds; messages
- * are one line, with control characters escaped and credentials masked.
+ * Guarantees: the log reads events only; a line names the position of a record, never its contents; each message is one
+ * line, with control characters escaped and credentials masked.
  */
 import type { Observable, Subscription } from 'rxjs';
 import type { RunEvent } from '../model/events.js';
 import { maskText } from '../text/mask-secrets.js';
 import { oneLine } from '../text/printable.js';
 
-/** The part of a logger that is used; pino, and what is made like it. */
+/** The methods of a logger that `logEvents` calls. A pino logger has them. */
 export interface EventLogger {
   /** Gets progress, resources, checkpoints, threads, and the starts of tasks. */
   debug(fields: object, message: string): void;
@@ -29,8 +29,9 @@ interface Line {
 }
 
 /**
- * Logs the events of one run: each with `run` and `time` (milliseconds since 1970), and with `task`, `attempt` and
- * `correlationId` (the header that upstreams got) where the event is about one. Ends with the run, or by `unsubscribe`.
+ * Logs the events of one run. Each line has `run` and `time` (milliseconds since 1970). Events of a task, an attempt or a
+ * record also have `task`, `attempt` and `correlationId` (the header that upstreams received). The log ends with the run,
+ * or when the subscription is unsubscribed.
  *
  * @example logEvents(run.events$, pino())
  */
@@ -50,7 +51,7 @@ function lineOf(event: RunEvent, run: string): Line {
       return { level: 'info', message: `${workflow} started`, fields: { workflow, seed, window, config } };
     }
     case 'resumed':
-      return { level: 'info', message: `resumed, life ${event.incarnation}`, fields: { from: event.from } };
+      return { level: 'info', message: `resumed, incarnation ${event.incarnation}`, fields: { from: event.from } };
     case 'draining':
       return { level: 'info', message: 'draining' };
     case 'notice':
@@ -112,7 +113,7 @@ function callLineOf(
       const fields = { task, attempt, ...recordOf(run, lineage), code, delayMs };
       return {
         level: 'warn',
-        message: `${task} tries again in ${Math.round(delayMs)} ms: ${code}: ${message}`,
+        message: `${task} retries in ${Math.round(delayMs)} ms: ${code}: ${message}`,
         fields,
       };
     }
@@ -122,17 +123,17 @@ function callLineOf(
     }
     case 'throttled': {
       const { upstream, delayMs } = event;
-      return { level: 'warn', message: `${upstream} asked for less`, fields: { task, upstream, delayMs } };
+      return { level: 'warn', message: `${upstream} asked for fewer calls`, fields: { task, upstream, delayMs } };
     }
     case 'concurrency': {
       const { upstream, limit } = event;
-      return { level: 'debug', message: `${limit} calls in flight at most`, fields: { task, upstream, limit } };
+      return { level: 'debug', message: `at most ${limit} calls in flight`, fields: { task, upstream, limit } };
     }
     case 'calls': {
       const { upstream, policies, concurrency, counts } = event;
       return {
         level: 'info',
-        message: `${task} made its calls`,
+        message: `${task} finished its calls`,
         fields: { task, upstream, policies, concurrency, counts },
       };
     }
@@ -146,8 +147,8 @@ function recordOf(run: string, lineage: number): { lineage: number; correlationI
 function countsOf({ tasks }: Extract<RunEvent, { type: 'progress' }>): object {
   return Object.fromEntries(
     Object.entries(tasks).map(([name, task]) => {
-      const { in: taken, out, skipped, deadLettered, inFlight } = task;
-      return [name, { in: taken, out, skipped, deadLettered, inFlight, perSecond: task.perSecond.now }];
+      const { in: received, out, skipped, deadLettered, inFlight } = task;
+      return [name, { in: received, out, skipped, deadLettered, inFlight, perSecond: task.perSecond.now }];
     }),
   );
 }

@@ -1,8 +1,9 @@
 /**
- * A log by pino, as JSON or for people, into a file or a stream.
+ * A pino log, as JSON or as readable text, written to a file or a stream.
  *
- * Promises: neither a slow disk nor a slow reader slows the run or fills the memory: what finds no room is left out, counted,
- * and told at the end; a file that cannot be written ends the log with one sentence, and not the run.
+ * Guarantees: a slow disk or a slow reader neither slows the run nor fills the memory: lines that do not fit into the
+ * buffer are dropped, counted, and the count is logged at the end; a file that cannot be written ends the log with one
+ * error, and the run continues.
  */
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
@@ -22,14 +23,14 @@ export interface LogOptions {
 
 export interface Log {
   readonly logger: Logger;
-  /** Resolves when everything is written; rejects with MILLRACE_FILE where it could not be. */
+  /** Resolves when every line is written. Rejects with MILLRACE_FILE if the file could not be written. */
   close(): Promise<void>;
 }
 
-/** Bytes that wait to be written. */
+/** The most bytes that wait to be written. */
 const CAPACITY = 4 * 2 ** 20;
 
-/** Opens the file for appending. Rejects with MILLRACE_FILE where that fails. */
+/** Opens the file for appending. Rejects with MILLRACE_FILE if that fails. */
 export async function openLogFile(path: string, options: LogOptions = {}): Promise<Log> {
   const failed = (error: unknown): MillraceError =>
     new MillraceError('MILLRACE_FILE', `Cannot write the log to ${path}: ${describeThrown(error)}`, { cause: error });
@@ -46,7 +47,7 @@ export async function openLogFile(path: string, options: LogOptions = {}): Promi
   file.on('error', (error) => {
     if (failure !== undefined) return;
     failure = failed(error);
-    // What waits would be tried again and again.
+    // Without this, pino would retry the waiting lines for ever.
     file.destroy();
   });
   return {
@@ -65,7 +66,7 @@ export async function openLogFile(path: string, options: LogOptions = {}): Promi
   };
 }
 
-/** Logs into a stream of somebody else's, which stays open. */
+/** Logs into a stream that the caller owns. Closing the log leaves the stream open. */
 export async function openLogStream(stream: Writable, options: LogOptions = {}): Promise<Log> {
   let dropped = 0;
   const write = (line: string): void => {
@@ -86,7 +87,7 @@ async function loggerTo(
   write: (line: string) => unknown,
   { format = 'json', level = 'info' }: LogOptions,
 ): Promise<Logger> {
-  // Events carry their own time, and the run its own id.
+  // Events already have a time and the id of the run.
   const settings = { level, base: null, timestamp: false } as const;
   if (format === 'json') return pino(settings, { write });
   const { prettyFactory } = await import('pino-pretty');

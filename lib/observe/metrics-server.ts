@@ -1,8 +1,8 @@
 /**
  * Serves the metrics of one run to Prometheus, on this machine only.
  *
- * Promises: a scrape costs the run the rendering of one page; a port that is taken is a clear error before the run starts;
- * after `close` the port is free and no connection is left.
+ * Guarantees: a scrape costs the run the rendering of one page; a port in use is a clear error before the run starts;
+ * after `close` the port is free and every connection is closed.
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -14,20 +14,20 @@ import { RunGauges } from './run-gauges.js';
 const HOST = '127.0.0.1';
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** A page for Prometheus, on 127.0.0.1 only. */
+/** A server that listens on 127.0.0.1 only, with one page of metrics. */
 export interface MetricsServer {
-  /** Where to scrape. */
+  /** The address that Prometheus scrapes. */
   readonly url: string;
-  /** Serves the figures of this run from now on. */
+  /** From now on, serves the figures of this run. */
   observe(events$: Observable<RunEvent>): void;
-  /** Frees the port and cuts every connection; resolves when that is done. */
+  /** Frees the port and closes every connection, then resolves. */
   close(): Promise<void>;
 }
 
 /**
  * Serves the figures of runs at `http://127.0.0.1:<port>/metrics` (Prometheus text format 0.0.4).
  *
- * @param port 0 for a free one. Rejects with MILLRACE_USAGE where the port cannot be had.
+ * @param port the TCP port; 0 chooses a free one. Rejects with MILLRACE_USAGE if the server cannot listen on the port.
  */
 export async function serveMetrics(port: number): Promise<MetricsServer> {
   const gauges = new RunGauges();
@@ -35,12 +35,12 @@ export async function serveMetrics(port: number): Promise<MetricsServer> {
     answer(gauges, request.url ?? '', request.method ?? '', response);
   });
   await listen(server, port);
-  const { port: taken } = server.address() as AddressInfo;
+  const { port: actualPort } = server.address() as AddressInfo;
   return {
-    url: `http://${HOST}:${taken}/metrics`,
+    url: `http://${HOST}:${actualPort}/metrics`,
     observe: (events$) => {
       events$.subscribe((event) => {
-        gauges.take(event);
+        gauges.record(event);
       });
     },
     close: () =>
@@ -69,7 +69,7 @@ function listen(server: Server, port: number): Promise<void> {
     try {
       server.listen(port, HOST, resolve);
     } catch (error) {
-      // A number that is no port.
+      // Node throws for a number outside of the range of ports.
       refuse(error);
     }
   });

@@ -1,6 +1,6 @@
 /**
- * What a run reads and writes, as OpenLineage run events (openlineage.io, specification 2-0-2): START, and COMPLETE, FAIL or
- * ABORT, with what the ends of the graph read and write as datasets.
+ * Converts the events of a run into OpenLineage run events (openlineage.io, specification 2-0-2): START at the beginning,
+ * and COMPLETE, FAIL or ABORT at the end. The data that sources read and other tasks write are the datasets.
  */
 import { versionOfMillrace } from './version.js';
 import { createHash } from 'node:crypto';
@@ -42,17 +42,18 @@ const PRODUCER = 'https://www.npmjs.com/package/millrace';
 const SPEC = 'https://openlineage.io/spec';
 const TYPES = { completed: 'COMPLETE', failed: 'FAIL', cancelled: 'ABORT', drained: 'ABORT' } as const;
 
-export class LineageTeller {
+/** Makes the lineage events of one run. */
+export class LineageReporter {
   private readonly namespace: string;
   private start: Extract<RunEvent, { type: 'run-started' }> | undefined;
 
-  /** @param namespace of the job: what keeps its name apart from others. */
+  /** @param namespace the namespace of the job, which separates its name from the names of other teams. */
   constructor(namespace: string) {
     this.namespace = namespace;
   }
 
-  /** The event that this one makes, if it does. */
-  take(event: RunEvent): LineageEvent | undefined {
+  /** The lineage event for the start or the end of the run; undefined for every other event. */
+  record(event: RunEvent): LineageEvent | undefined {
     if (event.type === 'run-started') {
       this.start = event;
       return this.eventOf('START', event.at);
@@ -99,7 +100,7 @@ export class LineageTeller {
   }
 }
 
-/** None where a task reads or writes nothing that others could know of. */
+/** An empty list if the task has no dataset. */
 function datasetOf({ name: task, dataset }: GraphTask, summary?: RunSummary): LineageDataset[] {
   if (dataset === undefined) return [];
   const { namespace, name, fields } = dataset;
@@ -118,7 +119,7 @@ function facet(schema: string, fields: Readonly<Record<string, unknown>>): Facet
   return { _producer: PRODUCER, _schemaURL: `${SPEC}/facets/${schema}.json#/$defs/${name}`, ...fields };
 }
 
-/** A name-based UUID (version 5, RFC 9562), the same in every life of the run. */
+/** A name-based UUID (version 5, RFC 9562). It is the same in every incarnation of the run. */
 function uuidOf(runId: string): string {
   const hash = createHash('sha1').update(`millrace run ${runId}`).digest().subarray(0, 16);
   hash.writeUInt8((hash.readUInt8(6) & 0x0f) | 0x50, 6);

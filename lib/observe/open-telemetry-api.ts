@@ -1,7 +1,9 @@
 /**
- * @opentelemetry/api, an optional peer, which whoever traces installs. Promise: where it is not there, that is said with
- * what to do. It is required and not imported, so that the door can also be required: an import that may fail must be
- * awaited, and what awaits cannot be.
+ * Loads @opentelemetry/api, an optional peer dependency that a program installs if it wants traces.
+ *
+ * Guarantees: if the package is missing, the error names it and the command that installs it. The package is loaded by
+ * `require`, not by `import()`, so that CommonJS code can `require` the door `millrace/opentelemetry`: a dynamic import
+ * needs top-level await, and a module with top-level await cannot be required.
  */
 import { createRequire } from 'node:module';
 import { MillraceError } from '../model/errors.js';

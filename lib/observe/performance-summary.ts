@@ -1,6 +1,7 @@
 /**
- * The performance summary of a run as a JSON file, with the keys that users of the earlier Python tool read.
- * Promise: the file is whole or not there: it is written under another name and renamed.
+ * Writes the performance summary of a run as a JSON file, with the keys that users of the earlier Python tool read.
+ *
+ * Guarantees: the file is complete or absent, because it is written under a temporary name and then renamed.
  */
 import { open, rename, rm } from 'node:fs/promises';
 import { MillraceError, describeThrown } from '../model/errors.js';
@@ -8,7 +9,7 @@ import type { ResourcePeaks, RunSummary } from '../model/run-summary.js';
 
 const BYTES_PER_MB = 2 ** 20;
 
-/** The summary as it is written. Memory is the peak of the whole process. */
+/** The content of the file. `peak_memory_mb` is the peak of the whole process. */
 export function performanceSummary(run: RunSummary): object {
   const tasks = Object.entries(run.tasks).map(([name, task]) => [
     name,
@@ -55,7 +56,7 @@ function resourcesOf({ heapUsedBytes, eventLoopDelayMs, eventLoopUtilization, cp
   return {
     'cpu_time (sec)': cpuMs / 1000,
     event_loop_utilization: eventLoopUtilization,
-    // Only of a run that somebody watched.
+    // These figures exist only if the events of the run had a subscriber.
     ...(heapUsedBytes === undefined ? {} : { peak_heap_mb: megabytes(heapUsedBytes) }),
     ...(eventLoopDelayMs === undefined ? {} : { max_event_loop_delay_ms: eventLoopDelayMs }),
     ...(gc === undefined ? {} : { gc_count: gc.count, 'gc_time (sec)': gc.ms / 1000 }),
@@ -66,7 +67,7 @@ function megabytes(bytes: number): number {
   return Math.round((bytes / BYTES_PER_MB) * 10) / 10;
 }
 
-/** Writes the summary, replacing an earlier one. Throws MILLRACE_FILE where it cannot. */
+/** Writes the summary and replaces an earlier one. Throws MILLRACE_FILE if the file cannot be written. */
 export async function writePerformanceSummary(path: string, run: RunSummary): Promise<void> {
   const temporary = `${path}.${run.runId}.tmp`;
   try {
@@ -78,7 +79,7 @@ export async function writePerformanceSummary(path: string, run: RunSummary): Pr
     }
     await rename(temporary, path);
   } catch (error) {
-    // Where the folder is missing or the path goes through a file there is nothing to remove, and that fails as well.
+    // If the folder is missing or the path goes through a file, there is nothing to remove and `rm` fails as well.
     await rm(temporary, { force: true }).catch(() => undefined);
     throw new MillraceError(
       'MILLRACE_FILE',

@@ -1,6 +1,8 @@
 /**
- * The text format of Prometheus, version 0.0.4. Promise: what comes out is valid whatever names and values go in; the
- * samples of a metric stand together under one HELP and one TYPE line.
+ * The text format of Prometheus, version 0.0.4.
+ *
+ * Guarantees: the text is valid for any label values and help texts; the samples of a metric are in one group, under one
+ * HELP and one TYPE line.
  * Source: https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 
@@ -8,7 +10,7 @@ export type MetricType = 'counter' | 'gauge' | 'histogram';
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** Cumulative counts: of the samples that are not above each bound, and of all. */
+/** `counts` are cumulative: the samples at or below each bound. `count` is the number of all samples. */
 export interface HistogramSample {
   readonly bounds: readonly number[];
   readonly counts: readonly number[];
@@ -16,11 +18,11 @@ export interface HistogramSample {
   readonly sum: number;
 }
 
-/** Collects the samples of one answer. */
+/** Collects the samples of one page. */
 export class PrometheusText {
   private readonly families = new Map<string, { readonly head: string; readonly samples: string[] }>();
 
-  /** @param name a valid name; the ending says the unit, and `_total` that it is a counter. */
+  /** @param name a valid metric name that ends with its unit; the name of a counter ends with `_total`. */
   add(name: string, type: 'counter' | 'gauge', help: string, labels: Labels, value: number): void {
     this.family(name, type, help).push(sample(name, labels, value));
   }

@@ -1,8 +1,9 @@
 /**
- * What the process needs while a run is on: memory, processor, event loop, garbage collection.
+ * Measures the resources of the process during a run: memory, processor, event loop, garbage collection.
  *
- * Promises: nothing is measured continuously before `watch` and after `rest`; a look costs microseconds; the timer of the
- * delay monitor does not keep the process alive. Figures are of the whole process: runs beside one another share them.
+ * Guarantees: nothing is measured continuously before `watch` or after `rest`; one `look` costs microseconds; the timer of
+ * the delay monitor does not keep the process alive. The figures describe the whole process, so concurrent runs in one
+ * process report the same figures.
  */
 import {
   monitorEventLoopDelay,
@@ -14,7 +15,7 @@ import {
 import type { ResourceFigures } from '../model/metrics.js';
 import type { ResourcePeaks } from '../model/run-summary.js';
 
-/** How often the delay of the event loop is looked at, in milliseconds; a shorter delay cannot be told from none. */
+/** The sampling interval of the event loop delay, in milliseconds. The monitor cannot see a shorter delay. */
 const RESOLUTION_MS = 10;
 const NS_PER_MS = 1e6;
 
@@ -30,7 +31,7 @@ export class ResourceWatch {
   private gc = { count: 0, ms: 0 };
   private total: { heapUsedBytes: number; eventLoopDelayMs: number; gc: { count: number; ms: number } } | undefined;
 
-  /** Starts what measures continuously; does nothing where that is on. */
+  /** Starts the continuous measurements. Does nothing if they are already on. */
   watch(): void {
     if (this.delays !== undefined) return;
     this.delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
@@ -39,13 +40,13 @@ export class ResourceWatch {
       this.collected(list.getEntries());
     });
     this.collections.observe({ entryTypes: ['gc'] });
-    // What was before is not of the first look.
+    // The first look must not include the time before this call.
     this.lastAtMs = performance.now();
     this.lastCpu = process.cpuUsage();
     this.lastLoop = performance.eventLoopUtilization();
   }
 
-  /** Ends what `watch` started. */
+  /** Ends the continuous measurements. */
   rest(): void {
     this.delays?.disable();
     this.collections?.disconnect();
@@ -60,7 +61,7 @@ export class ResourceWatch {
     const cpu = process.cpuUsage();
     const loop = performance.eventLoopUtilization();
     const memory = process.memoryUsage();
-    // What the observer was not called with yet.
+    // Entries that are queued but not yet delivered to the observer.
     this.collected(this.collections?.takeRecords() ?? []);
     const { gc } = this;
     const delayMs = this.lookAtDelays();
@@ -84,7 +85,7 @@ export class ResourceWatch {
     return figures;
   }
 
-  /** The peaks and totals since this was made; what nobody watched is not in there. */
+  /** The peaks and totals since the constructor ran. Heap, delay and collections cover only the time between `watch` and `rest`. */
   peaks(): ResourcePeaks {
     const cpu = process.cpuUsage(this.startCpu);
     return {

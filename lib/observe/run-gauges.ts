@@ -1,6 +1,8 @@
 /**
- * What Prometheus is told of a run, kept up to date by its events. Promise: memory by the number of tasks, edges and
- * upstreams, not by how long the run goes on; figures are at most as old as the last `progress`.
+ * The metrics of a run for Prometheus, updated by its events.
+ *
+ * Guarantees: memory depends on the number of tasks, edges and upstreams, not on the length of the run; the figures are at
+ * most as old as the last `progress` event.
  */
 import { LATENCY_BOUNDS_MS } from '../measure/histogram.js';
 import type { MeasureEvent, RunEvent } from '../model/events.js';
@@ -17,11 +19,11 @@ interface Upstream {
 }
 
 const COUNTERS: readonly (readonly [string, string, (task: TaskProgress) => number])[] = [
-  ['millrace_records_in_total', 'Records a task took in.', (task) => task.in],
+  ['millrace_records_in_total', 'Records a task received.', (task) => task.in],
   ['millrace_records_out_total', 'Records a task emitted.', (task) => task.out],
   ['millrace_records_skipped_total', 'Records that ended on purpose.', (task) => task.skipped],
   ['millrace_records_dead_lettered_total', 'Records given up and kept as dead letters.', (task) => task.deadLettered],
-  ['millrace_records_failed_total', 'Records that failed, whatever the policy made of them.', (task) => task.failed],
+  ['millrace_records_failed_total', 'Records that failed, under every failure policy.', (task) => task.failed],
   ['millrace_retries_total', 'Attempts beyond the first.', (task) => task.retried],
   ['millrace_batches_total', 'Batches a task emitted.', (task) => task.batches],
 ];
@@ -29,11 +31,15 @@ const COUNTERS: readonly (readonly [string, string, (task: TaskProgress) => numb
 const GAUGES: readonly (readonly [string, string, (task: TaskProgress) => number])[] = [
   ['millrace_records_in_flight', 'Records a task holds.', (task) => task.inFlight],
   ['millrace_records_queued', 'Records that wait for their start.', (task) => task.held.queued],
-  ['millrace_records_running', 'Records that are being worked on.', (task) => task.held.running],
+  ['millrace_records_running', 'Records in work.', (task) => task.held.running],
   ['millrace_task_busy_ratio', 'Share of the time in which a task worked.', (task) => task.shares.busy],
   ['millrace_task_waiting_ratio', 'Share of the time in which a task held nothing.', (task) => task.shares.waiting],
-  ['millrace_task_blocked_ratio', 'Share of the time in which nothing could go on.', (task) => task.shares.blocked],
-  ['millrace_task_load_ratio', 'Of what a task could have done, how much it did.', (task) => task.load],
+  [
+    'millrace_task_blocked_ratio',
+    'Share of the time in which a task could not continue.',
+    (task) => task.shares.blocked,
+  ],
+  ['millrace_task_load_ratio', 'Share of its capacity that a task used.', (task) => task.load],
 ];
 
 export class RunGauges {
@@ -45,7 +51,7 @@ export class RunGauges {
   private readonly gc = { count: 0, ms: 0 };
   private readonly upstreams = new Map<string, { readonly labels: Labels; readonly state: Upstream }>();
 
-  take(event: RunEvent): void {
+  record(event: RunEvent): void {
     switch (event.type) {
       case 'run-started':
         this.workflow = event.workflow;
@@ -82,7 +88,7 @@ export class RunGauges {
       text.add(
         'millrace_run_info',
         'gauge',
-        'The run; 1 while it is on.',
+        'The run; 1 until it ends.',
         { ...workflow, run: this.runId },
         this.isOver ? 0 : 1,
       );
@@ -91,9 +97,9 @@ export class RunGauges {
     for (const { labels, state } of this.upstreams.values()) {
       const all = { ...workflow, ...labels };
       text.add('millrace_circuit_open', 'gauge', 'Whether the circuit breaker of a task is open.', all, state.isOpen);
-      text.add('millrace_throttled_total', 'counter', 'Times an upstream asked for less.', all, state.throttled);
+      text.add('millrace_throttled_total', 'counter', 'Times an upstream asked for fewer calls.', all, state.throttled);
       if (state.limit === undefined) continue;
-      text.add('millrace_concurrency_limit', 'gauge', 'The limit adaptive concurrency chose.', all, state.limit);
+      text.add('millrace_concurrency_limit', 'gauge', 'The limit that adaptive concurrency chose.', all, state.limit);
     }
     if (this.resources !== undefined) this.addResources(text, workflow, this.resources);
     return text.toString();
@@ -104,7 +110,7 @@ export class RunGauges {
     workflow: Labels,
     { tasks, edges, roots, bottleneck, elapsedMs }: Progress,
   ): void {
-    text.add('millrace_run_elapsed_seconds', 'gauge', 'How long the run has been on.', workflow, elapsedMs / 1000);
+    text.add('millrace_run_elapsed_seconds', 'gauge', 'Time since the run started.', workflow, elapsedMs / 1000);
     for (const [task, figures] of Object.entries(tasks)) {
       const labels = { ...workflow, task };
       for (const [name, help, of] of COUNTERS) text.add(name, 'counter', help, labels, of(figures));
@@ -114,13 +120,13 @@ export class RunGauges {
       const { queue, service } = figures.latencyMs;
       text.histogram(
         'millrace_queue_seconds',
-        'From arrival to start, of the records timed.',
+        'Time from arrival to start, for the records timed.',
         labels,
         inSeconds(queue),
       );
       text.histogram(
         'millrace_service_seconds',
-        'From start to end with retries, of the records timed.',
+        'Time from start to end including retries, for the records timed.',
         labels,
         inSeconds(service),
       );
@@ -132,7 +138,13 @@ export class RunGauges {
     }
     for (const [root, { inFlight, window }] of Object.entries(roots)) {
       const labels = { ...workflow, root };
-      text.add('millrace_root_in_flight', 'gauge', 'Lineages of a root born and not settled.', labels, inFlight);
+      text.add(
+        'millrace_root_in_flight',
+        'gauge',
+        'Lineages of a root that are born and not settled.',
+        labels,
+        inFlight,
+      );
       text.add('millrace_root_window', 'gauge', 'The most lineages of a root in flight.', labels, window);
     }
   }
@@ -146,7 +158,7 @@ export class RunGauges {
     gauge('millrace_process_heap_used_bytes', 'Heap in use.', heapUsedBytes);
     gauge('millrace_process_heap_total_bytes', 'Heap reserved.', heapTotalBytes);
     gauge('millrace_process_external_bytes', 'Memory of buffers outside of the heap.', externalBytes);
-    gauge('millrace_process_cpu_ratio', 'Processor time by time; 1 is one core.', cpuShare);
+    gauge('millrace_process_cpu_ratio', 'Processor time per elapsed time; 1 is one core.', cpuShare);
     gauge(
       'millrace_event_loop_utilization_ratio',
       'Share of the time in which the event loop worked.',
@@ -177,7 +189,7 @@ export class RunGauges {
       pool.replaced,
     );
     const busyMs = new Map<number, number>();
-    // A thread and the one that replaced it are one slot here, or a series would go back to zero.
+    // A thread and its replacement count as one slot. Otherwise the series would go back to zero.
     for (const thread of pool.threads) busyMs.set(thread.thread, (busyMs.get(thread.thread) ?? 0) + thread.busyMs);
     for (const [thread, ms] of busyMs) {
       const labels = { ...workflow, thread: String(thread) };

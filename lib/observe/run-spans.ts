@@ -1,9 +1,9 @@
 /**
- * A run as OpenTelemetry spans: one for the run, below it one for each task that got to work, and below that one for each
+ * A run as OpenTelemetry spans: one span for the run, a child span per task that has started, and below it one span per
  * sampled record at a task that waits for something.
  *
- * Promises: open are at most a span a task, one for the run, and those of sampled records in flight; none stays open when
- * the events end; messages have credentials masked.
+ * Guarantees: the open spans are at most one for the run, one per task, and one per sampled record in flight; every span
+ * is closed when the events end; messages have credentials masked.
  */
 import type { Context, Span, Tracer } from '@opentelemetry/api';
 import type { RunEvent } from '../model/events.js';
@@ -13,14 +13,14 @@ import { oneLine } from '../text/printable.js';
 import type { RecordSpan } from '../model/ports.js';
 import { SpanStatusCode, trace } from './open-telemetry-api.js';
 
-/** A span says so many dead letters; beyond them, only how many there were. */
+/** The most dead letters that one span lists. Its attributes count all of them. */
 const LETTERS_PER_SPAN = 100;
 
 type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { type: T }>;
 
 interface TaskSpan {
   readonly span: Span;
-  /** What stands in it. */
+  /** The context of the spans below this one. */
   readonly inside: Context;
   letters: number;
 }
@@ -39,7 +39,7 @@ export class RunSpans {
     this.inside = parent;
   }
 
-  take(event: RunEvent): void {
+  record(event: RunEvent): void {
     switch (event.type) {
       case 'run-started':
         this.startRun(event);
@@ -60,7 +60,7 @@ export class RunSpans {
     }
   }
 
-  /** A record begins at a task; undefined where that has no span. */
+  /** Starts the span of a record at a task. Undefined if the task has no open span. */
   startRecord(task: string, lineage: number): RecordSpan | undefined {
     const inside = this.tasks.get(task)?.inside;
     if (inside === undefined) return undefined;
@@ -71,7 +71,7 @@ export class RunSpans {
     return {
       traceparent: `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`,
       end: (attempts, failure) => {
-        // A record may come back after the run is over.
+        // A record may finish after the run has ended.
         if (!this.records.delete(span)) return;
         span.setAttribute('millrace.attempts', attempts);
         if (failure !== undefined) fail(span, codeOf(failure.error), describeThrown(failure.error));
@@ -80,7 +80,7 @@ export class RunSpans {
     };
   }
 
-  /** Ends what is open, from the inside out. */
+  /** Ends every open span: records first, then tasks, then the run. */
   end(at?: number): void {
     for (const span of this.records) span.end(at);
     this.records.clear();

@@ -1,6 +1,8 @@
 /**
- * Sends the lineage of a run to a file or a server. Promise: the run neither waits for it nor fails with it; at most a few
- * events wait, each is tried three times, and no try takes longer than its timeout.
+ * Sends the lineage of a run to a file or a server.
+ *
+ * Guarantees: the run neither waits for the sending nor fails with it; at most a few events wait; each event has three
+ * attempts, and each attempt ends within its timeout.
  */
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -9,39 +11,40 @@ import { MillraceError, describeThrown, describeValue } from '../model/errors.js
 import type { RunEvent } from '../model/events.js';
 import { maskText } from '../text/mask-secrets.js';
 import { checkOptions, checkText, number, text, words, type OptionRules } from '../options/options.js';
-import { LineageTeller, type LineageEvent } from './open-lineage.js';
+import { LineageReporter, type LineageEvent } from './open-lineage.js';
 
 /** Options of `openLineage`. */
 export interface LineageOptions {
-  /** What keeps the names of jobs apart from those of others. Default `millrace`. */
+  /** The namespace of the job, which separates its name from the names of other teams. Default `millrace`. */
   readonly namespace?: string;
-  /** Sent as `Authorization: Bearer …`. Default, and '': none. */
+  /** Sent as `Authorization: Bearer …`. Default: none; the empty text means none too. */
   readonly apiKey?: string | undefined;
-  /** Milliseconds a try may take, at most as long as a timer can be: 24 days. Default 5,000. */
+  /** Timeout per attempt in milliseconds, at most 24 days (the longest timer of Node). Default 5,000. */
   readonly timeoutMs?: number;
 }
 
 const RULES: OptionRules<LineageOptions> = { namespace: text, apiKey: words, timeoutMs: number(1, 2 ** 31 - 1) };
 
-const TRIES = 3;
+const ATTEMPTS = 3;
 const RETRY_AFTER_MS = 200;
-/** Where servers of OpenLineage take events. */
+/** The path at which OpenLineage servers accept events. */
 const ENDPOINT = '/api/v1/lineage';
 
-/** Throws MILLRACE_INVALID_OPTION for a URL that nothing can be sent to. */
+/** Throws MILLRACE_INVALID_OPTION if the target is neither a file path nor a valid http(s) URL. */
 export function assertTarget(target: string): void {
   checkText('the target of openLineage', target);
   if (!/^[a-z][a-z\d+.-]*:\/\//i.test(target) || (/^https?:/i.test(target) && URL.canParse(target))) return;
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
-    `Lineage goes to a file or to an http(s) URL, got ${describeValue(target)}`,
+    `Expected the target of openLineage to be a file path or an http(s) URL, got ${describeValue(target)}`,
   );
 }
 
 /**
- * Sends the events to `target`: a file, which gets a line each, or the http(s) URL of a server (its usual endpoint is added
- * to a URL without a path). Resolves when the run is over and all is sent; rejects with MILLRACE_FILE or
- * MILLRACE_NETWORK where some of it could not be. Throws MILLRACE_INVALID_OPTION.
+ * Sends the lineage events to `target`. A file receives one line per event. A URL without a path gets the usual path of
+ * OpenLineage servers, `/api/v1/lineage`. Resolves when the run has ended and every event is sent. Rejects with
+ * MILLRACE_FILE or MILLRACE_NETWORK if an event could not be sent. Throws MILLRACE_INVALID_OPTION for an invalid target
+ * or invalid options.
  *
  * @example openLineage(run.events$, 'https://lineage.example', { namespace: 'offers' })
  */
@@ -52,7 +55,7 @@ export function openLineage(
 ): Promise<void> {
   assertTarget(target);
   checkOptions('openLineage', options, RULES);
-  const teller = new LineageTeller(options.namespace ?? 'millrace');
+  const reporter = new LineageReporter(options.namespace ?? 'millrace');
   const send = /^https?:\/\//i.test(target) ? senderTo(new URL(target), options) : writerTo(target);
   let failure: unknown;
   let sending = Promise.resolve();
@@ -65,9 +68,9 @@ export function openLineage(
     };
     events$.subscribe({
       next: (event) => {
-        const lineage = teller.take(event);
+        const lineage = reporter.record(event);
         if (lineage === undefined) return;
-        // One after the other: a server must not hear of the end first.
+        // One event at a time: a server must not receive the end of a run before its start.
         sending = sending
           .then(() => send(lineage))
           .catch((error: unknown) => {
@@ -78,7 +81,7 @@ export function openLineage(
       complete: end,
     });
   });
-  // Whoever does not wait for it must not get an unhandled rejection.
+  // A caller that ignores the promise must not cause an unhandled rejection.
   sent.catch(() => undefined);
   return sent;
 }
@@ -109,13 +112,13 @@ function senderTo(url: URL, { apiKey, timeoutMs = 5000 }: LineageOptions): (even
   };
   return async (event) => {
     const body = JSON.stringify(event);
-    for (let tries = 1; ; tries++) {
+    for (let attempts = 1; ; attempts++) {
       try {
         await attempt(body);
         return;
       } catch (error) {
-        if (tries < TRIES) {
-          await wait(RETRY_AFTER_MS * tries);
+        if (attempts < ATTEMPTS) {
+          await wait(RETRY_AFTER_MS * attempts);
           continue;
         }
         throw new MillraceError(

@@ -1,4 +1,4 @@
-/** Traces through @opentelemetry/api, which does nothing by itself: the program brings the SDK it likes. */
+/** Traces a run through @opentelemetry/api. That package does nothing by itself: the program configures an SDK. */
 import type { Context, Tracer } from '@opentelemetry/api';
 import type { Observable, Subscription } from 'rxjs';
 import type { RunEvent } from '../model/events.js';
@@ -7,13 +7,13 @@ import type { RecordTracer } from '../model/ports.js';
 import { ROOT_CONTEXT, trace } from './open-telemetry-api.js';
 import { RunSpans } from './run-spans.js';
 
-/** Options of `openTelemetry` and, but for `sample`, of `traceRun`. */
+/** Options of `openTelemetry`. `traceRun` has the same options without `sample`. */
 export interface TraceOptions {
-  /** Default: the one that is registered globally. */
+  /** Default: the tracer of the globally registered provider. */
   readonly tracer?: Tracer;
-  /** What the span of the run stands in. Default: nothing. */
+  /** The parent context of the run's span. Default: none. */
   readonly parent?: Context;
-  /** How many of the records that tasks wait for (async functions, calls) get a span, 0 to 1. Default 0.01. */
+  /** The share, 0 to 1, of the records in tasks that wait (async functions, calls) that get a span. Default 0.01. */
   readonly sample?: number;
 }
 
@@ -24,9 +24,10 @@ const TRACE_RULES: OptionRules<Omit<TraceOptions, 'sample'>> = {
 const RULES: OptionRules<TraceOptions> = { ...TRACE_RULES, sample: number(0, 1) };
 
 /**
- * Traces a run while it runs, for the option `tracer`: a span for the run, below it one a task, and below that one a
- * sampled record; calls of such records carry their span to the upstream as `traceparent`. Which records are sampled
- * depends on their numbers alone, so all tasks sample the same ones. Throws MILLRACE_INVALID_OPTION.
+ * Makes a tracer for the option `tracer` of a run: it creates a span for the run, a child span per task, and below it one
+ * span per sampled record. Requests for a sampled record carry its span to the upstream as `traceparent`. The sampling
+ * depends only on the number of the record, so all tasks sample the same records. Throws MILLRACE_INVALID_OPTION for
+ * invalid options.
  *
  * @example MyFlow.run(config, { tracer: openTelemetry({ sample: 0.1 }) })
  */
@@ -45,8 +46,8 @@ export function openTelemetry(
 }
 
 /**
- * The same of a run's events alone, such as a recording of them: no records, and nothing reaches upstreams. Throws
- * MILLRACE_INVALID_OPTION.
+ * Traces a run from its events alone, for example from a recording. There are no spans of records, and upstreams receive
+ * no `traceparent`. Throws MILLRACE_INVALID_OPTION for invalid options.
  *
  * @example traceRun(readEvents('events.ndjson'))
  */
@@ -61,7 +62,7 @@ function spansOf({ tracer = trace.getTracer('millrace'), parent = ROOT_CONTEXT }
 
 function follow(events$: Observable<RunEvent>, spans: RunSpans): Subscription {
   const subscription = events$.subscribe((event) => {
-    spans.take(event);
+    spans.record(event);
   });
   subscription.add(() => {
     spans.end();
@@ -69,7 +70,7 @@ function follow(events$: Observable<RunEvent>, spans: RunSpans): Subscription {
   return subscription;
 }
 
-/** Spreads numbers evenly over 0 to 1 (Fibonacci hashing: Knuth, The Art of Computer Programming 3, 6.4). */
+/** Maps a lineage to a number from 0 to 1, evenly spread (Fibonacci hashing: Knuth, The Art of Computer Programming 3, 6.4). */
 function shareOf(lineage: number): number {
   return (Math.imul(lineage + 1, 0x9e3779b1) >>> 0) / 2 ** 32;
 }

@@ -1,4 +1,4 @@
-/** Which millrace this is. */
+/** The version of this copy of millrace. */
 import { readFileSync } from 'node:fs';
 
 /** The version in the package.json of this copy. */

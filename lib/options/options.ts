@@ -1,20 +1,20 @@
 /**
- * What options may be: a table with one rule for every option of an interface, held against what was given.
+ * The check of options: each options interface has a table with one rule per option.
  *
- * Promises: the compiler refuses a table that leaves an option out, so none is parsed and ignored; a name that no option
- * has and a value that does not fit are MILLRACE_INVALID_OPTION, where they are given and not where they would be used.
+ * Guarantees: the compiler rejects a table that lacks an option, so no option is accepted and then ignored. Unknown names and
+ * unfit values throw MILLRACE_INVALID_OPTION where they are given, not where they would be used.
  */
 import { MillraceError, describeValue } from '../model/errors.js';
 import { nearest } from '../text/nearest.js';
 
-/** What one option may be. Undefined always stands for the default. */
+/** The rule of one option. Undefined always means the default. */
 export interface OptionRule {
-  /** Goes on after "to be". */
+  /** A phrase that continues "Expected … to be". */
   readonly expected: string;
   readonly accepts: (value: unknown) => boolean;
 }
 
-/** A rule for every option. */
+/** One rule per option. */
 export type OptionRules<Options> = { readonly [Name in keyof Required<Options>]: OptionRule };
 
 type Rules = Readonly<Record<string, OptionRule>>;
@@ -39,7 +39,7 @@ export const standardSchema: OptionRule = {
   },
 };
 
-/** Checked where it is used, or free to be anything. */
+/** Accepts every value: the option is checked where it is used, or may be anything. */
 export const anything: OptionRule = { expected: 'anything', accepts: () => true };
 
 export const names: OptionRule = {
@@ -52,18 +52,18 @@ export const moduleUrl: OptionRule = {
   accepts: (value) => value instanceof URL || (typeof value === 'string' && value !== ''),
 };
 
-/** Its own members are checked where they are used. */
+/** Any object that is not an array; its members are checked where they are used. */
 export const anObject: OptionRule = {
   expected: 'an object',
   accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
 };
 
-/** What only a function of ours makes. */
+/** An instance that only a function of millrace creates. */
 export function madeBy(type: abstract new (...args: never[]) => object, maker: string): OptionRule {
-  return { expected: `one that ${maker} made`, accepts: (value) => value instanceof type };
+  return { expected: `made by ${maker}`, accepts: (value) => value instanceof type };
 }
 
-/** A whole number. */
+/** A whole number of at least `from`. */
 export function count(from = 1): OptionRule {
   return {
     expected: `a whole number of at least ${from}`,
@@ -71,7 +71,7 @@ export function count(from = 1): OptionRule {
   };
 }
 
-/** A number within bounds; from `Number.MIN_VALUE` on is above 0, and up to Infinity takes Infinity itself. */
+/** A number from `from` to `upTo`. With `Number.MIN_VALUE` it must be above 0; with Infinity it may be Infinity itself. */
 export function number(from: number, upTo = Number.MAX_VALUE): OptionRule {
   const least = from === Number.MIN_VALUE ? 'above 0' : `of at least ${from}`;
   const expected = upTo === Infinity ? `a number ${least}` : `a finite number ${least}`;
@@ -89,7 +89,7 @@ export function oneOf(...known: readonly string[]): OptionRule {
   };
 }
 
-/** An object that has these methods, whatever made it. */
+/** An object with these methods, of any class. */
 export function objectWith(...methods: readonly string[]): OptionRule {
   return {
     expected: `an object with ${methods.map((name) => `\`${name}\``).join(', ')}`,
@@ -108,8 +108,9 @@ export function either(...rules: readonly OptionRule[]): OptionRule {
 }
 
 /**
- * Refuses what is no object, names that no option has, values that do not fit, and none for those without a default.
- * @param of for messages: `an asyncTask`.
+ * Checks the options: an object, no unknown names, fitting values, and a value for each of `required`. Throws
+ * MILLRACE_INVALID_OPTION.
+ * @param of the owner of the options, for messages: `an asyncTask`.
  */
 export function checkOptions(of: string, given: object, rules: Rules, required: readonly string[] = []): void {
   checkObject(`the options of ${of}`, given);
@@ -118,7 +119,7 @@ export function checkOptions(of: string, given: object, rules: Rules, required: 
   checkValues(given, rules, ` of ${of}`);
 }
 
-/** Refuses values that do not fit; of names it says nothing. */
+/** Checks the values only; ignores unknown names. Throws MILLRACE_INVALID_OPTION. */
 export function checkValues(given: object, rules: Rules, of = ''): void {
   for (const [name, rule] of Object.entries(rules)) {
     const value = valueOf(given, name);
@@ -126,37 +127,37 @@ export function checkValues(given: object, rules: Rules, of = ''): void {
   }
 }
 
-/** Refuses what is no object with members. */
+/** Throws MILLRACE_INVALID_OPTION if the value is not an object, or is an array. */
 export function checkObject(what: string, given: unknown): asserts given is object {
   check(what, given, anObject);
 }
 
-/** Refuses names that no option has. */
+/** Throws MILLRACE_INVALID_OPTION for a name that is not in `known`. */
 export function checkKeys(of: string, given: object, known: readonly string[]): void {
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const near = nearest(name, known);
-    const hint = near === undefined ? `It takes ${known.join(', ')}` : `Did you mean \`${near}\`?`;
+    const hint = near === undefined ? `Known options: ${known.join(', ')}` : `Did you mean \`${near}\`?`;
     throw refuse(`${startOfSentence(of)} has no option \`${name}\`. ${hint}`);
   }
 }
 
-/** Refuses what must be a number within bounds. `upTo` may be Infinity to allow Infinity itself. */
+/** Throws MILLRACE_INVALID_OPTION unless the value is a number within bounds. Infinity as `upTo` allows Infinity itself. */
 export function checkNumber(name: string, value: number, from: number, upTo = Number.MAX_VALUE): void {
   check(`\`${name}\``, value, number(from, upTo));
 }
 
-/** Refuses what must be a whole number. */
+/** Throws MILLRACE_INVALID_OPTION unless the value is a whole number of at least `from`. */
 export function checkCount(name: string, value: number, from = 1): void {
   check(`\`${name}\``, value, count(from));
 }
 
-/** Refuses what must be a string that is not empty, such as a path. */
+/** Throws MILLRACE_INVALID_OPTION unless the value is a non-empty string, such as a path. */
 export function checkText(what: string, value: unknown): void {
   check(what, value, text);
 }
 
-/** Refuses what must be a function. */
+/** Throws MILLRACE_INVALID_OPTION unless the value is a function. */
 export function checkFunction(what: string, value: unknown): void {
   check(what, value, callback);
 }

@@ -1,6 +1,7 @@
 /**
- * Validation through Standard Schema, so any library that speaks it works (zod, valibot, arktype).
- * Promise: what does not fit says where (path), and which rule it broke.
+ * Validation through Standard Schema, which zod, valibot, arktype and other libraries implement.
+ *
+ * Guarantees: an error names the path of the value and the broken rule.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MillraceError, describeValue, type ErrorCode } from '../model/errors.js';
@@ -8,7 +9,10 @@ import { MillraceError, describeValue, type ErrorCode } from '../model/errors.js
 /** A Standard Schema whose output is `T`. */
 export type Schema<T> = StandardSchemaV1<unknown, T>;
 
-/** The value as the schema gives it back. Throws `code` with path and reason; an asynchronous schema is refused. */
+/**
+ * Validates the value and returns the schema's output. Throws `code` with path and reason for an unfit value, and
+ * MILLRACE_INVALID_OPTION for an asynchronous schema.
+ */
 export function validate<T>(schema: Schema<T>, value: unknown, code: ErrorCode, subject: string): T {
   const result = schema['~standard'].validate(value);
   if (result instanceof Promise) {

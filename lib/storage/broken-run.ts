@@ -1,29 +1,32 @@
 /**
- * The folder of a run that cannot be read: a file in it is torn, or was changed by hand. Promise: it is removed only where
- * somebody asks for it by its id, nobody works on it, and all that is in it was written by a run.
+ * The folder of a run that cannot be read, because a file in it is torn or was changed by hand.
+ *
+ * Guarantees: the folder is removed only on a request with its id, while no process works on it, and if it contains nothing but
+ * files of a run.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../model/errors.js';
 import { isAlive, lastIncarnation } from './incarnations.js';
 
+/** A run that cannot be read. */
 export interface BrokenRun {
   readonly runId: string;
   readonly path: string;
-  /** What is wrong with it. */
+  /** The reason why it cannot be read. */
   readonly error: MillraceError;
 }
 
-/** Every name that a run gives, those of files on their way included. */
+/** The names of all files of a run, including temporary ones. */
 const OF_A_RUN =
   /^(?:(?:manifest|incarnation-\d+|checkpoint|summary|broken-law)\.json(?:\.\d+)?(?:\.tmp)?|(?:dead-letters|events)\.ndjson(?:\.kept-\d+)?|report\.html)$/;
 
-/** What to do about a file of this run that is not JSON. */
+/** The advice for a file of this run that is not JSON. */
 export function mendBroken(runId: string): string {
   return `remove it with 'runs clean ${runId}'`;
 }
 
-/** Throws MILLRACE_LOCKED where somebody works on it, and MILLRACE_FILE where the folder holds something else too. */
+/** Removes the folder. Throws MILLRACE_LOCKED if a process works on the run, and MILLRACE_FILE if it holds other files. */
 export async function removeBroken({ runId, path }: BrokenRun): Promise<void> {
   const incarnation = await lastIncarnation(path);
   if (incarnation !== undefined && (await isAlive(incarnation))) {

@@ -1,6 +1,8 @@
 /**
- * The checkpoint of a run as a JSON file. Promise: under its name there is always a whole checkpoint: each is written to
- * a file beside it, synced, renamed, and the folder synced.
+ * The checkpoint of a run as a JSON file.
+ *
+ * Guarantees: the file always contains a complete checkpoint. Each one is written to a file beside it, synced and renamed, and
+ * then the folder is synced.
  */
 import { open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -11,21 +13,21 @@ import { readJson } from './read-json.js';
 import { syncFolder } from './sync-folder.js';
 import { touchedFile } from './touched-file.js';
 
-/** Options of `checkpointFile`, for a run that goes on in another process. */
+/** Options of `checkpointFile`, for a run that another process resumes. */
 export interface CheckpointFileOptions {
-  /** Which life of the run writes, from 1. Default 1. */
+  /** The number of this incarnation of the run, from 1. Default 1. */
   readonly incarnation?: number;
-  /** A file that exists once a later life of the run has begun; from then on nothing is written. */
+  /** A file that exists once a later incarnation of the run has begun. From then on nothing is written. */
   readonly successor?: string;
 }
 
 const RULES: OptionRules<CheckpointFileOptions> = { incarnation: count(), successor: text };
 
 /**
- * Keeps the checkpoint of one run in this file, replaced as a whole by a rename after it was
- * synced. `read` rejects with MILLRACE_RESUME for a file that is no checkpoint of this format and
- * MILLRACE_FILE for one that cannot be read; `write` rejects with MILLRACE_LOCKED once `successor`
- * exists. Throws MILLRACE_INVALID_OPTION.
+ * Keeps the checkpoint of one run in this file and replaces it as a whole, by renaming a synced file. `read` rejects with
+ * MILLRACE_RESUME if the file is not a checkpoint of this format, and with MILLRACE_FILE if it cannot be read. `write`
+ * rejects with MILLRACE_LOCKED once `successor` exists. Throws MILLRACE_INVALID_OPTION if the path is empty or an option
+ * does not fit.
  */
 export function checkpointFile(path: string, options: CheckpointFileOptions = {}): CheckpointStore {
   checkText('the path of a checkpointFile', path);
@@ -39,7 +41,7 @@ export function checkpointFile(path: string, options: CheckpointFileOptions = {}
       if (successor !== undefined && (await exists(successor))) {
         throw new MillraceError(
           'MILLRACE_LOCKED',
-          `Another process goes on with run ${checkpoint.runId}: this one stops, and writes nothing more`,
+          `Another process has resumed run ${checkpoint.runId}: this one stops, and writes nothing more`,
         );
       }
       await replaceFile(path, `${JSON.stringify(checkpoint)}\n`, temporary);
@@ -49,8 +51,8 @@ export function checkpointFile(path: string, options: CheckpointFileOptions = {}
 }
 
 /**
- * Undefined where there is none. Throws MILLRACE_FILE where it cannot be read or is not JSON, with `fix`, and
- * MILLRACE_RESUME for what is no checkpoint, or one of a later format.
+ * The checkpoint in this file; undefined if there is none. Throws MILLRACE_FILE with `fix` if it cannot be read or is not JSON,
+ * and MILLRACE_RESUME if it is not a checkpoint or has another format.
  */
 export async function readCheckpoint(path: string, fix = 'start a new run'): Promise<Checkpoint | undefined> {
   const found = await readJson(path, fix);
@@ -63,7 +65,7 @@ export async function readCheckpoint(path: string, fix = 'start a new run'): Pro
   );
 }
 
-/** Puts a file in place of another so that a reader sees the old one or the new one, also after the loss of power. */
+/** Replaces a file, so that a reader finds the old content or the new one, even after the loss of power. */
 export async function replaceFile(path: string, text: string, temporary: string): Promise<void> {
   const file = await open(temporary, 'w');
   try {

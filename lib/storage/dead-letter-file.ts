@@ -1,9 +1,10 @@
 /**
- * Dead letters as NDJSON, one letter a line. Promises: the file is made with the first letter, so a run without dead
- * letters leaves none; letters wait in a bounded queue, and sources are held back while it is full; after `close` every
- * letter is on the disk; a letter whose record cannot be written as JSON is written with a description of it; a resumed
- * run finds the letters of records that it does not do again, and no others; a file that holds something else than dead
- * letters is refused, and a resumed run removes no letters but its own.
+ * Dead letters as NDJSON, one letter per line.
+ *
+ * Guarantees: the first letter creates the file, so a run without dead letters leaves none. Letters wait in a bounded queue;
+ * sources pause while it is full. After `close` every letter is on the disk. A letter whose record cannot be written as JSON
+ * contains a description instead. A resumed run keeps exactly the letters of records that it does not process again, and
+ * removes only letters of its own. A file that holds anything else than dead letters is refused.
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -15,22 +16,23 @@ import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '..
 import type { TouchedFile } from '../model/touched-file.js';
 import { fileError } from './file-errors.js';
 import { pointAt, reopenAt, type FilePoint } from './file-point.js';
-import { assertForLetters, holdsLettersOf } from './letters-in-place.js';
+import { assertForLetters, holdsLettersOf } from './replaceable-file.js';
 import { readLetters } from './read-letters.js';
 import { syncFolder } from './sync-folder.js';
 import { touchedFile } from './touched-file.js';
 
 /** Options of `deadLetterFile`. */
 export interface DeadLetterFileOptions {
-  /** The most letters waiting to be written before sources are held back. Default 1,024. */
+  /** The most letters that wait to be written before sources pause. Default 1,024. */
   readonly capacity?: number;
 }
 
 const RULES: OptionRules<DeadLetterFileOptions> = { capacity: count() };
 
 /**
- * A store that writes to this file, replacing the dead letters that an earlier run left there. Throws
- * MILLRACE_INVALID_OPTION; a file that holds something else, or cannot be written, fails the run with MILLRACE_FILE.
+ * A store that writes to this file and replaces the dead letters of an earlier run. Throws MILLRACE_INVALID_OPTION if the path
+ * is empty or an option does not fit. A file that holds anything else, or cannot be written, fails the run with
+ * MILLRACE_FILE.
  */
 export function deadLetterFile(path: string, options: DeadLetterFileOptions = {}): DeadLetterStore {
   checkText('the path of a deadLetterFile', path);
@@ -38,9 +40,9 @@ export function deadLetterFile(path: string, options: DeadLetterFileOptions = {}
   return new DeadLetterFile(path, options.capacity ?? 1024);
 }
 
-/** How far the letters had come. */
-interface LetterMark extends FilePoint {
-  /** How often letters were left out; names the file with the rest, which takes the place of the first one. */
+/** A position in the dead letters of a run. */
+interface LetterPosition extends FilePoint {
+  /** How often letters were removed. The number names the file with the remaining ones, which replaces the original file. */
   readonly moves: number;
 }
 
@@ -53,11 +55,11 @@ class DeadLetterFile implements DeadLetterStore {
   private handle: FileHandle | undefined;
   private writing: Promise<void> | undefined;
   private failure: MillraceError | undefined;
-  /** Bytes of all letters taken so far, of those before this life too. */
+  /** Bytes of all accepted letters, including those of earlier incarnations. */
   private bytes = 0;
   private moves = 0;
-  /** What `rewind` has found. */
-  private rewound: LetterMark | undefined;
+  /** The position that `rewind` returned. */
+  private rewound: LetterPosition | undefined;
   private readonly readyListeners: (() => void)[] = [];
   private readonly brokenListeners: ((error: unknown) => void)[] = [];
 
@@ -66,8 +68,8 @@ class DeadLetterFile implements DeadLetterStore {
     this.location = path;
     this.capacity = capacity;
     this.durable = {
-      mark: () => this.mark(),
-      rewind: (mark, keeps, runId) => this.rewind(mark as LetterMark | null, keeps, runId),
+      mark: () => this.position(),
+      rewind: (position, keeps, runId) => this.rewind(position as LetterPosition | null, keeps, runId),
       commit: () => this.commit(),
     };
   }
@@ -113,7 +115,8 @@ class DeadLetterFile implements DeadLetterStore {
     if (this.failure !== undefined) throw this.failure;
   }
 
-  private async mark(): Promise<Json> {
+  /** The position of the letters accepted before the call, once they are on the disk. */
+  private async position(): Promise<Json> {
     const { bytes } = this;
     await this.writing;
     if (this.failure !== undefined) throw this.failure;
@@ -122,18 +125,22 @@ class DeadLetterFile implements DeadLetterStore {
     return { ...(await pointAt(this.handle, bytes)), moves: this.moves };
   }
 
-  private async rewind(mark: LetterMark | null, keeps: (letter: LetterHead) => boolean, runId: string): Promise<Json> {
-    if (mark === null) {
-      // What an earlier run, or somebody else, has put there was there before this run too.
+  private async rewind(
+    position: LetterPosition | null,
+    keeps: (letter: LetterHead) => boolean,
+    runId: string,
+  ): Promise<Json> {
+    if (position === null) {
+      // Letters of another run were there before this run, and stay.
       if (await holdsLettersOf(this.path, runId)) {
         await rm(this.path, { force: true });
         await syncFolder(dirname(this.path));
       }
       return null;
     }
-    await this.finishMove(mark);
-    await (await reopenAt(this.path, mark)).close();
-    const moves = mark.moves + 1;
+    await this.finishMove(position);
+    await (await reopenAt(this.path, position)).close();
+    const moves = position.moves + 1;
     const aside = await open(this.asideOf(moves), 'w+');
     let bytes = 0;
     try {
@@ -142,11 +149,11 @@ class DeadLetterFile implements DeadLetterStore {
       }
       await aside.datasync();
       await syncFolder(dirname(this.path));
-      this.rewound = bytes === mark.bytes ? mark : { ...(await pointAt(aside, bytes)), moves };
+      this.rewound = bytes === position.bytes ? position : { ...(await pointAt(aside, bytes)), moves };
     } finally {
       await aside.close();
     }
-    if (this.rewound === mark) await rm(this.asideOf(moves));
+    if (this.rewound === position) await rm(this.asideOf(moves));
     return { ...this.rewound };
   }
 
@@ -167,8 +174,8 @@ class DeadLetterFile implements DeadLetterStore {
     return handle;
   }
 
-  /** The letters that were kept take the place of all, if they have not yet. */
-  private async finishMove({ moves }: LetterMark): Promise<void> {
+  /** Replaces the file by the file with the remaining letters, unless that has happened already. */
+  private async finishMove({ moves }: LetterPosition): Promise<void> {
     await rename(this.asideOf(moves), this.path).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     });

@@ -1,10 +1,9 @@
 /**
- * The events of a run as NDJSON, one event a line.
+ * The events of a run as NDJSON, one event per line.
  *
- * Promises: a disk that is slow, full or gone neither slows nor fails the run, nor does it fill the memory: what waits to
- * be written is bounded, and what finds no room is left out, counted and told by a `dropped` event in its place. What a
- * reader cannot do without (the start and the end of the run and of its tasks) is never left out. Dead letters may be:
- * they have a file of their own.
+ * Guarantees: a slow, full or missing disk neither slows nor fails the run, nor does it fill the memory. The waiting events are
+ * bounded; events without room are left out, counted, and replaced by a `dropped` event. Events that every reader needs (the
+ * start and the end of the run and of its tasks) are never left out. Dead letters may be: they have a file of their own.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Observable } from 'rxjs';
@@ -15,30 +14,31 @@ import { checkOptions, checkText, count, flag, type OptionRules } from '../optio
 
 /** Options of `eventFile`. */
 export interface EventFileOptions {
-  /** The most characters that wait to be written. Default 4 Mi. */
+  /** The most characters that wait to be written. Default 4,194,304. */
   readonly capacity?: number;
   /**
-   * Goes on behind what an earlier life of the run left there, but for a last line that was cut off. Default false: the
+   * Continues the file of an earlier incarnation of the run, after removing a last line that was cut off. Default false: the
    * file is replaced.
    */
   readonly append?: boolean;
 }
 
-/** What was recorded. */
+/** The result of a recording. */
 export interface Recording {
-  /** Lines that this recording wrote, `dropped` events included. */
+  /** Lines that were written, including `dropped` events. */
   readonly written: number;
-  /** Events that were left out, because `capacity` was full. */
+  /** Events that were left out because `capacity` was reached. */
   readonly dropped: number;
 }
 
 const DEFAULT_CAPACITY = 4 * 2 ** 20;
 
-/** How much of the end of a file is looked at in one go, in bytes. */
+/** How many bytes are read at once to find the end of the last line. */
 const BLOCK = 64 * 1024;
 const NEW_LINE = 0x0a;
 
-const KEPT: ReadonlySet<string> = new Set<RunEvent['type']>([
+/** The types of events that are never left out. */
+const NEVER_DROPPED: ReadonlySet<string> = new Set<RunEvent['type']>([
   'run-started',
   'resumed',
   'task-started',
@@ -49,8 +49,8 @@ const KEPT: ReadonlySet<string> = new Set<RunEvent['type']>([
 const RULES: OptionRules<EventFileOptions> = { capacity: count(), append: flag };
 
 /**
- * Writes the events to this file. Resolves when the last one is on the disk;
- * rejects with MILLRACE_FILE, once the events are over, where they could not be written. Throws MILLRACE_INVALID_OPTION.
+ * Writes the events to this file. Resolves when the last one is on the disk. If they cannot be written, rejects with
+ * MILLRACE_FILE after the last event. Throws MILLRACE_INVALID_OPTION if the path is empty or an option does not fit.
  */
 export function eventFile(
   events$: Observable<RunEvent>,
@@ -66,13 +66,13 @@ export function eventFile(
     };
     events$.subscribe({
       next: (event) => {
-        recorder.take(event);
+        recorder.accept(event);
       },
       error: end,
       complete: end,
     });
   });
-  // Whoever does not wait for it must not get an unhandled rejection.
+  // A caller that ignores the recording must not get an unhandled rejection.
   recording.catch(() => undefined);
   return recording;
 }
@@ -82,12 +82,12 @@ class Recorder {
   private readonly capacity: number;
   private readonly isAppending: boolean;
   private lines: string[] = [];
-  /** Characters that wait, those of the write under way included. */
-  private held = 0;
+  /** Characters that wait to be written, including those of the present write. */
+  private waitingChars = 0;
   private written = 0;
   private dropped = 0;
-  /** Left out and not told yet, by type. */
-  private untold = new Map<string, number>();
+  /** Dropped events that no `dropped` event has reported yet, by type. */
+  private unreported = new Map<string, number>();
   private file: FileHandle | undefined;
   private writing: Promise<void> | undefined;
   private failure: MillraceError | undefined;
@@ -98,14 +98,14 @@ class Recorder {
     this.isAppending = isAppending;
   }
 
-  take(event: RunEvent): void {
+  accept(event: RunEvent): void {
     if (this.failure !== undefined) return;
-    if (this.held >= this.capacity && !KEPT.has(event.type)) {
+    if (this.waitingChars >= this.capacity && !NEVER_DROPPED.has(event.type)) {
       this.dropped++;
-      this.untold.set(event.type, (this.untold.get(event.type) ?? 0) + 1);
+      this.unreported.set(event.type, (this.unreported.get(event.type) ?? 0) + 1);
       return;
     }
-    this.tellDropped(event.at);
+    this.reportDropped(event.at);
     this.push(event);
   }
 
@@ -122,30 +122,30 @@ class Recorder {
     return { written: this.written, dropped: this.dropped };
   }
 
-  private tellDropped(at: number): void {
-    if (this.untold.size === 0) return;
-    const types = Object.fromEntries(this.untold);
-    const count = [...this.untold.values()].reduce((sum, one) => sum + one, 0);
-    this.untold = new Map();
+  private reportDropped(at: number): void {
+    if (this.unreported.size === 0) return;
+    const types = Object.fromEntries(this.unreported);
+    const count = [...this.unreported.values()].reduce((sum, one) => sum + one, 0);
+    this.unreported = new Map();
     this.push({ type: 'dropped', at, count, types });
   }
 
   private push(event: RunEvent): void {
     const line = eventLine(event);
-    this.held += line.length;
+    this.waitingChars += line.length;
     this.lines.push(line);
     this.writing ??= this.drain();
   }
 
   private async drain(): Promise<void> {
     try {
-      this.file ??= await (this.isAppending ? openBehindLastLine(this.path) : open(this.path, 'w'));
+      this.file ??= await (this.isAppending ? openAfterLastLine(this.path) : open(this.path, 'w'));
       while (this.lines.length > 0) {
         const { lines } = this;
         this.lines = [];
         const text = lines.join('');
         await this.file.appendFile(text);
-        this.held -= text.length;
+        this.waitingChars -= text.length;
         this.written += lines.length;
       }
     } catch (error) {
@@ -161,8 +161,8 @@ class Recorder {
   }
 }
 
-/** Opens for appending, without a last line that a crash cut off. */
-async function openBehindLastLine(path: string): Promise<FileHandle> {
+/** Opens the file for appending, and removes a last line that a crash cut off. */
+async function openAfterLastLine(path: string): Promise<FileHandle> {
   const file = await open(path, 'a+');
   try {
     const { size } = await file.stat();

@@ -1,13 +1,13 @@
 /**
- * What the operating system refuses, as one sentence that names the file, what it is, and the fix.
+ * Errors of the operating system as one sentence that names the file, the problem and the fix.
  *
- * Promise: the system's own error is always kept as the cause.
+ * Guarantees: the system's own error is always kept as the cause.
  */
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { MillraceError, describeThrown } from '../model/errors.js';
 
-/** A MILLRACE_FILE error for what `thrown` says about this file; `what` is read from it or written to it ('events'). */
+/** The MILLRACE_FILE error for a system error on this file. `what` is the data that is read or written, such as 'events'. */
 export function fileError(action: 'read' | 'write', path: string, thrown: unknown, what?: string): MillraceError {
   if (thrown instanceof MillraceError) return thrown;
   const object = what === undefined ? path : `${what} ${action === 'read' ? 'from' : 'to'} ${path}`;
@@ -22,7 +22,7 @@ function reasonOf(action: 'read' | 'write', path: string, thrown: unknown): stri
     case 'ENOTDIR':
       if (action === 'write') {
         return existsSync(dirname(path))
-          ? 'it was taken away while it was written; let nobody else write or remove it'
+          ? 'it disappeared while it was written; let no other program write or remove it'
           : `the folder '${dirname(path)}' does not exist; create it first`;
       }
       return isAbsolute(path)
@@ -48,13 +48,13 @@ function reasonOf(action: 'read' | 'write', path: string, thrown: unknown): stri
   }
 }
 
-/** The system's code of an error (`ENOENT`), where it has one. */
+/** The system code of an error, such as `ENOENT`, if it has one. */
 export function systemCodeOf(thrown: unknown): string | undefined {
   if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined;
   return typeof thrown.code === 'string' ? thrown.code : undefined;
 }
 
-/** Like `describeThrown`, also for errors of another realm, as the system's are where tests run in a context. */
+/** Like `describeThrown`, but also for errors of another realm, such as system errors while tests run in a context. */
 export function messageOf(thrown: unknown): string {
   const isError = typeof thrown === 'object' && thrown !== null && 'message' in thrown;
   return isError && typeof thrown.message === 'string' ? thrown.message : describeThrown(thrown);

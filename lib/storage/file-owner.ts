@@ -1,20 +1,21 @@
 /**
- * Who writes a file, said in a small file beside it, so that a second writer is refused before it has done anything.
+ * Claims a file for one writer, through a small file beside it, so that a second writer is refused before it has done
+ * anything.
  *
- * Promise: a file that a living process of this machine writes is not begun by another; a process that died owns nothing.
- * It is a courtesy and not a lock: two that begin in one moment, or on two machines, are told apart when they end, by
- * whose file stands there (see csv-writer).
+ * Guarantees: a file that a living process of this machine is writing cannot be claimed by another; a dead process owns nothing.
+ * The claim is a courtesy, not a lock: two writers that start at the same moment, or on two machines, are only detected when
+ * they finish, by the file that is there (see csv-writer).
  */
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { MillraceError } from '../model/errors.js';
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.js';
 
-/** The file that names the owner. */
+/** The path of the file that names the owner. */
 export function ownerFileOf(path: string): string {
   return `${path}.owner`;
 }
 
-/** Throws MILLRACE_LOCKED where another writes the file; else resolves with what gives it back. */
+/** Resolves with a function that releases the claim. Throws MILLRACE_LOCKED if another process writes the file. */
 export async function claimFile(path: string): Promise<() => Promise<void>> {
   const place = ownerFileOf(path);
   const owner = await ownerIn(place);
@@ -37,7 +38,7 @@ async function ownerIn(place: string): Promise<ProcessIdentity | undefined> {
       ? { pid, host, processStart: processStart ?? null }
       : undefined;
   } catch {
-    // Its process died before it had written who it is.
+    // The process died before it had written its identity.
     return undefined;
   }
 }

@@ -1,19 +1,19 @@
 /**
- * A point in a file that a resumed run can go back to: how long the file was, and how it ended there.
+ * A point in a file that a resumed run can return to: the length of the file, and a hash of its last bytes at that time.
  *
- * Promise: going back cuts off what was written after the point and nothing before it; a file that is shorter, or that
- * has become another one, is refused, because what was promised to be in it is lost.
+ * Guarantees: returning removes what was written after the point and nothing before it. A file that is shorter, or has become
+ * another file, is refused, because data that the checkpoint relies on is lost.
  */
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { MillraceError } from '../model/errors.js';
 
-/** `tail` is a hash of up to 1 KiB in front of the point. Plain data. */
+/** `tail` is a hash of up to 1 KiB before the point. Plain data. */
 export type FilePoint = { readonly bytes: number; readonly tail: string };
 
 const TAIL_BYTES = 1024;
 
-/** The point `bytes` into a file that is that long at least. The handle must be open for reading too. */
+/** The point after `bytes` bytes of a file that is at least that long. The handle must be open for reading too. */
 export async function pointAt(handle: FileHandle, bytes: number): Promise<FilePoint> {
   const length = Math.min(TAIL_BYTES, bytes);
   const buffer = Buffer.alloc(length);
@@ -21,7 +21,7 @@ export async function pointAt(handle: FileHandle, bytes: number): Promise<FilePo
   return { bytes, tail: createHash('sha256').update(buffer).digest('hex').slice(0, 16) };
 }
 
-/** Opens the file for writing on from the point, cut off there. Throws MILLRACE_RESUME where it cannot be. */
+/** Opens the file for writing and cuts it off at the point. Throws MILLRACE_RESUME if the file does not match the point. */
 export async function reopenAt(path: string, point: FilePoint): Promise<FileHandle> {
   const handle = await openExisting(path);
   try {
@@ -30,7 +30,7 @@ export async function reopenAt(path: string, point: FilePoint): Promise<FileHand
       throw lost(path, `it is ${size} bytes long, and the checkpoint counts on ${point.bytes}`);
     }
     if ((await pointAt(handle, point.bytes)).tail !== point.tail) {
-      throw lost(path, `what stands before byte ${point.bytes} is not what this run wrote`);
+      throw lost(path, `the bytes before byte ${point.bytes} are not what this run wrote`);
     }
     await handle.truncate(point.bytes);
     return handle;
@@ -40,7 +40,7 @@ export async function reopenAt(path: string, point: FilePoint): Promise<FileHand
   }
 }
 
-/** Whether the file is exactly as long as the point says, and ends alike. */
+/** Whether the file is exactly as long as the point, with the same tail. */
 export async function endsAt(path: string, point: FilePoint): Promise<boolean> {
   const handle = await open(path, 'r').catch(() => undefined);
   if (handle === undefined) return false;
@@ -56,7 +56,7 @@ async function openExisting(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r+');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw lost(path, 'it is not there any more');
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw lost(path, 'the file does not exist any more');
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** What tells one input file from another, or from itself after a change, without reading it all. */
+/** Distinguishes an input file from other files, and from itself after a change, without reading all of it. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -7,8 +7,8 @@ import type { Json } from '../model/checkpoint.js';
 const PREFIX_BYTES = 64 * 1024;
 
 /**
- * Its path, size in bytes, time of the last change (milliseconds since 1970) and a hash of its first 64 KiB. Null where
- * it cannot be read: whoever reads it will say why.
+ * The path, the size in bytes, the time of the last change (milliseconds since 1970) and a hash of the first 64 KiB. Null if
+ * the file cannot be read; the code that reads it will report why.
  */
 export async function identifyFile(path: string): Promise<Json> {
   const file = await open(path, 'r').catch(() => undefined);

@@ -1,6 +1,7 @@
 /**
- * Which process did something, so that another can tell whether it still lives. Promise: a process that died without a word
- * is recognised by its id and the time it started, because ids are used again.
+ * Identifies a process, so that another process can check whether it is still running.
+ *
+ * Guarantees: a process counts as the same only if its id and its start time match, because systems reuse ids.
  */
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -9,7 +10,7 @@ import { hostname } from 'node:os';
 export interface ProcessIdentity {
   readonly pid: number;
   readonly host: string;
-  /** What the system says of the start of the process; null where it does not say. */
+  /** The start time of the process as the system reports it; null if the system does not. */
   readonly processStart: string | null;
 }
 
@@ -17,7 +18,7 @@ export async function thisProcess(): Promise<ProcessIdentity> {
   return { pid: process.pid, host: hostname(), processStart: await processStartOf(process.pid) };
 }
 
-/** Whether it runs; undefined where it is on another machine, and nobody here can know. */
+/** Whether the process is running; undefined for a process on another machine, which cannot be checked here. */
 export async function isRunning({ pid, host, processStart }: ProcessIdentity): Promise<boolean | undefined> {
   if (host !== hostname()) return undefined;
   if (!isThere(pid)) return false;
@@ -33,12 +34,12 @@ function isThere(pid: number): boolean {
   }
 }
 
-/** Linux tells the start of a process in clock ticks since boot (proc(5), /proc/pid/stat, field 22). */
+/** The start of a process. Linux reports it in clock ticks since boot (proc(5), /proc/pid/stat, field 22). */
 async function processStartOf(pid: number): Promise<string | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   if (stat === undefined) return null;
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
-  // The second field is the name of the program in brackets, which may hold spaces and brackets itself.
+  // The second field is the program name in brackets, which may contain spaces and brackets.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return `${boot.trim()}/${fields[19] ?? ''}`;
 }

@@ -1,16 +1,16 @@
 /**
- * A recorded run, read back: the same Observable of the same events as a live one.
+ * Reads a recorded run: an Observable of the same events as those of the live run.
  *
- * Promises: nothing is read before somebody subscribes, each subscriber reads for itself, and unsubscribing closes the
- * file; a last line that was cut off by a crash is left out; events of a type that is not known here are handed on as
- * they are; what a newer version recorded with another meaning is refused, and so is what is no recording.
+ * Guarantees: nothing is read before a subscription, each subscriber reads for itself, and unsubscribing closes the file. A
+ * last line that a crash cut off is left out. Events of unknown types are emitted unchanged. A recording by a newer version
+ * with other meanings is refused, and so is a file that is not a recording.
  */
 import { createReadStream } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';
 import { MillraceError, describeThrown, describeValue } from '../model/errors.js';
 import { EVENT_VERSION, type RunEvent } from '../model/events.js';
 
-/** The events of the recording at this path, in order. Errors with MILLRACE_FILE. */
+/** The events of the recording at this path, in order. The Observable fails with MILLRACE_FILE. */
 export function readEvents(path: string): Observable<RunEvent> {
   return new Observable((subscriber) => {
     const input = createReadStream(path, { encoding: 'utf8' });
@@ -19,7 +19,7 @@ export function readEvents(path: string): Observable<RunEvent> {
     });
     const reader = new EventReader(path, subscriber);
     input.on('data', (text) => {
-      reader.take(text as string);
+      reader.accept(text as string);
     });
     input.on('end', () => {
       reader.end();
@@ -47,7 +47,7 @@ class EventReader {
     this.subscriber = subscriber;
   }
 
-  take(text: string): void {
+  accept(text: string): void {
     const lines = `${this.rest}${text}`.split('\n');
     this.rest = lines.pop() ?? '';
     for (const line of lines) {
@@ -68,7 +68,7 @@ class EventReader {
     try {
       event = JSON.parse(line);
     } catch (error) {
-      if (!mayBeCut) this.refuse(`it is no JSON (${describeThrown(error)})`);
+      if (!mayBeCut) this.refuse(`it is not JSON (${describeThrown(error)})`);
       return;
     }
     if (!isEvent(event)) {
@@ -90,7 +90,7 @@ class EventReader {
   }
 }
 
-/** The last line of what `run --json` prints is the summary, which is told like an event but has no time. */
+/** Requires only a `type`: the summary, which is the last line of `run --json`, has no `at`. */
 function isEvent(value: unknown): value is RunEvent {
   return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
 }

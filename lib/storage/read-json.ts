@@ -1,10 +1,10 @@
-/** A file of JSON that millrace wrote, read back; one that a crash or a hand has broken is told by its name. */
+/** Reads JSON files that millrace wrote. A file that a crash or a manual change has broken is reported with its path. */
 import { readFile } from 'node:fs/promises';
 import { MillraceError, describeThrown } from '../model/errors.js';
 import { oneLine } from '../text/printable.js';
 import { fileError, systemCodeOf } from './file-errors.js';
 
-/** Undefined where there is none. Throws MILLRACE_FILE; `fix` is what to do about a file that is not JSON. */
+/** The content of the file; undefined if there is none. Throws MILLRACE_FILE; `fix` is the advice for a file that is not JSON. */
 export async function readJson(path: string, fix: string): Promise<unknown> {
   let text: string;
   try {

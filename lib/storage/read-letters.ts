@@ -1,11 +1,11 @@
-/** Dead letters back from their file, one after the other; memory is one chunk and one letter. */
+/** Reads dead letters from their file, one after the other. Memory holds one chunk and one letter. */
 import { open } from 'node:fs/promises';
 import { MillraceError } from '../model/errors.js';
 import type { DeadLetter } from '../model/ports.js';
 
 /**
- * Throws MILLRACE_FILE with the line that is no letter; the last one may be torn, where a process died while it wrote.
- * A file that is not there has no letters.
+ * Throws MILLRACE_FILE with the number of a line that is not a letter. The last line may be torn, because its process may have
+ * died while writing. A missing file has no letters.
  */
 export async function* readLetters(path: string): AsyncGenerator<DeadLetter> {
   const file = await open(path).catch((error: unknown) => {
@@ -31,5 +31,5 @@ export async function* readLetters(path: string): AsyncGenerator<DeadLetter> {
 }
 
 function noLetter(path: string, line: number, cause: unknown): MillraceError {
-  return new MillraceError('MILLRACE_FILE', `${path}, line ${line} is no dead letter: it is not JSON`, { cause });
+  return new MillraceError('MILLRACE_FILE', `${path}, line ${line} is not a dead letter: it is not JSON`, { cause });
 }

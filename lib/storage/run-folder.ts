@@ -1,14 +1,14 @@
 /**
- * The folder of one run: what was asked for, how far it has come, what was given up, what happened, how it ended.
+ * The folder of one run.
  *
  * ```
- * <runs>/<run id>/manifest.json         what was asked for
- *                 incarnation-1.json, …        who works, or worked, on it
- *                 checkpoint.json       how far it has come
- *                 dead-letters.ndjson   what was given up, unless the workflow names another place
- *                 events.ndjson         what happened
- *                 summary.json          how its last incarnation ended
- *                 report.html           all of it to look at, once somebody asked for it
+ * <runs>/<run id>/manifest.json           the request for the run
+ *                 incarnation-1.json, …   the processes that work, or have worked, on it
+ *                 checkpoint.json         the progress
+ *                 dead-letters.ndjson     the records that were given up, unless the workflow names another place
+ *                 events.ndjson           the events
+ *                 summary.json            the end of its last incarnation
+ *                 report.html             the report, once it was requested
  * ```
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
@@ -28,25 +28,25 @@ import {
 import { systemCodeOf } from './file-errors.js';
 import { readJson } from './read-json.js';
 
-/** What was asked for. */
+/** The request for a run. */
 export interface RunManifest {
   readonly format: 1;
   readonly runId: string;
   readonly workflow: string;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
-  /** The folder that paths were relative to. */
+  /** The folder that relative paths of the request start from. */
   readonly cwd: string;
-  /** Where its dead letters are; null where they are not kept. */
+  /** The path of its dead letters; null if they are not kept. */
   readonly deadLetters: string | null;
-  /** How to ask for it again; whoever made the folder knows how to read it. */
+  /** The data to start the run again. Only the creator of the folder knows its format. */
   readonly request: Json;
 }
 
 type RunFile =
   'dead-letters.ndjson' | 'events.ndjson' | 'summary.json' | 'checkpoint.json' | 'broken-law.json' | 'report.html';
 
-/** How a run stands, seen from outside. */
+/** The state of a run, seen from another process. */
 export type RunState = 'running' | 'unfinished' | 'finished';
 
 export class RunFolder {
@@ -59,12 +59,12 @@ export class RunFolder {
     this.manifest = manifest;
   }
 
-  /** Makes the folder of a new run. Throws MILLRACE_FILE where it cannot. */
+  /** Creates the folder of a new run. Throws MILLRACE_FILE if that fails. */
   static async create(runs: string, manifest: RunManifest): Promise<RunFolder> {
     const path = join(runs, manifest.runId);
     const file = join(path, 'manifest.json');
     try {
-      // Records and configurations are nobody else's business.
+      // Records and configurations are private, so only the owner may read the folder.
       await mkdir(path, { recursive: true, mode: 0o700 });
       await replaceFile(file, `${JSON.stringify(manifest, null, 2)}\n`, `${file}.tmp`);
     } catch (error) {
@@ -77,31 +77,31 @@ export class RunFolder {
     return new RunFolder(path, manifest);
   }
 
-  /** Throws MILLRACE_UNKNOWN_RUN, with the nearest id there is, and MILLRACE_FILE where its manifest is broken. */
+  /** Throws MILLRACE_UNKNOWN_RUN, with the id of the newest run, and MILLRACE_FILE if the manifest is broken. */
   static async open(runs: string, runId: string): Promise<RunFolder> {
     const path = join(runs, runId);
     const file = join(path, 'manifest.json');
-    // An id is a name: a path would lead to folders that are none of a run.
+    // Only a plain name is an id: a path would lead to folders that belong to no run.
     const manifest = basename(path) === runId ? await readJson(file, mendBroken(runId)) : undefined;
     if (manifest === undefined) {
-      // Ids are random: one that is spelled alike is hardly the one that was meant.
+      // Ids are random, so an id with a similar spelling is hardly the intended one.
       const newest = (await listRuns(runs, () => undefined)).at(-1)?.manifest;
       const hint =
         newest === undefined ? 'None is kept there' : `The newest is '${newest.runId}' of ${newest.workflow}`;
       throw new MillraceError('MILLRACE_UNKNOWN_RUN', `There is no run '${runId}' in ${runs}. ${hint}`);
     }
     if (!isManifest(manifest)) {
-      throw new MillraceError('MILLRACE_FILE', `${file} is no manifest of a run: ${mendBroken(runId)}`);
+      throw new MillraceError('MILLRACE_FILE', `${file} is not the manifest of a run: ${mendBroken(runId)}`);
     }
     return new RunFolder(path, manifest);
   }
 
-  /** Where a file of the run stands. */
+  /** The path of a file of the run. */
   file(name: RunFile): string {
     return join(this.path, name);
   }
 
-  /** Takes the run over for this process. Throws MILLRACE_LOCKED where another works on it. */
+  /** Begins an incarnation for this process. Throws MILLRACE_LOCKED if another process works on the run. */
   async begin(): Promise<CheckpointStore> {
     this.incarnation = await beginIncarnation(this.path, this.manifest.runId);
     const { number } = this.incarnation;
@@ -111,7 +111,7 @@ export class RunFolder {
     });
   }
 
-  /** Gives the run up again; what `summary` says of its end is kept. */
+  /** Ends the incarnation and writes the summary, if there is one. */
   async end(summary?: object): Promise<void> {
     if (summary !== undefined) {
       const path = this.file('summary.json');
@@ -121,7 +121,7 @@ export class RunFolder {
     this.incarnation = undefined;
   }
 
-  /** Nothing came of this incarnation: a folder that was made for it goes, and another is given up. */
+  /** Ends an incarnation that has done nothing. Removes the folder if it was created for this incarnation. */
   async undo(): Promise<void> {
     if (this.incarnation?.number !== 1) await this.end();
     else await this.remove();
@@ -133,13 +133,13 @@ export class RunFolder {
     return readCheckpoint(this.file('checkpoint.json'), mendBroken(this.manifest.runId));
   }
 
-  /** What the last incarnation said of its end, if it got there. */
+  /** The summary of the last incarnation that ended, if there is one. */
   async summary(): Promise<{ readonly outcome: string; readonly [key: string]: unknown } | undefined> {
     const summary = await readJson(this.file('summary.json'), mendBroken(this.manifest.runId));
     return summary as { outcome: string } | undefined;
   }
 
-  /** How many incarnations the run has had. */
+  /** The number of incarnations that the run has had. */
   async incarnations(): Promise<number> {
     return (await lastIncarnation(this.path))?.number ?? 0;
   }
@@ -156,7 +156,10 @@ export class RunFolder {
   }
 }
 
-/** The runs in this place, oldest first; none where the place is not there. What cannot be read is told apart. */
+/**
+ * The runs in this folder, oldest first; none if the folder does not exist. Each unreadable run goes to `onBroken`. Throws
+ * MILLRACE_FILE if `runs` is not a folder.
+ */
 export async function listRuns(runs: string, onBroken?: (broken: BrokenRun) => void): Promise<RunFolder[]> {
   const names = await readdir(runs).catch((error: unknown) => {
     if (systemCodeOf(error) === 'ENOENT') return [];
@@ -185,7 +188,7 @@ function isFile(path: string): Promise<boolean> {
   );
 }
 
-/** Whether it has what is asked of it; who knows of more has written it. */
+/** Whether the value has the common fields of a manifest. The format of `request` is checked by its reader. */
 function isManifest(found: unknown): found is RunManifest {
   if (typeof found !== 'object' || found === null) return false;
   const { runId, workflow, createdAt, cwd } = found as Partial<Record<keyof RunManifest, unknown>>;

@@ -1,10 +1,10 @@
-/** Names outlive the loss of power only once their folder was synced: syncing a file does not sync its name (fsync(2)). */
+/** Syncs folders: a new name survives the loss of power only after its folder was synced; syncing the file is not enough (fsync(2)). */
 import { open, type FileHandle } from 'node:fs/promises';
 
-/** Systems and file systems that cannot sync a folder say so by one of these. */
+/** The error codes of systems and file systems that cannot sync a folder. */
 const UNSUPPORTED = ['EACCES', 'EINVAL', 'EISDIR', 'ENOSYS', 'ENOTSUP', 'EPERM'];
 
-/** Makes the names in the folder durable, where the system lets a folder be synced. */
+/** Makes the names in the folder durable, if the system supports that. */
 export async function syncFolder(folder: string): Promise<void> {
   let handle: FileHandle | undefined;
   try {

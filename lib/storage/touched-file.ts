@@ -1,15 +1,17 @@
 /**
- * Which file a path leads to. Promises: looking changes nothing and opens nothing; a file that is there is known under
- * every name it has, by symbolic and by hard links; one that is not there yet, by where its path leads.
+ * Finds out which file a path leads to.
+ *
+ * Guarantees: it changes and opens nothing. An existing file has the same identity under each of its names, symbolic and hard
+ * links included. A missing file is identified by the place its path leads to.
  */
 import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { TouchedFile } from '../model/touched-file.js';
 
-/** As many as systems follow (symlink(7)). */
+/** The most links that are followed, as in operating systems (symlink(7)). */
 const MOST_LINKS = 40;
 
-/** The file at this path, as what touches it must say. */
+/** The file at this path, as tasks and stores declare it. */
 export function touchedFile(path: string, use: TouchedFile['use'], onTheWayTo?: string): TouchedFile {
   const identity = identityOf(path);
   return {
@@ -20,18 +22,18 @@ export function touchedFile(path: string, use: TouchedFile['use'], onTheWayTo?: 
   };
 }
 
-/** Undefined for what is no regular file: a terminal, a pipe and `/dev/null` hold nothing that could be lost. */
+/** Undefined for anything but a regular file: a terminal, a pipe or `/dev/null` holds nothing that could be lost. */
 function identityOf(path: string): string | undefined {
   try {
     const facts = statSync(path, { bigint: true });
     return facts.isFile() ? `${facts.dev}:${facts.ino}` : undefined;
   } catch {
-    // Not there, or not to be seen: whoever reads or writes it will say why.
+    // The file is missing or inaccessible. The code that reads or writes it will report why.
     return whereItLeads(resolve(path));
   }
 }
 
-/** The path without links, as far as it exists; also through a link whose file is not there yet. */
+/** The path without links, as far as it exists, even through a link to a missing file. */
 function whereItLeads(path: string, links = 0): string {
   try {
     return realpathSync(path);

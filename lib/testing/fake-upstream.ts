@@ -1,7 +1,7 @@
 /**
- * An upstream in the test itself, on the run's clock: what the requests of a run meet in place of the network.
+ * An upstream inside the test, on the clock of the run. It answers the requests of a run in place of the network.
  *
- * Promise: nothing waits for real; each call is given to one function, which says what is answered, and after how long.
+ * Guarantees: nothing waits in real time; one function receives each call and decides the answer and its delay.
  */
 import type { Clock } from '../model/clock.js';
 import { FatalTaskError, describeThrown } from '../model/errors.js';
@@ -18,39 +18,39 @@ import type { Awaitable } from '../model/ports.js';
 import type { Upstream, UpstreamCall, UpstreamReply } from '../model/upstream.js';
 import { connectionReset, pause, silence } from './network.js';
 
-/** One call, as the test sees it. */
+/** One call, as the test receives it. */
 export interface FakeCall extends UpstreamCall {
-  /** Of the URL: path and query. */
+  /** The path and the query of the URL. */
   readonly path: string;
-  /** From 1: which call of all it is. */
+  /** The position of the call among all calls, from 1. */
   readonly number: number;
-  /** When it arrived, in milliseconds of the clock's `monotonicMs`. */
+  /** The time at which the call arrived, in milliseconds of the clock's `monotonicMs`. */
   readonly atMs: number;
 }
 
-/** What the upstream does with a call; `{}` answers at once with status 200 and no body. */
+/** The answer to a call. `{}` answers at once with status 200 and no body. */
 export interface FakeReply extends Partial<UpstreamReply> {
-  /** How long the answer takes, in milliseconds of the clock. Default 0. */
+  /** The delay of the answer, in milliseconds of the clock. Default 0. */
   readonly afterMs?: number;
-  /** `never`: no answer comes; `reset`: the connection breaks. Default: the answer. */
+  /** Replaces the answer. `never`: the call stays unanswered; `reset`: the connection breaks. Default: the answer is sent. */
   readonly instead?: 'never' | 'reset';
 }
 
-/** An upstream that a test answers for, with what it has seen so far. */
+/** An upstream whose answers come from a test. It records the calls. */
 export interface FakeUpstream extends Upstream {
-  /** Every call that came, in order. */
+  /** Every call so far, in the order of arrival. */
   readonly calls: readonly FakeCall[];
-  /** Calls that wait for their answer. */
+  /** The number of calls that wait for their answer. */
   readonly inFlight: number;
-  /** The most calls that ever waited at one time. */
+  /** The largest number of calls that waited at the same time. */
   readonly peak: number;
 }
 
 /**
  * Answers the requests of a run from one function, in the time of `clock` and without a network.
  *
- * @param answer called once for each attempt. What it throws, and a reply that is none, fails the run with
- * MILLRACE_INVALID_OPTION, because the test is wrong then. Throws that itself where it is no function.
+ * @param answer called once per attempt. If it throws or returns an invalid reply, the run fails with
+ * MILLRACE_INVALID_OPTION, because the test is wrong. Throws MILLRACE_INVALID_OPTION if it is not a function.
  *
  * @example
  * const upstream = fakeUpstream(clock, ({ body, attempt }) => (attempt === 1 ? { status: 503 } : { body, afterMs: 20 }));
@@ -65,7 +65,7 @@ export function fakeUpstream(clock: Clock, answer: (call: FakeCall) => Awaitable
     let given: FakeReply;
     try {
       given = await answer(call);
-      checkOptions('a reply', given, REPLY_RULES);
+      checkOptions('the reply of a fakeUpstream', given, REPLY_RULES);
     } catch (error) {
       throw new FatalTaskError(
         'MILLRACE_INVALID_OPTION',
@@ -108,7 +108,7 @@ const textByName: OptionRule = {
 };
 
 const plainData: OptionRule = {
-  expected: 'what JSON can write',
+  expected: 'a value that JSON can represent',
   accepts: (value) => {
     try {
       return (JSON.stringify(value) as string | undefined) !== undefined;

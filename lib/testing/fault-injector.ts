@@ -1,9 +1,9 @@
 /**
- * Faults by a seed, between a run and whatever answers it.
+ * Injects faults, chosen by a seed, between a run and its upstream or function.
  *
- * Promise: what happens to an attempt depends on the seed, the task, the record and the number of the attempt alone, not
- * on the order of calls, on time or on other runs, so a failure that was found is found again by its seed. Nothing is
- * remembered for it: an injector may serve any number of runs.
+ * Guarantees: the fault of an attempt depends only on the seed, the task, the record and the number of the attempt. It does
+ * not depend on the order of calls, on time or on other runs, so a seed reproduces a failure. The injector stores no state
+ * for this, so one injector may serve any number of runs.
  */
 import type { Clock } from '../model/clock.js';
 import { MillraceError } from '../model/errors.js';
@@ -14,22 +14,22 @@ import type { Skip } from '../model/record.js';
 import type { Upstream, UpstreamCall } from '../model/upstream.js';
 import { connectionReset, pause, silence } from './network.js';
 
-/** What can happen to an attempt in place of its work. */
+/** The kinds of faults. */
 export type Fault = 'error' | 'reset' | 'hang' | 'lostReply' | 'slow';
 
 const FAULTS: readonly Fault[] = ['error', 'reset', 'hang', 'lostReply', 'slow'];
 
-/** Shares of all attempts, each 0 to 1, together at most 1. Default of each: 0. */
+/** Per fault, its share of all attempts, 0 to 1. The sum of the shares is at most 1. Default: 0 per fault. */
 export interface FaultOptions extends Partial<Record<Fault, number>> {
   /** The same seed gives the same faults to the same records and attempts. */
   readonly seed: number;
-  /** The clock of the run, by which `slow` waits. */
+  /** The clock of the run. `slow` waits on it. */
   readonly clock: Clock;
-  /** Of `slow`: how much later the work begins, in milliseconds. Default 1000. */
+  /** The delay that `slow` adds before the work begins, in milliseconds. Default 1000. */
   readonly slowMs?: number;
   /**
-   * The most faults one record meets at one task: they fall on its first so many attempts, and more attempts than this
-   * bring it through. Default: no limit.
+   * Only the first `atMost` attempts of a record at a task can have a fault, so a task that makes more attempts succeeds.
+   * Default: no limit.
    */
   readonly atMost?: number;
 }
@@ -47,31 +47,31 @@ const RULES: OptionRules<FaultOptions> = {
   atMost: either(count(0), { expected: 'Infinity', accepts: (value) => value === Infinity }),
 };
 
-/** What makes attempts fail: put it before an upstream or around a function. */
+/** Makes attempts fail. Put it before an upstream or around a function. */
 export interface FaultInjector {
   /**
-   * The upstream with faults before it: `error` answers 503, `reset` breaks the connection, `hang` never answers,
-   * `lostReply` breaks it after the work was done, `slow` answers late. A hedge meets none, so it can save its record. What
-   * a request for several records meets, all of them meet.
+   * Returns the upstream with faults: `error` answers 503, `reset` breaks the connection, `hang` never answers, `lostReply`
+   * breaks the connection after the work is done, `slow` answers late. A hedged attempt has no faults, so it can save its
+   * record. A fault of a request for several records affects all of them.
    */
   upstream(inner: Upstream): Upstream;
   /**
-   * The function of an `asyncTask` with faults before it: `error` and `reset` throw, `lostReply` throws after the work.
-   * `context.attempt` says which attempt it is.
+   * Returns the function of an `asyncTask` with faults: `error` and `reset` throw, `lostReply` throws after the work.
+   * `context.attempt` is the number of the attempt.
    */
   around<In, Out>(
     work: (record: In, context: RecordContext) => Awaitable<Out | Skip>,
   ): (record: In, context: RecordContext) => Promise<Out | Skip>;
-  /** How often each fault was injected. */
+  /** Per fault, the number of times it was injected. */
   readonly injected: Readonly<Record<Fault, number>>;
 }
 
 /**
- * Draws a fault, or none, for each attempt from the seed, the task, the record and the number of
- * the attempt alone, so a failure that was found is found again.
+ * Makes an injector. It draws a fault, or none, per attempt from the seed, the task, the record and the number of the
+ * attempt alone, so a seed reproduces a failure.
  *
- * @throws MILLRACE_INVALID_OPTION for options that are missing, do not exist or do not fit: a share is a number from 0 to
- * 1, and all of them are at most 1 together.
+ * @throws MILLRACE_INVALID_OPTION for missing, unknown or invalid options. A share is a number from 0 to 1, and the sum of
+ * the shares is at most 1.
  *
  * @example
  * const faults = faultInjector({ seed: 7, clock, error: 0.1, lostReply: 0.05, atMost: 3 });
@@ -83,7 +83,7 @@ export function faultInjector(options: FaultOptions): FaultInjector {
   const injected: Record<Fault, number> = { error: 0, reset: 0, hang: 0, lostReply: 0, slow: 0 };
 
   const draw = (name: string, attempt: number): Fault | undefined => {
-    const fault = attempt <= atMost ? pick(shares, drawn(`${seed}:${name}:${attempt}`)) : undefined;
+    const fault = attempt <= atMost ? pick(shares, fractionOf(`${seed}:${name}:${attempt}`)) : undefined;
     if (fault !== undefined) injected[fault]++;
     return fault;
   };
@@ -117,19 +117,19 @@ export function faultInjector(options: FaultOptions): FaultInjector {
 }
 
 /**
- * The part of a key after its hyphen names the record, whatever the id of the run is. Without a key, what is asked for is
- * the best name there is.
+ * The name of the record. The part of an idempotency key after its hyphen names the record independently of the run. A
+ * call without a key is named by its method, URL and body.
  */
 function nameOf({ task, key, method, url, body }: UpstreamCall): string {
   return `${task}:${key?.slice(key.indexOf('-') + 1) ?? `${method} ${url} ${JSON.stringify(body)}`}`;
 }
 
-/** A number in [0, 1) that the text alone decides. */
-function drawn(text: string): number {
+/** Maps a text to a number in [0, 1). The same text always gives the same number. */
+function fractionOf(text: string): number {
   return (murmur2(new TextEncoder().encode(text)) >>> 0) / 2 ** 32;
 }
 
-/** The fault whose stretch of [0, 1) the number falls into. */
+/** The fault whose part of [0, 1) contains the number. */
 function pick(shares: readonly (readonly [Fault, number])[], at: number): Fault | undefined {
   let until = 0;
   for (const [fault, share] of shares) {
@@ -143,7 +143,7 @@ function sharesOf(options: FaultOptions): readonly (readonly [Fault, number])[] 
   checkOptions('a faultInjector', options, RULES, ['seed', 'clock']);
   const shares = FAULTS.map((fault) => [fault, options[fault] ?? 0] as const);
   const sum = shares.reduce((total, [, share]) => total + share, 0);
-  // Shares such as 0.1 have no exact sum.
+  // The sum of shares such as 0.1 has a rounding error.
   if (sum <= 1 + 1e-9) return shares;
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',

@@ -1,40 +1,41 @@
 /**
- * Marble strings: what comes when, in one line. The syntax is that of RxJS's tests in run mode: a character is one
- * millisecond, `-` nothing, `a` a record, `(ab)` several at one moment, `|` the end, `#` an error,
- * `900ms`, `2s` and `1m` between spaces let time pass, other spaces are for the eye.
+ * Marble strings: a sequence of records and their times in one line. The syntax is the run mode of the RxJS TestScheduler.
+ * Each character is one millisecond: `-` is a pause, `a` a record, `(ab)` several records at one moment, `|` the end and
+ * `#` an error. `900ms`, `2s` and `1m` between spaces are longer pauses. Other spaces have no meaning.
  */
 import { TestScheduler } from 'rxjs/testing';
 import type { Observable } from 'rxjs';
 import type { Clock } from '../model/clock.js';
 import { MillraceError, describeThrown } from '../model/errors.js';
 
-/** What happens at a moment; `at` is milliseconds after the start. */
+/** One event of a script: a record, an error or the end. */
 export type ScriptLine<T> =
   | {
-      /** Milliseconds since the beginning. */
+      /** Milliseconds since the start. */
       readonly at: number;
-      /** What comes. */
+      /** The record. */
       readonly record: T;
     }
   | {
-      /** Milliseconds since the beginning. */
+      /** Milliseconds since the start. */
       readonly at: number;
-      /** What it fails with; nothing comes after it. */
+      /** The error of the sequence. No event follows it. */
       readonly error: unknown;
     }
   | {
-      /** Milliseconds since the beginning. */
+      /** Milliseconds since the start. */
       readonly at: number;
-      /** It completes; nothing comes after it. */
+      /** The sequence completes. No event follows. */
       readonly end: true;
     };
 
 /**
- * The lines that a marble string stands for: for `scriptedSource` to play, or to compare a `recordingTimeline` with.
+ * Converts a marble string into the lines of a script. `scriptedSource` plays such a script, and a test compares it with a
+ * `recordingTimeline`.
  *
- * @param values what the letters stand for; a letter that is not named stands for itself.
- * @param error what `#` stands for. Default: an Error with the message 'marble'.
- * @throws MILLRACE_INVALID_OPTION where the string is none.
+ * @param values the records that the letters represent; a letter without an entry represents itself.
+ * @param error the error that `#` represents. Default: an Error with the message 'marble'.
+ * @throws MILLRACE_INVALID_OPTION if the text is not a valid marble string.
  *
  * @example marbles('a-b 1s (c|)', { a: 1, b: 2, c: 3 }) // at 0, 2 and 1003 ms
  */
@@ -45,8 +46,8 @@ export function marbles<T = string>(
 ): readonly ScriptLine<T>[] {
   let messages: ReturnType<typeof Marbles.parseMarbles>;
   try {
-    if (/[\^!]/.test(text)) throw new Error("'^' and '!' are for subscriptions");
-    if (!/^([^()]|\([^()]*\))*$/.test(text)) throw new Error('a group has no beginning or no end');
+    if (/[\^!]/.test(text)) throw new Error("'^' and '!' describe subscriptions, not records");
+    if (!/^([^()]|\([^()]*\))*$/.test(text)) throw new Error('a group has no opening or no closing parenthesis');
     messages = Marbles.parseMarbles(text, undefined, error, false, true);
   } catch (cause) {
     const message = `Expected a marble string such as 'a-b|', got '${text}': ${describeThrown(cause)}`;
@@ -58,15 +59,15 @@ export function marbles<T = string>(
   });
 }
 
-/** What an Observable has given so far. */
+/** The events of an Observable so far. */
 export interface RecordingTimeline<T> {
   /** In order of arrival; grows until the Observable ends. */
   readonly lines: readonly ScriptLine<T>[];
 }
 
 /**
- * Subscribes, and keeps what comes with its time since then: `marbles` says what it should be. The error of an output is
- * what was thrown, without what the run says around it.
+ * Subscribes to an Observable and records its events, each with the time since the subscription. Compare `lines` with a
+ * script from `marbles`. If a run fails, the recorded error is the original error, without the run's error around it.
  *
  * @example
  * const seen = recordingTimeline(run.output$('Double'), clock);
@@ -91,7 +92,7 @@ export function recordingTimeline<T>(source$: Observable<T>, clock: Clock): Reco
   return { lines };
 }
 
-/** Reads marbles in the way of run mode, without running: that would change the time of whoever calls from within a run. */
+/** Parses marbles with the syntax of run mode. It does not call `run`, which would replace the timers of the caller. */
 class Marbles extends TestScheduler {
   static override readonly frameTimeFactor = 1;
 }
@@ -100,7 +101,7 @@ function valueOf<T>(letter: string, values: Readonly<Record<string, T>> | undefi
   return values !== undefined && Object.hasOwn(values, letter) ? (values[letter] as T) : (letter as T);
 }
 
-/** What a run failed with says which task it was, around what was thrown there. */
+/** Unwraps the original error from the error of a run, which adds the name of the task. */
 function thrownAtFirst(error: unknown): unknown {
   let first = error;
   while (first instanceof MillraceError && first.cause !== undefined) first = first.cause;

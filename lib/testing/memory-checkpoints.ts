@@ -1,35 +1,35 @@
 /**
- * Checkpoints in memory, for tests of what a run does when it is resumed.
+ * Checkpoints in memory, for tests that resume a run.
  *
- * Promise: what is read has been through JSON, as it would be behind a file; once the next life has begun, what an
- * earlier one writes is refused, as behind any store.
+ * Guarantees: a checkpoint is stored as JSON text, as in a file; after the next incarnation has begun, the store refuses
+ * writes of earlier incarnations, like every other store.
  */
 import type { Checkpoint, CheckpointStore } from '../model/checkpoint.js';
 import { MillraceError } from '../model/errors.js';
 
-/** The checkpoints of one run, over all of its lives. */
+/** The checkpoints of one run, over all of its incarnations. */
 export interface MemoryCheckpoints {
-  /** The last one that was written: what the next life goes on from. Undefined before the first. */
+  /** The last checkpoint, from which the next incarnation continues. Undefined before the first checkpoint. */
   readonly last: Checkpoint | undefined;
-  /** How many were written. */
+  /** The number of checkpoints written. */
   readonly count: number;
-  /** Begins the next life of the run; its store goes to `checkpoints` of `RunOptions`. */
+  /** Begins the next incarnation of the run. Pass the store as `checkpoints` of `RunOptions`. */
   begin(): CheckpointStore;
 }
 
 /**
- * Keeps the checkpoints of one run as JSON text in memory, for tests of resuming. A store whose
- * successor has begun rejects `write` with MILLRACE_LOCKED.
+ * Keeps the checkpoints of one run as JSON text in memory, for tests that resume a run. After the next incarnation has
+ * begun, the store of an earlier one rejects `write` with MILLRACE_LOCKED.
  *
  * @example
  * const kept = memoryCheckpoints();
- * const first = MyFlow.run(config, { checkpoints: kept.begin() }); // … and is cancelled halfway
+ * const first = MyFlow.run(config, { checkpoints: kept.begin() }); // … cancel this run halfway
  * const second = MyFlow.run(config, { checkpoints: kept.begin(), ...(kept.last && { resumeFrom: kept.last }) });
  */
 export function memoryCheckpoints(): MemoryCheckpoints {
   let text: string | undefined;
   let count = 0;
-  let lives = 0;
+  let incarnations = 0;
   const last = (): Checkpoint | undefined => (text === undefined ? undefined : (JSON.parse(text) as Checkpoint));
   return {
     get last() {
@@ -39,15 +39,15 @@ export function memoryCheckpoints(): MemoryCheckpoints {
       return count;
     },
     begin: () => {
-      const incarnation = ++lives;
+      const incarnation = ++incarnations;
       return {
         incarnation,
         read: () => Promise.resolve(last()),
         write: (checkpoint) => {
-          if (incarnation < lives) {
+          if (incarnation < incarnations) {
             const error = new MillraceError(
               'MILLRACE_LOCKED',
-              `Life ${lives} goes on with run ${checkpoint.runId}: life ${incarnation} stops, and writes nothing more`,
+              `Incarnation ${incarnations} continues run ${checkpoint.runId}: incarnation ${incarnation} must stop and writes nothing more`,
             );
             return Promise.reject(error);
           }

@@ -1,7 +1,7 @@
-/** What networks do, on a clock. */
+/** Delays, silence and resets of a network, on a clock. */
 import type { Clock } from '../model/clock.js';
 
-/** Waits so long, or until the signal aborts; leaves no timer behind. */
+/** Waits for `ms`, or until the signal aborts. Leaves no timer behind. */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
@@ -29,7 +29,7 @@ export function silence(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** As the peer's reset would be seen by a client. */
+/** The error that a client gets when its peer resets the connection. */
 export function connectionReset(): Error {
   return Object.assign(new Error('the connection was reset'), { code: 'ECONNRESET' });
 }

@@ -1,29 +1,29 @@
-/** Ends of a workflow that keep what reaches them, for a test to look at. */
+/** A sink and a dead-letter store that keep their input in memory, so that a test can check it. */
 import type { DeadLetter, DeadLetterStore, RunOutcome } from '../model/ports.js';
 import { sinkTask, type SinkOptions } from '../tasks/sink-task.js';
 import type { Task } from '../tasks/task.js';
 
-/** A sink that keeps its records, in root order unless told otherwise, and how its run ended. */
+/** A sink that keeps its records, in root order by default, and the outcome of its run. */
 export interface RecordingSink<T> {
   /** Put it into the workflow under test. */
   readonly task: Task<T, T>;
-  /** What was written so far; the same array all the time. */
+  /** The records so far. It is always the same array. */
   readonly records: readonly T[];
-  /** How its run ended; undefined before the end. */
+  /** The outcome of the run; undefined before the end. */
   readonly outcome: RunOutcome | undefined;
 }
 
-/** A sink that keeps its records in an array without bound. Throws MILLRACE_INVALID_OPTION for options that do not fit. */
+/** Makes a sink that keeps its records in an unbounded array. Throws MILLRACE_INVALID_OPTION for invalid options. */
 export function recordingSink<T>(options: SinkOptions<T> = {}): RecordingSink<T> {
   const records: T[] = [];
   let outcome: RunOutcome | undefined;
   const task = sinkTask<T>(
     {
-      write: (run) => {
-        records.push(...run);
+      write: (rows) => {
+        records.push(...rows);
       },
-      close: (ended) => {
-        outcome = ended;
+      close: (runOutcome) => {
+        outcome = runOutcome;
       },
     },
     options,
@@ -37,20 +37,17 @@ export function recordingSink<T>(options: SinkOptions<T> = {}): RecordingSink<T>
   };
 }
 
-/** A store that keeps its letters; `isFull` can be set, and is told to the run when it goes back to false. */
+/** A store that keeps its letters. A test can set `isFull`; the run is notified when it becomes false again. */
 export interface RecordingDeadLetters extends DeadLetterStore {
-  /** What was given up so far; the same array all the time. */
+  /** The dead letters so far. It is always the same array. */
   readonly letters: readonly DeadLetter[];
-  /** Set it to hold the sources back; they go on when it is false again. */
+  /** Set it to true to hold the sources back. They continue when it is false again. */
   isFull: boolean;
   /** Whether the run has closed the store. */
   readonly isClosed: boolean;
 }
 
-/**
- * A store that keeps letters in memory, for `deadLetters` of `RunOptions`; nothing in it is
- * durable.
- */
+/** Makes a store that keeps letters in memory, for `deadLetters` of `RunOptions`. Its letters are not durable. */
 export function recordingDeadLetters(): RecordingDeadLetters {
   const letters: DeadLetter[] = [];
   const ready: (() => void)[] = [];

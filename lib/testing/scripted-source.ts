@@ -1,12 +1,12 @@
-/** A source that does what a script says, at the times it says. */
+/** A source that plays a script: records, errors and the end, each at its time. */
 import { Observable } from 'rxjs';
 import type { Clock } from '../model/clock.js';
 import { sourceTask, type SourceOptions, type SourceTask } from '../tasks/source-task.js';
 import type { ScriptLine } from './marbles.js';
 
 /**
- * A source that pushes the records of the script; it ends with its `end`, and without one stays open. Throws
- * MILLRACE_INVALID_OPTION for options that do not fit.
+ * Makes a source that pushes the records of the script. It ends at the `end` of the script; without an `end` it stays open.
+ * Throws MILLRACE_INVALID_OPTION for invalid options.
  *
  * @example scriptedSource(marbles('a 1s b 1s |'), clock)
  * @example scriptedSource([{ at: 0, record: 'a' }, { at: 1000, record: 'b' }, { at: 2000, end: true }], clock)

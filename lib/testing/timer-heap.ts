@@ -1,22 +1,24 @@
 /**
- * The timers that wait, the next one first. Promise: order is by time, and by making where times are equal; adding and
- * taking cost the logarithm of how many wait, and a timer that is cancelled is gone at once.
+ * The pending timers, with the next one first.
+ *
+ * Guarantees: timers are ordered by time, and timers with equal times by their creation; adding and removing cost the
+ * logarithm of the number of timers; a cancelled timer is removed at once.
  */
 export interface Timer {
   readonly at: number;
-  /** Of making; no two are alike. */
+  /** The position in the order of creation; unique. */
   readonly order: number;
   readonly action: () => void;
 }
 
 interface Entry {
   readonly timer: Timer;
-  /** Where it stands in the heap. */
+  /** The position in the heap. */
   index: number;
 }
 
 export class TimerHeap {
-  /** A binary heap: none comes before the one at half its place. */
+  /** A binary heap: no entry is due before its parent. */
   private readonly entries: Entry[] = [];
   private readonly entryOf = new Map<Timer, Entry>();
 
@@ -24,7 +26,7 @@ export class TimerHeap {
     return this.entries.length;
   }
 
-  /** The next one; it stays. */
+  /** The next timer. It stays in the heap. */
   get first(): Timer | undefined {
     return this.entries[0]?.timer;
   }
@@ -36,7 +38,7 @@ export class TimerHeap {
     this.rise(entry);
   }
 
-  /** Does nothing where the timer does not wait any more. */
+  /** Does nothing if the timer is no longer pending. */
   remove(timer: Timer): void {
     const entry = this.entryOf.get(timer);
     if (entry === undefined) return;

@@ -1,8 +1,9 @@
 /**
- * A clock that a test moves. Promise: nothing waits for real; timers fire in the order of their times, and of their
- * making where the times are equal; between two timers every promise, every turn of the event loop that is due, every
- * operation on a file and all work that was held has run, so a whole workflow, promises and files included, runs in
- * virtual time.
+ * A clock that a test moves.
+ *
+ * Guarantees: nothing waits in real time; timers fire in the order of their times, and timers with equal times in the order
+ * of their creation. Between two timers, every promise, every due turn of the event loop, every file operation and all work
+ * passed to `hold` has finished. So a whole workflow, including promises and files, runs in virtual time.
  */
 import { MillraceError } from '../model/errors.js';
 import type { Clock } from '../model/clock.js';
@@ -11,50 +12,52 @@ import { describeMs } from '../text/describe-ms.js';
 import { TimerHeap, type Timer } from './timer-heap.js';
 
 /**
- * A clock that stands still until a test moves it; timers of one time fire in the order of making.
+ * A clock that stands still until a test moves it. Timers with equal times fire in the order of their creation.
  */
 export interface VirtualClock extends Clock {
   /**
-   * Moves time on by this many milliseconds, firing the timers on the way. Rejects with MILLRACE_INVALID_OPTION where that
-   * is no number from 0 on.
+   * Advances the time by `ms` milliseconds and fires the timers on the way. Rejects with MILLRACE_INVALID_OPTION if `ms`
+   * is not a number of at least 0.
    */
   advance(ms: number): Promise<void>;
   /**
-   * Moves time on from timer to timer until the promise settles, and gives its result. Rejects with MILLRACE_STALLED
-   * where no timer is left and nothing else happens, or where it has not settled within so many milliseconds of virtual
-   * time (default: seven days): a run looks after itself by timers, so one that waits for what never comes has some left.
+   * Advances the time from timer to timer until the promise settles, and resolves with its result. Rejects with
+   * MILLRACE_STALLED if no timer is left and nothing else happens, or if the promise has not settled within `withinMs`
+   * milliseconds of virtual time (default: seven days). The second case exists because a run always has timers of its own,
+   * also when it waits for something that never happens.
    */
   runUntil<T>(promise: PromiseLike<T>, withinMs?: number): Promise<T>;
   /**
-   * Time stands still until this work has settled; gives the work back. For real work of a test's own that the clock
-   * cannot see, such as packing, hashing or a request; not for what waits for a timer of this clock, which never comes
-   * then. A run holds its own.
+   * Stops the time until `work` has settled, and returns `work`. Use it for real work in a test that the clock cannot see,
+   * such as compressing, hashing or a request. Do not use it for work that waits for a timer of this clock: that timer
+   * would never fire. A run calls it for its own work.
    *
    * @example asyncTask((text: string) => clock.hold(promisify(gzip)(text)))
    */
   hold<Work extends PromiseLike<unknown>>(work: Work): Work;
-  /** How many timers wait. */
+  /** The number of pending timers. */
   readonly pending: number;
 }
 
 /** Seven days. */
 const WITHIN_MS = 7 * 24 * 3_600_000;
-/** Turns of the event loop without anything happening after which a run counts as waiting for time to pass. */
+/** After this many turns of the event loop without any work, a run counts as waiting for time to pass. */
 const IDLE_TURNS = 5;
 /**
- * Turns in which something is done in memory alone after which time passes all the same: a source that gives records
- * without end would else let none pass. The count, and not real time, keeps one run like the next.
+ * After this many turns with work in memory alone, time passes nevertheless. Otherwise a source that emits records without
+ * end would stop the time for ever. The limit is a count and not a real time, so that every execution is the same.
  */
 const BUSY_TURNS = 500;
-/** How long real work (a thread, a socket) has where no timer is left, in real milliseconds, looked at every so often. */
+/** If no timer is left, real work (a thread, a socket) has this many real milliseconds to make progress. */
 const REAL_WORK_MS = 2000;
+/** The interval of the checks during that time. */
 const LOOK_EVERY_MS = 1;
 
 /**
- * Makes a clock for `clock` of `RunOptions`; a run that is given it has no threads unless told so.
+ * Makes a clock for `clock` of `RunOptions`. A run with this clock has no threads by default.
  *
- * @param startMs what `now` says at first; default 0, the beginning of 1970.
- * @throws MILLRACE_INVALID_OPTION where it is no number from 0 on.
+ * @param startMs the first value of `now`. Default 0, the beginning of 1970.
+ * @throws MILLRACE_INVALID_OPTION if `startMs` is not a number of at least 0.
  */
 export function virtualClock(startMs = 0): VirtualClock {
   checkNumber('startMs', startMs, 0);
@@ -62,13 +65,13 @@ export function virtualClock(startMs = 0): VirtualClock {
 }
 
 class TestClock implements VirtualClock {
-  /** Since the start: a moment of the calendar is too large a number to hold fractions of a millisecond. */
+  /** Milliseconds since the start. A calendar time is too large a number to keep fractions of a millisecond. */
   private elapsedMs = 0;
   private readonly startMs: number;
   private readonly timers = new TimerHeap();
-  private made = 0;
+  private created = 0;
   private readonly heldWork = new Set<PromiseLike<unknown>>();
-  /** Turns of the event loop that clocks of this process wait for. */
+  /** The number of event loop turns that the clocks of this process wait for. */
   private static turnsAsked = 0;
 
   constructor(startMs: number) {
@@ -88,7 +91,7 @@ class TestClock implements VirtualClock {
   }
 
   schedule(delayMs: number, action: () => void): () => void {
-    const timer = { at: this.elapsedMs + Math.max(0, delayMs), order: this.made++, action };
+    const timer = { at: this.elapsedMs + Math.max(0, delayMs), order: this.created++, action };
     this.timers.add(timer);
     return () => {
       this.timers.remove(timer);
@@ -135,21 +138,21 @@ class TestClock implements VirtualClock {
       if (next !== undefined && next.at > until) {
         throw new MillraceError(
           'MILLRACE_STALLED',
-          `The promise has not settled within ${describeMs(withinMs)} of virtual time. Look for what never settles, or give \`runUntil\` longer`,
+          `The promise has not settled within ${describeMs(withinMs)} of virtual time. Find the work that never settles, or pass a larger \`withinMs\` to \`runUntil\``,
         );
       }
       if (next !== undefined) this.fire(next);
-      else if (!(await this.happens(hasSettled))) {
+      else if (!(await this.waitForRealWork(hasSettled))) {
         throw new MillraceError(
           'MILLRACE_STALLED',
-          'The promise does not settle: no timer is left and nothing happens',
+          'The promise does not settle: no timer is pending and no work is in progress. Find the work that never settles',
         );
       }
     }
   }
 
-  /** Gives real work time to finish or to set a timer. */
-  private async happens(hasSettled: () => boolean): Promise<boolean> {
+  /** Waits in real time for real work to finish or to set a timer. Returns false if neither happens. */
+  private async waitForRealWork(hasSettled: () => boolean): Promise<boolean> {
     for (let waitedMs = 0; waitedMs < REAL_WORK_MS; waitedMs += LOOK_EVERY_MS) {
       await new Promise<void>((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       if (hasSettled() || this.timers.size > 0) return true;
@@ -157,7 +160,7 @@ class TestClock implements VirtualClock {
     return false;
   }
 
-  /** Until nothing is due, nothing is held and no operation on a file is under way. */
+  /** Waits until no turn is due, no work is held and no file operation is in progress. */
   private async idle(): Promise<void> {
     let quiet = 0;
     let busy = 0;
@@ -189,7 +192,7 @@ class TestClock implements VirtualClock {
   }
 }
 
-/** Of the resources that Node counts as active. Closing a handle has a name of its own. */
+/** Whether an active resource of Node is a file operation. Closing a file handle has a separate name. */
 function isOfFile(name: string): boolean {
   return name.startsWith('FSReq') || name === 'CloseReq';
 }

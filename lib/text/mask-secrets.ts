@@ -1,7 +1,8 @@
 /**
- * A configuration as it may be shown: secrets masked, and only what JSON has words for. Promise: what stands under a name
- * like password, token, secret, key, authorization, credential or cookie never comes out, nor do the user and password
- * of a URL; the result is plain data of bounded depth and size.
+ * Configurations for display: secrets are masked, and only JSON values remain.
+ *
+ * Guarantees: the value of a name like password, token, secret, key, authorization, credential or cookie never appears, nor
+ * do the user and password of a URL. The result is plain data of bounded depth and size.
  */
 
 const MASK = '***';
@@ -9,7 +10,7 @@ const MAX_DEPTH = 12;
 const MAX_ITEMS = 1000;
 const MAX_TEXT = 10_000;
 
-/** The last word of a name decides, and these words within one: `apiKey`, `API_KEY`, `key`, `authToken`, not `monkey`. */
+/** A name is secret by its last word, or by one of these words in it: `apiKey`, `API_KEY`, `key`, `authToken`; not `monkey`. */
 const SECRET_WORD =
   /^(password|passwd|pwd|passphrase|token|secret|key|apikey|authorization|auth|credential|cookie|bearer)s?$/;
 const SECRET_END = /(password|passwd|passphrase|token|secret|apikey|authorization|credential)s?$/;
@@ -17,11 +18,12 @@ const SECRET_END = /(password|passwd|passphrase|token|secret|apikey|authorizatio
 /** `Authorization: Bearer abc`, `x-api-key=abc`, `"cookie":"a=b"`. */
 const HEADER = /((?<![\w-])([A-Za-z][\w-]*)["']?\s*[:=]\s*["']?)(?:(?:Bearer|Basic)\s+)?[^\s"',;]+/g;
 
+/** A copy of the value in which secrets are masked, with bounded depth and size. */
 export function maskSecrets(value: unknown): unknown {
   return plain(value, 0, new Set());
 }
 
-/** Whether what stands under this name is a secret. */
+/** Whether the value of this name is a secret. */
 export function isSecretName(name: string): boolean {
   const words = name
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
@@ -30,7 +32,7 @@ export function isSecretName(name: string): boolean {
   return words.some((word) => SECRET_END.test(word)) || SECRET_WORD.test(words.at(-1) ?? '');
 }
 
-/** Credentials in the middle of a text, such as the message of an error: those of URLs, and what headers carry. */
+/** Masks credentials within a text, such as an error message: those in URLs and in header values. */
 export function maskText(text: string): string {
   return maskUrls(text).replace(HEADER, (whole, head: string, name: string) =>
     isSecretName(name) ? `${head}${MASK}` : whole,
@@ -50,7 +52,7 @@ function plain(value: unknown, depth: number, above: Set<object>): unknown {
     case 'object':
       return value === null ? null : plainObject(value, depth, above);
     default:
-      // Functions, symbols and undefined are no configuration that could be shown.
+      // Functions and symbols cannot be shown as configuration values.
       return value === undefined ? undefined : `(${typeof value})`;
   }
 }

@@ -1,13 +1,13 @@
-/** Finds the name somebody probably meant, for "did you mean" in errors. */
+/** Finds the name that a user probably meant, for "did you mean" in errors. */
 
-/** The candidate with the smallest edit distance to `name`, or undefined where none is near. */
+/** The candidate with the smallest edit distance to `name`, or undefined if none is near. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Infinity;
   for (const candidate of candidates) {
     const [given, known] = [name.toLowerCase(), candidate.toLowerCase()];
     const distance = editDistance(given, known);
-    // A third of the letters may differ, or half of them behind a common beginning; of short names one.
+    // A third of the letters may differ, half of them after a common prefix, and one letter in short names.
     const share = known.startsWith(given) || given.startsWith(known) ? 2 : 3;
     if (distance < bestDistance && distance <= Math.max(1, Math.floor(name.length / share))) {
       best = candidate;
@@ -17,7 +17,7 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** ` Did you mean 'x'?` or the list of what exists; starts with a space. */
+/** ` Did you mean 'x'?`, or the list of existing names. Starts with a space. */
 export function suggest(name: string, candidates: readonly string[]): string {
   const near = nearest(name, candidates);
   if (near !== undefined) return ` Did you mean '${near}'?`;

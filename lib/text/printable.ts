@@ -1,13 +1,14 @@
 /**
- * Text that is safe to show: names and messages come from users' files, and may hold anything.
- * Promises: no control character gets through; a text cut to a width never takes more columns than that.
+ * Text that is safe to display. Names and messages come from users' files and may contain anything.
+ *
+ * Guarantees: no control character gets through; a text cut to a width never uses more columns than that.
  */
 
-/** C0, DEL, C1, line separators, and the marks that turn the direction of what follows. */
+/** C0, DEL, C1, line separators, and marks that change the direction of the text after them. */
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** The text with control characters written as escapes, so it is one line and changes nothing on the terminal. */
+/** Writes control characters as escapes, so the text stays on one line and has no effect on the terminal. */
 export function printable(text: string): string {
   return text.replace(
     UNSAFE,
@@ -15,7 +16,7 @@ export function printable(text: string): string {
   );
 }
 
-/** A message of several lines as one printable line. */
+/** Turns a message of several lines into one printable line. */
 export function oneLine(text: string): string {
   return printable(text.trim().replace(/\s*[\r\n]+\s*/g, ' '));
 }
@@ -25,7 +26,7 @@ const WIDE =
 const NO_WIDTH = /^[\p{M}\u200b-\u200d\ufe00-\ufe0f]+$/u;
 const ASCII = /^[\u0020-\u007e]*$/;
 
-/** How many terminal columns a printable text takes. */
+/** How many terminal columns a printable text needs. */
 export function widthOf(text: string): number {
   if (ASCII.test(text)) return text.length;
   let width = 0;
@@ -33,7 +34,7 @@ export function widthOf(text: string): number {
   return width;
 }
 
-/** The text, cut with an ellipsis where it is wider than `width` columns. */
+/** Cuts the text with an ellipsis if it is wider than `width` columns. */
 export function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   if (width <= 0) return '';
@@ -47,18 +48,18 @@ export function cut(text: string, width: number): string {
   return `${kept}…`;
 }
 
-/** The text with spaces up to `width` columns. */
+/** Fills the text with spaces up to `width` columns. */
 export function pad(text: string, width: number, align: 'left' | 'right'): string {
   const gap = ' '.repeat(Math.max(0, width - widthOf(text)));
   return align === 'left' ? text + gap : gap + text;
 }
 
-/** 1234567 → 1,234,567: counts are read by people. */
+/** Groups the digits of a count for people: 1234567 becomes 1,234,567. */
 export function grouped(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** `1 task`, `2 tasks`: a count with its noun. */
+/** A count with its noun: `1 task`, `2 tasks`. */
 export function counted(count: number, noun: string): string {
   return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -1,30 +1,33 @@
 /**
- * What to do with the records a thread had in hand when it died. Promises: the record it was on is run again alone, and
- * fails if it kills its thread again, so that one is not blamed for what another left behind; all others are run again;
- * where nobody knows which record it was, the chunk is halved, so every death leads closer to the culprit.
+ * Decides what happens to the outstanding records of a thread that died.
+ *
+ * Guarantees: the record on which the thread died runs again alone, and fails if it kills its thread again, so that no record
+ * is blamed for the effects of another. All other records run again. If the record is unknown, its chunk is halved, so
+ * every further death narrows the search.
  */
 import type { Chunk } from '../execution/executor.js';
 import type { Position, Posted, Thread } from './thread.js';
 import type { Rerun } from './thread-job.js';
 
+/** The decision about one chunk. */
 export interface Verdict {
-  /** The record that fails now. */
+  /** The record that fails now, if any. */
   readonly guilty?: { readonly index: number; readonly stage: number; readonly attempts: number };
   readonly reruns: readonly Rerun[];
 }
 
-/** About one chunk that was under way. */
+/** Decides about one chunk that was outstanding when the thread died. */
 export function judge(
   posted: Posted,
   position: Position | undefined,
   thread: Pick<Thread, 'outstanding' | 'stoppedAt'>,
 ): Verdict {
   const { chunk, isSuspect } = posted;
-  // A job that was still being loaded may have been overtaken, so the order they were given in says less than the position.
+  // A chunk of a job that was still loading may have been overtaken, so the position is more reliable than the order.
   const wasOnIt = position === undefined ? thread.outstanding[0] === posted : position.chunk === posted.number;
   if (!wasOnIt) return { reruns: [{ chunk, isSuspect: false }] };
   const isAlone = chunk.records.length === 1;
-  // What was moved to the thread is gone with it.
+  // Moved data is lost with the thread, so the record cannot run again.
   if (posted.job.transfer !== undefined) {
     return { guilty: { index: 0, stage: position?.stage ?? 0, attempts: 1 }, reruns: [] };
   }
@@ -37,13 +40,13 @@ export function judge(
   const others = [slice(chunk, 0, index), slice(chunk, index + 1, chunk.records.length)]
     .filter(({ records }) => records.length > 0)
     .map((part) => ({ chunk: part, isSuspect: false }));
-  // Its time was taken by the record itself: there is no doubt.
+  // The record itself exceeded the time limit, so there is no doubt about the cause.
   if (thread.stoppedAt !== undefined) return { guilty: { index, stage, attempts: 1 }, reruns: others };
   if (isSuspect && isAlone) return { guilty: { index: 0, stage, attempts: 2 }, reruns: [] };
   return { reruns: [...others, { chunk: slice(chunk, index, index + 1), isSuspect: true }] };
 }
 
-/** The thread died between two chunks, or as it began one: nobody knows on which record. */
+/** Halves the chunk of a thread that died between two chunks, or at the start of one: the record is unknown. */
 function halves(chunk: Chunk): Rerun[] {
   const { length } = chunk.records;
   if (length === 1) return [{ chunk, isSuspect: true }];
@@ -51,7 +54,7 @@ function halves(chunk: Chunk): Rerun[] {
   return [slice(chunk, 0, middle), slice(chunk, middle, length)].map((part) => ({ chunk: part, isSuspect: true }));
 }
 
-/** Part of a chunk, from one record up to, not including, another. */
+/** The part of a chunk from the record at `start` up to, but not including, the record at `end`. */
 export function slice(chunk: Chunk, start: number, end: number): Chunk {
   return {
     from: chunk.from + start,

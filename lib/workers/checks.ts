@@ -1,4 +1,8 @@
-/** Questions to threads about modules that were not answered yet. Promise: each is answered once, also when its thread dies. */
+/**
+ * Open requests to threads to check the exports of modules.
+ *
+ * Guarantees: each request is answered once, even if its thread dies.
+ */
 import { unpackError, type WireError } from './error-wire.js';
 import type { Thread } from './thread.js';
 
@@ -25,7 +29,7 @@ export class Checks {
     else check?.reject(unpackError(error));
   }
 
-  /** Fails the questions to one thread, or all. */
+  /** Rejects the requests to one thread, or all requests. */
   fail(error: unknown, thread?: Thread): void {
     for (const [id, check] of this.open) {
       if (thread !== undefined && check.thread !== thread) continue;

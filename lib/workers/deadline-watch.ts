@@ -1,7 +1,9 @@
 /**
- * Stops threads that are on one record for too long. Threads say where they are by two writes a record; this looks a few
- * times in each time limit. Promises: no record is stopped before its time; none takes more than a quarter longer; while
- * nothing with a limit is under way, no timer is left.
+ * Stops threads that work on one record for too long. Each thread writes its position to shared memory, with two writes per
+ * record; a timer compares the positions a few times within each time limit.
+ *
+ * Guarantees: no record is stopped before its limit, and none runs more than a quarter longer; no timer is left while no work
+ * has a limit.
  */
 import type { Thread } from './thread.js';
 
@@ -12,7 +14,7 @@ export class DeadlineWatch {
   private timer: NodeJS.Timeout | undefined;
   private intervalMs = Infinity;
 
-  /** The thread was given work with this limit, in milliseconds. */
+  /** Watches the thread, which received work with this limit in milliseconds. */
   watch(thread: Thread, timeoutMs: number): void {
     if (!this.watched.has(thread)) this.watched.set(thread, { sinceMs: 0, place: '' });
     const intervalMs = Math.max(1, timeoutMs / LOOKS_PER_LIMIT);
@@ -56,7 +58,7 @@ export class DeadlineWatch {
   };
 }
 
-/** The limit of what the thread is on; undefined where nothing it has in hand has one. */
+/** The limit of the thread's present work; undefined if none of it has a limit. */
 function limitOf(thread: Thread): number | undefined {
   const [first, ...others] = thread.outstanding;
   return first?.job.spec.timeoutMs ?? others.find(({ job }) => job.spec.timeoutMs !== undefined)?.job.spec.timeoutMs;

@@ -1,8 +1,8 @@
 /**
- * Who works on what: gives the chunks of all open jobs to the threads of a pool, and their answers to the clients.
+ * Distributes work: sends the chunks of all open jobs to the threads of a pool, and their answers to the clients.
  *
- * Promises: no thread has more than its credits outstanding; jobs take turns; a record that cannot be sent, or that kills
- * its thread, fails alone and is answered once; nothing is delivered for a job that was closed.
+ * Guarantees: no thread has more chunks outstanding than its credits. Jobs take turns. A record that cannot be sent, or that
+ * kills its thread, fails alone and is answered once. Nothing is delivered for a closed job.
  */
 
 import type { Chunk, ChunkResult, Ending } from '../execution/executor.js';
@@ -15,7 +15,7 @@ import { deathError, fruitlessError, lostState, timeoutError, uncloneableRecord 
 import type { Rerun, ThreadJob } from './thread-job.js';
 import type { ThreadPool } from './thread-pool.js';
 
-/** So many deaths in a row without one answer mean that threads cannot work at all. */
+/** After so many deaths in a row without one answer, the threads are considered unable to work. */
 const MAX_FRUITLESS_DEATHS = 6;
 
 export class Dispatcher {
@@ -23,13 +23,13 @@ export class Dispatcher {
   private readonly nextNumber: () => number;
   private readonly jobs: ThreadJob[] = [];
   private readonly deadlines = new DeadlineWatch();
-  /** Which job is asked first. */
+  /** The position of the job that gets the next chance. */
   private turn = 0;
   private fruitlessDeaths = 0;
   private isScheduling = false;
   private isDue = false;
 
-  /** @param nextNumber gives numbers for chunks that were never used before. */
+  /** @param nextNumber returns an unused number for each chunk. */
   constructor(pool: ThreadPool, nextNumber: () => number) {
     this.pool = pool;
     this.nextNumber = nextNumber;
@@ -40,10 +40,12 @@ export class Dispatcher {
     return this.jobs.reduce((sum, job) => sum + job.queued, 0);
   }
 
+  /** Adds an open job. */
   add(job: ThreadJob): void {
     this.jobs.push(job);
   }
 
+  /** Closes a job. */
   remove(job: ThreadJob): void {
     job.isClosed = true;
     const at = this.jobs.indexOf(job);
@@ -51,12 +53,13 @@ export class Dispatcher {
     for (const thread of this.pool.threads) thread.closeJob(job);
   }
 
+  /** Closes all jobs. */
   close(): void {
     for (const job of this.jobs.splice(0)) job.isClosed = true;
     this.deadlines.stop();
   }
 
-  /** Gives work to every thread that has a credit. Safe to call from anywhere, any number of times. */
+  /** Sends work to every thread that has a credit. It may be called from anywhere, any number of times. */
   readonly schedule = (): void => {
     this.isDue = true;
     if (this.isScheduling) return;
@@ -77,6 +80,7 @@ export class Dispatcher {
     }
   };
 
+  /** Handles the answer to a chunk. */
   done(thread: Thread, number: number, { outputs, endings, between, elapsedMs }: WireResult): void {
     let totalMs = 0;
     for (const ms of elapsedMs) totalMs += ms;
@@ -85,20 +89,21 @@ export class Dispatcher {
     this.fruitlessDeaths = 0;
     const { job, chunk } = posted;
     job.sizer.measured(totalMs, chunk.records.length);
-    // The next chunk is on its way before this one is dealt with, or the thread would wait for us.
+    // Send the next chunk before handling this answer, or the thread would have to wait.
     this.schedule();
     const unpacked = endings.length === 0 ? NONE : endings.map(unpackEnding);
     deliver(job, chunk, { outputs, endings: unpacked, between, elapsedMs });
     this.schedule();
   }
 
-  /** A job as a whole cannot go on. */
+  /** Handles an error that ends a whole job. */
   failed(thread: Thread, id: number, number: number, error: unknown): void {
     this.jobs.find((job) => job.id === id)?.fail(error);
     thread.answered(number, 0);
     this.schedule();
   }
 
+  /** Handles the death of a thread: fails or repeats the chunks that it had. */
   died(thread: Thread): void {
     if (++this.fruitlessDeaths >= MAX_FRUITLESS_DEATHS) {
       const error = fruitlessError(thread, this.fruitlessDeaths);
@@ -111,7 +116,7 @@ export class Dispatcher {
     this.schedule();
   }
 
-  /** Gives the thread one chunk of the job whose turn it is. */
+  /** Sends the thread one chunk of the next job that has work for it. */
   private feed(thread: Thread): boolean {
     const { length } = thread.outstanding;
     if (thread.stoppedAt !== undefined || thread.outstanding.some(({ isSuspect }) => isSuspect)) return false;
@@ -147,7 +152,7 @@ export class Dispatcher {
     if (job.spec.timeoutMs !== undefined) this.deadlines.watch(thread, job.spec.timeoutMs);
   }
 
-  /** A record of the chunk cannot be cloned: it fails, the others go, in runs that keep their numbers. */
+  /** Fails the records that cannot be cloned, and queues the records between them as chunks that keep their numbers. */
   private withoutUncloneable(job: ThreadJob, chunk: Chunk, thrown: unknown): void {
     const { records, lineages } = chunk;
     const known = records.length === 1 ? thrown : undefined;
@@ -162,7 +167,7 @@ export class Dispatcher {
       start = at + 1;
     });
     if (failed.length === 0) {
-      // Each can be cloned, together they cannot: nothing that a record could be blamed for.
+      // Each record can be cloned, but not all together: no record is to blame.
       job.fail(thrown);
       return;
     }
@@ -174,7 +179,7 @@ export class Dispatcher {
   private startForWaiting(): void {
     for (const job of this.jobs) {
       if (job.queued === 0) continue;
-      // A thread that starts will take what waits; the next one is started when that was not enough.
+      // A starting thread will request the waiting records. Another thread starts only if that is not enough.
       if (job.slot === undefined) this.pool.grow();
       else this.pool.need(job.slot);
     }
@@ -199,7 +204,7 @@ function deliver(job: ThreadJob, chunk: Chunk, result: ChunkResult): void {
   if (!job.isClosed) job.client.deliver(chunk, result);
 }
 
-/** The result of a chunk of one record that failed. */
+/** The result of a chunk with one record that failed. */
 function failure(ending: Omit<Ending, 'index'>): ChunkResult {
   return { outputs: [undefined], endings: [{ index: 0, ...ending }], elapsedMs: [] };
 }

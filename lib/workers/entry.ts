@@ -1,6 +1,6 @@
 /**
- * Where a worker thread begins. It loads as little as it can (its imports are start-up time, once a thread), answers what
- * the protocol asks, and refuses to run on the main thread.
+ * The entry module of a worker thread. It imports as little as possible, because imports delay the start of each thread. It
+ * refuses to run on the main thread.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { MillraceError } from '../model/errors.js';
@@ -11,7 +11,7 @@ const data = workerData as Partial<ThreadData> | null;
 if (isMainThread || parentPort === null || data?.millrace !== true) {
   throw new MillraceError(
     'MILLRACE_USAGE',
-    'This module is the entry of millrace’s worker threads and cannot be run by itself. Use cpuTask or workerOperator',
+    'This module is the entry of millrace’s worker threads and cannot run by itself. Use cpuTask or workerOperator',
   );
 }
 const side = new ThreadSide(parentPort, data.progress as Int32Array);

@@ -1,13 +1,14 @@
 /**
- * Errors over a port. Structured cloning keeps the message and loses the class, the code and every other property of an
- * error; here all of them travel.
+ * Errors that cross a message port. Structured cloning keeps the message of an error but loses its class, its code and all
+ * other properties; this format keeps them.
  *
- * Promises: what was thrown arrives with its class name, code, message, stack and cause, and is `instanceof Error` where
- * it was; errors of millrace and of the language are of their own class again; what was not an error arrives as what it
- * was; nothing that can be thrown makes this throw.
+ * Guarantees: an error arrives with its class name, code, message, stack and cause, and is `instanceof Error` if it was one.
+ * Errors of millrace and of the language get their own class again. A thrown value that is not an error arrives unchanged.
+ * Nothing that can be thrown makes `packError` throw.
  */
 import { describeValue, ERROR_CODES, FatalTaskError, MillraceError, type ErrorCode } from '../model/errors.js';
 
+/** An error or another thrown value as plain data. */
 export type WireError =
   | {
       readonly type: 'error';
@@ -23,7 +24,7 @@ export type WireError =
     }
   | { readonly type: 'value'; readonly value: unknown };
 
-/** A cause of a cause … beyond this is cut. */
+/** The maximal depth of causes; deeper ones are cut off. */
 const MAX_DEPTH = 8;
 const BUILT_IN: Readonly<Record<string, new (message?: string) => Error>> = {
   Error,
@@ -36,17 +37,17 @@ const BUILT_IN: Readonly<Record<string, new (message?: string) => Error>> = {
 };
 const CARRIED = new Set(['name', 'message', 'stack', 'cause', 'errors']);
 
-/** Makes what was thrown ready to travel. */
+/** Turns a thrown value into plain data. */
 export function packError(thrown: unknown, depth = 0): WireError {
   try {
     return isErrorLike(thrown) ? packErrorLike(thrown, depth) : { type: 'value', value: cloneable(thrown) };
   } catch (error) {
-    // A getter of the thrown value threw itself.
+    // A getter of the thrown value threw an error itself.
     return { type: 'value', value: `an error that cannot be read (${String(error)})` };
   }
 }
 
-/** What was thrown, again. */
+/** Restores the thrown value. */
 export function unpackError(wire: WireError): unknown {
   if (wire.type === 'value') return wire.value;
   const error = make(wire);
@@ -67,7 +68,7 @@ interface ErrorLike {
   readonly errors?: unknown;
 }
 
-/** Also errors of another realm, which are not `instanceof` ours. */
+/** Whether the value is an error. Errors of another realm are not `instanceof` our Error, so their tag counts too. */
 function isErrorLike(thrown: unknown): thrown is ErrorLike {
   if (thrown instanceof Error) return true;
   const tag = Object.prototype.toString.call(thrown);
@@ -77,7 +78,7 @@ function isErrorLike(thrown: unknown): thrown is ErrorLike {
 function packErrorLike(error: ErrorLike, depth: number): WireError {
   const properties: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(error)) if (!CARRIED.has(key)) properties[key] = cloneable(value);
-  // The code of a DOMException and of some errors of Node is not enumerable or not their own.
+  // The code of a DOMException, and of some Node errors, is not enumerable or is inherited.
   const { code } = error as { code?: unknown };
   if (code !== undefined && !('code' in properties)) properties['code'] = cloneable(code);
   const constructor = (error as { constructor?: { name?: unknown } }).constructor;
@@ -108,7 +109,7 @@ function make(wire: WireError & { type: 'error' }): Error {
   return new (namedClass(constructorName))(message);
 }
 
-/** A class of a user lives in his module, which may not even be loaded here: one of the same name stands for it. */
+/** A stand-in for a user's class, which may not be loaded here: an error class of the same name. */
 function namedClass(name: string): new (message?: string) => Error {
   const Named = class extends Error {};
   Object.defineProperty(Named, 'name', { value: name });
@@ -123,7 +124,7 @@ function define(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: false });
 }
 
-/** The value if it survives cloning; else what it was, in words. */
+/** The value if it can be cloned, otherwise its description. */
 function cloneable(value: unknown): unknown {
   if (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol') return value;
   try {

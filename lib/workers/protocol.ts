@@ -1,27 +1,28 @@
 /**
- * What goes over the port between the thread of the run and its worker threads: every message, typed, plain data.
+ * The messages between the thread of the run and its worker threads, all typed and plain data.
  *
- * Chunks are numbered by the thread of the run; a number is used once, so an answer to a chunk that nobody waits for any
- * more is known as stale. Credits: at most `CREDITS` chunks, and `ITEM_CREDITS` batches of a stream, are outstanding.
+ * The thread of the run numbers the chunks and uses each number once, so it recognises an answer to a chunk that nobody waits
+ * for any more. Credits: at most `CREDITS` chunks, and `ITEM_CREDITS` batches of a stream, are outstanding.
  */
 import type { ChunkResult, Ending, ExportKind, Job, ModuleRef } from '../execution/executor.js';
 import type { WireError } from './error-wire.js';
 
-/** One to work on, one to go on with while the answer to the first travels. */
+/** Outstanding chunks per thread: one to work on, and one to continue with while the first answer travels. */
 export const CREDITS = 2;
-/** Batches of a stream that may be under way. */
+/** Outstanding batches per stream. */
 export const ITEM_CREDITS = 2;
 
-/** What a thread is started with. */
+/** The `workerData` of a thread. */
 export interface ThreadData {
   readonly millrace: true;
-  /** Shared; see PROGRESS. */
+  /** Shared memory; see PROGRESS. */
   readonly progress: Int32Array;
 }
 
-/** Lineages mostly follow each other; then the first says them all. */
+/** Consecutive lineages as the first one only; others as a list. */
 export type WireLineages = number | readonly number[];
 
+/** Messages to a thread. */
 export type ToThread =
   | { readonly type: 'check'; readonly id: number; readonly ref: ModuleRef; readonly as: ExportKind }
   | { readonly type: 'open'; readonly job: number; readonly spec: Job }
@@ -34,26 +35,28 @@ export type ToThread =
       readonly wantsBetween: boolean;
     }
   | { readonly type: 'close'; readonly job: number }
-  /** Gives the results of a partition job as a stream of that number. */
+  /** Requests the results of a partition job as a stream of that number. */
   | { readonly type: 'collect'; readonly job: number; readonly stream: number }
   | { readonly type: 'stream'; readonly stream: number; readonly ref: ModuleRef }
   | { readonly type: 'more'; readonly stream: number }
   | { readonly type: 'stop'; readonly stream: number };
 
-/** An ending whose error was made ready to travel. */
+/** An ending whose error is plain data. */
 export interface WireEnding extends Omit<Ending, 'error'> {
   readonly error?: WireError;
 }
 
+/** The answer to a chunk as plain data. */
 export interface WireResult extends Omit<ChunkResult, 'endings'> {
   readonly endings: readonly WireEnding[];
 }
 
+/** Messages from a thread. */
 export type FromThread =
   | { readonly type: 'ready' }
   | { readonly type: 'checked'; readonly id: number; readonly error?: WireError }
   | ({ readonly type: 'done'; readonly chunk: number } & WireResult)
-  /** The job as a whole cannot go on. */
+  /** An error that ends a whole job. */
   | { readonly type: 'failed'; readonly job: number; readonly chunk: number; readonly error: WireError }
   | { readonly type: 'items'; readonly stream: number; readonly items: readonly unknown[] }
   | { readonly type: 'over'; readonly stream: number; readonly error?: WireError };

@@ -1,22 +1,23 @@
-/** The errors that only threads have, in words that say what to do. */
+/** The errors that only threads cause. */
 import { FatalTaskError, MillraceError, codeOf, describeThrown } from '../model/errors.js';
 import type { Thread } from './thread.js';
 import type { ThreadJob } from './thread-job.js';
 import { reasonOf, whyUncloneable } from './uncloneable.js';
 
-/** How a thread came to its end, as the beginning of a sentence. */
+/** The end of a thread, as the beginning of a sentence. */
 function describeDeath({ failure, exitCode }: Thread): string {
   if (failure === undefined) return `A thread exited with code ${exitCode ?? 'unknown'}`;
   if (codeOf(failure) === 'ERR_WORKER_OUT_OF_MEMORY') return 'A thread ran out of memory';
   return `A thread died of an uncaught error (${describeThrown(failure)})`;
 }
 
-/** The record was alone in its thread when that died. */
+/** The error of a record that was alone in its thread when the thread died. */
 export function deathError(job: ThreadJob, stage: number, lineage: number, thread: Thread): MillraceError {
   const message = `${describeDeath(thread)} while '${job.taskOf(stage)}' worked on record ${lineage}`;
   return new MillraceError('MILLRACE_THREAD', message, { cause: thread.failure });
 }
 
+/** The error of a record that exceeded the time limit of its job. */
 export function timeoutError(job: ThreadJob, stage: number, lineage: number): MillraceError {
   return new MillraceError(
     'MILLRACE_TIMEOUT',
@@ -24,19 +25,20 @@ export function timeoutError(job: ThreadJob, stage: number, lineage: number): Mi
   );
 }
 
-/** With a thread, the partitions in it are lost. */
+/** The error of a job whose partition was lost with its thread. */
 export function lostState(job: ThreadJob, thread: Thread): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_THREAD',
-    `${describeDeath(thread)}, and with it a partition of '${job.taskOf(0)}'. The rest would be a wrong answer. Leave \`partitionBy\` out, and parts are kept outside of threads`,
+    `${describeDeath(thread)}, and a partition of '${job.taskOf(0)}' was lost with it. The other partitions alone would be a wrong answer. Leave \`partitionBy\` out: parts are then kept outside of threads`,
     { cause: thread.failure },
   );
 }
 
+/** The error of all jobs when threads die without doing any work. */
 export function fruitlessError(thread: Thread, deaths: number): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_THREAD',
-    `${describeDeath(thread)}. That was thread number ${deaths} in a row that ended without having done anything: check the limits of threads, and what the module does when it is loaded`,
+    `${describeDeath(thread)}. It was thread number ${deaths} in a row that ended without having done any work: check the limits of threads, and what the module does while it loads`,
     { cause: thread.failure },
   );
 }
@@ -58,8 +60,8 @@ export function closedError(): MillraceError {
 }
 
 /**
- * Why a record cannot go to a thread; undefined where it can.
- * @param known what was thrown when this record alone was sent: what is moved cannot be tried out again.
+ * The error of a record that cannot be copied to a thread; undefined if it can be copied.
+ * @param known the error from sending this record alone. Moved data cannot be tested a second time.
  */
 export function uncloneableRecord(
   record: unknown,

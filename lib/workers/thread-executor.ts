@@ -1,8 +1,8 @@
 /**
- * The executor with threads: one pool, shared by all jobs.
+ * The executor with threads: one pool that all jobs share.
  *
- * Promises: threads start when work waits that no idle thread can take; a thread that dies is replaced, and only the
- * record that killed it fails; after `close` no thread is left, and whoever waited for one is told.
+ * Guarantees: threads start when work waits that no idle thread can accept. A thread that dies is replaced, and only the
+ * record that killed it fails. After `close` no thread is left, and all open requests to threads are rejected.
  */
 import { availableParallelism } from 'node:os';
 import type { ThreadNews } from '../model/events.js';
@@ -30,10 +30,10 @@ import { ThreadJob } from './thread-job.js';
 import { ThreadPool } from './thread-pool.js';
 
 export interface ThreadExecutorOptions {
-  /** The most threads, at least 1, or one a core. */
+  /** The most threads, at least 1; 'auto' means one per core. */
   readonly threads: number | 'auto';
   readonly limits?: ThreadLimits;
-  /** Told what happens to the thread of a slot. */
+  /** Called when the thread of a slot starts, is replaced or ends. */
   readonly onNews?: (news: ThreadNews, slot: number) => void;
 }
 
@@ -42,7 +42,7 @@ export class ThreadExecutor implements Executor {
   private readonly dispatcher: Dispatcher;
   private readonly streams = new Streams();
   private readonly checks = new Checks();
-  /** Jobs, chunks, streams and checks are numbered from 1; a number is never used twice. */
+  /** The last number of a job, chunk, stream or check. Numbers start at 1 and are never used twice. */
   private lastNumber = 0;
 
   constructor({ threads, limits = {}, onNews = () => undefined }: ThreadExecutorOptions) {
@@ -133,7 +133,7 @@ export class ThreadExecutor implements Executor {
 
   private collect(job: ThreadJob): ItemReader<Collected> {
     const thread = job.slot === undefined ? undefined : this.pool.at(job.slot);
-    // No record was ever sent there.
+    // The thread never received a record of the job.
     if (thread?.hasState(job) !== true) return { read: () => Promise.resolve(null), close: () => undefined };
     const stream = ++this.lastNumber;
     const reader = this.streams.open<Collected>(stream, thread, () => {

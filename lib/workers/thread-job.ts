@@ -1,11 +1,8 @@
-/**
- * One open job of a thread executor: its client, how large its chunks should be, and what has to be run again because a
- * thread died on it.
- */
+/** One open job of a thread executor: its client, the size of its chunks, and the chunks that must run again after a death. */
 import { ChunkSizer } from '../execution/chunk-sizer.js';
 import type { Chunk, Job, JobClient, JobOptions } from '../execution/executor.js';
 
-/** A chunk, or a part of one, that was under way when its thread died. */
+/** A chunk, or part of one, to send; usually again, because its thread died. */
 export interface Rerun {
   readonly chunk: Chunk;
   readonly isSuspect: boolean;
@@ -25,16 +22,16 @@ export class ThreadJob {
     this.spec = spec;
     this.client = client;
     this.transfer = options.transfer as ((record: unknown) => readonly object[]) | undefined;
-    // What is moved is gone here: it cannot be sent twice, so it travels one by one.
+    // Moved data cannot be sent twice, so such records travel one by one.
     this.sizer = new ChunkSizer(this.transfer === undefined ? options.maxChunk : 1);
   }
 
-  /** The only thread that may run it; undefined: any. */
+  /** The number of the only thread that may run the job; undefined if any may. */
   get slot(): number | undefined {
     return this.spec.kind === 'partition' ? this.spec.partition : undefined;
   }
 
-  /** The task one of its stages works for. */
+  /** The task of a stage. */
   taskOf(stage: number): string {
     return this.spec.kind === 'map' ? (this.spec.stages[stage]?.task ?? '') : this.spec.task;
   }
@@ -44,7 +41,7 @@ export class ThreadJob {
     return this.client.queued + this.reruns.reduce((sum, { chunk }) => sum + chunk.records.length, 0);
   }
 
-  /** What a thread that has `outstanding` chunks under way should do next; undefined: nothing now. */
+  /** The next chunk for a thread with `outstanding` chunks; undefined if it should get none now. */
   next(outstanding: number): Rerun | undefined {
     const [rerun] = this.reruns;
     if (rerun !== undefined) {
@@ -53,7 +50,7 @@ export class ThreadJob {
       return rerun;
     }
     const { client, sizer } = this;
-    // A busy thread is only given more where that is worth a message; an idle one takes what there is.
+    // A busy thread gets more records only if they are worth a message; an idle one gets all there are.
     if (outstanding > 0 && (this.transfer !== undefined || client.queued * 2 < sizer.size)) return undefined;
     const chunk = client.take(sizer.size);
     return chunk === undefined ? undefined : { chunk, isSuspect: false };

@@ -1,25 +1,28 @@
 /**
- * The threads of one executor: a fixed number of slots, filled when needed. Promises: never more threads than slots; a
- * thread that ended leaves its slot free and its figures behind; after `stop` none is left.
+ * The threads of one executor: a fixed number of slots, filled on demand.
+ *
+ * Guarantees: there are never more threads than slots. A thread that ended frees its slot, and its figures remain. After `stop`
+ * no thread is left.
  */
+import type { ResourceLimits } from 'node:worker_threads';
 import type { ThreadNews } from '../model/events.js';
 import type { ThreadLimits } from '../execution/executor.js';
 import type { ThreadStats } from '../model/thread-stats.js';
 import type { FromThread } from './protocol.js';
-import { resourceLimitsOf } from './resource-limits.js';
 import { Thread } from './thread.js';
 
+/** The receivers of a pool's events. */
 export interface PoolHandlers {
-  /** A thread can take work. */
+  /** A thread is ready for work. */
   readonly onReady: () => void;
   readonly onMessage: (thread: Thread, message: FromThread) => void;
-  /** A thread ended by itself, or because a record took too long; not called once the pool was stopped. */
+  /** A thread died by itself or exceeded a time limit. Not called once the pool was stopped. */
   readonly onDeath: (thread: Thread) => void;
-  /** What happened to the thread of a slot. */
+  /** The thread of a slot started, was replaced or ended. */
   readonly onNews: (news: ThreadNews, slot: number) => void;
 }
 
-/** How many threads that ended are still reported. */
+/** How many ended threads remain in the figures. */
 const MAX_ENDED = 16;
 
 export class ThreadPool {
@@ -39,7 +42,7 @@ export class ThreadPool {
     this.slots = new Array<Thread | undefined>(size).fill(undefined);
   }
 
-  /** How many threads were replaced, or would have been had there been more work. */
+  /** How many threads have died. Each of them was replaced, if there was more work. */
   get replaced(): number {
     return this.deaths;
   }
@@ -48,30 +51,30 @@ export class ThreadPool {
     return this.stopped;
   }
 
-  /** The living, by slot. */
+  /** The living threads, by slot. */
   get threads(): readonly Thread[] {
     return this.slots.filter((thread) => thread !== undefined);
   }
 
-  /** The thread of a slot; numbers beyond the size wrap around. */
+  /** The thread of a slot, if there is one. Numbers beyond the size wrap around. */
   at(number: number): Thread | undefined {
     return this.slots[number % this.size];
   }
 
-  /** The thread of a slot, started where there is none. */
+  /** The thread of a slot, which is started if there is none. */
   need(number: number): Thread {
     const slot = number % this.size;
     return (this.slots[slot] ??= this.start(slot));
   }
 
-  /** Starts one more, unless one is starting already or all slots are taken. */
+  /** Starts one more thread, unless one is starting already or all slots are occupied. */
   grow(): void {
     if (this.slots.some((thread) => thread?.isReady === false)) return;
     const slot = this.slots.indexOf(undefined);
     if (slot >= 0) this.slots[slot] = this.start(slot);
   }
 
-  /** The slot that has the least of something; empty slots count as zero. */
+  /** The slot with the smallest measure. Empty slots measure zero. */
   least(measure: (thread: Thread) => number): number {
     const loads = this.slots.map((thread) => (thread === undefined ? 0 : measure(thread)));
     return loads.indexOf(Math.min(...loads));
@@ -81,6 +84,7 @@ export class ThreadPool {
     return [...this.ended, ...this.threads.map((thread) => thread.stats())];
   }
 
+  /** Ends all threads. */
   async stop(): Promise<void> {
     this.stopped = true;
     await Promise.all(this.threads.map((thread) => thread.stop()));
@@ -108,4 +112,14 @@ export class ThreadPool {
       },
     });
   }
+}
+
+/** The limits under the names that Node uses. */
+function resourceLimitsOf({ heapMb, youngHeapMb, codeMb, stackMb }: ThreadLimits): ResourceLimits {
+  return {
+    ...(heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb }),
+    ...(youngHeapMb === undefined ? {} : { maxYoungGenerationSizeMb: youngHeapMb }),
+    ...(codeMb === undefined ? {} : { codeRangeSizeMb: codeMb }),
+    ...(stackMb === undefined ? {} : { stackSizeMb: stackMb }),
+  };
 }

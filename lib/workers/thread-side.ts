@@ -1,8 +1,8 @@
 /**
- * The worker thread's side of the bridge: opens jobs, runs chunks, feeds streams.
+ * The side of a worker thread: opens jobs, executes chunks, feeds streams.
  *
- * Promises: chunks are run in the order they came; a result that cannot be cloned ends its own record, by name, and the
- * others of its chunk arrive; whatever is thrown here arrives as an error of its own class.
+ * Guarantees: chunks are executed in the order of arrival. A result that cannot be cloned ends its own record, with the name
+ * of the task in the error; the other results of the chunk arrive. Thrown errors arrive as errors of their own class.
  */
 import type { MessagePort, Transferable } from 'node:worker_threads';
 import { FatalTaskError, MillraceError } from '../model/errors.js';
@@ -21,7 +21,7 @@ type ChunkMessage = ToThread & { type: 'chunk' };
 
 interface OpenJob {
   readonly spec: Job;
-  /** Ready once it was loaded. */
+  /** Set once the job is loaded. */
   loaded: LoadedJob | undefined;
   readonly loading: Promise<LoadedJob>;
 }
@@ -100,25 +100,25 @@ export class ThreadSide {
     const job = this.jobs.get(message.job);
     if (job === undefined) return;
     if (job.loaded !== undefined) {
-      this.run(message, job.spec, job.loaded);
+      this.execute(message, job.spec, job.loaded);
       return;
     }
-    // Continuations run in the order in which they were added, so chunks keep theirs.
+    // Continuations run in the order in which they were added, so chunks keep their order.
     job.loading.then(
       (loaded) => {
-        this.run(message, job.spec, loaded);
+        this.execute(message, job.spec, loaded);
       },
       () => undefined,
     );
   }
 
-  private run({ job, chunk, lineages, records, wantsBetween }: ChunkMessage, spec: Job, loaded: LoadedJob): void {
+  private execute({ job, chunk, lineages, records, wantsBetween }: ChunkMessage, spec: Job, loaded: LoadedJob): void {
     const { progress } = this;
     const unpacked = unpackLineages(lineages, records.length);
     progress[PROGRESS.index] = 0;
     progress[PROGRESS.chunk] = chunk;
     try {
-      const result = loaded.run({ chunk: { from: 0, lineages: unpacked, records }, progress, wantsBetween });
+      const result = loaded.execute({ chunk: { from: 0, lineages: unpacked, records }, progress, wantsBetween });
       try {
         const endings = result.endings.map(packEnding);
         this.post({ type: 'done', chunk, ...result, endings }, loaded.transferOf(result.outputs));
@@ -142,7 +142,7 @@ export class ThreadSide {
     return prepared([ref], () => loadStream(ref));
   }
 
-  /** Hands over what a stream gives, as credits allow. Never rejects. */
+  /** Sends the items of a stream, as far as its credits allow. Never rejects. */
   private async feed(
     id: number,
     source: Iterable<unknown> | Promise<Iterable<unknown> | AsyncIterable<unknown>>,
@@ -206,12 +206,12 @@ function* packCollected(collected: Iterable<Collected>): Generator<unknown, void
   }
 }
 
-/** Finds, one by one, what of a result cannot be cloned. Only on the path of a chunk that could not be sent. */
+/** Replaces the parts of a result that cannot be cloned. Only for a chunk whose answer could not be sent as a whole. */
 function dropUncloneable(result: ChunkResult, spec: Job, lineages: readonly number[]): ChunkResult {
   if (spec.kind !== 'map') {
     throw new MillraceError(
       'MILLRACE_UNCLONABLE',
-      `A key or partial state of '${spec.task}' cannot be copied to another thread: ${whyUncloneable(result.outputs)}. Keep plain data in states, or run the aggregate inline`,
+      `A key or partial state of '${spec.task}' cannot be copied to another thread: ${whyUncloneable(result.outputs)}. Use plain data for states, or run the aggregate inline`,
     );
   }
   const endings = result.endings.map((ending) => ('record' in ending ? soundRecord(ending) : ending));
@@ -223,11 +223,11 @@ function dropUncloneable(result: ChunkResult, spec: Job, lineages: readonly numb
     const reason = ended.has(index) ? undefined : whyUncloneable(output);
     if (reason === undefined) return;
     outputs[index] = undefined;
-    const message = `What '${task}' made of record ${lineages[index] ?? index} cannot be copied to another thread: ${reason}. Give back plain data`;
+    const message = `The output of '${task}' for record ${lineages[index] ?? index} cannot be copied to another thread: ${reason}. Return plain data`;
     endings.push({ index, stage, error: new MillraceError('MILLRACE_UNCLONABLE', message) });
   });
   endings.sort((left, right) => left.stage - right.stage || left.index - right.index);
-  // What is in between is only for who observes; it is left out rather than allowed to end a record.
+  // Outputs between stages are only for observers. One that cannot be cloned is left out and does not end its record.
   const between = result.between?.map((made) =>
     made.map((value) => (whyUncloneable(value) === undefined ? value : undefined)),
   );
@@ -238,5 +238,3 @@ function soundRecord(ending: Ending): Ending {
   if (whyUncloneable(ending.record) === undefined) return ending;
   return { ...ending, record: '[a record that cannot be copied to another thread]' };
 }
-
-/** Why a value cannot be cloned; undefined where it can. */

@@ -1,8 +1,8 @@
 /**
- * One worker thread, seen from the thread of the run: what it was given, what it has not answered, how busy it is.
+ * One worker thread, seen from the thread of the run: its outstanding chunks, its jobs and its figures.
  *
- * Promises: an answer to a chunk that was not asked for, or is not waited for any more, is ignored; `onEnd` is called
- * once, after the last message of the thread, however it ended.
+ * Guarantees: an answer to an unknown chunk, or to one that nobody waits for any more, is ignored. `onEnd` is called once,
+ * after the last message of the thread, however it ended.
  */
 import { Worker, type ResourceLimits, type Transferable } from 'node:worker_threads';
 import type { Chunk } from '../execution/executor.js';
@@ -11,22 +11,23 @@ import { PROGRESS } from '../execution/running-job.js';
 import type { ThreadJob } from './thread-job.js';
 import type { FromThread, ThreadData, ToThread } from './protocol.js';
 
-/** A chunk under way. */
+/** A chunk that was sent and is not answered. */
 export interface Posted {
   readonly number: number;
   readonly job: ThreadJob;
   readonly chunk: Chunk;
-  /** It killed a thread before: it runs alone, and what happens now is its own doing. */
+  /** The chunk killed a thread before. It runs alone, so it is to blame for another death. */
   readonly isSuspect: boolean;
 }
 
-/** Which record of which chunk a thread is on. */
+/** The chunk, stage and record that a thread works on. */
 export interface Position {
   readonly chunk: number;
   readonly stage: number;
   readonly index: number;
 }
 
+/** The receivers of a thread's events. */
 export interface ThreadHandlers {
   onReady(thread: Thread): void;
   onMessage(thread: Thread, message: FromThread): void;
@@ -34,15 +35,15 @@ export interface ThreadHandlers {
 }
 
 export class Thread {
-  /** Which of the executor's threads; a replacement has the number of the one it replaces. */
+  /** The slot of the thread in its pool; a replacement has the same slot. */
   readonly slot: number;
-  /** Given and not answered, in the order they were given. */
+  /** Chunks that were sent and are not answered, in the order of sending. */
   readonly outstanding: Posted[] = [];
   isReady = false;
   hasEnded = false;
-  /** Where it was when it was stopped because a record took too long: it may have gone on before it ended. */
+  /** The position at which a time limit stopped it. The thread may have moved on before it ended. */
   stoppedAt: Position | undefined;
-  /** What it died of, where it told. */
+  /** The cause of its death, if it reported one. */
   failure: unknown;
   exitCode: number | undefined;
   private readonly worker: Worker;
@@ -62,8 +63,8 @@ export class Thread {
       name: `millrace ${slot}`,
       workerData: { millrace: true, progress: this.progress } satisfies ThreadData,
       resourceLimits,
-      // Flags of the process are not for its workers: tests pass them to every thread. Module hooks for TypeScript do
-      // not reach a thread by a flag on Node 20: each thread registers them itself.
+      // Flags of the process (an inspector, a loader) are not meant for its workers, and test runners pass them to every
+      // thread. Each thread registers the module hooks for TypeScript itself: on Node 20 no flag brings them into a thread.
       execArgv: [],
     });
     this.worker.on('message', (message: FromThread) => {
@@ -87,29 +88,30 @@ export class Thread {
     });
   }
 
-  /** Sends. Throws a DataCloneError where the message cannot be cloned. */
+  /** Sends a message. Throws a DataCloneError if it cannot be cloned. */
   post(message: ToThread, transfer?: readonly object[]): void {
     if (transfer === undefined) this.worker.postMessage(message);
     else this.worker.postMessage(message, transfer as readonly Transferable[]);
   }
 
-  /** Sends a job before its first chunk. */
+  /** Sends a job before its first chunk; later calls do nothing. */
   open(job: ThreadJob): void {
     if (this.openJobs.has(job.id)) return;
     this.post({ type: 'open', job: job.id, spec: job.spec });
     this.openJobs.add(job.id);
   }
 
-  /** Whether it holds what cannot be made again elsewhere. */
+  /** Whether the thread holds state of the job that no other thread can rebuild. */
   hasState(job: ThreadJob): boolean {
     return job.spec.kind === 'partition' && this.openJobs.has(job.id);
   }
 
+  /** Ends a job in the thread. */
   closeJob(job: ThreadJob): void {
     if (this.openJobs.delete(job.id) && !this.hasEnded) this.post({ type: 'close', job: job.id });
   }
 
-  /** The chunk the answer is about, which is outstanding no more; undefined where nobody waits for it. */
+  /** Removes and returns the outstanding chunk that was answered; undefined for an answer that nobody waits for. */
   answered(number: number, elapsedMs: number): Posted | undefined {
     const at = this.outstanding.findIndex((posted) => posted.number === number);
     if (at < 0) return undefined;
@@ -120,7 +122,7 @@ export class Thread {
     return posted;
   }
 
-  /** Which record the thread is on; undefined between chunks. */
+  /** The record that the thread works on; undefined between chunks. */
   position(): Position | undefined {
     const chunk = Atomics.load(this.progress, PROGRESS.chunk);
     if (chunk === 0) return undefined;
@@ -131,7 +133,7 @@ export class Thread {
     };
   }
 
-  /** Ends the thread, whatever it does. */
+  /** Ends the thread, even while it is busy. */
   async stop(): Promise<void> {
     this.measure();
     await this.worker.terminate();

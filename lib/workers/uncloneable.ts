@@ -1,6 +1,7 @@
+/** Finds out why a value cannot be copied to another thread. */
 import { describeThrown } from '../model/errors.js';
 
-/** Why a value cannot be copied to another thread, as part of a sentence; undefined where it can. */
+/** The reason why a value cannot be copied, as part of a sentence; undefined if it can be copied. */
 export function whyUncloneable(value: unknown): string | undefined {
   try {
     structuredClone(value);
@@ -10,7 +11,7 @@ export function whyUncloneable(value: unknown): string | undefined {
   }
 }
 
-/** What the refusal to copy says, without its full stop. */
+/** The message of a cloning error, without its full stop. */
 export function reasonOf(thrown: unknown): string {
   return describeThrown(thrown).replace(/\.$/, '');
 }

@@ -1,4 +1,4 @@
-/** The options of a workerOperator, and what they must be. */
+/** The options of `workerOperator`, and the rules for them. */
 import type { ThreadLimits } from '../execution/executor.js';
 import {
   anObject,
@@ -15,25 +15,25 @@ import type { OverflowPolicy } from '../stream/outbox.js';
 
 /** Options of `workerOperator`. */
 export interface WorkerOperatorOptions<In, Out> {
-  /** Default 'auto', one a core; 0 runs inline. */
+  /** The number of threads. Default 'auto', one per core; 0 runs inline. */
   readonly threads?: number | 'auto';
   /** Limits of each thread, in MiB. */
   readonly limits?: ThreadLimits;
-  /** Emit in input order. Default true. */
+  /** Whether results are emitted in input order. Default true. */
   readonly ordered?: boolean;
-  /** The most records under way, in threads and finished before their turn. Default 2,048. */
+  /** The most records in the operator: in threads, or finished and waiting for their turn. Default 2,048. */
   readonly window?: number;
-  /** The most records of an Observable that wait beyond the window. Default 65,536. */
+  /** The most records of an Observable that wait outside of the window. Default 65,536. */
   readonly buffer?: number;
-  /** What happens to a record that finds the buffer full. Default 'error'. */
+  /** The policy for a record that arrives while the buffer is full. Default 'error'. */
   readonly overflow?: OverflowPolicy;
-  /** The longest one record may take, in milliseconds; its thread is then stopped. Default: no limit. */
+  /** The time limit per record in milliseconds; its thread is stopped at the limit. Default: no limit. */
   readonly timeoutMs?: number;
-  /** What of a record is moved to the thread instead of copied. */
+  /** The parts of a record that are moved to the thread instead of copied. */
   readonly transfer?: (record: In) => readonly object[];
-  /** Takes records that fail, and the others go on. Default: the first failure is the error of the Observable. */
+  /** Receives each record that fails, and the others continue. Default: the first failure ends the Observable with its error. */
   readonly onFailure?: (error: unknown, record: In) => void;
-  /** Only for the compiler. */
+  /** Not used at run time: fixes the type of the outputs. */
   readonly emits?: (output: Out) => void;
 }
 
@@ -50,6 +50,7 @@ const RULES: OptionRules<WorkerOperatorOptions<never, never>> = {
   emits: anything,
 };
 
+/** Throws MILLRACE_INVALID_OPTION if an option does not fit. */
 export function checkOperatorOptions(options: WorkerOperatorOptions<never, never>): void {
   checkOptions('a workerOperator', options, RULES);
 }

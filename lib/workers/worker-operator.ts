@@ -1,10 +1,10 @@
 /**
- * The bridge by itself: an RxJS operator that runs a function of a module in worker threads, over plain Observables or
- * anything that can be iterated. No workflow, no run.
+ * An RxJS operator that runs a function of a module in worker threads, over Observables or anything that can be iterated,
+ * without a workflow or a run.
  *
- * Promises: an iterable is pulled only as fast as threads work; an Observable, which cannot be asked to wait, has a
- * bounded buffer with a named policy; unsubscribing ends the threads, also busy ones, and nothing is emitted after it;
- * `complete` and `error` come after the threads have ended; errors keep their class, code, cause and stack.
+ * Guarantees: an iterable is pulled only as fast as threads work. An Observable cannot be asked to wait, so it has a bounded
+ * buffer with a named policy. Unsubscribing ends the threads, including busy ones, and nothing is emitted after it.
+ * `complete` and `error` come after the threads have ended. Errors keep their class, code, cause and stack.
  */
 import { Observable, Subscription, isObservable, type Subscriber } from 'rxjs';
 import { MillraceError, describeThrown } from '../model/errors.js';
@@ -21,7 +21,7 @@ import { checkOperatorOptions, type WorkerOperatorOptions } from './worker-opera
 
 export type { WorkerOperatorOptions };
 
-/** An `OperatorFunction` that also takes what can be pulled. */
+/** An `OperatorFunction` that also accepts iterables. */
 export type WorkerOperator<In, Out> = (input: Observable<In> | Pullable<In>) => Observable<Out>;
 
 const DEFAULT_WINDOW = 2048;
@@ -29,9 +29,9 @@ const DEFAULT_BUFFER = 65_536;
 const MAX_CHUNK = 1024;
 
 /**
- * Runs a function in worker threads. It comes tagged with where it lives (`threadFunction`, `threadFactory`), or as a
- * module URL and the name of an export. `skip(reason)` drops a record. Throws MILLRACE_INVALID_OPTION for work that does
- * not say where it lives and options that do not fit.
+ * Runs a function in worker threads. The function is tagged with its module (`threadFunction`, `threadFactory`), or given
+ * as a module URL and the name of an export. `skip(reason)` drops a record. Throws MILLRACE_INVALID_OPTION if the work has
+ * no module, or an option does not fit.
  *
  * @example
  * from(images).pipe(workerOperator(thumbnail)).subscribe(save);
@@ -55,6 +55,7 @@ export function workerOperator<In, Out>(
     });
 }
 
+/** One subscription: connects the input, an executor and the subscriber. */
 class Bridge<In, Out> implements JobClient {
   private readonly options: WorkerOperatorOptions<In, Out>;
   private readonly subscriber: Subscriber<Out>;
@@ -64,7 +65,7 @@ class Bridge<In, Out> implements JobClient {
   private readonly window: number;
   private readonly subscription = new Subscription();
   private reader: Reader<In | Skip> = readerOf<In>([]);
-  /** Read and not taken. */
+  /** Records that were read and wait for the executor. */
   private waiting: In[] = [];
   private readonly order = new InOrder<readonly Out[]>();
   private taken = 0;
@@ -81,7 +82,7 @@ class Bridge<In, Out> implements JobClient {
     this.window = options.window ?? DEFAULT_WINDOW;
   }
 
-  /** Opens the threads; until then records wait in the buffer. Never rejects. */
+  /** Opens the executor; until then records wait in the buffer. Never rejects. */
   async begin(): Promise<void> {
     const { threads = 'auto', limits = {}, timeoutMs, transfer } = this.options;
     try {
@@ -176,13 +177,13 @@ class Bridge<In, Out> implements JobClient {
     void this.executor?.close();
   }
 
-  /** @param count how many records the results came from. */
+  /** @param count the number of records that the results belong to. */
   private emit(results: readonly Out[], count: number): void {
     this.emitted += count;
     for (const result of results) this.subscriber.next(result);
   }
 
-  /** Reads while the window has room: what was taken in and not emitted counts. */
+  /** Reads while the window has room. Records count until they are emitted. */
   private pull(): void {
     if (this.isReading || this.port === undefined) return;
     try {
@@ -223,7 +224,7 @@ class Bridge<In, Out> implements JobClient {
       this.isInputOver = true;
       return;
     }
-    // What the overflow policy dropped is only counted where there are counts.
+    // Records that the overflow policy dropped arrive as Skip. This operator has no counts for them.
     for (const item of items) if (!(item instanceof Skip)) this.waiting.push(item);
   }
 
@@ -236,7 +237,7 @@ class Bridge<In, Out> implements JobClient {
       this.end(undefined, false);
   }
 
-  /** Ends the threads first, so that who waits for the end finds nothing left. */
+  /** Ends the threads before the Observable, so that no thread is left when the subscriber learns of the end. */
   private end(error: unknown, isError: boolean): void {
     if (this.isStopped) return;
     this.isStopped = true;
@@ -250,19 +251,19 @@ class Bridge<In, Out> implements JobClient {
   }
 }
 
-/** `throw undefined` is an error too: who subscribes gets something to look at. */
+/** Turns a thrown value such as `undefined` into an error, so that the subscriber receives a description. */
 function asError(thrown: unknown): unknown {
   if (thrown instanceof Error) return thrown;
   return new MillraceError('MILLRACE_TASK', describeThrown(thrown), { cause: thrown });
 }
 
-/** Loaded by the first who needs it, so that importing the operator loads nothing of threads. */
+/** Loads the threads on first use, so that importing the operator loads no thread code. */
 async function openThreads(options: ThreadExecutorOptions): Promise<Executor> {
   const { ThreadExecutor } = await import('./thread-executor.js');
   return new ThreadExecutor(options);
 }
 
-/** Slices of about 10 ms, for work in this thread. */
+/** Slices of about 10 ms, for work in the calling thread. */
 function inlineSlices(): { isLong: () => boolean; defer: (action: () => void) => void } {
   let startedAtMs = performance.now();
   return {

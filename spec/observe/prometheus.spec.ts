@@ -48,7 +48,7 @@ describe('metrics for Prometheus', () => {
       { type: 'throttled', at: 1, task: 'S', upstream: 'http://x/', delayMs: 5 },
       { type: 'concurrency', at: 1, task: 'S', upstream: 'http://x/', limit: 17 },
     ];
-    for (const event of told) gauges.take(event);
+    for (const event of told) gauges.record(event);
     const families = parsePrometheus(gauges.text());
     const task = { workflow: 'Metered', task: ODD };
     expect(valueOf(families, 'millrace_records_in_total', task)).toBe(4);

@@ -166,7 +166,7 @@ describe('the event file', () => {
     it('refuses what is no recording, with the line', async () => {
       await writeFile(path, `${line(started)}{"type": \n${line(started)}`);
       await expect(readAll()).rejects.toMatchObject({
-        message: expect.stringContaining(`Line 2 of ${path}: it is no JSON`),
+        message: expect.stringContaining(`Line 2 of ${path}: it is not JSON`),
       });
       await writeFile(path, line([1]));
       await expect(readAll()).rejects.toMatchObject({ message: expect.stringContaining('expected an object') });

@@ -334,7 +334,7 @@ describe('an asyncTask with limits', () => {
   it.each([
     [{ timeoutMs: 0 }, '`timeoutMs` of an asyncTask to be a number from 1'],
     [{ retry: { attempts: 0 } }, '`attempts` of a retry policy to be a whole number of at least 1'],
-    [{ limiter: {} as never }, '`limiter` of an asyncTask to be one that sharedLimiter(…) made'],
+    [{ limiter: {} as never }, '`limiter` of an asyncTask to be made by sharedLimiter(…)'],
     [{ concurrency: 0, timeoutMs: 5 }, '`concurrency` of an asyncTask to be a whole number of at least 1'],
   ])('refuses %j', (options, message) => {
     expect(() => asyncTask((n: number) => Promise.resolve(n), options)).toThrow(message);

@@ -58,7 +58,7 @@ describe('a record that', () => {
     const error = expectOnlyThirteenFailed(await runJob(executor, [numbers.uncloneableOn], RECORDS));
     expect(error).toMatchObject({
       code: 'MILLRACE_UNCLONABLE',
-      message: expect.stringContaining("'task 0' made of record 13") as unknown,
+      message: expect.stringContaining("The output of 'task 0' for record 13 cannot be copied") as unknown,
     });
   });
 

@@ -1,4 +1,4 @@
-/** A chart of lines over time, with its figures as a table beside it. */
+/** A chart of lines over time, followed by its figures as a table. */
 import { html, type Html } from './html.js';
 import { figure } from './in-words.js';
 import { table } from './table.js';
@@ -12,10 +12,10 @@ export interface Series {
 export interface Chart {
   readonly id: string;
   readonly title: string;
-  /** Of the values. */
+  /** The unit of the values. */
   readonly unit: string;
   readonly lengthMs: number;
-  /** Up to five: the colours there are. */
+  /** At most five, because the style defines five colours. */
   readonly series: readonly Series[];
 }
 
@@ -56,16 +56,16 @@ export function chart({ id, title, unit, lengthMs, series }: Chart): Html {
     </details>`;
 }
 
-/** Seconds below a picture; `x` gives the column of a time in milliseconds. */
+/** The time axis below a picture, in seconds. `x` maps a time in milliseconds to a horizontal position. */
 export function timeAxis(lengthMs: number, x: (ms: number) => number, y: number): Html[] {
   const stepMs = niceAbove(Math.max(1, lengthMs) / 8);
-  const marks = Array.from({ length: Math.floor(lengthMs / stepMs) + 1 }, (_, index) => index * stepMs);
-  return marks.map(
+  const times = Array.from({ length: Math.floor(lengthMs / stepMs) + 1 }, (_, index) => index * stepMs);
+  return times.map(
     (ms) => html`<text class="quiet" x="${x(ms)}" y="${y}" text-anchor="middle">${figure(ms / 1000)} s</text>`,
   );
 }
 
-/** 1, 2 or 5 times a power of ten, not below the value. */
+/** The smallest number at or above the value that is 1, 2 or 5 times a power of ten. */
 export function niceAbove(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
@@ -73,15 +73,15 @@ export function niceAbove(value: number): number {
 }
 
 function pathOf(points: Series['points'], x: (ms: number) => number, y: (value: number) => number): string {
-  let isDown = false;
+  let isPenDown = false;
   return points
     .map(([ms, value]) => {
       if (value === undefined) {
-        isDown = false;
+        isPenDown = false;
         return '';
       }
-      const step = `${isDown ? 'L' : 'M'}${x(ms).toFixed(1)} ${y(value).toFixed(1)}`;
-      isDown = true;
+      const step = `${isPenDown ? 'L' : 'M'}${x(ms).toFixed(1)} ${y(value).toFixed(1)}`;
+      isPenDown = true;
       return step;
     })
     .join('');

@@ -1,4 +1,4 @@
-/** The graph of a run with what went through it; every task leads to its row in the table. */
+/** The graph of a run with the counts of each task. Every task box links to the row of the task in the table. */
 import { cut, grouped } from '../../text/printable.js';
 import type { GraphTask } from '../../model/events.js';
 import type { TaskProgress } from '../../model/metrics.js';
@@ -9,14 +9,14 @@ import { layOut } from './layout.js';
 const [BOX_WIDTH, BOX_HEIGHT] = [178, 58];
 const [GAP_X, GAP_Y, MARGIN] = [56, 16, 8];
 const NAME_LENGTH = 24;
-/** Smaller than this it scrolls instead. */
+/** The graph shrinks to this scale at most; in a narrower window it scrolls. */
 const LEAST_SCALE = 0.7;
 
 export interface GraphView {
   readonly graph: readonly GraphTask[];
   readonly tasks: Readonly<Record<string, TaskProgress>>;
   readonly bottleneck: string | undefined;
-  /** By task: how much of the run it was busy, 0 to 1. */
+  /** Per task, the share of the run in which it was busy, 0 to 1. */
   readonly busy: ReadonlyMap<string, number>;
 }
 
@@ -44,7 +44,8 @@ export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
         const isHot = task.name === bottleneck;
         const counts = countsOf(tasks[task.name]);
         const share = busy.get(task.name) ?? 0;
-        return html`<a href="#task-${index}" aria-label="${task.name}, ${task.kind}: ${counts}, ${percent(share)} busy">
+        const label = `${task.name}, ${task.kind}${isHot ? ', bottleneck' : ''}: ${counts}, ${percent(share)} busy`;
+        return html`<a href="#task-${index}" aria-label="${label}">
           <title>${task.name}</title>
           <rect
             class="box ${isHot ? 'hot' : ''}"

@@ -1,10 +1,12 @@
 /**
- * HTML by tagged templates. Promise: whatever is put into a template is escaped, for text and for quoted attributes,
- * unless it is HTML from another template; so data can never become markup.
+ * Makes HTML from tagged templates.
+ *
+ * Guarantees: every value in a template is escaped, for text and for quoted attributes, unless it is HTML from another
+ * template. So data can never become markup.
  */
 import { printable } from '../../text/printable.js';
 
-/** Markup that is safe to write. */
+/** Markup in which every value is escaped. */
 export class Html {
   readonly text: string;
 
@@ -27,7 +29,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** `undefined` gives nothing; a list gives its items one after the other. */
+/** Renders a template. `undefined` renders as nothing; a list renders its items in order. */
 export function html(parts: TemplateStringsArray, ...contents: readonly Content[]): Html {
   return new Html(parts.reduce((text, part, index) => text + render(contents[index - 1]) + part));
 }

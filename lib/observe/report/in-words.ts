@@ -1,13 +1,13 @@
-/** Figures as people read them. */
+/** Formats figures for people. */
 import { grouped } from '../../text/printable.js';
 
-/** Three digits that matter: 0.123, 12.3, 1,234. */
+/** Three significant digits: 0.123, 12.3, 1,234. */
 export function figure(value: number): string {
   if (value === 0 || Math.abs(value) >= 100) return grouped(value);
   return String(Number(value.toPrecision(3)));
 }
 
-/** Milliseconds: 0.8 ms, 12.3 s, 4 min 5 s, 2 h 3 min. */
+/** Formats milliseconds: 0.8 ms, 12.3 s, 4 min 5 s, 2 h 3 min. */
 export function duration(ms: number): string {
   if (ms < 1000) return `${figure(ms)} ms`;
   const seconds = ms / 1000;
@@ -25,7 +25,7 @@ export function mebibytes(bytes: number): string {
   return `${grouped(bytes / 2 ** 20)} MiB`;
 }
 
-/** To the second, in UTC: the report reads the same everywhere. */
+/** A time to the second, in UTC, so that the report is the same in every time zone. */
 export function moment(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }

@@ -1,14 +1,15 @@
 /**
- * Where the tasks of a graph stand: in layers from left to right, by the longest way from a source (Sugiyama, Tagawa,
- * Toda, 1981), ordered within a layer by the mean place of their neighbours so that few edges cross.
+ * The layout of a task graph in layers from left to right (Sugiyama, Tagawa, Toda, 1981). The layer of a task is the length
+ * of the longest path from a source. Within a layer, tasks are ordered by the mean place of their neighbours, so that few
+ * edges cross.
  */
 export interface LayoutTask {
   readonly name: string;
-  /** They stand before it in the list. */
+  /** Names of tasks that come earlier in the list. */
   readonly dependencies: readonly string[];
 }
 
-/** Of a task, in units of the grid. */
+/** The position of a task, in units of the grid. */
 export interface Place {
   readonly layer: number;
   readonly row: number;
@@ -49,7 +50,7 @@ export function layOut(tasks: readonly LayoutTask[]): Layout {
   return { places, layers: layers.length, rows };
 }
 
-/** Stable: those without neighbours, or with the same mean, stay as they stand. */
+/** Sorts a layer. The sort is stable: tasks without neighbours, or with equal means, keep their order. */
 function order(
   layer: string[],
   neighbours: ReadonlyMap<string, readonly string[]>,
@@ -72,7 +73,7 @@ function placesOf(layers: readonly (readonly string[])[], rows: number): Map<str
   );
 }
 
-/** Each layer stands in the middle of the height. */
+/** Centres each layer vertically. */
 function rowOf(index: number, count: number, rows: number): number {
   return index + (rows - count) / 2;
 }

@@ -1,6 +1,8 @@
 /**
- * The report of a run as one HTML file. Promise: it loads nothing and runs nothing (its policy forbids it), opens from
- * disk, and says in text whatever it shows in a picture.
+ * The report of a run as one HTML file.
+ *
+ * Guarantees: the file loads nothing and runs no script (its content security policy forbids both); it opens from disk; the
+ * facts in every picture are also given as text.
  */
 import { grouped } from '../../text/printable.js';
 import type { TaskProgress } from '../../model/metrics.js';
@@ -8,7 +10,7 @@ import { chart, type Series } from './chart.js';
 import { graphView } from './graph-view.js';
 import { html, Html } from './html.js';
 import { duration, figure, mebibytes, moment, percent } from './in-words.js';
-import type { RunStory, Stretch } from './run-story.js';
+import type { ResourceSample, RunStory, Stretch } from './run-story.js';
 import { STYLE } from './style.js';
 import { table } from './table.js';
 import { timelineView } from './timeline-view.js';
@@ -57,30 +59,30 @@ export function page(story: RunStory): string {
               </section>`,
           )}
         </main>
-        <footer>Made by millrace from the events of the run. Times are UTC.</footer>
+        <footer>Made by millrace from the events of the run. Times are in UTC.</footer>
       </body>
     </html>`.text
   }\n`;
 }
 
 function head(story: RunStory, sections: readonly Section[]): Html {
-  const { workflow, description, runId, summary, startedAt, endedAt, lives, tasks } = story;
-  const outcome = summary?.outcome ?? 'not ended: the recording stops here';
+  const { workflow, description, runId, summary, startedAt, endedAt, incarnations, tasks } = story;
+  const outcome = summary?.outcome ?? 'not ended: the recording stops before the end of the run';
   const read = story.graph.filter(({ bearing }) => bearing === 'source').map(({ name }) => tasks[name]?.in ?? 0);
   const bottleneck = summary?.bottleneck;
-  // Each life of a run counts anew.
-  const of = lives > 1 ? ' in the last life' : '';
+  // The counts start again at zero in each incarnation.
+  const suffix = incarnations > 1 ? ' in the last incarnation' : '';
   const facts: readonly (readonly [string, string])[] = [
     ['started', moment(startedAt)],
     ['took', duration(endedAt - startedAt)],
-    [`records read${of}`, grouped(sum(read))],
-    [`skipped${of}`, grouped(sum(Object.values(tasks).map(({ skipped }) => skipped)))],
-    [`dead letters${of}`, grouped(sum(Object.values(tasks).map(({ deadLettered }) => deadLettered)))],
+    [`records read${suffix}`, grouped(sum(read))],
+    [`skipped${suffix}`, grouped(sum(Object.values(tasks).map(({ skipped }) => skipped)))],
+    [`dead letters${suffix}`, grouped(sum(Object.values(tasks).map(({ deadLettered }) => deadLettered)))],
     ...(bottleneck === undefined
       ? []
-      : [['bottleneck', `${bottleneck.task}, ${percent(bottleneck.load)} of what it can`] as const]),
-    ...(summary?.resources === undefined ? [] : [['most memory', mebibytes(summary.resources.rssBytes)] as const]),
-    ...(lives > 1 ? [['lives', String(lives)] as const] : []),
+      : [['bottleneck', `${bottleneck.task}, ${percent(bottleneck.load)} of its capacity in use`] as const]),
+    ...(summary?.resources === undefined ? [] : [['peak memory', mebibytes(summary.resources.rssBytes)] as const]),
+    ...(incarnations > 1 ? [['incarnations', String(incarnations)] as const] : []),
   ];
   const error = summary?.error;
   return html`<header>
@@ -165,19 +167,22 @@ function timeSections(story: RunStory): Section[] {
   const depended = new Set(graph.flatMap(({ dependencies }) => dependencies));
   const sources = graph.filter(({ bearing }) => bearing === 'source').map(({ name }) => name);
   const leaves = graph.filter(({ name }) => !depended.has(name)).map(({ name }) => name);
-  const throughput = [over('read by sources', rateOf(sources)), over('done at the end of the graph', rateOf(leaves))];
+  const throughput = [
+    over('read by sources', rateOf(sources)),
+    over('finished at the end of the graph', rateOf(leaves)),
+  ];
   const slow = graph
     .map(({ name }) => ({ name, p95: story.tasks[name]?.latencyMs.service.p95 ?? 0 }))
     .sort((a, b) => b.p95 - a.p95)
     .slice(0, MOST_LINES);
   const latency = slow.map(({ name }) => over(name, ({ tasks }) => tasks.get(name)?.p95));
-  const looked = (name: string, valueOf: (look: RunStory['resources'][number]) => number): Series => ({
+  const ofProcess = (name: string, valueOf: (sample: ResourceSample) => number): Series => ({
     name,
-    points: resources.map((look) => [look.at - startedAt, valueOf(look)] as const),
+    points: resources.map((sample) => [sample.at - startedAt, valueOf(sample)] as const),
   });
   const memory = [
-    looked('resident', ({ rssBytes }) => rssBytes / 2 ** 20),
-    looked('heap in use', ({ heapUsedBytes }) => heapUsedBytes / 2 ** 20),
+    ofProcess('resident', ({ rssBytes }) => rssBytes / 2 ** 20),
+    ofProcess('heap in use', ({ heapUsedBytes }) => heapUsedBytes / 2 ** 20),
   ];
   const lines = (id: string, title: string, unit: string, series: readonly Series[]): Html =>
     chart({ id, title, unit, lengthMs, series });
@@ -186,7 +191,7 @@ function timeSections(story: RunStory): Section[] {
     {
       id: 'throughput',
       title: 'Throughput',
-      body: lines('throughput-chart', 'Records a second', 'a second', throughput),
+      body: lines('throughput-chart', 'Records per second', 'per second', throughput),
     },
     {
       id: 'latency',
@@ -201,7 +206,7 @@ function timeSections(story: RunStory): Section[] {
             id: 'delay',
             title: 'Event loop',
             body: lines('delay-chart', 'Delay of the event loop, 99th percentile, milliseconds', 'ms', [
-              looked('delay', ({ delayMs }) => delayMs),
+              ofProcess('delay', ({ delayMs }) => delayMs),
             ]),
           },
         ]),
@@ -216,18 +221,18 @@ function deadLetters({ deadLetters: reasons }: RunStory): Html {
 }
 
 function slowest({ slowest: records }: RunStory): Html {
-  if (records.length === 0) return html`<p>None was timed.</p>`;
+  if (records.length === 0) return html`<p>No record was timed.</p>`;
   const rows = records.map(({ task, root, lineage, ms, at }) => ({
     cells: [task, `${root}#${lineage}`, duration(ms), moment(at)],
   }));
-  const columns = [{ title: 'task' }, { title: 'record' }, { title: 'took', isNumber: true }, { title: 'done at' }];
+  const columns = [{ title: 'task' }, { title: 'record' }, { title: 'took', isNumber: true }, { title: 'finished at' }];
   return table('The slowest of the records that were timed', columns, rows);
 }
 
-function notes({ notes: told, startedAt }: RunStory): Html {
-  if (told.length === 0) return html`<p>Nothing out of the ordinary.</p>`;
-  const rows = told.map(({ at, text }) => ({ cells: [duration(Math.max(0, at - startedAt)), text] }));
-  return table('Notices, troubles and changes', [{ title: 'after' }, { title: 'what' }], rows);
+function notes({ notes: moments, startedAt }: RunStory): Html {
+  if (moments.length === 0) return html`<p>Nothing unusual.</p>`;
+  const rows = moments.map(({ at, text }) => ({ cells: [duration(Math.max(0, at - startedAt)), text] }));
+  return table('Notices, problems and changes', [{ title: 'after' }, { title: 'event' }], rows);
 }
 
 function config({ config: value }: RunStory): Html {

@@ -1,19 +1,29 @@
-/** A report from the events of a run, recorded or live. */
+/** Makes the HTML report from the events of a run, recorded or live. */
 import { lastValueFrom, reduce, type Observable } from 'rxjs';
 import { MillraceError } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';
 import { page } from './page.js';
-import { StoryTeller } from './run-story.js';
+import { StoryBuilder, type RunStory } from './run-story.js';
 
 /**
- * One HTML file, as text, when the events are over. Rejects with MILLRACE_FILE where they hold no run.
+ * Resolves with what the report shows, as plain data, when the events end. Rejects with MILLRACE_FILE if the events
+ * contain no run.
+ */
+export async function storyOfRun(events$: Observable<RunEvent>): Promise<RunStory> {
+  const builder = new StoryBuilder();
+  const recorded$ = events$.pipe(reduce((target, event) => (target.record(event), target), builder));
+  const story = (await lastValueFrom(recorded$, { defaultValue: builder })).build();
+  if (story === undefined) {
+    throw new MillraceError('MILLRACE_FILE', 'Cannot make a report: these events contain no run');
+  }
+  return story;
+}
+
+/**
+ * Resolves with the text of one HTML file when the events end. Rejects with MILLRACE_FILE if the events contain no run.
  *
  * @example await writeFile('report.html', await reportOf(readEvents('events.ndjson')))
  */
 export async function reportOf(events$: Observable<RunEvent>): Promise<string> {
-  const teller = new StoryTeller();
-  const taken$ = events$.pipe(reduce((told, event) => (told.take(event), told), teller));
-  const story = (await lastValueFrom(taken$, { defaultValue: teller })).tell();
-  if (story === undefined) throw new MillraceError('MILLRACE_FILE', 'Cannot report: there is no run in these events');
-  return page(story);
+  return page(await storyOfRun(events$));
 }

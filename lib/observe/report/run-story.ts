@@ -1,8 +1,9 @@
 /**
- * The events of a run, recorded or live, put together for a report.
+ * Collects the events of a run, recorded or live, into the model of a report.
  *
- * Promise: memory is bounded however long the run was: stretches of time are joined when they become too many, and so
- * are reasons. A recording that ends without `run-ended`, of a run that was killed, gives what there is.
+ * Guarantees: memory is bounded for a run of any length, because stretches of time, and reasons of dead letters, are joined
+ * when they become too many. A recording that ends without `run-ended`, because the run was killed, gives a report up to
+ * its last event.
  */
 import type { GraphTask, RunEvent } from '../../model/events.js';
 import { counted, grouped } from '../../text/printable.js';
@@ -10,7 +11,7 @@ import { bucketQuantile } from './bucket-quantile.js';
 import type { SlowRecord, TaskProgress } from '../../model/metrics.js';
 import type { RunSummary } from '../../model/run-summary.js';
 
-/** What happened between two looks, or several. Times are milliseconds since 1970. */
+/** The work of each task between two `progress` events, or over several of them. Times are milliseconds since 1970. */
 export interface Stretch {
   readonly from: number;
   readonly to: number;
@@ -18,15 +19,15 @@ export interface Stretch {
 }
 
 export interface TaskStretch {
-  /** Records it was done with in this stretch. */
+  /** The records that the task finished in this stretch. */
   readonly done: number;
-  /** Milliseconds in which it was busy. */
+  /** The time that the task was busy, in milliseconds. */
   readonly busyMs: number;
-  /** The 95th percentile of the records timed in it, milliseconds; undefined without one. */
+  /** The 95th percentile of the records timed in this stretch, in milliseconds; undefined if no record was timed. */
   readonly p95?: number | undefined;
 }
 
-export interface ResourceLook {
+export interface ResourceSample {
   readonly at: number;
   readonly rssBytes: number;
   readonly heapUsedBytes: number;
@@ -40,7 +41,7 @@ export interface Reason {
   readonly count: number;
 }
 
-/** A moment worth telling. */
+/** An event that the report lists. */
 export interface Note {
   readonly at: number;
   readonly text: string;
@@ -53,15 +54,15 @@ export interface RunStory {
   readonly config: unknown;
   readonly graph: readonly GraphTask[];
   readonly startedAt: number;
-  /** Of the last event. */
+  /** The time of the last event. */
   readonly endedAt: number;
-  readonly lives: number;
-  /** Absent where the recording ends before the run. */
+  readonly incarnations: number;
+  /** Absent if the recording ends before the run. */
   readonly summary?: RunSummary | undefined;
-  /** By task, as last told. */
+  /** Per task, the figures of the last `progress` event. */
   readonly tasks: Readonly<Record<string, TaskProgress>>;
   readonly stretches: readonly Stretch[];
-  readonly resources: readonly ResourceLook[];
+  readonly resources: readonly ResourceSample[];
   readonly deadLetters: readonly Reason[];
   readonly slowest: readonly SlowRecord[];
   readonly notes: readonly Note[];
@@ -72,36 +73,36 @@ const MOST_REASONS = 100;
 const MOST_NOTES = 200;
 const MOST_SLOW = 20;
 
-export class StoryTeller {
+export class StoryBuilder {
   private start: Extract<RunEvent, { type: 'run-started' }> | undefined;
   private startedAt = 0;
   private endedAt = 0;
-  private lives = 1;
+  private incarnations = 1;
   private summary: RunSummary | undefined;
   private tasks: Readonly<Record<string, TaskProgress>> = {};
   private stretchFrom = 0;
   private stretches: Stretch[] = [];
-  private resources: ResourceLook[] = [];
+  private resources: ResourceSample[] = [];
   private readonly reasons = new Map<string, Reason>();
   private slowest: SlowRecord[] = [];
   private readonly notes: Note[] = [];
-  /** Notes beyond the most that are kept. */
-  private untold = 0;
+  /** The number of notes beyond `MOST_NOTES`. */
+  private omittedNotes = 0;
 
-  take(event: RunEvent): void {
+  record(event: RunEvent): void {
     this.endedAt = event.at;
     switch (event.type) {
       case 'run-started':
         if (this.start === undefined) this.startedAt = event.at;
         this.start = event;
-        // Another life counts anew.
+        // The counts start again at zero in each incarnation.
         this.tasks = {};
         this.summary = undefined;
         this.stretchFrom = event.at;
         break;
       case 'resumed':
-        this.lives = event.incarnation;
-        this.note(event.at, `Resumed, life ${event.incarnation}`);
+        this.incarnations = event.incarnation;
+        this.note(event.at, `Resumed, incarnation ${event.incarnation}`);
         break;
       case 'progress':
         this.progress(event);
@@ -145,16 +146,16 @@ export class StoryTeller {
     }
   }
 
-  /** Undefined where there was no run. */
-  tell(): RunStory | undefined {
-    const { start, startedAt, endedAt, lives, summary, tasks, stretches, resources, slowest } = this;
+  /** The model of the report; undefined if the events contain no run. */
+  build(): RunStory | undefined {
+    const { start, startedAt, endedAt, incarnations, summary, tasks, stretches, resources, slowest } = this;
     if (start === undefined) return undefined;
     const { runId, workflow, description, config, graph } = start;
     const deadLetters = [...this.reasons.values()].sort((a, b) => b.count - a.count);
-    const more = { at: endedAt, text: `And ${counted(this.untold, 'note')} more, which are left out here` };
-    const notes = this.untold > 0 ? [...this.notes, more] : this.notes;
-    const told = { tasks, stretches, resources, deadLetters, slowest, notes };
-    return { runId, workflow, description, config, graph, startedAt, endedAt, lives, summary, ...told };
+    const more = { at: endedAt, text: `${counted(this.omittedNotes, 'more note')} not listed here` };
+    const notes = this.omittedNotes > 0 ? [...this.notes, more] : this.notes;
+    const collected = { tasks, stretches, resources, deadLetters, slowest, notes };
+    return { runId, workflow, description, config, graph, startedAt, endedAt, incarnations, summary, ...collected };
   }
 
   private progress({ at, tasks }: Extract<RunEvent, { type: 'progress' }>): void {
@@ -185,16 +186,16 @@ export class StoryTeller {
 
   private note(at: number, text: string): void {
     if (this.notes.length < MOST_NOTES) this.notes.push({ at, text });
-    else this.untold++;
+    else this.omittedNotes++;
   }
 }
 
-/** Records it has dealt with, given up or not. */
-function doneOf({ in: taken, out, inFlight }: TaskProgress): number {
-  return Math.max(out, taken - inFlight);
+/** The records that a task has finished, including the ones it gave up. */
+function doneOf({ in: received, out, inFlight }: TaskProgress): number {
+  return Math.max(out, received - inFlight);
 }
 
-/** Of the records that were timed since the look before. */
+/** The 95th percentile of the records timed since the previous `progress` event. */
 function p95Of({ latencyMs: { service } }: TaskProgress, before: TaskProgress | undefined): number | undefined {
   const old = before?.latencyMs.service;
   if (service.count === (old?.count ?? 0)) return undefined;

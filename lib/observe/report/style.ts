@@ -1,4 +1,4 @@
-/** How the report looks: light and dark by what the reader prefers, and on paper. */
+/** The style sheet of the report: light or dark by the preference of the reader, and for paper. */
 export const STYLE = `
 :root {
   color-scheme: light dark;

@@ -1,4 +1,4 @@
-/** Tables, which are the text form of every picture too. */
+/** Tables. Each picture of the report has a table with the same figures. */
 import { html, type Html } from './html.js';
 
 export interface Column {
@@ -9,11 +9,11 @@ export interface Column {
 export interface Row {
   readonly id?: string;
   readonly isHot?: boolean;
-  /** The first one names the row. */
+  /** The first cell is the header of the row. */
   readonly cells: readonly (string | Html)[];
 }
 
-/** Scrolls within itself where it is too wide or too long, also by the keyboard. */
+/** Makes a table. A table that is too wide or too long scrolls in its own box, by mouse or keyboard. */
 export function table(caption: string, columns: readonly Column[], rows: readonly Row[]): Html {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
     <table>

@@ -1,4 +1,4 @@
-/** When each task was at work: a lane a task, darker the more of the time it was busy. Streaming shows as overlap. */
+/** The timeline of a run: one lane per task. A lane is darker where the task was busy for more of the time. Overlapping lanes show streaming. */
 import { cut, grouped } from '../../text/printable.js';
 import { timeAxis } from './chart.js';
 import { html, type Html } from './html.js';
@@ -34,7 +34,7 @@ export function timelineView({ graph, stretches, startedAt, endedAt }: RunStory)
   });
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Timeline of the tasks">
       <svg style="min-width: 640px" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="timeline-t">
-        <title id="timeline-t">When each task was at work</title>
+        <title id="timeline-t">The times at which each task worked</title>
         ${lanes} ${timeAxis(lengthMs, (ms) => x(startedAt + ms), height - 6)}
       </svg>
     </div>
@@ -69,9 +69,9 @@ function timesTable(names: readonly string[], stretches: RunStory['stretches'], 
       ],
     };
   });
-  const columns = ['task', 'at work from', 'to', 'busy meanwhile', 'records'];
+  const columns = ['task', 'worked from', 'to', 'busy in that time', 'records'];
   return table(
-    'When each task was at work',
+    'The times at which each task worked',
     columns.map((title, index) => ({ title, isNumber: index > 0 })),
     rows,
   );

@@ -5,7 +5,7 @@ import { defineWorkflow, sourceTask, syncTask, type RunEvent } from 'millrace';
 import { reportOf } from 'millrace/observe';
 import { bucketQuantile } from '#lib/observe/report/bucket-quantile.js';
 import { LATENCY_BOUNDS_MS } from '#lib/measure/histogram.js';
-import { StoryTeller, type RunStory } from '#lib/observe/report/run-story.js';
+import { StoryBuilder, type RunStory } from '#lib/observe/report/run-story.js';
 
 async function eventsOfRun(): Promise<RunEvent[]> {
   const flow = defineWorkflow({
@@ -27,9 +27,9 @@ async function eventsOfRun(): Promise<RunEvent[]> {
 }
 
 function storyOf(events: readonly RunEvent[]): RunStory | undefined {
-  const teller = new StoryTeller();
-  for (const event of events) teller.take(event);
-  return teller.tell();
+  const builder = new StoryBuilder();
+  for (const event of events) builder.record(event);
+  return builder.build();
 }
 
 const letter = (n: number): RunEvent =>
@@ -53,26 +53,41 @@ describe('the story of a run', () => {
     expect(await reportOf(from(events))).toContain('not ended');
   });
 
-  it('of a run with several lives counts the last one, from the start of the first', async () => {
+  it('names the bottleneck in the label of its box, for screen readers', async () => {
+    const bottleneck = { task: 'Invert', load: 0.9 };
+    const events = (await eventsOfRun()).map((event): RunEvent =>
+      event.type === 'run-ended' ? { ...event, summary: { ...event.summary, bottleneck } } : event,
+    );
+    const labels = [...(await reportOf(from(events))).matchAll(/<a href="#task-\d+" aria-label="([^"]*)"/g)];
+    expect(labels.map(([, label]) => label)).toEqual([
+      expect.stringMatching(/^Numbers, source: 4 out, \d+ % busy$/),
+      expect.stringMatching(/^Invert, sync, bottleneck: 3 out · 1 given up, \d+ % busy$/),
+    ]);
+  });
+
+  it('of a run with several incarnations counts the last one, from the start of the first', async () => {
     const first = (await eventsOfRun()).filter(({ type }) => type !== 'run-ended');
     const second = (await eventsOfRun()).flatMap((event): RunEvent[] =>
       event.type === 'run-started' ? [event, { type: 'resumed', at: event.at, incarnation: 2, from: 1 }] : [event],
     );
     const story = storyOf([...first, ...second]);
-    expect(story).toMatchObject({ lives: 2, startedAt: first[0]?.at, tasks: { Numbers: { in: 4 } } });
-    expect(story?.notes.map(({ text }) => text)).toEqual(['Resumed, life 2']);
-    expect(await reportOf(from([...first, ...second]))).toContain('records read in the last life');
+    expect(story).toMatchObject({ incarnations: 2, startedAt: first[0]?.at, tasks: { Numbers: { in: 4 } } });
+    expect(story?.notes.map(({ text }) => text)).toEqual(['Resumed, incarnation 2']);
+    expect(await reportOf(from([...first, ...second]))).toContain('records read in the last incarnation');
   });
 
   it('stays small however long the run was', async () => {
     const [start, progress] = (await eventsOfRun()).filter(({ type }) => type === 'run-started' || type === 'progress');
-    const teller = new StoryTeller();
-    teller.take(start as RunEvent);
+    const builder = new StoryBuilder();
+    builder.record(start as RunEvent);
     for (let n = 0; n < 20_000; n++) {
-      teller.take({ ...(progress as Extract<RunEvent, { type: 'progress' }>), at: (start?.at ?? 0) + 1000 * (n + 1) });
-      teller.take(letter(n));
+      builder.record({
+        ...(progress as Extract<RunEvent, { type: 'progress' }>),
+        at: (start?.at ?? 0) + 1000 * (n + 1),
+      });
+      builder.record(letter(n));
     }
-    const story = teller.tell();
+    const story = builder.build();
     expect(story?.stretches.length).toBeLessThanOrEqual(240);
     expect(story?.deadLetters.length).toBeLessThanOrEqual(101);
     expect(story?.deadLetters.reduce((sum, { count }) => sum + count, 0)).toBe(20_000);
@@ -80,13 +95,13 @@ describe('the story of a run', () => {
   });
 
   it('says what the recording and the report leave out', async () => {
-    const teller = new StoryTeller();
-    for (const event of await eventsOfRun()) teller.take(event);
-    teller.take({ type: 'dropped', at: 5, count: 1207, types: { 'dead-letter': 1200, retry: 7 } });
-    for (let n = 0; n < 203; n++) teller.take({ type: 'notice', at: 6, message: `notice ${n}` });
-    const notes = teller.tell()?.notes.map(({ text }) => text) ?? [];
+    const builder = new StoryBuilder();
+    for (const event of await eventsOfRun()) builder.record(event);
+    builder.record({ type: 'dropped', at: 5, count: 1207, types: { 'dead-letter': 1200, retry: 7 } });
+    for (let n = 0; n < 203; n++) builder.record({ type: 'notice', at: 6, message: `notice ${n}` });
+    const notes = builder.build()?.notes.map(({ text }) => text) ?? [];
     expect(notes[0]).toBe('Left out of the recording, because the disk was too slow: 1,200 dead-letter, 7 retry');
-    expect(notes.at(-1)).toBe('And 4 notes more, which are left out here');
+    expect(notes.at(-1)).toBe('4 more notes not listed here');
     expect(notes).toHaveLength(201);
   });
 

@@ -1,24 +1,21 @@
 /**
- * Finds the workflow that `--workflow` means: a registered name, a name in the folder `workflows` of the current folder, or
- * a file. Promises: registered names win; a file that does not load says so, and hides no other; a name that does not
+ * Finds the workflow that a request names: a registered name, a name in the folder `workflows` of the place, or a file. Promises: registered names win; a file that does not load says so, and hides no other; a name that does not
  * exist is answered with the nearest one that does.
  */
-import type { Workflow } from '../runtime/definition/workflow.js';
 import { existsSync } from 'node:fs';
-import { extname, resolve } from 'node:path';
+import { extname } from 'node:path';
+import type { Workflow } from '../../runtime/definition/workflow.js';
 import { fileURLToPath } from 'node:url';
-import { MillraceError, describeThrown } from '../model/errors.js';
-import { nearest, suggest } from '../text/nearest.js';
-import { fileProblem } from './file-problem.js';
+import { MillraceError, describeThrown } from '../../model/errors.js';
+import { nearest, suggest } from '../../text/nearest.js';
+import { fileProblem } from '../file-problem.js';
+import { absolutePath, type JobPlace } from '../place.js';
 import { importModule } from './import-module.js';
 import { localWorkflowFiles, nameOfFile, SCRIPTS } from './workflow-files.js';
-import { isTypeScript, TYPESCRIPT_EXTENSIONS } from '../workers/typescript.js';
+import { isTypeScript, TYPESCRIPT_EXTENSIONS } from '../../workers/typescript.js';
 
-/** What the command line uses of a workflow: it may come from another copy of this package, so its class is not asked. */
-export type LoadableWorkflow = Pick<
-  Workflow,
-  'redoable' | 'name' | 'description' | 'definition' | 'parseConfig' | 'plan' | 'run' | 'assertResumable'
->;
+/** What jobs use of a workflow: it may come from another copy of this package, so its class is not asked. */
+export type LoadableWorkflow = Pick<Workflow, 'name' | 'description' | 'definition' | 'prepare'>;
 
 export interface FoundWorkflow {
   readonly workflow: LoadableWorkflow;
@@ -29,17 +26,17 @@ export interface FoundWorkflow {
 }
 
 /** The package's own; by URL, because lib does not know what stands in workflows. */
-const REGISTERED = fileURLToPath(new URL('../workflows/index.js', import.meta.url));
+const REGISTERED = fileURLToPath(new URL('../../workflows/index.js', import.meta.url));
 
 /** The workflow of a name, a path, or a path and `#Name`. Throws MILLRACE_UNKNOWN_WORKFLOW. */
-export async function loadWorkflow(wanted: string): Promise<LoadableWorkflow> {
-  return isPath(wanted) ? loadFromFile(wanted) : loadByName(wanted);
+export async function loadWorkflow(wanted: string, place: JobPlace): Promise<LoadableWorkflow> {
+  return isPath(wanted) ? loadFromFile(wanted, place) : loadByName(wanted, place);
 }
 
 /** Every workflow that has a name here, and what was thrown by files that did not load. */
-export async function findWorkflows(): Promise<{ found: FoundWorkflow[]; broken: MillraceError[] }> {
-  const registered = await registeredWorkflows();
-  const local = await localWorkflows(localWorkflowFiles());
+export async function findWorkflows(place: JobPlace): Promise<{ found: FoundWorkflow[]; broken: MillraceError[] }> {
+  const registered = await registeredWorkflows(place);
+  const local = await localWorkflows(localWorkflowFiles(place), place);
   const known = new Set(registered.map(({ workflow }) => workflow.name));
   return {
     found: [...registered, ...local.found.filter(({ workflow }) => !known.has(workflow.name))],
@@ -48,24 +45,27 @@ export async function findWorkflows(): Promise<{ found: FoundWorkflow[]; broken:
 }
 
 /** The workflows a file exports. Throws MILLRACE_UNKNOWN_WORKFLOW where it is none, or does not load. */
-export async function workflowsIn(path: string): Promise<FoundWorkflow[]> {
-  const problem = fileProblem('workflow file', path) ?? scriptProblem(path);
+export async function workflowsIn(path: string, place: JobPlace): Promise<FoundWorkflow[]> {
+  const problem = fileProblem('workflow file', { path: absolutePath(place, path), shown: path }) ?? scriptProblem(path);
   if (problem !== undefined) throw unknown(problem);
-  const found = collect(await importModule(resolve(path), path), path);
+  const found = collect(await importModule(absolutePath(place, path), path, place.folder), path);
   if (found.length > 0) return found;
   throw unknown(`${path} exports no workflow. Export one: export const MyFlow = defineWorkflow({ … })`);
 }
 
 function isPath(wanted: string): boolean {
-  return /^\.|[\\/]|^file:/.test(wanted) || [...SCRIPTS, ...TYPESCRIPT_EXTENSIONS].includes(extname(wanted.split('#')[0] ?? ''));
+  return (
+    /^\.|[\\/]|^file:/.test(wanted) ||
+    [...SCRIPTS, ...TYPESCRIPT_EXTENSIONS].includes(extname(wanted.split('#')[0] ?? ''))
+  );
 }
 
-async function loadFromFile(wanted: string): Promise<LoadableWorkflow> {
+async function loadFromFile(wanted: string, place: JobPlace): Promise<LoadableWorkflow> {
   const given = wanted.startsWith('file:') ? fileURLToPath(wanted) + new URL(wanted).hash : wanted;
-  const hash = existsSync(given) ? -1 : given.lastIndexOf('#');
+  const hash = existsSync(absolutePath(place, given)) ? -1 : given.lastIndexOf('#');
   const path = hash === -1 ? given : given.slice(0, hash);
   const name = hash === -1 ? undefined : given.slice(hash + 1);
-  const found = await workflowsIn(path);
+  const found = await workflowsIn(path, place);
   const [only, another] = found;
   if (name === undefined) {
     if (only !== undefined && another === undefined) return only.workflow;
@@ -80,18 +80,18 @@ async function loadFromFile(wanted: string): Promise<LoadableWorkflow> {
   throw unknown(`${path} exports no workflow '${name}'.${suggest(name, names)}`);
 }
 
-async function loadByName(name: string): Promise<LoadableWorkflow> {
-  const registered = await registeredWorkflows();
+async function loadByName(name: string, place: JobPlace): Promise<LoadableWorkflow> {
+  const registered = await registeredWorkflows(place);
   const own = registered.find(({ workflow }) => workflow.name === name);
   if (own !== undefined) return own.workflow;
   // A file that carries the name is asked first, so that the others need not be loaded.
-  const files = localWorkflowFiles();
+  const files = localWorkflowFiles(place);
   const named = files.filter((file) => nameOfFile(file).toLowerCase() === name.toLowerCase());
   const others = files.filter((file) => !named.includes(file));
   const broken: MillraceError[] = [];
   const names = registered.map(({ workflow }) => workflow.name);
   for (const group of [named, others]) {
-    const local = await localWorkflows(group);
+    const local = await localWorkflows(group, place);
     const match = local.found.find(({ workflow }) => workflow.name === name);
     if (match !== undefined) return match.workflow;
     names.push(...local.found.map(({ workflow }) => workflow.name));
@@ -108,17 +108,20 @@ function knownAfter(name: string, names: readonly string[]): string {
   return nearest(name, names) === undefined ? '' : ` Known: ${names.map((known) => `'${known}'`).join(', ')}.`;
 }
 
-async function registeredWorkflows(): Promise<FoundWorkflow[]> {
+async function registeredWorkflows({ folder }: JobPlace): Promise<FoundWorkflow[]> {
   if (!existsSync(REGISTERED)) return [];
-  return collect(await importModule(REGISTERED), 'registered');
+  return collect(await importModule(REGISTERED, REGISTERED, folder), 'registered');
 }
 
-async function localWorkflows(files: readonly string[]): Promise<{ found: FoundWorkflow[]; broken: MillraceError[] }> {
+async function localWorkflows(
+  files: readonly string[],
+  place: JobPlace,
+): Promise<{ found: FoundWorkflow[]; broken: MillraceError[] }> {
   const found: FoundWorkflow[] = [];
   const broken: MillraceError[] = [];
   for (const file of files) {
     try {
-      found.push(...collect(await importModule(resolve(file), file), file));
+      found.push(...collect(await importModule(absolutePath(place, file), file, place.folder), file));
     } catch (error) {
       broken.push(error as MillraceError);
     }
@@ -141,12 +144,8 @@ function collect(exports: Readonly<Record<string, unknown>>, from: string): Foun
 
 function isWorkflow(value: unknown): value is LoadableWorkflow {
   if (typeof value !== 'object' || value === null) return false;
-  const { name, run, plan, parseConfig, definition } = value as Partial<Record<keyof LoadableWorkflow, unknown>>;
-  return (
-    typeof name === 'string' &&
-    [run, plan, parseConfig].every((method) => typeof method === 'function') &&
-    typeof definition === 'object'
-  );
+  const { name, prepare, definition } = value as Partial<Record<keyof LoadableWorkflow, unknown>>;
+  return typeof name === 'string' && typeof prepare === 'function' && typeof definition === 'object';
 }
 
 function scriptProblem(path: string): string | undefined {

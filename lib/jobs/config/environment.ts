@@ -2,7 +2,7 @@
  * `${NAME}` inside the texts of a configuration stands for an environment variable, so that keys and hosts need not stand
  * in a file. Promise: a variable that is missing is an error that names it and the key; nothing is replaced by nothing.
  */
-import { MillraceError } from '../model/errors.js';
+import { MillraceError } from '../../model/errors.js';
 import type { JsonValue } from './strict-json.js';
 
 /** `$${` is a plain `${`; what stands in braces must be a name. */

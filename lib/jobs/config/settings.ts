@@ -2,7 +2,7 @@
  * `--set a.b=value`: single values over those of the config file. Promise: what it was given is never changed; a value
  * that is JSON is taken as JSON, anything else as the text it is.
  */
-import { MillraceError, describeValue } from '../model/errors.js';
+import { MillraceError, describeValue } from '../../model/errors.js';
 import { FORBIDDEN_KEYS, JsonError, parseStrictJson, type JsonObject, type JsonValue } from './strict-json.js';
 
 export interface Setting {

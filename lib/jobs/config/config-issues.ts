@@ -3,8 +3,8 @@
  * was got, and for a key that does not exist names the nearest one that does.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { describeValue } from '../model/errors.js';
-import { suggest } from '../text/nearest.js';
+import { describeValue } from '../../model/errors.js';
+import { suggest } from '../../text/nearest.js';
 
 /** More than these would hide the first. */
 const MAX_SHOWN = 5;

@@ -1,7 +1,7 @@
 /** The strict reader against `JSON.parse` on what is valid, and its exact refusals on what is not. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { FORBIDDEN_KEYS, JsonError, parseStrictJson } from '#lib/commands/strict-json.js';
+import { FORBIDDEN_KEYS, JsonError, parseStrictJson } from '#lib/jobs/config/strict-json.js';
 
 function refusal(text: string): string {
   try {

@@ -1,28 +1,31 @@
 /**
- * The workflow files that have a name in the current folder: those in its folder `workflows`.
+ * The workflow files that have a name in a place: those in its folder `workflows`.
  *
  * Guarantees: nothing is loaded; a TypeScript file counts where it can be run and no JavaScript file was made from it beside
  * it; declarations of types and tests do not count.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, extname, join, resolve } from 'node:path';
-import { canRunTypeScript, isTypeScript } from '../workers/typescript.js';
+import { basename, dirname, extname, join } from 'node:path';
+import { canRunTypeScript, isTypeScript } from '../../workers/typescript.js';
+import { absolutePath, type JobPlace } from '../place.js';
 
 const FOLDER = 'workflows';
 
 /** The endings of the names of JavaScript modules. */
 export const SCRIPTS: readonly string[] = ['.js', '.mjs', '.cjs'];
 
-/** `workflows/x.js` and `workflows/x/index.js` of the current folder, also with `.ts`, in order. */
-export function localWorkflowFiles(): string[] {
-  if (!existsSync(FOLDER)) return [];
-  return readdirSync(FOLDER)
+/** `workflows/x.js` and `workflows/x/index.js` of the place, also with `.ts`, in order; relative to its folder. */
+export function localWorkflowFiles(place: JobPlace): string[] {
+  const folder = absolutePath(place, FOLDER);
+  if (!existsSync(folder)) return [];
+  const isUsable = (path: string): boolean => isWorkflowFile(absolutePath(place, path));
+  return readdirSync(folder)
     .flatMap((name) => {
       const path = join(FOLDER, name);
-      if (isWorkflowFile(path)) return [path];
+      if (isUsable(path)) return [path];
       return ['index.js', 'index.ts']
         .map((index) => join(path, index))
-        .filter(isWorkflowFile)
+        .filter(isUsable)
         .slice(0, 1);
     })
     .sort();
@@ -40,5 +43,5 @@ function isWorkflowFile(path: string): boolean {
   if (SCRIPTS.includes(extension)) return true;
   if (!isTypeScript(path) || /\.(test|spec)\.[cm]?tsx?$/.test(path)) return false;
   const stem = path.slice(0, -extension.length);
-  return !SCRIPTS.some((script) => existsSync(stem + script)) && canRunTypeScript(resolve(path));
+  return !SCRIPTS.some((script) => existsSync(stem + script)) && canRunTypeScript(path);
 }

@@ -3,21 +3,21 @@
  * that names the file, the line where there is one, and the fix.
  */
 import { readFile } from 'node:fs/promises';
-import { MillraceError, describeValue } from '../model/errors.js';
-import { fileProblem, whyUnreadable } from './file-problem.js';
+import { MillraceError, describeValue } from '../../model/errors.js';
+import { fileProblem, whyUnreadable, type NamedFile } from '../file-problem.js';
 import { JsonError, parseStrictJson, type JsonObject, type JsonValue } from './strict-json.js';
 
 /** The object in the file. Throws MILLRACE_CONFIG. */
-export async function readConfig(path: string): Promise<JsonObject> {
-  const problem = fileProblem('config file', path);
+export async function readConfig(file: NamedFile): Promise<JsonObject> {
+  const problem = fileProblem('config file', file);
   if (problem !== undefined) throw refuse(problem);
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    bytes = await readFile(file.path);
   } catch (error) {
-    throw refuse(whyUnreadable('config file', path, error), error);
+    throw refuse(whyUnreadable('config file', file, error), error);
   }
-  return parseConfigBytes(bytes, path);
+  return parseConfigBytes(bytes, file.shown);
 }
 
 /** The object in these bytes; `shown` is what messages call their file. Throws MILLRACE_CONFIG. */

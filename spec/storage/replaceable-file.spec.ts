@@ -3,11 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { assertForEvents } from '#lib/storage/events-in-place.js';
+import { assertForEvents } from '#lib/storage/replaceable-file.js';
 
 let folder = '';
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'events-in-place-'));
+  folder = await mkdtemp(join(tmpdir(), 'replaceable-file-'));
 });
 afterAll(() => rm(folder, { recursive: true }));
 

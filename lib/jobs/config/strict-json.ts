@@ -5,7 +5,7 @@
  * Promises: a valid document gives exactly what `JSON.parse` gives; a malformed one is refused with line and column; a key
  * that stands twice, a key that reaches into prototypes, and a number that is no finite number are refused too.
  */
-import { printable } from '../text/printable.js';
+import { printable } from '../../text/printable.js';
 
 /** Why a document was refused, and where; lines and columns count from 1. */
 export class JsonError extends Error {

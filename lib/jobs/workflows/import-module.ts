@@ -6,12 +6,19 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../model/errors.js';
-import { prepareTypeScript } from '../workers/typescript.js';
+import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../../model/errors.js';
+import { prepareTypeScript } from '../../workers/typescript.js';
 import { kindProblem } from './module-kind.js';
 
-/** The exports of the module at this path; `shown` is what messages call it. Throws MILLRACE_UNKNOWN_WORKFLOW. */
-export async function importModule(path: string, shown = path): Promise<Readonly<Record<string, unknown>>> {
+/**
+ * The exports of the module at this absolute path; `shown` is what messages call it, and `folder` the one that they show
+ * other paths from. Throws MILLRACE_UNKNOWN_WORKFLOW.
+ */
+export async function importModule(
+  path: string,
+  shown: string,
+  folder: string,
+): Promise<Readonly<Record<string, unknown>>> {
   // Asked before: Node would print a warning of its own.
   const problem = kindProblem(path);
   if (problem !== undefined) throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `Cannot load ${shown}: ${problem}`);
@@ -21,7 +28,7 @@ export async function importModule(path: string, shown = path): Promise<Readonly
   try {
     return (await import(url)) as Readonly<Record<string, unknown>>;
   } catch (error) {
-    throw new MillraceError(codeFor(error), `Cannot load ${shown}: ${describeLoadError(error, path)}`, {
+    throw new MillraceError(codeFor(error), `Cannot load ${shown}: ${describeLoadError(error, path, folder)}`, {
       cause: error,
     });
   }
@@ -35,7 +42,7 @@ function codeFor(error: unknown): ErrorCode {
     : 'MILLRACE_UNKNOWN_WORKFLOW';
 }
 
-function describeLoadError(error: unknown, path: string): string {
+function describeLoadError(error: unknown, path: string, folder: string): string {
   const code = codeOf(error);
   const message = describeThrown(error);
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
@@ -50,28 +57,36 @@ function describeLoadError(error: unknown, path: string): string {
     return `${sentence(message)} Node only takes types out; for the rest install tsx (npm install --save-dev tsx)`;
   }
   const kind = error instanceof Error && error.name !== 'Error' && error.name !== 'MillraceError' ? error.name : '';
-  const where = error instanceof SyntaxError ? placeOfSyntaxError(path) : placeOf(error);
+  const found = firstPlace(error instanceof SyntaxError ? stackOfSyntaxError(path) : stackOf(error));
+  const where = found && shownFrom(folder, found);
   return `${kind === '' || message === kind ? '' : `${kind}: `}${message}${where === undefined ? '' : ` (at ${where})`}`;
 }
 
-/** Where the stack says it happened: a file and line, but none of Node's own. */
-function placeOf(error: unknown): string | undefined {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  return firstPlace(stack);
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? '') : '';
 }
 
 /** The stack of a syntax error does not say where it is, but Node prints it where it only checks the file. */
-function placeOfSyntaxError(path: string): string | undefined {
+function stackOfSyntaxError(path: string): string {
   const { status, stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8' });
-  return status === 0 ? undefined : firstPlace(stderr);
+  return status === 0 ? '' : stderr;
 }
 
-function firstPlace(text: string): string | undefined {
-  const found = /(?:^|[\s(])(file:\/\/[^\s)]+?|\/[^\s():]+?):(\d+)(?::\d+)?\)?$/m.exec(text);
-  if (found?.[1] === undefined) return undefined;
-  const path = found[1].startsWith('file:') ? fileURLToPath(found[1]) : found[1];
-  const near = relative('.', path);
-  return `${near.startsWith('..') ? path : near}:${String(found[2])}`;
+interface Place {
+  readonly path: string;
+  readonly line: string;
+}
+
+/** Where the stack says it happened: a file and line, but none of Node's own. */
+function firstPlace(stack: string): Place | undefined {
+  const [, file, line] = /(?:^|[\s(])(file:\/\/[^\s)]+?|\/[^\s():]+?):(\d+)(?::\d+)?\)?$/m.exec(stack) ?? [];
+  if (file === undefined || line === undefined) return undefined;
+  return { path: file.startsWith('file:') ? fileURLToPath(file) : file, line };
+}
+
+function shownFrom(folder: string, { path, line }: Place): string {
+  const near = relative(folder, path);
+  return `${near.startsWith('..') ? path : near}:${line}`;
 }
 
 function withoutRequireStack(message: string): string {

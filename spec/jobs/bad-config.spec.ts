@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { loadConfig } from '#lib/commands/load-config.js';
-import { whyUnreadable } from '#lib/commands/file-problem.js';
+import { loadConfig, type ConfigOptions } from '#lib/jobs/config/load-config.js';
+import { whyUnreadable } from '#lib/jobs/file-problem.js';
 import { MillraceError } from '#lib/model/errors.js';
-import { defineWorkflow } from '#lib/runtime/definition/workflow.js';
+import { defineWorkflow, type Workflow } from '#lib/runtime/definition/workflow.js';
 import { sourceTask } from '#lib/tasks/source-task.js';
 import { syncTask } from '#lib/tasks/sync-task.js';
 
@@ -34,9 +34,24 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+interface Given extends ConfigOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** The configuration as the workflow is given it, once its schema has accepted it. */
+function configOf(
+  workflow: Pick<Workflow, 'name' | 'parseConfig'> & { readonly definition: object },
+  { environment = {}, ...options }: Given = {},
+): Promise<unknown> {
+  return loadConfig(workflow, options, { folder, environment }, (config) => {
+    workflow.parseConfig(config);
+    return config;
+  });
+}
+
 async function refusal(name: string, settings: string[] = []): Promise<string> {
   try {
-    await loadConfig(Configured, { path: join(folder, name), settings, environment: { HOST: 'example.org' } });
+    await configOf(Configured, { path: join(folder, name), settings, environment: { HOST: 'example.org' } });
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
     return `${error.code}: ${error.message.replaceAll(folder, '<folder>')}`;
@@ -144,7 +159,7 @@ describe('a wrong config', () => {
 
   it('that may not be read says so', () => {
     const error = Object.assign(new Error('EACCES'), { code: 'EACCES' });
-    expect(whyUnreadable('config file', 'c.json', error)).toBe(
+    expect(whyUnreadable('config file', { path: '/c.json', shown: 'c.json' }, error)).toBe(
       'The config file c.json may not be read by this user. Give read permission (chmod u+r), or name another file',
     );
   });
@@ -187,7 +202,7 @@ describe('--set', () => {
     const path = join(folder, 'free.json');
     writeFileSync(path, '{"list": [1, {"a": 1}], "host": "https://${HOST}/$${x}", "kept": null}');
     const settings = ['a.b=1', 'a.c=text, not JSON', 'list.1.a=[2]', 'list.2=0', 'a.b=false', 'url=x=y', 'empty='];
-    expect(await loadConfig(Free, { path, settings, environment: { HOST: 'example.org' } })).toEqual({
+    expect(await configOf(Free, { path, settings, environment: { HOST: 'example.org' } })).toEqual({
       list: [1, { a: [2] }, 0],
       host: 'https://example.org/${x}',
       kept: null,
@@ -207,7 +222,7 @@ describe('a config that was not given', () => {
       const definition = { ...Configured.definition, defaultConfig };
       const parseConfig = (config: unknown): unknown => Configured.parseConfig(config);
       const workflow = { name: 'Configured', definition, parseConfig };
-      expect(await loadConfig(workflow)).toEqual({ path: 'by default' });
+      expect(await configOf(workflow)).toEqual({ path: 'by default' });
     }
   });
 
@@ -219,10 +234,10 @@ describe('a config that was not given', () => {
     const parseConfig = (config: unknown): unknown => Configured.parseConfig(config);
     const workflow = { name: 'Configured', definition, parseConfig };
     const beside = { path: join(folder, 'beside', 'in.csv') };
-    expect(await loadConfig(workflow)).toEqual(beside);
+    expect(await configOf(workflow)).toEqual(beside);
     // It is the folder of the file at hand, whatever the environment says.
     const environment = { MILLRACE_CONFIG_FOLDER: '/nowhere' };
-    expect(await loadConfig(Configured, { path, environment })).toEqual(beside);
+    expect(await configOf(Configured, { path, environment })).toEqual(beside);
   });
 
   it('is nothing for a workflow that declares no config', async () => {
@@ -235,7 +250,7 @@ describe('a config that was not given', () => {
           syncTask((n: number) => n),
         ),
     });
-    expect(await loadConfig(Plain)).toBeUndefined();
+    expect(await configOf(Plain)).toBeUndefined();
   });
 
   it.each<[string, (...given: { size: number }[]) => unknown]>([
@@ -246,6 +261,6 @@ describe('a config that was not given', () => {
   ])('is taken without a schema, which alone could refuse it, where the builder has it as %s', async (_, build) => {
     const definition = { config: undefined, build };
     const Plain = { name: 'Plain', definition, parseConfig: (config: unknown) => config };
-    await expect(loadConfig(Plain, { settings: ['size=2'] })).resolves.toEqual({ size: 2 });
+    await expect(configOf(Plain, { settings: ['size=2'] })).resolves.toEqual({ size: 2 });
   });
 });

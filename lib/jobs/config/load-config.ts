@@ -1,0 +1,77 @@
+/**
+ * The configuration of one run: the file given (or the workflow's own default), the environment's variables put in,
+ * `--set` over it, and the workflow's schema asked. Without a schema only the builder knows what it accepts, so nothing is
+ * refused.
+ *
+ * Guarantees: the configuration is parsed once, by `accept`; whatever is wrong with it is one sentence with the code
+ * MILLRACE_CONFIG or MILLRACE_USAGE.
+ */
+import { dirname, isAbsolute, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MillraceError } from '../../model/errors.js';
+import { absolutePath, pathFrom, type JobPlace } from '../place.js';
+import { describeConfigIssues, isIssues } from './config-issues.js';
+import { replaceEnvironment } from './environment.js';
+import { readConfig } from './read-config.js';
+import { applySettings, parseSetting } from './settings.js';
+import type { JsonObject } from './strict-json.js';
+
+/** What a config calls the folder it stands in, so that it can name files beside it from wherever it is used. */
+const CONFIG_FOLDER = 'MILLRACE_CONFIG_FOLDER';
+
+export interface ConfigOptions {
+  /** The file given; default: the file that the workflow names. */
+  readonly path?: string | null | undefined;
+  /** Every `key=value`, in order. */
+  readonly settings?: readonly string[];
+}
+
+/** What is asked of a workflow here. */
+export interface Configurable {
+  readonly name: string;
+  readonly definition: {
+    readonly config?: unknown;
+    readonly defaultConfig?: URL | string | undefined;
+  };
+}
+
+/**
+ * What `accept` returns for the configuration, which is undefined for a workflow that declares none and was given none.
+ * `accept` is called once, and parses the configuration by the schema of the workflow.
+ */
+export async function loadConfig<Accepted>(
+  workflow: Configurable,
+  options: ConfigOptions,
+  place: JobPlace,
+  accept: (config: JsonObject | undefined) => Accepted,
+): Promise<Accepted> {
+  const { path, settings = [] } = options;
+  const parsed = settings.map(parseSetting);
+  const file = path ?? defaultPathOf(workflow, place);
+  if (file === undefined && parsed.length === 0 && workflow.definition.config === undefined) return accept(undefined);
+  const read = file === undefined ? {} : await readConfig({ path: absolutePath(place, file), shown: file });
+  const here = file === undefined ? {} : { [CONFIG_FOLDER]: dirname(pathFrom(place, file)) };
+  const config = replaceEnvironment(applySettings(read, parsed), { ...place.environment, ...here });
+  try {
+    return accept(config);
+  } catch (error) {
+    const { cause } = error as { cause?: unknown };
+    if (!isIssues(cause)) throw error;
+    const sources = [...(file === undefined ? [] : [file]), ...(parsed.length > 0 ? ['--set'] : [])];
+    const source = sources.length === 0 ? '' : ` (${sources.join(' with ')})`;
+    const what = describeConfigIssues(cause, config, workflow.definition.config);
+    throw new MillraceError('MILLRACE_CONFIG', `The config of '${workflow.name}'${source} is wrong: ${what}`, {
+      cause,
+    });
+  }
+}
+
+/** The default configuration as a path that a reader of messages knows: relative where it is inside the current folder. */
+function defaultPathOf({ definition: { defaultConfig } }: Configurable, place: JobPlace): string | undefined {
+  if (defaultConfig === undefined) return undefined;
+  const isUrl = defaultConfig instanceof URL || defaultConfig.startsWith('file:');
+  const path = absolutePath(place, isUrl ? fileURLToPath(defaultConfig) : defaultConfig);
+  if (place.isCurrentFolder !== true) return path;
+  const near = relative(place.folder, path);
+  return near.startsWith('..') || isAbsolute(near) ? path : near;
+}

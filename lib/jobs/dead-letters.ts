@@ -1,0 +1,83 @@
+/**
+ * The dead letters of a kept run: grouped by reason, and those that can be replayed.
+ *
+ * Guarantees: memory is bounded however many letters there are that cannot be replayed.
+ */
+import { MillraceError } from '../model/errors.js';
+import type { DeadLetter, LetterHead } from '../model/ports.js';
+import { readLetters } from '../storage/read-letters.js';
+import type { RunFolder } from '../storage/run-folder.js';
+import { loadAgain } from './kept-run.js';
+import { lettersFileOf } from './kept-runs.js';
+import type { LoadedJob } from './load-job.js';
+import type { JobPlace } from './place.js';
+
+/** Letters with the same task, code and message but for the numbers in it. */
+export interface LetterGroup {
+  readonly task: string;
+  readonly code: string;
+  /** The message of the first. */
+  readonly message: string;
+  /** The first record, as `Root#number`. */
+  readonly example: string;
+  readonly count: number;
+}
+
+export interface LetterGroups {
+  /** The largest first. */
+  readonly groups: readonly LetterGroup[];
+  /** Letters of further groups, which are only counted. */
+  readonly others: number;
+}
+
+/** More groups than this are counted as one: reasons that all differ say nothing. */
+const MAX_GROUPS = 200;
+
+/** The dead letters of a run, by reason. Throws MILLRACE_FILE for a line that is no letter. */
+export async function groupLetters(folder: RunFolder): Promise<LetterGroups> {
+  const groups = new Map<string, LetterGroup & { count: number }>();
+  let others = 0;
+  for await (const letter of readLetters(lettersFileOf(folder))) {
+    const key = JSON.stringify([letter.task, letter.code, letter.message.replace(/\d+/g, '#')]);
+    const group = groups.get(key);
+    if (group !== undefined) group.count++;
+    else if (groups.size === MAX_GROUPS) others++;
+    else groups.set(key, { ...reasonOf(letter), count: 1 });
+  }
+  return { groups: [...groups.values()].sort((a, b) => b.count - a.count), others };
+}
+
+/** What a replay of a finished run does. */
+export interface Replay {
+  readonly job: LoadedJob;
+  /** The `redo` option of the run. */
+  readonly redo: readonly LetterHead[];
+  /** Letters before an aggregate or another boundary, whose results were made without them. */
+  readonly stay: number;
+}
+
+/**
+ * Which dead letters of a finished run can be replayed; `reopenRun` with the job, and `redo`, does it. Throws
+ * MILLRACE_RESUME for a run that has not finished, MILLRACE_FILE for a line that is no letter, and what `loadJob` throws.
+ */
+export async function findReplay(folder: RunFolder, place: JobPlace): Promise<Replay> {
+  if ((await folder.state()) !== 'finished') {
+    throw new MillraceError(
+      'MILLRACE_RESUME',
+      `Run ${folder.manifest.runId} has not finished, so its dead letters cannot be replayed yet. Resume it first, or wait for its end`,
+    );
+  }
+  const job = await loadAgain(folder, place);
+  const canRedo = job.prepared.redoable();
+  const redo: LetterHead[] = [];
+  let stay = 0;
+  for await (const { task, lineage } of readLetters(lettersFileOf(folder))) {
+    if (canRedo({ task, lineage })) redo.push({ task, lineage });
+    else stay++;
+  }
+  return { job, redo, stay };
+}
+
+function reasonOf({ task, code, message, lineage }: DeadLetter): Omit<LetterGroup, 'count'> {
+  return { task, code, message, example: `${lineage.root}#${lineage.number}` };
+}

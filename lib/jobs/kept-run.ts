@@ -1,0 +1,166 @@
+/**
+ * Runs that are ready to start: a new one, with or without a folder, or a kept one that resumes.
+ *
+ * Guarantees: later questions about a kept run (resume, dead letters, the story of a record) are answered from its folder
+ * alone; a job that resumes is built with the start time of its run.
+ */
+import type { Checkpoint, Json } from '../model/checkpoint.js';
+import { MillraceError } from '../model/errors.js';
+import type { RunOptions } from '../runtime/definition/run-options.js';
+import { newRunId } from '../runtime/run/run-id.js';
+import { deadLetterFile } from '../storage/dead-letter-file.js';
+import { listRuns, RunFolder } from '../storage/run-folder.js';
+import { lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';
+import { absolutePath, pathFrom, type JobPlace } from './place.js';
+import { loadWorkflow } from './workflows/load-workflow.js';
+
+/** A job with the options of its run, and the folder that keeps the run, if one does. */
+export interface ReadyRun {
+  readonly job: LoadedJob;
+  readonly options: RunOptions;
+  readonly folder?: RunFolder | undefined;
+}
+
+/** A new run of which nothing is kept, so it cannot be resumed. Throws MILLRACE_FILE where dead letters cannot be written. */
+export async function newEphemeralRun(job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
+  const deadLetters = lettersOf(job, place);
+  await deadLetters?.assertWritable?.();
+  return { job, options: deadLetters === undefined ? {} : { deadLetters } };
+}
+
+/** A new run in a folder of its own in `runs`. Throws MILLRACE_FILE where the folder or dead letters cannot be written. */
+export async function keepNewRun(runs: string, job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
+  const runId = newRunId();
+  const own = lettersOf(job, place);
+  await own?.assertWritable?.();
+  const folder = await RunFolder.create(pathFrom(place, runs), {
+    format: 1,
+    runId,
+    workflow: job.prepared.name,
+    createdAt: Date.now(),
+    cwd: place.folder,
+    deadLetters: own === undefined ? null : (own.location ?? null),
+    request: job.request as unknown as Json,
+  });
+  const deadLetters = own ?? deadLetterFile(folder.file('dead-letters.ndjson'));
+  return { job, folder, options: { runId, deadLetters, checkpoints: await folder.begin() } };
+}
+
+/** How a kept run is loaded again. */
+export interface LoadAgainOptions {
+  /** When the run was first started. Default: as its last checkpoint says; now, where it has none. */
+  readonly startedAt?: number;
+}
+
+/**
+ * The job that a run was started with. Throws MILLRACE_RESUME in another folder than then, MILLRACE_FILE where its
+ * checkpoint is broken, and what `loadJob` throws.
+ */
+export async function loadAgain(
+  folder: RunFolder,
+  place: JobPlace,
+  options: LoadAgainOptions = {},
+): Promise<LoadedJob> {
+  assertSamePlace(folder, place);
+  const startedAt = options.startedAt ?? (await folder.checkpoint())?.startedAt;
+  return loadJob(requestOf(folder), place, { startedAt });
+}
+
+/**
+ * A kept run that resumes from its last checkpoint, or starts again where it has none. `job` is what `loadAgain` or
+ * `findUnfinished` returned. Throws MILLRACE_RESUME where something has changed or the place is another one, and
+ * MILLRACE_LOCKED where another process works on the run.
+ */
+export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
+  assertSamePlace(folder, place);
+  const checkpoint = await folder.checkpoint();
+  const own = { request: requestOf(folder), prepared: preparedFor(checkpoint, job) };
+  if (checkpoint !== undefined) await own.prepared.assertResumable(checkpoint);
+  const deadLetters = lettersOf(own, place) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
+  await deadLetters.assertWritable?.();
+  const checkpoints = await folder.begin();
+  const from = checkpoint === undefined ? { runId: folder.manifest.runId } : { resumeFrom: checkpoint };
+  return { job: own, folder, options: { ...from, deadLetters, checkpoints } };
+}
+
+/** A job, and the unfinished run that it can resume, if there is one. */
+export interface FoundRun {
+  readonly job: LoadedJob;
+  readonly folder: RunFolder | undefined;
+}
+
+/**
+ * The newest unfinished run that can resume with what is asked for now. `tell` gets one sentence about each newer
+ * unfinished run, with the reason why it is passed over. Throws what `loadJob` throws.
+ */
+export async function findUnfinished(
+  runs: string,
+  request: JobRequest,
+  place: JobPlace,
+  tell: (sentence: string) => void,
+): Promise<FoundRun> {
+  const workflow = await loadWorkflow(request.workflow, place);
+  const passOver = (runId: string, why: string): void => {
+    tell(`Run ${runId} is passed over: ${why}`);
+  };
+  const folders = await listRuns(pathFrom(place, runs), ({ runId, error }) => {
+    passOver(runId, error.message);
+  });
+  let job: LoadedJob | undefined;
+  const jobAt = async (startedAt: number | undefined): Promise<LoadedJob> => {
+    if (job === undefined) return prepareJob(workflow, request, place, { startedAt });
+    return job.prepared.startedAt === startedAt ? job : { ...job, prepared: job.prepared.rebuild({ startedAt }) };
+  };
+  for (const folder of folders.filter(({ manifest }) => manifest.workflow === workflow.name).reverse()) {
+    const { runId } = folder.manifest;
+    const found = await orReason(() => progressOf(folder));
+    if (found === undefined) continue;
+    if (typeof found === 'string') {
+      passOver(runId, found);
+      continue;
+    }
+    job = await jobAt(found.startedAt);
+    const { prepared } = job;
+    const why = await orReason(() => prepared.assertResumable(found));
+    if (why === undefined) return { job, folder };
+    passOver(runId, why);
+  }
+  return { job: await jobAt(undefined), folder: undefined };
+}
+
+/** The checkpoint of an unfinished run, or why it cannot resume; undefined where it has finished. */
+async function progressOf(folder: RunFolder): Promise<Checkpoint | string | undefined> {
+  const state = await folder.state();
+  if (state === 'finished') return undefined;
+  if (state === 'running') return 'another process works on it';
+  return (await folder.checkpoint()) ?? 'it did not get to a checkpoint';
+}
+
+/** The result, or the message of an error that is about the run. Other errors are mistakes of this package, and thrown. */
+async function orReason<T>(ask: () => Promise<T>): Promise<T | string> {
+  try {
+    return await ask();
+  } catch (error) {
+    // The workflow may come from another copy of this package, with a class of its own.
+    if (!(error instanceof Error) || error.name !== 'MillraceError') throw error;
+    return error.message;
+  }
+}
+
+/** Built with the start time of the run, also where another process has made its first checkpoint meanwhile. */
+function preparedFor(checkpoint: Checkpoint | undefined, { prepared }: LoadedJob): LoadedJob['prepared'] {
+  if (checkpoint === undefined || checkpoint.startedAt === prepared.startedAt) return prepared;
+  return prepared.rebuild({ startedAt: checkpoint.startedAt });
+}
+
+function requestOf({ manifest }: RunFolder): JobRequest {
+  return manifest.request as unknown as JobRequest;
+}
+
+function assertSamePlace({ manifest: { runId, cwd } }: RunFolder, place: JobPlace): void {
+  if (absolutePath(place, cwd) === absolutePath(place, '.')) return;
+  throw new MillraceError(
+    'MILLRACE_RESUME',
+    `Run ${runId} was started in ${cwd}, and its paths lead from there. Go there, and resume it`,
+  );
+}

@@ -1,0 +1,81 @@
+/**
+ * A job: a workflow and its configuration, as they were asked for, loaded and ready to run.
+ *
+ * Guarantees: the configuration is read and parsed once and the graph is built once; nothing is opened or written.
+ */
+import type { DeadLetterStore } from '../model/ports.js';
+import type { PreparedWorkflow, PrepareOptions } from '../runtime/definition/prepared-workflow.js';
+import { assertDistinctFiles, claimsBy, claimsOf } from '../runtime/definition/file-claims.js';
+import { deadLetterFile } from '../storage/dead-letter-file.js';
+import { touchedFile } from '../storage/touched-file.js';
+import { loadConfig } from './config/load-config.js';
+import { absolutePath, pathFrom, type JobPlace } from './place.js';
+import { loadWorkflow, type LoadableWorkflow } from './workflows/load-workflow.js';
+
+/** What a job is asked for by. Plain data: a run keeps it, so that the same can be asked for again. */
+export interface JobRequest {
+  /** A registered name, a path, or a path and `#Name`. */
+  readonly workflow: string;
+  /** The path of the configuration; null for the workflow's own. */
+  readonly config: string | null;
+  /** `key=value` over the configuration, in order. */
+  readonly settings: readonly string[];
+  /** The file for dead letters; null for the place that the workflow names, or the folder of the run. */
+  readonly deadLetters: string | null;
+}
+
+export interface LoadedJob {
+  readonly request: JobRequest;
+  /** Ready for one run. */
+  readonly prepared: PreparedWorkflow;
+}
+
+/**
+ * The workflow and its configuration. Throws MILLRACE_UNKNOWN_WORKFLOW, MILLRACE_CONFIG, MILLRACE_USAGE for wrong
+ * settings, and what `Workflow.plan` throws for a wrong graph.
+ */
+export async function loadJob(request: JobRequest, place: JobPlace, options: PrepareOptions = {}): Promise<LoadedJob> {
+  return prepareJob(await loadWorkflow(request.workflow, place), request, place, options);
+}
+
+/** As `loadJob`, for a workflow that is loaded. */
+export async function prepareJob(
+  workflow: LoadableWorkflow,
+  request: JobRequest,
+  place: JobPlace,
+  options: PrepareOptions,
+): Promise<LoadedJob> {
+  const { config: path, settings } = request;
+  const prepared = await loadConfig(workflow, { path, settings }, place, (config) => workflow.prepare(config, options));
+  return { request, prepared };
+}
+
+/** Where the request or the workflow wants dead letters; undefined where neither names a place. */
+export function lettersOf({ request, prepared }: LoadedJob, place: JobPlace): DeadLetterStore | undefined {
+  const { deadLetters } = request;
+  return deadLetters === null ? prepared.deadLetters : deadLetterFile(pathFrom(place, deadLetters));
+}
+
+/** A file that is written beside a run, and the option that names it, for messages. */
+export interface NamedOutput {
+  readonly by: string;
+  readonly path: string | null | undefined;
+}
+
+/** Throws MILLRACE_FILE where one of the outputs is a file that the workflow reads or writes, or another output. */
+export function assertFilesApart({ prepared }: LoadedJob, outputs: readonly NamedOutput[], place: JobPlace): void {
+  assertDistinctFiles([
+    ...claimsOf(prepared.declarations),
+    ...outputs.flatMap(({ by, path }) =>
+      path === null || path === undefined ? [] : claimsBy(by, [touchedFile(absolutePath(place, path), 'write')]),
+    ),
+  ]);
+}
+
+/** The absolute paths of the files that a completed run has written. */
+export function filesWrittenBy({ prepared }: LoadedJob): readonly string[] {
+  return prepared.declarations
+    .flatMap(({ task }) => task.files())
+    .filter(({ use, onTheWayTo }) => use === 'write' && onTheWayTo === undefined)
+    .map(({ path }) => path);
+}

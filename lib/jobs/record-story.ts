@@ -1,0 +1,95 @@
+/**
+ * The story of one record of a kept run: where it was read, given up and written.
+ *
+ * Guarantees: each place shows at most 20 traces and counts the others; nothing is run or written.
+ */
+import type { DeadLetter } from '../model/ports.js';
+import type { RunSummary } from '../model/run-summary.js';
+import { readLetters } from '../storage/read-letters.js';
+import type { RunFolder } from '../storage/run-folder.js';
+import { counted, grouped } from '../text/printable.js';
+import { loadAgain } from './kept-run.js';
+import { lettersFileOf } from './kept-runs.js';
+import type { JobPlace } from './place.js';
+
+/** More traces than this in one place are only counted. */
+const MAX_TRACES = 20;
+
+/** One trace of a record. */
+export interface Trace {
+  readonly task: string;
+  /** ISO 8601; '' where it is not known. */
+  readonly at: string;
+  /** `Root#number`; '' where it is not known. */
+  readonly record: string;
+  readonly what: string;
+}
+
+/**
+ * The traces of the record with this key, in the order of the graph: a value of the record, or its number as `Root#12`.
+ * Empty where nothing that the run read, gave up or wrote holds the key. Throws what `loadAgain` throws, and MILLRACE_FILE
+ * for a dead letter that cannot be read.
+ */
+export async function storyOfRecord(folder: RunFolder, key: string, place: JobPlace): Promise<readonly Trace[]> {
+  // The files may be named by the time of the start. A broken checkpoint is no reason to tell nothing.
+  const { prepared } = await loadAgain(folder, place, { startedAt: folder.manifest.createdAt });
+  const letters = await lettersAbout(folder, key);
+  const traces: Trace[] = [];
+  let hasEnd = false;
+  for (const { name, task } of prepared.declarations) {
+    const found: Trace[] = [];
+    let more = 0;
+    let own = letters.get(name) ?? [];
+    for await (const { where, what, lineage, isOver } of task.find(key)) {
+      if (isOver === true || task.bearing !== 'source') hasEnd = true;
+      if (found.length === MAX_TRACES) {
+        more++;
+        continue;
+      }
+      const record = lineage === undefined ? '' : `${name}#${lineage}`;
+      // What a source gave up stands in its place and as a dead letter: that is one thing.
+      const letter = own.find((one) => one.record === record);
+      own = own.filter((one) => one !== letter);
+      found.push({ task: name, at: letter?.at ?? '', record, what: `${where}: ${what}` });
+    }
+    if (letters.has(name)) hasEnd = true;
+    traces.push(...found, ...own);
+    if (more > 0) traces.push({ task: name, at: '', record: '', what: `and ${counted(more, 'place')} more` });
+  }
+  return traces.length === 0 || hasEnd ? traces : [...traces, ...(await skipsOf(folder))];
+}
+
+/** Where a record that was read and not seen again may have ended: tasks that skipped some. */
+async function skipsOf(folder: RunFolder): Promise<Trace[]> {
+  const summary = (await folder.summary()) as Partial<RunSummary> | undefined;
+  return Object.entries(summary?.tasks ?? {}).flatMap(([task, { kind, skipped, skipReasons }]) => {
+    if (skipped === 0 || kind.endsWith('source')) return [];
+    const reasons = Object.entries(skipReasons).map(([reason, count]) => `${reason} (${grouped(count)})`);
+    const what = `skipped ${counted(skipped, 'record')}, for: ${reasons.join(', ')}; it may be one of them, which is not kept`;
+    return [{ task, at: '', record: '', what }];
+  });
+}
+
+async function lettersAbout(folder: RunFolder, key: string): Promise<Map<string, Trace[]>> {
+  const traces = new Map<string, Trace[]>();
+  for await (const letter of readLetters(lettersFileOf(folder))) {
+    const { task, lineage, lastAt } = letter;
+    const record = `${lineage.root}#${lineage.number}`;
+    if (record !== key && !holdsValue(letter.record, key)) continue;
+    const list = traces.get(task) ?? [];
+    if (list.length < MAX_TRACES) list.push({ task, at: new Date(lastAt).toISOString(), record, what: gaveUp(letter) });
+    traces.set(task, list);
+  }
+  return traces;
+}
+
+function gaveUp({ attempts, code, message, firstAt, lastAt }: DeadLetter): string {
+  const span = attempts > 1 ? `, ${lastAt - firstAt} ms after the first` : '';
+  return `given up after ${counted(attempts, 'attempt')}${span}: ${code}: ${message}`;
+}
+
+/** Whether a value is somewhere in what JSON gave back. */
+function holdsValue(record: unknown, key: string): boolean {
+  if (typeof record !== 'object' || record === null) return String(record) === key;
+  return Object.values(record).some((value) => holdsValue(value, key));
+}

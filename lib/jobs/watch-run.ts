@@ -1,0 +1,88 @@
+/**
+ * What watches a run beside its report: the recording of its events, its log, its lineage, and the metrics for Prometheus.
+ *
+ * Guarantees: a port or file that cannot be had is an error before the run starts; a kept run is recorded in its folder,
+ * and a run that resumes continues its recording; a recording that breaks changes nothing about the run.
+ */
+import type { Writable } from 'node:stream';
+import type { Run } from '../runtime/run/run.js';
+import type { RunFolder } from '../storage/run-folder.js';
+import { logEvents } from '../observe/log-events.js';
+import type { Log, LogOptions } from '../observe/log-file.js';
+import type { MetricsServer } from '../observe/metrics-server.js';
+import { pathFrom, type JobPlace } from './place.js';
+
+/** What is to be watched; what is left out is not. */
+export interface WatchOptions {
+  /** Where to record the events. Default: in the folder of the run, if it has one. */
+  readonly events?: string | undefined;
+  /** Whether the run has a folder. */
+  readonly isKept: boolean;
+  /** The port of 127.0.0.1 to serve metrics on; 0 for a free one. */
+  readonly metricsPort?: number | undefined;
+  /** Where to log: a path, or a stream that stays open. */
+  readonly log?: ({ readonly to: string | Writable } & LogOptions) | undefined;
+  /** Where to send lineage: a path, or the URL of an OpenLineage server. */
+  readonly lineage?: { readonly to: string; readonly apiKey: string | undefined } | undefined;
+}
+
+export interface RunWatchers {
+  /** Call in the turn the run was made: no event may be missed. */
+  start(run: Pick<Run, 'events$' | 'notice'>, folder: RunFolder | undefined): void;
+  /** Resolves when all is written and closed, with what was thrown by those that broke. */
+  end(): Promise<readonly unknown[]>;
+}
+
+/** Throws MILLRACE_USAGE or MILLRACE_FILE where a port or file cannot be had; loads only what was asked for. */
+export async function watchersFor(options: WatchOptions, place: JobPlace): Promise<RunWatchers> {
+  const { isKept, metricsPort, lineage: lineageOptions } = options;
+  const events = options.events === undefined ? undefined : pathFrom(place, options.events);
+  if (events !== undefined) await (await import('../storage/replaceable-file.js')).assertForEvents(events);
+  const { openLineage, assertTarget } = lineageOptions === undefined ? {} : await import('../observe/send-lineage.js');
+  const lineageTo =
+    lineageOptions && (isUrl(lineageOptions.to) ? lineageOptions.to : pathFrom(place, lineageOptions.to));
+  if (lineageTo !== undefined) assertTarget?.(lineageTo);
+  const { eventFile } = isKept || events !== undefined ? await import('../storage/event-file.js') : {};
+  const log = await openLog(options, place);
+  const server = await serverFor(metricsPort).catch(async (error: unknown) => {
+    await log?.close();
+    throw error;
+  });
+  let recording: Promise<unknown> | undefined;
+  let lineage: Promise<void> | undefined;
+  return {
+    start: (run, folder) => {
+      const path = events ?? folder?.file('events.ndjson');
+      if (path !== undefined) recording = eventFile?.(run.events$, path, { append: path !== events });
+      if (log !== undefined) logEvents(run.events$, log.logger);
+      if (lineageTo !== undefined) {
+        lineage = openLineage?.(run.events$, lineageTo, { apiKey: lineageOptions?.apiKey });
+      }
+      if (server === undefined) return;
+      server.observe(run.events$);
+      run.notice(`Metrics at ${server.url}`);
+    },
+    end: async () => {
+      await server?.close();
+      const outcomes = await Promise.allSettled([recording, lineage, log?.close()]);
+      return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+    },
+  };
+}
+
+function isUrl(target: string): boolean {
+  return /^[a-z][a-z\d+.-]*:\/\//i.test(target);
+}
+
+async function serverFor(port: number | undefined): Promise<MetricsServer | undefined> {
+  if (port === undefined) return undefined;
+  return (await import('../observe/metrics-server.js')).serveMetrics(port);
+}
+
+/** Loads pino only where a log was asked for. */
+async function openLog({ log }: WatchOptions, place: JobPlace): Promise<Log | undefined> {
+  if (log === undefined) return undefined;
+  const { to, ...options } = log;
+  const { openLogFile, openLogStream } = await import('../observe/log-file.js');
+  return typeof to === 'string' ? openLogFile(pathFrom(place, to), options) : openLogStream(to, options);
+}

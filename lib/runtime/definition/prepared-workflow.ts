@@ -1,0 +1,231 @@
+/**
+ * A workflow with its configuration parsed and its graph built and checked: everything that can be asked before a run,
+ * and the run itself, without building again.
+ *
+ * Guarantees: `build` and the schema of the configuration are each called once, when the workflow is prepared; nothing is
+ * opened before `run`; a prepared workflow starts at most one run, because its tasks belong to that run.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { Checkpoint } from '../../model/checkpoint.js';
+import { MillraceError } from '../../model/errors.js';
+import { planGraph, type GraphPlan } from '../../model/graph.js';
+import type { Awaitable, DeadLetterStore, LetterHead } from '../../model/ports.js';
+import { checkCount, checkOptions, type OptionRules } from '../../options/options.js';
+import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
+import { forgettingStore } from '../resume/forgetting-store.js';
+import { ResumePlan } from '../resume/resume-plan.js';
+import { redoing } from '../resume/run-past.js';
+import { systemClock } from '../run/clock.js';
+import { newRunId } from '../run/run-id.js';
+import { Run } from '../run/run.js';
+import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
+import { NO_FUSIONS, planFusions, type Fusions } from './fusion.js';
+import { assertSameDefinition, assertSameInputs, describeDefinition } from './run-definition.js';
+import { checkRunOptions, type RunOptions } from './run-options.js';
+import { declarationsOf, type ListedDefinition, type WorkflowDefinition } from './workflow-definition.js';
+
+/** The checked graph of a workflow. */
+export interface WorkflowPlan {
+  /** The tasks in topological order, with how each joins its inputs. */
+  readonly plan: GraphPlan;
+  /** The tasks as the workflow declares them. */
+  readonly declarations: readonly TaskDeclaration[];
+  /** Chains of tasks that are fused into one thread hop, unless a run says `fuse: false`. */
+  readonly hops: readonly (readonly string[])[];
+}
+
+/** Options of `Workflow.prepare`. */
+export interface PrepareOptions {
+  /**
+   * When the run was first started, milliseconds since 1970. Default: now. A run that resumes from a checkpoint needs the
+   * `startedAt` of that checkpoint.
+   */
+  readonly startedAt?: number | undefined;
+}
+
+const RULES: OptionRules<PrepareOptions> = {
+  startedAt: { expected: 'a finite number of milliseconds since 1970', accepts: Number.isFinite },
+};
+
+/** Enough to keep hundreds of requests in flight; 2,048 records need little memory. */
+const DEFAULT_WINDOW = 2048;
+
+/** A workflow that is ready to run once; `Workflow.prepare` makes it. */
+export class PreparedWorkflow<
+  Config extends StandardSchemaV1 = StandardSchemaV1,
+  Outputs = Record<string, unknown>,
+> implements WorkflowPlan {
+  /** The name of the workflow. */
+  readonly name: string;
+  /** The configuration, as its schema returned it. */
+  readonly config: StandardSchemaV1.InferOutput<Config>;
+  /** When the run was first started, milliseconds since 1970. `build` was given the same value. */
+  readonly startedAt: number;
+  /** The tasks in topological order, with how each joins its inputs. */
+  readonly plan: GraphPlan;
+  /** The tasks as the workflow declares them. They belong to the one run that this object can start. */
+  readonly declarations: readonly TaskDeclaration[];
+
+  private readonly definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>;
+  private readonly releases: (() => Awaitable<void>)[] = [];
+  /** Notices made before there is a run. */
+  private readonly earlyNotices: string[] = [];
+  private theRun: Run<Outputs> | undefined;
+  private ownFusions: Fusions | undefined;
+  private ownLetters: { readonly store: DeadLetterStore | undefined } | undefined;
+
+  /** Use `Workflow.prepare`. Throws MILLRACE_INVALID_OPTION and what is wrong with the graph; see `Workflow.plan`. */
+  constructor(
+    definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>,
+    config: StandardSchemaV1.InferOutput<Config>,
+    options: PrepareOptions = {},
+  ) {
+    checkOptions('a prepared workflow', options, RULES);
+    this.definition = definition;
+    this.name = definition.name;
+    this.config = config;
+    this.startedAt = options.startedAt ?? systemClock.now();
+    this.declarations = declarationsOf(definition, config, {
+      onClose: (release) => {
+        this.releases.push(release);
+      },
+      notice: (message) => {
+        if (this.theRun === undefined) this.earlyNotices.push(message);
+        else this.theRun.notice(message);
+      },
+      startedAt: this.startedAt,
+    });
+    this.plan = planGraph(graphOf(this.declarations));
+    assertDistinctFiles(claimsOf(this.declarations));
+  }
+
+  /** Chains of tasks that are fused into one thread hop, unless a run says `fuse: false`. */
+  get hops(): readonly (readonly string[])[] {
+    return this.fusions.hops;
+  }
+
+  /** The dead letter store that the definition names; undefined where it names none. The same store on every call. */
+  get deadLetters(): DeadLetterStore | undefined {
+    this.ownLetters ??= { store: this.definition.deadLetters?.(this.config) };
+    return this.ownLetters.store;
+  }
+
+  /**
+   * Builds the graph again for another run with the same configuration, which is not parsed again. Throws what
+   * `Workflow.plan` throws, except MILLRACE_CONFIG, and MILLRACE_INVALID_OPTION for options that do not fit.
+   */
+  rebuild(options: PrepareOptions = {}): PreparedWorkflow<Config, Outputs> {
+    return new PreparedWorkflow(this.definition, this.config, options);
+  }
+
+  /**
+   * Checks that a run of this workflow could resume from the checkpoint. Rejects with MILLRACE_RESUME, and lists what has
+   * changed.
+   */
+  async assertResumable(checkpoint: Checkpoint): Promise<void> {
+    assertSameDefinition(checkpoint, describeDefinition(this.name, this.plan, this.declarations, this.config));
+    const sources = this.declarations.filter(({ task }) => task.bearing === 'source');
+    const inputs = sources.map(async ({ name, task }) => [name, await task.identify()] as const);
+    assertSameInputs(checkpoint, Object.fromEntries(await Promise.all(inputs)));
+  }
+
+  /**
+   * Returns a test of dead letters of a finished run: true for a letter whose record can be replayed, false where an
+   * aggregate or another boundary has already emitted its result without that record.
+   */
+  redoable(): (letter: LetterHead) => boolean {
+    const resumePlan = new ResumePlan(this.plan, this.declarations);
+    return ({ task, lineage }) => resumePlan.canRedo(task, lineage.root);
+  }
+
+  /**
+   * Starts the run, in the next turn of the event loop. Throws MILLRACE_INVALID_OPTION for options that do not fit, for a
+   * second call after a run was started, and for a `resumeFrom` whose `startedAt` is not the one of this object;
+   * MILLRACE_FILE where dead letters or checkpoints would be written over a file of a task; MILLRACE_RESUME where
+   * `resumeFrom` is of another definition. Later failures reject `finished`.
+   */
+  run(options: RunOptions = {}): Run<Outputs> {
+    checkRunOptions(options);
+    if (this.theRun !== undefined) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `Expected one run of a prepared workflow, got a second one of '${this.name}': its tasks belong to run ${this.theRun.id}. Call \`prepare\` or \`rebuild\` for each run`,
+      );
+    }
+    const { plan, declarations, definition, config } = this;
+    const { resumeFrom: from, checkpoints } = options;
+    const made = describeDefinition(this.name, plan, declarations, config);
+    if (from !== undefined) this.assertSameStart(from);
+    if (from !== undefined) assertSameDefinition(from, made);
+    if (from !== undefined && checkpoints === undefined) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        'Expected `checkpoints` beside `resumeFrom`, got none: a run that goes on keeps its progress too',
+      );
+    }
+    const resumePlan = new ResumePlan(plan, declarations);
+    const progress = checkpoints && {
+      store: checkpoints,
+      schedule: options.checkpointEvery ?? {},
+      definition: made,
+      plan: resumePlan,
+      from: from && options.redo ? redoing(from, options.redo, resumePlan) : from,
+    };
+    const window = options.window ?? resolveWindow(definition.window, config) ?? DEFAULT_WINDOW;
+    if (window !== options.window) checkCount('window', window);
+    const deadLetters = options.deadLetters ?? this.deadLetters ?? forgettingStore();
+    assertDistinctFiles([
+      ...claimsOf(declarations),
+      ...claimsBy('the dead letters', deadLetters.files?.()),
+      ...claimsBy('the checkpoints', checkpoints?.files?.()),
+    ]);
+    const run = new Run<Outputs>({
+      runId: from?.runId ?? options.runId ?? newRunId(),
+      workflow: this.name,
+      description: definition.description ?? '',
+      config,
+      plan,
+      declarations,
+      window,
+      startedAt: this.startedAt,
+      progress,
+      seed: from?.seed ?? options.seed ?? Math.floor(Math.random() * 2 ** 32),
+      clock: options.clock ?? systemClock,
+      threads: options.threads ?? (options.clock === undefined ? 'auto' : 0),
+      threadLimits: options.threadLimits ?? {},
+      fusions: options.fuse === false ? NO_FUSIONS : this.fusions,
+      deadLetters,
+      signal: options.signal,
+      upstream: options.upstream,
+      tracer: options.tracer,
+      release: async () => {
+        for (const release of this.releases.reverse()) await release();
+      },
+      onEnd: (summary) => definition.onEnd?.(summary, config),
+    });
+    this.theRun = run;
+    for (const message of this.earlyNotices) run.notice(message);
+    return run;
+  }
+
+  private get fusions(): Fusions {
+    this.ownFusions ??= planFusions(this.plan, this.declarations);
+    return this.ownFusions;
+  }
+
+  /** A graph that was built for another start may differ, for example in what it counts as today. */
+  private assertSameStart({ runId, startedAt }: Checkpoint): void {
+    if (startedAt === this.startedAt) return;
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected \`startedAt\` of the prepared workflow to be ${startedAt}, when run ${runId} was first started, got ${this.startedAt}. Prepare it with the \`startedAt\` of the checkpoint`,
+    );
+  }
+}
+
+function resolveWindow<Config>(
+  window: number | ((config: Config) => number | undefined) | undefined,
+  config: Config,
+): number | undefined {
+  return typeof window === 'function' ? window(config) : window;
+}
