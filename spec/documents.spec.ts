@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
@@ -31,7 +31,9 @@ async function blocksOf(path: string): Promise<readonly Block[]> {
     const heading = /^#+ (.*)$/m.exec(text.slice(0, match.index).split('\n').reverse().join('\n'))?.[1] ?? '';
     // A block that says so is a file of its own, for another one to import.
     const file = /^\/\/ ([a-z-]+\.ts)\n/.exec(code)?.[1] ?? `block-${index + 1}.ts`;
-    return { name: `${path}, block ${index + 1} (${heading})`, file: join(folder, basename(path, '.md'), file), code };
+    // One folder per document: docs/README.md is not README.md.
+    const place = path.replace(/\.md$/, '').replaceAll('/', '-');
+    return { name: `${path}, block ${index + 1} (${heading})`, file: join(folder, place, file), code };
   });
 }
 

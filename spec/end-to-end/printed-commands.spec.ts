@@ -1,6 +1,6 @@
 /** The commands that the documents print, typed as printed, one after the other, in a folder of a user's. */
 import { exec } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +30,8 @@ async function blocksOf(path: string): Promise<readonly Block[]> {
 /** Fails as a whole while there is a file `broken`, and on one record until there is a file `mended`. */
 const FLOW = `
 import { existsSync } from 'node:fs';
-import { asyncTask, csvSink, csvSource, defineWorkflow } from '${import.meta.resolve('#lib/index.js')}';
+import { asyncTask, defineWorkflow } from '${import.meta.resolve('#lib/index.js')}';
+import { csvSink, csvSource } from '${import.meta.resolve('#lib/connectors/csv/index.js')}';
 export const MyFlow = defineWorkflow({ name: 'MyFlow', build: (flow) => flow
   .task('Read', csvSource({ path: 'orders.csv', columns: ['id'] }))
   .task('Work', ['Read'], asyncTask(async (row) => {
@@ -53,6 +54,11 @@ let folder = '';
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-printed-'));
   await symlink(join(root, 'dist'), join(folder, 'dist'));
+  // The command as `npm install` links it, for `npx millrace`.
+  const bin = join(folder, 'node_modules', '.bin');
+  await mkdir(bin, { recursive: true });
+  const command = `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'dist', 'cli.js')}' "$@"\n`;
+  await writeFile(join(bin, 'millrace'), command, { mode: 0o755 });
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   await writeFile(join(folder, 'my-flow.js'), FLOW);
   await writeFile(join(folder, 'orders.csv'), 'id\na\nb\nc\n');
@@ -70,11 +76,11 @@ function type(command: string): Promise<{ code: number; err: string }> {
   });
 }
 
-/** A run that failed in the middle, and could go on. */
-async function failedRun(): Promise<string> {
+/** The id of a run that failed in the middle and can be resumed. */
+async function failedRun(command: string): Promise<string> {
   await writeFile(join(folder, 'broken'), '');
-  const { code } = await type('node dist/cli.js --workflow ./my-flow.js');
-  expect(code).toBe(1);
+  const { code, err } = await type(command);
+  expect([code, err]).toEqual([1, expect.any(String)]);
   await rm(join(folder, 'broken'));
   const [run] = await readdir(join(folder, '.millrace/runs'));
   return run as string;
@@ -85,15 +91,19 @@ describe('the commands of a document', () => {
     'do what they say in $name',
     async ({ commands }) => {
       let run = '';
-      if (commands.some((command) => command.includes('<run>'))) {
-        run = await failedRun();
+      // The run that the document starts is the one that it resumes.
+      const start = commands.find((command) => / (--workflow|run) \.\/my-flow\.js$/.test(command));
+      const isAboutARun = commands.some((command) => command.includes('<run>'));
+      if (isAboutARun) {
+        run = await failedRun(start ?? 'node dist/cli.js --workflow ./my-flow.js');
         // Where the document does not go on with it, it is about a run that is over.
         if (!commands.some((command) => command.includes(' resume '))) await type(`node dist/cli.js resume ${run}`);
       }
       for (const command of commands) {
+        if (isAboutARun && command === start) continue;
         const script = /^npm (?:run )?([\w-]+)/.exec(command)?.[1];
         if (script !== undefined) {
-          expect([script, script === 'ci' || script in scripts]).toEqual([script, true]);
+          expect([script, ['ci', 'install'].includes(script) || script in scripts]).toEqual([script, true]);
           continue;
         }
         if (command.includes('replay')) await writeFile(join(folder, 'mended'), '');
