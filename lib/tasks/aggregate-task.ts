@@ -27,8 +27,7 @@ import { checkedReader } from './checked-reader.js';
 import { checkAggregate, Groups, type Aggregate } from './groups.js';
 import { checkInput, checkOutput } from './record-step.js';
 import type { FoldedParts } from './source-parts.js';
-import { SourceTask } from './source-task.js';
-import { Task, type FoldedSource } from './task.js';
+import { BaseTask, type FoldedSource, type Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 export type { Aggregate };
@@ -92,7 +91,7 @@ export function aggregateTask<In, Key, State, Out>(
   return new AggregateTask(given, homeOf(given)?.ref, options);
 }
 
-class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
+class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
   override readonly kind = 'aggregate';
   override readonly bearing = 'boundary';
   override readonly isRepeatable = true;
@@ -139,10 +138,6 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
     return this.loaded as Aggregate<In, Key, State, Out>;
   }
 
-  protected override process(): never {
-    throw new MillraceError('MILLRACE_INVALID_OPTION', 'An aggregate does not process single records');
-  }
-
   override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     const { ref } = this;
     if (ref === undefined || scope.executor.size === 0) return this.inline(scope);
@@ -161,7 +156,7 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
       this.options.input !== undefined ||
       task.options.output !== undefined ||
       typeof task.options.onFailure === 'object';
-    if (ref === undefined || !isPlain || isAsked || !(task instanceof SourceTask)) return undefined;
+    if (ref === undefined || !isPlain || isAsked) return undefined;
     const parts = task.foldParts({ aggregate: ref, maxKeys, task: scope.task }, source);
     return parts && this.folding(parts, { source, scope }, onOver);
   }

@@ -22,7 +22,8 @@ import { RetryPolicy, type RetryOptions } from '../calls/policies/retry-policy.j
 import { SharedLimiter } from '../calls/policies/shared-limiter.js';
 import { FunctionCaller } from './function-caller.js';
 import { compileStep } from './record-step.js';
-import { DEFAULT_CONCURRENCY, Task } from './task.js';
+import { DEFAULT_CONCURRENCY, RecordTask } from './record-task.js';
+import type { Task } from './task.js';
 import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 
 /** The work of an `asyncTask` on one record. */
@@ -82,7 +83,7 @@ export function asyncTask<In, Out>(
   return new AsyncTask<In, Exclude<Out, Skip>>(work as AsyncFunction<In, Exclude<Out, Skip>>, options);
 }
 
-class AsyncTask<In, Out> extends Task<In, Out> {
+class AsyncTask<In, Out> extends RecordTask<In, Out> {
   override readonly kind = 'async';
   private readonly work: AsyncFunction<In, Out>;
   /** Undefined where a record has one attempt and all the time it wants. */

@@ -3,7 +3,6 @@
  * decides, inline or in threads. Promise: nothing about a task says where; results are the same everywhere.
  */
 import type { OperatorFunction } from 'rxjs';
-import { MillraceError } from '../model/errors.js';
 import type { ModuleRef } from '../execution/executor.js';
 import type { ThreadContext } from '../execution/loaded-job.js';
 import { anObject, callback, checkOptions, count, flag, text, type OptionRules } from '../options/options.js';
@@ -12,7 +11,7 @@ import type { Batch, Skip } from '../model/record.js';
 import { referTo, type Threadable } from '../execution/thread-function.js';
 import { hopOperator, type HopTraits } from './hop.js';
 import { checkInput, checkOutput } from './record-step.js';
-import { Task } from './task.js';
+import { BaseTask, type Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** Where to find a pure function of one record. */
@@ -94,7 +93,7 @@ export function cpuTask<In, Out>(work: unknown, options: CpuOptions<In, Out> = {
 }
 
 /** A task whose work is one stage of a hop, so that neighbours can share it. */
-class CpuTask<In, Out> extends Task<In, Out> {
+class CpuTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind = 'cpu';
   private readonly ref: ModuleRef;
   private readonly cpuOptions: CpuOptions<In, Out>;
@@ -130,10 +129,6 @@ class CpuTask<In, Out> extends Task<In, Out> {
 
   override open(scope: TaskScope): Promise<void> {
     return scope.executor.check(this.ref, 'function');
-  }
-
-  protected override process(): never {
-    throw new MillraceError('MILLRACE_INVALID_OPTION', 'A cpuTask does not process records outside of an executor');
   }
 
   override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {

@@ -17,7 +17,7 @@ import { Intake } from '../stream/intake.js';
 import { Outbox } from '../stream/outbox.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import { checkInput, checkOutput } from './record-step.js';
-import { Task } from './task.js';
+import { BaseTask, type Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** What the function of an `operatorTask` gets beside its records. */
@@ -55,9 +55,10 @@ export function operatorTask<In, Out>(
   return new OperatorTask(operator, options);
 }
 
-class OperatorTask<In, Out> extends Task<In, Out> {
+class OperatorTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind = 'operator';
   override readonly bearing = 'boundary';
+  override readonly emitsOnItsOwn = true;
   private readonly apply: RecordOperator<In, Out>;
   private readonly buffer: number;
 
@@ -65,10 +66,6 @@ class OperatorTask<In, Out> extends Task<In, Out> {
     super(options);
     this.apply = apply;
     this.buffer = options.buffer ?? DEFAULT_BUFFER;
-  }
-
-  protected override process(): never {
-    throw new MillraceError('MILLRACE_INVALID_OPTION', 'An operatorTask does not process single records');
   }
 
   override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {

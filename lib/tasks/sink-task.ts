@@ -14,7 +14,8 @@ import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
 import { writeBatches } from '../stream/write-batches.js';
 import { checkInput } from './record-step.js';
-import { Task } from './task.js';
+import { RecordTask } from './record-task.js';
+import { BaseTask, type Task } from './task.js';
 import { CONCURRENT_RULES, TASK_RULES, type ConcurrentOptions, type TaskOptions } from './task-options.js';
 
 /** Takes one record out of the run. */
@@ -67,7 +68,7 @@ export function sinkTask<In>(
   return new WriterSink(into, options);
 }
 
-class FunctionSink<In> extends Task<In, In> {
+class FunctionSink<In> extends RecordTask<In, In> {
   override readonly kind = 'sink';
   private readonly into: SinkFunction<In>;
 
@@ -82,7 +83,7 @@ class FunctionSink<In> extends Task<In, In> {
   }
 }
 
-class WriterSink<In> extends Task<In, In> {
+class WriterSink<In> extends BaseTask<In, In> {
   override readonly kind = 'sink';
   private readonly into: SinkWriter<In>;
   private readonly ordered: boolean;
@@ -91,10 +92,6 @@ class WriterSink<In> extends Task<In, In> {
     super(options);
     this.into = into;
     this.ordered = options.ordered ?? true;
-  }
-
-  protected override process(): never {
-    throw new TypeError('A writer takes runs of records');
   }
 
   override open(context: TaskContext): Awaitable<void> {

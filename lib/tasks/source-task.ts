@@ -14,8 +14,7 @@ import { assertAllCame, isPromiseLike, pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import { checkedReader } from './checked-reader.js';
 import { checkOutput } from './record-step.js';
-import type { FoldedParts, FoldRequest } from './source-parts.js';
-import { Task } from './task.js';
+import { BaseTask } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** What a source may read from. */
@@ -52,7 +51,7 @@ export interface NoInput {
 }
 
 /** A source of your own: extend it and give it a `read`. */
-export abstract class SourceTask<Out> extends Task<NoInput, Out> {
+export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
   /** Only for the compiler: a source may stand without dependencies, another task may not. */
   readonly isSource = true as const;
   override readonly kind: string = 'source';
@@ -71,24 +70,12 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
   /** What to read in this run: an iterable, an async iterable, a Readable or an Observable. */
   protected abstract read(context: TaskContext): Awaitable<SourceOf<Out>>;
 
-  protected override process(): never {
-    throw new MillraceError('MILLRACE_INVALID_OPTION', `A source has no input to process`);
-  }
-
   /** How this run reads. Override it only for sources that hand over batches of their own. */
   protected reader(scope: TaskScope): Awaitable<Reader<Out | Skip | Rejected>> {
     const source = this.read(scope);
     return isPromiseLike(source)
       ? source.then((resolved) => this.readerFrom(resolved, scope))
       : this.readerFrom(source, scope);
-  }
-
-  /**
-   * How threads read the source in parts and fold them with the aggregate. Undefined where it is not read in parts in
-   * this run.
-   */
-  foldParts(_fold: FoldRequest, _scope: TaskScope): FoldedParts | undefined {
-    return undefined;
   }
 
   /**

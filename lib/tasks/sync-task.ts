@@ -8,7 +8,7 @@ import { mapChain } from '../stream/map-chain.js';
 import { mapSync, type SyncStep } from '../stream/map-sync.js';
 import type { FusedTask, Fusible, Members } from './fusible.js';
 import { compileSyncStep } from './record-step.js';
-import { Task } from './task.js';
+import { BaseTask, type Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** The work of a `syncTask` on one record. The context is valid during the call. */
@@ -30,7 +30,7 @@ export function syncTask<In, Out>(
   return new SyncTask<In, Exclude<Out, Skip>>(work as SyncFunction<In, Exclude<Out, Skip>>, options);
 }
 
-class SyncTask<In, Out> extends Task<In, Out> {
+class SyncTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind: string = 'sync';
   private readonly work: SyncFunction<In, Out>;
 
@@ -48,10 +48,6 @@ class SyncTask<In, Out> extends Task<In, Out> {
       step: (scope) => compileSyncStep(this.work as SyncFunction<unknown, unknown>, this.options, scope),
       fuse: chainOperator,
     };
-  }
-
-  protected override process(record: In, context: RecordContext): Out | Skip {
-    return this.work(record, context);
   }
 
   override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {

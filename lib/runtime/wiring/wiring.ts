@@ -97,7 +97,7 @@ export class Wiring {
   get lastOperators(): readonly WiredTask[] {
     if (this.hasOpenSource || [...this.roots.values()].some(({ inFlight }) => inFlight > 0)) return [];
     return [...this.tasks.values()].filter(
-      ({ plan, declaration }) => declaration.task.kind === 'operator' && !this.over.has(plan.node.name),
+      ({ plan, declaration }) => declaration.task.emitsOnItsOwn && !this.over.has(plan.node.name),
     );
   }
 
