@@ -9,8 +9,8 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { checkFunction, checkOptions } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
-import { Expander, type ExpandFunction } from './expander.js';
-import { BaseTask, type Task } from './task.js';
+import type { ExpandFunction } from './expander.js';
+import { BaseTask, type Operators, type Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 export type { ExpandFunction };
@@ -45,10 +45,10 @@ class ExpandTask<In, Out> extends BaseTask<In, Out> {
     this.work = work;
   }
 
-  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
     return (input$) =>
       new Observable((subscriber) => {
-        new Expander<In, Out>(this.work, this.options, scope, subscriber).connect(input$);
+        new operators.Expander<In, Out>(this.work, this.options, scope, subscriber).connect(input$);
       });
   }
 }

@@ -4,10 +4,9 @@ import { MillraceError } from '../model/errors.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
 import type { Batch, Skip } from '../model/record.js';
 import { checkValues } from '../options/options.js';
-import { mapBounded } from '../stream/map-bounded.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { compileStep } from './record-step.js';
-import { BaseTask } from './task.js';
+import { BaseTask, type Operators } from './task.js';
 import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 
 export const DEFAULT_CONCURRENCY = 64;
@@ -35,7 +34,7 @@ export abstract class RecordTask<In, Out> extends BaseTask<In, Out> {
   protected abstract process(record: In, context: RecordContext): Awaitable<Out | Skip>;
 
   /** Calls `process` for each record, at most `concurrency` at a time. Throws MILLRACE_INVALID_OPTION if the class has no `process`. */
-  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
     // TypeScript demands the method; a class in JavaScript may lack it.
     if (typeof (this.process as unknown) !== 'function') {
       throw new MillraceError(
@@ -45,6 +44,6 @@ export abstract class RecordTask<In, Out> extends BaseTask<In, Out> {
     }
     const step = compileStep<In, Out>((record, context) => this.process(record, context), this.options, scope);
     const { concurrency = DEFAULT_CONCURRENCY, ordered = false } = this.options;
-    return mapBounded(step, { concurrency, ordered }, scope);
+    return operators.mapBounded(step, { concurrency, ordered }, scope);
   }
 }

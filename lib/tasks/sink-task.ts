@@ -12,10 +12,9 @@ import {
 import type { Awaitable, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
-import { writeBatches } from '../stream/write-batches.js';
 import { checkInput } from './record-step.js';
 import { RecordTask } from './record-task.js';
-import { BaseTask, type Task } from './task.js';
+import { BaseTask, type Operators, type Task } from './task.js';
 import { CONCURRENT_RULES, TASK_RULES, type ConcurrentOptions, type TaskOptions } from './task-options.js';
 
 /** Takes one record out of the run. */
@@ -102,8 +101,8 @@ class WriterSink<In> extends BaseTask<In, In> {
     return this.into.close?.(outcome);
   }
 
-  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<In>> {
-    return writeBatches<In, In>(
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<In>> {
+    return operators.writeBatches<In, In>(
       {
         encode: checkInput(this.options.input, scope.task),
         write: (rows) => this.into.write(rows),

@@ -14,9 +14,11 @@ import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch } from '../model/record.js';
 import type { TouchedFile } from '../model/touched-file.js';
 import { checkValues } from '../options/options.js';
-import type { Fusible } from './fusible.js';
+import type { Fusible, Operators } from './fusible.js';
 import type { FoldedParts, FoldRequest } from './source-parts.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
+
+export type { Operators };
 
 /** Marks every task. The symbol is registered globally, so that two copies of the package recognise each other's tasks. */
 export const TASK: unique symbol = Symbol.for('millrace.task') as never;
@@ -87,8 +89,8 @@ export interface Task<In, Out> {
   identify(): Awaitable<Json>;
   /** Prepares the task for a run. */
   open(scope: TaskScope): Awaitable<void>;
-  /** The Observable operator of one run. */
-  operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>>;
+  /** The Observable operator of one run. `operators` are the engine's own, to build on. */
+  operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>>;
   /**
    * Returns the position of the task: how far it has come with what it has emitted at the time of the call. Resolves
    * when everything up to the position would survive a loss of power. Called between two turns of the event loop, one
@@ -107,7 +109,7 @@ export interface Task<In, Out> {
    * For a task that can accept what threads have folded of its only source, in place of the records: its outputs, where
    * `onOver` of the source is called once the source has been read. Undefined when the task accepts records.
    */
-  foldFrom(source: FoldedSource, scope: TaskScope): Observable<Batch<Out>> | undefined;
+  foldFrom(source: FoldedSource, scope: TaskScope, operators: Operators): Observable<Batch<Out>> | undefined;
 }
 
 /** True for a task of any copy of this package. */
@@ -149,7 +151,7 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   }
 
   /** The Observable operator of one run. */
-  abstract operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>>;
+  abstract operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>>;
 
   /** See `Task.usesExecutor`. Default false. */
   get usesExecutor(): boolean {
@@ -203,7 +205,7 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   }
 
   /** See `Task.foldFrom`. Default undefined. */
-  foldFrom(_source: FoldedSource, _scope: TaskScope): Observable<Batch<Out>> | undefined {
+  foldFrom(_source: FoldedSource, _scope: TaskScope, _operators: Operators): Observable<Batch<Out>> | undefined {
     return undefined;
   }
 }

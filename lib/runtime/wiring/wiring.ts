@@ -14,6 +14,7 @@ import type { Batch } from '../../model/record.js';
 import { Outlet } from '../../stream/outlet.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { FusedTask, Fusible, Members } from '../../tasks/fusible.js';
+import * as operators from '../../tasks/operators.js';
 import type { RunPast } from '../resume/run-past.js';
 import { RunScope } from './scope.js';
 import type { RunServices } from './services.js';
@@ -194,7 +195,7 @@ export class Wiring {
   private operatorOf(chain: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
     if (chain.length > 1) return this.fuse(chain);
     const [{ declaration, scope }] = chain as readonly [WiredTask];
-    return declaration.task.operator(scope) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
+    return declaration.task.operator(scope, operators) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
   }
 
   /** Outputs of a task that takes in its source as threads have folded it, so that the records never come here. */
@@ -207,7 +208,11 @@ export class Wiring {
     const onOver = (): void => {
       this.ended(source);
     };
-    const folded = declaration.task.foldFrom({ task: source.declaration.task, scope: source.scope, onOver }, scope);
+    const folded = declaration.task.foldFrom(
+      { task: source.declaration.task, scope: source.scope, onOver },
+      scope,
+      operators,
+    );
     if (folded !== undefined) this.folded.add(source.plan.node.name);
     return folded;
   }
@@ -240,7 +245,7 @@ export class Wiring {
           }),
     }));
     const [first, ...others] = members as readonly FusedTask[] as Members<FusedTask>;
-    return first.fusible.fuse([first, ...others]);
+    return first.fusible.fuse([first, ...others], operators);
   }
 
   /** What the task has emitted is done here: at a leaf, or where it was written for good. */
