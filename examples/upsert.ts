@@ -1,10 +1,10 @@
 /**
- * A task of your own: `Upsert` extends `Task`, opens its connection once a run and closes it on every path. What it
+ * A task of your own: `Upsert` extends `RecordTask`, opens its connection once per run and closes it on every path. What it
  * does not do itself – concurrency, backpressure, failures, counts – the engine does.
  *
  * `node build/examples/upsert.js`
  */
-import { defineWorkflow, sourceTask, Task, type RecordContext, type RunOutcome } from 'millrace';
+import { defineWorkflow, sourceTask, RecordTask, type RecordContext, type RunOutcome } from 'millrace';
 
 interface Account {
   readonly id: string;
@@ -36,7 +36,7 @@ class Database {
   }
 }
 
-class Upsert extends Task<Account, string> {
+class Upsert extends RecordTask<Account, string> {
   override readonly kind = 'upsert';
   private readonly database: Database;
 

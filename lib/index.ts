@@ -8,8 +8,8 @@ export { RunFailedError } from './runtime/run/run-failed-error.js';
 export { combine, stream, type RecordStream } from './runtime/definition/record-stream.js';
 export type { ResourcePeaks, RunSummary, TaskSummary } from './model/run-summary.js';
 
-export { Task } from './tasks/task.js';
-export type { FoundRecord } from './tasks/task.js';
+export { BaseTask, type FoundRecord, type Task } from './tasks/task.js';
+export { RecordTask } from './tasks/record-task.js';
 export type { ConcurrentOptions, FailurePolicy, TaskOptions } from './tasks/task-options.js';
 export { SourceTask, sourceTask } from './tasks/source-task.js';
 export type { NoInput, SourceOf, SourceOptions, SourcePosition } from './tasks/source-task.js';

@@ -11,5 +11,5 @@ export {
   type ThreadFunctionOptions,
 } from './execution/thread-function.js';
 export { skip, type Skip } from './model/record.js';
-export type { Aggregate } from './tasks/groups.js';
+export type { Aggregate } from './tasks/aggregate.js';
 export type { ThreadContext } from './execution/loaded-job.js';

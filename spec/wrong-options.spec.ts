@@ -12,7 +12,8 @@ import {
   sourceTask,
   stream,
   syncTask,
-  Task,
+  RecordTask,
+  type Task,
   threadFunction,
   workerOperator,
 } from 'millrace';
@@ -90,7 +91,7 @@ describe('an option that does not exist', () => {
       add = (sum: number): number => sum + 1;
       finish = (sum: number): number => sum;
     }
-    class Mine extends Task<number, number> {
+    class Mine extends RecordTask<number, number> {
       protected override process(n: number): number {
         return n;
       }
@@ -182,15 +183,15 @@ describe('a task of somebody’s own', () => {
     runToEnd([task('A', [], numbers()), task('B', ['A'], middle)]).catch((error: unknown) => error);
 
   it('without a `process` is told of it, not each record', async () => {
-    const Forgetful = Task as unknown as new () => Task<never, unknown>;
+    const Forgetful = RecordTask as unknown as new () => Task<never, unknown>;
     expect(await failureOf(new Forgetful())).toMatchObject({
       code: 'MILLRACE_INVALID_OPTION',
-      message: "Task 'B' has no `process`: a class that extends Task gives it one, or an `operator`",
+      message: "Task 'B' has no `process`: a class that extends RecordTask needs one",
     });
   });
 
   it('whose operator emits plain records is told what it emits', async () => {
-    class Plain extends Task<number, number> {
+    class Plain extends RecordTask<number, number> {
       protected override process(n: number): number {
         return n;
       }
@@ -210,7 +211,7 @@ describe('a task of somebody’s own', () => {
   });
 
   it('that cannot be opened, closed or read is named', async () => {
-    class Door extends Task<number, number> {
+    class Door extends RecordTask<number, number> {
       constructor(private readonly broken: 'open' | 'close') {
         super();
       }

@@ -3,7 +3,7 @@
  *
  * Guarantees: importing it opens no thread, socket or file, and loads no connector.
  */
-export { Task, type FoundRecord } from '../tasks/task.js';
+export { BaseTask, RecordTask, type FoundRecord, type Task } from '../tasks/task.js';
 export {
   CONCURRENT_RULES,
   TASK_RULES,

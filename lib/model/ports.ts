@@ -4,10 +4,8 @@ import type { Clock } from './clock.js';
 import type { Lineage } from './record.js';
 import type { TouchedFile } from './touched-file.js';
 
+export type { Awaitable } from './awaitable.js';
 export type { Clock } from './clock.js';
-
-/** A value, or a promise of it. */
-export type Awaitable<T> = T | PromiseLike<T>;
 
 /** Where a lineage was born: serialisable and unique across processes. */
 export interface LineageId {

@@ -16,7 +16,7 @@ import { Ring } from '../ledger/ring.js';
 import { sampleWeight } from '../measure/sampling.js';
 import { AttemptSignal, whyOver } from './attempt-signal.js';
 import { observe } from './observe.js';
-import { isPromiseLike } from './pump-root.js';
+import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
 import { Reorder } from './reorder.js';

@@ -6,6 +6,7 @@
  * reader is over, was told to end, and closes the reader on every path.
  */
 import { Observable, type Subscriber } from 'rxjs';
+import { isPromiseLike } from '../model/awaitable.js';
 import { MillraceError } from '../model/errors.js';
 import { Batch, Ended, GONE, Skip, type Rejected, type Gone } from '../model/record.js';
 import type { TaskScope } from './task-scope.js';
@@ -141,7 +142,7 @@ class Pump<Out> {
 
   private accept(items: readonly (Out | Skip | Rejected)[] | null, startedAtMs: number): void {
     if (items === null) {
-      if (this.scope.inputs.length === 0) assertAllCame(this.scope, this.scope.root.born);
+      if (this.scope.inputs.length === 0) assertAllRead(this.scope, this.scope.root.born);
       this.end();
       return;
     }
@@ -207,14 +208,10 @@ class Pump<Out> {
  * A source that is read again and is over after `gave` records, which are less than before, has another input: what is
  * left to do cannot be told by its numbers. Throws MILLRACE_RESUME then.
  */
-export function assertAllCame({ task, past }: TaskScope, gave: number): void {
+export function assertAllRead({ task, past }: TaskScope, gave: number): void {
   if (past === undefined || gave >= past.born) return;
   throw new MillraceError(
     'MILLRACE_RESUME',
     `Source '${task}' gave ${gave} records, and ${past.born} in an earlier life of the run: its input is another one. Put it back, or start a new run`,
   );
-}
-
-export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

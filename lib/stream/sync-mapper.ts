@@ -10,7 +10,7 @@ import type { TaskScope } from './task-scope.js';
 import { Batch, GONE, type Gone } from '../model/record.js';
 import { Ring } from '../ledger/ring.js';
 import { observe } from './observe.js';
-import { isPromiseLike } from './pump-root.js';
+import { isPromiseLike } from '../model/awaitable.js';
 
 /** What is done with the records: by one task, or by several as one. */
 export interface SyncWork<In, Out> {

@@ -12,7 +12,7 @@ import type { Awaitable } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
 import { Ring } from '../ledger/ring.js';
 import { observe } from './observe.js';
-import { isPromiseLike } from './pump-root.js';
+import { isPromiseLike } from '../model/awaitable.js';
 
 export interface WriteOptions<In, Row> {
   /** What is written for a record. A throw ends the record by the failure policy. */

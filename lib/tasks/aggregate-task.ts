@@ -5,30 +5,18 @@
  * results leave in the order in which their keys first appeared, only as fast as what is downstream settles; a run that
  * drains emits nothing, because a partial aggregate is a wrong answer.
  */
-import { Observable, type OperatorFunction } from 'rxjs';
+import type { Observable, OperatorFunction } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
 import type { ModuleRef } from '../execution/executor.js';
 import { loadChecked } from '../execution/load-export.js';
 import { callback, checkObject, checkOptions, count, either, oneOf, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
-import type { Batch, Rejected, Skip } from '../model/record.js';
+import type { Batch, Skip } from '../model/record.js';
 import { homeOf, referTo } from '../execution/thread-function.js';
-import { FoldReports, type FoldScopes } from './fold-reports.js';
-import { foldResults } from './fold-results.js';
-import { foldStates } from './fold-states.js';
-import { foldExecutor } from '../stream/fold-executor.js';
-import { foldInline } from '../stream/fold-inline.js';
-import { foldPartitions } from '../stream/fold-partitions.js';
-import { mergeCollected } from '../stream/merge-collected.js';
-import { pumpRoot } from '../stream/pump-root.js';
-import { readerOf, type Reader } from '../stream/reader.js';
+import { checkAggregate, type Aggregate } from './aggregate.js';
+import type { Aggregator } from './aggregator.js';
 import type { ModuleFunction } from './cpu-task.js';
-import { checkedReader } from './checked-reader.js';
-import { checkAggregate, Groups, type Aggregate } from './groups.js';
-import { checkInput, checkOutput } from './record-step.js';
-import type { FoldedParts } from './source-parts.js';
-import { SourceTask } from './source-task.js';
-import { Task, type FoldedSource } from './task.js';
+import { BaseTask, type FoldedSource, type Operators, type Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 export type { Aggregate };
@@ -92,7 +80,7 @@ export function aggregateTask<In, Key, State, Out>(
   return new AggregateTask(given, homeOf(given)?.ref, options);
 }
 
-class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
+class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
   override readonly kind = 'aggregate';
   override readonly bearing = 'boundary';
   override readonly isRepeatable = true;
@@ -139,19 +127,14 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
     return this.loaded as Aggregate<In, Key, State, Out>;
   }
 
-  protected override process(): never {
-    throw new MillraceError('MILLRACE_INVALID_OPTION', 'An aggregate does not process single records');
-  }
-
-  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    const { ref } = this;
-    if (ref === undefined || scope.executor.size === 0) return this.inline(scope);
-    return this.aggregateOptions.partitionBy === undefined ? this.inParts(ref, scope) : this.inPartitions(ref, scope);
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
+    return this.aggregator(operators).operator(scope);
   }
 
   override foldFrom(
     { task, scope: source, onOver }: FoldedSource,
     scope: TaskScope,
+    operators: Operators,
   ): Observable<Batch<Out>> | undefined {
     const { ref, maxKeys } = this;
     const { partitionBy, timeoutMs } = this.aggregateOptions;
@@ -161,126 +144,14 @@ class AggregateTask<In, Key, State, Out> extends Task<In, Out> {
       this.options.input !== undefined ||
       task.options.output !== undefined ||
       typeof task.options.onFailure === 'object';
-    if (ref === undefined || !isPlain || isAsked || !(task instanceof SourceTask)) return undefined;
+    if (ref === undefined || !isPlain || isAsked) return undefined;
     const parts = task.foldParts({ aggregate: ref, maxKeys, task: scope.task }, source);
-    return parts && this.folding(parts, { source, scope }, onOver);
+    return parts && this.aggregator(operators).folding(parts, { source, scope }, onOver);
   }
 
-  /** Threads read and fold; here what they have made is put together. */
-  private folding({ refs, give }: FoldedParts, scopes: FoldScopes, onOver: () => void): Observable<Batch<Out>> {
-    const { source, scope } = scopes;
-    return new Observable((subscriber) => {
-      scope.account.countsOutputsApart();
-      const work = refs.then(async (parts) => {
-        const reports = new FoldReports(parts, scopes);
-        const close = (): void => {
-          reports.close();
-        };
-        subscriber.add(close);
-        source.whenEnding(close);
-        const results = give === 'states' ? await this.merged(reports, scope) : await this.collected(reports, scope);
-        if (subscriber.closed) return;
-        source.root.exhaust();
-        onOver();
-        subscriber.add(pumpRoot<Out>(results, scope).subscribe(subscriber));
-      });
-      work.catch((error: unknown) => {
-        subscriber.error(error);
-      });
-    });
-  }
-
-  private async merged(reports: FoldReports, scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
-    const groups = this.groups(scope);
-    const merge = (key: unknown, state: unknown): void => {
-      groups.merge(key as Key, state as State);
-    };
-    await foldStates(reports, merge, scope.turn);
-    if (scope.isDraining) groups.clear();
-    return groups.results(this.after(scope));
-  }
-
-  private async collected(reports: FoldReports, scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
-    return this.leaving(mergeCollected(await foldResults(reports)), scope);
-  }
-
-  /** What partitions give, checked. A drained input would give results over half of the records. */
-  private leaving(results: Reader<unknown>, scope: TaskScope): Reader<Out | Skip | Rejected> {
-    if (!scope.isDraining) return checkedReader<Out>(results as Reader<Out>, this.after(scope));
-    void results.close();
-    return readerOf<Out>([]);
-  }
-
-  private groups(scope: TaskScope): Groups<In, Key, State, Out> {
-    return new Groups(this.aggregate, this.maxKeys, scope.task);
-  }
-
-  private after(scope: TaskScope): (result: Out | Skip) => Out | Skip {
-    return checkOutput<Out>(this.options.output, scope.task);
-  }
-
-  /** Parts are folded in threads and merged here, in order. */
-  private inParts(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        const groups = this.groups(scope);
-        const before = checkInput<unknown>(this.options.input, scope.task);
-        const { timeoutMs } = this.aggregateOptions;
-        const merge = (part: readonly (readonly [unknown, unknown])[]): void => {
-          for (const [key, state] of part) groups.merge(key as Key, state as State);
-        };
-        const onOver = (): void => {
-          if (scope.isDraining) groups.clear();
-          subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
-        };
-        foldExecutor(input$, { ref, timeoutMs, before, merge, onOver }, scope, subscriber);
-      });
-  }
-
-  /** Keys are divided among threads, which keep their states; only results come back. */
-  private inPartitions(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        const { partitionBy, timeoutMs } = this.aggregateOptions;
-        const keyOf = partitionBy === 'key' ? this.aggregate.key : partitionBy;
-        foldPartitions(
-          input$,
-          {
-            ref,
-            timeoutMs,
-            partitions: scope.executor.size,
-            maxKeys: this.maxKeys,
-            before: checkInput<unknown>(this.options.input, scope.task),
-            keyOf: (keyOf ?? (() => undefined)) as (record: unknown) => unknown,
-            onOver: (results) => {
-              subscriber.add(pumpRoot<Out>(this.leaving(results, scope), scope).subscribe(subscriber));
-            },
-          },
-          scope,
-          subscriber,
-        );
-      });
-  }
-
-  private inline(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        const groups = this.groups(scope);
-        const check = checkInput<In>(this.options.input, scope.task);
-        foldInline<In>(
-          input$,
-          {
-            add: (record) => {
-              groups.add(check(record));
-            },
-            onOver: () => {
-              if (scope.isDraining) groups.clear();
-              subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
-            },
-          },
-          scope,
-          subscriber,
-        );
-      });
+  private aggregator(operators: Operators): Aggregator<In, Key, State, Out> {
+    const { aggregate, ref, maxKeys, options } = this;
+    const { partitionBy, timeoutMs } = this.aggregateOptions;
+    return new operators.Aggregator({ aggregate, ref, maxKeys, options, partitionBy, timeoutMs });
   }
 }

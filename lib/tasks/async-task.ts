@@ -7,7 +7,6 @@ import type { Batch, Skip } from '../model/record.js';
 import { FixedConcurrency } from '../calls/policies/adaptive-concurrency.js';
 import { callPolicies, CallPolicies, type CallPolicy, type PolicySlots } from '../calls/policies/call-policies.js';
 import { CallTimeout } from '../calls/policies/call-timeout.js';
-import { mapCalls } from '../calls/map-calls.js';
 import {
   anObject,
   anything,
@@ -20,9 +19,9 @@ import {
 import { RateLimit, type RateLimitOptions } from '../calls/policies/rate-limit.js';
 import { RetryPolicy, type RetryOptions } from '../calls/policies/retry-policy.js';
 import { SharedLimiter } from '../calls/policies/shared-limiter.js';
-import { FunctionCaller } from './function-caller.js';
 import { compileStep } from './record-step.js';
-import { DEFAULT_CONCURRENCY, Task } from './task.js';
+import { DEFAULT_CONCURRENCY, RecordTask } from './record-task.js';
+import type { Operators, Task } from './task.js';
 import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 
 /** The work of an `asyncTask` on one record. */
@@ -82,7 +81,7 @@ export function asyncTask<In, Out>(
   return new AsyncTask<In, Exclude<Out, Skip>>(work as AsyncFunction<In, Exclude<Out, Skip>>, options);
 }
 
-class AsyncTask<In, Out> extends Task<In, Out> {
+class AsyncTask<In, Out> extends RecordTask<In, Out> {
   override readonly kind = 'async';
   private readonly work: AsyncFunction<In, Out>;
   /** Undefined where a record has one attempt and all the time it wants. */
@@ -98,17 +97,17 @@ class AsyncTask<In, Out> extends Task<In, Out> {
     return this.work(record, context);
   }
 
-  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
     const { policies, options } = this;
-    if (policies === undefined) return super.operator(scope);
+    if (policies === undefined) return super.operator(scope, operators);
     const step = compileStep<In, Out>((record, context) => this.work(record, context), options, scope);
     const { concurrency = DEFAULT_CONCURRENCY, ordered = false } = options;
     const words = {
       silence: `The function of '${scope.task}' did not end`,
       doubt: 'it may still go on, and what it gives then is dropped',
     };
-    return mapCalls<In, Out>(
-      new FunctionCaller<In, Out>(step),
+    return operators.mapCalls<In, Out>(
+      new operators.FunctionCaller<In, Out>(step),
       // That it is safe to repeat was said by asking for it.
       { policies, concurrency, ordered, upstream: `The function of '${scope.task}'`, words, isIdempotent: true },
       scope,

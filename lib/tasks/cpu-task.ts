@@ -3,16 +3,16 @@
  * decides, inline or in threads. Promise: nothing about a task says where; results are the same everywhere.
  */
 import type { OperatorFunction } from 'rxjs';
-import { MillraceError } from '../model/errors.js';
-import type { ModuleRef } from '../execution/executor.js';
+import type { ModuleRef, Stage } from '../execution/executor.js';
 import type { ThreadContext } from '../execution/loaded-job.js';
 import { anObject, callback, checkOptions, count, flag, text, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
 import { referTo, type Threadable } from '../execution/thread-function.js';
-import { hopOperator, type HopTraits } from './hop.js';
+import type { HopTask, MapExecutorOptions } from '../stream/map-executor.js';
+import type { FusedTask, Fusible, Members } from './fusible.js';
 import { checkInput, checkOutput } from './record-step.js';
-import { Task } from './task.js';
+import { BaseTask, type Operators, type Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** Where to find a pure function of one record. */
@@ -94,7 +94,7 @@ export function cpuTask<In, Out>(work: unknown, options: CpuOptions<In, Out> = {
 }
 
 /** A task whose work is one stage of a hop, so that neighbours can share it. */
-class CpuTask<In, Out> extends Task<In, Out> {
+class CpuTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind = 'cpu';
   private readonly ref: ModuleRef;
   private readonly cpuOptions: CpuOptions<In, Out>;
@@ -132,11 +132,37 @@ class CpuTask<In, Out> extends Task<In, Out> {
     return scope.executor.check(this.ref, 'function');
   }
 
-  protected override process(): never {
-    throw new MillraceError('MILLRACE_INVALID_OPTION', 'A cpuTask does not process records outside of an executor');
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
+    return hopOperator([{ scope, fusible: this.fusible }], operators) as OperatorFunction<Batch<unknown>, Batch<Out>>;
   }
+}
 
-  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    return hopOperator([{ scope, fusible: this.fusible }]) as OperatorFunction<Batch<unknown>, Batch<Out>>;
-  }
+/** What a cpu task reveals so that a neighbour can share its hop to a thread. */
+interface HopTraits extends Fusible {
+  readonly stage: (task: string) => Stage;
+  readonly optionsOf: (task: string) => MapExecutorOptions<unknown, unknown>;
+}
+
+/** One task of a chain. */
+interface HopMember extends FusedTask {
+  readonly fusible: HopTraits;
+}
+
+/** What enters is checked by the first, what leaves by the last; the rest is the same for all. */
+function hopOperator(
+  given: Members<FusedTask>,
+  operators: Operators,
+): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+  const members = given as Members<HopMember>;
+  const [first] = members;
+  const last = members.at(-1) ?? first;
+  const tasks = members.map(({ fusible, scope, tap }) => ({
+    scope,
+    stage: fusible.stage(scope.task),
+    ...(tap === undefined ? {} : { tap }),
+  })) as [HopTask, ...HopTask[]];
+  return operators.mapExecutor(tasks, {
+    ...first.fusible.optionsOf(first.scope.task),
+    after: last.fusible.optionsOf(last.scope.task).after,
+  });
 }

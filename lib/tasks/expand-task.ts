@@ -6,12 +6,11 @@
  * parent's expansion throws ends the parent by the failure policy; children already born go on.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
-import { MillraceError } from '../model/errors.js';
 import { checkFunction, checkOptions } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
-import { Expander, type ExpandFunction } from './expander.js';
-import { Task } from './task.js';
+import type { ExpandFunction } from './expander.js';
+import { BaseTask, type Operators, type Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 export type { ExpandFunction };
@@ -34,12 +33,11 @@ export function expandTask<In, Out>(
   );
 }
 
-export class ExpandTask<In, Out> extends Task<In, Out> {
+class ExpandTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind = 'expand';
   override readonly bearing = 'boundary';
   override readonly isRepeatable = true;
-  /** Tells the graph that `gather` may collect what this task's children become. */
-  readonly expands = true;
+  override readonly expands = true;
   private readonly work: ExpandFunction<In, Out>;
 
   constructor(work: ExpandFunction<In, Out>, options: TaskOptions<In, Out>) {
@@ -47,14 +45,10 @@ export class ExpandTask<In, Out> extends Task<In, Out> {
     this.work = work;
   }
 
-  protected override process(): never {
-    throw new MillraceError('MILLRACE_INVALID_OPTION', 'An expandTask gives many outputs for a record');
-  }
-
-  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
     return (input$) =>
       new Observable((subscriber) => {
-        new Expander<In, Out>(this.work, this.options, scope, subscriber).connect(input$);
+        new operators.Expander<In, Out>(this.work, this.options, scope, subscriber).connect(input$);
       });
   }
 }

@@ -17,7 +17,7 @@ import {
 } from '../options/options.js';
 import type { KeyedKind } from '../stream/join-keyed.js';
 import type { SourceTask } from './source-task.js';
-import { Task } from './task.js';
+import { isTask, type Task } from './task.js';
 
 /** How the records of several dependencies meet, where they are not simply aligned by lineage. */
 export type JoinOptions =
@@ -226,10 +226,6 @@ export function declare(given: {
   };
 }
 
-function isTask(value: unknown): value is Task<never, unknown> {
-  return value instanceof Task;
-}
-
 const LIMITED: OptionRules<AllOptions | GatherOptions> = { join: anything, limit: count() };
 const KEYED: OptionRules<KeyedJoinOptions<never, never, KeyedKind>> = {
   join: anything,
@@ -273,7 +269,7 @@ export function graphOf(declarations: readonly TaskDeclaration[]): GraphNode[] {
     dependencies,
     join: join?.join,
     bearing: task.bearing,
-    expands: 'expands' in task && task.expands === true,
+    expands: task.expands,
     isDurable: task.isDurable,
   }));
 }

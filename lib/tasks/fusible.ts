@@ -2,6 +2,10 @@
 import type { OperatorFunction } from 'rxjs';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch } from '../model/record.js';
+import type * as operators from './operators.js';
+
+/** The operators of the engine, as a run passes them to its tasks. */
+export type Operators = typeof operators;
 
 export interface Fusible {
   /** Where the functions of a chain are called. */
@@ -12,7 +16,10 @@ export interface Fusible {
   /** Tasks are fused only where this is the same. */
   readonly policy: string;
   /** The operator of a chain; its members have one policy, so they are of one kind. */
-  readonly fuse: (members: Members<FusedTask>) => OperatorFunction<Batch<unknown>, Batch<unknown>>;
+  readonly fuse: (
+    members: Members<FusedTask>,
+    operators: Operators,
+  ) => OperatorFunction<Batch<unknown>, Batch<unknown>>;
 }
 
 /** One task of a chain. */

@@ -4,7 +4,7 @@
  */
 import type { AttemptSignal } from '../stream/attempt-signal.js';
 import type { SyncStep } from '../stream/map-sync.js';
-import { isPromiseLike } from '../stream/pump-root.js';
+import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { Skip } from '../model/record.js';

@@ -12,9 +12,9 @@ import {
 import type { Awaitable, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
-import { writeBatches } from '../stream/write-batches.js';
 import { checkInput } from './record-step.js';
-import { Task } from './task.js';
+import { RecordTask } from './record-task.js';
+import { BaseTask, type Operators, type Task } from './task.js';
 import { CONCURRENT_RULES, TASK_RULES, type ConcurrentOptions, type TaskOptions } from './task-options.js';
 
 /** Takes one record out of the run. */
@@ -67,7 +67,7 @@ export function sinkTask<In>(
   return new WriterSink(into, options);
 }
 
-class FunctionSink<In> extends Task<In, In> {
+class FunctionSink<In> extends RecordTask<In, In> {
   override readonly kind = 'sink';
   private readonly into: SinkFunction<In>;
 
@@ -82,7 +82,7 @@ class FunctionSink<In> extends Task<In, In> {
   }
 }
 
-class WriterSink<In> extends Task<In, In> {
+class WriterSink<In> extends BaseTask<In, In> {
   override readonly kind = 'sink';
   private readonly into: SinkWriter<In>;
   private readonly ordered: boolean;
@@ -93,10 +93,6 @@ class WriterSink<In> extends Task<In, In> {
     this.ordered = options.ordered ?? true;
   }
 
-  protected override process(): never {
-    throw new TypeError('A writer takes runs of records');
-  }
-
   override open(context: TaskContext): Awaitable<void> {
     return this.into.open?.(context);
   }
@@ -105,8 +101,8 @@ class WriterSink<In> extends Task<In, In> {
     return this.into.close?.(outcome);
   }
 
-  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<In>> {
-    return writeBatches<In, In>(
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<In>> {
+    return operators.writeBatches<In, In>(
       {
         encode: checkInput(this.options.input, scope.task),
         write: (rows) => this.into.write(rows),

@@ -8,14 +8,12 @@ import { checkOptions, checkValues, count, flag, oneOf, type OptionRules } from 
 import type { Awaitable, TaskContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Json } from '../model/checkpoint.js';
-import { Rejected, Skip, type Batch, type Lineage } from '../model/record.js';
-import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
-import { assertAllCame, isPromiseLike, pumpRoot } from '../stream/pump-root.js';
-import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
-import { checkedReader } from './checked-reader.js';
+import type { Batch, Lineage, Rejected, Skip } from '../model/record.js';
+import type { OverflowPolicy } from '../stream/outbox.js';
+import { isPromiseLike } from '../model/awaitable.js';
+import type { Pullable, Reader } from '../stream/reader.js';
 import { checkOutput } from './record-step.js';
-import type { FoldedParts, FoldRequest } from './source-parts.js';
-import { Task } from './task.js';
+import { BaseTask, type Operators } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** What a source may read from. */
@@ -42,8 +40,6 @@ export const SOURCE_RULES: OptionRules<SourceOptions<unknown>> = {
 };
 
 const DEFAULT_BUFFER = 16_384;
-/** How many items are read over at a time. */
-const READ_OVER = 4096;
 
 /** No record is of this type: a source accepts nothing. */
 export interface NoInput {
@@ -52,7 +48,7 @@ export interface NoInput {
 }
 
 /** A source of your own: extend it and give it a `read`. */
-export abstract class SourceTask<Out> extends Task<NoInput, Out> {
+export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
   /** Only for the compiler: a source may stand without dependencies, another task may not. */
   readonly isSource = true as const;
   override readonly kind: string = 'source';
@@ -71,24 +67,12 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
   /** What to read in this run: an iterable, an async iterable, a Readable or an Observable. */
   protected abstract read(context: TaskContext): Awaitable<SourceOf<Out>>;
 
-  protected override process(): never {
-    throw new MillraceError('MILLRACE_INVALID_OPTION', `A source has no input to process`);
-  }
-
   /** How this run reads. Override it only for sources that hand over batches of their own. */
-  protected reader(scope: TaskScope): Awaitable<Reader<Out | Skip | Rejected>> {
+  protected reader(scope: TaskScope, operators: Operators): Awaitable<Reader<Out | Skip | Rejected>> {
     const source = this.read(scope);
     return isPromiseLike(source)
-      ? source.then((resolved) => this.readerFrom(resolved, scope))
-      : this.readerFrom(source, scope);
-  }
-
-  /**
-   * How threads read the source in parts and fold them with the aggregate. Undefined where it is not read in parts in
-   * this run.
-   */
-  foldParts(_fold: FoldRequest, _scope: TaskScope): FoldedParts | undefined {
-    return undefined;
+      ? source.then((resolved) => this.readerFrom(resolved, scope, operators))
+      : this.readerFrom(source, scope, operators);
   }
 
   /**
@@ -103,28 +87,22 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
     return this.positionOf(root.watermark);
   }
 
-  override operator(scope: TaskScope): OperatorFunction<Batch<NoInput>, Batch<Out>> {
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<NoInput>, Batch<Out>> {
     const { output } = this.options;
     // The records of a source that cannot be read again are new ones.
     const had = this.isRepeatable ? scope.root.watermark - (positionIn(scope)?.lineage ?? 0) : 0;
-    const goOn = (reader: Reader<Out | Skip | Rejected>): Reader<Out | Skip | Rejected> =>
-      had > 0 ? skipping(reader, had, scope) : reader;
-    const reader = new LateReader(() => {
-      const opened = this.reader(scope);
-      return isPromiseLike(opened) ? opened.then(goOn) : goOn(opened);
-    });
-    return () =>
-      pumpRoot<Out>(output === undefined ? reader : checkedReader(reader, checkOutput<Out>(output, scope.task)), scope);
+    const check = output === undefined ? undefined : checkOutput<Out>(output, scope.task);
+    return operators.readSource<Out>({ open: () => this.reader(scope, operators), skip: had, check }, scope);
   }
 
-  private readerFrom(source: SourceOf<Out>, scope: TaskScope): Reader<Out | Skip> {
+  private readerFrom(source: SourceOf<Out>, scope: TaskScope, operators: Operators): Reader<Out | Skip> {
     if (isObservable(source)) {
       if (this.isRepeatable && this.sourceOptions.replayable !== true) {
         scope.cannotResume(
           `source '${scope.task}' reads an Observable. Say \`replayable: true\` where it gives the same records each time, else false`,
         );
       }
-      return this.subscribe(source, scope.task);
+      return this.subscribe(source, scope.task, operators);
     }
     if (!isPullable(source)) {
       throw new MillraceError(
@@ -132,12 +110,12 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
         `Source '${scope.task}' can read an iterable, an async iterable, a Readable or an Observable, got ${describeValue(source)}`,
       );
     }
-    return readerOf(source);
+    return operators.readerOf(source);
   }
 
-  private subscribe(source: Observable<Out>, name: string): Reader<Out | Skip> {
+  private subscribe(source: Observable<Out>, name: string, operators: Operators): Reader<Out | Skip> {
     const { buffer = DEFAULT_BUFFER, overflow = 'error' } = this.sourceOptions;
-    const outbox = new Outbox<Out>({ capacity: buffer, overflow, name });
+    const outbox = new operators.Outbox<Out>({ capacity: buffer, overflow, name });
     const subscription: Subscription = source.subscribe({
       next: (record) => {
         outbox.push(record);
@@ -200,57 +178,6 @@ export function positionIn({ past, root }: TaskScope): SourcePosition | undefine
   const position = past?.mark as SourcePosition | undefined;
   // What comes before a boundary is read from the beginning, and records that are done again may come before the mark.
   return position !== undefined && position.lineage <= root.watermark ? position : undefined;
-}
-
-/** Reads over the first `count` items. */
-function skipping<T>(reader: Reader<T>, count: number, scope: TaskScope): Reader<T> {
-  let left = count;
-  return {
-    read: async (max) => {
-      while (left > 0) {
-        const items = await reader.read(Math.min(left, READ_OVER));
-        if (items === null) {
-          assertAllCame(scope, scope.root.watermark - left);
-          return null;
-        }
-        left -= items.length;
-      }
-      return reader.read(max);
-    },
-    close: () => reader.close(),
-    share: () => reader.share?.(),
-  };
-}
-
-/** A reader that is opened by its first read, so that nothing is opened before the run starts. */
-class LateReader<T> implements Reader<T> {
-  private readonly open: () => Awaitable<Reader<T>>;
-  private opened: Awaitable<Reader<T>> | undefined;
-  private isClosed = false;
-
-  constructor(open: () => Awaitable<Reader<T>>) {
-    this.open = open;
-  }
-
-  read(max: number): Awaitable<readonly T[] | null> {
-    if (this.isClosed) return null;
-    const reader = (this.opened ??= this.open());
-    if (!isPromiseLike(reader)) return reader.read(max);
-    return reader.then((ready) => {
-      this.opened = ready;
-      return this.isClosed ? null : ready.read(max);
-    });
-  }
-
-  share(): number | undefined {
-    return this.opened === undefined || isPromiseLike(this.opened) ? undefined : this.opened.share?.();
-  }
-
-  async close(): Promise<void> {
-    this.isClosed = true;
-    const reader = await Promise.resolve(this.opened).catch(() => undefined);
-    await reader?.close();
-  }
 }
 
 function isPullable(value: unknown): boolean {

@@ -4,11 +4,10 @@ import type { RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
 import { checkFunction, checkOptions } from '../options/options.js';
-import { mapChain } from '../stream/map-chain.js';
-import { mapSync, type SyncStep } from '../stream/map-sync.js';
+import type { SyncStep } from '../stream/map-sync.js';
 import type { FusedTask, Fusible, Members } from './fusible.js';
 import { compileSyncStep } from './record-step.js';
-import { Task } from './task.js';
+import { BaseTask, type Operators, type Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /** The work of a `syncTask` on one record. The context is valid during the call. */
@@ -30,7 +29,7 @@ export function syncTask<In, Out>(
   return new SyncTask<In, Exclude<Out, Skip>>(work as SyncFunction<In, Exclude<Out, Skip>>, options);
 }
 
-class SyncTask<In, Out> extends Task<In, Out> {
+class SyncTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind: string = 'sync';
   private readonly work: SyncFunction<In, Out>;
 
@@ -50,12 +49,8 @@ class SyncTask<In, Out> extends Task<In, Out> {
     };
   }
 
-  protected override process(record: In, context: RecordContext): Out | Skip {
-    return this.work(record, context);
-  }
-
-  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    return mapSync(compileSyncStep(this.work, this.options, scope), scope);
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
+    return operators.mapSync(compileSyncStep(this.work, this.options, scope), scope);
   }
 }
 
@@ -63,12 +58,15 @@ interface ChainTraits extends Fusible {
   readonly step: (scope: TaskScope) => SyncStep<unknown, unknown>;
 }
 
-function chainOperator(given: Members<FusedTask>): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+function chainOperator(
+  given: Members<FusedTask>,
+  operators: Operators,
+): OperatorFunction<Batch<unknown>, Batch<unknown>> {
   const members = given as Members<FusedTask & { readonly fusible: ChainTraits }>;
   const tasks = members.map(({ scope, fusible, tap }) => ({
     scope,
     step: fusible.step(scope),
     ...(tap === undefined ? {} : { tap }),
   }));
-  return mapChain(tasks as unknown as Parameters<typeof mapChain>[0]);
+  return operators.mapChain(tasks as unknown as Parameters<Operators['mapChain']>[0]);
 }

@@ -1,23 +1,27 @@
 /**
- * What a task is: the one interface that everything else in the engine calls, and the class users extend.
+ * What a task is: the interface that the engine calls. Users extend `RecordTask` or `SourceTask`; `BaseTask` is for tasks
+ * that have an Observable operator of their own.
  *
- * Contract: `open` is called once before the first record of a run and may take its time; `operator` is called once a
- * run and gives the Observable operator that does the work; `close` is called once at the end, on every path, after the
- * operator was unsubscribed. A task instance belongs to one run at a time.
+ * Guarantees: `open` is called once, before the first record of a run, and may be asynchronous; `operator` is called once
+ * per run; `close` is called once at the end of the run, on every path, after the operator was unsubscribed. A task
+ * instance belongs to one run at a time.
  */
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
-import type { Awaitable, RecordContext, RunOutcome } from '../model/ports.js';
+import type { Awaitable, RunOutcome } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
-import type { Batch, Skip } from '../model/record.js';
+import type { Batch } from '../model/record.js';
 import type { TouchedFile } from '../model/touched-file.js';
-import { MillraceError } from '../model/errors.js';
 import { checkValues } from '../options/options.js';
-import { mapBounded } from '../stream/map-bounded.js';
-import type { Fusible } from './fusible.js';
-import { compileStep } from './record-step.js';
-import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
+import type { Fusible, Operators } from './fusible.js';
+import type { FoldedParts, FoldRequest } from './source-parts.js';
+import { TASK_RULES, type TaskOptions } from './task-options.js';
+
+export type { Operators };
+
+/** Marks every task. The symbol is registered globally, so that two copies of the package recognise each other's tasks. */
+export const TASK: unique symbol = Symbol.for('millrace.task') as never;
 
 /** A source in front of a task that may fold it. */
 export interface FoldedSource {
@@ -26,137 +30,183 @@ export interface FoldedSource {
   readonly onOver: () => void;
 }
 
-/** A record that stands outside of the run. */
+/** A record that was found outside of the run. */
 export interface FoundRecord {
   /** The place, for people: a file and line. */
   readonly where: string;
-  /** What stands there, and what the task makes of it. */
+  /** The content of that place, and what the task makes of it. */
   readonly what: string;
-  /** Of what a source reads: the number it has in the run. */
+  /** The number that the record has in the run. Only for the input of a source. */
   readonly lineage?: number;
-  /** Of what a source reads: whether its way ended there, skipped or given up. Default false. */
+  /** True when the record ended in the source: it was skipped or given up. Only for the input of a source. Default false. */
   readonly isOver?: boolean;
 }
 
-export const DEFAULT_CONCURRENCY = 64;
+/** A node of a workflow, as the engine sees it. */
+export interface Task<In, Out> {
+  /** Recognises a task, whatever its class. */
+  readonly [TASK]: true;
+  /** For the compiler only: the type of the input. Never present at run time. */
+  readonly accepts?: (record: In) => void;
+  /** For the compiler only: the type of the output. Never present at run time. */
+  readonly emits?: () => Out;
+
+  /** The name of this kind of task in `graph` and `list`. It is for people: the engine never looks at it. */
+  readonly kind: string;
+  /** The options, as given. */
+  readonly options: TaskOptions<unknown, unknown>;
+  /** `source` and `boundary` tasks create new lineages, the others keep those of their input. */
+  readonly bearing: 'source' | 'boundary' | 'inherits';
+  /** True for a boundary whose outputs are children of one input record each, so that `gather` can collect them. */
+  readonly expands: boolean;
+  /** True when the output outlives the process and can be cut back to a `mark`, such as a file. */
+  readonly isDurable: boolean;
+  /**
+   * For a source or a boundary: true when the same input gives the same outputs in the same order again, so that a
+   * resumed run gives them the same numbers. When false, a resumed run repeats all work behind the task.
+   */
+  readonly isRepeatable: boolean;
+  /**
+   * True when the task may emit, or end, without a new input record, such as by a timer. A quiet run then is not a
+   * stalled run, and draining ends the task when nothing else can.
+   */
+  readonly emitsOnItsOwn: boolean;
+  /** True when the task gives work to the executor of the run. The run then has threads unless its options say otherwise. */
+  readonly usesExecutor: boolean;
+  /** How the task can be fused with its neighbours; undefined if it cannot. */
+  readonly fusible: Fusible | undefined;
+  /** What the task reads or writes outside of the run, for events. */
+  readonly dataset: Dataset | undefined;
+
+  /**
+   * The files that the task reads or writes, temporary files included: no two tasks of a run may write the same file, and
+   * no task may write a file that another reads. Changes nothing.
+   */
+  files(): readonly TouchedFile[];
+  /** The records that contain this value, among those that the task reads from outside or has written there. */
+  find(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
+  /** Identifies the input of a source, as plain data that differs when the input differs. */
+  identify(): Awaitable<Json>;
+  /** Prepares the task for a run. */
+  open(scope: TaskScope): Awaitable<void>;
+  /** The Observable operator of one run. `operators` are the engine's own, to build on. */
+  operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>>;
+  /**
+   * Returns the position of the task: how far it has come with what it has emitted at the time of the call. Resolves
+   * when everything up to the position would survive a loss of power. Called between two turns of the event loop, one
+   * call at a time. A resumed run passes the position to `open` as `past.mark`; a durable task then goes back to exactly
+   * that position, however often the run is resumed from it.
+   */
+  mark(scope: TaskScope): Awaitable<Json | undefined>;
+  /** Releases what `open` acquired. An error fails a run that had completed. */
+  close(outcome: RunOutcome): Awaitable<void>;
+  /**
+   * For a source: how threads read it in parts and fold each part with an aggregate. Undefined when this run does not
+   * read it in parts.
+   */
+  foldParts(fold: FoldRequest, scope: TaskScope): FoldedParts | undefined;
+  /**
+   * For a task that can accept what threads have folded of its only source, in place of the records: its outputs, where
+   * `onOver` of the source is called once the source has been read. Undefined when the task accepts records.
+   */
+  foldFrom(source: FoldedSource, scope: TaskScope, operators: Operators): Observable<Batch<Out>> | undefined;
+}
+
+/** True for a task of any copy of this package. */
+export function isTask(value: unknown): value is Task<never, unknown> {
+  return typeof value === 'object' && value !== null && (value as { readonly [TASK]?: unknown })[TASK] === true;
+}
 
 /**
- * A node of a workflow. Extend it and give it a `process`, and you have a task of your own; `open` and `close` are
- * there for what it needs (a connection, a file).
- *
- * @example
- * class Upsert extends Task<Row, Row> {
- *   async process(row: Row) { await this.db.upsert(row); return row; }
- * }
+ * A task with an Observable operator of its own; every other member has a default. For a task that works on one record at
+ * a time extend `RecordTask`.
  */
-export abstract class Task<In, Out> {
-  /** Only for the compiler: what goes in, strictly, and what comes out. */
+export abstract class BaseTask<In, Out> implements Task<In, Out> {
+  /** Recognises a task, whatever its class. */
+  readonly [TASK] = true as const;
+  /** For the compiler only: the type of the input. Never present at run time. */
   declare readonly accepts?: (record: In) => void;
-  /** Only for the compiler: never there at run time. */
+  /** For the compiler only: the type of the output. Never present at run time. */
   declare readonly emits?: () => Out;
 
-  /** Whether what it writes outlives the process and can be taken back to a `mark`: a file. */
-  readonly isDurable: boolean = false;
-  /**
-   * Of a source or a boundary: whether the same input gives the same outputs in the same order again, so that a resumed
-   * run numbers them alike. What follows one that does not is done anew when a run is resumed.
-   */
-  readonly isRepeatable: boolean = false;
-  /** What the task is called in `graph` and `list`. */
+  /** The name of this kind of task in `graph` and `list`. Default 'custom'. */
   readonly kind: string = 'custom';
-  /** `source` and `boundary` tasks give birth to new lineages, the others keep them. */
+  /** Default 'inherits': the outputs have the lineages of the input. */
   readonly bearing: 'source' | 'boundary' | 'inherits' = 'inherits';
-  /** As given; its record types are kept by the class, not here, so that any task is a `Task<never, unknown>`. */
-  readonly options: ConcurrentOptions<unknown, unknown>;
+  /** See `Task.expands`. Default false. */
+  readonly expands: boolean = false;
+  /** See `Task.isDurable`. Default false. */
+  readonly isDurable: boolean = false;
+  /** See `Task.isRepeatable`. Default false. */
+  readonly isRepeatable: boolean = false;
+  /** See `Task.emitsOnItsOwn`. Default false. */
+  readonly emitsOnItsOwn: boolean = false;
+  /** The options, as given. Their record types belong to the class, so that any task is a `Task<never, unknown>`. */
+  readonly options: TaskOptions<unknown, unknown>;
 
-  /**
-   * Throws MILLRACE_INVALID_OPTION for values that do not fit; options of other names are left to the class that extends
-   * it.
-   */
-  constructor(options: ConcurrentOptions<In, Out> = {}) {
+  /** Throws MILLRACE_INVALID_OPTION for values that do not fit. Option names that only the subclass knows are accepted. */
+  constructor(options: TaskOptions<In, Out> = {}) {
     this.options = options;
-    checkValues(options, CONCURRENT_RULES);
+    checkValues(options, TASK_RULES);
   }
 
-  /** The work on one record: the output, or `skip(reason)`. May be called for several records at once. */
-  protected abstract process(record: In, context: RecordContext): Awaitable<Out | Skip>;
+  /** The Observable operator of one run. */
+  abstract operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>>;
 
-  /** Whether it gives work to the executor of the run; the run then has threads, unless it was told otherwise. */
+  /** See `Task.usesExecutor`. Default false. */
   get usesExecutor(): boolean {
     return false;
   }
 
-  /** How it may be one with its neighbours; undefined: not at all. */
+  /** See `Task.fusible`. Default: the task is not fused. */
   get fusible(): Fusible | undefined {
     return undefined;
   }
 
-  /** The records with this value in them, among those it reads from outside or has written there; default: none. */
-  find(_key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord> {
-    return [];
-  }
-
-  /** What it reads or writes outside of the run, where others may know it; for events. */
+  /** See `Task.dataset`. Default: none. */
   get dataset(): Dataset | undefined {
     return undefined;
   }
 
-  /**
-   * The files it reads or writes, those on the way to a result included: no two tasks of a run may write one, nor one
-   * write what another reads. Looks at most; default: that of `dataset` by its name, where its namespace is `file`.
-   */
+  /** See `Task.files`. Default: the name of `dataset`, if its namespace is `file`. */
   files(): readonly TouchedFile[] {
     const { dataset } = this;
     if (dataset?.namespace !== 'file') return [];
     return [{ path: dataset.name, use: this.bearing === 'source' ? 'read' : 'write' }];
   }
 
-  /** What a source reads, as plain data that differs when the input does. */
+  /** See `Task.find`. Default: no records. */
+  find(_key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord> {
+    return [];
+  }
+
+  /** See `Task.identify`. Default null. */
   identify(): Awaitable<Json> {
     return null;
   }
 
-  /**
-   * Fixes, when it is called, how far the task has come with what it has emitted; resolves with that, as plain data, when
-   * it would survive the loss of power. Called between two turns of the event loop, one at a time. A resumed run gives
-   * it back to `open` as `past.mark`; a durable task then goes back to exactly that point, however often it is asked.
-   */
+  /** See `Task.open`. Default: nothing to prepare. */
+  open(_scope: TaskScope): Awaitable<void> {
+    return undefined;
+  }
+
+  /** See `Task.mark`. Default: no position. */
   mark(_scope: TaskScope): Awaitable<Json | undefined> {
     return undefined;
   }
 
-  /** Gets ready for a run. */
-  open(_context: TaskScope): Awaitable<void> {
-    return undefined;
-  }
-
-  /** Releases what `open` took; what it throws fails a run that had completed. */
+  /** See `Task.close`. Default: nothing to release. */
   close(_outcome: RunOutcome): Awaitable<void> {
     return undefined;
   }
 
-  /**
-   * Of a task that can take in what threads have made of its only source, instead of the records: its outputs, and
-   * `onSourceOver` is called when the source has been read. Undefined where it takes in records.
-   */
-  foldFrom(_source: FoldedSource, _scope: TaskScope): Observable<Batch<Out>> | undefined {
+  /** See `Task.foldParts`. Default undefined. */
+  foldParts(_fold: FoldRequest, _scope: TaskScope): FoldedParts | undefined {
     return undefined;
   }
 
-  /**
-   * The Observable operator of one run. Override it only for tasks that are not record by record. Throws
-   * MILLRACE_INVALID_OPTION where it would need a `process` and the class has none.
-   */
-  operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    // Whoever extends it in JavaScript may have forgotten.
-    if (typeof (this.process as unknown) !== 'function') {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `Task '${scope.task}' has no \`process\`: a class that extends Task gives it one, or an \`operator\``,
-      );
-    }
-    const step = compileStep<In, Out>((record, context) => this.process(record, context), this.options, scope);
-    const { concurrency = DEFAULT_CONCURRENCY, ordered = false } = this.options;
-    return mapBounded(step, { concurrency, ordered }, scope);
+  /** See `Task.foldFrom`. Default undefined. */
+  foldFrom(_source: FoldedSource, _scope: TaskScope, _operators: Operators): Observable<Batch<Out>> | undefined {
+    return undefined;
   }
 }

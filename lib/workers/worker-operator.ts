@@ -12,7 +12,7 @@ import type { Chunk, ChunkResult, Executor, JobClient, JobPort, ModuleRef } from
 import { InlineExecutor } from '../execution/inline-executor.js';
 import { Skip } from '../model/record.js';
 import { referTo, type Threadable } from '../execution/thread-function.js';
-import { isPromiseLike } from '../stream/pump-root.js';
+import { isPromiseLike } from '../model/awaitable.js';
 import { Outbox } from '../stream/outbox.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import { InOrder } from '../stream/in-order.js';

@@ -14,7 +14,7 @@ import {
   sinkTask,
   sourceTask,
   syncTask,
-  Task,
+  RecordTask,
   type RunOptions,
   type TaskDeclaration,
   type TaskOptions,
@@ -54,7 +54,7 @@ function one(name: string, make: (bad: Bad, options: Options) => AnyTask, traits
   };
 }
 
-class Custom extends Task<Numbered, Numbered> {
+class Custom extends RecordTask<Numbered, Numbered> {
   private readonly work: Work;
 
   constructor(work: Work, options: Options) {

@@ -1,6 +1,6 @@
 /** For every case a subject that breaks just that promise. A check that passes one of them could never fail. */
 import { concatMap, endWith, map, toArray, type OperatorFunction } from 'rxjs';
-import { sinkTask, sourceTask, syncTask, Task, type TaskDeclaration, type TaskScope } from 'millrace';
+import { sinkTask, sourceTask, syncTask, BaseTask, RecordTask, type TaskDeclaration, type TaskScope } from 'millrace';
 import { Batch } from '#lib/model/record.js';
 import { task } from '../support/run-to-end.js';
 import type { Bad, Subject } from './subjects.js';
@@ -9,16 +9,12 @@ import { failOn, pass, type Numbered } from './works.js';
 type Batches = OperatorFunction<Batch<Numbered>, Batch<Numbered>>;
 
 /** A task whose operator over batches is as given. */
-class Broken extends Task<Numbered, Numbered> {
+class Broken extends BaseTask<Numbered, Numbered> {
   private readonly does: Batches;
 
   constructor(does: Batches) {
     super();
     this.does = does;
-  }
-
-  protected override process(): never {
-    throw new Error('It has an operator');
   }
 
   override operator(): Batches {
@@ -27,7 +23,7 @@ class Broken extends Task<Numbered, Numbered> {
 }
 
 /** Takes its time to close. */
-class Lingering extends Task<Numbered, Numbered> {
+class Lingering extends RecordTask<Numbered, Numbered> {
   private wait: () => Promise<void> = () => Promise.resolve();
 
   override open({ clock }: TaskScope): void {

@@ -1,6 +1,6 @@
 /** A run that ends while it gets ready, or while a checkpoint is taken: nothing of it goes on behind `finished`. */
 import { describe, expect, it } from '@jest/globals';
-import { defineWorkflow, sourceTask, SourceTask, Task, type Clock, type DeadLetterStore } from 'millrace';
+import { defineWorkflow, sourceTask, SourceTask, RecordTask, type Clock, type DeadLetterStore } from 'millrace';
 import { memoryCheckpoints, recordingDeadLetters, virtualClock } from 'millrace/testing';
 
 function wait(clock: Clock, ms: number): Promise<void> {
@@ -34,7 +34,7 @@ class SlowSource extends SourceTask<number> {
 }
 
 /** Says how far it is after so long, or cannot. */
-class Kept extends Task<number, number> {
+class Kept extends RecordTask<number, number> {
   override readonly isDurable = true;
   marked = 0;
   private readonly onMark: () => Promise<null>;

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { checkpointFile, deadLetterFile } from 'millrace/storage';
 import { csvSink, csvSource } from 'millrace/csv';
-import { defineWorkflow, syncTask, Task } from 'millrace';
+import { defineWorkflow, syncTask, RecordTask } from 'millrace';
 import type { RunOptions, TouchedFile } from 'millrace';
 
 const columns = ['id'];
@@ -52,7 +52,7 @@ describe('the files of a workflow', () => {
   });
 
   it('are those that a task of somebody’s own says, by their paths', () => {
-    class Store extends Task<unknown, unknown> {
+    class Store extends RecordTask<unknown, unknown> {
       override files(): readonly TouchedFile[] {
         return [{ path: resolve('in.csv'), use: 'write' }];
       }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { operatorTask, sourceTask, syncTask, Task } from 'millrace';
+import { operatorTask, sourceTask, syncTask, RecordTask } from 'millrace';
 import { virtualClock } from 'millrace/testing';
 import { map, Observable, take, tap, type OperatorFunction } from 'rxjs';
 import { Batch } from '#lib/model/record.js';
@@ -11,7 +11,7 @@ const range = (length: number): number[] => Array.from({ length }, (_, index) =>
 
 describe('the laws', () => {
   /** A task that is wrong on purpose. */
-  class Wrong extends Task<number, number> {
+  class Wrong extends RecordTask<number, number> {
     constructor(private readonly spoil: (batch: Batch<number>) => Batch<number>) {
       super();
     }
@@ -78,7 +78,7 @@ describe('the laws', () => {
     ['may have more to give', 5000],
     ['is endless', undefined],
   ])('stop a run that says it is over while a source %s', async (_, count) => {
-    class First extends Task<number, number> {
+    class First extends RecordTask<number, number> {
       protected override process(n: number): number {
         return n;
       }
@@ -120,7 +120,7 @@ describe('the laws', () => {
   });
 
   it('report a stall with the task and what it waits for, and fail a run that cannot go on', async () => {
-    class Holds extends Task<number, number> {
+    class Holds extends RecordTask<number, number> {
       protected override process(n: number): number {
         return n;
       }

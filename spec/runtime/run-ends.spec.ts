@@ -6,7 +6,7 @@ import {
   sourceTask,
   SourceTask,
   syncTask,
-  Task,
+  RecordTask,
   Workflow,
   type Checkpoint,
   type Run,
@@ -27,7 +27,7 @@ function start(tasks: readonly TaskDeclaration[], options: Parameters<Workflow['
 }
 
 /** Opens and closes when the test says so, and keeps what was called. */
-class Slow extends Task<number, number> {
+class Slow extends RecordTask<number, number> {
   readonly calls: string[] = [];
   openNow!: () => void;
 
@@ -48,7 +48,7 @@ class Slow extends Task<number, number> {
   }
 }
 
-class Broken extends Task<number, number> {
+class Broken extends RecordTask<number, number> {
   override open(): Promise<void> {
     return Promise.reject(new Error('cannot open'));
   }

@@ -7,7 +7,7 @@ import {
   RunFailedError,
   sourceTask,
   syncTask,
-  Task,
+  RecordTask,
   Workflow,
   type RunEvent,
 } from 'millrace';
@@ -220,7 +220,7 @@ describe('a run', () => {
 
   it('waits for `open` of every task, fails when one cannot open, and closes them all', async () => {
     const closed: string[] = [];
-    class Fussy extends Task<number, number> {
+    class Fussy extends RecordTask<number, number> {
       constructor(
         private readonly label: string,
         private readonly isBroken = false,

@@ -3,7 +3,7 @@
  * completed, and points that a later life goes back to. A row is `[lineage, record]` as JSON.
  */
 import type { OperatorFunction } from 'rxjs';
-import { MillraceError, Task, type RunOutcome, type TaskScope } from 'millrace';
+import { MillraceError, BaseTask, type RunOutcome, type TaskScope } from 'millrace';
 import type { Batch } from '#lib/model/record.js';
 import { writeBatches } from '#lib/stream/write-batches.js';
 import type { Value } from '../support/random-tasks.js';
@@ -20,7 +20,7 @@ export interface FileSinkParts {
   readonly ordered: boolean;
 }
 
-export class FileSink extends Task<Value, Value> {
+export class FileSink extends BaseTask<Value, Value> {
   override readonly kind = 'file';
   override readonly isDurable = true;
   readonly parts: FileSinkParts;
@@ -34,10 +34,6 @@ export class FileSink extends Task<Value, Value> {
   constructor(parts: FileSinkParts) {
     super();
     this.parts = parts;
-  }
-
-  protected override process(): never {
-    throw new TypeError('A file takes runs of records');
   }
 
   override async open({ past }: TaskScope): Promise<void> {

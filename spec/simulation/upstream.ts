@@ -5,7 +5,7 @@
  * what comes out is decided by the record alone; replies come late, twice, out of order, not at all, and to the dead.
  */
 import type { OperatorFunction } from 'rxjs';
-import { Task, UpstreamError, type FailurePolicy, type RunEvent, type Skip, type TaskScope } from 'millrace';
+import { BaseTask, UpstreamError, type FailurePolicy, type RunEvent, type Skip, type TaskScope } from 'millrace';
 import { CallIdentity } from '#lib/connectors/request/request-identity.js';
 import { policiesOf } from '#lib/connectors/request/request-options.js';
 import type { Batch } from '#lib/model/record.js';
@@ -141,7 +141,7 @@ export interface CallTraits {
 }
 
 /** Asks the upstream about each record. */
-export class CallTask extends Task<Value, Value> {
+export class CallTask extends BaseTask<Value, Value> {
   override readonly kind = 'call';
   readonly traits: CallTraits;
   private readonly upstream: Upstream;
@@ -149,15 +149,11 @@ export class CallTask extends Task<Value, Value> {
   private readonly onStart: (lineage: number) => void;
 
   constructor(traits: CallTraits, upstream: Upstream, life: Life, onStart: (lineage: number) => void) {
-    super({ onFailure: traits.onFailure, concurrency: traits.concurrency, ordered: traits.ordered });
+    super({ onFailure: traits.onFailure });
     this.traits = traits;
     this.upstream = upstream;
     this.life = life;
     this.onStart = onStart;
-  }
-
-  protected override process(): never {
-    throw new TypeError('A call task works on calls');
   }
 
   override operator(scope: TaskScope): OperatorFunction<Batch<Value>, Batch<Value>> {

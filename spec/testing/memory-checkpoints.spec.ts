@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { asyncTask, defineWorkflow, operatorTask, sourceTask, Task, type RunSummary, type TaskScope } from 'millrace';
+import {
+  asyncTask,
+  defineWorkflow,
+  operatorTask,
+  sourceTask,
+  RecordTask,
+  type RunSummary,
+  type TaskScope,
+} from 'millrace';
 import { memoryCheckpoints, virtualClock, type MemoryCheckpoints, type VirtualClock } from 'millrace/testing';
 
 /** Waits a second a record, and says which records it had. */
@@ -67,7 +75,7 @@ describe('checkpoints in memory', () => {
 });
 
 /** Keeps what names its records. */
-class Named extends Task<unknown, unknown> {
+class Named extends RecordTask<unknown, unknown> {
   readonly names: string[] = [];
 
   override open({ numbering }: TaskScope): void {

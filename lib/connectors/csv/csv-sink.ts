@@ -17,7 +17,7 @@ import type { Batch } from '../../model/record.js';
 import type { TouchedFile } from '../../model/touched-file.js';
 import { writeBatches } from '../../stream/write-batches.js';
 import { checkInput } from '../../tasks/record-step.js';
-import { Task, type FoundRecord } from '../../tasks/task.js';
+import { BaseTask, type FoundRecord, type Task } from '../../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../../tasks/task-options.js';
 import type { FilePoint } from '../../storage/file-point.js';
 import { touchedFile } from '../../storage/touched-file.js';
@@ -64,7 +64,7 @@ export function csvSink<In, const Column extends string>(options: CsvSinkOptions
   return new CsvSink(options);
 }
 
-class CsvSink<In, Column extends string> extends Task<In, In> {
+class CsvSink<In, Column extends string> extends BaseTask<In, In> {
   override readonly kind = 'csv sink';
   override readonly isDurable = true;
   private readonly csv: CsvSinkOptions<In, Column>;
@@ -89,10 +89,6 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
   override files(): readonly TouchedFile[] {
     const { path } = this.csv;
     return [touchedFile(path, 'write'), ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path))];
-  }
-
-  protected override process(): never {
-    throw new TypeError('A CSV sink writes runs of records');
   }
 
   override async *find(key: string): AsyncGenerator<FoundRecord> {

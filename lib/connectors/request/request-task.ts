@@ -17,7 +17,7 @@ import type { Attempt, Caller } from '../../calls/call.js';
 import type { CallPolicies } from '../../calls/policies/call-policies.js';
 import { mapCalls } from '../../calls/map-calls.js';
 import { checkInput, checkOutput, contextOf } from '../../tasks/record-step.js';
-import { Task } from '../../tasks/task.js';
+import { BaseTask } from '../../tasks/task.js';
 import type { HttpCallerParts } from '../http/http-caller.js';
 import { CREDENTIALS, DEFAULT_MAX_RESPONSE_BYTES } from '../http/undici-adapter.js';
 import { CallIdentity } from './request-identity.js';
@@ -47,7 +47,7 @@ export function requestTask<In, Out>(options: RequestOptions<In, Out>): RequestT
  * What `requestTask` makes. Its constructor throws MILLRACE_INVALID_OPTION for options that do not
  * fit; what depends on the URL is checked when the run opens.
  */
-export class RequestTask<In, Out> extends Task<In, Out> {
+export class RequestTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind = 'request';
   /** What holds for the calls of this task; prints itself. */
   readonly policies: CallPolicies;
@@ -60,14 +60,9 @@ export class RequestTask<In, Out> extends Task<In, Out> {
 
   constructor(options: RequestOptions<In, Out>) {
     checkRequestOptions(options);
-    const { concurrency, ...rest } = options;
-    super(typeof concurrency === 'number' ? { ...rest, concurrency } : rest);
+    super(options);
     this.policies = policiesOf(options);
     this.request = options;
-  }
-
-  protected override process(): never {
-    throw new TypeError('A request task works on calls, not on single records');
   }
 
   /**

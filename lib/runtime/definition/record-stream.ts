@@ -11,7 +11,7 @@ import { MillraceError, describeValue } from '../../model/errors.js';
 import type { JoinOptions, TaskDeclaration } from '../../tasks/flow.js';
 import type { SourceTask } from '../../tasks/source-task.js';
 import { syncTask } from '../../tasks/sync-task.js';
-import { Task } from '../../tasks/task.js';
+import { isTask, type Task } from '../../tasks/task.js';
 import type { Run } from '../run/run.js';
 import type { RunOptions } from './run-options.js';
 import { Workflow } from './workflow.js';
@@ -125,7 +125,7 @@ export function combine<const Streams extends readonly RecordStream<unknown>[]>(
 }
 
 function checkTask(task: unknown, taker: string): void {
-  if (task instanceof Task) return;
+  if (isTask(task)) return;
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
     `Expected ${taker} to get a task (sourceTask(…), syncTask(…), …), got ${describeValue(task)}`,

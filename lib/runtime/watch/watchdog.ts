@@ -135,7 +135,7 @@ export class Watchdog {
   private mayMoveByItself(): boolean {
     return [...this.wiring.tasks.values()].some(
       ({ plan, declaration, scope }) =>
-        declaration.task.kind === 'operator' ||
+        declaration.task.emitsOnItsOwn ||
         (plan.node.bearing === 'source' && !scope.root.isExhausted && scope.root.room > 0),
     );
   }

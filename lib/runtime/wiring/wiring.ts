@@ -14,6 +14,7 @@ import type { Batch } from '../../model/record.js';
 import type { Outlet } from '../../stream/outlet.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { FusedTask, Fusible, Members } from '../../tasks/fusible.js';
+import * as operators from '../../tasks/operators.js';
 import type { RunPast } from '../resume/run-past.js';
 import { RunScope } from './scope.js';
 import type { RunServices } from './services.js';
@@ -101,7 +102,7 @@ export class Wiring {
   get lastOperators(): readonly WiredTask[] {
     if (this.hasOpenSource || [...this.roots.values()].some(({ inFlight }) => inFlight > 0)) return [];
     return [...this.tasks.values()].filter(
-      ({ plan, declaration }) => declaration.task.kind === 'operator' && !this.over.has(plan.node.name),
+      ({ plan, declaration }) => declaration.task.emitsOnItsOwn && !this.over.has(plan.node.name),
     );
   }
 
@@ -198,7 +199,7 @@ export class Wiring {
   private operatorOf(chain: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
     if (chain.length > 1) return this.fuse(chain);
     const [{ declaration, scope }] = chain as readonly [WiredTask];
-    return declaration.task.operator(scope) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
+    return declaration.task.operator(scope, operators) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
   }
 
   /** Outputs of a task that takes in its source as threads have folded it, so that the records never come here. */
@@ -211,7 +212,11 @@ export class Wiring {
     const onOver = (): void => {
       this.ended(source);
     };
-    const folded = declaration.task.foldFrom({ task: source.declaration.task, scope: source.scope, onOver }, scope);
+    const folded = declaration.task.foldFrom(
+      { task: source.declaration.task, scope: source.scope, onOver },
+      scope,
+      operators,
+    );
     if (folded !== undefined) this.folded.add(source.plan.node.name);
     return folded;
   }
@@ -244,7 +249,7 @@ export class Wiring {
           }),
     }));
     const [first, ...others] = members as readonly FusedTask[] as Members<FusedTask>;
-    return first.fusible.fuse([first, ...others]);
+    return first.fusible.fuse([first, ...others], operators);
   }
 
   /** What the task has emitted is done here: at a leaf, or where it was written for good. */

@@ -1,0 +1,32 @@
+/** What an aggregate is: the functions that fold many records into one result per key. */
+import { callback, checkFunction, checkOptions, type OptionRules } from '../options/options.js';
+import type { Skip } from '../model/record.js';
+
+/** How records are folded. `State` may be changed in place by `add` and `merge`, which return it. */
+export interface Aggregate<In, Key, State, Out> {
+  /** Default: everything is one group, with the key `undefined`. */
+  readonly key?: (record: In) => Key;
+  /** The state of a key before its first record. */
+  readonly init: (key: Key) => State;
+  /** The state with one more record in it, in input order where it is folded in one place. */
+  readonly add: (state: State, record: In) => State;
+  /** Two states of one key into one; `left` saw the earlier records. */
+  readonly merge?: (left: State, right: State) => State;
+  /** The result of one key, or `skip(reason)`. */
+  readonly finish: (state: State, key: Key) => Out | Skip;
+}
+
+/** Throws MILLRACE_INVALID_OPTION where something of it is missing, is no function, or does not exist. */
+export function checkAggregate<In, Key, State, Out>(given: Aggregate<In, Key, State, Out>): void {
+  for (const part of ['init', 'add', 'finish'] as const) checkFunction(`\`${part}\` of an aggregateTask`, given[part]);
+  // An instance of somebody's class may have members of its own.
+  if (Object.getPrototypeOf(given) === Object.prototype) checkOptions('an aggregate', given, AGGREGATE_RULES);
+}
+
+const AGGREGATE_RULES: OptionRules<Aggregate<never, unknown, unknown, unknown>> = {
+  key: callback,
+  init: callback,
+  add: callback,
+  merge: callback,
+  finish: callback,
+};

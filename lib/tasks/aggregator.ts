@@ -1,0 +1,163 @@
+/** One aggregate in one run: where its records are folded, and how the results leave. `aggregateTask` states the guarantees. */
+import { Observable, type OperatorFunction } from 'rxjs';
+import type { ModuleRef } from '../execution/executor.js';
+import type { Batch, Rejected, Skip } from '../model/record.js';
+import { foldExecutor } from '../stream/fold-executor.js';
+import { foldInline } from '../stream/fold-inline.js';
+import { foldPartitions } from '../stream/fold-partitions.js';
+import { mergeCollected } from '../stream/merge-collected.js';
+import { pumpRoot } from '../stream/pump-root.js';
+import { readerOf, type Reader } from '../stream/reader.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Aggregate } from './aggregate.js';
+import { FoldReports, type FoldScopes } from './fold-reports.js';
+import { foldResults } from './fold-results.js';
+import { foldStates } from './fold-states.js';
+import { Groups } from './groups.js';
+import { checkedReader } from './read-source.js';
+import { checkInput, checkOutput } from './record-step.js';
+import type { FoldedParts } from './source-parts.js';
+import type { TaskOptions } from './task-options.js';
+
+/** An aggregate that was opened. */
+export interface AggregatorParts<In, Key, State, Out> {
+  readonly aggregate: Aggregate<In, Key, State, Out>;
+  /** The home of the aggregate; undefined when it can only be folded inline. */
+  readonly ref: ModuleRef | undefined;
+  readonly maxKeys: number;
+  readonly options: Pick<TaskOptions<unknown, unknown>, 'input' | 'output'>;
+  readonly partitionBy: 'key' | ((record: In) => string) | undefined;
+  readonly timeoutMs: number | undefined;
+}
+
+export class Aggregator<In, Key, State, Out> {
+  private readonly parts: AggregatorParts<In, Key, State, Out>;
+
+  constructor(parts: AggregatorParts<In, Key, State, Out>) {
+    this.parts = parts;
+  }
+
+  operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    const { ref, partitionBy } = this.parts;
+    if (ref === undefined || scope.executor.size === 0) return this.inline(scope);
+    return partitionBy === undefined ? this.inParts(ref, scope) : this.inPartitions(ref, scope);
+  }
+
+  /** Threads read and fold; here what they have made is put together. */
+  folding({ refs, give }: FoldedParts, scopes: FoldScopes, onOver: () => void): Observable<Batch<Out>> {
+    const { source, scope } = scopes;
+    return new Observable((subscriber) => {
+      scope.account.countsOutputsApart();
+      const work = refs.then(async (parts) => {
+        const reports = new FoldReports(parts, scopes);
+        const close = (): void => {
+          reports.close();
+        };
+        subscriber.add(close);
+        source.whenEnding(close);
+        const results = give === 'states' ? await this.merged(reports, scope) : await this.collected(reports, scope);
+        if (subscriber.closed) return;
+        source.root.exhaust();
+        onOver();
+        subscriber.add(pumpRoot<Out>(results, scope).subscribe(subscriber));
+      });
+      work.catch((error: unknown) => {
+        subscriber.error(error);
+      });
+    });
+  }
+
+  private async merged(reports: FoldReports, scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
+    const groups = this.groups(scope);
+    const merge = (key: unknown, state: unknown): void => {
+      groups.merge(key as Key, state as State);
+    };
+    await foldStates(reports, merge, scope.turn);
+    if (scope.isDraining) groups.clear();
+    return groups.results(this.after(scope));
+  }
+
+  private async collected(reports: FoldReports, scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
+    return this.leaving(mergeCollected(await foldResults(reports)), scope);
+  }
+
+  /** What partitions give, checked. A drained input would give results over half of the records. */
+  private leaving(results: Reader<unknown>, scope: TaskScope): Reader<Out | Skip | Rejected> {
+    if (!scope.isDraining) return checkedReader<Out>(results as Reader<Out>, this.after(scope));
+    void results.close();
+    return readerOf<Out>([]);
+  }
+
+  private groups(scope: TaskScope): Groups<In, Key, State, Out> {
+    return new Groups(this.parts.aggregate, this.parts.maxKeys, scope.task);
+  }
+
+  private after(scope: TaskScope): (result: Out | Skip) => Out | Skip {
+    return checkOutput<Out>(this.parts.options.output, scope.task);
+  }
+
+  /** Parts are folded in threads and merged here, in order. */
+  private inParts(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    return (input$) =>
+      new Observable((subscriber) => {
+        const groups = this.groups(scope);
+        const before = checkInput<unknown>(this.parts.options.input, scope.task);
+        const { timeoutMs } = this.parts;
+        const merge = (part: readonly (readonly [unknown, unknown])[]): void => {
+          for (const [key, state] of part) groups.merge(key as Key, state as State);
+        };
+        const onOver = (): void => {
+          if (scope.isDraining) groups.clear();
+          subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
+        };
+        foldExecutor(input$, { ref, timeoutMs, before, merge, onOver }, scope, subscriber);
+      });
+  }
+
+  /** Keys are divided among threads, which keep their states; only results come back. */
+  private inPartitions(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    return (input$) =>
+      new Observable((subscriber) => {
+        const { partitionBy, timeoutMs } = this.parts;
+        const keyOf = partitionBy === 'key' ? this.parts.aggregate.key : partitionBy;
+        foldPartitions(
+          input$,
+          {
+            ref,
+            timeoutMs,
+            partitions: scope.executor.size,
+            maxKeys: this.parts.maxKeys,
+            before: checkInput<unknown>(this.parts.options.input, scope.task),
+            keyOf: (keyOf ?? (() => undefined)) as (record: unknown) => unknown,
+            onOver: (results) => {
+              subscriber.add(pumpRoot<Out>(this.leaving(results, scope), scope).subscribe(subscriber));
+            },
+          },
+          scope,
+          subscriber,
+        );
+      });
+  }
+
+  private inline(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
+    return (input$) =>
+      new Observable((subscriber) => {
+        const groups = this.groups(scope);
+        const check = checkInput<In>(this.parts.options.input, scope.task);
+        foldInline<In>(
+          input$,
+          {
+            add: (record) => {
+              groups.add(check(record));
+            },
+            onOver: () => {
+              if (scope.isDraining) groups.clear();
+              subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
+            },
+          },
+          scope,
+          subscriber,
+        );
+      });
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * The operators of the engine, in one module that is loaded when a run is wired and passed to the tasks of the run.
+ *
+ * Guarantees: a module that only defines tasks loads nothing of this; no module here imports a task.
+ */
+export { mapCalls } from '../calls/map-calls.js';
+export { mapBounded } from '../stream/map-bounded.js';
+export { mapChain } from '../stream/map-chain.js';
+export { mapExecutor } from '../stream/map-executor.js';
+export { mapSync } from '../stream/map-sync.js';
+export { Outbox } from '../stream/outbox.js';
+export { readerOf } from '../stream/reader.js';
+export { writeBatches } from '../stream/write-batches.js';
+export { Aggregator } from './aggregator.js';
+export { Expander } from './expander.js';
+export { FunctionCaller } from './function-caller.js';
+export { OperatorFeeder } from './operator-feeder.js';
+export { readSource } from './read-source.js';

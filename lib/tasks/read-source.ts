@@ -1,0 +1,111 @@
+/**
+ * How a source is read in one run: opened by the first read, past the records of earlier runs, each record checked.
+ */
+import type { OperatorFunction } from 'rxjs';
+import { isPromiseLike, type Awaitable } from '../model/awaitable.js';
+import { Rejected, type Batch, type Skip } from '../model/record.js';
+import { assertAllRead, pumpRoot } from '../stream/pump-root.js';
+import type { Reader } from '../stream/reader.js';
+import type { TaskScope } from '../stream/task-scope.js';
+
+/** How many items are read over at a time. */
+const READ_OVER = 4096;
+
+/** What there is to read. */
+export interface SourceReading<Out> {
+  /** Opens the reader; called by the first read. */
+  readonly open: () => Awaitable<Reader<Out | Skip | Rejected>>;
+  /** How many records at the beginning were emitted by an earlier incarnation of the run. */
+  readonly skip: number;
+  /** Checks each record; undefined if there is nothing to check. */
+  readonly check: ((record: Out | Skip) => Out | Skip) | undefined;
+}
+
+/** The operator of a source; its input is never subscribed to. */
+export function readSource<Out>(
+  { open, skip, check }: SourceReading<Out>,
+  scope: TaskScope,
+): OperatorFunction<Batch<unknown>, Batch<Out>> {
+  const goOn = (reader: Reader<Out | Skip | Rejected>): Reader<Out | Skip | Rejected> =>
+    skip > 0 ? skipping(reader, skip, scope) : reader;
+  const reader = new LateReader(() => {
+    const opened = open();
+    return isPromiseLike(opened) ? opened.then(goOn) : goOn(opened);
+  });
+  return () => pumpRoot<Out>(check === undefined ? reader : checkedReader(reader, check), scope);
+}
+
+/** Hands on what the reader gives, once `check` has seen it; what it throws for one item rejects that item alone. */
+export function checkedReader<Out>(
+  reader: Reader<Out | Skip | Rejected>,
+  check: (item: Out | Skip) => Out | Skip,
+): Reader<Out | Skip | Rejected> {
+  const checkOne = (item: Out | Skip | Rejected): Out | Skip | Rejected => {
+    if (item instanceof Rejected) return item;
+    try {
+      return check(item);
+    } catch (error) {
+      return new Rejected(item, error);
+    }
+  };
+  return {
+    read: (max) => {
+      const items = reader.read(max);
+      if (isPromiseLike(items)) return items.then((arrived) => arrived?.map(checkOne) ?? null);
+      return items?.map(checkOne) ?? null;
+    },
+    share: () => reader.share?.(),
+    close: () => reader.close(),
+  };
+}
+
+/** Reads over the first `count` items. */
+function skipping<T>(reader: Reader<T>, count: number, scope: TaskScope): Reader<T> {
+  let left = count;
+  return {
+    read: async (max) => {
+      while (left > 0) {
+        const items = await reader.read(Math.min(left, READ_OVER));
+        if (items === null) {
+          assertAllRead(scope, scope.root.watermark - left);
+          return null;
+        }
+        left -= items.length;
+      }
+      return reader.read(max);
+    },
+    close: () => reader.close(),
+    share: () => reader.share?.(),
+  };
+}
+
+/** A reader that is opened by its first read, so that nothing is opened before the run starts. */
+class LateReader<T> implements Reader<T> {
+  private readonly open: () => Awaitable<Reader<T>>;
+  private opened: Awaitable<Reader<T>> | undefined;
+  private isClosed = false;
+
+  constructor(open: () => Awaitable<Reader<T>>) {
+    this.open = open;
+  }
+
+  read(max: number): Awaitable<readonly T[] | null> {
+    if (this.isClosed) return null;
+    const reader = (this.opened ??= this.open());
+    if (!isPromiseLike(reader)) return reader.read(max);
+    return reader.then((ready) => {
+      this.opened = ready;
+      return this.isClosed ? null : ready.read(max);
+    });
+  }
+
+  share(): number | undefined {
+    return this.opened === undefined || isPromiseLike(this.opened) ? undefined : this.opened.share?.();
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    const reader = await Promise.resolve(this.opened).catch(() => undefined);
+    await reader?.close();
+  }
+}
