@@ -3,7 +3,8 @@
  *
  * Guarantees: importing it opens no thread, socket or file, and loads no connector.
  */
-export { BaseTask, RecordTask, type FoundRecord, type Task } from '../tasks/task.js';
+export { BaseTask, type FoundRecord, type Task } from '../tasks/task.js';
+export { RecordTask } from '../tasks/record-task.js';
 export {
   CONCURRENT_RULES,
   TASK_RULES,
