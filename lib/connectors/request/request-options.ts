@@ -180,7 +180,7 @@ export function checkTransport(options: object, isSocket: boolean, task: string)
 export function policiesOf<In, Out>(options: RequestOptions<In, Out>): CallPolicies {
   const { policies, concurrency, retry, rateLimit, breaker, hedge, limiter, fairBy: keyOf } = options;
   const base = policies === undefined ? new CallPolicies() : callPolicies(policies);
-  const { timeoutMs = base.timeout.attemptMs, recordTimeoutMs = base.timeout.recordMs } = options;
+  const { timeoutMs = base.timeout.options.attemptMs, recordTimeoutMs = base.timeout.options.recordMs } = options;
   const slots: PolicySlots = {
     timeout: new CallTimeout({ attemptMs: timeoutMs, recordMs: recordTimeoutMs }),
     ...(concurrency === undefined ? {} : { concurrency: concurrencyOf(concurrency) }),
