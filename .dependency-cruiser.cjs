@@ -24,10 +24,17 @@ const ROOMS = {
     ],
     packages: ['rxjs', '@standard-schema'],
   },
-  connectors: {
+  connect: {
     rooms: [
       ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks'],
       ...['workers', 'storage'],
+    ],
+    packages: ['rxjs', '@standard-schema'],
+  },
+  connectors: {
+    rooms: [
+      ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks'],
+      ...['workers', 'storage', 'connect'],
     ],
     node: true,
   },
@@ -99,7 +106,9 @@ module.exports = {
       from: { path: '^workflows/' },
       to: {
         path: ['^(lib|mock-server|spec)/', '^dist/'],
-        pathNot: ['^dist/(index|thread|opentelemetry|connectors/[a-z]+/index|observe/index|storage/index|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$'],
+        pathNot: [
+          '^dist/(index|thread|opentelemetry|connectors/[a-z]+/index|observe/index|storage/index|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$',
+        ],
       },
     },
   ],

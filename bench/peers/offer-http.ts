@@ -1,4 +1,4 @@
-/** OfferWorkFlow with `--transport http`. */
+/** OfferWorkFlow with `--set transport=http`. */
 import { runOffer } from '../offer-run.js';
 import type { SideRun } from '../sides.js';
 

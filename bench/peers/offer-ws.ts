@@ -1,4 +1,4 @@
-/** OfferWorkFlow with `--transport ws`. */
+/** OfferWorkFlow with `--set transport=ws`. */
 import { runOffer } from '../offer-run.js';
 import type { SideRun } from '../sides.js';
 

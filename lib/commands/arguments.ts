@@ -5,7 +5,7 @@
  */
 import type { Options } from 'yargs';
 import { MillraceError } from '../model/errors.js';
-import { suggest } from '../text/nearest.js';
+import { nearest, suggest } from '../text/nearest.js';
 
 /** What yargs made of the command line. */
 export type Given = Readonly<Record<string, unknown>>;
@@ -27,11 +27,11 @@ export class Arguments {
     words: readonly string[] = [],
   ) {
     this.given = given;
-    checkWords(given, commands);
+    checkWords(given, commands, words);
     for (const [name, value] of Object.entries(given)) {
       if (name === '_' || name === '$0' || BUILT_IN.includes(name) || words.includes(name)) continue;
       const option = options[name];
-      if (option === undefined) throw unknownOption(name, [...Object.keys(options), 'help', 'version']);
+      if (option === undefined) throw unknownOption(name, value, [...Object.keys(options), 'help', 'version']);
       if (Array.isArray(value) && option.array !== true) {
         throw refuse(`Expected --${name} once, got it ${value.length} times. Remove all but one`);
       }
@@ -90,19 +90,30 @@ export class Arguments {
   }
 }
 
-function checkWords(given: Given, commands: readonly string[]): void {
-  const words = (given['_'] as readonly unknown[]).map(String);
-  const [first, second] = words;
-  if (first === undefined) return;
-  const file = words.find((word) => /[\\/]|\.[cm]?[jt]s$/.test(word));
-  if (file !== undefined) throw refuse(`Expected --workflow before a file, got '${file}'. Write --workflow ${file}`);
-  if (!commands.includes(first)) throw refuse(`There is no command '${first}'.${suggest(first, commands)}`);
-  if (second !== undefined) throw refuse(`Expected options after the command ${first}, got '${second}'. Remove it`);
+function checkWords(given: Given, commands: readonly string[], names: readonly string[]): void {
+  const [first, second] = (given['_'] as readonly unknown[]).map(String);
+  if (first !== undefined && commands.includes(first)) {
+    if (second !== undefined) throw refuse(`Expected options after the command ${first}, got '${second}'. Remove it`);
+    return;
+  }
+  // Without a command, yargs hands the words to the default one, which means only options there.
+  const word = names.map((name) => given[name]).find((value) => typeof value === 'string' && value !== '') ?? first;
+  if (typeof word !== 'string') return;
+  if (/[\\/]|\.[cm]?[jt]s$/.test(word)) {
+    throw refuse(`Expected a command before a file, got '${word}'. Write run ${word}`);
+  }
+  throw refuse(`There is no command '${word}'.${suggest(word, commands)}`);
 }
 
-function unknownOption(name: string, known: readonly string[]): MillraceError {
+function unknownOption(name: string, value: unknown, known: readonly string[]): MillraceError {
   const dashes = (option: string): string => (option.length === 1 ? `-${option}` : `--${option}`);
-  return refuse(`There is no option ${dashes(name)} here.${suggest(dashes(name), known.map(dashes))}`);
+  const problem = `There is no option ${dashes(name)} here.`;
+  const options = known.map(dashes);
+  // What the workflow calls a setting is easily taken for an option.
+  if (known.includes('set') && typeof value === 'string' && value !== '' && nearest(dashes(name), options) === undefined) {
+    return refuse(`${problem} For a setting of the workflow write --set ${name}=${value}`);
+  }
+  return refuse(`${problem}${suggest(dashes(name), options)}`);
 }
 
 function refuse(message: string): MillraceError {

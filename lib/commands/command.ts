@@ -1,5 +1,6 @@
 /** What one command of the command line is, and the options that several share. */
 import type { Options } from 'yargs';
+import { MillraceError } from '../model/errors.js';
 import type { Arguments } from './arguments.js';
 import type { ExitCode } from './exit-codes.js';
 import type { JsonObject } from './strict-json.js';
@@ -35,6 +36,13 @@ const text = { type: 'string', requiresArg: true } as const;
 
 export const DEFAULT_WORKFLOW = 'OfferWorkFlow';
 
+/** The workflow as a word behind the command, for those who need not write `--workflow`. */
+export const workflowWord = {
+  name: 'name-or-file',
+  describe: 'The workflow, as for --workflow',
+  isOptional: true,
+} as const satisfies CommandWord;
+
 export const workflowOptions = {
   workflow: { ...text, describe: `A registered name, ./file.js, or ./file.js#Name (default: ${DEFAULT_WORKFLOW})` },
 } satisfies Record<string, Options>;
@@ -49,7 +57,6 @@ export const configOptions = {
     array: true,
     describe: 'key=value over the config, also a.b=value; a value that is JSON is taken as JSON. Repeat it for more',
   },
-  transport: { ...text, describe: 'http or ws: short for --set transport=…' },
 } satisfies Record<string, Options>;
 
 /** Where runs are kept, unless told otherwise. */
@@ -78,12 +85,25 @@ export interface Loaded {
 }
 
 export function requestFrom(args: Arguments): WorkflowRequest {
-  const transport = args.oneOf('transport', ['http', 'ws']);
   return {
-    workflow: args.text('workflow') ?? DEFAULT_WORKFLOW,
+    workflow: workflowNamed(args) ?? DEFAULT_WORKFLOW,
     config: args.text('config') ?? null,
-    settings: [...args.texts('set'), ...(transport === undefined ? [] : [`transport=${transport}`])],
+    settings: args.texts('set'),
   };
+}
+
+/**
+ * The workflow that was asked for, by `--workflow` or as a word behind the command; undefined where none was. Throws
+ * MILLRACE_USAGE where the two differ.
+ */
+export function workflowNamed(args: Arguments): string | undefined {
+  const [word, option] = [args.word(workflowWord.name), args.text('workflow')];
+  if (word === '') return option;
+  if (option === undefined || option === word) return word;
+  throw new MillraceError(
+    'MILLRACE_USAGE',
+    `Expected one workflow, got '${word}' and --workflow '${option}'. Remove one of them`,
+  );
 }
 
 /** The workflow and its configuration. Throws what is wrong with either. */

@@ -1,5 +1,5 @@
 /** `graph`: the tasks of a workflow and how records flow between them, as text or as a Mermaid flowchart. */
-import { configOptions, debugOptions, loadFrom, workflowOptions, type Command } from './command.js';
+import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 
 const FORMATS = ['text', 'mermaid'] as const;
@@ -7,6 +7,7 @@ const FORMATS = ['text', 'mermaid'] as const;
 export const graphCommand: Command = {
   name: 'graph',
   description: 'Show the graph of a workflow',
+  words: [workflowWord],
   options: {
     ...workflowOptions,
     ...configOptions,

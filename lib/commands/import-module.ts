@@ -3,9 +3,11 @@
  * was thrown and where; what was thrown is its cause.
  */
 import { spawnSync } from 'node:child_process';
-import { relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../model/errors.js';
+import { prepareTypeScript } from '../workers/typescript.js';
 import { kindProblem } from './module-kind.js';
 
 /** The exports of the module at this path; `shown` is what messages call it. Throws MILLRACE_UNKNOWN_WORKFLOW. */
@@ -13,8 +15,11 @@ export async function importModule(path: string, shown = path): Promise<Readonly
   // Asked before: Node would print a warning of its own.
   const problem = kindProblem(path);
   if (problem !== undefined) throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `Cannot load ${shown}: ${problem}`);
+  const url = pathToFileURL(path).href;
+  const unable = await prepareTypeScript(url);
+  if (unable !== undefined) throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `${shown} ${unable}`);
   try {
-    return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
+    return (await import(url)) as Readonly<Record<string, unknown>>;
   } catch (error) {
     throw new MillraceError(codeFor(error), `Cannot load ${shown}: ${describeLoadError(error, path)}`, {
       cause: error,
@@ -34,7 +39,15 @@ function describeLoadError(error: unknown, path: string): string {
   const code = codeOf(error);
   const message = describeThrown(error);
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
-    return `${sentence(withoutRequireStack(message))} Check that import, or install the package it names`;
+    const missing = /'([^']+)\.([cm]?)js' imported from/.exec(message);
+    const source = missing === null ? '' : `${String(missing[1])}.${String(missing[2])}ts`;
+    const fix = existsSync(source)
+      ? `Node does not look for ${basename(source)} under that name: import ${basename(source)}, or install tsx (npm install --save-dev tsx)`
+      : 'Check that import, or install the package it names';
+    return `${sentence(withoutRequireStack(message))} ${fix}`;
+  }
+  if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
+    return `${sentence(message)} Node only takes types out; for the rest install tsx (npm install --save-dev tsx)`;
   }
   const kind = error instanceof Error && error.name !== 'Error' && error.name !== 'MillraceError' ? error.name : '';
   const where = error instanceof SyntaxError ? placeOfSyntaxError(path) : placeOf(error);

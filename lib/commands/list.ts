@@ -1,5 +1,5 @@
 /** `list`: the workflows that have a name here. Promise: one that does not load is told of, and hides no other. */
-import { debugOptions, workflowOptions, type Command } from './command.js';
+import { debugOptions, workflowNamed, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { renderTable } from './table.js';
@@ -7,13 +7,14 @@ import { renderTable } from './table.js';
 export const listCommand: Command = {
   name: 'list',
   description: 'List the workflows: the registered ones, and those in ./workflows',
+  words: [{ ...workflowWord, describe: 'A file, to list what it exports instead' }],
   options: {
     workflow: { ...workflowOptions.workflow, describe: 'A file, to list what it exports instead' },
     ...debugOptions,
   },
   run: async (args) => {
     const { findWorkflows, workflowsIn } = await import('./load-workflow.js');
-    const path = args.text('workflow');
+    const path = workflowNamed(args);
     const { found, broken } =
       path === undefined ? await findWorkflows() : { found: await workflowsIn(path), broken: [] };
     const rows = found.map(({ workflow, exportName, from }) => [

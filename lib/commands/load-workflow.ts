@@ -4,13 +4,15 @@
  * exist is answered with the nearest one that does.
  */
 import type { Workflow } from '../runtime/definition/workflow.js';
-import { existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillraceError, describeThrown } from '../model/errors.js';
 import { nearest, suggest } from '../text/nearest.js';
 import { fileProblem } from './file-problem.js';
 import { importModule } from './import-module.js';
+import { localWorkflowFiles, nameOfFile, SCRIPTS } from './workflow-files.js';
+import { isTypeScript, TYPESCRIPT_EXTENSIONS } from '../workers/typescript.js';
 
 /** What the command line uses of a workflow: it may come from another copy of this package, so its class is not asked. */
 export type LoadableWorkflow = Pick<
@@ -28,9 +30,6 @@ export interface FoundWorkflow {
 
 /** The package's own; by URL, because lib does not know what stands in workflows. */
 const REGISTERED = fileURLToPath(new URL('../workflows/index.js', import.meta.url));
-const FOLDER = 'workflows';
-const SCRIPTS = ['.js', '.mjs', '.cjs'];
-const TYPESCRIPT = ['.ts', '.mts', '.cts', '.tsx'];
 
 /** The workflow of a name, a path, or a path and `#Name`. Throws MILLRACE_UNKNOWN_WORKFLOW. */
 export async function loadWorkflow(wanted: string): Promise<LoadableWorkflow> {
@@ -40,10 +39,10 @@ export async function loadWorkflow(wanted: string): Promise<LoadableWorkflow> {
 /** Every workflow that has a name here, and what was thrown by files that did not load. */
 export async function findWorkflows(): Promise<{ found: FoundWorkflow[]; broken: MillraceError[] }> {
   const registered = await registeredWorkflows();
-  const local = await localWorkflows(localFiles());
-  const known = new Set(registered.map(({ workflow }) => workflow));
+  const local = await localWorkflows(localWorkflowFiles());
+  const known = new Set(registered.map(({ workflow }) => workflow.name));
   return {
-    found: [...registered, ...local.found.filter(({ workflow }) => !known.has(workflow))],
+    found: [...registered, ...local.found.filter(({ workflow }) => !known.has(workflow.name))],
     broken: local.broken,
   };
 }
@@ -58,7 +57,7 @@ export async function workflowsIn(path: string): Promise<FoundWorkflow[]> {
 }
 
 function isPath(wanted: string): boolean {
-  return /^\.|[\\/]|^file:/.test(wanted) || [...SCRIPTS, ...TYPESCRIPT].includes(extname(wanted.split('#')[0] ?? ''));
+  return /^\.|[\\/]|^file:/.test(wanted) || [...SCRIPTS, ...TYPESCRIPT_EXTENSIONS].includes(extname(wanted.split('#')[0] ?? ''));
 }
 
 async function loadFromFile(wanted: string): Promise<LoadableWorkflow> {
@@ -86,7 +85,7 @@ async function loadByName(name: string): Promise<LoadableWorkflow> {
   const own = registered.find(({ workflow }) => workflow.name === name);
   if (own !== undefined) return own.workflow;
   // A file that carries the name is asked first, so that the others need not be loaded.
-  const files = localFiles();
+  const files = localWorkflowFiles();
   const named = files.filter((file) => nameOfFile(file).toLowerCase() === name.toLowerCase());
   const others = files.filter((file) => !named.includes(file));
   const broken: MillraceError[] = [];
@@ -127,23 +126,6 @@ async function localWorkflows(files: readonly string[]): Promise<{ found: FoundW
   return { found, broken };
 }
 
-/** `workflows/x.js` and `workflows/x/index.js` of the current folder, in order. */
-function localFiles(): string[] {
-  if (!existsSync(FOLDER)) return [];
-  return readdirSync(FOLDER, { withFileTypes: true })
-    .flatMap((entry) => {
-      if (entry.isFile() && SCRIPTS.includes(extname(entry.name))) return [join(FOLDER, entry.name)];
-      const index = join(FOLDER, entry.name, 'index.js');
-      return entry.isDirectory() && existsSync(index) ? [index] : [];
-    })
-    .sort();
-}
-
-function nameOfFile(file: string): string {
-  const stem = basename(file, extname(file));
-  return stem === 'index' ? basename(dirname(file)) : stem;
-}
-
 /** The workflows among the exports, each once; of a CommonJS module also those inside `module.exports`. */
 function collect(exports: Readonly<Record<string, unknown>>, from: string): FoundWorkflow[] {
   const { default: byDefault, ...named } = exports;
@@ -168,17 +150,8 @@ function isWorkflow(value: unknown): value is LoadableWorkflow {
 }
 
 function scriptProblem(path: string): string | undefined {
-  const extension = extname(path);
-  if (SCRIPTS.includes(extension) || (TYPESCRIPT.includes(extension) && runsTypeScript())) return undefined;
-  if (TYPESCRIPT.includes(extension)) {
-    return `${path} is TypeScript, which Node ${process.versions.node} does not run. Compile it with tsc, and name the .js file it makes`;
-  }
-  return `${path} is not a JavaScript module. Name a file that ends with .js, .mjs or .cjs`;
-}
-
-/** From Node 22.18 on, where it takes the types out by itself. */
-function runsTypeScript(): boolean {
-  return Boolean((process.features as { readonly typescript?: unknown }).typescript);
+  if (SCRIPTS.includes(extname(path)) || isTypeScript(path)) return undefined;
+  return `${path} is not a JavaScript or TypeScript module. Name a file that ends with .js, .mjs, .cjs or .ts`;
 }
 
 function unknown(message: string): MillraceError {

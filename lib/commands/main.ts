@@ -10,6 +10,7 @@ import type { Command, CommandContext } from './command.js';
 import { EXIT, exitCodesText, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { graphCommand } from './graph.js';
+import { initCommand } from './init.js';
 import { listCommand } from './list.js';
 import { deadLettersCommand } from './dead-letters.js';
 import { reportCommand } from './html-report.js';
@@ -30,6 +31,7 @@ const COMMANDS: readonly Command[] = [
   listCommand,
   graphCommand,
   validateCommand,
+  initCommand,
 ];
 const WIDEST_HELP = 110;
 
@@ -72,7 +74,7 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
   for (const command of COMMANDS) {
     const words = command.words ?? [];
     parser.command({
-      command: command.name === runCommand.name ? [command.name, '$0'] : usageOf(command),
+      command: command.name === runCommand.name ? [usageOf(command), '$0'] : usageOf(command),
       describe: command.description,
       builder: (options) => {
         for (const { name, describe } of words) options.positional(name, { type: 'string', describe });

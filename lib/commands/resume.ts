@@ -1,6 +1,8 @@
-/** `resume <run>`: goes on with a run that did not get to its end, from its last checkpoint. */
+/** `resume [run]`: goes on with a run that did not get to its end, from its last checkpoint; by default with the newest. */
 import { debugOptions, DEFAULT_RUNS_FOLDER, runsOptions, type Command } from './command.js';
 import { MillraceError } from '../model/errors.js';
+import type { RunFolder } from '../storage/run-folder.js';
+import { oneLine } from '../text/printable.js';
 import type { Execution } from './execute.js';
 import { assertOptionFiles } from './option-files.js';
 import { reportFor, reportOptions } from './report-options.js';
@@ -8,7 +10,13 @@ import { reportFor, reportOptions } from './report-options.js';
 export const resumeCommand: Command = {
   name: 'resume',
   description: 'Go on with a run that was stopped, failed or killed',
-  words: [{ name: 'run', describe: 'The id of the run; `runs` lists them' }],
+  words: [
+    {
+      name: 'run',
+      describe: 'The id of the run; `runs` lists them (default: the newest that has not finished)',
+      isOptional: true,
+    },
+  ],
   options: {
     ...runsOptions,
     ...reportOptions,
@@ -26,7 +34,8 @@ export const resumeCommand: Command = {
       import('../storage/run-folder.js'),
     ]);
     const threads = args.wholeNumber('threads', 0);
-    const folder = await RunFolder.open(args.text('runs') ?? DEFAULT_RUNS_FOLDER, args.word('run'));
+    const runs = args.text('runs') ?? DEFAULT_RUNS_FOLDER;
+    const folder = args.word('run') === '' ? await chosen(runs) : await RunFolder.open(runs, args.word('run'));
     if ((await folder.state()) === 'finished') {
       throw new MillraceError(
         'MILLRACE_RESUME',
@@ -46,3 +55,14 @@ export const resumeCommand: Command = {
     }
   },
 };
+
+/** The newest unfinished run; says which one it is, also where the run is quiet. */
+async function chosen(runs: string): Promise<RunFolder> {
+  const { newestUnfinished } = await import('./newest-unfinished.js');
+  const say = (sentence: string): void => {
+    process.stderr.write(`${oneLine(sentence)}\n`);
+  };
+  const folder = await newestUnfinished(runs, say);
+  say(`Resuming run ${folder.manifest.runId} of ${folder.manifest.workflow}`);
+  return folder;
+}

@@ -8,6 +8,7 @@ import {
   requestFrom,
   runsOptions,
   workflowOptions,
+  workflowWord,
   type Command,
 } from './command.js';
 import { assertOptionFiles } from './option-files.js';
@@ -23,6 +24,7 @@ const value = { type: 'string', requiresArg: true } as const;
 export const runCommand: Command = {
   name: 'run',
   description: 'Run a workflow (the default command)',
+  words: [workflowWord],
   options: {
     ...workflowOptions,
     ...configOptions,

@@ -144,7 +144,7 @@ async function factsOf(folder: RunFolder): Promise<Facts> {
     workflow: manifest.workflow,
     state: await folder.state(),
     started: new Date(manifest.createdAt).toISOString(),
-    lives: await folder.lives(),
+    lives: await folder.incarnations(),
     settled: watermarks.reduce((sum, watermark) => sum + watermark, 0),
   };
 }

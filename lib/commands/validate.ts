@@ -1,11 +1,12 @@
 /** `validate`: configuration and graph are checked as `run` checks them. Promise: nothing is run, opened or written. */
-import { configOptions, debugOptions, loadFrom, workflowOptions, type Command } from './command.js';
+import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { counted, printable } from '../text/printable.js';
 
 export const validateCommand: Command = {
   name: 'validate',
   description: 'Check the configuration and the graph of a workflow, without running it',
+  words: [workflowWord],
   options: { ...workflowOptions, ...configOptions, ...debugOptions },
   run: async (args) => {
     const { workflow, config } = await loadFrom(args);

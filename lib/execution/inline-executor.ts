@@ -3,7 +3,7 @@
  * Promise: results are those of threads; only what takes a thread of its own (a deadline, surviving an exit) is missing.
  */
 import { ChunkSizer } from './chunk-sizer.js';
-import { held } from '../model/clock.js';
+import { holdClock } from '../model/clock.js';
 import type {
   Collected,
   Executor,
@@ -40,7 +40,7 @@ export class InlineExecutor implements Executor {
   }
 
   async check(ref: ModuleRef, as: ExportKind): Promise<void> {
-    await held(this.slices, loadChecked(ref, as));
+    await holdClock(this.slices, loadChecked(ref, as));
   }
 
   open(job: Job, client: JobClient, options: JobOptions): JobPort {
@@ -50,7 +50,7 @@ export class InlineExecutor implements Executor {
   }
 
   stream(ref: ModuleRef): ItemReader<unknown> {
-    const pump = new ItemPump(held(this.slices, loadStream(ref)), (action) => {
+    const pump = new ItemPump(holdClock(this.slices, loadStream(ref)), (action) => {
       this.slices.defer(action);
     });
     this.jobs.add({
@@ -88,7 +88,7 @@ class InlinePort implements JobPort {
     this.client = client;
     this.slices = slices;
     this.sizer = new ChunkSizer(maxChunk);
-    held(slices, loadJob(job)).then(
+    holdClock(slices, loadJob(job)).then(
       (loaded) => {
         this.loaded = loaded;
         this.wake();

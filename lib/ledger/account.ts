@@ -6,13 +6,13 @@
 import type { TaskCounts } from '../model/metrics.js';
 import { MillraceError } from '../model/errors.js';
 import { TaskMeter } from '../measure/task-meter.js';
-import type { Held } from '../model/metrics.js';
+import type { InFlight } from '../model/metrics.js';
 
 /** How many different skip reasons are counted by name; the rest share one line. */
 const MAX_REASONS = 64;
 const OTHER_REASONS = 'other reasons';
 
-const NOTHING_HELD: Held = { queued: 0, running: 0, waiting: 0 };
+const NOTHING_IN_FLIGHT: InFlight = { queued: 0, running: 0, waiting: 0 };
 
 export class TaskAccount {
   readonly task: string;
@@ -31,7 +31,7 @@ export class TaskAccount {
   firstAtMs: number | undefined;
   lastAtMs: number | undefined;
   private readonly reasons = new Map<string, number>();
-  private look: () => Held = () => NOTHING_HELD;
+  private look: () => InFlight = () => NOTHING_IN_FLIGHT;
   private oneToOne = true;
   private readAt: () => number | undefined = () => undefined;
 
@@ -39,7 +39,7 @@ export class TaskAccount {
     this.task = task;
   }
 
-  get held(): Held {
+  get held(): InFlight {
     return this.look();
   }
 
@@ -53,7 +53,7 @@ export class TaskAccount {
   }
 
   /** The task tells how to look at what it holds. A task that holds nothing between calls need not. */
-  watch(look: () => Held): void {
+  watch(look: () => InFlight): void {
     this.look = look;
   }
 

@@ -4,7 +4,7 @@
  * that stands still, as a virtual one does within a turn, is replaced by counting, so the event loop turns there too;
  * what was deferred goes on in that order, so that nobody who uses up each turn keeps others from theirs.
  */
-import { held, type Clock } from '../model/clock.js';
+import { holdClock, type Clock } from '../model/clock.js';
 
 /** While no time passes: looks after which a turn counts as long. A number, and not real time, so that runs are alike. */
 const LOOKS = 8;
@@ -55,7 +55,7 @@ export class Turn {
 
   /** Tells the clock that the run waits for this work outside of its time. */
   hold<Work extends PromiseLike<unknown>>(work: Work): Work {
-    return held(this.clock, work);
+    return holdClock(this.clock, work);
   }
 
   /** Called once for each: what follows from one action, promises too, is over before the next. */

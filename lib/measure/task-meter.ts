@@ -5,7 +5,7 @@
  * A task can be limited by three things: by how many records it may work on at once (`slotMs`), by the event loop, which
  * it shares with all others (`loopMs`), and by the threads of the pool, shared as well (`poolMs`).
  */
-import type { Held } from '../model/metrics.js';
+import type { InFlight } from '../model/metrics.js';
 
 export type TimeState = 'busy' | 'waiting' | 'blocked';
 
@@ -38,7 +38,7 @@ export class TaskMeter {
   }
 
   /** The same, from what the task holds. */
-  hold(nowMs: number, { queued, running, waiting, places }: Held): void {
+  hold(nowMs: number, { queued, running, waiting, places }: InFlight): void {
     const state = running > 0 ? 'busy' : queued > 0 || waiting > 0 ? 'blocked' : 'waiting';
     // While none runs it is not the places that hold the queue back.
     const slots = places === undefined || running === 0 ? 0 : queued > 0 ? 1 : Math.min(1, running / places);

@@ -1,9 +1,6 @@
-/**
- * What a task tells about the upstream it calls. Every member is plain data that survives JSON; `at` is milliseconds
- * since 1970, and whoever tells an event leaves `at` and `task` to the run.
- */
+/** Events of a task that calls an upstream. Every member is plain data that survives JSON; the run adds `at` and `task`. */
 
-/** What a task tells about the upstream it calls; part of `RunEvent`. `at` is milliseconds since 1970. */
+/** An event about the upstream that a task calls; part of `RunEvent`. `at` is milliseconds since 1970. */
 export type CallEvent =
   | {
       /** A failed attempt will be repeated. */
@@ -15,72 +12,72 @@ export type CallEvent =
       readonly lineage: number;
       /** The attempt that failed, from 1. */
       readonly attempt: number;
-      /** Until the next attempt is due, in milliseconds. */
+      /** Time until the next attempt, in milliseconds. */
       readonly delayMs: number;
-      /** Of the error: its own `code`, or MILLRACE_TASK where it carries none. */
+      /** The `code` of the error, or MILLRACE_TASK if it has none. */
       readonly code: string;
-      /** Of the error, for people. */
+      /** The message of the error, for people. */
       readonly message: string;
     }
   | {
-      /** The circuit breaker changed: while it is open the task starts nothing, and its records wait. */
+      /** The circuit breaker changed its state. While it is open, the task starts no calls and its records wait. */
       readonly type: 'circuit';
       readonly at: number;
       /** The name of the task. */
       readonly task: string;
-      /** What is called, without query and credentials. */
+      /** The address that is called, without query and credentials. */
       readonly upstream: string;
-      /** The state it is in now. */
+      /** The new state. */
       readonly state: CircuitState;
-      /** Why, and what comes next, in one sentence. */
+      /** The reason, and what comes next, in one sentence. */
       readonly message: string;
     }
   | {
-      /** The upstream asked for less (429, Retry-After): the task starts nothing for so long. */
+      /** The upstream asked for fewer calls (429, Retry-After): the task starts no calls for `delayMs`. */
       readonly type: 'throttled';
       readonly at: number;
       /** The name of the task. */
       readonly task: string;
-      /** What is called, without query and credentials. */
+      /** The address that is called, without query and credentials. */
       readonly upstream: string;
-      /** In milliseconds, from `at` on. */
+      /** Length of the pause in milliseconds, from `at` on. */
       readonly delayMs: number;
     }
   | {
-      /** Adaptive concurrency chose another limit, or says at the end which one it had. */
+      /** Adaptive concurrency chose another limit. One more event at the end reports the last limit. */
       readonly type: 'concurrency';
       readonly at: number;
       /** The name of the task. */
       readonly task: string;
-      /** What is called, without query and credentials. */
+      /** The address that is called, without query and credentials. */
       readonly upstream: string;
       /** The most calls in flight from now on. */
       readonly limit: number;
     }
   | ({
-      /** What the calls of a task came to; told once, when the task ends. */
+      /** Totals of the calls of a task, emitted once when the task ends. */
       readonly type: 'calls';
       readonly at: number;
       /** The name of the task. */
       readonly task: string;
     } & CallsSummary);
 
-/** What the calls of a task came to. */
+/** Totals of the calls of a task. */
 export interface CallsSummary {
-  /** What was called, without query and credentials. */
+  /** The address that was called, without query and credentials. */
   readonly upstream: string;
-  /** As they print themselves. */
+  /** The policies in their own printed form. */
   readonly policies: string;
-  /** The most calls in flight: as named, or what adaptive concurrency had chosen when the task ended. */
+  /** The most calls in flight: the configured number, or the last limit that adaptive concurrency chose. */
   readonly concurrency: number;
-  /** How often what happened, by name; a transport adds names of its own. */
+  /** Counts by name, such as retries; a transport adds names of its own. */
   readonly counts: CallCounts;
 }
 
-/** `closed` lets calls through, `open` none, `half-open` only a few probes. */
+/** `closed` lets all calls through, `open` none, `half-open` only a few probes. */
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
-/** What is told, before the run adds who and when. */
+/** A `CallEvent` before the run has added its time and task. */
 export type CallNews = WithoutHead<CallEvent>;
 type WithoutHead<Event> = Event extends unknown ? Omit<Event, 'at' | 'task'> : never;
 

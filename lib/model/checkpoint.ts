@@ -1,16 +1,17 @@
 /**
- * Checkpoints: what a run must remember to go on after its process died, and what remembers it.
+ * Checkpoints: the data that a run needs to resume after its process died, and the port that stores them.
  *
- * Promise of the format: plain data that survives JSON; a reader knows the format by its number, and the whole progress
- * of a run stands in one value, so that it can be put in place by one rename.
+ * Guarantees of the format: it is plain data that survives JSON; its number identifies the version; the whole progress of a
+ * run is one value, so one rename puts it in place.
  */
 import type { Lineage } from './record.js';
-import { holds, leaveOut, unite, type Runs } from './lineage-ranges.js';
+import { containsLineage, excludeLineages, uniteRanges, type LineageRanges } from './lineage-ranges.js';
 import type { TouchedFile } from './touched-file.js';
 
-/** What survives JSON unchanged. */
+/** Data that JSON keeps unchanged. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
+/** The version of `Checkpoint`. */
 export const CHECKPOINT_FORMAT = 1;
 
 /** The progress of one root. */
@@ -19,98 +20,98 @@ export interface RootProgress {
   readonly watermark: Lineage;
   /** The first lineage that was not born. */
   readonly born: Lineage;
-  /** By exit, the lineages from the watermark on that have passed it. */
-  readonly passed: Readonly<Record<string, Runs>>;
+  /** By exit: the lineages from the watermark on that have passed it. */
+  readonly passed: Readonly<Record<string, LineageRanges>>;
 }
 
-/** What a run was made from. A resumed run must be made from the same. */
+/** The parts a run was made from. A resumed run must be made from equal ones. */
 export interface RunDefinition {
   /** The name of the workflow. */
   readonly workflow: string;
-  /** By task: its kind, its dependencies and how they are joined. */
+  /** By task: its kind, its dependencies and its join. */
   readonly tasks: Readonly<Record<string, string>>;
-  /** By key of the configuration: a hash of its value, so that no secret is written down. */
+  /** By configuration key: a hash of the value, so that no secret is written down. */
   readonly config: Readonly<Record<string, string>>;
 }
 
 /** The whole progress of a run at one moment, as plain data that survives JSON. */
 export interface Checkpoint {
-  /** The version of this shape; another one is refused with MILLRACE_RESUME. */
+  /** The version of this shape; any other is refused with MILLRACE_RESUME. */
   readonly format: typeof CHECKPOINT_FORMAT;
-  /** The same in every life of the run. */
+  /** The same in every incarnation of the run. */
   readonly runId: string;
-  /** Which life of the run wrote it, from 1. */
+  /** The number of the incarnation that wrote it, from 1. */
   readonly incarnation: number;
-  /** When it was taken, and when the run was first started: milliseconds since 1970. */
+  /** When the checkpoint was taken, milliseconds since 1970. */
   readonly at: number;
   /** When the run was first started, milliseconds since 1970. */
   readonly startedAt: number;
-  /** The seed of the run's randomness, which a resumed run takes over. */
+  /** The seed of the run's randomness; a resumed run continues with it. */
   readonly seed: number;
-  /** What a resumed run is compared with; a difference is MILLRACE_RESUME. */
+  /** A resumed run compares its own definition with this one; a difference is MILLRACE_RESUME. */
   readonly definition: RunDefinition;
-  /** By source, what its input is; an input that has changed cannot be gone on with. */
+  /** By source: the identity of its input. A run cannot resume with a changed input. */
   readonly inputs: Readonly<Record<string, Json>>;
-  /** By the name of the root, how far its lineages have come. */
+  /** By root: the progress of its lineages. */
   readonly roots: Readonly<Record<string, RootProgress>>;
-  /** By task, how far what it keeps (a file) or reads had come. */
+  /** By task: its position in the file or input that it writes or reads. */
   readonly marks: Readonly<Record<string, Json>>;
-  /** How far the dead letters had come; null where their store keeps nothing. */
+  /** The position in the dead letters; null if their store is not durable. */
   readonly deadLetters: Json;
-  /** Why the run cannot be resumed, if it cannot. */
+  /** The reason why the run cannot be resumed, if there is one. */
   readonly obstacle?: string;
-  /** Every record has settled; what was left to do is to give results their names. */
+  /** True once every record has settled; only renaming the results is left. */
   readonly isComplete: boolean;
 }
 
 /**
- * Keeps the checkpoints of one run.
+ * Stores the checkpoints of one run.
  *
- * Contract: `read` gives the last checkpoint that was written whole, or undefined before the first; a `write` that
- * resolved survives the loss of the process and of power; one that was cut short leaves the checkpoint before it in
- * place. At most one `write` is outstanding. `write` rejects with MILLRACE_LOCKED once another life of the run has
- * begun, so that a process that only seemed dead cannot undo what its successor did.
+ * Contract: `read` returns the last checkpoint that was written completely, or undefined before the first. A resolved
+ * `write` survives the loss of the process and of power. An interrupted `write` leaves the previous checkpoint in place.
+ * At most one `write` is outstanding. `write` rejects with MILLRACE_LOCKED once another incarnation of the run has begun,
+ * so that a process that only seemed dead cannot undo the work of its successor.
  */
 export interface CheckpointStore {
-  /** Which life of the run it serves, from 1. */
+  /** The number of the incarnation that it serves, from 1. */
   readonly incarnation: number;
-  /** The last checkpoint that was written whole; undefined before the first. */
+  /** The last checkpoint that was written completely; undefined before the first. */
   read(): Promise<Checkpoint | undefined>;
   /**
-   * Resolves when the checkpoint would survive the loss of power. Rejects with MILLRACE_LOCKED once
-   * another life of the run has begun.
+   * Resolves when the checkpoint would survive the loss of power. Rejects with MILLRACE_LOCKED once another incarnation
+   * of the run has begun.
    */
   write(checkpoint: Checkpoint): Promise<void>;
-  /** The files it writes, where it writes any: no task may read or write them. */
+  /** The files that the store writes, if any: no task may read or write them. */
   files?(): readonly TouchedFile[];
 }
 
-/** Whether earlier lives have brought the lineage past this exit for good. */
+/** Whether earlier incarnations have brought the lineage past this exit for good. */
 export function hasPassed({ watermark, passed }: RootProgress, exit: string, lineage: Lineage): boolean {
-  return lineage < watermark || holds(passed[exit] ?? [], lineage);
+  return lineage < watermark || containsLineage(passed[exit] ?? [], lineage);
 }
 
-/** The progress of several lives: what one of them has done is done. */
+/** The combined progress of two incarnations: work that one of them has done is done. */
 export function together(before: RootProgress, now: RootProgress): RootProgress {
   const watermark = Math.max(before.watermark, now.watermark);
-  const passed: Record<string, Runs> = {};
+  const passed: Record<string, LineageRanges> = {};
   for (const exit of new Set([...Object.keys(before.passed), ...Object.keys(now.passed)])) {
-    const above = unite(before.passed[exit] ?? [], now.passed[exit] ?? [], watermark);
+    const above = uniteRanges(before.passed[exit] ?? [], now.passed[exit] ?? [], watermark);
     if (above.length > 0) passed[exit] = above;
   }
   return { watermark, born: Math.max(before.born, now.born), passed };
 }
 
-/** Lineages to be brought past an exit again, by its label; ascending. */
+/** By exit label: lineages that must pass the exit again, in ascending order. */
 export type Holes = ReadonlyMap<string, readonly Lineage[]>;
 
-/** The progress without what is to be done again. `exits` are the labels of all exits of the root. */
+/** The progress without the lineages in `holes`, which are processed again. `exits` are the labels of all exits of the root. */
 export function withHoles(progress: RootProgress, holes: Holes, exits: readonly string[]): RootProgress {
   const watermark = Math.min(progress.watermark, ...[...holes.values()].map(([first = Infinity]) => first));
-  const passed: Record<string, Runs> = {};
+  const passed: Record<string, LineageRanges> = {};
   for (const exit of exits) {
-    const all = unite(progress.passed[exit] ?? [], [watermark, progress.watermark], watermark);
-    const left = leaveOut(all, holes.get(exit) ?? []);
+    const all = uniteRanges(progress.passed[exit] ?? [], [watermark, progress.watermark], watermark);
+    const left = excludeLineages(all, holes.get(exit) ?? []);
     if (left.length > 0) passed[exit] = left;
   }
   return { watermark, born: progress.born, passed };

@@ -1,8 +1,8 @@
 /**
- * Every error millrace raises on purpose: a stable code, the thing that is wrong, what was got, what to do.
+ * The errors that millrace raises on purpose. Each has a stable code and a message: what is wrong, the value found, the fix.
  *
- * Promise: nothing in this code base decides by an error's message, only by `code` and `retryable`;
- * `spec/core/errors.spec.ts` holds this table against the documented one.
+ * Guarantees: no code in this repository decides by an error's message, only by `code` and `retryable`;
+ * `spec/model/errors.spec.ts` compares this table with the documented one.
  */
 
 /** Stable error codes, with the sentence that documents each. */
@@ -50,17 +50,17 @@ export const ERROR_CODES = {
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 export interface ErrorDetails {
-  /** What was caught, kept whole. */
+  /** The error that caused this one, unchanged. */
   readonly cause?: unknown;
   /** Whether another attempt may succeed. Default false. */
   readonly retryable?: boolean;
 }
 
-/** The one error class of the engine. `message` names the thing, what was got and what to do. */
+/** The only error class of the engine. `message` names the problem, the value found and the fix. */
 export class MillraceError extends Error {
-  /** Always 'MillraceError', also of the classes that extend it. */
+  /** Always 'MillraceError', also in subclasses. */
   override readonly name = 'MillraceError';
-  /** What went wrong, for programs; the message is for people. */
+  /** The kind of the error, for programs; the message is for people. */
   readonly code: ErrorCode;
   /** Whether another attempt may succeed. Default false. */
   readonly retryable: boolean;
@@ -72,15 +72,15 @@ export class MillraceError extends Error {
   }
 }
 
-/** An error that no failure policy may turn into anything else: the whole task is wrong, not one record. */
+/** An error that no failure policy may handle: the whole task is wrong, not one record. */
 export class FatalTaskError extends MillraceError {}
 
-/** How far causes are followed. */
+/** How many causes a description follows. */
 const MOST_CAUSES = 3;
 
 /**
- * What a thrown value says, with what caused it where it does not say that itself (`fetch failed`); also for
- * `throw undefined` and other things that are not errors.
+ * The message of a thrown value, followed by its causes if the message does not contain them (as in `fetch failed`). It also
+ * describes thrown values that are not errors, such as `undefined`.
  */
 export function describeThrown(thrown: unknown): string {
   if (thrown instanceof Error) return withCauses(thrown, MOST_CAUSES);
@@ -89,7 +89,7 @@ export function describeThrown(thrown: unknown): string {
 
 function withCauses(error: Error, more: number): string {
   const own = error.message === '' ? error.name : error.message;
-  // Ours name their cause already.
+  // Messages of our own errors contain their cause already.
   if (error instanceof MillraceError || more === 0) return own;
   const cause = error.cause ?? (error instanceof AggregateError ? (error.errors as unknown[])[0] : undefined);
   if (!(cause instanceof Error)) return own;
@@ -98,7 +98,7 @@ function withCauses(error: Error, more: number): string {
   return own.includes(why) ? own : `${own}: ${why}`;
 }
 
-/** The stable code a thrown value carries, or `MILLRACE_TASK` where it carries none. */
+/** The stable code of a thrown value, or `MILLRACE_TASK` if it has none. */
 export function codeOf(thrown: unknown): string {
   if (typeof thrown === 'object' && thrown !== null && 'code' in thrown && typeof thrown.code === 'string') {
     return thrown.code;
@@ -115,7 +115,7 @@ export function describeValue(value: unknown, limit = 80): string {
   return `${cut} (${Array.isArray(value) ? 'array' : typeof value})`;
 }
 
-/** For JSON: a word for the numbers that it has none for. Everything else as it is. */
+/** Replaces numbers that JSON cannot represent with text; returns other values unchanged. */
 export function numberInWords(value: unknown): unknown {
   if (typeof value === 'bigint') return `${value}n`;
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
@@ -126,7 +126,7 @@ function textOf(value: unknown): string {
   if (typeof value === 'symbol') return value.toString();
   try {
     const json: unknown = JSON.stringify(value, (_, inner: unknown) => numberInWords(inner));
-    // An object may say by `toJSON` that it is nothing, which TypeScript does not know.
+    // `toJSON` may return undefined, although the type of JSON.stringify excludes it.
     return String(json);
   } catch {
     return Object.prototype.toString.call(value);

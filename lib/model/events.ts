@@ -1,7 +1,7 @@
 /**
- * What a run tells about itself: one typed union, every member plain data that survives JSON (only the `record` of a
- * dead letter may be anything). `at` is milliseconds since 1970 by the run's clock. What happens to every record is told
- * in sums by `progress`, not one event a record. docs/events.md is the table, and a spec holds it to this file.
+ * The events of a run: one typed union. Every member is plain data that survives JSON, except that the `record` of a dead
+ * letter may be any value. `at` is milliseconds since 1970 by the clock of the run. Single records have no events:
+ * `progress` reports them as sums. docs/events.md is the table of all events; a spec compares it with this file.
  */
 import type { TaskCounts } from './metrics.js';
 import type { CallEvent } from './call-event.js';
@@ -12,88 +12,90 @@ import type { DeadLetter, RunOutcome } from './ports.js';
 import type { RunSummary } from './run-summary.js';
 
 /**
- * The version of the events; `run-started` carries it. A new type of event or a new field does not change it, because
- * readers pass over what they do not know; another meaning of an old one does.
+ * The version of the events; `run-started` carries it. A new type of event or a new field does not change the version,
+ * because readers ignore what they do not know. A new meaning of an old field does.
  */
 export const EVENT_VERSION = 1;
 
 /**
- * Everything `run.events$` can tell; `type` says which. `at` is milliseconds since 1970 by the
- * clock of the run. Readers pass over types they do not know.
+ * Every event of `run.events$`, distinguished by `type`. `at` is milliseconds since 1970 by the clock of the run. Readers
+ * should ignore types they do not know.
  */
 export type RunEvent = LifeEvent | TaskEvent | CallEvent | MeasureEvent | CheckpointEvent | ThreadEvent | TroubleEvent;
 
-/** One task of the graph, with what a reader needs to draw it. */
+/** One task of the graph, with all that a reader needs to draw it. */
 export interface GraphTask {
-  /** Unique in its workflow; events and summaries name the task by it. */
+  /** Unique in its workflow; events and summaries refer to the task by it. */
   readonly name: string;
-  /** 'source', 'sync', 'request' and so on; 'custom' for a task that names none. */
+  /** 'source', 'sync', 'request' and so on; 'custom' for a task without a kind of its own. */
   readonly kind: string;
-  /** The names of the tasks whose records come in, in the order they were declared. */
+  /** The names of the tasks it depends on, in the order of declaration. */
   readonly dependencies: readonly string[];
-  /** How the records of the dependencies meet; 'aligned' where nothing else was declared. */
+  /** How the records of the dependencies meet; 'aligned' by default. */
   readonly join: JoinMode;
-  /** `source` and `boundary` give birth to lineages, `inherits` keeps them. */
+  /** Lineages are born in `source` and `boundary` tasks; `inherits` keeps them. */
   readonly bearing: GraphNode['bearing'];
-  /** The root of what comes in; absent for a source. */
+  /** The root of the incoming records; absent for a source. */
   readonly inputRoot?: string;
-  /** The root of what goes out. */
+  /** The root of the outgoing records. */
   readonly outputRoot: string;
-  /** What it reads or writes outside, where others may know it. */
+  /** The external data that the task reads or writes, if it declares any. */
   readonly dataset?: Dataset;
 }
 
-/** A file at an end of the graph. */
+/** The external data that a source reads or a sink writes: a file, a topic, a table. */
 export interface Dataset {
-  /** Absolute. */
-  readonly path: string;
-  /** The names of its columns, where they are known before it is read. */
+  /** The kind of store, with its address where it has one: `file`, `kafka://broker:9092`, `postgres://host:5432`. */
+  readonly namespace: string;
+  /** The name inside the namespace: the absolute path of a file, a topic, `database.schema.table`. */
+  readonly name: string;
+  /** The names of the columns, if they are known before the data is read. */
   readonly fields?: readonly string[];
 }
 
-/** What the run does as a whole. `at` is milliseconds since 1970. */
+/** The events of the run as a whole. `at` is milliseconds since 1970. */
 export type LifeEvent =
   | {
-      /** The first event of every run: all that a reader elsewhere needs. */
+      /** The first event of every run; it describes the run completely for remote readers. */
       readonly type: 'run-started';
-      /** Another one means that old fields have another meaning; new types and fields leave it. */
+      /** A new version means that old fields have a new meaning; new types and new fields do not change it. */
       readonly version: typeof EVENT_VERSION;
       readonly at: number;
-      /** The same in every life of a resumed run. */
+      /** The same in every incarnation of a resumed run. */
       readonly runId: string;
       /** The name of the workflow. */
       readonly workflow: string;
-      /** The description of the workflow; '' where it has none. */
+      /** The description of the workflow; '' if it has none. */
       readonly description: string;
-      /** Dependencies stand before their dependents. */
+      /** Dependencies come before their dependents. */
       readonly graph: readonly GraphTask[];
-      /** Chains of tasks that share a thread hop. */
+      /** Chains of tasks that share one round trip to a thread. */
       readonly hops: readonly (readonly string[])[];
-      /** The most records of one root in flight. */
+      /** The most records in flight per root. */
       readonly window: number;
-      /** As the run was told: 'auto' is one a core, 0 inline. */
+      /** The `threads` option: 'auto' means one per core, 0 inline. */
       readonly threads: number | 'auto';
-      /** Of the run's randomness: `seed` of `RunOptions` gives another run the same sequence. */
+      /** The seed of the run's randomness. Another run with this `seed` in its `RunOptions` gets the same sequence. */
       readonly seed: number;
       /** The configuration, with secrets masked. */
       readonly config: unknown;
     }
   | {
-      /** The run goes on from a checkpoint, after it was killed or had failed. */
+      /** The run continues from a checkpoint, after its process died or it failed. */
       readonly type: 'resumed';
       readonly at: number;
-      /** Which life of the run this is, from 1. */
+      /** The number of this incarnation of the run, from 1. */
       readonly incarnation: number;
       /** When the checkpoint was taken, milliseconds since 1970. */
       readonly from: number;
     }
   | {
-      /** Sources were asked to stop; what is in flight settles. */
+      /** Sources were asked to stop; records in flight still settle. */
       readonly type: 'draining';
       readonly at: number;
     }
   | {
-      /** Something people should know, from the run or its workflow. */
+      /** A message for people, from the run or its workflow. */
       readonly type: 'notice';
       readonly at: number;
       /** One sentence. */
@@ -103,20 +105,20 @@ export type LifeEvent =
       /** The last event. */
       readonly type: 'run-ended';
       readonly at: number;
-      /** As `run-started` had it. */
+      /** The same as in `run-started`. */
       readonly runId: string;
-      /** The same that the summary has. */
+      /** The same as in the summary. */
       readonly outcome: RunOutcome;
-      /** Present where the outcome is 'failed': the first failure. */
+      /** The first failure; present if the outcome is 'failed'. */
       readonly error?: { readonly code: string; readonly message: string };
-      /** The same that `finished` gives. */
+      /** The same value that `finished` resolves with. */
       readonly summary: RunSummary;
     };
 
-/** The beginning and the end of one task. A run whose tasks cannot open tells neither. */
+/** The beginning and the end of one task. A run whose tasks cannot open emits neither. */
 export type TaskEvent =
   | {
-      /** The task is open and takes records. */
+      /** The task is open and accepts records. */
       readonly type: 'task-started';
       readonly at: number;
       /** The name of the task. */
@@ -128,64 +130,64 @@ export type TaskEvent =
       readonly at: number;
       /** The name of the task. */
       readonly task: string;
-      /** Since the start of this life of the run. */
+      /** Counts since the start of this incarnation of the run. */
       readonly counts: TaskCounts;
     };
 
 /**
- * Told about once a second while records move, less often while none does. `at` is milliseconds
- * since 1970.
+ * Measurements. They are emitted about once a second while records move, less often otherwise. `at` is milliseconds since
+ * 1970.
  */
 export type MeasureEvent =
   | {
-      /** Where every task, edge and root stands. */
+      /** The state of every task, edge and root. */
       readonly type: 'progress';
       readonly at: number;
-      /** Since the start of this life of the run, in milliseconds. */
+      /** Time since the start of this incarnation of the run, in milliseconds. */
       readonly elapsedMs: number;
-      /** By the name of the task. */
+      /** One entry per task, by name. */
       readonly tasks: Readonly<Record<string, TaskProgress>>;
-      /** One for each dependency of each task. */
+      /** One entry per dependency of each task. */
       readonly edges: readonly EdgeProgress[];
-      /** By the name of the root. */
+      /** One entry per root, by name. */
       readonly roots: Readonly<Record<string, RootFigures>>;
-      /** Since the last `progress`; absent where no task was under load. */
+      /** The bottleneck since the last `progress`; absent if no task was under load. */
       readonly bottleneck?: Bottleneck;
     }
   | {
-      /** The process; not told in virtual time. */
+      /** The resources of the process; not emitted in virtual time. */
       readonly type: 'resources';
       readonly at: number;
-      /** Of the whole process: runs beside one another share the figures. */
+      /** Figures of the whole process, including other runs in it. */
       readonly process: ResourceFigures;
-      /** Of a run with threads. */
+      /** Figures of the threads; absent if the run has none. */
       readonly pool?: ExecutorStats;
     }
   | {
-      /** Records that are among the slowest of their task so far and were not told yet. */
+      /** Records that are now among the slowest of their task and were not reported before. */
       readonly type: 'slow-records';
       readonly at: number;
-      /** Of all tasks, in no order. */
+      /** Records of all tasks, in no order. */
       readonly records: readonly SlowRecord[];
     };
 
 /** A checkpoint was written and would survive the loss of power. */
 export interface CheckpointEvent {
-  /** From here the run can be resumed. */
+  /** The run can be resumed from here. */
   readonly type: 'checkpoint';
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** By root: every lineage below is settled. */
+  /** By root: every lineage below this number has settled. */
   readonly watermarks: Readonly<Record<string, number>>;
-  /** Records settled, over all roots. */
+  /** Settled records of all roots. */
   readonly settled: number;
-  /** How long taking it took. */
+  /** The duration of the checkpoint, in milliseconds. */
   readonly elapsedMs: number;
 }
 
-/** News of one worker thread of the run. */
+/** An event of one worker thread of the run. */
 export interface ThreadEvent {
-  /** A worker thread can take work; can take work in place of one that died; has ended. */
+  /** The thread is ready for work; is ready in place of a thread that died; has ended. */
   readonly type: ThreadNews;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -199,42 +201,42 @@ export type TroubleEvent =
       /** A task gave up a record. */
       readonly type: 'dead-letter';
       readonly at: number;
-      /** The same that the store of dead letters got. */
+      /** The same letter that the dead-letter store received. */
       readonly letter: DeadLetter;
     }
   | {
-      /** Nothing moves and nothing can: the run fails with MILLRACE_STALLED. */
+      /** No record can move: the run fails with MILLRACE_STALLED. */
       readonly type: 'stall';
       readonly at: number;
-      /** Who waits for whom; empty where no task says what it waits for. */
+      /** One entry per waiting task; empty if no task reports its reason for waiting. */
       readonly stalled: readonly Stall[];
-      /** The same for people. */
+      /** The same in words. */
       readonly message: string;
     }
   | {
       /** A subscriber of an output or of the events threw; the run goes on. */
       readonly type: 'subscriber-error';
       readonly at: number;
-      /** What it threw, in one line. */
+      /** The thrown value, described in one line. */
       readonly message: string;
     }
   | {
-      /** So many events are missing here, because whoever recorded them could not keep up. */
+      /** A gap in a recording: these events are missing, because the recorder could not keep up. */
       readonly type: 'dropped';
       readonly at: number;
-      /** Over all types. */
+      /** Missing events of all types. */
       readonly count: number;
-      /** How many of each type. */
+      /** Missing events by type. */
       readonly types: Readonly<Record<string, number>>;
     };
 
 export type ThreadNews = 'thread-started' | 'thread-replaced' | 'thread-ended';
 
-/** Who waits for whom. */
+/** A task that waits, and the tasks it waits for. */
 export interface Stall {
-  /** Who waits. */
+  /** The waiting task. */
   readonly task: string;
-  /** The record it waits with: the number its root gave it at birth. */
+  /** The record it waits with: the number of the record in its root. */
   readonly lineage: number;
   /** The names of the tasks it waits for. */
   readonly waitsFor: readonly string[];

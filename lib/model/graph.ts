@@ -1,44 +1,49 @@
 /**
- * The graph of a workflow as data: validated, put in order, and divided into regions.
+ * The graph of a workflow as data: validated, sorted, and divided into regions.
  *
- * A *region* is the part of the graph whose records carry lineages of one root. Promise: what passes `planGraph` can be
- * wired without another check; what does not is refused with the names, and the nearest name that exists.
+ * A *region* is the part of the graph whose records carry lineages of one root.
+ *
+ * Guarantees: a graph that `planGraph` accepts can be wired without another check; an error names the tasks, and the nearest
+ * existing name.
  */
 import { MillraceError } from './errors.js';
 import { suggest } from '../text/nearest.js';
 
 export type JoinMode = 'aligned' | 'latest' | 'keyed' | 'all' | 'gather';
 
-/** One task as the author declared it. */
+/** One task as its author declared it. */
 export interface GraphNode {
   readonly name: string;
   readonly dependencies: readonly string[];
-  /** The mode the author named, if any. */
+  /** The mode that the author declared, if any. */
   readonly join?: JoinMode | undefined;
-  /** `source`: has no dependencies; `boundary`: its outputs are a new root; `inherits`: outputs keep the lineage. */
+  /** `source`: no dependencies; `boundary`: its outputs belong to a new root; `inherits`: its outputs keep the lineage. */
   readonly bearing: 'source' | 'boundary' | 'inherits';
-  /** What it writes outlives the run, so who depends on it may still hold a record that it has written for good. */
+  /** Its output outlives the run, so dependents may still hold a record that this task has written for good. */
   readonly isDurable?: boolean;
-  /** A boundary that keeps its parents open until their children settled, so that `gather` can collect them. */
+  /** A boundary that keeps each parent open until its children have settled, so that `gather` can collect them. */
   readonly expands?: boolean;
 }
 
 /** A root: where lineages are born. */
 export interface RootPlan {
   readonly id: string;
-  /** For the children of an expanding task: the root of their parents. */
+  /** The root of the parents; present for the children of an expanding task. */
   readonly parent?: string;
-  /** The edges by which lineages leave the region, in a fixed order. */
+  /** The edges through which lineages leave the region, in a fixed order. */
   readonly exits: ExitPlan[];
 }
 
 export interface ExitPlan {
-  /** The task whose output (`dependency` undefined: it has no dependents, or is durable) or whose input from `dependency` is the exit. */
+  /**
+   * The task whose output or input is the exit. Without `dependency` it is the output, of a task that has no dependents or
+   * is durable; with `dependency` it is the input from that dependency.
+   */
   readonly task: string;
   readonly dependency?: number;
 }
 
-/** What an exit is called in messages and checkpoints; no two exits of a root share a label. */
+/** The name of an exit in messages and checkpoints; no two exits of a root share a label. */
 export function exitLabel({ task, dependency }: ExitPlan): string {
   return dependency === undefined ? `'${task}'` : `input ${dependency + 1} of '${task}'`;
 }
@@ -46,20 +51,20 @@ export function exitLabel({ task, dependency }: ExitPlan): string {
 export interface NodePlan {
   readonly node: GraphNode;
   readonly join: JoinMode;
-  /** The root of what the join hands to the task; undefined for a source. */
+  /** The root of the task's input, after the join; undefined for a source. */
   readonly inputRoot?: string;
-  /** The root of what the task emits. */
+  /** The root of the task's output. */
   readonly outputRoot: string;
   readonly dependents: string[];
 }
 
 export interface GraphPlan {
-  /** Dependencies stand before their dependents. */
+  /** Dependencies come before their dependents. */
   readonly nodes: readonly NodePlan[];
   readonly roots: ReadonlyMap<string, RootPlan>;
 }
 
-/** The root that a boundary join gives birth to stands beside the task's own. */
+/** The root of a boundary join, separate from the root of its task. */
 export const joinRootOf = (task: string): string => `${task} (join)`;
 
 /** Validates the graph and divides it into regions. Throws a MillraceError that names the tasks. */
@@ -132,7 +137,7 @@ function orderByDependency(nodes: readonly GraphNode[], byName: ReadonlyMap<stri
   const ordered: GraphNode[] = [];
   const done = new Set<string>();
   for (const start of nodes) {
-    // Iterative depth-first search: a chain of thousands of tasks must not exhaust the stack.
+    // The depth-first search is iterative: a chain of thousands of tasks must not exhaust the stack.
     const path: { node: GraphNode; at: number }[] = done.has(start.name) ? [] : [{ node: start, at: 0 }];
     const onPath = new Set(path.map((step) => step.node.name));
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
@@ -173,7 +178,7 @@ function planNode(node: GraphNode, plans: Map<string, NodePlan>, roots: Map<stri
   return { node, join, ...(inputRoot === undefined ? {} : { inputRoot }), outputRoot, dependents: [] };
 }
 
-/** With one dependency there is nothing to combine: `aligned` and `latest` both hand the record on. */
+/** With one dependency there is nothing to combine: both `aligned` and `latest` pass the record on. */
 function joinModeOf(node: GraphNode): JoinMode {
   if (node.join === 'latest' && node.dependencies.length === 1) return 'aligned';
   return node.join ?? 'aligned';

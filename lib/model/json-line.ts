@@ -1,12 +1,14 @@
 /**
- * Events and dead letters as lines of JSON. Promise: every line is JSON by itself, whatever a record is: what JSON has no
- * word for keeps one, and a record that cannot be written is described instead.
+ * Events and dead letters as lines of JSON.
+ *
+ * Guarantees: every line is JSON by itself, for any record. Values that JSON cannot represent become text, and a record
+ * that cannot be serialised is replaced by its description.
  */
 import { describeValue, numberInWords } from './errors.js';
 import type { RunEvent } from './events.js';
 import type { DeadLetter } from './ports.js';
 
-/** The most characters of a description. */
+/** The maximal length of a description, in characters. */
 const MAX_DESCRIPTION = 2000;
 
 export function letterLine(letter: DeadLetter): string {
@@ -21,7 +23,7 @@ export function eventLine(event: RunEvent): string {
   try {
     return `${JSON.stringify(event, replacer)}\n`;
   } catch {
-    if (event.type !== 'dead-letter') throw new TypeError(`An event of type ${event.type} is no plain data`);
+    if (event.type !== 'dead-letter') throw new TypeError(`An event of type ${event.type} is not plain data`);
     return `${JSON.stringify({ ...event, letter: describeRecord(event.letter) }, replacer)}\n`;
   }
 }

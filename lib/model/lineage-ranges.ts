@@ -1,26 +1,27 @@
 /**
- * Sets of whole numbers as runs: pairs [from, to), flat, ascending, none touching the next. What a checkpoint keeps of
- * lineages is a few runs, however many lineages there are.
+ * Sets of lineages as ranges: pairs [from, to) in one flat ascending array; no range touches the next. A checkpoint stores
+ * its lineages this way, because a few ranges hold any number of lineages.
  */
-export type Runs = readonly number[];
+export type LineageRanges = readonly number[];
 
-/** Whether the number is in one of the runs; by bisection. */
-export function holds(runs: Runs, value: number): boolean {
+/** Whether the lineage is in one of the ranges; a binary search. */
+export function containsLineage(ranges: LineageRanges, value: number): boolean {
   let low = 0;
-  let high = runs.length >> 1;
+  let high = ranges.length >> 1;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((runs[2 * middle + 1] as number) <= value) low = middle + 1;
+    if ((ranges[2 * middle + 1] as number) <= value) low = middle + 1;
     else high = middle;
   }
-  return 2 * low < runs.length && (runs[2 * low] as number) <= value;
+  return 2 * low < ranges.length && (ranges[2 * low] as number) <= value;
 }
 
-/** Everything that is in one of the two, from `least` on. */
-export function unite(left: Runs, right: Runs, least: number): Runs {
+/** The union of both sets, without lineages below `least`. */
+export function uniteRanges(left: LineageRanges, right: LineageRanges, least: number): LineageRanges {
   const pairs: [number, number][] = [];
-  for (const runs of [left, right]) {
-    for (let i = 0; i < runs.length; i += 2) pairs.push([Math.max(least, runs[i] as number), runs[i + 1] as number]);
+  for (const ranges of [left, right]) {
+    for (let i = 0; i < ranges.length; i += 2)
+      pairs.push([Math.max(least, ranges[i] as number), ranges[i + 1] as number]);
   }
   pairs.sort(([a], [b]) => a - b);
   const united: number[] = [];
@@ -33,13 +34,13 @@ export function unite(left: Runs, right: Runs, least: number): Runs {
   return united;
 }
 
-/** The runs without these numbers, which stand in ascending order. */
-export function leaveOut(runs: Runs, values: readonly number[]): Runs {
+/** The ranges without these lineages, which must be in ascending order. */
+export function excludeLineages(ranges: LineageRanges, values: readonly number[]): LineageRanges {
   const left: number[] = [];
   let next = 0;
-  for (let i = 0; i < runs.length; i += 2) {
-    let from = runs[i] as number;
-    const to = runs[i + 1] as number;
+  for (let i = 0; i < ranges.length; i += 2) {
+    let from = ranges[i] as number;
+    const to = ranges[i + 1] as number;
     while (next < values.length && (values[next] as number) < from) next++;
     for (; next < values.length && (values[next] as number) < to; next++) {
       const value = values[next] as number;

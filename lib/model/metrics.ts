@@ -1,14 +1,14 @@
-/** The words of measuring: what is told of each task once a second and summed up at the end. Plain data. */
+/** The measurements of tasks, edges, roots and the process, for `progress` and the summary. Plain data. */
 
-/** The account of a task at one moment. */
+/** The counts of a task at one moment. */
 export interface TaskCounts {
-  /** Records that came in; of a source, those that were born. */
+  /** Records that came in; for a source, records that were born. */
   readonly in: number;
-  /** Records that came out; of a boundary, those of its new root. */
+  /** Records that came out; for a boundary, those of its new root. */
   readonly out: number;
   /**
-   * Records that ended without output on purpose: by `skip(reason)`, by the policy 'skip', or
-   * because a full buffer drops.
+   * Records that ended without output on purpose: by `skip(reason)`, by the policy 'skip', or because a full buffer drops
+   * them.
    */
   readonly skipped: number;
   /** Records that were given up as dead letters. */
@@ -17,15 +17,15 @@ export interface TaskCounts {
   readonly inFlight: number;
 }
 
-/** What a task holds at this moment. */
-export interface Held {
-  /** Taken in, not started. */
+/** The records in flight in a task at one moment, by state. */
+export interface InFlight {
+  /** Accepted, not started. */
   readonly queued: number;
   /** Started, not finished. */
   readonly running: number;
-  /** Finished, waiting to leave (for order, or for a joining partner). */
+  /** Finished, waiting to leave: for order, or for a partner in a join. */
   readonly waiting: number;
-  /** The most that can run at once, where there is such a limit. */
+  /** The most records that can run at once, if there is a limit. */
   readonly places?: number;
 }
 
@@ -33,122 +33,125 @@ export interface Held {
 export interface LatencyFigures {
   /** The median, in milliseconds. */
   readonly p50: number;
-  /** Not exceeded by 95 % of the samples, in milliseconds. */
+  /** 95 % of the samples do not exceed this, in milliseconds. */
   readonly p95: number;
-  /** Not exceeded by 99 % of the samples, in milliseconds. */
+  /** 99 % of the samples do not exceed this, in milliseconds. */
   readonly p99: number;
-  /** The longest sample, in milliseconds; exact but for rounding to microseconds. */
+  /** The longest sample, in milliseconds, rounded to microseconds. */
   readonly max: number;
 }
 
-/** The same with what a histogram of fixed buckets needs; of the records that were timed: all at first, then one in 32. */
+/**
+ * Latency with the counts of a histogram with fixed buckets. It covers the timed records: each of the first ones, later one
+ * in 32.
+ */
 export interface LatencyProgress extends LatencyFigures {
-  /** Samples, of which there may be fewer than records: see above. */
+  /** The number of samples, which may be smaller than the number of records. */
   readonly count: number;
   /** The sum of the samples, in milliseconds. */
   readonly sumMs: number;
-  /** How many did not exceed each of `LATENCY_BOUNDS_MS`. */
+  /** For each of `LATENCY_BOUNDS_MS`: how many samples did not exceed it. */
   readonly buckets: readonly number[];
 }
 
-/** What a stretch of time went to; the three add up to 1. */
+/** How a stretch of time divides; the three shares add up to 1. */
 export interface TimeShares {
-  /** A record was being worked on. */
+  /** The task was working on a record. */
   readonly busy: number;
-  /** It held nothing: what is before it was slower. */
+  /** The task held no records: the tasks before it were slower. */
   readonly waiting: number;
-  /** It held records, or could have read some, and none could go on: no credits, a closed gate, order, a busy thread. */
+  /** The task held or could have read records, but none could move: no credits, a closed gate, order, a busy thread. */
   readonly blocked: number;
 }
 
-/** The task that keeps a run from being faster, and how close it is to its limit, 0 to 1. */
+/** The task that keeps a run from being faster, and how close it is to its limit. */
 export interface Bottleneck {
-  /** Where several tasks share what is full (event loop, threads): the one that uses most. */
+  /** If tasks share the full resource (event loop, threads): the task that uses it most. */
   readonly task: string;
-  /** 1 is full. */
+  /** 0 to 1; 1 means full. */
   readonly load: number;
 }
 
-/** One task at a moment; the counts are those since the start of the run. */
+/** One task at one moment; counts are since the start of the run. */
 export interface TaskProgress extends TaskCounts {
-  /** What is in flight, by where it is. */
-  readonly held: Held;
-  /** Records that failed, whatever the policy made of them. */
+  /** The records in flight, by state. */
+  readonly held: InFlight;
+  /** Records that failed, whatever the policy did with them. */
   readonly failed: number;
   /** Attempts beyond the first of each record, counted when the record is done. */
   readonly retried: number;
-  /** Batches it emitted. */
+  /** Batches that the task emitted. */
   readonly batches: number;
-  /** Records it was done with, a second: over about the last five seconds, and over the run. */
+  /** Finished records per second: over about the last five seconds, and over the run. */
   readonly perSecond: { readonly now: number; readonly average: number };
-  /** What the time since the last `progress` went to. */
+  /** How the time since the last `progress` divides. */
   readonly shares: TimeShares;
-  /** Since the last `progress`: of what it could have done (its concurrency, its thread), how much it did, 0 to 1. */
+  /** How much of its capacity (its concurrency, its thread) the task used since the last `progress`, 0 to 1. */
   readonly load: number;
-  /** Since the start of the run: from arrival to start, and from start to end with retries. */
+  /** Since the start of the run. `queue`: from arrival to start; `service`: from start to end, retries included. */
   readonly latencyMs: { readonly queue: LatencyProgress; readonly service: LatencyProgress };
-  /** Of a source that knows: how much of its input is read, 0 to 1. */
+  /** How much of its input a source has read, 0 to 1; absent if the source does not know. */
   readonly readShare?: number;
 }
 
-/** One edge at a moment. */
+/** One edge at one moment. */
 export interface EdgeProgress {
   /** The name of the task that emits the records. */
   readonly from: string;
-  /** The name of the task that takes them in. */
+  /** The name of the task that receives the records. */
   readonly to: string;
-  /** Records that were handed over. */
+  /** Records that have crossed the edge. */
   readonly records: number;
-  /** Of those, how many wait in a join for their partners from other edges. */
+  /** Those records that wait in a join for their partners from other edges. */
   readonly waiting: number;
 }
 
-/** One root at a moment. */
+/** One root at one moment. */
 export interface RootFigures {
-  /** Lineages born, over all lives of a resumed run: the number the next one gets. */
+  /** Lineages born in all incarnations of the run; also the number of the next one. */
   readonly born: number;
-  /** Lineages that settled in this life of the run. */
+  /** Lineages that settled in this incarnation of the run. */
   readonly settled: number;
   /** Lineages born and not settled; at most `window`. */
   readonly inFlight: number;
-  /** The most lineages in flight, as the run was told. */
+  /** The most lineages in flight, from the options of the run. */
   readonly window: number;
-  /** Every lineage below is settled. */
+  /** Every lineage below this number has settled. */
   readonly watermark: number;
 }
 
-/** A record that was timed and took long. */
+/** A timed record that was slow. */
 export interface SlowRecord {
-  /** The name of the task that took long. */
+  /** The name of the task where it was slow. */
   readonly task: string;
-  /** The name of the root its lineage belongs to. */
+  /** The name of the root of its lineage. */
   readonly root: string;
   /** The number of the record in that root. */
   readonly lineage: number;
   /** From its start at the task to its end, retries included, in milliseconds. */
   readonly ms: number;
-  /** When it was done. */
+  /** When it ended, milliseconds since 1970. */
   readonly at: number;
 }
 
-/** The process since the last time it was looked at. */
+/** The resources of the process since the previous measurement. */
 export interface ResourceFigures {
   /** Resident memory of the whole process at this moment. */
   readonly rssBytes: number;
-  /** Used heap of the thread of the run at this moment. */
+  /** Used heap of the run's thread at this moment. */
   readonly heapUsedBytes: number;
-  /** Heap that was taken from the system, used or not. */
+  /** Heap reserved from the system, used or not. */
   readonly heapTotalBytes: number;
-  /** Memory outside of the heap that belongs to objects on it, e.g. buffers. */
+  /** Memory outside of the heap that objects on the heap own, such as buffers. */
   readonly externalBytes: number;
-  /** Processor time by time: 1 is one core, all threads of the process together. */
+  /** Processor time of all threads per unit of time; 1 means one full core. */
   readonly cpuShare: number;
-  /** The event loop of the thread of the run; delays below about 10 ms do not show. */
+  /** The event loop of the run's thread; delays below about 10 ms are not visible. */
   readonly eventLoop: {
     /** 0 to 1. */
     readonly utilization: number;
     readonly delayMs: { readonly p50: number; readonly p99: number; readonly max: number };
   };
-  /** Garbage collections, and the milliseconds they took. */
+  /** The number of garbage collections, and their duration in milliseconds. */
   readonly gc: { readonly count: number; readonly ms: number };
 }

@@ -1,4 +1,4 @@
-/** The ports that the engine asks of its surroundings, and the plain data that crosses them. */
+/** The ports between the engine and its surroundings, and the plain data that crosses them. */
 import type { Json } from './checkpoint.js';
 import type { Clock } from './clock.js';
 import type { Lineage } from './record.js';
@@ -22,100 +22,101 @@ export interface DeadLetter {
   readonly runId: string;
   /** The task that gave it up. */
   readonly task: string;
-  /** Which record it was, by the root it was born in. */
+  /** The record, identified by the root it was born in. */
   readonly lineage: LineageId;
-  /** What the task had been given. It may be anything, also what JSON has no word for. */
+  /** The input of the task. It may be any value, including those that JSON cannot represent. */
   readonly record: unknown;
-  /** Tries made, at least 1. */
+  /** The number of tries, at least 1. */
   readonly attempts: number;
-  /** Of the last error: its own `code`, or MILLRACE_TASK where it carries none. */
+  /** The `code` of the last error, or MILLRACE_TASK if it has none. */
   readonly code: string;
-  /** Of the last error. */
+  /** The message of the last error. */
   readonly message: string;
-  /** When the first try began, where that is known; else when the record was given up. */
+  /** When the first try began, if that is known; otherwise when the record was given up. */
   readonly firstAt: number;
   /** When the record was given up. */
   readonly lastAt: number;
 }
 
 /**
- * Where dead letters go.
+ * Stores dead letters.
  *
- * Contract: `write` is called in the order the records were given up and never after `close`; it takes the letter at
- * once and may say by `isFull` that sources should wait; `whenReady` calls back once it can take more. `close` resolves
- * when every letter is durable. A store that cannot write rejects `close` and reports through `whenBroken`.
+ * Contract: `write` is called in the order in which records were given up, and never after `close`. It accepts each letter
+ * at once; with `isFull` the store asks sources to wait, and `whenReady` calls back once it can accept more. `close`
+ * resolves when every letter is durable. A store that cannot write rejects `close` and reports through `whenBroken`.
  */
 export interface DeadLetterStore {
-  /** Takes the letter at once, also while `isFull`; never called after `close`. */
+  /** Accepts the letter at once, even while `isFull`; never called after `close`. */
   write(letter: DeadLetter): void;
-  /** While true, sources wait. */
+  /** While this is true, sources wait. */
   readonly isFull: boolean;
-  /** Adds a listener, called each time `isFull` goes back to false. */
+  /** Adds a listener, called each time `isFull` changes back to false. */
   whenReady(listener: () => void): void;
-  /** Adds a listener, called when letters can no longer be written: the run fails. */
+  /** Adds a listener, called when letters can no longer be written; the run then fails. */
   whenBroken(listener: (error: unknown) => void): void;
-  /** Resolves when every letter is durable; rejects where one could not be written. */
+  /** Resolves when every letter is durable; rejects if one could not be written. */
   close(): Promise<void>;
-  /** Rejects where letters could not be written, for those who want to know before a run starts; changes nothing. */
+  /** Rejects if letters could not be written. A check before a run starts; changes nothing. */
   assertWritable?(): Promise<void>;
-  /** Where people find the letters, such as a path. */
+  /** The place where people find the letters, such as a path. */
   readonly location?: string;
-  /** The files it writes, where it writes any: no task may read or write them. */
+  /** The files that the store writes, if any: no task may read or write them. */
   files?(): readonly TouchedFile[];
-  /** Of a store that outlives the process, for checkpoints. */
+  /** Present if the store outlives the process; checkpoints use it. */
   readonly durable?: DurableLetters;
 }
 
-/** Which record a dead letter is about, and who gave it up. */
+/** The task that gave up a record, and the record. */
 export type LetterHead = Pick<DeadLetter, 'task' | 'lineage'>;
 
-/** Dead letters that a resumed run finds as the checkpoint says. */
+/** Dead letters that a resumed run restores to the state of its checkpoint. */
 export interface DurableLetters {
-  /** Fixes, when it is called, which letters there are; resolves when they would survive the loss of power. */
+  /** Fixes the set of letters at the moment of the call. Resolves with its position once it would survive the loss of power. */
   mark(): Promise<Json>;
   /**
-   * Goes back to the mark, and leaves out the letters that `keeps` refuses: their records are done again. Resolves with
-   * the mark of what is left. Until `commit` the letters can be read by the old mark too, so that the new one can be
-   * made safe in between. Without a mark the letters of this run are left out, and nobody else's.
+   * Goes back to the position `mark` and removes the letters that `keeps` refuses: their records are processed again.
+   * Resolves with the position of the remaining letters. Until `commit`, the old position stays readable too, so that a
+   * checkpoint can make the new one safe in between. With a null position it removes the letters of this run only.
    */
   rewind(mark: Json, keeps: (letter: LetterHead) => boolean, runId: string): Promise<Json>;
-  /** The mark that `rewind` gave is in a checkpoint. */
+  /** Called once the position that `rewind` returned is in a checkpoint. */
   commit(): Promise<void>;
 }
 
-/** What a user's function gets beside the record. */
+/** The second argument of a user's function, beside the record. */
 export interface RecordContext {
   /** The name of the task in its workflow. */
   readonly task: string;
-  /** The same in every life of a resumed run. */
+  /** The same in every incarnation of a resumed run. */
   readonly runId: string;
-  /** The number of the record, from 0, by its root. */
+  /** The number of the record in its root, from 0. */
   readonly lineage: Lineage;
-  /** 1 for the first try; those that cost no attempt, because the upstream was busy or down, are counted too. */
+  /** 1 for the first try. Tries that cost no attempt, because the upstream was busy or down, count too. */
   readonly attempt: number;
   /**
-   * Aborts when nobody waits for the work any more: the run was cancelled or failed, or the attempt took too long. Its
-   * `reason` is the error that says which.
+   * Aborts when the result is no longer needed: the run was cancelled or failed, or the attempt took too long. Its
+   * `reason` is the error that names the cause.
    */
   readonly signal: AbortSignal;
-  /** The run's time; use it instead of `Date.now` and a test can set it. */
+  /** The run's time. Use it instead of `Date.now`, so that a test can set the time. */
   now(): number;
   /** The run's seeded randomness, 0 ≤ x < 1. */
   random(): number;
 }
 
 /**
- * How a run ended: everything settled; sources were stopped early and the rest settled; it was aborted; it failed.
+ * How a run ended. `completed`: everything settled; `drained`: sources stopped early and the rest settled; `cancelled`: the
+ * run was aborted; `failed`: it failed.
  */
 export type RunOutcome = 'completed' | 'drained' | 'cancelled' | 'failed';
 
-/** What a task gets when it opens and closes. */
+/** The argument of a task's `open` and `close`. */
 export interface TaskContext {
   /** The name of the task in its workflow. */
   readonly task: string;
-  /** The same in every life of a resumed run. */
+  /** The same in every incarnation of a resumed run. */
   readonly runId: string;
-  /** The time of the run; a test may have given it a virtual one. */
+  /** The time of the run; virtual in some tests. */
   readonly clock: Clock;
   /** Aborts when the run is cancelled or fails. */
   readonly signal: AbortSignal;
@@ -123,16 +124,16 @@ export interface TaskContext {
   random(): number;
 }
 
-/** Follows single records through the tasks that wait for something, where somebody traces them. */
+/** Traces single records through tasks that wait for something. */
 export interface RecordTracer {
-  /** A record begins at a task; undefined for one that is not sampled. */
+  /** Called when a record begins at a task; returns undefined for a record that is not sampled. */
   begin(task: string, lineage: Lineage): RecordSpan | undefined;
 }
 
 /** One record at one task. */
 export interface RecordSpan {
-  /** What upstreams are told of it (W3C Trace Context, level 1). */
+  /** The trace context that calls to upstreams carry (W3C Trace Context, level 1). */
   readonly traceparent: string;
-  /** Once, when the record leaves the task; with the error where it was given up. */
+  /** Called once, when the record leaves the task; with the error if it was given up. */
   end(attempts: number, error?: { readonly error: unknown }): void;
 }

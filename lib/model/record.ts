@@ -1,25 +1,25 @@
 /**
- * What travels on an edge: batches of records, each slot with its lineage.
+ * The data on an edge: batches of records, each slot with its lineage.
  *
- * Promise: a slot never disappears. A record that ends early leaves a `GONE` mark in its slot, so whoever joins or
- * counts sees every lineage exactly once and never waits for one that will not come.
+ * Guarantees: a slot never disappears. A record that ends early leaves a `GONE` mark in its slot, so joins and counters
+ * see every lineage exactly once and never wait for one that will not come.
  */
 
 /** The number a root gave to a record at birth: 0, 1, 2, … per root. */
 export type Lineage = number;
 
-/** The mark of a record that ended early (filtered, skipped, dead-lettered). Identity is the test, never truthiness. */
+/** The mark of a record that ended early (filtered, skipped, dead-lettered). Test it by identity, never by truthiness. */
 export const GONE: unique symbol = Symbol('millrace.gone');
 export type Gone = typeof GONE;
 
 /**
- * A run of records that travels together. `lineages` and `values` have one slot per record; neither is changed after
+ * A sequence of records that travels together. `lineages` and `values` have one slot per record. Neither changes after
  * the batch was emitted, so one-to-one tasks pass `lineages` on without a copy.
  */
 export class Batch<T> {
   readonly lineages: readonly Lineage[];
   readonly values: readonly (T | Gone)[];
-  /** How many slots are `GONE`; 0 lets consumers use loops without the test. */
+  /** The number of `GONE` slots; with 0, consumers can use loops without the test. */
   readonly gone: number;
 
   constructor(lineages: readonly Lineage[], values: readonly (T | Gone)[], gone: number) {
@@ -33,7 +33,7 @@ export class Batch<T> {
   }
 }
 
-/** Collects slots until somebody takes them as one batch. */
+/** Collects slots until `take` returns them as one batch. */
 export class BatchBuilder<T> {
   private lineages: Lineage[] = [];
   private values: (T | Gone)[] = [];
@@ -49,7 +49,7 @@ export class BatchBuilder<T> {
     if (value === GONE) this.gone++;
   }
 
-  /** The batch so far; the builder starts empty again. */
+  /** Returns the collected slots as a batch and empties the builder. */
   take(): Batch<T> {
     const batch = new Batch<T>(this.lineages, this.values, this.gone);
     this.lineages = [];
@@ -59,15 +59,15 @@ export class BatchBuilder<T> {
   }
 }
 
-/** What stands in place of a record that ends here: one test tells it from records. */
+/** The base class of values that a task emits in place of a record that ends here. */
 export abstract class Ended {
-  /** Makes the class one that nothing else fits by chance. */
+  /** Keeps other classes from fitting this type by their structure. */
   readonly isEnded = true;
 }
 
-/** What a task returns to end a record on purpose: counted with its reason, never a dead letter. */
+/** A task returns this to end a record on purpose. The record counts under its reason and never becomes a dead letter. */
 export class Skip extends Ended {
-  /** The name it is counted under in the summary. */
+  /** The name under which the summary counts the record. */
   readonly reason: string;
 
   constructor(reason: string) {
@@ -77,8 +77,8 @@ export class Skip extends Ended {
 }
 
 /**
- * Ends this record here, on purpose. The lineage settles, joins do not wait for it, and the run's summary counts it
- * under `reason` (keep reasons few: they are counted by name).
+ * Ends this record here, on purpose. The lineage settles, joins do not wait for it, and the summary of the run counts it
+ * under `reason`. Use few reasons: each has its own count.
  *
  * @example syncTask((row: Row) => (row.amount === 0 ? skip('no amount') : row))
  */
@@ -86,7 +86,7 @@ export function skip(reason: string): Skip {
   return new Skip(reason);
 }
 
-/** What a source hands over for an input it could not turn into a record: it is born and ends by the failure policy. */
+/** A source emits this for an input that it could not turn into a record: it is born and ends by the failure policy. */
 export class Rejected extends Ended {
   readonly input: unknown;
   readonly error: unknown;

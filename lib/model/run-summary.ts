@@ -1,4 +1,4 @@
-/** What a run was, in numbers: plain data, the same whether it was read in code, told as an event or written to a file. */
+/** The summary of a run in numbers: plain data, the same in code, in events and in files. */
 import type { CallsSummary } from './call-event.js';
 import type { ExecutorStats } from './thread-stats.js';
 import type { LatencyFigures, Bottleneck, SlowRecord, TimeShares } from './metrics.js';
@@ -6,95 +6,92 @@ import type { RunOutcome } from './ports.js';
 
 /** Durations in milliseconds, times in milliseconds since 1970. */
 export interface RunSummary {
-  /** The same in every life of a resumed run. */
+  /** The same in every incarnation of a resumed run. */
   readonly runId: string;
   /** The name of the workflow. */
   readonly workflow: string;
-  /** The description of the workflow; '' where it has none. */
+  /** The description of the workflow; '' if it has none. */
   readonly description: string;
   /** How it ended; a `RunFailedError` carries a summary with 'failed'. */
   readonly outcome: RunOutcome;
-  /** Present where the outcome is 'failed'. */
+  /** Present if the outcome is 'failed'. */
   readonly error?: { readonly code: string; readonly message: string };
-  /** When this life of the run began. */
+  /** When this incarnation of the run began. */
   readonly startedAt: number;
-  /** When the summary was made, with everything closed. */
+  /** When the summary was made, after everything was closed. */
   readonly endedAt: number;
   /** From `startedAt` to `endedAt`, opening and closing included. */
   readonly elapsedMs: number;
-  /** Records skipped, over all tasks. */
+  /** Skipped records of all tasks. */
   readonly skipped: number;
-  /** Dead letters of this life of the run, over all tasks. */
+  /** Dead letters of all tasks in this incarnation of the run. */
   readonly deadLettered: number;
-  /** Dead letters that earlier lives of a resumed run left and that stand; absent where there are none. */
+  /** Dead letters from earlier incarnations that are still valid; absent if there are none. */
   readonly lettersBefore?: number;
-  /** By the name of the task. */
+  /** One entry per task, by name. */
   readonly tasks: Readonly<Record<string, TaskSummary>>;
-  /** The task that kept the run from being faster; absent where no task was under load. */
+  /** The task that kept the run from being faster; absent if no task was under load. */
   readonly bottleneck?: Bottleneck;
-  /** The slowest of the records that were timed, slowest first. */
+  /** The slowest timed records, slowest first. */
   readonly slowest: readonly SlowRecord[];
-  /** Of the process; absent in virtual time. */
+  /** Figures of the process; absent in virtual time. */
   readonly resources?: ResourcePeaks;
-  /** Of a run that had threads. */
+  /** Figures of the threads; absent if the run had none. */
   readonly threads?: ExecutorStats;
 }
 
-/** What one task was; the counts are those of this life of the run. */
+/** The summary of one task; its counts are those of this incarnation of the run. */
 export interface TaskSummary {
-  /** 'source', 'sync', 'request' and so on; 'custom' for a task that names none. */
+  /** 'source', 'sync', 'request' and so on; 'custom' for a task without a kind of its own. */
   readonly kind: string;
-  /** The names of the tasks whose records came in. */
+  /** The names of the tasks that it depends on. */
   readonly dependencies: readonly string[];
-  /**
-   * The outcome of the run, or 'not-started' where nothing reached the task before it ended another
-   * way than 'completed'.
-   */
+  /** The outcome of the run, or 'not-started' if no record reached the task in a run that did not complete. */
   readonly status: RunOutcome | 'not-started';
-  /** Records that came in; of a source, those that were born. */
+  /** Records that came in; for a source, records that were born. */
   readonly in: number;
-  /** Records that came out; of a boundary, those of its new root. */
+  /** Records that came out; for a boundary, those of its new root. */
   readonly out: number;
-  /** Records that ended on purpose, those that ended in its join included. */
+  /** Records that ended on purpose, including those that ended in the join of the task. */
   readonly skipped: number;
-  /** How many of those by reason; the 65th reason and later ones share 'other reasons'. */
+  /** Skipped records by reason; all reasons after the 64th share 'other reasons'. */
   readonly skipReasons: Readonly<Record<string, number>>;
-  /** Records that were given up, those that ended in its join included. */
+  /** Records that were given up, including those that ended in the join of the task. */
   readonly deadLettered: number;
-  /** Records that failed, whatever the policy made of them. */
+  /** Records that failed, whatever the policy did with them. */
   readonly failed: number;
   /** Attempts beyond the first of each record. */
   readonly retried: number;
-  /** Batches it emitted. */
+  /** Batches that the task emitted. */
   readonly batches: number;
-  /** From the first record's start to the last one's end. */
+  /** From the start of the first record to the end of the last one. */
   readonly elapsedMs: number;
-  /** Records taken in, by `elapsedMs`; 0 where no time passed. */
+  /** Incoming records per second of `elapsedMs`; 0 if no time passed. */
   readonly recordsPerSecond: number;
   /** From the start of a record to its end, retries included. */
   readonly latencyMs: LatencyFigures;
-  /** Of a task that calls an upstream. */
+  /** Totals of the calls, for a task that calls an upstream. */
   readonly calls?: CallsSummary;
   /** From the arrival of a record to its start. */
   readonly queueMs: LatencyFigures;
-  /** What the time of the run went to. */
+  /** How the time of the run divides into busy, waiting and blocked. */
   readonly shares: TimeShares;
-  /** Of what the task could have done, how much it did, 0 to 1. */
+  /** How much of its capacity the task used, 0 to 1. */
   readonly load: number;
 }
 
-/** The peaks and totals of the process while the run was on. */
+/** The peaks and totals of the process during the run. */
 export interface ResourcePeaks {
-  /** The most resident memory of the process, since it started. */
+  /** The highest resident memory since the process started. */
   readonly rssBytes: number;
-  /** The most heap at a look, once a second; absent where nobody watched the run. */
+  /** The largest heap among samples taken once a second; absent if the run had no observer. */
   readonly heapUsedBytes?: number;
-  /** The longest delay of the event loop; absent where nobody watched the run. */
+  /** The longest delay of the event loop; absent if the run had no observer. */
   readonly eventLoopDelayMs?: number;
-  /** How much of the time the event loop was busy, 0 to 1. */
+  /** The share of the time in which the event loop was busy, 0 to 1. */
   readonly eventLoopUtilization: number;
-  /** Processor time, in milliseconds: all threads of the process. */
+  /** Processor time of all threads of the process, in milliseconds. */
   readonly cpuMs: number;
-  /** Collections and the time they took; absent where nobody watched the run. */
+  /** Garbage collections and the time they took; absent if the run had no observer. */
   readonly gc?: { readonly count: number; readonly ms: number };
 }

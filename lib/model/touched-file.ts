@@ -1,13 +1,13 @@
-/** What tasks and stores say of files, so that no file of a run stands for two things. */
+/** The files that tasks and stores declare, so that no file is used for two purposes within a run. */
 
 /** A file outside of the run that a task or a store reads or writes. */
 export interface TouchedFile {
-  /** Absolute. */
+  /** An absolute path. */
   readonly path: string;
-  /** The same for all names of one file: links, and paths through them. Absent where only the path can be compared. */
+  /** Equal for all names of one file: links, and paths through links. Absent if only the path can be compared. */
   readonly identity?: string;
-  /** Several may read one file; who writes it has it alone. */
+  /** Several readers may share a file; a writer must have it alone. */
   readonly use: 'read' | 'write';
-  /** Of a file that takes its final name at the end, such as a `.part`: the path of the result. */
+  /** The path of the result, for a file that gets its final name at the end, such as a `.part`. */
   readonly onTheWayTo?: string;
 }

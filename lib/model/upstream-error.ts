@@ -1,30 +1,31 @@
 /**
- * What went wrong with a call of an upstream, in the terms policies decide by. Promise: who is to blame is said where
- * the failure is seen; nobody downstream guesses it from a message.
+ * Failures of calls to an upstream, with the facts that policies need for their decisions.
+ *
+ * Guarantees: the code that sees the failure decides what caused it (`blame`); nothing downstream infers that from a message.
  */
 import { MillraceError, type ErrorCode, type ErrorDetails } from './errors.js';
 
 /**
- * `upstream`: it is down or broken, which counts against the circuit breaker; `load`: it asks for less; `record`: it is
- * well and refuses this record.
+ * The cause of a failed call. `upstream`: the upstream is down or broken, which counts against the circuit breaker;
+ * `load`: it asks for fewer calls; `record`: it is healthy and refuses this record.
  */
 export type Blame = 'upstream' | 'load' | 'record';
 
 export interface UpstreamErrorDetails extends ErrorDetails {
   readonly blame: Blame;
-  /** The HTTP status, or the one a JSON-RPC error stands for. */
+  /** The HTTP status, or the HTTP status that corresponds to a JSON-RPC error. */
   readonly status?: number | undefined;
-  /** How long the upstream asked to wait, in milliseconds. */
+  /** The wait that the upstream asked for, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
 }
 
 /** A call of an upstream that failed; policies decide by its fields, never by its message. */
 export class UpstreamError extends MillraceError {
-  /** Who is to blame: decides whether it counts against the circuit breaker. */
+  /** The cause; decides whether the failure counts against the circuit breaker. */
   readonly blame: Blame;
-  /** The HTTP status, or the one a JSON-RPC error stands for; undefined without an answer. */
+  /** The HTTP status, or the one that corresponds to a JSON-RPC error; undefined without an answer. */
   readonly status: number | undefined;
-  /** How long the upstream asked to wait, in milliseconds; undefined: it did not. */
+  /** The wait that the upstream asked for, in milliseconds; undefined if it asked for none. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: UpstreamErrorDetails) {
@@ -35,7 +36,7 @@ export class UpstreamError extends MillraceError {
   }
 }
 
-/** Who is to blame; an error that does not say so is about its record. */
+/** The cause of an error; `record` for errors that carry no `blame`. */
 export function blameOf(error: unknown): Blame {
   return error instanceof UpstreamError ? error.blame : 'record';
 }

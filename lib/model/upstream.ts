@@ -1,5 +1,5 @@
 /**
- * The port behind which requests are answered where there is no network: a run that is given one sends nothing.
+ * The port that answers requests in place of a network: a run that has an `Upstream` sends nothing.
  * `fakeUpstream` of `millrace/testing` makes one.
  */
 
@@ -7,44 +7,46 @@
 export interface UpstreamCall {
   /** The name of the task that calls. */
   readonly task: string;
-  /** Complete, with the fields of the record filled in. */
+  /** The complete URL, with the fields of the record filled in. */
   readonly url: string;
-  /** Of HTTP: GET, POST and so on. Over WebSocket: the JSON-RPC method. */
+  /** Over HTTP the method, such as GET or POST. Over WebSocket the JSON-RPC method. */
   readonly method: string;
-  /** Names in lower case. */
+  /** Header names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What JSON makes of the body; bodies of another type as they are sent. Undefined: none. */
+  /** A JSON body as its parsed value; other bodies as they are sent. Undefined without a body. */
   readonly body: unknown;
-  /** The idempotency key: the same on every attempt. Undefined where none is sent. */
+  /** The idempotency key, the same on every attempt. Undefined if none is sent. */
   readonly key: string | undefined;
   /**
-   * From 1: which try of this record it is, also of those that cost no attempt because the upstream was busy or down. A
-   * hedge has the number of the try it backs; a request that carries several records, the highest of theirs.
+   * The number of this try of the record, from 1. It also counts tries that cost no attempt because the upstream was busy
+   * or down. A hedge has the number of the try it backs; a request with several records has the highest of theirs.
    */
   readonly attempt: number;
-  /** Whether it is a second try beside a slow first one. */
+  /** True for a second try beside a slow first one. */
   readonly isHedge: boolean;
-  /** Aborts when nobody waits for the answer any more. */
+  /** Aborts when the answer is no longer needed. */
   readonly signal: AbortSignal;
 }
 
-/** What an upstream answers. */
+/** The answer of an upstream. */
 export interface UpstreamReply {
-  /** As in HTTP. Over WebSocket, 400 and above stand for a JSON-RPC error with that status. */
+  /** An HTTP status. Over WebSocket, 400 and above mean a JSON-RPC error with that status. */
   readonly status: number;
-  /** Default: none. Over WebSocket only `retry-after` is looked at. */
+  /** Default: none. Over WebSocket only `retry-after` is used. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Plain data, sent as JSON. */
   readonly body?: unknown;
-  /** Sent as it is, in place of `body`: an answer that is not JSON. */
+  /** Sent unchanged in place of `body`, for an answer that is not JSON. */
   readonly text?: string;
 }
 
 /**
- * Contract: a rejection stands for a connection that failed, and its `code` (such as ECONNRESET) for how; what comes
- * after `signal` has aborted is not looked at.
+ * An upstream inside this process.
+ *
+ * Contract: a rejection means a failed connection, and its `code` (such as ECONNRESET) is the kind of failure. Answers
+ * after `signal` has aborted are ignored.
  */
 export interface Upstream {
-  /** Called once for each attempt, retries and hedges included. */
+  /** Called once per attempt, retries and hedges included. */
   answer(call: UpstreamCall): Promise<UpstreamReply>;
 }

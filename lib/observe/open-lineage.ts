@@ -1,6 +1,6 @@
 /**
  * What a run reads and writes, as OpenLineage run events (openlineage.io, specification 2-0-2): START, and COMPLETE, FAIL or
- * ABORT, with the files at the ends of the graph as datasets.
+ * ABORT, with what the ends of the graph read and write as datasets.
  */
 import { versionOfMillrace } from './version.js';
 import { createHash } from 'node:crypto';
@@ -100,17 +100,17 @@ export class LineageTeller {
 }
 
 /** None where a task reads or writes nothing that others could know of. */
-function datasetOf({ name, dataset }: GraphTask, summary?: RunSummary): LineageDataset[] {
+function datasetOf({ name: task, dataset }: GraphTask, summary?: RunSummary): LineageDataset[] {
   if (dataset === undefined) return [];
-  const { path, fields } = dataset;
+  const { namespace, name, fields } = dataset;
   const schema = fields && {
     schema: facet('1-0-0/SchemaDatasetFacet', { fields: fields.map((field) => ({ name: field })) }),
   };
-  const rowCount = summary?.tasks[name]?.out;
+  const rowCount = summary?.tasks[task]?.out;
   const statistics = rowCount !== undefined && {
     outputFacets: { outputStatistics: facet('1-0-0/OutputStatisticsOutputDatasetFacet', { rowCount }) },
   };
-  return [{ namespace: 'file', name: path, facets: { ...schema }, ...statistics }];
+  return [{ namespace, name, facets: { ...schema }, ...statistics }];
 }
 
 function facet(schema: string, fields: Readonly<Record<string, unknown>>): Facet {

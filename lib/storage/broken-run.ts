@@ -5,7 +5,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../model/errors.js';
-import { isAlive, lastLife } from './lives.js';
+import { isAlive, lastIncarnation } from './incarnations.js';
 
 export interface BrokenRun {
   readonly runId: string;
@@ -16,7 +16,7 @@ export interface BrokenRun {
 
 /** Every name that a run gives, those of files on their way included. */
 const OF_A_RUN =
-  /^(?:(?:manifest|life-\d+|checkpoint|summary|broken-law)\.json(?:\.\d+)?(?:\.tmp)?|(?:dead-letters|events)\.ndjson(?:\.kept-\d+)?|report\.html)$/;
+  /^(?:(?:manifest|incarnation-\d+|checkpoint|summary|broken-law)\.json(?:\.\d+)?(?:\.tmp)?|(?:dead-letters|events)\.ndjson(?:\.kept-\d+)?|report\.html)$/;
 
 /** What to do about a file of this run that is not JSON. */
 export function mendBroken(runId: string): string {
@@ -25,9 +25,12 @@ export function mendBroken(runId: string): string {
 
 /** Throws MILLRACE_LOCKED where somebody works on it, and MILLRACE_FILE where the folder holds something else too. */
 export async function removeBroken({ runId, path }: BrokenRun): Promise<void> {
-  const life = await lastLife(path);
-  if (life !== undefined && (await isAlive(life))) {
-    throw new MillraceError('MILLRACE_LOCKED', `Run ${runId} is being worked on by process ${life.pid}. Wait for it`);
+  const incarnation = await lastIncarnation(path);
+  if (incarnation !== undefined && (await isAlive(incarnation))) {
+    throw new MillraceError(
+      'MILLRACE_LOCKED',
+      `Run ${runId} is being worked on by process ${incarnation.pid}. Wait for it`,
+    );
   }
   const foreign = (await readdir(path)).find((name) => !OF_A_RUN.test(name));
   if (foreign !== undefined) {

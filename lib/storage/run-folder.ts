@@ -3,11 +3,11 @@
  *
  * ```
  * <runs>/<run id>/manifest.json         what was asked for
- *                 life-1.json, …        who works, or worked, on it
+ *                 incarnation-1.json, …        who works, or worked, on it
  *                 checkpoint.json       how far it has come
  *                 dead-letters.ndjson   what was given up, unless the workflow names another place
  *                 events.ndjson         what happened
- *                 summary.json          how its last life ended
+ *                 summary.json          how its last incarnation ended
  *                 report.html           all of it to look at, once somebody asked for it
  * ```
  */
@@ -17,7 +17,14 @@ import type { Checkpoint, CheckpointStore, Json } from '../model/checkpoint.js';
 import { MillraceError, describeThrown } from '../model/errors.js';
 import { mendBroken, type BrokenRun } from './broken-run.js';
 import { checkpointFile, readCheckpoint, replaceFile } from './checkpoint-file.js';
-import { beginLife, endLife, isAlive, lastLife, lifePath, type Life } from './lives.js';
+import {
+  beginIncarnation,
+  endIncarnation,
+  isAlive,
+  lastIncarnation,
+  incarnationPath,
+  type Incarnation,
+} from './incarnations.js';
 import { systemCodeOf } from './file-errors.js';
 import { readJson } from './read-json.js';
 
@@ -45,7 +52,7 @@ export type RunState = 'running' | 'unfinished' | 'finished';
 export class RunFolder {
   readonly path: string;
   readonly manifest: RunManifest;
-  private life: Life | undefined;
+  private incarnation: Incarnation | undefined;
 
   private constructor(path: string, manifest: RunManifest) {
     this.path = path;
@@ -96,11 +103,11 @@ export class RunFolder {
 
   /** Takes the run over for this process. Throws MILLRACE_LOCKED where another works on it. */
   async begin(): Promise<CheckpointStore> {
-    this.life = await beginLife(this.path, this.manifest.runId);
-    const { number } = this.life;
+    this.incarnation = await beginIncarnation(this.path, this.manifest.runId);
+    const { number } = this.incarnation;
     return checkpointFile(this.file('checkpoint.json'), {
       incarnation: number,
-      successor: lifePath(this.path, number + 1),
+      successor: incarnationPath(this.path, number + 1),
     });
   }
 
@@ -110,15 +117,15 @@ export class RunFolder {
       const path = this.file('summary.json');
       await replaceFile(path, `${JSON.stringify(summary, null, 2)}\n`, `${path}.tmp`);
     }
-    if (this.life !== undefined) await endLife(this.path, this.life);
-    this.life = undefined;
+    if (this.incarnation !== undefined) await endIncarnation(this.path, this.incarnation);
+    this.incarnation = undefined;
   }
 
-  /** Nothing came of this life: a folder that was made for it goes, and another is given up. */
+  /** Nothing came of this incarnation: a folder that was made for it goes, and another is given up. */
   async undo(): Promise<void> {
-    if (this.life?.number !== 1) await this.end();
+    if (this.incarnation?.number !== 1) await this.end();
     else await this.remove();
-    this.life = undefined;
+    this.incarnation = undefined;
   }
 
   /** The last checkpoint, if there is one. */
@@ -126,20 +133,20 @@ export class RunFolder {
     return readCheckpoint(this.file('checkpoint.json'), mendBroken(this.manifest.runId));
   }
 
-  /** What the last life said of its end, if it got there. */
+  /** What the last incarnation said of its end, if it got there. */
   async summary(): Promise<{ readonly outcome: string; readonly [key: string]: unknown } | undefined> {
     const summary = await readJson(this.file('summary.json'), mendBroken(this.manifest.runId));
     return summary as { outcome: string } | undefined;
   }
 
-  /** How many lives the run has had. */
-  async lives(): Promise<number> {
-    return (await lastLife(this.path))?.number ?? 0;
+  /** How many incarnations the run has had. */
+  async incarnations(): Promise<number> {
+    return (await lastIncarnation(this.path))?.number ?? 0;
   }
 
   async state(): Promise<RunState> {
-    const life = await lastLife(this.path);
-    if (life !== undefined && (await isAlive(life))) return 'running';
+    const incarnation = await lastIncarnation(this.path);
+    if (incarnation !== undefined && (await isAlive(incarnation))) return 'running';
     const [summary, checkpoint] = [await this.summary(), await this.checkpoint()];
     return summary?.outcome === 'completed' && checkpoint?.isComplete !== false ? 'finished' : 'unfinished';
   }

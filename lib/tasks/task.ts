@@ -103,11 +103,12 @@ export abstract class Task<In, Out> {
 
   /**
    * The files it reads or writes, those on the way to a result included: no two tasks of a run may write one, nor one
-   * write what another reads. Looks at most; default: that of `dataset`, by its path.
+   * write what another reads. Looks at most; default: that of `dataset` by its name, where its namespace is `file`.
    */
   files(): readonly TouchedFile[] {
     const { dataset } = this;
-    return dataset === undefined ? [] : [{ path: dataset.path, use: this.bearing === 'source' ? 'read' : 'write' }];
+    if (dataset?.namespace !== 'file') return [];
+    return [{ path: dataset.name, use: this.bearing === 'source' ? 'read' : 'write' }];
   }
 
   /** What a source reads, as plain data that differs when the input does. */

@@ -5,7 +5,7 @@
  * others of its chunk arrive; whatever is thrown here arrives as an error of its own class.
  */
 import type { MessagePort, Transferable } from 'node:worker_threads';
-import { MillraceError } from '../model/errors.js';
+import { FatalTaskError, MillraceError } from '../model/errors.js';
 import type { ChunkResult, Collected, Ending, Job, ModuleRef } from '../execution/executor.js';
 import { ItemPump } from '../execution/item-pump.js';
 import { loadChecked, loadStream } from '../execution/load-export.js';
@@ -14,6 +14,7 @@ import { LoadedPartition } from '../execution/loaded-partition.js';
 import { PROGRESS, type LoadedJob } from '../execution/running-job.js';
 import { packError } from './error-wire.js';
 import { ITEM_CREDITS, unpackLineages, type FromThread, type ToThread, type WireEnding } from './protocol.js';
+import { prepareTypeScript } from './typescript.js';
 import { whyUncloneable } from './uncloneable.js';
 
 type ChunkMessage = ToThread & { type: 'chunk' };
@@ -56,7 +57,7 @@ export class ThreadSide {
         this.open(message.job, message.spec);
         return;
       case 'check':
-        loadChecked(message.ref, message.as).then(
+        prepared([message.ref], () => loadChecked(message.ref, message.as)).then(
           () => {
             this.post({ type: 'checked', id: message.id });
           },
@@ -83,7 +84,7 @@ export class ThreadSide {
   };
 
   private open(id: number, spec: Job): void {
-    const job: OpenJob = { spec, loaded: undefined, loading: loadJob(spec) };
+    const job: OpenJob = { spec, loaded: undefined, loading: prepared(modulesOf(spec), () => loadJob(spec)) };
     this.jobs.set(id, job);
     job.loading.then(
       (loaded) => {
@@ -138,7 +139,7 @@ export class ThreadSide {
   }
 
   private items(ref: ModuleRef): Promise<Iterable<unknown> | AsyncIterable<unknown>> {
-    return loadStream(ref);
+    return prepared([ref], () => loadStream(ref));
   }
 
   /** Hands over what a stream gives, as credits allow. Never rejects. */
@@ -177,6 +178,19 @@ export class ThreadSide {
     stream.pump.close();
     this.more(id);
   }
+}
+
+/** What `load` gives, once this thread can import the modules it needs. */
+async function prepared<T>(refs: readonly ModuleRef[], load: () => Promise<T>): Promise<T> {
+  for (const { module } of refs) {
+    const problem = await prepareTypeScript(module);
+    if (problem !== undefined) throw new FatalTaskError('MILLRACE_INVALID_OPTION', `${module} ${problem}`);
+  }
+  return load();
+}
+
+function modulesOf(spec: Job): readonly ModuleRef[] {
+  return spec.kind === 'map' ? spec.stages.map(({ ref }) => ref) : [spec.ref];
 }
 
 function packEnding(ending: Ending): WireEnding {

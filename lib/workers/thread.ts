@@ -62,7 +62,8 @@ export class Thread {
       name: `millrace ${slot}`,
       workerData: { millrace: true, progress: this.progress } satisfies ThreadData,
       resourceLimits,
-      // Flags of the process (a loader, an inspector) are not for its workers; tests pass them to every thread.
+      // Flags of the process are not for its workers: tests pass them to every thread. Module hooks for TypeScript do
+      // not reach a thread by a flag on Node 20: each thread registers them itself.
       execArgv: [],
     });
     this.worker.on('message', (message: FromThread) => {

@@ -122,10 +122,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     (original) =>
       function (...given) {
         const [life, checkpoint] = given as unknown as [Life, Checkpoint];
-        const run = (this['laws'] as { runs: Map<Life, { wiring: Wiring; past?: RunPast }> }).runs.get(life);
-        const roots = [...(run?.wiring.roots ?? [])].map(([name, root]) => {
+        const run = (this['laws'] as { runs: Map<Life, { engine?: { wiring: Wiring } }> }).runs.get(life);
+        const roots = [...(run?.engine?.wiring.roots ?? [])].map(([name, root]) => {
           const progress = root.progress();
-          return [name, run?.past?.progressOf(name, progress) ?? progress];
+          return [name, run?.engine?.wiring.past?.progressOf(name, progress) ?? progress];
         });
         const later = {
           ...checkpoint,

@@ -14,8 +14,7 @@ import type { World } from './world.js';
 
 /** What is looked at of a run: nobody else may. */
 interface RunInside {
-  readonly wiring: Wiring;
-  readonly outcome: RunOutcome | undefined;
+  readonly engine: { readonly wiring: Wiring; readonly outcome: RunOutcome | undefined } | undefined;
 }
 
 export class Laws {
@@ -47,9 +46,10 @@ export class Laws {
 
   /** Between two steps. */
   look(life: Life): void {
-    const run = this.runs.get(life);
-    if (run === undefined) return;
-    const { wiring, outcome } = run;
+    const engine = this.runs.get(life)?.engine;
+    // A run has no inside before it starts.
+    if (engine === undefined) return;
+    const { wiring, outcome } = engine;
     for (const root of wiring.roots.values()) {
       let inFlight = 0;
       for (let lineage = root.watermark; lineage < root.born; lineage++) if (root.isInFlight(lineage)) inFlight++;

@@ -98,6 +98,7 @@ export class Life {
       defer: (action) => {
         world.clock.defer(unlessDead(action));
       },
+      hold: (work) => world.clock.hold(work),
     };
   }
 

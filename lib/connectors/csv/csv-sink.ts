@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import type { Dataset } from '../../model/events.js';
 import { existsSync } from 'node:fs';
 import type { OperatorFunction } from 'rxjs';
-import { held, type Clock } from '../../model/clock.js';
+import { holdClock, type Clock } from '../../model/clock.js';
 import { MillraceError, describeValue } from '../../model/errors.js';
 import { callback, checkOptions, flag, names, oneOf, text, type OptionRules } from '../../options/options.js';
 import type { RunOutcome } from '../../model/ports.js';
@@ -83,7 +83,7 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
   }
 
   override get dataset(): Dataset {
-    return { path: resolve(this.csv.path), fields: this.csv.columns };
+    return { namespace: 'file', name: resolve(this.csv.path), fields: this.csv.columns };
   }
 
   override files(): readonly TouchedFile[] {
@@ -107,7 +107,7 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
   }
 
   override mark(): Promise<FilePoint> {
-    return held(this.clock, (this.writer as CsvWriter).mark());
+    return holdClock(this.clock, (this.writer as CsvWriter).mark());
   }
 
   override async open({ clock, signal, past }: TaskScope): Promise<void> {
@@ -122,14 +122,14 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
       ...(lineEnd === undefined ? {} : { lineEnd }),
       ...(escapeFormulas === undefined ? {} : { escapeFormulas }),
     });
-    this.writer = await held(clock, opening);
+    this.writer = await holdClock(clock, opening);
   }
 
   override async close(outcome: RunOutcome): Promise<void> {
     const { writer } = this;
     this.writer = undefined;
     if (writer === undefined) return;
-    await held(this.clock, outcome === 'completed' ? writer.finish() : writer.abandon());
+    await holdClock(this.clock, outcome === 'completed' ? writer.finish() : writer.abandon());
   }
 
   override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<In>> {
@@ -149,7 +149,7 @@ class CsvSink<In, Column extends string> extends Task<In, In> {
         },
         write: (rows) => {
           const writing = this.writer?.writeText(rows);
-          return writing && held(scope.clock, writing);
+          return writing && holdClock(scope.clock, writing);
         },
         ordered,
       },

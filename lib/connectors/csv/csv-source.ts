@@ -7,7 +7,7 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Dataset } from '../../model/events.js';
-import { held, type Clock } from '../../model/clock.js';
+import { holdClock, type Clock } from '../../model/clock.js';
 import { describeThrown } from '../../model/errors.js';
 import type { Json } from '../../model/checkpoint.js';
 import {
@@ -149,7 +149,7 @@ class CsvSource<Out> extends SourceTask<Out> {
 
   override get dataset(): Dataset {
     const { path, columns } = this.csv;
-    return { path: resolve(path), ...(columns && { fields: columns }) };
+    return { namespace: 'file', name: resolve(path), ...(columns && { fields: columns }) };
   }
 
   override files(): readonly TouchedFile[] {
@@ -193,9 +193,9 @@ class CsvSource<Out> extends SourceTask<Out> {
             headerNames: point.columns,
           }),
     });
-    const reader = await held(scope.clock, opening);
+    const reader = await holdClock(scope.clock, opening);
     this.rows = reader;
-    const { size } = await held(scope.clock, stat(this.csv.path));
+    const { size } = await holdClock(scope.clock, stat(this.csv.path));
     return new RecordReader(reader, this.csv, size, scope.clock);
   }
 }
@@ -228,13 +228,13 @@ class RecordReader<Out> implements Reader<Out | Skip | Rejected> {
   }
 
   async read(max: number): Promise<readonly (Out | Skip | Rejected)[] | null> {
-    const items = await held(this.clock, this.rows.read(max));
+    const items = await holdClock(this.clock, this.rows.read(max));
     if (items === null) this.isOver = true;
     return items === null ? null : items.map((item) => recordOf(item, this.options));
   }
 
   close(): Promise<void> {
-    return held(this.clock, this.rows.close());
+    return holdClock(this.clock, this.rows.close());
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import type { OperatorFunction } from 'rxjs';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
-import { held, type Clock } from '../../model/clock.js';
+import { holdClock, type Clock } from '../../model/clock.js';
 import { MillraceError } from '../../model/errors.js';
 import type { RunOutcome } from '../../model/ports.js';
 import type { TaskScope } from '../../stream/task-scope.js';
@@ -82,10 +82,10 @@ export class RequestTask<In, Out> extends Task<In, Out> {
     checkTransport(this.request, isSocket(url), task);
     assertMethod(this.request, url, task);
     // Loaded here, not above: a program that makes no request does not pay for its transports.
-    if (upstream !== undefined) this.standIns = await held(clock, import('./stand-in/stand-ins.js'));
-    if (isSocket(url)) this.modules = { socket: await held(clock, import('../websocket/socket-caller.js')) };
+    if (upstream !== undefined) this.standIns = await holdClock(clock, import('./stand-in/stand-ins.js'));
+    if (isSocket(url)) this.modules = { socket: await holdClock(clock, import('../websocket/socket-caller.js')) };
     else {
-      this.modules = { http: await held(clock, import('../http/http-caller.js')) };
+      this.modules = { http: await holdClock(clock, import('../http/http-caller.js')) };
       this.client = this.request.axios ?? (await this.makeClient(clock));
     }
     this.checkHedge(task);
@@ -253,7 +253,7 @@ export class RequestTask<In, Out> extends Task<In, Out> {
 
   private async makeClient(clock: Clock): Promise<AxiosInstance> {
     const { maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, credentialHeaders = [] } = this.request;
-    const [{ default: axios }, { undiciAdapter }, { keepWritten }] = await held(
+    const [{ default: axios }, { undiciAdapter }, { keepWritten }] = await holdClock(
       clock,
       Promise.all([import('axios'), import('../http/undici-adapter.js'), import('../http/json-body.js')]),
     );

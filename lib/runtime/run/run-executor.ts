@@ -5,7 +5,7 @@
 import type { ThreadNews } from '../../model/events.js';
 import type { Executor, ThreadLimits } from '../../execution/executor.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
-import { held } from '../../model/clock.js';
+import { holdClock } from '../../model/clock.js';
 import { InlineExecutor, type Slices } from '../../execution/inline-executor.js';
 
 /** How many threads: a number, 0 for none (everything inline), or one a core. */
@@ -43,7 +43,7 @@ export class RunExecutor {
   /** Loads what threads need, where tasks of the run want them. Starts none. */
   async prepare(isWanted: boolean): Promise<void> {
     if (!isWanted || this.threads === 0) return;
-    const { ThreadExecutor } = await held(this.slices, import('../../workers/thread-executor.js'));
+    const { ThreadExecutor } = await holdClock(this.slices, import('../../workers/thread-executor.js'));
     // The run may have been cancelled meanwhile.
     if (this.last !== undefined) return;
     this.executor = new ThreadExecutor({ threads: this.threads, limits: this.limits, onNews: this.onNews });

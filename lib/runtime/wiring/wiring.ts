@@ -11,7 +11,7 @@ import type { ExitPlan, GraphPlan, NodePlan } from '../../model/graph.js';
 import type { RootLedger } from '../../ledger/ledger.js';
 import type { InputEdge } from '../../stream/task-scope.js';
 import type { Batch } from '../../model/record.js';
-import { Outlet } from '../../stream/outlet.js';
+import type { Outlet } from '../../stream/outlet.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { FusedTask, Fusible, Members } from '../../tasks/fusible.js';
 import type { RunPast } from '../resume/run-past.js';
@@ -31,6 +31,8 @@ export interface WiringOptions {
   readonly isRepeatable?: boolean;
   /** Of a resumed run. */
   readonly past?: RunPast | undefined;
+  /** The outputs of each task, by its name. */
+  readonly outlets: ReadonlyMap<string, Outlet>;
 }
 
 export class Wiring {
@@ -46,6 +48,7 @@ export class Wiring {
   private readonly folded = new Set<string>();
   private readonly connections = new Subscription();
   private readonly services: RunServices;
+  private readonly outlets: ReadonlyMap<string, Outlet>;
   /** The chain of fused tasks a task is part of, by its name. */
   private readonly chains = new Map<string, readonly string[]>();
   private readonly inputs: WiredInputs;
@@ -56,9 +59,10 @@ export class Wiring {
     plan: GraphPlan,
     declarations: readonly TaskDeclaration[],
     services: RunServices,
-    { window, fused = [], isRepeatable = false, past }: WiringOptions,
+    { window, fused = [], isRepeatable = false, past, outlets }: WiringOptions,
   ) {
     this.services = services;
+    this.outlets = outlets;
     this.wiredRoots = new WiredRoots(plan, window, past);
     this.inputs = new WiredInputs(this.tasks, this.roots, this.wiredRoots.families, { isRepeatable, past });
     this.past = past;
@@ -143,7 +147,7 @@ export class Wiring {
           this.services,
         )
       : scope;
-    return { plan, declaration, scope, joinScope, output$: new Outlet() };
+    return { plan, declaration, scope, joinScope, output$: this.outlets.get(name) as Outlet };
   }
 
   private edge(root: string, exit: ExitPlan, owner: string, from: string): InputEdge {

@@ -4,28 +4,35 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { beginLife, endLife, isAlive, lastLife, lifePath, type Life } from '#lib/storage/lives.js';
+import {
+  beginIncarnation,
+  endIncarnation,
+  isAlive,
+  lastIncarnation,
+  incarnationPath,
+  type Incarnation,
+} from '#lib/storage/incarnations.js';
 
-describe('the lives of a run', () => {
+describe('the incarnations of a run', () => {
   let folder: string;
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'millrace-lives-'));
+    folder = await mkdtemp(join(tmpdir(), 'millrace-incarnations-'));
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  const left = async (facts: Partial<Life>): Promise<void> => {
-    const life = { number: 1, pid: process.pid, host: hostname(), processStart: null, startedAt: 1, ...facts };
-    await writeFile(lifePath(folder, 1), JSON.stringify(life));
+  const left = async (facts: Partial<Incarnation>): Promise<void> => {
+    const incarnation = { number: 1, pid: process.pid, host: hostname(), processStart: null, startedAt: 1, ...facts };
+    await writeFile(incarnationPath(folder, 1), JSON.stringify(incarnation));
   };
-  const begun = (): Promise<Life> => beginLife(folder, 'run');
+  const begun = (): Promise<Incarnation> => beginIncarnation(folder, 'run');
   const refused = expect.objectContaining({ code: 'MILLRACE_LOCKED' });
 
   it('have numbers from 1, and the last one is known', async () => {
-    expect(await lastLife(folder)).toBeUndefined();
+    expect(await lastIncarnation(folder)).toBeUndefined();
     const first = await begun();
-    await endLife(folder, first);
+    await endIncarnation(folder, first);
     expect((await begun()).number).toBe(2);
-    expect(await lastLife(folder)).toMatchObject({ number: 2, pid: process.pid });
+    expect(await lastIncarnation(folder)).toMatchObject({ number: 2, pid: process.pid });
   });
 
   it('are one at a time, and say who works on the run', async () => {
@@ -46,7 +53,7 @@ describe('the lives of a run', () => {
   it('end with their process, also where it said nothing', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
     await left({ pid: child.pid as number });
-    expect(await isAlive((await lastLife(folder)) as Life)).toBe(true);
+    expect(await isAlive((await lastIncarnation(folder)) as Incarnation)).toBe(true);
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect((await begun()).number).toBe(2);
@@ -65,7 +72,7 @@ describe('the lives of a run', () => {
   });
 
   it('are over where a process died before it had written who it is', async () => {
-    await writeFile(lifePath(folder, 1), '{"numb');
+    await writeFile(incarnationPath(folder, 1), '{"numb');
     expect((await begun()).number).toBe(2);
   });
 });

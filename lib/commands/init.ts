@@ -1,0 +1,97 @@
+/**
+ * `init`: a small project that works, in an empty folder.
+ *
+ * Guarantees: a folder that holds anything but a Git repository is refused, and nothing is written into it; no file is ever
+ * replaced.
+ */
+import { debugOptions, type Command } from './command.js';
+import { EXIT } from './exit-codes.js';
+import { describeThrown, MillraceError } from '../model/errors.js';
+
+/** What an empty folder may hold: the result of `git init`. */
+const IGNORED = ['.git'];
+
+export const initCommand: Command = {
+  name: 'init',
+  description: 'Write a small project into an empty folder: a workflow, its configuration and its tests',
+  words: [{ name: 'folder', describe: 'Where to write it (default: the current folder)', isOptional: true }],
+  options: {
+    template: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'ts (default) for TypeScript, whose compiler checks what flows between tasks, or js for JavaScript',
+    },
+    millrace: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Which millrace the project depends on: a version, a folder or a .tgz file (default: this version)',
+    },
+    ...debugOptions,
+  },
+  run: async (args) => {
+    const [{ projectFiles, TEMPLATES }, { basename, dirname, join, relative, resolve }, fs] = await Promise.all([
+      import('./project-files.js'),
+      import('node:path'),
+      import('node:fs/promises'),
+    ]);
+    const shown = args.word('folder') || '.';
+    const folder = resolve(shown);
+    const template = args.oneOf('template', TEMPLATES) ?? 'ts';
+    const millrace = await dependencyOn(args.text('millrace'));
+    const files = projectFiles({ name: packageName(basename(folder)), template, millrace });
+    try {
+      const found = (await fs.readdir(folder).catch(nothingThere)).filter((name) => !IGNORED.includes(name));
+      if (found.length > 0) throw notEmpty(shown, found);
+      for (const [path, text] of Object.entries(files)) {
+        const file = join(folder, path);
+        await fs.mkdir(dirname(file), { recursive: true });
+        await fs.writeFile(file, text, { flag: 'wx' });
+      }
+    } catch (error) {
+      if (error instanceof MillraceError) throw error;
+      throw new MillraceError(
+        'MILLRACE_FILE',
+        `Cannot write the project to ${shown}: ${describeThrown(error)}. Name a folder that may be written`,
+        { cause: error },
+      );
+    }
+    for (const path of Object.keys(files)) process.stdout.write(`${join(shown, path)}\n`);
+    const there = relative('.', folder);
+    const next = [...(there === '' ? [] : [`cd ${there}`]), 'npm install', 'npm test', 'npx millrace run Orders'];
+    process.stderr.write(`Next: ${next.join(' && ')}\n`);
+    return EXIT.success;
+  },
+};
+
+/** A folder that does not exist is as good as an empty one. */
+function nothingThere(error: NodeJS.ErrnoException): string[] {
+  if (error.code === 'ENOENT') return [];
+  if (error.code === 'ENOTDIR') throw new Error('it is a file');
+  throw error;
+}
+
+function notEmpty(folder: string, found: readonly string[]): MillraceError {
+  const more = found.length > 1 ? ` and ${found.length - 1} more` : '';
+  return new MillraceError(
+    'MILLRACE_USAGE',
+    `Expected an empty folder, got ${folder} with ${found[0] ?? ''}${more}. Nothing was written; name a new folder: init my-project`,
+  );
+}
+
+/** A folder or an archive becomes a path that holds wherever the project stands. */
+async function dependencyOn(given: string | undefined): Promise<string | undefined> {
+  if (given === undefined || !/[\\/]|^\.|\.tgz$/.test(given) || given.includes(':')) return given;
+  const [{ resolve }, { existsSync }] = await Promise.all([import('node:path'), import('node:fs')]);
+  if (existsSync(given)) return `file:${resolve(given)}`;
+  throw new MillraceError('MILLRACE_USAGE', `There is no folder or file ${given}. Check the path after --millrace`);
+}
+
+/** A name that npm accepts for a package. */
+function packageName(folder: string): string {
+  const name = folder
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, '-')
+    .replace(/^[._-]+|-+$/g, '');
+  // A package of the name of its own dependency cannot be installed.
+  return name === '' || name === 'millrace' ? 'my-workflows' : name;
+}

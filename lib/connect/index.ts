@@ -1,0 +1,51 @@
+/**
+ * The door `millrace/connect`: everything that a connector needs, whether it lives in this repository or outside of it.
+ *
+ * Guarantees: importing it opens no thread, socket or file, and loads no connector.
+ */
+export { Task, type FoundRecord } from '../tasks/task.js';
+export {
+  CONCURRENT_RULES,
+  TASK_RULES,
+  type ConcurrentOptions,
+  type FailurePolicy,
+  type TaskOptions,
+} from '../tasks/task-options.js';
+export { checkInput, checkOutput, contextOf } from '../tasks/record-step.js';
+
+export {
+  callback,
+  checkFunction,
+  checkObject,
+  checkOptions,
+  checkValues,
+  count,
+  either,
+  flag,
+  names,
+  oneOf,
+  number,
+  standardSchema,
+  text,
+  words,
+  type OptionRule,
+  type OptionRules,
+} from '../options/options.js';
+export { validate, type Schema } from '../options/schema.js';
+
+export {
+  MillraceError,
+  FatalTaskError,
+  codeOf,
+  describeThrown,
+  describeValue,
+  type ErrorCode,
+} from '../model/errors.js';
+export { UpstreamError, type Blame } from '../model/upstream-error.js';
+export { holdClock, type Clock } from '../model/clock.js';
+export { Batch, BatchBuilder, GONE, Rejected, Skip, skip, type Gone, type Lineage } from '../model/record.js';
+export type { Json } from '../model/checkpoint.js';
+export type { Dataset } from '../model/events.js';
+export type { Awaitable, LineageId, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';
+export type { TouchedFile } from '../model/touched-file.js';
+export type { Failure, TaskPast, TaskScope } from '../stream/task-scope.js';

@@ -1,0 +1,244 @@
+/**
+ * The engine of one run: it opens the tasks, connects them, watches them, and ends the run exactly once. `Run` loads this
+ * module when a run starts, so that defining a workflow loads no engine.
+ *
+ * Guarantees: it ends exactly once; when it reports the end, no timer, subscription, file, socket or thread of the run is
+ * left.
+ */
+import { countsOf } from '../../ledger/account.js';
+import type { TaskCounts } from '../../model/metrics.js';
+import { MillraceError } from '../../model/errors.js';
+import type { RunEvent } from '../../model/events.js';
+import type { ExecutorStats } from '../../model/thread-stats.js';
+import type { RunOutcome } from '../../model/ports.js';
+import { seededRandom } from '../../execution/random.js';
+import type { RunSummary } from '../../model/run-summary.js';
+import { Turn } from '../../ledger/turn.js';
+import { attempt, closeAll } from './closing.js';
+import { Opening } from './opening.js';
+import { PendingWork } from './pending-work.js';
+import { ProgressKeeper } from '../resume/progress-keeper.js';
+import { RunExecutor } from './run-executor.js';
+import type { KeptProgress, RunParts } from './run-parts.js';
+import { RunReport } from './run-report.js';
+import type { RunServices } from '../wiring/services.js';
+import { Watchdog } from '../watch/watchdog.js';
+import { Wiring } from '../wiring/wiring.js';
+import type { EventStream } from './event-stream.js';
+import type { Outlet } from '../../stream/outlet.js';
+
+/** What the engine gets from the `Run` that users hold. */
+export interface RunFace {
+  readonly events: EventStream;
+  /** The outputs of each task, by its name. */
+  readonly outlets: ReadonlyMap<string, Outlet>;
+  /** Called once, when everything is over and released. */
+  readonly onEnd: (summary: RunSummary, failure: unknown) => void;
+}
+
+export class RunEngine {
+  private readonly parts: RunParts;
+  private readonly executor: RunExecutor;
+  private readonly wiring: Wiring;
+  private readonly report: RunReport;
+  private readonly watchdog: Watchdog;
+  private readonly keeper: ProgressKeeper | undefined;
+  private readonly events: EventStream;
+  private readonly onEnd: RunFace['onEnd'];
+  private readonly abort = new AbortController();
+  private readonly pendingWork = new PendingWork((error) => {
+    if (this.failLate === undefined) this.end('failed', error);
+    else this.failLate(error);
+  });
+  private readonly opening = new Opening();
+  private outcome: RunOutcome | undefined;
+  private failure: unknown;
+  private isDraining = false;
+  private hasStarted = false;
+  /** Set once the run is ending: work that fails then still decides how it ended. */
+  private failLate: ((error: unknown) => void) | undefined;
+
+  constructor(parts: RunParts, { events, outlets, onEnd }: RunFace) {
+    this.parts = parts;
+    this.events = events;
+    this.onEnd = onEnd;
+    const { progress } = parts;
+    const turn = new Turn(parts.clock);
+    this.executor = new RunExecutor(parts.threads, parts.threadLimits, turn, (type, thread) => {
+      this.emit({ type, at: parts.clock.now(), thread });
+    });
+    const services = this.services(turn);
+    if (progress !== undefined) this.keeper = this.keeperOf(progress, services);
+    const { window, fusions } = parts;
+    this.wiring = new Wiring(parts.plan, parts.declarations, services, {
+      window,
+      fused: [...fusions.hops, ...fusions.chains],
+      isRepeatable: progress !== undefined,
+      past: this.keeper?.past,
+      outlets,
+    });
+    this.report = new RunReport(parts, this.wiring, services, this.executor, this.events);
+    this.watchdog = new Watchdog(this.wiring, services, () => {
+      this.report.measure();
+    });
+    parts.deadLetters.whenBroken((error) => {
+      this.end('failed', error);
+    });
+  }
+
+  /** The account of every task at this moment. */
+  get counts(): Readonly<Record<string, TaskCounts>> {
+    return Object.fromEntries([...this.wiring.tasks].map(([name, { scope }]) => [name, countsOf(scope.account)]));
+  }
+
+  /** The threads of this run at this moment, as plain data; of a run that is over, as they were at its end. */
+  get threads(): ExecutorStats {
+    return this.executor.stats();
+  }
+
+  /** Aborts: nothing more is read, started or written. `finished` resolves with the outcome 'cancelled'. */
+  cancel(): void {
+    this.end('cancelled');
+  }
+
+  /**
+   * Stops the sources and lets what is in flight settle. Collections that would be partial (aggregates, `all`) are
+   * not emitted, and file results keep their `.part` name.
+   */
+  drain(): void {
+    if (this.outcome !== undefined || this.isDraining) return;
+    this.isDraining = this.wiring.hasOpenSource || this.wiring.lastOperators.length > 0;
+    this.emit({ type: 'draining', at: this.parts.clock.now() });
+    this.wiring.stopSources();
+  }
+
+  private notice(message: string): void {
+    this.emit({ type: 'notice', at: this.parts.clock.now(), message });
+  }
+
+  private services(turn: Turn): RunServices {
+    const { clock } = this.parts;
+    return {
+      runId: this.parts.runId,
+      clock,
+      random: seededRandom(this.parts.seed),
+      signal: this.abort.signal,
+      turn,
+      executor: () => this.executor.current,
+      deadLetters: this.parts.deadLetters,
+      upstream: this.parts.upstream,
+      tracer: this.parts.tracer,
+      isDraining: () => this.isDraining,
+      emit: (event) => {
+        this.emit(event);
+      },
+      cannotResume: (reason) => {
+        this.keeper?.cannotResume(reason);
+      },
+      fail: (error) => {
+        this.end('failed', error);
+      },
+      track: (work) => {
+        this.pendingWork.track(work);
+      },
+    };
+  }
+
+  /** Opens and connects everything; what goes wrong ends the run. */
+  async start(): Promise<void> {
+    if (this.outcome !== undefined) return;
+    const { clock } = this.parts;
+    this.report.introduce();
+    this.hasStarted = true;
+    if (this.parts.signal?.aborted === true) {
+      this.cancel();
+      return;
+    }
+    const { executor, wiring, keeper } = this;
+    try {
+      if (!(await this.opening.open({ executor, wiring, keeper, hasEnded: () => this.hasEnded() }))) return;
+    } catch (error) {
+      this.end('failed', error);
+      return;
+    }
+    for (const task of wiring.tasks.keys()) this.emit({ type: 'task-started', at: clock.now(), task });
+    // Whoever heard that may have ended the run.
+    if (this.hasEnded()) return;
+    this.watchdog.start();
+    this.wiring.connect(() => {
+      this.end(this.isDraining ? 'drained' : 'completed');
+    });
+  }
+
+  /** The one way to an end; only the first call counts. */
+  private end(outcome: RunOutcome, error?: unknown): void {
+    if (this.outcome !== undefined) return;
+    this.outcome = outcome;
+    if (outcome === 'failed') this.failure = error;
+    void this.finish(outcome);
+  }
+
+  private async finish(wanted: RunOutcome): Promise<void> {
+    this.watchdog.stop();
+    const stopped = this.keeper?.stop();
+    // The last stretch, which may be all there was.
+    if (this.hasStarted) this.report.measure();
+    this.report.rest();
+    let outcome = wanted;
+    const fail = (error: unknown): void => {
+      if (outcome !== 'failed') this.failure = error;
+      outcome = 'failed';
+    };
+    const isWell = (): boolean => outcome === 'completed' || outcome === 'drained';
+    this.failLate = (error) => {
+      // Of a run that was cancelled or has failed, broken work is no news.
+      if (isWell()) fail(error);
+    };
+    const abortIfIll = (): void => {
+      if (!isWell()) this.abort.abort(this.failure ?? cancelled());
+    };
+    try {
+      if (isWell()) this.watchdog.assertOver();
+    } catch (error) {
+      fail(error);
+    }
+    abortIfIll();
+    // Before anything is waited for: nothing is read any more.
+    this.wiring.disconnect();
+    if (isWell()) await attempt(() => this.keeper?.finish(outcome === 'completed'), fail);
+    abortIfIll();
+    await this.opening.settled;
+    await stopped;
+    await this.pendingWork.settled();
+    await this.executor.close();
+    const tasks = [...this.wiring.tasks].map(([name, { declaration }]) => ({ name, task: declaration.task }));
+    await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
+    await attempt(() => this.parts.onEnd?.(this.report.summarize(outcome, this.failure)), fail);
+    this.conclude(outcome);
+  }
+
+  private keeperOf(progress: KeptProgress, { emit, fail }: RunServices): ProgressKeeper {
+    const notice = (message: string): void => {
+      this.notice(message);
+    };
+    return new ProgressKeeper(progress, this.parts, { emit, fail, notice, hasEnded: () => this.hasEnded() });
+  }
+
+  private conclude(outcome: RunOutcome): void {
+    this.outcome = outcome;
+    this.onEnd(this.report.summarize(outcome, this.failure), this.failure);
+  }
+
+  /** A method, not the field, so that TypeScript does not narrow it across awaits and callbacks. */
+  private hasEnded(): boolean {
+    return this.outcome !== undefined;
+  }
+
+  private emit(event: RunEvent): void {
+    this.events.emit(event);
+  }
+}
+
+function cancelled(): MillraceError {
+  return new MillraceError('MILLRACE_ABORTED', 'The run was cancelled');
+}

@@ -1,0 +1,69 @@
+/**
+ * TypeScript modules that the user of the package wrote. Node runs them by itself from version 22.18 on; on any version
+ * `tsx` does where it is installed beside the module.
+ *
+ * Guarantees: `tsx` is used wherever it is installed, so that a project behaves alike on every version of Node; it is looked
+ * up from the folder of the module and is no dependency of this package; a thread registers it once.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { extname } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** The endings of the names of TypeScript modules. */
+export const TYPESCRIPT_EXTENSIONS: readonly string[] = ['.ts', '.mts', '.cts', '.tsx'];
+
+/** The hooks for `import` and for `require`. */
+const APIS = ['./esm/api', './cjs/api'] as const;
+
+/** What is read of the package.json of tsx. */
+interface TsxManifest {
+  readonly exports: Readonly<Record<(typeof APIS)[number], { readonly import: { readonly default: string } }>>;
+}
+
+/** Module hooks belong to a thread and cannot be registered twice: the URLs of those that this thread has. */
+const registered = new Set<string>();
+
+/**
+ * Makes this thread ready to import a module, which is given by its URL. Resolves with undefined, or with the reason why
+ * the module cannot run here, as the end of a sentence. Does nothing for a module that is not TypeScript.
+ */
+export async function prepareTypeScript(module: string): Promise<string | undefined> {
+  if (!module.startsWith('file:')) return undefined;
+  const path = fileURLToPath(module);
+  if (!isTypeScript(path)) return undefined;
+  const apis = tsxBeside(path);
+  for (const url of apis) {
+    if (registered.has(url)) continue;
+    registered.add(url);
+    ((await import(url)) as { register(): unknown }).register();
+  }
+  if (apis.length > 0 || runsTypeScript()) return undefined;
+  return `is TypeScript, which Node ${process.versions.node} does not run by itself. Install tsx (npm install --save-dev tsx), or use Node 22.18 or newer`;
+}
+
+/** Whether a file of this path is TypeScript, and no declaration of types. */
+export function isTypeScript(path: string): boolean {
+  return TYPESCRIPT_EXTENSIONS.includes(extname(path)) && !/\.d\.[cm]?ts$/.test(path);
+}
+
+/** Whether {@link prepareTypeScript} finds a way to run a TypeScript module of this path. */
+export function canRunTypeScript(path: string): boolean {
+  return runsTypeScript() || tsxBeside(path).length > 0;
+}
+
+function runsTypeScript(): boolean {
+  return Boolean((process.features as { readonly typescript?: unknown }).typescript);
+}
+
+/** The URLs of the hooks; none where tsx is not installed, or so old that it lacks them. */
+function tsxBeside(path: string): readonly string[] {
+  try {
+    // `resolve` finds what `require` would load; its hooks for `import` only work as the ES modules they also are.
+    const manifest = createRequire(path).resolve('tsx/package.json');
+    const { exports } = JSON.parse(readFileSync(manifest, 'utf8')) as TsxManifest;
+    return APIS.map((name) => new URL(exports[name].import.default, pathToFileURL(manifest)).href);
+  } catch {
+    return [];
+  }
+}
