@@ -91,6 +91,37 @@ module.exports = {
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     ...rules,
     {
+      name: 'requests-use-only-connect-and-calls',
+      severity: 'error',
+      from: { path: '^lib/connectors/(request|http|websocket)/' },
+      to: {
+        path: '^lib/',
+        pathNot: ['^lib/connectors/(request|http|websocket)/', '^lib/connect/index.ts$', '^lib/calls/'],
+      },
+    },
+    {
+      name: 'http-and-websocket-do-not-know-each-other',
+      severity: 'error',
+      from: { path: '^lib/connectors/(http|websocket)/' },
+      to: { path: '^lib/connectors/(http|websocket)/', pathNot: '^lib/connectors/$1/' },
+    },
+    {
+      name: 'transports-load-only-when-a-url-needs-them',
+      severity: 'error',
+      from: { path: '^lib/connectors/request/' },
+      to: {
+        path: '^lib/connectors/(http|websocket)/',
+        pathNot: '^lib/connectors/websocket/web-socket-options.ts$',
+        dependencyTypesNot: ['dynamic-import', 'type-only'],
+      },
+    },
+    {
+      name: 'policies-do-not-know-the-engine-of-calls',
+      severity: 'error',
+      from: { path: '^lib/calls/policies/' },
+      to: { path: '^lib/', pathNot: ['^lib/calls/policies/', '^lib/(text|model|options|measure)/'] },
+    },
+    {
       name: 'nobody-uses-the-front-door-from-inside',
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/index.ts$' },

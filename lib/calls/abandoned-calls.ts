@@ -1,9 +1,9 @@
 /**
- * Calls that nobody waits for any more while their work goes on: functions that take no notice of their signal. Each keeps
- * its slot until its work is over, so that a timeout never lets more work run than the task may have under way.
+ * Calls that were cancelled while their work still runs: functions that ignore their signal. Each one keeps its permit
+ * until its work ends, so a timeout never lets more work run at a time than the task allows.
  *
- * Promises: where such calls alone hold every slot that a record waits for, the run is told once; where none of them ends
- * until the deadline it fails, and says which task it is: nothing waits in silence, and nothing for ever.
+ * Guarantees: if only abandoned calls hold the permits that a record waits for, the run gets one notice. If none of them
+ * ends before the deadline, the run fails with the name of the task. Nothing waits silently or for ever.
  */
 import { MillraceError } from '../model/errors.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -13,23 +13,22 @@ export interface AbandonedParts {
   readonly scope: TaskScope;
   /** The timeout of an attempt, in milliseconds. */
   readonly attemptMs: number;
-  /** It is worth asking again whether a call may start. */
+  /** Called when a waiting call should ask for admission again. */
   readonly wake: () => void;
   readonly fail: (error: MillraceError) => void;
 }
 
-/** Most functions that are told to stop need a moment for it: that is no news. */
-const TELL_AFTER_MS = 1000;
-/** As long as a circuit breaker waits for an upstream by default; never less than the task grants one attempt. */
+/** Most functions need a moment to stop after their signal has aborted: the notice comes only after that. */
+const NOTICE_AFTER_MS = 1000;
+/** The default deadline of a circuit breaker. The timeout of an attempt applies if it is longer. */
 const DEADLINE_MS = 300_000;
 
 export class AbandonedCalls {
-  /** How many there are. */
   count = 0;
   private readonly parts: AbandonedParts;
   private readonly deadlineMs: number;
-  private sinceMs: number | undefined;
-  private isTold = false;
+  private blockedSinceMs: number | undefined;
+  private hasNotified = false;
   private cancelTimer: (() => void) | undefined;
 
   constructor(parts: AbandonedParts) {
@@ -37,55 +36,56 @@ export class AbandonedCalls {
     this.deadlineMs = Math.max(DEADLINE_MS, parts.attemptMs);
   }
 
-  /** Whether a record waits for one of them to end. */
-  get areWaitedFor(): boolean {
-    return this.sinceMs !== undefined;
+  /** Whether a record waits for an abandoned call to end. */
+  get isBlocking(): boolean {
+    return this.blockedSinceMs !== undefined;
   }
 
   /**
-   * A record was refused a slot, and only such calls hold them.
-   * @param holder whose slots they are, for messages: `'Save'`.
+   * Call when a record was refused because abandoned calls hold all permits.
+   * @param permits how many they hold.
+   * @param owner whose permits these are, for messages: `'Save'`.
    */
-  block(holders: number, holder: string, nowMs: number): void {
-    this.sinceMs ??= nowMs;
-    const waitedMs = nowMs - this.sinceMs;
+  block(permits: number, owner: string, nowMs: number): void {
+    this.blockedSinceMs ??= nowMs;
+    const waitedMs = nowMs - this.blockedSinceMs;
     if (waitedMs >= this.deadlineMs) {
-      this.parts.fail(this.stalled(holders, holder));
+      this.parts.fail(this.stalledError(permits, owner));
       return;
     }
-    if (!this.isTold && waitedMs >= TELL_AFTER_MS) {
-      this.isTold = true;
+    if (!this.hasNotified && waitedMs >= NOTICE_AFTER_MS) {
+      this.hasNotified = true;
       this.parts.scope.notice(
-        `'${this.parts.scope.task}' waits: ${describe(holders, holder)}. ${ADVICE}; if none ends within ` +
+        `'${this.parts.scope.task}' waits: ${describe(permits, owner)}. ${ADVICE}; if none ends within ` +
           `${describeMs(this.deadlineMs)}, the run fails`,
       );
     }
-    const dueMs = (this.isTold ? this.deadlineMs : TELL_AFTER_MS) - waitedMs;
+    const dueMs = (this.hasNotified ? this.deadlineMs : NOTICE_AFTER_MS) - waitedMs;
     this.cancelTimer ??= this.parts.scope.clock.schedule(dueMs, () => {
       this.cancelTimer = undefined;
       this.parts.wake();
     });
   }
 
-  /** One of them has ended, or a call may start all the same. */
+  /** Call when an abandoned call has ended or when a call can start anyway. */
   unblock(): void {
-    this.sinceMs = undefined;
+    this.blockedSinceMs = undefined;
     this.cancelTimer?.();
     this.cancelTimer = undefined;
   }
 
-  private stalled(holders: number, holder: string): MillraceError {
+  private stalledError(permits: number, owner: string): MillraceError {
     const { scope } = this.parts;
     return new MillraceError(
       'MILLRACE_STALLED',
-      `The run stalled. '${scope.task}' has waited ${describeMs(this.deadlineMs)}: ${describe(holders, holder)}. ${ADVICE}`,
+      `The run stalled. '${scope.task}' has waited ${describeMs(this.deadlineMs)}: ${describe(permits, owner)}. ${ADVICE}`,
     );
   }
 }
 
 const ADVICE = 'Let the function end when `context.signal` aborts, or raise its timeout';
 
-function describe(holders: number, holder: string): string {
-  const all = holders === 1 ? `the one call that ${holder} may have` : `all ${holders} calls that ${holder} may have`;
+function describe(permits: number, owner: string): string {
+  const all = permits === 1 ? `the one call that ${owner} may have` : `all ${permits} calls that ${owner} may have`;
   return `${all} under way took longer than the timeout, and the function goes on all the same`;
 }

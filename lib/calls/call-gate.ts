@@ -1,53 +1,53 @@
 /**
- * Whether the next call may start: one gate made of the circuit, the pause an upstream asked for, the concurrency of the
- * task, a limiter shared with other tasks, and the rate limit.
+ * Admission: decides whether the next call may start. It combines the circuit, the pause that an upstream asked for, the
+ * concurrency limit of the task, the shared limiter and the rate limit.
  *
- * Promises: a slot that was given is given back exactly once; whoever was refused is woken when it is worth asking
- * again, by whatever held it back; nothing is taken from one limit when another refuses.
+ * Guarantees: each permit is released exactly once. A call that was refused is woken by the limit that refused it. No
+ * limit is charged if a later one refuses.
  */
-import type { TaskScope } from '../stream/task-scope.js';
-import { UpstreamError, blameOf } from '../model/upstream-error.js';
-import { AbandonedCalls } from './abandoned-calls.js';
-import { AdaptiveConcurrency, type ConcurrencyLimit } from './policies/adaptive-concurrency.js';
-import type { Call, Flight } from './call.js';
-import type { CallPolicies } from './policies/call-policies.js';
-import { Circuit } from './policies/circuit-breaker.js';
 import type { MillraceError } from '../model/errors.js';
+import { UpstreamError, blameOf } from '../model/upstream-error.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import { AbandonedCalls } from './abandoned-calls.js';
+import type { Call, Permit } from './call.js';
+import { AdaptiveConcurrency, type ConcurrencyLimit } from './policies/adaptive-concurrency.js';
+import type { CallPolicies } from './policies/call-policies.js';
+import { Circuit, type CircuitBreaker } from './policies/circuit-breaker.js';
 import type { TokenBucket } from './policies/rate-limit.js';
 import type { RetryPolicy } from './policies/retry-policy.js';
 import type { SharedLimiter } from './policies/shared-limiter.js';
 
 export interface GateParts {
   readonly policies: CallPolicies;
-  /** Calls in flight where no policy names a number. */
+  /** The most calls in flight if no policy sets a limit. */
   readonly defaultConcurrency: number;
-  /** What is called, for messages: a URL without its query. */
+  /** The name of the upstream in messages: a URL without its query. */
   readonly upstream: string;
   readonly scope: TaskScope;
-  /** It may be worth asking again. */
+  /** Called when a waiting call should ask for admission again. */
   readonly wake: () => void;
   readonly fail: (error: MillraceError) => void;
 }
 
-/** So many refusals for load in a row, or as many as a quarter of the calls in flight, and the task waits. */
+/** The task pauses after this many consecutive refusals for load, or a quarter of the calls in flight if that is more. */
 const REFUSALS_TO_PAUSE = 4;
 
 export class CallGate {
   readonly circuit: Circuit | undefined;
-  throttled = 0;
-  opened = 0;
+  readonly counts = { throttled: 0, circuitOpened: 0 };
   private readonly parts: GateParts;
   private readonly retry: RetryPolicy;
+  private readonly breaker: CircuitBreaker | undefined;
   private readonly limit: ConcurrencyLimit;
   private readonly isAdaptive: boolean;
   private readonly limiter: SharedLimiter | undefined;
   private readonly bucket: TokenBucket | undefined;
   private readonly abandoned: AbandonedCalls;
-  private used = 0;
-  /** Below the limit after the upstream was down or busy; grows back as calls succeed. */
+  private inFlight = 0;
+  /** Below the limit after the upstream was down or overloaded; grows back with each success. */
   private allowance = Infinity;
   private allowanceStep = 0;
-  /** Calls refused in a row for load, with no success between. */
+  /** Consecutive refusals for load. */
   private refusals = 0;
   private firstRefusalMs = 0;
   private lastSuccessMs = -Infinity;
@@ -60,21 +60,22 @@ export class CallGate {
     const { policies, scope, upstream, defaultConcurrency } = parts;
     this.parts = parts;
     this.retry = policies.retry;
-    const { attemptMs } = policies.timeout;
+    this.breaker = policies.breaker;
+    const { attemptMs } = policies.timeout.options;
     this.abandoned = new AbandonedCalls({ scope, attemptMs, wake: parts.wake, fail: parts.fail });
     const concurrency = policies.concurrency(defaultConcurrency);
     this.limit = concurrency.start();
     this.isAdaptive = concurrency instanceof AdaptiveConcurrency;
     this.limiter = policies.limiter;
     this.bucket = policies.rateLimit?.start(scope.clock.monotonicMs());
-    const { breaker } = policies;
+    const { breaker } = this;
     if (breaker !== undefined) {
       this.circuit = new Circuit(breaker, scope.clock, {
         upstream,
         onChange: (state, message) => {
-          if (state === 'open') this.opened++;
-          // What waited must not all go at once to an upstream that has just come back.
-          if (state === 'closed') this.shrinkTo(Math.max(1, breaker.probes), 1);
+          if (state === 'open') this.counts.circuitOpened++;
+          // The waiting calls must not all start at once against an upstream that has just recovered.
+          if (state === 'closed') this.shrinkTo(Math.max(1, breaker.options.probes), 1);
           scope.tell({ type: 'circuit', upstream, state, message });
           if (state !== 'open') parts.wake();
         },
@@ -83,134 +84,132 @@ export class CallGate {
     }
   }
 
-  /** Calls in flight now. */
-  get inFlight(): number {
-    return this.used;
-  }
-
-  /** Calls in flight that are allowed while the upstream is well: as named, or as found out. */
-  get chosen(): number {
+  /** The limit of calls in flight for a healthy upstream: the configured one, or the one that was measured. */
+  get healthyLimit(): number {
     return this.limit.limit;
   }
 
-  get concurrency(): number {
-    return Math.min(this.limit.limit, Math.floor(this.allowance));
-  }
-
-  /** Calls that may be under way and be waited for: without the slots of those that were given up and go on. */
+  /** The permits that can be acquired or are held by calls that are not abandoned. */
   get places(): number {
-    return this.concurrency - this.abandoned.count;
+    return this.currentLimit - this.abandoned.count;
   }
 
-  /** Whether the next call may start later, though nothing that the task is about will let it. */
-  get waitsByItself(): boolean {
-    if (this.cancelTimer !== undefined || this.abandoned.areWaitedFor) return true;
+  /**
+   * True when only a timer, the circuit breaker or an abandoned call can unblock the next call. The watchdog must not treat
+   * this as a stall.
+   */
+  get isWaiting(): boolean {
+    if (this.cancelTimer !== undefined || this.abandoned.isBlocking) return true;
     return this.circuit !== undefined && this.circuit.state !== 'closed';
   }
 
-  /** Lets a call of so many records start, or says that `wake` will be called. */
-  enter(records: number, nowMs: number): Flight | undefined {
+  private get currentLimit(): number {
+    return Math.min(this.limit.limit, Math.floor(this.allowance));
+  }
+
+  /** A permit for one request with this many records, or undefined: then `wake` will be called. */
+  acquire(records: number, nowMs: number): Permit | undefined {
     if (this.isStopped || this.circuit?.admits === false) return undefined;
     if (nowMs < this.pausedUntilMs) {
-      this.waitFor(this.pausedUntilMs - nowMs, nowMs);
+      this.wakeAfter(this.pausedUntilMs - nowMs, nowMs);
       return undefined;
     }
-    if (this.used >= this.concurrency) {
-      if (this.abandoned.count === this.used) this.abandoned.block(this.used, `'${this.parts.scope.task}'`, nowMs);
+    if (this.inFlight >= this.currentLimit) {
+      if (this.abandoned.count === this.inFlight)
+        this.abandoned.block(this.inFlight, `'${this.parts.scope.task}'`, nowMs);
       return undefined;
     }
-    const rateMs = this.limiter?.enter(records, nowMs, this.wakeFromLimiter) ?? 0;
-    if (rateMs > 0) {
-      // Without a moment, the limiter itself will wake.
-      if (Number.isFinite(rateMs)) this.waitFor(rateMs, nowMs);
+    const limiterMs = this.limiter?.acquire(records, nowMs, this.wakeFromLimiter) ?? 0;
+    if (limiterMs > 0) {
+      // If the delay is infinite, the limiter itself wakes this task.
+      if (Number.isFinite(limiterMs)) this.wakeAfter(limiterMs, nowMs);
       else if (this.limiter?.isAbandoned === true) {
         this.abandoned.block(this.limiter.inFlight, `limiter '${this.limiter.name}'`, nowMs);
       }
       return undefined;
     }
-    const waitMs = this.bucket?.take(records, nowMs) ?? 0;
-    if (waitMs > 0) {
-      this.limiter?.leave();
-      this.waitFor(waitMs, nowMs);
+    const rateMs = this.bucket?.acquire(records, nowMs) ?? 0;
+    if (rateMs > 0) {
+      this.limiter?.release();
+      this.wakeAfter(rateMs, nowMs);
       return undefined;
     }
-    if (this.abandoned.areWaitedFor) this.abandoned.unblock();
-    this.used++;
-    return { left: records, isProbe: this.circuit?.enter() ?? false };
+    if (this.abandoned.isBlocking) this.abandoned.unblock();
+    this.inFlight++;
+    return { left: records, isProbe: this.circuit?.acquire() ?? false };
   }
 
-  /** One record of a flight is done; the last one gives the slot back. */
-  leave(flight: Flight): void {
-    // `stop` has given all of them back.
-    if (this.isStopped || --flight.left > 0) return;
-    this.used--;
-    this.circuit?.leave(flight.isProbe);
-    this.limiter?.leave();
+  /** Call when one attempt of a request has ended. The last one releases the permit. */
+  release(permit: Permit): void {
+    // `stop` has released all permits.
+    if (this.isStopped || --permit.left > 0) return;
+    this.inFlight--;
+    this.circuit?.release(permit.isProbe);
+    this.limiter?.release();
   }
 
-  /** Nobody waits for the call any more, but its work goes on: its slot stays taken until `release`. Instead of `leave`. */
-  abandon(flight: Flight): void {
+  /** Call instead of `release` if the work still runs: the permit stays in use until `releaseAbandoned`. */
+  abandon(permit: Permit): void {
     if (this.isStopped) return;
-    // The circuit asks again by another call.
-    this.circuit?.leave(flight.isProbe);
-    flight.isProbe = false;
+    // The circuit probes with another call.
+    this.circuit?.release(permit.isProbe);
+    permit.isProbe = false;
     this.abandoned.count++;
     this.limiter?.abandon();
   }
 
-  /** The work of an abandoned call is over. */
-  release(): void {
-    // `stop` has given its slot back.
+  /** Call when the work of an abandoned call has ended. */
+  releaseAbandoned(): void {
     if (this.isStopped) return;
     this.abandoned.count--;
     this.abandoned.unblock();
-    this.used--;
-    this.limiter?.leave(true);
+    this.inFlight--;
+    this.limiter?.releaseAbandoned();
   }
 
-  /** Whether the upstream has done its work for anybody since then. */
-  hasSucceededSince(atMs: number): boolean {
-    return this.lastSuccessMs >= atMs;
-  }
-
-  /** Call before `leave`. */
-  succeed({ isProbe }: Flight, latencyMs: number, nowMs: number): void {
-    this.circuit?.succeed(nowMs, isProbe);
+  /** Call before `release`. */
+  recordSuccess({ isProbe }: Permit, latencyMs: number, nowMs: number): void {
+    this.circuit?.recordSuccess(nowMs, isProbe);
     this.lastSuccessMs = nowMs;
     this.refusals = 0;
     if (this.allowance !== Infinity) {
       this.allowance += this.allowanceStep === 0 ? 1 / this.allowance : this.allowanceStep;
       if (this.allowance >= this.limit.limit) this.allowance = Infinity;
     }
-    if (this.limit.succeed(latencyMs, this.used)) this.tellLimit();
+    if (this.limit.recordSuccess(latencyMs, this.inFlight)) this.reportLimit();
   }
 
-  /** Call before `leave`. */
-  fail({ isProbe }: Flight, error: unknown, lineage: number, nowMs: number): void {
+  /** Call before `release`. */
+  recordFailure({ isProbe }: Permit, error: unknown, lineage: number, nowMs: number): void {
     switch (blameOf(error)) {
       case 'record':
-        this.circuit?.succeed(nowMs, isProbe);
+        this.circuit?.recordSuccess(nowMs, isProbe);
         this.refusals = 0;
         return;
       case 'upstream':
-        this.circuit?.fail(nowMs, lineage, error, isProbe);
-        if (error instanceof UpstreamError) this.pauseAsAsked(error, nowMs);
+        this.circuit?.recordFailure(nowMs, lineage, error, isProbe);
+        if (error instanceof UpstreamError) this.pauseForOutage(error, nowMs);
         break;
       case 'load':
-        // Its answer shows that it is up.
-        this.circuit?.succeed(nowMs, isProbe);
+        // The upstream answered, so it is up.
+        this.circuit?.recordSuccess(nowMs, isProbe);
         this.throttle(error as UpstreamError, nowMs);
     }
-    if (this.limit.overload(this.used)) this.tellLimit();
+    if (this.limit.recordOverload(this.inFlight)) this.reportLimit();
   }
 
-  /** Milliseconds for which the circuit has kept everything waiting. */
+  /** Whether any call has succeeded since this time. */
+  hasSucceededSince(atMs: number): boolean {
+    return this.lastSuccessMs >= atMs;
+  }
+
+  /** Milliseconds for which the circuit has not been closed, in total. */
   pausedMs(nowMs: number): number {
     return this.circuit?.pausedMs(nowMs) ?? 0;
   }
 
-  /** Milliseconds since the first attempt of a call, without those in which nobody could do anything for it. */
-  spentMs(call: Call<unknown>, nowMs: number): number {
+  /** Milliseconds since the first attempt of a call, without the time in which the circuit was not closed. */
+  elapsedMs(call: Call<unknown>, nowMs: number): number {
     return nowMs - call.firstAtMs - (this.pausedMs(nowMs) - call.pausedBeforeMs);
   }
 
@@ -219,9 +218,12 @@ export class CallGate {
     this.circuit?.stop();
     this.cancelTimer?.();
     this.abandoned.unblock();
-    this.limiter?.forget(this.wakeFromLimiter);
-    if (this.isAdaptive) this.tellLimit();
-    for (; this.used > 0; this.used--) this.limiter?.leave(this.abandoned.count-- > 0);
+    this.limiter?.removeWaiter(this.wakeFromLimiter);
+    if (this.isAdaptive) this.reportLimit();
+    for (; this.inFlight > 0; this.inFlight--) {
+      if (this.abandoned.count-- > 0) this.limiter?.releaseAbandoned();
+      else this.limiter?.release();
+    }
   }
 
   private readonly wakeFromLimiter = (): void => {
@@ -229,29 +231,28 @@ export class CallGate {
     this.parts.wake();
   };
 
-  /** The upstream is well and asks for less: nothing starts for a while, and then fewer at once. */
+  /** The upstream works and asks for less load: nothing starts for a while, and then fewer calls at a time. */
   private throttle(error: UpstreamError, nowMs: number): void {
-    this.throttled++;
+    this.counts.throttled++;
     if (this.refusals === 0) this.firstRefusalMs = nowMs;
-    const deadlineMs = this.parts.policies.breaker?.deadlineMs ?? Infinity;
+    const deadlineMs = this.breaker?.options.deadlineMs ?? Infinity;
     if (nowMs - this.firstRefusalMs >= deadlineMs) {
-      this.parts.fail(this.refusedForTooLong(error, deadlineMs));
+      this.parts.fail(this.overloadedError(error, deadlineMs));
       return;
     }
-    // Several refusals of one moment are one reason to slow down.
+    // Several refusals at one time are one reason to slow down.
     if (nowMs < this.pausedUntilMs) return;
-    // One now and then is about its own record, which waits; the task waits when nothing else comes back.
-    if (++this.refusals < Math.max(REFUSALS_TO_PAUSE, this.used / 4)) return;
+    // A single refusal delays its own record only. The task pauses when nothing else comes back.
+    if (++this.refusals < Math.max(REFUSALS_TO_PAUSE, this.inFlight / 4)) return;
     const backoffMs = this.retry.backoffMs(this.refusals, () => this.parts.scope.random());
     this.pause(error.retryAfterMs === undefined ? backoffMs : Math.min(error.retryAfterMs, deadlineMs), nowMs);
-    this.shrinkTo(Math.max(1, Math.floor(this.used / 2)), 0);
+    this.shrinkTo(Math.max(1, Math.floor(this.inFlight / 2)), 0);
   }
 
-  /** An upstream that is down says when it hopes to be back. No longer than between two probes: it may be wrong. */
-  private pauseAsAsked({ retryAfterMs }: UpstreamError, nowMs: number): void {
-    const { breaker } = this.parts.policies;
-    if (breaker !== undefined && retryAfterMs !== undefined)
-      this.pause(Math.min(retryAfterMs, breaker.maxPauseMs), nowMs);
+  /** Respects the Retry-After of an upstream that is down, but at most up to the longest pause between two probes. */
+  private pauseForOutage({ retryAfterMs }: UpstreamError, nowMs: number): void {
+    if (this.breaker !== undefined && retryAfterMs !== undefined)
+      this.pause(Math.min(retryAfterMs, this.breaker.options.maxPauseMs), nowMs);
   }
 
   private pause(delayMs: number, nowMs: number): void {
@@ -259,7 +260,7 @@ export class CallGate {
     const { scope, upstream } = this.parts;
     this.pausedUntilMs = nowMs + delayMs;
     scope.tell({ type: 'throttled', upstream, delayMs });
-    this.waitFor(delayMs, nowMs);
+    this.wakeAfter(delayMs, nowMs);
   }
 
   private shrinkTo(allowance: number, step: number): void {
@@ -267,8 +268,8 @@ export class CallGate {
     this.allowanceStep = step;
   }
 
-  /** One timer, for the earliest moment anybody waits for. */
-  private waitFor(delayMs: number, nowMs: number): void {
+  /** One timer serves all waiting calls: it is set to the earliest wake-up time. */
+  private wakeAfter(delayMs: number, nowMs: number): void {
     const atMs = nowMs + delayMs;
     if (this.isStopped || atMs >= this.timerAtMs) return;
     this.cancelTimer?.();
@@ -280,12 +281,12 @@ export class CallGate {
     });
   }
 
-  private tellLimit(): void {
+  private reportLimit(): void {
     const { scope, upstream } = this.parts;
     scope.tell({ type: 'concurrency', upstream, limit: this.limit.limit });
   }
 
-  private refusedForTooLong(cause: UpstreamError, deadlineMs: number): UpstreamError {
+  private overloadedError(cause: UpstreamError, deadlineMs: number): UpstreamError {
     return new UpstreamError(
       'MILLRACE_UPSTREAM_DOWN',
       `${this.parts.upstream} has refused every call for ${Math.round(deadlineMs / 1000)} s because of its load, so the run stops; what it had not finished is not lost. ` +

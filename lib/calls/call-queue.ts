@@ -1,20 +1,71 @@
 /**
- * Records that wait for their first attempt: in order of arrival, or in turns by key. Promise: holds what the window
- * lets in and no more; taking the next is O(1) whatever waits.
+ * The calls that wait for admission: records without an attempt, in arrival order or round robin by key, and calls that
+ * wait for another attempt.
+ *
+ * Guarantees: holds at most one window of records. Each call is handed out once. Every operation is O(1) per record.
  */
 import { GONE, type Batch, type Lineage } from '../model/record.js';
 import { Ring } from '../ledger/ring.js';
+import { Call } from './call.js';
+import type { Fairness } from './policies/fairness.js';
 
-export interface CallQueue<In> {
+/** Receives a record whose fairness key could not be computed, and what the key function threw. */
+type OnRejected<In> = (record: In, lineage: Lineage, error: unknown) => void;
+
+/** Records without an attempt. */
+interface RecordQueue<In> {
   readonly size: number;
-  push(batch: Batch<In>): void;
-  /** Hands the next record over. Call only while `size` is above 0. */
-  take<T>(make: (record: In, lineage: Lineage) => T): T;
+  push(batch: Batch<In>, onRejected: OnRejected<In>): void;
+  /** Call only while `size` is above 0. */
+  shift(): Call<In>;
   clear(): void;
 }
 
-/** First in, first out, over the batches as they came. */
-export class FifoQueue<In> implements CallQueue<In> {
+export class CallQueue<In> {
+  private readonly fresh: RecordQueue<In>;
+  private readonly retries: Ring<Call<In>>;
+
+  constructor(window: number, fairness: Fairness | undefined) {
+    this.retries = new Ring(window);
+    this.fresh =
+      fairness === undefined ? new FifoQueue(window) : new FairQueue(window, fairness.keyOf as (record: In) => unknown);
+  }
+
+  get size(): number {
+    return this.fresh.size + this.retries.size;
+  }
+
+  /** Records without an attempt. */
+  get neverTried(): number {
+    return this.fresh.size;
+  }
+
+  accept(batch: Batch<In>, onRejected: OnRejected<In>): void {
+    this.fresh.push(batch, onRejected);
+  }
+
+  /** Queues a call for another attempt. */
+  requeue(call: Call<In>): void {
+    this.retries.push(call);
+  }
+
+  /**
+   * The call to start next. Call only while `size` is above 0. Retries go first, except when the circuit probes the
+   * upstream: a record that has not failed yet proves more.
+   */
+  next(isProbing: boolean): Call<In> {
+    if (this.retries.size > 0 && !(isProbing && this.fresh.size > 0)) return this.retries.shift();
+    return this.fresh.shift();
+  }
+
+  clear(): void {
+    this.fresh.clear();
+    this.retries.clear();
+  }
+}
+
+/** First in, first out, over the batches as they arrived. */
+class FifoQueue<In> implements RecordQueue<In> {
   size = 0;
   private readonly batches: Ring<Batch<In>>;
   private head: Batch<In> | undefined;
@@ -31,14 +82,14 @@ export class FifoQueue<In> implements CallQueue<In> {
     this.batches.push(batch);
   }
 
-  take<T>(make: (record: In, lineage: Lineage) => T): T {
+  shift(): Call<In> {
     for (;;) {
       const head = (this.head ??= this.batches.shift());
       while (this.at < head.length && head.values[this.at] === GONE) this.at++;
       if (this.at < head.length) {
         this.size--;
         const at = this.at++;
-        return make(head.values[at] as In, head.lineages[at] as Lineage);
+        return new Call(head.values[at] as In, head.lineages[at] as Lineage);
       }
       this.head = undefined;
       this.at = 0;
@@ -57,27 +108,20 @@ interface Waiting<In> {
   readonly lineage: Lineage;
 }
 
-/** Round robin over the keys that have something waiting. */
-export class FairQueue<In> implements CallQueue<In> {
+/** Round robin over the keys that have records waiting. */
+class FairQueue<In> implements RecordQueue<In> {
   size = 0;
-  private readonly keyOf: (record: In) => unknown;
   private readonly window: number;
-  private readonly refuse: (record: In, lineage: Lineage, error: unknown) => void;
+  private readonly keyOf: (record: In) => unknown;
   /** A Map keeps insertion order: its first key is the one whose turn it is. */
   private readonly byKey = new Map<unknown, Ring<Waiting<In>>>();
 
-  /** @param refuse gets a record whose key cannot be told, and what `keyOf` threw. */
-  constructor(
-    keyOf: (record: In) => unknown,
-    window: number,
-    refuse: (record: In, lineage: Lineage, error: unknown) => void,
-  ) {
-    this.keyOf = keyOf;
+  constructor(window: number, keyOf: (record: In) => unknown) {
     this.window = window;
-    this.refuse = refuse;
+    this.keyOf = keyOf;
   }
 
-  push({ values, lineages }: Batch<In>): void {
+  push({ values, lineages }: Batch<In>, onRejected: OnRejected<In>): void {
     for (let i = 0; i < values.length; i++) {
       const record = values[i] as In | typeof GONE;
       const lineage = lineages[i] as Lineage;
@@ -86,7 +130,7 @@ export class FairQueue<In> implements CallQueue<In> {
       try {
         key = this.keyOf(record);
       } catch (error) {
-        this.refuse(record, lineage, error);
+        onRejected(record, lineage, error);
         continue;
       }
       let waiting = this.byKey.get(key);
@@ -99,14 +143,14 @@ export class FairQueue<In> implements CallQueue<In> {
     }
   }
 
-  take<T>(make: (record: In, lineage: Lineage) => T): T {
+  shift(): Call<In> {
     const [[key, waiting]] = this.byKey as unknown as [[unknown, Ring<Waiting<In>>]];
     const { record, lineage } = waiting.shift();
     this.size--;
-    // To the end of the turns, or out of them.
+    // Moves the key to the end of the turns, or removes it.
     this.byKey.delete(key);
     if (waiting.size > 0) this.byKey.set(key, waiting);
-    return make(record, lineage);
+    return new Call(record, lineage);
   }
 
   clear(): void {

@@ -1,35 +1,36 @@
 /**
- * One record on its way through an upstream, the attempts made for it, and the port by which attempts are made.
+ * One record on its way through an upstream, the attempts made for it, and the port through which attempts are made.
  */
 import type { Lineage } from '../model/record.js';
 import type { CallCounts } from '../model/call-event.js';
 import type { RecordSpan } from '../model/ports.js';
 
-/** One record that is asked about, over all its attempts. */
+/** The call for one record, over all its attempts. */
 export class Call<In> {
   readonly record: In;
   readonly lineage: Lineage;
-  /** Attempts made; those that failed because the upstream was down or busy are taken back. */
+  /** Attempts that count towards the retry policy. An attempt is uncounted if the upstream was down or overloaded. */
   attempts = 0;
-  /** Tries begun, those that were taken back included; hedges are none of their own. */
+  /** All attempts started, uncounted ones included. A hedge does not add one. */
   tries = 0;
-  /** Times the upstream refused it because of its load. */
+  /** How often the upstream refused the call because of its load. */
   refusals = 0;
-  /** Whether a first attempt was made; times say nothing of it, a clock may stand at 0. */
+  /** Whether a first attempt was started. The times below do not show it, because a clock may stand at 0. */
   isBegun = false;
-  /** Milliseconds since 1970, and of the monotonic clock, of the first attempt. */
+  /** The start of the first attempt: milliseconds since 1970, and on the monotonic clock. */
   firstAt = 0;
   firstAtMs = 0;
-  /** How long the task had been paused by then. */
+  /** Milliseconds for which the circuit had been open before the first attempt. */
   pausedBeforeMs = 0;
-  /** Connections lost under it, counted by the transport: more than one makes it a suspect. */
+  /** Connections lost during this call, counted by the transport. A call with several losses is a suspect. */
   losses = 0;
-  /** Attempts under way: one, or two where it is hedged. */
+  /** Attempts in flight: one, or two if the call is hedged. */
   readonly running: Attempt<In>[] = [];
-  /** Of a record that is traced, from its first attempt on. */
+  /** The span of a traced record, from the first attempt on. */
   span: RecordSpan | undefined;
-  /** The record's own timeout, if one is set. */
+  /** Cancels the timeout of the record, if it has one. */
   cancelTimeout: (() => void) | undefined;
+  /** Whether the record has left the engine. */
   isOver = false;
 
   constructor(record: In, lineage: Lineage) {
@@ -38,42 +39,45 @@ export class Call<In> {
   }
 }
 
-/** Attempts that were started together as one request. */
-export interface Flight {
+/** The permission to run one request. The attempts of a group share one permit. */
+export interface Permit {
+  /** Attempts of the request that have not ended. */
   left: number;
+  /** Whether the request probes an upstream whose circuit is half-open. */
   isProbe: boolean;
 }
 
-/** One try of one call. */
+/** One attempt of one call. */
 export class Attempt<In> {
   readonly call: Call<In>;
-  /** From 1, of all tries of its call; a hedge has the number of the try it backs. */
+  /** From 1, over all tries of the call. A hedge has the number of the attempt that it backs up. */
   readonly number: number;
   readonly isHedge: boolean;
-  readonly flight: Flight;
+  readonly permit: Permit;
   readonly startedAtMs: number;
+  /** Whether the attempt was slow and so was considered for a hedge. */
   isHedged = false;
   isOver = false;
-  /** Over, but its work may go on: it holds its slot until its report. */
+  /** Over, but its work may still run: the attempt keeps its permit until its report. */
   isAbandoned = false;
-  /** The neighbours in the order of starting, while it is under way. */
+  /** The neighbours in start order, while the attempt is in flight. */
   previous: Attempt<In> | undefined;
   next: Attempt<In> | undefined;
-  /** Whatever the transport needs to find it again. */
+  /** Belongs to the transport. */
   handle: unknown;
 
-  constructor(call: Call<In>, number: number, isHedge: boolean, flight: Flight, startedAtMs: number) {
+  constructor(call: Call<In>, number: number, isHedge: boolean, permit: Permit, startedAtMs: number) {
     this.call = call;
     this.number = number;
     this.isHedge = isHedge;
-    this.flight = flight;
+    this.permit = permit;
     this.startedAtMs = startedAtMs;
   }
 }
 
 /**
- * Where a transport reports how attempts ended. Of attempts that are over, results are counted and dropped, and errors
- * dropped.
+ * Where a transport reports how attempts ended. If the attempt is already over, a result is counted as late and dropped,
+ * and an error is dropped.
  */
 export interface CallOutcomes<In, Out> {
   succeed(attempt: Attempt<In>, output: Out): void;
@@ -81,24 +85,24 @@ export interface CallOutcomes<In, Out> {
 }
 
 /**
- * How attempts are made.
+ * The port to a transport, which makes attempts.
  *
- * Contract: `start` never throws; each attempt gets one report, now or later, unless `cancel` came first, after which
- * it gets none. All attempts of one `start` were let through together: they may travel as one request. What fails for
- * several attempts by one cause is reported with one and the same error object.
+ * Contract: `start` never throws. Each attempt gets one report, now or later; after `cancel` it gets none. All attempts
+ * of one `start` were admitted together and may travel as one request. Attempts that fail for one common cause are
+ * reported with the same error object.
  *
- * Where `goesOn`, each attempt gets its one report also after `cancel`: it says that the work is over, whatever came of
- * it. Attempts of such a caller are started one by one.
+ * If `goesOn` is true, each attempt gets its one report also after `cancel`: the report means that the work has ended,
+ * with whatever result. The attempts of such a caller are started one by one.
  */
 export interface Caller<In, Out> {
   start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void;
-  /** @param error says why, to whoever works on it. */
+  /** @param error the reason, for the code that runs the attempt. */
   cancel(attempt: Attempt<In>, reason: CancelReason, error: unknown): void;
-  /** Whether the work of an attempt may go on after `cancel`. Default false. */
+  /** Whether the work of an attempt may continue after `cancel`. Default false. */
   readonly goesOn?: boolean;
-  /** What the transport itself counted. */
+  /** Counts of the transport. */
   readonly counts?: CallCounts;
 }
 
-/** The attempt took too long; another try of the same call won; the run is over. */
+/** `timeout`: the attempt took too long. `lost`: another attempt of the call succeeded first. `over`: the run has ended. */
 export type CancelReason = 'timeout' | 'lost' | 'over';

@@ -1,18 +1,17 @@
 /**
- * Asks an upstream about each record: attempts, retries, timeouts, hedges, and everything the gate holds back.
+ * The operator that calls an upstream for each record. The engine is in `call-engine.ts`.
  *
- * Promises: every record leaves exactly once, as its answer or given up with the attempts it had; a record that waits
- * for its next attempt holds no slot; in flight never exceeds the window, whatever the upstream does; while the upstream
- * is down or busy nothing is given up and no attempt counted; with `ordered` outputs leave in input order; after
- * unsubscribe no attempt is under way and no timer left.
+ * Guarantees: each record leaves exactly once, with its output or given up after its attempts. A record that waits for its
+ * next attempt holds no permit. The records in the operator never exceed the window. While the upstream is down or
+ * overloaded, no record is given up and no attempt is counted. With `ordered`, outputs leave in input order. After
+ * unsubscribe no attempt is in flight and no timer is left.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
-import type { Caller } from './call.js';
-import { CallMapper } from './call-mapper.js';
-import type { MapCallsOptions } from './call-parts.js';
 import { observe } from '../stream/observe.js';
+import type { Caller } from './call.js';
+import { CallEngine, type MapCallsOptions } from './call-engine.js';
 
 export type { MapCallsOptions };
 
@@ -23,19 +22,19 @@ export function mapCalls<In, Out>(
 ): OperatorFunction<Batch<In>, Batch<Out>> {
   return (input$) =>
     new Observable((subscriber) => {
-      const mapper = new CallMapper<In, Out>(caller, options, scope, subscriber);
+      const engine = new CallEngine<In, Out>(caller, options, scope, subscriber);
       observe(
         input$,
         subscriber,
         (batch) => {
-          mapper.take(batch);
+          engine.accept(batch);
         },
         () => {
-          mapper.finish();
+          engine.endInput();
         },
       );
       subscriber.add(() => {
-        mapper.stop();
+        engine.stop();
       });
     });
 }

@@ -15,7 +15,10 @@ export {
 export { checkInput, checkOutput, contextOf } from '../tasks/record-step.js';
 
 export {
+  anObject,
+  anything,
   callback,
+  checkCount,
   checkFunction,
   checkObject,
   checkOptions,
@@ -23,9 +26,11 @@ export {
   count,
   either,
   flag,
+  madeBy,
   names,
   oneOf,
   number,
+  objectWith,
   standardSchema,
   text,
   words,
@@ -43,6 +48,7 @@ export {
   type ErrorCode,
 } from '../model/errors.js';
 export { UpstreamError, type Blame } from '../model/upstream-error.js';
+export type { Upstream, UpstreamCall, UpstreamReply } from '../model/upstream.js';
 export { holdClock, type Clock } from '../model/clock.js';
 export { Batch, BatchBuilder, GONE, Rejected, Skip, skip, type Gone, type Lineage } from '../model/record.js';
 export type { Json } from '../model/checkpoint.js';

@@ -120,7 +120,7 @@ function policiesOf<In, Out>(options: AsyncOptions<In, Out>): CallPolicies | und
   const named = [policies, retry, timeoutMs, recordTimeoutMs, rateLimit, limiter];
   if (named.every((option) => option === undefined)) return undefined;
   const given = policies === undefined ? {} : callPolicies(policies).given;
-  const { attemptMs = NO_TIMEOUT_MS, recordMs = Infinity } = given.timeout ?? {};
+  const { attemptMs = NO_TIMEOUT_MS, recordMs = Infinity } = given.timeout?.options ?? {};
   const slots: PolicySlots = {
     retry: new RetryPolicy({ attempts: 1 }),
     breaker: false,

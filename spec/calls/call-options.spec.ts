@@ -11,6 +11,7 @@ import {
   sharedLimiter,
 } from 'millrace';
 import { requestTask, undiciAdapter } from 'millrace/http';
+import { jsonRpcCodec } from '#lib/connectors/websocket/json-rpc-codec.js';
 import { resolveWebSocketOptions } from '#lib/connectors/websocket/web-socket-options.js';
 import { told } from '../support/told.js';
 
@@ -79,9 +80,9 @@ describe('undefined', () => {
       [adaptiveConcurrency(absent('min', 'max', 'initial')), adaptiveConcurrency()],
     ];
     for (const [given, plain] of pairs) expect(String(given)).toBe(String(plain));
-    const { codec, ...settings } = resolveWebSocketOptions(absent('sockets', 'codec', 'pingAfterMs'));
+    const settings = { codec: jsonRpcCodec(), ...resolveWebSocketOptions(absent('sockets', 'codec', 'pingAfterMs')) };
     expect(settings).toMatchObject({ sockets: 2, maxBatch: 64, pingAfterMs: 10_000 });
-    expect(codec).toBeDefined();
+    expect(settings.codec).toBeDefined();
     expect(socket({ sockets: undefined, codec: undefined })).toBe('taken');
   });
 });

@@ -55,17 +55,17 @@ describe('retryPolicy', () => {
 describe('rateLimit', () => {
   it('admits the burst, then the rate, and counts records', () => {
     const bucket = rateLimit({ perSecond: 10, burst: 5 }).start(0);
-    expect(bucket.take(3, 0)).toBe(0);
-    expect(bucket.take(3, 0)).toBeCloseTo(100);
-    expect(bucket.take(3, 100)).toBe(0);
-    expect(bucket.take(1, 100)).toBeCloseTo(100);
+    expect(bucket.acquire(3, 0)).toBe(0);
+    expect(bucket.acquire(3, 0)).toBeCloseTo(100);
+    expect(bucket.acquire(3, 100)).toBe(0);
+    expect(bucket.acquire(1, 100)).toBeCloseTo(100);
   });
 
   it('owes what a batch above the burst took', () => {
     const bucket = rateLimit({ perSecond: 10, burst: 5 }).start(0);
-    expect(bucket.take(20, 0)).toBe(0);
-    expect(bucket.take(1, 1000)).toBeGreaterThan(0);
-    expect(bucket.take(1, 1600)).toBe(0);
+    expect(bucket.acquire(20, 0)).toBe(0);
+    expect(bucket.acquire(1, 1000)).toBeGreaterThan(0);
+    expect(bucket.acquire(1, 1600)).toBe(0);
   });
 });
 
@@ -94,7 +94,7 @@ describe('circuitBreaker', () => {
 
   it('says why: how many failed, and how the last one did, also where it stops the run', async () => {
     const { circuit, clock, told, downs } = make();
-    for (const lineage of [1, 2, 3]) circuit.fail(0, lineage, new Error(`refused ${lineage}`));
+    for (const lineage of [1, 2, 3]) circuit.recordFailure(0, lineage, new Error(`refused ${lineage}`));
     expect(told).toEqual([
       'http://ats is down: 3 calls in a row failed, the last with: refused 3. Records wait 100 ms',
     ]);
@@ -105,27 +105,27 @@ describe('circuitBreaker', () => {
 
   it('opens after so many failures in a row, lets one probe through after the pause, and closes when it succeeds', async () => {
     const { circuit, clock, states } = make();
-    for (const lineage of [1, 2, 3]) circuit.fail(0, lineage, down());
+    for (const lineage of [1, 2, 3]) circuit.recordFailure(0, lineage, down());
     expect(circuit.admits).toBe(false);
     await clock.advance(100);
     expect(circuit.admits).toBe(true);
-    const isProbe = circuit.enter();
+    const isProbe = circuit.acquire();
     expect([isProbe, circuit.admits]).toEqual([true, false]);
-    circuit.succeed(100, isProbe);
-    circuit.leave(isProbe);
+    circuit.recordSuccess(100, isProbe);
+    circuit.release(isProbe);
     expect(states).toEqual(['open', 'half-open', 'closed']);
     expect(circuit.pausedMs(500)).toBe(100);
   });
 
   it('doubles the pause with every probe that fails, up to the cap', async () => {
     const { circuit, clock, states } = make();
-    for (const lineage of [1, 2, 3]) circuit.fail(0, lineage, down());
+    for (const lineage of [1, 2, 3]) circuit.recordFailure(0, lineage, down());
     for (const pauseMs of [100, 200, 400, 400]) {
       await clock.advance(pauseMs - 1);
       expect(circuit.state).toBe('open');
       await clock.advance(1);
       expect(circuit.state).toBe('half-open');
-      if (clock.monotonicMs() < 1000) circuit.fail(clock.monotonicMs(), 9, down(), circuit.enter());
+      if (clock.monotonicMs() < 1000) circuit.recordFailure(clock.monotonicMs(), 9, down(), circuit.acquire());
     }
     expect(states.filter((state) => state === 'open')).toHaveLength(4);
   });
@@ -133,23 +133,23 @@ describe('circuitBreaker', () => {
   it('counts failures of one cause once, and never opens over a single record', () => {
     const { circuit } = make();
     const one = down();
-    for (const lineage of [1, 2, 3, 4, 5]) circuit.fail(0, lineage, one);
+    for (const lineage of [1, 2, 3, 4, 5]) circuit.recordFailure(0, lineage, one);
     expect(circuit.state).toBe('closed');
     const other = make().circuit;
-    for (let tries = 0; tries < 10; tries++) other.fail(0, 1, down());
+    for (let tries = 0; tries < 10; tries++) other.recordFailure(0, 1, down());
     expect(other.state).toBe('closed');
-    other.fail(0, 2, down());
+    other.recordFailure(0, 2, down());
     expect(other.state).toBe('open');
   });
 
   it('opens for a record that is out of attempts only where nothing succeeded meanwhile', () => {
     const { circuit } = make({ failures: 100 });
-    circuit.fail(10, 1, down());
+    circuit.recordFailure(10, 1, down());
     expect(circuit.opensFor(20, 5)).toBe(false);
-    circuit.fail(20, 2, down());
-    circuit.succeed(30);
-    circuit.fail(40, 1, down());
-    circuit.fail(40, 2, down());
+    circuit.recordFailure(20, 2, down());
+    circuit.recordSuccess(30);
+    circuit.recordFailure(40, 1, down());
+    circuit.recordFailure(40, 2, down());
     expect(circuit.opensFor(50, 25)).toBe(false);
     expect(circuit.opensFor(50, 35)).toBe(true);
     expect(circuit.state).toBe('open');
@@ -157,7 +157,7 @@ describe('circuitBreaker', () => {
 
   it('reports the deadline once, with the name of the upstream', async () => {
     const { circuit, clock, downs } = make();
-    for (const lineage of [1, 2, 3]) circuit.fail(0, lineage, down());
+    for (const lineage of [1, 2, 3]) circuit.recordFailure(0, lineage, down());
     await clock.advance(999);
     expect(downs).toEqual([]);
     await clock.advance(1);
@@ -178,7 +178,7 @@ describe('adaptiveConcurrency', () => {
       seed = (seed * 16807) % 2147483647;
       const noise = 0.9 + (0.2 * seed) / 2147483647;
       const inFlight = limit.limit;
-      limit.succeed(10 * noise * Math.max(1, inFlight / capacity) ** growth, inFlight);
+      limit.recordSuccess(10 * noise * Math.max(1, inFlight / capacity) ** growth, inFlight);
     }
     return limit.limit;
   };
@@ -197,13 +197,13 @@ describe('adaptiveConcurrency', () => {
 
   it('shrinks on errors of load and stays within its bounds', () => {
     const limit = adaptiveConcurrency({ min: 4, max: 32, initial: 32 }).start();
-    for (let failure = 0; failure < 500; failure++) limit.overload(32);
+    for (let failure = 0; failure < 500; failure++) limit.recordOverload(32);
     expect(limit.limit).toBe(4);
   });
 
   it('does not grow while something else holds the calls back', () => {
     const limit = adaptiveConcurrency({ initial: 16 }).start();
-    for (let call = 0; call < 2000; call++) limit.succeed(10, 3);
+    for (let call = 0; call < 2000; call++) limit.recordSuccess(10, 3);
     expect(limit.limit).toBe(16);
   });
 });
@@ -215,10 +215,10 @@ describe('sharedLimiter', () => {
     const wake = (name: string) => () => {
       woken.push(name);
     };
-    expect(limiter.enter(1, 0, wake('a'))).toBe(0);
-    expect(limiter.enter(1, 0, wake('b'))).toBe(Infinity);
-    expect(limiter.enter(1, 0, wake('c'))).toBe(Infinity);
-    limiter.leave();
+    expect(limiter.acquire(1, 0, wake('a'))).toBe(0);
+    expect(limiter.acquire(1, 0, wake('b'))).toBe(Infinity);
+    expect(limiter.acquire(1, 0, wake('c'))).toBe(Infinity);
+    limiter.release();
     expect(woken).toEqual(['b', 'c']);
     expect(limiter.inFlight).toBe(0);
   });
@@ -228,8 +228,10 @@ describe('callPolicies', () => {
   it('composes: the last of a kind holds, and sets go into sets', () => {
     const careful = callPolicies(retryPolicy({ attempts: 8 }), rateLimit({ perSecond: 50 }));
     const both = callPolicies(careful, retryPolicy({ attempts: 2 }), hedgePolicy());
-    expect([both.retry.attempts, both.rateLimit?.perSecond, both.hedge?.quantile]).toEqual([2, 50, 0.95]);
-    expect(careful.retry.attempts).toBe(8);
+    expect([both.retry.options.attempts, both.rateLimit?.options.perSecond, both.hedge?.options.quantile]).toEqual([
+      2, 50, 0.95,
+    ]);
+    expect(careful.retry.options.attempts).toBe(8);
   });
 
   it('prints itself', () => {
@@ -249,7 +251,7 @@ describe('callPolicies', () => {
       "limiter 'ats': 64 in flight, at most 10 records/s, burst 10",
       'at most 100 records/s, burst 20',
       'fair turns by tenant',
-      'timeout 2 s an attempt, 60 s a record',
+      'timeout 2 s per attempt, 60 s per record',
       'retry up to 5 attempts, 200 ms × 2ⁿ up to 20 s, full jitter, within 120 s',
       'circuit opens after 10 failures in a row or 80 % of 50, 1 probe after 1 s up to 30 s, down at most 300 s',
       'hedge after p95, at least 5 ms, at most 5 % of calls',

@@ -11,7 +11,7 @@ import { RunScope } from '#lib/runtime/wiring/scope.js';
 import { WiredInputs } from '#lib/runtime/wiring/wired-inputs.js';
 import { Wiring } from '#lib/runtime/wiring/wiring.js';
 import { RetryPolicy } from '#lib/calls/policies/retry-policy.js';
-import { CallMapper } from '#lib/calls/call-mapper.js';
+import { CallEngine } from '#lib/calls/call-engine.js';
 import { Outlet } from '#lib/stream/outlet.js';
 import { Batch, GONE, type Lineage } from '#lib/model/record.js';
 import { Disk, OpenFile } from '../simulation/disk.js';
@@ -342,7 +342,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   wrong(
     'a late reply counts once more',
-    CallMapper,
+    CallEngine,
     'succeed',
     (original) =>
       function (...given) {
@@ -350,7 +350,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         const isLate = attempt.isOver;
         original.apply(this, given);
         if (isLate && !(this['isStopped'] as boolean)) {
-          (this['exit'] as { leave: (lineage: Lineage, output: unknown) => void }).leave(attempt.call.lineage, output);
+          (this['leave'] as (lineage: Lineage, output: unknown) => void)(attempt.call.lineage, output);
         }
       },
   ),
@@ -366,14 +366,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   wrong(
     'a retry does not wait',
-    CallMapper,
-    'wakeLater',
+    CallEngine,
+    'requeueAfter',
     (original) =>
       function (...given) {
         return original.call(this, given[0] as never, 0 as never);
       },
   ),
-  wrong('a call that hangs is never timed out', CallMapper, 'timeOut', () => () => undefined),
+  wrong('a call that hangs is never timed out', CallEngine, 'timeOut', () => () => undefined),
   wrong('a skipped record is not counted', TaskAccount, 'countSkip', () => () => undefined),
   wrong(
     'room is one more than the window',

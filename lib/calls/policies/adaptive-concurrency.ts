@@ -1,25 +1,27 @@
 /**
- * Finds out how many calls an upstream likes to have at once, from the gradient of its latency and from its errors.
+ * Adaptive concurrency: finds the number of calls in flight that an upstream handles best, from the gradient of its latency
+ * and from its errors.
  *
- * After Netflix's concurrency-limits (Gradient2) and TCP Vegas: a window of calls has a typical latency; its ratio to
- * the latency of an idle upstream says how much of the limit stands in a queue over there. A new limit is the old one
- * times that ratio, plus a queue of √limit for headroom. Errors of load shrink it at once. The idle latency is
- * measured anew now and then with a smaller limit, because upstreams change.
+ * The algorithm follows Netflix's concurrency-limits (Gradient2) and TCP Vegas. A window of calls has a typical latency. The
+ * ratio of the idle latency to it shows how much of the limit waits in a queue of the upstream. The new limit is the old
+ * one times that ratio, plus √limit for headroom. Overload errors shrink it at once. The idle latency is measured again
+ * from time to time with a smaller limit, because upstreams change.
  *
- * Promises: never outside of `min` and `max`; changes only while the limit is what holds calls back; pure, without a
- * timer: the same calls give the same limits.
+ * Guarantees: the limit stays between `min` and `max`. It changes only while it is the limit that holds calls back. There is
+ * no timer: the same calls give the same limits.
  */
-import { checkCount, checkNumber, checkOptions, count, number, type OptionRules } from '../../options/options.js';
+import { checkCount, checkNumber, count, number, type OptionRules } from '../../options/options.js';
+import { resolvePolicy } from './policy.js';
 
-/** Bounds of `adaptiveConcurrency`, in calls in flight. */
+/** Options of `adaptiveConcurrency`, in calls in flight. */
 export interface AdaptiveConcurrencyOptions {
-  /** The fewest calls in flight, at least 1. Default 1. */
+  /** The smallest limit, at least 1. Default 1. */
   readonly min?: number;
-  /** The most calls in flight, at least `min`. Default 512. */
+  /** The largest limit, at least `min`. Default 512. */
   readonly max?: number;
-  /** Where to start. Default 16, within the bounds. */
+  /** The limit before anything is measured. Default 16, within the bounds. */
   readonly initial?: number;
-  /** How much slower than idle a call may be before it counts as queued, at least 1. Default 1.1. */
+  /** The ratio to the idle latency, at least 1, above which calls count as queued. Default 1.1. */
   readonly tolerance?: number;
 }
 
@@ -29,34 +31,27 @@ const RULES: OptionRules<AdaptiveConcurrencyOptions> = {
   initial: count(),
   tolerance: number(1),
 };
+const TABLE = { name: 'adaptive concurrency', rules: RULES, defaults: { min: 1, max: 512, tolerance: 1.1 } };
 
-/**
- * A limit that follows the latency and the errors of the upstream, after Netflix's
- * concurrency-limits (Gradient2) and TCP Vegas. The policy holds no state: each task has a limit of
- * its own.
- */
+/** A concurrency limit that follows latency and errors. The policy has no state: each task has a limit of its own. */
 export class AdaptiveConcurrency {
-  /** Of one kind with a fixed number: the last one named in a set holds. */
+  /** The same kind as a fixed number: the last one in a set applies. */
   readonly kind = 'concurrency';
-  /** The fewest calls in flight. */
-  readonly min: number;
-  /** The most calls in flight. */
-  readonly max: number;
-  /** The limit before anything is known. */
-  readonly initial: number;
-  /** The ratio to the idle latency above which calls count as queued. */
-  readonly tolerance: number;
+  /** The resolved options. */
+  readonly options: Readonly<Required<AdaptiveConcurrencyOptions>>;
 
   constructor(options: AdaptiveConcurrencyOptions = {}) {
-    checkOptions('adaptive concurrency', options, RULES);
-    const { min = 1, max = 512, tolerance = 1.1 } = options;
+    const resolved = resolvePolicy(TABLE, options);
+    const { min, max } = resolved;
     checkCount('max', max, min);
-    const { initial = Math.min(max, Math.max(min, 16)) } = options;
+    const { initial = Math.min(max, Math.max(min, 16)) } = resolved;
     checkNumber('initial', initial, min, max);
-    this.min = min;
-    this.max = max;
-    this.initial = initial;
-    this.tolerance = tolerance;
+    this.options = { ...resolved, initial };
+  }
+
+  /** The largest limit of calls in flight. */
+  get max(): number {
+    return this.options.max;
   }
 
   /** A limit at `initial`, for the calls of one task in one run. */
@@ -64,15 +59,15 @@ export class AdaptiveConcurrency {
     return new GradientLimit(this);
   }
 
-  /** Its bounds, as the summary of a run shows them. */
+  /** The bounds, as the summary of a run shows them. */
   toString(): string {
-    return `concurrency chosen between ${this.min} and ${this.max}`;
+    return `concurrency chosen between ${this.options.min} and ${this.options.max}`;
   }
 }
 
 /**
- * The policy behind `concurrency: 'auto'`, with bounds of your own. Throws MILLRACE_INVALID_OPTION
- * where an option is unknown or out of range.
+ * The policy behind `concurrency: 'auto'`, with bounds of your own. Throws MILLRACE_INVALID_OPTION if an option is unknown
+ * or out of range.
  *
  * @example adaptiveConcurrency({ max: 256 })
  */
@@ -80,14 +75,14 @@ export function adaptiveConcurrency(options?: AdaptiveConcurrencyOptions): Adapt
   return new AdaptiveConcurrency(options);
 }
 
-/** A number of calls in flight that never changes. */
+/** A constant limit of calls in flight. */
 export class FixedConcurrency {
-  /** The last limit named in a set holds. */
+  /** Of several limits in a set, the last one applies. */
   readonly kind = 'concurrency';
   /** Calls in flight. */
   readonly max: number;
 
-  /** Throws MILLRACE_INVALID_OPTION for what is no whole number of at least 1. */
+  /** Throws MILLRACE_INVALID_OPTION if `max` is not a whole number of at least 1. */
   constructor(max: number) {
     checkCount('concurrency', max);
     this.max = max;
@@ -95,10 +90,10 @@ export class FixedConcurrency {
 
   /** The limit of one task. */
   start(): ConcurrencyLimit {
-    return { limit: this.max, succeed: () => false, overload: () => false };
+    return { limit: this.max, recordSuccess: () => false, recordOverload: () => false };
   }
 
-  /** As the policies of a task print. */
+  /** The limit, as the summary of a run shows it. */
   toString(): string {
     return `${this.max} calls in flight`;
   }
@@ -106,43 +101,43 @@ export class FixedConcurrency {
 
 export interface ConcurrencyLimit {
   readonly limit: number;
-  /** A call took so long, with so many in flight when it ended. Gives whether the limit changed. */
-  succeed(latencyMs: number, inFlight: number): boolean;
-  /** The upstream failed in a way that fewer calls may help. */
-  overload(inFlight: number): boolean;
+  /** Call with the calls in flight when a call ended. Returns whether the limit changed. */
+  recordSuccess(latencyMs: number, inFlight: number): boolean;
+  /** Call on a failure that a lower load may prevent. Returns whether the limit changed. */
+  recordOverload(inFlight: number): boolean;
 }
 
 const MIN_WINDOW = 20;
 const MAX_WINDOW = 400;
-/** How much of the way to a new limit is gone at once. */
+/** The weight of a new limit against the present one. */
 const SMOOTHING = 0.5;
 /** Windows between two measurements of the idle latency. */
 const REMEASURE_EVERY = 40;
 
 class GradientLimit implements ConcurrencyLimit {
-  private readonly policy: AdaptiveConcurrency;
+  private readonly options: AdaptiveConcurrency['options'];
   private exact: number;
   private idleMs = Infinity;
   private samples: number[] = [];
   private errors = 0;
   private wasFull = false;
   private windows = 0;
-  /** The limit to come back to after a measurement of the idle latency. */
+  /** The limit to restore after a measurement of the idle latency. */
   private resumeAt: number | undefined;
-  /** Calls to let pass unseen: they started under the limit before. */
+  /** Calls to ignore, because they started under the previous limit. */
   private unsettled = 0;
   private isStarting = true;
 
-  constructor(policy: AdaptiveConcurrency) {
-    this.policy = policy;
-    this.exact = policy.initial;
+  constructor({ options }: AdaptiveConcurrency) {
+    this.options = options;
+    this.exact = options.initial;
   }
 
   get limit(): number {
-    return Math.max(this.policy.min, Math.min(this.policy.max, Math.floor(this.exact)));
+    return Math.max(this.options.min, Math.min(this.options.max, Math.floor(this.exact)));
   }
 
-  succeed(latencyMs: number, inFlight: number): boolean {
+  recordSuccess(latencyMs: number, inFlight: number): boolean {
     if (this.unsettled > 0) {
       this.unsettled--;
       return false;
@@ -153,13 +148,13 @@ class GradientLimit implements ConcurrencyLimit {
     return this.closeWindow();
   }
 
-  overload(inFlight: number): boolean {
+  recordOverload(inFlight: number): boolean {
     if (this.unsettled > 0) {
       this.unsettled--;
       return false;
     }
     this.errors++;
-    // A few errors among many calls are not load.
+    // A few errors among many calls are not an overload.
     if (this.errors < 3 || this.errors < 0.05 * this.samples.length) return false;
     this.isStarting = false;
     return this.moveTo(Math.min(this.exact, Math.max(inFlight, 1)) * 0.8);
@@ -167,7 +162,7 @@ class GradientLimit implements ConcurrencyLimit {
 
   private closeWindow(): boolean {
     const typicalMs = middleOf(this.samples);
-    const { policy, resumeAt } = this;
+    const { options, resumeAt } = this;
     this.windows++;
     if (resumeAt !== undefined) {
       this.resumeAt = undefined;
@@ -178,21 +173,21 @@ class GradientLimit implements ConcurrencyLimit {
     if (!this.wasFull) return this.moveTo(this.exact);
     if (this.windows % REMEASURE_EVERY === 0) {
       const back = this.exact;
-      const changed = this.moveTo(Math.max(policy.min, this.exact / 2));
+      const changed = this.moveTo(Math.max(options.min, this.exact / 2));
       this.resumeAt = back;
       return changed;
     }
-    const gradient = Math.max(0.5, Math.min(1, (policy.tolerance * this.idleMs) / typicalMs));
+    const gradient = Math.max(0.5, Math.min(1, (options.tolerance * this.idleMs) / typicalMs));
     if (gradient < 0.9) this.isStarting = false;
-    // As in TCP's slow start: doubles until the upstream shows that it queues.
+    // Like TCP slow start: doubles until the upstream starts to queue.
     const wanted = this.isStarting ? this.exact * 2 : this.exact * gradient + Math.sqrt(this.exact);
     return this.moveTo(this.isStarting ? wanted : this.exact + SMOOTHING * (wanted - this.exact));
   }
 
-  /** Starts a new window under another limit; gives whether it is one. */
+  /** Starts a new window with this limit. Returns whether the limit changed. */
   private moveTo(limit: number): boolean {
     const before = this.limit;
-    this.exact = Math.max(this.policy.min, Math.min(this.policy.max, limit));
+    this.exact = Math.max(this.options.min, Math.min(this.options.max, limit));
     this.samples = [];
     this.errors = 0;
     this.wasFull = false;
@@ -201,7 +196,7 @@ class GradientLimit implements ConcurrencyLimit {
   }
 }
 
-/** The mean of the middle half: neither a heavy tail nor one slow call moves it. */
+/** The mean of the middle half, which neither a heavy tail nor one slow call changes. */
 function middleOf(samples: number[]): number {
   const sorted = samples.sort((a, b) => a - b);
   const from = sorted.length >> 2;

@@ -1,6 +1,8 @@
 /**
- * Policies together: what holds for the calls of one task. Promises: a set is a value, made of policies and of other
- * sets, in which the last policy of a kind holds; what nobody named has a sensible default; it prints itself.
+ * The set of policies for the calls of one task.
+ *
+ * Guarantees: a set is an immutable value, made of policies and other sets. The last policy of each kind applies. Kinds that
+ * are not named have a default.
  */
 import { MillraceError, describeValue } from '../../model/errors.js';
 import { AdaptiveConcurrency, FixedConcurrency } from './adaptive-concurrency.js';
@@ -12,7 +14,7 @@ import { RateLimit } from './rate-limit.js';
 import { RetryPolicy } from './retry-policy.js';
 import { SharedLimiter } from './shared-limiter.js';
 
-/** One policy of each kind; false: none, also not the default. */
+/** One policy per kind. False disables the kind, its default included. */
 export interface PolicySlots {
   readonly concurrency?: FixedConcurrency | AdaptiveConcurrency;
   readonly limiter?: SharedLimiter | false;
@@ -24,7 +26,7 @@ export interface PolicySlots {
   readonly hedge?: HedgePolicy | false;
 }
 
-/** One policy, as `retryPolicy`, `rateLimit` and the like make it. */
+/** A policy made by `retryPolicy`, `rateLimit` and the like. */
 export type CallPolicy = Exclude<PolicySlots[keyof PolicySlots], false | undefined>;
 
 const SLOTS: readonly [keyof PolicySlots, abstract new (...given: never[]) => CallPolicy][] = [
@@ -39,9 +41,9 @@ const SLOTS: readonly [keyof PolicySlots, abstract new (...given: never[]) => Ca
   ['hedge', HedgePolicy],
 ];
 
-/** A set of at most one policy of each kind; a value that is never changed. */
+/** An immutable set of at most one policy per kind. */
 export class CallPolicies {
-  /** As named; what is missing has its default. */
+  /** The policies as given. */
   readonly given: PolicySlots;
 
   constructor(given: PolicySlots = {}) {
@@ -52,46 +54,46 @@ export class CallPolicies {
   get retry(): RetryPolicy {
     return this.given.retry ?? new RetryPolicy();
   }
-  /** Default: 30 s an attempt, no limit a record. */
+  /** Default: 30 s per attempt, no limit per record. */
   get timeout(): CallTimeout {
     return this.given.timeout ?? new CallTimeout();
   }
-  /** Default: one with the defaults of `circuitBreaker`; undefined where it was refused. */
+  /** Default: `circuitBreaker()`. Undefined if it is disabled. */
   get breaker(): CircuitBreaker | undefined {
     return this.given.breaker === false ? undefined : (this.given.breaker ?? new CircuitBreaker());
   }
-  /** Undefined unless one was named. */
+  /** Undefined unless given. */
   get limiter(): SharedLimiter | undefined {
-    return orNone(this.given.limiter);
+    return unlessDisabled(this.given.limiter);
   }
-  /** Undefined unless one was named. */
+  /** Undefined unless given. */
   get rateLimit(): RateLimit | undefined {
-    return orNone(this.given.rateLimit);
+    return unlessDisabled(this.given.rateLimit);
   }
-  /** Undefined unless one was named: first come, first served. */
+  /** Undefined unless given: then records are served in arrival order. */
   get fairness(): Fairness | undefined {
-    return orNone(this.given.fairness);
+    return unlessDisabled(this.given.fairness);
   }
-  /** Undefined unless one was named: no call is made twice at a time. */
+  /** Undefined unless given: then no call has two attempts at a time. */
   get hedge(): HedgePolicy | undefined {
-    return orNone(this.given.hedge);
+    return unlessDisabled(this.given.hedge);
   }
   /**
-   * The named limit of calls in flight, or a fixed one of `fallback`. Throws MILLRACE_INVALID_OPTION where that is no
-   * whole number of at least 1.
+   * The limit of calls in flight. Throws MILLRACE_INVALID_OPTION if `fallback` is used and is not a whole number of at
+   * least 1.
    *
-   * @param fallback calls in flight where nobody named a number.
+   * @param fallback the limit if none was given.
    */
   concurrency(fallback: number): FixedConcurrency | AdaptiveConcurrency {
     return this.given.concurrency ?? new FixedConcurrency(fallback);
   }
 
-  /** The same set with these policies in place of those of their kind. */
+  /** A copy of the set in which these policies replace those of the same kind. */
   with(changes: PolicySlots): CallPolicies {
     return new CallPolicies({ ...this.given, ...changes });
   }
 
-  /** All policies that hold, parted by ` · `; a limit of calls in flight only where named. */
+  /** All policies that apply, separated by ` · `. A limit of calls in flight is listed only if given. */
   toString(): string {
     const { limiter, rateLimit, fairness, timeout, retry, breaker, hedge } = this;
     return [
@@ -111,7 +113,7 @@ export class CallPolicies {
 }
 
 /**
- * A set of policies, for one task or for several. Throws MILLRACE_INVALID_OPTION for what is none.
+ * A set of policies, for one or several tasks. Throws MILLRACE_INVALID_OPTION if an argument is not a policy or a set.
  *
  * @example
  * const careful = callPolicies(retryPolicy({ attempts: 8 }), rateLimit({ perSecond: 50 }));
@@ -129,6 +131,6 @@ export function callPolicies(...parts: readonly (CallPolicy | CallPolicies)[]): 
   }, new CallPolicies());
 }
 
-function orNone<T>(policy: T | false | undefined): T | undefined {
+function unlessDisabled<T>(policy: T | false | undefined): T | undefined {
   return policy === false ? undefined : policy;
 }

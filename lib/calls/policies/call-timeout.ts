@@ -1,43 +1,44 @@
-/** How long one attempt, and all attempts of one record together, may take. */
-import { checkOptions, number, type OptionRules } from '../../options/options.js';
+/** The time limits of one attempt and of all attempts of one record together. */
+import { number, type OptionRules } from '../../options/options.js';
 import { describeMs } from '../../text/describe-ms.js';
+import { resolvePolicy } from './policy.js';
 
 /** Options of `callTimeout`, in milliseconds. */
 export interface TimeoutOptions {
-  /** The most milliseconds of one attempt, from its start to the last byte of the answer. Default 30,000. */
+  /** The limit per attempt, from its start to the last byte of the answer. Default 30,000. */
   readonly attemptMs?: number;
-  /** The most milliseconds of a record, from its first attempt on, waits included, pauses of the task not. Default: none. */
+  /**
+   * The limit per record, from its first attempt on. It includes delays between attempts, but not the time in which the
+   * circuit breaker pauses the task. Default: none.
+   */
   readonly recordMs?: number;
 }
 
 const RULES: OptionRules<TimeoutOptions> = { attemptMs: number(1), recordMs: number(1, Infinity) };
+const TABLE = { name: 'a call timeout', rules: RULES, defaults: { attemptMs: 30_000, recordMs: Infinity } };
 
-/** How long an attempt, and all attempts of a record, may take. */
+/** The time limits per attempt and per record. */
 export class CallTimeout {
-  /** The last timeout named in a set holds. */
+  /** Of several timeouts in a set, the last one applies. */
   readonly kind = 'timeout';
-  /** The most milliseconds of one attempt. */
-  readonly attemptMs: number;
-  /** The most milliseconds of all attempts of a record; Infinity: no limit. */
-  readonly recordMs: number;
+  /** The resolved options; a `recordMs` of Infinity means no limit. */
+  readonly options: Readonly<Required<TimeoutOptions>>;
 
   constructor(options: TimeoutOptions = {}) {
-    checkOptions('a call timeout', options, RULES);
-    const { attemptMs = 30_000, recordMs = Infinity } = options;
-    this.attemptMs = attemptMs;
-    this.recordMs = recordMs;
+    this.options = resolvePolicy(TABLE, options);
   }
 
   /** Both limits, as the summary of a run shows them. */
   toString(): string {
-    const record = Number.isFinite(this.recordMs) ? `, ${describeMs(this.recordMs)} a record` : '';
-    return `timeout ${describeMs(this.attemptMs)} an attempt${record}`;
+    const { attemptMs, recordMs } = this.options;
+    const perRecord = Number.isFinite(recordMs) ? `, ${describeMs(recordMs)} per record` : '';
+    return `timeout ${describeMs(attemptMs)} per attempt${perRecord}`;
   }
 }
 
 /**
- * Bounds an attempt, which fails with MILLRACE_TIMEOUT and may be repeated, and all attempts of a
- * record together. Throws MILLRACE_INVALID_OPTION where an option is unknown or out of range.
+ * Limits the time per attempt and per record. An attempt that takes longer fails with MILLRACE_TIMEOUT and may be
+ * retried. Throws MILLRACE_INVALID_OPTION if an option is unknown or out of range.
  *
  * @example callTimeout({ attemptMs: 2000, recordMs: 60_000 })
  */

@@ -1,32 +1,27 @@
-/** Turns by key: with many records of one key waiting, records of another key still get every second turn. */
-import { MillraceError, describeValue } from '../../model/errors.js';
+/** Fair queueing: the waiting records of a task are served round robin by key. */
+import { checkFunction } from '../../options/options.js';
 
-/** Turns by key: with many records of one key waiting, others still get every second turn. */
+/** Serves waiting records round robin by key: many records with one key do not delay the records of another key. */
 export class Fairness {
-  /** The last fairness named in a set holds. */
+  /** Of several in a set, the last one applies. */
   readonly kind = 'fairness';
-  /** The key of a record, compared as a Map compares keys. */
+  /** Returns the key of a record. Keys are compared as a Map compares them. */
   readonly keyOf: (record: never) => unknown;
 
   constructor(keyOf: (record: never) => unknown) {
-    if (typeof keyOf !== 'function') {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `Expected the key of fairness to be a function, got ${describeValue(keyOf)}`,
-      );
-    }
+    checkFunction('the key of fairness', keyOf);
     this.keyOf = keyOf;
   }
 
-  /** Names the function of the key, as the summary of a run shows it. */
+  /** The name of the key function, as the summary of a run shows it. */
   toString(): string {
     return `fair turns${this.keyOf.name === '' ? ' by key' : ` by ${this.keyOf.name}`}`;
   }
 }
 
 /**
- * Lets the waiting records of a task take turns by key, e.g. by tenant. Throws
- * MILLRACE_INVALID_OPTION where `keyOf` is no function.
+ * Serves the waiting records of a task round robin by key, for example by tenant. Throws MILLRACE_INVALID_OPTION if
+ * `keyOf` is not a function.
  *
  * @example fairBy((request: Request) => request.tenant)
  */

@@ -1,21 +1,24 @@
 /**
- * A second try of a call that takes longer than most do (J. Dean, L. A. Barroso, "The Tail at Scale"). The first reply
- * wins and the other try is cancelled. Promises: only calls that may be repeated are hedged; never more than `share` of
- * all calls; nothing is hedged before `samples` calls have shown what is usual.
+ * Hedged requests (J. Dean, L. A. Barroso, "The Tail at Scale"): a call that takes longer than most others gets a second
+ * attempt. The first reply wins and the other attempt is cancelled.
+ *
+ * Guarantees: only calls that may be repeated are hedged, at most `share` of all calls, and none before `samples` calls
+ * have shown the usual latency.
  */
 import { Histogram } from '../../measure/histogram.js';
-import { checkOptions, count, number, type OptionRules } from '../../options/options.js';
+import { count, number, type OptionRules } from '../../options/options.js';
 import { describeMs } from '../../text/describe-ms.js';
+import { resolvePolicy } from './policy.js';
 
-/** When `hedgePolicy` makes a second try, and how many it may make. */
+/** Options of `hedgePolicy`: when a second attempt starts, and how many there may be. */
 export interface HedgeOptions {
-  /** Calls slower than this share of all calls get a second try. Default 0.95. */
+  /** The latency quantile, from 0 to 1, above which a call is hedged. Default 0.95. */
   readonly quantile?: number;
-  /** Never sooner than this many milliseconds. Default 5. */
+  /** The shortest delay before a hedge, in milliseconds. Default 5. */
   readonly minDelayMs?: number;
-  /** The most hedges, as a share of all calls. Default 0.1. */
+  /** The most hedges, as a share of all calls, from 0 to 1. Default 0.1. */
   readonly share?: number;
-  /** Calls to see first. Default 100. */
+  /** Calls that must succeed before the first hedge. Default 100. */
   readonly samples?: number;
 }
 
@@ -25,41 +28,30 @@ const RULES: OptionRules<HedgeOptions> = {
   share: number(0, 1),
   samples: count(),
 };
+const DEFAULTS = { quantile: 0.95, minDelayMs: 5, share: 0.1, samples: 100 };
+const TABLE = { name: 'a hedge policy', rules: RULES, defaults: DEFAULTS };
 
-/**
- * A second try of slow calls (J. Dean, L. A. Barroso, "The Tail at Scale"): the first reply wins,
- * and the other try is cancelled.
- */
+/** A second attempt for slow calls. The first reply wins and the other attempt is cancelled. */
 export class HedgePolicy {
-  /** The last hedge named in a set holds. */
+  /** Of several hedge policies in a set, the last one applies. */
   readonly kind = 'hedge';
-  /** Calls slower than this share of all calls get a second try, 0 to 1. */
-  readonly quantile: number;
-  /** No second try sooner than this many milliseconds. */
-  readonly minDelayMs: number;
-  /** The most second tries, as a share of all calls, 0 to 1. */
-  readonly share: number;
-  /** Calls that must have succeeded before anything is hedged. */
-  readonly samples: number;
+  /** The resolved options. */
+  readonly options: Readonly<Required<HedgeOptions>>;
 
   constructor(options: HedgeOptions = {}) {
-    checkOptions('a hedge policy', options, RULES);
-    const { quantile = 0.95, minDelayMs = 5, share = 0.1, samples = 100 } = options;
-    this.quantile = quantile;
-    this.minDelayMs = minDelayMs;
-    this.share = share;
-    this.samples = samples;
+    this.options = resolvePolicy(TABLE, options);
   }
 
-  /** When and how much it hedges, as the summary of a run shows it. */
+  /** The quantile, the shortest delay and the share, as the summary of a run shows them. */
   toString(): string {
-    return `hedge after p${Math.round(this.quantile * 1000) / 10}, at least ${describeMs(this.minDelayMs)}, at most ${Math.round(this.share * 1000) / 10} % of calls`;
+    const { quantile, minDelayMs, share } = this.options;
+    return `hedge after p${Math.round(quantile * 1000) / 10}, at least ${describeMs(minDelayMs)}, at most ${Math.round(share * 1000) / 10} % of calls`;
   }
 }
 
 /**
- * Repeats slow calls while they are under way. Only for calls that may be repeated: else the run
- * fails with MILLRACE_INVALID_OPTION when it opens, as the function does for options out of range.
+ * Starts a second attempt for slow calls. It needs calls that may be repeated; otherwise the run fails with
+ * MILLRACE_INVALID_OPTION when it opens. The function throws the same code if an option is unknown or out of range.
  *
  * @example hedgePolicy({ quantile: 0.95, share: 0.05 })
  */
@@ -67,13 +59,13 @@ export function hedgePolicy(options?: HedgeOptions): HedgePolicy {
   return new HedgePolicy(options);
 }
 
-/** How many calls one histogram is kept for: what was usual long ago is forgotten. */
+/** Calls per histogram. Two histograms are kept, so older latencies are forgotten. */
 const GENERATION = 5000;
 const REFRESH_EVERY = 50;
 
-/** When to hedge, from the latencies seen lately. */
+/** When the calls of one task are hedged, from their recent latencies. */
 export class HedgeTimer {
-  private readonly policy: HedgePolicy;
+  private readonly options: Readonly<Required<HedgeOptions>>;
   private previous = new Histogram();
   private present = new Histogram();
   private calls = 0;
@@ -81,33 +73,34 @@ export class HedgeTimer {
   private cachedMs = Infinity;
 
   constructor(policy: HedgePolicy) {
-    this.policy = policy;
+    this.options = policy.options;
   }
 
-  /** A call succeeded after so long. */
-  record(latencyMs: number): void {
+  /** Call when a call has succeeded. */
+  recordLatency(latencyMs: number): void {
     this.calls++;
     this.present.record(latencyMs);
     if (this.present.count >= GENERATION) {
       this.previous = this.present;
       this.present = new Histogram();
     }
-    if (this.calls >= this.policy.samples && (this.calls % REFRESH_EVERY === 0 || this.cachedMs === Infinity)) {
+    const { samples, minDelayMs, quantile } = this.options;
+    if (this.calls >= samples && (this.calls % REFRESH_EVERY === 0 || this.cachedMs === Infinity)) {
       const both = new Histogram();
       both.merge(this.previous);
       both.merge(this.present);
-      this.cachedMs = Math.max(this.policy.minDelayMs, both.quantileMs(this.policy.quantile));
+      this.cachedMs = Math.max(minDelayMs, both.quantileMs(quantile));
     }
   }
 
-  /** Milliseconds after which a call is hedged; Infinity while too little is known. */
+  /** Milliseconds after which a call is hedged; Infinity until `samples` calls have succeeded. */
   get delayMs(): number {
     return this.cachedMs;
   }
 
-  /** Counts one hedge, if the share allows it. */
-  spend(): boolean {
-    if (this.hedges + 1 > this.policy.share * this.calls) return false;
+  /** Whether the share allows one more hedge, which is then counted. */
+  acquire(): boolean {
+    if (this.hedges + 1 > this.options.share * this.calls) return false;
     this.hedges++;
     return true;
   }

@@ -1,50 +1,49 @@
 /**
- * How many records may start a second: a token bucket. Promise: in any t seconds at most burst + perSecond · t records
- * start, whether they go out one by one or in batches; it holds no timer, so a test steps through it.
+ * A limit of records per second: a token bucket.
+ *
+ * Guarantees: in any t seconds at most burst + perSecond · t records start, alone or in groups. It has no timer: the caller
+ * passes the time, so a test can step through it.
  */
-import { checkOptions, number, type OptionRules } from '../../options/options.js';
+import { number, type OptionRules } from '../../options/options.js';
+import { resolvePolicy } from './policy.js';
 
-/** The size and the filling of the token bucket of `rateLimit`. */
+/** The fill rate and the size of the token bucket of `rateLimit`. */
 export interface RateLimitOptions {
-  /** Records a second, on the average. May be below 1. */
+  /** Records per second, on average. May be below 1. */
   readonly perSecond: number;
-  /** The most that can be saved up, at least 1. Default: `perSecond`, at least 1. */
+  /** The most records that may start at once after a pause, at least 1. Default: `perSecond`, at least 1. */
   readonly burst?: number;
 }
 
 const RULES: OptionRules<RateLimitOptions> = { perSecond: number(Number.MIN_VALUE), burst: number(1) };
+const TABLE = { name: 'a rate limit', rules: RULES, defaults: {}, required: ['perSecond'] as const };
 
-/** A token bucket: in any t seconds at most burst + perSecond · t records start. */
+/** A token bucket: in any t seconds at most burst + perSecond · t records start. Each task has a bucket of its own. */
 export class RateLimit {
-  /** The last rate limit named in a set holds. */
+  /** Of several rate limits in a set, the last one applies. */
   readonly kind = 'rate limit';
-  /** Records a second, on the average. */
-  readonly perSecond: number;
-  /** The most records that may start at once after a pause. */
-  readonly burst: number;
+  /** The resolved options. */
+  readonly options: Readonly<Required<RateLimitOptions>>;
 
   constructor(options: RateLimitOptions) {
-    checkOptions('a rate limit', options, RULES, ['perSecond']);
-    const { perSecond, burst = Math.max(1, perSecond) } = options;
-    this.perSecond = perSecond;
-    this.burst = burst;
+    const { perSecond, burst = Math.max(1, perSecond) } = resolvePolicy(TABLE, options);
+    this.options = { perSecond, burst };
   }
 
-  /** A full bucket of this limit. */
+  /** A full bucket with this limit. */
   start(nowMs: number): TokenBucket {
     return new TokenBucket(this, nowMs);
   }
 
   /** Both numbers, as the summary of a run shows them. */
   toString(): string {
-    return `at most ${this.perSecond} records/s, burst ${this.burst}`;
+    return `at most ${this.options.perSecond} records/s, burst ${this.options.burst}`;
   }
 }
 
 /**
- * Bounds how many records start a second; each task that is given it has a bucket of its own
- * (`sharedLimiter` has one for all). Throws MILLRACE_INVALID_OPTION where an option is unknown or
- * out of range.
+ * Limits how many records per second a task starts. Each task with this policy has a bucket of its own; `sharedLimiter`
+ * has one for several tasks. Throws MILLRACE_INVALID_OPTION if an option is unknown or out of range.
  *
  * @example rateLimit({ perSecond: 100, burst: 20 })
  */
@@ -52,26 +51,27 @@ export function rateLimit(options: RateLimitOptions): RateLimit {
   return new RateLimit(options);
 }
 
-/** Sums of fractions of a token must not leave a record waiting for the last 1e-12 of one. */
+/** Rounding errors in sums of fractions must not keep a record waiting for the last 1e-12 of a token. */
 const EPSILON = 1e-9;
 
+/** The tokens of one task. */
 export class TokenBucket {
-  private readonly limit: RateLimit;
+  private readonly options: Readonly<Required<RateLimitOptions>>;
   private tokens: number;
   private atMs: number;
 
-  constructor(limit: RateLimit, nowMs: number) {
-    this.limit = limit;
-    this.tokens = limit.burst;
+  constructor({ options }: RateLimit, nowMs: number) {
+    this.options = options;
+    this.tokens = options.burst;
     this.atMs = nowMs;
   }
 
   /**
-   * 0 if `count` records may start, else the milliseconds until they may. A refusal costs nothing. More than the burst
-   * at once is let go when the bucket is full, and owed.
+   * 0 if `count` records may start now, otherwise the milliseconds until they may. A refusal costs no tokens. A group
+   * larger than the burst starts when the bucket is full, and leaves it in debt.
    */
-  take(count: number, nowMs: number): number {
-    const { perSecond, burst } = this.limit;
+  acquire(count: number, nowMs: number): number {
+    const { perSecond, burst } = this.options;
     this.tokens = Math.min(burst, this.tokens + ((nowMs - this.atMs) * perSecond) / 1000);
     this.atMs = nowMs;
     const wanted = Math.min(count, burst);

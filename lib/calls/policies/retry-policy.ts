@@ -1,40 +1,33 @@
 /**
- * Whether a failed attempt is repeated, and when: exponential backoff with full jitter (M. Brooker, "Exponential Backoff
- * And Jitter"), never sooner than the upstream asked for, unless that is longer than the whole budget.
+ * Whether and when a failed attempt is repeated: exponential backoff with full jitter (M. Brooker, "Exponential Backoff
+ * And Jitter"). A retry is never earlier than the upstream's Retry-After.
  *
- * Promises: never more than `attempts` attempts; no attempt starts later than `budgetMs` after the first one; the same
- * randomness gives the same delays.
+ * Guarantees: at most `attempts` attempts. No attempt starts later than `budgetMs` after the first one. The same random
+ * numbers give the same delays.
  */
-import {
-  callback,
-  checkOptions,
-  count,
-  number,
-  oneOf,
-  type OptionRule,
-  type OptionRules,
-} from '../../options/options.js';
+import { callback, count, number, oneOf, type OptionRule, type OptionRules } from '../../options/options.js';
 import { describeMs } from '../../text/describe-ms.js';
 import { UpstreamError } from '../../model/upstream-error.js';
+import { resolvePolicy, type Resolved } from './policy.js';
 
-/** Options of `retryPolicy`: how often, how late, and what is repeated. */
+/** Options of `retryPolicy`: how many attempts, at which delays, after which errors. */
 export interface RetryOptions {
-  /** The most attempts a record, the first included. Default 5. */
+  /** The most attempts per record, the first included. Default 5. */
   readonly attempts?: number;
-  /** The longest delay before the second attempt; each further one may be `factor` times as long. Default 200. */
+  /** The longest delay before the second attempt, in milliseconds. Default 200. */
   readonly baseMs?: number;
-  /** How many times as long each further delay may be, at least 1. Default 2. */
+  /** The factor by which each further delay may be longer, at least 1. Default 2. */
   readonly factor?: number;
-  /** No backoff is longer. Default 20,000. */
+  /** The longest delay, in milliseconds. Default 20,000. */
   readonly maxDelayMs?: number;
   /**
-   * From the first attempt of a record on, the milliseconds after which no other starts; time in which the whole task
-   * was paused does not count. Default 120,000.
+   * Milliseconds after the first attempt of a record after which no other attempt starts. The time in which the circuit
+   * breaker pauses the task does not count. Default 120,000.
    */
   readonly budgetMs?: number;
-  /** `full` draws each delay between 0 and its bound, so that many records do not come back at once. Default 'full'. */
+  /** `full` draws each delay between 0 and its longest value, so that records do not retry all at once. Default 'full'. */
   readonly jitter?: 'full' | 'none';
-  /** Which statuses are repeated. Default: what the error itself says (408, 425, 429 and those from 500 that may pass). */
+  /** The HTTP statuses that are retried. Default: the error decides (408, 425, 429 and those from 500 that may pass). */
   readonly statuses?: readonly number[];
   /** Decides for errors without a status, instead of their own `retryable`. */
   readonly retryOn?: (error: unknown) => boolean;
@@ -44,14 +37,15 @@ export interface RetryOptions {
 export interface FailedAttempt {
   /** Attempts made, at least 1. */
   readonly attempts: number;
-  /** Since the first attempt, in milliseconds. */
+  /** Milliseconds since the first attempt. */
   readonly elapsedMs: number;
+  /** What the attempt failed with. */
   readonly error: unknown;
-  /** 0 ≤ x < 1. */
+  /** Returns x with 0 ≤ x < 1. */
   readonly random: () => number;
 }
 
-const listOfStatuses: OptionRule = {
+const statusList: OptionRule = {
   expected: 'a list of statuses',
   accepts: (value) => Array.isArray(value) && value.every(Number.isInteger),
 };
@@ -63,32 +57,31 @@ const RULES: OptionRules<RetryOptions> = {
   maxDelayMs: number(0),
   budgetMs: number(0, Infinity),
   jitter: oneOf('full', 'none'),
-  statuses: listOfStatuses,
+  statuses: statusList,
   retryOn: callback,
 };
+const DEFAULTS = {
+  attempts: 5,
+  baseMs: 200,
+  factor: 2,
+  maxDelayMs: 20_000,
+  budgetMs: 120_000,
+  jitter: 'full' as const,
+};
+const TABLE = { name: 'a retry policy', rules: RULES, defaults: DEFAULTS };
 
-/**
- * Exponential backoff with full jitter (M. Brooker, "Exponential Backoff And Jitter"), never sooner
- * than Retry-After asks for, unless that is longer than `budgetMs`.
- */
+/** Exponential backoff with full jitter, never earlier than the upstream's Retry-After. */
 export class RetryPolicy {
-  /** The last retry policy named in a set holds. */
+  /** Of several retry policies in a set, the last one applies. */
   readonly kind = 'retry';
-  /** The most attempts a record, the first included. */
-  readonly attempts: number;
-  /** Milliseconds from the first attempt of a record after which no other starts. */
-  readonly budgetMs: number;
-  private readonly options: RetryOptions;
-  private readonly mayPass: (error: unknown) => boolean;
+  /** The resolved options. */
+  readonly options: Resolved<RetryOptions, typeof DEFAULTS>;
+  private readonly isTransient: (error: unknown) => boolean;
 
-  /** @param mayPass decides where neither `statuses` nor `retryOn` does. Default: what the error itself says. */
-  constructor(options: RetryOptions = {}, mayPass: (error: unknown) => boolean = saysRetryable) {
-    checkOptions('a retry policy', options, RULES);
-    const { attempts = 5, budgetMs = 120_000 } = options;
-    this.attempts = attempts;
-    this.budgetMs = budgetMs;
-    this.options = options;
-    this.mayPass = mayPass;
+  /** @param isTransient decides if neither `statuses` nor `retryOn` does. Default: the error's own `retryable`. */
+  constructor(options: RetryOptions = {}, isTransient: (error: unknown) => boolean = isMarkedRetryable) {
+    this.options = resolvePolicy(TABLE, options);
+    this.isTransient = isTransient;
   }
 
   /** Whether another attempt may succeed at all. */
@@ -97,39 +90,40 @@ export class RetryPolicy {
     if (statuses !== undefined && error instanceof UpstreamError && error.status !== undefined) {
       return statuses.includes(error.status);
     }
-    return retryOn === undefined ? this.mayPass(error) : retryOn(error);
+    return retryOn === undefined ? this.isTransient(error) : retryOn(error);
   }
 
-  /** Milliseconds until the next attempt; undefined where there is to be none. */
+  /** Milliseconds until the next attempt; undefined if there is none. */
   delayAfter(failed: FailedAttempt): number | undefined {
-    if (failed.attempts >= this.attempts || !this.isRetryable(failed.error)) return undefined;
+    const { attempts, budgetMs } = this.options;
+    if (failed.attempts >= attempts || !this.isRetryable(failed.error)) return undefined;
     const delayMs = this.backoffMs(failed.attempts, failed.random) + (retryAfterOf(failed.error) ?? 0);
-    return failed.elapsedMs + delayMs > this.budgetMs ? undefined : delayMs;
+    return failed.elapsedMs + delayMs > budgetMs ? undefined : delayMs;
   }
 
-  /** The backoff alone, after so many tries in a row. */
-  backoffMs(tries: number, random: () => number): number {
-    const { baseMs = 200, factor = 2, maxDelayMs = 20_000, jitter = 'full' } = this.options;
-    const bound = Math.min(maxDelayMs, baseMs * factor ** (tries - 1));
+  /** The backoff after this many consecutive failures, without Retry-After. */
+  backoffMs(failures: number, random: () => number): number {
+    const { baseMs, factor, maxDelayMs, jitter } = this.options;
+    const bound = Math.min(maxDelayMs, baseMs * factor ** (failures - 1));
     return jitter === 'full' ? random() * bound : bound;
   }
 
   /** Attempts, delays and budget, as the summary of a run shows them. */
   toString(): string {
-    if (this.attempts === 1) return 'no retry';
-    const { baseMs = 200, factor = 2, maxDelayMs = 20_000, jitter = 'full', statuses, retryOn } = this.options;
+    const { attempts, baseMs, factor, maxDelayMs, budgetMs, jitter, statuses, retryOn } = this.options;
+    if (attempts === 1) return 'no retry';
     const on = statuses === undefined ? '' : `, on ${statuses.join(', ')}`;
-    const by = retryOn === undefined ? '' : `, as ${retryOn.name === '' ? 'a function' : retryOn.name} says`;
+    const by = retryOn === undefined ? '' : `, decided by ${retryOn.name === '' ? 'a function' : retryOn.name}`;
     return (
-      `retry up to ${this.attempts} attempts, ${describeMs(baseMs)} × ${factor}ⁿ up to ${describeMs(maxDelayMs)}, ` +
-      `${jitter === 'full' ? 'full' : 'no'} jitter, within ${describeMs(this.budgetMs)}${on}${by}`
+      `retry up to ${attempts} attempts, ${describeMs(baseMs)} × ${factor}ⁿ up to ${describeMs(maxDelayMs)}, ` +
+      `${jitter === 'full' ? 'full' : 'no'} jitter, within ${describeMs(budgetMs)}${on}${by}`
     );
   }
 }
 
 /**
- * Says whether a failed attempt is repeated, and when. Throws MILLRACE_INVALID_OPTION where an
- * option is unknown or out of range.
+ * Decides whether and when a failed attempt is repeated. Throws MILLRACE_INVALID_OPTION if an option is unknown or out of
+ * range.
  *
  * @example retryPolicy({ attempts: 8, budgetMs: 300_000 })
  */
@@ -137,11 +131,11 @@ export function retryPolicy(options?: RetryOptions): RetryPolicy {
   return new RetryPolicy(options);
 }
 
-function saysRetryable(error: unknown): boolean {
+function isMarkedRetryable(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true;
 }
 
-/** How long the upstream asked to wait. */
+/** The Retry-After of an error, in milliseconds. */
 export function retryAfterOf(error: unknown): number | undefined {
   return error instanceof UpstreamError ? error.retryAfterMs : undefined;
 }

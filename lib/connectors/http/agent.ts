@@ -1,11 +1,11 @@
-/** The connections of an adapter. Loaded only with the first request that is sent. */
+/** The connections of an adapter. This module loads undici, so it is imported with the first request. */
 import { Agent } from 'undici';
 
 export function makeAgent(connections: number, connectTimeoutMs: number): Agent {
   return new Agent({
     connections,
     pipelining: 1,
-    // The attempt's own deadline covers all of these; undici's would only add timers, and never stop a slow drip.
+    // The timeout of the attempt covers these. The timeouts of undici would only add timers, and do not stop a slow answer.
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: 30_000,

@@ -1,18 +1,12 @@
 /**
- * Takes the answer to a group of records apart: an array with one item a record, in the order in which they were sent.
- * Promise: an item that is an error is its own record's error; an answer of another length pairs with nobody.
+ * Splits the answer to a group of records: an array with one item per record, in the order in which they were sent.
+ *
+ * Guarantees: the error of an item fails its own record only. An answer of another length fails all records.
  */
-import { describeValue } from '../../model/errors.js';
-import { UpstreamError } from '../../model/upstream-error.js';
-import { isRetryableStatus, type FailureContext } from './explain-failure.js';
-
-/** What one item of an answer says went wrong. */
-export interface ItemError {
-  /** Becomes the end of the message of an UpstreamError with the code MILLRACE_HTTP_STATUS. */
-  readonly message: string;
-  /** Default false. */
-  readonly retryable?: boolean;
-}
+import { UpstreamError, describeValue } from '../../connect/index.js';
+import type { ItemError } from '../request/request-options.js';
+import { isRetryableStatus } from '../request/retryable-status.js';
+import type { FailureContext } from './explain-failure.js';
 
 export type BatchItem = { readonly answer: unknown } | { readonly error: unknown };
 
@@ -53,7 +47,7 @@ export function itemsOf(
   });
 }
 
-/** Names that mean the same as a status that may pass, in the spellings of HTTP and of gRPC. */
+/** Error names that stand for a retryable status, as HTTP and gRPC spell them. */
 const PASSING = new Set([
   'BAD_GATEWAY',
   'DEADLINE_EXCEEDED',
@@ -65,7 +59,7 @@ const PASSING = new Set([
   'UNAVAILABLE',
 ]);
 
-/** The usual form: `{ error: … }`, with a `status` or a `code` that says whether it may pass. */
+/** The usual form: `{ error: … }`, with a `status` or a `code` that decides whether it is retryable. */
 function errorIn(item: unknown, { isIdempotent }: FailureContext): ItemError | undefined {
   if (typeof item !== 'object' || item === null || !('error' in item)) return undefined;
   const { error } = item;

@@ -1,9 +1,9 @@
 /**
- * The short way from a request task to its own adapter, past the parts of axios that cost more than the request: headers
- * of the call that no interceptor looks at, and a way to cancel it without an AbortController.
+ * The fast path from a request task to its own adapter. It avoids the parts of axios that cost more than the request itself:
+ * headers that no interceptor reads, and an AbortController for cancellation.
  */
 import { CanceledError, type AxiosRequestConfig, type InternalAxiosRequestConfig } from 'axios';
-import type { Cancellable } from './receive.js';
+import type { Cancellable } from '../request/upstream-answer.js';
 
 export class Direct implements Cancellable {
   readonly headers: Readonly<Record<string, string>>;
@@ -14,7 +14,7 @@ export class Direct implements Cancellable {
     this.headers = headers;
   }
 
-  /** One listener at a time: a request has one exchange under way. */
+  /** One listener at a time: a request has one exchange in flight. */
   whenCancelled(listener: (error: Error) => void): () => void {
     this.listener = listener;
     return this.release;
@@ -34,7 +34,7 @@ interface WithDirect {
   direct?: Direct;
 }
 
-/** A config that takes the short way; axios hands properties it does not know on to the adapter. */
+/** Puts a config on the fast path. axios passes unknown properties on to the adapter. */
 export function withDirect(config: AxiosRequestConfig, direct: Direct): AxiosRequestConfig {
   (config as WithDirect).direct = direct;
   return config;

@@ -1,10 +1,10 @@
-import type { Clock } from '../../model/clock.js';
+import type { Clock } from '../../connect/index.js';
 
-/** What an exchange needs to know of its adapter, resolved. */
+/** The resolved settings of an adapter. */
 export interface ExchangeSettings {
   readonly maxResponseBytes: number;
-  /** Names of headers in lower case that stay with the origin they were meant for. */
+  /** Header names in lower case that are not sent to other origins. */
   readonly credentialHeaders: ReadonlySet<string>;
-  /** By which the timeout of a config is kept. */
+  /** The timer for the timeout of a config. */
   readonly schedule: Clock['schedule'];
 }

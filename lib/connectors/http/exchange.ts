@@ -1,19 +1,20 @@
 /**
- * One axios request and its answer, redirects included, whoever it is that answers each hop: undici, or what stands in for
- * the network. Loaded only with the first request.
+ * One axios request and its answer, redirects included. Undici or a stand-in for the network answers each hop. This module is
+ * loaded with the first request.
  */
 import { AxiosError, CanceledError, default as axios } from 'axios';
 import type { AxiosBasicCredentials, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
-import { FatalTaskError } from '../../model/errors.js';
+import { FatalTaskError } from '../../connect/index.js';
 import { directOf } from './direct.js';
 import { followRedirect, type Hop } from './redirect.js';
-import type { Cancellable, Received } from './receive.js';
+import type { Cancellable } from '../request/upstream-answer.js';
+import type { Received } from './receive.js';
 import { unpack } from './unpack.js';
 import type { ExchangeSettings } from './exchange-settings.js';
 
 const DEFAULT_MAX_REDIRECTS = 5;
 
-/** Asks for the answer to one hop. What is received is never more than `maxBytes`; rejects when it is cancelled. */
+/** Sends one hop and returns its answer of at most `maxBytes`. Rejects on cancellation. */
 export type AskHop = (hop: Hop, maxBytes: number, cancellation: Cancellable) => Promise<Received>;
 
 export async function exchange(
@@ -45,7 +46,7 @@ export async function exchange(
 }
 
 function firstHop(config: InternalAxiosRequestConfig, more: Readonly<Record<string, string>> = {}): Hop {
-  // Only `getUri` knows all about base URLs and parameters, but it costs as much as the rest of a request.
+  // `getUri` handles base URLs and parameters, but costs as much as the rest of a request.
   const isPlain = config.baseURL === undefined && config.params === undefined;
   const url = new URL(isPlain ? (config.url ?? '') : axios.getUri(config));
   const headers = Object.assign(config.headers.toJSON(), more);
@@ -55,7 +56,7 @@ function firstHop(config: InternalAxiosRequestConfig, more: Readonly<Record<stri
   if (!has('user-agent')) headers['user-agent'] = 'millrace';
   const credentials = config.auth ?? credentialsIn(url);
   if (credentials !== undefined) {
-    // As axios has it: they replace a header of the same meaning, in whatever case it was given.
+    // As in axios, they replace an authorization header, which may be in any case.
     for (const name of names) if (name.toLowerCase() === 'authorization') Reflect.deleteProperty(headers, name);
     const pair = Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64');
     headers['authorization'] = `Basic ${pair}`;
@@ -104,12 +105,12 @@ async function settle(
 function dataOf(body: Buffer, { responseType }: InternalAxiosRequestConfig): string | Buffer {
   if (responseType === 'arraybuffer') return body;
   const text = body.toString('utf8');
-  // A byte order mark is no part of the text, and JSON.parse refuses it.
+  // A byte order mark is not part of the text, and JSON.parse rejects it.
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
 function asAxiosError(error: unknown, config: InternalAxiosRequestConfig): unknown {
-  // What ends the run is nobody's failed request.
+  // An error that ends the run is not a failed request.
   if (error instanceof AxiosError || error instanceof FatalTaskError) return error;
   const { message, code } = (error ?? {}) as { message?: string; code?: string };
   const wrapped = new AxiosError(message, code ?? AxiosError.ERR_NETWORK, config);
@@ -117,7 +118,7 @@ function asAxiosError(error: unknown, config: InternalAxiosRequestConfig): unkno
   return wrapped;
 }
 
-/** The signal and the timeout of a request, as one thing to listen to. */
+/** Combines the signal and the timeout of a request. */
 export class Cancellation {
   error: Error | undefined;
   private readonly listeners = new Set<(error: Error) => void>();

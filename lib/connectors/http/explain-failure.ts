@@ -1,29 +1,30 @@
 /**
- * What a failed axios request means: whose fault it is, and whether it may be repeated. Promise: decided by status and
- * code, never by a message; a request whose outcome is unknown is repeatable only where that is safe.
+ * Classifies failed axios requests: what is to blame, and whether the request may be repeated.
+ *
+ * Guarantees: status and code decide, never a message. A request with an unknown outcome is repeated only if that is safe.
  */
-import { describeThrown, describeValue, MillraceError } from '../../model/errors.js';
-import { UpstreamError, type Blame } from '../../model/upstream-error.js';
-import { parseRetryAfter } from './retry-after.js';
+import { MillraceError, UpstreamError, describeThrown, describeValue, type Blame } from '../../connect/index.js';
+import { parseRetryAfter } from '../request/retry-after.js';
+import { isPermanentStatus, isRetryableStatus } from '../request/retryable-status.js';
 
 export interface FailureContext {
-  /** What was called, for messages. */
+  /** The name of the upstream in messages. */
   readonly upstream: string;
   readonly task: string;
-  /** Whether a request that may have had its effect may be sent again. */
+  /** Whether a request that may have taken effect may be sent again. */
   readonly isIdempotent: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
-/** The parts of an AxiosError that are looked at; a user's interceptor may throw anything. */
+/** The parts of an AxiosError that matter here. A user's interceptor may throw anything. */
 interface AxiosFailure {
   readonly code?: unknown;
   readonly cause?: unknown;
   readonly response?: { readonly status: number; readonly data: unknown; readonly headers?: Record<string, unknown> };
 }
 
-/** The connection was never made, so nothing has happened over there. */
+/** The connection was never made, so the request had no effect. */
 const NOT_SENT = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -32,7 +33,7 @@ const NOT_SENT = new Set([
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
-/** Trying again will not make a certificate right. */
+/** Another attempt does not fix a certificate. */
 const NOT_TRUSTED = new Set([
   'CERT_HAS_EXPIRED',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -49,7 +50,7 @@ export function explainFailure(error: unknown, context: FailureContext): unknown
   const { upstream, task, isIdempotent } = context;
   if (cause instanceof UpstreamError) return nameUpstream(cause, context);
   if (response !== undefined) {
-    // A success whose body could not be parsed.
+    // A success status with a body that could not be parsed.
     if (code === UNREADABLE && response.status < 400) {
       return new UpstreamError(
         'MILLRACE_BAD_RESPONSE',
@@ -74,10 +75,10 @@ export function explainFailure(error: unknown, context: FailureContext): unknown
   );
 }
 
-/** Nobody wraps an error more often; a cause may lead back to where it came from. */
+/** Limits the search, because a chain of causes may be a cycle. */
 const MOST_CAUSES = 8;
 
-/** What went wrong; '' where nobody says it. Whoever wraps an error, as fetch does, leaves the code to its cause. */
+/** The first code in the chain of causes, or ''. Errors that wrap others, like those of fetch, have no code themselves. */
 function codeIn(error: unknown): string {
   let at = error;
   for (let depth = 0; depth < MOST_CAUSES && typeof at === 'object' && at !== null; depth++) {
@@ -88,7 +89,7 @@ function codeIn(error: unknown): string {
   return '';
 }
 
-/** A body that cannot be written, so that nothing was sent. */
+/** The error of a body that cannot be serialized. Nothing was sent. */
 export function unwritableBody(error: unknown, { upstream, task }: FailureContext): UpstreamError {
   return new UpstreamError(
     'MILLRACE_TASK',
@@ -97,7 +98,7 @@ export function unwritableBody(error: unknown, { upstream, task }: FailureContex
   );
 }
 
-/** The failure a status stands for. `retryAfter` is the header as it came, or a number of seconds. */
+/** The error of a status. `retryAfter` is the header as received, or a number of seconds. */
 export function statusError(
   status: number,
   body: unknown,
@@ -111,7 +112,7 @@ export function statusError(
     `${upstream} answered '${task}' with status ${status}: ${describeValue(body, 200)}`,
     {
       cause,
-      blame: isFinal(status) ? 'record' : blame,
+      blame: isPermanentStatus(status) ? 'record' : blame,
       status,
       retryAfterMs: parseRetryAfter(retryAfter, now),
       retryable: isRetryableStatus(status, isIdempotent),
@@ -119,18 +120,7 @@ export function statusError(
   );
 }
 
-/** Not implemented, no such HTTP version, loop, not extended: the server is well, and will say the same again. */
-function isFinal(status: number): boolean {
-  return status === 501 || status === 505 || status === 508 || status === 510;
-}
-
-/** Turned away before any work was done (425, 429, 503), or failed at it, which is safe to repeat with a key. */
-export function isRetryableStatus(status: number, isIdempotent: boolean): boolean {
-  if (status === 425 || status === 429 || status === 503) return true;
-  return isIdempotent && (status === 408 || (status >= 500 && !isFinal(status)));
-}
-
-/** The failure of one answer, told with who answered. */
+/** Adds the upstream to the error of an answer. */
 function nameUpstream(cause: UpstreamError, { upstream, task, isIdempotent }: FailureContext): UpstreamError {
   const { code, blame, message, retryable, status, retryAfterMs } = cause;
   return new UpstreamError(code, `${upstream} answered '${task}': ${message}`, {

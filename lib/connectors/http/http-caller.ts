@@ -1,54 +1,54 @@
 /**
- * Calls over HTTP with axios: one request an attempt, or one for a group of them where the upstream takes arrays.
+ * Calls over HTTP with axios: one request per attempt, or one per group if the upstream accepts arrays.
  *
- * Promises: every attempt of a record carries the same idempotency key; a cancelled attempt closes its connection (a
- * group does when its last one is cancelled); an answer to a group comes apart again, each item to its own record.
+ * Guarantees: all attempts of a record carry the same idempotency key. A cancelled attempt closes its connection; a group
+ * does so when its last attempt is cancelled. The answer to a group is split, one item per record.
  */
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
-import type { Clock } from '../../model/ports.js';
-import { UpstreamError } from '../../model/upstream-error.js';
+import { UpstreamError, type Clock } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';
 import type { CallIdentity } from '../request/request-identity.js';
 import type { UrlTemplate } from '../request/request-url.js';
-import { tellAttempt, whichAttempt } from '../request/which-attempt.js';
+import { setAttempt, whichAttempt } from '../request/which-attempt.js';
 import { Direct, withDirect } from './direct.js';
 import { explainFailure, unwritableBody, type FailureContext } from './explain-failure.js';
-import { itemsOf, type BatchItem, type ItemError } from './batch-answer.js';
+import type { ItemError } from '../request/request-options.js';
+import { itemsOf, type BatchItem } from './batch-answer.js';
 import { isForJson, writeJson } from './json-body.js';
 
 export interface HttpCallerParts<In, Out> {
   readonly client: AxiosInstance;
   readonly url: UrlTemplate;
   readonly method: string;
-  /** Without the type of the content. */
+  /** Without the content type. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Names of headers, or undefined where none is sent. */
+  /** Header names; undefined if the header is not sent. */
   readonly keyHeader: string | undefined;
   readonly correlationHeader: string | undefined;
   readonly sendsTrace: boolean;
   readonly identity: CallIdentity;
   readonly isIdempotent: boolean;
-  /** The client is the task's own: nobody's interceptors look at its requests, and it has `shared` as its defaults. */
+  /** Whether the task created the client: then no user interceptor sees the requests, and `shared` is its defaults. */
   readonly isOwnClient: boolean;
-  /** What holds for every request: limits, and how answers are read. */
+  /** The part of the config that is the same for every request: limits, and how answers are read. */
   readonly shared: AxiosRequestConfig;
-  /** The header of that name alone, in the way axios wants it; empty where nothing is sent. */
+  /** The content type header alone, in the form that axios expects; empty if there is no body. */
   readonly contentType: Readonly<Record<string, string>>;
   /** Whether bodies are JSON: true unless the headers name another type. */
   readonly sendsJson: boolean;
-  /** Whether they are written here: somebody else's client may have a way of its own. */
+  /** Whether they are serialized here. A user's client may serialize in its own way. */
   readonly writesJson: boolean;
   readonly task: string;
   readonly clock: Clock;
-  /** What is sent for a record; undefined: nothing. */
+  /** Returns the body of an attempt; undefined: no body. */
   readonly bodyOf: (attempt: Attempt<In>) => unknown;
-  /** Makes an output of an answer, or throws. */
+  /** Makes an output from an answer, or throws. */
   readonly read: (answer: unknown) => Out;
-  /** Set where a request carries several records. */
+  /** Present if a request carries several records. */
   readonly batch?: { readonly errorOf: ((item: unknown) => ItemError | null | undefined) | undefined };
 }
 
-/** One request under way. */
+/** One request in flight. */
 class Exchange<In> {
   readonly cancellation: Direct | AbortController;
   readonly attempts: readonly Attempt<In>[];
@@ -95,7 +95,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
       }
     });
     const [first] = attempts;
-    // A record that could not be sent may have ended the run, and with it all that were let through beside it.
+    // A record that could not be sent may have ended the run, and with it all attempts that were admitted with it.
     if (first === undefined || first.isOver) return;
     const headers = this.headersFor(attempts);
     const exchange = new Exchange(attempts, isOwnClient ? new Direct(headers) : new AbortController());
@@ -112,7 +112,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
       return;
     }
     if (batch === undefined) this.succeed(first, data, outcomes);
-    else this.takeApart(exchange, data, outcomes);
+    else this.splitAnswer(exchange, data, outcomes);
   }
 
   private succeed(attempt: Attempt<In>, answer: unknown, outcomes: CallOutcomes<In, Out>): void {
@@ -128,7 +128,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     outcomes.succeed(attempt, output);
   }
 
-  private takeApart(exchange: Exchange<In>, answer: unknown, outcomes: CallOutcomes<In, Out>): void {
+  private splitAnswer(exchange: Exchange<In>, answer: unknown, outcomes: CallOutcomes<In, Out>): void {
     const { attempts } = exchange;
     const items = itemsOf(answer, attempts.length, this.parts.batch?.errorOf, this.context);
     attempts.forEach((attempt, index) => {
@@ -141,12 +141,12 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     });
   }
 
-  /** What is sent for one record; throws what fails the record alone, before anything is sent. */
+  /** The body for one record. What it throws fails this record only, before anything is sent. */
   private bodyFor(attempt: Attempt<In>): unknown {
     const { bodyOf, writesJson, batch } = this.parts;
     const body = bodyOf(attempt);
     if (!writesJson) return body;
-    // As JSON has it, what is not there is null in an array.
+    // In a JSON array, undefined becomes null.
     if (batch !== undefined && body === undefined) return 'null';
     if (batch === undefined && !isForJson(body)) return body;
     try {
@@ -156,21 +156,21 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     }
   }
 
-  /** The body of a request for these. */
+  /** The body of the request for all its records. */
   private bodyOfAll(bodies: readonly unknown[]): unknown {
     const { batch, writesJson, sendsJson } = this.parts;
     if (batch !== undefined) return writesJson ? `[${bodies.join(',')}]` : bodies;
     const [body] = bodies;
-    // Text is JSON too; axios would send it as it is where it happens to parse.
+    // A string must be sent as a JSON string. axios would send it unchanged if it happens to be valid JSON.
     return typeof body === 'string' && sendsJson && !writesJson ? JSON.stringify(body) : body;
   }
 
-  /** Those that were cancelled meanwhile are nobody's business any more. */
-  private report(attempts: readonly Attempt<In>[], tell: (attempt: Attempt<In>) => void): void {
+  /** Reports all attempts that were not cancelled meanwhile. */
+  private report(attempts: readonly Attempt<In>[], report: (attempt: Attempt<In>) => void): void {
     for (const attempt of attempts) {
       if (attempt.handle === undefined) continue;
       attempt.handle = undefined;
-      tell(attempt);
+      report(attempt);
     }
   }
 
@@ -184,12 +184,12 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const config: AxiosRequestConfig = { url: url.fill(call.record), method };
     if (body !== undefined) config.data = body;
     if (cancellation instanceof Direct) {
-      // Of what was written here the client knows that it is JSON.
+      // The client knows the content type of JSON that was serialized here.
       const isKnown = writesJson && typeof body === 'string' && contentType['content-type'] === 'application/json';
       if (!isKnown) config.headers = contentType;
       return withDirect(config, cancellation);
     }
-    tellAttempt(config, whichAttempt(attempts));
+    setAttempt(config, whichAttempt(attempts));
     return Object.assign(config, shared, { headers: { ...contentType, ...headers }, signal: cancellation.signal });
   }
 

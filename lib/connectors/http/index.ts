@@ -1,5 +1,4 @@
-/** The door `millrace/http`: tasks that call an upstream over HTTP or WebSocket, and the fast transport for axios. */
+/** The door `millrace/http`: request tasks, and the undici adapter for axios. */
 export { requestTask, type RequestOptions, type RequestTask } from '../request/request-task.js';
-export type { BatchOptions } from '../request/request-options.js';
-export type { ItemError } from './batch-answer.js';
+export type { BatchOptions, ItemError } from '../request/request-options.js';
 export { undiciAdapter, type UndiciAdapter, type UndiciAdapterOptions } from './undici-adapter.js';

@@ -1,19 +1,20 @@
 /**
- * Bodies as JSON, written once and before anything is sent. Promise: what JSON has no word for is known as that, whatever
- * goes wrong with the request; nobody guesses it afterwards.
+ * JSON bodies, serialized once and before anything is sent.
+ *
+ * Guarantees: a value that JSON cannot represent is recognised before the request, not guessed from its failure.
  */
 import type { AxiosRequestTransformer } from 'axios';
-import { describeValue } from '../../model/errors.js';
+import { describeValue } from '../../connect/index.js';
 
-/** Throws what JSON throws, also for a function or a symbol, of which JSON writes nothing. */
+/** Throws what JSON.stringify throws, and a TypeError for a function or a symbol. */
 export function writeJson(body: unknown): string {
-  // TypeScript does not know that stringify may give undefined.
+  // Its type does not show that stringify may return undefined.
   const text = JSON.stringify(body) as string | undefined;
   if (text === undefined) throw new TypeError(`JSON has no word for ${describeValue(body)}`);
   return text;
 }
 
-/** Whether it travels as JSON; axios sends bytes, streams and forms in a way of their own. */
+/** Whether a body is sent as JSON. axios sends bytes, streams and forms in other ways. */
 export function isForJson(body: unknown): boolean {
   if (typeof body !== 'object' || body === null) return body !== undefined;
   if (body instanceof ArrayBuffer || ArrayBuffer.isView(body) || body instanceof Blob) return false;
@@ -21,7 +22,7 @@ export function isForJson(body: unknown): boolean {
   return !('pipe' in body && typeof body.pipe === 'function');
 }
 
-/** Sends text that was written already as it is: axios would read it, to find out whether it is JSON. */
+/** Sends serialized text unchanged. axios would parse it to find out whether it is JSON. */
 export function keepWritten(transforms: readonly AxiosRequestTransformer[]): AxiosRequestTransformer {
   return function (this, data: unknown, headers) {
     if (typeof data !== 'string') {

@@ -1,24 +1,21 @@
 /**
- * One request and its whole answer over undici. Promise: what is received never exceeds the limit, not even by the chunk
- * that breaks it; a cancelled request ends at once, also while it waits for a connection.
+ * One request and its whole answer over undici.
+ *
+ * Guarantees: the received bytes never exceed the limit, not even by one chunk. A cancelled request ends at once, also while
+ * it waits for a connection.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Agent, Dispatcher } from 'undici';
-import { UpstreamError } from '../../model/upstream-error.js';
+import { UpstreamError } from '../../connect/index.js';
+import type { Cancellable } from '../request/upstream-answer.js';
 import type { Hop } from './redirect.js';
 
 export interface Received {
   readonly status: number;
   readonly statusText: string;
   readonly headers: IncomingHttpHeaders;
-  /** As sent, maybe packed. */
+  /** As received, possibly compressed. */
   readonly body: Buffer;
-}
-
-/** What a request listens to while it is under way. */
-export interface Cancellable {
-  readonly error: Error | undefined;
-  whenCancelled(listener: (error: Error) => void): () => void;
 }
 
 export function receive(agent: Agent, hop: Hop, maxBytes: number, cancellation: Cancellable): Promise<Received> {
@@ -68,7 +65,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
-    // Cancelled while it waited for a connection: nothing is to be sent.
+    // It was cancelled while it waited for a connection.
     if (this.cancellation.error !== undefined) controller.abort(this.cancellation.error);
   }
 

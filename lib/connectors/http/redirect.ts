@@ -1,9 +1,9 @@
 /**
- * What to ask after a redirect (RFC 9110, 15.4, as the Fetch standard does it). Promise: credentials stay with the origin
- * they were meant for; a request only ever goes to http: or https:.
+ * The request that follows a redirect (RFC 9110, 15.4, as in the Fetch standard).
+ *
+ * Guarantees: credentials are not sent to another origin. Requests go only to http: and https: URLs.
  */
-import { UpstreamError } from '../../model/upstream-error.js';
-import { describeValue } from '../../model/errors.js';
+import { UpstreamError, describeValue } from '../../connect/index.js';
 
 /** One request of a chain of redirects. */
 export interface Hop {
@@ -13,17 +13,17 @@ export interface Hop {
   readonly body: string | Uint8Array | null;
 }
 
-/** @param credentials names of headers in lower case that must not cross origins. */
+/** @param credentials header names in lower case that must not cross origins. */
 export function followRedirect(from: Hop, status: number, location: string, credentials: ReadonlySet<string>): Hop {
   const url = parse(location, from.url);
-  // 303 asks for another resource; 301 and 302 are treated so for POST since the first browsers.
+  // 303 points to another resource. Since the first browsers, 301 and 302 are treated alike for POST.
   const becomesGet = (status === 303 && from.method !== 'HEAD') || (status <= 302 && from.method === 'POST');
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(from.headers)) {
     const key = name.toLowerCase();
     if (url.origin !== from.url.origin && credentials.has(key)) continue;
     if (becomesGet && key.startsWith('content-')) continue;
-    // Made anew for the host that is asked.
+    // The host header is set for the new host.
     if (key !== 'host') headers[name] = value;
   }
   return becomesGet ? { url, method: 'GET', headers, body: null } : { ...from, url, headers };
@@ -34,7 +34,7 @@ function parse(location: string, base: URL): URL {
   try {
     url = new URL(location, base);
   } catch {
-    // The message below says it better than the parser does.
+    // The error below is clearer than the parser's.
   }
   if (url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
   throw new UpstreamError(

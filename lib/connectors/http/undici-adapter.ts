@@ -1,45 +1,35 @@
 /**
- * An axios adapter on undici: the axios that users know (instances, headers, interceptors), with connections that are
- * kept alive and several times the requests a second of axios's own adapter.
+ * An axios adapter on undici. Instances, headers and interceptors of axios work as usual; connections are kept alive, and
+ * the throughput is several times that of the adapter of axios.
  *
- * Promises: an answer never takes more memory than `maxResponseBytes`, as sent or unpacked; a redirect to another origin
- * carries no credentials; whoever aborts a request gets its connection closed, however slowly it drips; making an
- * adapter loads and opens nothing.
+ * Guarantees: an answer never takes more memory than `maxResponseBytes`, compressed or decompressed. A redirect to another
+ * origin carries no credentials. Aborting a request closes its connection, however slow the answer is. Creating an adapter
+ * loads and opens nothing.
  */
 import type { AxiosAdapter } from 'axios';
 import type { Agent } from 'undici';
-import { checkOptions, count, type OptionRule, type OptionRules } from '../../options/options.js';
+import { checkOptions, count, type OptionRules } from '../../connect/index.js';
+import { CREDENTIALS, DEFAULT_MAX_RESPONSE_BYTES, headerNames } from '../request/http-defaults.js';
 import type { AskHop } from './exchange.js';
 import type { ExchangeSettings } from './exchange-settings.js';
 
 /** Options of `undiciAdapter`. An unknown one throws MILLRACE_INVALID_OPTION. */
 export interface UndiciAdapterOptions {
-  /** The most connections an origin. Default 64. */
+  /** The most connections per origin. Default 64. */
   readonly connections?: number;
-  /** The most bytes of an answer, both as sent and unpacked. A config's `maxContentLength` goes first. Default 10 MiB. */
+  /** The most bytes of an answer, compressed and decompressed. A config's `maxContentLength` overrides it. Default 10 MiB. */
   readonly maxResponseBytes?: number;
-  /** Milliseconds to connect in. Default 10,000. */
+  /** The limit in milliseconds for making a connection. Default 10,000. */
   readonly connectTimeoutMs?: number;
-  /** Headers that stay with the origin they were meant for, beside authorization, cookie, proxy-authorization, x-api-key. */
+  /** Headers that are not sent to other origins, besides authorization, cookie, proxy-authorization and x-api-key. */
   readonly credentialHeaders?: readonly string[];
 }
 
-/** Give it to `axios.create({ adapter })`; whoever makes one closes it. */
+/** Pass it to `axios.create({ adapter })`, and close it when it is no longer needed. */
 export interface UndiciAdapter extends AxiosAdapter {
   /** Closes every connection; requests under way fail. */
   close(): Promise<void>;
 }
-
-/** Headers that never cross origins. */
-export const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization', 'x-api-key'];
-export const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
-
-/** An array of them. */
-export const headerNames: OptionRule = {
-  expected: 'names of headers',
-  accepts: (value) =>
-    Array.isArray(value) && value.every((name) => typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name)),
-};
 
 const RULES: OptionRules<UndiciAdapterOptions> = {
   connections: count(),
@@ -49,8 +39,8 @@ const RULES: OptionRules<UndiciAdapterOptions> = {
 };
 
 /**
- * An axios adapter on undici, with connections that are kept alive. Nothing is loaded or opened
- * before the first request. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ * An axios adapter on undici that keeps connections alive. Nothing is loaded or opened before the first request. Throws
+ * MILLRACE_INVALID_OPTION for options that do not fit.
  *
  * @example const client = axios.create({ baseURL, adapter: undiciAdapter({ connections: 32 }) })
  */
@@ -59,7 +49,7 @@ export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter
   const { connections = 64, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, connectTimeoutMs = 10_000 } = options;
   const { credentialHeaders = [] } = options;
   const settings = exchangeSettings(maxResponseBytes, credentialHeaders, inRealTime);
-  // Loaded with the first request: a program that makes none does not pay for undici.
+  // Loaded with the first request: a program without requests does not load undici.
   let loading: Promise<{ agent: Agent; send: AxiosAdapter }> | undefined;
   let loaded: Awaited<typeof loading>;
   const load = async (): Promise<NonNullable<typeof loaded>> => {
@@ -85,7 +75,7 @@ export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter
   });
 }
 
-/** Call it only with names of headers. */
+/** Call it only with valid header names. */
 export function exchangeSettings(
   maxResponseBytes: number,
   credentialHeaders: readonly string[],

@@ -1,12 +1,13 @@
 /**
- * Unpacks what an upstream sent compressed. Promise: never more than the limit comes out, so a small body that inflates
- * to gigabytes costs the limit and no more; an answer that is not what it says is refused as unreadable.
+ * Decompresses answers.
+ *
+ * Guarantees: the output never exceeds the limit, so a small body that inflates to gigabytes costs at most the limit. An
+ * answer that does not match its content-encoding is refused as unreadable.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, type InputType, type ZlibOptions } from 'node:zlib';
-import { UpstreamError } from '../../model/upstream-error.js';
-import { describeThrown } from '../../model/errors.js';
+import { UpstreamError, describeThrown } from '../../connect/index.js';
 import { tooLarge } from './receive.js';
 
 type Unpacker = (packed: InputType, options: ZlibOptions) => Promise<Buffer>;
@@ -18,7 +19,7 @@ const UNPACKERS: Readonly<Record<string, Unpacker>> = {
   br: promisify(brotliDecompress),
 };
 
-/** Servers nest encodings at most once or twice; a hundred of them is an attack. */
+/** Servers nest at most two encodings. Many more would be an attack. */
 const MAX_ENCODINGS = 3;
 
 export async function unpack(body: Buffer, headers: IncomingHttpHeaders, maxBytes: number): Promise<Buffer> {
@@ -32,7 +33,7 @@ export async function unpack(body: Buffer, headers: IncomingHttpHeaders, maxByte
   let unpacked = body;
   for (const encoding of encodings.reverse()) {
     const unpacker = UNPACKERS[encoding];
-    if (unpacker === undefined) throw unreadable(`nobody knows how to unpack '${encoding}'`);
+    if (unpacker === undefined) throw unreadable(`the encoding '${encoding}' is not supported`);
     try {
       unpacked = await unpacker(unpacked, { maxOutputLength: maxBytes });
     } catch (error) {

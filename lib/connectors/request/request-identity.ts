@@ -1,11 +1,11 @@
 /**
- * How an upstream recognises a call: an idempotency key, a correlation id, and a W3C trace context.
+ * The identity of a call: idempotency key, correlation id and W3C trace context.
  *
- * Promises: the key is the same on every attempt of a record and in every resumed life of the run, and differs between
- * records, tasks and runs; nothing here costs a hash per record.
+ * Guarantees: the key is the same on every attempt of a record and in every incarnation of a resumed run. It differs between
+ * records, tasks and runs. Nothing here computes a hash per record.
  */
 import { createHash } from 'node:crypto';
-import type { Lineage } from '../../model/record.js';
+import type { Lineage } from '../../connect/index.js';
 
 export class CallIdentity {
   readonly runId: string;
@@ -14,31 +14,31 @@ export class CallIdentity {
   private readonly spanPrefix: string;
   private spans = 0;
 
-  /** @param numbering what names the records together with their lineages, as `TaskScope` says it. */
+  /** @param numbering the part of a record's name besides its lineage, from `TaskScope`. */
   constructor(runId: string, task: string, numbering: string) {
     this.runId = runId;
-    // Lengths keep the parts apart: ('a', 'bc') is not ('ab', 'c').
+    // The lengths separate the parts: ('a', 'bc') is not ('ab', 'c').
     this.prefix = digest(`${runId.length}:${runId}${task.length}:${task}${numbering}`).slice(0, 24);
     this.tracePrefix = digest(`${runId.length}:${runId}${numbering}`).slice(0, 16);
     this.spanPrefix = digest(task).slice(0, 8);
   }
 
-  /** Hash of run, task and numbering, then the lineage: letters, digits and one hyphen. */
+  /** A hash of run, task and numbering, then the lineage: letters, digits and one hyphen. */
   key(lineage: Lineage): string {
     return `${this.prefix}-${lineage}`;
   }
 
-  /** The keys of several records, in order, with the part they share written once: each item can be told again in another group. */
+  /** The keys of several records, in order, with their common prefix once. A record is recognised in another group too. */
   keys(lineages: readonly Lineage[]): string {
     return `${this.prefix}-${lineages.join('.')}`;
   }
 
-  /** The same in all tasks that a record passes. */
+  /** The same in every task that processes the record. */
   correlationId(lineage: Lineage): string {
     return `${this.runId}:${lineage}`;
   }
 
-  /** One trace a record, one span an attempt. */
+  /** One trace per record, one span per attempt. */
   traceparent(lineage: Lineage): string {
     const trace = this.tracePrefix + (lineage + 1).toString(16).padStart(16, '0');
     const span = this.spanPrefix + (++this.spans >>> 0).toString(16).padStart(8, '0');

@@ -1,10 +1,10 @@
-/** What the method of a request means: of HTTP, or of JSON-RPC. */
-import { MillraceError, describeValue } from '../../model/errors.js';
+/** What the method of a request means: an HTTP method, or a JSON-RPC method. */
+import { MillraceError, describeValue } from '../../connect/index.js';
 import { isSocket, type UrlTemplate } from './request-url.js';
 import type { RequestOptions } from './request-options.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-/** Repeating these changes nothing (RFC 9110, 9.2.2). */
+/** Repeating a request with one of these has no further effect (RFC 9110, 9.2.2). */
 const IDEMPOTENT = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
 const WITHOUT_BODY = ['GET', 'HEAD', 'DELETE', 'OPTIONS'];
 
@@ -20,7 +20,7 @@ export function takesBody(method: string): boolean {
   return !WITHOUT_BODY.includes(method.toUpperCase());
 }
 
-/** What can be said of the method only once the URL is known. */
+/** Checks what depends on both the method and the URL. */
 export function assertMethod(
   { method, batch }: Pick<RequestOptions<never, unknown>, 'method' | 'batch'>,
   url: UrlTemplate,

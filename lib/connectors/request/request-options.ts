@@ -1,10 +1,13 @@
 /**
- * The options of a request task: as given, and resolved into policies. Promise: checked once, at the door; an option
- * that does not apply to the transport is refused, never ignored.
+ * The options of a request task, and the policies that they mean.
+ *
+ * Guarantees: options are checked once, when the task is created. An option of the other transport is refused, never
+ * ignored.
  */
 import type { AxiosInstance } from 'axios';
-import { MillraceError } from '../../model/errors.js';
 import {
+  MillraceError,
+  TASK_RULES,
   anObject,
   anything,
   callback,
@@ -18,11 +21,13 @@ import {
   oneOf,
   standardSchema,
   text,
+  type Awaitable,
   type OptionRule,
   type OptionRules,
-} from '../../options/options.js';
-import type { Awaitable, RecordContext } from '../../model/ports.js';
-import type { Schema } from '../../options/schema.js';
+  type RecordContext,
+  type Schema,
+  type TaskOptions,
+} from '../../connect/index.js';
 import { AdaptiveConcurrency, FixedConcurrency } from '../../calls/policies/adaptive-concurrency.js';
 import { callPolicies, CallPolicies, type CallPolicy, type PolicySlots } from '../../calls/policies/call-policies.js';
 import { CallTimeout } from '../../calls/policies/call-timeout.js';
@@ -32,9 +37,7 @@ import { HedgePolicy, type HedgeOptions } from '../../calls/policies/hedge-polic
 import { RateLimit, type RateLimitOptions } from '../../calls/policies/rate-limit.js';
 import { RetryPolicy, type RetryOptions } from '../../calls/policies/retry-policy.js';
 import { SharedLimiter } from '../../calls/policies/shared-limiter.js';
-import { TASK_RULES, type TaskOptions } from '../../tasks/task-options.js';
-import type { ItemError } from '../http/batch-answer.js';
-import { headerNames } from '../http/undici-adapter.js';
+import { headerNames } from './http-defaults.js';
 import { checkWebSocketOptions, type WebSocketOptions } from '../websocket/web-socket-options.js';
 
 /**
@@ -43,30 +46,30 @@ import { checkWebSocketOptions, type WebSocketOptions } from '../websocket/web-s
  */
 export interface RequestOptions<In, Out> extends TaskOptions<In, Out> {
   /**
-   * Where to send requests, or how to find it out once, when the run opens. http:, https:, ws: or wss:. Fields of the
-   * record may fill path and query: `https://api/members/{id}`.
+   * The URL of the upstream, or a function that returns it, called once when the run opens. http:, https:, ws: or wss:.
+   * Path and query may contain fields of the record: `https://api/members/{id}`.
    */
   readonly url: string | (() => Awaitable<string>);
-  /** HTTP: default POST. WebSocket: the JSON-RPC method, such as 'ats.predict'; it must be named. */
+  /** HTTP: the method, default POST. WebSocket: the JSON-RPC method, such as 'ats.predict'; required. */
   readonly method?: string;
-  /** What is sent for a record, as JSON. Default: the record itself; nothing for GET, HEAD and DELETE. */
+  /** Returns what is sent for a record, as JSON. Default: the record itself; nothing for GET, HEAD and DELETE. */
   readonly body?: (record: In, context: RecordContext) => unknown;
-  /** Of every request; over WebSocket, of the handshake. */
+  /** The headers of every request; over WebSocket, of the handshake. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Checks what came back; it is what the task emits. */
+  /** Validates the answer. The task emits the result of the validation. */
   readonly response?: Schema<Out>;
-  /** Emit in input order instead of as records finish. Default false. */
+  /** Emits in input order instead of completion order. Default false. */
   readonly ordered?: boolean;
 
   /** The most calls in flight; 'auto' finds the best number. Default 64 over HTTP, 512 over WebSocket. */
   readonly concurrency?: number | 'auto' | AdaptiveConcurrency;
-  /** The most milliseconds of one attempt, from its start to the last byte of the answer. Default 30,000. */
+  /** The limit per attempt in milliseconds, from its start to the last byte of the answer. Default 30,000. */
   readonly timeoutMs?: number;
-  /** The most milliseconds of all attempts of a record. Default: none, the budget of `retry` bounds them. */
+  /** The limit per record in milliseconds, over all attempts. Default: none; the budget of `retry` limits them. */
   readonly recordTimeoutMs?: number;
   /** Default: 5 attempts within two minutes; false: one attempt. */
   readonly retry?: RetryPolicy | RetryOptions | false;
-  /** Records a second. Default: no limit. */
+  /** Records per second. Default: no limit. */
   readonly rateLimit?: RateLimit | RateLimitOptions;
   /** Default: pauses the task while the upstream is down, and fails the run after five minutes; false: never pauses. */
   readonly breaker?: CircuitBreaker | CircuitBreakerOptions | false;
@@ -74,53 +77,61 @@ export interface RequestOptions<In, Out> extends TaskOptions<In, Out> {
   readonly hedge?: HedgePolicy | HedgeOptions | boolean;
   /** A limit shared with other tasks. */
   readonly limiter?: SharedLimiter;
-  /** Records take turns by this key. */
+  /** Waiting records are served round robin by this key. */
   readonly fairBy?: (record: In) => unknown;
-  /** A set to start from; the options above hold before it. */
+  /** A set to start from. The options above override it. */
   readonly policies?: CallPolicies | CallPolicy;
 
-  /** The name of the header, or of the member of a JSON-RPC call, that carries the idempotency key; false sends none. */
+  /** The header, or the member of a JSON-RPC call, that carries the idempotency key; false sends none. */
   readonly idempotencyKey?: string | false;
   /** The header with the correlation id, default 'x-correlation-id'; false sends none. HTTP only. */
   readonly correlationId?: string | false;
-  /** Send W3C traceparent: default true over HTTP, false over WebSocket, where every call carries its own. */
+  /** Sends a W3C traceparent. Default true over HTTP and false over WebSocket, where it would be sent with every call. */
   readonly trace?: boolean;
 
-  /** The most bytes of an answer, as sent and unpacked. Default 10 MiB. */
+  /** The most bytes of an answer, both compressed and decompressed. Default 10 MiB. */
   readonly maxResponseBytes?: number;
 
-  /** Several records in one request whose body is an array. HTTP only; a WebSocket does so by itself. */
+  /** Sends several records in one request whose body is an array. HTTP only; a WebSocket always groups calls. */
   readonly batch?: BatchOptions;
-  /** What an answer is. Default 'json'. HTTP only. */
+  /** The type of the answer. Default 'json'. HTTP only. */
   readonly responseType?: 'json' | 'text';
-  /** Default 5; 0 takes a redirect as an answer. HTTP only. */
+  /** The most redirects per request. Default 5; 0 treats a redirect as the answer. HTTP only. */
   readonly maxRedirects?: number;
   /** More headers that must not follow a redirect to another origin. HTTP only. */
   readonly credentialHeaders?: readonly string[];
-  /** An axios instance of your own, with its interceptors, adapter and agents. Default: one a run, over undici. HTTP only. */
+  /** Your own axios instance, with its interceptors, adapter and agents. Default: one per run, over undici. HTTP only. */
   readonly axios?: AxiosInstance;
-  /** WebSocket only. */
+  /** The connections. WebSocket only. */
   readonly websocket?: WebSocketOptions;
 }
 
 /**
- * How records share a request: the body is an array of them, and the answer must be an array of as
- * many items in the same order, or all of them fail with MILLRACE_BAD_RESPONSE.
+ * How several records share a request. The body is an array of records. The answer must be an array of the same length in
+ * the same order; otherwise all of them fail with MILLRACE_BAD_RESPONSE.
  */
 export interface BatchOptions {
-  /** The most records of one request, up to 1,000. */
+  /** The most records per request, up to 1,000. */
   readonly max: number;
-  /** The most milliseconds a record waits for company. Default 5. */
+  /** The most milliseconds that a record waits for others. Default 5. */
   readonly waitMs?: number;
-  /** What an item of the answer says went wrong. Default: its `error` member. */
+  /** Returns the error of an item of the answer. Default: its `error` member. */
   readonly errorOf?: (item: unknown) => ItemError | null | undefined;
+}
+
+/** The error of one item of an answer. */
+export interface ItemError {
+  /** The last part of the message of an UpstreamError with the code MILLRACE_HTTP_STATUS. */
+  readonly message: string;
+  /** Whether another attempt may succeed. Default false. */
+  readonly retryable?: boolean;
 }
 
 const HTTP_ONLY = ['batch', 'responseType', 'maxRedirects', 'credentialHeaders', 'axios', 'correlationId'] as const;
 const SOCKET_ONLY = ['websocket'] as const;
 
 const off: OptionRule = { expected: 'false', accepts: (value) => value === false };
-/** Of a header, or of a member of a JSON-RPC call. */
+/** The name of a header, or of a member of a JSON-RPC call. */
 const aName: OptionRule = {
   expected: 'a name of letters, digits and hyphens',
   accepts: (value) => typeof value === 'string' && /^[\w-]+$/.test(value),
@@ -158,7 +169,7 @@ const RULES: OptionRules<RequestOptions<never, unknown>> = {
 
 const BATCH_RULES: OptionRules<BatchOptions> = { max: number(1, 1000), waitMs: number(0), errorOf: callback };
 
-/** Everything that can be checked before the URL is known. */
+/** Checks everything that does not depend on the URL. */
 export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): void {
   checkOptions('a requestTask', options, RULES, ['url']);
   const { batch, websocket } = options;
@@ -168,7 +179,7 @@ export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): 
   checkCount('batch.max', batch.max);
 }
 
-/** Refuses what does not go with the transport the URL names. */
+/** Refuses options of the transport that the URL does not name. */
 export function checkTransport(options: object, isSocket: boolean, task: string): void {
   const [others, here, there] = isSocket ? [HTTP_ONLY, 'WebSocket', 'HTTP'] : [SOCKET_ONLY, 'HTTP', 'WebSocket'];
   const wrong = others.find((key) => (options as Record<string, unknown>)[key] !== undefined);
@@ -176,11 +187,11 @@ export function checkTransport(options: object, isSocket: boolean, task: string)
   throw refuse(`\`${wrong}\` of '${task}' is for ${there}, and its URL is ${here}. Leave it out, or change the URL`);
 }
 
-/** The policies these options mean. */
+/** The policies that the options mean. */
 export function policiesOf<In, Out>(options: RequestOptions<In, Out>): CallPolicies {
   const { policies, concurrency, retry, rateLimit, breaker, hedge, limiter, fairBy: keyOf } = options;
   const base = policies === undefined ? new CallPolicies() : callPolicies(policies);
-  const { timeoutMs = base.timeout.attemptMs, recordTimeoutMs = base.timeout.recordMs } = options;
+  const { timeoutMs = base.timeout.options.attemptMs, recordTimeoutMs = base.timeout.options.recordMs } = options;
   const slots: PolicySlots = {
     timeout: new CallTimeout({ attemptMs: timeoutMs, recordMs: recordTimeoutMs }),
     ...(concurrency === undefined ? {} : { concurrency: concurrencyOf(concurrency) }),

@@ -1,24 +1,24 @@
 /**
  * URLs with places for fields of a record: `https://api/members/{id}?day={visit.day}`.
  *
- * Promises: host, port and scheme come from the configuration alone; what a record fills in is encoded, so it can
- * neither leave its path segment nor add a parameter; a field that is missing makes its own record fail.
+ * Guarantees: host, port and scheme come only from the configuration. Field values are encoded, so they can neither leave
+ * their path segment nor add a parameter. A missing field fails its own record only.
  */
-import { MillraceError, describeValue } from '../../model/errors.js';
+import { MillraceError, describeValue } from '../../connect/index.js';
 
 const PLACE = /\{([^{}]+)\}/g;
 
 export class UrlTemplate {
-  /** What is called, for messages: without query and credentials. */
+  /** The name of the upstream in messages: the URL without query and credentials. */
   readonly label: string;
   readonly protocol: string;
   private readonly text: string;
   private readonly hasPlaces: boolean;
 
-  /** Throws MILLRACE_CONFIG. `task` is for the message. */
+  /** Throws MILLRACE_CONFIG if the URL cannot be called. `task` is for the message. */
   constructor(given: string, task: string) {
     const url = parse(given, task);
-    // The parser encodes braces; only what stands before the path must be free of them.
+    // The parser encodes braces. They are allowed only in path and query.
     const origin = /^[a-z]+:\/\/[^/?#]*/i.exec(given)?.[0] ?? '';
     if (origin.includes('{')) {
       throw new MillraceError(
@@ -32,7 +32,7 @@ export class UrlTemplate {
     this.text = this.hasPlaces ? given : url.href;
   }
 
-  /** The URL for this record. Throws MILLRACE_INVALID_INPUT. */
+  /** The URL for this record. Throws MILLRACE_INVALID_INPUT if a field is missing or would change the path. */
   fill(record: unknown): string {
     if (!this.hasPlaces) return this.text;
     const path = /^[^?#]*/.exec(this.text)?.[0] ?? '';
@@ -40,7 +40,7 @@ export class UrlTemplate {
       path.replace(PLACE, (_, field: string) => encode(record, field)) +
       this.text.slice(path.length).replace(PLACE, (_, field: string) => encode(record, field));
     const segments = (/^[a-z]+:\/\/[^/?#]*([^?#]*)/i.exec(filled)?.[1] ?? '').split('/');
-    // Dots are not encoded by anybody, and a parser would walk up with them.
+    // Encoding keeps dots, and a parser would resolve them against the parent folder.
     if (segments.some((segment) => segment === '.' || segment === '..')) {
       throw new MillraceError(
         'MILLRACE_INVALID_INPUT',
@@ -60,7 +60,7 @@ function parse(given: unknown, task: string): URL {
   try {
     url = new URL(given as string);
   } catch {
-    // The message below says it better than the parser does.
+    // The error below is clearer than the parser's.
   }
   if (url !== undefined && ['http:', 'https:', 'ws:', 'wss:'].includes(url.protocol)) return url;
   throw new MillraceError(
@@ -88,7 +88,7 @@ function decodeBraces(path: string): string {
   return path.replace(/%7B/gi, '{').replace(/%7D/gi, '}');
 }
 
-/** Whether the URL is that of a WebSocket. */
+/** Whether the URL names a WebSocket. */
 export function isSocket({ protocol }: UrlTemplate): boolean {
   return protocol === 'ws:' || protocol === 'wss:';
 }

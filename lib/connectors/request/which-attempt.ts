@@ -1,30 +1,30 @@
 /**
- * Which attempt a request is, told beside its config, because nothing that goes over the wire says so. Adapters that send
- * do not look at it; axios hands properties it does not know on.
+ * The attempt number of a request, carried in its axios config for the stand-in of the network. It is not sent: adapters
+ * that send ignore it, and axios passes unknown properties on.
  */
 import type { AxiosRequestConfig } from 'axios';
-import type { UpstreamCall } from '../../model/upstream.js';
+import type { UpstreamCall } from '../../connect/index.js';
 import type { Attempt } from '../../calls/call.js';
 
 export type WhichAttempt = Pick<UpstreamCall, 'attempt' | 'isHedge'>;
 
-interface Told {
+interface WithAttempt {
   whichAttempt?: WhichAttempt;
 }
 
-/** Of a request that carries several records: the most tries that one of them has had. */
+/** For a request with several records, the highest attempt number among them. */
 export function whichAttempt(attempts: readonly Pick<Attempt<unknown>, 'number' | 'isHedge'>[]): WhichAttempt {
   let attempt = 1;
   for (const { number } of attempts) attempt = Math.max(attempt, number);
   return { attempt, isHedge: attempts.some(({ isHedge }) => isHedge) };
 }
 
-export function tellAttempt(config: AxiosRequestConfig, which: WhichAttempt): AxiosRequestConfig {
-  (config as Told).whichAttempt = which;
+export function setAttempt(config: AxiosRequestConfig, which: WhichAttempt): AxiosRequestConfig {
+  (config as WithAttempt).whichAttempt = which;
   return config;
 }
 
-/** A request that somebody's interceptor made by itself is a first attempt. */
+/** A request without a number comes from a user's interceptor and counts as a first attempt. */
 export function attemptOf(config: AxiosRequestConfig): WhichAttempt {
-  return (config as Told).whichAttempt ?? { attempt: 1, isHedge: false };
+  return (config as WithAttempt).whichAttempt ?? { attempt: 1, isHedge: false };
 }

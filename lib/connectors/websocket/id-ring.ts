@@ -1,4 +1,4 @@
-/** The ids of the last calls that were given up on, so that a late reply is told from a duplicate. Bounded. */
+/** The ids of the last cancelled calls, which distinguish a late reply from a duplicate. Bounded. */
 export class IdRing {
   private readonly capacity: number;
   private readonly ids = new Set<number>();
@@ -15,8 +15,8 @@ export class IdRing {
     this.ids.add(id);
   }
 
-  /** Whether the id is one of them; it is not any more. */
-  take(id: number): boolean {
+  /** Removes the id. Returns whether it was present. */
+  remove(id: number): boolean {
     return this.ids.delete(id);
   }
 }

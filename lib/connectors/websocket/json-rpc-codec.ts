@@ -1,12 +1,12 @@
 /**
- * JSON-RPC 2.0 (jsonrpc.org/specification), with batches. The idempotency key and the trace context travel as members
- * beside `params`, which the standard's servers ignore.
+ * JSON-RPC 2.0 (jsonrpc.org/specification), with batches. The idempotency key and the trace context are members beside
+ * `params`; servers ignore members that they do not know.
  */
-import { describeValue } from '../../model/errors.js';
+import { describeValue } from '../../connect/index.js';
 import type { IncomingReply, OutgoingCall, RemoteError, WebSocketCodec } from './codec.js';
 
 export function jsonRpcCodec(): WebSocketCodec {
-  // Names of methods and members are few and come from the configuration.
+  // Bounded: the names of methods and members come from the configuration.
   const quotedNames = new Map<string, string>();
   const quoted = (name: string): string => {
     let text = quotedNames.get(name);
@@ -31,9 +31,9 @@ export function jsonRpcCodec(): WebSocketCodec {
   };
 }
 
-/** The standard knows no parameters but arrays and objects: anything else goes as the only one of a list. */
+/** The standard allows only arrays and objects as parameters. Any other value becomes the only item of an array. */
 function paramsText(params: unknown): string {
-  // JSON.stringify gives undefined for functions and symbols, which its type does not say.
+  // JSON.stringify returns undefined for functions and symbols, which its type does not show.
   const text = JSON.stringify(params) as string | undefined;
   if (text === undefined) throw new TypeError(`Expected parameters that JSON can carry, got ${describeValue(params)}`);
   return typeof params === 'object' && params !== null ? text : `[${text}]`;

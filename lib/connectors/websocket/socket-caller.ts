@@ -1,13 +1,13 @@
 /**
- * Calls over a small pool of WebSockets: pipelined, batched into one message a turn of the event loop, replies matched
+ * Calls over a small pool of WebSockets: pipelined, batched into one message per turn of the event loop, with replies matched
  * by id in any order.
  *
- * Promises: calls that wait to be sent are bounded by the task's concurrency, bytes by `maxBufferedBytes`; replies to
- * ids that were never sent, sent twice or given up on are counted and dropped; what a lost connection leaves unanswered
- * fails as one cause and is sent again by the retry policy, with the same idempotency key; where one of several calls
- * made the connection fail, each is sent again alone, so that only the culprit pays.
+ * Guarantees: the task's concurrency limits the calls that wait to be sent, and `maxBufferedBytes` limits their bytes.
+ * Replies with unknown, repeated or cancelled ids are counted and dropped. The calls that a lost connection leaves
+ * unanswered fail with one error, and the retry policy sends them again with the same idempotency key. If one of several
+ * calls broke the connection, each of them is sent again alone, so that only the culprit fails.
  */
-import type { Clock } from '../../model/ports.js';
+import type { Clock } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes, CancelReason } from '../../calls/call.js';
 import type { CallIdentity } from '../request/request-identity.js';
 import type { IncomingReply } from './codec.js';
@@ -19,7 +19,7 @@ import type { WebSocketSettings } from './web-socket-options.js';
 
 export interface SocketCallerParts<In, Out> {
   readonly url: string;
-  /** For messages. */
+  /** The name of the upstream in messages. */
   readonly upstream: string;
   readonly task: string;
   readonly method: string;
@@ -36,11 +36,11 @@ export interface SocketCallerParts<In, Out> {
   readonly read: (answer: unknown) => Out;
 }
 
-/** Connections lost under a call until it is sent alone. */
+/** A call is sent alone after this many lost connections. */
 const SUSPECT_AFTER = 2;
 /** Connections for calls that are sent alone. */
 const LONE_SOCKETS = 4;
-/** Calls given up on whose late reply is still told from a duplicate. */
+/** How many cancelled calls are remembered for their late replies. */
 const REMEMBERED = 8192;
 
 export class SocketCaller<In, Out> implements Caller<In, Out> {
@@ -56,11 +56,11 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
   private readonly parts: SocketCallerParts<In, Out>;
   private outcomes: CallOutcomes<In, Out> | undefined;
   private readonly pools: SocketPools<In>;
-  /** To be sent, in order; those that are over meanwhile are passed over. */
+  /** Attempts to send, in order. Attempts that are over are skipped. */
   private outbox: Attempt<In>[] = [];
   private sentFrom = 0;
   private suspects: Attempt<In>[] = [];
-  private readonly forgotten = new IdRing(REMEMBERED);
+  private readonly cancelled = new IdRing(REMEMBERED);
   private nextId = 1;
   private isFlushDue = false;
   private isClosed = false;
@@ -77,7 +77,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
       this.flush();
     },
     onEnd: (link, end) => {
-      this.lose(link, end);
+      this.handleLoss(link, end);
     },
   };
 
@@ -97,7 +97,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     }
     if (this.isFlushDue) return;
     this.isFlushDue = true;
-    // What is started in one turn travels together.
+    // Calls that start in one turn are sent together.
     this.parts.clock.defer(() => {
       this.isFlushDue = false;
       this.flush();
@@ -110,8 +110,8 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     attempt.handle = undefined;
     for (const link of this.pools.all) {
       if (!link.pending.delete(id)) continue;
-      this.forgotten.add(id);
-      // Nothing at all came back since it was sent: half-open, or a message that drips without end.
+      this.cancelled.add(id);
+      // No message has arrived since the call was sent: the connection is half-open, or a message never ends.
       if (reason === 'timeout' && link.lastMessageAtMs < attempt.startedAtMs) {
         link.drop('broken', new Error('nothing came over the connection while a call timed out'));
       } else if (this.pools.lone.has(link)) this.flush();
@@ -128,7 +128,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     return this.outbox.length - this.sentFrom;
   }
 
-  /** Sends what may be sent, and connects where nothing can be. */
+  /** Sends what may be sent, and opens connections if nothing can be sent. */
   private flush(): void {
     if (this.isClosed) return;
     this.sendSuspects();
@@ -138,7 +138,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
       this.sendBatch(link);
     }
     if (this.waiting > 0) this.pools.fill(this.pools.shared, this.parts.settings.sockets);
-    // The array is used as a queue; what was sent is cut off in one go, not one by one.
+    // The array is a queue. The sent part is removed at once, not item by item.
     if (this.sentFrom > 0) {
       this.outbox = this.waiting === 0 ? [] : this.outbox.slice(this.sentFrom);
       this.sentFrom = 0;
@@ -157,7 +157,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     if (calls.length > 0) link.send(codec.frame?.(calls) ?? (calls[0] as string));
   }
 
-  /** Each of them has a connection to itself until it is answered. */
+  /** Sends each suspect on a connection of its own. */
   private sendSuspects(): void {
     const { codec } = this.parts.settings;
     this.suspects = this.suspects.filter((attempt) => !attempt.isOver);
@@ -173,7 +173,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     if (this.suspects.length > 0) this.pools.fill(this.pools.lone, Math.min(LONE_SOCKETS, this.suspects.length));
   }
 
-  /** The text of a call, entered as unanswered; undefined where it is over or cannot be written. */
+  /** The encoded call, registered as unanswered; undefined if it is over or cannot be encoded. */
   private encode(attempt: Attempt<In>, link: SocketLink<In>): string | undefined {
     if (attempt.isOver) return undefined;
     const { method, keyName, sendsTrace, identity, settings, bodyOf } = this.parts;
@@ -209,7 +209,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     for (const reply of replies) {
       const { id } = reply;
       if (id === undefined) {
-        // Something of what was sent could not be read over there, and nobody says which call it was.
+        // The upstream could not read a call, and the reply does not show which one.
         this.counts.unreadable++;
         link.drop('garbage', new Error(reply.error?.message ?? 'a reply without an id'));
         return;
@@ -242,12 +242,12 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
   }
 
   private countStray(id: number): void {
-    if (this.forgotten.take(id)) this.counts.lateReplies++;
+    if (this.cancelled.remove(id)) this.counts.lateReplies++;
     else if (id > 0 && id < this.nextId) this.counts.duplicateReplies++;
     else this.counts.unknownReplies++;
   }
 
-  private lose(link: SocketLink<In>, end: LinkEnd): void {
+  private handleLoss(link: SocketLink<In>, end: LinkEnd): void {
     const pool = this.pools.remove(link);
     if (this.isClosed) return;
     if (end.wasOpen) this.counts.lostConnections++;
@@ -257,9 +257,9 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
       attempt.handle = undefined;
       attempt.call.losses++;
     }
-    const isOurDoing = end.why === 'limit' || end.why === 'garbage';
-    if (!isOurDoing) this.pools.backOff();
-    if (isOurDoing && unanswered.length > 1) this.suspects.push(...unanswered);
+    const isCallsFault = end.why === 'limit' || end.why === 'garbage';
+    if (!isCallsFault) this.pools.backOff();
+    if (isCallsFault && unanswered.length > 1) this.suspects.push(...unanswered);
     else {
       const error = lossError(end, this.parts);
       for (const attempt of unanswered) this.outcomes?.fail(attempt, error);
@@ -268,7 +268,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     this.flush();
   }
 
-  /** Nothing can be sent and nothing is being connected: what waits learns why now, not by a timeout. */
+  /** Without a connection, waiting calls fail at once with its error instead of a timeout. */
   private failWaiting(isLone: boolean, error: unknown): void {
     const failed = isLone ? this.suspects : this.outbox.slice(this.sentFrom);
     if (isLone) this.suspects = [];

@@ -1,17 +1,16 @@
 /**
- * What goes wrong over a WebSocket, in the terms policies decide by. Promise: decided by what happened and by codes,
- * never by a message; a call whose outcome is unknown is repeatable only where that is safe.
+ * Classifies failures over a WebSocket for the policies.
+ *
+ * Guarantees: events and codes decide, never a message. A call with an unknown outcome is repeated only if that is safe.
  */
-import { FatalTaskError, describeThrown, type MillraceError } from '../../model/errors.js';
-import type { Clock } from '../../model/ports.js';
-import { UpstreamError } from '../../model/upstream-error.js';
-import { isRetryableStatus } from '../http/explain-failure.js';
-import { parseRetryAfter } from '../http/retry-after.js';
+import { FatalTaskError, UpstreamError, describeThrown, type Clock, type MillraceError } from '../../connect/index.js';
+import { parseRetryAfter } from '../request/retry-after.js';
+import { isRetryableStatus } from '../request/retryable-status.js';
 import type { RemoteError } from './codec.js';
 import type { LinkEnd } from './socket-link.js';
 
 export interface SocketErrorContext {
-  /** What was called, for messages. */
+  /** The name of the upstream in messages. */
   readonly upstream: string;
   readonly task: string;
   readonly isIdempotent: boolean;
@@ -19,7 +18,7 @@ export interface SocketErrorContext {
   readonly clock: Clock;
 }
 
-/** What the end of a connection means for the calls that it leaves unanswered. */
+/** The error of the calls that the end of a connection leaves unanswered. */
 export function lossError(end: LinkEnd, parts: SocketErrorContext): MillraceError {
   const { upstream, task, isIdempotent, maxPayloadBytes, clock } = parts;
   const { error: cause, response } = end;
@@ -51,13 +50,13 @@ export function lossError(end: LinkEnd, parts: SocketErrorContext): MillraceErro
       cause,
       blame: response?.status === 429 ? 'load' : 'upstream',
       retryAfterMs: parseRetryAfter(response?.retryAfter, clock.now()),
-      // What was never sent has had no effect.
+      // A call that was never sent had no effect.
       retryable: isIdempotent || !end.wasOpen,
     },
   );
 }
 
-/** What an error that the upstream sent as a reply means. */
+/** The error of a call to which the upstream replied with an error. */
 export function remoteError(
   { message, isPassing, status, retryAfter }: RemoteError,
   parts: SocketErrorContext,

@@ -1,31 +1,31 @@
 /**
- * One WebSocket connection to an upstream, and the calls on it that have no reply yet.
+ * One WebSocket connection to an upstream, and its unanswered calls.
  *
- * Promises: `onEnd` is called once, with everything that was unanswered; a connection that is silent is asked whether it
- * is there, and given up if it is not; messages above the limit are never taken in, and nothing is compressed.
+ * Guarantees: `onEnd` is called once. A silent connection is pinged, and dropped without a pong. Messages above the limit are
+ * never buffered, and nothing is compressed.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocket, type RawData } from 'ws';
-import type { Clock } from '../../model/ports.js';
+import type { Clock } from '../../connect/index.js';
 import type { Attempt } from '../../calls/call.js';
 import type { WebSocketSettings } from './web-socket-options.js';
 
 export interface LinkHandlers<In> {
   readonly onOpen: () => void;
   readonly onMessage: (text: string, link: SocketLink<In>) => void;
-  /** There is room in the send buffer again. */
+  /** The send buffer has room again. */
   readonly onDrain: () => void;
   readonly onEnd: (link: SocketLink<In>, end: LinkEnd) => void;
 }
 
-/** Why a connection is over. */
+/** Why a connection has ended. */
 export interface LinkEnd {
   readonly wasOpen: boolean;
-  /** `limit`: a message was too large; `garbage`: one could not be read; otherwise it broke, or was never made. */
+  /** `limit`: a message was too large. `garbage`: a message could not be decoded. Otherwise it broke or was never made. */
   readonly why: 'limit' | 'garbage' | 'broken' | 'refused';
   readonly error: unknown;
-  /** What the handshake was answered with, where that was not an upgrade. */
+  /** The answer to the handshake, if it was not an upgrade. */
   readonly response?: { readonly status: number; readonly retryAfter: unknown };
 }
 
@@ -41,7 +41,7 @@ const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 const CLOSE_WITHIN_MS = 500;
 
 export class SocketLink<In> {
-  /** Unanswered, by id. */
+  /** The unanswered attempts, by id. */
   readonly pending = new Map<number, Attempt<In>>();
   lastMessageAtMs = -Infinity;
   private readonly parts: LinkParts;
@@ -64,7 +64,7 @@ export class SocketLink<In> {
     this.socket = new WebSocket(url, {
       headers,
       maxPayload: maxPayloadBytes,
-      // A frame of a few kilobytes can inflate to many megabytes, and packing costs more than it saves in a data centre.
+      // A frame of a few kilobytes can inflate to many megabytes, and compression costs more than it saves in a data centre.
       perMessageDeflate: false,
       handshakeTimeout: settings.connectTimeoutMs,
       followRedirects: false,
@@ -83,7 +83,7 @@ export class SocketLink<In> {
 
   send(text: string): void {
     this.cork();
-    // Only the message that fills the buffer asks to be told when it has gone.
+    // Only the message that fills the buffer needs a callback.
     if (this.socket.bufferedAmount + text.length < this.parts.settings.maxBufferedBytes) this.socket.send(text);
     else {
       this.socket.send(text, () => {
@@ -92,7 +92,7 @@ export class SocketLink<In> {
     }
   }
 
-  /** Messages of one turn leave in one system call, which costs more than the rest of a small message. */
+  /** Sends the messages of one turn with one system call, which costs more than the rest of a small message. */
   private cork(): void {
     const { raw } = this;
     if (this.isCorked || raw === undefined) return;
@@ -104,13 +104,13 @@ export class SocketLink<In> {
     });
   }
 
-  /** Ends it at once: what is pending is lost. */
+  /** Closes the connection at once. Pending calls are lost. */
   drop(why: LinkEnd['why'], error: unknown): void {
     this.end = { why, error, ...this.end };
     this.socket.terminate();
   }
 
-  /** Ends it in good order; resolves when the socket is closed. */
+  /** Closes the connection with a handshake. Resolves when the socket is closed. */
   close(): Promise<void> {
     return new Promise((resolve) => {
       if (this.socket.readyState === WebSocket.CLOSED) {
@@ -170,7 +170,7 @@ export class SocketLink<In> {
     this.lastHeardMs = this.parts.clock.monotonicMs();
   };
 
-  /** A half-open connection gives no event at all, so silence is broken by a ping. */
+  /** A half-open connection emits no event, so a silent connection is pinged. */
   private watch(delayMs: number): void {
     const { clock, settings } = this.parts;
     this.cancelHeartbeat = clock.schedule(delayMs, () => {

@@ -1,15 +1,15 @@
 /**
- * The connections of a task to its upstream: those that all calls share, and those for calls that are sent alone.
+ * The connections of a task to its upstream: a pool for all calls, and one for calls that are sent alone.
  *
- * Promise: never more than the pool may have; after a connection broke or was refused none is made until a backoff with
- * full jitter is over, which is shared by both, because the upstream is.
+ * Guarantees: no pool exceeds its size. After a connection broke or was refused, both pools wait for one backoff with full
+ * jitter, because they have one upstream.
  */
 import { SocketLink, type LinkHandlers, type LinkParts } from './socket-link.js';
 
 export interface PoolParts extends LinkParts {
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** It may be worth connecting again. */
+  /** Called when a connection may be made again. */
   readonly wake: () => void;
 }
 
@@ -18,7 +18,7 @@ export class SocketPools<In> {
   readonly lone = new Set<SocketLink<In>>();
   private readonly parts: PoolParts;
   private readonly handlers: LinkHandlers<In>;
-  /** Connections refused or broken in a row, and the wait until the next may be made. */
+  /** Consecutive connections that were refused or broke, and the backoff after the last one. */
   private failures = 0;
   private cancelBackoff: (() => void) | undefined;
 
@@ -40,18 +40,18 @@ export class SocketPools<In> {
     return best;
   }
 
-  /** Makes connections until the pool has so many, unless it is too soon. */
+  /** Makes connections until the pool has this many, unless a backoff runs. */
   fill(pool: Set<SocketLink<In>>, most: number): void {
     if (this.cancelBackoff !== undefined) return;
     while (pool.size < most) pool.add(new SocketLink(this.parts, this.handlers));
   }
 
-  /** A connection was made: the upstream is there. */
+  /** Call when a connection was made. It resets the backoff. */
   opened(): void {
     this.failures = 0;
   }
 
-  /** A connection is over; gives the pool it was in. */
+  /** Removes a connection that has ended. Returns its pool. */
   remove(link: SocketLink<In>): Set<SocketLink<In>> {
     const pool = this.lone.has(link) ? this.lone : this.shared;
     pool.delete(link);

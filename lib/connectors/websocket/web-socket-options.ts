@@ -1,31 +1,31 @@
-/** The options of calls over WebSocket, and their defaults. */
-import { checkOptions, count, number, objectWith, type OptionRules } from '../../options/options.js';
-import { jsonRpcCodec } from './json-rpc-codec.js';
+/** The options of WebSocket connections, and their defaults. It loads no code of the transport. */
+import { checkOptions, count, number, objectWith, type OptionRules } from '../../connect/index.js';
 import type { WebSocketCodec } from './codec.js';
 
 /** Options of the connections of a `requestTask` whose URL is ws: or wss:. */
 export interface WebSocketOptions {
   /** Connections kept to the upstream. Default 2. */
   readonly sockets?: number;
-  /** The most calls of one message. Default 64; 1 sends each by itself. */
+  /** The most calls per message. Default 64; 1 sends each call by itself. */
   readonly maxBatch?: number;
-  /** Bytes waiting to be sent, a socket, above which calls wait. Default 4 MiB. */
+  /** The bytes in the send buffer of a connection above which calls wait. Default 4 MiB. */
   readonly maxBufferedBytes?: number;
-  /** Milliseconds of silence until the other side is asked whether it is there. Default 10,000. */
+  /** Milliseconds of silence after which the connection is pinged. Default 10,000. */
   readonly pingAfterMs?: number;
-  /** Milliseconds it has to answer. Default 5,000. */
+  /** Milliseconds within which the pong must arrive. Default 5,000. */
   readonly pongWithinMs?: number;
-  /** Milliseconds to connect in. Default 10,000. */
+  /** The limit in milliseconds for making a connection. Default 10,000. */
   readonly connectTimeoutMs?: number;
-  /** The first wait before connecting again; doubles, with full jitter. Default 100. */
+  /** The longest delay before the first reconnection, in milliseconds; doubles, with full jitter. Default 100. */
   readonly reconnectMs?: number;
-  /** The longest wait before connecting again, in milliseconds. Default 5,000. */
+  /** The longest delay before any reconnection, in milliseconds. Default 5,000. */
   readonly maxReconnectMs?: number;
-  /** Another protocol than JSON-RPC 2.0. */
+  /** A protocol other than JSON-RPC 2.0. */
   readonly codec?: WebSocketCodec;
 }
 
 export type WebSocketSettings = Required<WebSocketOptions>;
+type Resolved = Omit<WebSocketSettings, 'codec'> & Pick<WebSocketOptions, 'codec'>;
 
 const RULES: OptionRules<WebSocketOptions> = {
   sockets: count(),
@@ -39,16 +39,24 @@ const RULES: OptionRules<WebSocketOptions> = {
   codec: objectWith('encode', 'decode'),
 };
 
-/** Throws MILLRACE_INVALID_OPTION. */
+/** Throws MILLRACE_INVALID_OPTION for options that do not fit. */
 export function checkWebSocketOptions(given: WebSocketOptions): void {
   checkOptions('`websocket`', given, RULES);
 }
 
-/** With the defaults; call only with what was checked. */
-export function resolveWebSocketOptions(given: WebSocketOptions = {}): WebSocketSettings {
+/** Fills in the defaults of checked options. The transport has the default of `codec`, because it loads its code. */
+export function resolveWebSocketOptions(given: WebSocketOptions = {}): Resolved {
   const { sockets = 2, maxBatch = 64, maxBufferedBytes = 4 * 1024 * 1024 } = given;
   const { pingAfterMs = 10_000, pongWithinMs = 5000, connectTimeoutMs = 10_000 } = given;
-  const { reconnectMs = 100, maxReconnectMs = 5000, codec = jsonRpcCodec() } = given;
+  const { reconnectMs = 100, maxReconnectMs = 5000, codec } = given;
   const limits = { sockets, maxBatch, maxBufferedBytes };
-  return { ...limits, pingAfterMs, pongWithinMs, connectTimeoutMs, reconnectMs, maxReconnectMs, codec };
+  return {
+    ...limits,
+    pingAfterMs,
+    pongWithinMs,
+    connectTimeoutMs,
+    reconnectMs,
+    maxReconnectMs,
+    ...(codec === undefined ? {} : { codec }),
+  };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { requestTask } from '#lib/connectors/http/index.js';
-import { parseRetryAfter } from '#lib/connectors/http/retry-after.js';
+import { parseRetryAfter } from '#lib/connectors/request/retry-after.js';
 import { itemsOf } from '#lib/connectors/http/batch-answer.js';
 import { explainFailure } from '#lib/connectors/http/explain-failure.js';
 import { CallIdentity } from '#lib/connectors/request/request-identity.js';
@@ -188,7 +188,7 @@ describe('IdRing', () => {
   it('remembers so many, the oldest go first', () => {
     const ring = new IdRing(2);
     for (const id of [1, 2, 3]) ring.add(id);
-    expect([ring.take(1), ring.take(2), ring.take(2), ring.take(3)]).toEqual([false, true, false, true]);
+    expect([ring.remove(1), ring.remove(2), ring.remove(2), ring.remove(3)]).toEqual([false, true, false, true]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { virtualClock } from 'millrace/testing';
 import { Attempt, Call } from '#lib/calls/call.js';
-import { RunningAttempts } from '#lib/calls/running-attempts.js';
+import { AttemptsInFlight } from '#lib/calls/attempts-in-flight.js';
 
 describe('attempts under way', () => {
   it('time out, and are slow, at the moment that was armed, also where rounding makes them a hair too young', async () => {
@@ -12,9 +12,9 @@ describe('attempts under way', () => {
     expect(startedAtMs + timeoutMs - startedAtMs).toBeLessThan(timeoutMs);
     const seen: string[] = [];
     let looks = 0;
-    const running = new RunningAttempts<number>(timeoutMs, clock, {
+    const inFlight = new AttemptsInFlight<number>(timeoutMs, clock, {
       onTimeout: (attempt) => {
-        running.remove(attempt);
+        inFlight.remove(attempt);
         seen.push('timeout');
       },
       onSlow: () => seen.push('slow'),
@@ -24,8 +24,8 @@ describe('attempts under way', () => {
       },
     });
     await clock.advance(startedAtMs);
-    const flight = { left: 1, isProbe: false };
-    running.add(new Attempt(new Call(7, 0), 1, false, flight, clock.monotonicMs()), clock.monotonicMs());
+    const permit = { left: 1, isProbe: false };
+    inFlight.add(new Attempt(new Call(7, 0), 1, false, permit, clock.monotonicMs()), clock.monotonicMs());
     await clock.advance(1);
     expect(seen).toEqual(['slow', 'timeout']);
     expect(clock.pending).toBe(0);

@@ -1,17 +1,18 @@
 /**
- * An adapter of axios that asks an upstream in this process. Promise: all that is done before and after a request is done
- * as if it were sent: interceptors, headers, credentials, parameters, redirects, how the answer is read, which status is
- * an error, how large an answer may be. Only the hop itself is another.
+ * An axios adapter that asks an upstream in this process instead of the network.
+ *
+ * Guarantees: everything before and after a hop happens as if the request were sent: interceptors, headers, credentials,
+ * parameters, redirects, parsing, error statuses and size limits.
  */
 import type { AxiosAdapter, InternalAxiosRequestConfig } from 'axios';
-import type { Clock } from '../../../model/clock.js';
-import type { Upstream, UpstreamReply } from '../../../model/upstream.js';
-import { exchange, type AskHop } from '../../http/exchange.js';
-import { tooLarge, type Received } from '../../http/receive.js';
-import { DEFAULT_MAX_RESPONSE_BYTES, exchangeSettings } from '../../http/undici-adapter.js';
-import type { RequestOptions } from '../request-options.js';
-import { answered, namesInLowerCase, textOf } from './answered.js';
-import { attemptOf } from '../which-attempt.js';
+import type { Clock, Upstream, UpstreamReply } from '../../connect/index.js';
+import { exchange, type AskHop } from './exchange.js';
+import { tooLarge, type Received } from './receive.js';
+import { DEFAULT_MAX_RESPONSE_BYTES } from '../request/http-defaults.js';
+import { exchangeSettings } from './undici-adapter.js';
+import type { RequestOptions } from '../request/request-options.js';
+import { answerOf, namesInLowerCase, textOf } from '../request/upstream-answer.js';
+import { attemptOf } from '../request/which-attempt.js';
 
 export interface HttpStandInParts {
   readonly upstream: Upstream;
@@ -23,7 +24,7 @@ export interface HttpStandInParts {
 
 type HttpLimits = Pick<RequestOptions<never, unknown>, 'maxResponseBytes' | 'credentialHeaders'>;
 
-/** In the place of a body that is neither text nor bytes. */
+/** Stands for a body that is neither text nor bytes. */
 const UNREAD = new Uint8Array();
 
 export function httpStandIn(
@@ -38,9 +39,9 @@ export function httpStandIn(
     const isPlain = data === undefined || data === null || typeof data === 'string' || data instanceof Uint8Array;
     const ask: AskHop = async ({ url, method, headers: given, body }, maxBytes, cancellation) => {
       const headers = namesInLowerCase(given);
-      const reply = await answered(upstream, cancellation, {
+      const reply = await answerOf(upstream, cancellation, {
         task,
-        // Credentials travel in a header.
+        // Credentials are sent in a header.
         url: url.origin + url.pathname + url.search,
         method,
         headers,
@@ -54,7 +55,7 @@ export function httpStandIn(
   };
 }
 
-/** Forms and streams are what the adapter of axios itself sends, and are shown as they are. */
+/** Forms and streams, which only the adapter of axios can send, are passed to the upstream unchanged. */
 function withoutBody(config: InternalAxiosRequestConfig): InternalAxiosRequestConfig {
   return { ...config, data: UNREAD };
 }
@@ -62,7 +63,7 @@ function withoutBody(config: InternalAxiosRequestConfig): InternalAxiosRequestCo
 function received(reply: UpstreamReply, maxBytes: number): Received {
   const body = Buffer.from(textOf(reply));
   if (body.length > maxBytes) throw tooLarge(body.length, maxBytes);
-  // Nothing is packed here, whatever the answer was copied from.
+  // The answer is not compressed, even if its headers were copied from one that was.
   const { 'content-encoding': _, ...headers } = namesInLowerCase(reply.headers ?? {});
   return { status: reply.status, statusText: '', headers, body };
 }

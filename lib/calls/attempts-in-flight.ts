@@ -1,32 +1,32 @@
 /**
- * The attempts under way, in the order in which they started. As all of them have the same timeout, the oldest is the
- * next to time out: one timer serves any number of attempts, and adding and removing are O(1).
+ * The attempts in flight, in start order. All attempts of a task have the same timeout, so the oldest attempt is the next
+ * to time out: one timer serves all of them, and adding and removing an attempt are O(1).
  *
- * Promise: `onTimeout` is called for an attempt once, not before its time, and never after it was removed; after `stop`,
- * also where a timeout is what stops the run, nothing is called and no timer left.
+ * Guarantees: `onTimeout` is called once per attempt, not before its time, and never after the attempt was removed. After
+ * `stop`, also if a timeout causes the stop, nothing is called and no timer is left.
  */
-import type { Clock } from '../model/ports.js';
+import type { Clock } from '../model/clock.js';
 import type { Attempt } from './call.js';
 
-export interface RunningHandlers<In> {
+export interface InFlightHandlers<In> {
   readonly onTimeout: (attempt: Attempt<In>) => void;
-  /** Called for attempts that run longer than `hedgeAfterMs`, once each. */
+  /** Called once per attempt that runs longer than `hedgeAfterMs`. */
   readonly onSlow: (attempt: Attempt<In>) => void;
-  /** Milliseconds; Infinity while nothing is to be hedged. Asked anew each time. */
+  /** In milliseconds; Infinity while nothing is hedged. A function, because the value follows the measured latencies. */
   readonly hedgeAfterMs: () => number;
 }
 
-export class RunningAttempts<In> {
+export class AttemptsInFlight<In> {
   private readonly timeoutMs: number;
   private readonly clock: Clock;
-  private readonly handlers: RunningHandlers<In>;
+  private readonly handlers: InFlightHandlers<In>;
   private oldest: Attempt<In> | undefined;
   private newest: Attempt<In> | undefined;
   private cancelTimer: (() => void) | undefined;
   private timerAtMs = Infinity;
   private isStopped = false;
 
-  constructor(timeoutMs: number, clock: Clock, handlers: RunningHandlers<In>) {
+  constructor(timeoutMs: number, clock: Clock, handlers: InFlightHandlers<In>) {
     this.timeoutMs = timeoutMs;
     this.clock = clock;
     this.handlers = handlers;
@@ -52,7 +52,7 @@ export class RunningAttempts<In> {
     attempt.next = undefined;
   }
 
-  /** Every attempt under way, oldest first; they may be removed meanwhile. */
+  /** All attempts in flight, oldest first. The attempt that was yielded may be removed before the next one. */
   *all(): Generator<Attempt<In>, void, undefined> {
     for (let attempt = this.oldest; attempt !== undefined;) {
       const { next } = attempt;
@@ -61,7 +61,7 @@ export class RunningAttempts<In> {
     }
   }
 
-  /** Forgets them all: none times out any more, and no timer is left. */
+  /** Drops all attempts and the timer. */
   stop(): void {
     this.isStopped = true;
     this.oldest = undefined;
@@ -74,10 +74,10 @@ export class RunningAttempts<In> {
   private arm(atMs: number, nowMs: number): void {
     this.cancelTimer?.();
     this.timerAtMs = atMs;
-    this.cancelTimer = this.clock.schedule(Math.max(0, atMs - nowMs), this.look);
+    this.cancelTimer = this.clock.schedule(Math.max(0, atMs - nowMs), this.checkAll);
   }
 
-  private readonly look = (): void => {
+  private readonly checkAll = (): void => {
     this.timerAtMs = Infinity;
     this.cancelTimer = undefined;
     const nowMs = this.clock.monotonicMs();
@@ -85,7 +85,7 @@ export class RunningAttempts<In> {
     let nextAtMs = Infinity;
     for (const attempt of this.all()) {
       if (this.isStopped) return;
-      // Compared as moments, as they were armed: as ages, rounding could leave one forever a hair too young.
+      // Compares points in time, as they were armed. Compared as ages, rounding could keep an attempt too young for ever.
       const endsAtMs = attempt.startedAtMs + this.timeoutMs;
       const slowAtMs = attempt.startedAtMs + hedgeAfterMs;
       if (nowMs >= endsAtMs) this.handlers.onTimeout(attempt);
@@ -96,13 +96,13 @@ export class RunningAttempts<In> {
           attempt.isHedged = true;
           this.handlers.onSlow(attempt);
         } else {
-          // All that follow are younger.
+          // All attempts that follow are younger.
           nextAtMs = Math.min(nextAtMs, slowAtMs);
           break;
         }
       }
     }
-    // A timeout may have started others, which armed the timer already, or have ended the run.
+    // A timeout may have started other attempts, which armed the timer, or may have ended the run.
     if (!this.isStopped && nextAtMs < this.timerAtMs) this.arm(nextAtMs, nowMs);
   };
 }

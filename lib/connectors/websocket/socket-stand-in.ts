@@ -1,16 +1,33 @@
 /**
- * Calls that would go over a WebSocket, answered by an upstream in this process: one call, one reply, no connection.
- * Promise: what cannot be written, is too large or cannot be read fails as it would over a connection.
+ * Calls over WebSocket, answered by an upstream in this process: one call, one reply, no connection.
+ *
+ * Guarantees: a call that cannot be encoded, and a reply that is too large or cannot be decoded, fail as over a connection.
  */
-import type { Upstream, UpstreamReply } from '../../../model/upstream.js';
-import { describeValue, MillraceError } from '../../../model/errors.js';
-import type { Attempt, Caller, CallOutcomes } from '../../../calls/call.js';
-import type { SocketCallerParts } from '../../websocket/socket-caller.js';
-import { lossError, remoteError } from '../../websocket/socket-errors.js';
-import type { LinkEnd } from '../../websocket/socket-link.js';
-import { Direct } from '../../http/direct.js';
-import { answered, namesInLowerCase } from './answered.js';
-import { whichAttempt } from '../which-attempt.js';
+import { MillraceError, describeValue, type Upstream, type UpstreamReply } from '../../connect/index.js';
+import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';
+import type { SocketCallerParts } from './socket-caller.js';
+import { lossError, remoteError } from './socket-errors.js';
+import type { LinkEnd } from './socket-link.js';
+import { answerOf, namesInLowerCase, type Cancellable } from '../request/upstream-answer.js';
+import { whichAttempt } from '../request/which-attempt.js';
+
+/** The cancellation of one call. It has one listener: the answer. */
+class Cancellation implements Cancellable {
+  error: Error | undefined;
+  private listener: ((error: Error) => void) | undefined;
+
+  whenCancelled(listener: (error: Error) => void): () => void {
+    this.listener = listener;
+    return () => {
+      this.listener = undefined;
+    };
+  }
+
+  cancel(): void {
+    this.error ??= new Error('canceled');
+    this.listener?.(this.error);
+  }
+}
 
 export class SocketStandIn<In, Out> implements Caller<In, Out> {
   private readonly parts: SocketCallerParts<In, Out>;
@@ -29,17 +46,17 @@ export class SocketStandIn<In, Out> implements Caller<In, Out> {
   cancel(attempt: Attempt<In>): void {
     const { handle } = attempt;
     attempt.handle = undefined;
-    if (handle instanceof Direct) handle.abort();
+    if (handle instanceof Cancellation) handle.cancel();
   }
 
   /** Never rejects. */
   private async ask(attempt: Attempt<In>, outcomes: CallOutcomes<In, Out>): Promise<void> {
     if (attempt.isOver) return;
-    const waiting = new Direct({});
-    attempt.handle = waiting;
+    const cancellation = new Cancellation();
+    attempt.handle = cancellation;
     let result: { output: Out } | { error: unknown };
     try {
-      result = { output: this.parts.read(await this.answer(attempt, waiting)) };
+      result = { output: this.parts.read(await this.answer(attempt, cancellation)) };
     } catch (error) {
       result = { error };
     }
@@ -49,18 +66,18 @@ export class SocketStandIn<In, Out> implements Caller<In, Out> {
     else outcomes.succeed(attempt, result.output);
   }
 
-  private async answer(attempt: Attempt<In>, waiting: Direct): Promise<unknown> {
+  private async answer(attempt: Attempt<In>, cancellation: Cancellation): Promise<unknown> {
     const { task, url, method, headers, keyName, sendsTrace, identity, settings, bodyOf } = this.parts;
     const { lineage, span } = attempt.call;
     const params = bodyOf(attempt);
     const key = keyName === undefined ? undefined : { name: keyName, value: identity.key(lineage) };
     const traceparent = sendsTrace ? (span?.traceparent ?? identity.traceparent(lineage)) : undefined;
-    // What the protocol cannot write is not sent.
+    // Throws if the protocol cannot encode the call.
     settings.codec.encode({ id: this.nextId++, method, params, key, traceparent });
     const trace = traceparent === undefined ? {} : { traceparent };
     let reply: UpstreamReply;
     try {
-      reply = await answered(this.standIn, waiting, {
+      reply = await answerOf(this.standIn, cancellation, {
         task,
         url,
         method,
@@ -86,13 +103,13 @@ export class SocketStandIn<In, Out> implements Caller<In, Out> {
     throw remoteError({ message: said, isPassing, status, retryAfter }, this.parts);
   }
 
-  /** What it would mean if a connection ended so. */
+  /** The error of a connection that ends for this reason. */
   private loss(why: LinkEnd['why'], error: unknown): MillraceError {
     return lossError({ why, error, wasOpen: true }, this.parts);
   }
 }
 
-/** A protocol of somebody's own may send what JSON has no word for. */
+/** A user's codec may send values that JSON cannot represent. */
 function asSent(params: unknown): unknown {
   try {
     return params === undefined ? undefined : (JSON.parse(JSON.stringify(params)) as unknown);
