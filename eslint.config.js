@@ -39,7 +39,8 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         {
-          selector: ':not(MemberExpression[property.name=/^(execPath|versions|features)$/]) > Identifier[name="process"]',
+          selector:
+            ':not(MemberExpression[property.name=/^(execPath|versions|features)$/]) > Identifier[name="process"]',
           message: 'Accept what a job needs of the process as an argument; see JobPlace.',
         },
         {

@@ -4,6 +4,9 @@
  * Guarantees: a folder that holds anything but a Git repository is refused, and nothing is written into it; no file is ever
  * replaced.
  */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { debugOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { describeThrown, MillraceError } from '../model/errors.js';
@@ -29,23 +32,19 @@ export const initCommand: Command = {
     ...debugOptions,
   },
   run: async (args) => {
-    const [{ projectFiles, TEMPLATES }, { basename, dirname, join, relative, resolve }, fs] = await Promise.all([
-      import('./project-files.js'),
-      import('node:path'),
-      import('node:fs/promises'),
-    ]);
+    const { projectFiles, TEMPLATES } = await import('./project-files.js');
     const shown = args.word('folder') || '.';
     const folder = resolve(shown);
     const template = args.oneOf('template', TEMPLATES) ?? 'ts';
-    const millrace = await dependencyOn(args.text('millrace'));
+    const millrace = dependencyOn(args.text('millrace'));
     const files = projectFiles({ name: packageName(basename(folder)), template, millrace });
     try {
-      const found = (await fs.readdir(folder).catch(nothingThere)).filter((name) => !IGNORED.includes(name));
+      const found = (await readdir(folder).catch(nothingThere)).filter((name) => !IGNORED.includes(name));
       if (found.length > 0) throw notEmpty(shown, found);
       for (const [path, text] of Object.entries(files)) {
         const file = join(folder, path);
-        await fs.mkdir(dirname(file), { recursive: true });
-        await fs.writeFile(file, text, { flag: 'wx' });
+        await mkdir(dirname(file), { recursive: true });
+        await writeFile(file, text, { flag: 'wx' });
       }
     } catch (error) {
       if (error instanceof MillraceError) throw error;
@@ -57,7 +56,12 @@ export const initCommand: Command = {
     }
     for (const path of Object.keys(files)) process.stdout.write(`${join(shown, path)}\n`);
     const there = relative('.', folder);
-    const next = [...(there === '' ? [] : [`cd ${there}`]), 'npm install', 'npm test', 'npx millrace run Orders'];
+    const next = [
+      ...(there === '' ? [] : [`cd ${/^[\w./-]+$/.test(there) ? there : JSON.stringify(there)}`]),
+      'npm install',
+      'npm test',
+      'npx millrace run Orders',
+    ];
     process.stderr.write(`Next: ${next.join(' && ')}\n`);
     return EXIT.success;
   },
@@ -79,9 +83,8 @@ function notEmpty(folder: string, found: readonly string[]): MillraceError {
 }
 
 /** A folder or an archive becomes a path that holds wherever the project stands. */
-async function dependencyOn(given: string | undefined): Promise<string | undefined> {
+function dependencyOn(given: string | undefined): string | undefined {
   if (given === undefined || !/[\\/]|^\.|\.tgz$/.test(given) || given.includes(':')) return given;
-  const [{ resolve }, { existsSync }] = await Promise.all([import('node:path'), import('node:fs')]);
   if (existsSync(given)) return `file:${resolve(given)}`;
   throw new MillraceError('MILLRACE_USAGE', `There is no folder or file ${given}. Check the path after --millrace`);
 }

@@ -10,6 +10,7 @@ import type { Command, CommandContext } from './command.js';
 import { EXIT, exitCodesText, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { graphCommand } from './graph.js';
+import { completionCommand } from './completion.js';
 import { initCommand } from './init.js';
 import { listCommand } from './list.js';
 import { deadLettersCommand } from './dead-letters.js';
@@ -32,6 +33,7 @@ const COMMANDS: readonly Command[] = [
   graphCommand,
   validateCommand,
   initCommand,
+  completionCommand,
 ];
 const WIDEST_HELP = 110;
 
@@ -46,6 +48,12 @@ export async function main(words: readonly string[], context: CommandContext): P
 }
 
 async function dispatch(words: readonly string[], context: CommandContext): Promise<ExitCode> {
+  // The question of a completion script: the words behind it are unfinished, and not for yargs.
+  if (words[0] === completionCommand.name && words[1] === 'reply') {
+    const { complete } = await import('./complete.js');
+    for (const line of complete(words.slice(2), COMMANDS)) process.stdout.write(`${line}\n`);
+    return EXIT.success;
+  }
   let code: ExitCode = EXIT.success;
   const names = COMMANDS.map(({ name }) => name);
   const parser = withoutTypes(yargs([...words]))

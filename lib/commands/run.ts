@@ -16,6 +16,8 @@ import { MillraceError } from '../model/errors.js';
 import { oneLine } from '../text/printable.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { ReadyRun } from '../jobs/kept-run.js';
+import type { ExitCode } from './exit-codes.js';
+import { watchedRun } from './watched-run.js';
 
 const value = { type: 'string', requiresArg: true } as const;
 
@@ -36,23 +38,49 @@ export const runCommand: Command = {
       type: 'boolean',
       describe: 'Go on with the newest unfinished run of the same workflow, config and input',
     },
+    watch: {
+      type: 'boolean',
+      describe: 'Run again when the workflow, what it imports, its config or its input files change',
+    },
     ephemeral: { type: 'boolean', describe: 'Keep nothing of the run: it cannot be resumed' },
     ...debugOptions,
   },
   run: async (args, context) => {
+    if (args.flag('watch')) return watch(args);
     const report = await reportFor(args);
     try {
-      const prepare = await preparationOf(args);
+      const { prepare, stopped } = await preparationOf(args);
       const { execute } = await import('./execute.js');
-      return await execute(prepare, args, report, context);
+      const outputClosed =
+        stopped === undefined ? context.outputClosed : AbortSignal.any([context.outputClosed, stopped]);
+      return await execute(prepare, args, report, { ...context, outputClosed });
     } finally {
       report.release();
     }
   },
 };
 
-/** Checks what was asked for; the function it resolves with makes the run's folder. */
-async function preparationOf(args: Arguments): Promise<() => Promise<ReadyRun>> {
+/** Runs the same command line, but for `--watch`, again and again. */
+async function watch(args: Arguments): Promise<ExitCode> {
+  args.refuseOptions(['resume'], 'cannot stand with --watch, which starts each run from the beginning');
+  const { rerunOnChange } = await import('./rerun-on-change.js');
+  return rerunOnChange({
+    request: requestFrom(args),
+    place: here(),
+    words: process.argv.slice(2).filter((word) => !/^--watch(=true)?$/.test(word)),
+    say: args.flag('quiet') ? () => undefined : tell,
+  });
+}
+
+interface Preparation {
+  /** Makes the folder of the run. */
+  readonly prepare: () => Promise<ReadyRun>;
+  /** Cancels the run; undefined where nobody watches. */
+  readonly stopped: AbortSignal | undefined;
+}
+
+/** Checks what was asked for, and makes nothing yet. */
+async function preparationOf(args: Arguments): Promise<Preparation> {
   const request = { ...requestFrom(args), deadLetters: args.text('dead-letters') ?? null };
   const own = numbersOf(args);
   const [isEphemeral, isResume] = [args.flag('ephemeral'), args.flag('resume')];
@@ -71,13 +99,15 @@ async function preparationOf(args: Arguments): Promise<() => Promise<ReadyRun>> 
     ? await findUnfinished(runs, request, place, tell)
     : { job: await loadJob(request, place), folder: undefined };
   const { assertOptionFiles } = await import('./output-files.js');
+  const stopped = watchedRun(job);
   assertOptionFiles(args, job, lettersOf(job, place)?.location ?? null);
-  return async () => {
+  const prepare = async (): Promise<ReadyRun> => {
     const ready = isEphemeral
       ? await newEphemeralRun(job, place)
       : await (folder === undefined ? keepNewRun(runs, job, place) : reopenRun(folder, job, place));
     return { ...ready, options: { ...own, ...ready.options } };
   };
+  return { prepare, stopped };
 }
 
 /** Also where the run is quiet: whoever asked to go on must know when it begins anew, and why. */

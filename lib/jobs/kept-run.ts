@@ -74,7 +74,7 @@ export async function loadAgain(
 export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   assertSamePlace(folder, place);
   const checkpoint = await folder.checkpoint();
-  const own = { request: requestOf(folder), prepared: preparedFor(checkpoint, job) };
+  const own = { ...job, request: requestOf(folder), prepared: preparedFor(checkpoint, job) };
   if (checkpoint !== undefined) await own.prepared.assertResumable(checkpoint);
   const deadLetters = lettersOf(own, place) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
   await deadLetters.assertWritable?.();

@@ -26,6 +26,7 @@ export interface JobRequest {
 
 export interface LoadedJob {
   readonly request: JobRequest;
+  readonly workflow: LoadableWorkflow;
   /** Ready for one run. */
   readonly prepared: PreparedWorkflow;
 }
@@ -47,7 +48,7 @@ export async function prepareJob(
 ): Promise<LoadedJob> {
   const { config: path, settings } = request;
   const prepared = await loadConfig(workflow, { path, settings }, place, (config) => workflow.prepare(config, options));
-  return { request, prepared };
+  return { request, workflow, prepared };
 }
 
 /** Where the request or the workflow wants dead letters; undefined where neither names a place. */

@@ -1,8 +1,8 @@
 /**
  * One run from its start to its end.
  *
- * Guarantees: the folder of a kept run is given up on every path, and removed where the run could not start; how the run
- * ended is a value, so that nothing but a run that cannot start rejects.
+ * Guarantees: the folder of a kept run is given up when the run ends, and removed where the run could not start; how the
+ * run ended is a value, also where it failed.
  */
 import { writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
@@ -25,7 +25,8 @@ export interface RunEnd {
 
 /**
  * Runs the job. `onStart` is called in the turn the run was made, so that a subscriber misses no event. `options` are put
- * over those of the ready run. Rejects with what `PreparedWorkflow.run` throws.
+ * over those of the ready run. Rejects with what `PreparedWorkflow.run` throws, and where the end of the run cannot be
+ * written to its folder.
  */
 export async function runJob(
   { job, options, folder }: ReadyRun,

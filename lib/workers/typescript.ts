@@ -21,8 +21,8 @@ interface TsxManifest {
   readonly exports: Readonly<Record<(typeof APIS)[number], { readonly import: { readonly default: string } }>>;
 }
 
-/** Module hooks belong to a thread and cannot be registered twice: the URLs of those that this thread has. */
-const registered = new Set<string>();
+/** Module hooks belong to a thread and cannot be registered twice: the URLs of those that this thread has, or will have. */
+const registered = new Map<string, Promise<void>>();
 
 /**
  * Makes this thread ready to import a module, which is given by its URL. Resolves with undefined, or with the reason why
@@ -34,9 +34,9 @@ export async function prepareTypeScript(module: string): Promise<string | undefi
   if (!isTypeScript(path)) return undefined;
   const apis = tsxBeside(path);
   for (const url of apis) {
-    if (registered.has(url)) continue;
-    registered.add(url);
-    ((await import(url)) as { register(): unknown }).register();
+    const registering = registered.get(url) ?? register(url);
+    registered.set(url, registering);
+    await registering;
   }
   if (apis.length > 0 || runsTypeScript()) return undefined;
   return `is TypeScript, which Node ${process.versions.node} does not run by itself. Install tsx (npm install --save-dev tsx), or use Node 22.18 or newer`;
@@ -50,6 +50,10 @@ export function isTypeScript(path: string): boolean {
 /** Whether {@link prepareTypeScript} finds a way to run a TypeScript module of this path. */
 export function canRunTypeScript(path: string): boolean {
   return runsTypeScript() || tsxBeside(path).length > 0;
+}
+
+async function register(url: string): Promise<void> {
+  ((await import(url)) as { register(): unknown }).register();
 }
 
 function runsTypeScript(): boolean {

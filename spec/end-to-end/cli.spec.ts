@@ -116,7 +116,20 @@ describe('the exit code', () => {
 
 describe('what is wrong', () => {
   it.each<[string[], string]>([
-    [['./flow.js'], "MILLRACE_USAGE: Expected --workflow before a file, got './flow.js'. Write --workflow ./flow.js"],
+    [['./flow.js'], "MILLRACE_USAGE: Expected a command before a file, got './flow.js'. Write run ./flow.js"],
+    [
+      ['run', './good.js', '--workflow', './two.js'],
+      "MILLRACE_USAGE: Expected one workflow, got './good.js' and --workflow './two.js'. Remove one of them",
+    ],
+    [
+      ['--transport', 'ws'],
+      'MILLRACE_USAGE: There is no option --transport here. For a setting of the workflow write --set transport=ws',
+    ],
+    [
+      ['run', '--watch', '--resume'],
+      'MILLRACE_USAGE: --resume cannot stand with --watch, which starts each run from the beginning. Remove it',
+    ],
+
     [['lst'], "MILLRACE_USAGE: There is no command 'lst'. Did you mean 'list'?"],
     [['--wndow', '3'], "MILLRACE_USAGE: There is no option --wndow here. Did you mean '--window'?"],
     [['--window', '-1'], "MILLRACE_USAGE: Expected --window to be a whole number of at least 1, got '-1'"],
@@ -133,16 +146,13 @@ describe('what is wrong', () => {
       ['--metrics-port', '99999'],
       "MILLRACE_USAGE: Expected --metrics-port to be a whole number from 0 to 65535, got '99999'",
     ],
-    [
-      ['resume'],
-      'MILLRACE_USAGE: Expected resume <run>, got less: <run> is the id of the run; `runs` lists them. See --help',
-    ],
+    [['report'], 'MILLRACE_USAGE: Expected report <run>, got less: <run> is the id of the run. See --help'],
     [
       ['dead-letters', 'x', '--events', 'y'],
       'MILLRACE_USAGE: --events is for `dead-letters replay`, which runs something. Remove it',
     ],
     [['dead-letters', 'x', 'y'], "MILLRACE_USAGE: Expected the id of one run, got 'x y'"],
-    [['list', 'more'], "MILLRACE_USAGE: Expected options after the command list, got 'more'. Remove it"],
+    [['list', './good.js', 'more'], "MILLRACE_USAGE: Expected options after the command list, got 'more'. Remove it"],
     [
       ['graph', '--format', 'svg'],
       "MILLRACE_USAGE: Expected --format to be text or mermaid, got 'svg'. Known: 'text', 'mermaid'.",
@@ -159,11 +169,11 @@ describe('what is wrong', () => {
       ['--workflow', './typed.ts'],
       Reflect.get(process.features, 'typescript')
         ? 'MILLRACE_UNKNOWN_WORKFLOW: ./typed.ts exports no workflow. Export one: export const MyFlow = defineWorkflow({ … })'
-        : `MILLRACE_UNKNOWN_WORKFLOW: ./typed.ts is TypeScript, which Node ${process.versions.node} does not run. Compile it with tsc, and name the .js file it makes`,
+        : `MILLRACE_UNKNOWN_WORKFLOW: ./typed.ts is TypeScript, which Node ${process.versions.node} does not run by itself. Install tsx (npm install --save-dev tsx), or use Node 22.18 or newer`,
     ],
     [
       ['--workflow', './bad.json'],
-      'MILLRACE_UNKNOWN_WORKFLOW: ./bad.json is not a JavaScript module. Name a file that ends with .js, .mjs or .cjs',
+      'MILLRACE_UNKNOWN_WORKFLOW: ./bad.json is not a JavaScript or TypeScript module. Name a file that ends with .js, .mjs, .cjs or .ts',
     ],
     [
       ['--workflow', './nothing.js'],
@@ -236,6 +246,20 @@ describe('what is wrong', () => {
 describe('a workflow', () => {
   it.each([['./two.js#Two'], ['Local'], ['InFolder']])('is found as %s', async (name) => {
     expect(await run('run', '--workflow', name, '--quiet')).toEqual({ code: 0, out: '', err: '' });
+  });
+
+  it.each(['run', 'validate', 'graph', 'list'])('is also named as a word behind %s', async (command) => {
+    const quiet = command === 'run' ? ['--quiet', '--ephemeral'] : [];
+    const [word, option] = await Promise.all([
+      run(command, './good.js', ...quiet),
+      run(command, '--workflow', './good.js', ...quiet),
+    ]);
+    expect(word.code).toBe(0);
+    expect(word).toEqual(option);
+  });
+
+  it('may be named by a word and by --workflow, where both agree', async () => {
+    expect(await run('validate', './good.js', '--workflow', './good.js')).toMatchObject({ code: 0, err: '' });
   });
 
   it('is listed with the others; one that does not load is told of', async () => {

@@ -95,6 +95,17 @@ async function killedRun(): Promise<string> {
 }
 
 describe('a run that was killed', () => {
+  it('is the one that resume goes on with where none is named, until there is none', async () => {
+    const id = await killedRun();
+    writeFileSync(file('go'), '');
+    expect(await millrace('resume', '--quiet')).toEqual({ code: 3, out: '', err: `Resuming run ${id} of Kept\n` });
+    expect(await millrace('resume')).toEqual({
+      code: 2,
+      out: '',
+      err: 'MILLRACE_UNKNOWN_RUN: There is no run to resume in .millrace/runs: each has finished, or another process works on it. `runs` lists them\n',
+    });
+  });
+
   it('is listed as unfinished, goes on where it was, and is then over', async () => {
     const id = await killedRun();
     expect(existsSync(file('out.csv'))).toBe(false);

@@ -224,6 +224,26 @@ describe('the package', () => {
     LIMIT_MS,
   );
 
+  it.each(['ts', 'js'])(
+    'makes a project (%s) that can be installed, whose tests pass, and whose workflow runs',
+    async (template) => {
+      const made = join(folder, `made-${template}`);
+      const archive = join(folder, packed.filename);
+      const init = ['--no-install', 'millrace', 'init', made, '--template', template, '--millrace', archive];
+      await sh(project, 'npx', ...init);
+      await sh(made, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts');
+      expect(await sh(made, 'npm', 'test')).toMatch(/^\S+ pass 2$/m);
+      expect(await sh(made, 'npx', '--no-install', 'millrace', 'run', 'Orders', '--quiet')).toBe('');
+      expect((await readFile(join(made, 'totals.csv'), 'utf8')).split(/\r?\n/)).toEqual([
+        'id,total',
+        'a,119',
+        'c,238',
+        '',
+      ]);
+    },
+    3 * LIMIT_MS,
+  );
+
   it(
     'says in one sentence what a project of CommonJS, as `npm init -y` makes it, has to change for a flow',
     async () => {

@@ -53,7 +53,8 @@ export async function workflowsIn(path: string, place: JobPlace): Promise<FoundW
   throw unknown(`${path} exports no workflow. Export one: export const MyFlow = defineWorkflow({ … })`);
 }
 
-function isPath(wanted: string): boolean {
+/** Whether a workflow is asked for by its file, and not by its name. */
+export function isPath(wanted: string): boolean {
   return (
     /^\.|[\\/]|^file:/.test(wanted) ||
     [...SCRIPTS, ...TYPESCRIPT_EXTENSIONS].includes(extname(wanted.split('#')[0] ?? ''))

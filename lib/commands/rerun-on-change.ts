@@ -1,0 +1,103 @@
+/**
+ * `run --watch`: the workflow is run again when a file changes that it is made of or reads.
+ *
+ * Guarantees: each run has a process of its own, so that it loads modules as they are now; the run under way is cancelled
+ * and has ended before the next one starts; changes during a run are not missed; a signal ends the run, and then the command.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { relative } from 'node:path';
+import type { JobRequest } from '../jobs/load-job.js';
+import type { JobPlace } from '../jobs/place.js';
+import { EXIT, EXIT_CODES, type ExitCode } from './exit-codes.js';
+import { FileChanges } from './file-changes.js';
+import { sourceFilesOf } from '../jobs/workflows/source-files.js';
+import { STOP, WATCHED, type WatchedFiles } from './watched-run.js';
+import { counted, printable } from '../text/printable.js';
+
+/** A run that was cancelled and does not end is killed after this time. */
+const MAX_STOP_MS = 10_000;
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** How one run is started, and what is said about it. */
+export interface RerunOptions {
+  readonly request: JobRequest;
+  readonly place: JobPlace;
+  /** The command line of each run, without node and script. */
+  readonly words: readonly string[];
+  readonly say: (sentence: string) => void;
+}
+
+/** Runs and watches until a signal comes; where there is nothing to watch, until the first run has ended. */
+export async function rerunOnChange({ request, place, words, say }: RerunOptions): Promise<ExitCode> {
+  let child: ChildProcess | undefined;
+  let kill: NodeJS.Timeout | undefined;
+  let changed: readonly string[] = [];
+  let isStopped = false;
+  let wake: () => void = () => undefined;
+
+  const changes = new FileChanges((paths) => {
+    changed = [...new Set([...changed, ...paths])];
+    const running = child;
+    if (running?.connected === true) {
+      running.send(STOP);
+      kill ??= setTimeout(() => running.kill('SIGKILL'), MAX_STOP_MS);
+    }
+    wake();
+  });
+  const onSignal = (signal: NodeJS.Signals): void => {
+    isStopped = true;
+    child?.kill(signal);
+    wake();
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+
+  const runOnce = async (): Promise<ExitCode> => {
+    const started = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...words], {
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, [WATCHED]: '1' },
+    });
+    child = started;
+    started.on('message', (message) => {
+      changes.add((message as WatchedFiles).files);
+    });
+    return new Promise((resolve) => {
+      const end = (code: number | null): void => {
+        clearTimeout(kill);
+        child = kill = undefined;
+        resolve(EXIT_CODES.find((one) => one.code === code)?.code ?? EXIT.failed);
+      };
+      started.once('exit', end);
+      // Where there is no process, none exits.
+      started.once('error', () => {
+        if (started.pid === undefined) end(null);
+      });
+    });
+  };
+
+  try {
+    for (;;) {
+      changes.add(sourceFilesOf(request, place));
+      changed = [];
+      const code = await runOnce();
+      if (changes.size === 0) return code;
+      if (hasEnded()) return EXIT.signal;
+      if (changed.length === 0) {
+        say(`Watching ${counted(changes.size, 'file')}: a change runs the workflow again, Ctrl-C ends`);
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+      if (hasEnded()) return EXIT.signal;
+      const [first = '', ...others] = changed.map((path) => printable(relative('.', path)));
+      say(`Running again: ${first}${others.length > 0 ? ` and ${counted(others.length, 'other file')}` : ''} changed`);
+    }
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    changes.close();
+    clearTimeout(kill);
+  }
+
+  // A function, because the compiler does not expect a variable to change while it is awaited.
+  function hasEnded(): boolean {
+    return isStopped;
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The files that a workflow is made of: its own, and those that it imports by a relative path, as their text says.
+ *
+ * Guarantees: nothing is loaded, so a file that does not load counts as well; there are at most MAX_FILES.
+ */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, extname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { JobRequest } from '../load-job.js';
+import { absolutePath, type JobPlace } from '../place.js';
+import { isPath } from './load-workflow.js';
+import { localWorkflowFiles, nameOfFile, SCRIPTS } from './workflow-files.js';
+import { isTypeScript } from '../../workers/typescript.js';
+
+/** More files than these are not looked at. */
+const MAX_FILES = 1000;
+
+/** `from './x'`, `import './x'`, `import('./x')` and `require('./x')`. */
+const IMPORTS = /\b(?:from|import|require)\s*\(?\s*(['"`])(\.{1,2}\/[^'"`\n]*)\1/g;
+/** `new URL('./x', import.meta.url)`, the way to a module for threads, and to the default configuration. */
+const URLS = /(\bdefaultConfig\s*:\s*)?\bnew\s+URL\(\s*(['"`])(\.{1,2}\/[^'"`\n]*)\2/g;
+
+/** What an import may mean by a name, besides the file of exactly that name. */
+const MEANINGS: readonly (readonly [ending: RegExp, replacements: readonly string[]])[] = [
+  [/\.js$/, ['.ts', '.tsx']],
+  [/\.mjs$/, ['.mts']],
+  [/\.cjs$/, ['.cts']],
+  [/$/, ['.js', '.ts', '.json', '/index.js', '/index.ts']],
+];
+
+/** The absolute paths of the files that a request is about, of which those of the configuration need not exist. */
+export function sourceFilesOf({ workflow, config }: JobRequest, place: JobPlace): readonly string[] {
+  const found = new Set(entriesOf(workflow, place));
+  // The set grows on the way.
+  for (const path of found) {
+    for (const imported of importsOf(path)) if (found.size < MAX_FILES) found.add(imported);
+  }
+  return [...found, ...(config === null ? [] : [absolutePath(place, config)])];
+}
+
+function entriesOf(workflow: string, place: JobPlace): readonly string[] {
+  if (isPath(workflow)) {
+    const path = workflow.startsWith('file:') ? fileURLToPath(workflow) : workflow;
+    const whole = absolutePath(place, path);
+    return [existsSync(whole) ? whole : absolutePath(place, path.replace(/#[^#]*$/, ''))];
+  }
+  return localWorkflowFiles(place)
+    .map((file) => absolutePath(place, file))
+    .filter((file) => nameOfFile(file) === workflow || textOf(file).includes(workflow));
+}
+
+function importsOf(path: string): readonly string[] {
+  const folder = dirname(path);
+  const text = textOf(path);
+  const imports = [...text.matchAll(IMPORTS)].map((match) => resolve(folder, String(match[2])));
+  // Other URLs may be those of results.
+  const urls = [...text.matchAll(URLS)].map((match) => [match[1], resolve(folder, String(match[3]))] as const);
+  return [
+    ...imports.map(meantBy),
+    ...urls.filter(([config, file]) => config !== undefined || isScript(file)).map(([, file]) => meantBy(file)),
+  ];
+}
+
+function meantBy(path: string): string {
+  const others = MEANINGS.flatMap(([ending, replacements]) =>
+    ending.test(path) ? replacements.map((replacement) => path.replace(ending, replacement)) : [],
+  );
+  return [path, ...others].find(isFile) ?? path;
+}
+
+function textOf(path: string): string {
+  try {
+    return isScript(path) ? readFileSync(path, 'utf8') : '';
+  } catch {
+    return '';
+  }
+}
+
+function isScript(path: string): boolean {
+  return SCRIPTS.includes(extname(path)) || isTypeScript(path);
+}
+
+function isFile(path: string): boolean {
+  return existsSync(path) && statSync(path).isFile();
+}
