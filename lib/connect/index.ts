@@ -3,6 +3,13 @@
  *
  * Guarantees: importing it opens no thread, socket or file, and loads no connector.
  */
+export { connectorSource, type ConnectorSourceOptions } from './connector-source.js';
+export { connectorSink, type ConnectorSinkOptions } from './connector-sink.js';
+export type { ConnectorContext } from './context.js';
+export type { PartitionProgress, Source, SourcePartition, SourcePast, SourceRead } from './source.js';
+export type { Sink, SinkHoldings, SinkPast, SinkRows } from './sink.js';
+export { SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
+
 export { Task, type FoundRecord } from '../tasks/task.js';
 export {
   CONCURRENT_RULES,

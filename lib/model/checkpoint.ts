@@ -5,7 +5,7 @@
  * of a run stands in one value, so that it can be put in place by one rename.
  */
 import type { Lineage } from './record.js';
-import { holds, leaveOut, unite, type Runs } from './lineage-ranges.js';
+import { holds, intersect, leaveOut, unite, type Runs } from './lineage-ranges.js';
 import type { TouchedFile } from './touched-file.js';
 
 /** What survives JSON unchanged. */
@@ -21,6 +21,14 @@ export interface RootProgress {
   readonly born: Lineage;
   /** By exit, the lineages from the watermark on that have passed it. */
   readonly passed: Readonly<Record<string, Runs>>;
+}
+
+/** The records of one root that need never be read again: they have passed every exit, for good. */
+export interface SettledProgress {
+  /** Every number below this one has settled. */
+  readonly watermark: Lineage;
+  /** The numbers above the watermark that have settled, as flat ranges: [from, to) pairs, ascending. */
+  readonly done: readonly number[];
 }
 
 /** What a run was made from. A resumed run must be made from the same. */
@@ -88,6 +96,12 @@ export interface CheckpointStore {
 /** Whether earlier lives have brought the lineage past this exit for good. */
 export function hasPassed({ watermark, passed }: RootProgress, exit: string, lineage: Lineage): boolean {
   return lineage < watermark || holds(passed[exit] ?? [], lineage);
+}
+
+/** The records that have passed all of these exits. */
+export function settledOf({ watermark, passed }: RootProgress, exits: readonly string[]): SettledProgress {
+  const [first = [], ...others] = exits.map((exit) => passed[exit] ?? []);
+  return { watermark, done: others.reduce<Runs>(intersect, first) };
 }
 
 /** The progress of several lives: what one of them has done is done. */

@@ -33,6 +33,8 @@ export interface Failure {
 export interface TaskPast {
   /** How far the task had come, as its `mark` said at the checkpoint. */
   readonly mark: Json | undefined;
+  /** Whether the task does everything again, because its records may have other numbers in this life. */
+  readonly isAnew: boolean;
   /** Of a source that gives the same records again: how many it gave, counting from the first of all. */
   readonly born: number;
   /** Whether nobody downstream needs the output of this lineage again. */

@@ -99,6 +99,11 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
     return undefined;
   }
 
+  /** The number of the first record that `reader` gives, asked after it was opened. Default: that of the position. */
+  protected startOf(scope: TaskScope): Lineage {
+    return positionIn(scope)?.lineage ?? 0;
+  }
+
   override mark({ root }: TaskScope): SourcePosition | undefined {
     return this.positionOf(root.watermark);
   }
@@ -106,9 +111,10 @@ export abstract class SourceTask<Out> extends Task<NoInput, Out> {
   override operator(scope: TaskScope): OperatorFunction<Batch<NoInput>, Batch<Out>> {
     const { output } = this.options;
     // The records of a source that cannot be read again are new ones.
-    const had = this.isRepeatable ? scope.root.watermark - (positionIn(scope)?.lineage ?? 0) : 0;
-    const goOn = (reader: Reader<Out | Skip | Rejected>): Reader<Out | Skip | Rejected> =>
-      had > 0 ? skipping(reader, had, scope) : reader;
+    const goOn = (reader: Reader<Out | Skip | Rejected>): Reader<Out | Skip | Rejected> => {
+      const had = this.isRepeatable ? scope.root.watermark - this.startOf(scope) : 0;
+      return had > 0 ? skipping(reader, had, scope) : reader;
+    };
     const reader = new LateReader(() => {
       const opened = this.reader(scope);
       return isPromiseLike(opened) ? opened.then(goOn) : goOn(opened);

@@ -6,7 +6,7 @@
  * operator was unsubscribed. A task instance belongs to one run at a time.
  */
 import type { Observable, OperatorFunction } from 'rxjs';
-import type { Json } from '../model/checkpoint.js';
+import type { Json, SettledProgress } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
 import type { Awaitable, RecordContext, RunOutcome } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -36,6 +36,14 @@ export interface FoundRecord {
   readonly lineage?: number;
   /** Of what a source reads: whether its way ended there, skipped or given up. Default false. */
   readonly isOver?: boolean;
+}
+
+/** What a durable checkpoint says about one task. */
+export interface TakenMark {
+  /** What `mark` returned at that moment. */
+  readonly mark: Json | undefined;
+  /** The records of the root of its outputs that have settled, over all lives of the run. */
+  readonly settled: SettledProgress;
 }
 
 export const DEFAULT_CONCURRENCY = 64;
@@ -122,6 +130,22 @@ export abstract class Task<In, Out> {
    * it back to `open` as `past.mark`; a durable task then goes back to exactly that point, however often it is asked.
    */
   mark(_scope: TaskScope): Awaitable<Json | undefined> {
+    return undefined;
+  }
+
+  /**
+   * Called before each checkpoint. Once it has resolved, nothing that the task has written waits to be emitted, and
+   * nothing more is written until `mark` or `checkpointed` permits it. Default: undefined, a checkpoint needs no wait.
+   */
+  pause(_scope: TaskScope): Awaitable<void> | undefined {
+    return undefined;
+  }
+
+  /**
+   * Called after a checkpoint would survive the loss of power, with what `mark` returned for it; may be repeated for the
+   * same mark by a resumed run. Tasks that write are called before sources. What it throws fails the run.
+   */
+  checkpointed(_taken: TakenMark, _scope: TaskScope): Awaitable<void> | undefined {
     return undefined;
   }
 
