@@ -39,7 +39,10 @@ const ROOMS = {
     node: true,
   },
   testing: {
-    rooms: ['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'runtime'],
+    rooms: [
+      ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'runtime'],
+      'connect',
+    ],
   },
 };
 
@@ -82,6 +85,12 @@ module.exports = {
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     ...rules,
+    {
+      name: 'csv-is-built-on-connect',
+      severity: 'error',
+      from: { path: '^lib/connectors/csv/' },
+      to: { path: '^lib/', pathNot: ['connectors/csv', 'connect', 'text', 'model', 'options'].map(inside) },
+    },
     {
       name: 'nobody-uses-the-front-door-from-inside',
       severity: 'error',

@@ -76,7 +76,8 @@ export function csvSink<In, const Column extends string>(options: CsvSinkOptions
   return connectorSink(new CsvSink(options), optionsOf(options));
 }
 
-class CsvSink<In, Column extends string> implements Sink<In, string> {
+/** A CSV file as a `Sink`: what `csvSink` makes a task of. */
+export class CsvSink<In, Column extends string> implements Sink<In, string> {
   readonly kind = 'csv sink';
   private readonly csv: CsvSinkOptions<In, Column>;
   private writer: CsvWriter | undefined;

@@ -108,7 +108,8 @@ export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): Sour
   return connectorSource(new CsvSource(options), optionsOf(options));
 }
 
-class CsvSource<Out> implements Source<Out> {
+/** A CSV file as a `Source`: what `csvSource` makes a task of. */
+export class CsvSource<Out> implements Source<Out> {
   readonly kind = 'csv source';
   private readonly csv: CsvSourceOptions<Out>;
   private readonly file: DividedFile;
