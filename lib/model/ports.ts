@@ -11,8 +11,11 @@ export type Awaitable<T> = T | PromiseLike<T>;
 
 /** Where a lineage was born: serialisable and unique across processes. */
 export interface LineageId {
+  /** The name of the root. */
   readonly root: string;
+  /** The partition of the root. */
   readonly partition: number;
+  /** The number in the partition, from 0. */
   readonly number: Lineage;
 }
 

@@ -11,6 +11,7 @@ import { nearest } from '../text/nearest.js';
 export interface OptionRule {
   /** Goes on after "to be". */
   readonly expected: string;
+  /** Whether the value fits. */
   readonly accepts: (value: unknown) => boolean;
 }
 
@@ -19,6 +20,7 @@ export type OptionRules<Options> = { readonly [Name in keyof Required<Options>]:
 
 type Rules = Readonly<Record<string, OptionRule>>;
 
+/** A string that is not empty. */
 export const text: OptionRule = {
   expected: 'a string that is not empty',
   accepts: (value) => typeof value === 'string' && value !== '',
@@ -27,10 +29,13 @@ export const text: OptionRule = {
 /** A string that may be empty. */
 export const words: OptionRule = { expected: 'a string', accepts: (value) => typeof value === 'string' };
 
+/** True or false. */
 export const flag: OptionRule = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };
 
+/** A function. */
 export const callback: OptionRule = { expected: 'a function', accepts: (value) => typeof value === 'function' };
 
+/** A Standard Schema. */
 export const standardSchema: OptionRule = {
   expected: 'a Standard Schema, such as one of zod or valibot',
   accepts: (value) => {
@@ -42,6 +47,7 @@ export const standardSchema: OptionRule = {
 /** Checked where it is used, or free to be anything. */
 export const anything: OptionRule = { expected: 'anything', accepts: () => true };
 
+/** An array of strings. */
 export const names: OptionRule = {
   expected: 'an array of strings',
   accepts: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
@@ -81,6 +87,7 @@ export function number(from: number, upTo = Number.MAX_VALUE): OptionRule {
   };
 }
 
+/** One of these strings. */
 export function oneOf(...known: readonly string[]): OptionRule {
   const quoted = known.map((name) => `'${name}'`);
   return {
@@ -100,6 +107,7 @@ export function objectWith(...methods: readonly string[]): OptionRule {
   };
 }
 
+/** What one of the rules accepts. */
 export function either(...rules: readonly OptionRule[]): OptionRule {
   return {
     expected: rules.map(({ expected }) => expected).join(', or '),
@@ -109,7 +117,7 @@ export function either(...rules: readonly OptionRule[]): OptionRule {
 
 /**
  * Refuses what is no object, names that no option has, values that do not fit, and none for those without a default.
- * @param of for messages: `an asyncTask`.
+ * @param of for messages: `an asyncTask`. Throws MILLRACE_INVALID_OPTION.
  */
 export function checkOptions(of: string, given: object, rules: Rules, required: readonly string[] = []): void {
   checkObject(`the options of ${of}`, given);
@@ -118,7 +126,7 @@ export function checkOptions(of: string, given: object, rules: Rules, required: 
   checkValues(given, rules, ` of ${of}`);
 }
 
-/** Refuses values that do not fit; of names it says nothing. */
+/** Refuses values that do not fit; of names it says nothing. Throws MILLRACE_INVALID_OPTION. */
 export function checkValues(given: object, rules: Rules, of = ''): void {
   for (const [name, rule] of Object.entries(rules)) {
     const value = valueOf(given, name);
@@ -126,7 +134,7 @@ export function checkValues(given: object, rules: Rules, of = ''): void {
   }
 }
 
-/** Refuses what is no object with members. */
+/** Refuses what is no object with members. Throws MILLRACE_INVALID_OPTION. */
 export function checkObject(what: string, given: unknown): asserts given is object {
   check(what, given, anObject);
 }
@@ -156,7 +164,7 @@ export function checkText(what: string, value: unknown): void {
   check(what, value, text);
 }
 
-/** Refuses what must be a function. */
+/** Refuses what must be a function. Throws MILLRACE_INVALID_OPTION. */
 export function checkFunction(what: string, value: unknown): void {
   check(what, value, callback);
 }

@@ -8,7 +8,10 @@ import { MillraceError, describeValue, type ErrorCode } from '../model/errors.js
 /** A Standard Schema whose output is `T`. */
 export type Schema<T> = StandardSchemaV1<unknown, T>;
 
-/** The value as the schema gives it back. Throws `code` with path and reason; an asynchronous schema is refused. */
+/**
+ * The value as the schema gives it back. Throws `code` with path and reason; refuses an asynchronous schema with
+ * MILLRACE_INVALID_OPTION.
+ */
 export function validate<T>(schema: Schema<T>, value: unknown, code: ErrorCode, subject: string): T {
   const result = schema['~standard'].validate(value);
   if (result instanceof Promise) {

@@ -15,8 +15,11 @@ import type { Upstream } from '../model/upstream.js';
 
 /** A record that failed for good, as an operator reports it. */
 export interface Failure {
+  /** The number of the record. */
   readonly lineage: Lineage;
+  /** The record as the task got it. */
   readonly record: unknown;
+  /** The last error. */
   readonly error: unknown;
   /** Tries made, at least 1. */
   readonly attempts: number;

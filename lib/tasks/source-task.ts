@@ -34,6 +34,7 @@ export interface SourceOptions<Out> extends TaskOptions<never, Out> {
   readonly replayable?: boolean;
 }
 
+/** The rules of `SourceOptions`. */
 export const SOURCE_RULES: OptionRules<SourceOptions<unknown>> = {
   ...TASK_RULES,
   buffer: count(),

@@ -81,6 +81,7 @@ export class Checkpointer {
   private obstacle: string | undefined;
   private cancel: (() => void) | undefined;
   private underWay: Promise<void> | undefined;
+  private failure: { readonly error: unknown } | undefined;
   private isStopped = false;
   private lastAtMs = 0;
   private lastCostMs = 0;
@@ -107,6 +108,8 @@ export class Checkpointer {
   /** The last checkpoint of a run that ends well. */
   async finish(isComplete: boolean): Promise<void> {
     await this.stop();
+    // What was prepared for a checkpoint that failed is in no later one.
+    if (this.failure !== undefined) throw this.failure.error;
     if (this.head !== undefined) await this.take(isComplete);
   }
 
@@ -141,9 +144,14 @@ export class Checkpointer {
   }
 
   private take(isComplete = false): Promise<void> {
-    this.underWay = this.write(isComplete).finally(() => {
-      this.underWay = undefined;
-    });
+    this.underWay = this.write(isComplete)
+      .catch((error: unknown) => {
+        this.failure ??= { error };
+        throw error;
+      })
+      .finally(() => {
+        this.underWay = undefined;
+      });
     return this.underWay;
   }
 
