@@ -159,7 +159,7 @@ export class Checkpointer {
     const { wiring, clock, deadLetters, store, progressOf, onTaken } = this.parts;
     const startedAtMs = clock.monotonicMs();
     const pauses = [...wiring.tasks.values()].map(({ declaration, scope }) => declaration.task.pause(scope));
-    if (pauses.some((pause) => pause !== undefined)) await Promise.all(pauses);
+    if (pauses.some((pause) => pause !== undefined)) await Promise.all(pauses.map((pause) => Promise.resolve(pause)));
     // From here to the first await everything is of one moment.
     const settled = this.settled();
     const roots = Object.fromEntries([...wiring.roots].map(([name, root]) => [name, progressOf(name, root)]));
