@@ -47,7 +47,10 @@ const ROOMS = {
     node: true,
   },
   testing: {
-    rooms: ['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'runtime'],
+    rooms: [
+      ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'runtime'],
+      'connect',
+    ],
   },
 };
 
@@ -120,6 +123,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^lib/calls/policies/' },
       to: { path: '^lib/', pathNot: ['^lib/calls/policies/', '^lib/(text|model|options|measure)/'] },
+    },
+    {
+      name: 'csv-is-built-on-connect',
+      severity: 'error',
+      from: { path: '^lib/connectors/csv/' },
+      to: { path: '^lib/', pathNot: ['connectors/csv', 'connect', 'text', 'model', 'options'].map(inside) },
     },
     {
       name: 'nobody-uses-the-front-door-from-inside',

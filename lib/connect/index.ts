@@ -3,7 +3,14 @@
  *
  * Guarantees: importing it opens no thread, socket or file, and loads no connector.
  */
-export { BaseTask, type FoundRecord, type Task } from '../tasks/task.js';
+export { connectorSource, type ConnectorSourceOptions } from './connector-source.js';
+export { connectorSink, type ConnectorSinkOptions } from './connector-sink.js';
+export type { ConnectorContext } from './context.js';
+export type { PartitionProgress, Source, SourcePartition, SourcePast, SourceRead } from './source.js';
+export type { Sink, SinkHoldings, SinkPast, SinkRows } from './sink.js';
+export { SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
+
+export { BaseTask, type FoundRecord, type Operators, type Task } from '../tasks/task.js';
 export { RecordTask } from '../tasks/record-task.js';
 export {
   CONCURRENT_RULES,

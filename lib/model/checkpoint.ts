@@ -5,7 +5,7 @@
  * run is one value, so one rename puts it in place.
  */
 import type { Lineage } from './record.js';
-import { containsLineage, excludeLineages, uniteRanges, type LineageRanges } from './lineage-ranges.js';
+import { containsLineage, excludeLineages, intersect, uniteRanges, type LineageRanges } from './lineage-ranges.js';
 import type { TouchedFile } from './touched-file.js';
 
 /** Data that JSON keeps unchanged. */
@@ -22,6 +22,14 @@ export interface RootProgress {
   readonly born: Lineage;
   /** By exit: the lineages from the watermark on that have passed it. */
   readonly passed: Readonly<Record<string, LineageRanges>>;
+}
+
+/** The records of one root that need never be read again: they have passed every exit, for good. */
+export interface SettledProgress {
+  /** Every number below this one has settled. */
+  readonly watermark: Lineage;
+  /** The numbers above the watermark that have settled, as flat ranges: [from, to) pairs, ascending. */
+  readonly done: readonly number[];
 }
 
 /** The parts a run was made from. A resumed run must be made from equal ones. */
@@ -89,6 +97,12 @@ export interface CheckpointStore {
 /** Whether earlier incarnations have brought the lineage past this exit for good. */
 export function hasPassed({ watermark, passed }: RootProgress, exit: string, lineage: Lineage): boolean {
   return lineage < watermark || containsLineage(passed[exit] ?? [], lineage);
+}
+
+/** The records that have passed all of these exits. */
+export function settledOf({ watermark, passed }: RootProgress, exits: readonly string[]): SettledProgress {
+  const [first = [], ...others] = exits.map((exit) => passed[exit] ?? []);
+  return { watermark, done: others.reduce<LineageRanges>(intersect, first) };
 }
 
 /** The combined progress of two incarnations: work that one of them has done is done. */

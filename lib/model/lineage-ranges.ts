@@ -51,3 +51,18 @@ export function excludeLineages(ranges: LineageRanges, values: readonly number[]
   }
   return left;
 }
+
+/** Everything that is in both. */
+export function intersect(left: LineageRanges, right: LineageRanges): LineageRanges {
+  const both: number[] = [];
+  let l = 0;
+  let r = 0;
+  while (l < left.length && r < right.length) {
+    const from = Math.max(left[l] as number, right[r] as number);
+    const to = Math.min(left[l + 1] as number, right[r + 1] as number);
+    if (from < to) both.push(from, to);
+    if (left[l + 1] === to) l += 2;
+    else r += 2;
+  }
+  return both;
+}

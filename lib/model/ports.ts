@@ -9,8 +9,11 @@ export type { Clock } from './clock.js';
 
 /** Where a lineage was born: serialisable and unique across processes. */
 export interface LineageId {
+  /** The name of the root. */
   readonly root: string;
+  /** The partition of the root. */
   readonly partition: number;
+  /** The number in the partition, from 0. */
   readonly number: Lineage;
 }
 

@@ -10,6 +10,7 @@ export type Lineage = number;
 
 /** The mark of a record that ended early (filtered, skipped, dead-lettered). Test it by identity, never by truthiness. */
 export const GONE: unique symbol = Symbol('millrace.gone');
+/** The type of `GONE`. */
 export type Gone = typeof GONE;
 
 /**
@@ -17,7 +18,9 @@ export type Gone = typeof GONE;
  * the batch was emitted, so one-to-one tasks pass `lineages` on without a copy.
  */
 export class Batch<T> {
+  /** The lineage of each slot. */
   readonly lineages: readonly Lineage[];
+  /** The record of each slot, or `GONE`. */
   readonly values: readonly (T | Gone)[];
   /** The number of `GONE` slots; with 0, consumers can use loops without the test. */
   readonly gone: number;
@@ -28,6 +31,7 @@ export class Batch<T> {
     this.gone = gone;
   }
 
+  /** How many slots there are. */
   get length(): number {
     return this.lineages.length;
   }
@@ -39,10 +43,12 @@ export class BatchBuilder<T> {
   private values: (T | Gone)[] = [];
   private gone = 0;
 
+  /** How many slots were added. */
   get length(): number {
     return this.lineages.length;
   }
 
+  /** Adds a slot. */
   push(lineage: Lineage, value: T | Gone): void {
     this.lineages.push(lineage);
     this.values.push(value);
@@ -88,7 +94,9 @@ export function skip(reason: string): Skip {
 
 /** A source emits this for an input that it could not turn into a record: it is born and ends by the failure policy. */
 export class Rejected extends Ended {
+  /** The input as it came. */
   readonly input: unknown;
+  /** Why no record could be made of it. */
   readonly error: unknown;
 
   constructor(input: unknown, error: unknown) {

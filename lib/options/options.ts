@@ -11,6 +11,7 @@ import { nearest } from '../text/nearest.js';
 export interface OptionRule {
   /** A phrase that continues "Expected … to be". */
   readonly expected: string;
+  /** Whether the value fits. */
   readonly accepts: (value: unknown) => boolean;
 }
 
@@ -19,6 +20,7 @@ export type OptionRules<Options> = { readonly [Name in keyof Required<Options>]:
 
 type Rules = Readonly<Record<string, OptionRule>>;
 
+/** A string that is not empty. */
 export const text: OptionRule = {
   expected: 'a string that is not empty',
   accepts: (value) => typeof value === 'string' && value !== '',
@@ -27,10 +29,13 @@ export const text: OptionRule = {
 /** A string that may be empty. */
 export const words: OptionRule = { expected: 'a string', accepts: (value) => typeof value === 'string' };
 
+/** True or false. */
 export const flag: OptionRule = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };
 
+/** A function. */
 export const callback: OptionRule = { expected: 'a function', accepts: (value) => typeof value === 'function' };
 
+/** A Standard Schema. */
 export const standardSchema: OptionRule = {
   expected: 'a Standard Schema, such as one of zod or valibot',
   accepts: (value) => {
@@ -42,6 +47,7 @@ export const standardSchema: OptionRule = {
 /** Accepts every value: the option is checked where it is used, or may be anything. */
 export const anything: OptionRule = { expected: 'anything', accepts: () => true };
 
+/** An array of strings. */
 export const names: OptionRule = {
   expected: 'an array of strings',
   accepts: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
@@ -81,6 +87,7 @@ export function number(from: number, upTo = Number.MAX_VALUE): OptionRule {
   };
 }
 
+/** One of these strings. */
 export function oneOf(...known: readonly string[]): OptionRule {
   const quoted = known.map((name) => `'${name}'`);
   return {
@@ -100,6 +107,7 @@ export function objectWith(...methods: readonly string[]): OptionRule {
   };
 }
 
+/** What one of the rules accepts. */
 export function either(...rules: readonly OptionRule[]): OptionRule {
   return {
     expected: rules.map(({ expected }) => expected).join(', or '),

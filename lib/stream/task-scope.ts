@@ -15,8 +15,11 @@ import type { Upstream } from '../model/upstream.js';
 
 /** A record that failed for good, as an operator reports it. */
 export interface Failure {
+  /** The number of the record. */
   readonly lineage: Lineage;
+  /** The record as the task got it. */
   readonly record: unknown;
+  /** The last error. */
   readonly error: unknown;
   /** Tries made, at least 1. */
   readonly attempts: number;
@@ -33,6 +36,8 @@ export interface Failure {
 export interface TaskPast {
   /** How far the task had come, as its `mark` said at the checkpoint. */
   readonly mark: Json | undefined;
+  /** Whether the task does everything again, because its records may have other numbers in this life. */
+  readonly isAnew: boolean;
   /** Of a source that gives the same records again: how many it gave, counting from the first of all. */
   readonly born: number;
   /** Whether nobody downstream needs the output of this lineage again. */

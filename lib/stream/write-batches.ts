@@ -13,14 +13,19 @@ import type { TaskScope } from './task-scope.js';
 import { Ring } from '../ledger/ring.js';
 import { observe } from './observe.js';
 import { isPromiseLike } from '../model/awaitable.js';
+import type { WriteGate } from './write-gate.js';
 
 export interface WriteOptions<In, Row> {
   /** What is written for a record. A throw ends the record by the failure policy. */
   readonly encode: (record: In, lineage: number) => Row;
-  /** Writes rows; returns a promise where the next write must wait. */
-  readonly write: (rows: readonly Row[]) => Awaitable<void>;
+  /** Writes rows, each with the lineage of its record; returns a promise where the next write must wait. */
+  readonly write: (rows: readonly Row[], lineages: readonly number[]) => Awaitable<void>;
   /** Write in the order of the root's lineages. */
   readonly ordered: boolean;
+  /** Whether the destination holds the row of this lineage already. Default: only what earlier lives have written. */
+  readonly isHeld?: (lineage: number) => boolean;
+  /** Keeps writes away from checkpoints. Default: a write may be under way at any time. */
+  readonly gate?: WriteGate;
 }
 
 /** The most rows of one write. */
@@ -73,6 +78,9 @@ class BatchWriter<In, Row> {
     this.records = new Ring(scope.root.span);
     this.arrivals = new ArrivalTimes(scope.root.span);
     this.nextUp = scope.root.watermark;
+    options.gate?.whenOpened(() => {
+      this.work();
+    });
     scope.account.watch(() => ({
       queued: this.heldRecords - this.beingWritten - this.earlyRecords,
       running: this.beingWritten,
@@ -123,11 +131,20 @@ class BatchWriter<In, Row> {
 
   private work(): void {
     try {
-      while (!this.isWriting && this.records.size > 0 && !this.subscriber.closed) this.writeNext();
+      while (this.mayWrite()) this.writeNext();
       if (this.isInputOver && !this.isWriting && this.records.size === 0) this.subscriber.complete();
     } catch (error) {
       this.subscriber.error(error);
     }
+  }
+
+  private isWritten(lineage: number): boolean {
+    return this.scope.past?.isWritten(lineage) === true || this.options.isHeld?.(lineage) === true;
+  }
+
+  private mayWrite(): boolean {
+    if (this.isWriting || this.records.size === 0 || this.subscriber.closed) return false;
+    return this.options.gate?.isShut !== true;
   }
 
   private writeNext(): void {
@@ -135,21 +152,26 @@ class BatchWriter<In, Row> {
     const startedAtMs = scope.clock.monotonicMs();
     const written = new BatchBuilder<In>();
     const rows: Row[] = [];
+    const numbers: number[] = [];
     let ended = 0;
     let old = 0;
     while (this.records.size > 0 && written.length < MAX_ROWS) {
       const lineage = this.lineages.shift();
       const record = this.records.shift();
       let left: In | Gone = record;
-      if (record !== GONE && scope.past?.isWritten(lineage) === true) old++;
+      if (record !== GONE && this.isWritten(lineage)) old++;
       else if (record !== GONE) {
         try {
           rows.push(options.encode(record, lineage));
+          numbers.push(lineage);
         } catch (error) {
           left = scope.giveUp({ lineage, record, error, attempts: 1 }) as In | Gone;
           // A fallback is written in place of the record; one that cannot be encoded either is a mistake of the task.
           if (left === GONE) ended++;
-          else rows.push(options.encode(left, lineage));
+          else {
+            rows.push(options.encode(left, lineage));
+            numbers.push(lineage);
+          }
         }
       }
       written.push(lineage, left);
@@ -157,7 +179,7 @@ class BatchWriter<In, Row> {
     this.heldRecords -= ended;
     if (rows.length > 0) scope.sampleQueueing(startedAtMs - this.arrivals.of(this.started));
     this.started += rows.length + ended + old;
-    const writing = rows.length > 0 ? options.write(rows) : undefined;
+    const writing = rows.length > 0 ? options.write(rows, numbers) : undefined;
     const leave = (hasWaited: boolean): void => {
       const batch = written.take();
       const nowMs = scope.clock.monotonicMs();
@@ -174,6 +196,7 @@ class BatchWriter<In, Row> {
       return;
     }
     this.isWriting = true;
+    options.gate?.began();
     this.beingWritten = rows.length;
     scope.account.touch(startedAtMs);
     // Whatever the writer holds open is closed only after the write.
@@ -181,11 +204,12 @@ class BatchWriter<In, Row> {
     writing.then(
       () => {
         this.isWriting = false;
-        if (this.subscriber.closed) return;
-        leave(true);
+        if (!this.subscriber.closed) leave(true);
+        options.gate?.ended();
         this.work();
       },
       (error: unknown) => {
+        options.gate?.ended();
         this.subscriber.error(error);
       },
     );

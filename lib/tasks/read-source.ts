@@ -15,8 +15,8 @@ const READ_OVER = 4096;
 export interface SourceReading<Out> {
   /** Opens the reader; called by the first read. */
   readonly open: () => Awaitable<Reader<Out | Skip | Rejected>>;
-  /** How many records at the beginning were emitted by an earlier incarnation of the run. */
-  readonly skip: number;
+  /** How many records at the beginning were emitted by an earlier incarnation of the run. Called once the reader is open. */
+  readonly skip: () => number;
   /** Checks each record; undefined if there is nothing to check. */
   readonly check: ((record: Out | Skip) => Out | Skip) | undefined;
 }
@@ -26,8 +26,10 @@ export function readSource<Out>(
   { open, skip, check }: SourceReading<Out>,
   scope: TaskScope,
 ): OperatorFunction<Batch<unknown>, Batch<Out>> {
-  const goOn = (reader: Reader<Out | Skip | Rejected>): Reader<Out | Skip | Rejected> =>
-    skip > 0 ? skipping(reader, skip, scope) : reader;
+  const goOn = (reader: Reader<Out | Skip | Rejected>): Reader<Out | Skip | Rejected> => {
+    const had = skip();
+    return had > 0 ? skipping(reader, had, scope) : reader;
+  };
   const reader = new LateReader(() => {
     const opened = open();
     return isPromiseLike(opened) ? opened.then(goOn) : goOn(opened);

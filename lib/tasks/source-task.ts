@@ -32,6 +32,7 @@ export interface SourceOptions<Out> extends TaskOptions<never, Out> {
   readonly replayable?: boolean;
 }
 
+/** The rules of `SourceOptions`. */
 export const SOURCE_RULES: OptionRules<SourceOptions<unknown>> = {
   ...TASK_RULES,
   buffer: count(),
@@ -83,6 +84,11 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
     return undefined;
   }
 
+  /** The number of the first record that `reader` gives, asked after it was opened. Default: that of the position. */
+  protected startOf(scope: TaskScope): Lineage {
+    return positionIn(scope)?.lineage ?? 0;
+  }
+
   override mark({ root }: TaskScope): SourcePosition | undefined {
     return this.positionOf(root.watermark);
   }
@@ -90,9 +96,10 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<NoInput>, Batch<Out>> {
     const { output } = this.options;
     // The records of a source that cannot be read again are new ones.
-    const had = this.isRepeatable ? scope.root.watermark - (positionIn(scope)?.lineage ?? 0) : 0;
     const check = output === undefined ? undefined : checkOutput<Out>(output, scope.task);
-    return operators.readSource<Out>({ open: () => this.reader(scope, operators), skip: had, check }, scope);
+    // The source is open by then, and knows where it begins.
+    const skip = (): number => (this.isRepeatable ? scope.root.watermark - this.startOf(scope) : 0);
+    return operators.readSource<Out>({ open: () => this.reader(scope, operators), skip, check }, scope);
   }
 
   private readerFrom(source: SourceOf<Out>, scope: TaskScope, operators: Operators): Reader<Out | Skip> {

@@ -50,6 +50,7 @@ const fallback: OptionRule = {
   accepts: (value) => typeof value === 'object' && value !== null && 'fallback' in value,
 };
 
+/** The rules of `TaskOptions`. */
 export const TASK_RULES: OptionRules<TaskOptions<unknown, unknown>> = {
   description: words,
   onFailure: either(oneOf('dead-letter', 'skip', 'fail'), fallback),
@@ -57,6 +58,7 @@ export const TASK_RULES: OptionRules<TaskOptions<unknown, unknown>> = {
   output: standardSchema,
 };
 
+/** The rules of `ConcurrentOptions`. */
 export const CONCURRENT_RULES: OptionRules<ConcurrentOptions<unknown, unknown>> = {
   ...TASK_RULES,
   concurrency: count(),

@@ -7,7 +7,7 @@
  * instance belongs to one run at a time.
  */
 import type { Observable, OperatorFunction } from 'rxjs';
-import type { Json } from '../model/checkpoint.js';
+import type { Json, SettledProgress } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
 import type { Awaitable, RunOutcome } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -40,6 +40,14 @@ export interface FoundRecord {
   readonly lineage?: number;
   /** True when the record ended in the source: it was skipped or given up. Only for the input of a source. Default false. */
   readonly isOver?: boolean;
+}
+
+/** What a durable checkpoint says about one task. */
+export interface TakenMark {
+  /** What `mark` returned at that moment. */
+  readonly mark: Json | undefined;
+  /** The records of the root of its outputs that have settled, over all lives of the run. */
+  readonly settled: SettledProgress;
 }
 
 /** A node of a workflow, as the engine sees it. */
@@ -98,6 +106,16 @@ export interface Task<In, Out> {
    * that position, however often the run is resumed from it.
    */
   mark(scope: TaskScope): Awaitable<Json | undefined>;
+  /**
+   * Called before each checkpoint. Once it has resolved, nothing that the task has written waits to be emitted, and
+   * nothing more is written until `mark` or `checkpointed` permits it. Undefined when a checkpoint needs no wait.
+   */
+  pause(scope: TaskScope): Awaitable<void> | undefined;
+  /**
+   * Called after a checkpoint would survive the loss of power, with what `mark` returned for it. A resumed run may repeat
+   * the call for the same mark. Tasks that write are called before sources. An error fails the run.
+   */
+  checkpointed(taken: TakenMark, scope: TaskScope): Awaitable<void> | undefined;
   /** Releases what `open` acquired. An error fails a run that had completed. */
   close(outcome: RunOutcome): Awaitable<void>;
   /**
@@ -192,6 +210,16 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
 
   /** See `Task.mark`. Default: no position. */
   mark(_scope: TaskScope): Awaitable<Json | undefined> {
+    return undefined;
+  }
+
+  /** See `Task.pause`. Default: a checkpoint needs no wait. */
+  pause(_scope: TaskScope): Awaitable<void> | undefined {
+    return undefined;
+  }
+
+  /** See `Task.checkpointed`. Default: nothing to do. */
+  checkpointed(_taken: TakenMark, _scope: TaskScope): Awaitable<void> | undefined {
     return undefined;
   }
 

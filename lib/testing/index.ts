@@ -6,3 +6,11 @@ export { fakeUpstream, type FakeCall, type FakeReply, type FakeUpstream } from '
 export { faultInjector, type Fault, type FaultInjector, type FaultOptions } from './fault-injector.js';
 export { recordingDeadLetters, recordingSink, type RecordingDeadLetters, type RecordingSink } from './recording.js';
 export { memoryCheckpoints, type MemoryCheckpoints } from './memory-checkpoints.js';
+export {
+  connectorContract,
+  type ContractCase,
+  type ContractSubjects,
+  type SinkPlace,
+  type SinkSubject,
+  type SourceSubject,
+} from './connector-contract.js';

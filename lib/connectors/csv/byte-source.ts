@@ -9,7 +9,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { MillraceError } from '../../model/errors.js';
-import { fileError, messageOf, systemCodeOf } from '../../storage/file-errors.js';
+import { fileError, messageOf, systemCodeOf } from '../../connect/files.js';
 
 export type CsvEncoding = 'utf8' | 'utf16le' | 'latin1';
 

@@ -92,7 +92,7 @@ class CsvFileReader implements CsvReader {
   private readonly blocks: RecordBlocks;
   private quotedRows: QuotedRows | undefined;
   private readonly text: BlockText;
-  /** What is left of the block that held the header. */
+  /** What is left of the block that holdClock the header. */
   private ahead: RecordBlock | null = null;
   private items: readonly CsvItem[] = [];
   private at = 0;

@@ -4,23 +4,35 @@
  * Promises: rows are written to `path.part`, which gets its name only when the whole run has completed, so a reader never
  * sees half a result; a record that cannot be made a row ends alone.
  */
-import { resolve } from 'node:path';
-import type { Dataset } from '../../model/events.js';
 import { existsSync } from 'node:fs';
-import type { OperatorFunction } from 'rxjs';
-import { holdClock, type Clock } from '../../model/clock.js';
-import { MillraceError, describeValue } from '../../model/errors.js';
-import { callback, checkOptions, flag, names, oneOf, text, type OptionRules } from '../../options/options.js';
-import type { RunOutcome } from '../../model/ports.js';
-import type { TaskScope } from '../../stream/task-scope.js';
-import type { Batch } from '../../model/record.js';
-import type { TouchedFile } from '../../model/touched-file.js';
-import { writeBatches } from '../../stream/write-batches.js';
-import { checkInput } from '../../tasks/record-step.js';
-import { BaseTask, type FoundRecord, type Task } from '../../tasks/task.js';
-import { TASK_RULES, type TaskOptions } from '../../tasks/task-options.js';
-import type { FilePoint } from '../../storage/file-point.js';
-import { touchedFile } from '../../storage/touched-file.js';
+import { resolve } from 'node:path';
+import {
+  callback,
+  checkOptions,
+  connectorSink,
+  describeValue,
+  flag,
+  holdClock,
+  MillraceError,
+  names,
+  oneOf,
+  TASK_RULES,
+  text,
+  type Clock,
+  type ConnectorContext,
+  type ConnectorSinkOptions,
+  type Dataset,
+  type FoundRecord,
+  type OptionRules,
+  type RunOutcome,
+  type Sink,
+  type SinkPast,
+  type SinkRows,
+  type Task,
+  type TaskOptions,
+  type TouchedFile,
+} from '../../connect/index.js';
+import { touchedFile, type FilePoint } from '../../connect/files.js';
 import { csvDelimiter } from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
 import { filesOnTheWayTo, openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv-writer.js';
@@ -61,18 +73,18 @@ const RULES: OptionRules<CsvSinkOptions<unknown, string>> = {
  */
 export function csvSink<In, const Column extends string>(options: CsvSinkOptions<In, Column>): Task<In, In> {
   checkOptions('a csvSink', options, RULES, ['path', 'columns']);
-  return new CsvSink(options);
+  return connectorSink(new CsvSink(options), optionsOf(options));
 }
 
-class CsvSink<In, Column extends string> extends BaseTask<In, In> {
-  override readonly kind = 'csv sink';
-  override readonly isDurable = true;
+/** A CSV file as a `Sink`: what `csvSink` makes a task of. */
+export class CsvSink<In, Column extends string> implements Sink<In, string> {
+  readonly kind = 'csv sink';
   private readonly csv: CsvSinkOptions<In, Column>;
   private writer: CsvWriter | undefined;
   private clock: Pick<Clock, 'hold'> = {};
+  private task = '';
 
   constructor(options: CsvSinkOptions<In, Column>) {
-    super(options);
     if (!Array.isArray(options.columns) || options.columns.length === 0) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
@@ -82,16 +94,16 @@ class CsvSink<In, Column extends string> extends BaseTask<In, In> {
     this.csv = options;
   }
 
-  override get dataset(): Dataset {
+  get dataset(): Dataset {
     return { namespace: 'file', name: resolve(this.csv.path), fields: this.csv.columns };
   }
 
-  override files(): readonly TouchedFile[] {
+  files(): readonly TouchedFile[] {
     const { path } = this.csv;
     return [touchedFile(path, 'write'), ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path))];
   }
 
-  override async *find(key: string): AsyncGenerator<FoundRecord> {
+  async *find(key: string): AsyncGenerator<FoundRecord> {
     const { path, columns, delimiter } = this.csv;
     // What is not finished stands in the file beside it.
     const file = existsSync(path) ? path : `${path}.part`;
@@ -102,18 +114,15 @@ class CsvSink<In, Column extends string> extends BaseTask<In, In> {
     }
   }
 
-  override mark(): Promise<FilePoint> {
-    return holdClock(this.clock, (this.writer as CsvWriter).mark());
-  }
-
-  override async open({ clock, signal, past }: TaskScope): Promise<void> {
+  async open({ task, clock, signal }: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
     const { path, columns, delimiter, lineEnd, escapeFormulas } = this.csv;
     this.clock = clock;
+    this.task = task;
     const opening = openCsvWriter({
       path,
       columns,
       signal,
-      from: past?.mark as FilePoint | undefined,
+      from: past?.prepared as FilePoint | undefined,
       ...(delimiter === undefined ? {} : { delimiter }),
       ...(lineEnd === undefined ? {} : { lineEnd }),
       ...(escapeFormulas === undefined ? {} : { escapeFormulas }),
@@ -121,35 +130,47 @@ class CsvSink<In, Column extends string> extends BaseTask<In, In> {
     this.writer = await holdClock(clock, opening);
   }
 
-  override async close(outcome: RunOutcome): Promise<void> {
+  encode(record: In): string {
+    const { row } = this.csv;
+    const fields: unknown = row === undefined ? record : row(record);
+    if (typeof fields === 'object' && fields !== null) {
+      return (this.writer as CsvWriter).encode(fields as Record<string, unknown>);
+    }
+    throw new MillraceError(
+      'MILLRACE_INVALID_OUTPUT',
+      `Expected a row of '${this.task}' to be an object with its columns, got ${describeValue(fields)}`,
+    );
+  }
+
+  write({ rows }: SinkRows<string>): void | Promise<void> {
+    const writing = this.writer?.writeText(rows);
+    return writing && holdClock(this.clock, writing);
+  }
+
+  prepare(): Promise<FilePoint> {
+    return holdClock(this.clock, (this.writer as CsvWriter).mark());
+  }
+
+  async close(outcome: RunOutcome): Promise<void> {
     const { writer } = this;
     this.writer = undefined;
     if (writer === undefined) return;
     await holdClock(this.clock, outcome === 'completed' ? writer.finish() : writer.abandon());
   }
+}
 
-  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<In>> {
-    const check = checkInput<In>(this.options.input, scope.task);
-    const { row, ordered = true } = this.csv;
-    return writeBatches<In, string>(
-      {
-        encode: (record) => {
-          const fields = row === undefined ? check(record) : row(check(record));
-          if (typeof fields === 'object' && fields !== null) {
-            return (this.writer as CsvWriter).encode(fields as Record<string, unknown>);
-          }
-          throw new MillraceError(
-            'MILLRACE_INVALID_OUTPUT',
-            `Expected a row of '${scope.task}' to be an object with its columns, got ${describeValue(fields)}`,
-          );
-        },
-        write: (rows) => {
-          const writing = this.writer?.writeText(rows);
-          return writing && holdClock(scope.clock, writing);
-        },
-        ordered,
-      },
-      scope,
-    );
-  }
+function optionsOf<In>({
+  description,
+  onFailure,
+  input,
+  output,
+  ordered,
+}: ConnectorSinkOptions<In>): ConnectorSinkOptions<In> {
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+    ...(input === undefined ? {} : { input }),
+    ...(output === undefined ? {} : { output }),
+    ...(ordered === undefined ? {} : { ordered }),
+  };
 }

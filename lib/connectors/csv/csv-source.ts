@@ -6,40 +6,44 @@
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Dataset } from '../../model/events.js';
-import { holdClock, type Clock } from '../../model/clock.js';
-import { describeThrown } from '../../model/errors.js';
-import type { Json } from '../../model/checkpoint.js';
 import {
   checkOptions,
+  connectorSource,
   count,
+  describeThrown,
   either,
   flag,
+  holdClock,
   names,
   oneOf,
+  Rejected,
+  Skip,
+  SOURCE_RULES,
   standardSchema,
   text,
+  type Clock,
+  type ConnectorContext,
+  type ConnectorSourceOptions,
+  type Dataset,
+  type FoundRecord,
+  type Json,
+  type Lineage,
   type OptionRules,
-} from '../../options/options.js';
-import type { TaskScope } from '../../stream/task-scope.js';
-import { Rejected, Skip, type Lineage } from '../../model/record.js';
-import type { Schema } from '../../options/schema.js';
-import type { TouchedFile } from '../../model/touched-file.js';
-import type { Reader } from '../../stream/reader.js';
-import type { FoundRecord } from '../../tasks/task.js';
-import {
-  positionIn,
-  SOURCE_RULES,
-  SourceTask,
+  type Schema,
+  type Source,
   type SourceOptions,
+  type SourcePartition,
+  type SourcePast,
   type SourcePosition,
-} from '../../tasks/source-task.js';
+  type SourceRead,
+  type SourceTask,
+  type TouchedFile,
+} from '../../connect/index.js';
+import { identifyFile, touchedFile } from '../../connect/files.js';
+import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
 import { DividedFile } from './divided-file.js';
 import { readParts } from './parts-reader.js';
 import { recordOf } from './row-record.js';
-import type { FoldedParts, FoldRequest } from '../../tasks/source-parts.js';
-import { identifyFile } from '../../storage/identify-file.js';
-import { touchedFile } from '../../storage/touched-file.js';
 import { csvDelimiter, resolveReaderOptions } from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
 import { openCsvReader, type CsvPoint, type CsvReader, type CsvReaderOptions } from './csv-reader.js';
@@ -101,34 +105,27 @@ const RULES: OptionRules<CsvSourceOptions<unknown>> = {
  */
 export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): SourceTask<Out> {
   checkOptions('a csvSource', options, RULES, ['path']);
-  return new CsvSource(options);
+  return connectorSource(new CsvSource(options), optionsOf(options));
 }
 
-class CsvSource<Out> extends SourceTask<Out> {
-  override readonly kind = 'csv source';
+/** A CSV file as a `Source`: what `csvSource` makes a task of. */
+export class CsvSource<Out> implements Source<Out> {
+  readonly kind = 'csv source';
   private readonly csv: CsvSourceOptions<Out>;
   private readonly file: DividedFile;
-  private rows: CsvReader | undefined;
-  /** The number of the first row that `rows` gives. */
-  private from: Lineage = 0;
 
   constructor(options: CsvSourceOptions<Out>) {
-    super(options);
     this.csv = options;
     resolveReaderOptions(readerOptions(options));
     const { schema, missing, partitions, partitionBy } = options;
     this.file = new DividedFile({ reading: readerOptions(options), schema, missing, partitions, partitionBy });
   }
 
-  override get usesExecutor(): boolean {
+  get usesThreads(): boolean {
     return this.file.isDivided;
   }
 
-  protected override read(): never {
-    throw new TypeError('A CSV source hands over batches of its own');
-  }
-
-  override async *find(key: string): AsyncGenerator<FoundRecord> {
+  async *find(key: string): AsyncGenerator<FoundRecord> {
     for await (const { item, index } of findRows(readerOptions(this.csv), key)) {
       const left = recordOf(item, this.csv);
       const text = 'error' in item ? item.text : JSON.stringify(item.values);
@@ -147,44 +144,36 @@ class CsvSource<Out> extends SourceTask<Out> {
     }
   }
 
-  override get dataset(): Dataset {
+  get dataset(): Dataset {
     const { path, columns } = this.csv;
     return { namespace: 'file', name: resolve(path), ...(columns && { fields: columns }) };
   }
 
-  override files(): readonly TouchedFile[] {
+  files(): readonly TouchedFile[] {
     return [touchedFile(this.csv.path, 'read')];
   }
 
-  override identify(): Promise<Json> {
+  identify(): Promise<Json> {
     return identifyFile(this.csv.path);
   }
 
-  override foldParts(fold: FoldRequest, scope: TaskScope): FoldedParts | undefined {
-    return this.file.isDivided && scope.executor.size > 0 ? this.file.foldedParts(fold, scope) : undefined;
+  foldParts(fold: FoldRequest, context: ConnectorContext): FoldedParts | undefined {
+    return this.file.isDivided && context.executor.size > 0 ? this.file.foldedParts(fold, context) : undefined;
   }
 
-  protected override positionOf(lineage: Lineage): SourcePosition | undefined {
-    const point = this.rows?.pointBefore(lineage - this.from);
-    if (point === undefined) return undefined;
-    const { rows, start, line, columns } = point;
-    return { lineage: this.from + rows, start, line, columns };
-  }
-
-  protected override async reader(scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
-    const { executor } = scope;
+  async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
+    const { executor, signal, clock } = context;
     // A resumed run goes on from a place, which one reader does at once.
-    if (this.file.isDivided && executor.size > 0 && scope.root.watermark === 0) {
-      const planned = await this.file.planRanges(scope, READ_PART_BYTES).catch(() => undefined);
+    if (this.file.isDivided && executor.size > 0 && (past === undefined || past.from === 0)) {
+      const planned = await this.file.planRanges(context, READ_PART_BYTES).catch(() => undefined);
       // A file that cannot be planned is read as one, which gives what can be read before it says what is wrong.
       if (planned !== undefined)
-        return readParts(executor, planned.request, planned.parts, this.file.countOf(executor.size));
+        return [readParts(executor, planned.request, planned.parts, this.file.countOf(executor.size))];
     }
-    const point = positionIn(scope) as (SourcePosition & CsvPoint) | undefined;
-    this.from = point?.lineage ?? 0;
+    const point = past?.position as (SourcePosition & CsvPoint) | undefined;
     const opening = openCsvReader({
       ...readerOptions(this.csv),
-      signal: scope.signal,
+      signal,
       ...(point === undefined
         ? {}
         : {
@@ -193,28 +182,39 @@ class CsvSource<Out> extends SourceTask<Out> {
             headerNames: point.columns,
           }),
     });
-    const reader = await holdClock(scope.clock, opening);
-    this.rows = reader;
-    const { size } = await holdClock(scope.clock, stat(this.csv.path));
-    return new RecordReader(reader, this.csv, size, scope.clock);
+    const rows = await holdClock(clock, opening);
+    const { size } = await holdClock(clock, stat(this.csv.path));
+    return [new RowsOfFile(rows, this.csv, { from: point?.lineage ?? 0, size, clock })];
   }
 }
 
 /** Small enough that what the streams hold ahead is a part each. */
 const READ_PART_BYTES = 1024 * 1024;
 
+interface RowsOfFileParts {
+  /** The number of the first row that is read. */
+  readonly from: Lineage;
+  /** Of the file, in bytes. */
+  readonly size: number;
+  readonly clock: Clock;
+}
+
 /** Rows become records. */
-class RecordReader<Out> implements Reader<Out | Skip | Rejected> {
+class RowsOfFile<Out> implements SourcePartition<Out> {
+  readonly partition = 0;
+  readonly from: Lineage;
   private readonly rows: CsvReader;
   private readonly options: CsvSourceOptions<Out>;
   private readonly size: number;
   private readonly clock: Clock;
+  /** How many rows were read. */
+  private count = 0;
   private isOver = false;
 
-  /** @param size of the file, in bytes. */
-  constructor(rows: CsvReader, options: CsvSourceOptions<Out>, size: number, clock: Clock) {
+  constructor(rows: CsvReader, options: CsvSourceOptions<Out>, { from, size, clock }: RowsOfFileParts) {
     this.rows = rows;
     this.options = options;
+    this.from = from;
     this.size = size;
     this.clock = clock;
   }
@@ -227,15 +227,47 @@ class RecordReader<Out> implements Reader<Out | Skip | Rejected> {
     return Math.min(1, bytesBefore / this.size);
   }
 
-  async read(max: number): Promise<readonly (Out | Skip | Rejected)[] | null> {
+  async read(max: number): Promise<SourceRead<Out> | null> {
     const items = await holdClock(this.clock, this.rows.read(max));
-    if (items === null) this.isOver = true;
-    return items === null ? null : items.map((item) => recordOf(item, this.options));
+    if (items === null) {
+      this.isOver = true;
+      return null;
+    }
+    this.count += items.length;
+    const position = this.position();
+    return {
+      records: items.map((item) => recordOf(item, this.options)),
+      ...(position === undefined ? {} : { position }),
+    };
   }
 
   close(): Promise<void> {
     return holdClock(this.clock, this.rows.close());
   }
+
+  /** The block of the file that the next row is in, or one before it. */
+  private position(): SourcePosition | undefined {
+    const point = this.rows.pointBefore(this.count);
+    if (point === undefined) return undefined;
+    const { rows, start, line, columns } = point;
+    return { lineage: this.from + rows, start, line, columns };
+  }
+}
+
+function optionsOf<Out>({
+  description,
+  onFailure,
+  input,
+  output,
+  replayable,
+}: ConnectorSourceOptions<Out>): ConnectorSourceOptions<Out> {
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+    ...(input === undefined ? {} : { input }),
+    ...(output === undefined ? {} : { output }),
+    ...(replayable === undefined ? {} : { replayable }),
+  };
 }
 
 function readerOptions({

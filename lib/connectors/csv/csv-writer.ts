@@ -11,14 +11,14 @@ import { constants } from 'node:fs';
 import { copyFile, lstat, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MillraceError, describeValue } from '../../model/errors.js';
-import { claimFile, ownerFileOf } from '../../storage/file-owner.js';
-import { endsAt, pointAt, reopenAt, type FilePoint } from '../../storage/file-point.js';
-import { syncFolder } from '../../storage/sync-folder.js';
+import { claimFile, ownerFileOf } from '../../connect/files.js';
+import { endsAt, pointAt, reopenAt, type FilePoint } from '../../connect/files.js';
+import { syncFolder } from '../../connect/files.js';
 import { isPacked } from './byte-source.js';
 import { duplicatesOf } from './csv-header.js';
 import { checkDelimiter } from './csv-reader-options.js';
 import { RowFormat } from './csv-row-format.js';
-import { fileError } from '../../storage/file-errors.js';
+import { fileError } from '../../connect/files.js';
 import { TextFile } from './text-file.js';
 
 export interface CsvWriterOptions {

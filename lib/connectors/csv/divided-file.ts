@@ -7,11 +7,11 @@
  */
 import { stat } from 'node:fs/promises';
 import { MillraceError, codeOf } from '../../model/errors.js';
-import type { ModuleRef } from '../../execution/executor.js';
-import type { TaskScope } from '../../stream/task-scope.js';
+import type { ModuleRef } from '../../connect/parts.js';
+import type { ConnectorContext } from '../../connect/index.js';
 import type { Schema } from '../../options/schema.js';
-import { homeOf } from '../../execution/thread-function.js';
-import type { FoldedParts, FoldRequest } from '../../tasks/source-parts.js';
+import { homeOf } from '../../connect/parts.js';
+import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
 import { isPacked } from './byte-source.js';
 import { list } from './csv-header.js';
 import { openCsvReader } from './csv-reader.js';
@@ -51,7 +51,7 @@ export class DividedFile {
   }
 
   /** For threads that fold what they read. */
-  foldedParts(fold: FoldRequest, scope: TaskScope): FoldedParts {
+  foldedParts(fold: FoldRequest, scope: ConnectorContext): FoldedParts {
     const { partitionBy } = this.options;
     const refs = partitionBy === undefined ? this.ranges(fold, scope) : this.shares(partitionBy, fold, scope);
     // What ends the run ends the planning, too, and is told elsewhere.
@@ -65,7 +65,10 @@ export class DividedFile {
   }
 
   /** As many ranges as were asked for, or more, where one would be larger than `mostBytes`. */
-  async planRanges(scope: TaskScope, mostBytes: number): Promise<{ request: PartRequest; parts: readonly CsvPart[] }> {
+  async planRanges(
+    scope: ConnectorContext,
+    mostBytes: number,
+  ): Promise<{ request: PartRequest; parts: readonly CsvPart[] }> {
     const { reading } = this.options;
     const size = await stat(reading.path).then(
       (facts) => facts.size,
@@ -76,12 +79,12 @@ export class DividedFile {
     return { request: { ...this.request, headerNames: columns }, parts };
   }
 
-  private async ranges(fold: FoldRequest, scope: TaskScope): Promise<readonly ModuleRef[]> {
+  private async ranges(fold: FoldRequest, scope: ConnectorContext): Promise<readonly ModuleRef[]> {
     const { request, parts } = await this.planRanges(scope, Infinity);
     return parts.map((part) => ({ module: PART_THREAD, export: 'foldPart', args: { ...request, part, fold } }));
   }
 
-  private async shares(column: string, fold: FoldRequest, scope: TaskScope): Promise<readonly ModuleRef[]> {
+  private async shares(column: string, fold: FoldRequest, scope: ConnectorContext): Promise<readonly ModuleRef[]> {
     const { reading } = this.options;
     const { columns = [column] } = reading;
     // A file that cannot be read is told of here, once, and not by every thread.
@@ -103,7 +106,7 @@ export class DividedFile {
 }
 
 /** Aborts when the run does, or when it drains. */
-function endOf(scope: TaskScope): AbortSignal {
+function endOf(scope: ConnectorContext): AbortSignal {
   const draining = new AbortController();
   scope.whenEnding(() => {
     draining.abort();

@@ -4,13 +4,13 @@
  * thread reading the whole file would have made of these rows, numbers and lines included.
  */
 import { FatalTaskError, codeOf, describeThrown, describeValue } from '../../model/errors.js';
-import { loadChecked, loadExport, type AnyAggregate } from '../../execution/load-export.js';
-import type { Collected, ModuleRef } from '../../execution/executor.js';
-import { PartitionGroups } from '../../execution/partition-groups.js';
+import { loadChecked, loadExport, type AnyAggregate } from '../../connect/parts.js';
+import type { Collected, ModuleRef } from '../../connect/parts.js';
+import { PartitionGroups } from '../../connect/parts.js';
 import { Rejected, Skip } from '../../model/record.js';
 import type { Schema } from '../../options/schema.js';
-import { Groups } from '../../tasks/groups.js';
-import type { BadRecord, FoldedResult, FoldProgress, FoldReport, FoldRequest } from '../../tasks/source-parts.js';
+import { Groups } from '../../connect/parts.js';
+import type { BadRecord, FoldedResult, FoldProgress, FoldReport, FoldRequest } from '../../connect/parts.js';
 import { openCsvReader, type CsvItem, type CsvReaderOptions, type CsvRow } from './csv-reader.js';
 import type { CsvPart } from './plan-parts.js';
 import { recordOf, type RowRecordOptions } from './row-record.js';

@@ -2,10 +2,10 @@
  * The rows of a CSV file that threads read in parts, back in the order of the file. Promises: the parts go around among
  * the threads, so that all of them are at work near the place that is handed on; memory is what the streams hold ahead.
  */
-import type { Executor, ItemReader } from '../../execution/executor.js';
+import type { Executor, ItemReader } from '../../connect/parts.js';
 import { MillraceError, type ErrorCode } from '../../model/errors.js';
 import { Rejected, skip, type Skip } from '../../model/record.js';
-import type { Reader } from '../../stream/reader.js';
+import type { SourcePartition } from '../../connect/index.js';
 import type { CrossedRow, PartRequest } from './part-thread.js';
 import type { CsvPart } from './plan-parts.js';
 
@@ -17,7 +17,7 @@ export function readParts<Out>(
   request: PartRequest,
   parts: readonly CsvPart[],
   streams: number,
-): Reader<Out | Skip | Rejected> {
+): SourcePartition<Out> {
   const readers = Array.from({ length: Math.min(streams, parts.length) }, (_, stream) => {
     const own = parts.filter((_, index) => index % streams === stream);
     return new StreamRows(
@@ -26,10 +26,11 @@ export function readParts<Out>(
   });
   let part = 0;
   return {
+    partition: 0,
     read: async (max) => {
       while (part < parts.length) {
         const rows = await (readers[part % streams] as StreamRows).read(max);
-        if (rows !== null) return rows.map((row) => arrived<Out>(row));
+        if (rows !== null) return { records: rows.map((row) => arrived<Out>(row)) };
         part++;
       }
       return null;

@@ -30,7 +30,7 @@ export class RecordBlocks {
   private readonly options: RecordBlocksOptions;
   private readonly scanner: RecordScanner;
   /** The bytes of the record that is open, from chunks that ended within it. */
-  private held: Buffer[] = [];
+  private holdClock: Buffer[] = [];
   private offset: number;
   private isOver = false;
 
@@ -61,9 +61,9 @@ export class RecordBlocks {
     let bytes: Buffer | undefined;
     if (cut >= 0) {
       const head = chunk.subarray(0, cut);
-      if (spans.length > 0) bytes = this.held.length === 0 ? head : Buffer.concat([...this.held, head]);
-      this.held = cut < chunk.length ? [chunk.subarray(cut)] : [];
-    } else this.held.push(chunk);
+      if (spans.length > 0) bytes = this.holdClock.length === 0 ? head : Buffer.concat([...this.holdClock, head]);
+      this.holdClock = cut < chunk.length ? [chunk.subarray(cut)] : [];
+    } else this.holdClock.push(chunk);
     for (const span of spans) {
       if (span.end - span.start > this.options.maxRowBytes) this.refuseLength(span.line, false);
     }
@@ -85,7 +85,7 @@ export class RecordBlocks {
           'close it, or double it ("") within a quoted field if it is part of the text',
       );
     }
-    return { bytes: Buffer.concat(this.held), start, spans: [span] };
+    return { bytes: Buffer.concat(this.holdClock), start, spans: [span] };
   }
 
   private refuseZero(chunk: Buffer, at: number): never {

@@ -4,7 +4,7 @@
  * the same one, with quotes or without; a row that cannot be read is in one by its number.
  */
 import { isAscii } from 'node:buffer';
-import { partitionOf } from '../../execution/partition-hash.js';
+import { partitionOf } from '../../connect/parts.js';
 import type { CsvEncoding } from './byte-source.js';
 import type { RecordBlock } from './record-blocks.js';
 import type { RecordSpan } from './record-boundaries.js';

@@ -6,7 +6,15 @@
  * Answers are limited in size and checked before they become records. A failed request ends only its own record.
  */
 import type { OperatorFunction } from 'rxjs';
-import { MillraceError, BaseTask, holdClock, type Batch, type Operators, type RunOutcome, type TaskScope } from '../../connect/index.js';
+import {
+  MillraceError,
+  BaseTask,
+  holdClock,
+  type Batch,
+  type Operators,
+  type RunOutcome,
+  type TaskScope,
+} from '../../connect/index.js';
 import type { CallPolicies } from '../../calls/policies/call-policies.js';
 import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } from './request-options.js';
 import { assertMethod, isHttpMethod, isIdempotentMethod } from './request-method.js';

@@ -6,7 +6,11 @@
  * of power is the checkpoint written. What passed an exit before that moment is therefore on the disk, and what is not
  * counts as not done.
  *
- * Promises: at most one checkpoint is under way; at most about 2 % of the time goes into them; a checkpoint that cannot
+ * After a checkpoint has been written, the tasks that write are called with their marks (a transaction is committed), and
+ * after all of them the sources, with what has settled (a message is acknowledged).
+ *
+ * Promises: nothing is committed or acknowledged that is not in a durable checkpoint; at most one checkpoint is under way,
+ * and what follows it counts as part of it; at most about 2 % of the time goes into them; a checkpoint that cannot
  * be written stops the run with everything up to the last one intact.
  */
 import {
@@ -16,10 +20,13 @@ import {
   type Json,
   type RootProgress,
   type RunDefinition,
+  settledOf,
 } from '../../model/checkpoint.js';
 import { MillraceError, describeThrown } from '../../model/errors.js';
 import type { RootLedger } from '../../ledger/ledger.js';
 import type { Clock, DeadLetterStore } from '../../model/ports.js';
+import { blame } from '../wiring/task-failure.js';
+import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
 
 /** When to take one; whichever comes first. */
@@ -48,6 +55,8 @@ export interface CheckpointerParts {
   readonly clock: Clock;
   /** The progress of a root over all lives of the run. */
   readonly progressOf: (name: string, root: RootLedger) => RootProgress;
+  /** The labels of all exits of a root. */
+  readonly exitsOf: (root: string) => readonly string[];
   readonly onTaken: (taken: TakenCheckpoint) => void;
   readonly fail: (error: unknown) => void;
 }
@@ -72,6 +81,7 @@ export class Checkpointer {
   private obstacle: string | undefined;
   private cancel: (() => void) | undefined;
   private underWay: Promise<void> | undefined;
+  private failure: { readonly error: unknown } | undefined;
   private isStopped = false;
   private lastAtMs = 0;
   private lastCostMs = 0;
@@ -98,6 +108,8 @@ export class Checkpointer {
   /** The last checkpoint of a run that ends well. */
   async finish(isComplete: boolean): Promise<void> {
     await this.stop();
+    // What was prepared for a checkpoint that failed is in no later one.
+    if (this.failure !== undefined) throw this.failure.error;
     if (this.head !== undefined) await this.take(isComplete);
   }
 
@@ -132,15 +144,22 @@ export class Checkpointer {
   }
 
   private take(isComplete = false): Promise<void> {
-    this.underWay = this.write(isComplete).finally(() => {
-      this.underWay = undefined;
-    });
+    this.underWay = this.write(isComplete)
+      .catch((error: unknown) => {
+        this.failure ??= { error };
+        throw error;
+      })
+      .finally(() => {
+        this.underWay = undefined;
+      });
     return this.underWay;
   }
 
   private async write(isComplete: boolean): Promise<void> {
     const { wiring, clock, deadLetters, store, progressOf, onTaken } = this.parts;
     const startedAtMs = clock.monotonicMs();
+    const pauses = [...wiring.tasks.values()].map(({ declaration, scope }) => declaration.task.pause(scope));
+    if (pauses.some((pause) => pause !== undefined)) await Promise.all(pauses.map((pause) => Promise.resolve(pause)));
     // From here to the first await everything is of one moment.
     const settled = this.settled();
     const roots = Object.fromEntries([...wiring.roots].map(([name, root]) => [name, progressOf(name, root)]));
@@ -152,6 +171,7 @@ export class Checkpointer {
     const marked = Promise.allSettled([lettersMark, ...marking]);
     const head = this.head as CheckpointHead;
     const at = clock.now();
+    let durable: Checkpoint;
     try {
       await marked;
       const letters = (await lettersMark) ?? null;
@@ -171,8 +191,30 @@ export class Checkpointer {
       this.lastCostMs = this.lastAtMs - startedAtMs;
       this.lastSettled = settled;
       onTaken({ checkpoint, settled, elapsedMs: this.lastCostMs });
+      durable = checkpoint;
     } catch (error) {
       throw explain(error);
+    }
+    await this.follow(durable);
+  }
+
+  /** Reports a durable checkpoint: first to the tasks that write, together, then to the sources. */
+  private async follow({ marks, roots }: Checkpoint): Promise<void> {
+    const { wiring, exitsOf } = this.parts;
+    const tasks = [...wiring.tasks.values()];
+    const isSource = ({ plan }: WiredTask): boolean => plan.node.bearing === 'source';
+    for (const some of [tasks.filter((task) => !isSource(task)), tasks.filter(isSource)]) {
+      const told = some.map(async ({ plan, declaration, scope }) => {
+        const settled = settledOf(roots[plan.outputRoot] as RootProgress, exitsOf(plan.outputRoot));
+        try {
+          await declaration.task.checkpointed({ mark: marks[plan.node.name], settled }, scope);
+        } catch (error) {
+          throw blame(plan.node.name, 'could not follow a checkpoint', error);
+        }
+      });
+      // Each is waited for, also where another has failed: nothing of it may outlive the run.
+      await Promise.allSettled(told);
+      await Promise.all(told);
     }
   }
 

@@ -81,7 +81,7 @@ export class ProgressKeeper {
   }
 
   private checkpointerOf(wiring: Wiring): Checkpointer {
-    const { store, schedule } = this.kept;
+    const { store, schedule, plan } = this.kept;
     const { deadLetters, clock } = this.parts;
     return new Checkpointer({
       store,
@@ -90,6 +90,7 @@ export class ProgressKeeper {
       deadLetters,
       clock,
       progressOf: (name, root) => this.past?.progressOf(name, root.progress()) ?? root.progress(),
+      exitsOf: (root) => plan.labelsOf(root),
       onTaken: ({ checkpoint, settled, elapsedMs }) => {
         const watermarks = Object.entries(checkpoint.roots).map(([root, { watermark }]) => [root, watermark]);
         const progress = { watermarks: Object.fromEntries(watermarks) as Record<string, number>, settled, elapsedMs };

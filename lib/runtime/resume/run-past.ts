@@ -57,6 +57,7 @@ export class RunPast {
     const isAnew = this.plan.startsAnew(task);
     const own = exitLabel({ task });
     return {
+      isAnew,
       mark: isAnew ? undefined : this.checkpoint.marks[task],
       born: this.plan.isRepeatable(root) ? (this.roots.get(root)?.born ?? 0) : 0,
       isDone: (lineage) => !isAnew && !this.plan.feedsBoundary(task) && this.havePassed(task, root, lineage),

@@ -1,0 +1,140 @@
+/**
+ * A `Sink` as a task of a workflow.
+ *
+ * Guarantees: those of `Sink`; a record leaves the task only after the write that holds it has resolved.
+ */
+import type { OperatorFunction } from 'rxjs';
+import type { Json } from '../model/checkpoint.js';
+import type { Dataset } from '../model/events.js';
+import type { RunOutcome } from '../model/ports.js';
+import type { Batch } from '../model/record.js';
+import type { TouchedFile } from '../model/touched-file.js';
+import { checkFunction, checkObject, checkOptions, flag, type OptionRules } from '../options/options.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import { WriteGate } from '../stream/write-gate.js';
+import { checkInput } from '../tasks/record-step.js';
+import { BaseTask, type FoundRecord, type Operators, type TakenMark, type Task } from '../tasks/task.js';
+import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
+import type { Sink, SinkHoldings } from './sink.js';
+
+/** Options of `connectorSink`. */
+export interface ConnectorSinkOptions<In> extends TaskOptions<In, In> {
+  /** Write in root order. Default true. */
+  readonly ordered?: boolean;
+}
+
+const RULES: OptionRules<ConnectorSinkOptions<unknown>> = { ...TASK_RULES, ordered: flag };
+
+/**
+ * A task that writes to a sink of your own; it emits the records it has written. Throws MILLRACE_INVALID_OPTION for options
+ * that do not fit and for what is no sink.
+ *
+ * @example connectorSink(new Table('orders'), { ordered: false })
+ */
+export function connectorSink<In, Row = In>(sink: Sink<In, Row>, options: ConnectorSinkOptions<In> = {}): Task<In, In> {
+  checkObject('what a connectorSink writes to', sink);
+  const { open, write } = sink as { readonly open?: unknown; readonly write?: unknown };
+  checkFunction('`open` of a sink', open);
+  checkFunction('`write` of a sink', write);
+  checkOptions('a connectorSink', options, RULES);
+  return new ConnectorSink(sink, options);
+}
+
+class ConnectorSink<In, Row> extends BaseTask<In, In> {
+  override readonly kind: string;
+  override readonly isDurable = true;
+  private readonly sink: Sink<In, Row>;
+  private readonly ordered: boolean;
+  private gate = new WriteGate();
+  private holdings: SinkHoldings | undefined;
+  private isOpen = false;
+  /** Whether the run keeps its progress. */
+  private isKept = false;
+
+  constructor(sink: Sink<In, Row>, options: ConnectorSinkOptions<In>) {
+    super(options);
+    this.sink = sink;
+    this.kind = sink.kind ?? 'sink';
+    this.ordered = options.ordered ?? true;
+  }
+
+  override get dataset(): Dataset | undefined {
+    return this.sink.dataset;
+  }
+
+  override files(): readonly TouchedFile[] {
+    return this.sink.files?.() ?? super.files();
+  }
+
+  override find(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord> {
+    return this.sink.find?.(key) ?? [];
+  }
+
+  override async open(scope: TaskScope): Promise<void> {
+    const { past } = scope;
+    this.isOpen = true;
+    this.isKept = false;
+    this.gate = new WriteGate();
+    this.holdings = await this.sink.open(scope, past && { prepared: past.mark, isAnew: past.isAnew });
+  }
+
+  override pause(): Promise<void> | undefined {
+    return this.gate.shut();
+  }
+
+  override async mark(): Promise<Json | undefined> {
+    this.isKept = true;
+    const prepared = await this.sink.prepare?.();
+    // Without a commit to wait for, what is written now belongs to the next checkpoint.
+    if (this.sink.commit === undefined) this.gate.open();
+    return prepared;
+  }
+
+  override async checkpointed({ mark }: TakenMark): Promise<void> {
+    if (mark !== undefined) await this.sink.commit?.(mark);
+    this.gate.open();
+  }
+
+  override async close(outcome: RunOutcome): Promise<void> {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    let ended = outcome;
+    try {
+      const isWell = outcome === 'completed' || outcome === 'drained';
+      if (isWell && !this.isKept) await this.commitAll();
+    } catch (error) {
+      ended = 'failed';
+      throw error;
+    } finally {
+      await this.sink.close?.(ended);
+    }
+  }
+
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<In>> {
+    const { sink, gate, holdings } = this;
+    const check = checkInput<In>(this.options.input, scope.task);
+    const { numbering: root } = scope;
+    const partition = 0;
+    return operators.writeBatches<In, Row>(
+      {
+        encode: (record) => {
+          const checked = check(record);
+          // A sink without `encode` has records for rows.
+          return sink.encode === undefined ? (checked as unknown as Row) : sink.encode(checked);
+        },
+        write: (rows, numbers) => sink.write({ root, partition, numbers, rows }),
+        ordered: this.ordered,
+        gate,
+        ...(holdings && { isHeld: (number: number) => holdings.holds({ root, partition, number }) }),
+      },
+      scope,
+    );
+  }
+
+  /** In a run without checkpoints: everything is committed once, at its end. */
+  private async commitAll(): Promise<void> {
+    if (this.sink.commit === undefined) return;
+    const prepared = await this.sink.prepare?.();
+    if (prepared !== undefined) await this.sink.commit(prepared);
+  }
+}

@@ -1,0 +1,10 @@
+/**
+ * What connectors of files share: which file a path leads to, points that a later life goes back to, one writer per file,
+ * folders whose names survive the loss of power, and errors that name the file.
+ */
+export { fileError, messageOf, systemCodeOf } from '../storage/file-errors.js';
+export { claimFile, ownerFileOf } from '../storage/file-owner.js';
+export { endsAt, pointAt, reopenAt, type FilePoint } from '../storage/file-point.js';
+export { identifyFile } from '../storage/identify-file.js';
+export { syncFolder } from '../storage/sync-folder.js';
+export { touchedFile } from '../storage/touched-file.js';

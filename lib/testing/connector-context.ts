@@ -1,0 +1,21 @@
+/** What a connector is opened with where no run is: time and randomness of its own, and no threads. */
+import type { ConnectorContext } from '../connect/context.js';
+import { InlineExecutor } from '../execution/inline-executor.js';
+import { seededRandom } from '../execution/random.js';
+import { Turn } from '../ledger/turn.js';
+import { systemClock } from '../runtime/run/clock.js';
+
+export function contextOfTest(task: string): ConnectorContext {
+  return {
+    task,
+    runId: 'contract',
+    clock: systemClock,
+    signal: new AbortController().signal,
+    random: seededRandom(1),
+    executor: new InlineExecutor(new Turn(systemClock)),
+    notice: () => undefined,
+    cannotResume: () => undefined,
+    whenEnding: () => undefined,
+    track: () => undefined,
+  };
+}

@@ -1,0 +1,129 @@
+/** A list in memory as a connector, right, and broken in one way each. */
+import { MillraceError, type Json, type Sink, type SinkPast, type SinkRows, type Source } from 'millrace/connect';
+
+/** How a list source is broken. */
+export type SourceFault =
+  | 'loses its dataset'
+  | 'ignores max'
+  | 'loses falsy records'
+  | 'swaps records'
+  | 'never ends'
+  | 'positions lie'
+  | 'cannot be reopened'
+  | 'reads ahead'
+  | 'refuses a repeated settled'
+  | 'starts too late'
+  | 'hides a missing place';
+
+export interface List {
+  readonly items: readonly unknown[];
+  taken: number;
+  isOpen: boolean;
+}
+
+export function listSource(list: List | undefined, fault?: SourceFault): Source<unknown> {
+  let at = 0;
+  let settled = -1;
+  return {
+    ...(fault === 'loses its dataset' ? {} : { dataset: { namespace: 'memory', name: 'list' } }),
+    open: (_context, past) => {
+      if (list === undefined && fault !== 'hides a missing place') throw new MillraceError('MILLRACE_FILE', 'No list');
+      const { items } = list ?? { items: [] };
+      if (list !== undefined) {
+        if (list.isOpen && fault === 'cannot be reopened') throw new MillraceError('MILLRACE_LOCKED', 'It is open');
+        list.isOpen = true;
+      }
+      const from = past === undefined ? 0 : past.from + (fault === 'starts too late' ? 1 : 0);
+      at = from;
+      const all = fault === 'loses falsy records' ? items.filter(Boolean) : items;
+      return [
+        {
+          partition: 0,
+          from,
+          read: (max) => {
+            if (at >= all.length) return fault === 'never ends' ? { records: [] } : null;
+            const end = fault === 'ignores max' ? all.length : at + max;
+            const records = all.slice(at, end);
+            if (fault === 'swaps records') records.reverse();
+            at += records.length;
+            if (list !== undefined) list.taken = fault === 'reads ahead' ? all.length : at;
+            return { records, position: { lineage: fault === 'positions lie' ? at + 1 : at } };
+          },
+        },
+      ];
+    },
+    settled: ([progress]) => {
+      if (fault === 'refuses a repeated settled' && progress?.watermark === settled) throw new TypeError('Again');
+      settled = progress?.watermark ?? settled;
+    },
+    close: () => {
+      if (list !== undefined && fault !== 'cannot be reopened') list.isOpen = false;
+    },
+  };
+}
+
+/** How a table is broken. */
+export type SinkFault =
+  | 'loses its dataset'
+  | 'loses falsy records'
+  | 'writes at once'
+  | 'commits again'
+  | 'forgets what was prepared'
+  | 'commits when it fails'
+  | 'loses the last rows'
+  | 'shows a row of its own'
+  | 'swaps rows'
+  | 'holds everything'
+  | 'keeps what was not prepared';
+
+/** A store whose transactions survive the process. */
+export class Table {
+  readonly rows: unknown[] = [];
+  readonly numbers = new Set<number>();
+  readonly prepared = new Map<string, SinkRows<unknown>[]>();
+  readonly committed = new Set<string>();
+  next = 1;
+}
+
+export function tableSink(table: Table, keepsLineages: boolean, fault?: SinkFault): Sink<unknown> {
+  let open: SinkRows<unknown>[] = [];
+  const show = (some: readonly SinkRows<unknown>[]): void => {
+    for (const { rows, numbers } of some) {
+      table.rows.push(...(fault === 'swaps rows' ? [...rows].reverse() : rows));
+      for (const number of numbers) table.numbers.add(number);
+    }
+  };
+  const commit = (id: Json): void => {
+    const isDone = table.committed.has(id as string);
+    if (isDone && fault !== 'commits again') return;
+    table.committed.add(id as string);
+    show(table.prepared.get(id as string) ?? []);
+  };
+  return {
+    ...(fault === 'loses its dataset' ? {} : { dataset: { namespace: 'memory', name: 'table' } }),
+    open: (_context, past: SinkPast | undefined) => {
+      if (fault === 'shows a row of its own') table.rows.push('header');
+      if (past?.prepared !== undefined && fault !== 'forgets what was prepared') commit(past.prepared);
+      if (!keepsLineages) return undefined;
+      return { holds: ({ number }) => fault === 'holds everything' || table.numbers.has(number) };
+    },
+    write: (rows) => {
+      const some = rows.rows.some((row) => !row) && fault === 'loses falsy records' ? [] : [rows];
+      if (fault === 'writes at once') show(some);
+      else open.push(...some);
+    },
+    prepare: () => {
+      if (open.length === 0) return undefined;
+      const id = `t${table.next++}`;
+      table.prepared.set(id, open);
+      if (fault === 'keeps what was not prepared') table.prepared.set(id, open.slice());
+      else open = [];
+      return id;
+    },
+    commit,
+    close: (outcome) => {
+      if (fault === 'commits when it fails' && outcome !== 'completed') show(open);
+      if (fault === 'loses the last rows' && outcome === 'completed') table.rows.pop();
+    },
+  };
+}
