@@ -1,5 +1,6 @@
 /**
  * Expands records: one in, many out. A boundary whose outputs (children) keep a reference to their input (parent).
+ *
  * Guarantees: children are pulled one by one while their root has credits, so an endless expansion holds no more than
  * the window. A parent stays in flight until all its children have settled. `gather` collects the children of each
  * parent again. If the expansion of a parent throws, the failure policy ends the parent; children that were already

@@ -1,5 +1,6 @@
 /**
  * The typed builder: tasks by name, dependencies by the names of earlier tasks, input types inferred from both.
+ *
  * Guarantees: a dependency that does not exist, a task that accepts another type of record, and a second task of the
  * same name do not compile. In JavaScript the check of the graph reports the same mistakes as errors.
  */

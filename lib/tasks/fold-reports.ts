@@ -1,6 +1,7 @@
 /**
  * The reports of the threads that read and fold parts of a source, counted in the accounts of the source and of the
  * aggregating task.
+ *
  * Guarantees: every record of the source enters and leaves the root of the source once, and both accounts balance after
  * every report. Threads wait while dead letters cannot be written. Closing ends all parts.
  */

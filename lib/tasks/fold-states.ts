@@ -1,6 +1,7 @@
 /**
  * Merges the states that threads have folded from the ranges of a source, where each range may contain every key. The
  * threads send no records, only counts, the records that were given up, and the states of the keys.
+ *
  * Guarantees: states are merged in the order of the parts. So keys are in the order of their first appearance, as if
  * one thread had read the whole source.
  */

@@ -1,5 +1,6 @@
 /**
  * Attempts that run a user's function, several per record if needed.
+ *
  * Guarantees: each attempt has a signal of its own, which aborts when its result is no longer needed: the attempt
  * exceeded its limit, another attempt succeeded first, or the run is over. A function cannot be ended from outside, so
  * an attempt ends when its function ends.

@@ -1,5 +1,6 @@
 /**
  * Any RxJS operator over plain records, as a task. A boundary: its outputs have a new root.
+ *
  * Guarantees: the operator receives records only while the window of its outputs has room, so backpressure passes
  * through it. Outputs beyond the window (a burst from one input) wait in a bounded buffer. An operator that completes
  * early stops its sources. An error that it emits fails the run, because it belongs to no record.
