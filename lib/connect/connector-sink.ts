@@ -1,7 +1,7 @@
 /**
  * A `Sink` as a task of a workflow.
  *
- * Guarantees: those of `Sink`; a record leaves the task only after the write that holds it has resolved.
+ * Guarantees: those of `Sink`. The task emits a record only after the write that contains it has resolved.
  */
 import type { OperatorFunction } from 'rxjs';
 import type { Json } from '../model/checkpoint.js';
@@ -19,15 +19,15 @@ import type { Sink, SinkHoldings } from './sink.js';
 
 /** Options of `connectorSink`. */
 export interface ConnectorSinkOptions<In> extends TaskOptions<In, In> {
-  /** Write in root order. Default true. */
+  /** Writes in root order. Default true. */
   readonly ordered?: boolean;
 }
 
 const RULES: OptionRules<ConnectorSinkOptions<unknown>> = { ...TASK_RULES, ordered: flag };
 
 /**
- * A task that writes to a sink of your own; it emits the records it has written. Throws MILLRACE_INVALID_OPTION for options
- * that do not fit and for what is no sink.
+ * A task that writes to a sink of your own and emits the records that it has written. Throws MILLRACE_INVALID_OPTION if
+ * `sink` is not a sink, and for options that do not fit.
  *
  * @example connectorSink(new Table('orders'), { ordered: false })
  */
@@ -48,7 +48,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
   private gate = new WriteGate();
   private holdings: SinkHoldings | undefined;
   private isOpen = false;
-  /** Whether the run keeps its progress. */
+  /** Whether the run makes checkpoints. */
   private isKept = false;
 
   constructor(sink: Sink<In, Row>, options: ConnectorSinkOptions<In>) {
@@ -85,7 +85,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
   override async mark(): Promise<Json | undefined> {
     this.isKept = true;
     const prepared = await this.sink.prepare?.();
-    // Without a commit to wait for, what is written now belongs to the next checkpoint.
+    // There is no commit to wait for, so the next rows belong to the next checkpoint.
     if (this.sink.commit === undefined) this.gate.open();
     return prepared;
   }
@@ -119,7 +119,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
       {
         encode: (record) => {
           const checked = check(record);
-          // A sink without `encode` has records for rows.
+          // The rows of a sink without `encode` are records.
           return sink.encode === undefined ? (checked as unknown as Row) : sink.encode(checked);
         },
         write: (rows, numbers) => sink.write({ root, partition, numbers, rows }),
@@ -131,7 +131,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     );
   }
 
-  /** In a run without checkpoints: everything is committed once, at its end. */
+  /** Commits everything once, at the end of a run without checkpoints. */
   private async commitAll(): Promise<void> {
     if (this.sink.commit === undefined) return;
     const prepared = await this.sink.prepare?.();

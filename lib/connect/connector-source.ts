@@ -1,8 +1,8 @@
 /**
  * A `Source` as a task of a workflow.
  *
- * Guarantees: the source is opened by the first read; positions are kept only for records that have not settled; a source is
- * told of what has settled only while it is open.
+ * Guarantees: the first read opens the source. Positions are kept only for records that have not settled. `settled` is
+ * called only while the source is open.
  */
 import type { Json } from '../model/checkpoint.js';
 import { MillraceError, describeValue } from '../model/errors.js';
@@ -21,15 +21,15 @@ import type { PartitionProgress, Source, SourcePartition, SourcePast } from './s
 
 /** Options of `connectorSource`. */
 export interface ConnectorSourceOptions<Out> extends TaskOptions<never, Out> {
-  /** Whether a resumed run can read the source again. Default: as the source says by `isReplayable`, else true. */
+  /** Whether a resumed run can read the source again. Default: `isReplayable` of the source, otherwise true. */
   readonly replayable?: boolean;
 }
 
 const RULES: OptionRules<ConnectorSourceOptions<unknown>> = { ...TASK_RULES, replayable: flag };
 
 /**
- * A task that reads from a source of your own. Throws MILLRACE_INVALID_OPTION for options that do not fit and for what is no
- * source; a run fails with the same code where the source opens with several partitions.
+ * A task that reads from a source of your own. Throws MILLRACE_INVALID_OPTION if `source` is not a source, and for
+ * options that do not fit. A run fails with the same code if the source opens with several partitions.
  *
  * @example connectorSource(new RedisList('orders'), { output: Order })
  */
@@ -45,10 +45,10 @@ class ConnectorSource<Out> extends SourceTask<Out> {
   private readonly source: Source<Out>;
   private scope: TaskScope | undefined;
   private isOpen = false;
-  /** Whether the run keeps its progress. */
+  /** Whether the run makes checkpoints. */
   private isKept = false;
   private start: Lineage = 0;
-  /** Where records that have not settled can be read from, ascending. */
+  /** The positions from which unsettled records can be read, ascending. */
   private positions: SourcePosition[] = [];
 
   constructor(source: Source<Out>, options: ConnectorSourceOptions<Out>) {
@@ -138,7 +138,7 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     }
   }
 
-  /** What has settled at the end of a run that went well: all of it. */
+  /** The settled records at the end of a run that completed or drained: all of them. */
   private everything(): PartitionProgress {
     return { partition: 0, watermark: (this.scope as TaskScope).root.watermark, done: [] };
   }
@@ -151,7 +151,7 @@ class ConnectorSource<Out> extends SourceTask<Out> {
       );
     }
     this.positions.push(position);
-    // Everything but the newest position at the watermark or before it will never be needed.
+    // Drops all positions before the newest one at or before the watermark, because they will never be needed.
     this.positionOf(root.watermark);
   }
 }

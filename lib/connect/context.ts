@@ -1,20 +1,20 @@
-/** What a connector may use of the run that it is part of. */
+/** The part of a run that a connector may use. */
 import type { Executor } from '../execution/executor.js';
 import type { TaskContext } from '../model/ports.js';
 
 /**
- * What a source or a sink gets when it opens: its name, the run's time and randomness, the signal that aborts when the run
- * is cancelled or fails.
+ * The context that a source or a sink receives when it opens: its name, the clock and the randomness of the run, and
+ * the signal that aborts when the run is cancelled or fails.
  */
 export interface ConnectorContext extends TaskContext {
-  /** Where heavy work is done: inline, or in the threads of the run. */
+  /** Runs heavy work, inline or in the threads of the run. */
   readonly executor: Executor;
-  /** Reports one sentence to everyone who watches the run. */
+  /** Reports one sentence to all observers of the run. */
   notice(message: string): void;
-  /** Reports why this run cannot be resumed, where that shows only while it runs: no more checkpoints are made. */
+  /** Reports why this run cannot be resumed, if that is known only during the run. No more checkpoints are made. */
   cannotResume(reason: string): void;
-  /** Calls back when a source should end early: the run drains, or nobody needs more records. */
+  /** Calls the listener when a source should end early: the run drains, or no task needs more records. */
   whenEnding(listener: () => void): void;
-  /** The run does not finish before this work has; what it throws fails the run. */
+  /** The run finishes only after this work. An error fails the run. */
   track(work: Promise<unknown>): void;
 }

@@ -1,6 +1,6 @@
 /**
- * What connectors of files share: which file a path leads to, points that a later life goes back to, one writer per file,
- * folders whose names survive the loss of power, and errors that name the file.
+ * Functions for connectors of files: the file that a path leads to, points to which a later incarnation returns, one
+ * writer per file, folders whose entries survive a loss of power, and errors that name the file.
  */
 export { fileError, messageOf, systemCodeOf } from '../storage/file-errors.js';
 export { claimFile, ownerFileOf } from '../storage/file-owner.js';

@@ -1,6 +1,6 @@
 /**
- * What connectors share whose sources are read in parts by threads, and folded there. Threads load this file: it loads nothing
- * but what they need.
+ * Shared code of connectors whose sources are read and folded in parts by threads. Threads load this file, so it loads
+ * only the code that they need.
  */
 export type { Collected, Executor, ItemReader, ModuleRef } from '../execution/executor.js';
 export { loadChecked, loadExport, type AnyAggregate } from '../execution/load-export.js';

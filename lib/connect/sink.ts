@@ -1,14 +1,14 @@
 /**
- * The interface of a sink: a place outside of the run that records are written to.
+ * The interface of a sink: a place outside of the run to which records are written.
  *
- * Guarantees: the engine calls `open` once before everything else; at most one of `write`, `prepare` and `commit` is under
- * way at a time; between `prepare` and its `commit` nothing is written; `commit` is called only for what is in a durable
- * checkpoint; `close` is called once after `open` was called, also where `open` failed, and last.
+ * Guarantees: the engine calls `open` once, before everything else. At most one of `write`, `prepare` and `commit` runs
+ * at a time. Nothing is written between `prepare` and its `commit`. `commit` is called only for rows that are in a
+ * durable checkpoint. After `open` was called, also if it failed, `close` is called once, as the last call.
  *
- * What is written twice, and by whom: a run that died goes on from its last checkpoint, and writes again what came after
- * it. A sink is exactly once in one of two ways. Either it takes back, on `open`, what was written after `past.prepared` (a
- * file is cut to its length; a transaction that was not prepared is aborted), and commits what was prepared. Or it keeps the
- * lineages in the same transaction as the rows, and reports on `open` which of them it holds.
+ * Rows that are written twice: a run that died continues from its last checkpoint, and writes the rows after it again.
+ * A sink writes exactly once in one of two ways. Either `open` removes the rows written after `past.prepared` (it cuts
+ * a file to its length, or aborts a transaction that was not prepared) and commits the prepared ones. Or the sink
+ * stores the lineages in the same transaction as the rows, and `open` reports which of them it holds.
  */
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
@@ -21,73 +21,79 @@ import type { ConnectorContext } from './context.js';
 /** What a resumed run knows about a sink. */
 export interface SinkPast {
   /**
-   * What `prepare` returned for the last durable checkpoint. It may not have been committed: `open` commits it, however
-   * often it is asked, and takes back what was written after it.
+   * The result of `prepare` for the last durable checkpoint. It may not have been committed: `open` commits it, also
+   * repeatedly, and removes the rows that were written after it.
    */
   readonly prepared: Json | undefined;
   /**
-   * True where the records of this life have other numbers than before (behind joins by arrival and operators): everything is
-   * written again, and what earlier lives wrote should be taken back where that is possible.
+   * True if the records of this incarnation have other numbers than before (after joins by arrival and operators). Then
+   * everything is written again, and the rows of earlier incarnations should be removed if possible.
    */
   readonly isAnew: boolean;
 }
 
-/** Rows with the lineages of their records: row `i` is that of number `i`. */
+/** Rows with the lineages of their records: row `i` belongs to number `i`. */
 export interface SinkRows<Row> {
   /** The root of the lineages, the same for all rows of a sink in one run. */
   readonly root: string;
   /** The partition of the lineages. */
   readonly partition: number;
-  /** The number of each record: with root and partition it identifies the record in all lives of the run. */
+  /** The number of each record. With root and partition it identifies the record in all incarnations of the run. */
   readonly numbers: readonly Lineage[];
   /** One or more; never empty. */
   readonly rows: readonly Row[];
 }
 
-/** What a store found when it was opened. */
+/** The rows that a store already contained when it was opened. */
 export interface SinkHoldings {
-  /** Whether the row of this record is stored already; it is then not written again. Must be quick: asked per record. */
+  /**
+   * Whether the row of this record is already stored; then it is not written again. Called per record, so it must be
+   * fast.
+   */
   holds(lineage: LineageId): boolean;
 }
 
-/** Something that records are written to: `connectorSink` makes a task of it. One object belongs to one run at a time. */
+/**
+ * A place to which records are written. `connectorSink` makes a task of it. One object belongs to one run at a time.
+ */
 export interface Sink<In, Row = In> {
-  /** What the task is called in `graph` and `list`. Default 'sink'. */
+  /** The kind of the task in `graph` and `list`. Default 'sink'. */
   readonly kind?: string;
-  /** What is written, for lineage events. */
+  /** The dataset that is written, for lineage events. */
   readonly dataset?: Dataset | undefined;
-  /** The files it writes, those on the way to the result included. Default: that of `dataset`, where its namespace is `file`. */
+  /** The files it writes, including temporary files. Default: that of `dataset`, if its namespace is `file`. */
   files?(): readonly TouchedFile[];
-  /** The records with this value in them, for `why`. */
+  /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
-   * Gets ready. `past` is undefined in the first life of a run. Returns what the store holds already, where it keeps lineages
-   * with its rows. What it throws fails the run.
+   * Prepares the sink for a run. `past` is undefined in the first incarnation of a run. Returns the rows that the store
+   * already holds, if it stores lineages with its rows. An error fails the run.
    */
   open(context: ConnectorContext, past: SinkPast | undefined): Awaitable<SinkHoldings | undefined>;
-  /** Makes the row of a record. A throw ends that record alone, by the failure policy. Default: the record itself. */
+  /** Makes the row of a record. If it throws, the failure policy ends that record only. Default: the record itself. */
   encode?(record: In): Row;
   /**
-   * Writes rows; the next call waits until this one has resolved, and what is returned slowly holds the run back. A throw
-   * fails the run, because it is unknown what was written.
+   * Writes rows. The next call waits until this one has resolved, so a slow sink slows the run down. An error fails the
+   * run, because it is unknown which rows were written.
    */
   write(rows: SinkRows<Row>): Awaitable<void>;
   /**
-   * Called at the moment of a checkpoint: makes everything written so far durable, so that `commit` cannot fail any more for
-   * a reason that lies in the rows, and returns what identifies it, as plain data; undefined where nothing is to be
-   * committed. After it resolved, rows belong to the next checkpoint. What it throws fails the run.
+   * Called for each checkpoint. Makes everything written so far durable, so that `commit` cannot fail because of the
+   * rows. Returns plain data that identifies it, or undefined if there is nothing to commit. Rows that are written
+   * after it has resolved belong to the next checkpoint. An error fails the run.
    */
   prepare?(): Awaitable<Json | undefined>;
   /**
-   * Called with what `prepare` returned after the checkpoint has become durable: makes the rows visible. Idempotent: a run
-   * that dies before it resolved calls `open` with the same value. A run without checkpoints prepares and commits once, at
-   * the end of a run that went well. What it throws fails the run.
+   * Called with the result of `prepare` when the checkpoint is durable: makes the rows visible. Must be idempotent: if
+   * a run dies before it resolves, the next incarnation calls `open` with the same value. A run without checkpoints
+   * prepares and commits once, at its end, if it completed or drained. An error fails the run.
    */
   commit?(prepared: Json): Awaitable<void>;
   /**
-   * Releases everything; called once with the outcome of the run. 'completed': everything was committed; a result that
-   * appears at once, such as a file, gets its name. Otherwise, the abort path: discard rows that were not prepared, and keep
-   * what was prepared and not committed, because a later life may have to commit it.
+   * Releases everything. Called once with the outcome of the run. After 'completed' everything was committed; a result
+   * that appears as a whole, such as a file, gets its final name here. After any other outcome, discard the rows that
+   * were not prepared, and keep those that were prepared but not committed, because a later incarnation may have to
+   * commit them.
    */
   close?(outcome: RunOutcome): Awaitable<void>;
 }

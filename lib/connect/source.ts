@@ -1,9 +1,9 @@
 /**
- * The interface of a source: a place outside of the run that records are read from.
+ * The interface of a source: a place outside of the run from which records are read.
  *
- * Guarantees: the engine calls `open` at most once per run, reads only after it, and never more than there is room for;
- * `settled` is called only for records that are in a durable checkpoint; `close` is called once after `open` was called,
- * also where `open` failed, and last.
+ * Guarantees: the engine calls `open` at most once per run, reads only after it, and never reads more records than
+ * there is room for. `settled` is called only for records that are in a durable checkpoint. After `open` was called,
+ * also if it failed, `close` is called once, as the last call.
  */
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
@@ -17,7 +17,7 @@ import type { ConnectorContext } from './context.js';
 
 /** What a resumed run knows about a source. */
 export interface SourcePast {
-  /** The last position that the checkpoint kept; undefined where the source gave none. */
+  /** The last position in the checkpoint; undefined if the source returned none. */
   readonly position: SourcePosition | undefined;
   /** The number of the first record that the run needs. Every record before it has settled. */
   readonly from: Lineage;
@@ -26,42 +26,44 @@ export interface SourcePast {
 /** Records that were read together, in their order. */
 export interface SourceRead<Out> {
   /**
-   * 1 to `max` of them. `skip(reason)` stands for an input that is no record, and `new Rejected(input, error)` for one that
-   * could not be made a record: it ends by the failure policy. The engine does not change the array, and neither may the
-   * source afterwards.
+   * 1 to `max` of them. `skip(reason)` stands for an input that is no record, and `new Rejected(input, error)` for one
+   * that could not be made a record; the failure policy ends it. The engine does not change the array. The source must
+   * not change it afterwards.
    */
   readonly records: readonly (Out | Skip | Rejected)[];
   /**
-   * A place to read on from in a later life: at the record after these, or before it. Its `lineage` is the number of the
-   * first record read from there. Default: a resumed run reads over what it has had.
+   * The position from which a later incarnation can continue to read: at the record after these, or before it. Its
+   * `lineage` is the number of the first record from there. Default: a resumed run reads the records that it already
+   * had and skips them.
    */
   readonly position?: SourcePosition;
 }
 
 /** One partition of a source: its records have consecutive numbers. */
 export interface SourcePartition<Out> {
-  /** Which partition of the source it is. Today a source has one, 0. */
+  /** The number of the partition. For now a source has only one, 0. */
   readonly partition: number;
   /**
-   * The number of the first record that `read` gives, at most `past.from`; the engine reads over what comes before it.
-   * Default 0. Not used where the source is not replayable: its records get new numbers.
+   * The number of the first record that `read` returns, at most `past.from`. The engine skips the records before
+   * `past.from`. Default 0. Not used if the source is not replayable: then its records get new numbers.
    */
   readonly from?: Lineage;
   /**
-   * Gives the next records, now or later, or null when there are no more. Never called before the last read is over. A
-   * throw fails the run. May wait as long as nothing arrives, but not longer than `context.signal` or `close`.
+   * Returns the next records, or a promise of them, or null at the end. It is not called before the last read is over.
+   * An error fails the run. It may wait until records arrive, but must end when `context.signal` aborts or `close` is
+   * called.
    */
   read(max: number): Awaitable<SourceRead<Out> | null>;
-  /** How much of what there is has been read, 0 to 1; undefined where that is unknown. */
+  /** The share of the input that has been read, 0 to 1; undefined if it is unknown. */
   share?(): number | undefined;
   /**
-   * Called once when nothing more is read: at the end, when the run drains, is cancelled or fails, also while a read is
-   * outstanding. What that read gives is dropped. `settled` may still be called.
+   * Called once when no more records are read: at the end, or when the run drains, is cancelled or fails, also while a
+   * read is outstanding. The result of that read is dropped. `settled` may still be called.
    */
   close?(): Awaitable<void>;
 }
 
-/** How far one partition of a source has settled. */
+/** The settled records of one partition of a source. */
 export interface PartitionProgress {
   /** The partition. */
   readonly partition: number;
@@ -71,41 +73,43 @@ export interface PartitionProgress {
   readonly done: readonly number[];
 }
 
-/** Something that records are read from: `connectorSource` makes a task of it. One object belongs to one run at a time. */
+/**
+ * A place from which records are read. `connectorSource` makes a task of it. One object belongs to one run at a time.
+ */
 export interface Source<Out> {
-  /** What the task is called in `graph` and `list`. Default 'source'. */
+  /** The kind of the task in `graph` and `list`. Default 'source'. */
   readonly kind?: string;
-  /** What is read, for lineage events. */
+  /** The dataset that is read, for lineage events. */
   readonly dataset?: Dataset | undefined;
   /**
-   * Whether it gives the same records with the same numbers each time it is read, so that a resumed run can read it again.
+   * Whether each read returns the same records with the same numbers, so that a resumed run can read the source again.
    * False for a queue. Default true.
    */
   readonly isReplayable?: boolean;
-  /** Whether it gives work to `context.executor`: the run then has threads. Default false. */
+  /** Whether the source uses `context.executor`. Then the run has threads. Default false. */
   readonly usesThreads?: boolean;
-  /** The files it reads. Default: that of `dataset`, where its namespace is `file`. */
+  /** The files it reads. Default: that of `dataset`, if its namespace is `file`. */
   files?(): readonly TouchedFile[];
-  /** What is read, as plain data that differs when the input does; a resumed run refuses another input. */
+  /** Identifies the input, as plain data that differs when the input differs. A resumed run refuses another input. */
   identify?(): Awaitable<Json>;
-  /** The records with this value in them, for `why`. */
+  /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
-   * Gets ready before the first read and returns the partitions. `past` is undefined in the first life of a run. What it
-   * throws fails the run.
+   * Prepares the source before the first read and returns the partitions. `past` is undefined in the first incarnation
+   * of a run. An error fails the run.
    */
   open(context: ConnectorContext, past: SourcePast | undefined): Awaitable<readonly SourcePartition<Out>[]>;
   /**
-   * Called after each checkpoint has become durable and every sink has committed it, so the records may be acknowledged.
-   * Progress never goes back within a life, and a resumed run repeats it. A run without checkpoints calls it once, at the end of
-   * a run that went well. What it throws fails the run.
+   * Called when a checkpoint is durable and every sink has committed it, so the records may be acknowledged. Progress
+   * never decreases within an incarnation, and a resumed run repeats it. A run without checkpoints calls this once, at
+   * its end, if it completed or drained. An error fails the run.
    */
   settled?(progress: readonly PartitionProgress[]): Awaitable<void>;
-  /** Releases everything; called once with the outcome of the run, after all else. */
+  /** Releases everything. Called once with the outcome of the run, after all other calls. */
   close?(outcome: RunOutcome): Awaitable<void>;
   /**
-   * How threads read the source in parts and fold them with the aggregate behind it; the source is then not opened. Undefined
-   * where it is not read in parts in this run.
+   * How threads read the source in parts and fold them with the aggregate downstream; then the source is not opened.
+   * Undefined if this run does not read the source in parts.
    */
   foldParts?(fold: FoldRequest, context: ConnectorContext): FoldedParts | undefined;
 }

@@ -1,8 +1,10 @@
 /**
  * Aggregates: many records in, one result per key out, at the end of the input. A boundary: the results have a new
- * root. Guarantees: the fold is a monoid (init, add, merge), so parts of the input can be folded separately and merged
- * in order. Results are emitted in the order in which their keys first appeared, and only as fast as the tasks
- * downstream settle them. A run that drains emits no results, because a partial aggregate is a wrong answer.
+ * root.
+ *
+ * Guarantees: the fold is a monoid (init, add, merge), so parts of the input can be folded separately and merged in
+ * order. Results are emitted in the order in which their keys first appeared, and only as fast as the tasks downstream
+ * settle them. A run that drains emits no results, because a partial aggregate is a wrong answer.
  */
 import type { Observable, OperatorFunction } from 'rxjs';
 import { MillraceError } from '../model/errors.js';

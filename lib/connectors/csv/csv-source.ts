@@ -1,8 +1,9 @@
 /**
  * CSV files as a source: rows are pulled while there is room and typed by a schema. Every error names the file and the
- * line. Guarantees: memory does not depend on the size of the file. The failure policy ends a row that cannot be read
- * or does not fit the schema; the other rows continue. A file that cannot be read as declared fails the run with one
- * sentence.
+ * line.
+ *
+ * Guarantees: memory does not depend on the size of the file. The failure policy ends a row that cannot be read or does
+ * not fit the schema; the other rows continue. A file that cannot be read as declared fails the run with one sentence.
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';

@@ -1,7 +1,9 @@
 /**
  * A CSV file that threads read in parts: checks that it can be divided, counts the parts, and makes the job of each
- * thread. There are two ways to divide a file: into ranges of its bytes, or, for an aggregate whose key is a column, by
- * the hash of that column, so that each part has all rows of its keys.
+ * thread.
+ *
+ * There are two ways to divide a file: into ranges of its bytes, or, for an aggregate whose key is a column, by the
+ * hash of that column, so that each part has all rows of its keys.
  *
  * Guarantees: a file that cannot be divided is refused with the reason before anything is opened, or read in one part
  * with 'auto'.

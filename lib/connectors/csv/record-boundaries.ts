@@ -4,9 +4,11 @@
  * Guarantees: the records and their lines do not depend on how the bytes are divided into chunks. A line end within
  * quotes does not end a record; LF, CRLF, CR and any mix of them end one. Nothing is decoded or kept, so memory is the
  * numbers of one record. It works for every encoding in which the delimiter, quotes and line ends are single ASCII
- * bytes (UTF-8, Latin-1). Blanks (spaces and tabs) before an opening quote and after a closing one are accepted, as in
- * fast-csv. A quote anywhere else is a fault of its record only: from there on the field counts as bare, so the record
- * ends with its line.
+ * bytes (UTF-8, Latin-1).
+ *
+ * Blanks (spaces and tabs) before an opening quote and after a closing one are accepted, as in fast-csv. A quote
+ * anywhere else is a fault of its record only: from there on the field counts as bare, so the record ends with its
+ * line.
  */
 
 /** The first fault of the quotes of a record. */
