@@ -57,18 +57,18 @@ export class Groups<In, Key, State, Out> {
     }
   }
 
-  /** All keys with their states, up to `max` at a time. The groups do not keep the states that they have returned. */
-  *takeStates(max: number): Generator<[Key, State][]> {
-    let taken: [Key, State][] = [];
+  /** Returns all keys with their states, up to `max` at a time, and releases the states. */
+  *releaseStates(max: number): Generator<[Key, State][]> {
+    let released: [Key, State][] = [];
     // One iterator for all: a new iterator would walk over all deleted entries again.
     for (const entry of this.states) {
-      taken.push(entry);
+      released.push(entry);
       this.states.delete(entry[0]);
-      if (taken.length < max) continue;
-      yield taken;
-      taken = [];
+      if (released.length < max) continue;
+      yield released;
+      released = [];
     }
-    if (taken.length > 0) yield taken;
+    if (released.length > 0) yield released;
   }
 
   clear(): void {

@@ -64,7 +64,7 @@ export interface Task<In, Out> {
   /** For the compiler only: the type of the output. Never present at run time. */
   readonly emits?: () => Out;
 
-  /** The name of this kind of task in `graph` and `list`. It is for people: the engine never looks at it. */
+  /** The name of this kind of task in `graph` and `list`. The engine does not use it. */
   readonly kind: string;
   /** The options, as given. */
   readonly options: TaskOptions<unknown, unknown>;
@@ -76,7 +76,7 @@ export interface Task<In, Out> {
   readonly isDurable: boolean;
   /**
    * For a source or a boundary: true when the same input gives the same outputs in the same order again, so that a
-   * resumed run gives them the same numbers. When false, a resumed run repeats all work behind the task.
+   * resumed run gives them the same numbers. When false, a resumed run repeats all work downstream of the task.
    */
   readonly isRepeatable: boolean;
   /**

@@ -109,7 +109,7 @@ function unpack(file: FileHandle, { path, chunkBytes }: ByteSourceOptions): { pu
       if (!isDamaged) throw fileError('read', path, error);
       throw new MillraceError(
         'MILLRACE_CSV',
-        `${path} is not a sound gzip file (${messageOf(error)}): pack it again, or rename it if it is plain text`,
+        `${path} is not a valid gzip file (${messageOf(error)}): compress it again, or rename it if it is plain text`,
         { cause: error },
       );
     }
@@ -164,7 +164,7 @@ function refuseOtherFormats(first: Buffer, path: string, encoding: CsvEncoding):
   if (starts(0x50, 0x4b, 0x03, 0x04)) {
     refuse('is a ZIP archive or an Excel workbook, not CSV: unpack it, or save it as CSV');
   }
-  if (starts(0xfe, 0xff)) refuse('is UTF-16 BE, which is not read: convert it to UTF-8');
+  if (starts(0xfe, 0xff)) refuse('is UTF-16 BE, which is not supported: convert it to UTF-8');
   if (encoding === 'utf16le') {
     if (starts(0xef, 0xbb, 0xbf)) refuse('is UTF-8, not UTF-16: leave out the option `encoding`');
     return;

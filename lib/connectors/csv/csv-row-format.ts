@@ -82,11 +82,11 @@ export class RowFormat {
         if (typeof value !== 'string' || !UNWRITABLE.test(value)) continue;
         throw new MillraceError(
           'MILLRACE_CSV',
-          `'${column}' holds a NUL character or half of a surrogate pair, which CSV in UTF-8 cannot hold: ${describeValue(value)}`,
+          `'${column}' holds a NUL character or half of a surrogate pair, which CSV in UTF-8 cannot represent: ${describeValue(value)}`,
         );
       }
     }
-    throw new MillraceError('MILLRACE_CSV', 'A column name holds a character which CSV in UTF-8 cannot hold');
+    throw new MillraceError('MILLRACE_CSV', 'A column name holds a character that CSV in UTF-8 cannot represent');
   }
 }
 

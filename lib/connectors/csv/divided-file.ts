@@ -131,6 +131,6 @@ function obstacleToShares({ reading: { columns }, partitionBy }: DividedFileOpti
 
 /** The reason why a file cannot be read from the middle; undefined if it can. */
 function indivisible({ path, encoding }: Pick<CsvReaderOptions, 'path' | 'encoding'>): string | undefined {
-  if (encoding === 'utf16le') return 'UTF-16 is not read from the middle of a file';
-  return isPacked(path) ? 'a .gz file is not read from the middle' : undefined;
+  if (encoding === 'utf16le') return 'UTF-16 cannot be read from the middle of a file';
+  return isPacked(path) ? 'a .gz file cannot be read from the middle' : undefined;
 }

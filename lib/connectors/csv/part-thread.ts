@@ -64,7 +64,7 @@ export async function* foldPart(
       groups.add(record);
     });
   }
-  for (const states of groups.takeStates(STATES_PER_ITEM)) yield { states };
+  for (const states of groups.releaseStates(STATES_PER_ITEM)) yield { states };
 }
 
 /** Folds the rows of a share of the file: reports progress while the file is read, then the results of its keys. */

@@ -153,7 +153,7 @@ export class RecordScanner {
               state = FIELD_START;
               break;
             case QUOTE_MARK:
-              this.mark('bare quote');
+              this.recordFault('bare quote');
               break;
             default:
               at = this.endLine(chunk, at, spans);
@@ -175,7 +175,7 @@ export class RecordScanner {
         default:
           if (classes[byte] === BLANK) at++;
           else {
-            if (classes[byte] === ORDINARY || byte === QUOTE) this.mark('text after quote');
+            if (classes[byte] === ORDINARY || byte === QUOTE) this.recordFault('text after quote');
             state = BARE;
           }
       }
@@ -195,7 +195,7 @@ export class RecordScanner {
     return spans[0];
   }
 
-  private mark(kind: QuoteFault['kind']): void {
+  private recordFault(kind: QuoteFault['kind']): void {
     this.fault ??= { kind, field: this.fields, line: this.line };
   }
 

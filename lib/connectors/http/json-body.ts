@@ -10,7 +10,7 @@ import { describeValue } from '../../connect/index.js';
 export function writeJson(body: unknown): string {
   // Its type does not show that stringify may return undefined.
   const text = JSON.stringify(body) as string | undefined;
-  if (text === undefined) throw new TypeError(`JSON has no word for ${describeValue(body)}`);
+  if (text === undefined) throw new TypeError(`JSON cannot represent ${describeValue(body)}`);
   return text;
 }
 

@@ -27,7 +27,7 @@ export interface UndiciAdapterOptions {
 
 /** Pass it to `axios.create({ adapter })`, and close it when it is no longer needed. */
 export interface UndiciAdapter extends AxiosAdapter {
-  /** Closes every connection; requests under way fail. */
+  /** Closes every connection; requests in flight fail. */
   close(): Promise<void>;
 }
 

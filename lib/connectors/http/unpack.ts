@@ -29,7 +29,7 @@ export async function unpack(body: Buffer, headers: IncomingHttpHeaders, maxByte
     .split(',')
     .map((encoding) => encoding.trim().toLowerCase())
     .filter((encoding) => encoding !== '' && encoding !== 'identity');
-  if (encodings.length > MAX_ENCODINGS) throw unreadable(`it is packed ${encodings.length} times`);
+  if (encodings.length > MAX_ENCODINGS) throw unreadable(`it is compressed ${encodings.length} times`);
   let unpacked = body;
   for (const encoding of encodings.reverse()) {
     const unpacker = UNPACKERS[encoding];
@@ -45,7 +45,7 @@ export async function unpack(body: Buffer, headers: IncomingHttpHeaders, maxByte
 }
 
 function unreadable(why: string, cause?: unknown): UpstreamError {
-  return new UpstreamError('MILLRACE_BAD_RESPONSE', `The answer cannot be unpacked: ${why}`, {
+  return new UpstreamError('MILLRACE_BAD_RESPONSE', `The answer cannot be decompressed: ${why}`, {
     cause,
     blame: 'record',
     retryable: true,

@@ -1,5 +1,5 @@
 /**
- * Request tasks: one call of an upstream API per record, over HTTP or WebSocket (JSON-RPC 2.0), as the URL says.
+ * Request tasks: one call of an upstream API per record, over HTTP or WebSocket (JSON-RPC 2.0), depending on the URL.
  *
  * Guarantees: a slow, broken or unreachable upstream loses no record and never hangs the run. All attempts of a record
  * carry the same idempotency key. The URL comes from the configuration; records fill only places in its path and query.

@@ -97,10 +97,10 @@ export class SocketStandIn<In, Out> implements Caller<In, Out> {
     const message = JSON.stringify({ jsonrpc: '2.0', id: this.nextId, result: body ?? null });
     if (Buffer.byteLength(message) > this.parts.maxPayloadBytes) throw this.loss('limit', undefined);
     if (status < 400) return (JSON.parse(message) as { readonly result: unknown }).result;
-    const said = typeof body === 'string' ? body : describeValue(body, 200);
+    const explanation = typeof body === 'string' ? body : describeValue(body, 200);
     const isPassing = status >= 500 || status === 429 || status === 408;
     const retryAfter = namesInLowerCase(headers)['retry-after'];
-    throw remoteError({ message: said, isPassing, status, retryAfter }, this.parts);
+    throw remoteError({ message: explanation, isPassing, status, retryAfter }, this.parts);
   }
 
   /** The error of a connection that ends for this reason. */

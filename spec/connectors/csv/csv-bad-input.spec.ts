@@ -98,7 +98,7 @@ const CASES: readonly Case[] = [
   {
     input: 'UTF-16 BE',
     bytes: utf16('\uFEFFa,b\n').swap16(),
-    gives: ['MILLRACE_CSV f.csv is UTF-16 BE, which is not read: convert it to UTF-8'],
+    gives: ['MILLRACE_CSV f.csv is UTF-16 BE, which is not supported: convert it to UTF-8'],
   },
   {
     input: 'UTF-16, and said so',
@@ -326,7 +326,7 @@ const CASES: readonly Case[] = [
     name: 'g.csv.gz',
     bytes: 'a,b\n1,2\n',
     gives: [
-      'MILLRACE_CSV g.csv.gz is not a sound gzip file (incorrect header check): pack it again, or rename it if it is plain text',
+      'MILLRACE_CSV g.csv.gz is not a valid gzip file (incorrect header check): compress it again, or rename it if it is plain text',
     ],
   },
   {
@@ -335,7 +335,7 @@ const CASES: readonly Case[] = [
     bytes: gzipSync('a,b\n1,2\n').subarray(0, -9),
     gives: [
       [2, '1', '2'],
-      'MILLRACE_CSV h.csv.gz is not a sound gzip file (unexpected end of file): pack it again, or rename it if it is plain text',
+      'MILLRACE_CSV h.csv.gz is not a valid gzip file (unexpected end of file): compress it again, or rename it if it is plain text',
     ],
   },
   {

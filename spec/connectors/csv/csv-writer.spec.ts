@@ -154,11 +154,11 @@ describe('a CSV writer', () => {
     [new Date(NaN), "Expected 'b' to be a string, number, boolean, valid Date or nothing, got null (object)"],
     [
       'x\0y',
-      '\'b\' holds a NUL character or half of a surrogate pair, which CSV in UTF-8 cannot hold: "x\\u0000y" (string)',
+      '\'b\' holds a NUL character or half of a surrogate pair, which CSV in UTF-8 cannot represent: "x\\u0000y" (string)',
     ],
     [
       '\ud83d',
-      '\'b\' holds a NUL character or half of a surrogate pair, which CSV in UTF-8 cannot hold: "\\ud83d" (string)',
+      '\'b\' holds a NUL character or half of a surrogate pair, which CSV in UTF-8 cannot represent: "\\ud83d" (string)',
     ],
   ])('refuses the value %j, which CSV cannot hold', async (value, message) => {
     const writer = await openCsvWriter({ path: join(folder, 'v.csv'), columns: ['a', 'b'] });

@@ -221,7 +221,7 @@ describe('a CSV file in partitions', () => {
   });
 
   it.each([
-    ['UTF-16', { path: 'f.csv', encoding: 'utf16le', partitions: 2 }, 'UTF-16 is not read from the middle'],
+    ['UTF-16', { path: 'f.csv', encoding: 'utf16le', partitions: 2 }, 'UTF-16 cannot be read from the middle'],
     ['a packed file', { path: 'f.csv.gz', partitions: 2 }, '.gz'],
     ['a schema that threads cannot import', { path: 'f.csv', schema: { ...PairRow }, partitions: 2 }, 'threadSchema'],
     ['no partition', { path: 'f.csv', partitions: 0 }, 'partitions'],

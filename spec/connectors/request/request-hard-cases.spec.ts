@@ -188,7 +188,7 @@ describe('a body that JSON cannot write', () => {
   it('is a function or a symbol too, and sends nothing', async () => {
     const { letters, seen } = await ask({ records: 1, request: { body: () => Symbol('s') } });
     expect(letters).toMatchObject([
-      { code: 'MILLRACE_TASK', message: expect.stringContaining('JSON has no word for') },
+      { code: 'MILLRACE_TASK', message: expect.stringContaining('JSON cannot represent') },
     ]);
     expect(seen).toHaveLength(0);
   });
