@@ -1,6 +1,7 @@
 /**
- * The command line of the benchmark. Promise: pure; what is not understood is answered with one sentence that says what
- * would be.
+ * The command line of the benchmark.
+ *
+ * Guarantees: parsing is pure; an invalid command line gives one sentence that names the valid input.
  */
 import { parseArgs } from 'node:util';
 import { suggest } from '#lib/text/nearest.js';
@@ -55,7 +56,7 @@ export function parseArguments(argv: readonly string[], { cases, curves }: Known
   };
 }
 
-/** Whoever stopped typing early meant what begins like it, however many letters are missing. */
+/** Suggests every name that begins with the given text, and otherwise the nearest name. */
 function meant(name: string, known: readonly string[]): string {
   const begun = known.filter((one) => one.startsWith(name)).map((one) => `'${one}'`);
   return begun.length > 0 ? ` Did you mean ${begun.join(' or ')}?` : suggest(name, known);

@@ -1,6 +1,6 @@
 /**
- * What a benchmark case is and what it finds. A case measures our side against a peer in one run and compares the two;
- * absolute figures say more about the machine than about the code.
+ * A benchmark case and its finding. A case measures our side and a peer in one execution and compares the two, because
+ * absolute figures depend more on the machine than on the code.
  */
 import type { Spread } from './statistics.js';
 
@@ -16,7 +16,7 @@ export interface Goal {
 export interface BenchSettings {
   /** Smaller sizes and fewer rounds: shows that it works, says little about speed. */
   readonly isQuick: boolean;
-  /** Tells whoever waits what is under way; one line. */
+  /** Shows the current step to the user, in one line. */
   readonly progress: (message: string) => void;
 }
 

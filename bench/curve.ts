@@ -1,7 +1,8 @@
 /**
- * How a rate and a peak of memory change with the length of the input: several sides at several sizes. Promise: as in a
- * comparison, every side has a process of its own, a new one for each size, because a peak is never forgotten; all warm
- * up; samples alternate; sides that should do the same work are held to the same checksum.
+ * Measures how the rate and the peak memory change with the length of the input: several sides at several sizes.
+ *
+ * Guarantees: as in a comparison, every side has a process of its own, and a new one per size, because a process never
+ * resets its peak; all sides warm up; samples alternate; sides that do the same work must have the same checksum.
  */
 import type { BenchSettings } from './case.js';
 import { SideProcess, type Sample } from './side-process.js';
@@ -48,7 +49,7 @@ export interface CurveFinding {
 }
 
 const ROUNDS = 3;
-/** Where one sample takes longer than this, noise is small and the others are left out. */
+/** If one sample takes longer than this, its noise is small and the other samples are omitted. */
 const LONG_SAMPLE_MS = 15_000;
 const MOST_WARM_UP = 50_000;
 

@@ -1,7 +1,9 @@
 /**
- * Measures two sides against each other. Promises: both warm up; samples alternate (A B A B …), so that a machine that
- * changes its mind changes it for both; each side has a process of its own; sides that should do the same work are
- * held to the same checksum, so that nobody is fast by doing less.
+ * Compares two sides.
+ *
+ * Guarantees: both sides warm up; samples alternate (A B A B …), so that a change of the machine's speed affects both; each
+ * side has a process of its own; sides that do the same work must have the same checksum, so that no side is fast because it
+ * does less.
  */
 import type { BenchSettings, Finding } from './case.js';
 import { SideProcess, type Sample } from './side-process.js';
@@ -24,7 +26,7 @@ export interface ComparisonPlan {
   readonly rounds: number;
   /** Samples of the peer, where it is too slow for as many. Default `rounds`. */
   readonly theirRounds?: number;
-  /** Every sample in a new process, warmed up anew: for peaks, which a process never forgets. Default false. */
+  /** Every sample has a new process with its own warm-up. Needed for peaks, which a process never resets. Default false. */
   readonly isFresh?: boolean;
 }
 
@@ -47,8 +49,8 @@ export async function compare(plan: ComparisonPlan, settings: BenchSettings): Pr
   const theirs = new Sampler(plan.theirs, isFresh, settings);
   try {
     for (let round = 0; round < Math.max(rounds, theirRounds); round++) {
-      if (round < rounds) samples.ours.push(await ours.take());
-      if (round < theirRounds) samples.theirs.push(await theirs.take());
+      if (round < rounds) samples.ours.push(await ours.measure());
+      if (round < theirRounds) samples.theirs.push(await theirs.measure());
     }
   } finally {
     await Promise.all([ours.close(), theirs.close()]);
@@ -102,7 +104,7 @@ class Sampler {
     this.settings = settings;
   }
 
-  async take(): Promise<Sample> {
+  async measure(): Promise<Sample> {
     const { title, records, side, warmUpRecords } = this.plan;
     if (this.process === undefined) {
       this.process = new SideProcess(side);

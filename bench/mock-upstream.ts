@@ -1,6 +1,8 @@
 /**
- * The mock server in a process of its own, for the side that measures calls. Promise: started at the first use, one a
- * set of faults; never outlives the process that started it.
+ * The mock server in a process of its own, for sides that measure calls.
+ *
+ * Guarantees: the server starts at the first use, one server per set of faults; it never outlives the process that started
+ * it.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

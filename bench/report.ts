@@ -1,4 +1,4 @@
-/** What a reader sees of the findings: lines for a person, rows for a program. Promise: pure. */
+/** Renders the findings: lines for people, rows for programs. Guarantees: all functions are pure. */
 import { describeGoal, meets, type BenchCase, type Finding } from './case.js';
 import type { CurveFinding } from './curve.js';
 import type { Spread } from './statistics.js';

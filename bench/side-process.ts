@@ -1,7 +1,8 @@
 /**
- * One side of a comparison, alive in a child process: told how many records to run, it answers with how long it took
- * and how much memory it had at its peak. Promise: a child that dies or fails rejects what was asked of it, and `close`
- * leaves no process behind.
+ * One side of a comparison in a child process. It receives a number of records, processes them, and answers with the time
+ * and the peak memory.
+ *
+ * Guarantees: if the child dies or fails, the pending request rejects; `close` leaves no process behind.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

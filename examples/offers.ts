@@ -1,5 +1,5 @@
 /**
- * CSV → two models → CSV: each member's features go to both models at once, and the offer is made of the two answers.
+ * CSV → two models → CSV: both models receive each member's features at the same time, and the offer combines their answers.
  *
  * `node build/examples/offers.js members.csv offers.csv`
  */

@@ -29,7 +29,7 @@ function bar(done: number, note: string): string {
   return `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${done}/${TOTAL} ${note}`;
 }
 
-/** The union is narrowed by `type`; what this display does not know it passes over. */
+/** The field `type` narrows the union. This display ignores the event types that it does not know. */
 function draw(event: RunEvent): void {
   // On a terminal a line is drawn over itself, and elsewhere (a file, CI) it is one more line.
   const over = process.stdout.isTTY ? '\r' : '';

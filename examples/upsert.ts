@@ -1,6 +1,6 @@
 /**
- * A task of your own: `Upsert` extends `RecordTask`, opens its connection once per run and closes it on every path. What it
- * does not do itself – concurrency, backpressure, failures, counts – the engine does.
+ * A task of your own: `Upsert` extends `RecordTask`, opens its connection once per run and always closes it. The engine does the
+ * rest: concurrency, backpressure, failures, counts.
  *
  * `node build/examples/upsert.js`
  */

@@ -1,4 +1,4 @@
-/** What it costs to look: everything that watches a run on, against everything off. */
+/** The cost of observation: a run with every observer, against the same run with none. */
 import type { BenchCase } from '../case.js';
 import { compareRates } from '../harness.js';
 

@@ -1,6 +1,6 @@
 /**
- * OfferWorkFlow: which offer every member gets. Reads transactions, makes features of each member, asks two models,
- * asks for the offer, writes one row a member.
+ * OfferWorkFlow chooses an offer for every member. It reads transactions, computes the features of each member, calls two
+ * models and the offer service, and writes one row per member.
  */
 import { statSync } from 'node:fs';
 import { z } from 'zod';

@@ -1,4 +1,4 @@
-/** How a row of the member file is read: five columns, checked one by one, with the column named in every refusal. */
+/** The schema of a row of the member file: five columns. Every refusal names its column. */
 import { threadSchema } from 'millrace/thread';
 import { z } from 'zod';
 import type { Transaction } from './features.js';

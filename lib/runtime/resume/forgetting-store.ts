@@ -1,4 +1,4 @@
-/** Dead letters of a run that was given no store: they are events and counts, and nothing keeps them. */
+/** The dead-letter store of a run without one: dead letters are events and counts, and are not stored. */
 import type { DeadLetterStore } from '../../model/ports.js';
 
 export function forgettingStore(): DeadLetterStore {
