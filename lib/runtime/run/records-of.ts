@@ -3,7 +3,9 @@ import { GONE } from '../../model/record.js';
 import { GuardedObservable } from '../../stream/guarded-observable.js';
 import type { Outlet } from '../../stream/outlet.js';
 
-/** What a task emits, record by record, for people outside of the run: what they throw goes to `report`. */
+/**
+ * The output of a task, record by record, for subscribers outside the run. `report` gets the errors that they throw.
+ */
 export function recordsOf<T>(output$: Outlet, report: (error: unknown) => void): Observable<T> {
   return new GuardedObservable<T>(report, (subscriber) =>
     output$.subscribe({
