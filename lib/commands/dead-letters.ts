@@ -1,4 +1,4 @@
-/** `dead-letters`: what a run gave up, by task and reason; and, once it is mended, those records again. */
+/** `dead-letters`: shows the dead letters of a run, by task and reason, and replays their records after a fix. */
 import type { Arguments } from './arguments.js';
 import { debugOptions, runsFrom, runsOptions, type Command, type CommandContext } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
@@ -39,7 +39,7 @@ export const deadLettersCommand: Command = {
   },
 };
 
-/** What is about a run, and not about its letters. */
+/** The report options that apply to a replay, and not to the list of dead letters. */
 const REPLAY_ONLY = Object.keys(reportOptions).filter((name) => !['json', 'no-color'].includes(name));
 
 async function show(folder: RunFolder, args: Arguments): Promise<ExitCode> {

@@ -1,6 +1,8 @@
 /**
- * How the command line ends: one table, which `--help` prints, the README repeats and a test holds both against.
- * Promise: the code says what a script has to know, without reading the output.
+ * The exit codes of the command line: one table, which `--help` prints and the documentation repeats. A test compares
+ * them.
+ *
+ * Guarantees: the code is enough for a script, without reading the output.
  */
 import type { RunSummary } from '../model/run-summary.js';
 
@@ -21,7 +23,7 @@ export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: s
   },
 ];
 
-/** The code of a run that ended. A run that failed has failed, whatever else happened to it. */
+/** The exit code for the end of a run. Failure comes first, whatever the number of dead letters. */
 export function exitCodeOf(run: Pick<RunSummary, 'outcome' | 'deadLettered' | 'lettersBefore'>): ExitCode {
   switch (run.outcome) {
     case 'failed':

@@ -1,4 +1,4 @@
-/** How a run is to be told: the options for it, and the report they ask for. */
+/** The options for the report of a run, and the report that they select. */
 import type { Options } from 'yargs';
 import { MillraceError } from '../model/errors.js';
 import type { Arguments } from './arguments.js';

@@ -1,4 +1,4 @@
-/** `resume [run]`: goes on with a run that did not get to its end, from its last checkpoint; by default with the newest. */
+/** `resume [run]`: continues an unfinished run from its last checkpoint; by default the newest one. */
 import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { here } from './here.js';
 import { MillraceError } from '../model/errors.js';
@@ -59,7 +59,7 @@ export const resumeCommand: Command = {
   },
 };
 
-/** The newest unfinished run; says which one it is, also where the run is quiet. */
+/** The newest unfinished run. Prints its id, also if the output is quiet. */
 async function chosen(runs: string): Promise<RunFolder> {
   const { newestUnfinished } = await import('../jobs/kept-runs.js');
   const say = (sentence: string): void => {

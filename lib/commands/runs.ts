@@ -1,4 +1,4 @@
-/** `runs`: what was kept. Lists the runs, shows one, or removes those that are over. */
+/** `runs`: lists the kept runs, shows one, or removes finished ones. */
 import type { Arguments } from './arguments.js';
 import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
@@ -67,7 +67,7 @@ function list(found: readonly (RunFacts | BrokenRunFacts)[], runs: string, args:
   for (const row of rows) if ('problem' in row) process.stderr.write(`${row.problem}\n`);
 }
 
-/** As a row and as JSON: a problem is a sentence. */
+/** A run as a row and as JSON: its problem is a sentence. */
 function rowOf(found: RunFacts | BrokenRunFacts): RunFacts | (Omit<BrokenRunFacts, 'error'> & { problem: string }) {
   if (!('error' in found)) return found;
   const { error, ...facts } = found;

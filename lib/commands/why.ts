@@ -1,4 +1,4 @@
-/** `why <run> <key>`: the story of a record, as a table. A record that left no trace is reported as such. */
+/** `why <run> <key>`: prints the story of a record as a table. A record without a trace is reported as such. */
 import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { here } from './here.js';
