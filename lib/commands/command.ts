@@ -51,12 +51,12 @@ export const workflowOptions = {
 export const configOptions = {
   config: {
     ...text,
-    describe: 'A JSON file (default: the one of the workflow); ${NAME} takes an environment variable',
+    describe: 'A JSON file (default: that of the workflow); ${NAME} stands for an environment variable',
   },
   set: {
     ...text,
     array: true,
-    describe: 'key=value over the config, also a.b=value; a value that is JSON is taken as JSON. Repeat it for more',
+    describe: 'Override a config key: key=value, or a.b=value; a value that is JSON is parsed. Repeatable',
   },
 } satisfies Record<string, Options>;
 

@@ -91,5 +91,5 @@ function tellWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Arg
 
 function tellHowToGoOn(summary: RunSummary | undefined, folder: RunFolder | undefined, args: Arguments): void {
   if (folder === undefined || summary === undefined || summary.outcome === 'completed' || args.flag('json')) return;
-  process.stderr.write(`To go on with it: ${resumeLine(folder.manifest.runId, args.text('runs'))}\n`);
+  process.stderr.write(`To resume it: ${resumeLine(folder.manifest.runId, args.text('runs'))}\n`);
 }

@@ -19,7 +19,7 @@ export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: s
   { code: EXIT.brokenLaw, meaning: 'stopped: a law of the engine broke, and a wrong answer is worse than none' },
   {
     code: EXIT.signal,
-    meaning: 'drained or cancelled: by a signal, or because nobody reads the output any more (| head)',
+    meaning: 'drained or cancelled: by a signal, or because the reader of the output has gone (| head)',
   },
 ];
 

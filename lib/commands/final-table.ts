@@ -39,7 +39,7 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
     ),
   );
   const { skipped, deadLettered, lettersBefore = 0 } = summary;
-  const before = lettersBefore > 0 ? `, and ${grouped(lettersBefore)} of earlier lives of the run` : '';
+  const before = lettersBefore > 0 ? `, and ${grouped(lettersBefore)} from earlier incarnations of the run` : '';
   const totals = `${grouped(skipped)} skipped, ${counted(deadLettered, 'dead letter')}${before}`;
   return [
     ...renderTable(COLUMNS, tasks.map(rowOf), columns),

@@ -18,7 +18,10 @@ export const reportOptions = {
     ...value,
     describe: 'Where to send what the run reads and writes: a file, or the URL of an OpenLineage server',
   },
-  'metrics-port': { ...value, describe: 'Serve metrics for Prometheus on this port of 127.0.0.1; 0 takes a free one' },
+  'metrics-port': {
+    ...value,
+    describe: 'Serve metrics for Prometheus on this port of 127.0.0.1; 0 selects a free one',
+  },
 } satisfies Record<string, Options>;
 
 export async function reportFor(args: Arguments): Promise<Report> {

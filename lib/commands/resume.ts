@@ -9,7 +9,7 @@ import { reportFor, reportOptions } from './report-options.js';
 
 export const resumeCommand: Command = {
   name: 'resume',
-  description: 'Go on with a run that was stopped, failed or killed',
+  description: 'Continue a run that was stopped, failed or killed',
   words: [
     {
       name: 'run',
@@ -23,7 +23,7 @@ export const resumeCommand: Command = {
     threads: {
       type: 'string',
       requiresArg: true,
-      describe: 'The most worker threads; 0 runs inline (default: one a core)',
+      describe: 'The most worker threads; 0 runs inline (default: one per core)',
     },
     ...debugOptions,
   },

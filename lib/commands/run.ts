@@ -29,14 +29,14 @@ export const runCommand: Command = {
     ...workflowOptions,
     ...configOptions,
     ...reportOptions,
-    window: { ...value, describe: 'The most records of one source in flight (default: as the workflow says)' },
-    seed: { ...value, describe: "The seed of the run's randomness, a whole number (default: drawn)" },
-    threads: { ...value, describe: 'The most worker threads of the run; 0 runs inline (default: one a core)' },
-    'dead-letters': { ...value, describe: 'Where to write dead letters, as NDJSON (default: as the workflow says)' },
+    window: { ...value, describe: 'The most records of one source in flight (default: set by the workflow)' },
+    seed: { ...value, describe: "The seed of the run's randomness, a whole number (default: random)" },
+    threads: { ...value, describe: 'The most worker threads of the run; 0 runs inline (default: one per core)' },
+    'dead-letters': { ...value, describe: 'Where to write dead letters, as NDJSON (default: set by the workflow)' },
     ...runsOptions,
     resume: {
       type: 'boolean',
-      describe: 'Go on with the newest unfinished run of the same workflow, config and input',
+      describe: 'Resume the newest unfinished run of the same workflow, config and input',
     },
     watch: {
       type: 'boolean',
@@ -62,7 +62,7 @@ export const runCommand: Command = {
 
 /** Runs the same command line, without `--watch`, again and again. */
 async function watch(args: Arguments): Promise<ExitCode> {
-  args.refuseOptions(['resume'], 'cannot stand with --watch, which starts each run from the beginning');
+  args.refuseOptions(['resume'], 'cannot be combined with --watch, which starts each run from the beginning');
   const { rerunOnChange } = await import('./rerun-on-change.js');
   return rerunOnChange({
     request: requestFrom(args),

@@ -14,14 +14,14 @@ const ACTIONS = ['list', 'show', 'clean'] as const;
 export const runsCommand: Command = {
   name: 'runs',
   description:
-    'List the runs that were kept (lives: processes that worked on it; settled: records done for good); `runs show <run>` tells of one, `runs clean` removes those that finished',
+    'List the kept runs (lives: processes that have worked on the run; settled: records completed); `runs show <run>` shows one, `runs clean` removes finished ones',
   words: [
     { name: 'action', describe: 'list (default), show or clean', isOptional: true },
     { name: 'run', describe: 'The id of the run to show or to remove', isOptional: true },
   ],
   options: {
     ...runsOptions,
-    all: { type: 'boolean', describe: 'For clean: those that can still be resumed too' },
+    all: { type: 'boolean', describe: 'For clean: also runs that can still be resumed' },
     json: { type: 'boolean', describe: 'Print JSON' },
     ...debugOptions,
   },
@@ -85,7 +85,7 @@ function show({ facts, manifest, checkpoint, summary, letters, path }: RunDetail
   const lines = [
     `run          ${facts.run}`,
     `workflow     ${facts.workflow}`,
-    `state        ${facts.state}${summary === undefined ? '' : ` (its last life: ${summary.outcome})`}`,
+    `state        ${facts.state}${summary === undefined ? '' : ` (its last incarnation: ${summary.outcome})`}`,
     `started      ${facts.started}, in ${manifest.cwd}`,
     `lives        ${facts.lives}`,
     `checkpoint   ${checkpoint === undefined ? 'none' : new Date(checkpoint.at).toISOString()}`,
@@ -112,7 +112,7 @@ async function clean(runs: string, args: Arguments): Promise<void> {
     },
   });
   if (kept > 0) {
-    const hint = isAll ? 'which go on' : 'which go on or can be resumed; --all removes the latter';
+    const hint = isAll ? 'which are running' : 'which are running or can be resumed; --all removes the latter';
     process.stderr.write(`kept ${kept}, ${hint}\n`);
   }
   if (keptBroken > 0) process.stderr.write(`kept ${keptBroken} broken; runs clean <run> removes one, --all them all\n`);

@@ -8,7 +8,7 @@ import { renderTable } from './table.js';
 
 export const whyCommand: Command = {
   name: 'why',
-  description: "Tell a record's story: where it was read, what became of it, and why",
+  description: 'Show the story of a record: where it was read, what happened to it, and why',
   words: [
     { name: 'run', describe: 'The id of the run' },
     {

@@ -135,7 +135,7 @@ async function progressOf(folder: RunFolder): Promise<Checkpoint | string | unde
   const state = await folder.state();
   if (state === 'finished') return undefined;
   if (state === 'running') return 'another process works on it';
-  return (await folder.checkpoint()) ?? 'it did not get to a checkpoint';
+  return (await folder.checkpoint()) ?? 'it has no checkpoint';
 }
 
 /**
@@ -165,6 +165,6 @@ function assertSamePlace({ manifest: { runId, cwd } }: RunFolder, place: JobPlac
   if (absolutePath(place, cwd) === absolutePath(place, '.')) return;
   throw new MillraceError(
     'MILLRACE_RESUME',
-    `Run ${runId} was started in ${cwd}, and its paths lead from there. Go there, and resume it`,
+    `Run ${runId} was started in ${cwd}, and its paths are relative to that folder. Resume it there`,
   );
 }

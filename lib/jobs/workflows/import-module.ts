@@ -56,7 +56,7 @@ function describeLoadError(error: unknown, path: string, folder: string): string
     return `${sentence(withoutRequireStack(message))} ${fix}`;
   }
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
-    return `${sentence(message)} Node only takes types out; for the rest install tsx (npm install --save-dev tsx)`;
+    return `${sentence(message)} Node only removes types; for other syntax install tsx (npm install --save-dev tsx)`;
   }
   const kind = error instanceof Error && error.name !== 'Error' && error.name !== 'MillraceError' ? error.name : '';
   const found = firstPlace(error instanceof SyntaxError ? stackOfSyntaxError(path) : stackOf(error));

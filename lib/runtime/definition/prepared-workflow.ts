@@ -162,7 +162,7 @@ export class PreparedWorkflow<
     if (from !== undefined && checkpoints === undefined) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
-        'Expected `checkpoints` beside `resumeFrom`, got none: a run that goes on keeps its progress too',
+        'Expected `checkpoints` beside `resumeFrom`, got none: a resumed run keeps its progress too',
       );
     }
     const resumePlan = new ResumePlan(plan, declarations);
