@@ -1,4 +1,4 @@
-/** Whether nobody has to be told how much an upstream takes. */
+/** Measures if adaptive concurrency finds the limit of an upstream without configuration. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

@@ -1,4 +1,4 @@
-/** What the undici adapter brings to somebody who knows axios. */
+/** The gain from the undici adapter over axios with its defaults. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

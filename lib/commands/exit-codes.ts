@@ -1,6 +1,5 @@
 /**
- * The exit codes of the command line: one table, which `--help` prints and the documentation repeats. A test compares
- * them.
+ * The exit codes of the command line: one table, which `--help` prints.
  *
  * Guarantees: the code is enough for a script, without reading the output.
  */
