@@ -11,9 +11,9 @@ import { median, spreadOf, type Spread } from './statistics.js';
 
 export interface CurveSide {
   readonly side: SideName;
-  /** What the side is called in charts. */
+  /** The name of the side in charts. */
   readonly title: string;
-  /** The longest input it is asked to do. Default: all sizes. */
+  /** The longest input for this side. Default: all sizes. */
   readonly upTo?: number;
 }
 
@@ -21,11 +21,14 @@ export interface Curve {
   readonly name: string;
   /** One line. */
   readonly description: string;
-  /** Ours first. */
+  /** The sides, ours first. */
   readonly sides: readonly CurveSide[];
-  /** Numbers of records. */
+  /** The lengths of the input, in records. */
   readonly sizes: readonly number[];
-  /** The warm-up does as many records as a sample: it writes the file that both read. Default: at most 50,000. */
+  /**
+   * True if the warm-up must process as many records as a sample, because it writes the file that both read. Default:
+   * at most 50,000.
+   */
   readonly warmsUpInFull?: boolean;
 }
 
@@ -33,11 +36,11 @@ export interface Curve {
 export interface CurvePoint {
   readonly side: string;
   readonly records: number;
-  /** Median, in records a second. */
+  /** The median rate, in records per second. */
   readonly rate: number;
   readonly spread: Spread;
   readonly samples: number;
-  /** The most memory the process of the side ever had, in MiB. */
+  /** The peak memory of the process of the side, in MiB. */
   readonly peakMiB: number;
 }
 
@@ -53,7 +56,7 @@ const ROUNDS = 3;
 const LONG_SAMPLE_MS = 15_000;
 const MOST_WARM_UP = 50_000;
 
-/** Quick: the smallest two sizes, a sample each. */
+/** Measures a curve. Quick: the smallest two sizes, one sample each. */
 export async function measureCurve(curve: Curve, settings: BenchSettings): Promise<CurveFinding> {
   const { name, description, sides, sizes, warmsUpInFull = false } = curve;
   const points: CurvePoint[] = [];

@@ -12,19 +12,19 @@ import { median, ratioOf, ratioSpread, spreadOf } from './statistics.js';
 
 export interface SidePlan {
   readonly side: SideName;
-  /** What the side is called in reports. */
+  /** The name of the side in reports. */
   readonly title: string;
   readonly records: number;
-  /** Untimed run before the samples. */
+  /** The records of the untimed run before the samples. */
   readonly warmUpRecords: number;
 }
 
 export interface ComparisonPlan {
   readonly ours: SidePlan;
   readonly theirs: SidePlan;
-  /** Samples of our side. */
+  /** The number of samples of our side. */
   readonly rounds: number;
-  /** Samples of the peer, where it is too slow for as many. Default `rounds`. */
+  /** The number of samples of the peer, for peers that are too slow for as many. Default `rounds`. */
   readonly theirRounds?: number;
   /** Every sample has a new process with its own warm-up. Needed for peaks, which a process never resets. Default false. */
   readonly isFresh?: boolean;
@@ -36,7 +36,7 @@ export interface Comparison {
   readonly theirs: readonly Sample[];
 }
 
-/** How many rounds a case takes when it has no reason for another number. */
+/** The default number of rounds of a case. */
 export function roundsOf({ isQuick }: BenchSettings): number {
   return isQuick ? 2 : 5;
 }
@@ -59,12 +59,12 @@ export async function compare(plan: ComparisonPlan, settings: BenchSettings): Pr
   return samples;
 }
 
-/** Records per second of every sample. */
+/** Records per second of each sample. */
 export function ratesOf(samples: readonly Sample[], records: number): number[] {
   return samples.map(({ elapsedMs }) => (records / elapsedMs) * 1000);
 }
 
-/** The finding about samples that are in one unit already. */
+/** The finding from samples that already have one unit. */
 export function findingOf(
   ours: readonly number[],
   theirs: readonly number[],
@@ -90,7 +90,7 @@ export async function compareRates(plan: ComparisonPlan, settings: BenchSettings
   });
 }
 
-/** One side that gives samples: from one warm process, or each from a new one. */
+/** One side, sampled in one warm process or in a new process per sample. */
 class Sampler {
   private readonly plan: SidePlan;
   private readonly isFresh: boolean;

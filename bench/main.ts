@@ -72,7 +72,7 @@ async function runCurves({ names, isQuick }: BenchArguments, draw: Draw): Promis
   return findings;
 }
 
-/** Prints what was found, or why nothing was. */
+/** Prints the finding, or the reason why there is none. */
 async function attempt(name: string, measure: () => Promise<string>): Promise<void> {
   showProgress(name);
   try {
@@ -86,7 +86,7 @@ async function attempt(name: string, measure: () => Promise<string>): Promise<vo
   }
 }
 
-/** One line that changes on a terminal; nothing where nobody watches. */
+/** Shows one line that changes on a terminal; prints nothing elsewhere. */
 function showProgress(message: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${message}`);
 }

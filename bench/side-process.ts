@@ -14,18 +14,18 @@ export interface Sample {
   readonly elapsedMs: number;
   /** The child's peak resident memory up to now, in KiB. */
   readonly maxRssKb: number;
-  /** The 99th percentile of how late its event loop was, in milliseconds. */
+  /** The 99th percentile of the delay of its event loop, in milliseconds. */
   readonly loopDelayMs: number;
-  /** Of the outputs: sides that did the same work agree on it. */
+  /** A checksum of the outputs: sides that did the same work have the same one. */
   readonly checksum: number;
 }
 
-/** What the parent asks of the child. */
+/** The request of the parent. */
 export interface RunRequest {
   readonly records: number;
 }
 
-/** What the child answers. */
+/** The answer of the child. */
 export type RunReply = { readonly sample: Sample } | { readonly error: string };
 
 export class SideProcess {

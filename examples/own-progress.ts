@@ -1,5 +1,5 @@
 /**
- * Your own progress display: everything the command line draws comes from `events$`, and so can this.
+ * A custom progress display. It uses `events$`, as the command line does for its own display.
  *
  * `node build/examples/own-progress.js`
  */
@@ -31,7 +31,7 @@ function bar(done: number, note: string): string {
 
 /** The field `type` narrows the union. This display ignores the event types that it does not know. */
 function draw(event: RunEvent): void {
-  // On a terminal a line is drawn over itself, and elsewhere (a file, CI) it is one more line.
+  // On a terminal each line replaces the previous one; elsewhere (a file, CI) it is a new line.
   const over = process.stdout.isTTY ? '\r' : '';
   const end = process.stdout.isTTY ? '' : '\n';
   switch (event.type) {

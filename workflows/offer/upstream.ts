@@ -30,7 +30,7 @@ interface UpstreamUrls {
 export function upstreamOf(config: UpstreamUrls, context: BuildContext): Upstream {
   let server: Promise<ThreadedMockServer> | undefined;
   const start = async (): Promise<ThreadedMockServer> => {
-    // In a thread: the requests of a run would starve a server on its own event loop.
+    // The server runs in a thread: on the event loop of the run, requests would starve it.
     const { startMockServerInThread } = await import('millrace/mock-server/in-thread');
     const started = await startMockServerInThread({ port: 0 });
     const missing = (['ats_url', 'resp_url', 'offer_url'] as const).filter((key) => config[key] === undefined);
