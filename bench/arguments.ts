@@ -1,30 +1,31 @@
 /**
- * The command line of the benchmark. Promise: pure; what is not understood is answered with one sentence that says what
- * would be.
+ * The command line of the benchmark.
+ *
+ * Guarantees: parsing is pure; an invalid command line gives one sentence that names the valid input.
  */
 import { parseArgs } from 'node:util';
 import { suggest } from '#lib/text/nearest.js';
 
 export interface BenchArguments {
-  /** What to run, in the order of the cases; all of them when none was named. */
+  /** The names of cases to run, in the order of the cases; all cases if none was named. */
   readonly names: readonly string[];
   readonly isQuick: boolean;
   readonly isList: boolean;
-  /** Curves over the length of the input in place of cases. */
+  /** True to measure curves over the length of the input instead of cases. */
   readonly isCurves: boolean;
-  /** Where to write the figures as JSON. */
+  /** The file for the figures, as JSON. */
   readonly json: string | undefined;
   /** The folder for charts. */
   readonly svg: string | undefined;
 }
 
-/** The names that can be given. */
+/** The known names. */
 export interface Known {
   readonly cases: readonly string[];
   readonly curves: readonly string[];
 }
 
-/** A command line that is wrong; the message is for the user. */
+/** An error in the command line; the message is for the user. */
 export class UsageError extends Error {}
 
 export const USAGE = `npm run bench -- [name …] [--curves] [--quick] [--json <file>] [--svg <folder>] [--list]
@@ -55,7 +56,7 @@ export function parseArguments(argv: readonly string[], { cases, curves }: Known
   };
 }
 
-/** Whoever stopped typing early meant what begins like it, however many letters are missing. */
+/** Suggests every name that begins with the given text, and otherwise the nearest name. */
 function meant(name: string, known: readonly string[]): string {
   const begun = known.filter((one) => one.startsWith(name)).map((one) => `'${one}'`);
   return begun.length > 0 ? ` Did you mean ${begun.join(' or ')}?` : suggest(name, known);

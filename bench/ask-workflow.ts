@@ -1,4 +1,4 @@
-/** Our side of every comparison of calls: a source, a request task, and a sum of the answers. */
+/** The side of millrace in each comparison of calls: a source, a request task, and a sum of the answers. */
 import { defineWorkflow, sourceTask } from 'millrace';
 import { requestTask, type RequestOptions } from 'millrace/http';
 import type { Features } from '#mock-server/index.js';

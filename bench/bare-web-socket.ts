@@ -1,11 +1,11 @@
 /**
- * The least that asks over a WebSocket: JSON-RPC written by hand, answers matched by nothing, just counted. The limit
- * that ours is held against.
+ * The least code that calls over a WebSocket: JSON-RPC written by hand, and answers that are counted, not matched. It
+ * is the limit that millrace is compared with.
  */
 import { WebSocket } from 'ws';
 import { features, Sum, type Prediction } from './call-work.js';
 
-/** Asks about `records` members in messages of `batch`, with `inFlight` calls on their way. */
+/** Calls for `records` members in messages of `batch`, with `inFlight` calls in flight. */
 export function askBare(url: string, records: number, batch: number, inFlight: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const sum = new Sum();

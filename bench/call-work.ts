@@ -1,4 +1,4 @@
-/** What all sides that call an upstream ask for, and how they add up the answers. */
+/** The requests of all sides that call an upstream, and the sum of their answers. */
 import type { Features } from '#mock-server/index.js';
 
 export interface Prediction {

@@ -1,40 +1,40 @@
 /**
- * What a benchmark case is and what it finds. A case measures our side against a peer in one run and compares the two;
- * absolute figures say more about the machine than about the code.
+ * A benchmark case and its finding. A case measures our side and a peer in one execution and compares the two, because
+ * absolute figures depend more on the machine than on the code.
  */
 import type { Spread } from './statistics.js';
 
-/** What a case should reach. */
+/** The goal of a case. */
 export interface Goal {
-  /** Which figure the goal is about. */
+  /** The figure that the goal is about. */
   readonly on: 'ratio' | 'value';
   readonly is: 'at least' | 'at most';
   readonly than: number;
 }
 
-/** How a case is to be run. */
+/** The settings for running a case. */
 export interface BenchSettings {
-  /** Smaller sizes and fewer rounds: shows that it works, says little about speed. */
+  /** Uses smaller sizes and fewer rounds: shows that the case works, but not its speed. */
   readonly isQuick: boolean;
-  /** Tells whoever waits what is under way; one line. */
+  /** Shows the current step to the user, in one line. */
   readonly progress: (message: string) => void;
 }
 
-/** Which figures a case found. */
+/** The figures of a case. */
 export interface Finding {
-  /** Median of our side, in `unit`. */
+  /** The median of our side, in `unit`. */
   readonly value: number;
   readonly unit: string;
-  /** What it was measured against, in a few words. */
+  /** The name of the peer, in a few words. */
   readonly against: string;
-  /** Median of the other side, in `unit`. */
+  /** The median of the peer, in `unit`. */
   readonly againstValue: number;
   /** `value` over `againstValue`. */
   readonly ratio: number;
   readonly spread: { readonly value: Spread; readonly against: Spread; readonly ratio: Spread };
-  /** How many samples each side gave. */
+  /** The number of samples of each side. */
   readonly samples: { readonly value: number; readonly against: number };
-  /** What a reader should know about this figure. */
+  /** A remark for readers of this figure. */
   readonly note?: string;
 }
 
@@ -47,13 +47,13 @@ export interface BenchCase {
   readonly run: (settings: BenchSettings) => Promise<Finding>;
 }
 
-/** The goal as one would write it by hand. */
+/** The goal as text. */
 export function describeGoal(goal: Goal | undefined, unit = ''): string {
   if (goal === undefined) return 'no goal';
   return `goal ${goal.is === 'at least' ? '≥' : '≤'} ${goal.than}${goal.on === 'ratio' ? ' ×' : unit === '' ? '' : ` ${unit}`}`;
 }
 
-/** Whether the finding meets the goal; undefined where there is none. */
+/** True if the finding meets the goal; undefined if there is none. */
 export function meets(goal: Goal | undefined, finding: Pick<Finding, 'ratio' | 'value'>): boolean | undefined {
   if (goal === undefined) return undefined;
   const figure = finding[goal.on];

@@ -1,4 +1,4 @@
-/** Every case, in the order they are run and listed. */
+/** All cases, in the order in which they are run and listed. */
 import type { BenchCase } from './case.js';
 import { checkpointCost } from './cases/checkpoint-cost.js';
 import { adaptiveVsBestFixed } from './cases/adaptive-vs-best-fixed.js';

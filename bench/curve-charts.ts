@@ -1,4 +1,4 @@
-/** The two pictures of a curve: how fast, and with how much memory. */
+/** The two charts of a curve: the rate and the peak memory. */
 import type { CurveFinding, CurvePoint } from './curve.js';
 import { lineChart } from './line-chart.js';
 

@@ -1,7 +1,8 @@
 /**
- * How a rate and a peak of memory change with the length of the input: several sides at several sizes. Promise: as in a
- * comparison, every side has a process of its own, a new one for each size, because a peak is never forgotten; all warm
- * up; samples alternate; sides that should do the same work are held to the same checksum.
+ * Measures how the rate and the peak memory change with the length of the input: several sides at several sizes.
+ *
+ * Guarantees: as in a comparison, every side has a process of its own, and a new one per size, because a process never
+ * resets its peak; all sides warm up; samples alternate; sides that do the same work must have the same checksum.
  */
 import type { BenchSettings } from './case.js';
 import { SideProcess, type Sample } from './side-process.js';
@@ -10,9 +11,9 @@ import { median, spreadOf, type Spread } from './statistics.js';
 
 export interface CurveSide {
   readonly side: SideName;
-  /** What the side is called in charts. */
+  /** The name of the side in charts. */
   readonly title: string;
-  /** The longest input it is asked to do. Default: all sizes. */
+  /** The longest input for this side. Default: all sizes. */
   readonly upTo?: number;
 }
 
@@ -20,11 +21,14 @@ export interface Curve {
   readonly name: string;
   /** One line. */
   readonly description: string;
-  /** Ours first. */
+  /** The sides, ours first. */
   readonly sides: readonly CurveSide[];
-  /** Numbers of records. */
+  /** The lengths of the input, in records. */
   readonly sizes: readonly number[];
-  /** The warm-up does as many records as a sample: it writes the file that both read. Default: at most 50,000. */
+  /**
+   * True if the warm-up must process as many records as a sample, because it writes the file that both read. Default:
+   * at most 50,000.
+   */
   readonly warmsUpInFull?: boolean;
 }
 
@@ -32,11 +36,11 @@ export interface Curve {
 export interface CurvePoint {
   readonly side: string;
   readonly records: number;
-  /** Median, in records a second. */
+  /** The median rate, in records per second. */
   readonly rate: number;
   readonly spread: Spread;
   readonly samples: number;
-  /** The most memory the process of the side ever had, in MiB. */
+  /** The peak memory of the process of the side, in MiB. */
   readonly peakMiB: number;
 }
 
@@ -48,11 +52,11 @@ export interface CurveFinding {
 }
 
 const ROUNDS = 3;
-/** Where one sample takes longer than this, noise is small and the others are left out. */
+/** If one sample takes longer than this, its noise is small and the other samples are omitted. */
 const LONG_SAMPLE_MS = 15_000;
 const MOST_WARM_UP = 50_000;
 
-/** Quick: the smallest two sizes, a sample each. */
+/** Measures a curve. Quick: the smallest two sizes, one sample each. */
 export async function measureCurve(curve: Curve, settings: BenchSettings): Promise<CurveFinding> {
   const { name, description, sides, sizes, warmsUpInFull = false } = curve;
   const points: CurvePoint[] = [];

@@ -1,4 +1,4 @@
-/** Every curve, in the order they are measured and listed. */
+/** All curves, in the order in which they are measured and listed. */
 import type { Curve } from './curve.js';
 
 const TO_TEN_MILLION = [10_000, 100_000, 1_000_000, 10_000_000];
@@ -15,7 +15,7 @@ export const CURVES: readonly Curve[] = [
       { side: 'pmap-offer', title: 'p-map' },
       { side: 'streams-offer', title: 'Node streams' },
       { side: 'effect-offer', title: 'Effect 4', upTo: 1_000_000 },
-      // Quadratic: a million would take hours.
+      // Quadratic: a million records would take hours.
       { side: 'rxjs-offer', title: 'raw RxJS', upTo: 100_000 },
     ],
     sizes: TO_TEN_MILLION,
@@ -42,7 +42,7 @@ export const CURVES: readonly Curve[] = [
   },
   {
     name: 'cpu-task',
-    description: 'a cpu task of about 25 µs a record',
+    description: 'a cpu task of about 25 µs per record',
     sides: [
       { side: 'cpu-threads', title: 'two threads' },
       { side: 'cpu-inline', title: 'inline' },
@@ -80,7 +80,7 @@ export const CURVES: readonly Curve[] = [
   },
   {
     name: 'web-socket',
-    description: 'calls over one WebSocket to the mock server, one a message',
+    description: 'calls over one WebSocket to the mock server, one per message',
     sides: [
       { side: 'ws-millrace', title: 'millrace' },
       { side: 'ws-bare', title: 'bare ws loop' },
@@ -89,7 +89,7 @@ export const CURVES: readonly Curve[] = [
   },
   {
     name: 'web-socket-batches',
-    description: 'calls over one WebSocket to the mock server, 64 a message',
+    description: 'calls over one WebSocket to the mock server, 64 per message',
     sides: [
       { side: 'ws-batch-millrace', title: 'millrace' },
       { side: 'ws-batch-bare', title: 'bare batched loop' },
@@ -98,7 +98,7 @@ export const CURVES: readonly Curve[] = [
   },
   {
     name: 'offer-workflow',
-    description: 'OfferWorkFlow, file to file, three calls a member',
+    description: 'OfferWorkFlow, file to file, three calls per member',
     sides: [
       { side: 'offer-ws', title: 'over WebSocket' },
       { side: 'offer-http', title: 'over HTTP', upTo: 10_000 },

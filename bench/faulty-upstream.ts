@@ -1,4 +1,4 @@
-/** What is wrong with the upstream of `faults-throughput`: 5 % errors, and one call in a hundred takes ten times as long. */
+/** The faults of the upstream of `faults-throughput`: 5 % errors, and one call in a hundred takes ten times as long. */
 import type { FaultSet } from '#mock-server/index.js';
 
 const MEDIAN_MS = 20;

@@ -1,4 +1,4 @@
-/** A file to a file through a task: what checkpoints cost most, because there is little else to do a record. */
+/** A copy of a file through a task: the case in which checkpoints cost most, because the work per record is small. */
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ process.once('exit', () => {
 const written = new Set<string>();
 const ROWS_A_WRITE = 10_000;
 
-/** Copies `records` rows; with checkpoints at the default interval, or with none. Gives the rows written. */
+/** Copies `records` rows, with checkpoints at the default interval or with none. Returns the number of rows written. */
 export async function copyFile(records: number, hasCheckpoints: boolean): Promise<number> {
   const path = inputFile(records);
   const columns = ['id', 'value', 'text'] as const;
@@ -39,7 +39,7 @@ export async function copyFile(records: number, hasCheckpoints: boolean): Promis
   return summary.tasks['Write']?.out ?? 0;
 }
 
-/** Once a process and size: a warm-up of the same size keeps the writing out of the samples. */
+/** Created once per process and size: a warm-up of the same size keeps this write out of the samples. */
 function inputFile(records: number): string {
   const path = join(folder, `${records}.csv`);
   if (written.has(path)) return path;

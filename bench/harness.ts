@@ -1,7 +1,9 @@
 /**
- * Measures two sides against each other. Promises: both warm up; samples alternate (A B A B …), so that a machine that
- * changes its mind changes it for both; each side has a process of its own; sides that should do the same work are
- * held to the same checksum, so that nobody is fast by doing less.
+ * Compares two sides.
+ *
+ * Guarantees: both sides warm up; samples alternate (A B A B …), so that a change of the machine's speed affects both; each
+ * side has a process of its own; sides that do the same work must have the same checksum, so that no side is fast because it
+ * does less.
  */
 import type { BenchSettings, Finding } from './case.js';
 import { SideProcess, type Sample } from './side-process.js';
@@ -10,21 +12,21 @@ import { median, ratioOf, ratioSpread, spreadOf } from './statistics.js';
 
 export interface SidePlan {
   readonly side: SideName;
-  /** What the side is called in reports. */
+  /** The name of the side in reports. */
   readonly title: string;
   readonly records: number;
-  /** Untimed run before the samples. */
+  /** The records of the untimed run before the samples. */
   readonly warmUpRecords: number;
 }
 
 export interface ComparisonPlan {
   readonly ours: SidePlan;
   readonly theirs: SidePlan;
-  /** Samples of our side. */
+  /** The number of samples of our side. */
   readonly rounds: number;
-  /** Samples of the peer, where it is too slow for as many. Default `rounds`. */
+  /** The number of samples of the peer, for peers that are too slow for as many. Default `rounds`. */
   readonly theirRounds?: number;
-  /** Every sample in a new process, warmed up anew: for peaks, which a process never forgets. Default false. */
+  /** Every sample has a new process with its own warm-up. Needed for peaks, which a process never resets. Default false. */
   readonly isFresh?: boolean;
 }
 
@@ -34,7 +36,7 @@ export interface Comparison {
   readonly theirs: readonly Sample[];
 }
 
-/** How many rounds a case takes when it has no reason for another number. */
+/** The default number of rounds of a case. */
 export function roundsOf({ isQuick }: BenchSettings): number {
   return isQuick ? 2 : 5;
 }
@@ -47,8 +49,8 @@ export async function compare(plan: ComparisonPlan, settings: BenchSettings): Pr
   const theirs = new Sampler(plan.theirs, isFresh, settings);
   try {
     for (let round = 0; round < Math.max(rounds, theirRounds); round++) {
-      if (round < rounds) samples.ours.push(await ours.take());
-      if (round < theirRounds) samples.theirs.push(await theirs.take());
+      if (round < rounds) samples.ours.push(await ours.measure());
+      if (round < theirRounds) samples.theirs.push(await theirs.measure());
     }
   } finally {
     await Promise.all([ours.close(), theirs.close()]);
@@ -57,12 +59,12 @@ export async function compare(plan: ComparisonPlan, settings: BenchSettings): Pr
   return samples;
 }
 
-/** Records per second of every sample. */
+/** Records per second of each sample. */
 export function ratesOf(samples: readonly Sample[], records: number): number[] {
   return samples.map(({ elapsedMs }) => (records / elapsedMs) * 1000);
 }
 
-/** The finding about samples that are in one unit already. */
+/** The finding from samples that already have one unit. */
 export function findingOf(
   ours: readonly number[],
   theirs: readonly number[],
@@ -88,7 +90,7 @@ export async function compareRates(plan: ComparisonPlan, settings: BenchSettings
   });
 }
 
-/** One side that gives samples: from one warm process, or each from a new one. */
+/** One side, sampled in one warm process or in a new process per sample. */
 class Sampler {
   private readonly plan: SidePlan;
   private readonly isFresh: boolean;
@@ -102,7 +104,7 @@ class Sampler {
     this.settings = settings;
   }
 
-  async take(): Promise<Sample> {
+  async measure(): Promise<Sample> {
     const { title, records, side, warmUpRecords } = this.plan;
     if (this.process === undefined) {
       this.process = new SideProcess(side);

@@ -1,4 +1,8 @@
-/** A chart of lines over two logarithmic axes, as an SVG file that needs nothing beside it. Promise: pure. */
+/**
+ * A chart of lines over two logarithmic axes, as a self-contained SVG file.
+ *
+ * Guarantees: pure.
+ */
 
 export interface ChartLine {
   readonly title: string;
@@ -9,13 +13,13 @@ export interface LineChart {
   readonly title: string;
   readonly xTitle: string;
   readonly yTitle: string;
-  /** Ours first: it is drawn last, and thicker. */
+  /** The lines, ours first: it is drawn last, and thicker. */
   readonly lines: readonly ChartLine[];
 }
 
 const [WIDTH, HEIGHT] = [760, 360];
 const [LEFT, RIGHT, TOP, BOTTOM] = [70, 210, 44, 46];
-/** After M. Okabe and K. Ito, "Color Universal Design" (2008): told apart by people who do not see all colours. */
+/** Colours that colour-blind people can distinguish, after M. Okabe and K. Ito, "Color Universal Design" (2008). */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#b8860b', '#cc79a7', '#6b6b6b'];
 const LABEL_HEIGHT = 16;
 
@@ -47,7 +51,7 @@ ${labels(lines, x.at, y.at)}
 
 interface Scale {
   readonly at: (value: number) => number;
-  /** Whole powers of ten, or one, two and five of them where there are few. */
+  /** Powers of ten; if there are few, also their multiples by two and five. */
   readonly ticks: readonly number[];
 }
 
@@ -75,7 +79,7 @@ function path(points: ChartLine['points'], x: Place, y: Place, index: number): s
   return `<path d="M${corners}" fill="none" stroke="${colour}" stroke-width="${index === 0 ? 3 : 1.5}"/>${dots}`;
 }
 
-/** Beside the end of each line, moved apart where they would cover each other. */
+/** The labels beside the ends of the lines, moved apart so that they do not overlap. */
 function labels(lines: readonly ChartLine[], x: Place, y: Place): string {
   const ends = lines.map(({ title, points }, index) => {
     const [endX, endY] = points.at(-1) ?? [1, 1];

@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: runs the cases one after the other and prints what they find, as ratios of one run; or measures
- * curves over the length of the input. Not a test: a figure that misses its goal is printed as such and nothing more.
- * Exits with 2 for a command line it does not understand, and with 1 where something could not be measured at all.
+ * `npm run bench`: executes the cases in sequence and prints their findings as ratios; or measures curves over the length of
+ * the input. It is not a test: a missed goal is printed and has no other effect. The exit code is 2 for an invalid command
+ * line, and 1 if a case could not be measured.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -72,7 +72,7 @@ async function runCurves({ names, isQuick }: BenchArguments, draw: Draw): Promis
   return findings;
 }
 
-/** Prints what was found, or why nothing was. */
+/** Prints the finding, or the reason why there is none. */
 async function attempt(name: string, measure: () => Promise<string>): Promise<void> {
   showProgress(name);
   try {
@@ -86,7 +86,7 @@ async function attempt(name: string, measure: () => Promise<string>): Promise<vo
   }
 }
 
-/** One line that changes on a terminal; nothing where nobody watches. */
+/** Shows one line that changes on a terminal; prints nothing elsewhere. */
 function showProgress(message: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${message}`);
 }

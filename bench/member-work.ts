@@ -1,4 +1,4 @@
-/** Extract and Transform of OfferWorkFlow over a generated member file, and next to nothing behind them. */
+/** Extract and Transform of OfferWorkFlow over a generated member file, with almost no work after them. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,9 +18,9 @@ process.once('exit', () => {
 const written = new Set<string>();
 
 /**
- * Gives a checksum that differs where any feature of any member, or their order, does.
+ * Returns a checksum that depends on each feature of each member, and on their order.
  *
- * @param partitions 1: in the thread of the run.
+ * @param partitions the number of partitions; 1 reads in the thread of the run
  */
 export async function readMembers(rows: number, partitions: number): Promise<number> {
   const path = await memberFile(rows);
@@ -51,7 +51,7 @@ export async function readMembers(rows: number, partitions: number): Promise<num
   return checksum;
 }
 
-/** Once a process and size: a warm-up of the same size keeps the writing out of the samples. */
+/** Created once per process and size: a warm-up of the same size keeps this write out of the samples. */
 async function memberFile(rows: number): Promise<string> {
   const path = join(folder, `${rows}.csv`);
   if (!written.has(path)) await writeMemberFile(path, { rows, seed: 7 });

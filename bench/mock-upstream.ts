@@ -1,6 +1,8 @@
 /**
- * The mock server in a process of its own, for the side that measures calls. Promise: started at the first use, one a
- * set of faults; never outlives the process that started it.
+ * The mock server in a process of its own, for sides that measure calls.
+ *
+ * Guarantees: the server starts at the first use, one server per set of faults; it never outlives the process that started
+ * it.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -15,7 +17,7 @@ export interface MockUpstream {
 const MAIN = fileURLToPath(new URL('../../dist/mock-server/main.js', import.meta.url));
 const running = new Map<string, Promise<MockUpstream>>();
 
-/** Starts the server with these faults, or gives the one that runs with them. */
+/** Starts the server with these faults, or returns the one that already runs with them. */
 export function mockUpstream(faults: Faults = {}): Promise<MockUpstream> {
   const json = JSON.stringify(faults);
   let upstream = running.get(json);
@@ -30,7 +32,7 @@ function start(faults: string): Promise<MockUpstream> {
   const child = spawn(process.execPath, [MAIN, '--port', '0', '--faults', faults], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  // It must not keep this process alive, and must go when it goes.
+  // The child must not keep this process alive, and must end with it.
   child.unref();
   process.once('exit', () => child.kill());
   return new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 /**
- * The work of the seven-task offer graph, as plain functions that every side calls: whoever is measured differs only in
- * how the records get from one function to the next. The upstreams are asynchronous and do nothing but answer, so what
- * is measured is the plumbing.
+ * The work of the seven-task offer graph, as plain functions that every side calls. The sides differ only in how the records
+ * get from one function to the next. The upstreams are asynchronous and answer at once, so the benchmark measures only the
+ * plumbing.
  */
 
 export interface Transactions {
@@ -31,7 +31,7 @@ export interface Offer {
   readonly offer: 'OFFER_1' | 'OFFER_2';
 }
 
-/** The most records in flight per asynchronous task, for every side. */
+/** The most records in flight per asynchronous task, for each side. */
 export const CONCURRENCY = 100;
 
 export function* members(count: number): Generator<Transactions, void, undefined> {
@@ -63,12 +63,12 @@ export function combine(ats: Prediction, resp: Prediction): Predictions {
   return { ats_prediction: ats.prediction, resp_prediction: resp.prediction };
 }
 
-/** What the graph knows of a member at its end. */
+/** The results for a member at the end of the graph. */
 export type Outcome = readonly [Features, Prediction, Prediction, Offer];
 
-/** The three calls for one member, both models asked at once, as a peer without a graph makes them. */
+/** The three calls for one member, both models called at once, as a peer without a graph makes them. */
 export async function offerFor(member: Features): Promise<Outcome> {
-  // Both are under way before either is awaited; Promise.all does the same at 0.6 × the rate.
+  // Both calls start before the first await; Promise.all does the same at 0.6 × the rate.
   const asking = predictAts(member);
   const answering = predictResp(member);
   const ats = await asking;
@@ -76,7 +76,7 @@ export async function offerFor(member: Features): Promise<Outcome> {
   return [member, ats, resp, await chooseOffer(combine(ats, resp))];
 }
 
-/** The end of the graph: uses every part of an outcome, in any order, so that no side can leave one out. */
+/** The end of the graph: it uses each part of an outcome, in any order, so that no side can leave one out. */
 export class Tally {
   count = 0;
   private sum = 0;
@@ -87,7 +87,7 @@ export class Tally {
     this.sum = (this.sum + (features.memberId % 1000) + scaled) % 2 ** 40;
   }
 
-  /** The same for the same outcomes, in whatever order they came. */
+  /** Equal for equal outcomes, in any order of arrival. */
   get checksum(): number {
     return this.sum + this.count;
   }

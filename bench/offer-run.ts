@@ -14,7 +14,10 @@ process.once('exit', () => {
 });
 const ROWS_PER_MEMBER = 2;
 
-/** Writes the member file of so many members, once a process: a warm-up of the same size keeps that out of the samples. */
+/**
+ * Writes a member file with this number of members, once per process: a warm-up of the same size keeps this write out
+ * of the samples.
+ */
 export async function memberFile(members: number): Promise<string> {
   const path = join(folder, `members-${members}.csv`);
   if (!written.has(path)) await writeMemberFile(path, { rows: members * ROWS_PER_MEMBER, seed: 7, members });
@@ -23,7 +26,7 @@ export async function memberFile(members: number): Promise<string> {
 }
 const written = new Set<string>();
 
-/** Runs the workflow; gives a checksum of the result file. */
+/** Runs the workflow; returns a checksum of the result file. */
 export async function runOffer(members: number, transport: 'http' | 'ws'): Promise<number> {
   const { url, wsUrl } = await mockUpstream();
   const result = join(folder, 'result.csv');

@@ -1,4 +1,8 @@
-/** All cases in one picture, as an SVG file: each ratio with its spread, and the goal it is held to. Promise: pure. */
+/**
+ * All cases in one picture, as an SVG file: each ratio with its spread and its goal.
+ *
+ * Guarantees: pure.
+ */
 import type { ReportRow } from './report.js';
 
 const WIDTH = 860;
@@ -6,12 +10,12 @@ const [LEFT, RIGHT, TOP, ROW] = [190, 250, 58, 20];
 const [MET, MISSED, FREE] = ['#0072b2', '#d55e00', '#6b6b6b'];
 const TICKS = [0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
-/** Only of cases that compare like with like: a value beside a bare process says nothing as a ratio. */
+/** For cases that compare like with like only: the ratio of a value to that of a bare process has no meaning. */
 export function ratioChart(rows: readonly ReportRow[]): string {
   const shown = rows.filter(({ goalOn }) => goalOn !== 'value');
   const height = TOP + shown.length * ROW + 16;
   const highest = Math.max(...shown.map(({ spread }) => spread.ratio[1]));
-  // What lies outside of the axis stands at its end.
+  // A value outside of the axis is drawn at its end.
   const ticks = TICKS.filter((_, index) => index < 6 || (TICKS[index - 1] as number) < highest);
   const [least, most] = [ticks[0] as number, ticks.at(-1) as number];
   const x = (ratio: number): number => {

@@ -1,4 +1,4 @@
-/** What a reader sees of the findings: lines for a person, rows for a program. Promise: pure. */
+/** Renders the findings: lines for people, rows for programs. Guarantees: all functions are pure. */
 import { describeGoal, meets, type BenchCase, type Finding } from './case.js';
 import type { CurveFinding } from './curve.js';
 import type { Spread } from './statistics.js';
@@ -6,23 +6,23 @@ import type { Spread } from './statistics.js';
 /** One case in the JSON file. */
 export interface ReportRow {
   readonly name: string;
-  /** Median of our side, in `unit`. */
+  /** The median of our side, in `unit`. */
   readonly value: number;
   readonly unit: string;
-  /** What it was measured against. */
+  /** The name of the peer. */
   readonly against: string;
-  /** Median of the other side, in `unit`. */
+  /** The median of the peer, in `unit`. */
   readonly againstValue: number;
   /** `value` over `againstValue`. */
   readonly ratio: number;
-  /** The figure to reach; null where there is none. */
+  /** The figure to reach; null if there is no goal. */
   readonly goal: number | null;
-  /** Which figure the goal is about, and from which side. */
+  /** The figure that the goal is about, and the side of it. */
   readonly goalOn: 'ratio' | 'value' | null;
   readonly goalIs: 'at least' | 'at most' | null;
-  /** Null where there is no goal, or where smaller sizes say nothing about it. */
+  /** Null if there is no goal, or if the sizes are too small to judge it. */
   readonly met: boolean | null;
-  /** Smallest and largest sample; of the ratio, over neighbours in time. */
+  /** The smallest and largest sample; for the ratio, of samples of the same round. */
   readonly spread: Finding['spread'];
   readonly samples: Finding['samples'];
   readonly isQuick: boolean;
@@ -61,7 +61,7 @@ export function renderFinding(benchCase: BenchCase, finding: Finding, isQuick: b
   return lines.join('\n');
 }
 
-/** A line a side and size. */
+/** One line per side and size. */
 export function renderCurve({ name, description, points }: CurveFinding): string {
   const width = Math.max(...points.map(({ side }) => side.length));
   const lines = points.map(({ side, records, rate, spread, samples, peakMiB }) => {
@@ -71,7 +71,7 @@ export function renderCurve({ name, description, points }: CurveFinding): string
   return [`${name}: ${description}`, ...lines].join('\n');
 }
 
-/** What `--list` prints. */
+/** The output of `--list`. */
 export function renderList(cases: readonly Pick<BenchCase, 'name' | 'description' | 'goal'>[]): string {
   const width = Math.max(...cases.map(({ name }) => name.length));
   return cases
@@ -81,7 +81,7 @@ export function renderList(cases: readonly Pick<BenchCase, 'name' | 'description
     .join('\n');
 }
 
-/** Three significant digits, with thousands separated: more would be noise. */
+/** Three significant digits, with a thousands separator: more digits would be noise. */
 export function figure(value: number): string {
   if (Math.abs(value) >= 1000) return Number(value.toPrecision(3)).toLocaleString('en-US');
   return String(Number(value.toPrecision(3)));

@@ -1,7 +1,7 @@
 /**
- * The entry of a measured child process: loads the side it is named, then runs it as often as its parent asks. Ends
- * when the parent disconnects. The collector is left alone: forced between runs it shrinks the young generation, which
- * costs the next run a quarter of its rate, and what garbage there is belongs to this side anyway.
+ * The entry of a measured child process: it loads the named side, then runs it for each request of its parent. It ends
+ * when the parent disconnects. It does not force garbage collections: between runs they shrink the young generation,
+ * which costs the next run a quarter of its rate, and the garbage is part of the cost of this side.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { isSideName, SIDES } from './sides.js';

@@ -1,7 +1,8 @@
 /**
- * One side of a comparison, alive in a child process: told how many records to run, it answers with how long it took
- * and how much memory it had at its peak. Promise: a child that dies or fails rejects what was asked of it, and `close`
- * leaves no process behind.
+ * One side of a comparison in a child process. It receives a number of records, processes them, and answers with the time
+ * and the peak memory.
+ *
+ * Guarantees: if the child dies or fails, the pending request rejects; `close` leaves no process behind.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,18 +14,18 @@ export interface Sample {
   readonly elapsedMs: number;
   /** The child's peak resident memory up to now, in KiB. */
   readonly maxRssKb: number;
-  /** The 99th percentile of how late its event loop was, in milliseconds. */
+  /** The 99th percentile of the delay of its event loop, in milliseconds. */
   readonly loopDelayMs: number;
-  /** Of the outputs: sides that did the same work agree on it. */
+  /** A checksum of the outputs: sides that did the same work have the same one. */
   readonly checksum: number;
 }
 
-/** What the parent asks of the child. */
+/** The request of the parent. */
 export interface RunRequest {
   readonly records: number;
 }
 
-/** What the child answers. */
+/** The answer of the child. */
 export type RunReply = { readonly sample: Sample } | { readonly error: string };
 
 export class SideProcess {

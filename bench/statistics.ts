@@ -1,6 +1,8 @@
 /**
- * The arithmetic of the benchmark: medians, spreads and the ratio of two sides. Promise: pure; refuses to say anything
- * about no samples; a ratio is always the measured side over its peer, whatever the unit is.
+ * The arithmetic of the benchmark: medians, spreads and the ratio of two sides.
+ *
+ * Guarantees: all functions are pure; they throw if there are no samples; a ratio is always the measured side over its peer,
+ * for every unit.
  */
 
 /** The smallest and the largest sample. */
@@ -25,8 +27,8 @@ export function ratioOf(ours: readonly number[], theirs: readonly number[]): num
 }
 
 /**
- * How far the ratio of neighbours in time lies apart: each of our samples over the peer's sample of the same round, so
- * that a machine which slows down for both does not count as noise. Rounds the peer sat out use its last sample.
+ * The spread of the ratio: each of our samples over the sample of the peer in the same round, so that a machine that
+ * slows down for both does not count as noise. In rounds without a sample of the peer, its last sample is used.
  */
 export function ratioSpread(ours: readonly number[], theirs: readonly number[]): Spread {
   requireSome(theirs);

@@ -1,6 +1,6 @@
 /**
- * One record to many and back: each folder is expanded to its files, the files are read side by side, and the lines of
- * a folder are added up when its last file is done.
+ * One record to many and back: each folder is expanded to its files, the files are read concurrently, and the lines of
+ * a folder are added up after its last file.
  *
  * `node build/examples/folder-sizes.js docs lib`
  */
@@ -15,7 +15,7 @@ if (folders.length === 0) {
   process.exit(2);
 }
 
-/** A generator is pulled only as there is room: a folder of a million files is never held in memory. */
+/** The engine pulls a generator only while there is room: a folder of a million files is never held in memory. */
 async function* filesOf(folder: string): AsyncGenerator<string> {
   for await (const entry of await opendir(folder)) if (entry.isFile()) yield join(folder, entry.name);
 }
@@ -32,7 +32,7 @@ const FolderSizes = defineWorkflow({
     flow
       .task('Folders', sourceTask(folders))
       .task('Files', ['Folders'], expandTask(filesOf))
-      // A file that cannot be read is a dead letter; the others go on.
+      // A file that cannot be read becomes a dead letter; the others continue.
       .task(
         'Lines',
         ['Files'],

@@ -1,5 +1,5 @@
 /**
- * CSV → two models → CSV: each member's features go to both models at once, and the offer is made of the two answers.
+ * CSV → two models → CSV: both models receive each member's features at the same time, and the offer combines their answers.
  *
  * `node build/examples/offers.js members.csv offers.csv`
  */
@@ -29,7 +29,7 @@ const Member = z.object({
 type Member = z.output<typeof Member>;
 const Prediction = z.object({ prediction: z.number() });
 
-/** A model knows features, not members. */
+/** A model gets features, without the id of the member. */
 const features = ({ memberId: _, ...rest }: Member): Omit<Member, 'memberId'> => rest;
 
 const Offers = defineWorkflow({
@@ -38,7 +38,7 @@ const Offers = defineWorkflow({
   build: (flow, { upstream }) =>
     flow
       .task('Members', csvSource({ path: input, schema: Member }))
-      // Both depend on Members, so both are asked at the same time; the file is read once.
+      // Both tasks depend on Members, so both models are called at the same time; the file is read once.
       .task(
         'ATS',
         ['Members'],
@@ -49,7 +49,7 @@ const Offers = defineWorkflow({
         ['Members'],
         requestTask({ url: `${upstream}/ml/resp/predict`, body: features, response: Prediction }),
       )
-      // Aligned: the three always belong to one member, whichever answer comes first.
+      // An aligned join: the three values always belong to one member, whichever answer comes first.
       .task(
         'Offer',
         ['Members', 'ATS', 'RESP'],

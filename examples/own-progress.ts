@@ -1,5 +1,5 @@
 /**
- * Your own progress display: everything the command line draws comes from `events$`, and so can this.
+ * A custom progress display. It uses `events$`, as the command line does for its own display.
  *
  * `node build/examples/own-progress.js`
  */
@@ -29,9 +29,9 @@ function bar(done: number, note: string): string {
   return `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${done}/${TOTAL} ${note}`;
 }
 
-/** The union is narrowed by `type`; what this display does not know it passes over. */
+/** The field `type` narrows the union. This display ignores the event types that it does not know. */
 function draw(event: RunEvent): void {
-  // On a terminal a line is drawn over itself, and elsewhere (a file, CI) it is one more line.
+  // On a terminal each line replaces the previous one; elsewhere (a file, CI) it is a new line.
   const over = process.stdout.isTTY ? '\r' : '';
   const end = process.stdout.isTTY ? '' : '\n';
   switch (event.type) {

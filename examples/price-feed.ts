@@ -1,7 +1,7 @@
 /**
- * A live feed: the average of the last three prices, compared with a limit that somebody changes now and then.
+ * A live feed: compares the average of the last three prices with a limit that changes from time to time.
  *
- * `node build/examples/price-feed.js ws://127.0.0.1:9000` – the server gives numbers at /prices and /limit.
+ * `node build/examples/price-feed.js ws://127.0.0.1:9000` – the server sends numbers at /prices and /limit.
  */
 import { defineWorkflow, operatorTask, sourceTask, syncTask } from 'millrace';
 import { bufferCount, filter, map, Observable } from 'rxjs';
@@ -14,7 +14,7 @@ if (server === '') {
   process.exit(2);
 }
 
-/** The numbers of a socket; it closes when the run does not want them any more. */
+/** The numbers from a socket. The socket closes when the run unsubscribes. */
 function numbers(path: string): Observable<number> {
   return new Observable((subscriber) => {
     const socket = new WebSocket(server + path);
@@ -33,8 +33,8 @@ function numbers(path: string): Observable<number> {
   });
 }
 
-// A socket cannot be asked to wait: an old price is worth less than a new one, so the buffer drops the oldest. It cannot
-// be read again either, and a run that says so never pretends that it could be resumed.
+// A socket cannot wait. An old price is worth less than a new one, so the buffer drops the oldest. A socket cannot be
+// read again either; with `replayable: false` the run never claims that it can be resumed.
 const live = { buffer: 1000, overflow: 'drop-oldest', replayable: false, output: z.number() } as const;
 
 const Alerts = defineWorkflow({
@@ -49,20 +49,20 @@ const Alerts = defineWorkflow({
         'Limit',
         sourceTask(() => numbers('/limit'), live),
       )
-      // Any RxJS operator is a task. What it emits descends from no single price, so it starts lineages of its own.
+      // Any RxJS operator can be a task. Its outputs do not descend from single prices, so they start new lineages.
       .task(
         'Average',
         ['Prices'],
         operatorTask((prices$: Observable<number>) =>
           prices$.pipe(
             bufferCount(3, 1),
-            // The last windows of a feed that ends are not full.
+            // The last windows of a feed that ends hold fewer than three prices.
             filter((prices) => prices.length === 3),
             map((prices) => prices.reduce((sum, price) => sum + price, 0) / prices.length),
           ),
         ),
       )
-      // The two sources have nothing to do with each other: take the newest of each, whenever either changes.
+      // The two sources are independent: take the newest of each, whenever either changes.
       .task(
         'Compare',
         ['Average', 'Limit'],
@@ -78,7 +78,7 @@ run
   .subscribe(({ average, limit }) => {
     console.log(`${average.toFixed(2)} is above ${limit}`);
   });
-// Ctrl-C stops the sources and lets what is in flight settle.
+// Ctrl-C stops the sources and lets records in flight settle.
 process.once('SIGINT', () => {
   run.drain();
 });

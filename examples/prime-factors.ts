@@ -1,4 +1,4 @@
-/** Work for threads lives in a module of its own: a thread imports it, and must not start the program again. */
+/** A separate module for the work in threads: a thread imports it, and must not start the program again. */
 import { threadFunction } from 'millrace/thread';
 
 /** The prime factors of a whole number from 2, smallest first, by trial division. */

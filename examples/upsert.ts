@@ -1,6 +1,6 @@
 /**
- * A task of your own: `Upsert` extends `RecordTask`, opens its connection once per run and closes it on every path. What it
- * does not do itself – concurrency, backpressure, failures, counts – the engine does.
+ * A task of your own: `Upsert` extends `RecordTask`, opens its connection once per run and always closes it. The engine does the
+ * rest: concurrency, backpressure, failures, counts.
  *
  * `node build/examples/upsert.js`
  */
@@ -11,7 +11,7 @@ interface Account {
   readonly balance: number;
 }
 
-/** Stands for the client of a database: a table in memory, with the asynchronous face that a real client has. */
+/** A stand-in for the client of a database: a table in memory, with the asynchronous interface of a real client. */
 class Database {
   readonly rows = new Map<string, Account>();
   isConnected = false;
@@ -41,7 +41,7 @@ class Upsert extends RecordTask<Account, string> {
   private readonly database: Database;
 
   constructor(database: Database) {
-    // One at a time, so that two records of one account are written in the order they came in.
+    // One at a time, so that two records of one account are written in the order of their arrival.
     super({ concurrency: 1 });
     this.database = database;
   }
@@ -50,7 +50,7 @@ class Upsert extends RecordTask<Account, string> {
     return this.database.connect();
   }
 
-  // A resumed run may write a record once more: an upsert by key makes that harmless, an insert would not.
+  // A resumed run may write a record a second time: an upsert by key makes that harmless, an insert would not.
   protected override async process(account: Account, { signal }: RecordContext): Promise<string> {
     return `${account.id} ${await this.database.upsert(account, signal)}`;
   }

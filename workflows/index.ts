@@ -1,2 +1,2 @@
-/** The registered workflows: what `--workflow Name` and `list` find. */
+/** The registered workflows, which `--workflow Name` and `list` find. */
 export { OfferWorkFlow } from './offer/offer-workflow.js';

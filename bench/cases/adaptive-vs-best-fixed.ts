@@ -1,4 +1,4 @@
-/** Whether nobody has to be told how much an upstream takes. */
+/** Compares automatic concurrency with the best fixed number, for an upstream with an unknown limit. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

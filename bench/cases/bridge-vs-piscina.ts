@@ -1,4 +1,4 @@
-/** Why records travel in chunks: a message per record costs more than most work. */
+/** Shows why records travel in chunks: one message per record costs more than most work. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

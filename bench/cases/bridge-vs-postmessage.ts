@@ -1,4 +1,4 @@
-/** What credits, adaptive chunks, order and error handling cost on top of the bare port. */
+/** The cost of credits, adaptive chunks, order and error handling over a bare port. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

@@ -1,4 +1,4 @@
-/** What checkpoints at the default interval cost: the same copy of a file with them and without. */
+/** The cost of checkpoints at the default interval: the same copy of a file with them and without. */
 import type { BenchCase } from '../case.js';
 import { compareRates } from '../harness.js';
 
@@ -15,7 +15,7 @@ export const checkpointCost: BenchCase = {
         rounds: settings.isQuick ? 3 : 9,
       },
       settings,
-      'the cost of two fdatasync a second depends on the disk',
+      'the cost of two fdatasync per second depends on the disk',
     );
   },
 };

@@ -1,7 +1,7 @@
 /**
- * How long a user of the command line waits for the first result: from the start of the process until the first row of
- * OfferWorkFlow stands in the result's `.part` file, mock server and all, on the committed sample data. Against
- * `node -e 0`, which is what the machine takes for starting Node alone. Looked at every 2 ms.
+ * The time until a user of the command line sees the first result: from the start of the process until the first row of
+ * OfferWorkFlow is in the `.part` file of the result, with the start of the mock server, on the committed sample data.
+ * The peer is `node -e 0`, the start of Node alone. The file is checked every 2 ms.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ import { findingOf, roundsOf } from '../harness.js';
 
 const PACKAGE_ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const LOOK_EVERY_MS = 2;
-/** Longer than any machine takes; a run without a row would otherwise be waited for until it ends. */
+/** Longer than any machine needs; without it, a run without a row would be waited for until it ends. */
 const GIVE_UP_AFTER_MS = 60_000;
 
 export const cliFirstRecord: BenchCase = {
@@ -90,7 +90,7 @@ function cliArguments(folder: string, result: string): string[] {
   return [join('dist', 'cli.js'), '--workflow', 'OfferWorkFlow', '--json', ...pairs];
 }
 
-/** Whether a whole line stands behind the header. */
+/** True if there is a whole line after the header. */
 function hasRow(path: string): boolean {
   try {
     return readFileSync(path, 'utf8').split('\n', 3).length > 2;

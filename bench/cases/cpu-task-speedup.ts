@@ -1,10 +1,10 @@
-/** What a second core is worth: the same cpu task in two threads and inline. */
+/** The gain from a second core: the same cpu task in two threads and inline. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 
 export const cpuTaskSpeedup: BenchCase = {
   name: 'cpu-task-speedup',
-  description: 'a cpu task of about 25 µs a record in two threads, against the same run inline',
+  description: 'a cpu task of about 25 µs per record in two threads, against the same run inline',
   goal: { on: 'ratio', is: 'at least', than: 1.7 },
   run: (settings) => {
     const records = settings.isQuick ? 20_000 : 80_000;

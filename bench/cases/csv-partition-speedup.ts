@@ -1,4 +1,6 @@
-/** What a second core is worth for a large file: read, checked and folded in two threads, and in the thread of the run. */
+/**
+ * The gain from a second core for a large file: read, checked and folded in two threads, or in the thread of the run.
+ */
 import type { BenchCase } from '../case.js';
 import { compare, findingOf, ratesOf, roundsOf } from '../harness.js';
 import type { Sample } from '../side-process.js';
@@ -28,7 +30,7 @@ export const csvPartitionSpeedup: BenchCase = {
   },
 };
 
-/** The worst of all samples. */
+/** The worst values of all samples. */
 function strainOf(samples: readonly Sample[]): string {
   const peak = Math.max(...samples.map(({ maxRssKb }) => maxRssKb / 1024));
   const delay = Math.max(...samples.map(({ loopDelayMs }) => loopDelayMs));

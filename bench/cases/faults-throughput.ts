@@ -1,4 +1,4 @@
-/** What a bad upstream costs the records that it does not hit. */
+/** The cost of a bad upstream for the records that its faults do not hit. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

@@ -1,4 +1,4 @@
-/** What the undici adapter brings to somebody who knows axios. */
+/** The gain of the undici adapter for users of axios. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

@@ -1,4 +1,4 @@
-/** What policies, keys and accounts cost on top of the axios instance itself. */
+/** The cost of policies, keys and accounts over the bare axios instance. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

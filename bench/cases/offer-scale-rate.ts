@@ -1,4 +1,6 @@
-/** Whether the offer graph is as fast on a long input as on a short one: against itself at an eighth of the length. */
+/**
+ * Measures if the offer graph is as fast on a long input as on a short one: against itself at an eighth of the length.
+ */
 import type { BenchCase } from '../case.js';
 import { compareRates } from '../harness.js';
 

@@ -1,6 +1,7 @@
 /**
- * Whether the memory of the offer graph is bounded: its peak on a long input against that at an eighth of the length.
- * Each sample is the `maxRSS` that a process of its own reports about itself, because a peak is never forgotten.
+ * Measures if the memory of the offer graph is bounded: its peak on a long input against that at an eighth of the
+ * length. Each sample is the `maxRSS` that a new process reports about itself, because a process never forgets its
+ * peak.
  */
 import type { BenchCase } from '../case.js';
 import { compare, findingOf } from '../harness.js';

@@ -1,4 +1,6 @@
-/** What share of the possible the offer graph reaches: against 100 plain async loops with all tasks fused into each. */
+/**
+ * The share of the maximum that the offer graph reaches: against 100 plain async loops with all tasks fused into each.
+ */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

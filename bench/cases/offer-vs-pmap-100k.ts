@@ -1,4 +1,4 @@
-/** The offer graph against what many people take for the job: p-map. */
+/** The offer graph against p-map, a common choice for this job. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

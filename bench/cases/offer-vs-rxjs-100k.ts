@@ -1,4 +1,4 @@
-/** The offer graph against the same by hand in RxJS, at a length where the queue of `mergeMap` begins to hurt. */
+/** The offer graph against handwritten RxJS, at a length where the queue of `mergeMap` begins to cost time. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

@@ -1,8 +1,8 @@
-/** The offer graph against the same by hand in RxJS, at a length where the queue of `mergeMap` decides everything. */
+/** The offer graph against handwritten RxJS, at a length where the queue of `mergeMap` takes most of the time. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 
-/** The peer takes minutes a run at the full length, and its noise is small against the goal. */
+/** At the full length the peer takes minutes per run, and its noise is small against the goal. */
 const THEIR_ROUNDS = 2;
 
 export const offerVsRxjs400k: BenchCase = {

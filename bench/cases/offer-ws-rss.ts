@@ -1,4 +1,4 @@
-/** Whether memory depends on how much is asked: the peak of ten times the members. */
+/** Measures if memory depends on the number of calls: the peak for ten times the members. */
 import type { BenchCase } from '../case.js';
 import { compare, findingOf } from '../harness.js';
 

@@ -1,4 +1,4 @@
-/** What a user of OfferWorkFlow gains by a WebSocket: three calls a member, file to file. */
+/** The gain from a WebSocket in OfferWorkFlow: three calls per member, file to file. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

@@ -1,4 +1,4 @@
-/** Five sync tasks in a row against five RxJS `map`s: what an edge costs when there is nothing to wait for. */
+/** Five sync tasks in a row against five RxJS `map`s: the cost of an edge without any waiting. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

@@ -1,4 +1,4 @@
-/** What it costs to look: everything that watches a run on, against everything off. */
+/** The cost of observation: a run with every observer, against the same run with none. */
 import type { BenchCase } from '../case.js';
 import { compareRates } from '../harness.js';
 
@@ -7,7 +7,7 @@ export const telemetryCost: BenchCase = {
   description: 'the offer graph with metrics, event file and a live frame, against the same unobserved',
   goal: { on: 'ratio', is: 'at least', than: 0.95 },
   run: (settings) => {
-    // Long enough for several measures: they are taken once a second.
+    // Long enough for several measurements, which happen once per second.
     const records = settings.isQuick ? 500_000 : 2_000_000;
     return compareRates(
       {

@@ -1,10 +1,10 @@
-/** The hottest path of calls: hundreds of thousands of records a second. */
+/** The hottest path of calls: hundreds of thousands of records per second. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 
 export const wsBatchVsBare: BenchCase = {
   name: 'ws-batch-vs-bare',
-  description: 'calls over one WebSocket, 64 a message, against a bare batched loop',
+  description: 'calls over one WebSocket, 64 per message, against a bare batched loop',
   goal: { on: 'ratio', is: 'at least', than: 0.6 },
   run: (settings) => {
     const records = settings.isQuick ? 100_000 : 400_000;

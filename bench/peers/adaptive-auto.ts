@@ -1,4 +1,4 @@
-/** Concurrency left to the task. */
+/** Concurrency chosen by the task. */
 import { askAll } from '../ask-workflow.js';
 import { LIMITED } from '../limited-upstream.js';
 import { mockUpstream } from '../mock-upstream.js';

@@ -1,4 +1,4 @@
-/** The best of several fixed numbers, found out while warming up. */
+/** The best of several fixed numbers, found during the warm-up. */
 import { askAll } from '../ask-workflow.js';
 import { FIXED, LIMITED } from '../limited-upstream.js';
 import { mockUpstream } from '../mock-upstream.js';

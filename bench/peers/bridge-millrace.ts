@@ -1,4 +1,4 @@
-/** Our bridge with one thread, by itself: records in, records out, pulled from an iterable. */
+/** The bridge of millrace alone, with one thread: records in, records out, pulled from an iterable. */
 import { workerOperator } from 'millrace';
 import type { SideRun } from '../side-run.js';
 import { echo, samples } from '../thread-work.js';

@@ -3,7 +3,7 @@ import { Piscina } from 'piscina';
 import type { SideRun } from '../side-run.js';
 import { samples, type Sample } from '../thread-work.js';
 
-/** Enough that the thread never waits for the next task. */
+/** Enough to keep the thread busy without a pause between tasks. */
 const LANES = 256;
 
 export const run: SideRun = async (records) => {

@@ -1,5 +1,5 @@
 /**
- * A bare ping-pong: batches as large as those of our bridge, one at a time, to a worker that does the same and nothing
+ * A bare ping-pong: batches of the size of our bridge, one at a time, to a worker that does the same work and nothing
  * else. This file is also that worker.
  */
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';

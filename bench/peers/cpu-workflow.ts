@@ -1,4 +1,4 @@
-/** A workflow with one cpu task of about 25 µs a record, run with as many threads as it is told. */
+/** A workflow with one cpu task of about 25 µs per record, with a given number of threads. */
 import { cpuTask, defineWorkflow, sourceTask } from 'millrace';
 import { scramble } from '../thread-work.js';
 

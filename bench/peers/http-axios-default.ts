@@ -1,4 +1,4 @@
-/** A loop over axios as it comes. */
+/** A loop over axios with its defaults. */
 import axios from 'axios';
 import { features, HTTP_IN_FLIGHT, loops, Sum, type Prediction } from '../call-work.js';
 import { mockUpstream } from '../mock-upstream.js';

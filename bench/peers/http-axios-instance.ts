@@ -1,4 +1,4 @@
-/** A bare loop over the same axios instance that a request task makes: no retries, no keys, no accounts. */
+/** A bare loop over the same axios instance that a request task creates: no retries, no keys, no accounts. */
 import axios from 'axios';
 import { undiciAdapter } from 'millrace/http';
 import { features, HTTP_IN_FLIGHT, loops, Sum, type Prediction } from '../call-work.js';

@@ -1,6 +1,6 @@
 /**
- * Our side of the chain: a source and five sync tasks, read through `output$`. That is the counterpart of RxJS's
- * `subscribe`: on both sides the same function is called once per record and nothing else stands at the end.
+ * Our side of the chain: a source and five sync tasks, read through `output$`, the counterpart of `subscribe` in RxJS:
+ * on both sides the end of the chain only calls the same function once per record.
  */
 import { defineWorkflow, sourceTask, syncTask } from 'millrace';
 import type { SideRun } from '../side-run.js';

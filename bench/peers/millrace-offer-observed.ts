@@ -1,6 +1,6 @@
 /**
- * The same with everything that looks at a run turned on: the events recorded in a file, metrics served, and a consumer
- * that renders every measure as a terminal would.
+ * The offer graph with all observers of a run on: the events recorded in a file, metrics served, and a consumer that
+ * renders each measurement as a terminal would.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,7 @@ export const run: SideRun = async (records) => {
       return eventFile(events$, join(folder, 'events.ndjson'));
     });
   } finally {
-    if (drawn === 0) throw new Error('Nothing was told');
+    if (drawn === 0) throw new Error('Expected the observer to get events, got none');
     await server.close();
   }
 };

@@ -13,7 +13,7 @@ import {
   transform,
 } from '../offer-graph.js';
 
-/** Somebody who watches the run from its first turn; what comes back is waited for. */
+/** An observer of the run from its first turn; the benchmark waits for its result. */
 export type Watcher = (events$: Observable<RunEvent>) => Promise<unknown>;
 
 export const run: SideRun = (records) => runWatched(records, () => Promise.resolve());

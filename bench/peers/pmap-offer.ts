@@ -1,4 +1,4 @@
-/** The offer graph with p-map: an async iterable with a bound on what is in flight. */
+/** The offer graph with p-map: an async iterable with a bound on the calls in flight. */
 import { pMapIterable } from 'p-map';
 import type { SideRun } from '../side-run.js';
 import { CONCURRENCY, members, offerFor, Tally, transform } from '../offer-graph.js';

@@ -1,7 +1,7 @@
 /**
- * The offer graph by hand in RxJS, the way one writes it without thinking about queues: one `mergeMap` bounds the
- * members in flight, `forkJoin` asks both models at once. `mergeMap` takes in the whole source and queues what it may
- * not start yet, in an array that it shifts; that is what makes it slow on long inputs.
+ * The offer graph in RxJS as most people write it, without attention to queues: one `mergeMap` bounds the members in
+ * flight, `forkJoin` calls both models at once. `mergeMap` reads the whole source and queues the members that it may
+ * not start yet, in an array that it shifts; this makes it slow on long inputs.
  */
 import { forkJoin, from, lastValueFrom, map, mergeMap, tap } from 'rxjs';
 import type { SideRun } from '../side-run.js';

@@ -1,4 +1,4 @@
-/** The offer graph in Node's streams: `map` with a concurrency, as its stream helpers have it. */
+/** The offer graph in the streams of Node: the stream helper `map` with its option `concurrency`. */
 import { Readable } from 'node:stream';
 import type { SideRun } from '../side-run.js';
 import { CONCURRENCY, members, offerFor, Tally, transform, type Outcome } from '../offer-graph.js';

@@ -1,4 +1,4 @@
-/** A bare loop over one WebSocket, each call a message. */
+/** A bare loop over one WebSocket, one call per message. */
 import { askBare } from '../bare-web-socket.js';
 import { PIPELINED_IN_FLIGHT } from '../call-work.js';
 import { mockUpstream } from '../mock-upstream.js';

@@ -1,4 +1,4 @@
-/** A bare loop over one WebSocket, 64 calls a message. */
+/** A bare loop over one WebSocket, 64 calls per message. */
 import { askBare } from '../bare-web-socket.js';
 import { BATCH, BATCHED_IN_FLIGHT } from '../call-work.js';
 import { mockUpstream } from '../mock-upstream.js';

@@ -1,4 +1,4 @@
-/** Calls over one WebSocket, up to 64 a message. */
+/** Calls over one WebSocket, up to 64 per message. */
 import { askAll } from '../ask-workflow.js';
 import { BATCH, BATCHED_IN_FLIGHT } from '../call-work.js';
 import { mockUpstream } from '../mock-upstream.js';

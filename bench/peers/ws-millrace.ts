@@ -1,4 +1,4 @@
-/** Calls over one WebSocket, each a message of its own. */
+/** Calls over one WebSocket, one per message. */
 import { askAll } from '../ask-workflow.js';
 import { PIPELINED_IN_FLIGHT } from '../call-work.js';
 import { mockUpstream } from '../mock-upstream.js';

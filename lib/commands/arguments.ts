@@ -1,24 +1,26 @@
 /**
- * The arguments of one command, read strictly. yargs takes what it is given: `--window x` becomes NaN, two `--config`
- * become a list, an option nobody knows is ignored. Promise: what is not understood is one sentence with the code
- * MILLRACE_USAGE, and the nearest option that exists.
+ * The arguments of one command, read strictly. yargs alone accepts too much: `--window x` becomes NaN, two `--config`
+ * become a list, and an unknown option is ignored.
+ *
+ * Guarantees: an argument that is not understood is one sentence with the code MILLRACE_USAGE and the nearest known
+ * option.
  */
 import type { Options } from 'yargs';
 import { MillraceError } from '../model/errors.js';
 import { nearest, suggest } from '../text/nearest.js';
 
-/** What yargs made of the command line. */
+/** The command line as yargs parsed it. */
 export type Given = Readonly<Record<string, unknown>>;
 
-/** Options that yargs answers by itself. */
+/** Options that yargs handles itself. */
 const BUILT_IN = ['help', 'version', 'h'];
 
 export class Arguments {
   private readonly given: Given;
 
   /**
-   * `options` are those the command knows, `commands` the words that may stand first, `words` the names of what may stand
-   * behind that. Throws MILLRACE_USAGE.
+   * `options` are the options of the command, `commands` the words that may come first, `words` the names of the words
+   * after the command. Throws MILLRACE_USAGE.
    */
   constructor(
     given: Given,
@@ -38,13 +40,13 @@ export class Arguments {
     }
   }
 
-  /** A word behind the command; '' where it was left out. */
+  /** A word after the command; '' if it was left out. */
   word(name: string): string {
     const value = this.given[name];
     return typeof value === 'string' ? value : '';
   }
 
-  /** A word that must be one of these; undefined where it was left out. */
+  /** A word that must be one of these; undefined if it was left out. */
   wordOf<Value extends string>(name: string, values: readonly Value[]): Value | undefined {
     const word = this.word(name);
     const found = values.find((value) => value === word);
@@ -59,7 +61,7 @@ export class Arguments {
     throw refuse(`Expected a value after --${name}, got nothing. Write --${name} <value>`);
   }
 
-  /** Refuses options that the command has, but not for what it was asked to do. */
+  /** Refuses options that the command has, but not for the requested action. */
   refuseOptions(names: readonly string[], because: string): void {
     const wrong = names.find((name) => this.given[name] !== undefined && this.given[name] !== false);
     if (wrong !== undefined) throw refuse(`--${wrong} ${because}. Remove it`);
@@ -96,7 +98,7 @@ function checkWords(given: Given, commands: readonly string[], names: readonly s
     if (second !== undefined) throw refuse(`Expected options after the command ${first}, got '${second}'. Remove it`);
     return;
   }
-  // Without a command, yargs hands the words to the default one, which means only options there.
+  // Without a command, yargs passes the words to the default one, which accepts only options there.
   const word = names.map((name) => given[name]).find((value) => typeof value === 'string' && value !== '') ?? first;
   if (typeof word !== 'string') return;
   if (/[\\/]|\.[cm]?[jt]s$/.test(word)) {
@@ -109,7 +111,7 @@ function unknownOption(name: string, value: unknown, known: readonly string[]): 
   const dashes = (option: string): string => (option.length === 1 ? `-${option}` : `--${option}`);
   const problem = `There is no option ${dashes(name)} here.`;
   const options = known.map(dashes);
-  // What the workflow calls a setting is easily taken for an option.
+  // Users easily take a setting of the workflow for an option.
   if (
     known.includes('set') &&
     typeof value === 'string' &&

@@ -1,4 +1,4 @@
-/** What one command of the command line is, and the options that several share. */
+/** A command of the command line, and the options that several commands share. */
 import type { Options } from 'yargs';
 import { MillraceError } from '../model/errors.js';
 import type { Arguments } from './arguments.js';
@@ -8,14 +8,14 @@ import type { JobRequest, LoadedJob } from '../jobs/load-job.js';
 import { DEFAULT_RUNS_FOLDER } from '../jobs/place.js';
 
 /**
- * Contract: `run` prints its result on standard output, everything else on standard error, and resolves with the exit
- * code. What it throws is wrong usage or a wrong configuration: it is told in one sentence, and nothing was run.
+ * A command. `run` prints its result on standard output, everything else on standard error, and resolves with the exit
+ * code. It throws for wrong usage or a wrong configuration: the error is printed as one sentence, and nothing was run.
  */
 export interface Command {
-  /** As typed; the first command of the list is the default one. */
+  /** The name as users type it. The first command of the list is the default one. */
   readonly name: string;
   readonly description: string;
-  /** What stands behind the name, in order: required ones first. */
+  /** The words after the name, in order: required ones first. */
   readonly words?: readonly CommandWord[];
   readonly options: Readonly<Record<string, Options>>;
   run(args: Arguments, context: CommandContext): Promise<ExitCode>;
@@ -27,9 +27,9 @@ export interface CommandWord {
   readonly isOptional?: boolean;
 }
 
-/** What a command may know of the process around it. */
+/** The facts about its process that a command uses. */
 export interface CommandContext {
-  /** Aborts when nobody reads standard output any more. */
+  /** Aborts when the reader of standard output has gone. */
   readonly outputClosed: AbortSignal;
 }
 
@@ -37,7 +37,7 @@ const text = { type: 'string', requiresArg: true } as const;
 
 export const DEFAULT_WORKFLOW = 'OfferWorkFlow';
 
-/** The workflow as a word behind the command, for those who need not write `--workflow`. */
+/** The workflow as a word after the command, instead of `--workflow`. */
 export const workflowWord = {
   name: 'name-or-file',
   describe: 'The workflow, as for --workflow',
@@ -51,12 +51,12 @@ export const workflowOptions = {
 export const configOptions = {
   config: {
     ...text,
-    describe: 'A JSON file (default: the one of the workflow); ${NAME} takes an environment variable',
+    describe: 'A JSON file (default: that of the workflow); ${NAME} stands for an environment variable',
   },
   set: {
     ...text,
     array: true,
-    describe: 'key=value over the config, also a.b=value; a value that is JSON is taken as JSON. Repeat it for more',
+    describe: 'Override a config key: key=value, or a.b=value; a value that is JSON is parsed. Repeatable',
   },
 } satisfies Record<string, Options>;
 
@@ -68,7 +68,7 @@ export const debugOptions = {
   debug: { type: 'boolean', describe: 'Show stack traces' },
 } satisfies Record<string, Options>;
 
-/** The folder of runs that is meant. */
+/** The folder of runs that the arguments select. */
 export function runsFrom(args: Arguments): string {
   return args.text('runs') ?? DEFAULT_RUNS_FOLDER;
 }
@@ -84,8 +84,8 @@ export function requestFrom(args: Arguments): JobRequest {
 }
 
 /**
- * The workflow that was asked for, by `--workflow` or as a word behind the command; undefined where none was. Throws
- * MILLRACE_USAGE where the two differ.
+ * The workflow given by `--workflow` or as a word after the command; undefined if none was given. Throws MILLRACE_USAGE
+ * if the two differ.
  */
 export function workflowNamed(args: Arguments): string | undefined {
   const [word, option] = [args.word(workflowWord.name), args.text('workflow')];
@@ -97,9 +97,9 @@ export function workflowNamed(args: Arguments): string | undefined {
   );
 }
 
-/** The workflow and its configuration. Throws what is wrong with either. */
+/** Loads the workflow and its configuration. Throws what `loadJob` throws for either. */
 export async function loadFrom(args: Arguments): Promise<LoadedJob> {
-  // Loaded when a command needs it, so that --help and a mistyped option answer at once.
+  // Imported when a command needs it, so that --help and a mistyped option answer at once.
   const { loadJob } = await import('../jobs/load-job.js');
   return loadJob(requestFrom(args), here());
 }

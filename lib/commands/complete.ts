@@ -1,8 +1,8 @@
 /**
- * What may stand next on the command line, for the completion of a shell.
+ * The words that may come next on the command line, for the completion of a shell.
  *
- * Guarantees: no workflow is loaded and nothing is run; names are read from the text of workflow files, and ids of runs from
- * the names of their folders; what cannot be read has no answers.
+ * Guarantees: no workflow is loaded and nothing is run; names are read from the text of workflow files, and ids of runs
+ * from the names of their folders; a file or folder that cannot be read has no answers.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Options } from 'yargs';
@@ -13,12 +13,12 @@ import { DEFAULT_RUNS_FOLDER } from '../jobs/place.js';
 import { here } from './here.js';
 import { localWorkflowFiles } from '../jobs/workflows/workflow-files.js';
 
-/** A value, and one line about it. */
+/** A value, with one line of description. */
 type Answer = readonly [value: string, description: string];
 
 type Answers = (options: ReadonlyMap<string, string>) => readonly Answer[];
 
-/** More ids of runs than these are of no help; the newest come first. */
+/** The most ids of runs to offer, the newest first: a longer list does not help. */
 const MAX_RUNS = 50;
 
 const BUILT_IN: Readonly<Record<string, Options>> = {
@@ -42,7 +42,7 @@ const either =
   (options) =>
     answers.flatMap((answer) => answer(options));
 
-/** The answers for the values of options, and for words behind a command. What is not here can be anything. */
+/** The answers for values of options, and for words after a command. Anything without an entry can have any value. */
 const VALUES: Readonly<Record<string, Answers>> = {
   workflow: workflows,
   [workflowWord.name]: workflows,
@@ -66,11 +66,11 @@ const VALUES: Readonly<Record<string, Answers>> = {
 };
 
 /**
- * The answers for `words`, of which the last is the one being typed, as lines for the shell.
+ * The answers for `words`, as lines for the shell. The user is typing the last word.
  * @param commands all of them; the first is the default one
  */
 export function complete(words: readonly string[], commands: readonly Command[]): readonly string[] {
-  // bash makes three words of --option=value.
+  // bash splits --option=value into three words.
   const typed = words.filter((word, index) => word !== '=' || index === words.length - 1);
   const current = typed.at(-1) ?? '';
   const { command, behind, pending, options } = read(typed.slice(0, -1), commands);
@@ -100,9 +100,9 @@ export function complete(words: readonly string[], commands: readonly Command[])
 
 interface Typed {
   readonly command: Command | undefined;
-  /** How many words stand behind the command. */
+  /** The number of words after the command. */
   readonly behind: number;
-  /** The option whose value comes next. */
+  /** The option that the next word is a value of. */
   readonly pending: string | undefined;
   readonly options: ReadonlyMap<string, string>;
 }
@@ -150,7 +150,7 @@ function runIds(folder: string): readonly string[] {
   }
 }
 
-/** As the text of the files has them: loading the files would run them. */
+/** The workflow names in the text of the files: loading the files would run them. */
 function workflowNames(): readonly string[] {
   const found = localWorkflowFiles(here()).flatMap((file) => {
     try {

@@ -1,10 +1,10 @@
 /**
- * The completion scripts of the shells. Each asks the command that is being typed for answers: `completion reply` and the
- * words up to the cursor. An answer is a value on a line, with a tab and its description behind it where it has one; a line
- * `:files` stands for the files that the shell finds.
+ * The completion scripts of the shells. Each script runs the command that is being typed, with `completion reply` and
+ * the words up to the cursor, to get answers. An answer is a line with a value and, if it has one, a tab and its
+ * description. The line `:files` stands for the files that the shell finds.
  */
 
-/** The shells that there is a script for. */
+/** The shells with a completion script. */
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 export type Shell = (typeof SHELLS)[number];

@@ -7,8 +7,8 @@ import { MillraceError } from '../model/errors.js';
 
 export const completionCommand: Command = {
   name: 'completion',
-  description: 'Print a script that completes what is typed: source <(millrace completion bash)',
-  words: [{ name: 'shell', describe: `${SHELLS.join(', ')} (default: as the variable SHELL says)`, isOptional: true }],
+  description: 'Print a completion script for a shell: source <(millrace completion bash)',
+  words: [{ name: 'shell', describe: `${SHELLS.join(', ')} (default: from the variable SHELL)`, isOptional: true }],
   options: { ...debugOptions },
   run: (args) => {
     const shell = args.wordOf('shell', SHELLS) ?? SHELLS.find((one) => one === basename(process.env['SHELL'] ?? ''));

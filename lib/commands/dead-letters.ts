@@ -1,4 +1,4 @@
-/** `dead-letters`: what a run gave up, by task and reason; and, once it is mended, those records again. */
+/** `dead-letters`: shows the dead letters of a run, by task and reason, and replays their records after a fix. */
 import type { Arguments } from './arguments.js';
 import { debugOptions, runsFrom, runsOptions, type Command, type CommandContext } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
@@ -13,7 +13,7 @@ import { renderTable } from './table.js';
 
 export const deadLettersCommand: Command = {
   name: 'dead-letters',
-  description: 'Show what a run gave up, by reason; `dead-letters replay <run>` does those records again',
+  description: 'Count the dead letters of a run by reason; `dead-letters replay <run>` processes their records again',
   words: [
     { name: 'what', describe: 'The id of a run, or replay' },
     { name: 'run', describe: 'The id of the run to replay', isOptional: true },
@@ -31,7 +31,7 @@ export const deadLettersCommand: Command = {
     if (!isReplay) {
       if (args.word('run') !== '')
         throw new MillraceError('MILLRACE_USAGE', `Expected the id of one run, got '${runId} ${args.word('run')}'`);
-      args.refuseOptions(REPLAY_ONLY, 'is for `dead-letters replay`, which runs something');
+      args.refuseOptions(REPLAY_ONLY, 'applies only to `dead-letters replay`');
     }
     const { openRun } = await import('../jobs/kept-runs.js');
     const folder = await openRun(runsFrom(args), runId, here());
@@ -39,7 +39,7 @@ export const deadLettersCommand: Command = {
   },
 };
 
-/** What is about a run, and not about its letters. */
+/** The report options that apply to a replay, and not to the list of dead letters. */
 const REPLAY_ONLY = Object.keys(reportOptions).filter((name) => !['json', 'no-color'].includes(name));
 
 async function show(folder: RunFolder, args: Arguments): Promise<ExitCode> {
@@ -89,7 +89,7 @@ async function replay(folder: RunFolder, args: Arguments, context: CommandContex
   assertOptionFiles(args, job, folder.manifest.deadLetters);
   if (stay > 0) {
     process.stderr.write(
-      `${counted(stay, 'dead letter')} stand in front of an aggregate or another boundary, whose results were made without them: run the workflow again for those\n`,
+      `${counted(stay, 'dead letter')} cannot be replayed, because an aggregate or another boundary has already emitted its results without them: run the workflow again for those\n`,
     );
   }
   if (redo.length === 0) {

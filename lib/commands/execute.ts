@@ -1,4 +1,4 @@
-/** One run from its start to its exit code, reported as it happens. */
+/** Executes one run from its start to its exit code, and reports it meanwhile. */
 import type { Arguments } from './arguments.js';
 import type { CommandContext } from './command.js';
 import { commandName, resumeLine } from './resume-line.js';
@@ -18,7 +18,7 @@ import { printable } from '../text/printable.js';
 import type { RunSummary } from '../model/run-summary.js';
 import type { RunFolder } from '../storage/run-folder.js';
 
-/** What watches the run is opened before `prepare` makes a folder for it: where that fails, nothing was run or kept. */
+/** Opens the watchers before `prepare` creates a folder for the run: if a watcher fails, nothing was run or kept. */
 export async function execute(
   prepare: () => Promise<ReadyRun>,
   args: Arguments,
@@ -49,7 +49,7 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
     const { summary, failure, brokenLawFile } = await runJob(
       ready,
       (run) => {
-        // In the turn the run was made: no event may be missed, and each signal must find a listener.
+        // In the turn in which the run was created: no event may be missed, and each signal must find a listener.
         watchers.start(run, folder);
         report.start(run, job.prepared.name);
         release = stopOnSignals(run, report);
@@ -76,7 +76,7 @@ function isBrokenLaw(error: unknown): boolean {
   return codeOf(error) === 'MILLRACE_CONSERVATION';
 }
 
-/** What a user asks next: where the result is, and what the run is called. */
+/** Prints the facts that a user needs next: where the result is, and the id of the run. */
 function tellWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Arguments): void {
   if (args.flag('json') || args.flag('quiet')) return;
   const written = filesWrittenBy(job).map((path) => relative('.', path));
@@ -91,5 +91,5 @@ function tellWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Arg
 
 function tellHowToGoOn(summary: RunSummary | undefined, folder: RunFolder | undefined, args: Arguments): void {
   if (folder === undefined || summary === undefined || summary.outcome === 'completed' || args.flag('json')) return;
-  process.stderr.write(`To go on with it: ${resumeLine(folder.manifest.runId, args.text('runs'))}\n`);
+  process.stderr.write(`To resume it: ${resumeLine(folder.manifest.runId, args.text('runs'))}\n`);
 }

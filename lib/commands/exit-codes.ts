@@ -1,6 +1,7 @@
 /**
- * How the command line ends: one table, which `--help` prints, the README repeats and a test holds both against.
- * Promise: the code says what a script has to know, without reading the output.
+ * The exit codes of the command line: one table, which `--help` prints.
+ *
+ * Guarantees: the code is enough for a script, without reading the output.
  */
 import type { RunSummary } from '../model/run-summary.js';
 
@@ -17,11 +18,11 @@ export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: s
   { code: EXIT.brokenLaw, meaning: 'stopped: a law of the engine broke, and a wrong answer is worse than none' },
   {
     code: EXIT.signal,
-    meaning: 'drained or cancelled: by a signal, or because nobody reads the output any more (| head)',
+    meaning: 'drained or cancelled: by a signal, or because the reader of the output has gone (| head)',
   },
 ];
 
-/** The code of a run that ended. A run that failed has failed, whatever else happened to it. */
+/** The exit code for the end of a run. Failure comes first, whatever the number of dead letters. */
 export function exitCodeOf(run: Pick<RunSummary, 'outcome' | 'deadLettered' | 'lettersBefore'>): ExitCode {
   switch (run.outcome) {
     case 'failed':

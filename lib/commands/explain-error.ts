@@ -1,6 +1,7 @@
 /**
- * What is shown of an error. Promise: one line with the code and one clear sentence; the stack and the causes only where
- * they were asked for.
+ * The text of an error for users.
+ *
+ * Guarantees: one line with the code and one clear sentence; the stack and the causes only on request.
  */
 import { inspect } from 'node:util';
 import { codeOf, describeThrown } from '../model/errors.js';

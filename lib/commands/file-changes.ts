@@ -1,34 +1,35 @@
 /**
- * Reports that files changed, by the events of their folders: editors replace files, and what is watched must survive that.
+ * Reports changes of files. It watches their folders, because editors replace files, and a watch on a replaced file
+ * would end.
  *
- * Guarantees: changes that come close together are reported once; a file counts as changed where its time, size or identity
- * differs, so that an event alone is no change; a report is late by at most MAX_DELAY_MS. A folder that does not exist is
- * not watched.
+ * Guarantees: changes that come close together are reported once; a file counts as changed only if its time, size or
+ * identity differs, so an event alone is no change; a report is late by at most MAX_DELAY_MS. A folder that does not
+ * exist is not watched.
  */
 import { existsSync, statSync, watch, type FSWatcher } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describeThrown, MillraceError } from '../model/errors.js';
 
-/** Nothing must change for this long before a report. */
+/** The time without changes before a report. */
 const QUIET_MS = 100;
-/** Files that never come to rest are reported all the same. */
+/** The longest wait before a report, for files that change all the time. */
 const MAX_DELAY_MS = 1000;
 
 export class FileChanges {
   private readonly onChange: (paths: readonly string[]) => void;
-  /** By folder. */
+  /** The watchers by folder. */
   private readonly watchers = new Map<string, FSWatcher>();
-  /** What each file was like when it was last looked at, by its absolute path. */
+  /** The last seen state of each file, by its absolute path. */
   private readonly states = new Map<string, string>();
   private timer: NodeJS.Timeout | undefined;
   private firstEventAtMs = 0;
 
-  /** `onChange` gets the paths of what changed, never none. */
+  /** `onChange` is called with the paths of the changed files, at least one. */
   constructor(onChange: (paths: readonly string[]) => void) {
     this.onChange = onChange;
   }
 
-  /** How many files are watched. */
+  /** The number of watched files. */
   get size(): number {
     return this.states.size;
   }
@@ -53,7 +54,7 @@ export class FileChanges {
   private watchFolder(folder: string): FSWatcher {
     try {
       const watcher = watch(folder, (_event, name) => {
-        // Some systems do not say which file it is.
+        // Some systems do not name the changed file.
         if (name === null || this.states.has(join(folder, basename(name)))) this.lookSoon();
       });
       // The folder is gone. It is watched again when a file in it is added again.

@@ -1,6 +1,8 @@
 /**
- * What a run was, as the last thing it says: a table with a line a task, and a sentence. Promise: no line is wider than
- * the columns; every record that did not come out is accounted for, with its reason where it was skipped.
+ * The last output about a run: a table with one line per task, and a sentence.
+ *
+ * Guarantees: no line is wider than the columns; each record without an output is accounted for, with its reason if it
+ * was skipped.
  */
 import type { RunSummary, TaskSummary } from '../model/run-summary.js';
 import { counted, cut, duration, grouped, oneLine, printable } from '../text/printable.js';
@@ -28,7 +30,7 @@ const OUTCOMES: Readonly<Record<RunSummary['outcome'], string>> = {
   failed: 'failed',
 };
 
-/** The lines of the table and of what follows it. */
+/** The lines of the table and of the text after it. */
 export function renderSummary(summary: RunSummary, columns: number): string[] {
   const tasks = Object.entries(summary.tasks);
   const reasons = tasks.flatMap(([name, task]) =>
@@ -37,7 +39,7 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
     ),
   );
   const { skipped, deadLettered, lettersBefore = 0 } = summary;
-  const before = lettersBefore > 0 ? `, and ${grouped(lettersBefore)} of earlier lives of the run` : '';
+  const before = lettersBefore > 0 ? `, and ${grouped(lettersBefore)} from earlier incarnations of the run` : '';
   const totals = `${grouped(skipped)} skipped, ${counted(deadLettered, 'dead letter')}${before}`;
   return [
     ...renderTable(COLUMNS, tasks.map(rowOf), columns),
@@ -54,7 +56,7 @@ function rowOf([name, task]: [string, TaskSummary]): string[] {
     name,
     task.kind,
     ...[task.in, task.out, task.skipped, task.deadLettered, task.retried].map(grouped),
-    // A task that did all at one moment has no rate.
+    // A task that processed all records at the same moment has no rate.
     task.elapsedMs > 0 ? rate(task.recordsPerSecond) : '-',
     ...[task.latencyMs.p50, task.latencyMs.p95, task.latencyMs.max].map(milliseconds),
   ];

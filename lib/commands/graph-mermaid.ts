@@ -1,6 +1,7 @@
 /**
- * The graph as a Mermaid flowchart, for a README or a wiki. Promise: it renders whatever the tasks are called: ids are
- * numbers, names stand quoted and with Mermaid's own escapes.
+ * The graph as a Mermaid flowchart, for a README or a wiki.
+ *
+ * Guarantees: it renders for any task names: ids are numbers, and names are quoted, with the escapes of Mermaid.
  */
 import type { WorkflowPlan } from '../runtime/definition/prepared-workflow.js';
 import { printable } from '../text/printable.js';
@@ -30,7 +31,7 @@ export function graphMermaid(
   return [`%% ${printable(name).replaceAll('%', '')}`, 'flowchart LR', ...nodes, ...edges];
 }
 
-/** Mermaid knows `#…;` for characters; what could be Markdown, HTML or a quote is written so. */
+/** Mermaid writes characters as `#…;`: used for each character that could be Markdown, HTML or a quote. */
 function escape(text: string): string {
   return printable(text).replace(/[^\p{L}\p{N} .,:/_-]/gu, (character) => `#${character.codePointAt(0) ?? 0};`);
 }

@@ -1,6 +1,8 @@
 /**
- * The graph as ASCII: a line a task in the order records reach them, rails for the edges, as `git log --graph` draws them.
- * Promise: every edge is one rail, so what can be followed with a finger is what the engine wires.
+ * The graph as ASCII text: one line per task, in the order in which records reach them, with rails for the edges, as
+ * `git log --graph` draws them.
+ *
+ * Guarantees: each edge of the engine is exactly one rail.
  */
 import type { WorkflowPlan } from '../runtime/definition/prepared-workflow.js';
 import { counted, printable } from '../text/printable.js';
@@ -32,11 +34,13 @@ export function graphText(
   ];
 }
 
-/** Each rail leads to the task it ends at; undefined is a free place. */
+/** The task at the end of each rail; undefined for a free place. */
 class Rails {
   private readonly rails: (string | undefined)[] = [];
 
-  /** The rows of one task: where rails come together before it, the task, where they part after it. */
+  /**
+   * The rows of one task: the row where rails join before it, the row of the task, the row where rails split after it.
+   */
   place(task: string, dependents: readonly string[]): { before?: string; at: string; after?: string } {
     const arriving = this.rails.flatMap((end, rail) => (end === task ? [rail] : []));
     const own = arriving[0] ?? this.free();
@@ -66,7 +70,7 @@ class Rails {
     return this.rails.map(draw).join(' ').trimEnd();
   }
 
-  /** A bar from the first of these rails to the last; it crosses the rails between. */
+  /** A bar from the first of these rails to the last; it crosses the rails between them. */
   private bar(ends: readonly number[]): string {
     const first = Math.min(...ends);
     const last = Math.max(...ends);

@@ -1,4 +1,4 @@
-/** The place that commands work in: the current folder and the environment of this process. */
+/** The place of commands: the current folder and the environment of this process. */
 import type { JobPlace } from '../jobs/place.js';
 
 export function here(): JobPlace {

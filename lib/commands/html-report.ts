@@ -1,4 +1,4 @@
-/** `report <run>`: one self-contained HTML file about a run that was kept. */
+/** `report <run>`: writes one self-contained HTML file about a kept run. */
 import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { here } from './here.js';

@@ -1,8 +1,8 @@
 /**
- * `init`: a small project that works, in an empty folder.
+ * `init`: writes a small working project into an empty folder.
  *
- * Guarantees: a folder that holds anything but a Git repository is refused, and nothing is written into it; no file is ever
- * replaced.
+ * Guarantees: a folder with any content but a Git repository is refused, and nothing is written into it; no file is
+ * ever replaced.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
@@ -67,7 +67,7 @@ export const initCommand: Command = {
   },
 };
 
-/** A folder that does not exist is as good as an empty one. */
+/** A folder that does not exist counts as empty. */
 function nothingThere(error: NodeJS.ErrnoException): string[] {
   if (error.code === 'ENOENT') return [];
   if (error.code === 'ENOTDIR') throw new Error('it is a file');
@@ -82,7 +82,7 @@ function notEmpty(folder: string, found: readonly string[]): MillraceError {
   );
 }
 
-/** A folder or an archive becomes a path that holds wherever the project stands. */
+/** Turns a folder or an archive into a path that is valid from the folder of the project. */
 function dependencyOn(given: string | undefined): string | undefined {
   if (given === undefined || !/[\\/]|^\.|\.tgz$/.test(given) || given.includes(':')) return given;
   if (existsSync(given)) return `file:${resolve(given)}`;
@@ -95,6 +95,6 @@ function packageName(folder: string): string {
     .toLowerCase()
     .replace(/[^a-z0-9._-]+/g, '-')
     .replace(/^[._-]+|-+$/g, '');
-  // A package of the name of its own dependency cannot be installed.
+  // npm cannot install a package that has the same name as its dependency.
   return name === '' || name === 'millrace' ? 'my-workflows' : name;
 }

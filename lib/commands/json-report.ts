@@ -1,13 +1,14 @@
 /**
- * The run for programs: every event as a line of JSON on standard output, the summary as the last line. Promises: every
- * line is JSON by itself; what tasks print goes to standard error meanwhile.
+ * The report of a run for programs: each event as a line of JSON on standard output, the summary as the last line.
+ *
+ * Guarantees: each line is JSON by itself; the output of tasks goes to standard error meanwhile.
  */
 import type { Subscription } from 'rxjs';
 import { eventLine } from '../model/json-line.js';
 import type { Report } from './report.js';
 import { takeOverWrites, type Writable } from './take-over-writes.js';
 
-/** Standard output is taken over at once: also what the workflow's file prints while it loads is no JSON. */
+/** Takes over standard output at once, because output of a workflow file while it loads is not JSON either. */
 export function jsonReport(stdout: Writable, stderr: Writable): Report {
   const out = takeOverWrites(stdout, (lines) => {
     stderr.write(lines);

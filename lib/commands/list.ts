@@ -1,4 +1,8 @@
-/** `list`: the workflows that have a name here. Promise: one that does not load is told of, and hides no other. */
+/**
+ * `list`: the workflows that have a name in this folder.
+ *
+ * Guarantees: a file that does not load is reported, and hides no other.
+ */
 import { debugOptions, workflowNamed, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { explainError } from './explain-error.js';

@@ -1,6 +1,8 @@
 /**
- * The run on a terminal: a frame drawn over itself ten times a second, notices above it, the final table in its place.
- * Promise: what tasks print while the frame stands appears above it, whole.
+ * The report of a run on a terminal: a frame that is redrawn ten times per second, notices above it, and at the end the
+ * final table in its place.
+ *
+ * Guarantees: the output of tasks appears above the frame, in whole lines.
  */
 import type { Subscription } from 'rxjs';
 import { renderSummary } from './final-table.js';
@@ -13,7 +15,7 @@ import { takeOverWrites, type TakenOver } from './take-over-writes.js';
 
 const DRAW_EVERY_MS = 100;
 
-/** Both streams must be terminals: what is printed on one is moved above the frame on the other. */
+/** Both streams must be terminals: output on one is moved above the frame on the other. */
 export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream, isColoured: boolean): Report {
   let state: Frame['state'] = 'running';
   let taken: TakenOver[] = [];
@@ -25,7 +27,7 @@ export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStrea
       if (own === undefined) stderr.write(text);
       else own.write(text);
     },
-    // Some terminals say 0, or nothing.
+    // Some terminals report 0, or nothing.
     get columns() {
       return stderr.columns || 80;
     },
@@ -38,7 +40,7 @@ export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStrea
   const release = (): void => {
     clearInterval(timer);
     subscription?.unsubscribe();
-    // First the frame goes, then what was held back stands in its place, then the streams are free.
+    // In this order: clear the frame, print the held-back output in its place, release the streams.
     screen.clear();
     for (const stream of taken) stream.release();
     taken = [];

@@ -1,11 +1,13 @@
 /**
- * A few lines at the bottom of a terminal, drawn over themselves. Promises: what is printed stands above them and stays;
- * a terminal that was made narrower leaves no rests of earlier frames; each drawing is one write, so nothing flickers.
+ * A few lines at the bottom of a terminal that are redrawn in place.
+ *
+ * Guarantees: printed lines appear above them and stay; a terminal that becomes narrower shows no remains of earlier
+ * frames; each drawing is one write, so nothing flickers.
  */
 import { stripVTControlCharacters } from 'node:util';
 import { widthOf } from '../text/printable.js';
 
-/** The terminal, as `process.stderr` is one. */
+/** The part of `process.stderr` that is used. */
 export interface Terminal {
   write(text: string): void;
   readonly columns: number;
@@ -24,7 +26,7 @@ export class LiveScreen {
     this.terminal = terminal;
   }
 
-  /** Draws these lines in place of the last ones. */
+  /** Draws these lines in place of the previous ones. */
   draw(lines: readonly string[]): void {
     const isSame =
       this.drawnColumns === this.terminal.columns &&
@@ -36,19 +38,22 @@ export class LiveScreen {
     this.drawnColumns = this.terminal.columns;
   }
 
-  /** Prints whole lines above what is drawn. */
+  /** Prints whole lines above the drawn ones. */
   print(lines: string): void {
     this.terminal.write(this.erasing() + lines + textOf(this.drawn));
     this.drawnColumns = this.terminal.columns;
   }
 
-  /** Takes away what is drawn. */
+  /** Removes the drawn lines. */
   clear(): void {
     this.terminal.write(this.erasing());
     this.drawn = [];
   }
 
-  /** Goes to the first row of what is drawn. A terminal made narrower has folded long lines into several rows. */
+  /**
+   * Moves to the first drawn row and erases from there. A terminal that became narrower has wrapped long lines into
+   * several rows.
+   */
   private erasing(): string {
     if (this.drawn.length === 0) return '';
     const columns = Math.max(1, this.terminal.columns);

@@ -1,6 +1,8 @@
 /**
- * The command line: words in, exit code out. Promises: nothing but yargs is loaded to answer `--help` or a mistyped option;
- * whatever goes wrong is one sentence on standard error with its code, without a stack unless `--debug` asks for one.
+ * The command line: runs a command and returns its exit code.
+ *
+ * Guarantees: `--help` and a mistyped option load no code but yargs; each error is one sentence on standard error with
+ * its code, and without a stack unless `--debug` is given.
  */
 import yargs, { type Argv } from 'yargs';
 import { MillraceError } from '../model/errors.js';
@@ -21,7 +23,7 @@ import { runsCommand } from './runs.js';
 import { whyCommand } from './why.js';
 import { validateCommand } from './validate.js';
 
-/** The first is the default one. */
+/** All commands; the first is the default one. */
 const COMMANDS: readonly Command[] = [
   runCommand,
   resumeCommand,
@@ -48,7 +50,7 @@ export async function main(words: readonly string[], context: CommandContext): P
 }
 
 async function dispatch(words: readonly string[], context: CommandContext): Promise<ExitCode> {
-  // The question of a completion script: the words behind it are unfinished, and not for yargs.
+  // A request of a completion script: its words are unfinished, so yargs must not parse them.
   if (words[0] === completionCommand.name && words[1] === 'reply') {
     const { complete } = await import('./complete.js');
     for (const line of complete(words.slice(2), COMMANDS)) process.stdout.write(`${line}\n`);
@@ -74,7 +76,7 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
     .epilogue(exitCodesText())
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
-      // yargs counts words, and does not say which one it misses.
+      // yargs counts words, and does not name the missing one.
       const isWordMissing = message?.startsWith('Not enough non-option arguments') === true;
       const what = isWordMissing ? wordMissing(words) : (message ?? 'The command line is not understood');
       throw error ?? new MillraceError('MILLRACE_USAGE', `${what}. See --help`);
@@ -98,9 +100,12 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
   return code;
 }
 
-/** Options are read as text and checked by their command: `[string]` in the help, behind a number, would say otherwise. */
+/**
+ * Hides types in the help: options are read as text and checked by their command, so `[string]` behind a numeric option
+ * would mislead.
+ */
 function withoutTypes(parser: Argv): Argv {
-  // The types of yargs do not know it.
+  // The types of yargs lack this method.
   type Configurable = Argv & { usageConfiguration(configuration: { readonly 'hide-types': boolean }): Argv };
   return (parser as Configurable).usageConfiguration({ 'hide-types': true });
 }
@@ -118,7 +123,7 @@ function wordMissing(words: readonly string[]): string {
   return `Expected ${usageOf(command)}, got less: ${explained.join(', ')}`;
 }
 
-/** yargs raises errors of its own for a value that is not there. */
+/** yargs throws its own errors for a missing value. */
 function asUsage(error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== 'YError') return error;
   return new MillraceError('MILLRACE_USAGE', `${error.message}. See --help`, { cause: error });

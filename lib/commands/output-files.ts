@@ -5,10 +5,10 @@ import type { Arguments } from './arguments.js';
 import { here } from './here.js';
 
 /**
- * Throws MILLRACE_FILE where an option names a file that the workflow or another option uses, and MILLRACE_USAGE for
+ * Throws MILLRACE_FILE if an option names a file that the workflow or another option uses, and MILLRACE_USAGE for
  * `--events -`.
  *
- * @param letters where the dead letters go, where that is known.
+ * @param letters the path of the dead letters; null if it is not known.
  */
 export function assertOptionFiles(args: Arguments, job: LoadedJob, letters: string | null): void {
   const events = args.text('events');

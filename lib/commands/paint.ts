@@ -1,4 +1,4 @@
-/** Colours, where the terminal has them and nobody asked for none (no-color.org). */
+/** Colours, if the terminal supports them and they are not disabled (no-color.org). */
 import { styleText } from 'node:util';
 import type { Paint, Tone } from './progress-frame.js';
 
@@ -10,7 +10,7 @@ const STYLES: Readonly<Record<Tone, Parameters<typeof styleText>[0]>> = {
 };
 
 export function painterFor(terminal: Pick<NodeJS.WriteStream, 'hasColors'>, isAsked: boolean): Paint {
-  // Node knows FORCE_COLOR and TERM, and some versions of it do not know NO_COLOR.
+  // Node handles FORCE_COLOR and TERM, but some versions of it ignore NO_COLOR.
   const isRefused = (process.env['NO_COLOR'] ?? '') !== '';
   if (!isAsked || isRefused || !terminal.hasColors()) return (_tone, text) => text;
   return (tone, text) => styleText(STYLES[tone], text);

@@ -1,6 +1,8 @@
 /**
- * The run where there is no terminal to draw on: a line for each task that moved, every two seconds, then the final table.
- * Promise: it reads well in a log file: no escapes, nothing is overwritten, nothing is cut.
+ * The report of a run without a terminal: every two seconds one line for each task that progressed, then the final
+ * table.
+ *
+ * Guarantees: it reads well in a log file: no escapes, nothing is overwritten, nothing is cut.
  */
 import type { Subscription } from 'rxjs';
 import { renderSummary } from './final-table.js';
@@ -8,10 +10,10 @@ import { renderLine, type FrameTask } from './progress-frame.js';
 import { sentences, type Report } from './report.js';
 import { RunWatch } from './run-watch.js';
 
-const TELL_EVERY_MS = 2000;
+const REPORT_EVERY_MS = 2000;
 
-/** `write` gets whole lines; `everyMs` is for tests. */
-export function plainReport(write: (lines: string) => void, everyMs = TELL_EVERY_MS): Report {
+/** `write` is called with whole lines; `everyMs` is for tests. */
+export function plainReport(write: (lines: string) => void, everyMs = REPORT_EVERY_MS): Report {
   let timer: NodeJS.Timeout | undefined;
   let subscription: Subscription | undefined;
   const release = (): void => {
@@ -22,13 +24,13 @@ export function plainReport(write: (lines: string) => void, everyMs = TELL_EVERY
     start: (run) => {
       const watch = new RunWatch(run);
       let last = new Map<string, string>();
-      const tell = (): void => {
+      const report = (): void => {
         const tasks = watch.look();
         const moved = tasks.filter((task) => last.get(task.name) !== fingerprint(task));
         last = new Map(tasks.map((task) => [task.name, fingerprint(task)]));
         if (moved.length > 0) write(moved.map((task) => `${renderLine(task, watch.elapsedMs)}\n`).join(''));
       };
-      timer = setInterval(tell, everyMs);
+      timer = setInterval(report, everyMs);
       const sentenceOf = sentences();
       subscription = run.events$.subscribe((event) => {
         const sentence = sentenceOf(event);
@@ -39,7 +41,7 @@ export function plainReport(write: (lines: string) => void, everyMs = TELL_EVERY
       write(`${message}\n`);
     },
     end: (summary) => {
-      // The table says all that a last line for each task would.
+      // Stops before a last line per task: the table contains the same facts.
       release();
       write(
         renderSummary(summary, Infinity)

@@ -1,6 +1,7 @@
 /**
- * What a run looks like while it runs, as text: pure functions of the counts, so that they can be tested without a
- * terminal. Promise: no line is wider than the columns, and there are no more lines than rows.
+ * The text of a run in progress: pure functions of the counts, so that tests need no terminal.
+ *
+ * Guarantees: no line is wider than the columns, and there are no more lines than rows.
  */
 import type { TaskCounts } from '../model/metrics.js';
 import type { Bottleneck } from '../model/metrics.js';
@@ -12,7 +13,7 @@ export interface Frame {
   readonly state: 'running' | 'draining' | 'aborting';
   readonly elapsedMs: number;
   readonly tasks: readonly FrameTask[];
-  /** The process in a few words. */
+  /** The resources of the process, as a short text. */
   readonly resources?: string | undefined;
   readonly bottleneck?: Bottleneck | undefined;
   /** An estimate of the milliseconds that are left. */
@@ -23,13 +24,13 @@ export interface FrameTask {
   readonly name: string;
   readonly counts: TaskCounts;
   readonly perSecond: number;
-  /** How much of its work is done, 0 to 1, where the whole is known. */
+  /** The part of its work that is done, 0 to 1; undefined if the whole is not known. */
   readonly share?: number | undefined;
 }
 
-/** How a line stands out on a terminal with colours. */
+/** The style of a line on a terminal with colours. */
 export type Tone = 'head' | 'quiet' | 'bottleneck' | 'failed';
-/** Gives the text in its tone; must not change how wide it is. */
+/** Returns the text in this style; must not change its width. */
 export type Paint = (tone: Tone, text: string) => string;
 
 const BAR_COLUMNS = 10;
@@ -43,7 +44,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'per second', align: 'right', dispensable: 1 },
 ];
 
-/** Records the task has dealt with and did not give up: passed on, folded in, or skipped on purpose. */
+/** Records that the task has completed: emitted, folded into a state, or skipped on purpose; no dead letters. */
 export function doneOf({ in: taken, out, inFlight, deadLettered }: TaskCounts): number {
   return Math.max(out, taken - inFlight - deadLettered);
 }
@@ -53,9 +54,9 @@ export function renderFrame(frame: Frame, columns: number, rows: number, paint: 
   const { workflow, state, elapsedMs, leftMs, resources, bottleneck } = frame;
   const left = leftMs === undefined ? '' : `  about ${duration(leftMs)} left`;
   const head = [paint('head', cut(`${printable(workflow)}  ${state}  ${duration(elapsedMs)}${left}`, columns))];
-  // Tasks come first where there is no room for both.
+  // Without room for both, tasks matter more than resources.
   if (resources !== undefined && rows > frame.tasks.length + 3) head.push(paint('quiet', cut(resources, columns)));
-  // The titles, and the line the cursor stands on.
+  // Two rows are for the titles and for the line with the cursor.
   const room = Math.max(1, rows - head.length - 2);
   const fits = frame.tasks.length <= room;
   const shown = fits ? frame.tasks : mostAlive(frame.tasks, room - 1, bottleneck?.task);
@@ -74,7 +75,7 @@ export function renderFrame(frame: Frame, columns: number, rows: number, paint: 
   return lines.slice(0, Math.max(1, rows - 1));
 }
 
-/** One line for a task, where there is no terminal to draw on. */
+/** One line for a task, for output without a terminal. */
 export function renderLine(task: FrameTask, elapsedMs: number): string {
   const { counts, perSecond, name } = task;
   const parts = [
@@ -87,19 +88,19 @@ export function renderLine(task: FrameTask, elapsedMs: number): string {
   return `${duration(elapsedMs).padStart(8)}  ${printable(name)}: ${parts.join(', ')}`;
 }
 
-/** A rate for people: with a decimal only while it is small. */
+/** A rate for people: only small numbers have a decimal. */
 export function rate(perSecond: number): string {
   return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : grouped(perSecond);
 }
 
-/** The bottleneck and those that hold records first, but shown in the order of the graph. */
+/** Selects the bottleneck and the tasks that hold records first, but returns them in the order of the graph. */
 function mostAlive(tasks: readonly FrameTask[], count: number, bottleneck: string | undefined): FrameTask[] {
   const interest = ({ name, counts }: FrameTask): number => (name === bottleneck ? 2 : Number(counts.inFlight > 0));
   const chosen = new Set([...tasks].sort((a, b) => interest(b) - interest(a)).slice(0, count));
   return tasks.filter((task) => chosen.has(task));
 }
 
-/** The mark says without colours too which task keeps the run from being faster. */
+/** The mark names the bottleneck also without colours. */
 function rowOf({ name, counts, perSecond, share }: FrameTask, isBarred: boolean, bottleneck?: Bottleneck): string[] {
   const mark = bottleneck === undefined ? '' : name === bottleneck.task ? '▸ ' : '  ';
   return [
@@ -113,7 +114,7 @@ function rowOf({ name, counts, perSecond, share }: FrameTask, isBarred: boolean,
   ];
 }
 
-/** `█████▌     54 %`: halves of a column are shown. */
+/** `█████▌ 54 %`: the bar can end in half a column. */
 function bar(share: number): string {
   const halves = Math.round(Math.min(1, Math.max(0, share)) * BAR_COLUMNS * 2);
   const full = '█'.repeat(Math.floor(halves / 2)) + (halves % 2 === 1 ? '▌' : '');

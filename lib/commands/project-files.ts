@@ -1,8 +1,9 @@
 /**
- * The files of the project that `init` writes: a workflow over a CSV file, its configuration, its input and its tests.
+ * The files of the project that `init` writes: a workflow that reads a CSV file, its configuration, its input and its
+ * tests.
  *
- * Guarantees: both languages are the same program, of which JavaScript lacks the types; the versions of what the project
- * needs are those of this package, so they are known to work together.
+ * Guarantees: both languages have the same program, in JavaScript without types; the versions of the dependencies are
+ * those of this package, so they work together.
  */
 import { readFileSync } from 'node:fs';
 
@@ -12,14 +13,14 @@ export const TEMPLATES = ['ts', 'js'] as const;
 export type Template = (typeof TEMPLATES)[number];
 
 export interface Project {
-  /** As package.json calls it. */
+  /** The name in package.json. */
   readonly name: string;
   readonly template: Template;
-  /** What package.json depends on as `millrace`; undefined for the version of this copy. */
+  /** The version of `millrace` in package.json; undefined for the version of this copy. */
   readonly millrace: string | undefined;
 }
 
-/** What is read of our own package.json. */
+/** The fields that are read from the package.json of this package. */
 interface Manifest {
   readonly name: string;
   readonly version: string;
@@ -81,7 +82,8 @@ function packageOf({ name, template, millrace }: Project): object {
 
 function workflowOf(isTyped: boolean): string {
   const type = isTyped ? ': Order' : '';
-  return `import { csvSink, csvSource, defineWorkflow, skip, syncTask } from 'millrace';
+  return `import { defineWorkflow, skip, syncTask } from 'millrace';
+import { csvSink, csvSource } from 'millrace/csv';
 import { z } from 'zod';
 
 /** A row of the input. A row that does not fit becomes a dead letter, with its line and the reason. */

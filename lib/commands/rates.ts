@@ -1,4 +1,8 @@
-/** How fast each task is now. Promise: a rate looks a few seconds back, so it neither jumps nor lags behind for long. */
+/**
+ * The current rate of each task.
+ *
+ * Guarantees: a rate covers the last few seconds, so it neither jumps nor lags behind for long.
+ */
 
 interface Sample {
   readonly atMs: number;
@@ -9,19 +13,19 @@ export class Rates {
   private readonly lookBackMs: number;
   private readonly samples: Sample[] = [];
 
-  /** `lookBackMs`: over how much of the past a rate is taken, in milliseconds. */
+  /** @param lookBackMs the time that a rate covers, in milliseconds */
   constructor(lookBackMs = 3000) {
     this.lookBackMs = lookBackMs;
   }
 
-  /** Takes down how many records each task has done at a time in milliseconds; times never go back. */
-  take(atMs: number, done: ReadonlyMap<string, number>): void {
+  /** Adds a sample of the records done per task; `atMs` never goes back. */
+  add(atMs: number, done: ReadonlyMap<string, number>): void {
     this.samples.push({ atMs, done });
-    // One sample at or beyond the edge is kept, so that there is always a whole stretch to look over.
+    // One sample at or before the edge is kept, so that a rate always covers the whole time.
     while ((this.samples[1]?.atMs ?? Infinity) <= atMs - this.lookBackMs) this.samples.shift();
   }
 
-  /** Records a second; 0 while there is nothing to compare. */
+  /** Records per second; 0 with fewer than two samples. */
   perSecond(task: string): number {
     const first = this.samples[0];
     const last = this.samples.at(-1);

@@ -1,4 +1,4 @@
-/** How a run is to be told: the options for it, and the report they ask for. */
+/** The options for the report of a run, and the report that they select. */
 import type { Options } from 'yargs';
 import { MillraceError } from '../model/errors.js';
 import type { Arguments } from './arguments.js';
@@ -18,7 +18,10 @@ export const reportOptions = {
     ...value,
     describe: 'Where to send what the run reads and writes: a file, or the URL of an OpenLineage server',
   },
-  'metrics-port': { ...value, describe: 'Serve metrics for Prometheus on this port of 127.0.0.1; 0 takes a free one' },
+  'metrics-port': {
+    ...value,
+    describe: 'Serve metrics for Prometheus on this port of 127.0.0.1; 0 selects a free one',
+  },
 } satisfies Record<string, Options>;
 
 export async function reportFor(args: Arguments): Promise<Report> {

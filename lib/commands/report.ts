@@ -1,29 +1,29 @@
 /**
- * How a run is told to whoever started it: live on a terminal, in plain lines elsewhere, as JSON, or not at all.
+ * The report of a run to the user: live on a terminal, in plain lines elsewhere, as JSON, or none.
  *
- * Contract: `start` is called in the turn the run was made, `end` once after it has ended; `release` is called on every
- * path and gives back what was taken. Everything for people goes to standard error, so that standard output carries only
- * what the workflow prints itself, or with --json the events.
+ * Contract: `start` is called in the turn in which the run was created, `end` once after it has ended; `release` is
+ * called on every path and gives back the streams. All text for people goes to standard error, so that standard output
+ * carries only the output of the workflow itself, or with --json the events.
  */
 import type { RunEvent } from '../model/events.js';
 import type { Run } from '../runtime/run/run.js';
 import type { RunSummary } from '../model/run-summary.js';
 import { oneLine } from '../text/printable.js';
 
-/** What a report uses of a run. */
+/** The part of a run that a report uses. */
 export type ReportedRun = Pick<Run, 'counts' | 'events$'>;
 
 export type Stopping = 'draining' | 'aborting';
 
 export interface Report {
   start(run: ReportedRun, workflow: string): void;
-  /** The run was asked to stop; the message says by whom and what happens now. */
+  /** Called when the run was asked to stop; the message names the signal and the effect. */
   stopping(how: Stopping, message: string): void;
   end(summary: RunSummary): void;
   release(): void;
 }
 
-/** Tells only that it was asked to stop, because somebody stands there waiting. */
+/** Reports only a request to stop, because the user is waiting for an answer then. */
 export function quietReport(): Report {
   return {
     start: ignore,
@@ -35,7 +35,10 @@ export function quietReport(): Report {
   };
 }
 
-/** What of the events people should read in a sentence: notices, troubles, and the first dead letter of each task. */
+/**
+ * Returns a function that gives the sentence for an event that people should read: notices, problems, and the first
+ * dead letter of each task. For other events it returns undefined.
+ */
 export function sentences(): (event: RunEvent) => string | undefined {
   const told = new Set<string>();
   return (event) => {

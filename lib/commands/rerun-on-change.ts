@@ -1,8 +1,8 @@
 /**
- * `run --watch`: the workflow is run again when a file changes that it is made of or reads.
+ * `run --watch`: runs the workflow again when one of its source or input files changes.
  *
- * Guarantees: each run has a process of its own, so that it loads modules as they are now; the run under way is cancelled
- * and has ended before the next one starts; changes during a run are not missed; a signal ends the run, and then the command.
+ * Guarantees: each run has its own process, so that it loads the current modules; the current run is cancelled and has
+ * ended before the next one starts; changes during a run are not missed; a signal ends the run, and then the command.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { relative } from 'node:path';
@@ -14,12 +14,12 @@ import { sourceFilesOf } from '../jobs/workflows/source-files.js';
 import { STOP, WATCHED, type WatchedFiles } from './watched-run.js';
 import { counted, printable } from '../text/printable.js';
 
-/** A run that was cancelled and does not end is killed after this time. */
+/** The time after which a cancelled run that has not ended is killed. */
 const MAX_STOP_MS = 10_000;
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** How one run is started, and what is said about it. */
+/** Options of `rerunOnChange`: how to start each run, and where to print messages. */
 export interface RerunOptions {
   readonly request: JobRequest;
   readonly place: JobPlace;
@@ -28,7 +28,7 @@ export interface RerunOptions {
   readonly say: (sentence: string) => void;
 }
 
-/** Runs and watches until a signal comes; where there is nothing to watch, until the first run has ended. */
+/** Runs and watches until a signal comes or, if there is nothing to watch, until the first run has ended. */
 export async function rerunOnChange({ request, place, words, say }: RerunOptions): Promise<ExitCode> {
   let child: ChildProcess | undefined;
   let kill: NodeJS.Timeout | undefined;
@@ -68,7 +68,7 @@ export async function rerunOnChange({ request, place, words, say }: RerunOptions
         resolve(EXIT_CODES.find((one) => one.code === code)?.code ?? EXIT.failed);
       };
       started.once('exit', end);
-      // Where there is no process, none exits.
+      // A process that could not start does not exit either.
       started.once('error', () => {
         if (started.pid === undefined) end(null);
       });
@@ -96,7 +96,7 @@ export async function rerunOnChange({ request, place, words, say }: RerunOptions
     clearTimeout(kill);
   }
 
-  // A function, because the compiler does not expect a variable to change while it is awaited.
+  // A function, because TypeScript does not expect a variable to change across an await.
   function hasEnded(): boolean {
     return isStopped;
   }

@@ -1,12 +1,12 @@
-/** What to type next, for hints. */
+/** Commands for hints: the line that the user can type next. */
 import { relative } from 'node:path';
 
-/** The line that goes on with a run. `runs` is where it is kept, where that was said. */
+/** The command that resumes a run. `runs` is the folder of runs, if one was given. */
 export function resumeLine(runId: string, runs: string | undefined): string {
   return `${commandName()} resume ${runId}${runs === undefined ? '' : ` --runs ${runs}`}`;
 }
 
-/** As the user started this process: by the file, or by the link that an installation makes, which npx finds. */
+/** The command as the user started it: by the file, or by the link in node_modules/.bin, which npx finds. */
 export function commandName(): string {
   const [, started = ''] = process.argv;
   if (started.endsWith('.js')) return `node ${relative('.', started)}`;

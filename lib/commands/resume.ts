@@ -1,4 +1,4 @@
-/** `resume [run]`: goes on with a run that did not get to its end, from its last checkpoint; by default with the newest. */
+/** `resume [run]`: continues an unfinished run from its last checkpoint; by default the newest one. */
 import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { here } from './here.js';
 import { MillraceError } from '../model/errors.js';
@@ -9,7 +9,7 @@ import { reportFor, reportOptions } from './report-options.js';
 
 export const resumeCommand: Command = {
   name: 'resume',
-  description: 'Go on with a run that was stopped, failed or killed',
+  description: 'Continue a run that was stopped, failed or killed',
   words: [
     {
       name: 'run',
@@ -23,7 +23,7 @@ export const resumeCommand: Command = {
     threads: {
       type: 'string',
       requiresArg: true,
-      describe: 'The most worker threads; 0 runs inline (default: one a core)',
+      describe: 'The most worker threads; 0 runs inline (default: one per core)',
     },
     ...debugOptions,
   },
@@ -59,7 +59,7 @@ export const resumeCommand: Command = {
   },
 };
 
-/** The newest unfinished run; says which one it is, also where the run is quiet. */
+/** The newest unfinished run. Prints its id, also if the output is quiet. */
 async function chosen(runs: string): Promise<RunFolder> {
   const { newestUnfinished } = await import('../jobs/kept-runs.js');
   const say = (sentence: string): void => {

@@ -1,6 +1,7 @@
 /**
- * What the reports show of a run at a moment: its counts and rates, and what its measures said last. Promise: looking
- * changes nothing in the run.
+ * The state of a run for the reports: its counts and rates, and its last measurements.
+ *
+ * Guarantees: reading it changes nothing in the run.
  */
 import type { RunEvent } from '../model/events.js';
 import { doneOf, type Frame, type FrameTask } from './progress-frame.js';
@@ -9,7 +10,7 @@ import type { ReportedRun } from './report.js';
 
 type Figures = Pick<Frame, 'tasks' | 'resources' | 'bottleneck' | 'leftMs'>;
 
-/** Before this share of the input is read nothing is said of the time that is left. */
+/** The least share of the input that must be read before the remaining time is estimated. */
 const LEAST_SHARE = 0.02;
 
 export class RunWatch {
@@ -17,7 +18,10 @@ export class RunWatch {
   private readonly rates = new Rates();
   private readonly startedAtMs = performance.now();
   private readonly dependencies = new Map<string, readonly string[]>();
-  /** Tasks that take in what each dependency gives, one by one; of those, the ones that give as many. */
+  /**
+   * Tasks that accept each record of each dependency. `inheriting`: those of them that emit as many records as they
+   * accept.
+   */
   private readonly taking = new Set<string>();
   private readonly inheriting = new Set<string>();
   private readonly ended = new Map<string, number>();
@@ -26,15 +30,15 @@ export class RunWatch {
 
   constructor(run: ReportedRun) {
     this.run = run;
-    this.rates.take(0, new Map());
+    this.rates.add(0, new Map());
   }
 
-  /** Milliseconds since the watch began. */
+  /** Milliseconds since the watch was created. */
   get elapsedMs(): number {
     return performance.now() - this.startedAtMs;
   }
 
-  /** Every event of the run, as it comes. */
+  /** Must be called with each event of the run. */
   take(event: RunEvent): void {
     if (event.type === 'run-started') {
       for (const { name, dependencies, join, bearing } of event.graph) {
@@ -49,17 +53,17 @@ export class RunWatch {
 
   look(): FrameTask[] {
     const counts = Object.entries(this.run.counts);
-    this.rates.take(this.elapsedMs, new Map(counts.map(([name, count]) => [name, doneOf(count)])));
+    this.rates.add(this.elapsedMs, new Map(counts.map(([name, count]) => [name, doneOf(count)])));
     return counts.map(([name, count]) => ({ name, counts: count, perSecond: this.rates.perSecond(name) }));
   }
 
-  /** Everything the live frame shows but its head. */
+  /** All data of the live frame but its head. */
   figures(): Figures {
     const tasks = this.look().map((task) => ({ ...task, share: this.shareOf(task) }));
     return { tasks, resources: this.resources, bottleneck: this.progress?.bottleneck, leftMs: this.leftMs(tasks) };
   }
 
-  /** How much of its work a task has done, where the whole is known. */
+  /** The part of its work that a task has done; undefined if the whole is not known. */
   private shareOf({ name, counts }: FrameTask): number | undefined {
     if (this.ended.has(name)) return 1;
     const read = this.progress?.tasks[name]?.readShare;
@@ -68,7 +72,7 @@ export class RunWatch {
     return whole === undefined ? undefined : (doneOf(counts) + counts.deadLettered) / Math.max(1, whole);
   }
 
-  /** What a task will have taken in, once everything in front of it has ended. */
+  /** The number of records that a task will have accepted in total; undefined while that is not known. */
   private wholeOf(name: string): number | undefined {
     const dependencies = this.dependencies.get(name) ?? [];
     if (!this.taking.has(name)) return undefined;
@@ -80,7 +84,7 @@ export class RunWatch {
     return wholes.includes(undefined) ? undefined : Math.min(...(wholes as number[]));
   }
 
-  /** The slowest source or task decides; undefined where somebody's whole is not known. */
+  /** The remaining time of the slowest source or task; undefined if the whole of one of them is not known. */
   private leftMs(tasks: readonly FrameTask[]): number | undefined {
     const { elapsedMs } = this;
     const open = tasks.filter(({ name }) => !this.ended.has(name));
@@ -90,7 +94,7 @@ export class RunWatch {
       return share !== undefined && share >= LEAST_SHARE ? (elapsedMs * (1 - share)) / share : undefined;
     });
     const known = left.filter((ms) => ms !== undefined);
-    // While sources are read, what is behind them streams along.
+    // While sources are being read, the tasks after them progress at the same pace.
     const isReading = open.some(({ name }) => this.progress?.tasks[name]?.readShare !== undefined);
     if (known.length === 0 || (!isReading && known.length < left.length)) return undefined;
     return Math.max(0, ...known);

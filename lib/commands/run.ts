@@ -1,4 +1,4 @@
-/** `run`, the default command: one run of a workflow, told as it happens, and its outcome as the exit code. */
+/** `run`, the default command: runs a workflow once, reports it meanwhile, and returns its outcome as the exit code. */
 import type { Arguments } from './arguments.js';
 import {
   configOptions,
@@ -29,14 +29,14 @@ export const runCommand: Command = {
     ...workflowOptions,
     ...configOptions,
     ...reportOptions,
-    window: { ...value, describe: 'The most records of one source in flight (default: as the workflow says)' },
-    seed: { ...value, describe: "The seed of the run's randomness, a whole number (default: drawn)" },
-    threads: { ...value, describe: 'The most worker threads of the run; 0 runs inline (default: one a core)' },
-    'dead-letters': { ...value, describe: 'Where to write dead letters, as NDJSON (default: as the workflow says)' },
+    window: { ...value, describe: 'The most records of one source in flight (default: set by the workflow)' },
+    seed: { ...value, describe: "The seed of the run's randomness, a whole number (default: random)" },
+    threads: { ...value, describe: 'The most worker threads of the run; 0 runs inline (default: one per core)' },
+    'dead-letters': { ...value, describe: 'Where to write dead letters, as NDJSON (default: set by the workflow)' },
     ...runsOptions,
     resume: {
       type: 'boolean',
-      describe: 'Go on with the newest unfinished run of the same workflow, config and input',
+      describe: 'Resume the newest unfinished run of the same workflow, config and input',
     },
     watch: {
       type: 'boolean',
@@ -60,9 +60,9 @@ export const runCommand: Command = {
   },
 };
 
-/** Runs the same command line, but for `--watch`, again and again. */
+/** Runs the same command line, without `--watch`, again and again. */
 async function watch(args: Arguments): Promise<ExitCode> {
-  args.refuseOptions(['resume'], 'cannot stand with --watch, which starts each run from the beginning');
+  args.refuseOptions(['resume'], 'cannot be combined with --watch, which starts each run from the beginning');
   const { rerunOnChange } = await import('./rerun-on-change.js');
   return rerunOnChange({
     request: requestFrom(args),
@@ -73,13 +73,13 @@ async function watch(args: Arguments): Promise<ExitCode> {
 }
 
 interface Preparation {
-  /** Makes the folder of the run. */
+  /** Creates the folder of the run. */
   readonly prepare: () => Promise<ReadyRun>;
-  /** Cancels the run; undefined where nobody watches. */
+  /** Cancels the run; undefined if it is not a run of `--watch`. */
   readonly stopped: AbortSignal | undefined;
 }
 
-/** Checks what was asked for, and makes nothing yet. */
+/** Checks the request, and creates nothing yet. */
 async function preparationOf(args: Arguments): Promise<Preparation> {
   const request = { ...requestFrom(args), deadLetters: args.text('dead-letters') ?? null };
   const own = numbersOf(args);
@@ -110,7 +110,7 @@ async function preparationOf(args: Arguments): Promise<Preparation> {
   return { prepare, stopped };
 }
 
-/** Also where the run is quiet: whoever asked to go on must know when it begins anew, and why. */
+/** Prints also if the run is quiet: a user of --resume must know if a new run starts instead, and why. */
 function tell(sentence: string): void {
   process.stderr.write(`${oneLine(sentence)}\n`);
 }

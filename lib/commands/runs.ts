@@ -1,4 +1,4 @@
-/** `runs`: what was kept. Lists the runs, shows one, or removes those that are over. */
+/** `runs`: lists the kept runs, shows one, or removes finished ones. */
 import type { Arguments } from './arguments.js';
 import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
@@ -14,14 +14,14 @@ const ACTIONS = ['list', 'show', 'clean'] as const;
 export const runsCommand: Command = {
   name: 'runs',
   description:
-    'List the runs that were kept (lives: processes that worked on it; settled: records done for good); `runs show <run>` tells of one, `runs clean` removes those that finished',
+    'List the kept runs (lives: processes that have worked on the run; settled: records completed); `runs show <run>` shows one, `runs clean` removes finished ones',
   words: [
     { name: 'action', describe: 'list (default), show or clean', isOptional: true },
     { name: 'run', describe: 'The id of the run to show or to remove', isOptional: true },
   ],
   options: {
     ...runsOptions,
-    all: { type: 'boolean', describe: 'For clean: those that can still be resumed too' },
+    all: { type: 'boolean', describe: 'For clean: also runs that can still be resumed' },
     json: { type: 'boolean', describe: 'Print JSON' },
     ...debugOptions,
   },
@@ -67,7 +67,7 @@ function list(found: readonly (RunFacts | BrokenRunFacts)[], runs: string, args:
   for (const row of rows) if ('problem' in row) process.stderr.write(`${row.problem}\n`);
 }
 
-/** As a row and as JSON: a problem is a sentence. */
+/** A run as a row and as JSON: its problem is a sentence. */
 function rowOf(found: RunFacts | BrokenRunFacts): RunFacts | (Omit<BrokenRunFacts, 'error'> & { problem: string }) {
   if (!('error' in found)) return found;
   const { error, ...facts } = found;
@@ -85,7 +85,7 @@ function show({ facts, manifest, checkpoint, summary, letters, path }: RunDetail
   const lines = [
     `run          ${facts.run}`,
     `workflow     ${facts.workflow}`,
-    `state        ${facts.state}${summary === undefined ? '' : ` (its last life: ${summary.outcome})`}`,
+    `state        ${facts.state}${summary === undefined ? '' : ` (its last incarnation: ${summary.outcome})`}`,
     `started      ${facts.started}, in ${manifest.cwd}`,
     `lives        ${facts.lives}`,
     `checkpoint   ${checkpoint === undefined ? 'none' : new Date(checkpoint.at).toISOString()}`,
@@ -112,7 +112,7 @@ async function clean(runs: string, args: Arguments): Promise<void> {
     },
   });
   if (kept > 0) {
-    const hint = isAll ? 'which go on' : 'which go on or can be resumed; --all removes the latter';
+    const hint = isAll ? 'which are running' : 'which are running or can be resumed; --all removes the latter';
     process.stderr.write(`kept ${kept}, ${hint}\n`);
   }
   if (keptBroken > 0) process.stderr.write(`kept ${keptBroken} broken; runs clean <run> removes one, --all them all\n`);

@@ -1,11 +1,16 @@
 /**
- * Ctrl-C: the first lets what is in flight settle, the second aborts, a third ends the process as if nobody listened.
- * Promise: SIGTERM is the same as SIGINT, and after `release` both do what they did before.
+ * Signals: the first Ctrl-C drains the run, the second aborts it, the third kills the process as if there were no
+ * listener.
+ *
+ * Guarantees: SIGTERM has the same effect as SIGINT; after `release` both have their earlier effect.
  */
 import type { Run } from '../runtime/run/run.js';
 import type { Report } from './report.js';
 
-/** npm hands a Ctrl-C on that the terminal has sent to everybody already: two this close are one key press. */
+/**
+ * npm forwards a Ctrl-C that the terminal has already sent to each process: two signals within this time are one key
+ * press.
+ */
 const SAME_KEY_PRESS_MS = 100;
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;

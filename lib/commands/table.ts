@@ -1,21 +1,23 @@
 /**
- * A table of text for a width. Promises: no line is wider than the width; the columns that matter least go first, then the
- * first column is cut; numbers stand right.
+ * A table of text for a width.
+ *
+ * Guarantees: no line is wider than the width; without room, the least important columns are dropped, and then the
+ * first column is cut; numbers are aligned right.
  */
 import { cut, pad, printable, widthOf } from '../text/printable.js';
 
 export interface Column {
   readonly title: string;
   readonly align?: 'left' | 'right';
-  /** Columns go in the order of this number where there is no room, the highest first; 0 (default) stays. */
+  /** Without room, columns are dropped in the order of this number, the highest first; 0 (default) is never dropped. */
   readonly dispensable?: number;
 }
 
 const GAP = 2;
-/** Under this the first column is not cut any more, but the line is. */
+/** The least width of the first column. With less room, the whole line is cut instead. */
 const LEAST_FIRST = 8;
 
-/** The lines of the table, the titles first. `rows` hold a text for each column. */
+/** The lines of the table, the titles first. Each row has one text per column. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): string[] {
   const cells = [columns.map(({ title }) => title), ...rows].map((row) => row.map(printable));
   let kept = columns.map((_, index) => index);

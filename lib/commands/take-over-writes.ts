@@ -1,21 +1,22 @@
 /**
- * Takes over what everybody else writes on a stream of the process: a task that prints would otherwise tear the live frame,
- * or stand between the lines of `--json`. Promise: nothing written is lost, lines stay whole and in order, and `release`
- * leaves the stream as it was.
+ * Takes over all writes to a stream of the process: the output of a task would otherwise break the live frame, or mix
+ * with the lines of `--json`.
+ *
+ * Guarantees: no output is lost, lines stay whole and in order, and `release` leaves the stream as it was.
  */
 
-/** What is used of `process.stdout` and `process.stderr`. */
+/** The part of `process.stdout` and `process.stderr` that is used. */
 export type Writable = Pick<NodeJS.WriteStream, 'write'>;
 
 export interface TakenOver {
-  /** Writes past the take-over. */
+  /** Writes to the stream itself. */
   write(text: string): void;
-  /** Hands over the last, unfinished line and gives the stream back. */
+  /** Passes on the last, unfinished line and restores the stream. */
   release(): void;
 }
 
-/** `take` gets whole lines, each with its line end. */
-export function takeOverWrites(stream: Writable, take: (lines: string) => void): TakenOver {
+/** `onLines` is called with whole lines, each with its line end. */
+export function takeOverWrites(stream: Writable, onLines: (lines: string) => void): TakenOver {
   const original = stream.write;
   const decoder = new TextDecoder();
   let unfinished = '';
@@ -24,7 +25,7 @@ export function takeOverWrites(stream: Writable, take: (lines: string) => void):
     const end = unfinished.lastIndexOf('\n') + 1;
     const lines = unfinished.slice(0, end);
     unfinished = unfinished.slice(end);
-    if (lines !== '') take(lines);
+    if (lines !== '') onLines(lines);
     const done = rest.find((argument) => typeof argument === 'function') as (() => void) | undefined;
     if (done !== undefined) queueMicrotask(done);
     return true;
@@ -36,7 +37,7 @@ export function takeOverWrites(stream: Writable, take: (lines: string) => void):
     },
     release: () => {
       if (stream.write === taken) stream.write = original;
-      if (unfinished !== '') take(`${unfinished}\n`);
+      if (unfinished !== '') onLines(`${unfinished}\n`);
       unfinished = '';
     },
   };

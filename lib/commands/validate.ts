@@ -1,4 +1,8 @@
-/** `validate`: configuration and graph are checked as `run` checks them. Promise: nothing is run, opened or written. */
+/**
+ * `validate`: checks configuration and graph as `run` checks them.
+ *
+ * Guarantees: nothing is run, opened or written.
+ */
 import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { counted, printable } from '../text/printable.js';

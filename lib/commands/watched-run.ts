@@ -1,25 +1,25 @@
 /**
- * A run that `run --watch` started, seen from its own process: it reports the files that the next run depends on, and is
- * cancelled when the process that watches asks for it or ends.
+ * A run that `run --watch` started, in its own process: it reports the files that the next run depends on, and is
+ * cancelled when the watching process requests it or ends.
  */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LoadedJob } from '../jobs/load-job.js';
 
-/** The variable that says a process is the run of one that watches. */
+/** The environment variable that marks a process as a run of `run --watch`. */
 export const WATCHED = 'MILLRACE_WATCHED';
 
-/** What a watched run reports: absolute paths. */
+/** The message of a watched run: absolute paths. */
 export interface WatchedFiles {
   readonly files: readonly string[];
 }
 
-/** What the process that watches sends to end a run. */
+/** The message with which the watching process ends a run. */
 export const STOP = 'stop';
 
 /**
- * Reports the configuration and the input files of the run, and returns the signal that cancels it; undefined where nobody
- * watches.
+ * Reports the configuration and the input files of the run, and returns the signal that cancels it; undefined if the
+ * process is not a run of `run --watch`.
  */
 export function watchedRun({ workflow, prepared }: LoadedJob): AbortSignal | undefined {
   if (process.env[WATCHED] === undefined || process.send === undefined) return undefined;
@@ -31,7 +31,7 @@ export function watchedRun({ workflow, prepared }: LoadedJob): AbortSignal | und
     if (message === STOP) stop();
   });
   process.on('disconnect', stop);
-  // A listener holds the channel, and with it the process, which has to end with the run.
+  // The listener keeps the channel open, and with it the process, which has to end with the run.
   process.channel?.unref();
   const { defaultConfig } = workflow.definition;
   const inputs = prepared.declarations

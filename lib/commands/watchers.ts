@@ -1,4 +1,4 @@
-/** What is to watch a run, from the options of the command line. */
+/** The watchers of a run that the options of the command line select. */
 import { MillraceError } from '../model/errors.js';
 import type { WatchOptions } from '../jobs/watch-run.js';
 import type { Arguments } from './arguments.js';
@@ -11,7 +11,7 @@ export function watchOptionsFrom(args: Arguments): WatchOptions {
     metricsPort: args.wholeNumber('metrics-port', 0, 65_535),
     isKept: !args.flag('ephemeral'),
     log: logFrom(args),
-    // The name that clients of OpenLineage use.
+    // The variable name that clients of OpenLineage use.
     lineage: lineage === undefined ? undefined : { to: lineage, apiKey: process.env['OPENLINEAGE_API_KEY'] },
   };
 }

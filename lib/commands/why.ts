@@ -1,4 +1,4 @@
-/** `why <run> <key>`: the story of a record, as a table. A record that left no trace is reported as such. */
+/** `why <run> <key>`: prints the story of a record as a table. A record without a trace is reported as such. */
 import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { here } from './here.js';
@@ -8,7 +8,7 @@ import { renderTable } from './table.js';
 
 export const whyCommand: Command = {
   name: 'why',
-  description: "Tell a record's story: where it was read, what became of it, and why",
+  description: 'Show the story of a record: where it was read, what happened to it, and why',
   words: [
     { name: 'run', describe: 'The id of the run' },
     {

@@ -12,11 +12,11 @@ import { lettersFileOf } from './kept-runs.js';
 import type { LoadedJob } from './load-job.js';
 import type { JobPlace } from './place.js';
 
-/** Letters with the same task, code and message but for the numbers in it. */
+/** Letters with the same task, code and message, apart from the numbers in the message. */
 export interface LetterGroup {
   readonly task: string;
   readonly code: string;
-  /** The message of the first. */
+  /** The message of the first letter. */
   readonly message: string;
   /** The first record, as `Root#number`. */
   readonly example: string;
@@ -24,16 +24,16 @@ export interface LetterGroup {
 }
 
 export interface LetterGroups {
-  /** The largest first. */
+  /** The groups, largest first. */
   readonly groups: readonly LetterGroup[];
-  /** Letters of further groups, which are only counted. */
+  /** The number of letters in further groups, which are only counted. */
   readonly others: number;
 }
 
-/** More groups than this are counted as one: reasons that all differ say nothing. */
+/** Groups beyond this number are counted as one: a list of reasons that all differ does not help. */
 const MAX_GROUPS = 200;
 
-/** The dead letters of a run, by reason. Throws MILLRACE_FILE for a line that is no letter. */
+/** The dead letters of a run, by reason. Throws MILLRACE_FILE for a line that is not a letter. */
 export async function groupLetters(folder: RunFolder): Promise<LetterGroups> {
   const groups = new Map<string, LetterGroup & { count: number }>();
   let others = 0;
@@ -47,18 +47,19 @@ export async function groupLetters(folder: RunFolder): Promise<LetterGroups> {
   return { groups: [...groups.values()].sort((a, b) => b.count - a.count), others };
 }
 
-/** What a replay of a finished run does. */
+/** The plan for a replay of a finished run. */
 export interface Replay {
   readonly job: LoadedJob;
   /** The `redo` option of the run. */
   readonly redo: readonly LetterHead[];
-  /** Letters before an aggregate or another boundary, whose results were made without them. */
+  /** The number of letters before an aggregate or another boundary, whose results were made without them. */
   readonly stay: number;
 }
 
 /**
- * Which dead letters of a finished run can be replayed; `reopenRun` with the job, and `redo`, does it. Throws
- * MILLRACE_RESUME for a run that has not finished, MILLRACE_FILE for a line that is no letter, and what `loadJob` throws.
+ * Finds the dead letters of a finished run that can be replayed. To replay them, call `reopenRun` with the job and
+ * `redo`. Throws MILLRACE_RESUME for a run that has not finished, MILLRACE_FILE for a line that is not a letter, and
+ * what `loadJob` throws.
  */
 export async function findReplay(folder: RunFolder, place: JobPlace): Promise<Replay> {
   if ((await folder.state()) !== 'finished') {

@@ -1,22 +1,23 @@
 /**
- * Why a file that a user named cannot be used, in a sentence with the fix.
+ * Explains why a file that a user named cannot be used, in a sentence with the fix.
  *
- * Guarantees: the sentence names the file as it was given, and the file of nearly the same name beside it, if there is one.
+ * Guarantees: the sentence names the file as it was given and, if there is one, the file of nearly the same name beside
+ * it.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describeThrown } from '../model/errors.js';
 import { nearest } from '../text/nearest.js';
 
-/** A file, for the file system and for people. */
+/** A file, with one path for the file system and one for people. */
 export interface NamedFile {
   /** Absolute. */
   readonly path: string;
-  /** As messages call it. */
+  /** The path in messages. */
   readonly shown: string;
 }
 
-/** What is wrong with the file, which is `what` ("config file"); undefined where it is a file. */
+/** The problem with the file; undefined if it is a file. `what` is its role in the message, such as "config file". */
 export function fileProblem(what: string, file: NamedFile): string | undefined {
   const { shown, path } = file;
   try {
@@ -27,7 +28,7 @@ export function fileProblem(what: string, file: NamedFile): string | undefined {
   }
 }
 
-/** What an error of the file system says about the file. */
+/** The problem with the file, from an error of the file system. */
 export function whyUnreadable(what: string, { shown, path }: NamedFile, error: unknown): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':

@@ -7,7 +7,7 @@
 import type { Checkpoint, Json } from '../model/checkpoint.js';
 import { MillraceError } from '../model/errors.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
-import { newRunId } from '../runtime/run/run-id.js';
+import { newRunId } from '../runtime/run/run.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { listRuns, RunFolder } from '../storage/run-folder.js';
 import { lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';
@@ -21,14 +21,14 @@ export interface ReadyRun {
   readonly folder?: RunFolder | undefined;
 }
 
-/** A new run of which nothing is kept, so it cannot be resumed. Throws MILLRACE_FILE where dead letters cannot be written. */
+/** A new run that keeps nothing, so it cannot be resumed. Throws MILLRACE_FILE if dead letters cannot be written. */
 export async function newEphemeralRun(job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   const deadLetters = lettersOf(job, place);
   await deadLetters?.assertWritable?.();
   return { job, options: deadLetters === undefined ? {} : { deadLetters } };
 }
 
-/** A new run in a folder of its own in `runs`. Throws MILLRACE_FILE where the folder or dead letters cannot be written. */
+/** A new run in its own folder in `runs`. Throws MILLRACE_FILE if the folder or dead letters cannot be written. */
 export async function keepNewRun(runs: string, job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   const runId = newRunId();
   const own = lettersOf(job, place);
@@ -46,15 +46,17 @@ export async function keepNewRun(runs: string, job: LoadedJob, place: JobPlace):
   return { job, folder, options: { runId, deadLetters, checkpoints: await folder.begin() } };
 }
 
-/** How a kept run is loaded again. */
+/** Options of `loadAgain`. */
 export interface LoadAgainOptions {
-  /** When the run was first started. Default: as its last checkpoint says; now, where it has none. */
+  /**
+   * When the run was first started. Default: the start time in its last checkpoint; the current time if it has none.
+   */
   readonly startedAt?: number;
 }
 
 /**
- * The job that a run was started with. Throws MILLRACE_RESUME in another folder than then, MILLRACE_FILE where its
- * checkpoint is broken, and what `loadJob` throws.
+ * The job that a run was started with. Throws MILLRACE_RESUME if the current folder is not the one of the start,
+ * MILLRACE_FILE if the checkpoint of the run is broken, and what `loadJob` throws.
  */
 export async function loadAgain(
   folder: RunFolder,
@@ -67,9 +69,9 @@ export async function loadAgain(
 }
 
 /**
- * A kept run that resumes from its last checkpoint, or starts again where it has none. `job` is what `loadAgain` or
- * `findUnfinished` returned. Throws MILLRACE_RESUME where something has changed or the place is another one, and
- * MILLRACE_LOCKED where another process works on the run.
+ * A kept run that resumes from its last checkpoint, or starts again if it has none. `job` is the job that `loadAgain`
+ * or `findUnfinished` returned. Throws MILLRACE_RESUME if something has changed or the place is a different one, and
+ * MILLRACE_LOCKED if another process works on the run.
  */
 export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   assertSamePlace(folder, place);
@@ -90,7 +92,7 @@ export interface FoundRun {
 }
 
 /**
- * The newest unfinished run that can resume with what is asked for now. `tell` gets one sentence about each newer
+ * The newest unfinished run that can resume with the requested job. `tell` gets one sentence about each newer
  * unfinished run, with the reason why it is passed over. Throws what `loadJob` throws.
  */
 export async function findUnfinished(
@@ -128,26 +130,28 @@ export async function findUnfinished(
   return { job: await jobAt(undefined), folder: undefined };
 }
 
-/** The checkpoint of an unfinished run, or why it cannot resume; undefined where it has finished. */
+/** The checkpoint of an unfinished run, or the reason why it cannot resume; undefined if it has finished. */
 async function progressOf(folder: RunFolder): Promise<Checkpoint | string | undefined> {
   const state = await folder.state();
   if (state === 'finished') return undefined;
   if (state === 'running') return 'another process works on it';
-  return (await folder.checkpoint()) ?? 'it did not get to a checkpoint';
+  return (await folder.checkpoint()) ?? 'it has no checkpoint';
 }
 
-/** The result, or the message of an error that is about the run. Other errors are mistakes of this package, and thrown. */
+/**
+ * The result, or the message of an error that is about the run. Other errors are bugs of this package, and are thrown.
+ */
 async function orReason<T>(ask: () => Promise<T>): Promise<T | string> {
   try {
     return await ask();
   } catch (error) {
-    // The workflow may come from another copy of this package, with a class of its own.
+    // The workflow may come from another copy of this package, with a separate error class.
     if (!(error instanceof Error) || error.name !== 'MillraceError') throw error;
     return error.message;
   }
 }
 
-/** Built with the start time of the run, also where another process has made its first checkpoint meanwhile. */
+/** The job built with the start time of the run, also if another process has written its first checkpoint meanwhile. */
 function preparedFor(checkpoint: Checkpoint | undefined, { prepared }: LoadedJob): LoadedJob['prepared'] {
   if (checkpoint === undefined || checkpoint.startedAt === prepared.startedAt) return prepared;
   return prepared.rebuild({ startedAt: checkpoint.startedAt });
@@ -161,6 +165,6 @@ function assertSamePlace({ manifest: { runId, cwd } }: RunFolder, place: JobPlac
   if (absolutePath(place, cwd) === absolutePath(place, '.')) return;
   throw new MillraceError(
     'MILLRACE_RESUME',
-    `Run ${runId} was started in ${cwd}, and its paths lead from there. Go there, and resume it`,
+    `Run ${runId} was started in ${cwd}, and its paths are relative to that folder. Resume it there`,
   );
 }

@@ -1,7 +1,7 @@
 /**
- * The runs that were kept in a folder: opened, listed, inspected and removed.
+ * Opens, lists, inspects and removes the runs that are kept in a folder.
  *
- * Guarantees: a broken run hides no other; a run that can resume, or is broken, is removed only where that is asked for.
+ * Guarantees: a broken run hides no other; a run that can resume, or is broken, is removed only on request.
  */
 import { statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
@@ -11,20 +11,20 @@ import { removeBroken, type BrokenRun } from '../storage/broken-run.js';
 import { listRuns, RunFolder, type RunManifest, type RunState } from '../storage/run-folder.js';
 import { pathFrom, type JobPlace } from './place.js';
 
-/** What is known of a kept run. */
+/** Facts about a kept run. */
 export interface RunFacts {
   readonly run: string;
   readonly workflow: string;
   readonly state: RunState;
   /** ISO 8601. */
   readonly started: string;
-  /** Processes that have worked on it. */
+  /** The number of incarnations: processes that have worked on the run. */
   readonly lives: number;
-  /** Records settled without a gap, of all sources. */
+  /** The records of all sources that are settled without a gap. */
   readonly settled: number;
 }
 
-/** What is known of a run that cannot be read. */
+/** Facts about a run that cannot be read. */
 export interface BrokenRunFacts {
   readonly run: string;
   /** '' where it is not known. */
@@ -40,9 +40,9 @@ export interface RunDetails {
   readonly facts: RunFacts;
   readonly manifest: RunManifest;
   readonly checkpoint: Checkpoint | undefined;
-  /** How its last life ended. */
+  /** The summary of its last incarnation. */
   readonly summary: Awaited<ReturnType<RunFolder['summary']>>;
-  /** The file of its dead letters; undefined where there are none. */
+  /** The file of its dead letters; undefined if there are none. */
   readonly letters: string | undefined;
   /** The folder of the run. */
   readonly path: string;
@@ -54,8 +54,8 @@ export function openRun(runs: string, runId: string, place: JobPlace): Promise<R
 }
 
 /**
- * The newest run in the folder `runs` that has not finished and has no process that works on it. Broken runs are passed
- * over, and `pass` gets a sentence about each. Throws MILLRACE_UNKNOWN_RUN where there is none.
+ * The newest run in the folder `runs` that has not finished and that no process works on. Broken runs are passed over,
+ * and `pass` gets a sentence about each. Throws MILLRACE_UNKNOWN_RUN if there is none.
  */
 export async function newestUnfinished(
   runs: string,
@@ -81,7 +81,7 @@ export async function newestUnfinished(
   );
 }
 
-/** The file of the dead letters of a run, wherever it is asked from. */
+/** The file of the dead letters of a run, as a path that is valid from each folder. */
 export function lettersFileOf(folder: RunFolder): string {
   const { deadLetters, cwd } = folder.manifest;
   return deadLetters === null ? folder.file('dead-letters.ndjson') : resolve(cwd, deadLetters);
@@ -100,7 +100,7 @@ export async function keptRunOf(runs: string, runId: string, place: JobPlace): P
   return rowOf(await openRun(runs, runId, place));
 }
 
-/** Everything about one run. Throws MILLRACE_UNKNOWN_RUN, and MILLRACE_FILE where one of its files is broken. */
+/** All facts about one run. Throws MILLRACE_UNKNOWN_RUN, and MILLRACE_FILE if one of its files is broken. */
 export async function inspectRun(runs: string, runId: string, place: JobPlace): Promise<RunDetails> {
   const folder = await openRun(runs, runId, place);
   const { manifest, path } = folder;
@@ -110,22 +110,22 @@ export async function inspectRun(runs: string, runId: string, place: JobPlace): 
   return { facts, manifest, checkpoint, summary, letters: hasLetters ? letters : undefined, path };
 }
 
-/** Which runs to remove, and who hears about it. */
+/** Options of `cleanRuns`: the runs to remove, and the callbacks for the results. */
 export interface CleanOptions {
   /** Only this run. Default: each run in the folder. */
   readonly runId?: string | undefined;
   /** Also runs that can still resume, and broken ones. Default false. */
   readonly isAll?: boolean;
-  /** Called with the id of each run, once it is removed. */
+  /** Called with the id of each removed run. */
   readonly onRemoved?: (runId: string) => void;
-  /** Called with the reason why a broken run could not be removed. */
+  /** Called with the error for each broken run that could not be removed. */
   readonly onProblem?: (error: unknown) => void;
 }
 
 export interface Cleaned {
-  /** Runs that are not finished, and were kept. */
+  /** The number of unfinished runs that were kept. */
   readonly kept: number;
-  /** Broken runs that were kept. */
+  /** The number of broken runs that were kept. */
   readonly keptBroken: number;
 }
 
@@ -136,7 +136,7 @@ export async function cleanRuns(runs: string, place: JobPlace, options: CleanOpt
   const isMeant = ({ path }: { readonly path: string }): boolean => runId === undefined || basename(path) === runId;
   const folders = (await listRuns(pathFrom(place, runs), (one) => broken.push(one))).filter(isMeant);
   const unreadable = broken.filter(isMeant);
-  // Throws that there is none, and which there are.
+  // `openRun` throws an error that lists the runs that exist.
   if (folders.length + unreadable.length === 0 && runId !== undefined) await openRun(runs, runId, place);
   let kept = 0;
   let keptBroken = 0;

@@ -1,5 +1,5 @@
 /**
- * A job: a workflow and its configuration, as they were asked for, loaded and ready to run.
+ * A job: the requested workflow and configuration, loaded and ready to run.
  *
  * Guarantees: the configuration is read and parsed once and the graph is built once; nothing is opened or written.
  */
@@ -12,13 +12,13 @@ import { loadConfig } from './config/load-config.js';
 import { absolutePath, pathFrom, type JobPlace } from './place.js';
 import { loadWorkflow, type LoadableWorkflow } from './workflows/load-workflow.js';
 
-/** What a job is asked for by. Plain data: a run keeps it, so that the same can be asked for again. */
+/** The request for a job. It is plain data: a run keeps it, so that the same job can be loaded again. */
 export interface JobRequest {
   /** A registered name, a path, or a path and `#Name`. */
   readonly workflow: string;
-  /** The path of the configuration; null for the workflow's own. */
+  /** The path of the configuration; null for the default configuration of the workflow. */
   readonly config: string | null;
-  /** `key=value` over the configuration, in order. */
+  /** Each `key=value` that overrides the configuration, in order. */
   readonly settings: readonly string[];
   /** The file for dead letters; null for the place that the workflow names, or the folder of the run. */
   readonly deadLetters: string | null;
@@ -27,19 +27,19 @@ export interface JobRequest {
 export interface LoadedJob {
   readonly request: JobRequest;
   readonly workflow: LoadableWorkflow;
-  /** Ready for one run. */
+  /** The workflow with its configuration, ready for one run. */
   readonly prepared: PreparedWorkflow;
 }
 
 /**
- * The workflow and its configuration. Throws MILLRACE_UNKNOWN_WORKFLOW, MILLRACE_CONFIG, MILLRACE_USAGE for wrong
+ * Loads the workflow and its configuration. Throws MILLRACE_UNKNOWN_WORKFLOW, MILLRACE_CONFIG, MILLRACE_USAGE for wrong
  * settings, and what `Workflow.plan` throws for a wrong graph.
  */
 export async function loadJob(request: JobRequest, place: JobPlace, options: PrepareOptions = {}): Promise<LoadedJob> {
   return prepareJob(await loadWorkflow(request.workflow, place), request, place, options);
 }
 
-/** As `loadJob`, for a workflow that is loaded. */
+/** As `loadJob`, for a workflow that is already loaded. */
 export async function prepareJob(
   workflow: LoadableWorkflow,
   request: JobRequest,
@@ -51,7 +51,7 @@ export async function prepareJob(
   return { request, workflow, prepared };
 }
 
-/** Where the request or the workflow wants dead letters; undefined where neither names a place. */
+/** The dead letter store of the request or the workflow; undefined if neither names one. */
 export function lettersOf({ request, prepared }: LoadedJob, place: JobPlace): DeadLetterStore | undefined {
   const { deadLetters } = request;
   return deadLetters === null ? prepared.deadLetters : deadLetterFile(pathFrom(place, deadLetters));

@@ -1,25 +1,26 @@
 /**
- * Where a job works: the folder that relative paths lead from, and the environment variables a configuration may use.
- * A command passes those of its process; a server passes the ones it was set up with.
+ * The place of a job: the folder that relative paths are resolved from, and the environment variables that a
+ * configuration may use. A command passes those of its process; a server passes those of its setup.
  */
 import { isAbsolute, resolve } from 'node:path';
 
 export interface JobPlace {
   /**
-   * The absolute folder that relative paths lead from: those of workflow files, configuration files, runs and dead
-   * letters. Paths inside a configuration are opened by tasks, which resolve them from the current folder of the process.
+   * The absolute folder that relative paths are resolved from: paths of workflow files, configuration files, runs and
+   * dead letters. Paths inside a configuration are opened by tasks, which resolve them from the current folder of the
+   * process.
    */
   readonly folder: string;
   /**
-   * True where `folder` is the current folder of the process. Relative paths then stay as they were given, in messages
-   * and in what is kept of a run. Default false: they are made absolute.
+   * True if `folder` is the current folder of the process. Relative paths then stay as they were given, in messages and
+   * in the files of a run. Default false: relative paths are made absolute.
    */
   readonly isCurrentFolder?: boolean;
-  /** What `${NAME}` in a configuration stands for. */
+  /** The environment variables for each `${NAME}` in a configuration. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Where runs are kept by default, from the folder of a place. */
+/** The default folder of kept runs, relative to the folder of a place. */
 export const DEFAULT_RUNS_FOLDER = '.millrace/runs';
 
 /** The absolute path. */
@@ -27,7 +28,7 @@ export function absolutePath({ folder }: JobPlace, path: string): string {
   return resolve(folder, path);
 }
 
-/** The path to open and to show: as given where that leads to the same file. */
+/** The path to open and to show: the given path if it leads to the same file, otherwise the absolute path. */
 export function pathFrom(place: JobPlace, path: string): string {
   return place.isCurrentFolder === true || isAbsolute(path) ? path : absolutePath(place, path);
 }

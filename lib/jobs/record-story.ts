@@ -1,7 +1,7 @@
 /**
  * The story of one record of a kept run: where it was read, given up and written.
  *
- * Guarantees: each place shows at most 20 traces and counts the others; nothing is run or written.
+ * Guarantees: each place shows at most 20 traces and counts the others; no task runs and nothing is written.
  */
 import type { DeadLetter } from '../model/ports.js';
 import type { RunSummary } from '../model/run-summary.js';
@@ -12,7 +12,7 @@ import { loadAgain } from './kept-run.js';
 import { lettersFileOf } from './kept-runs.js';
 import type { JobPlace } from './place.js';
 
-/** More traces than this in one place are only counted. */
+/** The most traces to show for one place; further ones are only counted. */
 const MAX_TRACES = 20;
 
 /** One trace of a record. */
@@ -26,12 +26,13 @@ export interface Trace {
 }
 
 /**
- * The traces of the record with this key, in the order of the graph: a value of the record, or its number as `Root#12`.
- * Empty where nothing that the run read, gave up or wrote holds the key. Throws what `loadAgain` throws, and MILLRACE_FILE
- * for a dead letter that cannot be read.
+ * The traces of the record with this key, in the order of the graph. The key is a value of the record, or its number as
+ * `Root#12`. Empty if no record that the run read, gave up or wrote holds the key. Throws what `loadAgain` throws, and
+ * MILLRACE_FILE for a dead letter that cannot be read.
  */
 export async function storyOfRecord(folder: RunFolder, key: string, place: JobPlace): Promise<readonly Trace[]> {
-  // The files may be named by the time of the start. A broken checkpoint is no reason to tell nothing.
+  // The names of files may depend on the start time, so it comes from the manifest: a broken checkpoint must not hide
+  // the story.
   const { prepared } = await loadAgain(folder, place, { startedAt: folder.manifest.createdAt });
   const letters = await lettersAbout(folder, key);
   const traces: Trace[] = [];
@@ -47,7 +48,7 @@ export async function storyOfRecord(folder: RunFolder, key: string, place: JobPl
         continue;
       }
       const record = lineage === undefined ? '' : `${name}#${lineage}`;
-      // What a source gave up stands in its place and as a dead letter: that is one thing.
+      // A record that a source gave up is in the output of that source and in a dead letter: show it once.
       const letter = own.find((one) => one.record === record);
       own = own.filter((one) => one !== letter);
       found.push({ task: name, at: letter?.at ?? '', record, what: `${where}: ${what}` });
@@ -59,7 +60,7 @@ export async function storyOfRecord(folder: RunFolder, key: string, place: JobPl
   return traces.length === 0 || hasEnd ? traces : [...traces, ...(await skipsOf(folder))];
 }
 
-/** Where a record that was read and not seen again may have ended: tasks that skipped some. */
+/** Tasks that skipped records: a record that was read and has no later trace may have ended there. */
 async function skipsOf(folder: RunFolder): Promise<Trace[]> {
   const summary = (await folder.summary()) as Partial<RunSummary> | undefined;
   return Object.entries(summary?.tasks ?? {}).flatMap(([task, { kind, skipped, skipReasons }]) => {
@@ -88,7 +89,7 @@ function gaveUp({ attempts, code, message, firstAt, lastAt }: DeadLetter): strin
   return `given up after ${counted(attempts, 'attempt')}${span}: ${code}: ${message}`;
 }
 
-/** Whether a value is somewhere in what JSON gave back. */
+/** True if the parsed JSON contains the key, at any depth. */
 function holdsValue(record: unknown, key: string): boolean {
   if (typeof record !== 'object' || record === null) return String(record) === key;
   return Object.values(record).some((value) => holdsValue(value, key));

@@ -1,8 +1,8 @@
 /**
- * One run from its start to its end.
+ * Runs a job from its start to its end.
  *
- * Guarantees: the folder of a kept run is given up when the run ends, and removed where the run could not start; how the
- * run ended is a value, also where it failed.
+ * Guarantees: the folder of a kept run is released when the run ends, and removed if the run could not start; the end
+ * of the run is returned as a value, also if the run failed.
  */
 import { writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
@@ -13,20 +13,20 @@ import type { Run } from '../runtime/run/run.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import type { ReadyRun } from './kept-run.js';
 
-/** How a run ended. */
+/** The end of a run. */
 export interface RunEnd {
-  /** Undefined only where the run failed in a way that left none. */
+  /** Undefined only if the run failed without a summary. */
   readonly summary: RunSummary | undefined;
-  /** What it failed with. */
+  /** The error that the run failed with. */
   readonly failure?: { readonly error: unknown };
-  /** Where the details of a broken law of the engine are kept. */
+  /** The file with the details of a broken law of the engine. */
   readonly brokenLawFile?: string | undefined;
 }
 
 /**
- * Runs the job. `onStart` is called in the turn the run was made, so that a subscriber misses no event. `options` are put
- * over those of the ready run. Rejects with what `PreparedWorkflow.run` throws, and where the end of the run cannot be
- * written to its folder.
+ * Runs the job. `onStart` is called in the turn in which the run was created, so that a subscriber misses no event.
+ * `overrides` replace options of the ready run. Rejects with what `PreparedWorkflow.run` throws, and if the end of the
+ * run cannot be written to its folder.
  */
 export async function runJob(
   { job, options, folder }: ReadyRun,
@@ -54,7 +54,7 @@ export async function runJob(
   }
 }
 
-/** Keeps everything that helps to find the mistake in millrace, or in a task, behind a broken law. */
+/** Writes the facts that help to find the bug behind a broken law, in millrace or in a task. */
 async function keepBrokenLaw(folder: RunFolder, error: unknown): Promise<string> {
   const path = folder.file('broken-law.json');
   const node = `v${process.versions.node}`;

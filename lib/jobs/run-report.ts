@@ -1,4 +1,4 @@
-/** The report of a kept run, as the model that a page shows and as one HTML file. It needs the recorded events alone. */
+/** The report of a kept run, as the model of the page and as one HTML file. It needs only the recorded events. */
 import { writeFile } from 'node:fs/promises';
 import { describeThrown, MillraceError } from '../model/errors.js';
 import { reportOf, storyOfRun } from '../observe/report/report.js';
@@ -7,7 +7,7 @@ import { readEvents } from '../storage/read-events.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { pathFrom, type JobPlace } from './place.js';
 
-/** What a report of the run shows, as plain data. Throws MILLRACE_FILE where its events cannot be read. */
+/** The content of the report, as plain data. Throws MILLRACE_FILE if the events cannot be read. */
 export function reportModelOf(folder: RunFolder): Promise<RunStory> {
   return storyOfRun(readEvents(folder.file('events.ndjson')));
 }

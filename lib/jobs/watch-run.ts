@@ -1,8 +1,9 @@
 /**
- * What watches a run beside its report: the recording of its events, its log, its lineage, and the metrics for Prometheus.
+ * The watchers of a run beside its report: the recording of its events, its log, its lineage, and the metrics for
+ * Prometheus.
  *
- * Guarantees: a port or file that cannot be had is an error before the run starts; a kept run is recorded in its folder,
- * and a run that resumes continues its recording; a recording that breaks changes nothing about the run.
+ * Guarantees: a port or file that cannot be opened is an error before the run starts; a kept run is recorded in its
+ * folder, and a run that resumes continues its recording; a recording that fails changes nothing about the run.
  */
 import type { Writable } from 'node:stream';
 import type { Run } from '../runtime/run/run.js';
@@ -12,28 +13,31 @@ import type { Log, LogOptions } from '../observe/log-file.js';
 import type { MetricsServer } from '../observe/metrics-server.js';
 import { pathFrom, type JobPlace } from './place.js';
 
-/** What is to be watched; what is left out is not. */
+/** The watchers to open; those without an option stay off. */
 export interface WatchOptions {
   /** Where to record the events. Default: in the folder of the run, if it has one. */
   readonly events?: string | undefined;
-  /** Whether the run has a folder. */
+  /** True if the run has a folder. */
   readonly isKept: boolean;
   /** The port of 127.0.0.1 to serve metrics on; 0 for a free one. */
   readonly metricsPort?: number | undefined;
-  /** Where to log: a path, or a stream that stays open. */
+  /** The log: a path, or a stream, which is not closed at the end. */
   readonly log?: ({ readonly to: string | Writable } & LogOptions) | undefined;
-  /** Where to send lineage: a path, or the URL of an OpenLineage server. */
+  /** The receiver of lineage: a path, or the URL of an OpenLineage server. */
   readonly lineage?: { readonly to: string; readonly apiKey: string | undefined } | undefined;
 }
 
 export interface RunWatchers {
-  /** Call in the turn the run was made: no event may be missed. */
+  /** Must be called in the turn in which the run was created, so that no event is missed. */
   start(run: Pick<Run, 'events$' | 'notice'>, folder: RunFolder | undefined): void;
-  /** Resolves when all is written and closed, with what was thrown by those that broke. */
+  /** Resolves when everything is written and closed, with the errors of the watchers that failed. */
   end(): Promise<readonly unknown[]>;
 }
 
-/** Throws MILLRACE_USAGE or MILLRACE_FILE where a port or file cannot be had; loads only what was asked for. */
+/**
+ * Opens the watchers. Throws MILLRACE_USAGE or MILLRACE_FILE if a port or file cannot be opened. Loads only the code
+ * that the options need.
+ */
 export async function watchersFor(options: WatchOptions, place: JobPlace): Promise<RunWatchers> {
   const { isKept, metricsPort, lineage: lineageOptions } = options;
   const events = options.events === undefined ? undefined : pathFrom(place, options.events);
@@ -79,7 +83,7 @@ async function serverFor(port: number | undefined): Promise<MetricsServer | unde
   return (await import('../observe/metrics-server.js')).serveMetrics(port);
 }
 
-/** Loads pino only where a log was asked for. */
+/** Loads pino only if a log was requested. */
 async function openLog({ log }: WatchOptions, place: JobPlace): Promise<Log | undefined> {
   if (log === undefined) return undefined;
   const { to, ...options } = log;

@@ -42,7 +42,7 @@ const PRODUCER = 'https://www.npmjs.com/package/millrace';
 const SPEC = 'https://openlineage.io/spec';
 const TYPES = { completed: 'COMPLETE', failed: 'FAIL', cancelled: 'ABORT', drained: 'ABORT' } as const;
 
-/** Makes the lineage events of one run. */
+/** Creates the lineage events of one run. */
 export class LineageReporter {
   private readonly namespace: string;
   private start: Extract<RunEvent, { type: 'run-started' }> | undefined;

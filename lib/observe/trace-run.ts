@@ -24,7 +24,7 @@ const TRACE_RULES: OptionRules<Omit<TraceOptions, 'sample'>> = {
 const RULES: OptionRules<TraceOptions> = { ...TRACE_RULES, sample: number(0, 1) };
 
 /**
- * Makes a tracer for the option `tracer` of a run: it creates a span for the run, a child span per task, and below it one
+ * Creates a tracer for the option `tracer` of a run: it creates a span for the run, a child span per task, and below it one
  * span per sampled record. Requests for a sampled record carry its span to the upstream as `traceparent`. The sampling
  * depends only on the number of the record, so all tasks sample the same records. Throws MILLRACE_INVALID_OPTION for
  * invalid options.

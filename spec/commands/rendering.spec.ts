@@ -184,9 +184,9 @@ describe('a rate', () => {
   it('looks a few seconds back and no further', () => {
     const rates = new Rates(3000);
     expect(rates.perSecond('A')).toBe(0);
-    for (let second = 0; second <= 10; second++) rates.take(second * 1000, new Map([['A', second * 100]]));
+    for (let second = 0; second <= 10; second++) rates.add(second * 1000, new Map([['A', second * 100]]));
     expect(rates.perSecond('A')).toBe(100);
-    for (let second = 11; second <= 14; second++) rates.take(second * 1000, new Map([['A', 1000]]));
+    for (let second = 11; second <= 14; second++) rates.add(second * 1000, new Map([['A', 1000]]));
     expect(rates.perSecond('A')).toBe(0);
   });
 });

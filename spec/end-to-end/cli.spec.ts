@@ -127,7 +127,7 @@ describe('what is wrong', () => {
     ],
     [
       ['run', '--watch', '--resume'],
-      'MILLRACE_USAGE: --resume cannot stand with --watch, which starts each run from the beginning. Remove it',
+      'MILLRACE_USAGE: --resume cannot be combined with --watch, which starts each run from the beginning. Remove it',
     ],
 
     [['lst'], "MILLRACE_USAGE: There is no command 'lst'. Did you mean 'list'?"],
@@ -149,7 +149,7 @@ describe('what is wrong', () => {
     [['report'], 'MILLRACE_USAGE: Expected report <run>, got less: <run> is the id of the run. See --help'],
     [
       ['dead-letters', 'x', '--events', 'y'],
-      'MILLRACE_USAGE: --events is for `dead-letters replay`, which runs something. Remove it',
+      'MILLRACE_USAGE: --events applies only to `dead-letters replay`. Remove it',
     ],
     [['dead-letters', 'x', 'y'], "MILLRACE_USAGE: Expected the id of one run, got 'x y'"],
     [['list', './good.js', 'more'], "MILLRACE_USAGE: Expected options after the command list, got 'more'. Remove it"],

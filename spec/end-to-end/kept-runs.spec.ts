@@ -161,7 +161,7 @@ describe('a run that was killed', () => {
     writeFileSync(file('mended'), '');
     const { code, err } = await millrace('resume', id);
     expect(code).toBe(3);
-    const before = Number(/0 dead letters, and (\d+) of earlier lives of the run/.exec(err)?.[1]);
+    const before = Number(/0 dead letters, and (\d+) from earlier incarnations of the run/.exec(err)?.[1]);
     expect(before).toBeGreaterThan(0);
     expect((await millrace('dead-letters', id)).out).toMatch(new RegExp(`^ *${before} +Work`, 'm'));
   });

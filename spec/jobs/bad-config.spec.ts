@@ -97,12 +97,12 @@ describe('a wrong config', () => {
     [
       'with a key twice',
       '{\n  "path": "x",\n  "path": "y"\n}',
-      `MILLRACE_CONFIG: The config file <folder>/c.json is not taken: line 3, column 3: the key 'path' stands twice, first in line 2; remove one`,
+      `MILLRACE_CONFIG: The config file <folder>/c.json is not accepted: line 3, column 3: the key 'path' appears twice, first in line 2; remove one`,
     ],
     [
       'with __proto__',
       '{"__proto__": {"size": 1}}',
-      `MILLRACE_CONFIG: The config file <folder>/c.json is not taken: line 1, column 2: the key '__proto__' is not allowed; remove it`,
+      `MILLRACE_CONFIG: The config file <folder>/c.json is not accepted: line 1, column 2: the key '__proto__' is not allowed; remove it`,
     ],
     ['with an unknown key', '{"paht": "x", "path": "x"}', `${WRONG}there is no key 'paht'. Did you mean 'path'?`],
     [
@@ -128,7 +128,7 @@ describe('a wrong config', () => {
     [
       'with NaN',
       '{"path": "x", "size": NaN}',
-      'MILLRACE_CONFIG: The config file <folder>/c.json is not JSON: line 1, column 23: NaN is not JSON; a text stands in double quotes',
+      'MILLRACE_CONFIG: The config file <folder>/c.json is not JSON: line 1, column 23: NaN is not JSON; write a text in double quotes',
     ],
     [
       'with a missing environment variable',
@@ -174,7 +174,7 @@ describe('--set', () => {
     ['path.x=1', `--set path.x: 'path' is "x" (string), which has no keys`],
     [
       'upstream={"a":1,"a":2}',
-      `The value of --set 'upstream={"a":1,"a":2}' is not taken: the key 'a' stands twice, first in line 1; remove one`,
+      `The value of --set 'upstream={"a":1,"a":2}' is not accepted: the key 'a' appears twice, first in line 1; remove one`,
     ],
   ])('%s is refused in one sentence', async (setting, message) => {
     writeFileSync(join(folder, 's.json'), '{"path": "x"}');

@@ -1,4 +1,4 @@
-/** The configuration of OfferWorkFlow: the keys users of the earlier Python tool have in their files, and new ones. */
+/** The configuration of OfferWorkFlow: the keys of the earlier Python tool's files, and new keys. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
 
@@ -17,27 +17,27 @@ const Keys = z.strictObject({
   ats_url: url.optional(),
   resp_url: url.optional(),
   offer_url: url.optional(),
-  /** How the mock server is asked; where a URL is given, the URL says it. */
+  /** The transport to the mock server. For a configured URL, its scheme decides. */
   transport: z.enum(['http', 'ws']).default('http'),
   result_output_path: path,
   performance_output_path: path,
   /** Default: `result_output_path` with `.dead-letters.ndjson` after it. */
   dead_letter_path: path.optional(),
-  /** The moment that days are counted to, ISO 8601; default: now. */
+  /** The end of the count of days since the last transaction, ISO 8601. Default: now. */
   as_of: z.iso.datetime({ offset: true, error: 'expected an ISO 8601 time such as 2025-03-14T21:25:33Z' }).optional(),
   /** Requests in flight for each of the three upstreams. Default: 64 over HTTP, 512 over WebSocket. */
   concurrency: z.int().min(1).max(10_000).optional(),
   /** The most members in flight. */
   window: z.int().min(1).max(1_000_000).optional(),
-  /** In how many parts threads read the member file; 'auto': one a thread for a plain .csv of 32 MiB or more, else one. */
+  /** The number of parts in which threads read the member file. 'auto': one per thread for a plain .csv of 32 MiB or more, else one. */
   partitions: z
     .union([z.int().min(1).max(256), z.literal('auto')], "expected a whole number from 1, or 'auto'")
     .default('auto'),
-  /** Milliseconds a request may take. */
+  /** The timeout per request, in milliseconds. */
   timeout_ms: z.int().min(1).default(30_000),
 });
 
-/** The files of a run, none of which may stand for two things. */
+/** The files of a run. No two keys may name the same file. */
 const FILES = ['csv_path', 'result_output_path', 'performance_output_path', 'dead_letter_path'] as const;
 
 export const OfferConfig = Keys.superRefine((config, context) => {

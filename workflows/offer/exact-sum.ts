@@ -1,7 +1,9 @@
 /**
  * Sums that do not depend on the order of their terms: exactly rounded, after J. R. Shewchuk, "Adaptive Precision
- * Floating-Point Arithmetic" (1997), as in Python's `math.fsum`. Promise: parts of a file may be summed apart and added
- * later, and the result is the same to the last bit as one pass over the whole.
+ * Floating-Point Arithmetic" (1997), as in Python's `math.fsum`.
+ *
+ * Guarantees: the sums of parts of a file can be added later, and the result is the same to the last bit as in one pass
+ * over the whole file.
  */
 
 /** A sum as non-overlapping partial sums of growing magnitude. */
@@ -14,8 +16,8 @@ export function addExactly(partials: Partials, term: number): void {
 }
 
 /**
- * Adds one term to the partial sums that stand from `from` to `to` in an array with other numbers, in place; gives back
- * the array, or one of another length where there are more or fewer partial sums then.
+ * Adds one term, in place, to the partial sums between the indexes `from` and `to` of an array that also holds other
+ * numbers. Returns the array, or one of a different length if the number of partial sums has changed.
  */
 export function addExactlyWithin(numbers: number[], from: number, to: number, term: number): number[] {
   let x = term;
@@ -46,7 +48,7 @@ export function roundSum(partials: Partials): number {
     low = y - (high - x);
     if (low !== 0) break;
   }
-  // Half-way cases round by what is below: without this, 1e16 + 1 + 1e-16 would round down.
+  // The partial sums below decide half-way cases: without this, 1e16 + 1 + 1e-16 would round down.
   const below = at > 0 ? (partials[at - 1] as number) : 0;
   if ((low < 0 && below < 0) || (low > 0 && below > 0)) {
     const doubled = low * 2;

@@ -1,8 +1,8 @@
 /**
- * The features of a member: what the two models are asked about. One aggregate over the member's transactions.
+ * The features of a member, which are the input of the two models: one aggregate over the member's transactions.
  *
- * Promise: the result does not depend on the order of the rows, except that of transactions at the same second the later
- * row counts as the more recent; rows may be folded in parts and merged.
+ * Guarantees: the result does not depend on the order of the rows, with one exception: of transactions in the same second,
+ * the later row counts as the more recent. Rows may be folded in parts and merged.
  */
 import { threadFactory, type Aggregate } from 'millrace/thread';
 import { addExactly, addExactlyWithin, roundSum, type Partials } from './exact-sum.js';
@@ -33,9 +33,10 @@ const RECENT = 3;
 const DAY_MS = 86_400_000;
 
 /**
- * What is kept of a member, in one array of numbers, because there may be a million of them and threads hand them over:
- * how many buys, gifts and redeems; the recent transactions, newest first, as moment, points and revenue; how many
- * partial sums of points follow; those; and the partial sums of revenue to the end.
+ * The state of a member in one array of numbers, because there may be a million members, and threads transfer the
+ * states. In order: the counts of buys, gifts and redeems; the recent transactions, newest first, each as moment,
+ * points and revenue; the number of partial sums of points; these partial sums; and to the end the partial sums of
+ * revenue.
  */
 type MemberState = number[];
 
@@ -45,10 +46,10 @@ const FIELDS = 3;
 const RECENT_END = RECENT_AT + RECENT * FIELDS;
 const POINTS_COUNT = RECENT_END;
 const SUMS_AT = POINTS_COUNT + 1;
-/** The moment of a recent transaction that there is not. */
+/** The moment of a missing recent transaction. */
 const NEVER = -Infinity;
 
-/** @param asOf the moment the days are counted to, in milliseconds since 1970. */
+/** @param asOf the moment up to which days are counted, in milliseconds since 1970. */
 export function memberAggregate(asOf: number): Aggregate<Transaction, string, MemberState, MemberFeatures> {
   return {
     key: ({ memberId }) => memberId,
@@ -61,7 +62,7 @@ export function memberAggregate(asOf: number): Aggregate<Transaction, string, Me
     merge: (left, right) => {
       let merged = left;
       for (const type of Object.values(TYPES)) (merged[type] as number) += right[type] as number;
-      // The oldest first: of those at one moment the later row must come to stand in front.
+      // Oldest first: of two transactions at one moment, the later row must come first in the state.
       for (let i = RECENT_END - FIELDS; i >= RECENT_AT; i -= FIELDS) {
         remember(merged, right[i] as number, right[i + 1] as number, right[i + 2] as number);
       }
@@ -89,7 +90,7 @@ export function memberAggregate(asOf: number): Aggregate<Transaction, string, Me
   };
 }
 
-/** The same, for threads. */
+/** The same aggregate, for threads. */
 export const threadedMemberAggregate = threadFactory(import.meta.url, 'threadedMemberAggregate', memberAggregate);
 
 function pointsOf(state: MemberState): Partials {
@@ -111,7 +112,7 @@ function addRevenue(state: MemberState, revenue: number): MemberState {
   return addExactlyWithin(state, SUMS_AT + (state[POINTS_COUNT] as number), state.length, revenue);
 }
 
-/** Keeps the newest; a later row goes before an earlier one of the same moment. */
+/** Keeps the newest transactions; a later row goes before an earlier one of the same moment. */
 function remember(state: MemberState, moment: number, points: number, revenue: number): void {
   let at = RECENT_AT;
   while (at < RECENT_END && (state[at] as number) > moment) at += FIELDS;

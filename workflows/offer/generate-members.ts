@@ -1,6 +1,6 @@
 /**
  * Writes a member file of any size: the schema of OfferWorkFlow's input, from a seed. Missing fields, CRLF, repeated
- * members, and a member twice in one second, are in it, as they are in real files.
+ * members, and two rows of a member in one second, occur in it, as in real files.
  *
  * `node dist/workflows/offer/generate-members.js --rows 4000 --seed 7 --out members.csv`
  */
@@ -14,7 +14,7 @@ import { MEMBER_COLUMNS } from './transaction.js';
 export interface MemberFileOptions {
   readonly rows: number;
   readonly seed: number;
-  /** Different members; default one for about five rows. */
+  /** The number of different members. Default: one per five rows. */
   readonly members?: number;
 }
 
@@ -32,7 +32,7 @@ export function* memberLines({ rows, seed, members = Math.ceil(rows / 5) }: Memb
   let member = '';
   let moment = '';
   for (let row = 0; row < rows; row++) {
-    // Now and then a member does two things in one second: then the later row counts as the more recent.
+    // Sometimes a member has two rows in one second: then the later row counts as the more recent.
     const isSameSecond = row > 0 && below(50) === 0;
     if (!isSameSecond) {
       member = memberId(below(members));
@@ -52,12 +52,12 @@ function momentAt(at: number): string {
   return new Date(at).toISOString().slice(0, 19).replace('T', ' ');
 }
 
-/** Eight hexadecimal digits that do not show the number they stand for. */
+/** Eight hexadecimal digits that hide the number behind them. */
 function memberId(number: number): string {
   return (Math.imul(number + 1, 0x9e3779b1) >>> 0).toString(16).toUpperCase().padStart(8, '0');
 }
 
-/** Writes the file, no faster than the disk takes it. */
+/** Writes the file, at the speed of the disk. */
 export async function writeMemberFile(path: string, options: MemberFileOptions): Promise<void> {
   const file = createWriteStream(path);
   await once(file, 'open');
@@ -89,7 +89,7 @@ async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(`${USAGE}\n`);
     return;
   }
-  // The sample data of the workflow is not to be overwritten by accident.
+  // No default, so that nobody overwrites the sample data by accident.
   if (values.out === undefined) throw new TypeError('Expected --out, the file to write');
   await writeMemberFile(values.out, {
     rows: countOf('--rows', values.rows),

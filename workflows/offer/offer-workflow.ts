@@ -1,6 +1,6 @@
 /**
- * OfferWorkFlow: which offer every member gets. Reads transactions, makes features of each member, asks two models,
- * asks for the offer, writes one row a member.
+ * OfferWorkFlow chooses an offer for every member. It reads transactions, computes the features of each member, calls two
+ * models and the offer service, and writes one row per member.
  */
 import { statSync } from 'node:fs';
 import { z } from 'zod';
@@ -105,7 +105,7 @@ export const OfferWorkFlow = defineWorkflow({
   },
 });
 
-/** From this size on a file is read in parts: below it, threads take longer to start than they save. */
+/** From this size on, a file is read in parts. For a smaller file, the start of threads takes longer than they save. */
 const LARGE_FILE_BYTES = 32 * 1024 * 1024;
 
 function partitionsOf({ csv_path: path, partitions }: OfferConfig): number | 'auto' {
@@ -114,7 +114,7 @@ function partitionsOf({ csv_path: path, partitions }: OfferConfig): number | 'au
   return size >= LARGE_FILE_BYTES ? 'auto' : 1;
 }
 
-/** The eight features, without the member's id: the models do not need to know who is asked about. */
+/** The eight features without the id of the member, which the models do not need. */
 function modelInput({ memberId: _, ...features }: MemberFeatures): Omit<MemberFeatures, 'memberId'> {
   return features;
 }

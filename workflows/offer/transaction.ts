@@ -1,4 +1,4 @@
-/** How a row of the member file is read: five columns, checked one by one, with the column named in every refusal. */
+/** The schema of a row of the member file: five columns. Every refusal names its column. */
 import { threadSchema } from 'millrace/thread';
 import { z } from 'zod';
 import type { Transaction } from './features.js';
@@ -46,7 +46,7 @@ export const TransactionRow = threadSchema(
 
 const UTC = /^(\d{4})-(\d{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2})$/;
 
-/** Milliseconds since 1970 of `YYYY-MM-DD HH:MM:SS` in UTC; undefined where there is no such moment. */
+/** Milliseconds since 1970 of `YYYY-MM-DD HH:MM:SS` in UTC; undefined if there is no such moment. */
 export function parseUtc(text: string): number | undefined {
   const parts = UTC.exec(text);
   if (parts === null) return undefined;
@@ -59,7 +59,7 @@ export function parseUtc(text: string): number | undefined {
     number,
     number,
   ];
-  // Date.UTC rolls what does not exist over into what does: 31 February into March.
+  // Date.UTC turns a date that does not exist into a later one: 31 February becomes a day in March.
   const exists =
     year >= 100 &&
     month >= 1 &&

@@ -1,13 +1,15 @@
 /**
- * Where the three upstreams are: as configured, or a mock server that the run starts on a free port when it first needs
- * one. Promise: nothing is started while a graph is only looked at, and what was started ends with the run.
+ * The addresses of the three upstreams: the configured URLs, or a mock server that the run starts on a free port at the first
+ * request.
+ *
+ * Guarantees: planning or drawing the graph starts no server; a started server ends with the run.
  */
 import type { BuildContext } from 'millrace';
 import type { ThreadedMockServer } from 'millrace/mock-server/in-thread';
 
-/** Where one of them is, and what it is called there: a path over HTTP, a JSON-RPC method over WebSocket. */
+/** The address of one upstream, and over WebSocket its JSON-RPC method. */
 export interface Endpoint {
-  /** The configured URL, or how to get the mock server's. */
+  /** The configured URL, or a function that resolves with the URL of the mock server. */
   readonly url: string | (() => Promise<string>);
   readonly method?: string;
 }
@@ -28,7 +30,7 @@ interface UpstreamUrls {
 export function upstreamOf(config: UpstreamUrls, context: BuildContext): Upstream {
   let server: Promise<ThreadedMockServer> | undefined;
   const start = async (): Promise<ThreadedMockServer> => {
-    // In a thread: the requests of a run would starve a server on its own event loop.
+    // The server runs in a thread: on the event loop of the run, requests would starve it.
     const { startMockServerInThread } = await import('millrace/mock-server/in-thread');
     const started = await startMockServerInThread({ port: 0 });
     const missing = (['ats_url', 'resp_url', 'offer_url'] as const).filter((key) => config[key] === undefined);

@@ -1,15 +1,16 @@
 /**
- * What a schema has against a configuration, in words of whoever wrote it. Promise: every issue names its key, says what
- * was got, and for a key that does not exist names the nearest one that does.
+ * The issues of a configuration with its schema, in words for the author of the configuration.
+ *
+ * Guarantees: each issue names its key and the value there and, for an unknown key, the nearest known one.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { describeValue } from '../../model/errors.js';
 import { suggest } from '../../text/nearest.js';
 
-/** More than these would hide the first. */
+/** The most issues to show: a longer list would hide the first. */
 const MAX_SHOWN = 5;
 
-/** All issues in one line. `schema` is looked into for the keys that exist, where its library shows them. */
+/** All issues in one line. If the library of `schema` shows the known keys, they are used for suggestions. */
 export function describeConfigIssues(
   issues: readonly StandardSchemaV1.Issue[],
   config: unknown,
@@ -20,7 +21,7 @@ export function describeConfigIssues(
   return shown.join('; ');
 }
 
-/** Whether a thrown thing's cause is a list of issues. */
+/** True if the cause of a thrown error is a list of issues. */
 export function isIssues(cause: unknown): cause is readonly StandardSchemaV1.Issue[] {
   return Array.isArray(cause) && cause.every((issue) => isRecord(issue) && typeof issue['message'] === 'string');
 }
@@ -38,7 +39,7 @@ function describeIssue(issue: StandardSchemaV1.Issue, config: unknown, schema: u
   return `${name}: ${issue.message}, got ${describeValue(value)}`;
 }
 
-/** The keys that are too many, as zod's strict objects tell them. */
+/** The unknown keys, as the strict objects of zod report them. */
 function keysOf(issue: StandardSchemaV1.Issue): readonly string[] | undefined {
   const { code, keys } = issue as { code?: unknown; keys?: unknown };
   return code === 'unrecognized_keys' && Array.isArray(keys) ? keys.map(String) : undefined;
@@ -64,7 +65,7 @@ function shapeOf(schema: unknown): Record<string, unknown> | undefined {
   return isRecord(shape) ? shape : undefined;
 }
 
-/** Through what wraps a schema in zod: optional, nullable, default. */
+/** Unwraps the schema from the wrappers of zod: optional, nullable, default. */
 function unwrap(schema: unknown): unknown {
   let here = schema;
   while (isRecord(here) && !isRecord(here['shape']) && isRecord(here['def']) && isRecord(here['def']['innerType'])) {

@@ -1,15 +1,17 @@
 /**
- * `${NAME}` inside the texts of a configuration stands for an environment variable, so that keys and hosts need not stand
- * in a file. Promise: a variable that is missing is an error that names it and the key; nothing is replaced by nothing.
+ * Replaces each `${NAME}` in the strings of a configuration by an environment variable, so that files need not hold
+ * keys and hosts.
+ *
+ * Guarantees: a missing variable is an error that names it and the key; it is never replaced by an empty text.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { JsonValue } from './strict-json.js';
 
-/** `$${` is a plain `${`; what stands in braces must be a name. */
+/** `$${` is a plain `${`; the braces must hold a name. */
 const PLACE = /\$\$\{|\$\{([^}]*)(\}?)/g;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** The value with every `${NAME}` replaced, at any depth; keys are left alone. Throws MILLRACE_CONFIG. */
+/** The value with each `${NAME}` replaced, at any depth; keys stay as they are. Throws MILLRACE_CONFIG. */
 export function replaceEnvironment<Value extends JsonValue>(
   value: Value,
   environment: Readonly<Record<string, string | undefined>>,

@@ -1,9 +1,9 @@
 /**
- * The configuration of one run: the file given (or the workflow's own default), the environment's variables put in,
- * `--set` over it, and the workflow's schema asked. Without a schema only the builder knows what it accepts, so nothing is
- * refused.
+ * Loads the configuration of one run: reads the given file (or the default of the workflow), applies `--set`, replaces
+ * environment variables, and validates by the schema of the workflow. Without a schema only the builder knows which
+ * values it accepts, so nothing is refused.
  *
- * Guarantees: the configuration is parsed once, by `accept`; whatever is wrong with it is one sentence with the code
+ * Guarantees: the configuration is parsed once, by `accept`; each problem with it is one sentence with the code
  * MILLRACE_CONFIG or MILLRACE_USAGE.
  */
 import { dirname, isAbsolute, relative } from 'node:path';
@@ -16,17 +16,20 @@ import { readConfig } from './read-config.js';
 import { applySettings, parseSetting } from './settings.js';
 import type { JsonObject } from './strict-json.js';
 
-/** What a config calls the folder it stands in, so that it can name files beside it from wherever it is used. */
+/**
+ * The variable for the folder of the config file itself, so that a config can name files beside it from any current
+ * folder.
+ */
 const CONFIG_FOLDER = 'MILLRACE_CONFIG_FOLDER';
 
 export interface ConfigOptions {
-  /** The file given; default: the file that the workflow names. */
+  /** The given file. Default: the file that the workflow names. */
   readonly path?: string | null | undefined;
-  /** Every `key=value`, in order. */
+  /** Each `key=value`, in order. */
   readonly settings?: readonly string[];
 }
 
-/** What is asked of a workflow here. */
+/** The part of a workflow that loading a configuration needs. */
 export interface Configurable {
   readonly name: string;
   readonly definition: {
@@ -36,8 +39,8 @@ export interface Configurable {
 }
 
 /**
- * What `accept` returns for the configuration, which is undefined for a workflow that declares none and was given none.
- * `accept` is called once, and parses the configuration by the schema of the workflow.
+ * Returns what `accept` returns for the configuration, which is undefined if the workflow declares none and none was
+ * given. `accept` is called once, and parses the configuration by the schema of the workflow.
  */
 export async function loadConfig<Accepted>(
   workflow: Configurable,
@@ -66,7 +69,7 @@ export async function loadConfig<Accepted>(
   }
 }
 
-/** The default configuration as a path that a reader of messages knows: relative where it is inside the current folder. */
+/** The path of the default configuration for messages: relative if it is inside the current folder. */
 function defaultPathOf({ definition: { defaultConfig } }: Configurable, place: JobPlace): string | undefined {
   if (defaultConfig === undefined) return undefined;
   const isUrl = defaultConfig instanceof URL || defaultConfig.startsWith('file:');

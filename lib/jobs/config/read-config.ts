@@ -1,6 +1,8 @@
 /**
- * A configuration file, read whole. Promise: what comes back is an object of plain JSON; anything else is one sentence
- * that names the file, the line where there is one, and the fix.
+ * Reads a whole configuration file.
+ *
+ * Guarantees: the result is an object of plain JSON; each problem is one sentence that names the file, the line if
+ * there is one, and the fix.
  */
 import { readFile } from 'node:fs/promises';
 import { MillraceError, describeValue } from '../../model/errors.js';
@@ -20,7 +22,7 @@ export async function readConfig(file: NamedFile): Promise<JsonObject> {
   return parseConfigBytes(bytes, file.shown);
 }
 
-/** The object in these bytes; `shown` is what messages call their file. Throws MILLRACE_CONFIG. */
+/** The object in these bytes; `shown` is the name of their file in messages. Throws MILLRACE_CONFIG. */
 export function parseConfigBytes(bytes: Uint8Array, shown: string): JsonObject {
   const value = parse(decode(bytes, shown), shown);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
@@ -53,7 +55,7 @@ function parse(text: string, shown: string): JsonValue {
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     const where = `line ${error.line}, column ${error.column}`;
-    const what = error.kind === 'syntax' ? 'is not JSON' : 'is not taken';
+    const what = error.kind === 'syntax' ? 'is not JSON' : 'is not accepted';
     throw refuse(`The config file ${shown} ${what}: ${where}: ${error.message}`, error);
   }
 }

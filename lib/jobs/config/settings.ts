@@ -1,17 +1,18 @@
 /**
- * `--set a.b=value`: single values over those of the config file. Promise: what it was given is never changed; a value
- * that is JSON is taken as JSON, anything else as the text it is.
+ * `--set a.b=value`: single values that override those of the config file.
+ *
+ * Guarantees: the given config is never changed; a value that is JSON is parsed as JSON, any other value is a string.
  */
 import { MillraceError, describeValue } from '../../model/errors.js';
 import { FORBIDDEN_KEYS, JsonError, parseStrictJson, type JsonObject, type JsonValue } from './strict-json.js';
 
 export interface Setting {
-  /** The keys from the outside to the inside. */
+  /** The keys, outermost first. */
   readonly path: readonly string[];
   readonly value: JsonValue;
 }
 
-/** What one `--set` says. Throws MILLRACE_USAGE. */
+/** Parses one `--set`. Throws MILLRACE_USAGE. */
 export function parseSetting(given: string): Setting {
   const at = given.indexOf('=');
   const path = given.slice(0, at === -1 ? undefined : at).split('.');
@@ -27,7 +28,7 @@ export function parseSetting(given: string): Setting {
   return { path, value: valueOf(given.slice(at + 1), given) };
 }
 
-/** The config with the settings put over it, the last one on top. Throws MILLRACE_USAGE. */
+/** The config with the settings applied in order. Throws MILLRACE_USAGE. */
 export function applySettings(config: JsonObject, settings: readonly Setting[]): JsonObject {
   const result = structuredClone(config);
   for (const setting of settings) apply(result, setting);
@@ -39,7 +40,7 @@ function valueOf(text: string, given: string): JsonValue {
     return parseStrictJson(text);
   } catch (error) {
     if (error instanceof JsonError && error.kind === 'syntax') return text;
-    throw refuse(`The value of --set '${given}' is not taken: ${(error as Error).message}`);
+    throw refuse(`The value of --set '${given}' is not accepted: ${(error as Error).message}`);
   }
 }
 
@@ -52,7 +53,7 @@ function apply(config: JsonObject, { path, value }: Setting): void {
         `--set ${path.join('.')}: '${name}' is a list of ${here.length}, so '${key}' must be a number up to ${here.length}`,
       );
     }
-    // A list takes its index as a key as well as a number.
+    // A list accepts its index as a key as well as a number.
     const fields = here as JsonObject;
     if (depth === path.length - 1) {
       fields[key] = value;

@@ -1,16 +1,16 @@
 /**
- * JSON, read more strictly than `JSON.parse` reads it: configurations are written by hand, and what is silently taken
- * otherwise than it was meant costs a day.
+ * A JSON parser that is stricter than `JSON.parse`: people write configurations by hand, and a value that is silently
+ * misread costs a day.
  *
- * Promises: a valid document gives exactly what `JSON.parse` gives; a malformed one is refused with line and column; a key
- * that stands twice, a key that reaches into prototypes, and a number that is no finite number are refused too.
+ * Guarantees: a valid document gives exactly what `JSON.parse` gives; a malformed one is refused with line and column.
+ * Also refused are duplicate keys, keys that reach into prototypes, and numbers that are not finite.
  */
 import { printable } from '../../text/printable.js';
 
-/** Why a document was refused, and where; lines and columns count from 1. */
+/** The reason why a document was refused, and the place; lines and columns count from 1. */
 export class JsonError extends Error {
   override readonly name = 'JsonError';
-  /** `syntax`: not JSON at all; `refused`: JSON, but not taken. */
+  /** `syntax`: not JSON; `refused`: JSON that this parser does not accept. */
   readonly kind: 'syntax' | 'refused';
   readonly line: number;
   readonly column: number;
@@ -28,10 +28,10 @@ export interface JsonObject {
   [key: string]: JsonValue;
 }
 
-/** Keys that reach the prototype of an object where somebody copies it carelessly. */
+/** Keys that reach the prototype of an object if code copies the object carelessly. */
 export const FORBIDDEN_KEYS: readonly string[] = ['__proto__', 'constructor', 'prototype'];
 
-/** Deeper than any configuration, and far from the end of the stack. */
+/** More levels than any real configuration has, and far fewer than the stack allows. */
 const MAX_DEPTH = 500;
 
 /** The value of a JSON document. Throws a JsonError. */
@@ -107,7 +107,7 @@ class Reader {
         const { line } = placeOf(this.text, firstAt);
         throw this.error(
           'refused',
-          `the key '${printable(key)}' stands twice, first in line ${line}; remove one`,
+          `the key '${printable(key)}' appears twice, first in line ${line}; remove one`,
           start,
         );
       }
@@ -182,10 +182,10 @@ class Reader {
     if (word === 'null') return null;
     this.at = start;
     if (word === '') throw this.unexpected('a value');
-    throw this.error('syntax', `${printable(word)} is not JSON; a text stands in double quotes`, start);
+    throw this.error('syntax', `${printable(word)} is not JSON; write a text in double quotes`, start);
   }
 
-  /** Reads the character where it comes next, after white space. */
+  /** Skips white space, and then the character if it is next. */
   private skips(character: string): boolean {
     this.space();
     if (this.text[this.at] !== character) return false;
@@ -210,7 +210,7 @@ class Reader {
     const before = this.text.slice(0, this.at).trimEnd().at(-1);
     if (rest === '') return this.error('syntax', `expected ${expected}, but the file ends`);
     if (before === ',' && (character === '}' || character === ']'))
-      return this.error('syntax', `a comma stands before '${character}'; remove it`);
+      return this.error('syntax', `there is a comma before '${character}'; remove it`);
     if (/^(\/\/|\/\*|#)/.test(rest)) return this.error('syntax', 'JSON has no comments; remove it');
     if (character === "'") return this.error('syntax', `expected ${expected}, got a single quote; use double quotes`);
     return this.error('syntax', `expected ${expected}, got '${printable(character)}'`);

@@ -1,6 +1,8 @@
 /**
- * Imports a module that is not ours. Promise: what goes wrong while it loads is one MillraceError that names the file, what
- * was thrown and where; what was thrown is its cause.
+ * Imports a module of the user.
+ *
+ * Guarantees: a failure while it loads is one MillraceError that names the file, the thrown error and its place; the
+ * thrown error is the cause.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -11,15 +13,15 @@ import { prepareTypeScript } from '../../workers/typescript.js';
 import { kindProblem } from './module-kind.js';
 
 /**
- * The exports of the module at this absolute path; `shown` is what messages call it, and `folder` the one that they show
- * other paths from. Throws MILLRACE_UNKNOWN_WORKFLOW.
+ * The exports of the module at this absolute path. `shown` is its name in messages, and messages show other paths
+ * relative to `folder`. Throws MILLRACE_UNKNOWN_WORKFLOW.
  */
 export async function importModule(
   path: string,
   shown: string,
   folder: string,
 ): Promise<Readonly<Record<string, unknown>>> {
-  // Asked before: Node would print a warning of its own.
+  // Checked before the import, because Node would print its own warning.
   const problem = kindProblem(path);
   if (problem !== undefined) throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `Cannot load ${shown}: ${problem}`);
   const url = pathToFileURL(path).href;
@@ -34,7 +36,7 @@ export async function importModule(
   }
 }
 
-/** An error of ours keeps its code: it already says what is wrong. */
+/** An error of this package keeps its code, which already names the problem. */
 function codeFor(error: unknown): ErrorCode {
   const code = codeOf(error);
   return Object.hasOwn(ERROR_CODES, code) && code !== 'MILLRACE_TASK'
@@ -54,7 +56,7 @@ function describeLoadError(error: unknown, path: string, folder: string): string
     return `${sentence(withoutRequireStack(message))} ${fix}`;
   }
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
-    return `${sentence(message)} Node only takes types out; for the rest install tsx (npm install --save-dev tsx)`;
+    return `${sentence(message)} Node only removes types; for other syntax install tsx (npm install --save-dev tsx)`;
   }
   const kind = error instanceof Error && error.name !== 'Error' && error.name !== 'MillraceError' ? error.name : '';
   const found = firstPlace(error instanceof SyntaxError ? stackOfSyntaxError(path) : stackOf(error));
@@ -66,7 +68,7 @@ function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? '') : '';
 }
 
-/** The stack of a syntax error does not say where it is, but Node prints it where it only checks the file. */
+/** The stack of a syntax error has no place in the file, but `node --check` prints one. */
 function stackOfSyntaxError(path: string): string {
   const { status, stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8' });
   return status === 0 ? '' : stderr;
@@ -77,7 +79,7 @@ interface Place {
   readonly line: string;
 }
 
-/** Where the stack says it happened: a file and line, but none of Node's own. */
+/** The first place in the stack that is not inside Node: a file and line. */
 function firstPlace(stack: string): Place | undefined {
   const [, file, line] = /(?:^|[\s(])(file:\/\/[^\s)]+?|\/[^\s():]+?):(\d+)(?::\d+)?\)?$/m.exec(stack) ?? [];
   if (file === undefined || line === undefined) return undefined;

@@ -1,6 +1,9 @@
 /**
- * Finds the workflow that a request names: a registered name, a name in the folder `workflows` of the place, or a file. Promises: registered names win; a file that does not load says so, and hides no other; a name that does not
- * exist is answered with the nearest one that does.
+ * Finds the workflow that a request names: by a registered name, by a name in the folder `workflows` of the place, or
+ * by a file.
+ *
+ * Guarantees: registered names win; a file that does not load is reported, and hides no other; for an unknown name the
+ * error names the nearest known one.
  */
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
@@ -14,26 +17,29 @@ import { importModule } from './import-module.js';
 import { localWorkflowFiles, nameOfFile, SCRIPTS } from './workflow-files.js';
 import { isTypeScript, TYPESCRIPT_EXTENSIONS } from '../../workers/typescript.js';
 
-/** What jobs use of a workflow: it may come from another copy of this package, so its class is not asked. */
+/**
+ * The part of a workflow that jobs use. A workflow may come from another copy of this package, so its class is not
+ * checked.
+ */
 export type LoadableWorkflow = Pick<Workflow, 'name' | 'description' | 'definition' | 'prepare'>;
 
 export interface FoundWorkflow {
   readonly workflow: LoadableWorkflow;
-  /** The name it is exported by. */
+  /** The name of the export. */
   readonly exportName: string;
-  /** 'registered', or the file. */
+  /** 'registered', or the path of the file. */
   readonly from: string;
 }
 
-/** The package's own; by URL, because lib does not know what stands in workflows. */
+/** The workflows of this package. A URL and no import, because lib does not depend on workflows. */
 const REGISTERED = fileURLToPath(new URL('../../workflows/index.js', import.meta.url));
 
-/** The workflow of a name, a path, or a path and `#Name`. Throws MILLRACE_UNKNOWN_WORKFLOW. */
+/** The workflow with this name, path, or path and `#Name`. Throws MILLRACE_UNKNOWN_WORKFLOW. */
 export async function loadWorkflow(wanted: string, place: JobPlace): Promise<LoadableWorkflow> {
   return isPath(wanted) ? loadFromFile(wanted, place) : loadByName(wanted, place);
 }
 
-/** Every workflow that has a name here, and what was thrown by files that did not load. */
+/** Each workflow that has a name in this place, and the errors of files that did not load. */
 export async function findWorkflows(place: JobPlace): Promise<{ found: FoundWorkflow[]; broken: MillraceError[] }> {
   const registered = await registeredWorkflows(place);
   const local = await localWorkflows(localWorkflowFiles(place), place);
@@ -44,7 +50,7 @@ export async function findWorkflows(place: JobPlace): Promise<{ found: FoundWork
   };
 }
 
-/** The workflows a file exports. Throws MILLRACE_UNKNOWN_WORKFLOW where it is none, or does not load. */
+/** The workflows that a file exports. Throws MILLRACE_UNKNOWN_WORKFLOW if there are none, or if it does not load. */
 export async function workflowsIn(path: string, place: JobPlace): Promise<FoundWorkflow[]> {
   const problem = fileProblem('workflow file', { path: absolutePath(place, path), shown: path }) ?? scriptProblem(path);
   if (problem !== undefined) throw unknown(problem);
@@ -53,7 +59,7 @@ export async function workflowsIn(path: string, place: JobPlace): Promise<FoundW
   throw unknown(`${path} exports no workflow. Export one: export const MyFlow = defineWorkflow({ … })`);
 }
 
-/** Whether a workflow is asked for by its file, and not by its name. */
+/** True if the request names a file; false if it names a workflow. */
 export function isPath(wanted: string): boolean {
   return (
     /^\.|[\\/]|^file:/.test(wanted) ||
@@ -85,7 +91,7 @@ async function loadByName(name: string, place: JobPlace): Promise<LoadableWorkfl
   const registered = await registeredWorkflows(place);
   const own = registered.find(({ workflow }) => workflow.name === name);
   if (own !== undefined) return own.workflow;
-  // A file that carries the name is asked first, so that the others need not be loaded.
+  // The file with this name is loaded first, so that the others need not be loaded.
   const files = localWorkflowFiles(place);
   const named = files.filter((file) => nameOfFile(file).toLowerCase() === name.toLowerCase());
   const others = files.filter((file) => !named.includes(file));
@@ -104,7 +110,7 @@ async function loadByName(name: string, place: JobPlace): Promise<LoadableWorkfl
   );
 }
 
-/** The list of names, where the suggestion is only the nearest of several. */
+/** The list of names, if the suggestion is only the nearest of several. */
 function knownAfter(name: string, names: readonly string[]): string {
   return nearest(name, names) === undefined ? '' : ` Known: ${names.map((known) => `'${known}'`).join(', ')}.`;
 }
@@ -130,7 +136,7 @@ async function localWorkflows(
   return { found, broken };
 }
 
-/** The workflows among the exports, each once; of a CommonJS module also those inside `module.exports`. */
+/** The workflows among the exports, each once; for a CommonJS module also those inside `module.exports`. */
 function collect(exports: Readonly<Record<string, unknown>>, from: string): FoundWorkflow[] {
   const { default: byDefault, ...named } = exports;
   const inside = typeof byDefault === 'object' && byDefault !== null && !isWorkflow(byDefault) ? byDefault : {};

@@ -1,14 +1,16 @@
 /**
- * Why Node will not take a file for the ES module that it is: the package around it says that its .js files are CommonJS,
- * as `npm init -y` writes it. Promise: only what fails as one and is right as the other is told of; everything else is
- * for whoever imports it.
+ * Explains why Node cannot load a file as the ES module that it is: the package.json around it declares .js files as
+ * CommonJS, as `npm init -y` writes it.
+ *
+ * Guarantees: only a file that fails as CommonJS and is valid as an ES module is reported; other errors are left to the
+ * import.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { compileFunction } from 'node:vm';
 
-/** A sentence with the fix; undefined where nothing is wrong with the kind of the file. `path` is absolute. */
+/** A sentence with the fix; undefined if the kind of the file is right. `path` is absolute. */
 export function kindProblem(path: string): string | undefined {
   if (extname(path) !== '.js') return undefined;
   const home = packageAround(path);
@@ -45,7 +47,7 @@ function isCommonJs(source: string): boolean {
   }
 }
 
-/** Node itself says; it takes some 40 ms, which only a file that fails as CommonJS costs. */
+/** Checks the source with Node itself. It costs some 40 ms, and only for a file that fails as CommonJS. */
 function isModule(source: string): boolean {
   return spawnSync(process.execPath, ['--check', '--input-type=module', '-'], { input: source }).status === 0;
 }

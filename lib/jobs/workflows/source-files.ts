@@ -1,7 +1,7 @@
 /**
- * The files that a workflow is made of: its own, and those that it imports by a relative path, as their text says.
+ * The files that a workflow consists of: its own file, and those that it imports by a relative path, found in the text.
  *
- * Guarantees: nothing is loaded, so a file that does not load counts as well; there are at most MAX_FILES.
+ * Guarantees: nothing is loaded, so a file that does not load is included; there are at most MAX_FILES.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
@@ -12,15 +12,15 @@ import { isPath } from './load-workflow.js';
 import { localWorkflowFiles, nameOfFile, SCRIPTS } from './workflow-files.js';
 import { isTypeScript } from '../../workers/typescript.js';
 
-/** More files than these are not looked at. */
+/** The most files to look at. */
 const MAX_FILES = 1000;
 
 /** `from './x'`, `import './x'`, `import('./x')` and `require('./x')`. */
 const IMPORTS = /\b(?:from|import|require)\s*\(?\s*(['"`])(\.{1,2}\/[^'"`\n]*)\1/g;
-/** `new URL('./x', import.meta.url)`, the way to a module for threads, and to the default configuration. */
+/** `new URL('./x', import.meta.url)`, which names a module for threads or the default configuration. */
 const URLS = /(\bdefaultConfig\s*:\s*)?\bnew\s+URL\(\s*(['"`])(\.{1,2}\/[^'"`\n]*)\2/g;
 
-/** What an import may mean by a name, besides the file of exactly that name. */
+/** The files that an import may mean, besides the file of exactly that name. */
 const MEANINGS: readonly (readonly [ending: RegExp, replacements: readonly string[]])[] = [
   [/\.js$/, ['.ts', '.tsx']],
   [/\.mjs$/, ['.mts']],
@@ -28,10 +28,10 @@ const MEANINGS: readonly (readonly [ending: RegExp, replacements: readonly strin
   [/$/, ['.js', '.ts', '.json', '/index.js', '/index.ts']],
 ];
 
-/** The absolute paths of the files that a request is about, of which those of the configuration need not exist. */
+/** The absolute paths of the files of a request. Those of its configuration need not exist. */
 export function sourceFilesOf({ workflow, config }: JobRequest, place: JobPlace): readonly string[] {
   const found = new Set(entriesOf(workflow, place));
-  // The set grows on the way.
+  // The set grows during the loop.
   for (const path of found) {
     for (const imported of importsOf(path)) if (found.size < MAX_FILES) found.add(imported);
   }
@@ -53,7 +53,7 @@ function importsOf(path: string): readonly string[] {
   const folder = dirname(path);
   const text = textOf(path);
   const imports = [...text.matchAll(IMPORTS)].map((match) => resolve(folder, String(match[2])));
-  // Other URLs may be those of results.
+  // Other URLs may name result files.
   const urls = [...text.matchAll(URLS)].map((match) => [match[1], resolve(folder, String(match[3]))] as const);
   return [
     ...imports.map(meantBy),

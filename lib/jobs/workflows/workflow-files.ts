@@ -1,8 +1,8 @@
 /**
- * The workflow files that have a name in a place: those in its folder `workflows`.
+ * The workflow files with a name in a place: those in its folder `workflows`.
  *
- * Guarantees: nothing is loaded; a TypeScript file counts where it can be run and no JavaScript file was made from it beside
- * it; declarations of types and tests do not count.
+ * Guarantees: nothing is loaded; a TypeScript file counts if it can be run and there is no compiled JavaScript file
+ * beside it; type declarations and tests do not count.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
@@ -14,7 +14,10 @@ const FOLDER = 'workflows';
 /** The endings of the names of JavaScript modules. */
 export const SCRIPTS: readonly string[] = ['.js', '.mjs', '.cjs'];
 
-/** `workflows/x.js` and `workflows/x/index.js` of the place, also with `.ts`, in order; relative to its folder. */
+/**
+ * `workflows/x.js` and `workflows/x/index.js` of the place, also with `.ts`, in order; relative to the folder of the
+ * place.
+ */
 export function localWorkflowFiles(place: JobPlace): string[] {
   const folder = absolutePath(place, FOLDER);
   if (!existsSync(folder)) return [];
@@ -31,7 +34,7 @@ export function localWorkflowFiles(place: JobPlace): string[] {
     .sort();
 }
 
-/** The name a file is known by: that of the file, or of the folder of an `index`. */
+/** The workflow name of a file: the name of the file, or of the folder if the file is an `index`. */
 export function nameOfFile(file: string): string {
   const stem = basename(file, extname(file));
   return stem === 'index' ? basename(dirname(file)) : stem;

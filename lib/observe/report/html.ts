@@ -1,5 +1,5 @@
 /**
- * Makes HTML from tagged templates.
+ * Renders HTML from tagged templates.
  *
  * Guarantees: every value in a template is escaped, for text and for quoted attributes, unless it is HTML from another
  * template. So data can never become markup.

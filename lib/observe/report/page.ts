@@ -15,7 +15,7 @@ import { STYLE } from './style.js';
 import { table } from './table.js';
 import { timelineView } from './timeline-view.js';
 
-/** As many lines as there are colours. */
+/** The most lines in a chart: the number of colours. */
 const MOST_LINES = 5;
 
 interface Section {

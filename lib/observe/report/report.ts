@@ -1,4 +1,4 @@
-/** Makes the HTML report from the events of a run, recorded or live. */
+/** Creates the HTML report from the events of a run, recorded or live. */
 import { lastValueFrom, reduce, type Observable } from 'rxjs';
 import { MillraceError } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';
@@ -6,7 +6,7 @@ import { page } from './page.js';
 import { StoryBuilder, type RunStory } from './run-story.js';
 
 /**
- * Resolves with what the report shows, as plain data, when the events end. Rejects with MILLRACE_FILE if the events
+ * Resolves with the content of the report, as plain data, when the events end. Rejects with MILLRACE_FILE if the events
  * contain no run.
  */
 export async function storyOfRun(events$: Observable<RunEvent>): Promise<RunStory> {

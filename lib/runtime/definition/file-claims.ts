@@ -1,23 +1,25 @@
 /**
- * Keeps the files of one run apart: those its tasks read and write, its dead letters, its checkpoints, and what else is
- * written about it. Promise: decided by paths and by what stands there, before anything is opened.
+ * Checks that no two parts of one run use one file in conflict: the files that its tasks read and write, its dead
+ * letters, its checkpoints, and the other files about the run.
+ *
+ * Guarantees: the check uses paths and the files that exist already, before anything is opened.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { TouchedFile } from '../../model/touched-file.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 
-/** Who reads or writes which file. */
+/** A file that a part of the run reads or writes, with the name of that part. */
 export interface FileClaim extends TouchedFile {
   /** For messages: `'Offers'`, `--events`. */
   readonly by: string;
 }
 
-/** What the tasks read and write. */
+/** The files that the tasks read and write. */
 export function claimsOf(declarations: readonly TaskDeclaration[]): FileClaim[] {
   return declarations.flatMap(({ name, task }) => claimsBy(`'${name}'`, task.files()));
 }
 
-/** What one of them touches. */
+/** The files that one task or option reads and writes. */
 export function claimsBy(by: string, files: readonly TouchedFile[] = []): FileClaim[] {
   return files.map((file) => ({ ...file, by }));
 }
@@ -52,7 +54,7 @@ export function assertDistinctFiles(claims: readonly FileClaim[]): void {
   }
 }
 
-/** A task that says no identity is told by its path alone. */
+/** A file without identities is known by its path alone. */
 function keysOf({ path, identity }: TouchedFile): readonly string[] {
   return identity === undefined || identity === path ? [path] : [path, identity];
 }

@@ -1,18 +1,19 @@
 /**
- * Which neighbouring tasks run as one: cpu tasks share a thread hop, so that their records go out once, through all their
- * functions, and come back once; sync tasks share a loop. Promise: only tasks for which nobody can tell the difference are
- * fused, apart from the time it takes: the first has one dependent, the second one dependency, and nothing of either has
- * to happen in between.
+ * Decides which neighbouring tasks run as one: cpu tasks share one thread hop, so that their records go to the thread
+ * once, through all their functions, and come back once; sync tasks share one loop.
+ *
+ * Guarantees: fusion changes nothing but the time. Two tasks are fused only if the first has one dependent, the second
+ * has one dependency, and nothing has to happen between them.
  */
 import type { GraphPlan, NodePlan } from '../../model/graph.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { Fusible } from '../../tasks/fusible.js';
 
-/** Chains of two tasks and more, first task first. */
+/** Chains of two or more tasks, each from its first task to its last. */
 export interface Fusions {
-  /** Those that share a thread hop. */
+  /** Chains that share a thread hop. */
   readonly hops: readonly (readonly string[])[];
-  /** Those that share a loop in the thread of the run. */
+  /** Chains that share a loop in the thread of the run. */
   readonly chains: readonly (readonly string[])[];
 }
 

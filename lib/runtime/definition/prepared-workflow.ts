@@ -1,9 +1,9 @@
 /**
- * A workflow with its configuration parsed and its graph built and checked: everything that can be asked before a run,
- * and the run itself, without building again.
+ * A workflow with its configuration parsed and its graph built and checked. It answers each question that comes before
+ * a run, and starts the run, without building again.
  *
- * Guarantees: `build` and the schema of the configuration are each called once, when the workflow is prepared; nothing is
- * opened before `run`; a prepared workflow starts at most one run, because its tasks belong to that run.
+ * Guarantees: `build` and the schema of the configuration are each called once, when the workflow is prepared; nothing
+ * is opened before `run`; a prepared workflow starts at most one run, because its tasks belong to that run.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Checkpoint } from '../../model/checkpoint.js';
@@ -12,12 +12,10 @@ import { planGraph, type GraphPlan } from '../../model/graph.js';
 import type { Awaitable, DeadLetterStore, LetterHead } from '../../model/ports.js';
 import { checkCount, checkOptions, type OptionRules } from '../../options/options.js';
 import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
-import { forgettingStore } from '../resume/forgetting-store.js';
 import { ResumePlan } from '../resume/resume-plan.js';
 import { redoing } from '../resume/run-past.js';
 import { systemClock } from '../run/clock.js';
-import { newRunId } from '../run/run-id.js';
-import { Run } from '../run/run.js';
+import { newRunId, Run } from '../run/run.js';
 import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
 import { NO_FUSIONS, planFusions, type Fusions } from './fusion.js';
 import { assertSameDefinition, assertSameInputs, describeDefinition } from './run-definition.js';
@@ -30,7 +28,7 @@ export interface WorkflowPlan {
   readonly plan: GraphPlan;
   /** The tasks as the workflow declares them. */
   readonly declarations: readonly TaskDeclaration[];
-  /** Chains of tasks that are fused into one thread hop, unless a run says `fuse: false`. */
+  /** Chains of tasks that are fused into one thread hop, unless a run has `fuse: false`. */
   readonly hops: readonly (readonly string[])[];
 }
 
@@ -68,13 +66,13 @@ export class PreparedWorkflow<
 
   private readonly definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>;
   private readonly releases: (() => Awaitable<void>)[] = [];
-  /** Notices made before there is a run. */
+  /** Notices emitted before the run exists. */
   private readonly earlyNotices: string[] = [];
   private theRun: Run<Outputs> | undefined;
   private ownFusions: Fusions | undefined;
   private ownLetters: { readonly store: DeadLetterStore | undefined } | undefined;
 
-  /** Use `Workflow.prepare`. Throws MILLRACE_INVALID_OPTION and what is wrong with the graph; see `Workflow.plan`. */
+  /** Use `Workflow.prepare`. Throws MILLRACE_INVALID_OPTION, and the codes of a wrong graph; see `Workflow.plan`. */
   constructor(
     definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>,
     config: StandardSchemaV1.InferOutput<Config>,
@@ -99,12 +97,14 @@ export class PreparedWorkflow<
     assertDistinctFiles(claimsOf(this.declarations));
   }
 
-  /** Chains of tasks that are fused into one thread hop, unless a run says `fuse: false`. */
+  /** Chains of tasks that are fused into one thread hop, unless a run has `fuse: false`. */
   get hops(): readonly (readonly string[])[] {
     return this.fusions.hops;
   }
 
-  /** The dead letter store that the definition names; undefined where it names none. The same store on every call. */
+  /**
+   * The dead letter store of the definition; undefined if the definition has none. Each call returns the same store.
+   */
   get deadLetters(): DeadLetterStore | undefined {
     this.ownLetters ??= { store: this.definition.deadLetters?.(this.config) };
     return this.ownLetters.store;
@@ -139,10 +139,10 @@ export class PreparedWorkflow<
   }
 
   /**
-   * Starts the run, in the next turn of the event loop. Throws MILLRACE_INVALID_OPTION for options that do not fit, for a
-   * second call after a run was started, and for a `resumeFrom` whose `startedAt` is not the one of this object;
-   * MILLRACE_FILE where dead letters or checkpoints would be written over a file of a task; MILLRACE_RESUME where
-   * `resumeFrom` is of another definition. Later failures reject `finished`.
+   * Starts the run, in the next turn of the event loop. Throws MILLRACE_INVALID_OPTION for options that do not fit, for
+   * a second call after a run was started, and for a `resumeFrom` whose `startedAt` differs from the one of this
+   * object; MILLRACE_FILE if dead letters or checkpoints would overwrite a file of a task; MILLRACE_RESUME if
+   * `resumeFrom` belongs to another definition. Later failures reject `finished`.
    */
   run(options: RunOptions = {}): Run<Outputs> {
     checkRunOptions(options);
@@ -160,7 +160,7 @@ export class PreparedWorkflow<
     if (from !== undefined && checkpoints === undefined) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
-        'Expected `checkpoints` beside `resumeFrom`, got none: a run that goes on keeps its progress too',
+        'Expected `checkpoints` beside `resumeFrom`, got none: a resumed run keeps its progress too',
       );
     }
     const resumePlan = new ResumePlan(plan, declarations);
@@ -213,7 +213,7 @@ export class PreparedWorkflow<
     return this.ownFusions;
   }
 
-  /** A graph that was built for another start may differ, for example in what it counts as today. */
+  /** A graph that was built for another start time may differ, for example in the day that it treats as today. */
   private assertSameStart({ runId, startedAt }: Checkpoint): void {
     if (startedAt === this.startedAt) return;
     throw new MillraceError(
@@ -228,4 +228,15 @@ function resolveWindow<Config>(
   config: Config,
 ): number | undefined {
   return typeof window === 'function' ? window(config) : window;
+}
+
+/** The dead-letter store of a run without one: dead letters are events and counts, and are not stored. */
+function forgettingStore(): DeadLetterStore {
+  return {
+    write: () => undefined,
+    isFull: false,
+    whenReady: () => undefined,
+    whenBroken: () => undefined,
+    close: () => Promise.resolve(),
+  };
 }

@@ -1,10 +1,10 @@
 /**
- * Tasks composed as Observables, without naming a workflow: a `RecordStream` is a cold Observable of records that knows
- * the tasks it is made of. Subscribing to it starts a run of exactly those tasks.
+ * Tasks composed as Observables, without a named workflow. A `RecordStream` is a cold Observable of records that knows
+ * its tasks. A subscription starts a run of exactly those tasks.
  *
- * Promises: what is combined is paired by lineage, however the branches delay; a stream used by two branches runs once;
- * backpressure, failure policies and the laws are those of any run; unsubscribing cancels the run; `complete` comes when
- * everything is released.
+ * Guarantees: combined streams are paired by lineage, whatever the delays of the branches; a stream used by two
+ * branches runs once; backpressure, failure policies and the laws are those of any run; unsubscribing cancels the run;
+ * `complete` comes after everything is released.
  */
 import { Observable, type Subscriber } from 'rxjs';
 import { MillraceError, describeValue } from '../../model/errors.js';
@@ -16,7 +16,7 @@ import type { Run } from '../run/run.js';
 import type { RunOptions } from './run-options.js';
 import { Workflow } from './workflow.js';
 
-/** One task of a composition, and what it depends on. */
+/** One task of a composition, and its dependencies. */
 interface Link {
   readonly task: Task<never, unknown>;
   readonly from: readonly Link[];
@@ -25,8 +25,8 @@ interface Link {
 }
 
 /**
- * The records of a composition of tasks, as an Observable without a named workflow. Every
- * subscription starts a run of its own, and unsubscribing cancels that run.
+ * The records of a composition of tasks, as an Observable without a named workflow. Each subscription starts a separate
+ * run, and unsubscribing cancels that run.
  */
 export class RecordStream<T> extends Observable<T> {
   private readonly link: Link;
@@ -38,8 +38,8 @@ export class RecordStream<T> extends Observable<T> {
   }
 
   /**
-   * The outputs of `task` over these records. `name` shows in events, errors and dead letters. Throws
-   * MILLRACE_INVALID_OPTION for what is no task.
+   * The outputs of `task` for these records. `name` shows in events, errors and dead letters. Throws
+   * MILLRACE_INVALID_OPTION if `task` is not a task.
    */
   through<Out>(task: Task<T, Out>, name?: string): RecordStream<Out> {
     checkTask(task, '`through`');
@@ -47,9 +47,9 @@ export class RecordStream<T> extends Observable<T> {
   }
 
   /**
-   * Starts a run of the tasks this stream is made of, for its events and summary. Throws MILLRACE_INVALID_OPTION for
-   * options that do not fit, and what `plan` of a workflow throws where the tasks cannot be put together, such as
-   * MILLRACE_JOIN.
+   * Starts a run of the tasks of this stream, and returns it with its events and summary. Throws
+   * MILLRACE_INVALID_OPTION for options that do not fit, and what `Workflow.plan` throws for tasks that cannot form a
+   * graph, such as MILLRACE_JOIN.
    */
   run(options?: RunOptions): Run {
     return this.start(options).run;
@@ -61,7 +61,7 @@ export class RecordStream<T> extends Observable<T> {
   }
 
   private start(options: RunOptions = {}): { run: Run; last: string } {
-    // A source alone has nothing that reads it.
+    // Without a dependent, no task would read the records of a source.
     const last: Link = this.link.from.length > 0 ? this.link : { task: identity(), from: [this.link] };
     const names = nameLinks(last);
     const declarations: TaskDeclaration[] = [...names].map(([link, name]) => ({
@@ -94,7 +94,7 @@ export class RecordStream<T> extends Observable<T> {
   }
 }
 
-/** The records of a source, as the beginning of a composition. Throws MILLRACE_INVALID_OPTION for what is no task. */
+/** The records of a source, as the start of a composition. Throws MILLRACE_INVALID_OPTION if `source` is not a task. */
 export function stream<Out>(source: SourceTask<Out>, name?: string): RecordStream<Out> {
   checkTask(source, '`stream`');
   return new RecordStream<Out>({ task: source, from: [], name } satisfies Link);
@@ -102,7 +102,7 @@ export function stream<Out>(source: SourceTask<Out>, name?: string): RecordStrea
 
 /**
  * Tuples of the records of several streams: aligned by lineage where they descend from one source (default), or the
- * newest of each with `{ join: 'latest' }`. Throws MILLRACE_INVALID_OPTION for anything but an array of at least one
+ * newest record of each stream with `{ join: 'latest' }`. Throws MILLRACE_INVALID_OPTION for anything but an array of at least one
  * stream.
  *
  * @example combine([ats$, resp$]).through(syncTask(([ats, resp]) => ats.score + resp.score))
@@ -136,7 +136,7 @@ function identity(): Task<never, unknown> {
   return syncTask<unknown, unknown>((record) => record);
 }
 
-/** Every link once, dependencies first, each with a name of its own. */
+/** Each link once, dependencies first, each under a unique name. */
 function nameLinks(last: Link): Map<Link, string> {
   const names = new Map<Link, string>();
   const taken = new Set<string>();

@@ -1,8 +1,9 @@
 /**
- * What a run was made from, as plain data, and whether a resumed run is made from the same.
+ * The definition of a run as plain data, and the check that a resumed run has the same definition.
  *
- * Promise: what has changed is named, task by task and key by key; of a configuration only hashes are kept, so no secret
- * is written down. The text of functions does not count: a mistake in one may be mended before the run goes on.
+ * Guarantees: each change is named, task by task and key by key; the data holds only hashes of the configuration, so no
+ * secret is written down. The source text of functions does not count: a mistake in a function may be fixed before the
+ * run resumes.
  */
 import type { Checkpoint, Json, RunDefinition } from '../../model/checkpoint.js';
 import { describeValue, MillraceError } from '../../model/errors.js';
@@ -24,7 +25,7 @@ export function describeDefinition(
   return { workflow, tasks: Object.fromEntries(tasks) as Record<string, string>, config: hashesOf(config) };
 }
 
-/** Throws MILLRACE_RESUME where a run that would be made like `now` cannot go on from the checkpoint. */
+/** Throws MILLRACE_RESUME if a run with the definition `now` cannot resume from the checkpoint. */
 export function assertSameDefinition(from: Checkpoint, now: RunDefinition): void {
   const { definition: was, runId, obstacle } = from;
   if (obstacle !== undefined) refuseChanges(runId, [obstacle]);
@@ -35,7 +36,7 @@ export function assertSameDefinition(from: Checkpoint, now: RunDefinition): void
   refuseChanges(runId, changes);
 }
 
-/** Throws MILLRACE_RESUME where a source would read something else than before. */
+/** Throws MILLRACE_RESUME if a source would read a different input than before. */
 export function assertSameInputs(from: Checkpoint, now: Readonly<Record<string, Json>>): void {
   const changes = Object.entries(now).flatMap(([source, input]) => {
     const was = from.inputs[source];
@@ -82,7 +83,9 @@ function hashesOf(config: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, hashOf(value)]));
 }
 
-/** 31 bits of murmur2 over the JSON with its keys in order: enough to notice a change, too little to tell a secret. */
+/**
+ * 31 bits of murmur2 over the JSON with its keys in order: enough to notice a change, too little to reveal a secret.
+ */
 function hashOf(value: unknown): string {
   return partitionOf(JSON.stringify([value], sortKeys), 2 ** 31 - 1).toString(16);
 }

@@ -1,4 +1,4 @@
-/** What may be said of one run, and what of it may be wrong. */
+/** Options of one run, and their validation. */
 import type { Checkpoint, CheckpointStore } from '../../model/checkpoint.js';
 import type { ThreadLimits } from '../../execution/executor.js';
 import {
@@ -22,9 +22,9 @@ import type { RunTracer } from '../run/run-parts.js';
 
 /** Options of `Workflow.run`, for this run alone. */
 export interface RunOptions {
-  /** Default: a new random one. */
+  /** The id of the run. Default: a new random id. */
   readonly runId?: string;
-  /** Of the run's randomness. Default: drawn. */
+  /** The seed of all random decisions of the run. Default: random. */
   readonly seed?: number;
   /** Overrides the definition's window. */
   readonly window?: number;
@@ -40,26 +40,27 @@ export interface RunOptions {
   /** Keeps the progress of the run, so that it can be resumed. */
   readonly checkpoints?: CheckpointStore;
   /**
-   * When checkpoints are taken. Default: each second or each 10,000 settled records. Without
-   * `checkpoints` it does nothing.
+   * When checkpoints are written. Default: each second or each 10,000 settled records. Ignored without `checkpoints`.
    */
   readonly checkpointEvery?: CheckpointSchedule;
-  /** Goes on from this checkpoint of a run of the same workflow, configuration and input; id and seed are those of it. */
+  /**
+   * Resumes from this checkpoint of a run of the same workflow, configuration and input. The run keeps its id and seed.
+   */
   readonly resumeFrom?: Checkpoint | undefined;
-  /** Of a run that has finished: the dead letters whose records are done again, and nothing else; see `redoable`. */
+  /** For a finished run: the dead letters whose records are processed again. No other record is; see `redoable`. */
   readonly redo?: readonly LetterHead[];
   /**
-   * How many threads the run may start for its cpu tasks; 0 runs them inline. Default 'auto': one a core, or inline where
-   * `clock` is given, because threads do not live in virtual time.
+   * The most threads that the run may start for its cpu tasks; 0 runs them inline. Default 'auto': one thread per core,
+   * or inline if `clock` is given, because threads cannot follow virtual time.
    */
   readonly threads?: ThreadCount;
-  /** Limits of each thread. Default: Node's. */
+  /** Limits of each thread. Default: those of Node. */
   readonly threadLimits?: ThreadLimits;
   /** Answers every request of the run, which then uses no network: see `fakeUpstream` of `millrace/testing`. */
   readonly upstream?: Upstream;
   /** Traces the run and a sample of its records: see `openTelemetry` of `millrace/opentelemetry`. */
   readonly tracer?: RunTracer;
-  /** Whether neighbours run as one: cpu tasks in one thread hop, sync tasks in one loop. Default true. */
+  /** Whether neighbouring tasks are fused: cpu tasks into one thread hop, sync tasks into one loop. Default true. */
   readonly fuse?: boolean;
 }
 

@@ -1,8 +1,8 @@
 /**
- * What a workflow is defined by, as users write it, and what of it may be wrong.
+ * The definition of a workflow, as users write it, and its validation.
  *
- * Promise: a definition is checked where it is made, and a graph where it is built; what is wrong is MILLRACE_INVALID_OPTION
- * and names the workflow.
+ * Guarantees: a definition is checked when it is created, and a graph when it is built; each mistake has the code
+ * MILLRACE_INVALID_OPTION and names the workflow.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MillraceError, describeValue } from '../../model/errors.js';
@@ -22,13 +22,13 @@ import type { Awaitable, DeadLetterStore } from '../../model/ports.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import { declare, emptyFlow, type Flow, type TaskDeclaration } from '../../tasks/flow.js';
 
-/** What a definition may use while it builds the graph of one run. */
+/** The functions and facts that a definition may use while it builds the graph of one run. */
 export interface BuildContext {
-  /** Releases something at the end of the run, on every path, after the tasks were closed. */
+  /** Calls `release` at the end of the run, on every path, after the tasks were closed. */
   onClose(release: () => Awaitable<void>): void;
-  /** Tells the user of the run something, in one sentence, e.g. what was started on his behalf. */
+  /** Emits a notice to the user of the run: one sentence, for example about a server that was started for the run. */
   notice(message: string): void;
-  /** When the run was first started, milliseconds since 1970: the same in every life of a resumed run. */
+  /** When the run was first started, milliseconds since 1970: the same in each incarnation of a resumed run. */
   readonly startedAt: number;
 }
 
@@ -37,23 +37,23 @@ interface DefinitionHead<Config extends StandardSchemaV1> {
   readonly name: string;
   /** One line for people. Default ''. */
   readonly description?: string;
-  /** Any Standard Schema; what does not fit is refused before anything starts. */
+  /** Any Standard Schema. A configuration that does not fit is refused before anything starts. */
   readonly config?: Config;
-  /** A JSON file with the configuration the command line takes when it is given none. */
+  /** A JSON file with the configuration. The command line uses it if no other is given. */
   readonly defaultConfig?: URL | string;
   /** The most records of one root in flight. Default 2,048. */
   readonly window?: number | ((config: StandardSchemaV1.InferOutput<Config>) => number | undefined);
-  /** Where dead letters go; default: events and counts only. */
+  /** Where dead letters go. Default: they appear in events and counts only. */
   readonly deadLetters?: (config: StandardSchemaV1.InferOutput<Config>) => DeadLetterStore;
-  /** Gets the summary of every run before `finished` settles, e.g. to write it to a file. */
+  /** Called with the summary of each run before `finished` settles, for example to write it to a file. */
   readonly onEnd?: (summary: RunSummary, config: StandardSchemaV1.InferOutput<Config>) => Awaitable<void>;
 }
 
-/** What `defineWorkflow` takes: a name, a schema for the configuration, and the graph. */
+/** The argument of `defineWorkflow`: a name, a schema for the configuration, and the graph. */
 export interface WorkflowDefinition<Config extends StandardSchemaV1, Outputs> extends DefinitionHead<Config> {
   /**
-   * Declares the tasks; called anew for every run and every `plan`, so it opens nothing by itself
-   * and gives tasks that no other run has.
+   * Declares the tasks. Called once for each run and each `plan`, so it must open nothing itself, and must return tasks
+   * that no other run has.
    */
   readonly build: (
     flow: Flow<object>,
@@ -62,9 +62,9 @@ export interface WorkflowDefinition<Config extends StandardSchemaV1, Outputs> ex
   ) => Flow<Outputs>;
 }
 
-/** A definition whose graph is made by a program: task names are not known to the compiler. */
+/** A definition whose graph is built from a list: the compiler does not know the task names. */
 export interface ListedDefinition<Config extends StandardSchemaV1> extends DefinitionHead<Config> {
-  /** The declarations, with dependencies by name; called anew for every run and every `plan`. */
+  /** The declarations, with dependencies by name. Called once for each run and each `plan`. */
   readonly tasks: (config: StandardSchemaV1.InferOutput<Config>, context: BuildContext) => readonly TaskDeclaration[];
 }
 

@@ -1,6 +1,8 @@
 /**
- * A workflow: the definition that runs are made of. Promise: making one opens nothing; `plan` and `run` check the
- * configuration and the graph first and throw one error that names what is wrong.
+ * A workflow: the definition that runs are created from.
+ *
+ * Guarantees: creating a workflow opens nothing; `plan` and `run` first check the configuration and the graph, and
+ * throw one error that names the mistakes.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MillraceError } from '../../model/errors.js';
@@ -13,13 +15,13 @@ import { checkRunOptions, type RunOptions } from './run-options.js';
 import type { Run } from '../run/run.js';
 import { checkDefinition, type ListedDefinition, type WorkflowDefinition } from './workflow-definition.js';
 
-/** What the command line calls and a user calls; see `defineWorkflow`. */
+/** A workflow that can be run, by the command line or by code; see `defineWorkflow`. */
 export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Outputs = Record<string, unknown>> {
-  /** What the command line calls it by; never empty. */
+  /** The name of the workflow, also on the command line; never empty. */
   readonly name: string;
-  /** One line for people; '' where the definition has none. */
+  /** One line for people; '' if the definition has none. */
   readonly description: string;
-  /** As given to `defineWorkflow`. */
+  /** The definition, as given to `defineWorkflow`. */
   readonly definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>;
 
   /** Throws MILLRACE_INVALID_OPTION for a definition that does not fit; the graph is made, and checked, by `plan`. */
@@ -30,7 +32,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
     this.definition = definition;
   }
 
-  /** The configuration as its schema gives it back. Throws MILLRACE_CONFIG with every issue. */
+  /** The configuration as its schema returns it. Throws MILLRACE_CONFIG with every issue. */
   parseConfig(config: unknown): StandardSchemaV1.InferOutput<Config> {
     const schema = this.definition.config;
     if (schema === undefined) return config;
@@ -52,8 +54,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   }
 
   /**
-   * Parses the configuration, and builds and checks the graph, once for everything that follows: `run`, and what can be
-   * asked before it. Opens nothing. Throws MILLRACE_INVALID_OPTION for options that do not fit, and what `plan` throws.
+   * Parses the configuration, and builds and checks the graph, once for `run` and for
+   * each question that comes before it. Opens nothing. Throws MILLRACE_INVALID_OPTION for options that do not fit, and what `plan` throws.
    *
    * @example
    * const ready = Hello.prepare();
@@ -68,10 +70,10 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   }
 
   /**
-   * The checked graph, without running anything. Throws MILLRACE_CONFIG where the configuration does not fit its schema;
+   * The checked graph, without running anything. Throws MILLRACE_CONFIG if the configuration does not fit its schema;
    * MILLRACE_INVALID_OPTION for a task or a join that is declared wrongly; MILLRACE_DUPLICATE_TASK, MILLRACE_UNKNOWN_TASK,
    * MILLRACE_UNREACHABLE, MILLRACE_CYCLE, MILLRACE_JOIN and MILLRACE_SOURCE_WITHOUT_OUTPUT for a wrong graph; MILLRACE_FILE
-   * where two tasks write one file, or one writes what another reads.
+   * if two tasks write one file, or one task writes a file that another reads.
    */
   plan(config?: StandardSchemaV1.InferInput<Config>): WorkflowPlan {
     const { plan, declarations, hops } = this.prepare(config);
@@ -79,8 +81,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   }
 
   /**
-   * Checks that a run with this configuration could resume from the checkpoint. Rejects with MILLRACE_RESUME, and lists
-   * what has changed, or with what `plan` throws.
+   * Checks that a run with this configuration could resume from the checkpoint. Rejects with MILLRACE_RESUME, which
+   * lists the changes, or with what `plan` throws.
    */
   async assertResumable(checkpoint: Checkpoint, config?: StandardSchemaV1.InferInput<Config>): Promise<void> {
     await this.prepare(config).assertResumable(checkpoint);
@@ -95,9 +97,9 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   }
 
   /**
-   * Starts a run, in the next turn of the event loop. Throws what `plan` throws; MILLRACE_INVALID_OPTION for options that
-   * do not fit; MILLRACE_FILE where dead letters or checkpoints would be written over a file of a task; MILLRACE_RESUME
-   * where `resumeFrom` is of another definition. Later failures reject `finished`.
+   * Starts a run, in the next turn of the event loop. Throws what `plan` throws; MILLRACE_INVALID_OPTION for options
+   * that do not fit; MILLRACE_FILE if dead letters or checkpoints would overwrite a file of a task; MILLRACE_RESUME if
+   * `resumeFrom` belongs to another definition. Later failures reject `finished`.
    */
   run(
     ...[config, options = {}]: unknown extends StandardSchemaV1.InferInput<Config>

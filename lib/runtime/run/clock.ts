@@ -1,7 +1,11 @@
-/** The clock of the machine. Promise: delays above the limit of timers are waited for in full instead of firing at once. */
+/**
+ * The clock of the machine.
+ *
+ * Guarantees: a delay above the limit of timers lasts its full time.
+ */
 import type { Clock } from '../../model/ports.js';
 
-/** Longer delays make `setTimeout` fire at once. */
+/** `setTimeout` fires at once for longer delays. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {

@@ -1,4 +1,4 @@
-/** The end of a run: everything it opened is closed, in reverse order, whatever goes wrong on the way. */
+/** The end of a run: closes everything that the run opened, in reverse order. A failure on the way does not stop it. */
 import type { Awaitable, DeadLetterStore, RunOutcome } from '../../model/ports.js';
 import type { Task } from '../../tasks/task.js';
 import { blame } from '../wiring/task-failure.js';
@@ -9,13 +9,13 @@ export interface ToClose {
   readonly release?: (() => Awaitable<void>) | undefined;
 }
 
-/** Each close sees the outcome as it stands then: a sink that cannot finish turns a completed run into a failed one. */
+/** Each close gets the outcome at that moment: a sink that cannot finish turns a completed run into a failed one. */
 export async function closeAll(
   { tasks, deadLetters, release }: ToClose,
   outcome: () => RunOutcome,
   fail: (error: unknown) => void,
 ): Promise<void> {
-  // A result is made visible only after the reasons of what it lacks are on the disk.
+  // Results are made visible only after the reasons for missing records are on the disk.
   await attempt(() => deadLetters.close(), fail);
   for (const { name, task } of [...tasks].reverse()) {
     await attempt(async () => {
@@ -29,7 +29,7 @@ export async function closeAll(
   if (release !== undefined) await attempt(release, fail);
 }
 
-/** Tells what goes wrong, and never rejects. */
+/** Passes an error to `fail`, and never rejects. */
 export async function attempt(work: () => Awaitable<void>, fail: (error: unknown) => void): Promise<void> {
   try {
     await work();

@@ -1,7 +1,9 @@
 /**
- * The events of a run. Promises: `run-started`, which says what run it is, comes first, whoever had something to tell
- * before; late subscribers get it and the last 999 events; nothing else is kept, however slow anybody is, because
- * subscribers are called and not queued for.
+ * The events of a run.
+ *
+ * Guarantees: `run-started` is always first; events emitted earlier are held until then. Late subscribers get
+ * `run-started` and the last 999 events. No other event is kept, however slow a subscriber is: subscribers are called,
+ * and nothing is queued for them.
  */
 import { Observable, ReplaySubject } from 'rxjs';
 import type { RunEvent } from '../../model/events.js';
@@ -12,7 +14,7 @@ export class EventStream extends Observable<RunEvent> {
   private readonly recent = new ReplaySubject<RunEvent>(REPLAYED_EVENTS);
   private first: RunEvent | undefined;
   private count = 0;
-  /** Told before the run has started; undefined from then on. */
+  /** Events emitted before the run has started; undefined from then on. */
   private early: RunEvent[] | undefined = [];
 
   constructor() {
@@ -22,7 +24,7 @@ export class EventStream extends Observable<RunEvent> {
     });
   }
 
-  /** Whether somebody listens. */
+  /** True while there is a subscriber. */
   get isObserved(): boolean {
     return this.recent.observed;
   }
@@ -34,7 +36,7 @@ export class EventStream extends Observable<RunEvent> {
     }
     const early = this.early ?? [];
     this.early = undefined;
-    // A run that is cancelled before it starts only ends.
+    // A run that is cancelled before it starts emits only its end.
     const events = event.type === 'run-started' ? [event, ...early] : [...early, event];
     for (const one of events) {
       this.first ??= one;

@@ -1,8 +1,8 @@
 /**
- * The beginning of a run: the executor, the inputs, the tasks and the checkpoints are got ready, one after the other,
- * while the run has not ended.
+ * The beginning of a run: prepares the executor, the inputs, the tasks and the checkpoints, one after the other, until
+ * the run ends.
  *
- * Promise: once `settled` has resolved nothing is being opened any more, so nothing is closed while it opens.
+ * Guarantees: after `settled` has resolved nothing is being opened, so nothing is closed while it opens.
  */
 import type { Json } from '../../model/checkpoint.js';
 import type { ProgressKeeper } from '../resume/progress-keeper.js';
@@ -20,12 +20,15 @@ export interface ToOpen {
 export class Opening {
   private underWay: Promise<unknown> = Promise.resolve();
 
-  /** Resolves when what was begun is over, however it went. */
+  /** Resolves when the opening is over, whether it succeeded or failed. */
   get settled(): Promise<unknown> {
     return this.underWay;
   }
 
-  /** Resolves with whether the run can begin; not where it has ended meanwhile. Rejects with what could not be opened. */
+  /**
+   * Resolves with true if the run can begin, and with false if it has ended meanwhile. Rejects with the first error of
+   * the opening.
+   */
   async open({ executor, wiring, keeper, hasEnded }: ToOpen): Promise<boolean> {
     const tasks = [...wiring.tasks.values()];
     await executor.prepare(tasks.some(({ declaration }) => declaration.task.usesExecutor));
@@ -42,7 +45,8 @@ export class Opening {
     this.underWay = Promise.allSettled(opened);
     await Promise.all(opened);
     if (hasEnded()) return false;
-    // Checkpoints and letters are not put in place either once others may work on the run.
+    // After the end of the run, another process may own its folder: checkpoints and letters must not be put in place
+    // then.
     await this.follow(Promise.resolve(keeper?.begin(wiring, inputs)));
     return !hasEnded();
   }

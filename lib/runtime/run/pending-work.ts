@@ -1,6 +1,7 @@
 /**
- * What tasks do beside the stream of their records: closing a reader, a delayed write. Promise: `settled` waits for all of
- * it, also for what is begun meanwhile; work that fails is told once.
+ * Work of tasks beside the stream of their records: closing a reader, a delayed write.
+ *
+ * Guarantees: `settled` waits for all work, also for work that starts meanwhile; each failure is reported once.
  */
 export class PendingWork {
   private readonly works = new Set<Promise<void>>();
@@ -17,7 +18,7 @@ export class PendingWork {
   }
 
   async settled(): Promise<void> {
-    // A set may grow while it is gone through: what closing starts is waited for as well.
+    // Iterating a Set includes entries added meanwhile, so this also waits for work that a close starts.
     for (const work of this.works) await work;
   }
 }

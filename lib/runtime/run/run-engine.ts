@@ -27,12 +27,12 @@ import { Wiring } from '../wiring/wiring.js';
 import type { EventStream } from './event-stream.js';
 import type { Outlet } from '../../stream/outlet.js';
 
-/** What the engine gets from the `Run` that users hold. */
+/** The part of a `Run` that the engine uses. */
 export interface RunFace {
   readonly events: EventStream;
-  /** The outputs of each task, by its name. */
+  /** The outputs of the tasks, by task name. */
   readonly outlets: ReadonlyMap<string, Outlet>;
-  /** Called once, when everything is over and released. */
+  /** Called once, when everything has ended and is released. */
   readonly onEnd: (summary: RunSummary, failure: unknown) => void;
 }
 
@@ -55,7 +55,7 @@ export class RunEngine {
   private failure: unknown;
   private isDraining = false;
   private hasStarted = false;
-  /** Set once the run is ending: work that fails then still decides how it ended. */
+  /** Set while the run is ending: a failure then still changes the outcome. */
   private failLate: ((error: unknown) => void) | undefined;
 
   constructor(parts: RunParts, { events, outlets, onEnd }: RunFace) {
@@ -86,23 +86,23 @@ export class RunEngine {
     });
   }
 
-  /** The account of every task at this moment. */
+  /** The account of each task at this moment. */
   get counts(): Readonly<Record<string, TaskCounts>> {
     return Object.fromEntries([...this.wiring.tasks].map(([name, { scope }]) => [name, countsOf(scope.account)]));
   }
 
-  /** The threads of this run at this moment, as plain data; of a run that is over, as they were at its end. */
+  /** The threads of this run at this moment, as plain data; after the end of the run, their state at its end. */
   get threads(): ExecutorStats {
     return this.executor.stats();
   }
 
-  /** Aborts: nothing more is read, started or written. `finished` resolves with the outcome 'cancelled'. */
+  /** Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. */
   cancel(): void {
     this.end('cancelled');
   }
 
   /**
-   * Stops the sources and lets what is in flight settle. Collections that would be partial (aggregates, `all`) are
+   * Stops the sources and lets the records in flight settle. Collections that would be partial (aggregates, `all`) are
    * not emitted, and file results keep their `.part` name.
    */
   drain(): void {
@@ -144,7 +144,7 @@ export class RunEngine {
     };
   }
 
-  /** Opens and connects everything; what goes wrong ends the run. */
+  /** Opens and connects everything; a failure ends the run. */
   async start(): Promise<void> {
     if (this.outcome !== undefined) return;
     const { clock } = this.parts;
@@ -162,7 +162,7 @@ export class RunEngine {
       return;
     }
     for (const task of wiring.tasks.keys()) this.emit({ type: 'task-started', at: clock.now(), task });
-    // Whoever heard that may have ended the run.
+    // A listener of `run-started` may have ended the run.
     if (this.hasEnded()) return;
     this.watchdog.start();
     this.wiring.connect(() => {
@@ -170,7 +170,7 @@ export class RunEngine {
     });
   }
 
-  /** The one way to an end; only the first call counts. */
+  /** The only method that ends the run; calls after the first have no effect. */
   private end(outcome: RunOutcome, error?: unknown): void {
     if (this.outcome !== undefined) return;
     this.outcome = outcome;
@@ -181,7 +181,7 @@ export class RunEngine {
   private async finish(wanted: RunOutcome): Promise<void> {
     this.watchdog.stop();
     const stopped = this.keeper?.stop();
-    // The last stretch, which may be all there was.
+    // The last measurement, which may be the only one.
     if (this.hasStarted) this.report.measure();
     this.report.rest();
     let outcome = wanted;
@@ -191,7 +191,7 @@ export class RunEngine {
     };
     const isWell = (): boolean => outcome === 'completed' || outcome === 'drained';
     this.failLate = (error) => {
-      // Of a run that was cancelled or has failed, broken work is no news.
+      // In a run that was cancelled or has failed, failing work is expected.
       if (isWell()) fail(error);
     };
     const abortIfIll = (): void => {
@@ -203,7 +203,7 @@ export class RunEngine {
       fail(error);
     }
     abortIfIll();
-    // Before anything is waited for: nothing is read any more.
+    // Disconnects before the first wait, so that no further record is read.
     this.wiring.disconnect();
     if (isWell()) await attempt(() => this.keeper?.finish(outcome === 'completed'), fail);
     abortIfIll();

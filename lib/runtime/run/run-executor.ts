@@ -1,6 +1,8 @@
 /**
- * Where the tasks of one run do heavy work. Promises: one executor a run, shared by its tasks; a run whose tasks need no
- * threads never loads the code for them; the counts of the threads are kept after they ended.
+ * The executor for the heavy work of one run.
+ *
+ * Guarantees: each run has one executor, shared by its tasks; a run whose tasks need no threads never loads the code
+ * for them; the counts of the threads are kept after the threads end.
  */
 import type { ThreadNews } from '../../model/events.js';
 import type { Executor, ThreadLimits } from '../../execution/executor.js';
@@ -8,7 +10,7 @@ import type { ExecutorStats } from '../../model/thread-stats.js';
 import { holdClock } from '../../model/clock.js';
 import { InlineExecutor, type Slices } from '../../execution/inline-executor.js';
 
-/** How many threads: a number, 0 for none (everything inline), or one a core. */
+/** The number of threads: 0 for none (everything inline), or 'auto' for one thread per core. */
 export type ThreadCount = number | 'auto';
 
 export class RunExecutor {
@@ -40,7 +42,7 @@ export class RunExecutor {
     return this.last ?? this.executor.stats();
   }
 
-  /** Loads what threads need, where tasks of the run want them. Starts none. */
+  /** Loads the code for threads, if tasks of the run need it. Starts no thread. */
   async prepare(isWanted: boolean): Promise<void> {
     if (!isWanted || this.threads === 0) return;
     const { ThreadExecutor } = await holdClock(this.slices, import('../../workers/thread-executor.js'));

@@ -1,4 +1,4 @@
-/** Everything a run is made of, resolved: what a workflow hands to a run. */
+/** The resolved parts of a run, which a workflow passes to it. */
 import type { Checkpoint, CheckpointStore, RunDefinition } from '../../model/checkpoint.js';
 import type { ThreadLimits } from '../../execution/executor.js';
 import type { GraphPlan } from '../../model/graph.js';
@@ -14,7 +14,7 @@ import type { Fusions } from '../definition/fusion.js';
 import type { ResumePlan } from '../resume/resume-plan.js';
 import type { ThreadCount } from './run-executor.js';
 
-/** Traces a run: what happens to it by its events, and single records. One belongs to one run. */
+/** Traces one run by its events, and single records. Each tracer belongs to one run. */
 export interface RunTracer extends RecordTracer {
   /** Called once, before the first event. */
   follow(events$: Observable<RunEvent>): void;
@@ -24,7 +24,7 @@ export interface RunParts {
   readonly runId: string;
   readonly workflow: string;
   readonly description: string;
-  /** As the schema gave it back; events show it with secrets masked. */
+  /** The configuration as the schema returned it; events show it with secrets masked. */
   readonly config: unknown;
   readonly plan: GraphPlan;
   readonly declarations: readonly TaskDeclaration[];
@@ -37,7 +37,7 @@ export interface RunParts {
   readonly fusions: Fusions;
   /** Cancels the run when it aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** Of a run whose progress is kept. */
+  /** Set if the progress of the run is kept. */
   readonly progress?: KeptProgress | undefined;
   /** Answers requests in place of the network. */
   readonly upstream?: Upstream | undefined;
@@ -45,9 +45,9 @@ export interface RunParts {
   readonly tracer?: RunTracer | undefined;
   /** When the run was first started, milliseconds since 1970. */
   readonly startedAt: number;
-  /** What to release after everything else, on every path. */
+  /** Called after everything else is closed, on every path. */
   readonly release?: (() => Promise<void> | void) | undefined;
-  /** Gets the summary before anybody else; what it throws fails a run that had completed. */
+  /** Called with the summary before `finished` settles. An error that it throws fails a completed run. */
   readonly onEnd?: ((summary: RunSummary) => Awaitable<void>) | undefined;
 }
 
@@ -57,6 +57,6 @@ export interface KeptProgress {
   readonly schedule: CheckpointSchedule;
   readonly definition: RunDefinition;
   readonly plan: ResumePlan;
-  /** The checkpoint that this life goes on from. */
+  /** The checkpoint that this incarnation resumes from. */
   readonly from?: Checkpoint | undefined;
 }

@@ -1,4 +1,4 @@
-/** What a run tells of itself: how it was made, where everything stands, and how it ended. */
+/** Emits the events about the run as a whole: its start with its definition, its progress, and its end. */
 import { codeOf, describeThrown } from '../../model/errors.js';
 import { EVENT_VERSION, type RunEvent } from '../../model/events.js';
 import { maskSecrets } from '../../text/mask-secrets.js';
@@ -22,7 +22,7 @@ export class RunReport {
   private readonly events: EventStream;
   private readonly metrics: RunMetrics;
   private readonly startedAt: number;
-  /** Undefined in virtual time, where the seconds of the process are not those of the run. */
+  /** Undefined in virtual time, because the seconds of the process are not those of the run then. */
   private readonly resources: ResourceWatch | undefined;
 
   constructor(parts: RunParts, wiring: Wiring, services: RunServices, executor: RunExecutor, events: EventStream) {
@@ -35,7 +35,7 @@ export class RunReport {
     if (parts.clock === systemClock) this.resources = new ResourceWatch();
   }
 
-  /** What a reader elsewhere needs to know before anything else. */
+  /** Emits `run-started`, with the facts that a reader in another process needs first. */
   introduce(): void {
     const { runId, workflow, description, plan, declarations, fusions, window, threads, seed, clock, config } =
       this.parts;
@@ -55,7 +55,7 @@ export class RunReport {
     if (this.events.isObserved) this.resources?.watch();
   }
 
-  /** Tells where everything stands. The process is looked at only while somebody listens. */
+  /** Emits the progress of the run. The process is measured only while there is a subscriber. */
   measure(): void {
     const { events, resources } = this;
     this.emit(this.metrics.progress());
@@ -71,7 +71,7 @@ export class RunReport {
     }
   }
 
-  /** Nothing more is measured. */
+  /** Stops the measurements. */
   rest(): void {
     this.resources?.rest();
   }

@@ -1,8 +1,8 @@
 /**
  * One execution of a workflow, as users hold it. The engine behind it is loaded when the run starts.
  *
- * Guarantees: the run starts in the turn after it was made, so that whoever subscribes at once misses nothing; it ends
- * exactly once; after `finished` has settled, no timer, subscription, file, socket or thread of it is left.
+ * Guarantees: the run starts in the turn after it was created, so that a subscriber of the same turn misses nothing; it
+ * ends exactly once; after `finished` has settled, no timer, subscription, file, socket or thread of the run is left.
  */
 import type { Observable } from 'rxjs';
 import { holdClock } from '../../model/clock.js';
@@ -11,30 +11,31 @@ import type { RunEvent } from '../../model/events.js';
 import type { TaskCounts } from '../../model/metrics.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
+import { GONE } from '../../model/record.js';
 import { GuardedObservable } from '../../stream/guarded-observable.js';
 import { Outlet } from '../../stream/outlet.js';
 import { suggest } from '../../text/nearest.js';
 import { EventStream } from './event-stream.js';
-import { recordsOf } from './records-of.js';
 import type { RunEngine } from './run-engine.js';
-import { RunFailedError } from './run-failed-error.js';
 import type { RunParts } from './run-parts.js';
 
 const NO_COUNTS: TaskCounts = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0 };
 const NO_THREADS: ExecutorStats = { size: 0, queued: 0, replaced: 0, threads: [] };
 
 /**
- * One execution of a workflow: `Workflow.run` makes it, and it starts in the next turn of the event
- * loop, so whoever subscribes at once misses nothing.
+ * One execution of a workflow. `Workflow.run` creates it, and it starts in the next turn of the event loop, so a
+ * subscriber of the same turn misses nothing.
  */
 export class Run<Outputs = Record<string, unknown>> {
-  /** As given, taken over from a checkpoint, or new and random. */
+  /** The given id, the id in the checkpoint, or a new random id. */
   readonly id: string;
-  /** What happens, as it happens; late subscribers get `run-started` and the last 999 events. Completes at the end of the run. */
+  /**
+   * The events of the run; late subscribers get `run-started` and the last 999 events. Completes at the end of the run.
+   */
   readonly events$: Observable<RunEvent>;
   /**
-   * Resolves with the summary when everything is over and released, also when the run was cancelled or drained.
-   * Rejects with a `RunFailedError`, which holds the summary, when the run failed.
+   * Resolves with the summary when everything has ended and is released, also if the run was cancelled or drained.
+   * Rejects with a `RunFailedError`, which holds the summary, if the run failed.
    */
   readonly finished: Promise<RunSummary>;
 
@@ -43,7 +44,7 @@ export class Run<Outputs = Record<string, unknown>> {
   private readonly events = new EventStream();
   /** Undefined until the run has started. */
   private engine: RunEngine | undefined;
-  /** What was asked of the run before it had started. */
+  /** A cancel or drain requested before the run has started. */
   private early: 'cancel' | 'drain' | undefined;
   private failure: unknown;
   private settle!: { resolve: (summary: RunSummary) => void; reject: (error: unknown) => void };
@@ -68,8 +69,8 @@ export class Run<Outputs = Record<string, unknown>> {
   }
 
   /**
-   * The records a task emits, as a plain Observable. A subscriber that throws is reported as an event and changes
-   * nothing. Errors when the run fails, completes when the task has emitted its last record. Throws
+   * The records that a task emits, as a plain Observable. If a subscriber throws, the run reports an event and
+   * continues. Errors if the run fails, completes when the task has emitted its last record. Throws
    * MILLRACE_UNKNOWN_TASK for a name that no task has.
    */
   output$<Name extends keyof Outputs & string>(name: Name): Observable<Outputs[Name]> {
@@ -81,24 +82,24 @@ export class Run<Outputs = Record<string, unknown>> {
     return recordsOf<Outputs[Name]>(outlet, this.reportSubscriber);
   }
 
-  /** The account of every task at this moment. */
+  /** The account of each task at this moment. */
   get counts(): Readonly<Record<string, TaskCounts>> {
     return this.engine?.counts ?? Object.fromEntries([...this.outlets.keys()].map((name) => [name, NO_COUNTS]));
   }
 
-  /** The threads of this run at this moment, as plain data; of a run that is over, as they were at its end. */
+  /** The threads of this run at this moment, as plain data; after the end of the run, their state at its end. */
   get threads(): ExecutorStats {
     return this.engine?.threads ?? NO_THREADS;
   }
 
-  /** Aborts: nothing more is read, started or written. `finished` resolves with the outcome 'cancelled'. */
+  /** Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. */
   cancel(): void {
     if (this.engine === undefined) this.early = 'cancel';
     else this.engine.cancel();
   }
 
   /**
-   * Stops the sources and lets what is in flight settle. Collections that would be partial (aggregates, `all`) are
+   * Stops the sources and lets the records in flight settle. Collections that would be partial (aggregates, `all`) are
    * not emitted, and file results keep their `.part` name.
    */
   drain(): void {
@@ -159,4 +160,40 @@ export class Run<Outputs = Record<string, unknown>> {
     if (error === this.failure && error !== undefined) return;
     this.events.emit({ type: 'subscriber-error', at: this.parts.clock.now(), message: describeThrown(error) });
   };
+}
+
+/** What a task emits, record by record, for people outside of the run: what they throw goes to `report`. */
+function recordsOf<T>(output$: Outlet, report: (error: unknown) => void): Observable<T> {
+  return new GuardedObservable<T>(report, (subscriber) =>
+    output$.subscribe({
+      next: ({ values }) => {
+        for (const value of values) if (value !== GONE) subscriber.next(value as T);
+      },
+      error: (error: unknown) => {
+        subscriber.error(error);
+      },
+      complete: () => {
+        subscriber.complete();
+      },
+    }),
+  );
+}
+
+/** Why a run failed: the message of the first failure, with its code and the summary of what was done. */
+export class RunFailedError extends MillraceError {
+  /** What was done until then; its outcome is 'failed'. Not printed with the error. */
+  declare readonly summary: RunSummary;
+
+  constructor(summary: RunSummary, cause: unknown) {
+    const code = cause instanceof MillraceError ? cause.code : 'MILLRACE_TASK';
+    super(code, describeThrown(cause), { cause });
+    // An error that nobody caught is printed with all its enumerable members, and this is pages long.
+    Object.defineProperty(this, 'summary', { value: summary });
+  }
+}
+
+/** A new id: it sorts by time, is unique without coordination, and is a valid file name. */
+export function newRunId(): string {
+  const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
+  return `${stamp}-${globalThis.crypto.randomUUID().slice(0, 8)}`;
 }

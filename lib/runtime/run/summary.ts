@@ -1,11 +1,11 @@
-/** What a run was, in numbers: plain data, the same whether it was read in code or written to a file. */
+/** The summary of a run: plain data, the same in code and in a file. */
 import type { RunOutcome } from '../../model/ports.js';
 import type { RunSummary, TaskSummary } from '../../model/run-summary.js';
 import type { RunMetrics, TaskUsage } from '../watch/run-metrics.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
 
-/** How many of the slowest records a summary holds. */
+/** The most records that `slowest` in a summary holds. */
 const MAX_SLOWEST = 20;
 
 export function summarizeTask(
