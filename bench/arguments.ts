@@ -1,7 +1,7 @@
 /**
  * The command line of the benchmark.
  *
- * Guarantees: pure; an argument that is not understood is one sentence with the accepted ones.
+ * Guarantees: parsing is pure; an invalid command line gives one sentence that names the valid input.
  */
 import { parseArgs } from 'node:util';
 import { suggest } from '#lib/text/nearest.js';
@@ -56,7 +56,7 @@ export function parseArguments(argv: readonly string[], { cases, curves }: Known
   };
 }
 
-/** An unfinished name means the names that start with it, however many letters are missing. */
+/** Suggests every name that begins with the given text, and otherwise the nearest name. */
 function meant(name: string, known: readonly string[]): string {
   const begun = known.filter((one) => one.startsWith(name)).map((one) => `'${one}'`);
   return begun.length > 0 ? ` Did you mean ${begun.join(' or ')}?` : suggest(name, known);

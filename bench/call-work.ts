@@ -1,4 +1,4 @@
-/** The calls that all sides make to an upstream, and the sum of their answers. */
+/** The requests of all sides that call an upstream, and the sum of their answers. */
 import type { Features } from '#mock-server/index.js';
 
 export interface Prediction {

@@ -1,6 +1,6 @@
 /**
- * A benchmark case and its finding. A case measures our side against a peer in one run and compares the two: absolute
- * figures depend on the machine more than on the code.
+ * A benchmark case and its finding. A case measures our side and a peer in one execution and compares the two, because
+ * absolute figures depend more on the machine than on the code.
  */
 import type { Spread } from './statistics.js';
 
@@ -16,7 +16,7 @@ export interface Goal {
 export interface BenchSettings {
   /** Uses smaller sizes and fewer rounds: shows that the case works, but not its speed. */
   readonly isQuick: boolean;
-  /** Shows the current step to the user; one line. */
+  /** Shows the current step to the user, in one line. */
   readonly progress: (message: string) => void;
 }
 

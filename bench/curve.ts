@@ -1,8 +1,8 @@
 /**
- * Measures how the rate and the peak memory depend on the length of the input: several sides at several sizes.
+ * Measures how the rate and the peak memory change with the length of the input: several sides at several sizes.
  *
- * Guarantees: each side has a new process for each size, because a process never forgets its peak; each side warms up;
- * samples alternate; sides that do the same work must have the same checksum.
+ * Guarantees: as in a comparison, every side has a process of its own, and a new one per size, because a process never
+ * resets its peak; all sides warm up; samples alternate; sides that do the same work must have the same checksum.
  */
 import type { BenchSettings } from './case.js';
 import { SideProcess, type Sample } from './side-process.js';
@@ -52,7 +52,7 @@ export interface CurveFinding {
 }
 
 const ROUNDS = 3;
-/** If one sample takes longer than this, noise is small and the other samples are skipped. */
+/** If one sample takes longer than this, its noise is small and the other samples are omitted. */
 const LONG_SAMPLE_MS = 15_000;
 const MOST_WARM_UP = 50_000;
 

@@ -1,9 +1,9 @@
 /**
- * Measures two sides against each other.
+ * Compares two sides.
  *
- * Guarantees: both sides warm up; samples alternate (A B A B …), so that changes of the machine affect both; each side
- * has its own process; sides that do the same work must have the same checksum, so that no side is fast because it does
- * less.
+ * Guarantees: both sides warm up; samples alternate (A B A B …), so that a change of the machine's speed affects both; each
+ * side has a process of its own; sides that do the same work must have the same checksum, so that no side is fast because it
+ * does less.
  */
 import type { BenchSettings, Finding } from './case.js';
 import { SideProcess, type Sample } from './side-process.js';
@@ -26,10 +26,7 @@ export interface ComparisonPlan {
   readonly rounds: number;
   /** The number of samples of the peer, for peers that are too slow for as many. Default `rounds`. */
   readonly theirRounds?: number;
-  /**
-   * Takes each sample in a new process with its own warm-up. Needed for peaks, which a process never forgets. Default
-   * false.
-   */
+  /** Every sample has a new process with its own warm-up. Needed for peaks, which a process never resets. Default false. */
   readonly isFresh?: boolean;
 }
 
@@ -52,8 +49,8 @@ export async function compare(plan: ComparisonPlan, settings: BenchSettings): Pr
   const theirs = new Sampler(plan.theirs, isFresh, settings);
   try {
     for (let round = 0; round < Math.max(rounds, theirRounds); round++) {
-      if (round < rounds) samples.ours.push(await ours.take());
-      if (round < theirRounds) samples.theirs.push(await theirs.take());
+      if (round < rounds) samples.ours.push(await ours.measure());
+      if (round < theirRounds) samples.theirs.push(await theirs.measure());
     }
   } finally {
     await Promise.all([ours.close(), theirs.close()]);
@@ -107,7 +104,7 @@ class Sampler {
     this.settings = settings;
   }
 
-  async take(): Promise<Sample> {
+  async measure(): Promise<Sample> {
     const { title, records, side, warmUpRecords } = this.plan;
     if (this.process === undefined) {
       this.process = new SideProcess(side);

@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: runs the cases one after the other and prints their findings as ratios, or measures curves over the
- * length of the input. It is not a test: a figure that misses its goal is only printed as such. Exits with 2 for a
- * wrong command line, and with 1 if a measurement failed.
+ * `npm run bench`: executes the cases in sequence and prints their findings as ratios; or measures curves over the length of
+ * the input. It is not a test: a missed goal is printed and has no other effect. The exit code is 2 for an invalid command
+ * line, and 1 if a case could not be measured.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';

@@ -1,7 +1,8 @@
 /**
- * The mock server in its own process, for sides that measure calls.
+ * The mock server in a process of its own, for sides that measure calls.
  *
- * Guarantees: it starts on first use, once per set of faults, and never outlives the process that started it.
+ * Guarantees: the server starts at the first use, one server per set of faults; it never outlives the process that started
+ * it.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

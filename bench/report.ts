@@ -1,8 +1,4 @@
-/**
- * The findings for readers: lines for people, rows for programs.
- *
- * Guarantees: pure.
- */
+/** Renders the findings: lines for people, rows for programs. Guarantees: all functions are pure. */
 import { describeGoal, meets, type BenchCase, type Finding } from './case.js';
 import type { CurveFinding } from './curve.js';
 import type { Spread } from './statistics.js';

@@ -1,8 +1,8 @@
 /**
- * One side of a comparison in a child process: for a number of records, it answers with the time of the run and its
- * peak memory.
+ * One side of a comparison in a child process. It receives a number of records, processes them, and answers with the time
+ * and the peak memory.
  *
- * Guarantees: a child that dies or fails rejects the pending request, and `close` leaves no process behind.
+ * Guarantees: if the child dies or fails, the pending request rejects; `close` leaves no process behind.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,7 +1,8 @@
 /**
  * The arithmetic of the benchmark: medians, spreads and the ratio of two sides.
  *
- * Guarantees: pure; no samples are an error; a ratio is always the measured side over its peer, in each unit.
+ * Guarantees: all functions are pure; they throw if there are no samples; a ratio is always the measured side over its peer,
+ * for every unit.
  */
 
 /** The smallest and the largest sample. */

@@ -1,5 +1,5 @@
 /**
- * CSV → two models → CSV: both models get the features of each member at once, and their two answers decide the offer.
+ * CSV → two models → CSV: both models receive each member's features at the same time, and the offer combines their answers.
  *
  * `node build/examples/offers.js members.csv offers.csv`
  */

@@ -29,7 +29,7 @@ function bar(done: number, note: string): string {
   return `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${done}/${TOTAL} ${note}`;
 }
 
-/** `type` narrows the union; this display ignores all other events. */
+/** The field `type` narrows the union. This display ignores the event types that it does not know. */
 function draw(event: RunEvent): void {
   // On a terminal each line replaces the previous one; elsewhere (a file, CI) it is a new line.
   const over = process.stdout.isTTY ? '\r' : '';

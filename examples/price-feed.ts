@@ -1,5 +1,5 @@
 /**
- * A live feed: the average of the last three prices, compared with a limit that changes now and then.
+ * A live feed: compares the average of the last three prices with a limit that changes from time to time.
  *
  * `node build/examples/price-feed.js ws://127.0.0.1:9000` – the server sends numbers at /prices and /limit.
  */
@@ -14,7 +14,7 @@ if (server === '') {
   process.exit(2);
 }
 
-/** The numbers of a socket; it closes when the run unsubscribes. */
+/** The numbers from a socket. The socket closes when the run unsubscribes. */
 function numbers(path: string): Observable<number> {
   return new Observable((subscriber) => {
     const socket = new WebSocket(server + path);

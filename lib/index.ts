@@ -4,7 +4,7 @@ export type { PreparedWorkflow, PrepareOptions } from './runtime/definition/prep
 export type { RunOptions } from './runtime/definition/run-options.js';
 export type { BuildContext, ListedDefinition, WorkflowDefinition } from './runtime/definition/workflow-definition.js';
 export type { Run } from './runtime/run/run.js';
-export { RunFailedError } from './runtime/run/run-failed-error.js';
+export { RunFailedError } from './runtime/run/run.js';
 export { combine, stream, type RecordStream } from './runtime/definition/record-stream.js';
 export type { ResourcePeaks, RunSummary, TaskSummary } from './model/run-summary.js';
 

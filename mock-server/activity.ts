@@ -1,23 +1,25 @@
 /**
- * What the server has seen. The promise: counting costs a few additions per request (routes hold their own counters,
- * no look-up on the way), and a snapshot is a plain JSON value that later traffic does not change.
+ * The counters of the server.
+ *
+ * Guarantees: counting costs a few additions per request, because each route holds its own counters and needs no look-up;
+ * a snapshot is a plain JSON value that later traffic does not change.
  */
 
-/** A snapshot, as `server.stats` and `GET /control/stats` give it. Control routes are counted nowhere. */
+/** A snapshot of the counters, from `server.stats` or `GET /control/stats`. Control routes are not counted. */
 export interface ServerStats {
   /** Requests that arrived, per HTTP path or JSON-RPC method. `records` counts the items of batch bodies. */
   readonly routes: Readonly<Record<string, RouteCount>>;
   /** All requests together: HTTP requests and single JSON-RPC calls. */
   readonly requests: number;
-  /** Replies by HTTP status (those a fault spoils are not among them); for JSON-RPC by error code, or `ok`. */
+  /** Replies by HTTP status, without the replies that a fault spoils; for JSON-RPC by error code, or `ok`. */
   readonly replies: Readonly<Record<string, number>>;
   /** How often each kind of fault fired. */
   readonly faults: Readonly<Record<string, number>>;
-  /** Requests being worked on now, and the most there were at once. */
+  /** The number of requests in work now. */
   readonly inFlight: number;
-  /** The most requests that were worked on at once. */
+  /** The largest number of requests that were in work at the same time. */
   readonly peakInFlight: number;
-  /** TCP connections open now, ever opened, the most at once; `webSockets*` are those that were upgraded. */
+  /** TCP connections: open now, opened in total, and the peak. `webSockets*` count the upgraded connections. */
   readonly connections: {
     readonly open: number;
     readonly opened: number;
@@ -27,7 +29,7 @@ export interface ServerStats {
   };
   /** WebSocket messages received. */
   readonly messages: number;
-  /** How often the server cut all sockets and came back, by fault or by `restart`. */
+  /** How often the server closed all sockets and listened again, by a fault or by `restart`. */
   readonly restarts: number;
 }
 
@@ -54,7 +56,7 @@ export class Activity {
   readonly #replies = new Map<string | number, number>();
   readonly #faults = new Map<string, number>();
 
-  /** The counter of a route, made at its first use. Callers keep it. */
+  /** The counter of a route, created at its first use. Callers keep the object. */
   route(name: string): RouteCount {
     let count = this.#routes.get(name);
     if (count === undefined) {

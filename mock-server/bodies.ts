@@ -1,7 +1,9 @@
 /**
- * What a request body must be. A good body is recognised by hand-written checks (a zod parse costs about as much as the
- * whole rest of a request); only a bad one is handed to zod, which names the first problem. The promise: both agree on
- * what is valid, and a refusal always carries the path of the first field that is wrong, in the order listed here.
+ * Validates request bodies. Hand-written checks accept a valid body, because a zod parse costs about as much as the rest of
+ * a request. Only an invalid body goes to zod, which names the first problem.
+ *
+ * Guarantees: the checks and the zod schemas accept the same bodies; a refusal has the path of the first invalid field, in
+ * the order of the fields below.
  */
 import { z } from 'zod';
 import type { Features, Predictions } from './models.js';

@@ -1,12 +1,13 @@
 /**
- * Everything that is to happen later. The promise: nothing waits outside this list, so that stopping or restarting the
- * server leaves no timer alive; and no callback is lost, since each one gives back what its request holds (a slot of
- * a concurrency limit, its place in the in-flight count).
+ * The delayed callbacks of the server.
+ *
+ * Guarantees: every timer is in this list, so no timer is left after the server stops or restarts; every callback is called,
+ * because it releases the resources of its request (a slot of a concurrency limit, its place in the in-flight count).
  */
 export class Delays {
   readonly #waiting = new Map<NodeJS.Timeout, () => void>();
 
-  /** How many callbacks wait. */
+  /** The number of waiting callbacks. */
   get size(): number {
     return this.#waiting.size;
   }
@@ -20,7 +21,7 @@ export class Delays {
     this.#waiting.set(timer, callback);
   }
 
-  /** Calls everything that waits, now. The sockets are gone by then: callbacks look before they write. */
+  /** Calls every waiting callback now. The sockets are already closed, so callbacks check them before they write. */
   flush(): void {
     const callbacks = [...this.#waiting.values()];
     for (const timer of this.#waiting.keys()) clearTimeout(timer);

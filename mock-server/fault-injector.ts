@@ -1,9 +1,10 @@
 /**
- * Decides which fault meets which request; it never touches a socket. The promise: decisions depend only on the seed
- * and on the order in which requests arrive, each kind drawing from a stream of its own, so that a failing
- * run replays; and everything that fired is counted by kind.
+ * Chooses the faults of each request. It never touches a socket.
  *
- * Several sets may be in force. Delays add up; of all else the first that fires, in the order of the sets, wins.
+ * Guarantees: the choice depends only on the seed and on the order of the requests, and each kind of fault has a random
+ * stream of its own, so that a failing run can be replayed; every fault that fires is counted by its kind.
+ *
+ * Several fault sets may be active. Their delays add up. For every other fault, the first set that fires wins.
  */
 import { Rule } from './fault-rule.js';
 import type { Refusal, ReplyFault, WireFault } from './fault-rule.js';
@@ -14,27 +15,27 @@ export type Transport = 'http' | 'ws';
 export class FaultInjector {
   readonly #rules: readonly Rule[];
 
-  /** `fired` is told the kind of every fault that fires. */
+  /** @param fired called with the kind of each fault that fires. */
   constructor(sets: readonly ResolvedFaultSet[], seed: number, fired: (kind: string) => void) {
     this.#rules = sets.map((set, index) => new Rule(set, set.seed ?? seed, index, fired));
   }
 
-  /** Whether a connection that was just accepted will never be answered. */
+  /** Whether a newly accepted connection stays unanswered for ever. */
   isDeadOnAccept(): boolean {
     return this.#rules.some((rule) => rule.isDeadOnAccept());
   }
 
-  /** What happens to a request before it is worked on. */
+  /** The fault of a request before the server works on it. */
   wire(route: string): WireFault | undefined {
     return first(this.#rules, (rule) => (rule.covers(route) ? rule.wire() : undefined));
   }
 
-  /** Why a request is turned away. Draws limits first, then error rates. */
+  /** The reason to refuse a request, or undefined. Draws limits first, then error rates. */
   refuse(route: string, transport: Transport): Refusal | undefined {
     return first(this.#rules, (rule) => (rule.covers(route) ? rule.refuse(transport) : undefined));
   }
 
-  /** Takes a place in the concurrency limits; `leave` must follow exactly once, on the same injector. */
+  /** Acquires a slot in the concurrency limits. The caller must call `leave` exactly once, on the same injector. */
   enter(route: string): void {
     for (const rule of this.#rules) if (rule.covers(route)) rule.gate?.enter();
   }
@@ -43,7 +44,7 @@ export class FaultInjector {
     for (const rule of this.#rules) if (rule.covers(route)) rule.gate?.leave();
   }
 
-  /** How long a request that has entered takes, in ms, given the latency it would have had. */
+  /** The duration in ms of a request that has entered, given its latency without faults. */
   delay(route: string, latencyMs: number): number {
     let ms = latencyMs;
     for (const rule of this.#rules) if (rule.covers(route)) ms += rule.extraDelay(latencyMs);
@@ -55,12 +56,12 @@ export class FaultInjector {
     return this.#rules.some((rule) => rule.covers(route) && rule.isItemFailing());
   }
 
-  /** What is wrong with one JSON-RPC reply. */
+  /** The fault of one JSON-RPC reply. */
   rpcReply(route: string): 'wrongSchema' | 'duplicateReply' | 'unknownIdReply' | 'dropReply' | undefined {
     return first(this.#rules, (rule) => (rule.covers(route) ? rule.rpcReply() : undefined));
   }
 
-  /** What is wrong with the message a reply travels in: an HTTP response, or a WebSocket message. */
+  /** The fault of the message that carries a reply: an HTTP response or a WebSocket message. */
   reply(route: string, transport: Transport): ReplyFault | undefined {
     return first(this.#rules, (rule) => (rule.covers(route) ? rule.reply(transport) : undefined));
   }

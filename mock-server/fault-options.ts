@@ -1,9 +1,10 @@
 /**
- * The faults the server can be asked for: their JSON form, checked at the door. The promise: an unknown fault, a
- * misspelt route or a number out of range is refused with the path of the first problem and the value stays as it
- * was; what is accepted has every default filled in.
+ * The JSON form of the faults, and its validation.
  *
- * Every fault that is drawn per request takes `p` (probability, default 1) and `times` (it fires at most so often).
+ * Guarantees: an unknown fault, a misspelt route or a number out of range is refused with the path of the first problem, and
+ * the faults in force do not change; an accepted set has every default filled in.
+ *
+ * Every fault that is drawn per request has the options `p` (probability, default 1) and `times` (the most firings).
  */
 import { z } from 'zod';
 import { pathText } from './bodies.js';
@@ -15,7 +16,7 @@ const probability = z.number().min(0).max(1);
 const milliseconds = z.number().min(0).max(LONGEST_MS);
 /** `times` is absent when there is no bound. */
 const chance = { p: probability.default(1), times: z.int().min(1).optional() };
-/** How Retry-After is written: a number of seconds, an HTTP date, or not at all. */
+/** The form of the Retry-After header: a number of seconds, an HTTP date, or no header. */
 const retryAfter = z.enum(['seconds', 'date', 'none']).default('seconds');
 const route = z.enum(routeNames as [string, ...string[]], {
   error: (issue) => `Expected one of ${routeNames.join(', ')}, got ${JSON.stringify(issue.input)}`,
@@ -34,15 +35,15 @@ const faultSetSchema = z.strictObject({
       z.union([probability, z.strictObject(chance)]),
     )
     .optional(),
-  /** 429 now and then, whatever the rate. */
+  /** 429 at random, independent of the request rate. */
   tooManyRequests: z
     .strictObject({ ...chance, retryAfterSeconds: z.number().min(0).default(1), retryAfter })
     .optional(),
-  /** 429 above a real rate: a token bucket. Retry-After says when there will be a token. `burst`: perSecond, at least 1. */
+  /** 429 above a request rate (token bucket). Retry-After is the time until the next token. Default `burst`: perSecond, at least 1. */
   rateLimit: z
     .strictObject({ perSecond: z.number().positive(), burst: z.number().min(1).optional(), retryAfter })
     .optional(),
-  /** More than `limit` at once: latency grows in proportion (see GateOptions), or 503 with `reject`. */
+  /** Above `limit` requests at once, latency grows in proportion (see GateOptions); with `reject`, the reply is 503. */
   concurrencyLimit: z
     .strictObject({
       limit: z.int().min(1),
@@ -51,7 +52,7 @@ const faultSetSchema = z.strictObject({
       reject: z.boolean().default(false),
     })
     .optional(),
-  /** To another place; `location` may be a path or a whole URL. HTTP only. */
+  /** A redirect; `location` may be a path or a full URL. HTTP only. */
   redirect: z
     .strictObject({
       ...chance,
@@ -60,66 +61,66 @@ const faultSetSchema = z.strictObject({
     })
     .optional(),
 
-  /** On top of the server's own latency. */
+  /** Latency added to the server's own latency. */
   addedLatency: z.strictObject({ ...chance, latency: latencySchema }).optional(),
   /** A heavy tail: some requests take `ms` longer. */
   tail: z.strictObject({ ...chance, ms: milliseconds }).optional(),
 
-  /** Socket reset: before the request is worked on, or in the middle of its response. */
+  /** A socket reset: before the server works on the request, or in the middle of its response. */
   reset: z.strictObject({ ...chance, at: z.enum(['request', 'response']).default('request') }).optional(),
   /**
-   * Never an answer, and the connection stays open. WebSocket: from then on nothing on it is read, pings included.
-   * `at: 'accept'` draws once per new connection (also those that ask for an upgrade), whatever the route.
+   * No answer ever, and the connection stays open. A WebSocket connection is not read any more, pings included.
+   * `at: 'accept'` draws once per new connection, for every route, also for connections that ask for an upgrade.
    */
   halfOpen: z.strictObject({ ...chance, at: z.enum(['request', 'accept']).default('request') }).optional(),
-  /** The work is done and the answer lost: HTTP closes the connection, WebSocket just does not reply. */
+  /** The work is done and the answer is lost: HTTP closes the connection, WebSocket does not reply. */
   dropReply: z.strictObject(chance).optional(),
 
-  /** The body arrives one byte every `everyMs`. WebSocket: one byte per fragment. */
+  /** The server sends one byte of the body every `everyMs`; over WebSocket, one byte per fragment. */
   slowDrip: z.strictObject({ ...chance, everyMs: milliseconds.default(10) }).optional(),
-  /** JSON cut off in the middle. */
+  /** JSON that is cut off in the middle. */
   malformedJson: z.strictObject(chance).optional(),
   /** Valid JSON of the wrong shape. */
   wrongSchema: z.strictObject(chance).optional(),
-  /** The right answer padded with white space to this size. */
+  /** The correct answer, padded with white space to this size. */
   hugeBody: z.strictObject({ ...chance, bytes: z.int().min(1024).max(1_000_000_000).default(16_777_216) }).optional(),
-  /** The right answer, gzipped with white space that inflates to this many MiB. HTTP only. */
+  /** The correct answer, gzipped with white space that inflates to this many MiB. HTTP only. */
   gzipBomb: z.strictObject({ ...chance, inflatedMiB: z.int().min(1).max(10_000).default(256) }).optional(),
-  /** One item of a batch endpoint's array fails, the others do not. HTTP only. */
+  /** One item in the array of a batch endpoint fails; the others succeed. HTTP only. */
   itemError: z.strictObject(chance).optional(),
 
   /** The reply is sent twice. WebSocket only, as are the next two. */
   duplicateReply: z.strictObject(chance).optional(),
-  /** A batch's replies reversed; a single reply after the next one, or after `holdMs` if there is none. */
+  /** The replies of a batch in reverse order. A single reply comes after the next reply, or after `holdMs` if none follows. */
   reorderReply: z.strictObject({ ...chance, holdMs: milliseconds.default(20) }).optional(),
-  /** One more reply, to an id that was never sent, before the real one. */
+  /** An additional reply before the real one, to an id that was never sent. */
   unknownIdReply: z.strictObject(chance).optional(),
 
-  /** Once, in the turn after the set is put in force: all sockets cut, nothing listens for `downMs`, back on the same port. */
+  /** Restarts once, in the turn after the set takes effect: closes all sockets, is down for `downMs`, then uses the same port. */
   restart: z.strictObject({ downMs: milliseconds.default(100) }).optional(),
 });
 const faultsSchema = z.union([faultSetSchema.transform((set) => [set]), z.array(faultSetSchema)]);
 
-/** Faults that belong together, as given. */
+/** A set of faults, before defaults are filled in. */
 export type FaultSet = z.input<typeof faultSetSchema>;
-/** One set, or several (say one per route). `{}` and `[]` mean none. */
+/** One set, or several sets (for example one per route). `{}` and `[]` mean no faults. */
 export type Faults = FaultSet | readonly FaultSet[];
 /** A set with its defaults. */
 export type ResolvedFaultSet = z.output<typeof faultSetSchema>;
 
-/** Faults that cannot be put in force. `problem.path` is where. */
+/** The error for invalid faults. `problem.path` is the position of the problem. */
 export class FaultsError extends Error {
   /** Always 'FaultsError'. */
   override readonly name = 'FaultsError';
-  /** @param problem the first thing that is wrong; its `path` is where in the given value. */
+  /** @param problem the first problem; its `path` is the position in the given value. */
   constructor(readonly problem: BodyProblem) {
     super(problem.path === '' ? problem.message : `${problem.path}: ${problem.message}`);
   }
 }
 
-/** Checks and completes faults from code, JSON or a file. Throws FaultsError. */
+/** Validates faults from code, JSON or a file, and fills in the defaults. Throws FaultsError. */
 export function resolveFaults(given: unknown): readonly ResolvedFaultSet[] {
-  // Told apart here, not by the union: a union's error would name neither alternative's path.
+  // The two forms are distinguished here and not by a union, because the error of a union has no path.
   const parsed = Array.isArray(given) ? z.array(faultSetSchema).safeParse(given) : faultSetSchema.safeParse(given);
   if (parsed.success) return Array.isArray(parsed.data) ? parsed.data : [parsed.data];
   throw new FaultsError(firstProblem(parsed.error));
@@ -137,17 +138,17 @@ const scenarioSchema = z.array(
     }),
 );
 
-/** One step of a scenario: from `atMs` after the start, or once `afterRequests` have arrived, these faults hold. */
+/** One step of a scenario: its faults take effect `atMs` after the start, or after `afterRequests` requests. */
 export interface ScenarioStep {
-  /** Milliseconds after the port answers. Exactly one of this and `afterRequests`. */
+  /** Milliseconds since the port answers. Set either this or `afterRequests`. */
   readonly atMs?: number | undefined;
-  /** In force for the request that follows so many. Exactly one of this and `atMs`. */
+  /** The faults take effect for the request after this many requests. Set either this or `atMs`. */
   readonly afterRequests?: number | undefined;
-  /** Replace all faults that held before. */
+  /** The faults of this step. They replace all earlier faults. */
   readonly faults: Faults;
 }
 
-/** Checks a scenario from code, JSON or a file. Throws FaultsError. */
+/** Validates a scenario from code, JSON or a file. Throws FaultsError. */
 export function resolveScenario(given: unknown): readonly ScenarioStep[] {
   const parsed = scenarioSchema.safeParse(given);
   if (!parsed.success) throw new FaultsError(firstProblem(parsed.error));
@@ -156,12 +157,12 @@ export function resolveScenario(given: unknown): readonly ScenarioStep[] {
 
 function firstProblem(error: z.ZodError): BodyProblem {
   const issue = deepest(error.issues[0]);
-  // Of a key that is wrong, zod says only that it is; why is one level down.
+  // For an invalid key, zod has the reason one level below.
   const message = issue?.code === 'invalid_key' ? issue.issues[0]?.message : issue?.message;
   return { code: 'INVALID_FAULTS', path: pathText(issue?.path ?? []), message: message ?? error.message };
 }
 
-/** Of a union's alternatives, follows the one that got furthest: its complaint is the one that helps. */
+/** Follows the alternative of a union whose problem has the longest path, because it is the most useful message. */
 function deepest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
   if (issue?.code !== 'invalid_union') return issue;
   let best: z.core.$ZodIssue | undefined;

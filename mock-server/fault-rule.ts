@@ -1,6 +1,8 @@
 /**
- * One fault set in force: its dice, its token bucket, its concurrency gate. The promise: a kind that is not asked for
- * costs nothing and draws nothing, and no kind fires more often than its `times`.
+ * One active fault set: its random streams, its token bucket and its concurrency gate.
+ *
+ * Guarantees: a fault that the set does not contain costs nothing and draws no random number; no fault fires more often
+ * than its `times`.
  */
 import { UPGRADE_ROUTE } from './operations.js';
 import type { ResolvedFaultSet } from './fault-options.js';
@@ -10,12 +12,12 @@ import { ConcurrencyGate, TokenBucket } from './limits.js';
 import { seededRandom, seedFor } from './random.js';
 import type { Random } from './random.js';
 
-/** A request that is turned away. Only error rates come after the usual latency; limits answer at once. */
+/** The refusal of a request. Error rates answer after the usual latency; limits and redirects answer at once. */
 export interface Refusal {
   readonly status: number;
   readonly message: string;
   readonly isImmediate: boolean;
-  /** The Retry-After header, already in the form that was asked for. */
+  /** The Retry-After header, in the configured form. */
   readonly retryAfter?: string | undefined;
   /** The Location header of a redirect. */
   readonly location?: string | undefined;
@@ -41,7 +43,7 @@ export class Rule {
   readonly #bucket: TokenBucket | undefined;
   readonly #sampler: LatencySampler | undefined;
   readonly #routes: ReadonlySet<string> | undefined;
-  /** One stream of random numbers and one count of firings per kind. */
+  /** Per kind, a random stream and the number of firings. */
   readonly #streams = new Map<string, { readonly random: Random; fired: number }>();
 
   constructor(
@@ -62,7 +64,7 @@ export class Rule {
     }
   }
 
-  /** The handshake has to be named: a set for all requests should not keep clients from connecting. */
+  /** The handshake is covered only by name: a set for all requests must not prevent clients from connecting. */
   covers(route: string): boolean {
     return this.#routes === undefined ? route !== UPGRADE_ROUTE : this.#routes.has(route);
   }
@@ -81,7 +83,7 @@ export class Rule {
   refuse(transport: 'http' | 'ws'): Refusal | undefined {
     const { rateLimit, tooManyRequests, concurrencyLimit, redirect, errorRates } = this.set;
     if (rateLimit !== undefined) {
-      const waitMs = this.#bucket?.take(performance.now()) ?? 0;
+      const waitMs = this.#bucket?.acquire(performance.now()) ?? 0;
       if (waitMs > 0) {
         this.fired('rateLimit');
         return tooMany('Injected fault: over the rate limit.', retryAfterText(rateLimit.retryAfter, waitMs));
@@ -174,7 +176,7 @@ function tooMany(message: string, retryAfter: string | undefined): Refusal {
   return { status: 429, message, isImmediate: true, retryAfter };
 }
 
-/** Both forms have a resolution of one second, so both are rounded up: whoever obeys never comes too early. */
+/** Both forms have a resolution of one second and are rounded up, so a client that obeys never retries too early. */
 function retryAfterText(form: 'seconds' | 'date' | 'none', waitMs: number): string | undefined {
   if (form === 'none') return undefined;
   if (form === 'seconds') return String(Math.ceil(waitMs / 1000));

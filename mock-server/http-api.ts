@@ -1,7 +1,8 @@
 /**
- * The HTTP side: routes, refusals, control. The promise: every request that is not hit by a fault is answered with
- * JSON, whatever is wrong with it; with no latency and no faults the answer leaves in the same turn of the event loop
- * in which the body ended; the control routes are never hit by a fault.
+ * The HTTP interface: routes, refusals, control routes.
+ *
+ * Guarantees: every request without a fault gets a JSON answer, also an invalid request; without latency and faults, the
+ * answer is sent in the turn of the event loop in which the body ended; control routes have no faults.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -27,7 +28,7 @@ const PONG = '{"msg":"pong"}';
 
 export class HttpApi {
   readonly #routes = new Map<string, Route>();
-  /** Connections that were accepted and will never be answered. */
+  /** Accepted connections that stay unanswered for ever. */
   readonly #dead = new WeakSet<Socket>();
 
   constructor(readonly state: ServerState) {
@@ -41,7 +42,7 @@ export class HttpApi {
     }
   }
 
-  /** Marks a connection as one that will never be answered. */
+  /** Leaves a connection unanswered from now on. */
   abandon(socket: Socket): void {
     this.#dead.add(socket);
   }
@@ -112,7 +113,7 @@ export class HttpApi {
     });
   }
 
-  /** Shows the request to the observer; an error it throws is the server's own, and its body is returned. */
+  /** Calls the observer with the request. If the observer throws, returns the body of a status 500. */
   #observe(route: string, { headers }: IncomingMessage, body: unknown): string | undefined {
     try {
       this.state.options.onRequest?.({ transport: 'http', route, headers, body });
@@ -157,7 +158,7 @@ export class HttpApi {
     this.#send(response, 405, text, ['allow', method]);
   }
 
-  /** Control routes and paths nobody knows: neither counted nor hit by faults. */
+  /** Answers control routes and unknown paths. Their requests are not counted and have no faults. */
   #handleOther(path: string, request: IncomingMessage, response: ServerResponse): void {
     const { state } = this;
     if (path === '/control/stats' || path === '/control/faults') {
@@ -193,7 +194,7 @@ export class HttpApi {
   }
 }
 
-/** A GET route answers HEAD as well; Node leaves the body out. */
+/** A GET route also answers HEAD; Node omits the body. */
 function allows(expected: 'GET' | 'POST', method: string | undefined): boolean {
   return method === expected || (expected === 'GET' && method === 'HEAD');
 }

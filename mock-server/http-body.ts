@@ -1,7 +1,9 @@
 /**
- * Reads a request's JSON body. The promise: a body over the limit is noticed as early as its length is known, never
- * held in memory, and still read to its end, so that the client sees the 413 rather than a broken pipe; `done` is
- * called at most once, and not at all if the client leaves.
+ * Reads the JSON body of a request.
+ *
+ * Guarantees: a body over the limit is refused as soon as its length is known and is never held in memory, but it is read to
+ * its end, so that the client receives the 413 and not a broken pipe; `done` is called at most once, and never if the client
+ * disconnects.
  */
 import type { IncomingMessage } from 'node:http';
 
@@ -30,7 +32,7 @@ export function readJsonBody(request: IncomingMessage, limitBytes: number, done:
     done(tooLarge);
     return;
   }
-  // Nearly every body is a single chunk: no array, no concat for those.
+  // Nearly every body is a single chunk, which needs no array and no concat.
   let first: Buffer | undefined;
   let more: Buffer[] | undefined;
   let length = 0;

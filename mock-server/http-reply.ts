@@ -1,6 +1,8 @@
 /**
- * Writes HTTP responses, whole or spoilt. The promise: a reply to a client that has gone is dropped without an error,
- * and no spoilt reply holds more memory than one chunk (a bomb: its compressed size), however large it looks outside.
+ * Writes HTTP responses, intact or spoilt by a fault.
+ *
+ * Guarantees: a reply to a disconnected client is dropped without an error; a spoilt reply of any size uses the memory of at
+ * most one chunk (a gzip bomb: its compressed size).
  */
 import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -11,7 +13,7 @@ import type { ReplyFault } from './fault-rule.js';
 
 const CHUNK_BYTES = 65_536;
 
-/** Sends JSON text. `headers` are name, value, name, value. */
+/** Sends JSON text. `headers` is a flat list: name, value, name, value. */
 export function sendJson(
   response: ServerResponse,
   status: number,
@@ -29,7 +31,7 @@ export function statusBody(status: number, message: string): string {
   return errorBody({ code, path: '', message });
 }
 
-/** Sends `text`, an answer of status 200, the way `fault` says. */
+/** Sends `text`, an answer of status 200, spoilt by `fault`. */
 export function sendSpoilt(
   request: IncomingMessage,
   response: ServerResponse,
@@ -42,7 +44,7 @@ export function sendSpoilt(
       request.socket.destroy();
       return;
     case 'reset':
-      // The write callback runs once the half is with the kernel; without it the client would see a bare reset.
+      // The write callback runs when the kernel has the first half. Without it, the client would receive only a reset.
       begin(response, Buffer.byteLength(text));
       response.write(text.slice(0, text.length / 2), () => request.socket.resetAndDestroy());
       return;
@@ -65,12 +67,12 @@ export function sendSpoilt(
       return;
     }
     case 'reorderReply':
-      // One connection carries one HTTP exchange at a time: there is no order to change.
+      // A connection carries one HTTP exchange at a time, so there is no order to change.
       sendJson(response, 200, text);
   }
 }
 
-/** The same answer with its values as another type: valid JSON that no schema of ours accepts. */
+/** The answer as valid JSON that no schema of this repository accepts. */
 export function wrongSchema(text: string): string {
   return JSON.stringify({ unexpected: text });
 }
@@ -91,7 +93,7 @@ function drip(request: IncomingMessage, response: ServerResponse, body: Buffer, 
   next();
 }
 
-/** White space before the last character, written as fast as the client reads. */
+/** Adds white space before the last character, and writes as fast as the client reads. */
 function pad(response: ServerResponse, text: string, bytes: number): void {
   const head = text.slice(0, -1);
   let left = Math.max(0, bytes - Buffer.byteLength(text));
@@ -114,7 +116,7 @@ function pad(response: ServerResponse, text: string, bytes: number): void {
 
 let spaces: Buffer | undefined;
 
-/** A gzip file may be several members one after the other (RFC 1952, 2.2), so one compressed MiB is enough. */
+/** A gzip file may consist of several members in sequence (RFC 1952, 2.2), so one compressed MiB is enough. */
 function bomb(text: string, inflatedMiB: number): Buffer {
   spaces ??= gzipSync(Buffer.alloc(1_048_576, ' '), { level: 9 });
   return Buffer.concat([...Array<Buffer>(inflatedMiB).fill(spaces), gzipSync(text)]);

@@ -1,11 +1,13 @@
 /**
- * A mock server in a thread of its own, so that it does not take turns of the event loop from whoever asks it.
- * Promise: resolves when it listens; `stop` ends the server and the thread; a thread that cannot start rejects.
+ * A mock server in a thread of its own, so that it uses no time on the event loop of its caller.
+ *
+ * Guarantees: the promise resolves when the server listens, and rejects if the thread cannot start; `stop` ends the server
+ * and the thread.
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { MockServerOptions } from './server.js';
 
-/** Options that can travel to a thread. */
+/** Options that can be sent to a thread: all but the callback. */
 export type ThreadedOptions = Omit<MockServerOptions, 'onRequest'>;
 
 /** A mock server in a thread of its own. */
@@ -14,11 +16,11 @@ export interface ThreadedMockServer {
   readonly url: string;
   /** `ws://host:port`, without a slash at the end. */
   readonly wsUrl: string;
-  /** Ends the thread and with it the server; resolves when it is gone. */
+  /** Ends the thread and its server; resolves when both have ended. */
   stop(): Promise<void>;
 }
 
-/** What the thread says when it listens. */
+/** The message of the thread when its server listens. */
 interface Listening {
   readonly url: string;
   readonly wsUrl: string;
@@ -27,9 +29,8 @@ interface Listening {
 const IN_THREAD = 'millrace mock server';
 
 /**
- * Starts a server in a worker thread, so that it takes no turns of the caller's event loop.
- * Resolves when it listens, rejects where it cannot start. The thread alone does not keep the
- * process alive.
+ * Starts a server in a worker thread, so that it uses no time on the event loop of the caller. Resolves when the server
+ * listens; rejects if it cannot start. The thread alone does not keep the process alive.
  */
 export function startMockServerInThread(options: ThreadedOptions = {}): Promise<ThreadedMockServer> {
   const worker = new Worker(new URL(import.meta.url), { workerData: { for: IN_THREAD, options } });
@@ -52,7 +53,7 @@ export function startMockServerInThread(options: ThreadedOptions = {}): Promise<
 
 const data = workerData as { readonly for?: unknown; readonly options?: ThreadedOptions } | null;
 if (!isMainThread && data?.for === IN_THREAD) {
-  // Loaded here alone: the thread that asks for a server does not need one.
+  // Only the worker thread loads the server. The calling thread does not need it.
   const { startMockServer } = await import('./server.js');
   const server = await startMockServer(data.options ?? {});
   parentPort?.postMessage({ url: server.url, wsUrl: server.wsUrl } satisfies Listening);

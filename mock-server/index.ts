@@ -1,6 +1,4 @@
-/**
- * The door of the mock server: everything a test, a bench or a workflow may use. Importing it starts nothing.
- */
+/** The door `millrace/mock-server`, for tests, benchmarks and workflows. Importing it starts nothing. */
 export { startMockServer } from './server.js';
 export type { MockServer, MockServerOptions } from './server.js';
 export { FaultsError } from './fault-options.js';

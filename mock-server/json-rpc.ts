@@ -1,7 +1,8 @@
 /**
- * JSON-RPC 2.0 (jsonrpc.org/specification) as text and values, apart from any socket. The promise: what is a request,
- * a notification or invalid is decided as the standard says, errors carry the standard's codes, and an id comes back
- * exactly as it was sent (a number as a number, a string as a string, null as null).
+ * JSON-RPC 2.0 (jsonrpc.org/specification) as text and values, without any socket.
+ *
+ * Guarantees: requests, notifications and invalid messages are distinguished as the standard requires; errors have the codes
+ * of the standard; an id is returned exactly as it was sent (a number as a number, a string as a string, null as null).
  */
 
 export const PARSE_ERROR = -32700;
@@ -9,31 +10,31 @@ export const INVALID_REQUEST = -32600;
 export const METHOD_NOT_FOUND = -32601;
 export const INVALID_PARAMS = -32602;
 export const INTERNAL_ERROR = -32603;
-/** The server's own range (-32000 to -32099): an injected fault; `data.status` is the HTTP status it stands for. */
+/** A code from the server range (-32000 to -32099) for an injected fault; `data.status` is the corresponding HTTP status. */
 export const SERVER_ERROR = -32000;
 
 export type RpcId = string | number | null;
 
-/** A call whose envelope is in order. A notification has no id, and must never be answered. */
+/** A call with a valid envelope. A notification has no id and must never be answered. */
 export interface RpcCall {
   readonly id: RpcId | undefined;
   readonly method: string;
   readonly params: unknown;
 }
 
-/** A message taken apart: its entries, and whether they came as an array (then the replies leave as one, too). */
+/** The entries of a message. If they arrived as an array, the replies must leave as an array too. */
 export interface RpcMessage {
   readonly isBatch: boolean;
   readonly entries: readonly unknown[];
 }
 
-/** Why a message holds no calls at all. */
+/** The reason why a message contains no calls. */
 export interface RpcFailure {
   readonly code: number;
   readonly message: string;
 }
 
-/** Takes one message apart; a failure is to be answered with a null id. */
+/** Parses one message. The caller must answer a failure with a null id. */
 export function readMessage(text: string): RpcMessage | RpcFailure {
   let value: unknown;
   try {
@@ -46,20 +47,20 @@ export function readMessage(text: string): RpcMessage | RpcFailure {
   return { isBatch: true, entries: value as unknown[] };
 }
 
-/** Checks one entry's envelope; undefined is an invalid request (answered with a null id, as its own is not to be trusted). */
+/** Validates the envelope of one entry. Undefined: an invalid request, answered with a null id because its own id is unreliable. */
 export function readCall(entry: unknown): RpcCall | undefined {
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return undefined;
   const { jsonrpc, id, method, params } = entry as Partial<Record<'jsonrpc' | 'id' | 'method' | 'params', unknown>>;
   if (jsonrpc !== '2.0' || typeof method !== 'string') return undefined;
   if (params !== undefined && (typeof params !== 'object' || params === null)) return undefined;
-  // JSON.parse makes 1e999 an Infinity, which could not be sent back.
+  // JSON.parse reads 1e999 as Infinity, which cannot be sent back.
   if (typeof id === 'number' ? !Number.isFinite(id) : id !== undefined && id !== null && typeof id !== 'string') {
     return undefined;
   }
   return { id: id as RpcId | undefined, method, params };
 }
 
-/** `result` is JSON text already. */
+/** @param result JSON text. */
 export function resultReply(id: RpcId, result: string): string {
   return `{"jsonrpc":"2.0","result":${result},"id":${idText(id)}}`;
 }

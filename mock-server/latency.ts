@@ -1,12 +1,14 @@
 /**
- * How long the server pretends to think. The promise: the same specification and seed give the same sequence of
- * delays, none negative; a latency of 0 has no sampler at all, so that the server can answer without a timer.
+ * The latency of the server.
+ *
+ * Guarantees: the same specification and seed give the same sequence of delays, and no delay is negative; a latency of 0 has
+ * no sampler, so that the server can answer without a timer.
  */
 import { z } from 'zod';
 import { gaussian } from './random.js';
 import type { Random } from './random.js';
 
-/** Longer timers than this would fire at once in Node. */
+/** The longest timer of Node; a longer one would fire at once. */
 export const LONGEST_MS = 2_147_483_647;
 
 /**
@@ -15,7 +17,7 @@ export const LONGEST_MS = 2_147_483_647;
  */
 export type LatencySpec = number | string | LatencyModel;
 
-/** A distribution of delays in milliseconds; what it draws is kept within 0 and 2^31 − 1. */
+/** A distribution of delays in milliseconds. Its samples are limited to the range from 0 to 2^31 − 1. */
 export type LatencyModel =
   | {
       /** Always the same. */
@@ -24,7 +26,7 @@ export type LatencyModel =
       readonly ms: number;
     }
   | {
-      /** The bell curve; what it draws below 0 becomes 0. */
+      /** The normal distribution; a negative sample becomes 0. */
       readonly kind: 'normal';
       /** The mean of the curve, in milliseconds. */
       readonly meanMs: number;
@@ -32,7 +34,7 @@ export type LatencyModel =
       readonly sdMs: number;
     }
   | {
-      /** A heavy tail, as latencies have. */
+      /** A distribution with a heavy tail, like real latencies. */
       readonly kind: 'lognormal';
       /** Half of the delays are shorter, in milliseconds. */
       readonly medianMs: number;
@@ -47,7 +49,7 @@ const modelSchema: z.ZodType<LatencyModel> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('lognormal'), medianMs: milliseconds, sigma: z.number().min(0).max(10) }),
 ]);
 
-/** Accepts all three spellings of a latency; used wherever one arrives as JSON. */
+/** Accepts all three forms of a latency in JSON. */
 export const latencySchema: z.ZodType<LatencySpec> = z
   .union([z.number(), z.string(), modelSchema])
   .refine((spec) => modelFrom(spec) !== undefined, { error: (issue) => latencyComplaint(issue.input) });
@@ -55,14 +57,14 @@ export const latencySchema: z.ZodType<LatencySpec> = z
 /** Draws the next delay, in ms, 0 ≤ ms ≤ 2^31 − 1. */
 export type LatencySampler = () => number;
 
-/** The model a specification means. Throws a RangeError whose message says what was expected. */
+/** Converts a specification into a model. Throws a RangeError whose message describes the valid forms. */
 export function parseLatency(spec: LatencySpec): LatencyModel {
   const model = modelFrom(spec);
   if (model === undefined) throw new RangeError(latencyComplaint(spec));
   return model;
 }
 
-/** A sampler of the model, or undefined when it would only ever draw 0. */
+/** A sampler of the model, or undefined if every sample would be 0. */
 export function latencySampler(model: LatencyModel, random: Random): LatencySampler | undefined {
   switch (model.kind) {
     case 'fixed': {

@@ -1,14 +1,16 @@
 /**
- * The two limits an upstream can have: requests per second (a token bucket) and requests at once (a gate). Both are
- * told the time or the load and hold no timer, so a test can step through them. The promise: a bucket admits at most
- * burst + perSecond · t requests in any t seconds; a gate's slowdown is proportional to how far it is over its limit.
+ * The two limits of an upstream: requests per second (a token bucket) and concurrent requests (a gate). Both receive the
+ * time or the load as arguments and have no timers, so a test can step through them.
+ *
+ * Guarantees: a bucket admits at most burst + perSecond · t requests in any t seconds; the slowdown of a gate is
+ * proportional to the load above its limit.
  */
 
 export class TokenBucket {
   #tokens: number;
   #atMs: number;
 
-  /** Starts full. `burst` is the most that can be saved up, `nowMs` the time of its making. */
+  /** The bucket starts full. `burst` is its capacity in tokens, `nowMs` the time of creation. */
   constructor(
     readonly perSecond: number,
     readonly burst: number,
@@ -18,8 +20,8 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  /** 0 if the request is admitted, else the ms until there will be a token. A refusal costs nothing. */
-  take(nowMs: number): number {
+  /** Acquires a token. Returns 0 if the request is admitted, else the ms until the next token. A refusal uses no token. */
+  acquire(nowMs: number): number {
     this.#tokens = Math.min(this.burst, this.#tokens + ((nowMs - this.#atMs) * this.perSecond) / 1000);
     this.#atMs = nowMs;
     if (this.#tokens >= 1) {
@@ -31,11 +33,11 @@ export class TokenBucket {
 }
 
 export interface GateOptions {
-  /** How many requests it works on at full speed. */
+  /** The number of concurrent requests that run at full speed. */
   readonly limit: number;
-  /** What one request takes below the limit, where the server itself has no latency, in ms. */
+  /** The duration of one request below the limit in ms, if the server itself has no latency. */
   readonly serviceMs: number;
-  /** Above the limit a request takes (in flight / limit) ^ growth times as long; 1 keeps throughput level. */
+  /** Above the limit, the duration grows by the factor (in flight / limit) ^ growth; 1 keeps the throughput constant. */
   readonly growth: number;
 }
 
@@ -48,7 +50,7 @@ export class ConcurrencyGate {
     return this.#inFlight >= this.options.limit;
   }
 
-  /** Whether those who entered are too many. */
+  /** Whether more requests than the limit have entered. */
   get isOver(): boolean {
     return this.#inFlight > this.options.limit;
   }
@@ -61,7 +63,7 @@ export class ConcurrencyGate {
     this.#inFlight--;
   }
 
-  /** What a request that has entered takes in all, given the latency it would have had. */
+  /** The total duration of a request that has entered, given its latency below the limit. */
   slowed(latencyMs: number): number {
     const { limit, serviceMs, growth } = this.options;
     const alone = latencyMs > 0 ? latencyMs : serviceMs;

@@ -1,7 +1,9 @@
 /**
- * The command line of the mock server. The promise: one line with the URL once the port answers, nothing else on
- * standard output; SIGINT and SIGTERM end it with exit code 0; a bad option is one clear sentence and exit code 2, and
- * a port that cannot be had one sentence and exit code 1.
+ * The command line of the mock server.
+ *
+ * Guarantees: standard output has one line with the URL when the port answers, and nothing else; SIGINT and SIGTERM end the
+ * server with exit code 0; an invalid option gives one clear sentence and exit code 2; an unusable port gives one sentence
+ * and exit code 1.
  */
 import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
@@ -12,10 +14,10 @@ import { parseLatency } from './latency.js';
 import { startMockServer } from './server.js';
 import type { MockServerOptions } from './server.js';
 
-/** A mistake of whoever started us: its message is all they need to see. */
+/** A mistake on the command line. The user sees only its message. */
 class UsageError extends Error {}
 
-/** Everything is read as text: yargs would turn `--port x` into NaN and two `--port` into an array, silently. */
+/** Every option is read as text, because yargs would silently turn `--port x` into NaN and two `--port` into an array. */
 const text = { type: 'string', requiresArg: true } as const;
 
 const parser = yargs(hideBin(process.argv))
@@ -38,7 +40,7 @@ const parser = yargs(hideBin(process.argv))
 
 try {
   const given = await parser.parseAsync();
-  // yargs has printed its help by itself.
+  // yargs has already printed the help.
   if (given['help'] !== true) await serve(optionsFrom(given));
 } catch (error) {
   const isUsage = error instanceof UsageError || (error instanceof Error && error.name === 'YError');
@@ -94,7 +96,7 @@ function wholeNumber(name: string, value: string, largest: number): number {
   throw new UsageError(`Expected --${name} to be a whole number from 0 to ${String(largest)}, got "${value}".`);
 }
 
-/** The value as given, once `check` accepts it. */
+/** Parses the value and returns it if `check` accepts it. */
 function checkedJson(name: string, value: string, check: (value: unknown) => unknown): unknown {
   const isInline = /^\s*[[{]/.test(value);
   return checked(name, () => {

@@ -1,19 +1,21 @@
 /**
- * The three formulas behind the mock's answers. Pure functions of their arguments: the same features give the same
- * prediction in every process, so that a run against this server can be checked by computing the answers again.
+ * The three formulas of the mock server's answers.
+ *
+ * Guarantees: the functions are pure, so the same features give the same prediction in every process, and a test can check a
+ * run by computing the answers again.
  */
 
-/** What the two prediction routes take: eight finite numbers, named as the upstream names them. */
+/** The body of the two prediction routes: eight finite numbers, with the names of the upstream. */
 export interface Features {
-  /** Points a purchase, on the average over all transactions. */
+  /** Average points per transaction, over all transactions. */
   readonly AVG_POINTS_BOUGHT: number;
-  /** US dollars a transaction, on the average over all of them. */
+  /** Average US dollars per transaction, over all transactions. */
   readonly AVG_REVENUE_USD: number;
-  /** The same over the last three transactions, in points. */
+  /** Average points per transaction, over the last three transactions. */
   readonly LAST_3_TRANSACTIONS_AVG_POINTS_BOUGHT: number;
-  /** The same over the last three transactions, in US dollars. */
+  /** Average US dollars per transaction, over the last three transactions. */
   readonly LAST_3_TRANSACTIONS_AVG_REVENUE_USD: number;
-  /** Shares of a member's transactions, 0 to 1. */
+  /** Share of transactions that were purchases, 0 to 1. */
   readonly PCT_BUY_TRANSACTIONS: number;
   /** Share of transactions that were gifts, 0 to 1. */
   readonly PCT_GIFT_TRANSACTIONS: number;
@@ -23,31 +25,31 @@ export interface Features {
   readonly DAYS_SINCE_LAST_TRANSACTION: number;
 }
 
-/** What the offer route takes. */
+/** The body of the offer route. */
 export interface Predictions {
-  /** Average transaction size, in points, as `atsOf` gives it. */
+  /** Average transaction size in points, as computed by `atsOf`. */
   readonly ats_prediction: number;
-  /** Probability of a response, as `respOf` gives it; at most 0.9. */
+  /** Probability of a response, as computed by `respOf`; at most 0.9. */
   readonly resp_prediction: number;
 }
 
 /** The second offer is for members whose ATS · RESP is 200 or more. */
 export type OfferName = 'OFFER_1' | 'OFFER_2';
 
-/** An expected value (ATS · RESP) of this or more earns the second offer. */
+/** From this expected value (ATS · RESP) on, a member gets the second offer. */
 const OFFER_2_FROM = 200;
 
-/** The probability of a response is never given as more than this. */
+/** The upper limit of the probability of a response. */
 const HIGHEST_RESPONSE = 0.9;
 
-/** Average transaction size, in points: recent purchases weigh more, and members who mostly redeem get 0. */
+/** Average transaction size in points. Recent purchases have more weight; members who mostly redeem get 0. */
 export function atsOf(features: Features): number {
   const points = 0.7 * features.LAST_3_TRANSACTIONS_AVG_POINTS_BOUGHT + 0.3 * features.AVG_POINTS_BOUGHT;
   const balance = features.PCT_BUY_TRANSACTIONS + features.PCT_GIFT_TRANSACTIONS - features.PCT_REDEEM_TRANSACTIONS;
   return Math.abs(points * Math.max(0, balance));
 }
 
-/** Probability of a response: falls with the days since the last transaction, at most 0.9 (no lower bound). */
+/** Probability of a response. It decreases with the days since the last transaction, and is at most 0.9 (no lower limit). */
 export function respOf(features: Features): number {
   const mix =
     0.4 * features.PCT_BUY_TRANSACTIONS + 0.3 * features.PCT_GIFT_TRANSACTIONS + 0.3 * features.PCT_REDEEM_TRANSACTIONS;

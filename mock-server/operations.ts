@@ -1,7 +1,9 @@
 /**
- * What the server can do, apart from how it is asked: three operations from a parsed body to the JSON text of the
- * answer, the same over HTTP and WebSocket. The promise: an operation never throws and never answers with a number
- * that JSON cannot carry; a body it refuses comes back as a problem with its path.
+ * The three operations of the server, from a parsed body to the JSON text of the answer. They are the same over HTTP and
+ * WebSocket.
+ *
+ * Guarantees: an operation never throws and never answers with a number that JSON cannot represent; for a refused body, it
+ * returns a problem with its path.
  */
 import { featuresSchema, isFeatures, isPredictions, predictionsSchema, problemIn } from './bodies.js';
 import type { BodyProblem } from './bodies.js';
@@ -10,11 +12,11 @@ import { atsOf, offerOf, respOf } from './models.js';
 import type { Features } from './models.js';
 
 export interface Operation {
-  /** Where it is found over HTTP; `${path}/batch` takes an array. */
+  /** The HTTP path; `${path}/batch` accepts an array. */
   readonly path: string;
-  /** What it is called over JSON-RPC. */
+  /** The JSON-RPC method. */
   readonly method: string;
-  /** The answer as JSON text (an object), or why there is none. */
+  /** The answer as the JSON text of an object, or the reason why there is no answer. */
   readonly evaluate: (body: unknown) => string | BodyProblem;
 }
 
@@ -24,10 +26,10 @@ export const operations: readonly Operation[] = [
   { path: '/offer/assign', method: 'offer.assign', evaluate: assign },
 ];
 
-/** The name a fault set uses for the WebSocket handshake. */
+/** The name of the WebSocket handshake in a fault set. */
 export const UPGRADE_ROUTE = 'upgrade';
 
-/** Every name by which a fault may be limited to a route: HTTP paths, JSON-RPC methods, and the handshake. */
+/** Every route name that a fault set may contain: HTTP paths, JSON-RPC methods and the handshake. */
 export const routeNames: readonly string[] = [
   '/',
   ...operations.flatMap((operation) => [operation.path, batchPath(operation), operation.method]),
@@ -39,8 +41,8 @@ export function batchPath(operation: Operation): string {
 }
 
 /**
- * Answers an array of bodies with an array of answers and errors in the same order. `isItemFailing` is asked once per
- * item, so that a single record of a batch can fail.
+ * Answers an array of bodies with an array of answers and errors in the same order. Calls `isItemFailing` once per item, so
+ * that a single record of a batch can fail.
  */
 export function evaluateBatch(
   operation: Operation,
@@ -65,7 +67,7 @@ export function evaluateBatch(
 function predict(body: unknown, model: (features: Features) => number): string | BodyProblem {
   if (!isFeatures(body)) return problemIn(featuresSchema, body);
   const prediction = model(body);
-  // Finite features can still overflow, and days of -1 divide by zero; JSON would turn both into null.
+  // Finite features can still overflow, and -1 days divide by zero. JSON would turn both results into null.
   if (!Number.isFinite(prediction)) {
     return { code: 'NOT_FINITE', path: '', message: 'The features lead to a prediction that is not a finite number.' };
   }

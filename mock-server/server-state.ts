@@ -1,7 +1,9 @@
 /**
- * What HTTP and WebSocket share while the server runs: the counters, the pending delays, the latency, the faults in
- * force and the scenario that changes them. The promise: a request meets exactly one set of faults from arrival to
- * reply, because both sides take the injector once and keep it; without faults there is no injector at all.
+ * The state that HTTP and WebSocket share: the counters, the pending delays, the latency, the active faults and the scenario
+ * that changes them.
+ *
+ * Guarantees: a request has one set of faults from its arrival to its reply, because both interfaces read the injector once
+ * per request and keep it; without faults there is no injector.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Activity } from './activity.js';
@@ -13,13 +15,13 @@ import { resolveFaults } from './fault-options.js';
 import type { ResolvedFaultSet, ScenarioStep } from './fault-options.js';
 import type { LatencySampler } from './latency.js';
 
-/** A request as a test wants to see it; each attempt is one. What the observer throws becomes a 500, or -32603. */
+/** A request, as passed to `onRequest`; each attempt is one request. If the observer throws, the reply is 500 or -32603. */
 export interface RequestSeen {
   /** 'http', or 'ws' for a JSON-RPC call. */
   readonly transport: Transport;
   /** HTTP path or JSON-RPC method. */
   readonly route: string;
-  /** Of the request; over WebSocket, of the handshake. */
+  /** The headers of the request; over WebSocket, those of the handshake. */
   readonly headers: IncomingHttpHeaders;
   /** The parsed body, or the params of the call. */
   readonly body: unknown;
@@ -30,7 +32,7 @@ export interface StateOptions {
   readonly sampler: LatencySampler | undefined;
   readonly bodyLimitBytes: number;
   readonly onRequest: ((request: RequestSeen) => void) | undefined;
-  /** Asked to restart by a fault set; must not throw. */
+  /** Called when a fault set contains a restart; must not throw. */
   readonly restart: (downMs: number) => void;
 }
 
@@ -50,12 +52,12 @@ export class ServerState {
     return this.#sets;
   }
 
-  /** Take it once per request and keep it: `leave` belongs to the injector that was entered. */
+  /** Read it once per request and keep it: `leave` must be called on the injector that was entered. */
   get injector(): FaultInjector | undefined {
     return this.#injector;
   }
 
-  /** Replaces all faults; every stream of random numbers starts anew. Throws FaultsError and changes nothing. */
+  /** Replaces all faults and restarts every random stream. For invalid faults, throws FaultsError and changes nothing. */
   setFaults(given: unknown): void {
     this.#sets = resolveFaults(given);
     const lasting = this.#sets.filter((set) =>
@@ -74,7 +76,7 @@ export class ServerState {
     }
   }
 
-  /** Starts a scenario (checked already): timed steps run from now, counted ones as requests arrive. */
+  /** Starts a validated scenario. The time of timed steps counts from now; counted steps take effect as requests arrive. */
   play(steps: readonly ScenarioStep[]): void {
     for (const step of steps) {
       if (step.atMs === undefined) continue;
@@ -97,7 +99,7 @@ export class ServerState {
     this.#nextStepAt = Number.POSITIVE_INFINITY;
   }
 
-  /** Counts a request. A step after n requests is in force for the request that follows the nth. */
+  /** Counts a request. A step after n requests takes effect for the request after the nth. */
   arrived(count: RouteCount, records = 1): void {
     if (this.activity.requests >= this.#nextStepAt) this.#step();
     this.activity.requests++;
@@ -105,7 +107,7 @@ export class ServerState {
     count.records += records;
   }
 
-  /** Runs `callback` after `ms`, or at once: a zero latency costs no timer and no turn of the event loop. */
+  /** Calls `callback` after `ms`. Zero latency calls it at once, without a timer or a turn of the event loop. */
   later(ms: number, callback: () => void): void {
     if (ms > 0) this.delays.after(ms, callback);
     else callback();

@@ -1,7 +1,8 @@
 /**
- * The mock upstream as one object: HTTP and WebSocket on one port. The promise: when `startMockServer` resolves the
- * port answers; when `stop` resolves nothing of the server is alive (no socket, no timer, no listener), whatever it
- * was doing; a restart comes back on the same port.
+ * The mock server: HTTP and WebSocket on one port.
+ *
+ * Guarantees: when `startMockServer` resolves, the port answers; when `stop` resolves, no socket, timer or listener of the
+ * server is left, in every state of the server; a restart uses the same port.
  */
 import { STATUS_CODES, createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
@@ -23,23 +24,23 @@ import { WsConnection, methodsOf } from './ws-connection.js';
 
 /** Options of `startMockServer`. */
 export interface MockServerOptions {
-  /** 0 (default) picks a free one. */
+  /** The port; 0 (default) chooses a free one. */
   readonly port?: number;
-  /** Default 127.0.0.1. */
+  /** The address to listen on. Default 127.0.0.1. */
   readonly host?: string;
-  /** Of every request; default 0, which answers synchronously. */
+  /** The latency of every request. Default 0: the server answers synchronously. */
   readonly latency?: LatencySpec;
-  /** Of latency and faults; default 1. */
+  /** The seed of latency and faults. Default 1. */
   readonly seed?: number;
-  /** In force from the start. */
+  /** The faults at the start. */
   readonly faults?: Faults;
-  /** Faults that come and go; `atMs` counts from when the port answers. */
+  /** Faults that change over time; `atMs` counts from the moment the port answers. */
   readonly scenario?: readonly ScenarioStep[];
-  /** Largest HTTP request body, default 1 MiB; above it 413. */
+  /** The largest HTTP request body, default 1 MiB. A larger body gets status 413. */
   readonly bodyLimitBytes?: number;
-  /** Largest WebSocket message, default 16 MiB; above it the connection is closed with 1009. */
+  /** The largest WebSocket message, default 16 MiB. A larger message closes the connection with code 1009. */
   readonly maxPayloadBytes?: number;
-  /** Sees every request whose body is JSON, also those a fault refuses afterwards. */
+  /** Called with every request whose body is JSON, also if a fault refuses the request afterwards. */
   readonly onRequest?: (request: RequestSeen) => void;
 }
 
@@ -49,21 +50,24 @@ export interface MockServer {
   readonly url: string;
   /** `ws://host:port`, without a slash at the end. */
   readonly wsUrl: string;
-  /** The port that was taken; a restart comes back on it. */
+  /** The port in use; a restart uses the same one. */
   readonly port: number;
-  /** A snapshot, new at every reading. */
+  /** A new snapshot of the counters. */
   readonly stats: ServerStats;
   /** The faults in force, with their defaults. */
   readonly faults: readonly ResolvedFaultSet[];
-  /** Replaces all faults (`{}`: none). Requests already here keep theirs. Throws FaultsError and changes nothing. */
+  /**
+   * Replaces all faults (`{}`: none). Requests that have already arrived keep their faults. For invalid faults, throws
+   * FaultsError and changes nothing.
+   */
   setFaults(faults: Faults): void;
-  /** Cuts all sockets, refuses connections for `downMs` (default 0), and resolves when the port answers again. */
+  /** Closes all sockets, refuses connections for `downMs` (default 0), and resolves when the port answers again. */
   restart(options?: { readonly downMs?: number }): Promise<void>;
-  /** Idempotent; also ends a restart that is under way. */
+  /** Stops the server. Idempotent; also ends a restart that is in progress. */
   stop(): Promise<void>;
 }
 
-/** Starts a server. Rejects with Node's error if the port cannot be had, FaultsError or RangeError for bad options. */
+/** Starts a server. Rejects with Node's error if the port cannot be used, and with FaultsError or RangeError for invalid options. */
 export async function startMockServer(options: MockServerOptions = {}): Promise<MockServer> {
   const server = new Server(options);
   await server.start();
@@ -91,8 +95,8 @@ class Server implements MockServer {
     this.host = host;
     const sampler = latencySampler(parseLatency(latency), seededRandom(seedFor(seed, 'latency')));
     this.#scenario = resolveScenario(options.scenario ?? []);
-    // In the next turn, so that whoever asked for it over HTTP still gets an answer. Nobody waits for this restart; it
-    // can fail only if another process took the port meanwhile.
+    // The restart begins in the next turn, so that a client that requested it over HTTP still gets an answer. No code waits
+    // for this restart. It can fail only if another process has occupied the port in the meantime.
     const restart = (downMs: number): void => {
       setImmediate(() => {
         this.restart({ downMs }).catch(() => this.stop());
@@ -116,7 +120,7 @@ class Server implements MockServer {
     });
     const methods = methodsOf(this.#state);
     this.#http.on('upgrade', (request, socket, head) => {
-      // Node's type says Duplex; on a server that listens it is the net.Socket of the connection.
+      // Node declares a Duplex; on a listening server it is always the net.Socket of the connection.
       if (socket instanceof Socket) this.#upgrade(request, socket, head, methods);
     });
   }
@@ -143,13 +147,13 @@ class Server implements MockServer {
 
   async start(): Promise<void> {
     await this.#listen();
-    // Not before: a fault may be a restart. Nobody can have been answered in between.
+    // Faults must not take effect earlier, because a fault may be a restart. No request can be answered in between.
     this.#state.setFaults(this.#faults);
     this.#state.play(this.#scenario);
   }
 
   restart({ downMs = 0 }: { readonly downMs?: number } = {}): Promise<void> {
-    // Two restarts at once are one: the port is down already.
+    // Two restarts at the same time count as one, because the port is already down.
     this.#restarting ??= this.#restart(downMs).finally(() => {
       this.#restarting = undefined;
     });
@@ -205,7 +209,7 @@ class Server implements MockServer {
     });
   }
 
-  /** Stops listening, cuts every socket, and lets all delayed work end: it finds its socket gone. */
+  /** Stops listening, closes every socket, and calls all delayed work, which finds its socket closed. */
   #close(): Promise<void> {
     return new Promise((resolve) => {
       this.#http.close(() => {
@@ -229,7 +233,7 @@ class Server implements MockServer {
 
   #upgrade(request: IncomingMessage, raw: Socket, head: Buffer, methods: ReturnType<typeof methodsOf>): void {
     const { activity, injector } = this.#state;
-    // Node takes its own listeners off an upgraded socket; an error without one would end the process.
+    // Node removes its own listeners from an upgraded socket. An error without a listener would end the process.
     raw.on('error', () => raw.destroy());
     if (this.#api.isAbandoned(raw)) return;
     const wire = injector?.wire(UPGRADE_ROUTE);
@@ -253,7 +257,7 @@ class Server implements MockServer {
       activity.webSocketsOpened++;
       activity.webSocketsOpen++;
       socket.once('close', () => activity.webSocketsOpen--);
-      // A bad frame or one over the limit: ws closes the connection itself (1002, 1009), there is nothing to add.
+      // For an invalid or too large frame, ws closes the connection itself (1002, 1009).
       socket.on('error', () => undefined);
       new WsConnection(socket, raw, request.headers, this.#state, methods);
     });

@@ -1,7 +1,9 @@
 /**
- * One WebSocket connection that speaks JSON-RPC 2.0. The promise: a message is answered by at most one message (a
- * batch by one array, once its slowest call is done; notifications by nothing), replies written in one turn of the
- * event loop leave in one system call, and a client that does not read makes the server stop reading, not grow.
+ * One WebSocket connection with JSON-RPC 2.0.
+ *
+ * Guarantees: a message gets at most one message as its answer (a batch gets one array when its slowest call is done;
+ * notifications get none); replies written in one turn of the event loop leave in one system call; if a client does not
+ * read, the server stops reading from it, so its memory does not grow.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
@@ -22,7 +24,7 @@ interface Method {
   readonly count: RouteCount;
 }
 
-/** The methods of a server with their counters, made once and shared by its connections. */
+/** The methods of a server with their counters. All connections of the server share them. */
 export type Methods = ReadonlyMap<string, Method>;
 
 export function methodsOf(state: ServerState): Methods {
@@ -37,11 +39,11 @@ interface RpcError {
   readonly data: unknown;
 }
 
-/** The calls of one message on their way: what they answered so far, and what they hold. */
+/** The calls of one message in progress: their replies so far, and the routes they have entered. */
 interface Work {
   readonly injector: FaultInjector | undefined;
   readonly replies: string[];
-  /** Routes entered, to be left when the message is answered. */
+  /** The routes that the calls have entered; the connection leaves them when it answers the message. */
   readonly entered: string[];
   delayMs: number;
 }
@@ -61,7 +63,7 @@ export class WsConnection {
     socket.on('message', (data: Buffer) => {
       if (!this.#isDead) this.#receive(data.toString());
     });
-    // Answered here and not by ws, so that a half-open connection can stay silent.
+    // This class answers pings in place of ws, so that a half-open connection can stay silent.
     socket.on('ping', (data) => {
       if (!this.#isDead) socket.pong(data);
     });
@@ -109,7 +111,7 @@ export class WsConnection {
     if (method !== undefined) this.state.arrived(method.count);
   }
 
-  /** Works one call out and pushes its reply, unless it is a notification or a fault takes it away. */
+  /** Evaluates one call and adds its reply, unless the call is a notification or a fault drops the reply. */
   #answer(call: RpcCall | undefined, work: Work): void {
     const { activity } = this.state;
     if (call === undefined) {
@@ -154,7 +156,7 @@ export class WsConnection {
     if (ms > work.delayMs) work.delayMs = ms;
   }
 
-  /** Shows the call to the observer; an error it throws is the server's own. */
+  /** Calls the observer with the call. If the observer throws, returns an internal error. */
   #observe(call: RpcCall): RpcError | undefined {
     try {
       this.state.options.onRequest?.({

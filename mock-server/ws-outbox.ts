@@ -1,22 +1,25 @@
 /**
- * The sending half of a WebSocket connection. The promise: messages leave in the order given (unless reordering is
- * the fault), those of one turn of the event loop in one system call, a fragmented message is never interleaved with
- * another, and while a client is slow to read no more of its requests are taken.
+ * The sending half of a WebSocket connection.
+ *
+ * Guarantees: messages leave in the order of the calls to `send`, except under the reordering fault; the messages of one turn
+ * of the event loop leave in one system call; a fragmented message is never interleaved with another; while a client is slow
+ * to read, the server reads no further requests from it.
  */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Delays } from './delays.js';
 import type { ReplyFault } from './fault-rule.js';
 
-/** With more than this unsent, the connection is not read from until half of it has gone. */
+/** Above this number of unsent bytes, the server stops reading from the connection until the message is sent. */
 const HIGH_WATER_BYTES = 8 * 1_048_576;
 
 export class WsOutbox {
-  /** Set when nothing may be sent any more: half-open. */
+  /** True when the connection is half-open: nothing is sent any more. */
   isClosed = false;
   #isCorked = false;
   #isPaused = false;
-  #held: string | undefined;
+  /** A reply that waits for the next reply to overtake it. */
+  #reordered: string | undefined;
   /** Messages that wait for a slow drip to end. */
   #behindDrip: string[] | undefined;
 
@@ -26,7 +29,7 @@ export class WsOutbox {
     readonly delays: Delays,
   ) {}
 
-  /** ws notices that its socket is gone only in a later turn: asking it alone would let a drip outlive the server. */
+  /** ws detects a closed socket only in a later turn. Checking ws alone would let a slow drip outlive the server. */
   get #isUsable(): boolean {
     return !this.isClosed && !this.raw.destroyed && this.socket.readyState === this.socket.OPEN;
   }
@@ -37,10 +40,10 @@ export class WsOutbox {
       return;
     }
     this.#write(text);
-    const held = this.#held;
-    if (held !== undefined) {
-      this.#held = undefined;
-      this.#write(held);
+    const reordered = this.#reordered;
+    if (reordered !== undefined) {
+      this.#reordered = undefined;
+      this.#write(reordered);
     }
   }
 
@@ -60,28 +63,28 @@ export class WsOutbox {
         return;
       case 'reorderReply':
         if (isBatch) this.send(text);
-        else this.#hold(text, fault.holdMs);
+        else this.#reorder(text, fault.holdMs);
         return;
       default:
         this.send(text);
     }
   }
 
-  /** Until the next message has overtaken it; with no next message it must not become a lost one. */
-  #hold(text: string, holdMs: number): void {
-    if (this.#held !== undefined) {
+  /** Keeps a message until the next one has overtaken it. Without a next message, it is sent after `holdMs`, so it is not lost. */
+  #reorder(text: string, holdMs: number): void {
+    if (this.#reordered !== undefined) {
       this.send(text);
       return;
     }
-    this.#held = text;
+    this.#reordered = text;
     this.delays.after(holdMs, () => {
-      if (this.#held !== text) return;
-      this.#held = undefined;
+      if (this.#reordered !== text) return;
+      this.#reordered = undefined;
       this.send(text);
     });
   }
 
-  /** One byte per fragment. Other data frames between fragments would break the protocol, so they wait. */
+  /** Sends one byte per fragment. Data frames between fragments would break the protocol, so other messages wait. */
   #drip(text: string, everyMs: number): void {
     if (this.#behindDrip !== undefined) {
       this.#behindDrip.push(text);

@@ -1,4 +1,4 @@
-/** Measures if adaptive concurrency finds the limit of an upstream without configuration. */
+/** Compares automatic concurrency with the best fixed number, for an upstream with an unknown limit. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

@@ -1,4 +1,4 @@
-/** The gain from the undici adapter over axios with its defaults. */
+/** The gain of the undici adapter for users of axios. */
 import type { BenchCase } from '../case.js';
 import { compareRates, roundsOf } from '../harness.js';
 

@@ -1,4 +1,4 @@
-/** The cost of observing: all observers of a run on, against all off. */
+/** The cost of observation: a run with every observer, against the same run with none. */
 import type { BenchCase } from '../case.js';
 import { compareRates } from '../harness.js';
 

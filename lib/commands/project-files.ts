@@ -82,7 +82,8 @@ function packageOf({ name, template, millrace }: Project): object {
 
 function workflowOf(isTyped: boolean): string {
   const type = isTyped ? ': Order' : '';
-  return `import { csvSink, csvSource, defineWorkflow, skip, syncTask } from 'millrace';
+  return `import { defineWorkflow, skip, syncTask } from 'millrace';
+import { csvSink, csvSource } from 'millrace/csv';
 import { z } from 'zod';
 
 /** A row of the input. A row that does not fit becomes a dead letter, with its line and the reason. */

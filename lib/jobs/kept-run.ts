@@ -7,7 +7,7 @@
 import type { Checkpoint, Json } from '../model/checkpoint.js';
 import { MillraceError } from '../model/errors.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
-import { newRunId } from '../runtime/run/run-id.js';
+import { newRunId } from '../runtime/run/run.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { listRuns, RunFolder } from '../storage/run-folder.js';
 import { lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';

@@ -65,7 +65,7 @@ export function fakeUpstream(clock: Clock, answer: (call: FakeCall) => Awaitable
     let given: FakeReply;
     try {
       given = await answer(call);
-      checkOptions('the reply of a fakeUpstream', given, REPLY_RULES);
+      checkOptions('a reply', given, REPLY_RULES);
     } catch (error) {
       throw new FatalTaskError(
         'MILLRACE_INVALID_OPTION',
@@ -108,7 +108,7 @@ const textByName: OptionRule = {
 };
 
 const plainData: OptionRule = {
-  expected: 'a value that JSON can represent',
+  expected: 'what JSON can write',
   accepts: (value) => {
     try {
       return (JSON.stringify(value) as string | undefined) !== undefined;

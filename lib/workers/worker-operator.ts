@@ -8,21 +8,72 @@
  */
 import { Observable, Subscription, isObservable, type Subscriber } from 'rxjs';
 import { MillraceError, describeThrown } from '../model/errors.js';
-import type { Chunk, ChunkResult, Executor, JobClient, JobPort, ModuleRef } from '../execution/executor.js';
-import { InlineExecutor } from '../execution/inline-executor.js';
+import type {
+  Chunk,
+  ChunkResult,
+  Executor,
+  JobClient,
+  JobPort,
+  ModuleRef,
+  ThreadLimits,
+} from '../execution/executor.js';
 import { Skip } from '../model/record.js';
+import {
+  anObject,
+  anything,
+  callback,
+  checkOptions,
+  count,
+  either,
+  flag,
+  oneOf,
+  type OptionRules,
+} from '../options/options.js';
 import { referTo, type Threadable } from '../execution/thread-function.js';
 import { isPromiseLike } from '../model/awaitable.js';
-import { Outbox } from '../stream/outbox.js';
+import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
-import { InOrder } from '../stream/in-order.js';
-import type { ThreadExecutorOptions } from './thread-executor.js';
-import { checkOperatorOptions, type WorkerOperatorOptions } from './worker-operator-options.js';
-
-export type { WorkerOperatorOptions };
+import type { InOrder } from '../stream/in-order.js';
 
 /** An `OperatorFunction` that also accepts iterables. */
 export type WorkerOperator<In, Out> = (input: Observable<In> | Pullable<In>) => Observable<Out>;
+
+/** Options of `workerOperator`. */
+export interface WorkerOperatorOptions<In, Out> {
+  /** The number of threads. Default 'auto', one per core; 0 runs inline. */
+  readonly threads?: number | 'auto';
+  /** Limits of each thread, in MiB. */
+  readonly limits?: ThreadLimits;
+  /** Whether results are emitted in input order. Default true. */
+  readonly ordered?: boolean;
+  /** The most records in the operator: in threads, or finished and waiting for their turn. Default 2,048. */
+  readonly window?: number;
+  /** The most records of an Observable that wait outside of the window. Default 65,536. */
+  readonly buffer?: number;
+  /** The policy for a record that arrives while the buffer is full. Default 'error'. */
+  readonly overflow?: OverflowPolicy;
+  /** The time limit per record in milliseconds; its thread is stopped at the limit. Default: no limit. */
+  readonly timeoutMs?: number;
+  /** The parts of a record that are moved to the thread instead of copied. */
+  readonly transfer?: (record: In) => readonly object[];
+  /** Receives each record that fails, and the others continue. Default: the first failure ends the Observable with its error. */
+  readonly onFailure?: (error: unknown, record: In) => void;
+  /** Not used at run time: fixes the type of the outputs. */
+  readonly emits?: (output: Out) => void;
+}
+
+const RULES: OptionRules<WorkerOperatorOptions<never, never>> = {
+  threads: either(count(0), oneOf('auto')),
+  limits: anObject,
+  ordered: flag,
+  window: count(),
+  buffer: count(),
+  overflow: oneOf('error', 'drop-newest', 'drop-oldest'),
+  timeoutMs: count(),
+  transfer: callback,
+  onFailure: callback,
+  emits: anything,
+};
 
 const DEFAULT_WINDOW = 2048;
 const DEFAULT_BUFFER = 65_536;
@@ -43,7 +94,7 @@ export function workerOperator<In, Out>(
   options: WorkerOperatorOptions<In, Exclude<Out, Skip>> = {},
 ): WorkerOperator<In, Exclude<Out, Skip>> {
   const ref = referTo(work, 'a workerOperator');
-  checkOperatorOptions(options);
+  checkOptions('a workerOperator', options, RULES);
   return (input) =>
     new Observable((subscriber) => {
       const bridge = new Bridge<In, Exclude<Out, Skip>>(ref, options, subscriber);
@@ -67,7 +118,8 @@ class Bridge<In, Out> implements JobClient {
   private reader: Reader<In | Skip> = readerOf<In>([]);
   /** Records that were read and wait for the executor. */
   private waiting: In[] = [];
-  private readonly order = new InOrder<readonly Out[]>();
+  /** Restores the input order; undefined until the executor is open. */
+  private order: InOrder<readonly Out[]> | undefined;
   private taken = 0;
   private emitted = 0;
   private running = 0;
@@ -86,7 +138,10 @@ class Bridge<In, Out> implements JobClient {
   async begin(): Promise<void> {
     const { threads = 'auto', limits = {}, timeoutMs, transfer } = this.options;
     try {
-      const executor = threads === 0 ? new InlineExecutor(inlineSlices()) : await openThreads({ threads, limits });
+      const [executor, { InOrder: Order }] = await Promise.all([
+        openExecutor(threads, limits),
+        import('../stream/in-order.js'),
+      ]);
       if (this.isStopped) {
         await executor.close();
         return;
@@ -94,6 +149,7 @@ class Bridge<In, Out> implements JobClient {
       const stages = [{ task: this.ref.export, ref: this.ref }];
       const seed = Math.floor(Math.random() * 2 ** 31);
       const share = Math.floor(this.window / (2 * Math.max(1, executor.size)));
+      this.order = new Order();
       this.executor = executor;
       this.port = executor.open({ kind: 'map', runId: 'workerOperator', seed, stages, timeoutMs }, this, {
         maxChunk: Math.max(1, Math.min(MAX_CHUNK, share)),
@@ -157,7 +213,7 @@ class Bridge<In, Out> implements JobClient {
     const results = (ended === undefined ? outputs : outputs.filter((_, index) => !ended.has(index))) as readonly Out[];
     if (this.options.ordered === false) this.emit(results, chunk.records.length);
     else {
-      this.order.put(chunk.from, chunk.records.length, results, (next, count) => {
+      this.order?.put(chunk.from, chunk.records.length, results, (next, count) => {
         this.emit(next, count);
       });
     }
@@ -257,10 +313,10 @@ function asError(thrown: unknown): unknown {
   return new MillraceError('MILLRACE_TASK', describeThrown(thrown), { cause: thrown });
 }
 
-/** Loads the threads on first use, so that importing the operator loads no thread code. */
-async function openThreads(options: ThreadExecutorOptions): Promise<Executor> {
-  const { ThreadExecutor } = await import('./thread-executor.js');
-  return new ThreadExecutor(options);
+/** Loads the executor on first use, so that importing the operator loads no engine and no thread code. */
+async function openExecutor(threads: number | 'auto', limits: ThreadLimits): Promise<Executor> {
+  if (threads === 0) return new (await import('../execution/inline-executor.js')).InlineExecutor(inlineSlices());
+  return new (await import('./thread-executor.js')).ThreadExecutor({ threads, limits });
 }
 
 /** Slices of about 10 ms, for work in the calling thread. */

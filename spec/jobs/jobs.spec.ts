@@ -216,7 +216,7 @@ describe('a job', () => {
     mkdirSync(join(folder, 'out.csv.part'));
     const { summary, failure } = await run(ready);
     expect(summary?.outcome).toBe('failed');
-    expect(failure?.error).toMatchObject({ code: 'MILLRACE_TASK', summary: { outcome: 'failed' } });
+    expect(failure?.error).toMatchObject({ code: 'MILLRACE_FILE' });
   });
 });
 

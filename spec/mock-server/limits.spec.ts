@@ -5,21 +5,21 @@ import { ConcurrencyGate, TokenBucket } from '#mock-server/limits.js';
 describe('a token bucket', () => {
   it('admits the burst, then says how long until there is a token', () => {
     const bucket = new TokenBucket(10, 2, 0);
-    expect([bucket.take(0), bucket.take(0), bucket.take(0)]).toEqual([0, 0, 100]);
+    expect([bucket.acquire(0), bucket.acquire(0), bucket.acquire(0)]).toEqual([0, 0, 100]);
   });
 
   it('fills with time, not above the burst, and a refusal costs nothing', () => {
     const bucket = new TokenBucket(10, 2, 0);
-    bucket.take(0);
-    bucket.take(0);
-    expect([bucket.take(50), bucket.take(50), bucket.take(100)]).toEqual([50, 50, 0]);
-    expect([bucket.take(60_000), bucket.take(60_000), bucket.take(60_000)]).toEqual([0, 0, 100]);
+    bucket.acquire(0);
+    bucket.acquire(0);
+    expect([bucket.acquire(50), bucket.acquire(50), bucket.acquire(100)]).toEqual([50, 50, 0]);
+    expect([bucket.acquire(60_000), bucket.acquire(60_000), bucket.acquire(60_000)]).toEqual([0, 0, 100]);
   });
 
   it('admits at most burst + rate · t over any time', () => {
     const bucket = new TokenBucket(100, 5, 0);
     let admitted = 0;
-    for (let ms = 0; ms <= 1000; ms++) if (bucket.take(ms) === 0) admitted++;
+    for (let ms = 0; ms <= 1000; ms++) if (bucket.acquire(ms) === 0) admitted++;
     // Exact up to the rounding of the last token.
     expect(admitted).toBeLessThanOrEqual(105);
     expect(admitted).toBeGreaterThanOrEqual(104);

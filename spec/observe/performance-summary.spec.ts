@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '#lib/runtime/definition/workflow.js';
-import { RunFailedError } from '#lib/runtime/run/run-failed-error.js';
+import { RunFailedError } from '#lib/runtime/run/run.js';
 import type { RunSummary } from '#lib/model/run-summary.js';
 import { skip } from '#lib/model/record.js';
 import { sourceTask } from '#lib/tasks/source-task.js';

@@ -46,12 +46,22 @@ for (const task of tasks) await import('./dist/tasks/' + task + '-task.js');
 await import('./dist/tasks/flow.js');`;
 
 describe('the doors', () => {
-  it('load no connector, report or store with `millrace`', async () => {
+  it('load at most 60 modules with `millrace`, and no connector, store, report, telemetry or ledger', async () => {
     const loaded = await modulesOf(`await import('millrace')`);
     const rooms = roomsOf(loaded);
     expect(loaded).toContain('index.js');
-    for (const room of ['connectors', 'storage', 'commands', 'testing']) expect(rooms).not.toContain(room);
-    expect(loaded.filter((path) => path.startsWith('observe/report'))).toEqual([]);
+    for (const room of ['connectors', 'connect', 'storage', 'observe', 'ledger', 'jobs', 'commands', 'testing']) {
+      expect(rooms).not.toContain(room);
+    }
+    expect(loaded.filter((path) => path.startsWith('calls/') && !path.startsWith('calls/policies/'))).toEqual([]);
+    expect(loaded.length).toBeLessThanOrEqual(60);
+  });
+
+  it('load no other connector with that of CSV, and no transport with that of HTTP', async () => {
+    const csv = await modulesOf(`await import('millrace/csv')`);
+    expect(csv.filter((path) => /^connectors\/(?!csv\/)/.test(path))).toEqual([]);
+    const http = await modulesOf(`await import('millrace/http')`);
+    expect(http.filter((path) => /^connectors\/(csv|websocket)\/(?!web-socket-options)/.test(path))).toEqual([]);
   });
 
   it('define tasks of every kind without the operators, the calls or the ledger of the engine', async () => {

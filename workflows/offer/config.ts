@@ -1,4 +1,4 @@
-/** The configuration of OfferWorkFlow: the keys in the files of users of the earlier Python tool, and new ones. */
+/** The configuration of OfferWorkFlow: the keys of the earlier Python tool's files, and new keys. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
 
@@ -17,30 +17,27 @@ const Keys = z.strictObject({
   ats_url: url.optional(),
   resp_url: url.optional(),
   offer_url: url.optional(),
-  /** The transport to the mock server. For a given URL, the scheme of the URL decides. */
+  /** The transport to the mock server. For a configured URL, its scheme decides. */
   transport: z.enum(['http', 'ws']).default('http'),
   result_output_path: path,
   performance_output_path: path,
   /** Default: `result_output_path` with `.dead-letters.ndjson` after it. */
   dead_letter_path: path.optional(),
-  /** The moment up to which days are counted, ISO 8601; default: now. */
+  /** The end of the count of days since the last transaction, ISO 8601. Default: now. */
   as_of: z.iso.datetime({ offset: true, error: 'expected an ISO 8601 time such as 2025-03-14T21:25:33Z' }).optional(),
   /** Requests in flight for each of the three upstreams. Default: 64 over HTTP, 512 over WebSocket. */
   concurrency: z.int().min(1).max(10_000).optional(),
   /** The most members in flight. */
   window: z.int().min(1).max(1_000_000).optional(),
-  /**
-   * The number of parts in which threads read the member file. 'auto': one part per thread for a plain .csv of 32 MiB
-   * or more, else one part.
-   */
+  /** The number of parts in which threads read the member file. 'auto': one per thread for a plain .csv of 32 MiB or more, else one. */
   partitions: z
     .union([z.int().min(1).max(256), z.literal('auto')], "expected a whole number from 1, or 'auto'")
     .default('auto'),
-  /** The timeout per request in milliseconds. */
+  /** The timeout per request, in milliseconds. */
   timeout_ms: z.int().min(1).default(30_000),
 });
 
-/** The keys that name files of a run. Each must name a different file. */
+/** The files of a run. No two keys may name the same file. */
 const FILES = ['csv_path', 'result_output_path', 'performance_output_path', 'dead_letter_path'] as const;
 
 export const OfferConfig = Keys.superRefine((config, context) => {

@@ -1,6 +1,6 @@
 /**
- * OfferWorkFlow assigns an offer to each member: it reads transactions, computes the features of each member, calls two
- * models, requests the offer, and writes one row per member.
+ * OfferWorkFlow chooses an offer for every member. It reads transactions, computes the features of each member, calls two
+ * models and the offer service, and writes one row per member.
  */
 import { statSync } from 'node:fs';
 import { z } from 'zod';

@@ -1,4 +1,4 @@
-/** Parses a row of the member file: five columns, checked one by one. Each error names the column. */
+/** The schema of a row of the member file: five columns. Every refusal names its column. */
 import { threadSchema } from 'millrace/thread';
 import { z } from 'zod';
 import type { Transaction } from './features.js';

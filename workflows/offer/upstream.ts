@@ -1,15 +1,15 @@
 /**
- * The addresses of the three upstreams: as configured, or a mock server that the run starts on a free port on first
- * use.
+ * The addresses of the three upstreams: the configured URLs, or a mock server that the run starts on a free port at the first
+ * request.
  *
- * Guarantees: nothing is started for a graph that does not run, and a started server ends with the run.
+ * Guarantees: planning or drawing the graph starts no server; a started server ends with the run.
  */
 import type { BuildContext } from 'millrace';
 import type { ThreadedMockServer } from 'millrace/mock-server/in-thread';
 
-/** The address of one upstream, and its name there: a path over HTTP, a JSON-RPC method over WebSocket. */
+/** The address of one upstream, and over WebSocket its JSON-RPC method. */
 export interface Endpoint {
-  /** The configured URL, or a function that starts the mock server and returns its URL. */
+  /** The configured URL, or a function that resolves with the URL of the mock server. */
   readonly url: string | (() => Promise<string>);
   readonly method?: string;
 }

@@ -12,12 +12,10 @@ import { planGraph, type GraphPlan } from '../../model/graph.js';
 import type { Awaitable, DeadLetterStore, LetterHead } from '../../model/ports.js';
 import { checkCount, checkOptions, type OptionRules } from '../../options/options.js';
 import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
-import { forgettingStore } from '../resume/forgetting-store.js';
 import { ResumePlan } from '../resume/resume-plan.js';
 import { redoing } from '../resume/run-past.js';
 import { systemClock } from '../run/clock.js';
-import { newRunId } from '../run/run-id.js';
-import { Run } from '../run/run.js';
+import { newRunId, Run } from '../run/run.js';
 import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
 import { NO_FUSIONS, planFusions, type Fusions } from './fusion.js';
 import { assertSameDefinition, assertSameInputs, describeDefinition } from './run-definition.js';
@@ -230,4 +228,15 @@ function resolveWindow<Config>(
   config: Config,
 ): number | undefined {
   return typeof window === 'function' ? window(config) : window;
+}
+
+/** The dead-letter store of a run without one: dead letters are events and counts, and are not stored. */
+function forgettingStore(): DeadLetterStore {
+  return {
+    write: () => undefined,
+    isFull: false,
+    whenReady: () => undefined,
+    whenBroken: () => undefined,
+    close: () => Promise.resolve(),
+  };
 }

@@ -1,17 +1,17 @@
 /**
- * Takes the checkpoints of a run.
+ * Writes the checkpoints of a run.
  *
- * At one moment between two turns of the event loop, when no batch is on its way through synchronous tasks, the progress
- * of every root is copied and every durable part fixes how far it has come. Only when all of that would survive the loss
- * of power is the checkpoint written. What passed an exit before that moment is therefore on the disk, and what is not
+ * Between two turns of the event loop, when no batch is inside synchronous tasks, the checkpointer copies the progress of
+ * every root, and every durable task records its position. It writes the checkpoint only when all of these positions would
+ * survive a loss of power. So every record that passed an exit before that moment is on the disk, and every other record
  * counts as not done.
  *
- * After a checkpoint has been written, the tasks that write are called with their marks (a transaction is committed), and
- * after all of them the sources, with what has settled (a message is acknowledged).
+ * After a checkpoint is durable, the tasks that write are called with their positions (a transaction is committed), and then
+ * the sources with the records that have settled (a message is acknowledged).
  *
- * Promises: nothing is committed or acknowledged that is not in a durable checkpoint; at most one checkpoint is under way,
- * and what follows it counts as part of it; at most about 2 % of the time goes into them; a checkpoint that cannot
- * be written stops the run with everything up to the last one intact.
+ * Guarantees: only what is in a durable checkpoint is committed or acknowledged; at most one checkpoint is in progress, its
+ * commits included; checkpoints use at most about 2 % of the time; if a checkpoint cannot be written, the run stops and the
+ * last checkpoint stays valid.
  */
 import {
   CHECKPOINT_FORMAT,
@@ -29,7 +29,7 @@ import { blame } from '../wiring/task-failure.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
 
-/** When to take one; whichever comes first. */
+/** When a checkpoint is due: after the time or the number of records, whichever comes first. */
 export interface CheckpointSchedule {
   /** Milliseconds since the last one. Default 1,000. */
   readonly everyMs?: number;
@@ -37,7 +37,7 @@ export interface CheckpointSchedule {
   readonly everyRecords?: number;
 }
 
-/** What stays the same from checkpoint to checkpoint. */
+/** The part of a checkpoint that stays the same for one incarnation. */
 export interface CheckpointHead {
   readonly runId: string;
   readonly incarnation: number;
@@ -53,24 +53,24 @@ export interface CheckpointerParts {
   readonly wiring: Wiring;
   readonly deadLetters: DeadLetterStore;
   readonly clock: Clock;
-  /** The progress of a root over all lives of the run. */
+  /** The progress of a root over all incarnations of the run. */
   readonly progressOf: (name: string, root: RootLedger) => RootProgress;
   /** The labels of all exits of a root. */
   readonly exitsOf: (root: string) => readonly string[];
-  readonly onTaken: (taken: TakenCheckpoint) => void;
+  readonly onWritten: (written: WrittenCheckpoint) => void;
   readonly fail: (error: unknown) => void;
 }
 
-export interface TakenCheckpoint {
+export interface WrittenCheckpoint {
   readonly checkpoint: Checkpoint;
-  /** Lineages settled in this life. */
+  /** Lineages settled in this incarnation. */
   readonly settled: number;
   readonly elapsedMs: number;
 }
 
-/** How often to look whether one is due. */
+/** The interval of the checks whether a checkpoint is due. */
 const LOOK_EVERY_MS = 100;
-/** After one that took long, this many times as long is worked before the next for the records' sake. */
+/** Before a checkpoint that is due by its record count, the run works for this many times the cost of the last checkpoint. */
 const WORK_PER_COST = 50;
 /** While nothing settles, checkpoints are this much rarer. */
 const IDLE_FACTOR = 10;
@@ -91,29 +91,29 @@ export class Checkpointer {
     this.parts = parts;
   }
 
-  /** Writes the first checkpoint of this life and takes one whenever it is due. */
+  /** Writes the first checkpoint of this incarnation, and then one whenever it is due. */
   async begin(head: CheckpointHead): Promise<void> {
     this.head = head;
-    await this.take();
+    await this.makeCheckpoint();
     this.lookAgain();
   }
 
-  /** No more checkpoints, but one that says why. */
+  /** Writes one last checkpoint, which contains the reason, and no more after it. */
   forbid(obstacle: string): void {
     if (this.obstacle !== undefined) return;
     this.obstacle = obstacle;
-    void this.take().catch(this.parts.fail);
+    void this.makeCheckpoint().catch(this.parts.fail);
   }
 
-  /** The last checkpoint of a run that ends well. */
+  /** Writes the last checkpoint of a run that has not failed. */
   async finish(isComplete: boolean): Promise<void> {
     await this.stop();
     // What was prepared for a checkpoint that failed is in no later one.
     if (this.failure !== undefined) throw this.failure.error;
-    if (this.head !== undefined) await this.take(isComplete);
+    if (this.head !== undefined) await this.makeCheckpoint(isComplete);
   }
 
-  /** Takes no more; resolves when the one under way is over, however it ends. */
+  /** Stops the checkpoints. Resolves when the one in progress has ended, also if it fails. */
   async stop(): Promise<void> {
     this.isStopped = true;
     this.cancel?.();
@@ -127,7 +127,7 @@ export class Checkpointer {
         this.lookAgain();
         return;
       }
-      this.take().then(() => {
+      this.makeCheckpoint().then(() => {
         this.lookAgain();
       }, this.parts.fail);
     });
@@ -143,7 +143,7 @@ export class Checkpointer {
     return settled >= everyRecords && elapsedMs >= this.lastCostMs * WORK_PER_COST;
   }
 
-  private take(isComplete = false): Promise<void> {
+  private makeCheckpoint(isComplete = false): Promise<void> {
     this.underWay = this.write(isComplete)
       .catch((error: unknown) => {
         this.failure ??= { error };
@@ -156,18 +156,18 @@ export class Checkpointer {
   }
 
   private async write(isComplete: boolean): Promise<void> {
-    const { wiring, clock, deadLetters, store, progressOf, onTaken } = this.parts;
+    const { wiring, clock, deadLetters, store, progressOf, onWritten } = this.parts;
     const startedAtMs = clock.monotonicMs();
     const pauses = [...wiring.tasks.values()].map(({ declaration, scope }) => declaration.task.pause(scope));
     if (pauses.some((pause) => pause !== undefined)) await Promise.all(pauses.map((pause) => Promise.resolve(pause)));
-    // From here to the first await everything is of one moment.
+    // No await until all positions are read: they must belong to one moment.
     const settled = this.settled();
     const roots = Object.fromEntries([...wiring.roots].map(([name, root]) => [name, progressOf(name, root)]));
     const marking = [...wiring.tasks].map(
       async ([name, { declaration, scope }]) => [name, await declaration.task.mark(scope)] as const,
     );
     const lettersMark = deadLetters.durable?.mark();
-    // Each is waited for, also where another has failed: nothing of it may outlive the run.
+    // Waits for all of them, also if one has failed: no write may outlive the run.
     const marked = Promise.allSettled([lettersMark, ...marking]);
     const head = this.head as CheckpointHead;
     const at = clock.now();
@@ -190,7 +190,7 @@ export class Checkpointer {
       this.lastAtMs = clock.monotonicMs();
       this.lastCostMs = this.lastAtMs - startedAtMs;
       this.lastSettled = settled;
-      onTaken({ checkpoint, settled, elapsedMs: this.lastCostMs });
+      onWritten({ checkpoint, settled, elapsedMs: this.lastCostMs });
       durable = checkpoint;
     } catch (error) {
       throw explain(error);
@@ -212,7 +212,7 @@ export class Checkpointer {
           throw blame(plan.node.name, 'could not follow a checkpoint', error);
         }
       });
-      // Each is waited for, also where another has failed: nothing of it may outlive the run.
+      // Waits for all of them, also if one has failed: no write may outlive the run.
       await Promise.allSettled(told);
       await Promise.all(told);
     }
@@ -230,7 +230,7 @@ function explain(error: unknown): unknown {
     return error;
   return new MillraceError(
     'MILLRACE_FILE',
-    `Cannot write a checkpoint: ${describeThrown(error)}. The run stops, and can be resumed from the one before`,
+    `Cannot write a checkpoint: ${describeThrown(error)}. The run stops, and can be resumed from the previous checkpoint`,
     { cause: error },
   );
 }

@@ -1,8 +1,8 @@
 /**
- * Keeps the progress of a run, so that it can be resumed, and puts back in place what a resumed run goes on from.
+ * Stores the progress of a run so that it can be resumed, and restores the progress of a resumed run.
  *
- * Promise: an input that is not what the checkpoint was made from is refused before anything is written; dead letters
- * of records that are done again are gone before the first record is read.
+ * Guarantees: if an input differs from the input of the checkpoint, the run is refused before anything is written; dead
+ * letters of records that are processed again are removed before the first record is read.
  */
 import type { Json } from '../../model/checkpoint.js';
 import type { RunEvent } from '../../model/events.js';
@@ -16,12 +16,12 @@ export interface ProgressHandlers {
   readonly emit: (event: RunEvent) => void;
   readonly notice: (message: string) => void;
   readonly fail: (error: unknown) => void;
-  /** Whether the run is over: then nothing more is put in place. */
+  /** Whether the run has ended. Then nothing more is restored or written. */
   readonly hasEnded: () => boolean;
 }
 
 export class ProgressKeeper {
-  /** What earlier lives have done, of a resumed run. */
+  /** The work of earlier incarnations, if the run is resumed. */
   readonly past: RunPast | undefined;
   private readonly kept: KeptProgress;
   private readonly parts: RunParts;
@@ -36,7 +36,7 @@ export class ProgressKeeper {
     if (from !== undefined) this.past = new RunPast(plan, from, store.incarnation);
   }
 
-  /** What the sources read; throws where that is not what the checkpoint was made from. */
+  /** The identities of the sources' inputs. Throws if they differ from those of the checkpoint. */
   async checkInputs(wiring: Wiring): Promise<Record<string, Json>> {
     const inputs: Record<string, Json> = {};
     for (const [name, { plan, declaration }] of wiring.tasks) {
@@ -46,7 +46,7 @@ export class ProgressKeeper {
     return inputs;
   }
 
-  /** From here on a run that dies can be resumed from where it was. */
+  /** Starts the checkpoints. From here on, a run that dies can be resumed. */
   async begin(wiring: Wiring, inputs: Readonly<Record<string, Json>>): Promise<void> {
     const { runId, deadLetters, seed, startedAt, clock } = this.parts;
     const { from, store, definition, plan } = this.kept;
@@ -70,12 +70,12 @@ export class ProgressKeeper {
     this.checkpointer?.forbid(reason);
   }
 
-  /** Takes no more checkpoints; resolves when the one under way is over. */
+  /** Stops the checkpoints. Resolves when the one in progress has ended. */
   async stop(): Promise<void> {
     await this.checkpointer?.stop();
   }
 
-  /** The last checkpoint of a run that ends well. */
+  /** Writes the last checkpoint of a run that has not failed. */
   async finish(isComplete: boolean): Promise<void> {
     await this.checkpointer?.finish(isComplete);
   }
@@ -91,7 +91,7 @@ export class ProgressKeeper {
       clock,
       progressOf: (name, root) => this.past?.progressOf(name, root.progress()) ?? root.progress(),
       exitsOf: (root) => plan.labelsOf(root),
-      onTaken: ({ checkpoint, settled, elapsedMs }) => {
+      onWritten: ({ checkpoint, settled, elapsedMs }) => {
         const watermarks = Object.entries(checkpoint.roots).map(([root, { watermark }]) => [root, watermark]);
         const progress = { watermarks: Object.fromEntries(watermarks) as Record<string, number>, settled, elapsedMs };
         this.handlers.emit({ type: 'checkpoint', at: checkpoint.at, ...progress });

@@ -1,10 +1,11 @@
 /**
- * What a resumed run may leave out and what it must do again, read from the graph alone.
+ * The work that a resumed run may omit and the work that it must repeat. This depends only on the graph.
  *
- * A lineage that has passed an exit at a leaf, or at a durable task, is done there for good. One that went into a
- * boundary is not: what the boundary made of it (a sum, a pending pair) died with the process, so it goes in again. A
- * root is *repeatable* where the same input gives it the same numbers again; then what is behind it goes on where it
- * was. Behind one that is not (pairs that met by chance, a user's operator), everything is done anew.
+ * A lineage that has passed an exit at a leaf, or at a durable task, is permanently done there. A lineage that entered a
+ * boundary is not: the state of the boundary (a sum, a pending pair) died with the process, so the record must enter again.
+ * A root is *repeatable* if the same input gives its records the same numbers again. Then the tasks behind it continue
+ * where they were. Behind a root that is not repeatable (pairs that met by chance, an operator of a user), all work is
+ * repeated.
  */
 import { exitLabel, joinRootOf, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
@@ -13,7 +14,7 @@ export class ResumePlan {
   private readonly nodes: ReadonlyMap<string, NodePlan>;
   private readonly plan: GraphPlan;
   private readonly repeatable = new Set<string>();
-  /** By task, the exits that its outputs can still reach within their region. */
+  /** Per task, the exits that its outputs can reach within their region. */
   private readonly exitsAfter = new Map<string, readonly ExitPlan[]>();
 
   constructor(plan: GraphPlan, declarations: readonly TaskDeclaration[]) {
@@ -33,7 +34,7 @@ export class ResumePlan {
     for (const node of [...plan.nodes].reverse()) this.exitsAfter.set(node.node.name, this.findExits(node));
   }
 
-  /** Why a run of this graph cannot be resumed; undefined where it can. */
+  /** The reason why a run of this graph cannot be resumed; undefined if it can. */
   get obstacle(): string | undefined {
     for (const { node, outputRoot } of this.plan.nodes) {
       if (node.bearing !== 'source' || this.repeatable.has(outputRoot)) continue;
@@ -48,14 +49,14 @@ export class ResumePlan {
     return this.repeatable.has(root);
   }
 
-  /** Whether everything the task does is done anew: its records, its letters and what it wrote count for nothing. */
+  /** Whether the task repeats all its work. Then its settled records, its letters and its written output are discarded. */
   startsAnew(task: string): boolean {
     const { node, inputRoot, outputRoot } = this.nodeOf(task);
     if (node.bearing === 'source') return false;
     return [inputRoot, outputRoot].some((root) => root !== undefined && !this.isKept(root));
   }
 
-  /** Whether the lineages of the root that have settled are done; those of a source that cannot be read again are. */
+  /** Whether settled lineages of the root stay done. This also holds for a source that cannot be read again. */
   isKept(root: string): boolean {
     return this.repeatable.has(root) || this.isSource(root);
   }
@@ -64,7 +65,7 @@ export class ResumePlan {
     return this.nodes.get(root)?.node.bearing === 'source';
   }
 
-  /** Whether every lineage of the root is born again because a boundary must take it in again. */
+  /** Whether every lineage of the root is born again, because a boundary must receive it again. */
   isReplayed(root: string): boolean {
     return this.exitsOf(root).some(({ dependency }) => dependency !== undefined);
   }
@@ -79,14 +80,14 @@ export class ResumePlan {
     return (this.exitsAfter.get(task) ?? []).map(exitLabel);
   }
 
-  /** Whether what the task emits is taken in by a boundary, so that it is needed again whenever the run is resumed. */
+  /** Whether a boundary receives the outputs of the task, so that a resumed run needs them again. */
   feedsBoundary(task: string): boolean {
     return (this.exitsAfter.get(task) ?? []).some(({ dependency }) => dependency !== undefined);
   }
 
   /**
-   * The labels of the exits that a record of `root` passed as a gone mark because the task gave it up: those behind the
-   * task, or the one by which the task, a boundary, took it in.
+   * The labels of the exits that a record of `root` passed as GONE because the task gave it up: the exits behind the task,
+   * or, if the task is a boundary, the exit by which the record entered it.
    */
   labelsOfLetter(task: string, root: string): readonly string[] {
     if (this.nodeOf(task).outputRoot === root) return this.labelsAfter(task);
@@ -95,7 +96,7 @@ export class ResumePlan {
       .map(exitLabel);
   }
 
-  /** Whether a record that the task gave up can be tried again after all else is done: no boundary has left it out. */
+  /** Whether a record that the task gave up can be retried after the run: no boundary has computed a result without it. */
   canRedo(task: string, root: string): boolean {
     return this.isKept(root) && this.nodeOf(task).outputRoot === root && !this.feedsBoundary(task);
   }
@@ -107,8 +108,8 @@ export class ResumePlan {
     for (const name of dependents) {
       const dependent = this.nodeOf(name);
       const isJoined = !['aligned', 'gather'].includes(dependent.join);
-      const takesIn = dependent.node.bearing === 'boundary' || isJoined || dependent.join === 'gather';
-      const exits = takesIn
+      const isEntry = dependent.node.bearing === 'boundary' || isJoined || dependent.join === 'gather';
+      const exits = isEntry
         ? [{ task: name, dependency: isJoined ? dependent.node.dependencies.indexOf(node.name) : 0 }]
         : (this.exitsAfter.get(name) ?? []);
       for (const exit of exits) found.set(exitLabel(exit), exit);

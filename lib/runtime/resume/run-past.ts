@@ -1,8 +1,8 @@
 /**
- * What earlier lives of a run have done, as the parts of the next life ask for it.
+ * The work that earlier incarnations of a run have done, for the tasks of the next incarnation.
  *
- * Promise: a record is left out only where everything that could come of it is on the disk already; a record that was
- * given up by a task is given up by it once, however often the run is resumed.
+ * Guarantees: a record is omitted only if every result of the record is already on the disk; a record that a task has given
+ * up is given up by this task once, no matter how often the run is resumed.
  */
 import { hasPassed, together, withHoles, type Checkpoint, type RootProgress } from '../../model/checkpoint.js';
 import { exitLabel } from '../../model/graph.js';
@@ -16,12 +16,12 @@ export class RunPast {
   private readonly checkpoint: Checkpoint;
   private readonly incarnation: number;
   private readonly roots = new Map<string, RootProgress>();
-  /** By task and root, the lineages that were given up there. */
+  /** Per task and root, the lineages that the task has given up. */
   private readonly givenUp = new Map<string, Set<Lineage>>();
   private readonly holes = new HoleList();
   private kept = 0;
 
-  /** @param incarnation which life of the run asks. */
+  /** @param incarnation the number of the current incarnation. */
   constructor(plan: ResumePlan, checkpoint: Checkpoint, incarnation: number) {
     this.plan = plan;
     this.checkpoint = checkpoint;
@@ -32,8 +32,8 @@ export class RunPast {
   }
 
   /**
-   * The number of the first record that a root gives. A boundary gives all that it gave before, because it takes in all
-   * of it again; what is done of it is born gone.
+   * The number of the first record of a root. A boundary emits all its earlier records again, because it receives all its
+   * input again; the records that are already done are born as GONE.
    */
   startOf(root: string): Lineage {
     const progress = this.roots.get(root);
@@ -41,18 +41,21 @@ export class RunPast {
     return this.plan.isRepeatable(root) ? progress.watermark : progress.born;
   }
 
-  /** What, with a lineage of the root, names one record over all lives of the run. */
+  /**
+   * A name that, together with a lineage of the root, identifies one record over all incarnations of the run. The text is
+   * part of idempotency keys, so it must not change.
+   */
   numberingOf(root: string): string {
     return this.plan.isRepeatable(root) ? root : `${root} (life ${this.incarnation})`;
   }
 
-  /** The progress of a root over all lives, given that of this one. */
+  /** The progress of a root over all incarnations, given the progress of this one. */
   progressOf(root: string, now: RootProgress): RootProgress {
     const before = this.roots.get(root);
     return before === undefined ? now : together(before, now);
   }
 
-  /** What a task may know of its own past; its outputs carry lineages of `root`. */
+  /** The past of one task. Its outputs have lineages of `root`. */
   of(task: string, root: string): TaskPast {
     const isAnew = this.plan.startsAnew(task);
     const own = exitLabel({ task });
@@ -65,12 +68,12 @@ export class RunPast {
     };
   }
 
-  /** Dead letters that stand, once `keeps` was asked for every one. */
+  /** The number of dead letters that stay, after `keeps` was called for every letter. */
   get lettersKept(): number {
     return this.kept;
   }
 
-  /** Whether a record of `root` need not reach the task; undefined where each must. */
+  /** A test whether a record of `root` can be omitted before the task; undefined if every record must reach it. */
   leftOut(task: string, root: string, isBoundary: boolean): ((lineage: Lineage) => boolean) | undefined {
     if (!this.roots.has(root)) return undefined;
     if (isBoundary || this.plan.feedsBoundary(task)) return (lineage) => this.wasGivenUp(task, root, lineage);
@@ -82,8 +85,9 @@ export class RunPast {
   }
 
   /**
-   * Whether a dead letter stays. It does where its record has passed all that the task could have brought it to; else
-   * the task does it again, and so must everything that has seen it gone. Ask for every letter, then call `settle`.
+   * Whether a dead letter stays. It stays if its record has passed every exit that it could reach from the task. Otherwise
+   * the task processes the record again, and so must every task that received it as GONE. Call this for every letter, then
+   * call `settle`.
    */
   readonly keeps = ({ task, lineage: { root, number } }: LetterHead): boolean => {
     if (!this.roots.has(root) || this.plan.startsAnew(task)) return false;
@@ -92,7 +96,7 @@ export class RunPast {
       this.holes.add(root, labels, number);
       return false;
     }
-    // What is not born again cannot be given up again.
+    // A record that is not born again cannot be given up again.
     if (this.plan.isReplayed(root)) {
       const key = keyOf(task, root);
       this.givenUp.set(key, (this.givenUp.get(key) ?? new Set()).add(number));
@@ -101,7 +105,7 @@ export class RunPast {
     return true;
   };
 
-  /** The checkpoint as it stands after `keeps` was asked for every letter. */
+  /** The checkpoint after `keeps` was called for every letter. */
   settle(): Checkpoint {
     for (const [root, holes] of this.holes) {
       const progress = this.roots.get(root) as RootProgress;
@@ -121,8 +125,8 @@ export class RunPast {
 }
 
 /**
- * The checkpoint of a run that has finished, with holes where these letters are: a run that goes on from it does their
- * records again, and nothing else.
+ * The checkpoint of a finished run, with holes at the records of these letters. A run that continues from it processes these
+ * records again, and no others.
  */
 export function redoing(checkpoint: Checkpoint, letters: readonly LetterHead[], plan: ResumePlan): Checkpoint {
   const list = new HoleList();

@@ -11,13 +11,12 @@ import type { RunEvent } from '../../model/events.js';
 import type { TaskCounts } from '../../model/metrics.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
+import { GONE } from '../../model/record.js';
 import { GuardedObservable } from '../../stream/guarded-observable.js';
 import { Outlet } from '../../stream/outlet.js';
 import { suggest } from '../../text/nearest.js';
 import { EventStream } from './event-stream.js';
-import { recordsOf } from './records-of.js';
 import type { RunEngine } from './run-engine.js';
-import { RunFailedError } from './run-failed-error.js';
 import type { RunParts } from './run-parts.js';
 
 const NO_COUNTS: TaskCounts = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0 };
@@ -161,4 +160,42 @@ export class Run<Outputs = Record<string, unknown>> {
     if (error === this.failure && error !== undefined) return;
     this.events.emit({ type: 'subscriber-error', at: this.parts.clock.now(), message: describeThrown(error) });
   };
+}
+
+/**
+ * The output of a task, record by record, for subscribers outside the run. `report` gets the errors that they throw.
+ */
+function recordsOf<T>(output$: Outlet, report: (error: unknown) => void): Observable<T> {
+  return new GuardedObservable<T>(report, (subscriber) =>
+    output$.subscribe({
+      next: ({ values }) => {
+        for (const value of values) if (value !== GONE) subscriber.next(value as T);
+      },
+      error: (error: unknown) => {
+        subscriber.error(error);
+      },
+      complete: () => {
+        subscriber.complete();
+      },
+    }),
+  );
+}
+
+/** The failure of a run: the message and code of the first failure, with the summary of the run. */
+export class RunFailedError extends MillraceError {
+  /** The summary of the run until the failure; its outcome is 'failed'. Not printed with the error. */
+  declare readonly summary: RunSummary;
+
+  constructor(summary: RunSummary, cause: unknown) {
+    const code = cause instanceof MillraceError ? cause.code : 'MILLRACE_TASK';
+    super(code, describeThrown(cause), { cause });
+    // Node prints all enumerable members of an uncaught error, and a summary is pages long.
+    Object.defineProperty(this, 'summary', { value: summary });
+  }
+}
+
+/** A new id: it sorts by time, is unique without coordination, and is a valid file name. */
+export function newRunId(): string {
+  const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
+  return `${stamp}-${globalThis.crypto.randomUUID().slice(0, 8)}`;
 }

@@ -1,11 +1,13 @@
 /**
- * What it takes for a run to be over. Promise: a run whose last task has completed is not called completed while a source
- * has more to give, or while records are in flight: a result that lacks records must not look like a whole one.
+ * The conditions for the end of a run.
+ *
+ * Guarantees: a run whose last task has completed is not reported as completed while a source has more records or while
+ * records are in flight, because an incomplete result must not look complete.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { Wiring } from '../wiring/wiring.js';
 
-/** Throws MILLRACE_CONSERVATION, with the task that ended too soon. */
+/** Throws MILLRACE_CONSERVATION if the run is not over. The message names the task that completed too early. */
 export function assertOver(wiring: Wiring): void {
   const unread = [...wiring.tasks.values()].filter(
     ({ plan, scope }) =>
@@ -27,12 +29,12 @@ export function assertOver(wiring: Wiring): void {
   }
 }
 
-/** Names of tasks, for messages. */
+/** Formats names of tasks for messages. */
 export function quoted(names: readonly string[]): string {
   return names.map((name) => `'${name}'`).join(' and ');
 }
 
-/** Tasks that completed before their input did, without having said that they want no more of it. */
+/** Tasks that completed before their input did, without releasing their input. */
 function endedEarly({ tasks, over, released }: Wiring): readonly string[] {
   return [...tasks.values()].flatMap(({ plan: { node } }) => {
     const isEarly =

@@ -1,6 +1,7 @@
 /**
- * The measures of a run: what `progress` tells once a second and the summary at the end. Promise: a look costs by the
- * number of tasks, not of records, and changes nothing in the run.
+ * The metrics of a run, for the `progress` event (every second) and the summary at the end.
+ *
+ * Guarantees: the cost of a measurement depends on the number of tasks, not of records; measuring does not change the run.
  */
 import { countsOf } from '../../ledger/account.js';
 import { chooseBottleneck, type TaskUse } from '../../measure/bottleneck.js';
@@ -19,12 +20,12 @@ import type { RunScope } from '../wiring/scope.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
 
-/** Over about how much of the past the present rate is taken, in milliseconds. */
+/** The time constant of the exponentially weighted rate, in milliseconds. */
 const RATE_MEMORY_MS = 5000;
 
 type Progress = Extract<MeasureEvent, { type: 'progress' }>;
 
-/** What a task did in a stretch of time. */
+/** The use of a task in an interval. */
 export interface TaskUsage extends TaskUse {
   readonly shares: TimeShares;
   readonly load: number;
@@ -52,7 +53,7 @@ export class RunMetrics {
     this.lastAtMs = this.startedAtMs;
   }
 
-  /** What happened since the last call, and where everything stands. */
+  /** The changes since the last call, and the current state. */
   progress(): Progress {
     const { clock } = this.services;
     const nowMs = clock.monotonicMs();
@@ -82,7 +83,7 @@ export class RunMetrics {
     };
   }
 
-  /** What each task did in the whole run so far, and which one kept it from being faster. */
+  /** The use of each task in the whole run so far, and the bottleneck. */
   total(): { readonly usage: ReadonlyMap<string, TaskUsage>; readonly bottleneck: Bottleneck | undefined } {
     const nowMs = this.services.clock.monotonicMs();
     const usage = new Map(
@@ -94,7 +95,7 @@ export class RunMetrics {
     return { usage, bottleneck: chooseBottleneck([...usage.values()]) };
   }
 
-  /** Records that came among the slowest of their task since the last call. */
+  /** Records that have joined the slowest of their task since the last call. */
   slowNews(): SlowRecord[] {
     return [...this.wiring.tasks.values()].flatMap(({ scope }) => scope.slowest.news());
   }
@@ -160,10 +161,10 @@ function taskProgress(
   };
 }
 
-/** Records the task is done with, a second: exponentially weighted, and over the run. */
+/** Records that the task finishes per second: now (exponentially weighted), and on average over the run. */
 function rateOf(scope: RunScope, memory: Memory, sinceMs: number, elapsedMs: number): TaskProgress['perSecond'] {
-  const { in: taken, out, inFlight } = scope.account;
-  const done = Math.max(out, taken - inFlight);
+  const { in: received, out, inFlight } = scope.account;
+  const done = Math.max(out, received - inFlight);
   if (sinceMs > 0) {
     const perSecond = ((done - memory.done) / sinceMs) * 1000;
     const weight = memory.perSecond === undefined ? 1 : 1 - Math.exp(-sinceMs / RATE_MEMORY_MS);
@@ -186,7 +187,7 @@ function difference(now: MeterSums, before: MeterSums): MeterSums {
   };
 }
 
-/** Three decimals: more are noise, and every second of a recorded run would carry them. */
+/** Rounds to three decimals. More decimals are noise and would make every recorded event larger. */
 function round(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

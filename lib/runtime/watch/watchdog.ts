@@ -1,9 +1,9 @@
 /**
- * Looks at a run once a second: asserts the laws, has it measured, and finds stalls.
+ * Checks a run every second: asserts the laws, triggers a measurement, and finds stalls.
  *
- * Promises: the law of conservation is asserted in production, at a cost that does not depend on the record rate; a run
- * that cannot go on is reported with the task and the dependency it waits for, and failed; one that only something out of
- * sight can move, such as the timer of an operator, is a notice and goes on.
+ * Guarantees: the law of conservation is asserted in production, at a cost that does not depend on the record rate; a run
+ * that cannot continue fails, and the report names the task and the dependency that it waits for; if something outside of
+ * the engine, such as the timer of an operator, may still move the run, the report is a notice and the run continues.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { Stall } from '../../model/events.js';
@@ -12,28 +12,28 @@ import type { RunServices } from '../wiring/services.js';
 import type { RunScope } from '../wiring/scope.js';
 import type { Wiring } from '../wiring/wiring.js';
 
-/** How often to look, in milliseconds of the run's clock: every second, and less and less often while nothing moves. */
+/** The interval of the checks, in milliseconds of the run's clock. It grows up to the second value while nothing moves. */
 const LOOK_EVERY_MS = 1000;
 const LOOK_AT_LEAST_EVERY_MS = 60_000;
-/** Looks without any movement until it counts as a stall. */
+/** A run counts as stalled after this many checks without movement. */
 const STILL_LOOKS = 2;
 
 export class Watchdog {
   private readonly wiring: Wiring;
   private readonly services: RunServices;
-  private readonly tell: () => void;
+  private readonly onLook: () => void;
   private cancel: (() => void) | undefined;
   private movement = -1;
   private stillLooks = 0;
-  /** Who was told to be quiet. */
-  private readonly told = new Set<string>();
+  /** The groups of tasks that already had a notice. */
+  private readonly noticed = new Set<string>();
   private everyMs = LOOK_EVERY_MS;
 
-  /** @param tell called at every look, when the laws have held. */
-  constructor(wiring: Wiring, services: RunServices, tell: () => void) {
+  /** @param onLook called at every check, after the laws have held. */
+  constructor(wiring: Wiring, services: RunServices, onLook: () => void) {
     this.wiring = wiring;
     this.services = services;
-    this.tell = tell;
+    this.onLook = onLook;
   }
 
   start(): void {
@@ -48,13 +48,13 @@ export class Watchdog {
     this.cancel = undefined;
   }
 
-  /** Throws the first law that does not hold. */
+  /** Throws the error of the first law that does not hold. */
   assertLaws(): void {
     for (const scope of this.scopes()) scope.account.assertConservation();
     for (const root of this.wiring.roots.values()) root.assertConservation();
   }
 
-  /** Throws the first law that does not hold, and where a run that says it is over is not. */
+  /** Throws the error of the first law that does not hold, or an error if the run has completed but is not over. */
   assertOver(): void {
     this.assertLaws();
     assertOver(this.wiring);
@@ -67,7 +67,7 @@ export class Watchdog {
       this.services.fail(error);
       return;
     }
-    this.tell();
+    this.onLook();
     this.lookForStall();
   }
 
@@ -100,15 +100,15 @@ export class Watchdog {
     );
   }
 
-  /** Whoever is quiet now and then is no news the second time. */
+  /** Emits a notice for these tasks, but only the first time. */
   private noticeOnce(who: readonly string[], message: string): void {
     const key = JSON.stringify(who);
-    if (this.told.has(key)) return;
-    this.told.add(key);
+    if (this.noticed.has(key)) return;
+    this.noticed.add(key);
     this.services.emit({ type: 'notice', at: this.services.clock.now(), message });
   }
 
-  /** An operator that never completes keeps a run alive for ever, and nobody would say why. */
+  /** Reports operators that alone keep the run alive. Without this notice, a run that never ends would give no reason. */
   private lookForOperators(): void {
     const names = this.wiring.lastOperators.map(({ plan }) => plan.node.name);
     if (names.length === 0) return;
@@ -119,19 +119,19 @@ export class Watchdog {
     );
   }
 
-  /** Something is in flight, and no root with records to give has room for them. */
+  /** True if records are in flight, no record is in work, and no source can emit more, or a task waits for a dependency. */
   private isStalled(): boolean {
     const inFlight = [...this.wiring.roots.values()].some((root) => root.inFlight > 0);
     const running = this.scopes().some((scope) => scope.account.held.running > 0);
     const supplied = [...this.wiring.roots.values()].some(
       (root) => !root.isExhausted && root.room > 0 && this.isSource(root.name),
     );
-    // While dead letters cannot be written fast enough, roots wait on purpose.
+    // Roots wait on purpose while the dead-letter store is full.
     if (this.services.deadLetters.isFull) return false;
     return inFlight && !running && (!supplied || this.explainStalls().length > 0);
   }
 
-  /** A source may push, or an operator may have a timer: then what looks like a stall may end by itself. */
+  /** True if a source may push or an operator may have a timer: the stall may end by itself. */
   private mayMoveByItself(): boolean {
     return [...this.wiring.tasks.values()].some(
       ({ plan, declaration, scope }) =>

@@ -1,7 +1,8 @@
 /**
- * The scope of one task (or of one join) in one run: its account, its root, and the failure policy.
+ * The scope of one task (or of one join) in one run: its account, its root and its failure policy.
  *
- * Promise: a record is given up in exactly one way, and the account, the dead letters and the events agree on which.
+ * Guarantees: each record that fails is handled by exactly one policy, and the account, the dead letters and the events
+ * agree on it.
  */
 import { TaskAccount } from '../../ledger/account.js';
 import { FatalTaskError, MillraceError, codeOf, describeThrown } from '../../model/errors.js';
@@ -26,7 +27,7 @@ export interface ScopeParts {
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
   readonly onFailure: FailurePolicy<unknown>;
-  /** Of a resumed run. */
+  /** The past of a resumed run. */
   readonly past?: RunPast | undefined;
 }
 
@@ -38,7 +39,7 @@ export class RunScope implements TaskScope {
   readonly family: Family | undefined;
   readonly account: TaskAccount;
   readonly latency = new Histogram();
-  /** What its calls came to, once it has ended. */
+  /** The summary of the task's calls. Set when the task has ended. */
   calls: CallsSummary | undefined;
   readonly past: TaskPast | undefined;
   private readonly runPast: RunPast | undefined;
@@ -93,7 +94,7 @@ export class RunScope implements TaskScope {
   giveUp(failure: Failure): unknown {
     const { account, onFailure, services } = this;
     const { error } = failure;
-    // A broken law or a wrong task is not about this record: no policy may hide it.
+    // A broken law or a wrong task is not a failure of this record, so no policy may hide it.
     if (error instanceof FatalTaskError) throw error;
     if (error instanceof MillraceError && error.code === 'MILLRACE_CONSERVATION') throw error;
     account.failed++;
@@ -106,7 +107,7 @@ export class RunScope implements TaskScope {
     }
     account.deadLettered++;
     const root = (failure.takenFrom ?? this.root).name;
-    // Its letter is in the file already.
+    // An earlier incarnation has already written this letter.
     if (this.runPast?.wasGivenUp(this.task, root, failure.lineage) === true) return GONE;
     const at = services.clock.now();
     const letter = {
@@ -157,7 +158,7 @@ export class RunScope implements TaskScope {
     this.edgeLook = waitingAt;
   }
 
-  /** How many records of an input wait for their partners. */
+  /** The number of records of an input that wait for their partners. */
   waitingAt(input: number): number {
     return this.edgeLook(input);
   }
@@ -168,7 +169,7 @@ export class RunScope implements TaskScope {
 
   whenEnding(listener: () => void): void {
     this.endingListeners.push(listener);
-    // What ended before this part was connected must still hear of it.
+    // The task may have ended before this listener was added.
     if (this.hasToEnd) listener();
   }
 
@@ -188,18 +189,18 @@ export class RunScope implements TaskScope {
     this.explainers.push(waitingFor);
   }
 
-  /** Whether the task was told to end. */
+  /** Whether the task must end. */
   get isEnding(): boolean {
     return this.hasToEnd;
   }
 
-  /** Tells the task to end as if its input were over. */
+  /** Makes the task end as if its input were over. */
   end(): void {
     this.hasToEnd = true;
     for (const listener of this.endingListeners) listener();
   }
 
-  /** What this part waits for, if it told how to look. */
+  /** The dependency that this task waits for, from the first explainer that knows one. */
   waitsFor(): Waiting | undefined {
     for (const explainer of this.explainers) {
       const waiting = explainer();

@@ -1,6 +1,6 @@
 /**
- * What all scopes of one run share: its identity, time, randomness, dead letters, and the ways to fail it or hold it
- * back. Only the run makes one.
+ * The services that all scopes of one run share: its identity, clock, random numbers and dead letters, and the functions
+ * that fail the run or hold it back. Only the run creates them.
  */
 import type { RunEvent } from '../../model/events.js';
 import type { Executor } from '../../execution/executor.js';
@@ -14,19 +14,19 @@ export interface RunServices {
   readonly random: () => number;
   readonly signal: AbortSignal;
   readonly turn: Turn;
-  /** Where heavy work is done. */
+  /** The executor of heavy work: the thread pool, or inline. */
   readonly executor: () => Executor;
   readonly deadLetters: DeadLetterStore;
-  /** Sources were asked to stop before they were over. */
+  /** Whether the run drains: its sources must stop before their end. */
   readonly isDraining: () => boolean;
   readonly emit: (event: RunEvent) => void;
   /** Ends the run as failed; only the first call counts. */
   readonly fail: (error: unknown) => void;
-  /** No more checkpoints are made, for this reason. */
+  /** Stops the checkpoints of the run, for this reason. */
   readonly cannotResume: (reason: string) => void;
   /** Answers requests in place of the network. */
   readonly upstream: Upstream | undefined;
-  /** Where single records are traced. */
+  /** The tracer of sampled records. */
   readonly tracer: RecordTracer | undefined;
   /** The run does not finish before this work has. */
   readonly track: (work: Promise<unknown>) => void;

@@ -1,10 +1,9 @@
-/** Failures of a task that no record is to blame for. */
+/** Failures of a task that no record has caused. */
 import { MillraceError, describeThrown } from '../../model/errors.js';
 
 /**
- * The error with the task it came from. Errors of millrace say what is wrong with which thing; somebody else's code does
- * not know what its task is called.
- * @param what goes on after the name: `could not be opened`.
+ * Adds the name of the task to an error. Errors of millrace already name it; an error of user code does not know it.
+ * @param what the text after the name, for example `could not be opened`.
  */
 export function blame(task: string, what: string, error: unknown): unknown {
   if (error instanceof MillraceError) return error;

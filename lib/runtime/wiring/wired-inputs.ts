@@ -1,4 +1,4 @@
-/** What a task takes in: the outputs of its dependencies, met as it was declared, less what earlier lives have done. */
+/** The input of each task: its dependencies' outputs, joined as declared, without the records done by earlier incarnations. */
 import { Subject, type Observable } from 'rxjs';
 import type { Family } from '../../ledger/family.js';
 import type { RootLedger } from '../../ledger/ledger.js';
@@ -25,7 +25,7 @@ export interface InputsOptions {
 export class WiredInputs {
   private readonly tasks: ReadonlyMap<string, WiredTask>;
   private readonly roots: ReadonlyMap<string, RootLedger>;
-  /** By the root of the children. */
+  /** The families, by the root of the children. */
   private readonly families: ReadonlyMap<string, Family>;
   private readonly options: InputsOptions;
 
@@ -41,7 +41,7 @@ export class WiredInputs {
     this.options = options;
   }
 
-  /** What a task, or a chain of fused ones, takes in: the join of its dependencies, less what earlier lives have done. */
+  /** The input of a task or of a chain of fused tasks, without the records that earlier incarnations have done. */
   inputOf(chain: readonly WiredTask[]): Observable<Batch<unknown>> {
     const first = chain[0] as WiredTask;
     const { plan, declaration } = first;
@@ -71,7 +71,7 @@ export class WiredInputs {
     if (plan.join === 'latest') return joinLatest(inputs, names, joinScope);
     if (options?.join === 'keyed') {
       const { capacity = DEFAULT_KEYED_CAPACITY } = options;
-      // The types ask for it; JavaScript may leave it out.
+      // The types require `kind`, but JavaScript code may omit it.
       const kind = (options.kind as KeyedKind | undefined) ?? 'inner';
       return joinKeyed(inputs, names, { on: options.on as KeyedOptions['on'], kind, capacity }, joinScope);
     }

@@ -1,13 +1,14 @@
 /**
- * The ledgers of a run: one for each root, with its exits, the families of the children, and what each root descends from.
- * Promise: a resumed run goes on counting where its past ended.
+ * The ledgers of a run, one per root, with its exits, the families of the children, and the ancestors of each root.
+ *
+ * Guarantees: a resumed run continues the numbers where its past ended.
  */
 import { Family } from '../../ledger/family.js';
 import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import { RootLedger } from '../../ledger/ledger.js';
 import type { RunPast } from '../resume/run-past.js';
 
-/** A place where lineages of a root leave it, as its ledger numbers it. */
+/** An exit of a root, with its number in the ledger. */
 export interface WiredExit {
   readonly root: RootLedger;
   readonly exit: number;
@@ -15,10 +16,10 @@ export interface WiredExit {
 
 export class WiredRoots {
   readonly ledgers = new Map<string, RootLedger>();
-  /** By the root of the children. */
+  /** The families, by the root of the children. */
   readonly families = new Map<string, Family>();
   private readonly exits = new Map<string, WiredExit>();
-  /** By root, the roots it is made of and itself. */
+  /** Per root, its ancestors and the root itself. */
   private readonly descents = new Map<string, Set<RootLedger>>();
 
   /** @param window the most lineages of each root in flight. */
@@ -45,7 +46,7 @@ export class WiredRoots {
     return this.exits.get(exitKey(root, exit)) as WiredExit;
   }
 
-  /** The roots this one is made of, and itself. */
+  /** The ancestors of a root, and the root itself. */
   descentOf(root: string): ReadonlySet<RootLedger> {
     return this.descents.get(root) ?? new Set();
   }

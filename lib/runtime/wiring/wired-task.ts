@@ -8,7 +8,7 @@ export interface WiredTask {
   readonly plan: NodePlan;
   readonly declaration: TaskDeclaration;
   readonly scope: RunScope;
-  /** Of a boundary join in front of the task; the task's own scope otherwise. */
+  /** The scope of a boundary join in front of the task; without one, the task's own scope. */
   readonly joinScope: RunScope;
   readonly output$: Outlet;
 }

@@ -1,8 +1,9 @@
 /**
- * A planned graph becomes Observables: each task's operator is subscribed to the join of its dependencies' outputs.
+ * Connects the tasks of a planned graph as Observables: each task's operator subscribes to the join of its dependencies'
+ * outputs.
  *
- * Promises: every task runs once, however many depend on it; downstream is subscribed before upstream emits; whatever
- * goes wrong anywhere fails the run; after `disconnect` nothing emits any more.
+ * Guarantees: every task executes once, for any number of dependents; downstream subscribes before upstream emits; every
+ * error fails the run; after `disconnect` nothing emits.
  */
 import { Subscription, type Observable, type OperatorFunction } from 'rxjs';
 import { countsOf } from '../../ledger/account.js';
@@ -26,11 +27,11 @@ import type { WiredTask } from './wired-task.js';
 export interface WiringOptions {
   /** The most lineages of each root in flight. */
   readonly window: number;
-  /** Chains of tasks that run as one. */
+  /** Chains of tasks that are fused into one operator. */
   readonly fused?: readonly (readonly string[])[];
-  /** Whether boundaries take in by the order of their root, so that a resumed run numbers what they give alike. */
+  /** Whether boundaries receive records in root order, so that a resumed run gives their outputs the same numbers. */
   readonly isRepeatable?: boolean;
-  /** Of a resumed run. */
+  /** The past of a resumed run. */
   readonly past?: RunPast | undefined;
   /** The outputs of each task, by its name. */
   readonly outlets: ReadonlyMap<string, Outlet>;
@@ -38,14 +39,14 @@ export interface WiringOptions {
 
 export class Wiring {
   readonly tasks = new Map<string, WiredTask>();
-  /** Tasks that take no more; each lets go of its inputs once. */
+  /** Tasks that accept no more input. Each releases its inputs once. */
   readonly released = new Set<string>();
   /** Tasks whose outputs are over. */
   readonly over = new Set<string>();
   private readonly wiredRoots: WiredRoots;
-  /** How many still want the outputs of a task. */
+  /** Per task, the number of dependents that still need its outputs. */
   private readonly wanted = new Map<string, number>();
-  /** Sources whose records are folded where they are read. */
+  /** Sources whose records are folded by the threads that read them. */
   private readonly folded = new Set<string>();
   private readonly connections = new Subscription();
   private readonly services: RunServices;
@@ -80,25 +81,25 @@ export class Wiring {
     return this.wiredRoots.ledgers;
   }
 
-  /** Subscribes everything, sinks first, so that no source emits into nothing. `onDone` follows the last output. */
+  /** Subscribes every task, sinks first, so that every emitted record has a subscriber. Calls `onDone` after the last output. */
   connect(onDone: () => void): void {
     const wired = [...this.tasks.values()].reverse();
     this.openLeaves = wired.filter(({ plan }) => plan.dependents.length === 0).length;
     for (const task of wired) {
-      // What was connected already may have ended the run: then no source is read any more.
+      // A task that is already connected may have ended the run. Then no source may be read.
       if (this.connections.closed) return;
       this.connectTask(task, onDone);
     }
   }
 
-  /** Whether a source could still give birth. */
+  /** Whether a source may still emit new records. */
   get hasOpenSource(): boolean {
     return [...this.tasks.values()].some(
       ({ plan, scope }) => plan.node.bearing === 'source' && !scope.root.isExhausted,
     );
   }
 
-  /** Operators that have had all there is and nothing else is under way: they alone decide when the run ends. */
+  /** Operators that have received all input while nothing else is in flight. They alone decide when the run ends. */
   get lastOperators(): readonly WiredTask[] {
     if (this.hasOpenSource || [...this.roots.values()].some(({ inFlight }) => inFlight > 0)) return [];
     return [...this.tasks.values()].filter(
@@ -106,7 +107,7 @@ export class Wiring {
     );
   }
 
-  /** Tells every source to end, and operators that nothing else would end. */
+  /** Ends every source, and the operators that nothing else would end. */
   stopSources(): void {
     for (const { scope } of this.lastOperators) scope.end();
     for (const { plan, scope } of this.tasks.values()) if (plan.node.bearing === 'source') scope.end();
@@ -169,7 +170,7 @@ export class Wiring {
     else if (plan.node.isDurable === true) this.connectExit(task);
     if (this.folded.has(name)) return;
     const chain = this.chains.get(name)?.map((member) => this.tasks.get(member) as WiredTask) ?? [task];
-    // What a chain gives, its last task gives.
+    // The outputs of a chain are the outputs of its last task.
     if (chain.at(-1) !== task) return;
     try {
       const result$ = this.foldOf(task) ?? this.operatorOf(chain)(this.inputs.inputOf(chain));
@@ -202,11 +203,11 @@ export class Wiring {
     return declaration.task.operator(scope, operators) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
   }
 
-  /** Outputs of a task that takes in its source as threads have folded it, so that the records never come here. */
+  /** The outputs of a task whose source is folded by threads, so that the records never reach this thread; otherwise undefined. */
   private foldOf({ plan, declaration, scope }: WiredTask): Observable<Batch<unknown>> | undefined {
     const [dependency, another] = plan.node.dependencies;
     const source = this.tasks.get(dependency ?? '');
-    // Whoever else takes or observes the records must get them.
+    // If another task or an observer needs the records, they cannot be folded in threads.
     if (source === undefined || another !== undefined) return undefined;
     if (source.plan.dependents.length > 1 || source.output$.observed) return undefined;
     const onOver = (): void => {
@@ -232,7 +233,7 @@ export class Wiring {
     output$.complete();
   }
 
-  /** One operator for a chain of tasks; what a task in the middle emits is only made where somebody observes it. */
+  /** One operator for a chain of tasks. The outputs of a task inside the chain are created only if they have an observer. */
   private fuse(chain: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
     const members = chain.map(({ declaration, scope, output$ }, index) => ({
       scope,
@@ -252,7 +253,7 @@ export class Wiring {
     return first.fusible.fuse([first, ...others], operators);
   }
 
-  /** What the task has emitted is done here: at a leaf, or where it was written for good. */
+  /** Settles the outputs of a task at its exit: the task is a leaf, or it has written the records durably. */
   private connectExit({ plan, output$ }: WiredTask, onDone?: () => void): void {
     const { name } = plan.node;
     const { root, exit } = this.wiredRoots.exit(plan.outputRoot, { task: name });
@@ -272,16 +273,16 @@ export class Wiring {
     );
   }
 
-  /** The owner takes no more: whoever is wanted by nobody any more ends, and lets go of its own inputs. */
+  /** The owner accepts no more input. A dependency without other dependents ends and releases its own inputs. */
   private releaseInputs(owner: string): void {
-    // A task with several inputs may say so for each of them.
+    // A task with several inputs may call this once per input.
     if (this.released.has(owner)) return;
     this.released.add(owner);
     const { dependencies } = (this.tasks.get(owner) as WiredTask).plan.node;
     for (const name of dependencies) {
-      const left = (this.wanted.get(name) ?? 0) - 1;
-      this.wanted.set(name, left);
-      if (left !== 0) continue;
+      const remaining = (this.wanted.get(name) ?? 0) - 1;
+      this.wanted.set(name, remaining);
+      if (remaining !== 0) continue;
       this.tasks.get(name)?.scope.end();
       this.releaseInputs(name);
     }
@@ -292,7 +293,7 @@ export class Wiring {
   }
 }
 
-/** What an operator of somebody's own emits may be anything. */
+/** Checks the output of an operator, because the operator of a user may emit any value. */
 function isBatch(batch: unknown): boolean {
   const { lineages, values } = (batch ?? {}) as Partial<Batch<unknown>>;
   return lineages !== undefined && values !== undefined;
