@@ -1,9 +1,8 @@
 /**
- * Aggregates: many records in, one result a key out, after the input is over. A boundary: results are a new root.
- *
- * Promises: the fold is a monoid (init, add, merge), so parts of the input may be folded apart and merged in order;
- * results leave in the order in which their keys first appeared, only as fast as what is downstream settles; a run that
- * drains emits nothing, because a partial aggregate is a wrong answer.
+ * Aggregates: many records in, one result per key out, at the end of the input. A boundary: the results have a new
+ * root. Guarantees: the fold is a monoid (init, add, merge), so parts of the input can be folded separately and merged
+ * in order. Results are emitted in the order in which their keys first appeared, and only as fast as the tasks
+ * downstream settle them. A run that drains emits no results, because a partial aggregate is a wrong answer.
  */
 import type { Observable, OperatorFunction } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -23,16 +22,17 @@ export type { Aggregate };
 
 /** Options of `aggregateTask`. */
 export interface AggregateOptions<In, Out> extends TaskOptions<In, Out> {
-  /** The most keys held; one more fails the run. Default 10,000,000. */
+  /** The most keys; one more fails the run. Default 10,000,000. */
   readonly maxKeys?: number;
   /**
-   * For an aggregate in threads: all records of a key meet in one thread, found by the hash of the key (`partitionOf`), and
-   * its state stays there until the end; `merge` is not needed. `'key'` is the key of the aggregate; a function may be
-   * coarser. The state of a thread that dies is lost, so that fails the run. Default: every thread folds parts of the
-   * input, which are merged in order in the thread of the run; that survives threads that die.
+   * For an aggregate in threads: one thread folds all records of a key. The hash of the key (`partitionOf`) chooses the
+   * thread, which keeps the state until the end, so `merge` is not needed. `'key'` partitions by the key of the
+   * aggregate; a function may return a coarser key. If a thread dies, its states are lost and the run fails. Default:
+   * every thread folds parts of the input, and the thread of the run merges them in order; such a run survives the
+   * death of a thread.
    */
   readonly partitionBy?: 'key' | ((record: In) => string);
-  /** For an aggregate in threads: the longest one record may take to be added, in milliseconds. Default: no limit. */
+  /** For an aggregate in threads: the limit in milliseconds for adding one record. Default: no limit. */
   readonly timeoutMs?: number;
 }
 
@@ -44,17 +44,18 @@ const RULES: OptionRules<AggregateOptions<never, unknown>> = {
   partitionBy: either(oneOf('key'), callback),
   timeoutMs: count(),
 };
-/** The aggregate an export is, or that a factory makes. */
+/** The type of the aggregate: the export itself, or the result of a factory. */
 type AggregateOf<Export> = Export extends (args: never) => infer Made ? Made : Export;
 type FoldedOf<Export> = AggregateOf<Export> extends { add: (state: never, record: infer In) => unknown } ? In : never;
 type FinishedOf<Export> =
   AggregateOf<Export> extends { finish: (...args: never) => infer Out } ? Exclude<Out, Skip> : never;
 
 /**
- * Folds all records of a key into one result. An aggregate that says where it lives (`threadAggregate`, `threadFactory`,
- * or a module URL and the name of an export) is folded in threads, which pays from about 20 µs a record. Throws
+
+ * Folds all records of a key into one result. An aggregate whose module is known (`threadAggregate`, `threadFactory`,
+ * or a module URL and the name of an export) is folded in threads, which is faster from about 20 µs per record. Throws
  * MILLRACE_INVALID_OPTION for an aggregate without its functions, for options that do not fit, and for `partitionBy` or
- * `timeoutMs` where it does not say where it lives.
+ * `timeoutMs` if the module of the aggregate is not known.
  *
  * @example
  * aggregateTask({ key: (sale: Sale) => sale.shop, init: () => 0, add: (sum, sale) => sum + sale.amount,
@@ -87,7 +88,7 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
   private readonly ref: ModuleRef | undefined;
   private readonly aggregateOptions: AggregateOptions<In, Out>;
   private readonly maxKeys: number;
-  /** Loaded by `open` where only its module is known. */
+  /** Loaded by `open` if only its module is known. */
   private loaded: Aggregate<In, Key, State, Out> | undefined;
 
   constructor(
@@ -99,7 +100,7 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
     if (ref === undefined && (options.partitionBy !== undefined || options.timeoutMs !== undefined)) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
-        "`partitionBy` and `timeoutMs` are for an aggregate in threads, and this one does not say which module it lives in. Wrap it: export const total = threadAggregate(import.meta.url, 'total', { … })",
+        "`partitionBy` and `timeoutMs` need an aggregate that threads can load, and the module of this one is not known. Wrap it: export const total = threadAggregate(import.meta.url, 'total', { … })",
       );
     }
     this.loaded = aggregate;
@@ -113,7 +114,7 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
   }
 
   override async open(): Promise<void> {
-    // Merging and finishing happen here, wherever the records are added.
+    // This thread merges and finishes, also when other threads add the records.
     if (this.ref !== undefined) this.loaded ??= (await loadChecked(this.ref, 'aggregate')) as typeof this.loaded;
     if (this.ref === undefined || this.aggregate.merge !== undefined) return;
     if (this.aggregateOptions.partitionBy !== undefined) return;
@@ -139,7 +140,7 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
     const { ref, maxKeys } = this;
     const { partitionBy, timeoutMs } = this.aggregateOptions;
     const isPlain = partitionBy === undefined && timeoutMs === undefined;
-    // What has to be asked here, a schema or a fallback of the authors, wants the records here.
+    // The schemas and the fallback of the user run in this thread, so they need the records in this thread.
     const isAsked =
       this.options.input !== undefined ||
       task.options.output !== undefined ||

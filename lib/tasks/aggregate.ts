@@ -8,18 +8,20 @@ export interface Aggregate<In, Key, State, Out> {
   readonly key?: (record: In) => Key;
   /** The state of a key before its first record. */
   readonly init: (key: Key) => State;
-  /** The state with one more record in it, in input order where it is folded in one place. */
+  /** Adds one record to a state. Records come in input order if one thread folds them all. */
   readonly add: (state: State, record: In) => State;
-  /** Two states of one key into one; `left` saw the earlier records. */
+  /** Merges two states of one key. `left` contains the earlier records. */
   readonly merge?: (left: State, right: State) => State;
   /** The result of one key, or `skip(reason)`. */
   readonly finish: (state: State, key: Key) => Out | Skip;
 }
 
-/** Throws MILLRACE_INVALID_OPTION where something of it is missing, is no function, or does not exist. */
+/**
+ * Throws MILLRACE_INVALID_OPTION if a required function is missing, a member is not a function, or a member is unknown.
+ */
 export function checkAggregate<In, Key, State, Out>(given: Aggregate<In, Key, State, Out>): void {
   for (const part of ['init', 'add', 'finish'] as const) checkFunction(`\`${part}\` of an aggregateTask`, given[part]);
-  // An instance of somebody's class may have members of its own.
+  // An instance of a user's class may have members of its own.
   if (Object.getPrototypeOf(given) === Object.prototype) checkOptions('an aggregate', given, AGGREGATE_RULES);
 }
 

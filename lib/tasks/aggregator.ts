@@ -1,4 +1,7 @@
-/** One aggregate in one run: where its records are folded, and how the results leave. `aggregateTask` states the guarantees. */
+/**
+ * One aggregate in one run: chooses where records are folded, and emits the results. `aggregateTask` states the
+ * guarantees.
+ */
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';
 import type { Batch, Rejected, Skip } from '../model/record.js';
@@ -22,7 +25,7 @@ import type { TaskOptions } from './task-options.js';
 /** An aggregate that was opened. */
 export interface AggregatorParts<In, Key, State, Out> {
   readonly aggregate: Aggregate<In, Key, State, Out>;
-  /** The home of the aggregate; undefined when it can only be folded inline. */
+  /** The module and export of the aggregate; undefined if it can only be folded inline. */
   readonly ref: ModuleRef | undefined;
   readonly maxKeys: number;
   readonly options: Pick<TaskOptions<unknown, unknown>, 'input' | 'output'>;
@@ -43,7 +46,7 @@ export class Aggregator<In, Key, State, Out> {
     return partitionBy === undefined ? this.inParts(ref, scope) : this.inPartitions(ref, scope);
   }
 
-  /** Threads read and fold; here what they have made is put together. */
+  /** For a source that threads read and fold: merges or collects the results of the threads. */
   folding({ refs, give }: FoldedParts, scopes: FoldScopes, onOver: () => void): Observable<Batch<Out>> {
     const { source, scope } = scopes;
     return new Observable((subscriber) => {
@@ -81,7 +84,10 @@ export class Aggregator<In, Key, State, Out> {
     return this.leaving(mergeCollected(await foldResults(reports)), scope);
   }
 
-  /** What partitions give, checked. A drained input would give results over half of the records. */
+  /**
+   * The results of the partitions, checked. A drained input has no results, because they would cover only some of the
+   * records.
+   */
   private leaving(results: Reader<unknown>, scope: TaskScope): Reader<Out | Skip | Rejected> {
     if (!scope.isDraining) return checkedReader<Out>(results as Reader<Out>, this.after(scope));
     void results.close();
@@ -96,7 +102,7 @@ export class Aggregator<In, Key, State, Out> {
     return checkOutput<Out>(this.parts.options.output, scope.task);
   }
 
-  /** Parts are folded in threads and merged here, in order. */
+  /** Threads fold parts of the input, and this thread merges them in order. */
   private inParts(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     return (input$) =>
       new Observable((subscriber) => {
@@ -114,7 +120,7 @@ export class Aggregator<In, Key, State, Out> {
       });
   }
 
-  /** Keys are divided among threads, which keep their states; only results come back. */
+  /** The keys are divided among threads, which keep the states. The threads return only results. */
   private inPartitions(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     return (input$) =>
       new Observable((subscriber) => {

@@ -27,30 +27,33 @@ import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 /** The work of an `asyncTask` on one record. */
 export type AsyncFunction<In, Out> = (record: In, context: RecordContext) => Awaitable<Out | Skip>;
 
-/** Options of an `asyncTask`. A function that is repeated should be safe to repeat: `context.attempt` counts. */
+/**
+ * Options of an `asyncTask`. With `retry`, the function should be safe to repeat: `context.attempt` is the number of
+ * the attempt.
+ */
 export interface AsyncOptions<In, Out> extends ConcurrentOptions<In, Out> {
   /**
-   * Repeats what fails, after growing delays. Options repeat every error but those that say `retryable: false` and those
-   * of a schema; a policy that was made elsewhere holds as it is. Default: one attempt.
+   * Repeats failed attempts, after growing delays. Given as options, it repeats every error except those with
+   * `retryable: false` and those of a schema. Given as a policy, it decides by its own rules. Default: one attempt.
    */
   readonly retry?: RetryPolicy | RetryOptions;
   /**
-   * The most milliseconds of one attempt; then its `context.signal` aborts. A function that goes on all the same is one of
-   * the `concurrency` until it ends; where such functions hold every place, the task waits, and the run fails with
-   * MILLRACE_STALLED if none ends within five minutes. Default: none.
+   * The limit per attempt in milliseconds; then its `context.signal` aborts. A function that continues in spite of this
+   * counts towards `concurrency` until it ends. If such functions fill `concurrency`, the task waits, and the run fails
+   * with MILLRACE_STALLED if none of them ends within five minutes. Default: none.
    */
   readonly timeoutMs?: number;
-  /** The most milliseconds of all attempts of a record, delays included. Default: none. */
+  /** The limit per record in milliseconds, over all attempts and the delays between them. Default: none. */
   readonly recordTimeoutMs?: number;
-  /** Records a second. Default: no limit. */
+  /** Records per second. Default: no limit. */
   readonly rateLimit?: RateLimit | RateLimitOptions;
   /** A limit shared with other tasks. */
   readonly limiter?: SharedLimiter;
-  /** A set to start from; the options above hold before it. What it does not name has no default here. */
+  /** A set to start from. The options above override it. A policy that it does not contain is not used. */
   readonly policies?: CallPolicies | CallPolicy;
 }
 
-/** The longest a timer can be: 24 days. */
+/** The longest delay of a timer: 24 days. */
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
 const RULES: OptionRules<AsyncOptions<never, unknown>> = {
@@ -64,10 +67,11 @@ const RULES: OptionRules<AsyncOptions<never, unknown>> = {
 };
 
 /**
- * An asynchronous function, for at most `concurrency` records at a time (default 64). Outputs leave as they finish,
- * or in input order with `ordered: true`. A rejection makes the record a dead letter, or what `onFailure` says, after
- * the attempts that `retry` allows. `context.signal` aborts when the run is cancelled or the attempt takes too long.
- * Throws MILLRACE_INVALID_OPTION for options that do not fit.
+
+ * Calls an asynchronous function for at most `concurrency` records at a time (default 64). Outputs are emitted as they
+ * finish, or in input order with `ordered: true`. If the function rejects, also in the last attempt that `retry`
+ * allows, `onFailure` decides: by default the record becomes a dead letter. `context.signal` aborts when the run is
+ * cancelled or the attempt exceeds its limit. Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
  * @example asyncTask(async (id: string, { signal }) => (await fetch(`${api}/${id}`, { signal })).json())
  * @example asyncTask(save, { concurrency: 8, retry: { attempts: 4 }, timeoutMs: 5000 })
@@ -84,7 +88,7 @@ export function asyncTask<In, Out>(
 class AsyncTask<In, Out> extends RecordTask<In, Out> {
   override readonly kind = 'async';
   private readonly work: AsyncFunction<In, Out>;
-  /** Undefined where a record has one attempt and all the time it wants. */
+  /** Undefined if a record has one attempt and no limits. */
   private readonly policies: CallPolicies | undefined;
 
   constructor(work: AsyncFunction<In, Out>, options: AsyncOptions<In, Out>) {
@@ -104,11 +108,11 @@ class AsyncTask<In, Out> extends RecordTask<In, Out> {
     const { concurrency = DEFAULT_CONCURRENCY, ordered = false } = options;
     const words = {
       silence: `The function of '${scope.task}' did not end`,
-      doubt: 'it may still go on, and what it gives then is dropped',
+      doubt: 'it may still be running, and its result will be dropped',
     };
     return operators.mapCalls<In, Out>(
       new operators.FunctionCaller<In, Out>(step),
-      // That it is safe to repeat was said by asking for it.
+      // By setting `retry`, the user declares that the function is safe to repeat.
       { policies, concurrency, ordered, upstream: `The function of '${scope.task}'`, words, isIdempotent: true },
       scope,
     );
@@ -140,7 +144,7 @@ function retryOf(retry: RetryPolicy | RetryOptions): RetryPolicy {
   return retry instanceof RetryPolicy ? retry : new RetryPolicy(retry, mayPass);
 }
 
-/** Of an error that says nothing of it, nobody knows: it is worth a try. */
+/** Errors without a `retryable` flag are retried. */
 function mayPass(error: unknown): boolean {
   if (error instanceof MillraceError) return error.retryable;
   return !(typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === false);

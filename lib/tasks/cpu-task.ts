@@ -1,6 +1,7 @@
 /**
- * Tasks for work that is heavy on the processor: a pure function that lives in a module, so that it can run where the run
- * decides, inline or in threads. Promise: nothing about a task says where; results are the same everywhere.
+ * Tasks for work that is heavy on the processor: a pure function that is exported by a module.
+ *
+ * Guarantees: the run decides whether the function runs inline or in threads. The results are the same in both cases.
  */
 import type { OperatorFunction } from 'rxjs';
 import type { ModuleRef, Stage } from '../execution/executor.js';
@@ -19,29 +20,34 @@ import { TASK_RULES, type TaskOptions } from './task-options.js';
 export interface ModuleFunction {
   /** The URL of an ES module, e.g. `new URL('./features.js', import.meta.url)`. */
   readonly module: URL | string;
-  /** The name it is exported by. */
+  /** The name of the export. */
   readonly export: string;
-  /** Where present, the export is a factory: called with it once a thread, it gives the function. Cloneable. */
+  /**
+   * If present, the export is a factory: it is called with this value once per thread and returns the function.
+   * Cloneable.
+   */
   readonly args?: unknown;
 }
 
 /** Options of `cpuTask`. */
 export interface CpuOptions<In, Out> extends TaskOptions<In, Out> {
-  /** Emit in input order instead of as threads finish. Default false. */
+  /** Emits in input order instead of completion order. Default false. */
   readonly ordered?: boolean;
   /**
-   * The longest one record may take, in milliseconds; a thread that takes longer is stopped and replaced. It may get a
-   * quarter more. Needs threads: inline nothing can stop a function. Default: no limit.
+   * The limit per record in milliseconds. A thread that exceeds it, by up to a quarter, is stopped and replaced. Needs
+   * threads: nothing can stop a function that runs inline. Default: no limit.
    */
   readonly timeoutMs?: number;
-  /** What is moved between threads instead of copied. */
+  /** The objects that are moved between threads instead of copied. */
   readonly transfer?: {
-    /** Of a record on its way in. The record is then of no use to anybody else, and travels alone. */
+    /**
+     * Returns those of a record. No other task can use the record afterwards, and it is sent in a message of its own.
+     */
     readonly input?: (record: In) => readonly object[];
-    /** The export of the same module that says it of an output; a `threadFunction` carries its own. */
+    /** The export of the same module that returns those of an output. A `threadFunction` has its own. */
     readonly output?: string;
   };
-  /** Whether it may share a thread hop with a neighbour. Default true. */
+  /** Whether the task may share a thread hop with a neighbour. Default true. */
   readonly fuse?: boolean;
 }
 
@@ -57,7 +63,7 @@ const TRANSFER_RULES: OptionRules<Required<CpuOptions<never, unknown>>['transfer
 /** The work of a `cpuTask` on one record. The context is valid during the call. */
 export type CpuFunction<In, Out> = (record: In, context: ThreadContext) => Out | Skip;
 
-/** What a factory makes, or the thing itself. */
+/** The result of a factory, or the export itself. */
 type Made<Export> = Export extends (args: never) => infer Result
   ? Result extends (record: never, ...rest: never[]) => unknown
     ? Result
@@ -69,15 +75,17 @@ type OutputOf<Export> =
   Made<Export> extends (record: never, ...rest: never[]) => infer Out ? Exclude<Out, Skip> : never;
 
 /**
- * A pure synchronous function of one record, for work of about 20 µs a record and more. The function comes tagged with
- * where it lives (`threadFunction`, `threadFactory`), or as a module URL and the name of an export. Throws
- * MILLRACE_INVALID_OPTION for work that does not say where it lives and options that do not fit; that the module has such
- * a function is checked when the run opens.
+
+ * Calls a pure synchronous function per record, for work of about 20 µs per record or more. The function is tagged with
+ * its module (`threadFunction`, `threadFactory`), or given as a module URL and the name of an export. Throws
+ * MILLRACE_INVALID_OPTION for a function whose module is not known, and for options that do not fit. The run checks
+ * when it opens that the module has the function.
  *
  * @example
  * // features.ts: export const features = threadFunction(import.meta.url, 'features', (row: Row) => compute(row));
  * cpuTask(features)
- * cpuTask<typeof import('./features.js'), 'features'>({ module: new URL('./features.js', import.meta.url), export: 'features' })
+ * cpuTask<typeof import('./features.js'), 'features'>({ module: new URL('./features.js', import.meta.url), export:
+ * 'features' })
  */
 export function cpuTask<In, Out>(
   work: Threadable<(record: In, context: ThreadContext) => Out>,
@@ -137,7 +145,7 @@ class CpuTask<In, Out> extends BaseTask<In, Out> {
   }
 }
 
-/** What a cpu task reveals so that a neighbour can share its hop to a thread. */
+/** The traits of a cpu task that let a neighbour share its hop to a thread. */
 interface HopTraits extends Fusible {
   readonly stage: (task: string) => Stage;
   readonly optionsOf: (task: string) => MapExecutorOptions<unknown, unknown>;
@@ -148,7 +156,9 @@ interface HopMember extends FusedTask {
   readonly fusible: HopTraits;
 }
 
-/** What enters is checked by the first, what leaves by the last; the rest is the same for all. */
+/**
+ * The first task checks the inputs of the chain and the last one its outputs. The other options are the same for all.
+ */
 function hopOperator(
   given: Members<FusedTask>,
   operators: Operators,

@@ -1,9 +1,10 @@
 /**
- * Expands: one record in, many out. A boundary whose children remember their parent.
+ * Expands records: one in, many out. A boundary whose outputs (children) keep a reference to their input (parent).
  *
- * Promises: children are pulled one by one as their root has credits, so an endless expansion holds no more than the
- * window; a parent stays in flight until all its children have settled; `gather` collects them again per parent. What a
- * parent's expansion throws ends the parent by the failure policy; children already born go on.
+ * Guarantees: children are pulled one by one while their root has credits, so an endless expansion holds no more than
+ * the window. A parent stays in flight until all its children have settled. `gather` collects the children of each
+ * parent again. If the expansion of a parent throws, the failure policy ends the parent; children that were already
+ * emitted continue.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import { checkFunction, checkOptions } from '../options/options.js';
@@ -16,8 +17,9 @@ import { TASK_RULES, type TaskOptions } from './task-options.js';
 export type { ExpandFunction };
 
 /**
- * One record to many: return an array, a generator or an async generator. Parents are expanded one after the other.
- * Throws MILLRACE_INVALID_OPTION for work that is no function and options that do not fit.
+
+ * Makes many records from one: return an array, a generator or an async generator. Parents are expanded one after the
+ * other. Throws MILLRACE_INVALID_OPTION if `work` is not a function, and for options that do not fit.
  *
  * @example expandTask(async function* (folder: string) { for await (const f of await fs.opendir(folder)) yield f.name; })
  */

@@ -1,5 +1,5 @@
 /**
- * One expansion in one run: takes parents in, and is read for their children. `expandTask` says what it promises.
+ * One expansion in one run: it accepts parents, and a reader pulls their children. `expandTask` states the guarantees.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import { MillraceError, describeValue } from '../model/errors.js';
@@ -14,10 +14,10 @@ import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import { checkInput, checkOutput, contextOf } from './record-step.js';
 import type { TaskOptions } from './task-options.js';
 
-/** Gives the children of one record; they are pulled as there is room. */
+/** Returns the children of one record. They are pulled while there is room. */
 export type ExpandFunction<In, Out> = (record: In, context: RecordContext) => Awaitable<Pullable<Out | Skip>>;
 
-/** A child as it is handed to the pump. */
+/** A child as the pump receives it. */
 type Child<Out> = Out | Skip | Rejected;
 
 export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
@@ -30,16 +30,16 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   private readonly before: (record: In) => In;
   private readonly after: (child: Out | Skip) => Out | Skip;
   private present: { readonly arrival: Arrival; readonly reader: Reader<Out | Skip> } | undefined;
-  /** The parent whose children its function has only promised. */
+  /** The parent whose function has returned a promise that is still pending. */
   private opening: Arrival | undefined;
   private isInputOver = false;
-  /** 1 while children of a parent are waited for, else 0. */
+  /** 1 while the task waits for children of a parent, otherwise 0. */
   private awaited = 0;
-  /** Nobody wants the children any more. */
+  /** True when no task needs more children. */
   private isStopped = false;
-  /** Ends the wait of a read for a parent. */
+  /** Resolves the read that waits for a parent. */
   private waiter: (() => void) | undefined;
-  /** Ends the wait of a read for children. */
+  /** Resolves the read that waits for children. */
   private abandon: (() => void) | undefined;
 
   constructor(
@@ -63,7 +63,8 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     scope.whenEnding(() => {
       this.stopEarly();
     });
-    // A parent that only waits for its children to settle is nobody's work: a stall must not hide behind it.
+    // A parent that only waits for its children to settle counts as waiting, not as running: the watchdog must see a
+    // stall.
     scope.account.watch(() => ({
       queued: this.intake.size,
       running: this.awaited,
@@ -90,7 +91,10 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     this.subscriber.add(pumpRoot<Out>(this, this.scope).subscribe(this.subscriber));
   }
 
-  /** Children of the present parent; then the next parent, until there is a child or nothing to do. */
+  /**
+   * Returns children of the present parent. Without any, continues with the next parent until there is a child or no
+   * parent.
+   */
   read(max: number): Awaitable<readonly Child<Out>[] | null> {
     for (;;) {
       if (this.present !== undefined) {
@@ -137,14 +141,14 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
         children = this.adopt(arrival, arrived);
       },
       (error: unknown) => {
-        // A parent that was stopped meanwhile is closed, and cannot fail any more.
+        // A parent that was stopped in the meantime is closed and can no longer fail.
         if (this.present?.arrival === arrival) this.end(arrival, error);
       },
     );
     return this.unlessStopped(adopted).then(() => children ?? this.readAgain(max));
   }
 
-  /** Waits for the work, or until nobody wants what comes of it. */
+  /** Waits until the work is done or the expansion is stopped. */
   private unlessStopped(work: PromiseLike<void>): Promise<void> {
     this.awaited = 1;
     return new Promise<void>((resolve, reject) => {
@@ -156,12 +160,12 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   }
 
   private async readAgain(max: number): Promise<readonly Child<Out>[]> {
-    // The pump takes null for the end, so an empty hand-over is an empty batch only when there is truly no more.
+    // For the pump, null means the end. This method returns an empty batch instead, and the next read returns null.
     return (await this.read(max)) ?? [];
   }
 
   private adopt(arrival: Arrival, children: readonly (Out | Skip)[] | null): readonly Child<Out>[] | undefined {
-    // A parent that was stopped while its children were being fetched is closed: what comes late is dropped.
+    // A parent that was stopped while its children were fetched is closed, so late children are dropped.
     if (this.present?.arrival !== arrival) return undefined;
     if (children === null) {
       this.present = undefined;
@@ -178,7 +182,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     });
   }
 
-  /** Starts a parent. Returns a promise where its children come later. */
+  /** Starts a parent. Returns a promise if its children arrive later. */
   private open(arrival: Arrival): Promise<void> | undefined {
     this.begin(arrival);
     if (arrival.value === GONE) {
@@ -212,7 +216,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   }
 
   private readerFor(children: Pullable<Out | Skip>): Reader<Out | Skip> {
-    // What a function of JavaScript returns may be anything.
+    // A function in JavaScript may return anything.
     const isObject = typeof children === 'object' && (children as unknown) !== null;
     if (!isObject || !(Symbol.iterator in children || Symbol.asyncIterator in children)) {
       throw new MillraceError(
@@ -235,7 +239,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     this.family.expanded(arrival.lineage, true);
   }
 
-  /** Nobody wants the children any more: the present parent is over, those that wait are skipped. */
+  /** No task needs more children: ends the present parent and skips the waiting ones. */
   private stopEarly(): void {
     this.isStopped = true;
     const { present } = this;
@@ -248,12 +252,12 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     this.abandon?.();
   }
 
-  /** The input goes on until its sources have ended too. */
+  /** Skips the waiting parents. The input continues until its sources have ended too. */
   private skipWaiting(): void {
     while (this.intake.size > 0) {
       const arrival = this.intake.shift();
       if (arrival.value !== GONE) this.scope.skip('nobody wants more');
-      // Who gathers per parent must hear of these too.
+      // A `gather` downstream must learn about these parents too.
       this.begin(arrival);
       this.family.expanded(arrival.lineage, true);
     }

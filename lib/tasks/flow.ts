@@ -1,8 +1,8 @@
 /**
  * The typed builder: tasks by name, dependencies by the names of earlier tasks, input types inferred from both.
  *
- * Promise: a dependency that does not exist, a task that takes another record, and a second task of one name do not
- * compile; whoever writes JavaScript gets the same as errors when the graph is checked.
+ * Guarantees: a dependency that does not exist, a task that accepts another type of record, and a second task of the
+ * same name do not compile. In JavaScript the check of the graph reports the same mistakes as errors.
  */
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { GraphNode, JoinMode } from '../model/graph.js';
@@ -19,40 +19,42 @@ import type { KeyedKind } from '../stream/join-keyed.js';
 import type { SourceTask } from './source-task.js';
 import { isTask, type Task } from './task.js';
 
-/** How the records of several dependencies meet, where they are not simply aligned by lineage. */
+/** How the records of several dependencies are joined. */
 export type JoinOptions =
   | {
-      /** The default: one tuple a lineage. Dependencies of several roots are MILLRACE_JOIN. */
+      /** The default: one tuple per lineage. Dependencies of several roots are refused with MILLRACE_JOIN. */
       readonly join: 'aligned';
     }
   | {
-      /** Each record with the newest of every other dependency, once all have given one. */
+      /** Each record with the newest one of every other dependency, as soon as all have emitted one. */
       readonly join: 'latest';
     }
   | AllOptions
   | GatherOptions
   | KeyedJoinOptions<never, never, KeyedKind>;
 
-/** Waits for the end of every dependency; the task then gets one array of all its records each. */
+/** Waits for the end of every dependency. The task then receives one array per dependency, with all its records. */
 export interface AllOptions {
   /** The task runs once; more records than `limit` fail the run with MILLRACE_COLLECT_OVERFLOW. */
   readonly join: 'all';
-  /** The most records collected a dependency; one more fails the run. Default 1,000,000. */
+  /** The most records collected per dependency; one more fails the run. Default 1,000,000. */
   readonly limit?: number;
 }
 
-/** Collects the children that an `expandTask` made of one parent, once all have settled. */
+/** Collects the children that an `expandTask` made from one parent, when all of them have settled. */
 export interface GatherOptions {
-  /** One array a parent. Needs one dependency below an `expandTask`, or it is MILLRACE_JOIN. */
+  /** One array per parent. Needs exactly one dependency, which is below an `expandTask`; otherwise MILLRACE_JOIN. */
   readonly join: 'gather';
-  /** The most children of one parent; a parent with more fails by the task's policy. Default 100,000. */
+  /** The most children of one parent. The failure policy of the task ends a parent with more. Default 100,000. */
   readonly limit?: number;
 }
 
 interface KeyedFields<Left, Right> {
   /** The key of each dependency's records, compared as a Map compares keys. */
   readonly on: readonly [(left: Left) => unknown, (right: Right) => unknown];
-  /** The most records kept a side; the oldest unmatched beyond it is a dead letter. Default 100,000. */
+  /**
+   * The most records kept per side. Beyond that, the oldest unmatched record becomes a dead letter. Default 100,000.
+   */
   readonly capacity?: number;
 }
 
@@ -61,23 +63,23 @@ interface KeyedFields<Left, Right> {
  * hash join (Wilschut & Apers, 1991) with bounded state.
  */
 export interface KeyedJoinOptions<Left, Right, Kind extends KeyedKind> extends KeyedFields<Left, Right> {
-  /** Needs exactly two dependencies, or it is MILLRACE_JOIN; chain such joins for more. */
+  /** Needs exactly two dependencies, otherwise MILLRACE_JOIN. Chain keyed joins for more. */
   readonly join: 'keyed';
   /**
-   * Which unmatched records are emitted: none (`inner`), those of the first dependency (`left`), those of both (`outer`).
-   * In JavaScript it may be left out: `inner`.
+   * Which unmatched records are emitted: none (`inner`), those of the first dependency (`left`), those of both
+   * (`outer`). In JavaScript it may be omitted, which means `inner`.
    */
   readonly kind: Kind;
 }
 
-/** What a task of these dependencies gets: the record of one, a tuple of several. */
+/** The input of a task with these dependencies: the record of one, a tuple of several. */
 export type InputOf<Outputs, Names extends readonly (keyof Outputs)[]> = Names extends readonly [
   infer Only extends keyof Outputs,
 ]
   ? Outputs[Only]
   : { -readonly [Index in keyof Names]: Outputs[Names[Index]] };
 
-/** What a task gets of dependencies that were collected. */
+/** The input of a task whose dependencies are collected into arrays. */
 export type CollectedOf<Outputs, Names extends readonly (keyof Outputs)[]> = Names extends readonly [
   infer Only extends keyof Outputs,
 ]
@@ -90,7 +92,7 @@ type PairOf<Left, Right, Kind extends KeyedKind> = Kind extends 'inner'
     ? [Left, Right | undefined]
     : [Left, Right | undefined] | [undefined, Right];
 
-/** How dependencies meet, typed by them. */
+/** The join options, with the types of the dependencies. */
 type JoinSpec<Outputs, Names extends readonly (keyof Outputs)[], Mode extends JoinMode, Kind extends KeyedKind> = {
   readonly join: Mode;
   /** Keyed joins only, and required there. */
@@ -107,7 +109,7 @@ interface NoKind {
   readonly kind?: never;
 }
 
-/** What a task gets of dependencies that meet this way. */
+/** The input of a task whose dependencies are joined in this mode. */
 type JoinedOf<
   Outputs,
   Names extends readonly (keyof Outputs)[],
@@ -130,23 +132,26 @@ type With<Outputs, Name extends string, Out> = {
 
 /** One declared task, without types. */
 export interface TaskDeclaration {
-  /** Unique in the workflow: another of the name is MILLRACE_DUPLICATE_TASK. */
+  /** Unique in the workflow: a second task of this name is refused with MILLRACE_DUPLICATE_TASK. */
   readonly name: string;
-  /** Names of other tasks; empty for a source, and only there. */
+  /** Names of other tasks; empty for a source, and only for a source. */
   readonly dependencies: readonly string[];
-  /** How the records of the dependencies meet. Default: aligned by lineage. */
+  /** How the records of the dependencies are joined. Default: aligned by lineage. */
   readonly join?: JoinOptions | undefined;
-  /** Belongs to one run at a time. */
+  /** The task. It belongs to one run at a time. */
   readonly task: Task<never, unknown>;
 }
 
-/** A workflow under construction; every call gives a new one. `Outputs` maps task names to what they emit. */
+/**
+ * A workflow under construction. Every call returns a new one. `Outputs` maps the names of tasks to the types of their
+ * outputs.
+ */
 export interface Flow<Outputs> {
-  /** A source: a task without dependencies. Throws MILLRACE_INVALID_OPTION for what is no name or no task. */
+  /** Adds a source: a task without dependencies. Throws MILLRACE_INVALID_OPTION for an invalid name or task. */
   task<Name extends string, Out>(name: NewName<Name, Outputs>, source: SourceTask<Out>): Flow<With<Outputs, Name, Out>>;
   /**
-   * A task over earlier tasks of one root: their outputs are aligned by lineage. Throws MILLRACE_INVALID_OPTION for what
-   * is no name, no array of names or no task; whether the tasks of these names exist is asked when the graph is planned.
+   * Adds a task over earlier tasks of one root; their outputs are aligned by lineage. Throws MILLRACE_INVALID_OPTION
+   * for an invalid name, array of names or task. The planner checks that the dependencies exist.
    */
   task<Name extends string, const Names extends readonly [keyof Outputs & string, ...(keyof Outputs & string)[]], Out>(
     name: NewName<Name, Outputs>,
@@ -154,8 +159,8 @@ export interface Flow<Outputs> {
     task: Task<InputOf<Outputs, Names>, Out>,
   ): Flow<With<Outputs, Name, Out>>;
   /**
-   * A task over dependencies that meet another way: see `JoinOptions`. Throws MILLRACE_INVALID_OPTION, also for options of
-   * a join that do not fit.
+   * Adds a task over dependencies that are joined in another way: see `JoinOptions`. Throws MILLRACE_INVALID_OPTION as
+   * above, and for join options that do not fit.
    */
   task<
     Name extends string,
@@ -166,7 +171,8 @@ export interface Flow<Outputs> {
   >(
     name: NewName<Name, Outputs>,
     dependencies: Names,
-    // One signature for all modes: an overload each would fix the parameter types of an inline function too early.
+    // One signature for all modes: with one overload per mode, the parameter types of an inline function would be fixed
+    // too early.
     how: JoinSpec<Outputs, Names, Mode, Kind>,
     task: Task<JoinedOf<Outputs, Names, Mode, Kind>, Out>,
   ): Flow<With<Outputs, Name, Out>>;
@@ -187,7 +193,7 @@ class FlowBuilder {
     this.declarations = declarations;
   }
 
-  /** The overloads of `Flow.task`, told apart by what stands where. */
+  /** The overloads of `Flow.task`, distinguished by the types of the arguments. */
   task(name: string, ...rest: unknown[]): FlowBuilder {
     const task = rest.at(-1);
     const dependencies = rest.length > 1 ? rest[0] : [];
@@ -262,7 +268,7 @@ function refuse(message: string): MillraceError {
   return new MillraceError('MILLRACE_INVALID_OPTION', message);
 }
 
-/** The graph of the declarations, as the planner takes it. */
+/** The graph of the declarations, in the form that the planner accepts. */
 export function graphOf(declarations: readonly TaskDeclaration[]): GraphNode[] {
   return declarations.map(({ name, dependencies, join, task }) => ({
     name,

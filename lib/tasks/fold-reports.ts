@@ -1,9 +1,9 @@
 /**
- * What the threads say that read and fold parts of a source: counted here, in the books of the source and of the task that
- * aggregates.
+ * The reports of the threads that read and fold parts of a source, counted in the accounts of the source and of the
+ * aggregating task.
  *
- * Promises: every record of the source is born and leaves the source's root once, and both accounts balance at every
- * report; threads wait while dead letters cannot be written; closing ends all parts.
+ * Guarantees: every record of the source enters and leaves the root of the source once, and both accounts balance after
+ * every report. Threads wait while dead letters cannot be written. Closing ends all parts.
  */
 import type { ItemReader, ModuleRef } from '../execution/executor.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -25,7 +25,7 @@ export class FoldReports {
   constructor(parts: readonly ModuleRef[], scopes: FoldScopes) {
     this.scopes = scopes;
     this.readers = parts.map((ref) => scopes.scope.executor.stream(ref));
-    // Once: who listens is never forgotten.
+    // Registered once, because listeners are never removed.
     scopes.source.whenReleased(() => {
       this.wake();
     });
@@ -37,8 +37,8 @@ export class FoldReports {
     this.wake();
   }
 
-  /** Counts a stretch that was read and folded, when there is room for its dead letters. */
-  async take(progress: FoldProgress): Promise<void> {
+  /** Counts one report, once there is room for its dead letters. */
+  async add(progress: FoldProgress): Promise<void> {
     const { source } = this.scopes;
     while (source.isHeldBack && !this.isClosed) {
       await new Promise<void>((resolve) => {
@@ -64,7 +64,7 @@ export class FoldReports {
     for (const record of unfolded) scope.giveUp({ ...failureOf(record), takenFrom: edge?.root });
     source.account.touch(nowMs);
     scope.account.touch(nowMs);
-    // No record of these is anywhere any more: each passes its one exit at its birth.
+    // These records do not travel through the graph, so each leaves the root as soon as it has entered it.
     for (let left = rows; left > 0 && edge !== undefined;) {
       const count = Math.min(left, edge.root.room);
       const first = edge.root.birth(count);

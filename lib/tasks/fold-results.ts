@@ -1,14 +1,14 @@
 /**
- * Takes in what threads have folded of the shares of a source, each of which has met all records of its keys. Nothing is
- * left to merge: what comes here are the results, one reader a share.
+ * Collects the results that threads have folded from the shares of a source, where each share contains all records of
+ * its keys. There is nothing to merge: the threads send results, one reader per share.
  *
- * Promise: the results of all shares are there only when all of the source has been read.
+ * Guarantees: results are available only when the whole source has been read.
  */
 import type { Collected, ItemReader } from '../execution/executor.js';
 import type { FoldReports } from './fold-reports.js';
 import type { FoldReport, FoldedResult } from './source-parts.js';
 
-/** Resolves when everything is read and folded; closing `reports` ends what it gives as well. */
+/** Resolves when everything is read and folded. Closing `reports` also ends the returned readers. */
 export async function foldResults(reports: FoldReports): Promise<ItemReader<Collected>[]> {
   try {
     return await Promise.all(reports.readers.map(readProgress));
@@ -20,7 +20,7 @@ export async function foldResults(reports: FoldReports): Promise<ItemReader<Coll
   async function readProgress(reader: ItemReader<unknown>): Promise<ItemReader<Collected>> {
     for (let items = await reader.read(); items !== null; items = await reader.read()) {
       for (const [index, report] of (items as readonly FoldReport[]).entries()) {
-        if ('rows' in report) await reports.take(report);
+        if ('rows' in report) await reports.add(report);
         else return resultsOf(reader, items.slice(index) as readonly FoldReport[]);
       }
     }
@@ -28,7 +28,7 @@ export async function foldResults(reports: FoldReports): Promise<ItemReader<Coll
   }
 }
 
-/** What a share streams behind its progress. */
+/** The results that a share streams after its progress. */
 function resultsOf(reader: ItemReader<unknown>, begun: readonly FoldReport[]): ItemReader<Collected> {
   let first: readonly FoldReport[] | undefined = begun;
   return {

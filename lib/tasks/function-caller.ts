@@ -1,8 +1,9 @@
 /**
- * Attempts that run a function of the user's, where there may be several a record.
+ * Attempts that run a user's function, several per record if needed.
  *
- * Promise: each attempt has a signal of its own, which aborts when nobody waits for it any more: it took too long,
- * another try won, or the run is over. A function cannot be ended from outside, so an attempt is over when its function is.
+ * Guarantees: each attempt has a signal of its own, which aborts when its result is no longer needed: the attempt
+ * exceeded its limit, another attempt succeeded first, or the run is over. A function cannot be ended from outside, so
+ * an attempt ends when its function ends.
  */
 import type { Skip } from '../model/record.js';
 import { AttemptSignal } from '../stream/attempt-signal.js';
@@ -27,7 +28,7 @@ export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
 
   /** Never rejects. */
   private async run(attempt: Attempt<In>, outcomes: CallOutcomes<In, Out | Skip>): Promise<void> {
-    // What was let through beside it may have ended the run.
+    // Another attempt that started in the same call may have ended the run.
     if (attempt.isOver) return;
     const { call, number } = attempt;
     const waiting = new AttemptSignal();

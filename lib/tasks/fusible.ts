@@ -1,4 +1,7 @@
-/** How a task may be one with its neighbours: what it says of itself, and who makes one operator of a chain of them. */
+/**
+ * Fusion: the traits of a task that can be fused with its neighbours, and the function that makes one operator of a
+ * chain.
+ */
 import type { OperatorFunction } from 'rxjs';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch } from '../model/record.js';
@@ -10,12 +13,12 @@ export type Operators = typeof operators;
 export interface Fusible {
   /** Where the functions of a chain are called. */
   readonly where: 'in threads' | 'inline';
-  /** Whether another may follow: nothing has to be looked at between the two. */
+  /** Whether another task may follow in the chain: nothing needs the records between the two. */
   readonly mayLead: boolean;
   readonly mayFollow: boolean;
-  /** Tasks are fused only where this is the same. */
+  /** Only tasks with the same policy are fused. */
   readonly policy: string;
-  /** The operator of a chain; its members have one policy, so they are of one kind. */
+  /** Makes the operator of a chain. Its members have the same policy, so they are of one kind. */
   readonly fuse: (
     members: Members<FusedTask>,
     operators: Operators,
@@ -26,7 +29,7 @@ export interface Fusible {
 export interface FusedTask {
   readonly scope: TaskScope;
   readonly fusible: Fusible;
-  /** Where the outputs of a task before the last go, and whether anybody is there. */
+  /** Receives the outputs of a task before the last one, if anything observes them. */
   readonly tap?: { readonly isObserved: () => boolean; readonly emit: (batch: Batch<unknown>) => void };
 }
 

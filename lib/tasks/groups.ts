@@ -1,13 +1,14 @@
 /**
- * The groups of an aggregate: one state a key, in the order in which the keys first appeared.
- * Promise: never more than `maxKeys`; each state is released as its result is made.
+ * The groups of an aggregate: one state per key, in the order in which the keys first appeared.
+ *
+ * Guarantees: there are never more than `maxKeys` groups. Each state is released when its result is made.
  */
 import { FatalTaskError, describeThrown } from '../model/errors.js';
 import { Rejected, type Skip } from '../model/record.js';
 import type { Reader } from '../stream/reader.js';
 import type { Aggregate } from './aggregate.js';
 
-/** How many groups are finished between two looks at the credits. */
+/** The number of groups that are finished before the credits are checked again. */
 const FINISH_CHUNK = 256;
 
 export class Groups<In, Key, State, Out> {
@@ -32,7 +33,7 @@ export class Groups<In, Key, State, Out> {
       state = aggregate.init(key);
     }
     const added = aggregate.add(state as State, record);
-    // A state that was changed in place stands where it stood: a look-up less a record.
+    // A state that was changed in place needs no `set`, which saves one look-up per record.
     if (isNew || added !== state) states.set(key, added);
   }
 
@@ -49,17 +50,17 @@ export class Groups<In, Key, State, Out> {
       const merged = (aggregate.merge as (left: State, right: State) => State)(left as State, right);
       if (merged !== left) states.set(key, merged);
     } catch (error) {
-      // There is no one record to blame, and without the part the result would be wrong.
+      // The error belongs to no single record, and without this part the result would be wrong.
       throw new FatalTaskError('MILLRACE_TASK', `\`merge\` of '${this.task}' failed: ${describeThrown(error)}`, {
         cause: error,
       });
     }
   }
 
-  /** All keys with their states, up to `max` at a time; what was given is let go of. */
+  /** All keys with their states, up to `max` at a time. The groups do not keep the states that they have returned. */
   *takeStates(max: number): Generator<[Key, State][]> {
     let taken: [Key, State][] = [];
-    // One iterator for all: a new one walks over everything that was deleted before it.
+    // One iterator for all: a new iterator would walk over all deleted entries again.
     for (const entry of this.states) {
       taken.push(entry);
       this.states.delete(entry[0]);
@@ -74,7 +75,7 @@ export class Groups<In, Key, State, Out> {
     this.states.clear();
   }
 
-  /** The results; `check` looks at each before it leaves. */
+  /** The results. `check` is called with each result before it is emitted. */
   results(check: (result: Out | Skip) => Out | Skip): Reader<Out | Skip | Rejected> {
     const { states, aggregate } = this;
     const entries = states.entries();
@@ -85,7 +86,8 @@ export class Groups<In, Key, State, Out> {
           const step = entries.next();
           if (step.done === true) break;
           const [key, state] = step.value;
-          // Each state is released as its result is made: the peak is the states, not states and results.
+          // Each state is released when its result is made, so the peak of memory is the states, not the states and the
+          // results.
           states.delete(key);
           try {
             finished.push(check(aggregate.finish(state, key)));
@@ -105,7 +107,7 @@ export class Groups<In, Key, State, Out> {
     if (this.states.size < this.maxKeys) return;
     throw new FatalTaskError(
       'MILLRACE_AGGREGATE_OVERFLOW',
-      `'${this.task}' holds ${this.maxKeys} keys, and another came. Raise \`maxKeys\`, or choose a coarser key`,
+      `'${this.task}' holds ${this.maxKeys} keys, the most allowed, and got another one. Raise \`maxKeys\`, or choose a coarser key`,
     );
   }
 }

@@ -1,5 +1,6 @@
 /**
- * One RxJS operator of a user in one run: feeds it records and pumps what it emits. `operatorTask` states the guarantees.
+ * One RxJS operator of a user in one run: passes records to it and pumps its outputs. `operatorTask` states the
+ * guarantees.
  */
 import { Subject, type Observable, type SchedulerLike, type Subscriber } from 'rxjs';
 import { sampleWeight } from '../measure/sampling.js';
@@ -14,13 +15,13 @@ import type { TaskScope } from '../stream/task-scope.js';
 import { checkInput, checkOutput } from './record-step.js';
 import type { TaskOptions } from './task-options.js';
 
-/** What the function of an `operatorTask` gets beside its records. */
+/** The second parameter of the function of an `operatorTask`. */
 export interface OperatorContext extends TaskContext {
-  /** The run's time for operators that take a scheduler. */
+  /** The clock of the run, for operators that accept a scheduler. */
   readonly scheduler: SchedulerLike;
 }
 
-/** An RxJS operator; the second parameter is there for those that need time or a signal. */
+/** An RxJS operator. The second parameter is for operators that need time or a signal. */
 export type RecordOperator<In, Out> = (records$: Observable<In>, context: OperatorContext) => Observable<Out>;
 
 export class OperatorFeeder<In, Out> {
@@ -54,7 +55,7 @@ export class OperatorFeeder<In, Out> {
       capacity: scope.root.window + buffer,
       overflow: 'error',
       name: scope.task,
-      advice: `That is its \`buffer\` of ${buffer} and the window of ${scope.root.window}: raise it, or emit less for one record`,
+      advice: `That is its \`buffer\` of ${buffer} and the window of ${scope.root.window}. Raise \`buffer\`, or emit less per record`,
       onTaken: this.feed,
     });
   }
@@ -79,7 +80,8 @@ export class OperatorFeeder<In, Out> {
         },
         complete: () => {
           this.isOver = true;
-          // The output ends after the input: completing now would cut off what is on its way and has to leave its root.
+          // The output must end after the input: completing now would lose records that are on their way and must leave
+          // their root.
           if (!this.isInputOver) for (const edge of scope.inputs) edge.stop();
           this.feed();
         },
@@ -99,7 +101,7 @@ export class OperatorFeeder<In, Out> {
     );
   }
 
-  /** Hands records to the operator one by one while its outputs have room. */
+  /** Passes records to the operator one by one while its outputs have room. */
   private readonly feed = (): void => {
     if (this.isFeeding) return;
     this.isFeeding = true;
@@ -116,7 +118,7 @@ export class OperatorFeeder<In, Out> {
       this.isFeeding = false;
     }
     if (!this.isInputOver || this.intake.size > 0) return;
-    // A drained input is not over for the operator: a partial window would be a wrong answer.
+    // A drained input does not complete the operator: a partial window would be a wrong answer.
     if (this.isOver || this.scope.isDraining) this.outbox.complete();
     else this.records$.complete();
   };

@@ -1,9 +1,9 @@
 /**
- * Any RxJS operator over plain records, as a task. A boundary: what it emits is a new root.
+ * Any RxJS operator over plain records, as a task. A boundary: its outputs have a new root.
  *
- * Promises: the operator is fed only while its outputs' window has room, so backpressure reaches through it; what it
- * emits beyond that (a burst from one input) waits in a bounded buffer; an operator that completes early stops its
- * sources; an error it emits fails the run, because it has no record to blame.
+ * Guarantees: the operator receives records only while the window of its outputs has room, so backpressure passes
+ * through it. Outputs beyond the window (a burst from one input) wait in a bounded buffer. An operator that completes
+ * early stops its sources. An error that it emits fails the run, because it belongs to no record.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import { checkFunction, checkOptions, count, type OptionRules } from '../options/options.js';
@@ -17,7 +17,7 @@ export type { OperatorContext, RecordOperator };
 
 /** Options of `operatorTask`. */
 export interface OperatorOptions<In, Out> extends TaskOptions<In, Out> {
-  /** The most outputs waiting for credits beyond the window; one more fails the run. Default 65,536. */
+  /** The most outputs beyond the window that wait for credits; one more fails the run. Default 65,536. */
   readonly buffer?: number;
 }
 
@@ -26,8 +26,10 @@ const DEFAULT_BUFFER = 65_536;
 const RULES: OptionRules<OperatorOptions<unknown, unknown>> = { ...TASK_RULES, buffer: count() };
 
 /**
- * An RxJS operator, or several composed with `pipe`, over the records of this edge. An error it emits fails the run with
- * MILLRACE_TASK. Throws MILLRACE_INVALID_OPTION for an operator that is no function and options that do not fit.
+
+ * Applies an RxJS operator, or several composed with `pipe`, to the records of the input. An error that it emits fails
+ * the run with MILLRACE_TASK. Throws MILLRACE_INVALID_OPTION if the operator is not a function, and for options that do
+ * not fit.
  *
  * @example operatorTask(bufferCount<Row>(100))
  * @example operatorTask((prices$: Observable<Price>, { scheduler }) => prices$.pipe(auditTime(1000, scheduler)))

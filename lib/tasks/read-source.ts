@@ -1,5 +1,6 @@
 /**
- * How a source is read in one run: opened by the first read, past the records of earlier runs, each record checked.
+ * Reads a source in one run: opens it with the first read, skips the records that an earlier incarnation has emitted,
+ * and checks each record.
  */
 import type { OperatorFunction } from 'rxjs';
 import { isPromiseLike, type Awaitable } from '../model/awaitable.js';
@@ -8,14 +9,17 @@ import { assertAllRead, pumpRoot } from '../stream/pump-root.js';
 import type { Reader } from '../stream/reader.js';
 import type { TaskScope } from '../stream/task-scope.js';
 
-/** How many items are read over at a time. */
+/** The number of items that are skipped at a time. */
 const READ_OVER = 4096;
 
-/** What there is to read. */
+/** How to open, skip and check the records of one source. */
 export interface SourceReading<Out> {
   /** Opens the reader; called by the first read. */
   readonly open: () => Awaitable<Reader<Out | Skip | Rejected>>;
-  /** How many records at the beginning were emitted by an earlier incarnation of the run. Called once the reader is open. */
+  /**
+   * How many records at the beginning were emitted by an earlier incarnation of the run. Called once the reader is
+   * open.
+   */
   readonly skip: () => number;
   /** Checks each record; undefined if there is nothing to check. */
   readonly check: ((record: Out | Skip) => Out | Skip) | undefined;
@@ -37,7 +41,7 @@ export function readSource<Out>(
   return () => pumpRoot<Out>(check === undefined ? reader : checkedReader(reader, check), scope);
 }
 
-/** Hands on what the reader gives, once `check` has seen it; what it throws for one item rejects that item alone. */
+/** Calls `check` with each item of the reader. An error that it throws rejects that item only. */
 export function checkedReader<Out>(
   reader: Reader<Out | Skip | Rejected>,
   check: (item: Out | Skip) => Out | Skip,
@@ -61,7 +65,7 @@ export function checkedReader<Out>(
   };
 }
 
-/** Reads over the first `count` items. */
+/** Skips the first `count` items. */
 function skipping<T>(reader: Reader<T>, count: number, scope: TaskScope): Reader<T> {
   let left = count;
   return {

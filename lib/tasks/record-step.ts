@@ -1,6 +1,7 @@
 /**
- * Makes the step an operator runs on one record out of a user's function and the task's schemas.
- * Promise: a task without schemas pays for none; a synchronous function stays synchronous.
+ * Compiles the step that an operator runs per record from the user's function and the schemas of the task.
+ *
+ * Guarantees: a task without schemas has no cost for them. A synchronous function stays synchronous.
  */
 import type { AttemptSignal } from '../stream/attempt-signal.js';
 import type { SyncStep } from '../stream/map-sync.js';
@@ -15,7 +16,7 @@ interface Schemas {
   readonly output?: Schema<unknown>;
 }
 
-/** What a user's function sees of the record it works on. */
+/** The context of a record, as the user's function sees it. */
 class StepContext implements RecordContext {
   private readonly scope: TaskScope;
   private readonly waiting: AttemptSignal | undefined;
@@ -45,7 +46,7 @@ class StepContext implements RecordContext {
   }
 }
 
-/** What a user's function gets beside the record. */
+/** The context that a user's function receives with the record. */
 export function contextOf(scope: TaskScope, lineage: number, attempt: number): RecordContext {
   return new StepContext(scope, lineage, attempt);
 }
@@ -58,7 +59,7 @@ export type AsyncStep<In, Out> = (
 ) => Awaitable<Out | Skip>;
 
 /**
- * A step whose function may be asynchronous. The attempt is 1 where none is named, and the signal that of the run.
+ * A step whose function may be asynchronous. By default the attempt is 1 and the signal is that of the run.
  */
 export function compileStep<In, Out>(
   work: (record: In, context: RecordContext) => Awaitable<Out | Skip>,
@@ -91,13 +92,13 @@ export function compileSyncStep<In, Out>(
   return { context, run: (record, given) => after(work(before(record), given)) };
 }
 
-/** Checks a record before the task sees it; without a schema it is handed on. */
+/** Validates a record before the task receives it. Without a schema it is passed on unchanged. */
 export function checkInput<In>(schema: Schema<unknown> | undefined, task: string): (record: In) => In {
   if (schema === undefined) return (record) => record;
   return (record) => validate(schema, record, 'MILLRACE_INVALID_INPUT', `The input of '${task}'`) as In;
 }
 
-/** Checks what the task made of a record; without a schema it is handed on. */
+/** Validates an output of the task. Without a schema it is passed on unchanged. */
 export function checkOutput<Out>(schema: Schema<unknown> | undefined, task: string): (value: Out | Skip) => Out | Skip {
   if (schema === undefined) return (value) => value;
   return (value) =>

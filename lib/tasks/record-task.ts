@@ -12,8 +12,9 @@ import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 export const DEFAULT_CONCURRENCY = 64;
 
 /**
- * A task of your own. Extend it and give it a `process`; `open` and `close` are there for what it needs, such as a
- * connection or a file.
+
+ * A task of your own: extend this class and define `process`. Override `open` and `close` to acquire and release what
+ * `process` needs, such as a connection or a file.
  *
  * @example
  * class Upsert extends RecordTask<Row, Row> {
@@ -24,16 +25,21 @@ export abstract class RecordTask<In, Out> extends BaseTask<In, Out> {
   /** The options, as given. */
   declare readonly options: ConcurrentOptions<unknown, unknown>;
 
-  /** Throws MILLRACE_INVALID_OPTION for values that do not fit. Option names that only the subclass knows are accepted. */
+  /**
+   * Throws MILLRACE_INVALID_OPTION for values that do not fit. Option names that only the subclass knows are accepted.
+   */
   constructor(options: ConcurrentOptions<In, Out> = {}) {
     super(options);
     checkValues(options, CONCURRENT_RULES);
   }
 
-  /** The work on one record. Returns the output, or `skip(reason)`. Several calls may be under way at the same time. */
+  /** The work on one record. Returns the output, or `skip(reason)`. Several calls may run at the same time. */
   protected abstract process(record: In, context: RecordContext): Awaitable<Out | Skip>;
 
-  /** Calls `process` for each record, at most `concurrency` at a time. Throws MILLRACE_INVALID_OPTION if the class has no `process`. */
+  /**
+   * Calls `process` for each record, at most `concurrency` at a time. Throws MILLRACE_INVALID_OPTION if the class has
+   * no `process`.
+   */
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
     // TypeScript demands the method; a class in JavaScript may lack it.
     if (typeof (this.process as unknown) !== 'function') {

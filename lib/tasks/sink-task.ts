@@ -1,4 +1,4 @@
-/** Sinks: where records leave the run. What a sink emits is the record it wrote, after it was written. */
+/** Sinks: tasks that write records outside of the run. A sink emits each record after it was written. */
 import type { OperatorFunction } from 'rxjs';
 import {
   callback,
@@ -17,37 +17,39 @@ import { RecordTask } from './record-task.js';
 import { BaseTask, type Operators, type Task } from './task.js';
 import { CONCURRENT_RULES, TASK_RULES, type ConcurrentOptions, type TaskOptions } from './task-options.js';
 
-/** Takes one record out of the run. */
+/** Writes one record. */
 export type SinkFunction<In> = (record: In, context: RecordContext) => Awaitable<void>;
 
 /**
- * A destination that takes records in runs.
+ * A destination that accepts several records at a time.
  *
- * Contract: `open` before anything else; `write` never again before the last one has resolved; `close` once, on every
- * path, with how the run ended: make the result visible on 'completed' only.
+ * Contract: `open` is called before everything else. `write` is called only after the last `write` has resolved.
+ * `close` is called once, on every path, with the outcome of the run: make the result visible only on 'completed'.
  */
 export interface SinkWriter<In> {
-  /** Called before the first record; what it throws fails the run. */
+  /** Called before the first record. An error fails the run. */
   open?(context: TaskContext): Awaitable<void>;
-  /** Takes one or more records, never an empty array. */
+  /** Writes one or more records. The array is never empty. */
   write(records: readonly In[]): Awaitable<void>;
-  /** Called once with how the run ended, also where `open` failed or was not reached. */
+  /** Called once with the outcome of the run, also if `open` failed or was not called. */
   close?(outcome: RunOutcome): Awaitable<void>;
 }
 
 /** Options of `sinkTask`. */
 export interface SinkOptions<In> extends TaskOptions<In, In> {
-  /** Write in root order. Default true for writers, false for functions. */
+  /** Writes in root order. Default true for writers, false for functions. */
   readonly ordered?: boolean;
 }
 
 const WRITER_RULES: OptionRules<SinkWriter<never>> = { open: callback, write: callback, close: callback };
-/** A writer takes one run of records at a time. */
+/** A writer has no `concurrency`: one `write` runs at a time. */
 const WRITER_SINK_RULES: OptionRules<SinkOptions<unknown>> = { ...TASK_RULES, ordered: flag };
 
 /**
- * A function called with every record (one at a time, or up to `concurrency`), or a writer that takes runs of them.
- * Throws MILLRACE_INVALID_OPTION for what can be neither and options that do not fit.
+
+ * Writes with a function that is called per record (one at a time, or up to `concurrency`), or with a writer that
+ * accepts several records at a time. Throws MILLRACE_INVALID_OPTION if `into` is neither, and for options that do not
+ * fit.
  *
  * @example sinkTask((offer: Offer) => console.log(offer))
  * @example sinkTask({ write: (rows: readonly Row[]) => db.insert(rows) })

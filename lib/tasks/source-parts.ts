@@ -1,10 +1,10 @@
 /**
- * A source that threads read in parts, each folding its part on the spot: what the source is asked for, and what comes
- * back instead of records. Everything here is plain data, because it crosses threads.
+ * The protocol between a task and the threads that read its source in parts and fold each part: the request, and the
+ * reports that the threads return instead of records. Everything here is plain data, because it crosses threads.
  */
 import type { ModuleRef } from '../execution/executor.js';
 
-/** What each part is folded with. */
+/** The aggregate that folds each part, and its limits. */
 export interface FoldRequest {
   readonly aggregate: ModuleRef;
   readonly maxKeys: number;
@@ -14,21 +14,21 @@ export interface FoldRequest {
 
 /** A record that was given up in a thread. */
 export interface BadRecord {
-  /** The number it has among all records of the source. */
+  /** Its number among all records of the source. */
   readonly number: number;
   readonly input: unknown;
   readonly code: string;
   readonly message: string;
 }
 
-/** A stretch of a part that was read and folded. */
+/** Consecutive records of a part that were read and folded. */
 export interface FoldProgress {
-  /** Everything read, whatever became of it. */
+  /** All rows that were read, including skipped and bad ones. */
   readonly rows: number;
   readonly skipped: Readonly<Record<string, number>>;
-  /** What the source could not make records of. */
+  /** Rows from which the source could not make records. */
   readonly bad: readonly BadRecord[];
-  /** What the aggregate could not add. */
+  /** Records that the aggregate could not add. */
   readonly unfolded: readonly BadRecord[];
 }
 
@@ -37,7 +37,7 @@ export interface FoldedStates {
   readonly states: readonly (readonly [key: unknown, state: unknown])[];
 }
 
-/** What `finish` made of one key, with the number of the key's first record. */
+/** The result of `finish` for one key, with the number of the first record of the key. */
 export interface FoldedResult {
   readonly from: number;
   readonly output?: unknown;
@@ -50,16 +50,16 @@ export interface FoldedResults {
   readonly results: readonly FoldedResult[];
 }
 
-/** What a part streams: progress first, then states or results. */
+/** A report of a part. A part streams progress first, then states or results. */
 export type FoldReport = FoldProgress | FoldedStates | FoldedResults;
 
 /** How threads read a source and fold it. */
 export interface FoldedParts {
-  /** What each of them runs: an export that streams `FoldReport`s. */
+  /** The work of each thread: an export that streams `FoldReport`s. */
   readonly refs: Promise<readonly ModuleRef[]>;
   /**
-   * What a part ends with: 'states', where any part may have met any key, or 'results', where all records of a key
-   * are in one part.
+   * The last reports of a part: 'states' if every part may contain every key, or 'results' if all records of a key are
+   * in one part.
    */
   readonly give: 'states' | 'results';
 }

@@ -1,6 +1,8 @@
 /**
- * Sources: where lineages are born. They are pulled (iterables, async iterables, Readables) or push (Observables, into a
- * bounded buffer with a named overflow policy). Promise: a pulled source is never read further than the window allows.
+ * Sources: tasks that create lineages. The engine pulls iterables, async iterables and Readables. Observables push into
+ * a bounded buffer with an overflow policy.
+ *
+ * Guarantees: a pulled source is never read further than the window allows.
  */
 import { isObservable, type Observable, type OperatorFunction, type Subscription } from 'rxjs';
 import { MillraceError, describeValue } from '../model/errors.js';
@@ -21,12 +23,12 @@ export type SourceOf<Out> = Pullable<Out> | Observable<Out>;
 
 /** Options of `sourceTask` and of a source of your own. */
 export interface SourceOptions<Out> extends TaskOptions<never, Out> {
-  /** Observables only: the most records waiting for credits. Default 16,384. */
+  /** Observables only: the most records that wait for credits. Default 16,384. */
   readonly buffer?: number;
-  /** Observables only: what happens to a record that finds the buffer full. Default 'error'. */
+  /** Observables only: what happens to a record when the buffer is full. Default 'error'. */
   readonly overflow?: OverflowPolicy;
   /**
-   * Whether it gives the same records in the same order each time it is read, so that a resumed run can read it again.
+   * Whether each read returns the same records in the same order, so that a resumed run can read the source again.
    * Default: true, but false for an Observable.
    */
   readonly replayable?: boolean;
@@ -44,13 +46,13 @@ const DEFAULT_BUFFER = 16_384;
 
 /** No record is of this type: a source accepts nothing. */
 export interface NoInput {
-  /** Only for the compiler: its error says why a source takes no records. */
+  /** For the compiler only: its error message explains why a source accepts no records. */
   readonly 'a source has no input': never;
 }
 
-/** A source of your own: extend it and give it a `read`. */
+/** A source of your own: extend this class and define `read`. */
 export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
-  /** Only for the compiler: a source may stand without dependencies, another task may not. */
+  /** For the compiler only: a source needs no dependencies, any other task does. */
   readonly isSource = true as const;
   override readonly kind: string = 'source';
   override readonly bearing = 'source';
@@ -65,10 +67,10 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
     checkValues(options, SOURCE_RULES);
   }
 
-  /** What to read in this run: an iterable, an async iterable, a Readable or an Observable. */
+  /** Returns what this run reads: an iterable, an async iterable, a Readable or an Observable. */
   protected abstract read(context: TaskContext): Awaitable<SourceOf<Out>>;
 
-  /** How this run reads. Override it only for sources that hand over batches of their own. */
+  /** The reader of this run. Override it only for sources that return batches of their own. */
   protected reader(scope: TaskScope, operators: Operators): Awaitable<Reader<Out | Skip | Rejected>> {
     const source = this.read(scope);
     return isPromiseLike(source)
@@ -77,14 +79,16 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
   }
 
   /**
-   * Where in the input the record with this number, or one before it, begins; what it gives back comes again as
-   * `past.mark`. Default: nothing, and a resumed run reads over what it has had.
+
+   * The position in the input of the record with this number, or of one before it. A resumed run receives it as
+   * `past.mark`. Default: no position; a resumed run reads from the beginning and skips the records that it already
+   * had.
    */
   protected positionOf(_lineage: Lineage): SourcePosition | undefined {
     return undefined;
   }
 
-  /** The number of the first record that `reader` gives, asked after it was opened. Default: that of the position. */
+  /** The number of the first record of `reader`. Called after the reader was opened. Default: that of the position. */
   protected startOf(scope: TaskScope): Lineage {
     return positionIn(scope)?.lineage ?? 0;
   }
@@ -95,9 +99,9 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<NoInput>, Batch<Out>> {
     const { output } = this.options;
-    // The records of a source that cannot be read again are new ones.
+    // A source that cannot be read again returns new records, so none are skipped.
     const check = output === undefined ? undefined : checkOutput<Out>(output, scope.task);
-    // The source is open by then, and knows where it begins.
+    // Called when the source is open and knows its first record.
     const skip = (): number => (this.isRepeatable ? scope.root.watermark - this.startOf(scope) : 0);
     return operators.readSource<Out>({ open: () => this.reader(scope, operators), skip, check }, scope);
   }
@@ -106,7 +110,7 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
     if (isObservable(source)) {
       if (this.isRepeatable && this.sourceOptions.replayable !== true) {
         scope.cannotResume(
-          `source '${scope.task}' reads an Observable. Say \`replayable: true\` where it gives the same records each time, else false`,
+          `source '${scope.task}' reads an Observable. Set \`replayable\` to true if it emits the same records each time, otherwise to false`,
         );
       }
       return this.subscribe(source, scope.task, operators);
@@ -114,7 +118,7 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
     if (!isPullable(source)) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
-        `Source '${scope.task}' can read an iterable, an async iterable, a Readable or an Observable, got ${describeValue(source)}`,
+        `Expected source '${scope.task}' to read an iterable, an async iterable, a Readable or an Observable, got ${describeValue(source)}`,
       );
     }
     return operators.readerOf(source);
@@ -145,8 +149,10 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
 }
 
 /**
- * A source from anything that can be iterated or observed, or from a function that gives it anew for every run. Throws
- * MILLRACE_INVALID_OPTION for options that do not fit; with the same code a run fails whose source can be neither.
+
+ * A source from anything that can be iterated or observed, or from a function that returns such a value for every run.
+ * Throws MILLRACE_INVALID_OPTION for options that do not fit. A run fails with the same code if its source can be
+ * neither iterated nor observed.
  *
  * @example sourceTask([1, 2, 3])
  * @example sourceTask(() => fs.createReadStream(path).pipe(split()))
@@ -173,17 +179,17 @@ class FunctionSource<Out> extends SourceTask<Out> {
   }
 }
 
-/** Where a source can go on reading: plain data, with the number of the first record that it gives from there. */
+/** A position from which a source can continue to read. Plain data. */
 export interface SourcePosition {
   /** The number of the first record that is read from there. */
   readonly lineage: Lineage;
   readonly [key: string]: Json;
 }
 
-/** Where a source of a resumed run goes on; undefined where it begins at the beginning. */
+/** The position at which a source of a resumed run continues; undefined if it starts at the beginning. */
 export function positionIn({ past, root }: TaskScope): SourcePosition | undefined {
   const position = past?.mark as SourcePosition | undefined;
-  // What comes before a boundary is read from the beginning, and records that are done again may come before the mark.
+  // A source before a boundary is read from the beginning, and a run may repeat records that come before the mark.
   return position !== undefined && position.lineage <= root.watermark ? position : undefined;
 }
 

@@ -14,9 +14,11 @@ import { TASK_RULES, type TaskOptions } from './task-options.js';
 export type SyncFunction<In, Out> = (record: In, context: RecordContext) => Out | Skip;
 
 /**
- * A small synchronous function, run inline: microseconds a record. For work above about 20 µs use `cpuTask`.
- * A throw makes the record a dead letter (or what `onFailure` says); `skip(reason)` ends it on purpose. Throws
- * MILLRACE_INVALID_OPTION itself, for work that is no function and options that do not fit.
+
+ * Calls a small synchronous function inline, for microseconds of work per record. For work above about 20 µs use
+ * `cpuTask`. If the function throws, `onFailure` decides: by default the record becomes a dead letter. `skip(reason)`
+ * ends a record on purpose. `syncTask` itself throws MILLRACE_INVALID_OPTION if `work` is not a function, and for
+ * options that do not fit.
  *
  * @example syncTask((row: Row) => ({ ...row, total: row.price * row.count }))
  */

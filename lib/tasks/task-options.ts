@@ -1,4 +1,4 @@
-/** The options that every kind of task takes, and what they may be. */
+/** The options of every kind of task, and their rules. */
 import type { Schema } from '../options/schema.js';
 import {
   count,
@@ -12,36 +12,39 @@ import {
 } from '../options/options.js';
 
 /**
- * What happens to a record that a task gives up:
- * `dead-letter` (default) writes it with its reason and goes on, `skip` counts it, `fail` stops the run, and
- * `{ fallback }` goes on with another value (or with what the function makes of the record and the error).
+
+ * What happens to a record that a task gives up: `dead-letter` (default) writes it with its reason, `skip` only counts
+ * it, `fail` stops the run, and `{ fallback }` emits another value, or the result of a function of the record and the
+ * error.
  */
 export type FailurePolicy<Out> =
   | 'dead-letter'
   | 'skip'
   | 'fail'
   | {
-      /** An output, or what makes one of the record and the error; where that throws, the run fails. */
+      /**
+       * An output, or a function that makes one from the record and the error. If the function throws, the run fails.
+       */
       readonly fallback: Out | ((record: unknown, error: unknown) => Out);
     };
 
-/** Options every kind of task takes. */
+/** The options of every kind of task. */
 export interface TaskOptions<In, Out> {
   /** One line for `list` and `graph`. */
   readonly description?: string;
   /** Default 'dead-letter'. */
   readonly onFailure?: FailurePolicy<Out>;
-  /** Checks each record before the task sees it. */
+  /** Validates each record before the task receives it. */
   readonly input?: Schema<In>;
-  /** Checks each output before it leaves the task. */
+  /** Validates each output before the task emits it. */
   readonly output?: Schema<Out>;
 }
 
 /** Options of tasks that work on several records at a time. */
 export interface ConcurrentOptions<In, Out> extends TaskOptions<In, Out> {
-  /** The most records started and not finished. Default 64. */
+  /** The most records in work at a time. Default 64. */
   readonly concurrency?: number;
-  /** Emit in input order instead of as records finish. Default false. */
+  /** Emits in input order instead of completion order. Default false. */
   readonly ordered?: boolean;
 }
 

@@ -1,10 +1,10 @@
 /**
- * What a task is: the interface that the engine calls. Users extend `RecordTask` or `SourceTask`; `BaseTask` is for tasks
- * that have an Observable operator of their own.
+ * What a task is: the interface that the engine calls. Users extend `RecordTask` or `SourceTask`; `BaseTask` is for
+ * tasks that have an Observable operator of their own.
  *
- * Guarantees: `open` is called once, before the first record of a run, and may be asynchronous; `operator` is called once
- * per run; `close` is called once at the end of the run, on every path, after the operator was unsubscribed. A task
- * instance belongs to one run at a time.
+ * Guarantees: `open` is called once, before the first record of a run, and may be asynchronous; `operator` is called
+ * once per run; `close` is called once at the end of the run, on every path, after the operator was unsubscribed. A
+ * task instance belongs to one run at a time.
  */
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { Json, SettledProgress } from '../model/checkpoint.js';
@@ -20,7 +20,9 @@ import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 export type { Operators };
 
-/** Marks every task. The symbol is registered globally, so that two copies of the package recognise each other's tasks. */
+/**
+ * Marks every task. The symbol is registered globally, so that two copies of the package recognise each other's tasks.
+ */
 export const TASK: unique symbol = Symbol.for('millrace.task') as never;
 
 /** A source in front of a task that may fold it. */
@@ -30,23 +32,26 @@ export interface FoldedSource {
   readonly onOver: () => void;
 }
 
-/** A record that was found outside of the run. */
+/** A record that was found outside of the run, in an input or an output. */
 export interface FoundRecord {
-  /** The place, for people: a file and line. */
+  /** The place, as readable text: a file and line. */
   readonly where: string;
-  /** The content of that place, and what the task makes of it. */
+  /** The content of that place, and the record that the task makes from it. */
   readonly what: string;
   /** The number that the record has in the run. Only for the input of a source. */
   readonly lineage?: number;
-  /** True when the record ended in the source: it was skipped or given up. Only for the input of a source. Default false. */
+  /**
+   * True when the record ended in the source: it was skipped or given up. Only for the input of a source. Default
+   * false.
+   */
   readonly isOver?: boolean;
 }
 
-/** What a durable checkpoint says about one task. */
+/** The part of a durable checkpoint that concerns one task. */
 export interface TakenMark {
-  /** What `mark` returned at that moment. */
+  /** The position that `mark` returned for the checkpoint. */
   readonly mark: Json | undefined;
-  /** The records of the root of its outputs that have settled, over all lives of the run. */
+  /** The settled records of the root of its outputs, over all incarnations of the run. */
   readonly settled: SettledProgress;
 }
 
@@ -79,7 +84,10 @@ export interface Task<In, Out> {
    * stalled run, and draining ends the task when nothing else can.
    */
   readonly emitsOnItsOwn: boolean;
-  /** True when the task gives work to the executor of the run. The run then has threads unless its options say otherwise. */
+  /**
+   * True when the task gives work to the executor of the run. The run then has threads unless its options say
+   * otherwise.
+   */
   readonly usesExecutor: boolean;
   /** How the task can be fused with its neighbours; undefined if it cannot. */
   readonly fusible: Fusible | undefined;
@@ -87,8 +95,8 @@ export interface Task<In, Out> {
   readonly dataset: Dataset | undefined;
 
   /**
-   * The files that the task reads or writes, temporary files included: no two tasks of a run may write the same file, and
-   * no task may write a file that another reads. Changes nothing.
+   * The files that the task reads or writes, temporary files included: no two tasks of a run may write the same file,
+   * and no task may write a file that another reads. Changes nothing.
    */
   files(): readonly TouchedFile[];
   /** The records that contain this value, among those that the task reads from outside or has written there. */
@@ -100,20 +108,20 @@ export interface Task<In, Out> {
   /** The Observable operator of one run. `operators` are the engine's own, to build on. */
   operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>>;
   /**
-   * Returns the position of the task: how far it has come with what it has emitted at the time of the call. Resolves
-   * when everything up to the position would survive a loss of power. Called between two turns of the event loop, one
-   * call at a time. A resumed run passes the position to `open` as `past.mark`; a durable task then goes back to exactly
+   * Returns the position of the task after everything that it has emitted at the time of the call. Resolves when
+   * everything up to the position would survive a loss of power. Called between two turns of the event loop, one call
+   * at a time. A resumed run passes the position to `open` as `past.mark`; a durable task then goes back to exactly
    * that position, however often the run is resumed from it.
    */
   mark(scope: TaskScope): Awaitable<Json | undefined>;
   /**
-   * Called before each checkpoint. Once it has resolved, nothing that the task has written waits to be emitted, and
-   * nothing more is written until `mark` or `checkpointed` permits it. Undefined when a checkpoint needs no wait.
+   * Called before each checkpoint. When it has resolved, the task has emitted everything that it has written, and it
+   * writes nothing more until `mark` or `checkpointed` permits it. Undefined when a checkpoint needs no wait.
    */
   pause(scope: TaskScope): Awaitable<void> | undefined;
   /**
-   * Called after a checkpoint would survive the loss of power, with what `mark` returned for it. A resumed run may repeat
-   * the call for the same mark. Tasks that write are called before sources. An error fails the run.
+   * Called after a checkpoint would survive the loss of power, with what `mark` returned for it. A resumed run may
+   * repeat the call for the same mark. Tasks that write are called before sources. An error fails the run.
    */
   checkpointed(taken: TakenMark, scope: TaskScope): Awaitable<void> | undefined;
   /** Releases what `open` acquired. An error fails a run that had completed. */
@@ -124,8 +132,8 @@ export interface Task<In, Out> {
    */
   foldParts(fold: FoldRequest, scope: TaskScope): FoldedParts | undefined;
   /**
-   * For a task that can accept what threads have folded of its only source, in place of the records: its outputs, where
-   * `onOver` of the source is called once the source has been read. Undefined when the task accepts records.
+   * For a task that can accept the folded parts of its only source instead of records: its outputs. The task calls
+   * `onOver` when the source has been read. Undefined when the task accepts records.
    */
   foldFrom(source: FoldedSource, scope: TaskScope, operators: Operators): Observable<Batch<Out>> | undefined;
 }
@@ -136,8 +144,8 @@ export function isTask(value: unknown): value is Task<never, unknown> {
 }
 
 /**
- * A task with an Observable operator of its own; every other member has a default. For a task that works on one record at
- * a time extend `RecordTask`.
+ * A task with an Observable operator of its own; every other member has a default. For a task that works on one record
+ * at a time extend `RecordTask`.
  */
 export abstract class BaseTask<In, Out> implements Task<In, Out> {
   /** Recognises a task, whatever its class. */
@@ -162,7 +170,9 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   /** The options, as given. Their record types belong to the class, so that any task is a `Task<never, unknown>`. */
   readonly options: TaskOptions<unknown, unknown>;
 
-  /** Throws MILLRACE_INVALID_OPTION for values that do not fit. Option names that only the subclass knows are accepted. */
+  /**
+   * Throws MILLRACE_INVALID_OPTION for values that do not fit. Option names that only the subclass knows are accepted.
+   */
   constructor(options: TaskOptions<In, Out> = {}) {
     this.options = options;
     checkValues(options, TASK_RULES);

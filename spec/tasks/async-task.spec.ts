@@ -175,7 +175,7 @@ describe('an asyncTask with `timeoutMs`', () => {
         });
     const { letters, summary } = await trial([7], work, { timeoutMs: 500 });
     const message =
-      "The function of 'Save' did not end within 500 ms; it may still go on, and what it gives then is dropped";
+      "The function of 'Save' did not end within 500 ms; it may still be running, and its result will be dropped";
     expect(letters).toEqual([{ code: 'MILLRACE_TIMEOUT', message, attempts: 1 }]);
     expect(reasons).toEqual([expect.objectContaining({ code: 'MILLRACE_TIMEOUT', message })]);
     // It has stopped as it was told: that is no result that came late.

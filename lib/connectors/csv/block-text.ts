@@ -1,4 +1,8 @@
-/** The text of a block of bytes. Promise: no byte is decoded into something else without an error that names its line. */
+/**
+ * The text of a block of bytes.
+ *
+ * Guarantees: a byte that cannot be decoded is an error that names its line.
+ */
 import { isAscii, isUtf8 } from 'node:buffer';
 import { MillraceError } from '../../model/errors.js';
 import type { CsvEncoding } from './byte-source.js';
@@ -14,7 +18,7 @@ export class BlockText {
     this.encoding = encoding;
   }
 
-  /** A row as it stands in the file, without its line end. */
+  /** The text of a row in the file, without its line end. */
   of(block: RecordBlock, span: RecordSpan): string {
     const bytes = block.bytes.subarray(span.start - block.start, span.textEnd - block.start);
     this.check({ ...block, bytes, start: span.start, spans: [span] });
@@ -22,8 +26,9 @@ export class BlockText {
   }
 
   /**
-   * Gives the text of the rows of a block that was checked. Each is a string of its own: a field that is kept holds on to
-   * its row, never to the block.
+
+   * Returns a function for the texts of the rows of a checked block. Each text is a string of its own: a field that is
+   * kept keeps its row in memory, but not the block.
    */
   rowsOf({ bytes, start }: RecordBlock): (span: RecordSpan) => string {
     const encoding = this.encoding === 'latin1' || isAscii(bytes) ? 'latin1' : 'utf8';
@@ -34,7 +39,7 @@ export class BlockText {
     return bytes.toString(this.encoding === 'latin1' ? 'latin1' : 'utf8');
   }
 
-  /** Throws MILLRACE_CSV for bytes that are not UTF-8: they would become U+FFFD without a word. */
+  /** Throws MILLRACE_CSV for bytes that are not UTF-8: decoding would silently replace them by U+FFFD. */
   check({ bytes, start, spans }: RecordBlock): void {
     if (this.encoding === 'latin1' || isUtf8(bytes)) return;
     const at = firstInvalidByte(bytes);
@@ -50,7 +55,7 @@ export class BlockText {
   }
 }
 
-/** The decoder puts U+FFFD where it meets the first invalid byte; a U+FFFD that stands in the file is passed over. */
+/** The decoder replaces the first invalid byte by U+FFFD. A U+FFFD that is in the file itself is skipped. */
 function firstInvalidByte(bytes: Buffer): number {
   const text = bytes.toString('utf8');
   let at = 0;

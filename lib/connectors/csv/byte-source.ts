@@ -1,9 +1,9 @@
 /**
- * The bytes of a CSV file, pulled chunk by chunk: opened, unpacked where it is .gz, checked for what it is.
+ * The bytes of a CSV file, pulled chunk by chunk: opens the file, decompresses a .gz file, and checks the format.
  *
- * Promises: what comes out is text in UTF-8, or in Latin-1 where that was asked for, without a byte order mark; memory
- * is one chunk, plus zlib's buffers; a file that is something else than declared (gzip, an archive, UTF-16) is refused
- * before its first row, with the fix; `close` releases the file at any time.
+ * Guarantees: the bytes are text in UTF-8, or in Latin-1 if the options declare that, without a byte order mark. Memory
+ * is one chunk plus the buffers of zlib. A file of another format than declared (gzip, an archive, UTF-16) is refused
+ * before its first row, and the error names the fix. `close` releases the file at any time.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
@@ -23,9 +23,9 @@ export interface ByteSourceOptions {
 }
 
 export interface ByteSource {
-  /** How many bytes of the text were left out before the first chunk: those of a byte order mark. */
+  /** The number of bytes before the first chunk that are not returned: those of a byte order mark. */
   readonly skippedBytes: number;
-  /** The next bytes, never an empty chunk and never one that was given before; null at the end. */
+  /** Returns the next bytes, or null at the end. A chunk is never empty and its memory is never reused. */
   next(): Promise<Buffer | null>;
   close(): Promise<void>;
 }
@@ -51,12 +51,12 @@ export async function openByteSource(options: ByteSourceOptions): Promise<ByteSo
   }
 }
 
-/** Whether a file of this name is gzip, to be unpacked on the way in or packed on the way out. */
+/** Whether a file of this name is compressed with gzip. */
 export function isPacked(path: string): boolean {
   return path.toLowerCase().endsWith('.gz');
 }
 
-/** Puts the chunk that was read ahead back in front. */
+/** Returns the first chunk, which was read to check the format, before the other chunks. */
 function lead(first: Buffer | null, skippedBytes: number, source: { pull: Pull; close(): Promise<void> }): ByteSource {
   let ahead = first;
   return {
@@ -78,7 +78,7 @@ function plain(
   let at = byteRange?.start ?? null;
   let isFirst = true;
   const pull: Pull = async () => {
-    // The first chunk shows what the file is, so it may not be too small for that.
+    // The first chunk is used to recognise the format, so it needs at least four bytes.
     const wanted = isFirst ? Math.max(chunkBytes, 4) : chunkBytes;
     const size = at === null || byteRange === undefined ? wanted : Math.min(wanted, byteRange.end - at);
     isFirst = false;
@@ -97,7 +97,7 @@ function plain(
 function unpack(file: FileHandle, { path, chunkBytes }: ByteSourceOptions): { pull: Pull; close(): Promise<void> } {
   const packed = file.createReadStream({ highWaterMark: chunkBytes, autoClose: false });
   const unpacked = createGunzip({ chunkSize: Math.max(64, chunkBytes) });
-  // Every error comes out of the iterator; the callback is here because a pipeline must have one.
+  // The iterator throws every error. The callback exists because a pipeline needs one.
   pipeline(packed, unpacked, () => undefined);
   const chunks = unpacked[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const pull: Pull = async () => {
@@ -122,7 +122,7 @@ function unpack(file: FileHandle, { path, chunkBytes }: ByteSourceOptions): { pu
   return { pull, close };
 }
 
-/** Text in UTF-16 becomes bytes in UTF-8, which is what everything behind this works on. */
+/** Converts UTF-16 to UTF-8, the encoding that the rest of the reader works on. */
 function fromUtf16(first: Buffer | null, pull: Pull, path: string): Pull {
   const decoder = new TextDecoder('utf-16le', { fatal: true });
   let ahead = first;
@@ -174,7 +174,7 @@ function refuseOtherFormats(first: Buffer, path: string, encoding: CsvEncoding):
     refuse('is UTF-8, not Latin-1: leave out the option `encoding`');
 }
 
-/** UTF-16 without a byte order mark: western text in it has a zero in every second byte. */
+/** Recognises UTF-16 without a byte order mark: in western text every second byte is zero. */
 function looksLikeUtf16(bytes: Buffer): boolean {
   const count = Math.min(bytes.length, 64) & ~1;
   if (count < 4) return false;

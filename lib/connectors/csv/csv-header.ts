@@ -1,8 +1,9 @@
 /**
- * Says whether the header of a CSV file is the one that was asked for.
+ * Checks that the header of a CSV file has the required columns.
  *
- * Promise: a header that would lose or mix up fields (a name twice, a wanted column missing, another delimiter, no
- * header at all) is refused with what is there, what was wanted, and the option or the change that mends it.
+ * Guarantees: a header that would lose or mix up fields (a duplicate name, a missing column, another delimiter, no
+ * header at all) is refused. The error names the columns that were found, the columns that were expected, and the
+ * option or change that fixes it.
  */
 import { MillraceError } from '../../model/errors.js';
 import { nearest } from '../../text/nearest.js';
@@ -16,7 +17,7 @@ export interface HeaderFacts {
   readonly delimiter: string;
 }
 
-/** Throws MILLRACE_CSV where the header cannot be used. */
+/** Throws MILLRACE_CSV if the header cannot be used. */
 export function checkHeader(facts: HeaderFacts): void {
   const { path, line, names, columns } = facts;
   const refuse = (what: string): never => {
@@ -49,7 +50,7 @@ export function checkHeader(facts: HeaderFacts): void {
   refuse(`the header lacks ${list(missing)}; ${had}. ${meant(missing, names, columns)}`);
 }
 
-/** The names that stand more than once. Columns without a name may: nobody can ask for them. */
+/** The names that occur more than once. Columns without a name may, because no option can refer to them. */
 export function duplicatesOf(names: readonly string[]): string[] {
   const seen = new Set<string>();
   const doubled = new Set<string>();
@@ -80,11 +81,11 @@ function meant(missing: readonly string[], names: readonly string[], columns: re
     : 'Add the column to the file, or take it out of the option `columns`';
 }
 
-/** A header of one name that falls apart into columns with another delimiter was written with that delimiter. */
+/** Returns the delimiter that splits a header of one name into several columns; undefined if there is none. */
 function otherDelimiter({ names, columns, delimiter }: HeaderFacts, missing: readonly string[]): string | undefined {
   const [only] = names;
   if (names.length !== 1 || only === undefined) return undefined;
-  // A single column may have any name where it was asked for by that name.
+  // A single column may have any name if the options name it.
   if (columns.length > 0 && missing.length === 0) return undefined;
   return [',', ';', '\t', '|'].find((other) => other !== delimiter && only.includes(other));
 }

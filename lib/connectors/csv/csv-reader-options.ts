@@ -1,7 +1,7 @@
 /**
  * The options of a CSV reader, as given and as resolved.
  *
- * Promise: options are checked once, here, before a file is touched; what is wrong is MILLRACE_INVALID_OPTION.
+ * Guarantees: options are checked once, before a file is opened. Invalid options throw MILLRACE_INVALID_OPTION.
  */
 import { MillraceError, describeValue } from '../../model/errors.js';
 import type { OptionRule } from '../../options/options.js';
@@ -10,35 +10,37 @@ import { duplicatesOf, list } from './csv-header.js';
 import type { RowShare } from './row-share.js';
 
 export interface CsvReaderOptions {
-  /** A .csv file, or a .csv.gz, which is unpacked on the way. */
+  /** A .csv file, or a .csv.gz file, which is decompressed while it is read. */
   readonly path: string;
-  /** One ASCII character, no letter, digit or quote. Default `,`. */
+  /** One ASCII character, but not a letter, digit or quote. Default `,`. */
   readonly delimiter?: string;
-  /** Columns that must be there, in any order, among others; for a file without a header, all columns in order. */
+  /**
+   * The required columns, in any order; the file may have others. For a file without a header: all columns, in order.
+   */
   readonly columns?: readonly string[];
-  /** Whether the first line that is not blank names the columns. Default true. */
+  /** Whether the first non-blank line contains the names of the columns. Default true. */
   readonly header?: boolean;
-  /** Default utf8, with or without a byte order mark. UTF-16 must be said here. */
+  /** Default 'utf8', with or without a byte order mark. UTF-16 must be declared here. */
   readonly encoding?: CsvEncoding;
   /**
-   * The longest row, in bytes of the text (UTF-8 or Latin-1), its line end included. A longer one ends the reading: it
-   * is how a quote that is never closed shows in a large file before it fills the memory. Default 4 MiB.
+   * The longest row, in bytes of the text (UTF-8 or Latin-1), including its line end. A longer row is an error that
+   * ends the reading, so a quote that is never closed is found before it fills the memory. Default 4 MiB.
    */
   readonly maxRowBytes?: number;
-  /** Bytes read at a time: the most that is read ahead of the rows. Default 64 KiB. */
+  /** The bytes per read, which is also the most that is read ahead of the rows. Default 64 KiB. */
   readonly chunkBytes?: number;
   /** Ends the reading and releases the file; `read` then throws MILLRACE_ABORTED. */
   readonly signal?: AbortSignal;
   /**
-   * Only the rows within these bytes of the file, `end` not included. Both must be where a record begins (or the end of
-   * the file), and the header must not be among them: its names come as `headerNames`. Not for .gz and UTF-16.
+   * Reads only the rows in these bytes of the file; `end` is exclusive. Both must be the beginning of a record or the
+   * end of the file. The range must not contain the header; `headerNames` replaces it. Not for .gz and UTF-16.
    */
   readonly byteRange?: { readonly start: number; readonly end: number };
-  /** The columns of the file, in its order, for a part of a file; no header is read then. */
+  /** The columns of the file, in order, for a part of a file. The reader then reads no header. */
   readonly headerNames?: readonly string[];
-  /** The line of the file on which the bytes begin. Default 1. */
+  /** The line of the file at which the bytes begin. Default 1. */
   readonly startLine?: number;
-  /** Only the rows of this share; its column must be one of the file. */
+  /** Reads only the rows of this share. Its column must be a column of the file. */
   readonly share?: RowShare | undefined;
 }
 
@@ -51,7 +53,7 @@ export interface ResolvedReaderOptions {
   readonly chunkBytes: number;
   readonly signal: AbortSignal | undefined;
   readonly byteRange: { readonly start: number; readonly end: number } | undefined;
-  /** Known names: no header is read. */
+  /** The names of the columns, if they are known and no header must be read. */
   readonly headerNames: readonly string[] | undefined;
   readonly startLine: number;
   readonly share: RowShare | undefined;
@@ -95,11 +97,11 @@ export function resolveReaderOptions(options: CsvReaderOptions): ResolvedReaderO
 
 export const csvDelimiter: OptionRule = {
   expected: "one character such as ',', ';', '|' or '\\t'",
-  // Letters and digits would be taken out of every field; the scanner, like fast-csv, needs one character.
+  // A letter or digit would split ordinary fields. The scanner, like fast-csv, needs one character.
   accepts: (value) => typeof value === 'string' && /^[\t !#-/:-@[-`{-~]$/.test(value),
 };
 
-/** The delimiter as one byte; throws MILLRACE_INVALID_OPTION. */
+/** Returns the delimiter, one byte. Throws MILLRACE_INVALID_OPTION for any other value. */
 export function checkDelimiter(delimiter = ','): string {
   if (!csvDelimiter.accepts(delimiter)) refuse('delimiter', csvDelimiter.expected, delimiter);
   return delimiter;

@@ -1,11 +1,13 @@
 /**
- * Reads a CSV file as rows of named fields, pulled as there is room, with the line of every row.
+ * Reads a CSV file as rows of named fields, pulled while there is room, with the line of every row.
  *
- * Promises: memory does not depend on the size of the file (a chunk, the rows of it, and at most one open record); a
- * row that is broken comes out as a `CsvBadRow` and the next rows follow; what makes the whole file unreadable is thrown
- * as one sentence that names the file, the line, what was got and the fix; no field is padded, cut, dropped or decoded
- * into something else without an error. Where records begin and end, and whether their quotes are sound, is found first
- * (record-boundaries). A row without quotes then is its text between delimiters; fast-csv reads the others (quoted-rows).
+ * Guarantees: memory does not depend on the size of the file (one chunk, its rows, and at most one open record). A
+ * broken row is returned as a `CsvBadRow`, and the next rows follow. An error that makes the whole file unreadable is
+ * one sentence with the file, the line, the cause and the fix. No field is padded, cut, dropped or decoded wrongly
+ * without an error.
+ *
+ * The reader first finds where records begin and end, and whether their quotes are valid (record-boundaries). It splits
+ * rows without quotes at the delimiters itself; fast-csv reads the others (quoted-rows).
  */
 import { MillraceError, describeThrown } from '../../model/errors.js';
 import { BlockText } from './block-text.js';
@@ -21,18 +23,20 @@ export type { CsvReaderOptions };
 
 /** A row with the fields of the header's columns. */
 export interface CsvRow {
-  /** Which row it is of those that are there to be read, from 0; of a share, rows of the others are counted. */
+  /**
+   * The number of the row among the rows to read, from 0. A reader of a share also counts the rows of the other shares.
+   */
   readonly number: number;
   /** The line of the file it starts on, from 1. */
   readonly line: number;
   readonly values: Record<string, string>;
 }
 
-/** A row that could not be read; told from a `CsvRow` by `'error' in item`. */
+/** A row that could not be read. `'error' in item` distinguishes it from a `CsvRow`. */
 export interface CsvBadRow {
   readonly number: number;
   readonly line: number;
-  /** The row as it stands in the file, without its line end. */
+  /** The text of the row in the file, without its line end. */
   readonly text: string;
   /** MILLRACE_CSV, with the file and line in its message. */
   readonly error: MillraceError;
@@ -42,31 +46,33 @@ export type CsvItem = CsvRow | CsvBadRow;
 
 /** A place in a file for `byteRange`, `startLine` and `headerNames`. Plain data. */
 export interface CsvPoint {
-  /** How many rows come before it. */
+  /** The number of rows before it. */
   readonly rows: number;
   readonly start: number;
   readonly line: number;
   readonly columns: readonly string[];
 }
 
-/** At most one `read` is outstanding. */
+/** Contract: at most one `read` is outstanding. */
 export interface CsvReader {
   /** The columns of the file, in its order. */
   readonly columns: readonly string[];
-  /** 1 to `max` rows, or null at the end and after `close`. After an error every read gives that error. */
+  /**
+   * Returns 1 to `max` rows, or null at the end and after `close`. After an error every read rejects with that error.
+   */
   read(max: number): Promise<readonly CsvItem[] | null>;
   /**
-   * A place from which the row with this number can be read again, at it or shortly before it; undefined where the file
-   * can only be read from its beginning. Numbers must not go down from call to call.
+   * A place from which the row with this number can be read again: at the row or shortly before it. Undefined if the
+   * file can only be read from its beginning. The number must not decrease from call to call.
    */
   pointBefore(row: number): CsvPoint | undefined;
-  /** How many bytes of the file lie before what is read now; undefined where they cannot be told (.gz, UTF-16). */
+  /** The number of bytes of the file before the current position; undefined if it is unknown (.gz, UTF-16). */
   readonly bytesBefore: number | undefined;
   /** Releases the file; may be called at any time, also twice. */
   close(): Promise<void>;
 }
 
-/** The most places kept; beyond it there are gaps, and whoever goes on from a place reads over more. */
+/** The most places kept. Beyond that there are gaps, and a resumed reader skips more rows. */
 const MAX_POINTS = 1024;
 
 /** Opens a file and reads its header; throws MILLRACE_FILE, MILLRACE_CSV or MILLRACE_INVALID_OPTION. */
@@ -92,14 +98,16 @@ class CsvFileReader implements CsvReader {
   private readonly blocks: RecordBlocks;
   private quotedRows: QuotedRows | undefined;
   private readonly text: BlockText;
-  /** What is left of the block that holdClock the header. */
+  /** The rest of the block that contained the header. */
   private ahead: RecordBlock | null = null;
   private items: readonly CsvItem[] = [];
   private at = 0;
   /** The number of the next row. */
   private nextRow = 0;
   private share: ShareFilter | undefined;
-  /** Where the blocks began that may hold the row asked for next; bounded by how far is read ahead of that. */
+  /**
+   * The beginnings of the blocks that may contain the next requested row. Limited by the distance that is read ahead.
+   */
   private points: CsvPoint[] = [];
   private failure: unknown;
   private closing: Promise<void> | undefined;
@@ -117,7 +125,7 @@ class CsvFileReader implements CsvReader {
     options.signal?.addEventListener('abort', this.onAbort, { once: true });
   }
 
-  /** Reads the header, where the file has one. */
+  /** Reads the header, if the file has one. */
   async begin(): Promise<void> {
     const { path, columns, headerNames, delimiter } = this.options;
     if (headerNames !== undefined) {
@@ -168,7 +176,7 @@ class CsvFileReader implements CsvReader {
       }
     } catch (error) {
       throwIfAborted(this.options);
-      // Closed while it was reading: what the file said about that is nobody's business any more.
+      // The reader was closed during the read, so the error is irrelevant.
       if (this.closing !== undefined) return null;
       this.failure = error;
       await this.close();
@@ -230,7 +238,7 @@ class CsvFileReader implements CsvReader {
     const rows = await this.readQuoted(texts, quoted[0].span.line);
     for (const [i, { at, span, number }] of quoted.entries()) {
       const fields = rows[i] as string[];
-      // fast-csv drops a first field that is nothing but white space.
+      // fast-csv drops a first field that is only white space.
       if (fields[0] === '') fields[0] = this.firstOf(texts[i] as string);
       const item = this.rowOf(block, span, number, fields);
       if (share === undefined || 'error' in item || share.hasText(item.values[share.column] as string))
@@ -241,7 +249,7 @@ class CsvFileReader implements CsvReader {
 
   private async readQuoted(rows: readonly string[], line: number): Promise<string[][]> {
     try {
-      // Most files have no quotes, and need not wait for what reads them.
+      // Most files have no quotes and need not load fast-csv.
       this.quotedRows ??= new (await import('./quoted-rows.js')).QuotedRows(this.options.delimiter);
       return await this.quotedRows.read(rows);
     } catch (error) {
@@ -285,7 +293,7 @@ class CsvFileReader implements CsvReader {
   }
 }
 
-/** Holds the place of a row that fast-csv has not read yet. */
+/** A placeholder for a row that fast-csv has not read yet. */
 const UNREAD: CsvItem = { number: 0, line: 0, values: {} };
 
 export function throwIfAborted({ path, signal }: Pick<ResolvedReaderOptions, 'path' | 'signal'>): void {

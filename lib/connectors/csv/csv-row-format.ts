@@ -1,10 +1,10 @@
 /**
- * Rows as CSV text: RFC 4180 by fast-csv's rules, with its bytes, at many times its speed.
+ * Formats rows as CSV text: RFC 4180, with the same bytes as fast-csv, but several times faster.
  *
- * Promises: what this writes our reader reads back the same, number for number and character for character; the bytes
- * are those of fast-csv's formatter, apart from four things it does silently: it drops NUL characters and lone
- * surrogates (an error here), writes a Date in the local time zone's words (ISO 8601 here), writes an object as
- * `[object Object]` (an error here) and writes the empty field of a single column as a blank line (`""` here).
+ * Guarantees: the reader of this package reads the same values back. The bytes are those of the formatter of fast-csv,
+ * except in four cases: it drops NUL characters and lone surrogates (an error here), writes a Date as text in the local
+ * time zone (ISO 8601 here), writes an object as `[object Object]` (an error here), and writes the empty field of a
+ * single column as a blank line (`""` here).
  */
 import { MillraceError, describeValue } from '../../model/errors.js';
 
@@ -12,7 +12,7 @@ export interface RowFormatOptions {
   readonly columns: readonly string[];
   readonly delimiter: string;
   readonly lineEnd: '\n' | '\r\n';
-  /** Put a `'` before strings that a spreadsheet would run as a formula. */
+  /** Puts a `'` before strings that a spreadsheet would run as a formula. */
   readonly escapeFormulas: boolean;
 }
 
@@ -23,14 +23,14 @@ export class RowFormat {
 
   constructor(options: RowFormatOptions) {
     this.options = options;
-    // fast-csv quotes a `|` whatever the delimiter is. It puts the delimiter unescaped into a character class, where
-    // `^` and `]` would break it; here it is escaped.
+    // fast-csv quotes a `|` with any delimiter. It puts the delimiter into a character class without escaping it, which
+    // breaks with `^` and `]`; here the delimiter is escaped.
     this.mustQuote = new RegExp(`["\\r\\n|${options.delimiter.replace(/[\]\\^-]/, '\\$&')}]`);
     this.header = this.checked(options.columns.map((column) => this.quoted(column)).join(options.delimiter), []);
     this.header += options.lineEnd;
   }
 
-  /** The text of these rows, each with its line end; throws MILLRACE_CSV for a value that CSV cannot hold. */
+  /** The text of these rows, each with its line end. Throws MILLRACE_CSV for a value that CSV cannot represent. */
   text(rows: readonly Readonly<Record<string, unknown>>[]): string {
     const { columns, delimiter, lineEnd } = this.options;
     let text = '';
@@ -55,7 +55,7 @@ export class RowFormat {
       case 'number':
       case 'bigint':
       case 'boolean':
-        // A sign or point may be the delimiter.
+        // The delimiter may be a minus sign or a point.
         return this.quoted(String(value));
       case 'undefined':
         return '';
@@ -73,7 +73,7 @@ export class RowFormat {
     return this.mustQuote.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }
 
-  /** One test for all rows, because what it looks for is next to never there. */
+  /** Tests all rows at once, because unwritable characters are very rare. */
   private checked(text: string, rows: readonly Readonly<Record<string, unknown>>[]): string {
     if (!UNWRITABLE.test(text)) return text;
     for (const row of rows) {

@@ -1,8 +1,9 @@
 /**
- * CSV files as a sink: one row a record, in root order, so that the same input gives the same bytes.
+ * CSV files as a sink: one row per record, in root order, so that the same input produces the same bytes.
  *
- * Promises: rows are written to `path.part`, which gets its name only when the whole run has completed, so a reader never
- * sees half a result; a record that cannot be made a row ends alone.
+ * Guarantees: rows are written to `path.part`, which is renamed to `path` only when the whole run has completed, so a
+ * reader never sees a partial result. A record that cannot be made a row ends by the failure policy, without other
+ * records.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -37,19 +38,19 @@ import { csvDelimiter } from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
 import { filesOnTheWayTo, openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv-writer.js';
 
-/** What may stand in a field. */
+/** A value that a field can represent. */
 export type CsvValue = string | number | bigint | boolean | Date | null | undefined;
 
 /** Options of `csvSink`: where the file goes, its columns, and how a record becomes a row. */
 export interface CsvSinkOptions<In, Column extends string>
   extends TaskOptions<In, In>, Pick<CsvWriterOptions, 'delimiter' | 'lineEnd' | 'escapeFormulas'> {
-  /** Where the result goes; `.csv.gz` is packed on the way. */
+  /** The path of the result. A `.csv.gz` file is compressed while it is written. */
   readonly path: string;
   /** The columns, in order: the header. */
   readonly columns: readonly Column[];
   /** The fields of a record. Default: the record's own properties. */
   readonly row?: (record: In) => { readonly [Key in Column]: CsvValue };
-  /** Write in root order. Default true. */
+  /** Writes in root order. Default true. */
   readonly ordered?: boolean;
 }
 
@@ -65,9 +66,10 @@ const RULES: OptionRules<CsvSinkOptions<unknown, string>> = {
 };
 
 /**
- * Writes one CSV row a record to `path.part`, which is renamed to `path` only when the run has
- * completed. Throws MILLRACE_INVALID_OPTION for `columns` that are empty or a `row` that is no
- * function; a record that cannot be made a row ends alone, by the failure policy.
+
+ * Writes one CSV row per record to `path.part`, which is renamed to `path` only when the run has completed. Throws
+ * MILLRACE_INVALID_OPTION if `columns` is empty or `row` is not a function. The failure policy ends a record that
+ * cannot be made a row; other records continue.
  *
  * @example csvSink({ path: 'offers.csv', columns: ['id', 'offer'], row: (o: Offer) => ({ id: o.id, offer: o.name }) })
  */
@@ -76,7 +78,7 @@ export function csvSink<In, const Column extends string>(options: CsvSinkOptions
   return connectorSink(new CsvSink(options), optionsOf(options));
 }
 
-/** A CSV file as a `Sink`: what `csvSink` makes a task of. */
+/** A CSV file as a `Sink`. `csvSink` makes a task of it. */
 export class CsvSink<In, Column extends string> implements Sink<In, string> {
   readonly kind = 'csv sink';
   private readonly csv: CsvSinkOptions<In, Column>;
@@ -105,7 +107,7 @@ export class CsvSink<In, Column extends string> implements Sink<In, string> {
 
   async *find(key: string): AsyncGenerator<FoundRecord> {
     const { path, columns, delimiter } = this.csv;
-    // What is not finished stands in the file beside it.
+    // An unfinished result is in the file beside it.
     const file = existsSync(path) ? path : `${path}.part`;
     if (!existsSync(file)) return;
     const options = { path: file, columns, ...(delimiter === undefined ? {} : { delimiter }) };

@@ -1,8 +1,8 @@
 /**
- * CSV files as a source: rows pulled as there is room, typed by a schema, with the file and line in every refusal.
- *
- * Promises: memory does not depend on the size of the file; a row that cannot be read or does not fit the schema ends
- * alone, by the failure policy; a file that cannot be read as declared fails the run with one sentence.
+ * CSV files as a source: rows are pulled while there is room and typed by a schema. Every error names the file and the
+ * line. Guarantees: memory does not depend on the size of the file. The failure policy ends a row that cannot be read
+ * or does not fit the schema; the other rows continue. A file that cannot be read as declared fails the run with one
+ * sentence.
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -51,33 +51,33 @@ import { openCsvReader, type CsvPoint, type CsvReader, type CsvReaderOptions } f
 /** The fields of a row by column name. */
 export type CsvFields = Record<string, string>;
 
-/** Options of `csvSource`: the file, how it is written, and how its rows are typed. */
+/** Options of `csvSource`: the file, its format, and the types of its rows. */
 export interface CsvSourceOptions<Out>
   extends SourceOptions<Out>, Pick<CsvReaderOptions, 'delimiter' | 'header' | 'encoding' | 'maxRowBytes'> {
-  /** A .csv file, or a .csv.gz, which is unpacked on the way. */
+  /** A .csv file, or a .csv.gz file, which is decompressed while it is read. */
   readonly path: string;
-  /** Columns that must be there; for a file without a header, the columns in order. */
+  /** The required columns. For a file without a header: all columns, in order. */
   readonly columns?: readonly string[];
-  /** Types the fields of a row; what it gives back is the record. Default: the fields as strings. */
+  /** Types the fields of a row. The result of the validation is the record. Default: the fields as strings. */
   readonly schema?: Schema<Out>;
   /**
-   * What a row with an empty field in one of `columns` is: 'keep' hands it to the schema (default), 'skip' counts it
-   * with the reason `missing <column>`.
+   * What happens to a row with an empty field in one of `columns`: 'keep' passes it to the schema (default), 'skip'
+   * skips it with the reason `missing <column>`.
    */
   readonly missing?: 'keep' | 'skip';
   /**
-   * Reads the file in so many parts, each in a thread; 'auto': one a thread of the run. Pays for large files (tens of
-   * MB), most of all in front of an aggregate that threads can fold, because then only its states leave the threads.
-   * Needs a `schema` that says where it lives (`threadSchema`), if any. A file that cannot be read from the middle, .gz
-   * or UTF-16, is refused for a number, and read as one for 'auto'. A run without threads reads the file as one. A
-   * thread that dies fails the run. Default 1.
+   * The number of parts in which threads read the file; 'auto': one per thread of the run. Faster for large files (tens
+   * of MB), especially before an aggregate that threads can fold, because then only its states leave the threads. A
+   * `schema` must be one that threads can load (`threadSchema`). A .gz or UTF-16 file cannot be read from the middle: a
+   * number is refused, and 'auto' reads the file in one part, as does a run without threads. A thread that dies fails
+   * the run. Default 1.
    */
   readonly partitions?: number | 'auto';
   /**
-   * For `partitions` in front of an aggregate that threads fold: the column whose text is the key of that aggregate. Each
-   * thread then reads the whole file and takes the rows whose key hashes to it (`partitionOf`), so that each key has one
-   * state in one thread, and nothing is left to merge: less memory, and quicker with up to about eight threads. A key that
-   * is not the text of its column fails the run. Without it each thread folds a range of the file.
+   * For `partitions` before an aggregate that threads fold: the column whose text is the key of that aggregate. Each
+   * thread then reads the whole file and keeps the rows whose key hashes to it (`partitionOf`). So each key has one
+   * state in one thread and nothing is merged: this needs less memory, and is faster with up to about eight threads. A
+   * key that is not the text of its column fails the run. Default: each thread folds a range of the file.
    */
   readonly partitionBy?: string;
 }
@@ -97,9 +97,10 @@ const RULES: OptionRules<CsvSourceOptions<unknown>> = {
 };
 
 /**
- * Reads a CSV file, one record a row, in memory that does not depend on its size. A row that cannot
- * be read or does not fit the schema ends alone, by the failure policy. Throws
- * MILLRACE_INVALID_OPTION for options that do not fit, alone or together.
+
+ * Reads a CSV file, one record per row, in memory that does not depend on its size. The failure policy ends a row that
+ * cannot be read or does not fit the schema; the other rows continue. Throws MILLRACE_INVALID_OPTION for options that
+ * do not fit, alone or together.
  *
  * @example csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: z.object({ id: z.coerce.number(), name: z.string() }) })
  */
@@ -108,7 +109,7 @@ export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): Sour
   return connectorSource(new CsvSource(options), optionsOf(options));
 }
 
-/** A CSV file as a `Source`: what `csvSource` makes a task of. */
+/** A CSV file as a `Source`. `csvSource` makes a task of it. */
 export class CsvSource<Out> implements Source<Out> {
   readonly kind = 'csv source';
   private readonly csv: CsvSourceOptions<Out>;
@@ -163,10 +164,10 @@ export class CsvSource<Out> implements Source<Out> {
 
   async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
     const { executor, signal, clock } = context;
-    // A resumed run goes on from a place, which one reader does at once.
+    // A resumed run continues from a place in the file, which a single reader can do without planning.
     if (this.file.isDivided && executor.size > 0 && (past === undefined || past.from === 0)) {
       const planned = await this.file.planRanges(context, READ_PART_BYTES).catch(() => undefined);
-      // A file that cannot be planned is read as one, which gives what can be read before it says what is wrong.
+      // A file that cannot be planned is read in one part, which returns the readable rows before the error.
       if (planned !== undefined)
         return [readParts(executor, planned.request, planned.parts, this.file.countOf(executor.size))];
     }
@@ -188,18 +189,18 @@ export class CsvSource<Out> implements Source<Out> {
   }
 }
 
-/** Small enough that what the streams hold ahead is a part each. */
+/** Small enough that each stream reads only one part ahead. */
 const READ_PART_BYTES = 1024 * 1024;
 
 interface RowsOfFileParts {
-  /** The number of the first row that is read. */
+  /** The number of the first row that is read in this run. */
   readonly from: Lineage;
-  /** Of the file, in bytes. */
+  /** The size of the file, in bytes. */
   readonly size: number;
   readonly clock: Clock;
 }
 
-/** Rows become records. */
+/** Reads the rows of a file in one part and makes records of them. */
 class RowsOfFile<Out> implements SourcePartition<Out> {
   readonly partition = 0;
   readonly from: Lineage;
@@ -207,7 +208,7 @@ class RowsOfFile<Out> implements SourcePartition<Out> {
   private readonly options: CsvSourceOptions<Out>;
   private readonly size: number;
   private readonly clock: Clock;
-  /** How many rows were read. */
+  /** The number of rows that were read. */
   private count = 0;
   private isOver = false;
 
@@ -223,7 +224,7 @@ class RowsOfFile<Out> implements SourcePartition<Out> {
     const { bytesBefore } = this.rows;
     if (this.isOver) return 1;
     if (bytesBefore === undefined || this.size === 0) return undefined;
-    // A file that grows while it is read is never read more than whole.
+    // A file may grow while it is read, so the share is limited to 1.
     return Math.min(1, bytesBefore / this.size);
   }
 
@@ -245,7 +246,7 @@ class RowsOfFile<Out> implements SourcePartition<Out> {
     return holdClock(this.clock, this.rows.close());
   }
 
-  /** The block of the file that the next row is in, or one before it. */
+  /** The position of the block of the file that contains the next row, or of an earlier block. */
   private position(): SourcePosition | undefined {
     const point = this.rows.pointBefore(this.count);
     if (point === undefined) return undefined;

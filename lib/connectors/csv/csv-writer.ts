@@ -1,11 +1,11 @@
 /**
- * Writes rows to a CSV file, which gets its name only when it is whole.
+ * Writes rows to a CSV file, which gets its final name only when it is complete.
  *
- * Promises: bytes go to `path.part`, behind what an earlier life of the run left there if it is told so; `finish` makes
- * them durable (fdatasync) before it renames, so a reader never sees half a file under `path`; two runs that write one
- * path never mix their rows, and the later one is refused where that can be known; memory is bounded, because
- * `write` gives a promise while the disk is behind; a failed write is MILLRACE_FILE with the system's error as its cause,
- * at this `write` or the next, and always at `finish`.
+ * Guarantees: bytes are written to `path.part`; with `from`, after the bytes of an earlier incarnation of the run.
+ * `finish` makes them durable (fdatasync) before it renames the file, so a reader never sees a partial file under
+ * `path`. Two runs that write to one path never mix their rows, and the later one is refused if the first can be
+ * detected. Memory is bounded, because `write` returns a promise while the disk is behind. A failed write is
+ * MILLRACE_FILE with the system's error as its cause, at this `write` or the next, and always at `finish`.
  */
 import { constants } from 'node:fs';
 import { copyFile, lstat, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
@@ -22,7 +22,7 @@ import { fileError } from '../../connect/files.js';
 import { TextFile } from './text-file.js';
 
 export interface CsvWriterOptions {
-  /** Where the file goes, in a folder that exists; `.gz` is packed on the way. What is there is replaced by `finish`. */
+  /** The path of the file, in an existing folder. A `.gz` file is compressed. `finish` replaces an existing file. */
   readonly path: string;
   /** The columns, in order: the header. */
   readonly columns: readonly string[];
@@ -31,37 +31,40 @@ export interface CsvWriterOptions {
   /** Default `\n`. */
   readonly lineEnd?: '\n' | '\r\n';
   /**
-   * Put a `'` before strings that start with = + - @ (or a tab or CR), which a spreadsheet would run as a formula.
+   * Puts a `'` before strings that start with = + - @ (or a tab or CR), which a spreadsheet would run as a formula.
    * Default false: strings are written as they are.
    */
   readonly escapeFormulas?: boolean;
-  /** Ends waiting writes with MILLRACE_ABORTED. What becomes of the file is for `finish` or `abandon`. */
+  /** Ends waiting writes with MILLRACE_ABORTED. The file stays until `finish` or `abandon`. */
   readonly signal?: AbortSignal;
-  /** Goes on from this point of `path.part`; what stands behind it is cut off. A file that got its name there is whole. */
+  /**
+   * Continues at this point of `path.part` and removes the bytes after it. If the file was renamed at this point, it is
+   * complete.
+   */
   readonly from?: FilePoint | undefined;
 }
 
 export interface CsvWriter {
-  /** Bytes that are in the file, packed ones for .gz; what the system has not taken yet is not among them. */
+  /** The bytes that the system has accepted; for .gz the compressed bytes. */
   readonly bytesWritten: number;
-  /** Takes the rows, when there is room for them. Throws MILLRACE_CSV for a value CSV cannot hold. */
+  /** Accepts the rows as soon as there is room for them. Throws MILLRACE_CSV for a value that CSV cannot represent. */
   write(rows: readonly Readonly<Record<string, unknown>>[]): void | Promise<void>;
-  /** The text of one row, for `writeText`. Throws MILLRACE_CSV for a value CSV cannot hold. */
+  /** The text of one row, for `writeText`. Throws MILLRACE_CSV for a value that CSV cannot represent. */
   encode(row: Readonly<Record<string, unknown>>): string;
-  /** Takes encoded rows, when there is room for them: a promise says when that was. */
+  /** Accepts encoded rows as soon as there is room for them. A returned promise resolves when they are accepted. */
   writeText(rows: readonly string[]): void | Promise<void>;
-  /** The point behind the rows taken so far; resolves when they would survive the loss of power. */
+  /** The point after the rows accepted so far. Resolves when they would survive a loss of power. */
   mark(): Promise<FilePoint>;
-  /** Everything is on the disk, under its name. */
+  /** Makes everything durable and renames the file. Resolves when both are done. */
   finish(): Promise<void>;
-  /** Closes, and leaves `path.part` as it is. */
+  /** Closes the file and leaves `path.part` as it is. */
   abandon(): Promise<void>;
 }
 
-/** The most rows that are made one text. */
+/** The most rows per text. */
 const ROWS_AT_ONCE = 4096;
 
-/** What is written, and renamed or removed again, before the file has its name. */
+/** The temporary files that exist before the file gets its final name. */
 export function filesOnTheWayTo(path: string): readonly string[] {
   return [partOf(path), copyOf(path), ownerFileOf(partOf(path))];
 }
@@ -85,7 +88,7 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
   });
   throwIfAborted(path, signal);
   try {
-    // The rename would fail on a folder, but only after all of the work.
+    // The rename would fail on a folder, but only at the end of the run.
     const isFolder = await stat(path).then(
       (facts) => facts.isDirectory(),
       () => false,
@@ -104,11 +107,11 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
   }
 }
 
-/** A new file, or the one to go on with; its name is durable, as what a checkpoint says of it must be. */
+/** Opens a new file, or the one to continue. Its name is durable, because a checkpoint may refer to it. */
 async function openPart(path: string, from: FilePoint | undefined): Promise<FileHandle> {
   const part = partOf(path);
   if (from === undefined) {
-    // A new file: whoever still writes the one that stood here writes on into that. A link is written through.
+    // A new file, so that a run which still writes to the old one cannot mix its rows in. A link is followed.
     const isLink = await lstat(part).then(
       (facts) => facts.isSymbolicLink(),
       () => false,
@@ -118,7 +121,8 @@ async function openPart(path: string, from: FilePoint | undefined): Promise<File
     await syncFolder(dirname(path));
     return handle;
   }
-  // An earlier life got as far as the rename: it goes on with a copy, and the file stands until that is whole.
+  // An earlier incarnation has already renamed the file: continue with a copy, and keep the file until the copy is
+  // complete.
   const isThere = await stat(part).catch(() => undefined);
   if (isThere === undefined && (await endsAt(path, from))) {
     const copy = copyOf(path);
@@ -149,7 +153,7 @@ async function syncFile(path: string): Promise<void> {
 
 interface WriterParts {
   readonly handle: FileHandle;
-  /** Says that the file is nobody's any more. */
+  /** Releases the ownership of the file. */
   readonly disown: () => Promise<void>;
   readonly file: TextFile;
   readonly format: RowFormat;
@@ -174,7 +178,7 @@ class CsvFileWriter implements CsvWriter {
   }
 
   write(rows: readonly Readonly<Record<string, unknown>>[]): void | Promise<void> {
-    return this.take(rows, (some) => this.parts.format.text(some));
+    return this.accept(rows, (some) => this.parts.format.text(some));
   }
 
   encode(row: Readonly<Record<string, unknown>>): string {
@@ -182,7 +186,7 @@ class CsvFileWriter implements CsvWriter {
   }
 
   writeText(rows: readonly string[]): void | Promise<void> {
-    return this.take(rows, (some) => some.join(''));
+    return this.accept(rows, (some) => some.join(''));
   }
 
   async mark(): Promise<FilePoint> {
@@ -224,18 +228,18 @@ class CsvFileWriter implements CsvWriter {
     await this.parts.disown();
   }
 
-  /** Somebody else may have begun to write to the same path meanwhile: what stands there is then not ours. */
+  /** Another run may have started to write to the same path; then the file there is not ours. */
   private async assertOurs(part: string): Promise<void> {
     const [ours, there] = await Promise.all([this.parts.handle.stat(), stat(part)]);
     if (there.ino === ours.ino && there.dev === ours.dev) return;
     throw new MillraceError(
       'MILLRACE_LOCKED',
-      `Another run has begun to write ${part} meanwhile, so the rows of this one are gone. Run it again when that is over, or write to another path`,
+      `Another run has started to write ${part}, so the rows of this run are lost. Run it again when the other run is over, or write to another path`,
     );
   }
 
-  /** Rows are put into the file only once there is room, so that what was put has passed when this resolves. */
-  private take<Row>(rows: readonly Row[], textOf: (rows: readonly Row[]) => string): void | Promise<void> {
+  /** Puts rows into the file only when there is room. When the promise resolves, the rows are in the file's buffer. */
+  private accept<Row>(rows: readonly Row[], textOf: (rows: readonly Row[]) => string): void | Promise<void> {
     if (this.isOver) throw new MillraceError('MILLRACE_FILE', `Cannot write ${this.path}: it is closed already`);
     const room = this.file.room();
     if (room === undefined) {

@@ -1,9 +1,10 @@
 /**
- * A CSV file that threads read in parts: whether it can be, in how many, and what each thread is told.
+ * A CSV file that threads read in parts: checks that it can be divided, counts the parts, and makes the job of each
+ * thread. There are two ways to divide a file: into ranges of its bytes, or, for an aggregate whose key is a column, by
+ * the hash of that column, so that each part has all rows of its keys.
  *
- * Two ways to divide: by ranges of its bytes, each a part of the rows; or, for an aggregate whose key is a column, by the
- * hash of that column, each part all rows of its keys. Promise: what cannot be divided is refused with the reason before
- * anything is opened, or read as one where 'auto' was said.
+ * Guarantees: a file that cannot be divided is refused with the reason before anything is opened, or read in one part
+ * with 'auto'.
  */
 import { stat } from 'node:fs/promises';
 import { MillraceError, codeOf } from '../../model/errors.js';
@@ -29,11 +30,11 @@ export interface DividedFileOptions {
 }
 
 export class DividedFile {
-  /** Whether it is read in more than one part, where there are threads. */
+  /** Whether the file is read in several parts in a run with threads. */
   readonly isDivided: boolean;
   private readonly options: DividedFileOptions;
 
-  /** Throws MILLRACE_INVALID_OPTION where it cannot be divided as asked for. */
+  /** Throws MILLRACE_INVALID_OPTION if the file cannot be divided as the options require. */
   constructor(options: DividedFileOptions) {
     this.options = options;
     const { partitions = 1, reading } = options;
@@ -44,27 +45,27 @@ export class DividedFile {
     this.isDivided = partitions === 'auto' ? indivisible(reading) === undefined : partitions > 1;
   }
 
-  /** How many parts there are for so many threads. */
+  /** The number of parts for this number of threads. */
   countOf(threads: number): number {
     const { partitions = 1 } = this.options;
     return partitions === 'auto' ? threads : partitions;
   }
 
-  /** For threads that fold what they read. */
+  /** The jobs of threads that read and fold the file. */
   foldedParts(fold: FoldRequest, scope: ConnectorContext): FoldedParts {
     const { partitionBy } = this.options;
     const refs = partitionBy === undefined ? this.ranges(fold, scope) : this.shares(partitionBy, fold, scope);
-    // What ends the run ends the planning, too, and is told elsewhere.
+    // The end of the run also ends the planning, and is reported elsewhere.
     const found = refs.catch((error: unknown) => {
       if (codeOf(error) === 'MILLRACE_ABORTED') return [];
       throw error;
     });
-    // A run that is cancelled has let go of the file when it is over.
+    // A cancelled run must have released the file when it is over.
     scope.track(found);
     return { refs: found, give: partitionBy === undefined ? 'states' : 'results' };
   }
 
-  /** As many ranges as were asked for, or more, where one would be larger than `mostBytes`. */
+  /** Plans as many ranges as the options require, or more if a range would be larger than `mostBytes`. */
   async planRanges(
     scope: ConnectorContext,
     mostBytes: number,
@@ -87,10 +88,10 @@ export class DividedFile {
   private async shares(column: string, fold: FoldRequest, scope: ConnectorContext): Promise<readonly ModuleRef[]> {
     const { reading } = this.options;
     const { columns = [column] } = reading;
-    // A file that cannot be read is told of here, once, and not by every thread.
+    // Opened here first, so that a file that cannot be read is reported once and not by every thread.
     const reader = await openCsvReader({ ...reading, columns, signal: endOf(scope) });
     await reader.close();
-    // More shares than threads would only read the file more often.
+    // More shares than threads would only repeat the reading of the file.
     const of = Math.min(this.countOf(scope.executor.size), scope.executor.size);
     return Array.from({ length: of }, (_, index) => ({
       module: PART_THREAD,
@@ -105,7 +106,7 @@ export class DividedFile {
   }
 }
 
-/** Aborts when the run does, or when it drains. */
+/** Aborts when the run aborts or drains. */
 function endOf(scope: ConnectorContext): AbortSignal {
   const draining = new AbortController();
   scope.whenEnding(() => {
@@ -126,7 +127,7 @@ function obstacleToShares({ reading: { columns }, partitionBy }: DividedFileOpti
   return `\`partitionBy\` names the column '${partitionBy}', and \`columns\` are ${list(columns)}. Name one of them`;
 }
 
-/** Why a file cannot be read from the middle, if it cannot. */
+/** The reason why a file cannot be read from the middle; undefined if it can. */
 function indivisible({ path, encoding }: Pick<CsvReaderOptions, 'path' | 'encoding'>): string | undefined {
   if (encoding === 'utf16le') return 'UTF-16 is not read from the middle of a file';
   return isPacked(path) ? 'a .gz file is not read from the middle' : undefined;

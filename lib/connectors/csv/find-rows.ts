@@ -1,4 +1,8 @@
-/** Rows of a CSV file that hold a value. Promise: memory does not depend on the size of the file. */
+/**
+ * Finds the rows of a CSV file that contain a value.
+ *
+ * Guarantees: memory does not depend on the size of the file.
+ */
 import { openCsvReader, type CsvItem, type CsvReaderOptions } from './csv-reader.js';
 
 /** A row, and its number among the rows, from 0. */
@@ -7,7 +11,9 @@ export interface FoundRow {
   readonly index: number;
 }
 
-/** Rows with a field that is `key`; broken rows with `key` in their text. Throws what the reader throws. */
+/**
+ * Finds rows with a field equal to `key`, and broken rows with `key` in their text. Throws the errors of the reader.
+ */
 export async function* findRows(options: CsvReaderOptions, key: string): AsyncGenerator<FoundRow> {
   const reader = await openCsvReader(options);
   try {

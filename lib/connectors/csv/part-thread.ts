@@ -1,7 +1,9 @@
 /**
- * What a thread does with a part of a CSV file: reads its rows, makes records of them, and either hands them over or
- * folds them on the spot. Loaded by threads; loads nothing but what reads CSV. Promise: what comes out is what one
- * thread reading the whole file would have made of these rows, numbers and lines included.
+ * The work of a thread on a part of a CSV file: it reads the rows, makes records of them, and either returns or folds
+ * the records. Threads load this module; it loads only the code that reads CSV.
+ *
+ * Guarantees: the result is the same as if one thread had read the whole file, including the numbers and lines of the
+ * rows.
  */
 import { FatalTaskError, codeOf, describeThrown, describeValue } from '../../model/errors.js';
 import { loadChecked, loadExport, type AnyAggregate } from '../../connect/parts.js';
@@ -16,7 +18,7 @@ import type { CsvPart } from './plan-parts.js';
 import { recordOf, type RowRecordOptions } from './row-record.js';
 import type { RowShare } from './row-share.js';
 
-/** How the rows are read and what they are. Plain data. */
+/** How the rows are read and made into records. Plain data. */
 export interface PartRequest {
   readonly reading: CsvReaderOptions;
   readonly headerNames: readonly string[];
@@ -24,19 +26,19 @@ export interface PartRequest {
   readonly missing: 'keep' | 'skip' | undefined;
 }
 
-/** What a row became, as it crosses from the thread: a record, the reason of a skip, or what is given up. */
+/** A row as a thread returns it: a record, the reason of a skip, or a row that was given up. */
 export type CrossedRow =
   | readonly [record: unknown]
   | readonly [undefined, skip: string]
   | readonly [input: unknown, code: string, message: string];
 
 const ROWS_AT_ONCE = 1024;
-/** Rows that cross as one item: with what an item pump holds ahead, enough that a thread need not wait for its turn. */
+/** Rows per item. With the items that an item pump reads ahead, a thread does not have to wait for its turn. */
 const ROWS_PER_ITEM = 64;
-/** Times what an item pump holds ahead, a few milliseconds to unpack. */
+/** Keeps unpacking one read-ahead buffer to a few milliseconds. */
 const STATES_PER_ITEM = 8;
 
-/** The rows of these parts, one part after the other; `null` after the last row of each. */
+/** Returns the rows of these parts, one part after the other, with `null` after the last row of each part. */
 export async function* partRows(
   args: PartRequest & { readonly parts: readonly CsvPart[] },
 ): AsyncGenerator<readonly CrossedRow[] | null> {
@@ -50,7 +52,7 @@ export async function* partRows(
   }
 }
 
-/** A range of the file, folded: progress while it is read, then the states of the keys that stand in it. */
+/** Folds a range of the file: reports progress while it is read, then the states of the keys in it. */
 export async function* foldPart(
   args: PartRequest & { readonly part: CsvPart; readonly fold: FoldRequest },
 ): AsyncGenerator<FoldReport> {
@@ -65,7 +67,7 @@ export async function* foldPart(
   for (const states of groups.takeStates(STATES_PER_ITEM)) yield { states };
 }
 
-/** The rows of a share of the file, folded: progress while the file is read, then the results of its keys. */
+/** Folds the rows of a share of the file: reports progress while the file is read, then the results of its keys. */
 export async function* foldShare(
   args: Omit<PartRequest, 'headerNames'> & { readonly share: RowShare; readonly fold: FoldRequest },
 ): AsyncGenerator<FoldReport> {
@@ -88,7 +90,10 @@ export async function* foldShare(
   if (results.length > 0) yield { results };
 }
 
-/** Rows of one key would be in several shares, and each would have a result of its own. */
+/**
+ * Checks that the key is the text of its column. Otherwise rows of one key would be in several shares, with a result
+ * each.
+ */
 function assertSame(
   key: unknown,
   text: string,
@@ -97,7 +102,7 @@ function assertSame(
   if (String(key) === text) return;
   throw new FatalTaskError(
     'MILLRACE_INVALID_OPTION',
-    `${reading.path} is divided by \`partitionBy: '${share.column}'\`, so the keys of '${fold.task}' must be what stands in that column, ` +
+    `${reading.path} is divided by \`partitionBy: '${share.column}'\`, so the keys of '${fold.task}' must be the text of that column, ` +
       `got the key ${describeValue(key)} where the column has ${describeValue(text)}. Leave out \`partitionBy\`, or make it the key`,
   );
 }
@@ -120,7 +125,7 @@ function folded(
       try {
         add(record, item as CsvRow);
       } catch (error) {
-        // That is no fault of this record.
+        // This error does not belong to the record.
         if (error instanceof FatalTaskError) throw error;
         unfolded.push(badRecord(number, record, error));
       }

@@ -1,6 +1,8 @@
 /**
- * The rows of a CSV file that threads read in parts, back in the order of the file. Promises: the parts go around among
- * the threads, so that all of them are at work near the place that is handed on; memory is what the streams hold ahead.
+ * Returns the rows of a CSV file that threads read in parts, in the order of the file.
+ *
+ * Guarantees: the parts are assigned to the threads in turn, so that all threads work close to the current position.
+ * Memory is limited to what the streams read ahead.
  */
 import type { Executor, ItemReader } from '../../connect/parts.js';
 import { MillraceError, type ErrorCode } from '../../model/errors.js';
@@ -11,7 +13,7 @@ import type { CsvPart } from './plan-parts.js';
 
 export const PART_THREAD = new URL('./part-thread.js', import.meta.url).href;
 
-/** Reads `parts` in as many threads as `streams` says. */
+/** Reads `parts` with `streams` threads. */
 export function readParts<Out>(
   executor: Executor,
   request: PartRequest,
@@ -41,7 +43,7 @@ export function readParts<Out>(
   };
 }
 
-/** What one stream gives, row by row; null at the end of each part. */
+/** The rows of one stream; null at the end of each part. */
 class StreamRows {
   private readonly source: ItemReader<unknown>;
   private items: readonly (readonly CrossedRow[] | null)[] = [];

@@ -1,9 +1,11 @@
 /**
- * Divides a CSV file into parts that can be read apart: by byte ranges, each of which begins where a record begins.
+ * Divides a CSV file into byte ranges that can be read separately. Each range begins where a record begins.
  *
- * The whole file is scanned for that (about 400 MB/s, a tenth of what reading its rows costs), because only who has seen
- * all quotes before a line end knows whether it ends a record; on the way the records and lines are counted, so that
- * every part knows the number and the line of its first row. Promise: the parts hold every row of the file once.
+ * This scans the whole file (about 400 MB/s, a tenth of the cost of reading its rows), because a line end ends a record
+ * only if all quotes before it are closed. The scan also counts records and lines, so that every part knows the number
+ * and the line of its first row.
+ *
+ * Guarantees: the parts contain every row of the file once.
  */
 import { openByteSource } from './byte-source.js';
 import { openCsvReader, throwIfAborted } from './csv-reader.js';
@@ -14,9 +16,9 @@ import { isBlank, isRow, RecordBlocks } from './record-blocks.js';
 export interface CsvPart {
   readonly start: number;
   readonly end: number;
-  /** The line on which it begins, from 1. */
+  /** The line at which it begins, from 1. */
   readonly line: number;
-  /** How many rows stand before it. */
+  /** The number of rows before it. */
   readonly rows: number;
 }
 
@@ -28,8 +30,10 @@ export interface CsvParts {
 const SCAN_CHUNK_BYTES = 256 * 1024;
 
 /**
- * Parts of at least `partBytes` of a file of `fileBytes`. Throws what reading the file would throw, MILLRACE_ABORTED where
- * `options.signal` ends it included: the scan of a large file takes minutes, and a run must not wait for it to stop.
+
+ * Plans parts of at least `partBytes` of a file of `fileBytes`. Throws the errors of reading the file, and
+ * MILLRACE_ABORTED when `options.signal` aborts: the scan of a large file takes minutes, and the end of a run must not
+ * wait for it.
  */
 export async function planParts(options: CsvReaderOptions, fileBytes: number, partBytes: number): Promise<CsvParts> {
   const reader = await openCsvReader(options);

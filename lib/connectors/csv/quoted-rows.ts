@@ -1,10 +1,10 @@
 /**
- * fast-csv, given complete rows and nothing else, as one promise for all of them.
+ * Reads complete rows with quotes by fast-csv, with one promise per group of rows.
  *
- * Promise: the fields of every row that went in come back, in order, or an error says that they do not. It holds because
- * the rows were found sound before (record-boundaries), so fast-csv meets none of what it would stop at or misread:
- * a stray quote destroys its stream, a missing field becomes '', a chunk that ends in CR waits for more, a quoted field
- * across chunks is read again with every chunk, and U+FEFF at the start of any chunk is dropped.
+ * Guarantees: the fields of every row are returned in order, or the call rejects. The rows were checked before
+ * (record-boundaries), so fast-csv never meets input that it fails on or misreads: a stray quote destroys its stream, a
+ * missing field becomes '', a chunk that ends in CR waits for more, a quoted field across chunks is read again with
+ * every chunk, and U+FEFF at the start of any chunk is dropped.
  */
 import { parse } from 'fast-csv';
 
@@ -15,21 +15,21 @@ export class QuotedRows {
   private rows: Fields[] = [];
 
   constructor(delimiter: string) {
-    // A row transform that gives back nothing keeps rows out of the stream's own queue, so the write's callback is the
-    // exact moment at which all rows are here. ignoreEmpty would drop rows like `,,`.
+    // A row transform that returns nothing keeps rows out of the queue of the stream, so all rows are here when the
+    // callback of the write is called. `ignoreEmpty` would drop rows like `,,`.
     this.stream = parse<Fields, Fields>({ delimiter, headers: false, ignoreEmpty: false }).transform((row: Fields) => {
       this.rows.push(row);
       return null as unknown as Fields;
     });
-    // The callback of the write tells the error, too; without a listener it would be thrown from the event loop.
+    // The callback of the write also receives the error. Without a listener the event loop would throw it.
     this.stream.on('error', () => undefined);
   }
 
-  /** The fields of these rows, which come without their line ends. One call at a time. */
+  /** Returns the fields of these rows, which have no line ends. One call at a time. */
   async read(texts: readonly string[]): Promise<Fields[]> {
     this.rows = [];
     const text = `${texts.join('\n')}\n`;
-    // The first U+FEFF of a text is taken for a byte order mark.
+    // fast-csv removes the first U+FEFF of a text as a byte order mark.
     await this.write(text.startsWith('\uFEFF') ? `\uFEFF${text}` : text);
     if (this.rows.length !== texts.length) {
       throw new Error(`fast-csv read ${this.rows.length} rows where there are ${texts.length}`);

@@ -1,8 +1,8 @@
 /**
- * Bytes become blocks of complete records, with the place of each: what fast-csv may be given without waiting for more.
+ * Groups bytes into blocks of complete records, with the position of each record.
  *
- * Promises: a record never spans two blocks; memory is one chunk plus the record that is open, which `maxRowBytes`
- * bounds, so a quote that is never closed cannot take in the file; zero bytes and unclosed quotes end the reading.
+ * Guarantees: a record never spans two blocks. Memory is one chunk plus the open record, which `maxRowBytes` limits, so
+ * a quote that is never closed cannot fill the memory. Zero bytes and unclosed quotes end the reading with an error.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { ByteSource } from './byte-source.js';
@@ -10,9 +10,9 @@ import { RecordScanner, type RecordSpan } from './record-boundaries.js';
 
 export interface RecordBlock {
   readonly bytes: Buffer;
-  /** Offset of `bytes[0]` in the input; offsets of the spans are in the input, too. */
+  /** Offset of `bytes[0]` in the input. The offsets of the spans are also offsets in the input. */
   readonly start: number;
-  /** At least one. */
+  /** The records. At least one. */
   readonly spans: readonly RecordSpan[];
 }
 
@@ -29,8 +29,8 @@ export class RecordBlocks {
   private readonly source: ByteSource;
   private readonly options: RecordBlocksOptions;
   private readonly scanner: RecordScanner;
-  /** The bytes of the record that is open, from chunks that ended within it. */
-  private holdClock: Buffer[] = [];
+  /** The bytes of the open record, from chunks that ended within it. */
+  private openChunks: Buffer[] = [];
   private offset: number;
   private isOver = false;
 
@@ -44,13 +44,13 @@ export class RecordBlocks {
   async next(): Promise<RecordBlock | null> {
     while (!this.isOver) {
       const chunk = await this.source.next();
-      const block = chunk === null ? this.finish() : this.take(chunk);
+      const block = chunk === null ? this.finish() : this.scan(chunk);
       if (block !== null) return block;
     }
     return null;
   }
 
-  private take(chunk: Buffer): RecordBlock | null {
+  private scan(chunk: Buffer): RecordBlock | null {
     const { scanner, offset } = this;
     const zeroAt = chunk.indexOf(0);
     if (zeroAt >= 0) this.refuseZero(chunk, zeroAt);
@@ -61,9 +61,9 @@ export class RecordBlocks {
     let bytes: Buffer | undefined;
     if (cut >= 0) {
       const head = chunk.subarray(0, cut);
-      if (spans.length > 0) bytes = this.holdClock.length === 0 ? head : Buffer.concat([...this.holdClock, head]);
-      this.holdClock = cut < chunk.length ? [chunk.subarray(cut)] : [];
-    } else this.holdClock.push(chunk);
+      if (spans.length > 0) bytes = this.openChunks.length === 0 ? head : Buffer.concat([...this.openChunks, head]);
+      this.openChunks = cut < chunk.length ? [chunk.subarray(cut)] : [];
+    } else this.openChunks.push(chunk);
     for (const span of spans) {
       if (span.end - span.start > this.options.maxRowBytes) this.refuseLength(span.line, false);
     }
@@ -85,7 +85,7 @@ export class RecordBlocks {
           'close it, or double it ("") within a quoted field if it is part of the text',
       );
     }
-    return { bytes: Buffer.concat(this.holdClock), start, spans: [span] };
+    return { bytes: Buffer.concat(this.openChunks), start, spans: [span] };
   }
 
   private refuseZero(chunk: Buffer, at: number): never {
@@ -112,7 +112,7 @@ export class RecordBlocks {
   }
 }
 
-/** A line of nothing but spaces and tabs. */
+/** Whether a line contains only spaces and tabs. */
 export function isBlank({ bytes, start }: RecordBlock, span: RecordSpan): boolean {
   for (let at = span.start - start; at < span.textEnd - start; at++) {
     if (bytes[at] !== 0x20 && bytes[at] !== 0x09) return false;
@@ -120,7 +120,7 @@ export function isBlank({ bytes, start }: RecordBlock, span: RecordSpan): boolea
   return true;
 }
 
-/** Whether a record counts as a row, sound or not, of a file with so many columns: a blank line does not. */
+/** Whether a record counts as a row, valid or broken, of a file with this number of columns. A blank line does not. */
 export function isRow(block: RecordBlock, span: RecordSpan, columns: number): boolean {
   if (span.fault === undefined && span.fields === columns) return true;
   return span.fields !== 1 || !isBlank(block, span);

@@ -1,36 +1,42 @@
 /**
  * Finds where the records of a CSV file begin and end, over bytes, in chunks of any size.
  *
- * Promises: however the bytes are cut into chunks, the same records come out, with the same lines; a line end inside of
- * quotes ends no record; LF, CRLF, CR and any mix of them end one; nothing is decoded or kept, so memory is one record's
- * numbers. It works on every encoding in which the delimiter, quotes and line ends are single ASCII bytes (UTF-8, Latin-1).
- *
- * Blanks (spaces and tabs) before an opening quote and after a closing one are let pass, as fast-csv does. A quote
- * anywhere else is a fault of its record only: from there on the field counts as bare, so the record ends with its line.
+ * Guarantees: the records and their lines do not depend on how the bytes are divided into chunks. A line end within
+ * quotes does not end a record; LF, CRLF, CR and any mix of them end one. Nothing is decoded or kept, so memory is the
+ * numbers of one record. It works for every encoding in which the delimiter, quotes and line ends are single ASCII
+ * bytes (UTF-8, Latin-1). Blanks (spaces and tabs) before an opening quote and after a closing one are accepted, as in
+ * fast-csv. A quote anywhere else is a fault of its record only: from there on the field counts as bare, so the record
+ * ends with its line.
  */
 
-/** What is wrong with the quotes of a record; only the first fault of a record is told. */
+/** The first fault of the quotes of a record. */
 export interface QuoteFault {
-  /** A quote within a bare field · something behind a closing quote · a quote still open where the bytes end. */
+  /** A quote within a bare field · text after a closing quote · a quote that is still open at the end of the bytes. */
   readonly kind: 'bare quote' | 'text after quote' | 'unclosed quote';
-  /** Which field, from 1. */
+  /** The number of the field, from 1. */
   readonly field: number;
-  /** Where it is (for an unclosed quote: where it was opened), from 1. */
+  /** The line of the fault (for an unclosed quote: of the opening quote), from 1. */
   readonly line: number;
 }
 
-/** One record. Blank lines are none, so there may be gaps between records. Offsets are in bytes of the whole input. */
+/**
+ * One record. A blank line is not a record, so there may be gaps between records. Offsets are in bytes of the whole
+ * input.
+ */
 export interface RecordSpan {
   readonly start: number;
-  /** Behind the last byte of its text, before the line end. */
+  /** The offset after the last byte of its text, before the line end. */
   readonly textEnd: number;
-  /** Behind the line end. */
+  /** The offset after the line end. */
   readonly end: number;
-  /** The line of the input it starts on, from 1. */
+  /** The line of the input at which it starts, from 1. */
   readonly line: number;
-  /** How many fields, from 1. */
+  /** The number of fields, at least 1. */
   readonly fields: number;
-  /** A quote opens one of its fields. One that does not, and has no fault, is its text between delimiters. */
+  /**
+   * True if a quote opens one of its fields. Otherwise, without a fault, its fields are the text between the
+   * delimiters.
+   */
   readonly isQuoted: boolean;
   readonly fault: QuoteFault | undefined;
 }
@@ -48,14 +54,14 @@ const LF = 10;
 const CR = 13;
 const QUOTE = 34;
 
-// Classes of bytes; ORDINARY and BLANK are the ones a bare field is made of.
+// The classes of bytes. A bare field consists of ORDINARY and BLANK bytes.
 const ORDINARY = 0;
 const BLANK = 1;
 const DELIMITER = 2;
 const QUOTE_MARK = 3;
 const LINE_END = 4;
 
-// Where the scanner stands.
+// The states of the scanner.
 const FIELD_START = 0;
 const BARE = 1;
 const QUOTED = 2;
@@ -75,7 +81,7 @@ export class RecordScanner {
   private fault: QuoteFault | undefined;
   private quoteLine = 0;
   private lastByte = -1;
-  /** The record ended with a CR at the end of a chunk: whether an LF belongs to it shows only in the next chunk. */
+  /** True if a record ended with a CR at the end of a chunk. The next chunk shows whether an LF belongs to it. */
   private isAfterCr = false;
 
   constructor(options: RecordScannerOptions = {}) {
@@ -87,22 +93,22 @@ export class RecordScanner {
     this.classes[LF] = this.classes[CR] = LINE_END;
   }
 
-  /** Offset at which the record that is not complete yet begins. */
+  /** The offset at which the open record begins. */
   get openStart(): number {
     return this.start;
   }
 
-  /** Bytes of the record that is not complete yet. */
+  /** The number of bytes of the open record. */
   get openBytes(): number {
     return this.offset - this.start;
   }
 
-  /** The line on which the record that is not complete yet begins. */
+  /** The line at which the open record begins. */
   get openLine(): number {
     return this.startLine;
   }
 
-  /** The line the next byte is on. */
+  /** The line of the next byte. */
   get nextLine(): number {
     return this.line;
   }
@@ -112,7 +118,7 @@ export class RecordScanner {
     return this.state === QUOTED ? this.quoteLine : undefined;
   }
 
-  /** The records that these bytes complete. */
+  /** Returns the records that these bytes complete. */
   scan(chunk: Uint8Array): RecordSpan[] {
     const spans: RecordSpan[] = [];
     const { classes, offset } = this;
@@ -178,7 +184,7 @@ export class RecordScanner {
     return spans;
   }
 
-  /** The last record, where the bytes end without a line end. Call it once, after the last chunk. */
+  /** Returns the last record if the bytes end without a line end. Call it once, after the last chunk. */
   finish(): RecordSpan | undefined {
     const spans: RecordSpan[] = [];
     if (this.state === QUOTED) this.fault = { kind: 'unclosed quote', field: this.fields, line: this.quoteLine };
@@ -191,7 +197,7 @@ export class RecordScanner {
     this.fault ??= { kind, field: this.fields, line: this.line };
   }
 
-  /** `at` is behind a line end's first byte; gives back where to go on. */
+  /** `at` is the index after the first byte of a line end. Returns the index of the next byte to scan. */
   private endLine(chunk: Uint8Array, at: number, spans: RecordSpan[]): number {
     this.textEnd = this.offset + at - 1;
     this.line++;
@@ -218,10 +224,10 @@ export class RecordScanner {
   }
 }
 
-/** For messages; `column` is the name of the field, where it has one. */
+/** Describes a fault for messages. `column` is the name of the field, if it has one. */
 export function describeFault({ kind, field }: QuoteFault, column?: string): string {
   const name = column === undefined || column === '' ? `field ${field}` : `field ${field} ('${column}')`;
   return kind === 'bare quote'
     ? `${name} has a quote in it but does not start with one; quote the whole field and double the quotes in it ("")`
-    : `${name} goes on behind its closing quote; double the quotes in it ("")`;
+    : `${name} continues after its closing quote; double the quotes in it ("")`;
 }

@@ -1,4 +1,4 @@
-/** What a row of a CSV file is to a run: a record, a skip, or something that is given up. The same in every thread. */
+/** Makes a row of a CSV file into a record, a skip, or a rejected row. The result is the same in every thread. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MillraceError } from '../../model/errors.js';
 import { Rejected, skip, type Skip } from '../../model/record.js';
@@ -13,7 +13,7 @@ export interface RowRecordOptions<Out> {
   readonly missing?: 'keep' | 'skip' | undefined;
 }
 
-/** What a row is to the run. */
+/** Returns the record, the skip or the rejection of a row. */
 export function recordOf<Out>(item: CsvItem, options: RowRecordOptions<Out>): Out | Skip | Rejected {
   if ('error' in item) return new Rejected({ line: item.line, text: item.text }, item.error);
   const { columns, missing, schema, path } = options;
@@ -34,11 +34,11 @@ export function recordOf<Out>(item: CsvItem, options: RowRecordOptions<Out>): Ou
   return new Rejected({ line: item.line, ...item.values }, error);
 }
 
-/** A schema may want a column that nobody named in `columns`, so that only its rows show that it is not there. */
+/** Explains a column that the schema requires, but that `columns` does not name and the header does not have. */
 function absent(issues: readonly StandardSchemaV1.Issue[], values: Readonly<Record<string, string>>): string {
   const keys = issues.map(({ path }) => (typeof path?.[0] === 'object' ? path[0].key : path?.[0]));
   const missing = keys.find((key) => typeof key === 'string' && !Object.hasOwn(values, key));
   return missing === undefined
     ? ''
-    : `. The header has no column '${String(missing)}', it has ${list(Object.keys(values))}; name what must be there in \`columns\``;
+    : `. The header has no column '${String(missing)}', it has ${list(Object.keys(values))}; name the required columns in \`columns\``;
 }

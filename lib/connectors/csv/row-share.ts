@@ -1,7 +1,8 @@
 /**
- * Which rows of a CSV file one of several readers of it takes: those whose field in one column hashes to its share, as
- * Kafka would divide keys. Promise: every row is in exactly one share, and rows with the same text in that column are in
- * the same one, with quotes or without; a row that cannot be read is in one by its number.
+ * Divides the rows of a CSV file among several readers by the hash of the field in one column, as Kafka divides keys.
+ *
+ * Guarantees: every row is in exactly one share. Rows with the same text in that column are in the same share, with or
+ * without quotes. The number of a row that cannot be read decides its share.
  */
 import { isAscii } from 'node:buffer';
 import { partitionOf } from '../../connect/parts.js';
@@ -12,9 +13,9 @@ import type { RecordSpan } from './record-boundaries.js';
 /** Plain data. */
 export interface RowShare {
   readonly column: string;
-  /** Which share, from 0. */
+  /** The index of the share, from 0. */
   readonly index: number;
-  /** How many shares there are. */
+  /** The number of shares. */
   readonly of: number;
 }
 
@@ -38,7 +39,7 @@ export class ShareFilter {
     this.delimiter = parts.delimiter.charCodeAt(0);
   }
 
-  /** Whether a sound row without quotes is in the share; looks at its bytes, and decodes none that need not be. */
+  /** Whether a valid row without quotes is in the share. Decodes the bytes of the row only if necessary. */
   hasPlain({ bytes, start }: RecordBlock, span: RecordSpan): boolean {
     const { delimiter } = this;
     const end = span.textEnd - start;
@@ -47,7 +48,7 @@ export class ShareFilter {
     let to = from;
     while (to < end && bytes[to] !== delimiter) to++;
     const field = bytes.subarray(from, to);
-    // What is hashed is UTF-8, as of a row with quotes.
+    // The hash is over UTF-8, as for a row with quotes.
     if (this.parts.encoding === 'latin1' && !isAscii(field)) return this.hasText(field.toString('latin1'));
     return partitionOf(field, this.parts.of) === this.parts.index;
   }
@@ -57,7 +58,7 @@ export class ShareFilter {
     return partitionOf(text, this.parts.of) === this.parts.index;
   }
 
-  /** Whether the row with this number is, where it cannot be read. */
+  /** Whether a row that cannot be read is in the share, by its number. */
   hasNumber(number: number): boolean {
     return number % this.parts.of === this.parts.index;
   }

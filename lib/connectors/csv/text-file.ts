@@ -1,21 +1,21 @@
 /**
- * Text into a file, packed on the way where its name says so, with points in it that a later run can go on from.
+ * Writes text to a file, compressed with gzip if required, with points at which a later run can continue.
  *
- * Promises: what waits for the disk is bounded by `BUFFER_BYTES` and one text, as long as `room` is heeded; a packed
- * file is cut into gzip members (RFC 1952, section 2.2) at its points, because the middle of one cannot be gone on from;
- * the first error is given to whoever waits, and to `flush` and `end`.
+ * Guarantees: the bytes that wait for the disk are limited to `BUFFER_BYTES` plus one text, if the caller awaits
+ * `room`. A compressed file is a sequence of gzip members (RFC 1952, section 2.2) that end at the points, because a
+ * writer cannot continue in the middle of a member. The first error rejects `room`, `flush` and `end`.
  */
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import type { WriteStream } from 'node:fs';
 import { createGzip, type Gzip } from 'node:zlib';
 
-/** Bytes that wait before `room` asks to wait. */
+/** The number of waiting bytes from which `room` returns a promise. */
 const BUFFER_BYTES = 256 * 1024;
 
 export interface TextFileOptions {
   readonly isPacked: boolean;
-  /** Where in the file to begin. */
+  /** The offset in the file at which to begin. */
   readonly start: number;
   /** Ends waiting for room. */
   readonly signal: AbortSignal | undefined;
@@ -24,7 +24,7 @@ export interface TextFileOptions {
 export class TextFile {
   private readonly file: WriteStream;
   private readonly options: TextFileOptions;
-  /** What packs the present member; undefined where nothing was put since the last point, or nothing is packed. */
+  /** Compresses the present member. Undefined if nothing was put since the last point or the file is not compressed. */
   private packer: Gzip | undefined;
   /** Settles when all members before the present one are in the stream. */
   private members: Promise<unknown> = Promise.resolve();
@@ -40,7 +40,7 @@ export class TextFile {
     });
   }
 
-  /** Bytes of the file that the system has taken. */
+  /** The bytes of the file that the system has accepted. */
   get bytesWritten(): number {
     return this.options.start + this.file.bytesWritten;
   }
@@ -50,18 +50,18 @@ export class TextFile {
     if (!target.write(Buffer.from(text))) this.needsRoom = true;
   }
 
-  /** Undefined where there is room; else resolves when there is, and rejects where there never will be. */
+  /** Undefined if there is room. Otherwise resolves when there is, and rejects after an error. */
   room(): Promise<void> | undefined {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     return this.needsRoom ? this.wait() : undefined;
   }
 
-  /** Hands everything put so far to the system; resolves with the length of the file up to there. */
+  /** Passes everything put so far to the system. Resolves with the length of the file up to that point. */
   async flush(): Promise<number> {
     const length = (): number => this.options.start + this.file.bytesWritten + this.file.writableLength;
     const member = this.endMember();
     const bytes = member === undefined ? length() : await member.then(length);
-    // The stream calls back when everything before this has been handed to the system.
+    // The stream calls back when it has passed everything before this to the system.
     await new Promise<void>((resolve) => {
       this.file.write('', () => {
         resolve();
@@ -76,20 +76,19 @@ export class TextFile {
     await this.endMember();
     this.throwIfFailed();
     this.file.end();
-    // Not `finished`: it waits for a close, which comes after the sync.
+    // Not `finished`: it waits for the close, which comes after the sync.
     await once(this.file, 'finish');
   }
 
-  /** Closes the handle, also while a write is under way. */
-  /** May be called again. */
+  /** Closes the handle, also during a write. May be called more than once. */
   close(): Promise<void> {
     return (this.closing ??= this.release());
   }
 
   private async release(): Promise<void> {
     this.packer?.destroy();
-    // The stream holds on to the handle, so that closing the handle itself would wait for ever; destroying the stream
-    // waits for a write that is under way, and closes both.
+    // The stream uses the handle, so closing the handle itself would never resolve. Destroying the stream waits for a
+    // write in progress and closes both.
     const closed = new Promise<void>((resolve) => this.file.once('close', resolve));
     this.file.destroy();
     await closed;
@@ -100,12 +99,12 @@ export class TextFile {
     packer.on('error', (error) => {
       this.fail(error);
     });
-    // The next member may be put while the one before it still comes out of its packer.
+    // The next member may be put while the packer of the previous one still emits output.
     void this.members.then(() => packer.pipe(this.file, { end: false }));
     return packer;
   }
 
-  /** Resolves when the member is whole in the stream; undefined where there is none. */
+  /** Resolves when the whole member is in the stream; undefined if there is no member. */
   private endMember(): Promise<unknown> | undefined {
     const { packer } = this;
     if (packer === undefined) return undefined;
@@ -129,7 +128,7 @@ export class TextFile {
 
   private fail(error: unknown): void {
     this.failure ??= error;
-    // Whoever waits at the packer must hear of the file's error.
+    // Passes the error of the file to callers that wait for the packer.
     this.packer?.destroy(error as Error);
   }
 

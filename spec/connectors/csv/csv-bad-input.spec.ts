@@ -235,7 +235,7 @@ const CASES: readonly Case[] = [
     input: 'text behind a closing quote',
     bytes: 'a,b\n"1\n"x,2\n4,5\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 3: field 1 (\'a\') goes on behind its closing quote; double the quotes in it ("")',
+      'MILLRACE_CSV f.csv, line 3: field 1 (\'a\') continues after its closing quote; double the quotes in it ("")',
       [4, '4', '5'],
     ],
   },

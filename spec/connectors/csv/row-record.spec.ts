@@ -12,7 +12,7 @@ const messageOf = (values: Record<string, string>): string => {
 describe('a row that does not fit', () => {
   it('says that the column is not there at all, and which are', () => {
     expect(messageOf({ id: 'a', sise: '3' })).toContain(
-      "The header has no column 'size', it has 'id' and 'sise'; name what must be there in `columns`",
+      "The header has no column 'size', it has 'id' and 'sise'; name the required columns in `columns`",
     );
   });
 
