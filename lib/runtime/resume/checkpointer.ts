@@ -204,7 +204,7 @@ export class Checkpointer {
     const tasks = [...wiring.tasks.values()];
     const isSource = ({ plan }: WiredTask): boolean => plan.node.bearing === 'source';
     for (const some of [tasks.filter((task) => !isSource(task)), tasks.filter(isSource)]) {
-      const told = some.map(async ({ plan, declaration, scope }) => {
+      const notified = some.map(async ({ plan, declaration, scope }) => {
         const settled = settledOf(roots[plan.outputRoot] as RootProgress, exitsOf(plan.outputRoot));
         try {
           await declaration.task.checkpointed({ mark: marks[plan.node.name], settled }, scope);
@@ -213,8 +213,8 @@ export class Checkpointer {
         }
       });
       // Waits for all of them, also if one has failed: no write may outlive the run.
-      await Promise.allSettled(told);
-      await Promise.all(told);
+      await Promise.allSettled(notified);
+      await Promise.all(notified);
     }
   }
 
