@@ -63,7 +63,7 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
     if (failure !== undefined) {
       report.release();
       process.stderr.write(`${explainError(failure.error, args.flag('debug'))}\n`);
-    } else if (summary?.outcome === 'completed') tellWhereItIs(ready, summary, args);
+    } else if (summary?.outcome === 'completed') printWhereItIs(ready, summary, args);
     tellHowToGoOn(summary, folder, args);
     if (failure !== undefined) return isBrokenLaw(failure.error) ? EXIT.brokenLaw : EXIT.failed;
     return summary === undefined ? EXIT.failed : exitCodeOf(summary);
@@ -77,7 +77,7 @@ function isBrokenLaw(error: unknown): boolean {
 }
 
 /** Prints the facts that a user needs next: where the result is, and the id of the run. */
-function tellWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Arguments): void {
+function printWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Arguments): void {
   if (args.flag('json') || args.flag('quiet')) return;
   const written = filesWrittenBy(job).map((path) => relative('.', path));
   if (written.length > 0) process.stderr.write(`Wrote ${written.map(printable).join(', ')}\n`);

@@ -40,7 +40,7 @@ export function quietReport(): Report {
  * dead letter of each task. For other events it returns undefined.
  */
 export function sentences(): (event: RunEvent) => string | undefined {
-  const told = new Set<string>();
+  const reported = new Set<string>();
   return (event) => {
     switch (event.type) {
       case 'notice':
@@ -51,8 +51,8 @@ export function sentences(): (event: RunEvent) => string | undefined {
         return oneLine(`A subscriber threw: ${event.message}`);
       case 'dead-letter': {
         const { task, code, message } = event.letter;
-        if (told.has(task)) return undefined;
-        told.add(task);
+        if (reported.has(task)) return undefined;
+        reported.add(task);
         return oneLine(`First dead letter of '${task}': ${code}: ${message}`);
       }
       default:

@@ -68,7 +68,7 @@ async function watch(args: Arguments): Promise<ExitCode> {
     request: requestFrom(args),
     place: here(),
     words: process.argv.slice(2).filter((word) => !/^--watch(=true)?$/.test(word)),
-    say: args.flag('quiet') ? () => undefined : tell,
+    say: args.flag('quiet') ? () => undefined : printSentence,
   });
 }
 
@@ -96,7 +96,7 @@ async function preparationOf(args: Arguments): Promise<Preparation> {
     import('../jobs/kept-run.js'),
   ]);
   const { job, folder } = isResume
-    ? await findUnfinished(runs, request, place, tell)
+    ? await findUnfinished(runs, request, place, printSentence)
     : { job: await loadJob(request, place), folder: undefined };
   const { assertOptionFiles } = await import('./output-files.js');
   const stopped = watchedRun(job);
@@ -111,7 +111,7 @@ async function preparationOf(args: Arguments): Promise<Preparation> {
 }
 
 /** Prints also if the run is quiet: a user of --resume must know if a new run starts instead, and why. */
-function tell(sentence: string): void {
+function printSentence(sentence: string): void {
   process.stderr.write(`${oneLine(sentence)}\n`);
 }
 

@@ -204,7 +204,7 @@ export class Checkpointer {
     const tasks = [...wiring.tasks.values()];
     const isSource = ({ plan }: WiredTask): boolean => plan.node.bearing === 'source';
     for (const some of [tasks.filter((task) => !isSource(task)), tasks.filter(isSource)]) {
-      const told = some.map(async ({ plan, declaration, scope }) => {
+      const notified = some.map(async ({ plan, declaration, scope }) => {
         const settled = settledOf(roots[plan.outputRoot] as RootProgress, exitsOf(plan.outputRoot));
         try {
           await declaration.task.checkpointed({ mark: marks[plan.node.name], settled }, scope);
@@ -212,9 +212,9 @@ export class Checkpointer {
           throw blame(plan.node.name, 'could not follow a checkpoint', error);
         }
       });
-      // Each is waited for, also where another has failed: nothing of it may outlive the run.
-      await Promise.allSettled(told);
-      await Promise.all(told);
+      // Waits for all of them, also if one has failed: no write may outlive the run.
+      await Promise.allSettled(notified);
+      await Promise.all(notified);
     }
   }
 

@@ -162,7 +162,9 @@ export class Run<Outputs = Record<string, unknown>> {
   };
 }
 
-/** What a task emits, record by record, for people outside of the run: what they throw goes to `report`. */
+/**
+ * The output of a task, record by record, for subscribers outside the run. `report` gets the errors that they throw.
+ */
 function recordsOf<T>(output$: Outlet, report: (error: unknown) => void): Observable<T> {
   return new GuardedObservable<T>(report, (subscriber) =>
     output$.subscribe({
@@ -179,15 +181,15 @@ function recordsOf<T>(output$: Outlet, report: (error: unknown) => void): Observ
   );
 }
 
-/** Why a run failed: the message of the first failure, with its code and the summary of what was done. */
+/** The failure of a run: the message and code of the first failure, with the summary of the run. */
 export class RunFailedError extends MillraceError {
-  /** What was done until then; its outcome is 'failed'. Not printed with the error. */
+  /** The summary of the run until the failure; its outcome is 'failed'. Not printed with the error. */
   declare readonly summary: RunSummary;
 
   constructor(summary: RunSummary, cause: unknown) {
     const code = cause instanceof MillraceError ? cause.code : 'MILLRACE_TASK';
     super(code, describeThrown(cause), { cause });
-    // An error that nobody caught is printed with all its enumerable members, and this is pages long.
+    // Node prints all enumerable members of an uncaught error, and a summary is pages long.
     Object.defineProperty(this, 'summary', { value: summary });
   }
 }
