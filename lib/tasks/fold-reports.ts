@@ -39,7 +39,7 @@ export class FoldReports {
   }
 
   /** Counts a stretch that was read and folded, when there is room for its dead letters. */
-  async take(progress: FoldProgress): Promise<void> {
+  async accept(progress: FoldProgress): Promise<void> {
     const { source } = this.scopes;
     while (source.isHeldBack && !this.isClosed) await this.held.wait();
     if (!this.isClosed) this.count(progress);

@@ -20,7 +20,7 @@ export async function foldResults(reports: FoldReports): Promise<ItemReader<Coll
   async function readProgress(reader: ItemReader<unknown>): Promise<ItemReader<Collected>> {
     for (let items = await reader.read(); items !== null; items = await reader.read()) {
       for (const [index, report] of (items as readonly FoldReport[]).entries()) {
-        if ('rows' in report) await reports.take(report);
+        if ('rows' in report) await reports.accept(report);
         else return resultsOf(reader, items.slice(index) as readonly FoldReport[]);
       }
     }

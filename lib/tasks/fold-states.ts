@@ -32,7 +32,7 @@ export async function foldStates(
     let mayMerge = false;
     for (let items = await reader.read(); items !== null; items = await reader.read()) {
       for (const report of items as readonly FoldReport[]) {
-        if ('rows' in report) await reports.take(report);
+        if ('rows' in report) await reports.accept(report);
         else if ('states' in report) {
           if (!mayMerge) await earlier;
           mayMerge = true;

@@ -67,7 +67,7 @@ class Bridge<In, Out> implements JobClient {
   private reader: Reader<In | Skip> = readerOf<In>([]);
   /** Records that were read and wait for the executor. */
   private waiting: In[] = [];
-  private readonly order = new InOrder<readonly Out[]>();
+  private readonly order = new InOrder<{ readonly results: readonly Out[]; readonly count: number }>();
   private taken = 0;
   private emitted = 0;
   private running = 0;
@@ -157,9 +157,12 @@ class Bridge<In, Out> implements JobClient {
     const results = (ended === undefined ? outputs : outputs.filter((_, index) => !ended.has(index))) as readonly Out[];
     if (this.options.ordered === false) this.emit(results, chunk.records.length);
     else {
-      this.order.put(chunk.from, chunk.records.length, results, (next, count) => {
-        this.emit(next, count);
-      });
+      this.order.hold(chunk.from, { results, count: chunk.records.length });
+      while (this.order.isReady) {
+        const next = this.order.release();
+        this.order.advance(next.count);
+        this.emit(next.results, next.count);
+      }
     }
     this.pull();
   }
