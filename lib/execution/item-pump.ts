@@ -43,7 +43,7 @@ export class ItemPump<T> implements ItemReader<T> {
     this.reader.wake();
   }
 
-  /** A method, because the state may change during a wait and TypeScript would assume that it does not. */
+  /** A method, not the field, so that TypeScript does not narrow it across awaits. */
   private hasEnded(): boolean {
     return this.isOver || this.failure !== undefined;
   }

@@ -3,6 +3,7 @@
  * Promise: a task without schemas pays for none; a synchronous function stays synchronous.
  */
 import type { AttemptSignal } from '../stream/attempt-signal.js';
+import type { AsyncStep } from '../stream/map-bounded.js';
 import type { SyncStep } from '../stream/map-sync.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
@@ -50,16 +51,7 @@ export function contextOf(scope: TaskScope, lineage: number, attempt: number): R
   return new StepContext(scope, lineage, attempt);
 }
 
-export type AsyncStep<In, Out> = (
-  record: In,
-  lineage: number,
-  attempt?: number,
-  waiting?: AttemptSignal,
-) => Awaitable<Out | Skip>;
-
-/**
- * A step whose function may be asynchronous. The attempt is 1 where none is named, and the signal that of the run.
- */
+/** A step whose function may be asynchronous. */
 export function compileStep<In, Out>(
   work: (record: In, context: RecordContext) => Awaitable<Out | Skip>,
   schemas: Schemas,
@@ -67,11 +59,11 @@ export function compileStep<In, Out>(
 ): AsyncStep<In, Out> {
   const { input, output } = schemas;
   if (input === undefined && output === undefined) {
-    return (record, lineage, attempt = 1, waiting) => work(record, new StepContext(scope, lineage, attempt, waiting));
+    return (record, lineage, attempt, waiting) => work(record, new StepContext(scope, lineage, attempt, waiting));
   }
   const before = checkInput<In>(input, scope.task);
   const after = checkOutput<Out>(output, scope.task);
-  return (record, lineage, attempt = 1, waiting) => {
+  return (record, lineage, attempt, waiting) => {
     const result = work(before(record), new StepContext(scope, lineage, attempt, waiting));
     return isPromiseLike(result) ? result.then((value) => after(value)) : after(result);
   };

@@ -100,7 +100,7 @@ class StreamReader<T> implements ItemReader<T> {
     this.waiter.wake();
   }
 
-  /** A method, because the state may change during a wait and TypeScript would assume that it does not. */
+  /** A method, not the field, so that TypeScript does not narrow it across awaits. */
   private hasEnded(): boolean {
     return this.isOver;
   }
