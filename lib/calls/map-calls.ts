@@ -6,10 +6,10 @@
  * overloaded, no record is given up and no attempt is counted. With `ordered`, outputs leave in input order. After
  * unsubscribe no attempt is in flight and no timer is left.
  */
-import { Observable, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
-import { observe } from '../stream/observe.js';
+import { operate } from '../stream/operate.js';
 import type { Caller } from './call.js';
 import { CallEngine, type MapCallsOptions } from './call-engine.js';
 
@@ -20,21 +20,5 @@ export function mapCalls<In, Out>(
   options: MapCallsOptions,
   scope: TaskScope,
 ): OperatorFunction<Batch<In>, Batch<Out>> {
-  return (input$) =>
-    new Observable((subscriber) => {
-      const engine = new CallEngine<In, Out>(caller, options, scope, subscriber);
-      observe(
-        input$,
-        subscriber,
-        (batch) => {
-          engine.accept(batch);
-        },
-        () => {
-          engine.endInput();
-        },
-      );
-      subscriber.add(() => {
-        engine.stop();
-      });
-    });
+  return operate((subscriber) => new CallEngine<In, Out>(caller, options, scope, subscriber));
 }

@@ -4,6 +4,7 @@
  * Guarantees: at most `LIMIT` items are ahead; items before an error are delivered before it; `close` ends the iteration.
  */
 import type { ItemReader } from './executor.js';
+import { Waiter } from './waiter.js';
 
 const LIMIT = 512;
 
@@ -11,30 +12,25 @@ export class ItemPump<T> implements ItemReader<T> {
   private items: T[] = [];
   private isOver = false;
   private failure: { readonly error: unknown } | undefined;
-  private wakeReader: (() => void) | undefined;
-  private wakePump: (() => void) | undefined;
-  private readonly defer: (action: () => void) => void;
+  /** Ends the wait of the reader for items. */
+  private readonly reader: Waiter;
+  /** Ends the wait of the pump for room. */
+  private readonly room = new Waiter();
 
   /** @param defer runs an action in the next turn of the event loop, so that items of one turn leave together. */
   constructor(
     source: Iterable<T> | AsyncIterable<T> | Promise<Iterable<T> | AsyncIterable<T>>,
     defer: (action: () => void) => void,
   ) {
-    this.defer = defer;
+    this.reader = new Waiter(defer);
     void this.pump(source);
   }
 
   async read(): Promise<readonly T[] | null> {
-    if (this.items.length === 0 && !this.hasEnded()) {
-      await new Promise<void>((resolve) => {
-        this.wakeReader = () => {
-          this.defer(resolve);
-        };
-      });
-    }
+    if (this.items.length === 0 && !this.hasEnded()) await this.reader.wait();
     const { items } = this;
     this.items = [];
-    this.wakePump?.();
+    this.room.wake();
     if (items.length > 0) return items;
     if (this.failure !== undefined) throw this.failure.error;
     return null;
@@ -43,11 +39,11 @@ export class ItemPump<T> implements ItemReader<T> {
   close(): void {
     this.isOver = true;
     this.items = [];
-    this.wakePump?.();
-    this.wake();
+    this.room.wake();
+    this.reader.wake();
   }
 
-  /** A method, because the state may change during a wait and TypeScript would assume that it does not. */
+  /** A method, not the field, so that TypeScript does not narrow it across awaits. */
   private hasEnded(): boolean {
     return this.isOver || this.failure !== undefined;
   }
@@ -64,29 +60,19 @@ export class ItemPump<T> implements ItemReader<T> {
     } catch (error) {
       this.failure = { error };
     }
-    this.wake();
+    this.reader.wake();
   }
 
   /** Adds the item. Returns whether the pump has to wait or end. */
   private push(item: T): boolean {
     if (this.isOver) return true;
     this.items.push(item);
-    this.wake();
+    this.reader.wake();
     return this.items.length >= LIMIT;
   }
 
   private async isStopped(): Promise<boolean> {
-    while (this.items.length >= LIMIT && !this.hasEnded()) {
-      await new Promise<void>((resolve) => {
-        this.wakePump = resolve;
-      });
-    }
+    while (this.items.length >= LIMIT && !this.hasEnded()) await this.room.wait();
     return this.hasEnded();
-  }
-
-  private wake(): void {
-    const wake = this.wakeReader;
-    this.wakeReader = undefined;
-    wake?.();
   }
 }

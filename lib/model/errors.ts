@@ -75,6 +75,11 @@ export class MillraceError extends Error {
 /** An error that no failure policy may handle: the whole task is wrong, not one record. */
 export class FatalTaskError extends MillraceError {}
 
+/** The error for an option or an argument that is not valid; the message says what to do. */
+export function invalidOption(message: string): MillraceError {
+  return new MillraceError('MILLRACE_INVALID_OPTION', message);
+}
+
 /** How many causes a description follows. */
 const MOST_CAUSES = 3;
 

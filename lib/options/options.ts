@@ -4,7 +4,7 @@
  * Guarantees: the compiler rejects a table that lacks an option, so no option is accepted and then ignored. Unknown names and
  * unfit values throw MILLRACE_INVALID_OPTION where they are given, not where they would be used.
  */
-import { MillraceError, describeValue } from '../model/errors.js';
+import { invalidOption, describeValue } from '../model/errors.js';
 import { nearest } from '../text/nearest.js';
 
 /** The rule of one option. Undefined always means the default. */
@@ -146,7 +146,7 @@ export function checkKeys(of: string, given: object, known: readonly string[]): 
     if (known.includes(name)) continue;
     const near = nearest(name, known);
     const hint = near === undefined ? `Known options: ${known.join(', ')}` : `Did you mean \`${near}\`?`;
-    throw refuse(`${startOfSentence(of)} has no option \`${name}\`. ${hint}`);
+    throw invalidOption(`${startOfSentence(of)} has no option \`${name}\`. ${hint}`);
   }
 }
 
@@ -176,13 +176,9 @@ function valueOf(given: object, name: string): unknown {
 
 function check(what: string, value: unknown, rule: OptionRule): void {
   if (rule.accepts(value)) return;
-  throw refuse(`Expected ${what} to be ${rule.expected}, got ${describeValue(value)}`);
+  throw invalidOption(`Expected ${what} to be ${rule.expected}, got ${describeValue(value)}`);
 }
 
 function startOfSentence(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
-
-function refuse(message: string): MillraceError {
-  return new MillraceError('MILLRACE_INVALID_OPTION', message);
 }

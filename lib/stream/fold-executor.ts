@@ -111,9 +111,12 @@ class PartFold implements JobClient {
 
   deliver(chunk: Chunk, result: ChunkResult): void {
     try {
-      this.order.put(chunk.from, chunk.records.length, { chunk, result }, (part) => {
+      this.order.hold(chunk.from, { chunk, result });
+      while (this.order.isReady) {
+        const part = this.order.release();
+        this.order.advance(part.chunk.records.length);
         this.merge(part.chunk, part.result);
-      });
+      }
       this.endIfDone();
     } catch (error) {
       this.subscriber.error(error);

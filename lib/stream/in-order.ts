@@ -1,18 +1,41 @@
 /**
- * Puts runs of numbered things back into order, whatever their lengths. Promise: every run is handed on once, when all
- * before it were; what is held is what came early.
+ * Puts numbered items back into the order of their numbers. An item stands for one number, or for a stretch of them.
+ *
+ * Guarantees: each item is released once, when all numbers before it have passed. It holds only items that came early.
  */
 export class InOrder<T> {
-  private next = 0;
-  private readonly early = new Map<number, { readonly count: number; readonly item: T }>();
+  private readonly early = new Map<number, T>();
+  /** The number of the item that may pass next. */
+  next: number;
 
-  /** A run of `count` that begins with number `from` has come; `use` is called for whatever may go now. */
-  put(from: number, count: number, item: T, use: (item: T, count: number) => void): void {
-    this.early.set(from, { count, item });
-    for (let run = this.early.get(this.next); run !== undefined; run = this.early.get(this.next)) {
-      this.early.delete(this.next);
-      this.next += run.count;
-      use(run.item, run.count);
-    }
+  constructor(first = 0) {
+    this.next = first;
+  }
+
+  /** The number of items that are held. */
+  get size(): number {
+    return this.early.size;
+  }
+
+  /** Whether the next item is held, so that `release` may be called. */
+  get isReady(): boolean {
+    return this.early.size > 0 && this.early.has(this.next);
+  }
+
+  /** Holds the item with this number, which is at least `next`. */
+  hold(number: number, item: T): void {
+    this.early.set(number, item);
+  }
+
+  /** Removes and returns the next item. Call only while `isReady`, and call `advance` afterwards. */
+  release(): T {
+    const item = this.early.get(this.next) as T;
+    this.early.delete(this.next);
+    return item;
+  }
+
+  /** Passes the next `count` numbers. */
+  advance(count = 1): void {
+    this.next += count;
   }
 }

@@ -55,7 +55,7 @@ export class Intake {
         input$,
         subscriber,
         (batch) => {
-          this.take(input, batch, handlers.keepsGone ?? false);
+          this.accept(input, batch, handlers.keepsGone ?? false);
           handlers.onArrival();
         },
         () => {
@@ -81,7 +81,7 @@ export class Intake {
     edge?.root.leaveOne(edge.exit, arrival.lineage);
   }
 
-  private take(input: number, batch: Batch<unknown>, keepsGone: boolean): void {
+  private accept(input: number, batch: Batch<unknown>, keepsGone: boolean): void {
     const edge = this.scope.inputs[input];
     const gone: Lineage[] = [];
     this.scope.account.in += batch.length - batch.gone;

@@ -9,13 +9,13 @@
  * its own record by the policy; with `ordered` outputs leave in input order, otherwise as they finish; nothing is
  * emitted after unsubscribe, and what is under way then hears by its signal that nobody waits for it.
  */
-import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
 import { BatchBuilder, GONE, Skip, type Batch, type Gone } from '../model/record.js';
 import { Ring } from '../ledger/ring.js';
 import { sampleWeight } from '../measure/sampling.js';
 import { AttemptSignal, whyOver } from './attempt-signal.js';
-import { observe } from './observe.js';
+import { operate, type Engine } from './operate.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
@@ -50,26 +50,10 @@ export function mapBounded<In, Out>(
   options: MapBoundedOptions,
   scope: TaskScope,
 ): OperatorFunction<Batch<In>, Batch<Out>> {
-  return (input$) =>
-    new Observable((subscriber) => {
-      const mapper = new BoundedMapper(step, options, scope, subscriber);
-      observe(
-        input$,
-        subscriber,
-        (batch) => {
-          mapper.take(batch);
-        },
-        () => {
-          mapper.finish();
-        },
-      );
-      subscriber.add(() => {
-        mapper.stop();
-      });
-    });
+  return operate((subscriber) => new BoundedMapper(step, options, scope, subscriber));
 }
 
-class BoundedMapper<In, Out> {
+class BoundedMapper<In, Out> implements Engine<In> {
   private readonly step: AsyncStep<In, Out>;
   private readonly concurrency: number;
   private readonly scope: TaskScope;
@@ -117,7 +101,7 @@ class BoundedMapper<In, Out> {
     });
   }
 
-  take(batch: Batch<In>): void {
+  accept(batch: Batch<In>): void {
     const count = batch.length - batch.gone;
     const { account, clock } = this.scope;
     const nowMs = clock.monotonicMs();
@@ -135,7 +119,7 @@ class BoundedMapper<In, Out> {
     account.mark(afterMs);
   }
 
-  finish(): void {
+  endInput(): void {
     this.isInputOver = true;
     this.completeIfDone();
   }
@@ -241,7 +225,7 @@ class BoundedMapper<In, Out> {
     this.completeIfDone();
   };
 
-  /** Asked anew after every wait: the run may have ended meanwhile. */
+  /** A method, not the field, so that TypeScript does not narrow it across awaits: the run may end during each of them. */
   private hasEnded(): boolean {
     return this.isStopped;
   }

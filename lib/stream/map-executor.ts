@@ -8,13 +8,13 @@
  * threw, by that task's policy; what a task in the middle makes is handed to who observes it, and costs nothing
  * otherwise; with `ordered` outputs leave in input order.
  */
-import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
 import type { Chunk, ChunkResult, Ending, JobClient, JobPort, MapJob, Stage } from '../execution/executor.js';
 import type { TaskScope } from './task-scope.js';
 import { Batch, BatchBuilder, GONE, type Gone, type Lineage, type Skip } from '../model/record.js';
 import { batchOf, endRecord } from './chunk-endings.js';
-import { observe } from './observe.js';
+import { operate, type Engine } from './operate.js';
 import { RecordQueue } from './record-queue.js';
 import { Reorder } from './reorder.js';
 
@@ -43,26 +43,10 @@ export function mapExecutor<In, Out>(
   tasks: readonly [HopTask, ...HopTask[]],
   options: MapExecutorOptions<In, Out>,
 ): OperatorFunction<Batch<In>, Batch<Out>> {
-  return (input$) =>
-    new Observable((subscriber) => {
-      const hop = new Hop<In, Out>(tasks, options, subscriber);
-      observe(
-        input$,
-        subscriber,
-        (batch) => {
-          hop.accept(batch);
-        },
-        () => {
-          hop.finish();
-        },
-      );
-      subscriber.add(() => {
-        hop.stop();
-      });
-    });
+  return operate((subscriber) => new Hop<In, Out>(tasks, options, subscriber));
 }
 
-class Hop<In, Out> implements JobClient {
+class Hop<In, Out> implements Engine<In>, JobClient {
   private readonly tasks: readonly HopTask[];
   private readonly first: TaskScope;
   private readonly last: TaskScope;
@@ -127,7 +111,7 @@ class Hop<In, Out> implements JobClient {
     this.completeIfDone();
   }
 
-  finish(): void {
+  endInput(): void {
     this.isInputOver = true;
     this.completeIfDone();
   }

@@ -5,6 +5,7 @@
  * (`error` fails the run, the dropping policies count each record as skipped with the reason).
  */
 import { MillraceError } from '../model/errors.js';
+import { Waiter } from '../execution/waiter.js';
 import { skip, type Skip } from '../model/record.js';
 import type { Reader } from './reader.js';
 
@@ -35,7 +36,7 @@ export class Outbox<T> implements Reader<T | Skip> {
   private dropped = 0;
   private isOver = false;
   private failure: { readonly error: unknown } | undefined;
-  private waiter: (() => void) | undefined;
+  private readonly waiter = new Waiter();
 
   constructor(options: OutboxOptions) {
     this.options = options;
@@ -61,23 +62,23 @@ export class Outbox<T> implements Reader<T | Skip> {
       }
       this.dropped++;
       if (overflow === 'drop-newest') {
-        this.wake();
+        this.waiter.wake();
         return;
       }
       this.takeOne();
     }
     this.items.push(item);
-    this.wake();
+    this.waiter.wake();
   }
 
   complete(): void {
     this.isOver = true;
-    this.wake();
+    this.waiter.wake();
   }
 
   fail(error: unknown): void {
     this.failure ??= { error };
-    this.wake();
+    this.waiter.wake();
   }
 
   read(max: number): readonly (T | Skip)[] | null | Promise<readonly (T | Skip)[] | null> {
@@ -93,16 +94,14 @@ export class Outbox<T> implements Reader<T | Skip> {
       return taken;
     }
     if (this.isOver) return null;
-    return new Promise<void>((resolve) => {
-      this.waiter = resolve;
-    }).then(() => this.read(max));
+    return this.waiter.wait().then(() => this.read(max));
   }
 
   close(): void {
     this.isOver = true;
     this.items = [];
     this.head = 0;
-    this.wake();
+    this.waiter.wake();
   }
 
   private takeOne(): T {
@@ -116,11 +115,5 @@ export class Outbox<T> implements Reader<T | Skip> {
       this.head = 0;
     }
     return item;
-  }
-
-  private wake(): void {
-    const waiter = this.waiter;
-    this.waiter = undefined;
-    waiter?.();
   }
 }

@@ -4,12 +4,12 @@
  * Promises: one output slot per input slot, in order; a batch that takes longer than the slice is cut, and the rest goes on
  * in the next turn of the event loop; the queue behind it never exceeds the window.
  */
-import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import type { OperatorFunction, Subscriber } from 'rxjs';
 import { FatalTaskError } from '../model/errors.js';
 import type { TaskScope } from './task-scope.js';
 import { Batch, GONE, type Gone } from '../model/record.js';
 import { Ring } from '../ledger/ring.js';
-import { observe } from './observe.js';
+import { operate, type Engine } from './operate.js';
 import { isPromiseLike } from '../model/awaitable.js';
 
 /** What is done with the records: by one task, or by several as one. */
@@ -29,23 +29,10 @@ const LOOK_EVERY_MS = 2;
 const MAX_RECORDS_BETWEEN_LOOKS = 512;
 
 export function syncOperator<In, Out>(work: () => SyncWork<In, Out>): OperatorFunction<Batch<In>, Batch<Out>> {
-  return (input$) =>
-    new Observable((subscriber) => {
-      const mapper = new SyncMapper(work(), subscriber);
-      observe(
-        input$,
-        subscriber,
-        (batch) => {
-          mapper.take(batch);
-        },
-        () => {
-          mapper.finish();
-        },
-      );
-    });
+  return operate((subscriber) => new SyncMapper(work(), subscriber));
 }
 
-class SyncMapper<In, Out> {
+class SyncMapper<In, Out> implements Engine<In> {
   private readonly work: SyncWork<In, Out>;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<Out>>;
@@ -75,7 +62,7 @@ class SyncMapper<In, Out> {
     }));
   }
 
-  take(batch: Batch<In>): void {
+  accept(batch: Batch<In>): void {
     this.scope.account.in += batch.length - batch.gone;
     if (this.current === undefined) {
       this.current = batch;
@@ -87,7 +74,7 @@ class SyncMapper<In, Out> {
     }
   }
 
-  finish(): void {
+  endInput(): void {
     this.isInputOver = true;
     if (this.current === undefined) this.subscriber.complete();
   }

@@ -5,13 +5,14 @@
  * root's span; a record that cannot be encoded ends by the failure policy and the others are written; a failed write
  * fails the run, because nobody knows what of it is on the disk.
  */
-import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
+import { InOrder } from './in-order.js';
 import { BatchBuilder, GONE, type Batch, type Gone } from '../model/record.js';
 import type { Awaitable } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
 import { Ring } from '../ledger/ring.js';
-import { observe } from './observe.js';
+import { operate, type Engine } from './operate.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { WriteGate } from './write-gate.js';
 
@@ -35,31 +36,17 @@ export function writeBatches<In, Row>(
   options: WriteOptions<In, Row>,
   scope: TaskScope,
 ): OperatorFunction<Batch<In>, Batch<In>> {
-  return (input$) =>
-    new Observable((subscriber) => {
-      const writer = new BatchWriter(options, scope, subscriber);
-      observe(
-        input$,
-        subscriber,
-        (batch) => {
-          writer.take(batch);
-        },
-        () => {
-          writer.finish();
-        },
-      );
-    });
+  return operate((subscriber) => new BatchWriter(options, scope, subscriber));
 }
 
-class BatchWriter<In, Row> {
+class BatchWriter<In, Row> implements Engine<In> {
   private readonly options: WriteOptions<In, Row>;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<In>>;
   private readonly lineages: Ring<number>;
   private readonly records: Ring<In | Gone>;
-  /** Ordered only: what came before its turn. */
-  private readonly early = new Map<number, In | Gone>();
-  private nextUp: number;
+  /** Used only if `ordered`: holds the records that came before their turn. */
+  private readonly order: InOrder<In | Gone>;
   private heldRecords = 0;
   /** Of the held ones, those that came before their turn. */
   private earlyRecords = 0;
@@ -77,7 +64,7 @@ class BatchWriter<In, Row> {
     this.lineages = new Ring(scope.root.span);
     this.records = new Ring(scope.root.span);
     this.arrivals = new ArrivalTimes(scope.root.span);
-    this.nextUp = scope.root.watermark;
+    this.order = new InOrder(scope.root.watermark);
     options.gate?.whenOpened(() => {
       this.work();
     });
@@ -87,10 +74,12 @@ class BatchWriter<In, Row> {
       waiting: this.earlyRecords,
       places: 1,
     }));
-    scope.explain(() => (this.early.size === 0 ? undefined : { lineage: this.nextUp, for: ['the records before it'] }));
+    scope.explain(() =>
+      this.order.size === 0 ? undefined : { lineage: this.order.next, for: ['the records before it'] },
+    );
   }
 
-  take(batch: Batch<In>): void {
+  accept(batch: Batch<In>): void {
     const count = batch.length - batch.gone;
     const { account, clock } = this.scope;
     const nowMs = clock.monotonicMs();
@@ -100,9 +89,9 @@ class BatchWriter<In, Row> {
     for (let i = 0; i < batch.length; i++) {
       const lineage = batch.lineages[i] as number;
       const value = batch.values[i] as In | Gone;
-      if (!this.options.ordered || lineage === this.nextUp) this.queue(lineage, value);
+      if (!this.options.ordered || lineage === this.order.next) this.queue(lineage, value);
       else {
-        this.early.set(lineage, value);
+        this.order.hold(lineage, value);
         if (value !== GONE) this.earlyRecords++;
       }
     }
@@ -110,7 +99,7 @@ class BatchWriter<In, Row> {
     this.work();
   }
 
-  finish(): void {
+  endInput(): void {
     this.isInputOver = true;
     this.work();
   }
@@ -119,12 +108,13 @@ class BatchWriter<In, Row> {
     this.lineages.push(lineage);
     this.records.push(value);
     if (!this.options.ordered) return;
-    this.nextUp = lineage + 1;
-    while (this.early.size > 0 && this.early.has(this.nextUp)) {
-      const next = this.early.get(this.nextUp) as In | Gone;
-      this.early.delete(this.nextUp);
+    const { order } = this;
+    order.advance();
+    while (order.isReady) {
+      this.lineages.push(order.next);
+      const next = order.release();
+      order.advance();
       if (next !== GONE) this.earlyRecords--;
-      this.lineages.push(this.nextUp++);
       this.records.push(next);
     }
   }

@@ -4,10 +4,12 @@
  * Guarantees: once `shut` has resolved, no write is under way, every record that was written has left the task, and no
  * write begins until `open`.
  */
+import { Waiter } from '../execution/waiter.js';
+
 export class WriteGate {
   private isClosed = false;
   private isWriting = false;
-  private readonly waiting: (() => void)[] = [];
+  private readonly over = new Waiter();
   private readonly listeners: (() => void)[] = [];
 
   /** Whether no write may begin. */
@@ -23,16 +25,14 @@ export class WriteGate {
   /** The write is over, and what it wrote has left the task. */
   ended(): void {
     this.isWriting = false;
-    for (const resolve of this.waiting.splice(0)) resolve();
+    this.over.wake();
   }
 
   /** Lets no write begin; undefined where none is under way, else resolves when it is over. */
   shut(): Promise<void> | undefined {
     this.isClosed = true;
     if (!this.isWriting) return undefined;
-    return new Promise((resolve) => {
-      this.waiting.push(resolve);
-    });
+    return this.over.wait();
   }
 
   /** Writes may begin again. */

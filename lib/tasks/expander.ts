@@ -7,6 +7,7 @@ import type { Family } from '../ledger/family.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { GONE, Rejected, type Batch, type Skip } from '../model/record.js';
+import { Waiter } from '../execution/waiter.js';
 import { Intake, type Arrival } from '../stream/intake.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import { pumpRoot } from '../stream/pump-root.js';
@@ -38,7 +39,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   /** True when no task needs more children. */
   private isStopped = false;
   /** Resolves the read that waits for a parent. */
-  private waiter: (() => void) | undefined;
+  private readonly waiter = new Waiter();
   /** Resolves the read that waits for children. */
   private abandon: (() => void) | undefined;
 
@@ -79,11 +80,11 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
         keepsGone: true,
         onArrival: () => {
           if (this.isStopped) this.skipWaiting();
-          else this.wake();
+          else this.waiter.wake();
         },
         onInputOver: () => {
           this.isInputOver = true;
-          this.wake();
+          this.waiter.wake();
         },
       },
       this.subscriber,
@@ -105,9 +106,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
         if (opening !== undefined) return this.unlessStopped(opening).then(() => this.read(max));
       } else if (this.isInputOver) return null;
       else {
-        return new Promise<void>((resolve) => {
-          this.waiter = resolve;
-        }).then(() => this.read(max));
+        return this.waiter.wait().then(() => this.read(max));
       }
     }
   }
@@ -116,7 +115,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     const { present } = this;
     this.present = undefined;
     this.opening = undefined;
-    this.wake();
+    this.waiter.wake();
     this.abandon?.();
     await present?.reader.close();
   }
@@ -266,11 +265,5 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   private begin(arrival: Arrival): void {
     this.parents.set(arrival.lineage, arrival);
     this.family.begin(arrival.lineage);
-  }
-
-  private wake(): void {
-    const { waiter } = this;
-    this.waiter = undefined;
-    waiter?.();
   }
 }

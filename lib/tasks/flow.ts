@@ -4,7 +4,7 @@
  * Guarantees: a dependency that does not exist, a task that accepts another type of record, and a second task of the
  * same name do not compile. In JavaScript the check of the graph reports the same mistakes as errors.
  */
-import { MillraceError, describeValue } from '../model/errors.js';
+import { invalidOption, describeValue } from '../model/errors.js';
 import type { GraphNode, JoinMode } from '../model/graph.js';
 import {
   anything,
@@ -211,15 +211,15 @@ export function declare(given: {
 }): TaskDeclaration {
   const { name, dependencies = [], join, task } = given;
   if (typeof name !== 'string' || name === '') {
-    throw refuse(`Expected the name of a task to be a string that is not empty, got ${describeValue(name)}`);
+    throw invalidOption(`Expected the name of a task to be a string that is not empty, got ${describeValue(name)}`);
   }
   if (!isTask(task)) {
-    throw refuse(
+    throw invalidOption(
       `Expected '${name}' to be a task (syncTask(…), asyncTask(…), …), got ${describeValue(task)}. Wrap a plain function in syncTask`,
     );
   }
   if (!Array.isArray(dependencies) || dependencies.some((dependency) => typeof dependency !== 'string')) {
-    throw refuse(
+    throw invalidOption(
       `Expected the dependencies of '${name}' to be an array of task names, got ${describeValue(dependencies)}`,
     );
   }
@@ -252,7 +252,7 @@ function checkJoin(name: string, join: unknown): void {
   if (join === undefined) return;
   const mode = typeof join === 'object' && join !== null && 'join' in join ? join.join : undefined;
   if (!JOIN_MODES.includes(mode as JoinMode)) {
-    throw refuse(
+    throw invalidOption(
       `Expected the join of '${name}' to be { join: ${JOIN_MODES.map((known) => `'${known}'`).join(' | ')} }, got ${describeValue(join)}`,
     );
   }
@@ -260,12 +260,8 @@ function checkJoin(name: string, join: unknown): void {
   if (mode !== 'keyed') return;
   const { on } = join as { readonly on?: unknown };
   if (!Array.isArray(on) || on.length !== 2)
-    throw refuse(`Expected \`on\` of '${name}' to be two key functions, got ${describeValue(on)}`);
+    throw invalidOption(`Expected \`on\` of '${name}' to be two key functions, got ${describeValue(on)}`);
   for (const key of on) checkFunction(`a key of '${name}'`, key);
-}
-
-function refuse(message: string): MillraceError {
-  return new MillraceError('MILLRACE_INVALID_OPTION', message);
 }
 
 /** The graph of the declarations, in the form that the planner accepts. */

@@ -6,6 +6,7 @@
  * every report. Threads wait while dead letters cannot be written. Closing ends all parts.
  */
 import type { ItemReader, ModuleRef } from '../execution/executor.js';
+import { Waiter } from '../execution/waiter.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { BadRecord, FoldProgress } from './source-parts.js';
 
@@ -20,31 +21,27 @@ export class FoldReports {
   isClosed = false;
   private readonly scopes: FoldScopes;
   /** Parts that wait for dead letters to be written. */
-  private readonly held: (() => void)[] = [];
+  private readonly held = new Waiter();
 
   constructor(parts: readonly ModuleRef[], scopes: FoldScopes) {
     this.scopes = scopes;
     this.readers = parts.map((ref) => scopes.scope.executor.stream(ref));
     // Registered once, because listeners are never removed.
     scopes.source.whenReleased(() => {
-      this.wake();
+      this.held.wake();
     });
   }
 
   close(): void {
     this.isClosed = true;
     for (const reader of this.readers) reader.close();
-    this.wake();
+    this.held.wake();
   }
 
   /** Counts one report, once there is room for its dead letters. */
   async add(progress: FoldProgress): Promise<void> {
     const { source } = this.scopes;
-    while (source.isHeldBack && !this.isClosed) {
-      await new Promise<void>((resolve) => {
-        this.held.push(resolve);
-      });
-    }
+    while (source.isHeldBack && !this.isClosed) await this.held.wait();
     if (!this.isClosed) this.count(progress);
   }
 
@@ -74,10 +71,6 @@ export class FoldReports {
       );
       left -= count;
     }
-  }
-
-  private wake(): void {
-    for (const resume of this.held.splice(0)) resume();
   }
 }
 

@@ -8,7 +8,7 @@
 import type { Skip } from '../model/record.js';
 import { AttemptSignal } from '../stream/attempt-signal.js';
 import type { Attempt, Caller, CallOutcomes, CancelReason } from '../calls/call.js';
-import type { AsyncStep } from './record-step.js';
+import type { AsyncStep } from '../stream/map-bounded.js';
 
 export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
   readonly goesOn = true;

@@ -4,6 +4,7 @@
  * Guarantees: a task without schemas has no cost for them. A synchronous function stays synchronous.
  */
 import type { AttemptSignal } from '../stream/attempt-signal.js';
+import type { AsyncStep } from '../stream/map-bounded.js';
 import type { SyncStep } from '../stream/map-sync.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
@@ -51,13 +52,6 @@ export function contextOf(scope: TaskScope, lineage: number, attempt: number): R
   return new StepContext(scope, lineage, attempt);
 }
 
-export type AsyncStep<In, Out> = (
-  record: In,
-  lineage: number,
-  attempt?: number,
-  waiting?: AttemptSignal,
-) => Awaitable<Out | Skip>;
-
 /**
  * A step whose function may be asynchronous. By default the attempt is 1 and the signal is that of the run.
  */
@@ -68,11 +62,11 @@ export function compileStep<In, Out>(
 ): AsyncStep<In, Out> {
   const { input, output } = schemas;
   if (input === undefined && output === undefined) {
-    return (record, lineage, attempt = 1, waiting) => work(record, new StepContext(scope, lineage, attempt, waiting));
+    return (record, lineage, attempt, waiting) => work(record, new StepContext(scope, lineage, attempt, waiting));
   }
   const before = checkInput<In>(input, scope.task);
   const after = checkOutput<Out>(output, scope.task);
-  return (record, lineage, attempt = 1, waiting) => {
+  return (record, lineage, attempt, waiting) => {
     const result = work(before(record), new StepContext(scope, lineage, attempt, waiting));
     return isPromiseLike(result) ? result.then((value) => after(value)) : after(result);
   };

@@ -5,6 +5,7 @@
  * error are delivered before it. A stream whose thread died fails instead of waiting for ever.
  */
 import type { ItemReader } from '../execution/executor.js';
+import { Waiter } from '../execution/waiter.js';
 import { unpackError, type WireError } from './error-wire.js';
 import type { Thread } from './thread.js';
 
@@ -49,7 +50,7 @@ class StreamReader<T> implements ItemReader<T> {
   private readonly id: number;
   private readonly onOver: () => void;
   private readonly batches: (readonly T[])[] = [];
-  private waiter: (() => void) | undefined;
+  private readonly waiter = new Waiter();
   private isOver = false;
   private failure: { readonly error: unknown } | undefined;
 
@@ -60,11 +61,7 @@ class StreamReader<T> implements ItemReader<T> {
   }
 
   async read(): Promise<readonly T[] | null> {
-    while (this.batches.length === 0 && !this.hasEnded()) {
-      await new Promise<void>((resolve) => {
-        this.waiter = resolve;
-      });
-    }
+    while (this.batches.length === 0 && !this.hasEnded()) await this.waiter.wait();
     const batch = this.batches.shift();
     if (batch !== undefined) {
       if (!this.hasEnded()) this.thread.post({ type: 'more', stream: this.id });
@@ -84,7 +81,7 @@ class StreamReader<T> implements ItemReader<T> {
   accept(items: readonly T[]): void {
     if (this.hasEnded()) return;
     this.batches.push(items);
-    this.wake();
+    this.waiter.wake();
   }
 
   end(error: WireError | undefined): void {
@@ -100,17 +97,11 @@ class StreamReader<T> implements ItemReader<T> {
   private finish(): void {
     this.isOver = true;
     this.onOver();
-    this.wake();
+    this.waiter.wake();
   }
 
-  /** A method, because the state may change during a wait and TypeScript would assume that it does not. */
+  /** A method, not the field, so that TypeScript does not narrow it across awaits. */
   private hasEnded(): boolean {
     return this.isOver;
-  }
-
-  private wake(): void {
-    const { waiter } = this;
-    this.waiter = undefined;
-    waiter?.();
   }
 }

@@ -8,6 +8,7 @@ import type { MessagePort, Transferable } from 'node:worker_threads';
 import { FatalTaskError, MillraceError } from '../model/errors.js';
 import type { ChunkResult, Collected, Ending, Job, ModuleRef } from '../execution/executor.js';
 import { ItemPump } from '../execution/item-pump.js';
+import { Waiter } from '../execution/waiter.js';
 import { loadChecked, loadStream } from '../execution/load-export.js';
 import { loadJob } from '../execution/loaded-job.js';
 import { LoadedPartition } from '../execution/loaded-partition.js';
@@ -29,8 +30,8 @@ interface OpenJob {
 interface OpenStream {
   readonly pump: ItemPump<unknown>;
   credits: number;
-  wake: (() => void) | undefined;
-  isStopped: boolean;
+  /** Ends the wait for credits. */
+  readonly waiter: Waiter;
 }
 
 export class ThreadSide {
@@ -148,13 +149,13 @@ export class ThreadSide {
     source: Iterable<unknown> | Promise<Iterable<unknown> | AsyncIterable<unknown>>,
   ): Promise<void> {
     const pump = new ItemPump(source, setImmediate);
-    const stream: OpenStream = { pump, credits: ITEM_CREDITS, wake: undefined, isStopped: false };
+    const stream: OpenStream = { pump, credits: ITEM_CREDITS, waiter: new Waiter() };
     this.streams.set(id, stream);
     try {
       for (let items = await pump.read(); items !== null; items = await pump.read()) {
         this.post({ type: 'items', stream: id, items });
         stream.credits--;
-        if (stream.credits === 0) await new Promise<void>((resolve) => (stream.wake = resolve));
+        if (stream.credits === 0) await stream.waiter.wait();
       }
       this.post({ type: 'over', stream: id });
     } catch (error) {
@@ -168,8 +169,7 @@ export class ThreadSide {
     const stream = this.streams.get(id);
     if (stream === undefined) return;
     stream.credits++;
-    stream.wake?.();
-    stream.wake = undefined;
+    stream.waiter.wake();
   }
 
   private stop(id: number): void {

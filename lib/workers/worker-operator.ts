@@ -106,6 +106,12 @@ export function workerOperator<In, Out>(
     });
 }
 
+/** The results of one chunk, and the number of records they belong to. */
+interface Finished<Out> {
+  readonly results: readonly Out[];
+  readonly count: number;
+}
+
 /** One subscription: connects the input, an executor and the subscriber. */
 class Bridge<In, Out> implements JobClient {
   private readonly options: WorkerOperatorOptions<In, Out>;
@@ -119,7 +125,7 @@ class Bridge<In, Out> implements JobClient {
   /** Records that were read and wait for the executor. */
   private waiting: In[] = [];
   /** Restores the input order; undefined until the executor is open. */
-  private order: InOrder<readonly Out[]> | undefined;
+  private order: InOrder<Finished<Out>> | undefined;
   private taken = 0;
   private emitted = 0;
   private running = 0;
@@ -213,9 +219,13 @@ class Bridge<In, Out> implements JobClient {
     const results = (ended === undefined ? outputs : outputs.filter((_, index) => !ended.has(index))) as readonly Out[];
     if (this.options.ordered === false) this.emit(results, chunk.records.length);
     else {
-      this.order?.put(chunk.from, chunk.records.length, results, (next, count) => {
-        this.emit(next, count);
-      });
+      const { order } = this;
+      order?.hold(chunk.from, { results, count: chunk.records.length });
+      while (order?.isReady === true) {
+        const next = order.release();
+        order.advance(next.count);
+        this.emit(next.results, next.count);
+      }
     }
     this.pull();
   }

@@ -153,7 +153,7 @@ describe('around a checkpoint', () => {
     const trial = new Trial();
     const kept = memoryCheckpoints();
     const failed = await trial.run({ checkpoints: kept.begin() }, true);
-    expect(String(failed)).toContain("Task 'Table' could not follow a checkpoint: The store is gone");
+    expect((failed as Error).message).toContain("Task 'Table' could not follow a checkpoint: The store is gone");
     expect(trial.log.filter((line) => /^settled [1-9]/.test(line))).toEqual([]);
     await trial.run({ checkpoints: kept.begin(), ...(kept.last && { resumeFrom: kept.last }) });
     expect(trial.table.rows).toEqual(RECORDS);

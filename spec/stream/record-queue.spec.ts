@@ -30,17 +30,35 @@ it('is bounded', () => {
   }).toThrow('capacity');
 });
 
-it('puts runs back into order', () => {
-  const order = new InOrder<string>();
-  const used: [string, number][] = [];
-  const use = (item: string, count: number): number => used.push([item, count]);
-  order.put(3, 2, 'second', use);
+it('puts stretches back into order', () => {
+  const order = new InOrder<readonly [string, number]>();
+  const used: (readonly [string, number])[] = [];
+  const put = (from: number, count: number, item: string): void => {
+    order.hold(from, [item, count]);
+    while (order.isReady) {
+      const next = order.release();
+      used.push(next);
+      order.advance(next[1]);
+    }
+  };
+  put(3, 2, 'second');
   expect(used).toEqual([]);
-  order.put(0, 3, 'first', use);
-  order.put(5, 1, 'third', use);
+  put(0, 3, 'first');
+  put(5, 1, 'third');
   expect(used).toEqual([
     ['first', 3],
     ['second', 2],
     ['third', 1],
   ]);
+});
+
+it('begins with the number it was given, and holds undefined as an item', () => {
+  const order = new InOrder<undefined>(7);
+  order.hold(8, undefined);
+  expect([order.size, order.isReady]).toEqual([1, false]);
+  order.advance();
+  expect(order.isReady).toBe(true);
+  expect(order.release()).toBeUndefined();
+  order.advance();
+  expect([order.size, order.isReady, order.next]).toEqual([0, false, 9]);
 });

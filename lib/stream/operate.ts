@@ -1,0 +1,42 @@
+/**
+ * Wires an engine, the object that holds the state of one subscription, into an RxJS operator.
+ *
+ * Guarantees: each subscription has an engine of its own. The engine accepts each batch of the input and learns of its end.
+ * Whatever it throws becomes the error of the operator. `stop` is called once, when the operator ends or is unsubscribed.
+ */
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import type { Batch } from '../model/record.js';
+import { observe } from './observe.js';
+
+/** The work of one operator during one subscription. */
+export interface Engine<In> {
+  /** Accepts the next batch of the input. */
+  accept(batch: Batch<In>): void;
+  /** Accepts that the input is over. The engine completes the subscriber when all its work is done. */
+  endInput(): void;
+  /** Releases everything; nobody wants the results any more. Default: nothing is held that needs a release. */
+  stop?(): void;
+}
+
+/** @param create makes the engine, which emits to this subscriber. */
+export function operate<In, Out>(
+  create: (subscriber: Subscriber<Batch<Out>>) => Engine<In>,
+): OperatorFunction<Batch<In>, Batch<Out>> {
+  return (input$) =>
+    new Observable((subscriber) => {
+      const engine = create(subscriber);
+      observe(
+        input$,
+        subscriber,
+        (batch) => {
+          engine.accept(batch);
+        },
+        () => {
+          engine.endInput();
+        },
+      );
+      subscriber.add(() => {
+        engine.stop?.();
+      });
+    });
+}
