@@ -1,24 +1,26 @@
 /**
- * When the records of a queue arrived, at the cost of one number a batch. Promise: exact for a queue that is first in,
- * first out; where records overtake each other it tells the time of another record, and the mean stays right.
+ * Records when the records of a queue arrived, at the cost of one number per batch.
+ *
+ * Guarantees: times are exact for a first-in, first-out queue. If records overtake each other, a time may belong to another
+ * record, but the mean stays right.
  */
 import { Ring } from '../ledger/ring.js';
 
 export class ArrivalTimes {
   private readonly times: Ring<number>;
-  /** How many records had arrived with each batch. */
+  /** The number of records that had arrived up to and including each batch. */
   private readonly counts: Ring<number>;
   private arrived = 0;
   private until = 0;
   private atMs = 0;
 
-  /** @param capacity the most batches that may wait. */
+  /** @param capacity the maximum number of waiting batches. */
   constructor(capacity: number) {
     this.times = new Ring(capacity);
     this.counts = new Ring(capacity);
   }
 
-  /** A batch with so many records has arrived. */
+  /** Records the arrival of a batch with `count` records. */
   arrive(count: number, nowMs: number): void {
     if (count === 0) return;
     this.arrived += count;
@@ -27,7 +29,10 @@ export class ArrivalTimes {
     this.counts.push(this.arrived);
   }
 
-  /** When the record with this number (from 0, never a lower one than before) arrived. */
+  /**
+   * The arrival time of the record with this number. Numbers begin with 0, and no call may use a lower one than the call
+   * before.
+   */
   of(number: number): number {
     while (number >= this.until && this.counts.size > 0) {
       this.until = this.counts.shift();

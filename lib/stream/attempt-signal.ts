@@ -1,8 +1,8 @@
 /**
- * Tells the work of one attempt that nobody waits for it any more.
+ * Signals to the work of one attempt that its result is no longer wanted.
  *
- * Promises: it costs nothing until somebody asks for the signal; each attempt has one of its own, so that what listens to
- * one has no part in another; whoever asks after the abort gets a signal that has aborted.
+ * Guarantees: an attempt costs nothing until its signal is read. Each attempt has a signal of its own, so listeners of one
+ * attempt never see another. A signal that is read after the abort has already aborted.
  */
 import { MillraceError } from '../model/errors.js';
 
@@ -10,7 +10,7 @@ export class AttemptSignal {
   private controller: AbortController | undefined;
   private aborted: { readonly reason: unknown } | undefined;
 
-  /** The same object each time. */
+  /** The signal; each read returns the same object. */
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();
@@ -19,7 +19,7 @@ export class AttemptSignal {
     return this.controller.signal;
   }
 
-  /** The first reason holds. */
+  /** Aborts the signal. Only the first call has an effect. */
   abort(reason: unknown): void {
     if (this.aborted !== undefined) return;
     this.aborted = { reason };
@@ -27,12 +27,12 @@ export class AttemptSignal {
   }
 }
 
-/** What a signal says where no error of the run has ended the attempt. */
+/** The abort reason for an attempt that no error of the run has ended. */
 export function nobodyWaits(why: string): MillraceError {
   return new MillraceError('MILLRACE_ABORTED', `${why}: nobody waits for this attempt any more`);
 }
 
-/** Why everything that is under way in an operator that was unsubscribed is aborted. */
+/** The abort reason given to in-flight work when its operator is unsubscribed. */
 export function whyOver({ aborted, reason }: AbortSignal): unknown {
   return aborted ? reason : nobodyWaits('The run is over');
 }

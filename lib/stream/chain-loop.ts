@@ -1,28 +1,27 @@
 /**
- * The loop of a chain of synchronous functions, written for the chain.
+ * The loop of a chain of synchronous functions, compiled for that chain.
  *
- * A loop over a list of functions is one place from which all of them are called, so the compiler of V8 can put none of
- * them in line; and a loop that all chains of a process share is such a place too. A loop of its own, with a place for each
- * call, lets it see through all of a record's way: what one step makes only for the next is then not even allocated.
- * Five small steps cost 31 ns a record in such a loop, 75 to 85 in any loop that is shared (DECISIONS.md, 31). The text
- * that is compiled depends on nothing but the number of steps.
+ * A loop over a list of functions has one call site for all of them, so V8 cannot inline any. A loop that all chains of a
+ * process share has the same problem. A compiled loop has one call site per function, so V8 sees the whole way of a record,
+ * and does not even allocate what one step makes only for the next. Five small steps cost 31 ns per record in such a loop,
+ * and 75 to 85 ns in a shared loop (DECISIONS.md, 31). The compiled text depends on nothing but the number of steps.
  */
 import type { RecordContext } from '../model/ports.js';
 import { GONE, Skip, type Gone, type Lineage } from '../model/record.js';
 
-/** One step, and the context it is given: an object of its own, told the lineage before every call. */
+/** One step, and its context: an object of its own, whose lineage is set before each call. */
 export interface LoopStep {
   readonly run: (record: unknown, context: RecordContext) => unknown;
   readonly context: { lineage: Lineage };
 }
 
-/** What becomes of a record that does not come through: gives back what stands in its slot then. */
+/** Handles records that do not pass the chain. Each method returns the value for the slot of the record. */
 export interface Endings {
   skip(step: number, skip: Skip): Gone;
   fail(step: number, lineage: Lineage, record: unknown, error: unknown): unknown;
 }
 
-/** Fills `outputs`, from `at - offset` on, with what the chain makes of the values from `at` to `until`. */
+/** Runs the chain on the values from `at` to `until`, and writes the results to `outputs`, beginning at `at - offset`. */
 export type ChainLoop = (
   values: readonly unknown[],
   lineages: readonly Lineage[],
@@ -32,10 +31,10 @@ export type ChainLoop = (
   offset: number,
 ) => void;
 
-/** Undefined where the process may not compile text (`--disallow-code-generation-from-strings`). */
+/** Returns undefined if the process may not compile text (`--disallow-code-generation-from-strings`). */
 export function compileChainLoop(steps: readonly LoopStep[], endings: Endings): ChainLoop | undefined {
   try {
-    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- a text of ours; why it is worth it stands above
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the text is fixed; the file header explains the gain
     const make = new Function('runs', 'contexts', 'endings', 'GONE', 'Skip', textFor(steps.length)) as (
       ...parts: unknown[]
     ) => ChainLoop;
@@ -54,7 +53,7 @@ export function compileChainLoop(steps: readonly LoopStep[], endings: Endings): 
 
 function textFor(count: number): string {
   const steps = Array.from({ length: count }, (_, step) => step);
-  // A throw leaves the inner loop with the step it happened in and what that step was given: no record pays for a try.
+  // The try is outside the inner loop, because a try per record is slow. `step` and `value` hold what threw, and its input.
   return `'use strict';
 const [${steps.map((step) => `run${step}`).join(', ')}] = runs;
 const [${steps.map((step) => `context${step}`).join(', ')}] = contexts;

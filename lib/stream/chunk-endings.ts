@@ -1,9 +1,11 @@
-/** What became of a chunk of records in a thread, as the thread of the run tells it. */
+/**
+ * Translates the results of a chunk of records, as an executor delivers them, into slots of a batch.
+ */
 import type { Chunk, Ending } from '../execution/executor.js';
 import type { TaskScope } from './task-scope.js';
 import { Batch, GONE, type Gone, type Lineage } from '../model/record.js';
 
-/** Takes a record that ended in a thread out of the run; gives back `GONE`, or what takes its place. */
+/** Ends a record that ended in the executor, by the policy of its task. Returns `GONE` or the fallback. */
 export function endRecord(scope: TaskScope, { lineages, records }: Chunk, ending: Ending): unknown {
   if (ending.skip !== undefined) return scope.skip(ending.skip);
   const lineage = lineages[ending.index] as Lineage;
@@ -11,7 +13,7 @@ export function endRecord(scope: TaskScope, { lineages, records }: Chunk, ending
   return scope.giveUp({ lineage, record, error: ending.error, attempts: ending.attempts ?? 1 });
 }
 
-/** The slots of a chunk, with `GONE` where the record ended and no fallback took its place. */
+/** The slots of a chunk. A slot is `GONE` if its record ended and has no fallback. */
 export function batchOf<T>(
   lineages: readonly Lineage[],
   outputs: readonly unknown[],

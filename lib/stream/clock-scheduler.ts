@@ -1,6 +1,6 @@
 /**
- * The run's clock as an RxJS scheduler, so that `bufferTime`, `debounceTime` and their kin follow the time of the run:
- * real in production, virtual in a test.
+ * The run's clock as an RxJS scheduler, so that `bufferTime`, `debounceTime` and similar operators follow the time of the
+ * run: real in production, virtual in tests.
  */
 import { Subscription, type SchedulerAction, type SchedulerLike } from 'rxjs';
 import type { Clock } from '../model/ports.js';
@@ -33,7 +33,7 @@ class ClockAction<T> extends Subscription implements SchedulerAction<T> {
     const round = ++this.round;
     this.cancel = this.clock.schedule(delay, () => {
       this.work(state);
-      // Work that did not schedule itself again is over.
+      // Work that has not scheduled itself again is over.
       if (this.round === round) this.unsubscribe();
     });
     return this;

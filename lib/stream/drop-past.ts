@@ -1,6 +1,7 @@
 /**
- * In front of a task of a resumed run: records that earlier lives have finished go on as gone marks. Promise: no slot is
- * lost, and a batch that holds none of them is handed on as it is.
+ * Marks records that earlier incarnations of a resumed run have finished as gone, in front of a task.
+ *
+ * Guarantees: no slot is lost. A batch without such records passes unchanged.
  */
 import { map, type OperatorFunction } from 'rxjs';
 import { Batch, GONE, type Lineage } from '../model/record.js';

@@ -1,9 +1,9 @@
 /**
- * An aggregate whose records are folded wherever the executor is, part by part: each chunk becomes a partial aggregate,
- * and parts are merged in the order of their records.
+ * Folds the records of an aggregate in the executor, part by part: each chunk becomes a partial aggregate, and parts are
+ * merged in the order of their records.
  *
- * Promises: the merged result is that of one fold in input order, also where parts come back in another order or a thread
- * died on the way; a record stays in flight until its part was merged, so the window bounds everything.
+ * Guarantees: the merged result equals one fold in input order, even if parts return in another order or a thread dies. A
+ * record stays in flight until its part is merged, so the window bounds everything.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import type { Chunk, ChunkResult, JobClient, JobPort, ModuleRef } from '../execution/executor.js';
@@ -15,17 +15,17 @@ import { Intake } from './intake.js';
 export interface FoldExecutorOptions {
   readonly ref: ModuleRef;
   readonly timeoutMs?: number | undefined;
-  /** Checks a record before it leaves; a throw ends the record. */
+  /** Checks a record before it is sent. A throw ends the record. */
   readonly before: (record: unknown) => unknown;
-  /** Takes the partial states of one part, as pairs of key and state, in input order. */
+  /** Merges the partial states of one part: pairs of key and state, in input order. */
   readonly merge: (part: readonly (readonly [unknown, unknown])[]) => void;
-  /** Everything was merged. */
+  /** Called once, when everything is merged. */
   readonly onOver: () => void;
 }
 
 const MAX_CHUNK = 1024;
 
-/** Subscribes to the input; errors go to the subscriber. */
+/** Subscribes to the input. Errors go to the subscriber. */
 export function foldExecutor(
   input$: Observable<Batch<unknown>>,
   options: FoldExecutorOptions,
@@ -100,7 +100,7 @@ class PartFold implements JobClient {
       }
     }
     if (records.length === 0) {
-      // Where the last ones did not fit their schema, nothing comes back that could end the fold.
+      // If the last records did not fit their schema, no result returns that could end the fold.
       this.endIfDone();
       return undefined;
     }
@@ -139,7 +139,7 @@ class PartFold implements JobClient {
         takenFrom: scope.inputs[0]?.root,
       });
     }
-    // A record that could not even be sent has no part.
+    // A record that could not be sent has no partial state.
     this.options.merge(outputs.filter((pair) => pair !== undefined) as (readonly [unknown, unknown])[]);
     const [elapsed] = elapsedMs;
     if (elapsed !== undefined) {

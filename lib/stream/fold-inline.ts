@@ -1,6 +1,8 @@
 /**
- * Folds records where the run is, one after the other. Promise: a record that cannot be added ends alone, by the failure
- * policy, and every record has left its root once it was added.
+ * Folds records in the thread of the run, one after the other.
+ *
+ * Guarantees: a record that cannot be added ends alone, by the failure policy. Each record leaves its root when it is
+ * added.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import type { TaskScope } from './task-scope.js';
@@ -9,9 +11,9 @@ import { sampleWeight } from '../measure/sampling.js';
 import { Intake } from './intake.js';
 
 export interface FoldInlineOptions<In> {
-  /** Takes one record in; a throw ends the record. */
+  /** Adds one record. A throw ends the record. */
   readonly add: (record: In) => void;
-  /** Called once, when the last record was added. */
+  /** Called once, after the last record was added. */
   readonly onOver: () => void;
 }
 
@@ -24,7 +26,7 @@ export function foldInline<In>(
   const intake = new Intake(scope);
   const { clock, account } = scope;
   let number = 0;
-  const takeOne = (): void => {
+  const addOne = (): void => {
     const arrival = intake.shift();
     const weight = sampleWeight(number++);
     const startedAtMs = weight > 0 ? clock.monotonicMs() : 0;
@@ -38,7 +40,7 @@ export function foldInline<In>(
     intake.letGo(arrival);
   };
   const onArrival = (): void => {
-    while (intake.size > 0) takeOne();
+    while (intake.size > 0) addOne();
   };
   intake.connect([input$], { onArrival, onInputOver: onOver }, subscriber);
 }

@@ -1,9 +1,9 @@
 /**
- * An aggregate whose keys are divided among partitions: all records of a key meet in one place, wherever that is, and
- * their state stays there until the end.
+ * Folds an aggregate whose keys are divided among partitions. All records of a key go to one partition, and its state
+ * stays there until the end.
  *
- * Promises: the records of a key are folded in input order; results leave in the order in which their keys first
- * appeared, as if there were one partition; which partition a key belongs to is the same on every machine (murmur2).
+ * Guarantees: the records of a key are folded in input order. Results leave in the order in which their keys first
+ * appeared, as with one partition. The partition of a key is the same on each machine (murmur2).
  */
 import type { Observable, Subscriber } from 'rxjs';
 import { FatalTaskError, describeValue } from '../model/errors.js';
@@ -19,19 +19,19 @@ import { RecordQueue } from './record-queue.js';
 export interface FoldPartitionsOptions {
   readonly ref: ModuleRef;
   readonly partitions: number;
-  /** The most keys of one partition. */
+  /** The maximum number of keys per partition. */
   readonly maxKeys: number;
   readonly timeoutMs?: number | undefined;
   readonly before: (record: unknown) => unknown;
   /** The key that is hashed. */
   readonly keyOf: (record: unknown) => unknown;
-  /** Everything was folded; `results` gives what was made of it. */
+  /** Called once, when everything is folded; `results` reads the results. */
   readonly onOver: (results: Reader<unknown>) => void;
 }
 
 const MAX_CHUNK = 1024;
 
-/** Subscribes to the input; errors go to the subscriber. */
+/** Subscribes to the input. Errors go to the subscriber. */
 export function foldPartitions(
   input$: Observable<Batch<unknown>>,
   options: FoldPartitionsOptions,
@@ -91,7 +91,7 @@ class PartitionedFold {
     );
   }
 
-  /** To each partition its records, in input order. */
+  /** Sends each partition its records, in input order. */
   private distribute(): void {
     const { options, scope, partitions } = this;
     const parts = partitions.map(() => ({ numbers: [] as number[], records: [] as unknown[] }));
@@ -126,7 +126,7 @@ class PartitionedFold {
 
 class Partition implements JobClient {
   readonly port: JobPort;
-  /** The lineages of what was taken in and not let go of, by number. */
+  /** The lineages of the records that are still in flight, by number. */
   readonly lineages = new Map<number, Lineage>();
   running = 0;
   private readonly scope: TaskScope;
@@ -197,7 +197,7 @@ class Partition implements JobClient {
   }
 }
 
-/** Keys that are not strings are hashed as they print; a record without a key belongs to the first partition. */
+/** Hashes keys that are not strings by their text. A record without a key belongs to the first partition. */
 function partitionOfKey(key: unknown, partitions: number): number {
   if (key === undefined) return 0;
   if (typeof key === 'string' || key instanceof Uint8Array) return partitionOf(key, partitions);

@@ -1,10 +1,10 @@
 /**
- * Collects the children of an expanding task per parent, as soon as the parent has no child left in flight, and hands
- * the collection on under the parent's own lineage.
+ * Collects the children of an expanding task per parent, and emits each collection under the lineage of the parent as soon
+ * as the parent has no child in flight.
  *
- * Promises: children stand in the order in which they were born; those that ended early are left out; a parent without
- * children gives an empty collection; a parent that ended early leaves a gone mark; more than `limit` children make the
- * parent fail by the task's policy, and never grow memory further.
+ * Guarantees: children are in the order of their birth, without those that ended early. A parent without children has an
+ * empty collection. A parent that ended early leaves a gone mark. A parent with more than `limit` children fails by the
+ * policy of the task, and uses no more memory.
  */
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -110,7 +110,7 @@ export function gather(
           else if (value !== GONE) group.values.push({ ordinal: family.ordinalOf(child), value });
           closeIfDone(parent, group);
         }
-        // The collections leave first: a parent must not settle while its collection is still here.
+        // The collections leave first: a parent must not settle before its collection has left.
         flush();
         edge?.root.leave(edge.exit, batch.lineages);
       },

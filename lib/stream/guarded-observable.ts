@@ -1,6 +1,6 @@
 /**
- * An Observable whose subscribers cannot break whoever emits: what their handlers throw, and errors they do not handle,
- * go to `report` instead of becoming an uncaught exception of the process. Operators piped onto it are guarded as well.
+ * An Observable whose subscribers cannot break the emitter: errors that their handlers throw or do not handle go to
+ * `report`, and never become uncaught exceptions of the process. Operators piped onto it are guarded too.
  */
 import { Observable, Subscriber, type Observer, type Subscription, type TeardownLogic } from 'rxjs';
 
@@ -13,8 +13,8 @@ export class GuardedObservable<T> extends Observable<T> {
   }
 
   /**
-   * RxJS 7 makes what an operator returns through `lift`, so the guard reaches the end of every pipe. The method is
-   * marked as internal there; should it go, pipes are plain Observables again, and a spec says so.
+   * RxJS 7 creates the result of each operator with `lift`, so the guard reaches the end of each pipe. RxJS marks the
+   * method as internal. If it disappears, pipes become plain Observables, and a spec fails.
    */
   override lift<R>(operator?: unknown): Observable<R> {
     const lifted = new GuardedObservable<R>(this.report);
@@ -33,7 +33,7 @@ export class GuardedObservable<T> extends Observable<T> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
-    // A Subscriber is a link of a chain, not its end: the end has a guard of its own.
+    // A Subscriber is a link of a chain. The end of the chain has a guard of its own.
     if (isLink(given)) return super.subscribe(given);
     const observer: Partial<Observer<T>> =
       typeof given === 'object' && given !== null
@@ -43,21 +43,23 @@ export class GuardedObservable<T> extends Observable<T> {
   }
 }
 
-/** The end of a chain: calls the observer's handlers itself, so that no record passes another layer of guards. */
+/**
+ * The end of a chain. It calls the handlers of the observer directly, so that no record passes a second layer of guards.
+ */
 class GuardedSubscriber<T> extends Subscriber<T> {
   private readonly observer: Partial<Observer<T>>;
   private readonly report: (error: unknown) => void;
   private isOver = false;
 
   constructor(observer: Partial<Observer<T>>, report: (error: unknown) => void) {
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS wraps any other observer once more, a record at a time
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS wraps any other observer once more, which costs time per record
     super();
     this.observer = observer;
     this.report = report;
   }
 
   override next(value: T): void {
-    // Whoever unsubscribes in the middle of a batch gets no more of it.
+    // A subscriber that unsubscribes in the middle of a batch receives no more of it.
     if (this.isOver || this.closed) return;
     try {
       this.observer.next?.(value);

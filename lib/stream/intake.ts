@@ -1,7 +1,8 @@
 /**
- * How a boundary takes in: arrivals wait in one queue, in order of arrival over all its inputs, and leave their root
- * only when the boundary has taken them. Promise: because a waiting arrival is still in flight in its own root, the
- * windows of the inputs bound the queue; nothing else is needed.
+ * The input side of a boundary. Arrivals of all inputs wait in one queue, in order of arrival, and leave their root only
+ * when the boundary lets go of them.
+ *
+ * Guarantees: the windows of the inputs bound the queue, because a waiting arrival is still in flight in its root.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import { GONE, type Batch, type Lineage } from '../model/record.js';
@@ -10,25 +11,25 @@ import type { TaskScope } from './task-scope.js';
 import { observe } from './observe.js';
 
 export interface Arrival {
-  /** Which input it came by. */
+  /** The index of the input. */
   readonly input: number;
   readonly lineage: Lineage;
   readonly value: unknown;
 }
 
 export interface IntakeHandlers {
-  /** Arrivals are waiting. */
+  /** Called after each batch; arrivals may be waiting. */
   readonly onArrival: () => void;
-  /** One input is over; its earlier arrivals may still wait. */
+  /** Called when one input is over. Its earlier arrivals may still wait. */
   readonly onInputOver: (input: number) => void;
-  /** Passes gone marks on too; default: a gone mark just leaves its root. */
+  /** Queues gone marks as well. Default: a gone mark leaves its root at once. */
   readonly keepsGone?: boolean;
 }
 
 export class Intake {
   private readonly scope: TaskScope;
   private readonly waiting: Ring<Arrival>;
-  /** Of those that wait, how many came by each input. */
+  /** The number of waiting arrivals per input. */
   private readonly byInput: number[];
 
   constructor(scope: TaskScope) {
@@ -44,7 +45,7 @@ export class Intake {
     return this.waiting.size;
   }
 
-  /** Subscribes to every input, in dependency order. */
+  /** Subscribes to each input, in dependency order. */
   connect(
     inputs: readonly Observable<Batch<unknown>>[],
     handlers: IntakeHandlers,
@@ -75,7 +76,7 @@ export class Intake {
     return arrival;
   }
 
-  /** The boundary is done with it: the lineage leaves its root by this edge. */
+  /** Ends an arrival: its lineage leaves its root by this edge. */
   letGo(arrival: Arrival): void {
     const edge = this.scope.inputs[arrival.input];
     edge?.root.leaveOne(edge.exit, arrival.lineage);

@@ -1,8 +1,8 @@
 /**
- * combineLatest per lineage: for each lineage, one tuple of what every dependency made of it.
+ * Joins inputs per lineage, like combineLatest: one tuple per lineage, with the record of each dependency.
  *
- * Promises: a tuple never mixes lineages; a lineage that ended early in any branch leaves one gone mark; at most the
- * root's span of lineages is held; a dependency that delivers a lineage twice is a broken law.
+ * Guarantees: a tuple never mixes lineages. A lineage that ended early in any branch leaves one gone mark. At most the
+ * root's span of lineages is held. A dependency that delivers a lineage twice fails the run.
  */
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -10,7 +10,7 @@ import { BatchBuilder, GONE, type Batch } from '../model/record.js';
 import type { TaskScope } from './task-scope.js';
 import { observe } from './observe.js';
 
-/** A slot of a tuple that has not been filled yet; records may be undefined themselves. */
+/** Marks an empty slot of a tuple, because a record may be undefined. */
 const MISSING: unique symbol = Symbol('millrace.missing');
 
 /** @param names the dependencies, in the order of `inputs`, for reports. */
@@ -29,7 +29,7 @@ export function joinAligned(
     let isGone = new Uint8Array(span);
     let open = width;
     let partial = 0;
-    /** Slots that came by each input, and tuples that left. */
+    /** The number of slots received per input, and of tuples emitted. */
     const received = inputs.map(() => 0);
     let left = 0;
 

@@ -1,9 +1,10 @@
 /**
- * Waits until every input is over and hands over one tuple of collections (one collection for one input): the semantics of classic DAG managers.
+ * Waits until each input is over, and then emits one tuple of collections (for one input: one collection), as classic DAG
+ * managers do.
  *
- * Promises: collections keep the order of arrival; at most `limit` records an input are collected, and one more fails
- * the run with a message that names the input, because a partial collection would be a wrong answer; a run that was
- * told to drain hands over nothing, for the same reason.
+ * Guarantees: collections keep the order of arrival. At most `limit` records per input are collected. One more fails the
+ * run with a message that names the input, because a partial collection would be a wrong answer. A run that drains emits
+ * nothing, for the same reason.
  */
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';

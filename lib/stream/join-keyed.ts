@@ -1,10 +1,11 @@
 /**
  * Joins the records of two roots on a key: a symmetric hash join (Wilschut & Apers, 1991) with bounded state.
  *
- * Every arrival is paired with all records of the other side that carry its key, as SQL does, and is kept for those
- * still to come. Promises: state holds at most `capacity` records a side; what is evicted without ever having matched
- * fails by the task's policy (a dead letter by default) and says so; neither side ever waits for the other, so it
- * cannot deadlock; once a side is over, records of the other that cannot match any more end at once.
+ * Each arrival is paired with all records of the other side that have its key, as in SQL, and is kept for later arrivals.
+ *
+ * Guarantees: the state holds at most `capacity` records per side. A record that is evicted without a match fails by the
+ * policy of the task (by default a dead letter), with the reason. Neither side waits for the other, so there is no
+ * deadlock. When one side is over, records of the other side that can no longer match end at once.
  */
 import { Observable, type Subscriber } from 'rxjs';
 import { MillraceError, describeValue } from '../model/errors.js';
@@ -18,11 +19,11 @@ import { pumpRoot } from './pump-root.js';
 export type KeyedKind = 'inner' | 'left' | 'outer';
 
 export interface KeyedOptions {
-  /** One key function a dependency. Keys are compared as a Map compares them. */
+  /** One key function per dependency. Keys are compared as a Map compares them. */
   readonly on: readonly [(record: unknown) => unknown, (record: unknown) => unknown];
-  /** Default inner. */
+  /** Default: inner. */
   readonly kind: KeyedKind;
-  /** The most records kept a side. */
+  /** The maximum number of records kept per side. */
   readonly capacity: number;
 }
 
@@ -34,24 +35,24 @@ interface Entry {
   isMatched: boolean;
 }
 
-/** What is kept of one side, oldest first. */
+/** The kept records of one side, oldest first. */
 class Side {
   readonly byKey = new Map<unknown, Set<Entry>>();
   readonly inOrder = new Set<Entry>();
-  /** How many arrivals may still be of this side, once its input is over. */
+  /** After the end of the input: the number of waiting arrivals that may belong to this side. */
   private left = Infinity;
 
-  /** Nothing of this side is still to come, nor waits to be met. */
+  /** Whether no more records of this side can arrive or be processed. */
   get isOver(): boolean {
     return this.left <= 0;
   }
 
-  /** The input is over while so many arrivals, of either side, wait. */
+  /** Marks the input as over, while `waiting` arrivals of both sides wait. */
   endAfter(waiting: number): void {
     this.left = waiting;
   }
 
-  /** One of those that waited was met. */
+  /** Counts one of the waiting arrivals as processed. */
   countDown(): void {
     this.left--;
   }
@@ -90,7 +91,7 @@ class KeyedJoin {
   private readonly intake: Intake;
   private readonly outbox: Outbox<Pair>;
   private readonly sides: readonly [Side, Side] = [new Side(), new Side()];
-  /** Pairs of the present arrival that have not left, made one at a time as there is room. */
+  /** Pairs of the current arrival that have not been emitted. They are made one at a time, while there is room. */
   private pending: Iterator<Pair> | undefined;
   private isWorking = false;
 
@@ -128,7 +129,7 @@ class KeyedJoin {
     );
   }
 
-  /** Emits what is pending, then takes the next arrival, as long as the output has room. */
+  /** Emits pending pairs, then processes the next arrival, while the output has room. */
   private work(): void {
     if (this.isWorking) return;
     this.isWorking = true;
@@ -151,7 +152,7 @@ class KeyedJoin {
     }
   }
 
-  /** Keeps the arrival, makes way for it, and gives its pairs. */
+  /** Keeps the arrival, evicts older ones for it, and yields its pairs. */
   private meet(arrival: Arrival): Iterator<Pair> | undefined {
     let key: unknown;
     try {
@@ -167,7 +168,7 @@ class KeyedJoin {
     const partners = [...(other.byKey.get(key) ?? [])];
     entry.isMatched = partners.length > 0;
     for (const partner of partners) partner.isMatched = true;
-    // Asked once: letting go of the arrival may end the other side, and the entry must not count as both kept and over.
+    // Read once: `letGo` may end the other side, and the entry must not count as both kept and over.
     const mayStillMatch = !other.isOver;
     if (mayStillMatch) {
       own.add(entry);
@@ -198,8 +199,8 @@ class KeyedJoin {
   }
 
   /**
-   * When a side is over, what the other kept without a match can have none any more. Returns whether there was
-   * anything to do; completes the output when both are over and empty.
+   * Ends the unmatched records of one side when the other is over. Returns whether it ended any. Completes the output when
+   * both sides are over and empty.
    */
   private endUnmatched(): boolean {
     for (const [index, side] of this.sides.entries()) {
@@ -208,7 +209,7 @@ class KeyedJoin {
       const entries = [...side.inOrder].filter((entry) => !entry.isMatched);
       side.byKey.clear();
       side.inOrder.clear();
-      // A drained side is not known to be over: an unmatched record then would be a wrong answer.
+      // A drained input may have had more records, so an unmatched record would be a wrong answer.
       if (!this.scope.isDraining) this.pending = this.unmatched(entries);
       return true;
     }

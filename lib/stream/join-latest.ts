@@ -1,10 +1,10 @@
 /**
- * RxJS's combineLatest over records, for state-like inputs (a price beside a setting): each arrival is paired with the
- * newest of every other input, and the tuple is born anew in a root of its own.
+ * RxJS's combineLatest over records, for state-like inputs (a price beside a setting). Each arrival is paired with the
+ * newest record of each other input, and the tuple gets a new lineage in a root of its own.
  *
- * Promises: until every input has given its first record, arrivals wait (and hold their source back) instead of
- * overwriting each other, so the first value of a synchronous source is never lost; then they are played in order of
- * arrival. What can never be paired, because an input ended without a record, is counted as skipped, with the reason.
+ * Guarantees: arrivals wait (and hold their source back) until each input has delivered its first record, and are then
+ * processed in order of arrival, so the first value of a synchronous source is never lost. Arrivals that can never be
+ * paired, because an input ended without a record, are counted as skipped, with the reason.
  */
 import { Observable, type Subscriber } from 'rxjs';
 import type { TaskScope } from './task-scope.js';
@@ -36,7 +36,7 @@ class LatestJoin {
   private readonly subscriber: Subscriber<Batch<unknown[]>>;
   private readonly intake: Intake;
   private readonly newest: unknown[];
-  /** Arrivals that wait for the first value of another input. */
+  /** Arrivals that wait for the first record of another input. */
   private early: Early[] = [];
   private played = 0;
   private missing: number;
@@ -91,7 +91,7 @@ class LatestJoin {
     );
   }
 
-  /** Pairs what waits, as long as the output has room. */
+  /** Pairs waiting arrivals, while the output has room. */
   private work(): void {
     if (this.isWorking) return;
     this.isWorking = true;
@@ -126,7 +126,10 @@ class LatestJoin {
     } else if (!isHeld) this.makeWay(arrival.input);
   }
 
-  /** Every input has its first value: the firsts make one tuple, the others follow in order of arrival. */
+  /**
+   * Called when each input has its first record: the first records make one tuple, and the others follow in order of
+   * arrival.
+   */
   private emitFirst(): void {
     const isFirst = this.names.map(() => true);
     this.early = this.early.filter((arrival) => {
@@ -149,9 +152,9 @@ class LatestJoin {
   }
 
   /**
-   * Holding an arrival holds back, in the end, all roots it descends from; an input that descends from one of them too (a
-   * filter, an aggregate over the same source) would wait for what is held back. So such arrivals are not held in flight,
-   * and beyond a window of them the older ones (never the first) give way.
+   * A held arrival eventually holds back all roots it descends from. An input that descends from one of these roots too (a
+   * filter or an aggregate over the same source) would then wait for ever. Such arrivals are therefore not held in flight,
+   * and beyond one window the older ones (never the first) are dropped.
    */
   private starvesMissing(input: number): boolean {
     const own = this.scope.inputs[input]?.descent ?? new Set();
@@ -169,7 +172,7 @@ class LatestJoin {
     this.scope.skip('superseded before every input had a value');
   }
 
-  /** An input that ended without a record leaves nothing to pair with, ever. */
+  /** Whether an input ended without a record, so that no arrival can ever be paired. */
   private checkHope(): void {
     if (this.isHopeless || this.missing === 0) return;
     const never = this.names.findIndex((_, index) => this.newest[index] === NOTHING_YET && !this.openInputs.has(index));

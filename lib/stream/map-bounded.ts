@@ -1,13 +1,13 @@
 /**
  * Runs an asynchronous function over records, at most `concurrency` at a time.
  *
- * Each of the `concurrency` *lanes* is one async loop that takes the next queued record, awaits the function and hands
- * the result over: one continuation a record instead of a subscription, which is what makes this several times faster
- * than a merge. What finishes in one turn of the microtask queue leaves as one batch.
+ * Each of the `concurrency` *lanes* is one async loop that removes the next queued record, awaits the function and emits
+ * the result. This costs one continuation per record instead of a subscription, and is several times faster than a merge.
+ * Records that finish in one turn of the microtask queue leave as one batch.
  *
- * Promises: never more than `concurrency` started and not finished; the queue never exceeds the window; a failure ends
- * its own record by the policy; with `ordered` outputs leave in input order, otherwise as they finish; nothing is
- * emitted after unsubscribe, and what is under way then hears by its signal that nobody waits for it.
+ * Guarantees: at most `concurrency` records are started and not finished. The queue never exceeds the window. A failure
+ * ends only its own record, by the policy. With `ordered`, outputs leave in input order, otherwise as they finish. After
+ * unsubscribe nothing is emitted, and the signals of the records in flight abort.
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
@@ -30,19 +30,19 @@ export type AsyncStep<In, Out> = (
 ) => Awaitable<Out | Skip>;
 
 export interface MapBoundedOptions {
-  /** The most records started and not finished; at least 1. */
+  /** The maximum number of records started and not finished; at least 1. */
   readonly concurrency: number;
-  /** Emit in input order. Default false. */
+  /** Emits in input order. Default: false. */
   readonly ordered?: boolean;
 }
 
 /** One async loop. */
 interface Lane {
-  /** Of the record it works on. */
+  /** The signal of its current record. */
   waiting: AttemptSignal | undefined;
 }
 
-/** How many records a lane takes before it looks whether the turn is long. */
+/** The number of records that a lane starts between two checks for a long turn. */
 const LOOK_EVERY = 16;
 
 export function mapBounded<In, Out>(
@@ -60,14 +60,14 @@ class BoundedMapper<In, Out> implements Engine<In> {
   private readonly subscriber: Subscriber<Batch<Out>>;
   /** Batches with records that have not started; the window bounds their number. */
   private readonly batches: Ring<Batch<In>>;
-  /** The batch being taken from, and where. */
+  /** The batch that lanes read from, and the position in it. */
   private head: Batch<In> | undefined;
   private at = 0;
   private queued = 0;
   private readonly arrivals: ArrivalTimes;
   private readonly done = new BatchBuilder<Out>();
   private readonly reorder: Reorder<Out> | undefined;
-  /** Lanes under way; one that pauses between two records has none in hand. */
+  /** The running lanes. A lane that pauses between two records has no record. */
   private readonly lanes = new Set<Lane>();
   private working = 0;
   private started = 0;
@@ -90,7 +90,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     this.arrivals = new ArrivalTimes(scope.root.window);
     this.reorder = options.ordered === true ? new Reorder(scope.root.window) : undefined;
     scope.account.watch(() => {
-      // Those that start in this turn are as good as started.
+      // Records that start in this turn count as running.
       const starting = Math.min(this.queued, this.concurrency - this.lanes.size);
       return {
         queued: this.queued - starting,
@@ -133,14 +133,14 @@ class BoundedMapper<In, Out> implements Engine<In> {
     this.queued = 0;
   }
 
-  /** Takes queued records one after the other until there are none. Never rejects. */
+  /** Processes queued records one after the other until the queue is empty. Never rejects. */
   private async lane(): Promise<void> {
     const { scope } = this;
     let sinceLook = 0;
     const lane: Lane = { waiting: undefined };
     this.lanes.add(lane);
     while (this.queued > 0 && !this.isStopped) {
-      // Looked at before the work, so that in a long turn the other lanes do not go on where this one paused.
+      // Checked before the work, so that in a long turn the other lanes do not continue where this one paused.
       if (sinceLook++ % LOOK_EVERY === 0 && scope.turn.isLong()) {
         sinceLook = 0;
         await scope.turn.pause();
@@ -161,7 +161,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
       try {
         lane.waiting = new AttemptSignal();
         const begun = this.step(record, lineage, 1, lane.waiting);
-        // What is there already is not waited for: a sink that returns nothing costs no turn.
+        // A result that is not a promise is not awaited, so a sink that returns nothing costs no turn.
         const isPending = begun instanceof Promise || isPromiseLike(begun);
         const result = isPending ? await (begun as PromiseLike<Out | Skip>) : begun;
         output = typeof result === 'object' && result instanceof Skip ? scope.skip(result.reason) : result;
@@ -176,7 +176,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
           break;
         }
       }
-      // A record that finishes after the end of the run belongs to nobody any more.
+      // A record that finishes after the end of the run is dropped.
       if (this.hasEnded()) break;
       lane.waiting = undefined;
       if (isTimed) scope.sampleLatency(scope.clock.monotonicMs() - startedAtMs, lineage);
@@ -198,7 +198,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     }
   }
 
-  /** Gone marks do not queue: they leave as they come. */
+  /** Gone marks do not queue. They leave at once. */
   private passGone({ lineages, values }: Batch<In>): void {
     for (let i = 0; i < values.length; i++) if (values[i] === GONE) this.leave(lineages[i] as number, GONE);
   }
@@ -209,7 +209,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     else this.reorder.release(lineage, output, this.done);
     if (this.isFlushing || this.done.length === 0) return;
     this.isFlushing = true;
-    // Runs when no continuation is due any more, so that all that finishes in one go leaves as one batch.
+    // Runs after all pending continuations, so that records that finish together leave as one batch.
     process.nextTick(this.flush);
   }
 

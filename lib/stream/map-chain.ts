@@ -1,9 +1,9 @@
 /**
- * Runs the functions of neighbouring synchronous tasks over each record, one after the other, as one operator.
+ * Runs the functions of adjacent synchronous tasks over each record, one after the other, as one operator.
  *
- * Promises: outputs, accounts, skips, failures and their letters are those of tasks that stand alone; what a task in the
- * middle makes is handed to who observes it, and is not even kept otherwise; where the time goes is told of each task, from
- * a sample of the records.
+ * Guarantees: outputs, accounts, skips, failures and dead letters are those of separate tasks. Outputs of a task in the
+ * middle are emitted to its observers, and are not kept if there are none. The time per task is estimated from a sample of
+ * the records.
  */
 import type { OperatorFunction } from 'rxjs';
 import type { TaskScope } from './task-scope.js';
@@ -16,11 +16,11 @@ import { countRecords, refusePromises, syncOperator, type SyncWork } from './syn
 export interface ChainTask {
   readonly scope: TaskScope;
   readonly step: SyncStep<unknown, unknown>;
-  /** Where the outputs of a task before the last go, and whether anybody is there. */
+  /** For a task before the last: the destination of its outputs, and whether it is observed. */
   readonly tap?: { readonly isObserved: () => boolean; readonly emit: (batch: Batch<unknown>) => void };
 }
 
-/** Of each stretch, so many records go through task by task, which can be timed. */
+/** The number of records per stretch that pass task by task, so that each task can be timed. */
 const SAMPLE = 16;
 
 export function mapChain(
@@ -34,9 +34,9 @@ class Chain implements SyncWork<unknown, unknown>, Endings {
   readonly last: TaskScope;
   private readonly tasks: readonly ChainTask[];
   private readonly loop: ChainLoop | undefined;
-  /** Of the present stretch: how many records ended in each task. */
+  /** In the current stretch: the number of records that ended in each task. */
   private readonly ended: number[];
-  /** Of the present slice: how long the sample spent in each task, in milliseconds. */
+  /** In the current slice: the time that the sample spent in each task, in milliseconds. */
   private readonly sampledMs: number[];
 
   constructor(tasks: readonly [ChainTask, ...ChainTask[]]) {
@@ -88,13 +88,13 @@ class Chain implements SyncWork<unknown, unknown>, Endings {
 
   fail(step: number, lineage: Lineage, record: unknown, error: unknown): unknown {
     let left = this.giveUp(step, lineage, record, error);
-    // What stands in the place of an output goes the rest of the way like one.
+    // A fallback passes the following tasks like an output.
     for (let next = step + 1; next < this.tasks.length && left !== GONE; next++)
       left = this.runOne(next, lineage, left);
     return left;
   }
 
-  /** Task after task, as tasks that stand alone would. */
+  /** Runs task after task, as separate tasks would. */
   private runByTask(
     { values, lineages }: Batch<unknown>,
     at: number,
@@ -139,7 +139,7 @@ class Chain implements SyncWork<unknown, unknown>, Endings {
     return left;
   }
 
-  /** Counts what went in and out of each task of those that came; what the last one gives is counted as it leaves. */
+  /** Counts the input and output of each task. The output of the last task is counted when it leaves. */
   private count(came: number): number {
     let left = came;
     for (const [step, { scope }] of this.tasks.entries()) {

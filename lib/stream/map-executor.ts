@@ -1,12 +1,12 @@
 /**
- * Runs the functions of one or more cpu tasks over records, wherever the run's executor is.
+ * Runs the functions of one or more cpu tasks over records, in the executor of the run.
  *
- * One operator for a single task and for a chain of neighbours that were fused into one hop: records go out once, through
- * all the functions, and come back once. The accounts are those of tasks that stand alone.
+ * One operator serves a single task and a chain of adjacent tasks that were fused into one hop. Records are sent once, pass
+ * all functions, and return once. The accounts are those of separate tasks.
  *
- * Promises: one slot out per slot in, by lineage; the queue never exceeds the window; a record fails in the task that
- * threw, by that task's policy; what a task in the middle makes is handed to who observes it, and costs nothing
- * otherwise; with `ordered` outputs leave in input order.
+ * Guarantees: there is one output slot per input slot, by lineage. The queue never exceeds the window. A record fails in
+ * the task that threw, by the policy of that task. Outputs of a task in the middle are emitted to its observers, and cost
+ * nothing if there are none. With `ordered`, outputs leave in input order.
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
@@ -22,7 +22,7 @@ import { Reorder } from './reorder.js';
 export interface HopTask {
   readonly scope: TaskScope;
   readonly stage: Stage;
-  /** Where the outputs of a task before the last go, and whether anybody is there. */
+  /** For a task before the last: the destination of its outputs, and whether it is observed. */
   readonly tap?: { readonly isObserved: () => boolean; readonly emit: (batch: Batch<unknown>) => void };
 }
 
@@ -30,13 +30,13 @@ export interface MapExecutorOptions<In, Out> {
   readonly ordered?: boolean;
   readonly timeoutMs?: number | undefined;
   readonly transfer?: ((record: In) => readonly object[]) | undefined;
-  /** Checks a record before it leaves; a throw ends the record. */
+  /** Checks a record before it is sent. A throw ends the record. */
   readonly before?: ((record: In) => In) | undefined;
-  /** Checks what came back. */
+  /** Checks each output. */
   readonly after?: ((output: Out | Skip) => Out | Skip) | undefined;
 }
 
-/** More records in one message gain nothing measurable. */
+/** The maximum number of records per message. More records give no measurable gain. */
 const MAX_CHUNK = 1024;
 
 export function mapExecutor<In, Out>(
@@ -85,7 +85,7 @@ class Hop<In, Out> implements Engine<In>, JobClient {
       stages: tasks.map(({ stage }) => stage),
       timeoutMs: options.timeoutMs,
     };
-    // Two chunks a thread must fit into the window, or a thread would wait for what another holds.
+    // Two chunks per thread must fit into the window, or a thread would wait for records that another holds.
     const maxChunk = Math.max(1, Math.min(MAX_CHUNK, Math.floor(window / (2 * Math.max(1, executor.size)))));
     this.port = executor.open(job, this, {
       maxChunk,
@@ -153,7 +153,7 @@ class Hop<In, Out> implements Engine<In>, JobClient {
     this.queue.push(lineages, records);
   }
 
-  /** Gone marks and records that do not fit the schema do not travel: they leave as they come. */
+  /** Gone marks and records that do not fit the schema are not sent. They leave at once. */
   private sort({ lineages, values }: Batch<In>, before: ((record: In) => In) | undefined): void {
     const going: { lineages: Lineage[]; records: unknown[] } = { lineages: [], records: [] };
     const staying = new BatchBuilder<Out>();
@@ -194,7 +194,7 @@ class Hop<In, Out> implements Engine<In>, JobClient {
         const left = endRecord(scope, chunk, ending);
         if (left !== GONE) fallbacks.push({ index: ending.index, output: left });
       }
-      this.told(scope, elapsedMs[stage], records.length);
+      this.measure(scope, elapsedMs[stage], records.length);
       if (isLast) continue;
       scope.account.out += alive;
       const made = between?.[stage];
@@ -206,7 +206,7 @@ class Hop<In, Out> implements Engine<In>, JobClient {
     this.emit(after === undefined ? batch : this.check(batch, after, new Set(fallbacks.map(({ index }) => index))));
   }
 
-  /** Outputs that do not fit the schema end here; what took the place of one is not looked at. */
+  /** Ends outputs that do not fit the schema. Fallbacks are not checked. */
   private check(
     batch: Batch<Out>,
     after: (output: Out | Skip) => Out | Skip,
@@ -243,7 +243,7 @@ class Hop<In, Out> implements Engine<In>, JobClient {
     this.subscriber.next(leaving);
   }
 
-  private told(scope: TaskScope, elapsedMs: number | undefined, count: number): void {
+  private measure(scope: TaskScope, elapsedMs: number | undefined, count: number): void {
     const { account, clock } = scope;
     const nowMs = clock.monotonicMs();
     if (elapsedMs !== undefined) {

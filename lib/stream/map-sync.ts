@@ -1,7 +1,7 @@
 /**
  * Runs a small synchronous function over the records of each batch, inline.
  *
- * Promise: a throw ends its own record by the failure policy, and the others go on.
+ * Guarantees: a throw ends only its own record, by the failure policy.
  */
 import type { OperatorFunction } from 'rxjs';
 import type { RecordContext } from '../model/ports.js';
@@ -9,7 +9,7 @@ import type { TaskScope } from './task-scope.js';
 import { GONE, Skip, type Batch, type Gone } from '../model/record.js';
 import { syncOperator, type SyncWork } from './sync-mapper.js';
 
-/** The work on one record, and the context it gets: one object, told the lineage before every call. */
+/** The work on one record, and its context: one object, whose lineage is set before each call. */
 export interface SyncStep<In, Out> {
   readonly run: (record: In, context: RecordContext) => Out | Skip;
   readonly context: RecordContext & { lineage: number };
@@ -35,7 +35,7 @@ class OneTask<In, Out> implements SyncWork<In, Out> {
     const { lineages, values } = batch;
     let gone = 0;
     let i = at;
-    // A throw leaves the inner loop, ends its record, and the loop goes on behind it: no record pays for a try.
+    // The try is outside the inner loop: a throw ends one record, and the loop restarts after it. A try per record is slow.
     while (i < until) {
       try {
         for (; i < until; i++) {

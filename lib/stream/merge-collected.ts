@@ -1,6 +1,7 @@
 /**
- * The results of all partitions as one Reader, in the order in which their keys first appeared. Promise: holds one batch
- * a partition, whatever their number.
+ * Reads the results of all partitions as one Reader, in the order in which their keys first appeared.
+ *
+ * Guarantees: at most one batch per partition is held, whatever the number of results.
  */
 import type { Collected, ItemReader } from '../execution/executor.js';
 import { Rejected, skip } from '../model/record.js';
@@ -20,7 +21,7 @@ export function mergeCollected(readers: readonly ItemReader<Collected>[]): Reade
       const merged: unknown[] = [];
       while (merged.length < max) {
         const empty = heads.filter((head) => !head.isOver && head.at === head.items.length);
-        // What is there already is not held back for what is on its way.
+        // Results that are ready are returned without waiting for more.
         if (empty.length > 0 && merged.length > 0) break;
         await Promise.all(empty.map(refill));
         const first = earliest(heads);

@@ -1,6 +1,8 @@
 /**
- * Subscribes one operator to its input. Promise: whatever a handler throws becomes the operator's error, so a broken
- * law or a policy of `fail` always reaches the run and never becomes an uncaught exception of the process.
+ * Subscribes an operator to its input.
+ *
+ * Guarantees: an error that a handler throws becomes the error of the operator. A broken law or a `fail` policy therefore
+ * always reaches the run, and never becomes an uncaught exception of the process.
  */
 import type { Observable, Subscriber } from 'rxjs';
 

@@ -14,7 +14,7 @@ export interface Engine<In> {
   accept(batch: Batch<In>): void;
   /** Accepts that the input is over. The engine completes the subscriber when all its work is done. */
   endInput(): void;
-  /** Releases everything; nobody wants the results any more. Default: nothing is held that needs a release. */
+  /** Releases everything. The results are no longer wanted. An engine without resources may omit it. */
   stop?(): void;
 }
 

@@ -1,26 +1,26 @@
 /**
- * Where what was pushed waits until the root has credits: a bounded buffer that reads like any other `Reader`.
+ * A bounded buffer for pushed records, which wait here until the root has credits. It reads like any other `Reader`.
  *
- * Promise: holds at most `capacity` items; what comes beyond is met by the named policy and is never lost in silence
- * (`error` fails the run, the dropping policies count each record as skipped with the reason).
+ * Guarantees: it holds at most `capacity` items. The overflow policy handles further items, and none is lost silently:
+ * `error` fails the run, and the dropping policies count each record as skipped, with the reason.
  */
 import { MillraceError } from '../model/errors.js';
 import { Waiter } from '../execution/waiter.js';
 import { skip, type Skip } from '../model/record.js';
 import type { Reader } from './reader.js';
 
-/** What happens to a record that finds the buffer full. */
+/** What happens to a record that arrives while the buffer is full. */
 export type OverflowPolicy = 'error' | 'drop-newest' | 'drop-oldest';
 
 export interface OutboxOptions {
-  /** The most items waiting. */
+  /** The maximum number of waiting items. */
   readonly capacity: number;
   readonly overflow: OverflowPolicy;
   /** The task, for messages. */
   readonly name: string;
-  /** What to do against an overflow. Default: what whoever pushes can do. */
+  /** The advice in the message of an overflow. Default: advice for code that pushes. */
   readonly advice?: string;
-  /** Calls back after a read took items out. */
+  /** Called after a read has removed items. */
   readonly onTaken?: () => void;
 }
 
@@ -32,7 +32,7 @@ export class Outbox<T> implements Reader<T | Skip> {
   private readonly options: OutboxOptions;
   private items: T[] = [];
   private head = 0;
-  /** Dropped and not yet reported; each is born and skipped, so that the counts reconcile. */
+  /** The number of dropped items not yet reported. Each is born and skipped, so that the counts reconcile. */
   private dropped = 0;
   private isOver = false;
   private failure: { readonly error: unknown } | undefined;
@@ -65,7 +65,7 @@ export class Outbox<T> implements Reader<T | Skip> {
         this.waiter.wake();
         return;
       }
-      this.takeOne();
+      this.shift();
     }
     this.items.push(item);
     this.waiter.wake();
@@ -88,7 +88,7 @@ export class Outbox<T> implements Reader<T | Skip> {
       taken.push(skip(`overflow: ${this.options.overflow}`));
       this.dropped--;
     }
-    while (taken.length < max && this.size > 0) taken.push(this.takeOne());
+    while (taken.length < max && this.size > 0) taken.push(this.shift());
     if (taken.length > 0) {
       this.options.onTaken?.();
       return taken;
@@ -104,7 +104,7 @@ export class Outbox<T> implements Reader<T | Skip> {
     this.waiter.wake();
   }
 
-  private takeOne(): T {
+  private shift(): T {
     const item = this.items[this.head] as T;
     this.head++;
     if (this.head === this.items.length) {

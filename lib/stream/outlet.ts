@@ -1,16 +1,16 @@
 /**
- * Where a task's outputs are handed to everything that depends on it.
+ * Delivers the outputs of a task to everything that depends on it.
  *
- * Promise: all observers see every batch, in one order, and completion after the last. What the first observer does with
- * a batch may settle lineages, wake a root and make this same task emit again or complete, all before the second
- * observer has seen the batch; such emissions wait their turn. (A plain Subject would hand them on at once, and the
- * second observer would see the completion first and lose the batch.)
+ * Guarantees: all observers see each batch, in one order, and the completion after the last batch. When the first observer
+ * receives a batch, it may settle lineages and wake a root, so that this task emits again or completes before the second
+ * observer has seen the batch. Such emissions wait. (A plain Subject would deliver them at once. The second observer would
+ * then see the completion first and lose the batch.)
  */
 import { Subject, type Observer } from 'rxjs';
 import type { Batch } from '../model/record.js';
 
 export class Outlet extends Subject<Batch<unknown>> implements Observer<Batch<unknown>> {
-  /** What was emitted during a delivery; bounded, because everything in it is in flight. */
+  /** Batches emitted during a delivery. Bounded, because their records are in flight. */
   private readonly later: Batch<unknown>[] = [];
   private isDelivering = false;
   private isOver = false;

@@ -1,9 +1,9 @@
 /**
- * Gives birth: reads records as credits allow and emits them as batches of new lineages.
+ * Creates lineages: reads records as credits allow, and emits them as batches of new lineages.
  *
- * Promises: never reads more than the root has room for; never recurses, however fast what is downstream settles;
- * makes batches smaller where one takes longer than the slice to run through synchronous tasks; completes when the
- * reader is over, was told to end, and closes the reader on every path.
+ * Guarantees: it never reads more than the root has room for. It never recurses, however fast the tasks downstream settle
+ * records. It makes batches smaller if one takes longer than the slice to pass the synchronous tasks. It completes when the
+ * reader is over or was stopped, and closes the reader on each path.
  */
 import { Observable, type Subscriber } from 'rxjs';
 import { isPromiseLike } from '../model/awaitable.js';
@@ -12,7 +12,7 @@ import { Batch, Ended, GONE, Skip, type Rejected, type Gone } from '../model/rec
 import type { TaskScope } from './task-scope.js';
 import type { Reader } from './reader.js';
 
-/** More than this in one batch gains nothing measurable and costs latency. */
+/** The maximum number of records per batch. More give no measurable gain and cost latency. */
 const MAX_BATCH = 512;
 /** A batch whose synchronous way through the graph takes longer is halved, one below a quarter of it is doubled. */
 const BATCH_SLICE_MS = 8;
@@ -26,7 +26,7 @@ export function pumpRoot<Out>(reader: Reader<Out | Skip | Rejected>, scope: Task
     scope.whenReleased(() => {
       pump.run();
     });
-    // A boundary ends with its input; only a source is told to.
+    // A boundary ends with its input. Only a source is stopped.
     if (scope.inputs.length === 0) {
       scope.whenEnding(() => {
         pump.end();
@@ -49,7 +49,7 @@ class Pump<Out> {
   private isOver = false;
   private isClosed = false;
   private batchSize = 64;
-  /** The last look at the clock. */
+  /** The time when the clock was last read. */
   private atMs: number | undefined;
 
   constructor(reader: Reader<Out | Skip | Rejected>, scope: TaskScope, subscriber: Subscriber<Batch<Out>>) {
@@ -59,7 +59,7 @@ class Pump<Out> {
     this.subscriber = subscriber;
   }
 
-  /** Births as much as there is room for. Safe to call from anywhere, any number of times. */
+  /** Emits as many records as there is room for. It may be called from anywhere, any number of times. */
   run(): void {
     if (this.isRunning || this.isReading || this.isOver || this.isDeferred) return;
     this.isRunning = true;
@@ -73,7 +73,7 @@ class Pump<Out> {
           return;
         }
         this.scope.account.meter.worked(startedAtMs, this.scope.clock.monotonicMs());
-        // A source that is slow to make its records is as long a stretch as tasks that are slow to take them.
+        // A source that makes records slowly lengthens the turn as much as slow tasks do.
         this.accept(items, startedAtMs);
       }
     } catch (error) {
@@ -104,7 +104,7 @@ class Pump<Out> {
   private mayRead(): boolean {
     const { scope } = this;
     if (this.isOver || this.isReading || scope.root.room <= 0 || scope.isHeldBack) return false;
-    // The run may have ended by what the first batches set off, before anybody could unsubscribe from this.
+    // The first batches may have ended the run before the caller could unsubscribe.
     if (scope.signal.aborted) return false;
     if (!scope.turn.isLong()) return true;
     this.isDeferred = true;
@@ -121,7 +121,7 @@ class Pump<Out> {
       (arrived) => {
         this.isReading = false;
         if (this.isOver) return;
-        // What settles while these are handed on must not start another read in between.
+        // Records that settle during this emission must not start another read.
         this.isRunning = true;
         try {
           this.accept(arrived, this.scope.clock.monotonicMs());
@@ -163,11 +163,11 @@ class Pump<Out> {
       const left = isDone ? GONE : this.refuse(first + i, item as Rejected | Skip);
       if (isDone) done++;
       if (left === GONE) gone++;
-      // Only a batch with such an item is copied; what readers hand over is otherwise passed on as it is.
+      // Only a batch with such an item is copied. Other arrays of the reader are passed on unchanged.
       if (values === items) values = items.slice() as (Out | Gone)[];
       (values as (Out | Gone)[])[i] = left;
     }
-    // Only a source takes in what it emits; the intake of a boundary has counted already.
+    // Only a source counts its output as input. The intake of a boundary has already counted.
     if (scope.inputs.length === 0) account.in += count - done;
     account.out += count - gone;
     account.touch(startedAtMs);
@@ -177,7 +177,7 @@ class Pump<Out> {
     this.adapt(nowMs - startedAtMs, count);
   }
 
-  /** Tells the meter of a source what it waits for now; a boundary is measured by what it holds. */
+  /** Records in the meter of a source what it waits for. A boundary is measured by the records it holds. */
   private rest(): void {
     if (this.scope.inputs.length > 0 || this.atMs === undefined) return;
     const { meter } = this.scope.account;
@@ -205,8 +205,8 @@ class Pump<Out> {
 }
 
 /**
- * A source that is read again and is over after `gave` records, which are less than before, has another input: what is
- * left to do cannot be told by its numbers. Throws MILLRACE_RESUME then.
+ * Throws MILLRACE_RESUME if a source that is read again is over after fewer records than before. Its input has changed then,
+ * so record numbers no longer identify the remaining work.
  */
 export function assertAllRead({ task, past }: TaskScope, gave: number): void {
   if (past === undefined || gave >= past.born) return;

@@ -1,20 +1,21 @@
 /**
- * Pulling: every root reads its records through a `Reader`, whatever they come from.
+ * Pull access to records: each root reads its records through a `Reader`.
  *
- * Contract of a Reader: at most one `read` is outstanding; `read(max)` gives 1 to `max` items, now or later, or `null`
- * at the end, in an array that it does not touch again; it never takes more than `max` from what it reads. `close` may be called at any time, also while a read
- * is outstanding, and releases everything; what the outstanding read gives after that is dropped.
+ * Contract of a Reader: at most one `read` is outstanding. `read(max)` returns 1 to `max` items, now or later, or `null` at
+ * the end, in an array that the Reader does not change again. It never reads more than `max` items from its source. `close`
+ * may be called at any time, also during a read, and releases everything. The result of a read that was outstanding is
+ * dropped.
  */
 import type { Awaitable } from '../model/ports.js';
 
 export interface Reader<T> {
   read(max: number): Awaitable<readonly T[] | null>;
   close(): Awaitable<void>;
-  /** How much of what there is has been read, 0 to 1; undefined where nobody knows. */
+  /** The share of the input that has been read, 0 to 1; undefined if unknown. */
   share?(): number | undefined;
 }
 
-/** What a pull source may be given as. A Node Readable is an AsyncIterable. */
+/** The forms of a pull source. A Node Readable is an AsyncIterable. */
 export type Pullable<T> = Iterable<T> | AsyncIterable<T>;
 
 export function readerOf<T>(source: Pullable<T>): Reader<T> {
@@ -58,7 +59,7 @@ function readerOfSync<T>(items: Iterable<T>): Reader<T> {
   };
 }
 
-/** One item a read: an async iterator says only by waiting whether it has another. */
+/** Reads one item at a time, because only a wait shows whether an async iterator has another item. */
 function readerOfAsync<T>(items: AsyncIterable<T>): Reader<T> {
   const iterator = items[Symbol.asyncIterator]();
   let isOver = false;
@@ -72,7 +73,8 @@ function readerOfAsync<T>(items: AsyncIterable<T>): Reader<T> {
     close: () => {
       if (isOver) return;
       isOver = true;
-      // A generator that waits inside of `next` only hears `return` once that resolves, which may be never.
+      // A generator that waits in `next` handles `return` only after that wait, which may never end. So nothing waits for
+      // it.
       void Promise.resolve(iterator.return?.()).catch(() => undefined);
     },
   };

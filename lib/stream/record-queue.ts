@@ -1,6 +1,8 @@
 /**
- * Records that wait to be handed over, kept in the arrays they came in. Promises: bounded by the window; a chunk that is
- * one of those arrays, whole, is not copied; chunks are numbered without gaps, in the order records came.
+ * Records that wait for the executor, in the arrays they arrived in.
+ *
+ * Guarantees: the window bounds the queue. A chunk that is exactly one of these arrays is not copied. Chunks are numbered
+ * without gaps, in order of arrival.
  */
 import type { Chunk } from '../execution/executor.js';
 import type { Lineage } from '../model/record.js';
@@ -18,7 +20,7 @@ export class RecordQueue {
   private count = 0;
   private taken = 0;
 
-  /** @param window the most records that may wait. */
+  /** @param window the maximum number of waiting records. */
   constructor(window: number) {
     this.segments = new Ring(window);
   }
@@ -27,14 +29,14 @@ export class RecordQueue {
     return this.count;
   }
 
-  /** The arrays must not change any more. */
+  /** Adds records. The caller must not change the arrays afterwards. */
   push(lineages: readonly Lineage[], records: readonly unknown[]): void {
     if (records.length === 0) return;
     this.count += records.length;
     this.segments.push({ lineages, records });
   }
 
-  /** 1 to `max` records, or undefined where none wait. */
+  /** Removes and returns 1 to `max` records, or returns undefined if none wait. */
   take(max: number): Chunk | undefined {
     if (this.count === 0) return undefined;
     const from = this.taken;
@@ -66,7 +68,7 @@ export class RecordQueue {
     this.count = 0;
   }
 
-  /** The segment that has the next record. Call only while one waits. */
+  /** The segment with the next record. Call only while a record waits. */
   private advance(): Segment {
     if (this.head === undefined || this.at === this.head.records.length) {
       this.head = this.segments.shift();

@@ -1,6 +1,9 @@
 /**
- * Puts what finished in any order back into the order in which it was taken in. Promise: holds at most the window's
- * worth, because nothing is taken in beyond it; gone marks keep their place, so a record that ends early blocks nobody.
+ * Restores the order of arrival for records that finish in any order. Their lineages need not be consecutive; for
+ * consecutive numbers see `in-order.ts`.
+ *
+ * Guarantees: it holds at most one window of records, because no more are accepted. Gone marks keep their place, so a
+ * record that ends early blocks no other.
  */
 import type { BatchBuilder, Gone, Lineage } from '../model/record.js';
 import { Ring } from '../ledger/ring.js';
@@ -14,13 +17,13 @@ export class Reorder<Out> {
     this.expected = new Ring(window);
   }
 
-  /** This lineage was taken in, after all the earlier ones. */
+  /** Adds a lineage that arrived after all earlier ones. */
   expect(lineage: Lineage): void {
     if (this.nextUp === undefined) this.nextUp = lineage;
     else this.expected.push(lineage);
   }
 
-  /** This lineage finished; whatever may leave now goes to `into`. */
+  /** Records the output of a lineage, and adds all outputs that may leave now to `into`. */
   release(lineage: Lineage, output: Out | Gone, into: BatchBuilder<Out>): void {
     this.finished.set(lineage, output);
     while (this.nextUp !== undefined && this.finished.has(this.nextUp)) {

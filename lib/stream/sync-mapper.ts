@@ -1,8 +1,8 @@
 /**
- * The engine behind `mapSync` and `mapChain`: batches in, batches out, in stretches that leave the event loop its turns.
+ * The engine of `mapSync` and `mapChain`: processes batches in slices, so that the event loop gets its turns.
  *
- * Promises: one output slot per input slot, in order; a batch that takes longer than the slice is cut, and the rest goes on
- * in the next turn of the event loop; the queue behind it never exceeds the window.
+ * Guarantees: there is one output slot per input slot, in order. A batch that takes longer than the slice is cut, and
+ * continues in the next turn of the event loop. The queue never exceeds the window.
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { FatalTaskError } from '../model/errors.js';
@@ -12,19 +12,19 @@ import { Ring } from '../ledger/ring.js';
 import { operate, type Engine } from './operate.js';
 import { isPromiseLike } from '../model/awaitable.js';
 
-/** What is done with the records: by one task, or by several as one. */
+/** The work on the records, of one task or of several fused tasks. */
 export interface SyncWork<In, Out> {
-  /** Takes in the records. */
+  /** The task that accepts the records. */
   readonly first: TaskScope;
-  /** Its outputs are the outputs of all. */
+  /** The task whose outputs are emitted. */
   readonly last: TaskScope;
-  /** Fills `outputs`, from `at - offset` on, for the slots from `at` to `until`; returns how many of them are gone. */
+  /** Writes `outputs`, beginning at `at - offset`, for the slots from `at` to `until`. Returns the number of gone slots. */
   run(batch: Batch<In>, at: number, until: number, outputs: (Out | Gone)[], offset: number): number;
-  /** So many slots were worked on in this time; the oldest record in them had waited for `queuedMs`. */
+  /** Records the time spent on `slots` slots. The oldest record in them had waited for `queuedMs`. */
   took(startedAtMs: number, nowMs: number, slots: number, queuedMs: number): void;
 }
 
-/** How much work may lie between two looks at the clock, in milliseconds. */
+/** The work between two reads of the clock, in milliseconds. */
 const LOOK_EVERY_MS = 2;
 const MAX_RECORDS_BETWEEN_LOOKS = 512;
 
@@ -36,16 +36,16 @@ class SyncMapper<In, Out> implements Engine<In> {
   private readonly work: SyncWork<In, Out>;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<Out>>;
-  /** Batches that came while an earlier one was cut; the window bounds their number. */
+  /** Batches that arrived while an earlier one was cut. The window bounds their number. */
   private readonly queue: Ring<Batch<In>>;
   private queuedRecords = 0;
-  /** When each queued batch came, and the current one. */
+  /** The arrival times of the queued batches, and of the current one. */
   private readonly arrivals: Ring<number>;
   private arrivedAtMs: number | undefined;
   private current: Batch<In> | undefined;
   private at = 0;
   private isInputOver = false;
-  /** How many records to run between two looks at the clock, from what they cost so far. */
+  /** The number of records between two reads of the clock, from their cost so far. */
   private stretch = 1;
 
   constructor(work: SyncWork<In, Out>, subscriber: Subscriber<Batch<Out>>) {
@@ -98,7 +98,10 @@ class SyncMapper<In, Out> implements Engine<In> {
     }
   };
 
-  /** Works from `at` until the batch is done or the turn is long; emits what it made. Returns where it stopped. */
+  /**
+   * Works from `at` until the batch is done or the turn is long, and emits the outputs. Returns the position where it
+   * stopped.
+   */
   private runSlice(batch: Batch<In>): number {
     const { work, scope } = this;
     const { lineages } = batch;
@@ -122,7 +125,7 @@ class SyncMapper<In, Out> implements Engine<In> {
     const count = to - from;
     work.last.account.out += count - gone;
     this.at = to;
-    // A batch that is begun when it comes does not queue; the rest of one that was cut has queued since.
+    // A batch that starts on arrival has not queued. The rest of a cut batch has queued since its first slice.
     const queuedMs = this.arrivedAtMs === undefined ? 0 : startedAtMs - this.arrivedAtMs;
     work.took(startedAtMs, nowMs, count, queuedMs);
     this.arrivedAtMs = to < lineages.length ? (this.arrivedAtMs ?? startedAtMs) : undefined;
@@ -135,12 +138,12 @@ class SyncMapper<In, Out> implements Engine<In> {
   }
 }
 
-/** A promise in place of an output would travel on unresolved, so the first one of a batch stops the run. */
+/** Throws if the first output is a promise, because promises would be passed on unresolved. */
 export function refusePromises(outputs: readonly unknown[], from: number, to: number, task: string): void {
   let first = from;
   while (first < to && outputs[first] === GONE) first++;
   if (first === to || !isPromiseLike(outputs[first])) return;
-  // Nobody will wait for them, so a rejection must not end the process.
+  // Nothing awaits these promises, so their rejections must not end the process.
   for (const output of outputs) if (isPromiseLike(output)) output.then(undefined, () => undefined);
   throw new FatalTaskError(
     'MILLRACE_INVALID_OPTION',
@@ -148,7 +151,7 @@ export function refusePromises(outputs: readonly unknown[], from: number, to: nu
   );
 }
 
-/** How many slots from `from` on hold a record. */
+/** The number of slots from `from` to `to` that hold a record. */
 export function countRecords(batch: Batch<unknown>, from: number, to = batch.length): number {
   let count = 0;
   for (let i = from; i < to; i++) if (batch.values[i] !== GONE) count++;

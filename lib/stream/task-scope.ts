@@ -1,6 +1,5 @@
 /**
- * Everything a task may use of the run it is part of, so that a test can run any task with a clock, a seed and a recording
- * store of its own.
+ * The services of a run for one task. A test can run any task with its own clock, seed and recording store.
  */
 import type { TaskAccount } from '../ledger/account.js';
 import type { Family } from '../ledger/family.js';
@@ -17,109 +16,114 @@ import type { Upstream } from '../model/upstream.js';
 export interface Failure {
   /** The number of the record. */
   readonly lineage: Lineage;
-  /** The record as the task got it. */
+  /** The record as the task received it. */
   readonly record: unknown;
   /** The last error. */
   readonly error: unknown;
-  /** Tries made, at least 1. */
+  /** The number of attempts, at least 1. */
   readonly attempts: number;
-  /** Milliseconds since 1970 of the first try, where it is known. */
+  /** The time of the first attempt in milliseconds since 1970, if known. */
   readonly firstAt?: number;
   /**
-   * For a record that a boundary or a join takes in: the root its lineage belongs to. No output stands in its place, so
-   * neither can a fallback.
+   * For a record that a boundary or a join accepted: the root of its lineage. Such a record has no output slot, so a
+   * fallback is not possible.
    */
   readonly takenFrom?: RootLedger | undefined;
 }
 
-/** What earlier lives of a resumed run have done with the records of a task. */
+/** What earlier incarnations of a resumed run have done with the records of a task. */
 export interface TaskPast {
-  /** How far the task had come, as its `mark` said at the checkpoint. */
+  /** The position of the task at the checkpoint, as its `mark` returned it. */
   readonly mark: Json | undefined;
-  /** Whether the task does everything again, because its records may have other numbers in this life. */
+  /** Whether the task does everything again, because its records may have other numbers in this incarnation. */
   readonly isAnew: boolean;
-  /** Of a source that gives the same records again: how many it gave, counting from the first of all. */
+  /** For a source that can be read again: the number of records it has emitted since the first incarnation. */
   readonly born: number;
-  /** Whether nobody downstream needs the output of this lineage again. */
+  /** Whether no task downstream needs the output of this lineage again. */
   isDone(lineage: Lineage): boolean;
-  /** Whether a durable task has written the record of this lineage for good. */
+  /** Whether a durable task has stored the record of this lineage permanently. */
   isWritten(lineage: Lineage): boolean;
 }
 
-/** One edge into a boundary: where what was taken in leaves its root. */
+/** One edge into a boundary: accepted records leave their root here. */
 export interface InputEdge {
   /** The task at the other end of the edge. */
   readonly from: string;
   readonly root: RootLedger;
   readonly exit: number;
-  /** The roots its records descend from, its own included. */
+  /** The roots that its records descend from, including its own. */
   readonly descent: ReadonlySet<RootLedger>;
-  /** Says that this boundary wants no more of that input; what still comes counts as skipped. */
+  /** Reports that this boundary needs no more records of the input. Later records count as skipped. */
   stop(): void;
 }
 
-/** Everything a task's operator may use of the run it is part of. */
+/** Everything of its run that the operator of a task may use. */
 export interface TaskScope extends TaskContext {
-  /** Counts what goes in, comes out and ends here. */
+  /** Counts the records that enter, leave and end here. */
   readonly account: TaskAccount;
-  /** The root whose lineages the task's outputs carry. */
+  /** The root of the lineages of the task's outputs. */
   readonly root: RootLedger;
   /**
-   * What, with a lineage of the root, names one record over all lives of a run: the name of the root, and the life where
-   * a resumed run may give its numbers to other records.
+   * Identifies, together with a lineage of the root, one record over all incarnations of a run: the name of the root, plus
+   * the incarnation if a resumed run may assign its numbers to other records.
    */
   readonly numbering: string;
   /** For a boundary, its edges in dependency order; empty otherwise. */
   readonly inputs: readonly InputEdge[];
-  /** For an expanding task, who descends from whom. */
+  /** For an expanding task: the parents of its records. */
   readonly family: Family | undefined;
-  /** Says when a long synchronous stretch should give the event loop back. */
+  /** Reports when long synchronous work should return to the event loop. */
   readonly turn: Turn;
-  /** Answers requests in place of the network, where the run was given one: in tests. */
+  /** Answers requests instead of the network, if the run has one (in tests). */
   readonly upstream: Upstream | undefined;
-  /** A record begins here; undefined where nobody traces it. Whoever begins ends. */
+  /** Begins the span of a record, which the caller must end. Returns undefined if the record is not traced. */
   beginSpan(lineage: Lineage): RecordSpan | undefined;
-  /** Of a resumed run: what earlier lives have done here. */
+  /** For a resumed run: what earlier incarnations have done in this task. */
   readonly past: TaskPast | undefined;
-  /** Where heavy work is done: inline or in threads, as the run was told. Threads start when they are first needed. */
+  /** Runs heavy work, inline or in threads, by the options of the run. Threads start on first use. */
   readonly executor: Executor;
-  /** Says why this run cannot be resumed, where that shows only while it runs: no more checkpoints are made. */
+  /** Reports why this run cannot be resumed, if that shows only while it runs. No more checkpoints are made. */
   cannotResume(reason: string): void;
-  /** Whether sources were asked to stop early: a partial aggregate would be a wrong answer. */
+  /** Whether sources were stopped early, so that a partial aggregate would be a wrong answer. */
   readonly isDraining: boolean;
   /**
-   * Applies the task's failure policy: the fallback value, or `GONE` after the dead letter or skip was counted.
-   * Throws the error of the run where the policy is `fail`.
+   * Applies the task's failure policy. Returns the fallback, or `GONE` after the dead letter or skip was counted.
+   * Throws the error of the run if the policy is `fail`.
    */
   giveUp(failure: Failure): unknown;
   /** Counts a record that ends on purpose. Returns `GONE`. */
   skip(reason: string): Gone;
-  /** Tells whoever watches the run something, in one sentence. */
+  /** Emits a notice to the observers of the run: one sentence. */
   notice(message: string): void;
-  /** Tells whoever watches the run about the upstream this task calls. */
+  /** Emits an event about the upstream that this task calls. */
   tell(news: CallNews): void;
   /**
-   * Adds one sample of how long a record took, in milliseconds; `lineage` where it is the time of that record and not a
-   * mean over several.
+   * Adds one sample of the time spent on a record, in milliseconds. `lineage` is given if it is the time of that record,
+   * and not a mean over several.
    */
   sampleLatency(elapsedMs: number, lineage?: Lineage): void;
-  /** Adds one sample of how long a record waited from its arrival to its start, in milliseconds. */
+  /** Adds one sample of the time from the arrival of a record to its start, in milliseconds. */
   sampleQueueing(elapsedMs: number): void;
-  /** How to tell how many records of an input wait for their partners. */
+  /** Registers a function that returns the number of records of an input that wait for their partners. */
   watchEdges(waitingAt: (input: number) => number): void;
-  /** Holds roots back while it is true, e.g. because dead letters cannot be written as fast as they come. */
+  /** Whether roots must wait, e.g. because dead letters are written more slowly than they arrive. */
   readonly isHeldBack: boolean;
-  /** Calls back when roots may go on after having been held back. */
+  /** Calls `listener` when roots may continue after they were held back. */
   whenReleased(listener: () => void): void;
-  /** Calls back when the task should end as if its input were over: a source that drains, or nobody wants what it gives. */
+  /**
+   * Calls `listener` when the task should end as if its input were over: a source drains, or its output is no longer
+   * wanted.
+   */
   whenEnding(listener: () => void): void;
-  /** The run does not finish before this work has; what it throws fails the run. */
+  /** Keeps the run from finishing before this work. An error of the work fails the run. */
   track(work: Promise<unknown>): void;
-  /** How to tell what this part waits for, for a stall report; undefined while it waits for nothing. */
+  /**
+   * Registers a function that returns what this part waits for, for stall reports; undefined while it waits for nothing.
+   */
   explain(waitingFor: () => Waiting | undefined): void;
 }
 
-/** What a part of a run waits for. */
+/** What one part of a run waits for. */
 export interface Waiting {
   readonly lineage: Lineage;
   /** The dependencies that have not delivered. */

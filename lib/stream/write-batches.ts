@@ -1,9 +1,9 @@
 /**
- * Hands records to a writer in runs, one write at a time, by default in root order.
+ * Writes records in groups, one write at a time, by default in root order.
  *
- * Promises: a record leaves only after the write that holds it has finished; the reorder buffer is bounded by the
- * root's span; a record that cannot be encoded ends by the failure policy and the others are written; a failed write
- * fails the run, because nobody knows what of it is on the disk.
+ * Guarantees: a record leaves only after its write has finished. The root's span bounds the reorder buffer. A record that
+ * cannot be encoded ends by the failure policy, and the others are written. A failed write fails the run, because it is
+ * unknown how much of it was stored.
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
@@ -17,19 +17,21 @@ import { isPromiseLike } from '../model/awaitable.js';
 import type { WriteGate } from './write-gate.js';
 
 export interface WriteOptions<In, Row> {
-  /** What is written for a record. A throw ends the record by the failure policy. */
+  /** Returns the row of a record. A throw ends the record by the failure policy. */
   readonly encode: (record: In, lineage: number) => Row;
-  /** Writes rows, each with the lineage of its record; returns a promise where the next write must wait. */
+  /** Writes rows, each with the lineage of its record. Returns a promise if the next write must wait. */
   readonly write: (rows: readonly Row[], lineages: readonly number[]) => Awaitable<void>;
-  /** Write in the order of the root's lineages. */
+  /** Writes in the order of the root's lineages. */
   readonly ordered: boolean;
-  /** Whether the destination holds the row of this lineage already. Default: only what earlier lives have written. */
+  /**
+   * Whether the destination already holds the row of this lineage. Default: only if an earlier incarnation has written it.
+   */
   readonly isHeld?: (lineage: number) => boolean;
-  /** Keeps writes away from checkpoints. Default: a write may be under way at any time. */
+  /** Keeps writes away from checkpoints. Default: a write may be in progress at any time. */
   readonly gate?: WriteGate;
 }
 
-/** The most rows of one write. */
+/** The maximum number of rows per write. */
 const MAX_ROWS = 512;
 
 export function writeBatches<In, Row>(
@@ -48,11 +50,11 @@ class BatchWriter<In, Row> implements Engine<In> {
   /** Used only if `ordered`: holds the records that came before their turn. */
   private readonly order: InOrder<In | Gone>;
   private heldRecords = 0;
-  /** Of the held ones, those that came before their turn. */
+  /** The number of held records that came before their turn. */
   private earlyRecords = 0;
   private readonly arrivals: ArrivalTimes;
   private started = 0;
-  /** Of the held ones, those in the write that is under way. */
+  /** The number of held records in the current write. */
   private beingWritten = 0;
   private isWriting = false;
   private isInputOver = false;
@@ -156,7 +158,8 @@ class BatchWriter<In, Row> implements Engine<In> {
           numbers.push(lineage);
         } catch (error) {
           left = scope.giveUp({ lineage, record, error, attempts: 1 }) as In | Gone;
-          // A fallback is written in place of the record; one that cannot be encoded either is a mistake of the task.
+          // A fallback is written in place of the record. A fallback that cannot be encoded is a mistake in the task and
+          // fails the run.
           if (left === GONE) ended++;
           else {
             rows.push(options.encode(left, lineage));
@@ -189,7 +192,7 @@ class BatchWriter<In, Row> implements Engine<In> {
     options.gate?.began();
     this.beingWritten = rows.length;
     scope.account.touch(startedAtMs);
-    // Whatever the writer holds open is closed only after the write.
+    // Tracked, so that the writer closes its resources only after the write.
     scope.track(Promise.resolve(writing));
     writing.then(
       () => {

@@ -1,7 +1,7 @@
 /**
  * Keeps the writes of one sink away from the moment of a checkpoint.
  *
- * Guarantees: once `shut` has resolved, no write is under way, every record that was written has left the task, and no
+ * Guarantees: once `shut` has resolved, no write is in progress, every record that was written has left the task, and no
  * write begins until `open`.
  */
 import { Waiter } from '../execution/waiter.js';
@@ -17,25 +17,27 @@ export class WriteGate {
     return this.isClosed;
   }
 
-  /** A write is under way. */
+  /** Records that a write has started. */
   began(): void {
     this.isWriting = true;
   }
 
-  /** The write is over, and what it wrote has left the task. */
+  /** Records that the write is over, and that its records have left the task. */
   ended(): void {
     this.isWriting = false;
     this.over.wake();
   }
 
-  /** Lets no write begin; undefined where none is under way, else resolves when it is over. */
+  /**
+   * Prevents further writes. Returns undefined if no write is in progress, else a promise that resolves when it is over.
+   */
   shut(): Promise<void> | undefined {
     this.isClosed = true;
     if (!this.isWriting) return undefined;
     return this.over.wait();
   }
 
-  /** Writes may begin again. */
+  /** Allows writes again. */
   open(): void {
     if (!this.isClosed) return;
     this.isClosed = false;
