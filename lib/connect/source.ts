@@ -41,7 +41,7 @@ export interface SourceRead<Out> {
 
 /** One partition of a source: its records have consecutive numbers. */
 export interface SourcePartition<Out> {
-  /** The number of the partition. For now a source has only one, 0. */
+  /** The number of the partition. A source has one, 0. */
   readonly partition: number;
   /**
    * The number of the first record that `read` returns, at most `past.from`. The engine skips the records before

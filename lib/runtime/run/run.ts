@@ -19,6 +19,9 @@ import { EventStream } from './event-stream.js';
 import type { RunEngine } from './run-engine.js';
 import type { RunParts } from './run-parts.js';
 
+/** The engine, once a run of this process has loaded it. */
+let engineModule: typeof import('./run-engine.js') | undefined;
+
 const NO_COUNTS: TaskCounts = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0 };
 const NO_THREADS: ExecutorStats = { size: 0, queued: 0, replaced: 0, threads: [] };
 
@@ -122,7 +125,9 @@ export class Run<Outputs = Record<string, unknown>> {
 
   private async start(): Promise<void> {
     const { parts, events, outlets } = this;
-    const { RunEngine } = await holdClock(parts.clock, import('./run-engine.js'));
+    // Later runs need not wait for the import: in virtual time each wait for work outside of the clock is slow.
+    engineModule ??= await holdClock(parts.clock, import('./run-engine.js'));
+    const { RunEngine } = engineModule;
     const engine = new RunEngine(parts, {
       events,
       outlets,
