@@ -53,7 +53,7 @@ it('puts stretches back into order', () => {
 });
 
 it('begins with the number it was given, and holds undefined as an item', () => {
-  const order = new InOrder<undefined>(7);
+  const order = new InOrder<string | undefined>(7);
   order.hold(8, undefined);
   expect([order.size, order.isReady]).toEqual([1, false]);
   order.advance();
