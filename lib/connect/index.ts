@@ -10,7 +10,7 @@ export type { PartitionProgress, Source, SourcePartition, SourcePast, SourceRead
 export type { Sink, SinkHoldings, SinkPast, SinkRows } from './sink.js';
 export { SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
 
-export { BaseTask, type FoundRecord, type Operators, type Task } from '../tasks/task.js';
+export { BaseTask, type FoundRecord, type Task } from '../tasks/task.js';
 export { RecordTask } from '../tasks/record-task.js';
 export {
   CONCURRENT_RULES,

@@ -21,7 +21,7 @@ import type { ConnectorContext } from './context.js';
 /** What a resumed run knows about a sink. */
 export interface SinkPast {
   /**
-   * The result of `prepare` for the last durable checkpoint. It may not have been committed: `open` commits it, also
+   * The result of `prepare` for the last durable checkpoint; undefined if there is none, or if `isAnew`. It may not have been committed: `open` commits it, also
    * repeatedly, and removes the rows that were written after it.
    */
   readonly prepared: Json | undefined;

@@ -4,7 +4,7 @@
  * Guarantees: at most `LIMIT` items are ahead; items before an error are delivered before it; `close` ends the iteration.
  */
 import type { ItemReader } from './executor.js';
-import { Waiter } from './waiter.js';
+import { Waiter } from '../model/awaitable.js';
 
 const LIMIT = 512;
 

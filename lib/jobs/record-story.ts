@@ -63,8 +63,9 @@ export async function storyOfRecord(folder: RunFolder, key: string, place: JobPl
 /** Tasks that skipped records: a record that was read and has no later trace may have ended there. */
 async function skipsOf(folder: RunFolder): Promise<Trace[]> {
   const summary = (await folder.summary()) as Partial<RunSummary> | undefined;
-  return Object.entries(summary?.tasks ?? {}).flatMap(([task, { kind, skipped, skipReasons }]) => {
-    if (skipped === 0 || kind.endsWith('source')) return [];
+  return Object.entries(summary?.tasks ?? {}).flatMap(([task, { dependencies, skipped, skipReasons }]) => {
+    // A record that a source skipped was never read.
+    if (skipped === 0 || dependencies.length === 0) return [];
     const reasons = Object.entries(skipReasons).map(([reason, count]) => `${reason} (${grouped(count)})`);
     const what = `skipped ${counted(skipped, 'record')}, for: ${reasons.join(', ')}; it may be one of them, which is not kept`;
     return [{ task, at: '', record: '', what }];

@@ -1,4 +1,4 @@
-/** Values that may come now or later. */
+/** Values that may come now or later, and a wait that another part of the program ends. */
 
 /** A value, or a promise of it. */
 export type Awaitable<T> = T | PromiseLike<T>;
@@ -6,4 +6,38 @@ export type Awaitable<T> = T | PromiseLike<T>;
 /** True for a promise of any library. */
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/**
+ * Lets code wait until another part of the program reports a change.
+ *
+ * Guarantees: `wake` ends all waits that began before it. A wait that begins after a `wake` lasts until the next one, so the
+ * caller checks its state before each wait. Waking costs nothing while nothing waits.
+ */
+export class Waiter {
+  private readonly defer: ((resume: () => void) => void) | undefined;
+  private promise: Promise<void> | undefined;
+  private resolve: (() => void) | undefined;
+
+  /** @param defer runs the resumption later. Default: at once. */
+  constructor(defer?: (resume: () => void) => void) {
+    this.defer = defer;
+  }
+
+  /** Resolves at the next `wake`. */
+  wait(): Promise<void> {
+    this.promise ??= new Promise<void>((resolve) => {
+      this.resolve = resolve;
+    });
+    return this.promise;
+  }
+
+  wake(): void {
+    const { resolve } = this;
+    if (resolve === undefined) return;
+    this.promise = undefined;
+    this.resolve = undefined;
+    if (this.defer === undefined) resolve();
+    else this.defer(resolve);
+  }
 }

@@ -5,7 +5,7 @@
  * `error` fails the run, and the dropping policies count each record as skipped, with the reason.
  */
 import { MillraceError } from '../model/errors.js';
-import { Waiter } from '../execution/waiter.js';
+import { Waiter } from '../model/awaitable.js';
 import { skip, type Skip } from '../model/record.js';
 import type { Reader } from './reader.js';
 

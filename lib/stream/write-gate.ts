@@ -4,7 +4,7 @@
  * Guarantees: once `shut` has resolved, no write is in progress, every record that was written has left the task, and no
  * write begins until `open`.
  */
-import { Waiter } from '../execution/waiter.js';
+import { Waiter } from '../model/awaitable.js';
 
 export class WriteGate {
   private isClosed = false;

@@ -53,7 +53,6 @@ type FinishedOf<Export> =
   AggregateOf<Export> extends { finish: (...args: never) => infer Out } ? Exclude<Out, Skip> : never;
 
 /**
-
  * Folds all records of a key into one result. An aggregate whose module is known (`threadAggregate`, `threadFactory`,
  * or a module URL and the name of an export) is folded in threads, which is faster from about 20 µs per record. Throws
  * MILLRACE_INVALID_OPTION for an aggregate without its functions, for options that do not fit, and for `partitionBy` or

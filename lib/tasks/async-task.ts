@@ -67,7 +67,6 @@ const RULES: OptionRules<AsyncOptions<never, unknown>> = {
 };
 
 /**
-
  * Calls an asynchronous function for at most `concurrency` records at a time (default 64). Outputs are emitted as they
  * finish, or in input order with `ordered: true`. If the function rejects, also in the last attempt that `retry`
  * allows, `onFailure` decides: by default the record becomes a dead letter. `context.signal` aborts when the run is

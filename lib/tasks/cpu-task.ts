@@ -75,7 +75,6 @@ type OutputOf<Export> =
   Made<Export> extends (record: never, ...rest: never[]) => infer Out ? Exclude<Out, Skip> : never;
 
 /**
-
  * Calls a pure synchronous function per record, for work of about 20 µs per record or more. The function is tagged with
  * its module (`threadFunction`, `threadFactory`), or given as a module URL and the name of an export. Throws
  * MILLRACE_INVALID_OPTION for a function whose module is not known, and for options that do not fit. The run checks

@@ -17,7 +17,6 @@ import { TASK_RULES, type TaskOptions } from './task-options.js';
 export type { ExpandFunction };
 
 /**
-
  * Makes many records from one: return an array, a generator or an async generator. Parents are expanded one after the
  * other. Throws MILLRACE_INVALID_OPTION if `work` is not a function, and for options that do not fit.
  *

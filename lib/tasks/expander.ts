@@ -7,7 +7,7 @@ import type { Family } from '../ledger/family.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { GONE, Rejected, type Batch, type Skip } from '../model/record.js';
-import { Waiter } from '../execution/waiter.js';
+import { Waiter } from '../model/awaitable.js';
 import { Intake, type Arrival } from '../stream/intake.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import { pumpRoot } from '../stream/pump-root.js';

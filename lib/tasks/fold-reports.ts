@@ -6,7 +6,7 @@
  * every report. Threads wait while dead letters cannot be written. Closing ends all parts.
  */
 import type { ItemReader, ModuleRef } from '../execution/executor.js';
-import { Waiter } from '../execution/waiter.js';
+import { Waiter } from '../model/awaitable.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { BadRecord, FoldProgress } from './source-parts.js';
 

@@ -26,7 +26,6 @@ const DEFAULT_BUFFER = 65_536;
 const RULES: OptionRules<OperatorOptions<unknown, unknown>> = { ...TASK_RULES, buffer: count() };
 
 /**
-
  * Applies an RxJS operator, or several composed with `pipe`, to the records of the input. An error that it emits fails
  * the run with MILLRACE_TASK. Throws MILLRACE_INVALID_OPTION if the operator is not a function, and for options that do
  * not fit.

@@ -12,7 +12,6 @@ import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 export const DEFAULT_CONCURRENCY = 64;
 
 /**
-
  * A task of your own: extend this class and define `process`. Override `open` and `close` to acquire and release what
  * `process` needs, such as a connection or a file.
  *

@@ -46,7 +46,6 @@ const WRITER_RULES: OptionRules<SinkWriter<never>> = { open: callback, write: ca
 const WRITER_SINK_RULES: OptionRules<SinkOptions<unknown>> = { ...TASK_RULES, ordered: flag };
 
 /**
-
  * Writes with a function that is called per record (one at a time, or up to `concurrency`), or with a writer that
  * accepts several records at a time. Throws MILLRACE_INVALID_OPTION if `into` is neither, and for options that do not
  * fit.

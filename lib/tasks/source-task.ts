@@ -79,7 +79,6 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
   }
 
   /**
-
    * The position in the input of the record with this number, or of one before it. A resumed run receives it as
    * `past.mark`. Default: no position; a resumed run reads from the beginning and skips the records that it already
    * had.
@@ -149,7 +148,6 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
 }
 
 /**
-
  * A source from anything that can be iterated or observed, or from a function that returns such a value for every run.
  * Throws MILLRACE_INVALID_OPTION for options that do not fit. A run fails with the same code if its source can be
  * neither iterated nor observed.

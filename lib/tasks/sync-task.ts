@@ -14,7 +14,6 @@ import { TASK_RULES, type TaskOptions } from './task-options.js';
 export type SyncFunction<In, Out> = (record: In, context: RecordContext) => Out | Skip;
 
 /**
-
  * Calls a small synchronous function inline, for microseconds of work per record. For work above about 20 µs use
  * `cpuTask`. If the function throws, `onFailure` decides: by default the record becomes a dead letter. `skip(reason)`
  * ends a record on purpose. `syncTask` itself throws MILLRACE_INVALID_OPTION if `work` is not a function, and for

@@ -5,7 +5,7 @@
  * error are delivered before it. A stream whose thread died fails instead of waiting for ever.
  */
 import type { ItemReader } from '../execution/executor.js';
-import { Waiter } from '../execution/waiter.js';
+import { Waiter } from '../model/awaitable.js';
 import { unpackError, type WireError } from './error-wire.js';
 import type { Thread } from './thread.js';
 

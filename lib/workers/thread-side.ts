@@ -8,7 +8,7 @@ import type { MessagePort, Transferable } from 'node:worker_threads';
 import { FatalTaskError, MillraceError } from '../model/errors.js';
 import type { ChunkResult, Collected, Ending, Job, ModuleRef } from '../execution/executor.js';
 import { ItemPump } from '../execution/item-pump.js';
-import { Waiter } from '../execution/waiter.js';
+import { Waiter } from '../model/awaitable.js';
 import { loadChecked, loadStream } from '../execution/load-export.js';
 import { loadJob } from '../execution/loaded-job.js';
 import { LoadedPartition } from '../execution/loaded-partition.js';

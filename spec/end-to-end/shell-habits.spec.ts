@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
 const DOOR = import.meta.resolve('#lib/index.js');
+const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 const THREAD = import.meta.resolve('#lib/thread.js');
 const LIMIT_MS = 120_000;
 
@@ -50,7 +51,8 @@ function call(program: string, args: readonly string[], env: NodeJS.ProcessEnv =
 const millrace = (...args: string[]): Promise<Ended> => call(process.execPath, [CLI, ...args]);
 
 const flow = (name: string): string => `
-import { csvSource, defineWorkflow, syncTask } from '${DOOR}';
+import { defineWorkflow, syncTask } from '${DOOR}';
+import { csvSource } from '${CSV}';
 import { label } from './label.js';
 export const ${name} = defineWorkflow({ name: '${name}', build: (flow) => flow
   .task('Read', csvSource({ path: 'in.csv', columns: ['id'] }))
@@ -309,7 +311,8 @@ describe('millrace run --watch', () => {
       writeFileSync(
         file('slow.js'),
         `import { setTimeout } from 'node:timers/promises';
-        import { asyncTask, csvSource, defineWorkflow } from '${DOOR}';
+        import { asyncTask, defineWorkflow } from '${DOOR}';
+        import { csvSource } from '${CSV}';
         export const Slow = defineWorkflow({ name: 'Slow', build: (flow) => flow
           .task('Read', csvSource({ path: 'in.csv', columns: ['id'] }))
           .task('Wait', ['Read'], ${waits}) });`,

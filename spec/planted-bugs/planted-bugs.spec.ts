@@ -4,10 +4,17 @@ import { simulate } from '../simulation/simulate.js';
 import { PLANTED_BUGS } from './bugs.js';
 import { findBug } from './find-bug.js';
 
+/** A bug may need hundreds of seeds, and a machine may be slow. */
+const TIMEOUT_MS = 180_000;
+
 describe('the simulation', () => {
-  it.each(PLANTED_BUGS)('finds, within 500 seeds, that $name', async (bug) => {
-    expect(await findBug(bug, 500)).toBeDefined();
-  });
+  it.each(PLANTED_BUGS)(
+    'finds, within 500 seeds, that $name',
+    async (bug) => {
+      expect(await findBug(bug, 500)).toBeDefined();
+    },
+    TIMEOUT_MS,
+  );
 
   it('is clean again after the bugs were taken out', async () => {
     expect((await simulate(3)).failure).toBeUndefined();

@@ -33,8 +33,12 @@ describe('a point in a file', () => {
 
   it.each<[string, () => Promise<unknown>, RegExp]>([
     ['is shorter', () => truncate(path, 3000), /it is 3000 bytes long, and the checkpoint counts on 4000/],
-    ['is another', () => writeFile(path, 'other'.repeat(1000)), /is not what this run wrote/],
-    ['is gone', () => rm(path), /it is does not exist any more/],
+    [
+      'is another',
+      () => writeFile(path, 'other'.repeat(1000)),
+      /the bytes before byte 4000 are not what this run wrote/,
+    ],
+    ['is gone', () => rm(path), /the file does not exist any more/],
   ])('is refused in a file that %s, which stays as it is', async (_, change, message) => {
     const point = await pointOf(4000);
     await change();

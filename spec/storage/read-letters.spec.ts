@@ -32,7 +32,7 @@ describe('reading dead letters', () => {
   it('names the file and the line of what is no letter', async () => {
     await expect(lettersOf(`${line(1)}oops\n${line(2)}`)).rejects.toMatchObject({
       code: 'MILLRACE_FILE',
-      message: expect.stringMatching(/letters\.ndjson, line 2 is no dead letter/),
+      message: expect.stringMatching(/letters\.ndjson, line 2 is not a dead letter/),
     });
   });
 

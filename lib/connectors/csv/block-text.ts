@@ -26,7 +26,6 @@ export class BlockText {
   }
 
   /**
-
    * Returns a function for the texts of the rows of a checked block. Each text is a string of its own: a field that is
    * kept keeps its row in memory, but not the block.
    */

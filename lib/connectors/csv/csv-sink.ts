@@ -66,7 +66,6 @@ const RULES: OptionRules<CsvSinkOptions<unknown, string>> = {
 };
 
 /**
-
  * Writes one CSV row per record to `path.part`, which is renamed to `path` only when the run has completed. Throws
  * MILLRACE_INVALID_OPTION if `columns` is empty or `row` is not a function. The failure policy ends a record that
  * cannot be made a row; other records continue.

@@ -98,7 +98,6 @@ const RULES: OptionRules<CsvSourceOptions<unknown>> = {
 };
 
 /**
-
  * Reads a CSV file, one record per row, in memory that does not depend on its size. The failure policy ends a row that
  * cannot be read or does not fit the schema; the other rows continue. Throws MILLRACE_INVALID_OPTION for options that
  * do not fit, alone or together.

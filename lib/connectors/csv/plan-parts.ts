@@ -30,7 +30,6 @@ export interface CsvParts {
 const SCAN_CHUNK_BYTES = 256 * 1024;
 
 /**
-
  * Plans parts of at least `partBytes` of a file of `fileBytes`. Throws the errors of reading the file, and
  * MILLRACE_ABORTED when `options.signal` aborts: the scan of a large file takes minutes, and the end of a run must not
  * wait for it.

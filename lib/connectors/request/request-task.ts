@@ -11,10 +11,10 @@ import {
   BaseTask,
   holdClock,
   type Batch,
-  type Operators,
   type RunOutcome,
   type TaskScope,
 } from '../../connect/index.js';
+import { mapCalls } from '../../calls/map-calls.js';
 import type { CallPolicies } from '../../calls/policies/call-policies.js';
 import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } from './request-options.js';
 import { assertMethod, isHttpMethod, isIdempotentMethod } from './request-method.js';
@@ -87,10 +87,10 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
    * Calls the upstream that `open` has resolved. An error of one record, such as MILLRACE_INVALID_INPUT for a record that
    * cannot fill the URL, ends that record.
    */
-  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
+  override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     const transport = this.transport as Transport<In, Out>;
     const { ordered = false, batch } = this.request;
-    return operators.mapCalls<In, Out>(
+    return mapCalls<In, Out>(
       transport.caller(scope),
       {
         policies: this.policies,

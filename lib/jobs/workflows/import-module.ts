@@ -25,15 +25,16 @@ export async function importModule(
   const problem = kindProblem(path);
   if (problem !== undefined) throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `Cannot load ${shown}: ${problem}`);
   const url = pathToFileURL(path).href;
-  const unable = await prepareTypeScript(url);
-  if (unable !== undefined) throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `${shown} ${unable}`);
+  let unable: string | undefined;
   try {
-    return (await import(url)) as Readonly<Record<string, unknown>>;
+    unable = await prepareTypeScript(url);
+    if (unable === undefined) return (await import(url)) as Readonly<Record<string, unknown>>;
   } catch (error) {
     throw new MillraceError(codeFor(error), `Cannot load ${shown}: ${describeLoadError(error, path, folder)}`, {
       cause: error,
     });
   }
+  throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `${shown} ${unable}`);
 }
 
 /** An error of this package keeps its code, which already names the problem. */

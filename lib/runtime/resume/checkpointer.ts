@@ -75,6 +75,14 @@ const WORK_PER_COST = 50;
 /** While nothing settles, checkpoints are this much rarer. */
 const IDLE_FACTOR = 10;
 
+/** Which checkpoint is made. */
+interface CheckpointKind {
+  /** True for the last checkpoint of a run that ends well: its operators have ended. */
+  readonly isLast: boolean;
+  /** True if the run has completed. */
+  readonly isComplete: boolean;
+}
+
 export class Checkpointer {
   private readonly parts: CheckpointerParts;
   private head: CheckpointHead | undefined;
@@ -100,7 +108,7 @@ export class Checkpointer {
 
   /** Writes one last checkpoint, which contains the reason, and no more after it. */
   forbid(obstacle: string): void {
-    if (this.obstacle !== undefined) return;
+    if (this.obstacle !== undefined || this.isStopped) return;
     this.obstacle = obstacle;
     void this.makeCheckpoint().catch(this.parts.fail);
   }
@@ -110,7 +118,7 @@ export class Checkpointer {
     await this.stop();
     // What was prepared for a checkpoint that failed is in no later one.
     if (this.failure !== undefined) throw this.failure.error;
-    if (this.head !== undefined) await this.makeCheckpoint(isComplete);
+    if (this.head !== undefined) await this.makeCheckpoint({ isLast: true, isComplete });
   }
 
   /** Stops the checkpoints. Resolves when the one in progress has ended, also if it fails. */
@@ -143,23 +151,35 @@ export class Checkpointer {
     return settled >= everyRecords && elapsedMs >= this.lastCostMs * WORK_PER_COST;
   }
 
-  private makeCheckpoint(isComplete = false): Promise<void> {
-    this.underWay = this.write(isComplete)
+  /** True from the moment a checkpoint begins until its commits have ended. */
+  get isInProgress(): boolean {
+    return this.underWay !== undefined;
+  }
+
+  /** Makes a checkpoint, after the one in progress, if there is one. */
+  private makeCheckpoint(which: CheckpointKind = { isLast: false, isComplete: false }): Promise<void> {
+    const before = this.underWay;
+    const written =
+      before === undefined ? this.write(which) : before.catch(() => undefined).then(() => this.write(which));
+    const own = written
       .catch((error: unknown) => {
         this.failure ??= { error };
         throw error;
       })
       .finally(() => {
-        this.underWay = undefined;
+        if (this.underWay === own) this.underWay = undefined;
       });
-    return this.underWay;
+    this.underWay = own;
+    return own;
   }
 
-  private async write(isComplete: boolean): Promise<void> {
+  private async write({ isLast, isComplete }: CheckpointKind): Promise<void> {
     const { wiring, clock, deadLetters, store, progressOf, onWritten } = this.parts;
     const startedAtMs = clock.monotonicMs();
     const pauses = [...wiring.tasks.values()].map(({ declaration, scope }) => declaration.task.pause(scope));
     if (pauses.some((pause) => pause !== undefined)) await Promise.all(pauses.map((pause) => Promise.resolve(pause)));
+    // The run was stopped during a write. What was written then is in no output, so no checkpoint may commit it.
+    if (this.isStopped && !isLast) return;
     // No await until all positions are read: they must belong to one moment.
     const settled = this.settled();
     const roots = Object.fromEntries([...wiring.roots].map(([name, root]) => [name, progressOf(name, root)]));
@@ -196,6 +216,9 @@ export class Checkpointer {
       throw explain(error);
     }
     await this.follow(durable);
+    // Slow commits count as well, or a sink would do nothing else.
+    this.lastAtMs = clock.monotonicMs();
+    this.lastCostMs = this.lastAtMs - startedAtMs;
   }
 
   /** Reports a durable checkpoint: first to the tasks that write, together, then to the sources. */

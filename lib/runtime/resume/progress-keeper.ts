@@ -27,6 +27,8 @@ export class ProgressKeeper {
   private readonly parts: RunParts;
   private readonly handlers: ProgressHandlers;
   private checkpointer: Checkpointer | undefined;
+  /** The first reason why the run cannot be resumed. */
+  private obstacle: string | undefined;
 
   constructor(kept: KeptProgress, parts: RunParts, handlers: ProgressHandlers) {
     this.kept = kept;
@@ -62,12 +64,20 @@ export class ProgressKeeper {
     if (this.handlers.hasEnded()) return;
     this.checkpointer = this.checkpointerOf(wiring);
     await this.checkpointer.begin(head);
+    if (this.obstacle !== undefined) this.checkpointer.forbid(this.obstacle);
     if (plan.obstacle !== undefined) this.cannotResume(plan.obstacle);
   }
 
   cannotResume(reason: string): void {
     this.handlers.notice(`If this run dies it cannot be resumed: ${reason}`);
+    // Tasks open before the first checkpoint: the reason is kept for it.
+    this.obstacle ??= reason;
     this.checkpointer?.forbid(reason);
+  }
+
+  /** True while a checkpoint, its commits included, is in progress. */
+  get isCheckpointing(): boolean {
+    return this.checkpointer?.isInProgress === true;
   }
 
   /** Stops the checkpoints. Resolves when the one in progress has ended. */

@@ -78,8 +78,11 @@ export class RunEngine {
       outlets,
     });
     this.report = new RunReport(parts, this.wiring, services, this.executor, this.events);
-    this.watchdog = new Watchdog(this.wiring, services, () => {
-      this.report.measure();
+    this.watchdog = new Watchdog(this.wiring, services, {
+      onLook: () => {
+        this.report.measure();
+      },
+      isCheckpointing: () => this.keeper?.isCheckpointing === true,
     });
     parts.deadLetters.whenBroken((error) => {
       this.end('failed', error);
@@ -142,6 +145,11 @@ export class RunEngine {
         this.pendingWork.track(work);
       },
     };
+  }
+
+  /** Ends the run as failed. */
+  fail(error: unknown): void {
+    this.end('failed', error);
   }
 
   /** Opens and connects everything; a failure ends the run. */

@@ -1,7 +1,7 @@
 /**
  * One execution of a workflow, as users hold it. The engine behind it is loaded when the run starts.
  *
- * Guarantees: the run starts in the turn after it was created, so that a subscriber of the same turn misses nothing; it
+ * Guarantees: the run starts after the turn in which it was created, so that a subscriber of that turn misses nothing; it
  * ends exactly once; after `finished` has settled, no timer, subscription, file, socket or thread of the run is left.
  */
 import type { Observable } from 'rxjs';
@@ -26,8 +26,8 @@ const NO_COUNTS: TaskCounts = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFl
 const NO_THREADS: ExecutorStats = { size: 0, queued: 0, replaced: 0, threads: [] };
 
 /**
- * One execution of a workflow. `Workflow.run` creates it, and it starts in the next turn of the event loop, so a
- * subscriber of the same turn misses nothing.
+ * One execution of a workflow. `Workflow.run` creates it, and it starts after the current turn of the event loop,
+ * so a subscriber of the same turn misses nothing.
  */
 export class Run<Outputs = Record<string, unknown>> {
   /** The given id, the id in the checkpoint, or a new random id. */
@@ -65,9 +65,7 @@ export class Run<Outputs = Record<string, unknown>> {
     this.finished.catch(() => undefined);
     this.cancelOn(parts.signal);
     parts.clock.defer(() => {
-      this.start().catch((error: unknown) => {
-        this.settle.reject(error);
-      });
+      this.start().catch((error: unknown) => this.abandon(error));
     });
   }
 
@@ -139,6 +137,21 @@ export class Run<Outputs = Record<string, unknown>> {
     if (this.early === 'cancel') engine.cancel();
     else if (this.early === 'drain') engine.drain();
     await engine.start();
+  }
+
+  /** Ends a run whose engine could not be loaded or made: it has no summary. */
+  private async abandon(error: unknown): Promise<void> {
+    if (this.engine !== undefined) {
+      this.engine.fail(error);
+      return;
+    }
+    const { deadLetters, release } = this.parts;
+    this.failure = error;
+    for (const outlet of this.outlets.values()) outlet.error(error);
+    // The first error is the one to report.
+    await Promise.allSettled([deadLetters.close(), Promise.resolve(release?.())]);
+    this.events.complete();
+    this.settle.reject(error);
   }
 
   private conclude(summary: RunSummary, failure: unknown): void {

@@ -18,10 +18,19 @@ const LOOK_AT_LEAST_EVERY_MS = 60_000;
 /** A run counts as stalled after this many checks without movement. */
 const STILL_LOOKS = 2;
 
+/** What the watchdog gets from the run. */
+export interface WatchdogHooks {
+  /** Called at every check, after the laws have held. */
+  readonly onLook: () => void;
+  /** True while a checkpoint is in progress: sinks then wait for it, and nothing is stalled. */
+  readonly isCheckpointing: () => boolean;
+}
+
 export class Watchdog {
   private readonly wiring: Wiring;
   private readonly services: RunServices;
   private readonly onLook: () => void;
+  private readonly isCheckpointing: () => boolean;
   private cancel: (() => void) | undefined;
   private movement = -1;
   private stillLooks = 0;
@@ -29,11 +38,11 @@ export class Watchdog {
   private readonly noticed = new Set<string>();
   private everyMs = LOOK_EVERY_MS;
 
-  /** @param onLook called at every check, after the laws have held. */
-  constructor(wiring: Wiring, services: RunServices, onLook: () => void) {
+  constructor(wiring: Wiring, services: RunServices, { onLook, isCheckpointing }: WatchdogHooks) {
     this.wiring = wiring;
     this.services = services;
     this.onLook = onLook;
+    this.isCheckpointing = isCheckpointing;
   }
 
   start(): void {
@@ -73,7 +82,8 @@ export class Watchdog {
 
   private lookForStall(): void {
     const movement = this.measureMovement();
-    this.stillLooks = movement === this.movement ? this.stillLooks + 1 : 0;
+    const isStill = movement === this.movement && !this.isCheckpointing();
+    this.stillLooks = isStill ? this.stillLooks + 1 : 0;
     this.movement = movement;
     this.everyMs = this.stillLooks < STILL_LOOKS ? LOOK_EVERY_MS : Math.min(LOOK_AT_LEAST_EVERY_MS, this.everyMs * 2);
     if (this.stillLooks !== STILL_LOOKS) return;

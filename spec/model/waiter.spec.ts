@@ -1,6 +1,6 @@
 /** Waits end at a wake, and only then. */
 import { expect, it } from '@jest/globals';
-import { Waiter } from '#lib/execution/waiter.js';
+import { Waiter } from '#lib/model/awaitable.js';
 
 it('ends all waits that began before the wake', async () => {
   const waiter = new Waiter();
