@@ -236,47 +236,47 @@ it('rows that a store holds already are not written again', async () => {
   const summary = await flow.run().finished;
   expect(table.rows).toEqual(['', null, 'f']);
   expect(summary.tasks['Table']).toMatchObject({ in: 6, out: 6 });
+});
 
-  it('a commit that takes long is no stall', async () => {
-    const { clock, table } = new Trial();
-    const sink = tableSink(table, false);
-    const slow: Sink<unknown> = {
-      ...sink,
-      commit: async (prepared) => {
-        await wait(clock, 10_000);
-        await sink.commit?.(prepared);
-      },
-    };
-    const run = workflowInto(slow).run(undefined, { clock, window: 4, checkpoints: memoryCheckpoints().begin() });
-    expect((await clock.runUntil(run.finished)).outcome).toBe('completed');
-    expect(table.rows).toHaveLength(40);
-  });
+it('a commit that takes long is no stall', async () => {
+  const { clock, table } = new Trial();
+  const sink = tableSink(table, false);
+  const slow: Sink<unknown> = {
+    ...sink,
+    commit: async (prepared) => {
+      await wait(clock, 10_000);
+      await sink.commit?.(prepared);
+    },
+  };
+  const run = workflowInto(slow).run(undefined, { clock, window: 4, checkpoints: memoryCheckpoints().begin() });
+  expect((await clock.runUntil(run.finished)).outcome).toBe('completed');
+  expect(table.rows).toHaveLength(40);
+});
 
-  it('what was being written when a run is cancelled is not prepared', async () => {
-    const { clock, table } = new Trial();
-    const sink = tableSink(table, false);
-    const log: string[] = [];
-    const slow: Sink<unknown> = {
-      ...sink,
-      write: async (rows) => {
-        log.push('write');
-        await wait(clock, 5000);
-        await sink.write(rows);
-      },
-      prepare: () => {
-        log.push('prepare');
-        return sink.prepare?.();
-      },
-    };
-    const run = workflowInto(slow).run(undefined, { clock, window: 4, checkpoints: memoryCheckpoints().begin() });
-    clock.schedule(3000, () => {
-      log.push('cancel');
-      run.cancel();
-    });
-    expect((await clock.runUntil(run.finished)).outcome).toBe('cancelled');
-    expect(log.slice(log.indexOf('cancel'))).toEqual(['cancel']);
-    expect(log.slice(0, 2)).toEqual(['prepare', 'write']);
+it('what was being written when a run is cancelled is not prepared', async () => {
+  const { clock, table } = new Trial();
+  const sink = tableSink(table, false);
+  const log: string[] = [];
+  const slow: Sink<unknown> = {
+    ...sink,
+    write: async (rows) => {
+      log.push('write');
+      await wait(clock, 5000);
+      await sink.write(rows);
+    },
+    prepare: () => {
+      log.push('prepare');
+      return sink.prepare?.();
+    },
+  };
+  const run = workflowInto(slow).run(undefined, { clock, window: 4, checkpoints: memoryCheckpoints().begin() });
+  clock.schedule(3000, () => {
+    log.push('cancel');
+    run.cancel();
   });
+  expect((await clock.runUntil(run.finished)).outcome).toBe('cancelled');
+  expect(log.slice(log.indexOf('cancel'))).toEqual(['cancel']);
+  expect(log.slice(0, 2)).toEqual(['prepare', 'write']);
 });
 
 /** Forty numbers, as fast as the sink writes. */
