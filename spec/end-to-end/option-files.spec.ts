@@ -52,7 +52,7 @@ it('refuses them, in one sentence, before anything is opened or kept', async () 
     ['--log out.csv.part', "'Write' and --log both write"],
     ['--events nowhere/events', "the folder 'nowhere' does not exist"],
     ['--events -', 'write --json'],
-    ['--openlineage ftp://h', 'a file or to an http(s) URL'],
+    ['--openlineage ftp://h', 'a file path or an http(s) URL'],
     ['--openlineage in.csv', "--openlineage would write over what 'Read' reads"],
   ];
   // Two at a time: each is a process.
