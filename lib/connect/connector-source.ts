@@ -90,7 +90,7 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     this.isOpen = true;
     const past = pastOf(scope);
     const partition = onlyPartition<Out>(await this.source.open(scope, past), scope.task);
-    this.start = this.isRepeatable ? startOf(partition, scope) : scope.root.watermark;
+    this.start = this.isRepeatable ? startOf(partition, scope) : Math.max(scope.root.watermark, scope.past?.lost ?? 0);
     this.positions = past?.position === undefined ? [] : [past.position];
     let next = this.start;
     return {

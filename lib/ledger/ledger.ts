@@ -105,9 +105,16 @@ export class RootLedger {
     this.roomListeners.push(wake);
   }
 
-  /** Sets the listener that is called with each lineage as it settles. There is one listener. */
+  /** Adds a listener that is called with each lineage as it settles. */
   whenSettled(listener: (lineage: Lineage) => void): void {
-    this.onSettled = listener;
+    const earlier = this.onSettled;
+    this.onSettled =
+      earlier === undefined
+        ? listener
+        : (lineage) => {
+            earlier(lineage);
+            listener(lineage);
+          };
   }
 
   /** Gives birth to `count` consecutive lineages and returns the first. */

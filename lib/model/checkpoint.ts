@@ -6,6 +6,7 @@
  */
 import type { Lineage } from './record.js';
 import { containsLineage, excludeLineages, intersect, uniteRanges, type LineageRanges } from './lineage-ranges.js';
+import type { StateStore } from './state.js';
 import type { TouchedFile } from './touched-file.js';
 
 /** Data that JSON keeps unchanged. */
@@ -66,6 +67,8 @@ export interface Checkpoint {
   readonly marks: Readonly<Record<string, Json>>;
   /** The position in the dead letters; null if their store is not durable. */
   readonly deadLetters: Json;
+  /** The position of the durable state of boundaries; undefined if the store of the run keeps none. */
+  readonly state?: Json;
   /** The reason why the run cannot be resumed, if there is one. */
   readonly obstacle?: string;
   /** True once every record has settled; only renaming the results is left. */
@@ -92,11 +95,21 @@ export interface CheckpointStore {
   write(checkpoint: Checkpoint): Promise<void>;
   /** The files that the store writes, if any: no task may read or write them. */
   files?(): readonly TouchedFile[];
+  /** Stores the state of boundaries. Without it, boundaries receive their whole input again in a resumed run. */
+  readonly state?: StateStore;
 }
 
 /** Whether earlier incarnations have brought the lineage past this exit for good. */
 export function hasPassed({ watermark, passed }: RootProgress, exit: string, lineage: Lineage): boolean {
   return lineage < watermark || containsLineage(passed[exit] ?? [], lineage);
+}
+
+/** The progress in which these lineages have passed the exit too: the state of a boundary contains them. */
+export function withPassed(progress: RootProgress, exit: string, lineages: readonly Lineage[]): RootProgress {
+  if (lineages.length === 0) return progress;
+  const ranges = [...lineages].sort((a, b) => a - b).flatMap((lineage) => [lineage, lineage + 1]);
+  const passed = uniteRanges(progress.passed[exit] ?? [], uniteRanges(ranges, [], 0), progress.watermark);
+  return { ...progress, passed: { ...progress.passed, [exit]: passed } };
 }
 
 /** The records that have passed all of these exits. */

@@ -5,11 +5,12 @@
  * then the folder is synced.
  */
 import { open, rename, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { CHECKPOINT_FORMAT, type Checkpoint, type CheckpointStore } from '../model/checkpoint.js';
 import { MillraceError, describeValue } from '../model/errors.js';
 import { checkOptions, checkText, count, text, type OptionRules } from '../options/options.js';
 import { readJson } from './read-json.js';
+import { stateFile } from './state-file.js';
 import { syncFolder } from './sync-folder.js';
 import { touchedFile } from './touched-file.js';
 
@@ -36,6 +37,7 @@ export function checkpointFile(path: string, options: CheckpointFileOptions = {}
   const temporary = `${path}.${incarnation}.tmp`;
   return {
     incarnation,
+    state: stateFile(join(dirname(path), `${basename(path, '.json')}-state`), incarnation),
     read: () => readCheckpoint(path),
     write: async (checkpoint) => {
       if (successor !== undefined && (await exists(successor))) {

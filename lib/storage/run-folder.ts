@@ -5,6 +5,7 @@
  * <runs>/<run id>/manifest.json           the request for the run
  *                 incarnation-1.json, …   the processes that work, or have worked, on it
  *                 checkpoint.json         the progress
+ *                 checkpoint-state-….log  the state of boundaries
  *                 dead-letters.ndjson     the records that were given up, unless the workflow names another place
  *                 events.ndjson           the events
  *                 summary.json            the end of its last incarnation

@@ -151,6 +151,7 @@ class Pump<Out> {
     const { account, past } = scope;
     const count = items.length;
     const first = scope.root.birth(count);
+    scope.outputs?.born(first, items);
     const lineages = new Array<number>(count);
     let values = items as readonly (Out | Gone)[];
     let gone = 0;

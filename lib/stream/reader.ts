@@ -40,14 +40,23 @@ function readerOfArray<T>(items: readonly T[]): Reader<T> {
 function readerOfSync<T>(items: Iterable<T>): Reader<T> {
   const iterator = items[Symbol.iterator]();
   let isOver = false;
+  let failure: { readonly error: unknown } | undefined;
   return {
     read: (max) => {
+      if (failure !== undefined) throw failure.error;
       const chunk = new Array<T>(max);
       let length = 0;
-      while (!isOver && length < max) {
-        const step = iterator.next();
-        if (step.done === true) isOver = true;
-        else chunk[length++] = step.value;
+      try {
+        while (!isOver && length < max) {
+          const step = iterator.next();
+          if (step.done === true) isOver = true;
+          else chunk[length++] = step.value;
+        }
+      } catch (error) {
+        isOver = true;
+        // The items before the failure are returned first, however many were asked for.
+        if (length === 0) throw error;
+        failure = { error };
       }
       chunk.length = length;
       return chunk.length > 0 ? chunk : null;

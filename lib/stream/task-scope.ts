@@ -11,6 +11,8 @@ import type { Json } from '../model/checkpoint.js';
 import type { RecordSpan, TaskContext } from '../model/ports.js';
 import type { Gone, Lineage } from '../model/record.js';
 import type { Upstream } from '../model/upstream.js';
+import type { KeptOutputs } from './kept-outputs.js';
+import type { StateSpace } from './state-space.js';
 
 /** A record that failed for good, as an operator reports it. */
 export interface Failure {
@@ -39,6 +41,8 @@ export interface TaskPast {
   readonly isAnew: boolean;
   /** For a source that can be read again: the number of records it has emitted since the first incarnation. */
   readonly born: number;
+  /** For a source that cannot be read again: records below this number were read, and can never be again. Otherwise 0. */
+  readonly lost: number;
   /** Whether no task downstream needs the output of this lineage again. */
   isDone(lineage: Lineage): boolean;
   /** Whether a durable task has stored the record of this lineage permanently. */
@@ -70,6 +74,15 @@ export interface TaskScope extends TaskContext {
   readonly numbering: string;
   /** For a boundary, its edges in dependency order; empty otherwise. */
   readonly inputs: readonly InputEdge[];
+  /** For a boundary or a join whose state is kept: its part of the durable state of the run. */
+  readonly state: StateSpace | undefined;
+  /** For a root whose outputs are kept: its outputs in flight. */
+  readonly outputs: KeptOutputs | undefined;
+  /**
+   * Names a record of `root` (default: the root of the outputs) in every incarnation of the run: its number, or, behind a
+   * boundary whose state is kept, what it was made of.
+   */
+  identityOf(lineage: Lineage, root?: RootLedger): string;
   /** For an expanding task: the parents of its records. */
   readonly family: Family | undefined;
   /** Reports when long synchronous work should return to the event loop. */

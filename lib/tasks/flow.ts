@@ -11,6 +11,7 @@ import {
   checkFunction,
   checkOptions,
   count,
+  flag,
   oneOf,
   type OptionRule,
   type OptionRules,
@@ -28,6 +29,8 @@ export type JoinOptions =
   | {
       /** Each record with the newest one of every other dependency, as soon as all have emitted one. */
       readonly join: 'latest';
+      /** See `DurableOptions`. The newest records are the state. Default true. */
+      readonly durable?: boolean;
     }
   | AllOptions
   | GatherOptions
@@ -39,6 +42,8 @@ export interface AllOptions {
   readonly join: 'all';
   /** The most records collected per dependency; one more fails the run. Default 1,000,000. */
   readonly limit?: number;
+  /** See `DurableOptions`. The collected records are the state. */
+  readonly durable?: boolean;
 }
 
 /** Collects the children that an `expandTask` made from one parent, when all of them have settled. */
@@ -56,6 +61,8 @@ interface KeyedFields<Left, Right> {
    * The most records kept per side. Beyond that, the oldest unmatched record becomes a dead letter. Default 100,000.
    */
   readonly capacity?: number;
+  /** See `DurableOptions`. The kept records of both sides are the state. Default true. */
+  readonly durable?: boolean;
 }
 
 /**
@@ -103,7 +110,9 @@ type JoinSpec<Outputs, Names extends readonly (keyof Outputs)[], Mode extends Jo
     ? Omit<AllOptions, 'join'> & NoKind
     : Mode extends 'gather'
       ? Omit<GatherOptions, 'join'> & NoKind
-      : NoKind);
+      : Mode extends 'latest'
+        ? { readonly durable?: boolean } & NoKind
+        : NoKind);
 
 interface NoKind {
   readonly kind?: never;
@@ -232,18 +241,20 @@ export function declare(given: {
   };
 }
 
-const LIMITED: OptionRules<AllOptions | GatherOptions> = { join: anything, limit: count() };
+const LIMITED: OptionRules<GatherOptions> = { join: anything, limit: count() };
+const COLLECTED: OptionRules<AllOptions> = { ...LIMITED, durable: flag };
 const KEYED: OptionRules<KeyedJoinOptions<never, never, KeyedKind>> = {
   join: anything,
   on: anything,
   kind: oneOf('inner', 'left', 'outer'),
   capacity: count(),
+  durable: flag,
 };
 const JOIN_RULES: Readonly<Record<JoinMode, Readonly<Record<string, OptionRule>>>> = {
   aligned: { join: anything },
-  latest: { join: anything },
+  latest: { join: anything, durable: flag },
   keyed: KEYED,
-  all: LIMITED,
+  all: COLLECTED,
   gather: LIMITED,
 };
 const JOIN_MODES = Object.keys(JOIN_RULES) as readonly JoinMode[];

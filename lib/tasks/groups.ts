@@ -1,11 +1,13 @@
 /**
  * The groups of an aggregate: one state per key, in the order in which the keys first appeared.
  *
- * Guarantees: there are never more than `maxKeys` groups. Each state is released when its result is made.
+ * Guarantees: there are never more than `maxKeys` groups. Each state is released when its result is made. Where the state is
+ * kept, a checkpoint contains each group that was changed since the one before.
  */
 import { FatalTaskError, describeThrown } from '../model/errors.js';
 import { Rejected, type Skip } from '../model/record.js';
 import type { Reader } from '../stream/reader.js';
+import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
 import type { Aggregate } from './aggregate.js';
 
 /** The number of groups that are finished before the credits are checked again. */
@@ -16,11 +18,18 @@ export class Groups<In, Key, State, Out> {
   private readonly maxKeys: number;
   private readonly task: string;
   private readonly states = new Map<Key, State>();
+  /** Set if the state is kept. */
+  private kept: KeptGroups<Key, State> | undefined;
 
   constructor(aggregate: Aggregate<In, Key, State, Out>, maxKeys: number, task: string) {
     this.aggregate = aggregate;
     this.maxKeys = maxKeys;
     this.task = task;
+  }
+
+  /** Continues with the groups that an earlier incarnation left, and keeps what changes. */
+  keepIn(space: StateSpace): void {
+    this.kept = new KeptGroups(space, this.states);
   }
 
   add(record: In): void {
@@ -35,12 +44,14 @@ export class Groups<In, Key, State, Out> {
     const added = aggregate.add(state as State, record);
     // A state that was changed in place needs no `set`, which saves one look-up per record.
     if (isNew || added !== state) states.set(key, added);
+    this.kept?.changed.add(key);
   }
 
   /** Adds a partial state of later records. */
   merge(key: Key, right: State): void {
     const { aggregate, states } = this;
     const left = states.get(key);
+    this.kept?.changed.add(key);
     if (left === undefined && !states.has(key)) {
       this.checkRoom();
       states.set(key, right);
@@ -75,8 +86,13 @@ export class Groups<In, Key, State, Out> {
     this.states.clear();
   }
 
-  /** The results. `check` is called with each result before it is emitted. */
-  results(check: (result: Out | Skip) => Out | Skip): Reader<Out | Skip | Rejected> {
+  /**
+   * The results. `check` is called with each result before it is emitted, and `onResult` with its key.
+   */
+  results(
+    check: (result: Out | Skip) => Out | Skip,
+    onResult?: (key: Key) => void,
+  ): Reader<Out | Skip | Rejected> {
     const { states, aggregate } = this;
     const entries = states.entries();
     return {
@@ -89,6 +105,8 @@ export class Groups<In, Key, State, Out> {
           // Each state is released when its result is made, so the peak of memory is the states, not the states and the
           // results.
           states.delete(key);
+          this.kept?.changed.add(key);
+          onResult?.(key);
           try {
             finished.push(check(aggregate.finish(state, key)));
           } catch (error) {
@@ -109,5 +127,40 @@ export class Groups<In, Key, State, Out> {
       'MILLRACE_AGGREGATE_OVERFLOW',
       `'${this.task}' holds ${this.maxKeys} keys, the most allowed, and got another one. Raise \`maxKeys\`, or choose a coarser key`,
     );
+  }
+}
+
+/** The durable form of groups: per group, its place in the order of first appearance, its key and its state. */
+class KeptGroups<Key, State> implements StateHolder {
+  /** The keys of groups that were added, changed or released since the last checkpoint. */
+  readonly changed = new Set<Key>();
+  private readonly states: Map<Key, State>;
+  /** The place of each group in the store. */
+  private readonly places = new Map<Key, number>();
+  private next = 0;
+
+  constructor(space: StateSpace, states: Map<Key, State>) {
+    this.states = states;
+    const restored = [...space.restored].map(([place, entry]) => [Number(place), entry as [Key, State]] as const);
+    for (const [place, [key, state]] of restored.sort(([a], [b]) => a - b)) {
+      states.set(key, state);
+      this.places.set(key, place);
+      this.next = place + 1;
+    }
+    space.heldBy(this);
+  }
+
+  *changes(): Iterable<Change> {
+    for (const key of this.changed) {
+      let place = this.places.get(key);
+      if (this.states.has(key)) {
+        if (place === undefined) this.places.set(key, (place = this.next++));
+        yield [String(place), [[key, this.states.get(key)]]];
+      } else if (place !== undefined) {
+        this.places.delete(key);
+        yield [String(place), undefined];
+      }
+    }
+    this.changed.clear();
   }
 }

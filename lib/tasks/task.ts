@@ -80,6 +80,13 @@ export interface Task<In, Out> {
    */
   readonly isRepeatable: boolean;
   /**
+   * True when the same input always ends in the same way, whatever happens outside of the run: no call, no clock, no
+   * thread that may die.
+   */
+  readonly isDeterministic: boolean;
+  /** True for a boundary whose operator can keep its state in the checkpoints of the run. */
+  readonly keepsState: boolean;
+  /**
    * True when the task may emit, or end, without a new input record, such as by a timer. A quiet run then is not a
    * stalled run, and draining ends the task when nothing else can.
    */
@@ -165,6 +172,10 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   readonly isDurable: boolean = false;
   /** See `Task.isRepeatable`. Default false. */
   readonly isRepeatable: boolean = false;
+  /** See `Task.isDeterministic`. Default false. */
+  readonly isDeterministic: boolean = false;
+  /** See `Task.keepsState`. Default false. */
+  readonly keepsState: boolean = false;
   /** See `Task.emitsOnItsOwn`. Default false. */
   readonly emitsOnItsOwn: boolean = false;
   /** The options, as given. Their record types belong to the class, so that any task is a `Task<never, unknown>`. */

@@ -2,21 +2,25 @@
  * The identity of a call: idempotency key, correlation id and W3C trace context.
  *
  * Guarantees: the key is the same on every attempt of a record and in every incarnation of a resumed run. It differs between
- * records, tasks and runs. Nothing here computes a hash per record.
+ * records, tasks and runs. Nothing here computes a hash per record of a source.
  */
 import { createHash } from 'node:crypto';
-import type { Lineage } from '../../connect/index.js';
+import type { Lineage, TaskScope } from '../../connect/index.js';
 
 export class CallIdentity {
   readonly runId: string;
   private readonly prefix: string;
   private readonly tracePrefix: string;
   private readonly spanPrefix: string;
+  private readonly derived: ((lineage: Lineage) => string) | undefined;
   private spans = 0;
 
-  /** @param numbering the part of a record's name besides its lineage, from `TaskScope`. */
-  constructor(runId: string, task: string, numbering: string) {
+  /** @param scope the scope of the task: its run, its name, and the names of its records. */
+  constructor(scope: Pick<TaskScope, 'runId' | 'task' | 'numbering' | 'outputs' | 'identityOf'>) {
+    const { runId, task, numbering, outputs } = scope;
     this.runId = runId;
+    // Behind a boundary whose state is kept, the number of a record says nothing about it.
+    if (outputs !== undefined) this.derived = (lineage) => scope.identityOf(lineage);
     // The lengths separate the parts: ('a', 'bc') is not ('ab', 'c').
     this.prefix = digest(`${runId.length}:${runId}${task.length}:${task}${numbering}`).slice(0, 24);
     this.tracePrefix = digest(`${runId.length}:${runId}${numbering}`).slice(0, 16);
@@ -25,17 +29,21 @@ export class CallIdentity {
 
   /** A hash of run, task and numbering, then the lineage: letters, digits and one hyphen. */
   key(lineage: Lineage): string {
-    return `${this.prefix}-${lineage}`;
+    return `${this.prefix}-${this.nameOf(lineage)}`;
   }
 
   /** The keys of several records, in order, with their common prefix once. A record is recognised in another group too. */
   keys(lineages: readonly Lineage[]): string {
-    return `${this.prefix}-${lineages.join('.')}`;
+    return `${this.prefix}-${lineages.map((lineage) => this.nameOf(lineage)).join('.')}`;
   }
 
   /** The same in every task that processes the record. */
   correlationId(lineage: Lineage): string {
-    return `${this.runId}:${lineage}`;
+    return `${this.runId}:${this.nameOf(lineage)}`;
+  }
+
+  private nameOf(lineage: Lineage): string {
+    return this.derived === undefined ? String(lineage) : digest(this.derived(lineage)).slice(0, 24);
   }
 
   /** One trace per record, one span per attempt. */

@@ -123,7 +123,9 @@ export class PreparedWorkflow<
    * changed.
    */
   async assertResumable(checkpoint: Checkpoint): Promise<void> {
-    assertSameDefinition(checkpoint, describeDefinition(this.name, this.plan, this.declarations, this.config));
+    const { durability } = new ResumePlan(this.plan, this.declarations, checkpoint.state !== undefined);
+    const now = describeDefinition(this.name, this.plan, this.declarations, this.config, durability);
+    assertSameDefinition(checkpoint, now);
     const sources = this.declarations.filter(({ task }) => task.bearing === 'source');
     const inputs = sources.map(async ({ name, task }) => [name, await task.identify()] as const);
     assertSameInputs(checkpoint, Object.fromEntries(await Promise.all(inputs)));
@@ -154,7 +156,8 @@ export class PreparedWorkflow<
     }
     const { plan, declarations, definition, config } = this;
     const { resumeFrom: from, checkpoints } = options;
-    const made = describeDefinition(this.name, plan, declarations, config);
+    const resumePlan = new ResumePlan(plan, declarations, checkpoints?.state !== undefined);
+    const made = describeDefinition(this.name, plan, declarations, config, resumePlan.durability);
     if (from !== undefined) this.assertSameStart(from);
     if (from !== undefined) assertSameDefinition(from, made);
     if (from !== undefined && checkpoints === undefined) {
@@ -163,7 +166,6 @@ export class PreparedWorkflow<
         'Expected `checkpoints` beside `resumeFrom`, got none: a resumed run keeps its progress too',
       );
     }
-    const resumePlan = new ResumePlan(plan, declarations);
     const progress = checkpoints && {
       store: checkpoints,
       schedule: options.checkpointEvery ?? {},

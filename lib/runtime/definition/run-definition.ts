@@ -10,17 +10,21 @@ import { describeValue, MillraceError } from '../../model/errors.js';
 import type { GraphPlan } from '../../model/graph.js';
 import { partitionOf } from '../../execution/partition-hash.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
+import type { DurabilityPlan } from '../resume/durability.js';
 
 export function describeDefinition(
   workflow: string,
   plan: GraphPlan,
   declarations: readonly TaskDeclaration[],
   config: unknown,
+  durability: DurabilityPlan,
 ): RunDefinition {
   const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
   const tasks = plan.nodes.map(({ node, join }) => {
     const from = node.dependencies.length === 0 ? '' : ` of ${node.dependencies.join(', ')} (${join})`;
-    return [node.name, `${kinds.get(node.name) ?? ''}${from}`];
+    const { join: ofJoin, task: ofTask } = durability.of(node.name);
+    const kept = [...(ofJoin === 'kept' ? ['join'] : []), ...(ofTask === 'kept' ? ['task'] : [])].join(' and ');
+    return [node.name, `${kinds.get(node.name) ?? ''}${from}${kept === '' ? '' : `, durable ${kept}`}`];
   });
   return { workflow, tasks: Object.fromEntries(tasks) as Record<string, string>, config: hashesOf(config) };
 }

@@ -28,6 +28,7 @@ import type { Clock, DeadLetterStore } from '../../model/ports.js';
 import { blame } from '../wiring/task-failure.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
+import type { StateKeeper } from './state-keeper.js';
 
 /** When a checkpoint is due: after the time or the number of records, whichever comes first. */
 export interface CheckpointSchedule {
@@ -53,6 +54,7 @@ export interface CheckpointerParts {
   readonly wiring: Wiring;
   readonly deadLetters: DeadLetterStore;
   readonly clock: Clock;
+  readonly state: StateKeeper;
   /** The progress of a root over all incarnations of the run. */
   readonly progressOf: (name: string, root: RootLedger) => RootProgress;
   /** The labels of all exits of a root. */
@@ -174,7 +176,7 @@ export class Checkpointer {
   }
 
   private async write({ isLast, isComplete }: CheckpointKind): Promise<void> {
-    const { wiring, clock, deadLetters, store, progressOf, onWritten } = this.parts;
+    const { wiring, clock, deadLetters, store, state, progressOf, onWritten } = this.parts;
     const startedAtMs = clock.monotonicMs();
     const pauses = [...wiring.tasks.values()].map(({ declaration, scope }) => declaration.task.pause(scope));
     if (pauses.some((pause) => pause !== undefined)) await Promise.all(pauses.map((pause) => Promise.resolve(pause)));
@@ -182,13 +184,16 @@ export class Checkpointer {
     if (this.isStopped && !isLast) return;
     // No await until all positions are read: they must belong to one moment.
     const settled = this.settled();
-    const roots = Object.fromEntries([...wiring.roots].map(([name, root]) => [name, progressOf(name, root)]));
+    const roots = state.progressWith(
+      Object.fromEntries([...wiring.roots].map(([name, root]) => [name, progressOf(name, root)])),
+    );
+    const collecting = state.collect();
     const marking = [...wiring.tasks].map(
       async ([name, { declaration, scope }]) => [name, await declaration.task.mark(scope)] as const,
     );
     const lettersMark = deadLetters.durable?.mark();
     // Waits for all of them, also if one has failed: no write may outlive the run.
-    const marked = Promise.allSettled([lettersMark, ...marking]);
+    const marked = Promise.allSettled([lettersMark, collecting, ...marking]);
     const head = this.head as CheckpointHead;
     const at = clock.now();
     let durable: Checkpoint;
@@ -196,6 +201,7 @@ export class Checkpointer {
       await marked;
       const letters = (await lettersMark) ?? null;
       const marks = await Promise.all(marking);
+      const position = await collecting;
       const checkpoint: Checkpoint = {
         format: CHECKPOINT_FORMAT,
         ...head,
@@ -203,6 +209,7 @@ export class Checkpointer {
         roots,
         marks: Object.fromEntries(marks.filter(([, mark]) => mark !== undefined)) as Record<string, Json>,
         deadLetters: letters,
+        ...(position === undefined ? {} : { state: position }),
         ...(this.obstacle === undefined ? {} : { obstacle: this.obstacle }),
         isComplete,
       };
@@ -211,6 +218,7 @@ export class Checkpointer {
       this.lastCostMs = this.lastAtMs - startedAtMs;
       this.lastSettled = settled;
       onWritten({ checkpoint, settled, elapsedMs: this.lastCostMs });
+      await state.checkpointed(position);
       durable = checkpoint;
     } catch (error) {
       throw explain(error);

@@ -9,6 +9,7 @@ import type { RunEvent } from '../../model/events.js';
 import { Checkpointer } from './checkpointer.js';
 import { assertSameInputs } from '../definition/run-definition.js';
 import { RunPast } from './run-past.js';
+import { StateKeeper } from './state-keeper.js';
 import type { KeptProgress, RunParts } from '../run/run-parts.js';
 import type { Wiring } from '../wiring/wiring.js';
 
@@ -23,6 +24,8 @@ export interface ProgressHandlers {
 export class ProgressKeeper {
   /** The work of earlier incarnations, if the run is resumed. */
   readonly past: RunPast | undefined;
+  /** The durable state of the boundaries. */
+  readonly state: StateKeeper;
   private readonly kept: KeptProgress;
   private readonly parts: RunParts;
   private readonly handlers: ProgressHandlers;
@@ -35,6 +38,12 @@ export class ProgressKeeper {
     this.parts = parts;
     this.handlers = handlers;
     const { plan, from, store } = kept;
+    this.state = new StateKeeper({
+      store: store.state,
+      cannotResume: (reason) => {
+        this.cannotResume(reason);
+      },
+    });
     if (from !== undefined) this.past = new RunPast(plan, from, store.incarnation);
   }
 
@@ -55,6 +64,7 @@ export class ProgressKeeper {
     const { incarnation } = store;
     const head = { runId, incarnation, startedAt, seed, definition, inputs };
     if (from !== undefined && this.past !== undefined) {
+      await this.state.restore(from.state);
       const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps, runId)) ?? null;
       if (this.handlers.hasEnded()) return;
       await store.write({ ...this.past.settle(), ...head, at: clock.now(), deadLetters: letters });
@@ -85,6 +95,11 @@ export class ProgressKeeper {
     await this.checkpointer?.stop();
   }
 
+  /** Releases the store of the state, after the last checkpoint. */
+  async close(): Promise<void> {
+    await this.state.close();
+  }
+
   /** Writes the last checkpoint of a run that has not failed. */
   async finish(isComplete: boolean): Promise<void> {
     await this.checkpointer?.finish(isComplete);
@@ -99,6 +114,7 @@ export class ProgressKeeper {
       wiring,
       deadLetters,
       clock,
+      state: this.state,
       progressOf: (name, root) => this.past?.progressOf(name, root.progress()) ?? root.progress(),
       exitsOf: (root) => plan.labelsOf(root),
       onWritten: ({ checkpoint, settled, elapsedMs }) => {

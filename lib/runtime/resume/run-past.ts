@@ -32,13 +32,13 @@ export class RunPast {
   }
 
   /**
-   * The number of the first record of a root. A boundary emits all its earlier records again, because it receives all its
-   * input again; the records that are already done are born as GONE.
+   * The number of the first record of a root. A boundary that keeps no state emits all its earlier records again, because
+   * it receives all its input again; the records that are already done are born as GONE.
    */
   startOf(root: string): Lineage {
     const progress = this.roots.get(root);
-    if (progress === undefined || !this.plan.isSource(root) || this.plan.isReplayed(root)) return 0;
-    return this.plan.isRepeatable(root) ? progress.watermark : progress.born;
+    const continues = this.plan.isSource(root) || this.plan.durability.ofRoot(root) === 'kept';
+    return progress === undefined || !continues || this.plan.isReplayed(root) ? 0 : progress.watermark;
   }
 
   /**
@@ -59,11 +59,15 @@ export class RunPast {
   of(task: string, root: string): TaskPast {
     const isAnew = this.plan.startsAnew(task);
     const own = exitLabel({ task });
+    const born = this.roots.get(root)?.born ?? 0;
+    const lost = this.plan.isSource(root) && !this.plan.isRepeatable(root) ? born : 0;
+    const isNeeded = isAnew || this.plan.feedsBoundary(task);
     return {
       isAnew,
       mark: isAnew ? undefined : this.checkpoint.marks[task],
-      born: this.plan.isRepeatable(root) ? (this.roots.get(root)?.born ?? 0) : 0,
-      isDone: (lineage) => !isAnew && !this.plan.feedsBoundary(task) && this.havePassed(task, root, lineage),
+      born: this.plan.isRepeatable(root) ? born : 0,
+      lost,
+      isDone: (lineage) => lineage < lost || (!isNeeded && this.havePassed(task, root, lineage)),
       isWritten: (lineage) => !isAnew && this.hasPassed(root, own, lineage),
     };
   }
@@ -76,8 +80,19 @@ export class RunPast {
   /** A test whether a record of `root` can be omitted before the task; undefined if every record must reach it. */
   leftOut(task: string, root: string, isBoundary: boolean): ((lineage: Lineage) => boolean) | undefined {
     if (!this.roots.has(root)) return undefined;
+    if (isBoundary && this.plan.isKeptEntry(root, { task, dependency: 0 })) {
+      const label = exitLabel({ task, dependency: 0 });
+      return (lineage) => this.hasPassed(root, label, lineage) || this.wasGivenUp(task, root, lineage);
+    }
     if (isBoundary || this.plan.feedsBoundary(task)) return (lineage) => this.wasGivenUp(task, root, lineage);
     return (lineage) => this.havePassed(task, root, lineage);
+  }
+
+  /** A test whether the state of the join in front of the task contains a record of `root`; undefined if it keeps none. */
+  enteredJoin(task: string, dependency: number, root: string): ((lineage: Lineage) => boolean) | undefined {
+    if (!this.roots.has(root) || !this.plan.isKeptEntry(root, { task, dependency })) return undefined;
+    const label = exitLabel({ task, dependency });
+    return (lineage) => this.hasPassed(root, label, lineage);
   }
 
   wasGivenUp(task: string, root: string, lineage: Lineage): boolean {
@@ -97,7 +112,7 @@ export class RunPast {
       return false;
     }
     // A record that is not born again cannot be given up again.
-    if (this.plan.isReplayed(root)) {
+    if (this.plan.isReplayed(root) || number >= (this.roots.get(root)?.watermark ?? 0)) {
       const key = keyOf(task, root);
       this.givenUp.set(key, (this.givenUp.get(key) ?? new Set()).add(number));
     }

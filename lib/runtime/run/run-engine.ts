@@ -75,6 +75,7 @@ export class RunEngine {
       fused: [...fusions.hops, ...fusions.chains],
       isRepeatable: progress !== undefined,
       past: this.keeper?.past,
+      kept: this.keeper && progress && { keeper: this.keeper.state, durability: progress.plan.durability },
       outlets,
     });
     this.report = new RunReport(parts, this.wiring, services, this.executor, this.events);
@@ -217,6 +218,7 @@ export class RunEngine {
     abortIfIll();
     await this.opening.settled;
     await stopped;
+    await attempt(() => this.keeper?.close(), fail);
     await this.pendingWork.settled();
     await this.executor.close();
     const tasks = [...this.wiring.tasks].map(([name, { declaration }]) => ({ name, task: declaration.task }));

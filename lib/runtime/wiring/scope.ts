@@ -12,6 +12,8 @@ import type { Family } from '../../ledger/family.js';
 import { Histogram } from '../../measure/histogram.js';
 import type { RootLedger } from '../../ledger/ledger.js';
 import type { Clock, RecordSpan } from '../../model/ports.js';
+import type { KeptOutputs } from '../../stream/kept-outputs.js';
+import type { StateSpace } from '../../stream/state-space.js';
 import type { Failure, InputEdge, TaskPast, TaskScope, Waiting } from '../../stream/task-scope.js';
 import { GONE, Skip, type Gone, type Lineage } from '../../model/record.js';
 import { SlowRecords } from '../../measure/slow-records.js';
@@ -29,6 +31,10 @@ export interface ScopeParts {
   readonly onFailure: FailurePolicy<unknown>;
   /** The past of a resumed run. */
   readonly past?: RunPast | undefined;
+  /** The durable state of this boundary. */
+  readonly state?: StateSpace | undefined;
+  /** The outputs in flight, by root, where they are kept. */
+  readonly outputs: ReadonlyMap<RootLedger, KeptOutputs>;
 }
 
 export class RunScope implements TaskScope {
@@ -37,6 +43,9 @@ export class RunScope implements TaskScope {
   readonly numbering: string;
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
+  readonly state: StateSpace | undefined;
+  readonly outputs: KeptOutputs | undefined;
+  private readonly allOutputs: ReadonlyMap<RootLedger, KeptOutputs>;
   readonly account: TaskAccount;
   readonly latency = new Histogram();
   /** The summary of the task's calls. Set when the task has ended. */
@@ -58,6 +67,9 @@ export class RunScope implements TaskScope {
     this.numbering = parts.past?.numberingOf(parts.root.name) ?? parts.root.name;
     this.inputs = parts.inputs;
     this.family = parts.family;
+    this.state = parts.state;
+    this.allOutputs = parts.outputs;
+    this.outputs = parts.outputs.get(parts.root);
     this.onFailure = parts.onFailure;
     this.runPast = parts.past;
     this.past = parts.past?.of(parts.task, parts.root.name);
@@ -91,6 +103,10 @@ export class RunScope implements TaskScope {
   }
   readonly random = (): number => this.services.random();
 
+  identityOf(lineage: Lineage, root = this.root): string {
+    return this.allOutputs.get(root)?.identityOf(lineage) ?? String(lineage);
+  }
+
   giveUp(failure: Failure): unknown {
     const { account, onFailure, services } = this;
     const { error } = failure;
@@ -106,7 +122,9 @@ export class RunScope implements TaskScope {
       return left instanceof Skip ? this.skip(left.reason) : left;
     }
     account.deadLettered++;
-    const root = (failure.takenFrom ?? this.root).name;
+    const from = failure.takenFrom ?? this.root;
+    const root = from.name;
+    this.allOutputs.get(from)?.retain(failure.lineage);
     // An earlier incarnation has already written this letter.
     if (this.runPast?.wasGivenUp(this.task, root, failure.lineage) === true) return GONE;
     const at = services.clock.now();

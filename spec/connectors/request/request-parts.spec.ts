@@ -134,7 +134,7 @@ describe('itemsOf', () => {
 describe('CallIdentity', () => {
   it('gives the same key for the same run, task, root and lineage, and another for any other', () => {
     const key = (run: string, task: string, root: string, lineage: number): string =>
-      new CallIdentity(run, task, root).key(lineage);
+      new CallIdentity({ runId: run, task, numbering: root, outputs: undefined, identityOf: String }).key(lineage);
     expect(key('r', 't', 'o', 1)).toBe(key('r', 't', 'o', 1));
     const all = [
       key('r', 't', 'o', 1),

@@ -1,0 +1,114 @@
+/**
+ * Decides for each boundary of a graph whether its state is kept in the checkpoints, or computed again from its input.
+ *
+ * What came from outside is kept, because it may end in another way the second time. What can be computed is computed: an
+ * aggregate over a file that is read again and synchronous tasks costs nothing while the run lives. `durable` decides
+ * otherwise.
+ *
+ * Guarantees: a boundary whose input cannot be repeated from its beginning is never computed again.
+ */
+import { joinRootOf, type GraphPlan, type NodePlan } from '../../model/graph.js';
+import type { Durability } from '../../model/state.js';
+import type { TaskDeclaration } from '../../tasks/flow.js';
+import type { DurableOptions } from '../../tasks/task-options.js';
+
+/** The durability of the boundaries of one node. */
+export interface NodeDurability {
+  /** Of the join in front of the task; undefined if the join is no boundary. */
+  readonly join?: Durability;
+  /** Of the task; undefined if the task is no boundary. */
+  readonly task?: Durability;
+}
+
+/** What is known about the records of one root, or about the outputs of one task. */
+interface Facts {
+  /** The same input gives the same outputs, in the same order. */
+  readonly isComputable: boolean;
+  /** The records have the same numbers in each incarnation. */
+  readonly isNumbered: boolean;
+}
+
+export class DurabilityPlan {
+  private readonly nodes = new Map<string, NodeDurability>();
+  /** By root. */
+  private readonly roots = new Map<string, Durability>();
+
+  /** @param hasState whether the run has a store for state. */
+  constructor(plan: GraphPlan, declarations: readonly TaskDeclaration[], hasState: boolean) {
+    const declared = new Map(declarations.map((declaration) => [declaration.name, declaration]));
+    const outputs = new Map<string, Facts>();
+    for (const node of plan.nodes) {
+      const { name, dependencies, bearing } = node.node;
+      const { task, join } = declared.get(name) as TaskDeclaration;
+      const from = dependencies.map((dependency) => outputs.get(dependency) as Facts);
+      let input: Facts = {
+        isComputable: from.every(({ isComputable }) => isComputable),
+        isNumbered: from.every(({ isNumbered }) => isNumbered),
+      };
+      const found: { join?: Durability; task?: Durability } = {};
+      if (isJoin(node)) {
+        found.join = this.ofJoin(node, plan, input, (join as DurableOptions | undefined)?.durable, hasState);
+        if (node.join !== 'gather') this.roots.set(joinRootOf(name), found.join);
+        input = after(found.join, input);
+      }
+      if (bearing === 'boundary') {
+        const { durable } = task.options as DurableOptions;
+        const isComputable = input.isComputable && task.isRepeatable && task.isDeterministic;
+        const isAsked = durable ?? !isComputable;
+        if (hasState && task.keepsState && isAsked) found.task = 'kept';
+        else found.task = task.isRepeatable && input.isNumbered ? 'computed' : 'repeated';
+        this.roots.set(node.outputRoot, found.task);
+        input = after(found.task, input);
+      }
+      this.nodes.set(name, found);
+      const isSource = bearing === 'source';
+      outputs.set(name, {
+        isComputable: isSource ? task.isRepeatable : input.isComputable && (bearing === 'boundary' || task.isDeterministic),
+        isNumbered: isSource ? task.isRepeatable : input.isNumbered,
+      });
+    }
+  }
+
+  of(task: string): NodeDurability {
+    return this.nodes.get(task) ?? {};
+  }
+
+  /** The durability of the boundary that creates the records of this root; undefined for a source. */
+  ofRoot(root: string): Durability | undefined {
+    return this.roots.get(root);
+  }
+
+  /** Whether the graph has a boundary whose state is kept. */
+  get keepsAny(): boolean {
+    return [...this.nodes.values()].some(({ join, task }) => join === 'kept' || task === 'kept');
+  }
+
+  private ofJoin(
+    { join, node }: NodePlan,
+    plan: GraphPlan,
+    input: Facts,
+    durable: boolean | undefined,
+    hasState: boolean,
+  ): Durability {
+    if (join === 'gather') {
+      // The children of a parent and their collection belong together.
+      const children = plan.nodes.find(({ node: { name } }) => name === node.dependencies[0])?.outputRoot ?? '';
+      return this.roots.get(children) === 'kept' ? 'kept' : input.isNumbered ? 'computed' : 'repeated';
+    }
+    const isComputable = join === 'all' && input.isComputable;
+    if (hasState && (durable ?? !isComputable)) return 'kept';
+    return join === 'all' && input.isNumbered ? 'computed' : 'repeated';
+  }
+}
+
+/** Whether the node has a join that is a boundary. */
+export function isJoin({ join }: NodePlan): boolean {
+  return join !== 'aligned';
+}
+
+function after(durability: Durability, input: Facts): Facts {
+  return {
+    isComputable: durability === 'computed' && input.isComputable,
+    isNumbered: durability !== 'repeated',
+  };
+}
