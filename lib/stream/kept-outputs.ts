@@ -16,10 +16,14 @@ import type { Change, StateHolder, StateSpace } from './state-space.js';
 import type { TaskPast } from './task-scope.js';
 
 /** An output in the form in which it is stored. */
-type Stored =
-  | { readonly identity: string; readonly origin?: unknown; readonly value: unknown }
-  | { readonly identity: string; readonly origin?: unknown; readonly skipped: string }
-  | { readonly identity: string; readonly origin?: unknown; readonly refused: unknown; readonly code: string; readonly message: string };
+type Stored = OutputOrigin & {
+  /** True if the output has settled as a dead letter, and is kept for a replay. */
+  readonly isEnded?: boolean;
+} & (
+    | { readonly value: unknown }
+    | { readonly skipped: string }
+    | { readonly refused: unknown; readonly code: string; readonly message: string }
+  );
 
 /** What an output was made of. */
 export interface OutputOrigin {
@@ -41,7 +45,7 @@ export class KeptOutputs implements StateHolder {
   private announced: OutputOrigin[] = [];
   /** The outputs in the store. */
   private readonly stored = new Set<Lineage>();
-  /** Outputs that became dead letters and are not in the store yet; undefined once they are. */
+  /** Outputs that became dead letters. They are undefined once the store contains them as ended. */
   private readonly retained = new Map<Lineage, Stored | undefined>();
 
   constructor(root: RootLedger, space: StateSpace) {
@@ -90,16 +94,16 @@ export class KeptOutputs implements StateHolder {
       stored.delete(lineage);
       yield [String(lineage), undefined];
     }
+    for (const [lineage, form] of retained) {
+      if (form === undefined || root.isInFlight(lineage)) continue;
+      stored.add(lineage);
+      retained.set(lineage, undefined);
+      yield [String(lineage), [{ ...form, isEnded: true }]];
+    }
     for (let lineage = root.watermark; lineage < root.born; lineage++) {
       if (stored.has(lineage) || !root.isInFlight(lineage)) continue;
       stored.add(lineage);
       yield [String(lineage), [this.storedForm(lineage)]];
-    }
-    for (const [lineage, form] of retained) {
-      if (form === undefined || stored.has(lineage)) continue;
-      stored.add(lineage);
-      retained.set(lineage, undefined);
-      yield [String(lineage), [form]];
     }
   }
 
@@ -114,8 +118,11 @@ export class KeptOutputs implements StateHolder {
   ): Reader<T> {
     if (past === undefined) return reader;
     const { restored } = this.space;
-    for (const key of restored.keys()) this.stored.add(Number(key));
-    for (const lineage of this.stored) if (lineage < this.root.watermark) this.retained.set(lineage, undefined);
+    for (const [key, found] of restored) {
+      this.stored.add(Number(key));
+      // A dead letter that is not replayed now may be replayed later.
+      if ((found as Stored).isEnded === true && this.isSettled(Number(key), past)) this.retained.set(Number(key), undefined);
+    }
     let next = this.root.watermark;
     const readAgain = (max: number): T[] => {
       const items: T[] = [];
@@ -132,22 +139,23 @@ export class KeptOutputs implements StateHolder {
     };
   }
 
-  /** The origins of the outputs that `continuing` will return and that are still needed. */
-  *pending(past: TaskPast): Iterable<unknown> {
-    for (const [key, found] of this.space.restored) {
-      const lineage = Number(key);
-      if (lineage >= this.root.watermark && !past.isDone(lineage)) yield (found as Stored).origin;
+  /** The origins of the outputs that an earlier incarnation left in flight. */
+  *pending(): Iterable<unknown> {
+    for (const found of this.space.restored.values()) {
+      if ((found as Stored).isEnded !== true) yield (found as Stored).origin;
     }
+  }
+
+  private isSettled(lineage: Lineage, past: TaskPast): boolean {
+    return lineage < this.root.watermark || past.isDone(lineage);
   }
 
   private restore(lineage: Lineage, past: TaskPast, onRestored: (lineage: Lineage, origin: unknown) => void): unknown {
     const found = this.space.restored.get(String(lineage)) as Stored | undefined;
-    const isDone = past.isDone(lineage);
-    // A dead letter that is not replayed now may be replayed later.
-    if (isDone && found !== undefined) this.retained.set(lineage, undefined);
     this.announce(found?.identity ?? String(lineage), found?.origin);
-    onRestored(lineage, isDone ? undefined : found?.origin);
-    if (isDone) return undefined;
+    onRestored(lineage, found?.isEnded === true ? undefined : found?.origin);
+    // Only its lineage is needed, for example by a boundary whose state contains it.
+    if (past.isDone(lineage)) return undefined;
     if (found === undefined) {
       throw new MillraceError(
         'MILLRACE_RESUME',

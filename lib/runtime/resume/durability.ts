@@ -55,7 +55,8 @@ export class DurabilityPlan {
         const { durable } = task.options as DurableOptions;
         const isComputable = input.isComputable && task.isRepeatable && task.isDeterministic;
         const isAsked = durable ?? !isComputable;
-        if (hasState && task.keepsState && isAsked) found.task = 'kept';
+        // Records with other numbers would be accepted twice.
+        if (hasState && task.keepsState && input.isNumbered && isAsked) found.task = 'kept';
         else found.task = task.isRepeatable && input.isNumbered ? 'computed' : 'repeated';
         this.roots.set(node.outputRoot, found.task);
         input = after(found.task, input);
@@ -96,7 +97,7 @@ export class DurabilityPlan {
       return this.roots.get(children) === 'kept' ? 'kept' : input.isNumbered ? 'computed' : 'repeated';
     }
     const isComputable = join === 'all' && input.isComputable;
-    if (hasState && (durable ?? !isComputable)) return 'kept';
+    if (hasState && input.isNumbered && (durable ?? !isComputable)) return 'kept';
     return join === 'all' && input.isNumbered ? 'computed' : 'repeated';
   }
 }
