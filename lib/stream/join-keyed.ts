@@ -186,7 +186,7 @@ class KeyedJoin implements Reader<Pair> {
       partner.isMatched = true;
     }
     // Read once: `letGo` may end the other side, and the entry must not count as both kept and over.
-    const mayStillMatch = !other.isOver;
+    const mayStillMatch = !other.isOver || this.continuesLater;
     if (mayStillMatch) {
       own.add(entry);
       this.kept?.changed(entry);
@@ -237,10 +237,14 @@ class KeyedJoin implements Reader<Pair> {
     );
   }
 
+  /** Whether the run drains, so that its inputs had to end, and a resumed run continues with its state. */
+  private get continuesLater(): boolean {
+    return this.scope.isDraining && this.kept !== undefined;
+  }
+
   /** Ends the unmatched records of one side when the other is over. Returns whether it ended any. */
   private endUnmatched(): boolean {
-    // A drained input may have had more records, so an unmatched record would be a wrong answer.
-    if (this.scope.isDraining && this.kept !== undefined) return false;
+    if (this.continuesLater) return false;
     for (const [index, side] of this.sides.entries()) {
       const other = this.sideOf(1 - index);
       if (!other.isOver || side.inOrder.size === 0) continue;
@@ -248,6 +252,7 @@ class KeyedJoin implements Reader<Pair> {
       for (const entry of side.inOrder) this.kept?.removed(entry);
       side.byKey.clear();
       side.inOrder.clear();
+      // A drained input may have had more records, so an unmatched record would be a wrong answer.
       if (!this.scope.isDraining) this.follow(this.unmatched(entries));
       return true;
     }
