@@ -41,7 +41,8 @@ export class KeptOutputs implements StateHolder {
   private readonly values: unknown[];
   private readonly origins: (OutputOrigin | undefined)[];
   private readonly mask: number;
-  /** Origins of outputs that are not born yet, in the order of their births. */
+  /** Origins of outputs that are not born yet, in the order of their births: first those that are born again. */
+  private returning: OutputOrigin[] = [];
   private announced: OutputOrigin[] = [];
   /** The outputs in the store. */
   private readonly stored = new Set<Lineage>();
@@ -67,13 +68,14 @@ export class KeptOutputs implements StateHolder {
 
   /** Called for outputs that have just been born. */
   born(first: Lineage, items: readonly unknown[]): void {
-    const { values, origins, mask, announced } = this;
+    const { values, origins, mask } = this;
+    // A batch holds either outputs that return or new ones.
+    const from = this.returning.length > 0 ? this.returning : this.announced;
     for (let i = 0; i < items.length; i++) {
       values[(first + i) & mask] = items[i];
-      origins[(first + i) & mask] = announced[i];
+      origins[(first + i) & mask] = from[i];
     }
-    if (announced.length === items.length) this.announced = [];
-    else announced.splice(0, items.length);
+    from.splice(0, items.length);
   }
 
   /** The identity of an output in flight. */
@@ -152,7 +154,7 @@ export class KeptOutputs implements StateHolder {
 
   private restore(lineage: Lineage, past: TaskPast, onRestored: (lineage: Lineage, origin: unknown) => void): unknown {
     const found = this.space.restored.get(String(lineage)) as Stored | undefined;
-    this.announce(found?.identity ?? String(lineage), found?.origin);
+    this.returning.push({ identity: found?.identity ?? String(lineage), origin: found?.origin });
     onRestored(lineage, found?.isEnded === true ? undefined : found?.origin);
     // Only its lineage is needed, for example by a boundary whose state contains it.
     if (past.isDone(lineage)) return undefined;

@@ -156,8 +156,10 @@ export class PreparedWorkflow<
     }
     const { plan, declarations, definition, config } = this;
     const { resumeFrom: from, checkpoints } = options;
-    const resumePlan = new ResumePlan(plan, declarations, checkpoints?.state !== undefined);
-    const made = describeDefinition(this.name, plan, declarations, config, resumePlan.durability);
+    const hasState = checkpoints?.state !== undefined;
+    const { durability } = new ResumePlan(plan, declarations, hasState);
+    const made = describeDefinition(this.name, plan, declarations, config, durability);
+    const resumePlan = new ResumePlan(plan, declarations, hasState, from?.uncertain);
     if (from !== undefined) this.assertSameStart(from);
     if (from !== undefined) assertSameDefinition(from, made);
     if (from !== undefined && checkpoints === undefined) {

@@ -55,6 +55,8 @@ export interface CheckpointerParts {
   readonly deadLetters: DeadLetterStore;
   readonly clock: Clock;
   readonly state: StateKeeper;
+  /** Boundaries whose outputs depend on more than their input. */
+  readonly uncertain: ReadonlySet<string>;
   /** The progress of a root over all incarnations of the run. */
   readonly progressOf: (name: string, root: RootLedger) => RootProgress;
   /** The labels of all exits of a root. */
@@ -188,6 +190,7 @@ export class Checkpointer {
       Object.fromEntries([...wiring.roots].map(([name, root]) => [name, progressOf(name, root)])),
     );
     const collecting = state.collect();
+    const uncertain = [...this.parts.uncertain];
     const marking = [...wiring.tasks].map(
       async ([name, { declaration, scope }]) => [name, await declaration.task.mark(scope)] as const,
     );
@@ -210,6 +213,7 @@ export class Checkpointer {
         marks: Object.fromEntries(marks.filter(([, mark]) => mark !== undefined)) as Record<string, Json>,
         deadLetters: letters,
         ...(position === undefined ? {} : { state: position }),
+        ...(uncertain.length === 0 ? {} : { uncertain }),
         ...(this.obstacle === undefined ? {} : { obstacle: this.obstacle }),
         isComplete,
       };
