@@ -129,14 +129,15 @@ export class ThreadJob {
     this.client.fail(error);
   }
 
-  private load(thread: Thread): undefined {
-    if (this.queued === 0) return;
+  private load(thread: Thread): Rerun | undefined {
+    if (this.queued === 0) return undefined;
     try {
       thread.open(this);
     } catch (error) {
       // The arguments of a factory cannot be cloned.
       this.fail(error);
     }
+    return undefined;
   }
 
   private fresh(outstanding: number): Rerun | undefined {
