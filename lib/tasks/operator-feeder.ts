@@ -13,6 +13,7 @@ import { OperatorMeter } from '../stream/operator-meter.js';
 import { Outbox } from '../stream/outbox.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import type { TaskScope } from '../stream/task-scope.js';
+import { OperatorHistory } from './operator-history.js';
 import { OperatorInput } from './operator-input.js';
 import { checkInput, checkOutput } from './record-step.js';
 import type { TaskOptions } from './task-options.js';
@@ -25,6 +26,14 @@ export interface OperatorContext extends TaskContext {
 
 /** An RxJS operator. The second parameter is for operators that need time or a signal. */
 export type RecordOperator<In, Out> = (records$: Observable<In>, context: OperatorContext) => Observable<Out>;
+
+/** How much an operator may hold. */
+export interface OperatorLimits {
+  /** See `OperatorOptions`. */
+  readonly buffer: number;
+  /** See `OperatorOptions`. */
+  readonly history: number;
+}
 
 /** After so long without movement, an operator that holds too many records is no longer held back. */
 const STILL_MS = 30_000;
@@ -41,6 +50,13 @@ export class OperatorFeeder<In, Out> {
   private readonly limit: number;
   private readonly before: (record: In) => In;
   private readonly after: (output: Out | Skip) => Out | Skip;
+  /** Set if the input is kept. */
+  private readonly history: OperatorHistory<In> | undefined;
+  /** Outputs that an earlier incarnation has emitted. They are dropped when the operator emits them again. */
+  private had = 0;
+  private emitted = 0;
+  /** True while the operator is given a record, subscribed or completed. */
+  private isGiving = false;
   private isInputOver = false;
   private isOver = false;
   private isFeeding = false;
@@ -52,7 +68,7 @@ export class OperatorFeeder<In, Out> {
   constructor(
     apply: RecordOperator<In, Out>,
     options: TaskOptions<unknown, unknown>,
-    buffer: number,
+    { buffer, history }: OperatorLimits,
     scope: TaskScope,
     subscriber: Subscriber<Batch<Out>>,
   ) {
@@ -63,6 +79,14 @@ export class OperatorFeeder<In, Out> {
     this.after = checkOutput<Out>(options.output, scope.task);
     this.intake = new Intake(scope);
     this.limit = scope.root.window + buffer;
+    if (scope.state !== undefined) {
+      this.history = new OperatorHistory<In>(scope.state, history, () => {
+        scope.cannotResume(
+          `'${scope.task}' was given more than ${history} records, the most that are kept. Raise \`history\`, or use a task that keeps its own state`,
+        );
+      });
+    }
+    if (scope.outputs !== undefined) this.had = scope.past?.born ?? 0;
     this.meter = new OperatorMeter(() => {
       this.movedAtMs = this.scope.clock.monotonicMs();
       this.feed();
@@ -86,6 +110,7 @@ export class OperatorFeeder<In, Out> {
     scope.whenEnding(this.feed);
     scope.account.watch(() => ({ queued: this.intake.size, running: 0, waiting: this.outbox.size }));
     subscriber.add(() => this.cancelTimer?.());
+    this.isGiving = true;
     subscriber.add(
       this.outputs().subscribe({
         next: (output) => {
@@ -103,7 +128,9 @@ export class OperatorFeeder<In, Out> {
         },
       }),
     );
-    subscriber.add(pumpRoot<Out>(this.outbox, scope).subscribe(subscriber));
+    this.isGiving = false;
+    const outputs = scope.outputs?.continuing<Out | Skip | Rejected>(this.outbox, scope.past) ?? this.outbox;
+    subscriber.add(pumpRoot<Out>(outputs, scope).subscribe(subscriber));
     this.intake.connect(
       [input$],
       {
@@ -148,7 +175,8 @@ export class OperatorFeeder<In, Out> {
     if (this.isFeeding || this.subscriber.closed) return;
     this.isFeeding = true;
     try {
-      while (this.intake.size > 0 && this.mayHand()) {
+      while (this.history?.isBehind === true && this.mayHand()) this.give(this.history.takeAgain());
+      while (this.history?.isBehind !== true && this.intake.size > 0 && this.mayHand()) {
         const arrival = this.intake.shift();
         if (this.isOver) this.scope.skip('the operator had completed');
         else if (!this.input.isWanted) this.scope.skip('the operator was not subscribed to its input');
@@ -160,10 +188,14 @@ export class OperatorFeeder<In, Out> {
     } finally {
       this.isFeeding = false;
     }
-    if (!this.isInputOver || this.intake.size > 0) return;
+    if (!this.isInputOver || this.intake.size > 0 || this.history?.isBehind === true) return;
     // A drained input does not complete the operator: a partial window would be a wrong answer.
     if (this.isOver || this.scope.isDraining) this.outbox.complete();
-    else this.input.complete();
+    else {
+      this.isGiving = true;
+      this.input.complete();
+      this.isGiving = false;
+    }
   };
 
   /** Reports an operator that holds up its input for long. */
@@ -210,7 +242,17 @@ export class OperatorFeeder<In, Out> {
       this.scope.giveUp({ lineage, record, error, attempts: 1, takenFrom: this.scope.inputs[0]?.root });
       return;
     }
-    this.input.next(checked);
+    this.history?.add(checked);
+    this.give(checked);
+  }
+
+  private give(record: In): void {
+    this.isGiving = true;
+    try {
+      this.input.next(record);
+    } finally {
+      this.isGiving = false;
+    }
   }
 
   private emit(output: Out): void {
@@ -225,6 +267,11 @@ export class OperatorFeeder<In, Out> {
       );
       return;
     }
+    // Such an output depends on time, or on something outside of the run.
+    if (!this.isGiving) this.scope.cannotRepeat();
+    const number = this.emitted++;
+    if (number < this.had) return;
+    this.scope.outputs?.announce(`output ${number}`);
     try {
       this.outbox.push(this.after(output) as Out);
     } catch (error) {

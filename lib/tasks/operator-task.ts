@@ -6,30 +6,45 @@
  * records while it holds the window and `buffer` in operators that wait for inner subscriptions (`concatMap`, `mergeMap` with a
  * limit, `delay`). Outputs beyond the window (a burst from one input) wait in a bounded buffer. An operator that completes early
  * stops its sources. An error that it emits fails the run, after the outputs before it, because it belongs to no record.
+ *
+ * In a resumed run, a new operator is given the same records again. If the operator has emitted only in the turn of an input,
+ * or at its end, the outputs that were emitted before are dropped, and the run continues behind them. Otherwise its outputs
+ * depend on more than its input (on time, on a call), and everything behind it is repeated.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
 import { checkFunction, checkOptions, count, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch } from '../model/record.js';
-import type { OperatorContext, RecordOperator } from './operator-feeder.js';
+import type { OperatorContext, OperatorLimits, RecordOperator } from './operator-feeder.js';
 import { BaseTask, type Operators, type Task } from './task.js';
-import { TASK_RULES, type TaskOptions } from './task-options.js';
+import { DURABLE_RULES, TASK_RULES, type DurableOptions, type TaskOptions } from './task-options.js';
 
 export type { OperatorContext, RecordOperator };
 
 /** Options of `operatorTask`. */
-export interface OperatorOptions<In, Out> extends TaskOptions<In, Out> {
+export interface OperatorOptions<In, Out> extends TaskOptions<In, Out>, DurableOptions {
   /**
    * The most outputs beyond the window that wait for credits; one more fails the run. The operator itself may hold as many
    * records beyond the window in operators such as `concatMap`; then it gets no more until it has room. Default 65,536.
    */
   readonly buffer?: number;
+  /**
+   * For a run with checkpoints whose operator is `durable`: the most input records that are kept, so that a resumed run can
+   * give them to the operator again. With more, the run goes on and cannot be resumed. Default 1,000,000.
+   */
+  readonly history?: number;
 }
 
 const DEFAULT_BUFFER = 65_536;
+const DEFAULT_HISTORY = 1_000_000;
 
-const RULES: OptionRules<OperatorOptions<unknown, unknown>> = { ...TASK_RULES, buffer: count() };
+const RULES: OptionRules<OperatorOptions<unknown, unknown>> = {
+  ...TASK_RULES,
+  ...DURABLE_RULES,
+  buffer: count(),
+  history: count(),
+};
 
 /**
  * Applies an RxJS operator, or several composed with `pipe`, to the records of the input. An error that it emits fails
@@ -63,19 +78,22 @@ class OperatorTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind = 'operator';
   override readonly bearing = 'boundary';
   override readonly emitsOnItsOwn = true;
+  /** Assumed until the operator emits outside of the turn of an input. */
+  override readonly isDeterministic = true;
+  override readonly keepsState = true;
   private readonly apply: RecordOperator<In, Out>;
-  private readonly buffer: number;
+  private readonly limits: OperatorLimits;
 
   constructor(apply: RecordOperator<In, Out>, options: OperatorOptions<In, Out>) {
     super(options);
     this.apply = apply;
-    this.buffer = options.buffer ?? DEFAULT_BUFFER;
+    this.limits = { buffer: options.buffer ?? DEFAULT_BUFFER, history: options.history ?? DEFAULT_HISTORY };
   }
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
     return (input$) =>
       new Observable((subscriber) => {
-        new operators.OperatorFeeder<In, Out>(this.apply, this.options, this.buffer, scope, subscriber).connect(input$);
+        new operators.OperatorFeeder<In, Out>(this.apply, this.options, this.limits, scope, subscriber).connect(input$);
       });
   }
 }
