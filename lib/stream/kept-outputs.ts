@@ -16,7 +16,8 @@ import type { Change, StateHolder, StateSpace } from './state-space.js';
 import type { TaskPast } from './task-scope.js';
 
 /** An output in the form in which it is stored. */
-type Stored = OutputOrigin & {
+type Stored = Omit<OutputOrigin, 'identity'> & {
+  readonly identity: string;
   /** True if the output has settled as a dead letter, and is kept for a replay. */
   readonly isEnded?: boolean;
 } & (
@@ -25,10 +26,12 @@ type Stored = OutputOrigin & {
     | { readonly refused: unknown; readonly code: string; readonly message: string }
   );
 
+/** The name of an output in every incarnation of the run, or a function that makes it when it is needed. */
+export type OutputIdentity = string | (() => string);
+
 /** What an output was made of. */
-export interface OutputOrigin {
-  /** Names the output in every incarnation of the run. */
-  readonly identity: string;
+interface OutputOrigin {
+  readonly identity: OutputIdentity;
   /** Data that the boundary needs to recognise the output after a resume. */
   readonly origin?: unknown;
 }
@@ -58,11 +61,12 @@ export class KeptOutputs implements StateHolder {
     space.heldBy(this);
     root.whenSettled((lineage) => {
       this.values[lineage & this.mask] = NOTHING;
+      this.origins[lineage & this.mask] = undefined;
     });
   }
 
   /** Sets the origin of the next output. Must be called once per output, in the order of their births. */
-  announce(identity: string, origin?: unknown): void {
+  announce(identity: OutputIdentity, origin?: unknown): void {
     this.announced.push(origin === undefined ? { identity } : { identity, origin });
   }
 
@@ -80,7 +84,8 @@ export class KeptOutputs implements StateHolder {
 
   /** The identity of an output in flight. */
   identityOf(lineage: Lineage): string {
-    return this.origins[lineage & this.mask]?.identity ?? String(lineage);
+    const identity = this.origins[lineage & this.mask]?.identity ?? String(lineage);
+    return typeof identity === 'string' ? identity : identity();
   }
 
   /** Keeps an output beyond its end, because it became a dead letter. */
@@ -172,7 +177,9 @@ export class KeptOutputs implements StateHolder {
 
   private storedForm(lineage: Lineage): Stored {
     const item = this.values[lineage & this.mask];
-    const origin = this.origins[lineage & this.mask] ?? { identity: String(lineage) };
+    const { origin: data } = this.origins[lineage & this.mask] ?? {};
+    const identity = this.identityOf(lineage);
+    const origin = data === undefined ? { identity } : { identity, origin: data };
     if (item instanceof Skip) return { ...origin, skipped: item.reason };
     if (!(item instanceof Rejected)) return { ...origin, value: item };
     return { ...origin, refused: item.input, code: codeOf(item.error), message: describeThrown(item.error) };

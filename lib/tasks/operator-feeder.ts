@@ -55,6 +55,8 @@ export class OperatorFeeder<In, Out> {
   /** Outputs that an earlier incarnation has emitted. They are dropped when the operator emits them again. */
   private had = 0;
   private emitted = 0;
+  /** The input whose turn it is, and the number of outputs in it. */
+  private turn = { name: 'start', outputs: 0 };
   /** True while the operator is given a record, subscribed or completed. */
   private isGiving = false;
   private isInputOver = false;
@@ -175,7 +177,7 @@ export class OperatorFeeder<In, Out> {
     if (this.isFeeding || this.subscriber.closed) return;
     this.isFeeding = true;
     try {
-      while (this.history?.isBehind === true && this.mayHand()) this.give(this.history.takeAgain());
+      while (this.history?.isBehind === true && this.mayHand()) this.give(...this.history.nextAgain());
       while (this.history?.isBehind !== true && this.intake.size > 0 && this.mayHand()) {
         const arrival = this.intake.shift();
         if (this.isOver) this.scope.skip('the operator had completed');
@@ -193,6 +195,7 @@ export class OperatorFeeder<In, Out> {
     if (this.isOver || this.scope.isDraining) this.outbox.complete();
     else {
       this.isGiving = true;
+      this.turnOf('end');
       this.input.complete();
       this.isGiving = false;
     }
@@ -226,6 +229,11 @@ export class OperatorFeeder<In, Out> {
     this.cancelTimer = clock.schedule(STILL_MS, look);
   }
 
+  /** Begins the turn of an input, in which outputs are named after it. */
+  private turnOf(name: string): void {
+    this.turn = { name, outputs: 0 };
+  }
+
   private handTimed(lineage: number, record: In): void {
     const { clock, account } = this.scope;
     const weight = sampleWeight(this.handed++);
@@ -242,12 +250,16 @@ export class OperatorFeeder<In, Out> {
       this.scope.giveUp({ lineage, record, error, attempts: 1, takenFrom: this.scope.inputs[0]?.root });
       return;
     }
-    this.history?.add(checked);
-    this.give(checked);
+    const { scope, history } = this;
+    // Only outputs that are kept need the names of what they are made of.
+    const name = scope.outputs === undefined ? '' : scope.identityOf(lineage, scope.inputs[0]?.root);
+    history?.add([checked, name]);
+    this.give(checked, name);
   }
 
-  private give(record: In): void {
+  private give(record: In, name: string): void {
     this.isGiving = true;
+    this.turnOf(name);
     try {
       this.input.next(record);
     } finally {
@@ -269,14 +281,24 @@ export class OperatorFeeder<In, Out> {
     }
     // Such an output depends on time, or on something outside of the run.
     if (!this.isGiving) this.scope.cannotRepeat();
-    const number = this.emitted++;
-    if (number < this.had) return;
-    this.scope.outputs?.announce(`output ${number}`);
+    if (this.emitted++ < this.had) return;
+    const { turn } = this;
+    const name = `${turn.name}/${turn.outputs++}`;
+    // The same record may complete another output in another incarnation, so the content is part of the identity.
+    this.scope.outputs?.announce(() => `${name} ${textOf(output)}`);
     try {
       this.outbox.push(this.after(output) as Out);
     } catch (error) {
       this.outbox.push(new Rejected(output, error));
     }
+  }
+}
+
+function textOf(output: unknown): string {
+  try {
+    return JSON.stringify(output);
+  } catch {
+    return describeValue(output);
   }
 }
 

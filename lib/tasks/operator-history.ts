@@ -7,17 +7,20 @@
  */
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
 
+/** A record that an operator was given, with its name in every incarnation of the run. */
+export type GivenRecord<In> = readonly [record: In, name: string];
+
 export class OperatorHistory<In> implements StateHolder {
   private readonly limit: number;
   private readonly onFull: () => void;
   /** Records since the last checkpoint. */
-  private given: In[] = [];
+  private given: GivenRecord<In>[] = [];
   /** The number of records of this operator in all incarnations. */
   private count = 0;
   private chunks = 0;
   private isFull = false;
   /** Records that an earlier incarnation gave to its operator, and that this one has not given yet. */
-  private readonly again: In[] = [];
+  private readonly again: GivenRecord<In>[] = [];
   private next = 0;
 
   /**
@@ -29,7 +32,7 @@ export class OperatorHistory<In> implements StateHolder {
     this.onFull = onFull;
     for (const [chunk, records] of space.restored) {
       this.chunks = Math.max(this.chunks, Number(chunk) + 1);
-      for (const record of records as readonly In[]) this.again.push(record);
+      for (const record of records as readonly GivenRecord<In>[]) this.again.push(record);
     }
     this.count = this.again.length;
     space.heldBy(this);
@@ -41,14 +44,14 @@ export class OperatorHistory<In> implements StateHolder {
   }
 
   /** The next record that must be given again. Call only while `isBehind`. */
-  takeAgain(): In {
-    const record = this.again[this.next++] as In;
+  nextAgain(): GivenRecord<In> {
+    const record = this.again[this.next++] as GivenRecord<In>;
     if (!this.isBehind) this.again.length = this.next = 0;
     return record;
   }
 
   /** Keeps a record that the operator is given. */
-  add(record: In): void {
+  add(record: GivenRecord<In>): void {
     if (this.isFull) return;
     this.count++;
     if (this.count <= this.limit) this.given.push(record);
