@@ -106,8 +106,8 @@ class LatestJoin implements Reader<unknown[]> {
       else break;
     }
     if (tuples.length > 0) return tuples;
-    const isOver = this.openInputs.size === 0 && this.intake.size === 0 && this.early.length === this.played;
-    if (this.isClosed || this.isParked || isOver) return null;
+    const isEmpty = this.isParked || (this.intake.size === 0 && this.early.length === this.played);
+    if (this.isClosed || (this.openInputs.size === 0 && isEmpty)) return null;
     return this.waiter.wait().then(() => this.read(max));
   }
 
