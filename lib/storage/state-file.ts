@@ -168,7 +168,7 @@ class StateFile implements StateStore {
 
   /** Writes changes as frames. */
   private async put(changes: readonly Encoded[]): Promise<void> {
-    for (let next = 0; next < changes.length; ) {
+    for (let next = 0; next < changes.length;) {
       const some: Buffer[] = [];
       const start = this.length + HEADER_BYTES;
       let bytes = 0;
@@ -215,7 +215,7 @@ function encode({ space, key, entry }: StateChange): Encoded {
 }
 
 function* decode(payload: Buffer): Iterable<Encoded> {
-  for (let at = 0; at < payload.length; ) {
+  for (let at = 0; at < payload.length;) {
     const nameEnd = at + 8 + payload.readInt32LE(at);
     const length = payload.readInt32LE(at + 4);
     const end = nameEnd + Math.max(0, length);
@@ -243,7 +243,7 @@ async function* framesOf(path: string, length: number): AsyncGenerator<Frame> {
     throw damaged(path, describeThrown(error), error);
   }
   try {
-    for (let at = 0; at < length; ) {
+    for (let at = 0; at < length;) {
       const header = await readAt(file, at, HEADER_BYTES, path);
       const size = header.readUInt32LE(0);
       if (at + HEADER_BYTES + size > length) throw damaged(path, `the frame at byte ${at} is longer than the file`);

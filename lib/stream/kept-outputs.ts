@@ -128,7 +128,8 @@ export class KeptOutputs implements StateHolder {
     for (const [key, found] of restored) {
       this.stored.add(Number(key));
       // A dead letter that is not replayed now may be replayed later.
-      if ((found as Stored).isEnded === true && this.isSettled(Number(key), past)) this.retained.set(Number(key), undefined);
+      if ((found as Stored).isEnded === true && this.isSettled(Number(key), past))
+        this.retained.set(Number(key), undefined);
     }
     let next = this.root.watermark;
     const readAgain = (max: number): T[] => {
@@ -185,4 +186,3 @@ export class KeptOutputs implements StateHolder {
     return { ...origin, refused: item.input, code: codeOf(item.error), message: describeThrown(item.error) };
   }
 }
-

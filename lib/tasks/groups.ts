@@ -89,10 +89,7 @@ export class Groups<In, Key, State, Out> {
   /**
    * The results. `check` is called with each result before it is emitted, and `onResult` with its key.
    */
-  results(
-    check: (result: Out | Skip) => Out | Skip,
-    onResult?: (key: Key) => void,
-  ): Reader<Out | Skip | Rejected> {
+  results(check: (result: Out | Skip) => Out | Skip, onResult?: (key: Key) => void): Reader<Out | Skip | Rejected> {
     const { states, aggregate } = this;
     const entries = states.entries();
     return {

@@ -77,7 +77,9 @@ export class DurabilityPlan {
       this.nodes.set(name, found);
       const isSource = bearing === 'source';
       outputs.set(name, {
-        isComputable: isSource ? task.isRepeatable : input.isComputable && (bearing === 'boundary' || task.isDeterministic),
+        isComputable: isSource
+          ? task.isRepeatable
+          : input.isComputable && (bearing === 'boundary' || task.isDeterministic),
         isNumbered: isSource ? task.isRepeatable : input.isNumbered,
       });
     }

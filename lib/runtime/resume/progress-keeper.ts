@@ -9,7 +9,7 @@ import type { RunEvent } from '../../model/events.js';
 import { Checkpointer } from './checkpointer.js';
 import { assertSameInputs } from '../definition/run-definition.js';
 import { ResumePlan } from './resume-plan.js';
-import { RunPast } from './run-past.js';
+import { redoing, RunPast } from './run-past.js';
 import { StateKeeper } from './state-keeper.js';
 import type { KeptProgress, RunParts } from '../run/run-parts.js';
 import type { Wiring } from '../wiring/wiring.js';
@@ -36,7 +36,8 @@ export class ProgressKeeper {
   /** Boundaries whose outputs depend on more than their input. */
   private readonly uncertain: Set<string>;
 
-  constructor(kept: KeptProgress, parts: RunParts, handlers: ProgressHandlers) {
+  constructor(given: KeptProgress, parts: RunParts, handlers: ProgressHandlers) {
+    const kept = given.from && given.redo ? { ...given, from: redoing(given.from, given.redo, given.plan) } : given;
     this.kept = kept;
     this.parts = parts;
     this.handlers = handlers;
