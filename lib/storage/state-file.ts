@@ -83,7 +83,7 @@ class StateFile implements StateStore {
     try {
       return this.write(encode(changes));
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

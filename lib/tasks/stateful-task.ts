@@ -80,7 +80,7 @@ export function statefulTask<In, State, Out, Key = undefined>(
   checkOptions('a statefulTask', options, RULES);
   return new StatefulTask<In, Key, State, Exclude<Out, Skip>>(
     stateful as Stateful<In, Key, State, Exclude<Out, Skip>>,
-    options as StatefulOptions<In, Exclude<Out, Skip>>,
+    options,
   );
 }
 
