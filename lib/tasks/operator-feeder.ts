@@ -8,6 +8,7 @@ import { MillraceError, describeThrown, describeValue } from '../model/errors.js
 import type { TaskContext } from '../model/ports.js';
 import { Rejected, type Batch, type Skip } from '../model/record.js';
 import { clockScheduler } from '../stream/clock-scheduler.js';
+import { contentHash } from '../stream/content-hash.js';
 import { Intake } from '../stream/intake.js';
 import { OperatorMeter } from '../stream/operator-meter.js';
 import { Outbox } from '../stream/outbox.js';
@@ -285,20 +286,12 @@ export class OperatorFeeder<In, Out> {
     const { turn } = this;
     const name = `${turn.name}/${turn.outputs++}`;
     // The same record may complete another output in another incarnation, so the content is part of the identity.
-    this.scope.outputs?.announce(() => `${name} ${textOf(output)}`);
+    this.scope.outputs?.announce(() => `${name} ${contentHash(output)}`);
     try {
       this.outbox.push(this.after(output) as Out);
     } catch (error) {
       this.outbox.push(new Rejected(output, error));
     }
-  }
-}
-
-function textOf(output: unknown): string {
-  try {
-    return JSON.stringify(output);
-  } catch {
-    return describeValue(output);
   }
 }
 

@@ -104,7 +104,7 @@ class Generator {
   constructor(seed: number, limits: GraphLimits) {
     this.random = seededRandom(seed);
     this.limits = limits;
-    this.durable = hashOf([seed, 'durable']) % 5 === 0 ? { durable: false } : {};
+    this.durable = hashOf([seed, 'durable']) % 2 === 0 ? { durable: false } : {};
   }
 
   generate(): RandomGraph {
@@ -149,7 +149,9 @@ class Generator {
     const node = this.limits.depth > 0 && this.random() < this.limits.depth ? (sound.at(-1) as ReferenceNode) : any;
     const other = this.pick(sound);
     const drawn = this.below(20 + this.limits.moreOf.length);
-    const kind = this.limits.moreOf[drawn - 20] ?? drawn;
+    // Without state, pairs have other numbers in each incarnation: the case in which everything behind them is repeated.
+    const isPaired = this.durable.durable === false && this.random() < 0.25;
+    const kind = isPaired ? 15 : (this.limits.moreOf[drawn - 20] ?? drawn);
     if (kind < 6) this.work(name, [node]);
     else if (kind < 10) this.aligned(name, node);
     else if (kind < 12) this.expand(name, node);
