@@ -11,6 +11,34 @@ import { callback, checkOptions, type OptionRules } from '../options/options.js'
 /** A registered symbol, so that two copies of the package in one process recognise each other's tags. */
 const HOME = Symbol.for('millrace.home');
 
+/** A registered symbol, so that two copies of the package in one thread agree that it starts no runs. */
+export const LOADING = Symbol.for('millrace.loading');
+
+/** A worker thread while it loads modules; see `thread-loading.ts`. */
+export interface LoadingThread {
+  /** Records a value that a module exports under this name. */
+  tag(module: string, name: string, value: unknown): void;
+  /** Ends the loading of modules that have reached a run. Throws if one of them lacks an export that is needed. */
+  stopAtRun(): void;
+  /** The export that a reference names. */
+  load(ref: ModuleRef): Promise<unknown>;
+}
+
+/** The loading of this thread; undefined outside of worker threads of millrace. */
+export function loadingThread(): LoadingThread | undefined {
+  return (globalThis as { readonly [LOADING]?: LoadingThread })[LOADING];
+}
+
+/**
+ * Whether this is a worker thread of millrace, in which no run may start: it loads the module of the run only for a function.
+ * Throws MILLRACE_INVALID_OPTION if the module has not defined that function yet.
+ */
+export function mayNotRun(): boolean {
+  const loading = loadingThread();
+  loading?.stopAtRun();
+  return loading !== undefined;
+}
+
 /** The content of a tag: the export that holds the value, and the parts of its outputs that are moved instead of copied. */
 export interface Home {
   readonly ref: ModuleRef;
@@ -58,7 +86,9 @@ export function threadFactory<Args, T extends object>(
   name: string,
   make: (args: Args) => T,
 ): (args: Args) => Threadable<T> {
-  return (args) => tag(make(args), { ref: { ...refOf(moduleUrl, name), args } });
+  const factory = (args: Args): Threadable<T> => tag(make(args), { ref: { ...refOf(moduleUrl, name), args } });
+  loadingThread()?.tag(moduleUrl, name, factory);
+  return factory;
 }
 
 /**
@@ -126,5 +156,6 @@ export function referTo(given: unknown, user: string): ModuleRef {
 
 function tag<T extends object>(value: T, home: Home): Threadable<T> {
   Object.defineProperty(value, HOME, { value: home, configurable: true });
+  if (!('args' in home.ref)) loadingThread()?.tag(home.ref.module, home.ref.export, value);
   return value as Threadable<T>;
 }

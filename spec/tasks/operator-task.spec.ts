@@ -240,12 +240,12 @@ describe('an operator that leaves its input', () => {
 
   it('and neither completes nor returns is named in a notice', async () => {
     const clock = virtualClock();
-    const { run, notices } = start((n$) => merge(n$.pipe(take(1)), NEVER), 100, { clock });
+    const { run, notices } = start((n$) => merge(n$.pipe(take(1)), NEVER), 1e9, { clock, window: 16 });
     await clock.advance(31_000);
     expect(notices.join()).toContain("The operator of 'O' has not been subscribed to its input for 30 s");
     run.drain();
     const summary = await clock.runUntil(run.finished);
-    expect(summary).toMatchObject({ outcome: 'drained', tasks: { O: { in: 100, out: 1, skipped: 99 } } });
+    expect(summary).toMatchObject({ outcome: 'drained', tasks: { O: { out: 1 } } });
   });
 });
 

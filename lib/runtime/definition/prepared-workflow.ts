@@ -9,8 +9,9 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Checkpoint } from '../../model/checkpoint.js';
 import { MillraceError } from '../../model/errors.js';
 import { planGraph, type GraphPlan } from '../../model/graph.js';
-import type { Awaitable, DeadLetterStore, LetterHead } from '../../model/ports.js';
 import type { Durability } from '../../model/state.js';
+import { mayNotRun } from '../../execution/thread-function.js';
+import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../../model/ports.js';
 import { checkCount, checkOptions, type OptionRules } from '../../options/options.js';
 import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
 import { ResumePlan } from '../resume/resume-plan.js';
@@ -172,7 +173,8 @@ export class PreparedWorkflow<
    * Starts the run, in the next turn of the event loop. Throws MILLRACE_INVALID_OPTION for options that do not fit, for
    * a second call after a run was started, and for a `resumeFrom` whose `startedAt` differs from the one of this
    * object; MILLRACE_FILE if dead letters or checkpoints would overwrite a file of a task; MILLRACE_RESUME if
-   * `resumeFrom` belongs to another definition. Later failures reject `finished`.
+   * `resumeFrom` belongs to another definition. Later failures reject `finished`. In a worker thread of millrace, which loads
+   * the module for one of its functions, the run never starts and `finished` never settles.
    */
   run(options: RunOptions = {}): Run<Outputs> {
     checkRunOptions(options);
@@ -223,7 +225,7 @@ export class PreparedWorkflow<
       startedAt: this.startedAt,
       progress,
       seed: from?.seed ?? options.seed ?? Math.floor(Math.random() * 2 ** 32),
-      clock: options.clock ?? systemClock,
+      clock: mayNotRun() ? neverStarting(options.clock ?? systemClock) : (options.clock ?? systemClock),
       threads: options.threads ?? (options.clock === undefined ? 'auto' : 0),
       threadLimits: options.threadLimits ?? {},
       fusions: options.fuse === false ? NO_FUSIONS : this.fusions,
@@ -261,6 +263,11 @@ function resolveWindow<Config>(
   config: Config,
 ): number | undefined {
   return typeof window === 'function' ? window(config) : window;
+}
+
+/** The clock of a run that a worker thread meets while it loads the module of its function: the run never starts. */
+function neverStarting(clock: Clock): Clock {
+  return Object.create(clock, { defer: { value: () => undefined } }) as Clock;
 }
 
 /** The dead-letter store of a run without one: dead letters are events and counts, and are not stored. */

@@ -99,7 +99,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   /**
    * Starts a run, in the next turn of the event loop. Throws what `plan` throws; MILLRACE_INVALID_OPTION for options
    * that do not fit; MILLRACE_FILE if dead letters or checkpoints would overwrite a file of a task; MILLRACE_RESUME if
-   * `resumeFrom` belongs to another definition. Later failures reject `finished`.
+   * `resumeFrom` belongs to another definition. Later failures reject `finished`. In a worker thread of millrace, which loads
+   * the module for one of its functions, the run never starts and `finished` never settles.
    */
   run(
     ...[config, options = {}]: unknown extends StandardSchemaV1.InferInput<Config>
