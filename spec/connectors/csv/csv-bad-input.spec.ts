@@ -98,7 +98,18 @@ const CASES: readonly Case[] = [
   {
     input: 'UTF-16 BE',
     bytes: utf16('\uFEFFa,b\n').swap16(),
-    gives: ['MILLRACE_CSV f.csv is UTF-16 BE, which is not supported: convert it to UTF-8'],
+    gives: ["MILLRACE_CSV f.csv is UTF-16 BE: set the option `encoding` to 'utf-16be'"],
+  },
+  {
+    input: 'UTF-16 BE without a byte order mark',
+    bytes: utf16('a,b\n').swap16(),
+    gives: ["MILLRACE_CSV f.csv is UTF-16 BE: set the option `encoding` to 'utf-16be'"],
+  },
+  {
+    input: 'UTF-16 BE, and said so',
+    bytes: utf16('\uFEFFa,b\n1,€😀\n').swap16(),
+    options: { ...AB, encoding: 'utf-16be' },
+    gives: [[2, '1', '€😀']],
   },
   {
     input: 'UTF-16, and said so',
@@ -122,14 +133,15 @@ const CASES: readonly Case[] = [
     input: 'Latin-1',
     bytes: Buffer.from('a,b\n1,2\n3,"\n\uFFFD caf\xe9"\n', 'latin1'),
     gives: [
-      "MILLRACE_CSV f.csv, line 4: byte 0xFD (byte 12 of the text) is not UTF-8; set the option `encoding` to 'latin1' if that is what it is, or convert the file",
+      "MILLRACE_CSV f.csv, line 4: byte 0xFD (byte 12 of the file) is not UTF-8; set the option `encoding` to what it is, such as 'windows-1252', or convert the file",
     ],
   },
   {
     input: 'Latin-1 behind a U+FFFD that is really there',
     bytes: Buffer.concat([Buffer.from('a,b\n\uFFFD,2\n'), Buffer.from('1,caf\xe9\n', 'latin1')]),
     gives: [
-      "MILLRACE_CSV f.csv, line 3: byte 0xE9 (byte 15 of the text) is not UTF-8; set the option `encoding` to 'latin1' if that is what it is, or convert the file",
+      [2, '\uFFFD', '2'],
+      'MILLRACE_CSV f.csv, line 3: the byte at 15 is no character of the encoding; set the option `encoding` to what the file is, or correct the row',
     ],
   },
   {
@@ -142,20 +154,21 @@ const CASES: readonly Case[] = [
     input: 'UTF-8 said to be Latin-1',
     bytes: '\uFEFFa,b\n',
     options: { ...AB, encoding: 'latin1' },
-    gives: ['MILLRACE_CSV f.csv is UTF-8, not Latin-1: leave out the option `encoding`'],
+    gives: ['MILLRACE_CSV f.csv is UTF-8, not windows-1252: leave out the option `encoding`'],
   },
   {
     input: 'a NUL byte',
     bytes: 'a,b\r\n"1\r\n",2\r\n3,\0\r\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 4: a NUL byte (byte 16): this is not CSV text; save it again as CSV in UTF-8, or set the option `encoding`',
+      [2, '1\r\n', '2'],
+      'MILLRACE_CSV f.csv, line 4: a NUL byte (byte 16), which is no text; remove it, or set the option `encoding` to what the file is',
     ],
   },
   {
     input: 'duplicate columns',
     bytes: 'a,b,a,b,c\n',
     gives: [
-      "MILLRACE_CSV f.csv, line 1: the header names 'a' and 'b' more than once, so fields would be lost; rename all but one",
+      "MILLRACE_CSV f.csv, line 1: the header names 'a' and 'b' more than once, so fields would be lost; rename all but one, or name all columns in `columns` and set `header` to 'replace'",
     ],
   },
   {
@@ -178,23 +191,23 @@ const CASES: readonly Case[] = [
   {
     input: 'a column __proto__',
     bytes: 'a,b,__proto__\n',
-    gives: ["MILLRACE_CSV f.csv, line 1: the header has a column '__proto__', which no object can hold; rename it"],
+    gives: ["MILLRACE_CSV f.csv, line 1: the header has a column '__proto__', which no object can hold; rename it, or name all columns in `columns` and set `header` to 'replace'"],
   },
   { input: 'reordered columns', bytes: 'b,a\n2,1\n', gives: [[2, '2', '1']] },
   { input: 'more columns', bytes: 'x,a,b\n0,1,2\n', gives: [[2, '0', '1', '2']] },
-  { input: 'columns without a name', bytes: 'a,,b,\n1,x,2,\n', gives: [[2, '1', '2']] },
+  { input: 'columns without a name', bytes: 'a,,b,\n1,x,2,\n', gives: [[2, '1', 'x', '2', '']] },
   {
     input: 'a quote in a bare field of the header',
     bytes: 'a,b"\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 1: in the header, field 2 has a quote in it but does not start with one; quote the whole field and double the quotes in it ("")',
+      'MILLRACE_CSV f.csv, line 1: in the header, field 2 has a quote in it but does not start with one; quote the whole field and double the quotes in it (""), or set the option `relaxQuotes` to true',
     ],
   },
   {
     input: 'too few and too many fields',
     bytes: 'a,b\n1\n1,2,3\n1,2\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 2: expected 2 fields, got 1; add what is missing',
+      'MILLRACE_CSV f.csv, line 2: expected 2 fields, got 1; add what is missing, or set the option `relaxColumnCount` to true',
       'MILLRACE_CSV f.csv, line 3: expected 2 fields, got 3; quote a field that holds the delimiter',
       [4, '1', '2'],
     ],
@@ -204,7 +217,8 @@ const CASES: readonly Case[] = [
     bytes: 'a,b\n1,2\n3,"4\n5,6\n',
     gives: [
       [2, '1', '2'],
-      'MILLRACE_CSV f.csv, line 3: the quote that opens field 2 is never closed; close it, or double it ("") within a quoted field if it is part of the text',
+      'MILLRACE_CSV f.csv, line 3: the quote that opens field 2 (\'b\') is never closed; close it, or double it ("") within a quoted field if it is part of the text',
+      [4, '5', '6'],
     ],
   },
   {
@@ -227,7 +241,7 @@ const CASES: readonly Case[] = [
     input: 'a quote in a bare field',
     bytes: 'a,b\n1,2"3\n4,5\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 2: field 2 (\'b\') has a quote in it but does not start with one; quote the whole field and double the quotes in it ("")',
+      'MILLRACE_CSV f.csv, line 2: field 2 (\'b\') has a quote in it but does not start with one; quote the whole field and double the quotes in it (""), or set the option `relaxQuotes` to true',
       [3, '4', '5'],
     ],
   },
@@ -235,7 +249,7 @@ const CASES: readonly Case[] = [
     input: 'text behind a closing quote',
     bytes: 'a,b\n"1\n"x,2\n4,5\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 3: field 1 (\'a\') continues after its closing quote; double the quotes in it ("")',
+      'MILLRACE_CSV f.csv, line 3: field 1 (\'a\') continues after its closing quote; double the quotes in it (""), or set the option `relaxQuotes` to true',
       [4, '4', '5'],
     ],
   },
