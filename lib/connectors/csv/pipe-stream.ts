@@ -26,7 +26,8 @@ export class PipeStream extends Writable {
   private writing: Promise<void> = Promise.resolve();
 
   constructor(handle: FileHandle, highWaterMark: number) {
-    super({ highWaterMark });
+    // The owner destroys it, as it does a stream of a file.
+    super({ highWaterMark, autoDestroy: false });
     this.handle = handle;
   }
 

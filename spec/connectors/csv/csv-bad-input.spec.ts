@@ -137,11 +137,11 @@ const CASES: readonly Case[] = [
     ],
   },
   {
-    input: 'Latin-1 behind a U+FFFD that is really there',
-    bytes: Buffer.concat([Buffer.from('a,b\n\uFFFD,2\n'), Buffer.from('1,caf\xe9\n', 'latin1')]),
+    input: 'one damaged row among rows in UTF-8, behind a U+FFFD that is really there',
+    bytes: Buffer.concat([Buffer.from('a,b\n\uFFFDé,2é\n'), Buffer.from('1,caf\xe9\n', 'latin1')]),
     gives: [
-      [2, '\uFFFD', '2'],
-      'MILLRACE_CSV f.csv, line 3: the byte at 15 is no character of the encoding; set the option `encoding` to what the file is, or correct the row',
+      [2, '\uFFFDé', '2é'],
+      'MILLRACE_CSV f.csv, line 3: the byte at 19 is no character of the encoding; set the option `encoding` to what the file is, or correct the row',
     ],
   },
   {
@@ -223,18 +223,28 @@ const CASES: readonly Case[] = [
   },
   {
     input: 'an unclosed quote in a large file',
-    bytes: `a,b\n1,"2\n${'3,4\n'.repeat(50_000)}`,
-    options: { ...AB, maxRowBytes: 100_000 },
+    bytes: `a,b\n1,"2\n${'3,4\n'.repeat(5000)}`,
+    options: { ...AB, maxRowBytes: 1000 },
     gives: [
-      'MILLRACE_CSV f.csv, line 2: the quote opened here is not closed within 100000 bytes; close it, or raise the option `maxRowBytes`',
+      "MILLRACE_CSV f.csv, line 2: the quote that opens field 2 ('b') is never closed; close it, or double it (\"\") within a quoted field if it is part of the text",
+      ...Array.from({ length: 5000 }, (_, i) => [i + 3, '3', '4']),
     ],
   },
   {
     input: 'a row without an end',
-    bytes: `a,b\n${'3,4,'.repeat(50_000)}`,
+    bytes: `a,b\n${'3,4,'.repeat(50_000)}\n5,6\n`,
     options: { ...AB, maxRowBytes: 100_000 },
     gives: [
-      'MILLRACE_CSV f.csv, line 2: the row does not end within 100000 bytes; check its line ends, or raise the option `maxRowBytes`',
+      'MILLRACE_CSV f.csv, line 2: the row has 200001 bytes, more than 100000; check its line ends and quotes, or raise the option `maxRowBytes`',
+      [3, '5', '6'],
+    ],
+  },
+  {
+    input: 'a header without an end',
+    bytes: 'x'.repeat(200_000),
+    options: { ...AB, maxRowBytes: 100_000 },
+    gives: [
+      'MILLRACE_CSV f.csv, line 1: the header does not end within 100000 bytes; check its line ends, or raise the option `maxRowBytes`',
     ],
   },
   {
@@ -253,7 +263,25 @@ const CASES: readonly Case[] = [
       [4, '4', '5'],
     ],
   },
-  { input: 'blanks around quotes', bytes: 'a,b\n "1" ,\t"2" \n', gives: [[2, '1', '2']] },
+  {
+    input: 'blanks around quotes',
+    bytes: 'a,b\n "1",2\n1,"2" \n "3\n3" ,4\n5,6\n',
+    gives: [
+      "MILLRACE_CSV f.csv, line 2: field 1 ('a') has blanks outside of its quotes; remove them, or set the option `trim` to true",
+      "MILLRACE_CSV f.csv, line 3: field 2 ('b') has blanks outside of its quotes; remove them, or set the option `trim` to true",
+      "MILLRACE_CSV f.csv, line 4: field 1 ('a') has blanks outside of its quotes; remove them, or set the option `trim` to true",
+      [6, '5', '6'],
+    ],
+  },
+  {
+    input: 'blanks around quotes, and said so',
+    bytes: 'a , b\n "1" ,\t"2" \n 3 , " 4 "\n',
+    options: { ...AB, trim: true },
+    gives: [
+      [2, '1', '2'],
+      [3, '3', ' 4 '],
+    ],
+  },
   {
     input: 'CR only',
     bytes: 'a,b\r1,2\r\r3,4\r',
@@ -297,7 +325,15 @@ const CASES: readonly Case[] = [
       [4, '\u00a0', 'x'],
     ],
   },
-  { input: 'rows that start with U+FEFF', bytes: 'a,b\n\uFEFF1,2\n', gives: [[2, '\uFEFF1', '2']] },
+  {
+    input: 'files that were joined, each with a byte order mark',
+    bytes: 'a,b\n\uFEFF1,2\n\uFEFF"3","4"\n"\uFEFF5",\uFEFF6\n',
+    gives: [
+      [2, '1', '2'],
+      [3, '3', '4'],
+      [4, '\uFEFF5', '\uFEFF6'],
+    ],
+  },
   {
     input: 'semicolons',
     bytes: 'a;b\n1;2\n',
