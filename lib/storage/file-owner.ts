@@ -25,11 +25,11 @@ export function ownerFileOf(path: string): string {
  */
 export async function claimFile(path: string): Promise<() => Promise<void>> {
   const place = ownerFileOf(path);
-  await assertOwnFile(place);
+  const isThere = await assertOwnFile(place);
   const owner = await ownerIn(place);
   if (owner !== undefined && (await isRunning(owner)) === true) throw locked(path, `process ${owner.pid}`);
-  // A new file: what is at this path by now, such as a link, is never written to.
-  await rm(place, { force: true });
+  // The claim of a dead process. A new file takes its place, so what is at this path by now is never written to.
+  if (isThere) await rm(place, { force: true });
   const file = await open(place, 'wx').catch((error: unknown) => {
     throw systemCodeOf(error) === 'EEXIST' ? locked(path, 'another process') : error;
   });
@@ -50,7 +50,9 @@ function locked(path: string, by: string): MillraceError {
 
 /** Neither follows a link nor waits for the writer of a pipe. */
 async function textOf(place: string): Promise<string | undefined> {
-  const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => undefined);
+  const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => undefined,
+  );
   if (file === undefined) return undefined;
   try {
     return (await file.stat()).isFile() ? await file.readFile('utf8') : undefined;

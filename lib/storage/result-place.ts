@@ -8,7 +8,7 @@ import { constants, lstatSync, readlinkSync, type BigIntStats, type Stats } from
 import { access, lstat, realpath, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { MillraceError } from '../model/errors.js';
-import { systemCodeOf } from './file-errors.js';
+import { fileError, systemCodeOf } from './file-errors.js';
 import { MOST_LINKS, whereItLeads } from './touched-file.js';
 
 /** A regular file, or a place where one can be made. The result is written beside it first. */
@@ -75,13 +75,18 @@ export function resultPathOf(path: string): string | undefined {
 }
 
 /**
- * Throws MILLRACE_FILE if anything but a regular file is at this path, which is beside a result and reserved for it.
- * What somebody else put there, such as a link, must be neither followed nor removed.
+ * Resolves with whether there is a file at this path, which is beside a result and reserved for it. Throws MILLRACE_FILE if
+ * it is anything but a regular file: what somebody else put there, such as a link, must be neither followed nor removed.
  */
-export async function assertOwnFile(path: string): Promise<void> {
+export async function assertOwnFile(path: string): Promise<boolean> {
   const facts = await factsOf(path, lstat);
-  if (facts === undefined || facts.isFile()) return;
-  throw refusal(path, `it is ${kindOf(facts)}, and no run has made it`, 'remove it, or write the result to another path');
+  if (facts === undefined) return false;
+  if (facts.isFile()) return true;
+  throw refusal(
+    path,
+    `it is ${kindOf(facts)}, and no run has made it`,
+    'remove it, or write the result to another path',
+  );
 }
 
 function isStream(facts: Stats | BigIntStats): boolean {
@@ -89,7 +94,9 @@ function isStream(facts: Stats | BigIntStats): boolean {
 }
 
 async function missing(path: string): Promise<FilePlace> {
-  await access(dirname(path), constants.W_OK);
+  await access(dirname(path), constants.W_OK).catch((error: unknown) => {
+    throw fileError('write', path, error);
+  });
   return { kind: 'file', path, mode: undefined, isFilled: false };
 }
 

@@ -119,7 +119,11 @@ export async function openByteSource(options: ByteSourceOptions): Promise<OpenBy
     const lead = await source.peek(LEAD_BYTES);
     if (lead.length > 0) refuseOtherFormats(lead, path, encoding);
     if (encoding.isConverted) {
-      return new OpenByteSource({ pull: converted(() => source.next(), options), close: () => source.close(), version });
+      return new OpenByteSource({
+        pull: converted(() => source.next(), options),
+        close: () => source.close(),
+        version,
+      });
     }
     if (encoding.isUtf8 && !isPacked(path) && stats.isFile()) refuseOtherEncodings(await sampleOf(file), path);
     if (lead.subarray(0, 3).equals(UTF8_MARK)) source.skip(3);

@@ -44,7 +44,7 @@ export function splitBare(text: string, { delimiter, trim }: CsvDialect): string
 export function splitRow(text: string, dialect: CsvDialect): string[] {
   const { delimiter, quote, trim } = dialect;
   const fields: string[] = [];
-  for (let from = 0; ; ) {
+  for (let from = 0; ;) {
     let start = from;
     if (trim) while (isBlank(text, start, delimiter)) start++;
     const quoted = quote !== undefined && text[start] === quote ? quotedField(text, start, dialect) : undefined;

@@ -50,9 +50,14 @@ export function checkHeader(facts: HeaderFacts): void {
   }
   const doubled = duplicatesOf(names);
   if (doubled.length > 0) {
-    refuse(`the header names ${list(doubled)} more than once, so fields would be lost; rename all but one, or name all columns in \`columns\` and set \`header\` to 'replace'`);
+    refuse(
+      `the header names ${list(doubled)} more than once, so fields would be lost; rename all but one, or name all columns in \`columns\` and set \`header\` to 'replace'`,
+    );
   }
-  if (names.includes('__proto__')) refuse("the header has a column '__proto__', which no object can hold; rename it, or name all columns in `columns` and set `header` to 'replace'");
+  if (names.includes('__proto__'))
+    refuse(
+      "the header has a column '__proto__', which no object can hold; rename it, or name all columns in `columns` and set `header` to 'replace'",
+    );
   if (missing.length === 0) return;
   const had = `it has ${list(names)}`;
   if (missing.length === columns.length && names.length >= columns.length) {

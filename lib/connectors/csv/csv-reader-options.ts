@@ -157,7 +157,7 @@ export const csvDelimiter: OptionRule = {
 };
 
 export const csvQuote: OptionRule = {
-  expected: "one character such as '\"' or \"'\", or false",
+  expected: 'one character such as \'"\' or "\'", or false',
   accepts: (value) => value === false || (typeof value === 'string' && /^[!-/:-@[-`{-~]$/.test(value)),
 };
 
@@ -230,4 +230,3 @@ function refuse(name: string, expected: string, got: unknown, hint = ''): never 
     `Expected \`${name}\` of a CSV file to be ${expected}, got ${describeValue(got)}${hint}`,
   );
 }
-

@@ -262,7 +262,8 @@ class CsvFileReader implements CsvReader {
     const { dialect } = this;
     this.columns = columns;
     this.first = { rows: 0, ...this.blocks.position, columns, delimiter: dialect.delimiter };
-    if (share !== undefined) this.share = new ShareFilter({ ...share, columns, delimiter: dialect.delimiter, encoding });
+    if (share !== undefined)
+      this.share = new ShareFilter({ ...share, columns, delimiter: dialect.delimiter, encoding });
   }
 
   async read(max: number): Promise<readonly CsvItem[] | null> {

@@ -241,7 +241,7 @@ export class RecordBlocks {
   private holdsRows(bytes: Buffer, isCutOff: boolean): boolean {
     let rows = 0;
     let lines = 0;
-    for (let at = 0; at < bytes.length && lines < SAMPLE_LINES; ) {
+    for (let at = 0; at < bytes.length && lines < SAMPLE_LINES;) {
       const end = afterLine(bytes, at);
       const line = bytes.subarray(at, end);
       at = end;
@@ -329,7 +329,7 @@ function afterLine(bytes: Buffer, from: number): number {
 /** The number of line ends, each of them LF, CRLF or CR. */
 export function lineEndsIn(bytes: Buffer): number {
   let count = 0;
-  for (let at = afterLine(bytes, 0); at <= bytes.length && at > 0; ) {
+  for (let at = afterLine(bytes, 0); at <= bytes.length && at > 0;) {
     const last = bytes[at - 1];
     if (last === LF || last === CR) count++;
     if (at === bytes.length) break;

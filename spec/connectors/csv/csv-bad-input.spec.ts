@@ -191,7 +191,9 @@ const CASES: readonly Case[] = [
   {
     input: 'a column __proto__',
     bytes: 'a,b,__proto__\n',
-    gives: ["MILLRACE_CSV f.csv, line 1: the header has a column '__proto__', which no object can hold; rename it, or name all columns in `columns` and set `header` to 'replace'"],
+    gives: [
+      "MILLRACE_CSV f.csv, line 1: the header has a column '__proto__', which no object can hold; rename it, or name all columns in `columns` and set `header` to 'replace'",
+    ],
   },
   { input: 'reordered columns', bytes: 'b,a\n2,1\n', gives: [[2, '2', '1']] },
   { input: 'more columns', bytes: 'x,a,b\n0,1,2\n', gives: [[2, '0', '1', '2']] },
@@ -226,7 +228,7 @@ const CASES: readonly Case[] = [
     bytes: `a,b\n1,"2\n${'3,4\n'.repeat(5000)}`,
     options: { ...AB, maxRowBytes: 1000 },
     gives: [
-      "MILLRACE_CSV f.csv, line 2: the quote that opens field 2 ('b') is never closed; close it, or double it (\"\") within a quoted field if it is part of the text",
+      'MILLRACE_CSV f.csv, line 2: the quote that opens field 2 (\'b\') is never closed; close it, or double it ("") within a quoted field if it is part of the text',
       ...Array.from({ length: 5000 }, (_, i) => [i + 3, '3', '4']),
     ],
   },
