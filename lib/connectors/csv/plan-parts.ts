@@ -70,7 +70,7 @@ export async function planParts(options: CsvReaderOptions, fileBytes: number, pa
       throwIfAborted(resolved);
       for (const span of block.spans) {
         if (!isRow(block, span, columns.length)) continue;
-        if (span.start >= nextAt && span.start >= blocks.settledFrom) {
+        if (span.start >= nextAt && blocks.isSettledAt(span.start)) {
           starts.push({ start: span.start, line: span.line, rows });
           nextAt = span.start + partBytes;
         }

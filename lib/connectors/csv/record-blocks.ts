@@ -61,7 +61,8 @@ export class RecordBlocks {
   private pending: Buffer | undefined;
   /** The offset of the next byte to scan. */
   private offset: number;
-  private doubtfulBefore = 0;
+  /** Where records were cut off: from the beginning of the first one to the last byte that decided about it. */
+  private doubtful: readonly { readonly from: number; readonly to: number }[] = [];
   private isSourceOver = false;
 
   constructor(source: ByteSource, options: RecordBlocksOptions) {
@@ -73,11 +74,11 @@ export class RecordBlocks {
   }
 
   /**
-   * The boundaries of the records before this offset depend on bytes up to it, so no part of the file may end before
-   * it.
+   * Whether a part of the file may begin at this record of the last block. Not where it was found only by bytes behind
+   * it, because the part before it would end without them.
    */
-  get settledFrom(): number {
-    return this.doubtfulBefore;
+  isSettledAt(start: number): boolean {
+    return !this.doubtful.some(({ from, to }) => start > from && start < to);
   }
 
   /**
@@ -171,7 +172,7 @@ export class RecordBlocks {
         return this.cutOff(bytes, start, [...spans, { ...cut, fault: undefined, crossing }], crossing);
       }
       const line = scanner.openQuoteLine ?? scanner.openLine;
-      const head = Buffer.from(open.subarray(0, HEAD_BYTES));
+      const head = Buffer.from(open.subarray(0, Math.min(HEAD_BYTES, maxRowBytes)));
       this.long = { start: span.start, line, head, nulAt: nulIn(open, span.start) };
     }
     this.openChunks = this.long !== undefined || open.length === 0 ? [] : [open];
@@ -195,7 +196,7 @@ export class RecordBlocks {
       return { ...span, fault };
     }
     const isLong = length > this.options.maxRowBytes;
-    const head = isLong ? { head: record.subarray(0, HEAD_BYTES) } : {};
+    const head = isLong ? { head: record.subarray(0, Math.min(HEAD_BYTES, this.options.maxRowBytes)) } : {};
     const nulAt = nulIn(record, span.start);
     if (nulAt !== undefined) {
       const line = isLong ? span.line : span.line + lineEndsIn(record.subarray(0, nulAt - span.start));
@@ -278,7 +279,8 @@ export class RecordBlocks {
       fault: { kind: 'unclosed quote', field, line },
       crossing: undefined,
     };
-    this.doubtfulBefore = Math.max(this.doubtfulBefore, Math.min(span.end, span.start + maxRowBytes));
+    const region = { from: span.start, to: Math.min(span.end, span.start + maxRowBytes) };
+    this.doubtful = [...this.doubtful.filter(({ to }) => to > start), region];
     this.restart(bytes.subarray(at), end, line + 1);
     return { bytes: bytes.subarray(0, at), start, spans: [...spans.slice(0, -1), cut] };
   }
