@@ -91,9 +91,9 @@ describe('an input', () => {
     const { version, parts, columns } = await planParts({ path }, ROWS.length, 50_000);
     await appendFile(path, '3,4\n');
     const [{ start, end } = { start: 0, end: 0 }] = parts;
-    await expect(
-      openCsvReader({ path, version, byteRange: { start, end }, headerNames: columns }),
-    ).rejects.toThrow('changed while it was read');
+    await expect(openCsvReader({ path, version, byteRange: { start, end }, headerNames: columns })).rejects.toThrow(
+      'changed while it was read',
+    );
   });
 
   it('that stays the same, also when it is read in part or closed early, is none', async () => {

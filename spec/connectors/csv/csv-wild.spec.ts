@@ -74,7 +74,7 @@ async function everyWay(bytes: Buffer, options: Options, chunks: readonly number
 
   const reader = await openCsvReader({ path, ...options, chunkBytes: 16 });
   const points: CsvPoint[] = [];
-  for (let number = 0; (await reader.read(1)) !== null; ) {
+  for (let number = 0; (await reader.read(1)) !== null;) {
     const point = reader.pointBefore(++number);
     if (point !== undefined) points.push(point);
   }
@@ -112,12 +112,7 @@ const CASES: readonly [what: string, text: string | Buffer, options: Options, ro
       "line 1: the file declares the delimiter ';', and the option `delimiter` is ','; leave the option out, or set it to that of the file",
     ],
   ],
-  [
-    'a header like a declaration',
-    'sep=;\n1\n',
-    { delimiter: ',', columns: ['sep=;'] },
-    [[2, { 'sep=;': '1' }]],
-  ],
+  ['a header like a declaration', 'sep=;\n1\n', { delimiter: ',', columns: ['sep=;'] }, [[2, { 'sep=;': '1' }]]],
   [
     'columns without a name',
     ',a,,column3\n1,2,3,4\n',
@@ -225,7 +220,7 @@ const CASES: readonly [what: string, text: string | Buffer, options: Options, ro
     [
       [
         2,
-        "line 3: field 1 ('a') continues after its closing quote; double the quotes in it (\"\"), or set the option `relaxQuotes` to true",
+        'line 3: field 1 (\'a\') continues after its closing quote; double the quotes in it (""), or set the option `relaxQuotes` to true',
         '"1,1\n"2,2',
       ],
       [4, lost(4, 2, 'b'), '3,"3'],
@@ -245,7 +240,7 @@ const CASES: readonly [what: string, text: string | Buffer, options: Options, ro
     [
       [
         2,
-        "line 3: field 2 ('b') continues after its closing quote; double the quotes in it (\"\"), or set the option `relaxQuotes` to true",
+        'line 3: field 2 (\'b\') continues after its closing quote; double the quotes in it (""), or set the option `relaxQuotes` to true',
         '1,"He said\n"yes" to all',
       ],
       [
@@ -486,9 +481,11 @@ describe('csvSource', () => {
       const flow = defineWorkflow({
         name: 'Read',
         build: (it) =>
-          it
-            .task('Rows', csvSource({ ...options, partitions }))
-            .task('Keep', ['Rows'], sinkTask((record) => void rows.push(record))),
+          it.task('Rows', csvSource({ ...options, partitions })).task(
+            'Keep',
+            ['Rows'],
+            sinkTask((record) => void rows.push(record)),
+          ),
       });
       const run = flow.run(undefined, { threads: partitions === 1 ? 0 : 2 });
       run.events$.subscribe((event) => {

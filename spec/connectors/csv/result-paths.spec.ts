@@ -167,9 +167,7 @@ describe('a CSV result', () => {
   it('is refused by a pipe that nothing reads, and does not wait', async () => {
     const path = join(await folderOf(), 'out.csv');
     fifo(path);
-    expect(await refusal(path)).toBe(
-      'Cannot write out.csv: no program reads from this pipe; start its reader first',
-    );
+    expect(await refusal(path)).toBe('Cannot write out.csv: no program reads from this pipe; start its reader first');
   });
 
   it('can be given up while the reader of a pipe stands still', async () => {
@@ -189,7 +187,7 @@ describe('a CSV result', () => {
     ['a socket', (path: string) => once(createServer().listen(path).unref(), 'listening'), 'it is a socket'],
     ['links in a circle', (path: string) => symlink(basename(path), path), 'its links lead in a circle'],
     ['a link to an open descriptor of a file', (path: string) => linkToDescriptor(path), 'an open descriptor'],
-    ['a link into a missing folder', (path: string) => symlink('none/out.csv', path), "the folder"],
+    ['a link into a missing folder', (path: string) => symlink('none/out.csv', path), 'the folder'],
   ])('is refused by %s', async (_, make, reason) => {
     const path = join(await folderOf(), 'out.csv');
     await make(path);
@@ -260,7 +258,8 @@ describe('a CSV result', () => {
   it('of a run to a device completes, and the run says that it cannot be resumed', async () => {
     const flow = defineWorkflow({
       name: 'Gone',
-      build: (it) => it.task('S', sourceTask([{ a: 1 }])).task('W', ['S'], csvSink({ path: '/dev/null', columns: ['a'] })),
+      build: (it) =>
+        it.task('S', sourceTask([{ a: 1 }])).task('W', ['S'], csvSink({ path: '/dev/null', columns: ['a'] })),
     });
     const run = flow.run(undefined, { checkpoints: checkpointFile(join(await folderOf(), 'checkpoint.json')) });
     const notices: string[] = [];
