@@ -35,10 +35,8 @@ export class BlockText {
     const { bytes, start } = block;
     const isPlain = isAscii(bytes);
     if (!isPlain && !encoding.isUtf8) {
-      // Decoded as a whole, because one character is one byte.
-      const text = decode(bytes, encoding);
-      const isValid = !text.includes('\uFFFD');
-      return { of: (span) => flat(text.slice(span.start - start, span.textEnd - start)), isValid };
+      const isValid = encoding.isTotal || !decode(bytes, encoding).includes('\uFFFD');
+      return { of: (span) => decode(bytes, encoding, span.start - start, span.textEnd - start), isValid };
     }
     const label = isPlain ? 'latin1' : 'utf8';
     return {
@@ -63,9 +61,4 @@ function bytesOf({ bytes, start }: RecordBlock, span: RecordSpan): Buffer {
 
 function atOf(index: number): number | undefined {
   return index < 0 ? undefined : index;
-}
-
-/** A copy of a slice, which would keep the whole text in memory. */
-function flat(text: string): string {
-  return Buffer.from(text, 'utf16le').toString('utf16le');
 }

@@ -5,8 +5,6 @@
  * one byte per character are decoded row by row, because their delimiters, quotes and line ends are the bytes of ASCII;
  * such files can be read from the middle. All others except UTF-8 are converted to UTF-8 while they are read.
  */
-import { isAscii } from 'node:buffer';
-
 export interface CsvEncoding {
   /** The name in the Encoding Standard, in lower case. */
   readonly name: string;
@@ -16,6 +14,8 @@ export interface CsvEncoding {
   readonly isUtf8: boolean;
   /** The characters of the bytes 0x80 to 0xFF; '' for a byte without a character. Only for one byte per character. */
   readonly high: readonly string[] | undefined;
+  /** True if each byte is a character. Only for one byte per character. */
+  readonly isTotal: boolean;
 }
 
 /** Labels of Node.js that are none of the Encoding Standard. */
@@ -34,17 +34,20 @@ export function encodingOf(label: string): CsvEncoding | undefined {
   if (name === undefined) return undefined;
   const isSingle = SINGLE.test(name);
   const isConverted = !isSingle && name !== 'utf-8';
-  const encoding = { name, isConverted, isUtf8: !isSingle, high: isSingle ? highOf(name) : undefined };
+  const high = isSingle ? highOf(name) : undefined;
+  const encoding = { name, isConverted, isUtf8: !isSingle, high, isTotal: high?.includes('') === false };
   known.set(label, encoding);
   return encoding;
 }
 
 /** The text of bytes in an encoding whose rows are decoded one by one. Bytes without a character become U+FFFD. */
-export function decode(bytes: Buffer, { high }: CsvEncoding): string {
-  if (high === undefined) return bytes.toString('utf8');
-  const text = bytes.toString('latin1');
-  if (isAscii(bytes)) return text;
-  return text.replace(/[\x80-\xff]/g, (char) => high[char.charCodeAt(0) - 0x80] || '\uFFFD');
+export function decode(bytes: Buffer, { high, name }: CsvEncoding, start = 0, end = bytes.length): string {
+  if (high === undefined) return bytes.toString('utf8', start, end);
+  const text = bytes.toString('latin1', start, end);
+  // ISO 8859-1 and windows-1252 differ only in these.
+  const others = name === 'windows-1252' ? /[\x80-\x9f]/g : /[\x80-\xff]/g;
+  if (text.search(others) < 0) return text;
+  return text.replace(others, (char) => high[char.charCodeAt(0) - 0x80] || '\uFFFD');
 }
 
 function nameOf(label: string): string | undefined {
