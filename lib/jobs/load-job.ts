@@ -5,12 +5,12 @@
  */
 import type { DeadLetterStore } from '../model/ports.js';
 import type { PreparedWorkflow, PrepareOptions } from '../runtime/definition/prepared-workflow.js';
-import { assertDistinctFiles, claimsBy, claimsOf } from '../runtime/definition/file-claims.js';
+import { assertDistinctFiles, claimsBy, claimsOf, type FileClaim } from '../runtime/definition/file-claims.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { touchedFile } from '../storage/touched-file.js';
-import { loadConfig } from './config/load-config.js';
+import { configFileOf, loadConfig } from './config/load-config.js';
 import { absolutePath, pathFrom, type JobPlace } from './place.js';
-import { loadWorkflow, type LoadableWorkflow } from './workflows/load-workflow.js';
+import { loadWorkflow, workflowFilesOf, type LoadableWorkflow } from './workflows/load-workflow.js';
 
 /** The request for a job. It is plain data: a run keeps it, so that the same job can be loaded again. */
 export interface JobRequest {
@@ -63,14 +63,29 @@ export interface NamedOutput {
   readonly path: string | null | undefined;
 }
 
-/** Throws MILLRACE_FILE where one of the outputs is a file that the workflow reads or writes, or another output. */
-export function assertFilesApart({ prepared }: LoadedJob, outputs: readonly NamedOutput[], place: JobPlace): void {
+/**
+ * Throws MILLRACE_FILE where one of the outputs is a file that the workflow reads or writes, or another output, and where
+ * the run would write over its own configuration or workflow file.
+ */
+export function assertFilesApart(job: LoadedJob, outputs: readonly NamedOutput[], place: JobPlace): void {
   assertDistinctFiles([
-    ...claimsOf(prepared.declarations),
+    ...claimsOf(job.prepared.declarations),
     ...outputs.flatMap(({ by, path }) =>
       path === null || path === undefined ? [] : claimsBy(by, [touchedFile(absolutePath(place, path), 'write')]),
     ),
+    ...definitionsOf(job, place),
   ]);
+}
+
+/** The files that say what the run is. */
+function definitionsOf({ request, workflow }: LoadedJob, place: JobPlace): FileClaim[] {
+  const config = configFileOf(workflow, request.config, place);
+  return [
+    ...(config === undefined
+      ? []
+      : claimsBy(request.config === null ? 'the default config' : '--config', [touchedFile(config, 'read')])),
+    ...workflowFilesOf(request.workflow, place).flatMap((path) => claimsBy('--workflow', [touchedFile(path, 'read')])),
+  ];
 }
 
 /** The absolute paths of the files that a completed run has written. */

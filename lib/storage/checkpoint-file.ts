@@ -2,8 +2,9 @@
  * The checkpoint of a run as a JSON file.
  *
  * Guarantees: the file always contains a complete checkpoint. Each one is written to a file beside it, synced and renamed, and
- * then the folder is synced.
+ * then the folder is synced. Anything but a regular file at its path (a link, a device) is neither followed nor replaced.
  */
+import { constants } from 'node:fs';
 import { open, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CHECKPOINT_FORMAT, type Checkpoint, type CheckpointStore } from '../model/checkpoint.js';
@@ -11,6 +12,7 @@ import { MillraceError, describeValue } from '../model/errors.js';
 import { checkOptions, checkText, count, text, type OptionRules } from '../options/options.js';
 import { readJson } from './read-json.js';
 import { stateFile } from './state-file.js';
+import { assertOwnFile } from './result-place.js';
 import { syncFolder } from './sync-folder.js';
 import { touchedFile } from './touched-file.js';
 
@@ -35,6 +37,7 @@ export function checkpointFile(path: string, options: CheckpointFileOptions = {}
   checkOptions('a checkpointFile', options, RULES);
   const { incarnation = 1, successor } = options;
   const temporary = `${path}.${incarnation}.tmp`;
+  let isOwn = false;
   return {
     incarnation,
     state: stateFile(join(dirname(path), `${basename(path, '.json')}-state`), incarnation),
@@ -46,6 +49,8 @@ export function checkpointFile(path: string, options: CheckpointFileOptions = {}
           `Another process has resumed run ${checkpoint.runId}: this one stops, and writes nothing more`,
         );
       }
+      if (!isOwn) await assertOwnFile(path);
+      isOwn = true;
       await replaceFile(path, `${JSON.stringify(checkpoint)}\n`, temporary);
     },
     files: () => [touchedFile(path, 'write'), touchedFile(temporary, 'write', path)],
@@ -69,7 +74,9 @@ export async function readCheckpoint(path: string, fix = 'start a new run'): Pro
 
 /** Replaces a file, so that a reader finds the old content or the new one, even after the loss of power. */
 export async function replaceFile(path: string, text: string, temporary: string): Promise<void> {
-  const file = await open(temporary, 'w');
+  // A link that somebody has put there is not followed.
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  const file = await open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
   try {
     await file.writeFile(text);
     await file.datasync();

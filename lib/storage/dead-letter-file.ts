@@ -6,6 +6,7 @@
  * contains a description instead. A resumed run keeps exactly the letters of records that it does not process again, and
  * removes only letters of its own. A file that holds anything else than dead letters is refused.
  */
+import { constants } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Json } from '../model/checkpoint.js';
@@ -18,6 +19,7 @@ import { fileError } from './file-errors.js';
 import { pointAt, reopenAt, type FilePoint } from './file-point.js';
 import { assertForLetters, holdsLettersOf } from './replaceable-file.js';
 import { readLetters } from './read-letters.js';
+import { resultPathOf } from './result-place.js';
 import { syncFolder } from './sync-folder.js';
 import { touchedFile } from './touched-file.js';
 
@@ -141,7 +143,9 @@ class DeadLetterFile implements DeadLetterStore {
     await this.finishMove(position);
     await (await reopenAt(this.path, position)).close();
     const moves = position.moves + 1;
-    const aside = await open(this.asideOf(moves), 'w+');
+    // A link that somebody has put there is not followed.
+    const { O_RDWR, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+    const aside = await open(this.asideOf(moves), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW);
     let bytes = 0;
     try {
       for await (const letter of readLetters(this.path)) {
@@ -176,13 +180,14 @@ class DeadLetterFile implements DeadLetterStore {
 
   /** Replaces the file by the file with the remaining letters, unless that has happened already. */
   private async finishMove({ moves }: LetterPosition): Promise<void> {
-    await rename(this.asideOf(moves), this.path).catch((error: unknown) => {
+    // A link keeps leading to the letters.
+    await rename(this.asideOf(moves), resultPathOf(this.path) ?? this.path).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     });
   }
 
   private asideOf(moves: number): string {
-    return `${this.path}.kept-${moves}`;
+    return `${resultPathOf(this.path) ?? this.path}.kept-${moves}`;
   }
 
   private async drain(): Promise<void> {

@@ -10,8 +10,8 @@
  * cannot damage the log of its successor.
  *
  * Guarantees: an `append` that has resolved survives the loss of power. A position names a file and a length, so whatever
- * follows it does not count. A damaged frame is recognised by its checksum. A generation is removed once a checkpoint refers
- * to a later one.
+ * follows it does not count. A damaged frame is recognised by its checksum. A generation is removed once two checkpoints
+ * refer to later ones.
  */
 import { open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -73,6 +73,8 @@ class StateFile implements StateStore {
   private live = new Map<string, Map<string, number>>();
   /** The number of changes in the log. */
   private changes = 0;
+  /** The position of the last checkpoint. */
+  private before: Json | undefined;
 
   constructor(prefix: string, incarnation: number) {
     this.prefix = prefix;
@@ -89,6 +91,7 @@ class StateFile implements StateStore {
 
   async restore(position: Json): Promise<ReadonlyMap<string, StateEntries>> {
     const { file, length } = position as unknown as StatePosition;
+    this.before = position;
     this.path = join(dirname(this.prefix), basename(file));
     this.length = length;
     const spaces = new Map<string, Map<string, unknown>>();
@@ -105,7 +108,9 @@ class StateFile implements StateStore {
   }
 
   async checkpointed(position: Json): Promise<void> {
-    const { file } = position as unknown as StatePosition;
+    // The checkpoint before this one may still be needed, if this one is damaged.
+    const { file } = (this.before ?? position) as unknown as StatePosition;
+    this.before = position;
     const folder = dirname(this.prefix);
     const own = `${basename(this.prefix)}-`;
     const names = await readdir(folder).catch(() => []);

@@ -7,14 +7,17 @@
  */
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
-import type { WriteStream } from 'node:fs';
+import type { Writable } from 'node:stream';
 import { createGzip, type Gzip } from 'node:zlib';
+import { PipeStream } from './pipe-stream.js';
 
 /** The number of waiting bytes from which `room` returns a promise. */
 const BUFFER_BYTES = 256 * 1024;
 
 export interface TextFileOptions {
   readonly isPacked: boolean;
+  /** True for a device or a pipe, which has no offsets. */
+  readonly isStream: boolean;
   /** The offset in the file at which to begin. */
   readonly start: number;
   /** Ends waiting for room. */
@@ -22,7 +25,7 @@ export interface TextFileOptions {
 }
 
 export class TextFile {
-  private readonly file: WriteStream;
+  private readonly file: Writable & { readonly bytesWritten: number };
   private readonly options: TextFileOptions;
   /** Compresses the present member. Undefined if nothing was put since the last point or the file is not compressed. */
   private packer: Gzip | undefined;
@@ -34,7 +37,9 @@ export class TextFile {
 
   constructor(handle: FileHandle, options: TextFileOptions) {
     this.options = options;
-    this.file = handle.createWriteStream({ autoClose: false, highWaterMark: BUFFER_BYTES, start: options.start });
+    this.file = options.isStream
+      ? new PipeStream(handle, BUFFER_BYTES)
+      : handle.createWriteStream({ autoClose: false, highWaterMark: BUFFER_BYTES, start: options.start });
     this.file.on('error', (error) => {
       this.fail(error);
     });
@@ -77,7 +82,8 @@ export class TextFile {
     this.throwIfFailed();
     this.file.end();
     // Not `finished`: it waits for the close, which comes after the sync.
-    await once(this.file, 'finish');
+    const { isStream, signal } = this.options;
+    await once(this.file, 'finish', isStream && signal !== undefined ? { signal } : {});
   }
 
   /** Closes the handle, also during a write. May be called more than once. */

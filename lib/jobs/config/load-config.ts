@@ -69,6 +69,16 @@ export async function loadConfig<Accepted>(
   }
 }
 
+/** The absolute path of the configuration file that is read; undefined if there is none. */
+export function configFileOf(
+  workflow: Configurable,
+  path: string | null | undefined,
+  place: JobPlace,
+): string | undefined {
+  const file = path ?? defaultPathOf(workflow, place);
+  return file === undefined ? undefined : absolutePath(place, file);
+}
+
 /** The path of the default configuration for messages: relative if it is inside the current folder. */
 function defaultPathOf({ definition: { defaultConfig } }: Configurable, place: JobPlace): string | undefined {
   if (defaultConfig === undefined) return undefined;

@@ -118,7 +118,9 @@ describe('a CSV writer', () => {
       lineEnd: fc.constantFrom('\n' as const, '\r\n' as const),
     });
     await fc.assert(
-      fc.asyncProperty(rowsOf(columns), style, async (rows, { delimiter, lineEnd }) => {
+      fc.asyncProperty(rowsOf(columns), style, async (any, { delimiter, lineEnd }) => {
+        // fast-csv does not quote a mark at the beginning of a row.
+        const rows = any.map((row) => ({ ...row, a: row['a']?.replace(/^\uFEFF+/, '') }));
         const format = new RowFormat({ columns, delimiter, lineEnd, escapeFormulas: false });
         const theirs = await writeToString(rows, {
           headers: columns,
@@ -283,7 +285,7 @@ describe('a CSV writer', () => {
       // Linux has a device that is always full.
       if (!(await exists('/dev/full'))) return;
       const path = join(folder, name);
-      await symlink('/dev/full', `${path}.part`);
+      await symlink('/dev/full', path);
       const writer = await openCsvWriter({ path, columns: ['a'] });
       const row = { a: Array.from({ length: 4000 }, () => Math.random()).join(' ') };
       const failing = (async () => {
@@ -296,7 +298,6 @@ describe('a CSV writer', () => {
       };
       await expect(failing).rejects.toMatchObject(expected);
       await expect(writer.finish()).rejects.toMatchObject(expected);
-      expect(await exists(path)).toBe(false);
     },
   );
 
