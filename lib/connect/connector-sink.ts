@@ -43,6 +43,7 @@ export function connectorSink<In, Row = In>(sink: Sink<In, Row>, options: Connec
 class ConnectorSink<In, Row> extends BaseTask<In, In> {
   override readonly kind: string;
   override readonly isDurable = true;
+  override readonly hasCommits: boolean;
   private readonly sink: Sink<In, Row>;
   private readonly ordered: boolean;
   private gate = new WriteGate();
@@ -55,6 +56,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     super(options);
     this.sink = sink;
     this.kind = sink.kind ?? 'sink';
+    this.hasCommits = sink.commit !== undefined;
     this.ordered = options.ordered ?? true;
   }
 
@@ -122,7 +124,10 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
           // The rows of a sink without `encode` are records.
           return sink.encode === undefined ? (checked as unknown as Row) : sink.encode(checked);
         },
-        write: (rows, numbers) => sink.write({ root, partition, numbers, rows }),
+        write: (rows, numbers) => {
+          scope.assertOwned?.();
+          return sink.write({ root, partition, numbers, rows });
+        },
         ordered: this.ordered,
         gate,
         ...(holdings && { isHeld: (number: number) => holdings.holds({ root, partition, number }) }),

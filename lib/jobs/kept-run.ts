@@ -19,6 +19,8 @@ export interface ReadyRun {
   readonly job: LoadedJob;
   readonly options: RunOptions;
   readonly folder?: RunFolder | undefined;
+  /** Sentences to report to all observers of the run. */
+  readonly notices?: readonly string[];
 }
 
 /** A new run that keeps nothing, so it cannot be resumed. Throws MILLRACE_FILE if dead letters cannot be written. */
@@ -75,14 +77,32 @@ export async function loadAgain(
  */
 export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   assertSamePlace(folder, place);
-  const checkpoint = await folder.checkpoint();
+  const { checkpoint, damage } = await folder.progress();
   const own = { ...job, request: requestOf(folder), prepared: preparedFor(checkpoint, job) };
   if (checkpoint !== undefined) await own.prepared.assertResumable(checkpoint);
+  if (damage !== undefined) assertMayGoBack(own, damage);
   const deadLetters = lettersOf(own, place) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
   await deadLetters.assertWritable?.();
   const checkpoints = await folder.begin();
   const from = checkpoint === undefined ? { runId: folder.manifest.runId } : { resumeFrom: checkpoint };
-  return { job: own, folder, options: { ...from, deadLetters, checkpoints } };
+  const notices = damage === undefined ? [] : [`${damage.message}. The run resumes from the checkpoint before it`];
+  return { job: own, folder, options: { ...from, deadLetters, checkpoints }, notices };
+}
+
+/**
+ * Throws the error of a damaged checkpoint if the run cannot resume from the one before it: a source has let go of records,
+ * or a sink has committed rows, that the damaged one contained.
+ */
+function assertMayGoBack({ prepared }: LoadedJob, damage: MillraceError): void {
+  const bound = prepared.declarations.find(
+    ({ task }) => task.hasCommits || (task.bearing === 'source' && !task.isRepeatable),
+  );
+  if (bound === undefined) return;
+  throw new MillraceError(
+    'MILLRACE_RESUME',
+    `${damage.message}. The checkpoint before it cannot be used, because '${bound.name}' has committed what came after it`,
+    { cause: damage },
+  );
 }
 
 /** A job, and the unfinished run that it can resume, if there is one. */

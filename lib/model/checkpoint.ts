@@ -92,6 +92,10 @@ export interface CheckpointStore {
   write(checkpoint: Checkpoint): Promise<void>;
   /** The files that the store writes, if any: no task may read or write them. */
   files?(): readonly TouchedFile[];
+  /** Throws MILLRACE_LOCKED once another incarnation has begun. Called before each write of the run, so it must be fast. */
+  assertOwned?(): void;
+  /** Adds a listener, called once if another incarnation has begun while this one worked. The run then fails. */
+  whenLost?(listener: (error: unknown) => void): void;
 }
 
 /** Whether earlier incarnations have brought the lineage past this exit for good. */

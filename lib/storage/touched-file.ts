@@ -34,7 +34,7 @@ function identityOf(path: string): string | undefined {
 }
 
 /** The path without links, as far as it exists, even through a link to a missing file. */
-function whereItLeads(path: string, links = 0): string {
+export function whereItLeads(path: string, links = 0): string {
   try {
     return realpathSync(path);
   } catch {

@@ -95,7 +95,7 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
     );
     if (isFolder) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
     const disown = await claimFile(partOf(path));
-    const handle = await openPart(path, from).catch(async (error: unknown) => {
+    const handle = await openPart(path, from, disown.hasGhost).catch(async (error: unknown) => {
       await disown();
       throw error;
     });
@@ -108,7 +108,7 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
 }
 
 /** Opens a new file, or the one to continue. Its name is durable, because a checkpoint may refer to it. */
-async function openPart(path: string, from: FilePoint | undefined): Promise<FileHandle> {
+async function openPart(path: string, from: FilePoint | undefined, hasGhost: boolean): Promise<FileHandle> {
   const part = partOf(path);
   if (from === undefined) {
     // A new file, so that a run which still writes to the old one cannot mix its rows in. A link is followed.
@@ -129,6 +129,12 @@ async function openPart(path: string, from: FilePoint | undefined): Promise<File
     await copyFile(path, copy, constants.COPYFILE_FICLONE);
     await syncFile(copy);
     await rename(copy, part);
+    await syncFolder(dirname(path));
+  } else if (isThere !== undefined && hasGhost) {
+    // The process before this one may wake up and write to the file that it has open: that must be another file.
+    await copyFile(part, copyOf(path), constants.COPYFILE_FICLONE);
+    await syncFile(copyOf(path));
+    await rename(copyOf(path), part);
     await syncFolder(dirname(path));
   }
   return reopenAt(part, from);

@@ -90,6 +90,9 @@ export class RunScope implements TaskScope {
     return this.services.deadLetters.isFull;
   }
   readonly random = (): number => this.services.random();
+  readonly assertOwned = (): void => {
+    this.services.assertOwned();
+  };
 
   giveUp(failure: Failure): unknown {
     const { account, onFailure, services } = this;
