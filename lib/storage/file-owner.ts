@@ -3,7 +3,7 @@
  * anything.
  *
  * Guarantees: a file that somebody is writing cannot be claimed by another; a dead process owns nothing, and one that has not
- * renewed its claim for 30 seconds may be replaced, also from another host. A writer that was replaced notices before it
+ * renewed its claim for 30 seconds may be replaced, also from another host. A claim waits for that. A writer that was replaced notices before it
  * writes again. Anything but a regular file in the place of the small file (a link, a pipe) is refused, and neither opened
  * nor removed. The claim is a courtesy, not a lock: two writers that start at the same moment are detected when they finish,
  * by the file that is there (see csv-writer).
@@ -12,7 +12,7 @@ import { constants } from 'node:fs';
 import { lstat, open, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { MillraceError } from '../model/errors.js';
-import { createWhole, isSilent, Lease, replaceWhole } from './lease.js';
+import { createWhole, Lease, replaceWhole, untilSilent } from './lease.js';
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.js';
 import { seal, unseal } from './sealed.js';
 
@@ -42,8 +42,9 @@ export async function claimFile(path: string): Promise<FileClaim> {
   const isThere = await assertOwnClaim(place);
   const owner = await ownerIn(place);
   // The owner in a damaged file is known only by how long it has been silent.
-  const hasGhost = owner === undefined ? isThere : (await isRunning(owner)) !== false;
-  if (hasGhost && !(await isSilent(place))) throw locked(path, owner);
+  const isLiving = owner === undefined ? undefined : await isRunning(owner);
+  const hasGhost = isThere && isLiving !== false;
+  if (hasGhost && !(await untilSilent(place, isLiving === true))) throw locked(path, owner);
   const identity = { ...(await thisProcess()), claim: globalThis.crypto.randomUUID() };
   const text = seal(identity);
   if (isThere) await replaceWhole(place, text);

@@ -7,11 +7,10 @@
  * one that cannot be seen from here (on another host, in another container) is over after `LEASE_MS` of silence.
  */
 import { readdir, readFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '../model/errors.js';
 import type { RunOutcome } from '../model/ports.js';
-import { createWhole, isSilent, Lease, LEASE_MS, replaceWhole } from './lease.js';
+import { createWhole, isSilent, Lease, LEASE_MS, replaceWhole, untilSilent } from './lease.js';
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.js';
 import { seal, unseal } from './sealed.js';
 
@@ -25,6 +24,8 @@ export interface Incarnation extends ProcessIdentity {
   readonly endedAt?: number;
   /** The outcome of the run in this incarnation; null if it ended before it has done anything. Set with `endedAt`. */
   readonly outcome?: RunOutcome | null;
+  /** True if its file is damaged: then only its number and its silence are known. */
+  readonly isDamaged?: boolean;
 }
 
 /** An incarnation of this process, with its lease. */
@@ -33,10 +34,17 @@ export interface OwnIncarnation {
   readonly lease: Lease;
 }
 
-/** Begins the next incarnation. Throws MILLRACE_LOCKED while the last one is alive. */
+/**
+ * Begins the next incarnation. Throws MILLRACE_LOCKED while the last one is alive. Waits up to `LEASE_MS` for a sign of life of
+ * one that cannot be seen from here.
+ */
 export async function beginIncarnation(folder: string, runId: string): Promise<OwnIncarnation> {
   const last = await lastIncarnation(folder);
-  if (last !== undefined && (await isAlive(folder, last))) throw locked(runId, last);
+  if (last !== undefined && last.endedAt === undefined) {
+    const isLiving = last.isDamaged === true ? undefined : await isRunning(last);
+    const place = incarnationPath(folder, last.number);
+    if (isLiving !== false && !(await untilSilent(place, isLiving === true))) throw locked(runId, last);
+  }
   const number = (last?.number ?? 0) + 1;
   const incarnation: Incarnation = { number, ...(await thisProcess()), startedAt: Date.now() };
   const [place, text] = [incarnationPath(folder, number), seal(incarnation)];
@@ -81,7 +89,7 @@ export async function lastAtWork(folder: string): Promise<Incarnation | undefine
 /** Whether the incarnation is working on the run, as far as can be seen from here. */
 export async function isAlive(folder: string, incarnation: Incarnation): Promise<boolean> {
   if (incarnation.endedAt !== undefined) return false;
-  if ((await isRunning(incarnation)) === false) return false;
+  if (incarnation.isDamaged !== true && (await isRunning(incarnation)) === false) return false;
   return !(await isSilent(incarnationPath(folder, incarnation.number)));
 }
 
@@ -105,7 +113,7 @@ async function readIncarnation(folder: string, number: number): Promise<Incarnat
   } catch {
     // It is no JSON.
   }
-  return { number, pid: process.pid, host: hostname(), processStart: null, startedAt: 0 };
+  return { number, pid: 0, host: 'an unknown host', processStart: null, startedAt: 0, isDamaged: true };
 }
 
 function locked(runId: string, incarnation: Incarnation | undefined): MillraceError {

@@ -7,6 +7,7 @@
  */
 import { closeSync, constants, existsSync, openSync, readSync, writeSync } from 'node:fs';
 import { link, lstat, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../model/errors.js';
 import { systemCodeOf } from './file-errors.js';
 
@@ -15,6 +16,8 @@ export const LEASE_MS = 30_000;
 const RENEW_EVERY_MS = 5_000;
 /** An owner that has not renewed for this long looks before it writes. */
 const STALE_MS = 10_000;
+
+const LOOK_EVERY_MS = 250;
 
 /** Options of `Lease.hold`. */
 export interface LeaseOptions {
@@ -132,6 +135,20 @@ export async function replaceWhole(place: string, text: string): Promise<void> {
   const temporary = temporaryOf(place);
   await writeFile(temporary, text, { flag: 'wx' });
   await rename(temporary, place);
+}
+
+/**
+ * Waits until the owner of the lease in this file has been silent for `LEASE_MS`, and resolves with true; with false once the
+ * owner gives a sign of life. An owner that is known to run is waited for only if it has missed a renewal.
+ */
+export async function untilSilent(place: string, isKnownToRun: boolean): Promise<boolean> {
+  const since = (await lstat(place).catch(() => undefined))?.mtimeMs;
+  if (isKnownToRun && since !== undefined && Math.abs((await clockOf(place)) - since) < STALE_MS) return false;
+  for (;;) {
+    if (await isSilent(place)) return true;
+    if ((await lstat(place).catch(() => undefined))?.mtimeMs !== since) return false;
+    await sleep(LOOK_EVERY_MS);
+  }
 }
 
 /** Whether the owner of the lease in this file has not renewed it for `LEASE_MS`. A missing file is silent. */

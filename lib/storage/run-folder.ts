@@ -202,10 +202,11 @@ export class RunFolder {
   async state(): Promise<RunState> {
     const incarnation = await lastIncarnation(this.path);
     if (incarnation !== undefined && (await isAlive(this.path, incarnation))) return 'running';
-    const [summary, checkpoint] = [await this.summary(), await this.checkpoint()];
+    const [summary, { checkpoint, damage }] = [await this.summary(), await this.progress()];
     // A later incarnation, such as a replay of dead letters, may have died in its work.
     const isLast = summary?.incarnation === (await lastAtWork(this.path))?.number;
-    return isLast && summary?.outcome === 'completed' && checkpoint?.isComplete !== false ? 'finished' : 'unfinished';
+    const isOver = damage !== undefined || checkpoint?.isComplete !== false;
+    return isLast && isOver && summary?.outcome === 'completed' ? 'finished' : 'unfinished';
   }
 
   async remove(): Promise<void> {

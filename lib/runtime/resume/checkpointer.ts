@@ -183,9 +183,13 @@ export class Checkpointer {
     // No await until all positions are read: they must belong to one moment.
     const settled = this.settled();
     const roots = Object.fromEntries([...wiring.roots].map(([name, root]) => [name, progressOf(name, root)]));
-    const marking = [...wiring.tasks].map(
-      async ([name, { declaration, scope }]) => [name, await declaration.task.mark(scope)] as const,
-    );
+    const marking = [...wiring.tasks].map(async ([name, { declaration, scope }]) => {
+      try {
+        return [name, await declaration.task.mark(scope)] as const;
+      } catch (error) {
+        throw blame(name, 'could not prepare a checkpoint', error);
+      }
+    });
     const lettersMark = deadLetters.durable?.mark();
     // Waits for all of them, also if one has failed: no write may outlive the run.
     const marked = Promise.allSettled([lettersMark, ...marking]);
@@ -249,8 +253,8 @@ export class Checkpointer {
 }
 
 function explain(error: unknown): unknown {
-  if (error instanceof MillraceError && (error.code === 'MILLRACE_LOCKED' || error.code === 'MILLRACE_FILE'))
-    return error;
+  // It names the task or the file.
+  if (error instanceof MillraceError) return error;
   return new MillraceError(
     'MILLRACE_FILE',
     `Cannot write a checkpoint: ${describeThrown(error)}. The run stops, and can be resumed from the previous checkpoint`,
