@@ -5,13 +5,15 @@
  * alone; a job that resumes is built with the start time of its run.
  */
 import type { Checkpoint, Json } from '../model/checkpoint.js';
-import { MillraceError } from '../model/errors.js';
+import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
 import { newRunId } from '../runtime/run/run.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { listRuns, RunFolder } from '../storage/run-folder.js';
 import { lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';
-import { absolutePath, pathFrom, type JobPlace } from './place.js';
+import { unfinishedRuns } from './kept-runs.js';
+import { assertSamePlace } from './moved-run.js';
+import { pathFrom, type JobPlace } from './place.js';
 import { loadWorkflow } from './workflows/load-workflow.js';
 
 /** A job with the options of its run, and the folder that keeps the run, if one does. */
@@ -105,6 +107,30 @@ function assertMayGoBack({ prepared }: LoadedJob, damage: MillraceError): void {
   );
 }
 
+/**
+ * The newest unfinished run that can resume, with its job; undefined if there is none. `tell` gets one sentence about each
+ * newer unfinished run that cannot. Throws what `loadJob` throws.
+ */
+export async function findResumable(
+  runs: string,
+  place: JobPlace,
+  tell: (sentence: string) => void,
+): Promise<{ readonly job: LoadedJob; readonly folder: RunFolder } | undefined> {
+  for await (const folder of unfinishedRuns(runs, place, tell)) {
+    try {
+      const job = await loadAgain(folder, place);
+      const checkpoint = await folder.checkpoint();
+      if (checkpoint !== undefined) await job.prepared.assertResumable(checkpoint);
+      return { job, folder };
+    } catch (error) {
+      // Any other error is about the workflow or its configuration, and the user can mend it.
+      if (codeOf(error) !== 'MILLRACE_RESUME') throw error;
+      tell(`Run ${folder.manifest.runId} is passed over: ${describeThrown(error)}`);
+    }
+  }
+  return undefined;
+}
+
 /** A job, and the unfinished run that it can resume, if there is one. */
 export interface FoundRun {
   readonly job: LoadedJob;
@@ -179,12 +205,4 @@ function preparedFor(checkpoint: Checkpoint | undefined, { prepared }: LoadedJob
 
 function requestOf({ manifest }: RunFolder): JobRequest {
   return manifest.request as unknown as JobRequest;
-}
-
-function assertSamePlace({ manifest: { runId, cwd } }: RunFolder, place: JobPlace): void {
-  if (absolutePath(place, cwd) === absolutePath(place, '.')) return;
-  throw new MillraceError(
-    'MILLRACE_RESUME',
-    `Run ${runId} was started in ${cwd}, and its paths are relative to that folder. Resume it there`,
-  );
 }

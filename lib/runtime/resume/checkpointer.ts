@@ -28,6 +28,7 @@ import type { Clock, DeadLetterStore } from '../../model/ports.js';
 import { blame } from '../wiring/task-failure.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
+import { entry } from '../../text/entry.js';
 
 /** When a checkpoint is due: after the time or the number of records, whichever comes first. */
 export interface CheckpointSchedule {
@@ -232,9 +233,9 @@ export class Checkpointer {
     const isSource = ({ plan }: WiredTask): boolean => plan.node.bearing === 'source';
     for (const some of [tasks.filter((task) => !isSource(task)), tasks.filter(isSource)]) {
       const notified = some.map(async ({ plan, declaration, scope }) => {
-        const settled = settledOf(roots[plan.outputRoot] as RootProgress, exitsOf(plan.outputRoot));
+        const settled = settledOf(entry(roots, plan.outputRoot) as RootProgress, exitsOf(plan.outputRoot));
         try {
-          await declaration.task.checkpointed({ mark: marks[plan.node.name], settled }, scope);
+          await declaration.task.checkpointed({ mark: entry(marks, plan.node.name), settled }, scope);
         } catch (error) {
           throw blame(plan.node.name, 'could not follow a checkpoint', error);
         }

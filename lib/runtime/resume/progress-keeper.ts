@@ -11,6 +11,7 @@ import { assertSameInputs } from '../definition/run-definition.js';
 import { RunPast } from './run-past.js';
 import type { KeptProgress, RunParts } from '../run/run-parts.js';
 import type { Wiring } from '../wiring/wiring.js';
+import { setEntry } from '../../text/entry.js';
 
 export interface ProgressHandlers {
   readonly emit: (event: RunEvent) => void;
@@ -42,7 +43,7 @@ export class ProgressKeeper {
   async checkInputs(wiring: Wiring): Promise<Record<string, Json>> {
     const inputs: Record<string, Json> = {};
     for (const [name, { plan, declaration }] of wiring.tasks) {
-      if (plan.node.bearing === 'source') inputs[name] = await declaration.task.identify();
+      if (plan.node.bearing === 'source') setEntry(inputs, name, await declaration.task.identify());
     }
     if (this.kept.from !== undefined) assertSameInputs(this.kept.from, inputs);
     return inputs;
