@@ -29,20 +29,18 @@ export const resumeCommand: Command = {
     ...debugOptions,
   },
   run: async (args, context) => {
-    const [{ execute }, { reopenRun }, { assertOptionFiles }] = await Promise.all([
+    const [{ execute }, { assertOptionFiles }] = await Promise.all([
       import('./execute.js'),
-      import('../jobs/kept-run.js'),
       import('./output-files.js'),
     ]);
     const threads = args.wholeNumber('threads', 0);
-    const place = here();
     const runs = runsFrom(args);
-    const { folder, job } = args.word('run') === '' ? await newest(runs) : await named(runs, args.word('run'));
+    const { folder, job, isRunning = false } = args.word('run') === '' ? await newest(runs) : await named(runs, args.word('run'));
     assertOptionFiles(args, job, folder.manifest.deadLetters);
     const report = await reportFor(args);
     try {
       const prepare = async (): Promise<ReadyRun> => {
-        const ready = await reopenRun(folder, job, place);
+        const ready = await reopen(folder, job, isRunning);
         return { ...ready, options: { ...ready.options, ...(threads === undefined ? {} : { threads }) } };
       };
       return await execute(prepare, args, report, context);
@@ -55,6 +53,8 @@ export const resumeCommand: Command = {
 interface ChosenRun {
   readonly folder: RunFolder;
   readonly job: LoadedJob;
+  /** True if a process works on it, as far as can be seen from here. */
+  readonly isRunning?: boolean;
 }
 
 /** The run with this id. */
@@ -68,8 +68,25 @@ async function named(runs: string, runId: string): Promise<ChosenRun> {
   if (state === 'finished') {
     throw new MillraceError('MILLRACE_RESUME', `Run ${runId} has finished: there is nothing to resume`);
   }
-  if (state === 'running') say(`Run ${runId} was worked on a moment ago: looking for a sign of life of its process`);
-  return { folder, job: await loadAgain(folder, here()) };
+  return { folder, job: await loadAgain(folder, here()), isRunning: state === 'running' };
+}
+
+/** After this wait for the process of a run, in milliseconds, the user is told about it. */
+const TELL_AFTER_MS = 1000;
+
+/** Reopens the run. A run that may still be worked on elsewhere is waited for. */
+async function reopen(folder: RunFolder, job: LoadedJob, isRunning: boolean): Promise<ReadyRun> {
+  const { reopenRun } = await import('../jobs/kept-run.js');
+  if (!isRunning) return reopenRun(folder, job, here());
+  const { runId } = folder.manifest;
+  const telling = setTimeout(() => {
+    say(`Run ${runId} was worked on a moment ago: waiting up to 30 seconds for a sign of life of its process`);
+  }, TELL_AFTER_MS);
+  try {
+    return await reopenRun(folder, job, here());
+  } finally {
+    clearTimeout(telling);
+  }
 }
 
 /** The newest unfinished run that can resume. Prints its id, also if the output is quiet. */

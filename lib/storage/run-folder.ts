@@ -85,7 +85,7 @@ export class RunFolder {
     } catch (error) {
       throw new MillraceError(
         'MILLRACE_FILE',
-        `Cannot make the folder ${path} of the run: ${describeThrown(error)}. Name another place for runs, or keep none`,
+        `Cannot make the folder ${path} of the run: ${whyNoFolder(runs, error)}. Name another place for runs, or keep none`,
         { cause: error },
       );
     }
@@ -221,9 +221,9 @@ export class RunFolder {
 export async function listRuns(runs: string, onBroken?: (broken: BrokenRun) => void): Promise<RunFolder[]> {
   const names = await readdir(runs).catch((error: unknown) => {
     if (systemCodeOf(error) === 'ENOENT') return [];
-    throw new MillraceError('MILLRACE_FILE', `Expected ${runs} to be a folder of runs: ${describeThrown(error)}`, {
-      cause: error,
-    });
+    const isFile = systemCodeOf(error) === 'ENOTDIR';
+    const why = isFile ? 'it is a file. Name a folder' : `${describeThrown(error)}. Name another folder`;
+    throw new MillraceError('MILLRACE_FILE', `Expected ${runs} to be a folder of runs: ${why}`, { cause: error });
   });
   const folders: RunFolder[] = [];
   for (const runId of names.sort()) {
@@ -244,6 +244,12 @@ function exists(path: string): Promise<boolean> {
     // A folder that may not be looked into is the folder of a run that cannot be read.
     (error: unknown) => !['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? ''),
   );
+}
+
+function whyNoFolder(runs: string, error: unknown): string {
+  const code = systemCodeOf(error);
+  if (code === 'ENOTDIR' || code === 'EEXIST') return `${runs} is a file`;
+  return code === 'ENOSPC' ? 'the disk is full' : describeThrown(error);
 }
 
 /** The latest time that a date can have, in milliseconds since 1970. */

@@ -103,7 +103,7 @@ describe('a run that was killed', () => {
     expect(await millrace('resume')).toEqual({
       code: 2,
       out: '',
-      err: 'MILLRACE_UNKNOWN_RUN: There is no run to resume in .millrace/runs: each has finished, or another process works on it. `runs` lists them\n',
+      err: 'MILLRACE_UNKNOWN_RUN: There is no run to resume in .millrace/runs: each has finished, is being worked on, or cannot be resumed. `runs` lists them\n',
     });
   });
 
