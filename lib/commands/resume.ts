@@ -35,7 +35,11 @@ export const resumeCommand: Command = {
     ]);
     const threads = args.wholeNumber('threads', 0);
     const runs = runsFrom(args);
-    const { folder, job, isRunning = false } = args.word('run') === '' ? await newest(runs) : await named(runs, args.word('run'));
+    const {
+      folder,
+      job,
+      isRunning = false,
+    } = args.word('run') === '' ? await newest(runs) : await named(runs, args.word('run'));
     assertOptionFiles(args, job, folder.manifest.deadLetters);
     const report = await reportFor(args);
     try {

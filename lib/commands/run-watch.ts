@@ -96,7 +96,9 @@ export class RunWatch {
     });
     const known = left.filter((ms) => ms !== undefined);
     // While sources are being read, the tasks after them progress at the same pace.
-    const isReading = open.some(({ name }) => (this.progress && entry(this.progress.tasks, name))?.readShare !== undefined);
+    const isReading = open.some(
+      ({ name }) => (this.progress && entry(this.progress.tasks, name))?.readShare !== undefined,
+    );
     if (known.length === 0 || (!isReading && known.length < left.length)) return undefined;
     return Math.max(0, ...known);
   }

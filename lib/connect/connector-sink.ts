@@ -150,7 +150,9 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
 function named(task: string, write: () => Awaitable<void>): Awaitable<void> {
   try {
     const writing = write();
-    return isPromiseLike(writing) ? writing.then(undefined, (error: unknown) => Promise.reject(blamed(task, error))) : writing;
+    return isPromiseLike(writing)
+      ? writing.then(undefined, (error: unknown) => Promise.reject(blamed(task, error)))
+      : writing;
   } catch (error) {
     throw blamed(task, error);
   }
@@ -158,5 +160,7 @@ function named(task: string, write: () => Awaitable<void>): Awaitable<void> {
 
 function blamed(task: string, error: unknown): MillraceError {
   if (error instanceof MillraceError) return error;
-  return new MillraceError('MILLRACE_TASK', `Task '${task}' could not write: ${describeThrown(error)}`, { cause: error });
+  return new MillraceError('MILLRACE_TASK', `Task '${task}' could not write: ${describeThrown(error)}`, {
+    cause: error,
+  });
 }

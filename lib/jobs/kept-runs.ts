@@ -91,10 +91,7 @@ export async function* unfinishedRuns(
 export async function noRunToResume(runs: string, place: JobPlace): Promise<MillraceError> {
   const count = (await listRuns(pathFrom(place, runs))).length;
   const why = count === 0 ? 'none is kept there' : 'each has finished, is being worked on, or cannot be resumed';
-  return new MillraceError(
-    'MILLRACE_UNKNOWN_RUN',
-    `There is no run to resume in ${runs}: ${why}. \`runs\` lists them`,
-  );
+  return new MillraceError('MILLRACE_UNKNOWN_RUN', `There is no run to resume in ${runs}: ${why}. \`runs\` lists them`);
 }
 
 /** The file of the dead letters of a run, as a path that is valid from each folder. */
@@ -201,7 +198,11 @@ async function rowOf(folder: RunFolder): Promise<RunFacts | BrokenRunFacts> {
     return await factsOf(folder);
   } catch (error) {
     const { runId, workflow, createdAt } = folder.manifest;
-    return { ...brokenFacts({ runId, error: fileError('read', folder.path, error) }), workflow, started: new Date(createdAt).toISOString() };
+    return {
+      ...brokenFacts({ runId, error: fileError('read', folder.path, error) }),
+      workflow,
+      started: new Date(createdAt).toISOString(),
+    };
   }
 }
 

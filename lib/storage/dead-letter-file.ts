@@ -259,7 +259,7 @@ class DeadLetterFile implements DeadLetterStore {
   private async putBack(old: FileHandle): Promise<FileHandle> {
     const handle = await open(this.path, 'wx+');
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-    for (let at = 0; at < this.stored; ) {
+    for (let at = 0; at < this.stored;) {
       const { bytesRead } = await old.read(chunk, 0, CHUNK_BYTES, at);
       if (bytesRead === 0) break;
       await handle.appendFile(chunk.subarray(0, bytesRead));

@@ -99,5 +99,7 @@ async function ownerIn(place: string): Promise<ProcessIdentity | undefined> {
 function isIdentity(value: unknown): value is ProcessIdentity {
   if (typeof value !== 'object' || value === null) return false;
   const { pid, host, processStart } = value as Partial<Record<keyof ProcessIdentity, unknown>>;
-  return typeof pid === 'number' && typeof host === 'string' && (processStart === null || typeof processStart === 'string');
+  return (
+    typeof pid === 'number' && typeof host === 'string' && (processStart === null || typeof processStart === 'string')
+  );
 }

@@ -33,7 +33,7 @@ export async function identifyFile(path: string): Promise<Json> {
 async function contentOf(file: FileHandle): Promise<string> {
   const hash = createHash('sha256');
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, at);
     if (bytesRead === 0) return hash.digest('hex').slice(0, 32);
     hash.update(chunk.subarray(0, bytesRead));

@@ -99,9 +99,7 @@ export function incarnationPath(folder: string, number: number): string {
 }
 
 async function numbersIn(folder: string): Promise<number[]> {
-  return (await readdir(folder)).flatMap(
-    (name) => /^incarnation-(\d+)\.json$/.exec(name)?.slice(1).map(Number) ?? [],
-  );
+  return (await readdir(folder)).flatMap((name) => /^incarnation-(\d+)\.json$/.exec(name)?.slice(1).map(Number) ?? []);
 }
 
 /** A damaged file is an incarnation of which only the silence is known. */

@@ -28,12 +28,7 @@ export async function thisProcess(): Promise<ProcessIdentity> {
 }
 
 /** Whether the process is running; undefined for a process that cannot be checked here. */
-export async function isRunning({
-  pid,
-  host,
-  processStart,
-  idSpace,
-}: ProcessIdentity): Promise<boolean | undefined> {
+export async function isRunning({ pid, host, processStart, idSpace }: ProcessIdentity): Promise<boolean | undefined> {
   if (host !== hostname()) return undefined;
   const ours = await idSpaceOfThis();
   if (idSpace !== undefined && ours !== undefined && idSpace !== ours) return undefined;

@@ -29,7 +29,7 @@ export async function* readLines(file: FileHandle): AsyncGenerator<Line> {
     number++;
     return { text, number, isTorn };
   };
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, at);
     if (bytesRead === 0) break;
     at += bytesRead;

@@ -120,7 +120,11 @@ describe('a run whose process is stopped', () => {
     const stoppedAtMs = Date.now();
     // As old as if the process had been silent for 40 seconds.
     const at = new Date(Date.now() - 40_000);
-    for (const path of [runFile('incarnation-1.json'), runFile('dead-letters.ndjson.owner'), file('out.csv.part.owner')])
+    for (const path of [
+      runFile('incarnation-1.json'),
+      runFile('dead-letters.ndjson.owner'),
+      file('out.csv.part.owner'),
+    ])
       utimesSync(path, at, at);
     const successor = start('resume', onlyRun(), '--quiet');
     await until(() => existsSync(runFile('incarnation-2.json')));
@@ -148,10 +152,15 @@ describe('a run with a damaged checkpoint', () => {
     bytes[bytes.indexOf('"watermark":') + 13] = 0x39;
     writeFileSync(runFile('checkpoint.json'), bytes);
     expect((await millrace('runs')).out).toMatch(/Kept +unfinished/);
-    expect((await millrace('runs', 'show', id)).out).toMatch(/the one before the last, because .*checkpoint\.json is damaged/);
+    expect((await millrace('runs', 'show', id)).out).toMatch(
+      /the one before the last, because .*checkpoint\.json is damaged/,
+    );
     writeFileSync(file('go'), '');
     const { code, err } = await millrace('resume', id);
-    expect([code, err]).toEqual([3, expect.stringMatching(/checkpoint\.json is damaged: .*resumes from the checkpoint before it/)]);
+    expect([code, err]).toEqual([
+      3,
+      expect.stringMatching(/checkpoint\.json is damaged: .*resumes from the checkpoint before it/),
+    ]);
     expect(rowsIn('out.csv')).toBe(ROWS - 30);
     expect(new Set(readFileSync(file('out.csv'), 'utf8').split('\n')).size).toBe(ROWS - 30 + 2);
   }, 60_000);
@@ -160,23 +169,30 @@ describe('a run with a damaged checkpoint', () => {
 describe('a replay of dead letters that is killed', () => {
   it.each([
     ['at its start', (text: string) => text.includes('"incarnation":2')],
-    ['after its last checkpoint', (text: string) => text.includes('"incarnation":2') && text.includes('"isComplete":true')],
-  ])('%s is unfinished, and loses nothing when it is resumed', async (_, isThen) => {
-    writeFileSync(file('go'), '');
-    expect((await millrace('run', '--workflow', './flow.mjs', '--quiet')).code).toBe(3);
-    for (const name of ['mended', 'slow-end']) writeFileSync(file(name), '');
-    const { child, ended } = start('dead-letters', 'replay', onlyRun(), '--quiet');
-    await untilCheckpoint(isThen);
-    child.kill('SIGKILL');
-    await ended;
-    expect((await millrace('runs')).out).toMatch(/Kept +unfinished/);
-    writeFileSync(file('end'), '');
-    expect(await millrace('resume', onlyRun(), '--quiet')).toMatchObject({ code: 0 });
-    expect(rowsIn('out.csv')).toBe(ROWS);
-    expect(new Set(readFileSync(file('out.csv'), 'utf8').split('\n')).size).toBe(ROWS + 2);
-    expect((await millrace('dead-letters', onlyRun())).err).toMatch(/has no dead letters/);
-    expect((await millrace('runs')).out).toMatch(/Kept +finished/);
-  }, 60_000);
+    [
+      'after its last checkpoint',
+      (text: string) => text.includes('"incarnation":2') && text.includes('"isComplete":true'),
+    ],
+  ])(
+    '%s is unfinished, and loses nothing when it is resumed',
+    async (_, isThen) => {
+      writeFileSync(file('go'), '');
+      expect((await millrace('run', '--workflow', './flow.mjs', '--quiet')).code).toBe(3);
+      for (const name of ['mended', 'slow-end']) writeFileSync(file(name), '');
+      const { child, ended } = start('dead-letters', 'replay', onlyRun(), '--quiet');
+      await untilCheckpoint(isThen);
+      child.kill('SIGKILL');
+      await ended;
+      expect((await millrace('runs')).out).toMatch(/Kept +unfinished/);
+      writeFileSync(file('end'), '');
+      expect(await millrace('resume', onlyRun(), '--quiet')).toMatchObject({ code: 0 });
+      expect(rowsIn('out.csv')).toBe(ROWS);
+      expect(new Set(readFileSync(file('out.csv'), 'utf8').split('\n')).size).toBe(ROWS + 2);
+      expect((await millrace('dead-letters', onlyRun())).err).toMatch(/has no dead letters/);
+      expect((await millrace('runs')).out).toMatch(/Kept +finished/);
+    },
+    60_000,
+  );
 });
 
 describe('a project that was moved', () => {
@@ -219,7 +235,10 @@ describe('`resume` without an id', () => {
     writeFileSync(file('runs'), '');
     for (const args of [['resume'], ['runs'], ['run', '--workflow', './flow.mjs', '--quiet']]) {
       const { code, err } = await millrace(...args, '--runs', 'runs');
-      expect([code, err]).toEqual([2, expect.stringMatching(/^MILLRACE_FILE: (?:Expected runs to be|Cannot make) .*folder/)]);
+      expect([code, err]).toEqual([
+        2,
+        expect.stringMatching(/^MILLRACE_FILE: (?:Expected runs to be|Cannot make) .*folder/),
+      ]);
       expect(err).not.toContain('ENOTDIR: ');
     }
   });

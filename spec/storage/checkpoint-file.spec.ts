@@ -43,10 +43,16 @@ describe('the checkpoint file', () => {
       await writeFile(path, damaged);
       const error = await readCheckpoint(path).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: 'MILLRACE_FILE', message: expect.stringContaining('checkpoint.json') });
-      expect(await lastCheckpoint(path, 'fix')).toMatchObject({ checkpoint: checkpointAt(1), damage: { code: 'MILLRACE_FILE' } });
+      expect(await lastCheckpoint(path, 'fix')).toMatchObject({
+        checkpoint: checkpointAt(1),
+        damage: { code: 'MILLRACE_FILE' },
+      });
     }
     await rm(path);
-    expect(await lastCheckpoint(path, 'fix')).toMatchObject({ checkpoint: checkpointAt(1), damage: { code: 'MILLRACE_FILE' } });
+    expect(await lastCheckpoint(path, 'fix')).toMatchObject({
+      checkpoint: checkpointAt(1),
+      damage: { code: 'MILLRACE_FILE' },
+    });
     await writeFile(previousOf(path), 'oops');
     await writeFile(path, bytes.subarray(1));
     await expect(lastCheckpoint(path, 'fix')).rejects.toMatchObject({ message: expect.stringContaining('fix') });

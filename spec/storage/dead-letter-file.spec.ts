@@ -135,7 +135,10 @@ describe('the dead-letter file', () => {
   });
 
   const numbersIn = async (path: string): Promise<unknown[]> =>
-    (await readFile(path, 'utf8')).trimEnd().split('\n').map((line) => (JSON.parse(line) as DeadLetter).record);
+    (await readFile(path, 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as DeadLetter).record);
 
   it('is written by one run at a time, under any name, and another is refused before it does anything', async () => {
     const path = join(folder, 'letters.ndjson');
@@ -146,9 +149,19 @@ describe('the dead-letter file', () => {
     for (const name of ['letters.ndjson', 'alias.ndjson']) {
       const touched: number[] = [];
       const source = sourceTask(() => [touched.push(1)]);
-      const run = runToEnd([task('S', [], source), task('T', ['S'], syncTask((n: number) => n))], {
-        deadLetters: deadLetterFile(join(folder, name)),
-      });
+      const run = runToEnd(
+        [
+          task('S', [], source),
+          task(
+            'T',
+            ['S'],
+            syncTask((n: number) => n),
+          ),
+        ],
+        {
+          deadLetters: deadLetterFile(join(folder, name)),
+        },
+      );
       await expect(run).rejects.toMatchObject({
         code: 'MILLRACE_LOCKED',
         message: expect.stringMatching(/letters\.ndjson is being written by process \d+\. Wait for it to end/),

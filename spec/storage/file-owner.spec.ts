@@ -46,7 +46,9 @@ describe('the claim of a file', () => {
     expect(first.hasGhost).toBe(false);
     await expect(claim()).rejects.toMatchObject(refused);
     await first();
-    await (await claim())();
+    await (
+      await claim()
+    )();
     expect(await readdir(folder)).toEqual([]);
   });
 

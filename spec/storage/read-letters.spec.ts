@@ -55,8 +55,24 @@ describe('reading dead letters', () => {
     circular['self'] = circular;
     let deep: unknown = 1;
     for (let depth = 0; depth < 20_000; depth++) deep = [deep];
-    const hostile = { toJSON: () => { throw new Error('no JSON'); } };
-    const records = [undefined, null, NaN, -Infinity, 10n, circular, deep, hostile, Symbol('s'), () => 1, new Map([[1, 2]])];
+    const hostile = {
+      toJSON: () => {
+        throw new Error('no JSON');
+      },
+    };
+    const records = [
+      undefined,
+      null,
+      NaN,
+      -Infinity,
+      10n,
+      circular,
+      deep,
+      hostile,
+      Symbol('s'),
+      () => 1,
+      new Map([[1, 2]]),
+    ];
     const text = records.map((record) => sealLine(letterLine({ ...letterOf(1), record }))).join('');
     const found = (await lettersOf(text)) as { record: unknown }[];
     expect(found).toHaveLength(records.length);
@@ -70,7 +86,10 @@ describe('reading dead letters', () => {
       damaged[at] = (damaged[at] as number) ^ 1;
       await writeFile(join(folder, 'letters.ndjson'), damaged);
       const read = lastValueFrom(from(readLetters(join(folder, 'letters.ndjson'))).pipe(toArray()));
-      await expect(read).rejects.toMatchObject({ code: 'MILLRACE_FILE', message: expect.stringMatching(/line [12] is/) });
+      await expect(read).rejects.toMatchObject({
+        code: 'MILLRACE_FILE',
+        message: expect.stringMatching(/line [12] is/),
+      });
     }
   });
 

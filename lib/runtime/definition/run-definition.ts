@@ -81,9 +81,13 @@ function changeOf(was: Json | undefined, now: Json): string {
     return `it has the same size and other content${when}`;
   }
   const fields = (value: Json | undefined): Readonly<Record<string, unknown>> =>
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : { it: value };
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : { it: value };
   const [old, present] = [fields(was), fields(now)];
-  const keys = Object.keys({ ...old, ...present }).filter((key) => JSON.stringify(old[key]) !== JSON.stringify(present[key]));
+  const keys = Object.keys({ ...old, ...present }).filter(
+    (key) => JSON.stringify(old[key]) !== JSON.stringify(present[key]),
+  );
   return keys.map((key) => `${key} was ${describeValue(old[key])}, and is ${describeValue(present[key])}`).join(', ');
 }
 
