@@ -64,7 +64,8 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
       report.release();
       process.stderr.write(`${explainError(failure.error, args.flag('debug'))}\n`);
     } else if (summary?.outcome === 'completed') printWhereItIs(ready, summary, args);
-    tellHowToGoOn(summary, folder, args);
+    const isOver = summary?.outcome === 'completed' && failure === undefined;
+    if (!isOver) tellHowToGoOn(summary, folder, args);
     if (failure !== undefined) return isBrokenLaw(failure.error) ? EXIT.brokenLaw : EXIT.failed;
     return summary === undefined ? EXIT.failed : exitCodeOf(summary);
   } finally {
@@ -90,6 +91,6 @@ function printWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Ar
 }
 
 function tellHowToGoOn(summary: RunSummary | undefined, folder: RunFolder | undefined, args: Arguments): void {
-  if (folder === undefined || summary === undefined || summary.outcome === 'completed' || args.flag('json')) return;
+  if (folder === undefined || summary === undefined || args.flag('json')) return;
   process.stderr.write(`To resume it: ${resumeLine(folder.manifest.runId, args.text('runs'))}\n`);
 }

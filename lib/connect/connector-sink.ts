@@ -4,9 +4,11 @@
  * Guarantees: those of `Sink`. The task emits a record only after the write that contains it has resolved.
  */
 import type { OperatorFunction } from 'rxjs';
+import { isPromiseLike } from '../model/awaitable.js';
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
-import type { RunOutcome } from '../model/ports.js';
+import { describeThrown, MillraceError } from '../model/errors.js';
+import type { Awaitable, RunOutcome } from '../model/ports.js';
 import type { Batch } from '../model/record.js';
 import type { TouchedFile } from '../model/touched-file.js';
 import { checkFunction, checkObject, checkOptions, flag, type OptionRules } from '../options/options.js';
@@ -43,6 +45,7 @@ export function connectorSink<In, Row = In>(sink: Sink<In, Row>, options: Connec
 class ConnectorSink<In, Row> extends BaseTask<In, In> {
   override readonly kind: string;
   override readonly isDurable = true;
+  override readonly hasCommits: boolean;
   private readonly sink: Sink<In, Row>;
   private readonly ordered: boolean;
   private gate = new WriteGate();
@@ -55,6 +58,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     super(options);
     this.sink = sink;
     this.kind = sink.kind ?? 'sink';
+    this.hasCommits = sink.commit !== undefined;
     this.ordered = options.ordered ?? true;
   }
 
@@ -122,7 +126,10 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
           // The rows of a sink without `encode` are records.
           return sink.encode === undefined ? (checked as unknown as Row) : sink.encode(checked);
         },
-        write: (rows, numbers) => sink.write({ root, partition, numbers, rows }),
+        write: (rows, numbers) => {
+          scope.assertOwned?.();
+          return named(scope.task, () => sink.write({ root, partition, numbers, rows }));
+        },
         ordered: this.ordered,
         gate,
         ...(holdings && { isHeld: (number: number) => holdings.holds({ root, partition, number }) }),
@@ -137,4 +144,23 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     const prepared = await this.sink.prepare?.();
     if (prepared !== undefined) await this.sink.commit(prepared);
   }
+}
+
+/** Calls the sink. Adds the name of the task to an error of user code. */
+function named(task: string, write: () => Awaitable<void>): Awaitable<void> {
+  try {
+    const writing = write();
+    return isPromiseLike(writing)
+      ? writing.then(undefined, (error: unknown) => Promise.reject(blamed(task, error)))
+      : writing;
+  } catch (error) {
+    throw blamed(task, error);
+  }
+}
+
+function blamed(task: string, error: unknown): MillraceError {
+  if (error instanceof MillraceError) return error;
+  return new MillraceError('MILLRACE_TASK', `Task '${task}' could not write: ${describeThrown(error)}`, {
+    cause: error,
+  });
 }

@@ -5,13 +5,15 @@
  * alone; a job that resumes is built with the start time of its run.
  */
 import type { Checkpoint, Json } from '../model/checkpoint.js';
-import { MillraceError } from '../model/errors.js';
+import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
 import { newRunId } from '../runtime/run/run.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { listRuns, RunFolder } from '../storage/run-folder.js';
 import { lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';
-import { absolutePath, pathFrom, type JobPlace } from './place.js';
+import { unfinishedRuns } from './kept-runs.js';
+import { assertSamePlace } from './moved-run.js';
+import { pathFrom, type JobPlace } from './place.js';
 import { loadWorkflow } from './workflows/load-workflow.js';
 
 /** A job with the options of its run, and the folder that keeps the run, if one does. */
@@ -19,6 +21,8 @@ export interface ReadyRun {
   readonly job: LoadedJob;
   readonly options: RunOptions;
   readonly folder?: RunFolder | undefined;
+  /** Sentences to report to all observers of the run. */
+  readonly notices?: readonly string[];
 }
 
 /** A new run that keeps nothing, so it cannot be resumed. Throws MILLRACE_FILE if dead letters cannot be written. */
@@ -75,14 +79,56 @@ export async function loadAgain(
  */
 export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   assertSamePlace(folder, place);
-  const checkpoint = await folder.checkpoint();
+  const { checkpoint, damage } = await folder.progress();
   const own = { ...job, request: requestOf(folder), prepared: preparedFor(checkpoint, job) };
   if (checkpoint !== undefined) await own.prepared.assertResumable(checkpoint);
+  if (damage !== undefined) assertMayGoBack(own, damage);
   const deadLetters = lettersOf(own, place) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
   await deadLetters.assertWritable?.();
   const checkpoints = await folder.begin();
   const from = checkpoint === undefined ? { runId: folder.manifest.runId } : { resumeFrom: checkpoint };
-  return { job: own, folder, options: { ...from, deadLetters, checkpoints } };
+  const notices = damage === undefined ? [] : [`${damage.message}. The run resumes from the checkpoint before it`];
+  return { job: own, folder, options: { ...from, deadLetters, checkpoints }, notices };
+}
+
+/**
+ * Throws the error of a damaged checkpoint if the run cannot resume from the one before it: a source has let go of records,
+ * or a sink has committed rows, that the damaged one contained.
+ */
+function assertMayGoBack({ prepared }: LoadedJob, damage: MillraceError): void {
+  const bound = prepared.declarations.find(
+    ({ task }) => task.hasCommits || (task.bearing === 'source' && !task.isRepeatable),
+  );
+  if (bound === undefined) return;
+  throw new MillraceError(
+    'MILLRACE_RESUME',
+    `${damage.message}. The checkpoint before it cannot be used, because '${bound.name}' has committed what came after it`,
+    { cause: damage },
+  );
+}
+
+/**
+ * The newest unfinished run that can resume, with its job; undefined if there is none. `tell` gets one sentence about each
+ * newer unfinished run that cannot. Throws what `loadJob` throws.
+ */
+export async function findResumable(
+  runs: string,
+  place: JobPlace,
+  tell: (sentence: string) => void,
+): Promise<{ readonly job: LoadedJob; readonly folder: RunFolder } | undefined> {
+  for await (const folder of unfinishedRuns(runs, place, tell)) {
+    try {
+      const job = await loadAgain(folder, place);
+      const checkpoint = await folder.checkpoint();
+      if (checkpoint !== undefined) await job.prepared.assertResumable(checkpoint);
+      return { job, folder };
+    } catch (error) {
+      // Any other error is about the workflow or its configuration, and the user can mend it.
+      if (codeOf(error) !== 'MILLRACE_RESUME') throw error;
+      tell(`Run ${folder.manifest.runId} is passed over: ${describeThrown(error)}`);
+    }
+  }
+  return undefined;
 }
 
 /** A job, and the unfinished run that it can resume, if there is one. */
@@ -159,12 +205,4 @@ function preparedFor(checkpoint: Checkpoint | undefined, { prepared }: LoadedJob
 
 function requestOf({ manifest }: RunFolder): JobRequest {
   return manifest.request as unknown as JobRequest;
-}
-
-function assertSamePlace({ manifest: { runId, cwd } }: RunFolder, place: JobPlace): void {
-  if (absolutePath(place, cwd) === absolutePath(place, '.')) return;
-  throw new MillraceError(
-    'MILLRACE_RESUME',
-    `Run ${runId} was started in ${cwd}, and its paths are relative to that folder. Resume it there`,
-  );
 }

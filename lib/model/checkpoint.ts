@@ -99,6 +99,10 @@ export interface CheckpointStore {
   files?(): readonly TouchedFile[];
   /** Stores the state of boundaries. Without it, boundaries receive their whole input again in a resumed run. */
   readonly state?: StateStore;
+  /** Throws MILLRACE_LOCKED once another incarnation has begun. Called before each write of the run, so it must be fast. */
+  assertOwned?(): void;
+  /** Adds a listener, called once if another incarnation has begun while this one worked. The run then fails. */
+  whenLost?(listener: (error: unknown) => void): void;
 }
 
 /** Whether earlier incarnations have brought the lineage past this exit for good. */

@@ -59,6 +59,8 @@ export interface DeadLetterStore {
   close(): Promise<void>;
   /** Rejects if letters could not be written. A check before a run starts; changes nothing. */
   assertWritable?(): Promise<void>;
+  /** Called once, before the tasks of the run open. Rejects with MILLRACE_LOCKED if another run writes to the same place. */
+  open?(): Promise<void>;
   /** The place where people find the letters, such as a path. */
   readonly location?: string;
   /** The files that the store writes, if any: no task may read or write them. */

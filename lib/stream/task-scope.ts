@@ -130,6 +130,8 @@ export interface TaskScope extends TaskContext {
    * wanted.
    */
   whenEnding(listener: () => void): void;
+  /** Throws MILLRACE_LOCKED once another process has taken over the run. Tasks that write call it before each write. */
+  assertOwned?(): void;
   /** Keeps the run from finishing before this work. An error of the work fails the run. */
   track(work: Promise<unknown>): void;
   /**

@@ -75,6 +75,10 @@ export interface Task<In, Out> {
   /** True when the output outlives the process and can be cut back to a `mark`, such as a file. */
   readonly isDurable: boolean;
   /**
+   * True when `checkpointed` commits, so that the task cannot go back to an earlier checkpoint than the last one.
+   */
+  readonly hasCommits: boolean;
+  /**
    * For a source or a boundary: true when the same input gives the same outputs in the same order again, so that a
    * resumed run gives them the same numbers. When false, a resumed run repeats all work downstream of the task.
    */
@@ -170,6 +174,8 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   readonly expands: boolean = false;
   /** See `Task.isDurable`. Default false. */
   readonly isDurable: boolean = false;
+  /** See `Task.hasCommits`. Default false. */
+  readonly hasCommits: boolean = false;
   /** See `Task.isRepeatable`. Default false. */
   readonly isRepeatable: boolean = false;
   /** See `Task.isDeterministic`. Default false. */

@@ -123,7 +123,7 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
     const end = place.path;
     if (from === undefined && place.mode !== undefined) await assertForRows(end, format.header, isPacked(path));
     const disown = await claimFile(partOf(end));
-    const handle = await openPart(end, from).catch(async (error: unknown) => {
+    const handle = await openPart(end, from, disown.hasGhost).catch(async (error: unknown) => {
       await disown();
       throw error;
     });
@@ -143,7 +143,7 @@ function notAFile(path: string): MillraceError {
 }
 
 /** Opens a new file, or the one to continue. Its name is durable, because a checkpoint may refer to it. */
-async function openPart(path: string, from: FilePoint | undefined): Promise<FileHandle> {
+async function openPart(path: string, from: FilePoint | undefined, hasGhost: boolean): Promise<FileHandle> {
   const part = partOf(path);
   await assertOwnFile(part);
   if (from === undefined) {
@@ -163,6 +163,12 @@ async function openPart(path: string, from: FilePoint | undefined): Promise<File
     await copyFile(path, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     await syncFile(copy);
     await rename(copy, part);
+    await syncFolder(dirname(path));
+  } else if (isThere !== undefined && hasGhost) {
+    // The process before this one may wake up and write to the file that it has open: that must be another file.
+    await copyFile(part, copyOf(path), constants.COPYFILE_FICLONE);
+    await syncFile(copyOf(path));
+    await rename(copyOf(path), part);
     await syncFolder(dirname(path));
   }
   return reopenAt(part, from);

@@ -34,9 +34,17 @@ export class TextFile {
   private needsRoom = false;
   private closing: Promise<void> | undefined;
   private failure: unknown;
+  /** Rejects at the first error. A stream calls nobody back whose text it was given after an error. */
+  private readonly failing: Promise<never>;
+  private rejectFailing!: (error: unknown) => void;
 
   constructor(handle: FileHandle, options: TextFileOptions) {
     this.options = options;
+    this.failing = new Promise<never>((_, reject) => {
+      this.rejectFailing = reject;
+    });
+    // Most errors are reported by other ways.
+    this.failing.catch(() => undefined);
     this.file = options.isStream
       ? new PipeStream(handle, BUFFER_BYTES)
       : handle.createWriteStream({ autoClose: false, highWaterMark: BUFFER_BYTES, start: options.start });
@@ -65,20 +73,22 @@ export class TextFile {
   async flush(): Promise<number> {
     const length = (): number => this.options.start + this.file.bytesWritten + this.file.writableLength;
     const member = this.endMember();
-    const bytes = member === undefined ? length() : await member.then(length);
+    const bytes = member === undefined ? length() : await Promise.race([member.then(length), this.failing]);
+    this.throwIfFailed();
     // The stream calls back when it has passed everything before this to the system.
-    await new Promise<void>((resolve) => {
+    const passed = new Promise<void>((resolve) => {
       this.file.write('', () => {
         resolve();
       });
     });
+    await Promise.race([passed, this.failing]);
     this.throwIfFailed();
     return bytes;
   }
 
   async end(): Promise<void> {
     this.throwIfFailed();
-    await this.endMember();
+    await Promise.race([this.endMember(), this.failing]);
     this.throwIfFailed();
     this.file.end();
     // Not `finished`: it waits for the close, which comes after the sync.
@@ -134,6 +144,7 @@ export class TextFile {
 
   private fail(error: unknown): void {
     this.failure ??= error;
+    this.rejectFailing(error);
     // Passes the error of the file to callers that wait for the packer.
     this.packer?.destroy(error as Error);
   }

@@ -10,6 +10,7 @@ import { counted, grouped } from '../../text/printable.js';
 import { bucketQuantile } from './bucket-quantile.js';
 import type { SlowRecord, TaskProgress } from '../../model/metrics.js';
 import type { RunSummary } from '../../model/run-summary.js';
+import { entry } from '../../text/entry.js';
 
 /** The work of each task between two `progress` events, or over several of them. Times are milliseconds since 1970. */
 export interface Stretch {
@@ -162,7 +163,7 @@ export class StoryBuilder {
     const elapsedMs = at - this.stretchFrom;
     if (elapsedMs > 0) {
       const parts = Object.entries(tasks).map(([name, task]) => {
-        const before = this.tasks[name];
+        const before = entry(this.tasks, name);
         const done = doneOf(task) - (before === undefined ? 0 : doneOf(before));
         return [name, { done, busyMs: task.shares.busy * elapsedMs, p95: p95Of(task, before) }] as const;
       });

@@ -29,6 +29,7 @@ import { blame } from '../wiring/task-failure.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
 import type { StateKeeper } from './state-keeper.js';
+import { entry } from '../../text/entry.js';
 
 /** When a checkpoint is due: after the time or the number of records, whichever comes first. */
 export interface CheckpointSchedule {
@@ -193,9 +194,13 @@ export class Checkpointer {
     );
     const collecting = state.collect();
     const uncertain = [...this.parts.uncertain];
-    const marking = [...wiring.tasks].map(
-      async ([name, { declaration, scope }]) => [name, await declaration.task.mark(scope)] as const,
-    );
+    const marking = [...wiring.tasks].map(async ([name, { declaration, scope }]) => {
+      try {
+        return [name, await declaration.task.mark(scope)] as const;
+      } catch (error) {
+        throw blame(name, 'could not prepare a checkpoint', error);
+      }
+    });
     const lettersMark = deadLetters.durable?.mark();
     // Waits for all of them, also if one has failed: no write may outlive the run.
     const marked = Promise.allSettled([lettersMark, collecting, ...marking]);
@@ -242,9 +247,9 @@ export class Checkpointer {
     const isSource = ({ plan }: WiredTask): boolean => plan.node.bearing === 'source';
     for (const some of [tasks.filter((task) => !isSource(task)), tasks.filter(isSource)]) {
       const notified = some.map(async ({ plan, declaration, scope }) => {
-        const settled = settledOf(roots[plan.outputRoot] as RootProgress, exitsOf(plan.outputRoot));
+        const settled = settledOf(entry(roots, plan.outputRoot) as RootProgress, exitsOf(plan.outputRoot));
         try {
-          await declaration.task.checkpointed({ mark: marks[plan.node.name], settled }, scope);
+          await declaration.task.checkpointed({ mark: entry(marks, plan.node.name), settled }, scope);
         } catch (error) {
           throw blame(plan.node.name, 'could not follow a checkpoint', error);
         }
@@ -263,8 +268,8 @@ export class Checkpointer {
 }
 
 function explain(error: unknown): unknown {
-  if (error instanceof MillraceError && (error.code === 'MILLRACE_LOCKED' || error.code === 'MILLRACE_FILE'))
-    return error;
+  // It names the task or the file.
+  if (error instanceof MillraceError) return error;
   return new MillraceError(
     'MILLRACE_FILE',
     `Cannot write a checkpoint: ${describeThrown(error)}. The run stops, and can be resumed from the previous checkpoint`,

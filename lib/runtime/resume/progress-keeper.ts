@@ -13,6 +13,7 @@ import { redoing, RunPast } from './run-past.js';
 import { StateKeeper } from './state-keeper.js';
 import type { KeptProgress, RunParts } from '../run/run-parts.js';
 import type { Wiring } from '../wiring/wiring.js';
+import { setEntry } from '../../text/entry.js';
 
 export interface ProgressHandlers {
   readonly emit: (event: RunEvent) => void;
@@ -56,7 +57,7 @@ export class ProgressKeeper {
   async checkInputs(wiring: Wiring): Promise<Record<string, Json>> {
     const inputs: Record<string, Json> = {};
     for (const [name, { plan, declaration }] of wiring.tasks) {
-      if (plan.node.bearing === 'source') inputs[name] = await declaration.task.identify();
+      if (plan.node.bearing === 'source') setEntry(inputs, name, await declaration.task.identify());
     }
     if (this.kept.from !== undefined) assertSameInputs(this.kept.from, inputs);
     return inputs;

@@ -10,6 +10,7 @@ import type { LetterHead } from '../../model/ports.js';
 import type { TaskPast } from '../../stream/task-scope.js';
 import type { Lineage } from '../../model/record.js';
 import type { ResumePlan } from './resume-plan.js';
+import { entry, setEntry } from '../../text/entry.js';
 
 export class RunPast {
   private readonly plan: ResumePlan;
@@ -64,7 +65,7 @@ export class RunPast {
     const isNeeded = isAnew || this.plan.feedsBoundary(task);
     return {
       isAnew,
-      mark: isAnew ? undefined : this.checkpoint.marks[task],
+      mark: isAnew ? undefined : entry(this.checkpoint.marks, task),
       born: this.plan.isRepeatable(root) ? born : 0,
       lost,
       isDone: (lineage) => lineage < lost || (!isNeeded && this.havePassed(task, root, lineage)),
@@ -149,8 +150,8 @@ export function redoing(checkpoint: Checkpoint, letters: readonly LetterHead[], 
     list.add(lineage.root, plan.labelsOfLetter(task, lineage.root), lineage.number);
   const roots = { ...checkpoint.roots };
   for (const [root, holes] of list) {
-    const progress = roots[root];
-    if (progress !== undefined) roots[root] = withHoles(progress, holes, plan.labelsOf(root));
+    const progress = entry(roots, root);
+    if (progress !== undefined) setEntry(roots, root, withHoles(progress, holes, plan.labelsOf(root)));
   }
   return { ...checkpoint, roots, isComplete: false };
 }

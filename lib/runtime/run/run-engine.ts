@@ -55,6 +55,8 @@ export class RunEngine {
   private failure: unknown;
   private isDraining = false;
   private hasStarted = false;
+  /** True if another process has taken over the run: then nothing more is written. */
+  private isReplaced = false;
   /** Set while the run is ending: a failure then still changes the outcome. */
   private failLate: ((error: unknown) => void) | undefined;
 
@@ -85,8 +87,13 @@ export class RunEngine {
       },
       isCheckpointing: () => this.keeper?.isCheckpointing === true,
     });
-    parts.deadLetters.whenBroken((error) => {
+    const fail = (error: unknown): void => {
       this.end('failed', error);
+    };
+    parts.deadLetters.whenBroken(fail);
+    progress?.store.whenLost?.((error) => {
+      this.isReplaced = true;
+      fail(error);
     });
   }
 
@@ -136,6 +143,9 @@ export class RunEngine {
       emit: (event) => {
         this.emit(event);
       },
+      assertOwned: () => {
+        this.parts.progress?.store.assertOwned?.();
+      },
       cannotResume: (reason) => {
         this.keeper?.cannotResume(reason);
       },
@@ -167,8 +177,10 @@ export class RunEngine {
       return;
     }
     const { executor, wiring, keeper } = this;
+    const { deadLetters } = this.parts;
     try {
-      if (!(await this.opening.open({ executor, wiring, keeper, hasEnded: () => this.hasEnded() }))) return;
+      const hasEnded = (): boolean => this.hasEnded();
+      if (!(await this.opening.open({ executor, wiring, keeper, deadLetters, hasEnded }))) return;
     } catch (error) {
       this.end('failed', error);
       return;
@@ -226,7 +238,7 @@ export class RunEngine {
     await this.executor.close();
     const tasks = [...this.wiring.tasks].map(([name, { declaration }]) => ({ name, task: declaration.task }));
     await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
-    await attempt(() => this.parts.onEnd?.(this.report.summarize(outcome, this.failure)), fail);
+    if (!this.isReplaced) await attempt(() => this.parts.onEnd?.(this.report.summarize(outcome, this.failure)), fail);
     this.conclude(outcome);
   }
 

@@ -4,6 +4,7 @@ import type { RunSummary, TaskSummary } from '../../model/run-summary.js';
 import type { RunMetrics, TaskUsage } from '../watch/run-metrics.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
+import { setEntry } from '../../text/entry.js';
 
 /** The most records that `slowest` in a summary holds. */
 const MAX_SLOWEST = 20;
@@ -51,7 +52,7 @@ export function summarizeRun(
   let deadLettered = 0;
   for (const [name, task] of wiring.tasks) {
     const summary = summarizeTask(task, head.outcome, usage.get(name) as TaskUsage);
-    tasks[name] = summary;
+    setEntry(tasks, name, summary);
     skipped += summary.skipped;
     deadLettered += summary.deadLettered;
   }

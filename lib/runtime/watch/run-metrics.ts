@@ -19,6 +19,7 @@ import type { RunServices } from '../wiring/services.js';
 import type { RunScope } from '../wiring/scope.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
+import { setEntry } from '../../text/entry.js';
 
 /** The time constant of the exponentially weighted rate, in milliseconds. */
 const RATE_MEMORY_MS = 5000;
@@ -69,7 +70,7 @@ export class RunMetrics {
       const usage = this.usageOf(name, difference(sums, memory.sums), sinceMs);
       memory.sums = sums;
       uses.push(usage);
-      tasks[name] = taskProgress(task.scope, usage, rateOf(task.scope, memory, sinceMs, elapsedMs));
+      setEntry(tasks, name, taskProgress(task.scope, usage, rateOf(task.scope, memory, sinceMs, elapsedMs)));
     }
     const bottleneck = chooseBottleneck(uses);
     return {

@@ -102,6 +102,9 @@ export class RunScope implements TaskScope {
     return this.services.deadLetters.isFull;
   }
   readonly random = (): number => this.services.random();
+  readonly assertOwned = (): void => {
+    this.services.assertOwned();
+  };
 
   identityOf(lineage: Lineage, root = this.root): string {
     return this.allOutputs.get(root)?.identityOf(lineage) ?? String(lineage);

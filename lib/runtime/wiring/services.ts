@@ -22,6 +22,8 @@ export interface RunServices {
   readonly emit: (event: RunEvent) => void;
   /** Ends the run as failed; only the first call counts. */
   readonly fail: (error: unknown) => void;
+  /** Throws MILLRACE_LOCKED once another process has taken over the run. */
+  readonly assertOwned: () => void;
   /** Stops the checkpoints of the run, for this reason. */
   readonly cannotResume: (reason: string) => void;
   /** Records that the outputs of this task depend on more than its input. */

@@ -1,7 +1,7 @@
 /**
  * Writing CSV: fast-csv's bytes, nothing under the name before it is whole, and honest failures.
  */
-import { access, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -223,12 +223,31 @@ describe('a CSV writer', () => {
     const first = await openCsvWriter({ path, columns: ['a'] });
     await first.write([{ a: 'first' }]);
     await writeFile(`${path}.part.owner`, JSON.stringify({ pid: 1, host: 'another', processStart: null }));
+    // The one on the other machine is silent.
+    await utimes(`${path}.part.owner`, 1, 1);
     const second = await openCsvWriter({ path, columns: ['a'] });
     await second.write([{ a: 'second' }]);
     await first.write([{ a: 'first' }]);
     await expect(first.finish()).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
     await second.finish();
     expect(await readFile(path, 'utf8')).toBe('a\nsecond\n');
+  });
+
+  it('goes on in a file of its own where the process before it may wake up and write', async () => {
+    const path = join(folder, 'ghost.csv');
+    const ghost = await openCsvWriter({ path, columns: ['a'] });
+    await ghost.write([{ a: 1 }]);
+    const from = await ghost.mark();
+    await utimes(`${path}.part.owner`, 1, 1);
+    const next = await openCsvWriter({ path, columns: ['a'], from });
+    await ghost.write([{ a: 'of the ghost' }]);
+    await ghost.mark();
+    await next.write([{ a: 2 }]);
+    await next.mark();
+    await ghost.write([{ a: 'of the ghost' }]);
+    await expect(ghost.finish()).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
+    await next.finish();
+    expect(await readFile(path, 'utf8')).toBe('a\n1\n2\n');
   });
 
   it.each(['big.csv', 'big.csv.gz'])(
