@@ -72,6 +72,7 @@ export type {
   DeadLetterStore,
   DurableLetters,
   LetterHead,
+  LineageId,
   RecordContext,
   RunOutcome,
   TaskContext,

@@ -6,8 +6,8 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
-import type { RunOutcome } from '../model/ports.js';
-import type { Batch } from '../model/record.js';
+import type { LineageId, RunOutcome } from '../model/ports.js';
+import type { Batch, Lineage } from '../model/record.js';
 import type { TouchedFile } from '../model/touched-file.js';
 import { checkFunction, checkObject, checkOptions, flag, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -15,7 +15,7 @@ import { WriteGate } from '../stream/write-gate.js';
 import { checkInput } from '../tasks/record-step.js';
 import { BaseTask, type FoundRecord, type Operators, type TakenMark, type Task } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
-import type { Sink, SinkHoldings } from './sink.js';
+import type { Sink, SinkHoldings, SinkRows } from './sink.js';
 
 /** Options of `connectorSink`. */
 export interface ConnectorSinkOptions<In> extends TaskOptions<In, In> {
@@ -113,8 +113,8 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<In>> {
     const { sink, gate, holdings } = this;
     const check = checkInput<In>(this.options.input, scope.task);
-    const { numbering: root } = scope;
-    const partition = 0;
+    const { numbering: root, root: ledger } = scope;
+    const identify = (lineage: Lineage): LineageId => ({ ...ledger.identify(lineage), root });
     return operators.writeBatches<In, Row>(
       {
         encode: (record) => {
@@ -122,10 +122,13 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
           // The rows of a sink without `encode` are records.
           return sink.encode === undefined ? (checked as unknown as Row) : sink.encode(checked);
         },
-        write: (rows, numbers) => sink.write({ root, partition, numbers, rows }),
+        write: (rows, lineages) => {
+          if (ledger.partitions === undefined) return sink.write({ root, partition: 0, numbers: lineages, rows });
+          return writeEach(sink, partitioned(rows, lineages.map(identify), this.ordered));
+        },
         ordered: this.ordered,
         gate,
-        ...(holdings && { isHeld: (number: number) => holdings.holds({ root, partition, number }) }),
+        ...(holdings && { isHeld: (number: number) => holdings.holds(identify(number)) }),
       },
       scope,
     );
@@ -137,4 +140,29 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     const prepared = await this.sink.prepare?.();
     if (prepared !== undefined) await this.sink.commit(prepared);
   }
+}
+
+/**
+ * The rows of each partition, in their order. With `isOrdered` the order of all rows stays, so a partition may have several
+ * groups.
+ */
+function partitioned<Row>(rows: readonly Row[], ids: readonly LineageId[], isOrdered: boolean): SinkRows<Row>[] {
+  const groups: { root: string; partition: number; numbers: Lineage[]; rows: Row[] }[] = [];
+  const latest = new Map<number, (typeof groups)[number]>();
+  ids.forEach(({ root, partition, number }, i) => {
+    let group = isOrdered ? groups.at(-1) : latest.get(partition);
+    if (group?.partition !== partition) {
+      group = { root, partition, numbers: [], rows: [] };
+      groups.push(group);
+      latest.set(partition, group);
+    }
+    group.numbers.push(number);
+    group.rows.push(rows[i] as Row);
+  });
+  return groups;
+}
+
+/** Writes the groups one after another. */
+async function writeEach<Row>(sink: Sink<never, Row>, groups: readonly SinkRows<Row>[]): Promise<void> {
+  for (const group of groups) await sink.write(group);
 }

@@ -6,7 +6,7 @@
  * kept throws an error that says what was expected and what was got.
  */
 import type { Sink, SinkHoldings, SinkPast } from '../connect/sink.js';
-import type { Source, SourcePartition, SourcePast } from '../connect/source.js';
+import type { PartitionPast, Source, SourcePartition, SourcePast } from '../connect/source.js';
 import type { Json } from '../model/checkpoint.js';
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { Awaitable } from '../model/ports.js';
@@ -127,7 +127,7 @@ function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
         for (const position of positions) {
           // What a checkpoint keeps goes through JSON.
           const kept = position && (JSON.parse(JSON.stringify(position)) as typeof position);
-          const again = await OpenSource.open(make(), { position: kept, from: kept?.lineage ?? 2 });
+          const again = await OpenSource.open(make(), pastOf([{ partition: 0, position: kept, from: kept?.lineage ?? 2 }]));
           const { from = 0 } = again.partition;
           assertTrue(from <= (kept?.lineage ?? 2), `\`from\` of a resumed source is ${from}, behind what is needed`);
           assertSame(`the records from ${from}`, await again.rest(3), records.slice(from));
@@ -447,6 +447,11 @@ class OpenSource<T> {
     await this.partition.close?.();
     await this.source.close?.(outcome);
   }
+}
+
+function pastOf(partitions: readonly PartitionPast[]): SourcePast {
+  const first = partitions.find(({ partition }) => partition === 0);
+  return { position: first?.position, from: first?.from ?? 0, partitions };
 }
 
 function assertDataset({ dataset }: Pick<Source<unknown>, 'dataset'>): void {

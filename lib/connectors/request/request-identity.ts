@@ -5,45 +5,71 @@
  * records, tasks and runs. Nothing here computes a hash per record.
  */
 import { createHash } from 'node:crypto';
-import type { Lineage } from '../../connect/index.js';
+import { recordText, type Lineage, type LineageId } from '../../connect/index.js';
+
+/** The ledger of the records, as far as their identity needs it. */
+export interface RecordNumbers {
+  /** The identity of a lineage in flight. */
+  identify(lineage: Lineage): Pick<LineageId, 'partition' | 'number'>;
+}
+
+/** The scope of the calls of one task. */
+export interface CallScope {
+  readonly runId: string;
+  readonly task: string;
+  /** The part of a record's name besides its partition and number; see `TaskScope`. */
+  readonly numbering: string;
+  readonly root: RecordNumbers;
+}
 
 export class CallIdentity {
   readonly runId: string;
   private readonly prefix: string;
   private readonly tracePrefix: string;
   private readonly spanPrefix: string;
+  private readonly root: RecordNumbers;
   private spans = 0;
 
-  /** @param numbering the part of a record's name besides its lineage, from `TaskScope`. */
-  constructor(runId: string, task: string, numbering: string) {
+  constructor({ runId, task, numbering, root }: CallScope) {
     this.runId = runId;
+    this.root = root;
     // The lengths separate the parts: ('a', 'bc') is not ('ab', 'c').
     this.prefix = digest(`${runId.length}:${runId}${task.length}:${task}${numbering}`).slice(0, 24);
     this.tracePrefix = digest(`${runId.length}:${runId}${numbering}`).slice(0, 16);
     this.spanPrefix = digest(task).slice(0, 8);
   }
 
-  /** A hash of run, task and numbering, then the lineage: letters, digits and one hyphen. */
+  /** A hash of run, task and numbering, then the number of the record: letters, digits and one hyphen. */
   key(lineage: Lineage): string {
-    return `${this.prefix}-${lineage}`;
+    return `${this.prefix}-${this.textOf(lineage)}`;
   }
 
   /** The keys of several records, in order, with their common prefix once. A record is recognised in another group too. */
   keys(lineages: readonly Lineage[]): string {
-    return `${this.prefix}-${lineages.join('.')}`;
+    return `${this.prefix}-${lineages.map((lineage) => this.textOf(lineage)).join('.')}`;
   }
 
   /** The same in every task that processes the record. */
   correlationId(lineage: Lineage): string {
-    return `${this.runId}:${lineage}`;
+    return `${this.runId}:${this.textOf(lineage)}`;
   }
 
   /** One trace per record, one span per attempt. */
   traceparent(lineage: Lineage): string {
-    const trace = this.tracePrefix + (lineage + 1).toString(16).padStart(16, '0');
+    const { partition, number } = this.root.identify(lineage);
+    const trace = this.tracePrefix + hex(partition, 4) + hex(number + 1, 12);
     const span = this.spanPrefix + (++this.spans >>> 0).toString(16).padStart(8, '0');
     return `00-${trace}-${span}-01`;
   }
+
+  private textOf(lineage: Lineage): string {
+    return recordText(this.root.identify(lineage));
+  }
+}
+
+/** The last `digits` hexadecimal digits of a number. */
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0').slice(-digits);
 }
 
 function digest(text: string): string {

@@ -13,7 +13,7 @@ import type { Awaitable, DeadLetterStore, LetterHead } from '../../model/ports.j
 import { checkCount, checkOptions, type OptionRules } from '../../options/options.js';
 import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
 import { ResumePlan } from '../resume/resume-plan.js';
-import { redoing } from '../resume/run-past.js';
+import { dividedIn, redoing } from '../resume/run-past.js';
 import { systemClock } from '../run/clock.js';
 import { newRunId, Run } from '../run/run.js';
 import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
@@ -131,10 +131,11 @@ export class PreparedWorkflow<
 
   /**
    * Returns a test of dead letters of a finished run: true for a letter whose record can be replayed, false where an
-   * aggregate or another boundary has already emitted its result without that record.
+   * aggregate or another boundary has already emitted its result without that record. `checkpoint` is the last one of
+   * the run; without it, each source counts as one with a single partition.
    */
-  redoable(): (letter: LetterHead) => boolean {
-    const resumePlan = new ResumePlan(this.plan, this.declarations);
+  redoable(checkpoint?: Checkpoint): (letter: LetterHead) => boolean {
+    const resumePlan = new ResumePlan(this.plan, this.declarations, checkpoint && dividedIn(checkpoint));
     return ({ task, lineage }) => resumePlan.canRedo(task, lineage.root);
   }
 
@@ -163,7 +164,7 @@ export class PreparedWorkflow<
         'Expected `checkpoints` beside `resumeFrom`, got none: a resumed run keeps its progress too',
       );
     }
-    const resumePlan = new ResumePlan(plan, declarations);
+    const resumePlan = new ResumePlan(plan, declarations, from && dividedIn(from));
     const progress = checkpoints && {
       store: checkpoints,
       schedule: options.checkpointEvery ?? {},

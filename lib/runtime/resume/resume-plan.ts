@@ -17,17 +17,23 @@ export class ResumePlan {
   /** Per task, the exits that its outputs can reach within their region. */
   private readonly exitsAfter = new Map<string, readonly ExitPlan[]>();
 
-  constructor(plan: GraphPlan, declarations: readonly TaskDeclaration[]) {
+  /** @param divided sources with several partitions, whose records reach a boundary in another order in each incarnation. */
+  constructor(
+    plan: GraphPlan,
+    declarations: readonly TaskDeclaration[],
+    divided: ReadonlySet<string> = new Set<string>(),
+  ) {
     this.plan = plan;
+    const isOrderedAlike = (root: string): boolean => this.repeatable.has(root) && !divided.has(root);
     this.nodes = new Map(plan.nodes.map((node) => [node.node.name, node]));
     const tasks = new Map(declarations.map(({ name, task }) => [name, task]));
     for (const node of plan.nodes) {
       const { name, dependencies, bearing } = node.node;
       const from = dependencies.map((dependency) => this.nodeOf(dependency).outputRoot);
-      const isFromRepeatable = from.every((root) => this.repeatable.has(root));
+      const isFromRepeatable = from.every(isOrderedAlike);
       if (node.join === 'all' && isFromRepeatable) this.repeatable.add(joinRootOf(name));
       const isBornAlike = bearing !== 'inherits' && tasks.get(name)?.isRepeatable === true;
-      if (isBornAlike && (node.inputRoot === undefined || this.repeatable.has(node.inputRoot))) {
+      if (isBornAlike && (node.inputRoot === undefined || isOrderedAlike(node.inputRoot))) {
         this.repeatable.add(node.outputRoot);
       }
     }

@@ -32,6 +32,7 @@ export class WiredRoots {
       }
       const start = past?.startOf(id) ?? 0;
       if (start > 0) ledger.startAt(start);
+      past?.connect(id, ledger);
       if (parent !== undefined) this.families.set(id, new Family(ledger));
     }
     const outputRoots = new Map(plan.nodes.map(({ node, outputRoot }) => [node.name, outputRoot]));

@@ -3,6 +3,7 @@ import { requestTask } from '#lib/connectors/http/index.js';
 import { parseRetryAfter } from '#lib/connectors/request/retry-after.js';
 import { itemsOf } from '#lib/connectors/http/batch-answer.js';
 import { explainFailure } from '#lib/connectors/http/explain-failure.js';
+import { RootLedger } from '#lib/ledger/ledger.js';
 import { CallIdentity } from '#lib/connectors/request/request-identity.js';
 import { UrlTemplate } from '#lib/connectors/request/request-url.js';
 import { IdRing } from '#lib/connectors/websocket/id-ring.js';
@@ -134,7 +135,7 @@ describe('itemsOf', () => {
 describe('CallIdentity', () => {
   it('gives the same key for the same run, task, root and lineage, and another for any other', () => {
     const key = (run: string, task: string, root: string, lineage: number): string =>
-      new CallIdentity(run, task, root).key(lineage);
+      new CallIdentity({ runId: run, task, numbering: root, root: new RootLedger('o', 8) }).key(lineage);
     expect(key('r', 't', 'o', 1)).toBe(key('r', 't', 'o', 1));
     const all = [
       key('r', 't', 'o', 1),
