@@ -112,9 +112,10 @@ export function hasPassed({ watermark, passed }: LedgerProgress, exit: string, l
   return lineage < watermark || containsLineage(passed[exit] ?? [], lineage);
 }
 
-/** The progress per partition. A root without partitions has one, 0. */
+/** The progress per partition. A root without partitions has one, 0, from its first birth on. */
 export function partitionsOf(progress: RootProgress): Readonly<Record<string, LedgerProgress>> {
-  return progress.partitions ?? { 0: progress };
+  // Before the first birth it is not known whether the source has partitions.
+  return progress.partitions ?? (progress.born === 0 ? {} : { 0: progress });
 }
 
 /** The progress of one partition; undefined if no incarnation has opened it. */

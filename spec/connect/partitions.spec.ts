@@ -207,7 +207,7 @@ describe('the progress of partitions', () => {
       born: 5,
       passed: {},
       partitions: {
-        0: { watermark: 0, born: 3, passed: { Write: [1, 3] } },
+        0: { watermark: 0, born: 3, passed: { "'Write'": [1, 3] } },
         1: { watermark: 2, born: 2, passed: {} },
       },
     });
@@ -450,7 +450,7 @@ describe('a record of a partition', () => {
             .task(
               'Sum',
               ['Wait'],
-              aggregateTask({ init: () => 0, add: (sum: number, value: string) => sum + Number(value), finish: (_, sum: number) => sum }),
+              aggregateTask({ init: () => 0, add: (sum: number, value: string) => sum + Number(value), finish: (sum: number) => sum }),
             )
             .task(
               'End',
