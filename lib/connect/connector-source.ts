@@ -175,7 +175,10 @@ class ConnectorSource<Out> extends SourceTask<Out> {
   }
 
   /** The partition of a source without partitions; undefined if the records need a partition for their identity. */
-  private onlyPartition(partitions: readonly SourcePartition<Out>[], { root }: TaskScope): SourcePartition<Out> | undefined {
+  private onlyPartition(
+    partitions: readonly SourcePartition<Out>[],
+    { root }: TaskScope,
+  ): SourcePartition<Out> | undefined {
     const [first, another] = partitions;
     const isDivided = this.source.isPartitioned === true || root.partitions !== undefined;
     return isDivided || another !== undefined || first?.partition !== 0 ? undefined : first;
@@ -192,7 +195,8 @@ class ConnectorSource<Out> extends SourceTask<Out> {
 function pastOf(scope: TaskScope): SourcePast | undefined {
   if (scope.past === undefined) return undefined;
   const partitions = partitionPastsOf(scope);
-  if (scope.root.partitions === undefined) return { position: positionIn(scope), from: scope.root.watermark, partitions };
+  if (scope.root.partitions === undefined)
+    return { position: positionIn(scope), from: scope.root.watermark, partitions };
   const first = partitions.find(({ partition }) => partition === 0);
   return { position: first?.position, from: first?.from ?? 0, partitions };
 }

@@ -240,7 +240,7 @@ class Lane<Out> {
             this.listener.whenFailed(error);
             return;
           }
-          if (!this.isReading) this.listener.whenArrived();
+          if (this.waiting !== undefined || this.isOver) this.listener.whenArrived();
         },
         (error: unknown) => {
           this.isReading = false;
@@ -325,7 +325,8 @@ function replayed(
   const isNumber = Number.isSafeInteger(from) && from >= 0;
   if (isNumber && span === undefined) return { first: from, from, born: from, next: from };
   if (isNumber && span !== undefined && from <= span.from) return { ...span, next: from };
-  const expected = span === undefined ? 'a number from 0 on' : `a number from 0 to ${span.from}, the first record that the run needs`;
+  const expected =
+    span === undefined ? 'a number from 0 on' : `a number from 0 to ${span.from}, the first record that the run needs`;
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
     `Expected \`from\` of partition ${partition} of source '${task}' to be ${expected}, got ${describeValue(from)}`,

@@ -130,7 +130,12 @@ export class PartitionLedgers {
     const newest = slots.at(-1);
     // Numbers that were announced and are not born yet do not count.
     const born = newest === undefined ? floor : this.numberOf(newest) + 1;
-    return { ...(first > 0 && { first }), watermark: oldest === undefined ? born : this.numberOf(oldest), born, passed };
+    return {
+      ...(first > 0 && { first }),
+      watermark: oldest === undefined ? born : this.numberOf(oldest),
+      born,
+      passed,
+    };
   }
 
   /** Counts the slots that have settled since the last call in the floors of their partitions. */

@@ -152,7 +152,10 @@ function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
         for (const position of positions) {
           // What a checkpoint keeps goes through JSON.
           const kept = position && (JSON.parse(JSON.stringify(position)) as typeof position);
-          const again = await OpenSource.open(make(), pastOf([{ partition: 0, position: kept, from: kept?.lineage ?? 2 }]));
+          const again = await OpenSource.open(
+            make(),
+            pastOf([{ partition: 0, position: kept, from: kept?.lineage ?? 2 }]),
+          );
           const { from = 0 } = again.partition;
           assertTrue(from <= (kept?.lineage ?? 2), `\`from\` of a resumed source is ${from}, behind what is needed`);
           assertSame(`the records from ${from}`, await again.rest(3), records.slice(from));
@@ -243,7 +246,7 @@ function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCase[] {
       run: async () => {
         const source = await open(parts);
         const found: NumberedRecord[][] = [[], []];
-        for (let isOver = false; !isOver; ) {
+        for (let isOver = false; !isOver;) {
           isOver = true;
           for (const partition of [0, 1]) {
             const read = await source.read(partition, max);
@@ -273,8 +276,8 @@ function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCase[] {
     {
       name: 'a source with partitions reads each again from its own position, with the same numbers',
       run: async () => {
-        const { make } = await subject.place(parts);
-        const first = await OpenPartitions.open(make());
+        const place = await subject.place(parts);
+        const first = await OpenPartitions.open(place.make());
         if (first.source.isReplayable === false) return first.close();
         const all = [await first.rest(0, 1), await first.rest(1, 1)] as const;
         const positions = [first.positionsOf(0), first.positionsOf(1)] as const;
@@ -287,7 +290,7 @@ function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCase[] {
             position: throughJson(positions[partition]?.findLast(({ lineage }) => lineage <= from)),
             from,
           }));
-          const again = await OpenPartitions.open(make(), past);
+          const again = await OpenPartitions.open(place.make(), past);
           for (const [partition, from] of needs.entries()) {
             const found = await again.rest(partition, 2);
             assertTrue(
@@ -307,8 +310,8 @@ function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCase[] {
     {
       name: 'a source with partitions begins a partition that appears at its start',
       run: async () => {
-        const { make, grow } = await subject.place(parts);
-        const first = await OpenPartitions.open(make());
+        const place = await subject.place(parts);
+        const first = await OpenPartitions.open(place.make());
         const all = [await first.rest(0, 10), await first.rest(1, 10)] as const;
         await first.close();
         if (first.source.isReplayable === false) return;
@@ -317,12 +320,12 @@ function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCase[] {
           position: undefined,
           from: needOf(all[partition], all[partition].length),
         });
-        const again = await OpenPartitions.open(make(), [ended(0)]);
+        const again = await OpenPartitions.open(place.make(), [ended(0)]);
         assertSame('the records of partition 1, of which nothing is known', await again.rest(1, 2), all[1]);
         await again.close();
-        if (grow === undefined) return;
-        await grow(records);
-        const grown = await OpenPartitions.open(make(), [ended(0), ended(1)]);
+        if (place.grow === undefined) return;
+        await place.grow(records);
+        const grown = await OpenPartitions.open(place.make(), [ended(0), ended(1)]);
         assertSame('the partitions', grown.numbers, [0, 1, 2]);
         assertSame('the records of partition 2', valuesOf(await grown.rest(2, 2)), records);
         await grown.close();

@@ -248,7 +248,13 @@ describe('the progress of partitions', () => {
       return value;
     };
     const parts = { topic, clock, work, window: 4, reading: { hasPositions: true } };
-    await live({ ...parts, sink: store.committing(), checkpoints: kept.begin(), cancelAtMs: 700, checkpointEvery: { everyMs: 1 } });
+    await live({
+      ...parts,
+      sink: store.committing(),
+      checkpoints: kept.begin(),
+      cancelAtMs: 700,
+      checkpointEvery: { everyMs: 1 },
+    });
     const resumeFrom = kept.last as Checkpoint;
     await live({ ...parts, sink: store.committing(), checkpoints: kept.begin(), resumeFrom });
     expect(topic.opened).toHaveLength(2);
@@ -274,7 +280,14 @@ describe('the progress of partitions', () => {
     expect(kept.last?.roots['Read']).not.toHaveProperty('partitions');
     topic.add(1, 'x', 'stuck', 'z');
     const second = kept.last as Checkpoint;
-    await live({ ...parts, sink: store.committing(), work: stuck, checkpoints: kept.begin(), resumeFrom: second, cancelAtMs: 5000 });
+    await live({
+      ...parts,
+      sink: store.committing(),
+      work: stuck,
+      checkpoints: kept.begin(),
+      resumeFrom: second,
+      cancelAtMs: 5000,
+    });
     expect(topic.opened).toEqual(['0: from 1']);
     expect(topic.settled.at(-1)).toBe('0: 1,2,3; 1: 1,2,3');
     topic.add(2, 'new');
@@ -294,7 +307,16 @@ describe('the progress of partitions', () => {
     };
     const parts = { topic, clock, isOrdered: false };
     const reading = { hasPositions: true };
-    await live({ ...parts, reading, sink: store.committing(), work: stuck, checkpoints: kept.begin(), cancelAtMs: 5000, window: 4, checkpointEvery: { everyMs: 1 } });
+    await live({
+      ...parts,
+      reading,
+      sink: store.committing(),
+      work: stuck,
+      checkpoints: kept.begin(),
+      cancelAtMs: 5000,
+      window: 4,
+      checkpointEvery: { everyMs: 1 },
+    });
     const first = kept.last as Checkpoint;
     const without = { ...reading, partitions: [1] };
     await live({ ...parts, reading: without, sink: store.committing(), checkpoints: kept.begin(), resumeFrom: first });
@@ -309,8 +331,14 @@ describe('the progress of partitions', () => {
   it('has the numbers of the source, with a first number and gaps', async () => {
     const clock = virtualClock();
     const topic = new Topic();
-    topic.partitions.set(0, [100, 101, 105, 109].map((offset) => ({ offset, value: `m${offset}` })));
-    topic.partitions.set(4, [7, 8].map((offset) => ({ offset, value: `m${offset}` })));
+    topic.partitions.set(
+      0,
+      [100, 101, 105, 109].map((offset) => ({ offset, value: `m${offset}` })),
+    );
+    topic.partitions.set(
+      4,
+      [7, 8].map((offset) => ({ offset, value: `m${offset}` })),
+    );
     const kept = memoryCheckpoints();
     const store = new Store();
     const stuck: Work = async (value) => {
@@ -320,7 +348,10 @@ describe('the progress of partitions', () => {
     const parts = { topic, clock, isOrdered: false, reading: { hasOffsets: true } };
     await live({ ...parts, sink: store.committing(), work: stuck, checkpoints: kept.begin(), cancelAtMs: 5000 });
     expect(topic.settled.at(-1)).toBe('0: 101,105,110; 4: 9');
-    expect(kept.last?.roots['Read']).toMatchObject({ watermark: 3, partitions: { 0: { first: 100 }, 4: { first: 7 } } });
+    expect(kept.last?.roots['Read']).toMatchObject({
+      watermark: 3,
+      partitions: { 0: { first: 100 }, 4: { first: 7 } },
+    });
     const resumeFrom = kept.last as Checkpoint;
     await live({ ...parts, sink: store.committing(), checkpoints: kept.begin(), resumeFrom });
     expect(store.rows.map(({ id }) => id).sort()).toEqual(['0:100', '0:101', '0:105', '0:109', '4:7', '4:8']);
@@ -450,7 +481,11 @@ describe('a record of a partition', () => {
             .task(
               'Sum',
               ['Wait'],
-              aggregateTask({ init: () => 0, add: (sum: number, value: string) => sum + Number(value), finish: (sum: number) => sum }),
+              aggregateTask({
+                init: () => 0,
+                add: (sum: number, value: string) => sum + Number(value),
+                finish: (sum: number) => sum,
+              }),
             )
             .task(
               'End',
@@ -478,16 +513,14 @@ describe('a record of a partition', () => {
     const flow = defineWorkflow({
       name: 'Ids',
       build: (tasks) =>
-        tasks
-          .task('Read', connectorSource(topic.source(virtualClock())))
-          .task(
-            'Same',
-            ['Read'],
-            syncTask((value: string, { id }) => {
-              ids.push(id);
-              return value;
-            }),
-          ),
+        tasks.task('Read', connectorSource(topic.source(virtualClock()))).task(
+          'Same',
+          ['Read'],
+          syncTask((value: string, { id }) => {
+            ids.push(id);
+            return value;
+          }),
+        ),
     });
     await flow.run().finished;
     expect(ids).toEqual([
@@ -516,67 +549,72 @@ describe('a run over random partitions that is killed at random moments', () => 
         gaps: fc.infiniteStream(fc.constantFrom(1, 1, 1, 2, 5)),
         delays: fc.infiniteStream(fc.constantFrom(0, 0, 10, 40, 150, 400)),
         readDelays: fc.infiniteStream(fc.constantFrom(0, 0, 20, 120)),
-        kills: fc.array(
-          fc.record({ atMs: fc.integer({ min: 1, max: 1500 }), left: fc.integer({ min: 0, max: 31 }) }),
-          { maxLength: 5 },
-        ),
+        kills: fc.array(fc.record({ atMs: fc.integer({ min: 1, max: 1500 }), left: fc.integer({ min: 0, max: 31 }) }), {
+          maxLength: 5,
+        }),
       });
       await fc.assert(
-        fc.asyncProperty(trial, async ({ sizes, gaps, delays, readDelays, kills, hasOffsets, hasPositions, ...rest }) => {
-          const next = (stream: Iterator<number>): number => stream.next().value as number;
-          const [gap, delay, readDelay] = [
-            gaps[Symbol.iterator](),
-            delays[Symbol.iterator](),
-            readDelays[Symbol.iterator](),
-          ];
-          const clock = virtualClock();
-          const topic = new Topic();
-          sizes.forEach((size, partition) => {
-            let offset = next(gap);
-            topic.partitions.set(
-              partition,
-              Array.from({ length: size }, (__, n) => ({ offset: (offset += next(gap)), value: `${partition}/${n}` })),
-            );
-          });
-          const store = new Store();
-          const kept = memoryCheckpoints();
-          const work: Work = async (value) => {
-            const ms = next(delay);
-            if (ms > 0) await wait(clock, ms);
-            return value;
-          };
-          const ends: ({ atMs: number; left: number } | undefined)[] = [...kills, undefined];
-          const watermarks = new Map<string, number>();
-          for (const end of ends) {
-            const all = sizes.map((__, partition) => partition);
-            const some = all.filter((partition) => (((end?.left ?? 31) >> partition) & 1) === 1);
-            const { last } = kept;
-            await live({
-              topic,
-              clock,
-              sink: sinkOf(store),
-              work,
-              ...rest,
-              reading: {
-                partitions: some.length === 0 ? all : some,
-                delayMs: () => next(readDelay),
-                hasOffsets,
-                hasPositions,
-              },
-              checkpoints: kept.begin(),
-              checkpointEvery: { everyMs: 1 },
-              ...(last && { resumeFrom: last }),
-              ...(end && { cancelAtMs: end.atMs }),
+        fc.asyncProperty(
+          trial,
+          async ({ sizes, gaps, delays, readDelays, kills, hasOffsets, hasPositions, ...rest }) => {
+            const next = (stream: Iterator<number>): number => stream.next().value as number;
+            const [gap, delay, readDelay] = [
+              gaps[Symbol.iterator](),
+              delays[Symbol.iterator](),
+              readDelays[Symbol.iterator](),
+            ];
+            const clock = virtualClock();
+            const topic = new Topic();
+            sizes.forEach((size, partition) => {
+              let offset = next(gap);
+              topic.partitions.set(
+                partition,
+                Array.from({ length: size }, (__, n) => ({
+                  offset: (offset += next(gap)),
+                  value: `${partition}/${n}`,
+                })),
+              );
             });
-            for (const [partition, { watermark }] of Object.entries(kept.last?.roots['Read']?.partitions ?? {})) {
-              expect(watermark).toBeGreaterThanOrEqual(watermarks.get(partition) ?? 0);
-              watermarks.set(partition, watermark);
+            const store = new Store();
+            const kept = memoryCheckpoints();
+            const work: Work = async (value) => {
+              const ms = next(delay);
+              if (ms > 0) await wait(clock, ms);
+              return value;
+            };
+            const ends: ({ atMs: number; left: number } | undefined)[] = [...kills, undefined];
+            const watermarks = new Map<string, number>();
+            for (const end of ends) {
+              const all = sizes.map((__, partition) => partition);
+              const some = all.filter((partition) => (((end?.left ?? 31) >> partition) & 1) === 1);
+              const { last } = kept;
+              await live({
+                topic,
+                clock,
+                sink: sinkOf(store),
+                work,
+                ...rest,
+                reading: {
+                  partitions: some.length === 0 ? all : some,
+                  delayMs: () => next(readDelay),
+                  hasOffsets,
+                  hasPositions,
+                },
+                checkpoints: kept.begin(),
+                checkpointEvery: { everyMs: 1 },
+                ...(last && { resumeFrom: last }),
+                ...(end && { cancelAtMs: end.atMs }),
+              });
+              for (const [partition, { watermark }] of Object.entries(kept.last?.roots['Read']?.partitions ?? {})) {
+                expect(watermark).toBeGreaterThanOrEqual(watermarks.get(partition) ?? 0);
+                watermarks.set(partition, watermark);
+              }
             }
-          }
-          const expected = [...topic.partitions.values()].flatMap((messages) => messages.map(({ value }) => value));
-          expect(store.rows.map(({ value }) => value).sort()).toEqual(expected.sort());
-          expect(new Set(store.rows.map(({ id }) => id)).size).toBe(expected.length);
-        }),
+            const expected = [...topic.partitions.values()].flatMap((messages) => messages.map(({ value }) => value));
+            expect(store.rows.map(({ value }) => value).sort()).toEqual(expected.sort());
+            expect(new Set(store.rows.map(({ id }) => id)).size).toBe(expected.length);
+          },
+        ),
         { numRuns: RUNS, seed: Number(process.env['PARTITION_SEED'] ?? 20_261_127) },
       );
     },

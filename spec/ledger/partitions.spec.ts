@@ -56,7 +56,12 @@ describe('a root that is divided into partitions', () => {
 
   it('reports for each partition what a ledger of its own would report, and a floor that is never above it', () => {
     const steps = fc.array(
-      fc.record({ partition: fc.nat({ max: 3 }), count: fc.integer({ min: 1, max: 3 }), leave: fc.nat(), exit: fc.nat({ max: 1 }) }),
+      fc.record({
+        partition: fc.nat({ max: 3 }),
+        count: fc.integer({ min: 1, max: 3 }),
+        leave: fc.nat(),
+        exit: fc.nat({ max: 1 }),
+      }),
       { minLength: 1, maxLength: 300 },
     );
     fc.assert(

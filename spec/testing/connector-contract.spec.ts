@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { connectorContract, type ContractCase, type PartitionedSubject, type SinkSubject, type SourceSubject } from 'millrace/testing';
+import {
+  connectorContract,
+  type ContractCase,
+  type PartitionedSubject,
+  type SinkSubject,
+  type SourceSubject,
+} from 'millrace/testing';
 import { openCsvReader } from '#lib/connectors/csv/csv-reader.js';
 import { CsvSink } from '#lib/connectors/csv/csv-sink.js';
 import { CsvSource } from '#lib/connectors/csv/csv-source.js';

@@ -1,5 +1,13 @@
 /** A list in memory as a connector, right, and broken in one way each. */
-import { MillraceError, type Json, type Sink, type SinkPast, type SinkRows, type Source, type SourceRead } from 'millrace/connect';
+import {
+  MillraceError,
+  type Json,
+  type Sink,
+  type SinkPast,
+  type SinkRows,
+  type Source,
+  type SourceRead,
+} from 'millrace/connect';
 
 /** How a list source is broken. */
 export type SourceFault =

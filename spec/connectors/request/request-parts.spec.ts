@@ -147,6 +147,42 @@ describe('CallIdentity', () => {
     ];
     expect(new Set(all).size).toBe(all.length);
   });
+
+  it('gives a record of a partition a key of its own, which does not depend on its slot', () => {
+    const identityOf = (slots: readonly (readonly [number, number])[]): CallIdentity => {
+      const root = new RootLedger('o', 8);
+      const ledgers = root.divide();
+      for (const partition of [0, 1, 11]) ledgers.open(partition, { first: 0, from: 0 });
+      for (const [partition, number] of slots) {
+        ledgers.announce(partition, [number]);
+        root.birth(1);
+      }
+      return new CallIdentity({ runId: 'r', task: 't', numbering: 'o', root });
+    };
+    const namesOf = (identity: CallIdentity, slot: number): string[] => [
+      identity.key(slot),
+      identity.correlationId(slot),
+      identity.traceparent(slot).slice(0, 35),
+    ];
+    const one = identityOf([
+      [0, 1],
+      [1, 1],
+      [11, 1],
+      [1, 11],
+    ]);
+    const other = identityOf([
+      [1, 11],
+      [11, 1],
+      [1, 1],
+      [0, 1],
+    ]);
+    const alone = new CallIdentity({ runId: 'r', task: 't', numbering: 'o', root: new RootLedger('o', 8) });
+    for (const slot of [0, 1, 2, 3])
+      expect(namesOf(one, slot)).toEqual(namesOf(other, slot === 1 ? 2 : slot === 2 ? 1 : 3 - slot));
+    expect(namesOf(one, 0)).toEqual(namesOf(alone, 1));
+    for (const name of [0, 1, 2]) expect(new Set([0, 1, 2, 3].map((slot) => namesOf(one, slot)[name])).size).toBe(4);
+    expect(one.keys([0, 1])).toMatch(/^[0-9a-f]+-1\.1p1$/);
+  });
 });
 
 describe('jsonRpcCodec', () => {
