@@ -73,6 +73,7 @@ export type {
   DeadLetterStore,
   DurableLetters,
   LetterHead,
+  LineageId,
   RecordContext,
   RunOutcome,
   TaskContext,

@@ -8,8 +8,8 @@ import { isPromiseLike } from '../model/awaitable.js';
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
 import { describeThrown, MillraceError } from '../model/errors.js';
-import type { Awaitable, RunOutcome } from '../model/ports.js';
-import type { Batch } from '../model/record.js';
+import type { Awaitable, LineageId, RunOutcome } from '../model/ports.js';
+import type { Batch, Lineage } from '../model/record.js';
 import type { TouchedFile } from '../model/touched-file.js';
 import { checkFunction, checkObject, checkOptions, flag, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -17,7 +17,7 @@ import { WriteGate } from '../stream/write-gate.js';
 import { checkInput } from '../tasks/record-step.js';
 import { BaseTask, type FoundRecord, type Operators, type TakenMark, type Task } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
-import type { Sink, SinkHoldings } from './sink.js';
+import type { Sink, SinkHoldings, SinkRows } from './sink.js';
 
 /** Options of `connectorSink`. */
 export interface ConnectorSinkOptions<In> extends TaskOptions<In, In> {
@@ -117,8 +117,8 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<In>> {
     const { sink, gate, holdings } = this;
     const check = checkInput<In>(this.options.input, scope.task);
-    const { numbering: root } = scope;
-    const partition = 0;
+    const { numbering: root, root: ledger } = scope;
+    const identify = (lineage: Lineage): LineageId => ({ ...ledger.identify(lineage), root });
     return operators.writeBatches<In, Row>(
       {
         encode: (record) => {
@@ -126,13 +126,17 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
           // The rows of a sink without `encode` are records.
           return sink.encode === undefined ? (checked as unknown as Row) : sink.encode(checked);
         },
-        write: (rows, numbers) => {
+        write: (rows, lineages) => {
           scope.assertOwned?.();
-          return named(scope.task, () => sink.write({ root, partition, numbers, rows }));
+          if (ledger.partitions === undefined) {
+            return named(scope.task, () => sink.write({ root, partition: 0, numbers: lineages, rows }));
+          }
+          const groups = partitioned(rows, lineages.map(identify), this.ordered);
+          return named(scope.task, () => writeEach(sink, groups));
         },
         ordered: this.ordered,
         gate,
-        ...(holdings && { isHeld: (number: number) => holdings.holds({ root, partition, number }) }),
+        ...(holdings && { isHeld: (number: number) => holdings.holds(identify(number)) }),
       },
       scope,
     );
@@ -163,4 +167,29 @@ function blamed(task: string, error: unknown): MillraceError {
   return new MillraceError('MILLRACE_TASK', `Task '${task}' could not write: ${describeThrown(error)}`, {
     cause: error,
   });
+}
+
+/**
+ * The rows of each partition, in their order. With `isOrdered` the order of all rows stays, so a partition may have several
+ * groups.
+ */
+function partitioned<Row>(rows: readonly Row[], ids: readonly LineageId[], isOrdered: boolean): SinkRows<Row>[] {
+  const groups: { root: string; partition: number; numbers: Lineage[]; rows: Row[] }[] = [];
+  const latest = new Map<number, (typeof groups)[number]>();
+  ids.forEach(({ root, partition, number }, i) => {
+    let group = isOrdered ? groups.at(-1) : latest.get(partition);
+    if (group?.partition !== partition) {
+      group = { root, partition, numbers: [], rows: [] };
+      groups.push(group);
+      latest.set(partition, group);
+    }
+    group.numbers.push(number);
+    group.rows.push(rows[i] as Row);
+  });
+  return groups;
+}
+
+/** Writes the groups one after another. */
+async function writeEach<Row>(sink: Sink<never, Row>, groups: readonly SinkRows<Row>[]): Promise<void> {
+  for (const group of groups) await sink.write(group);
 }

@@ -4,6 +4,7 @@
  * Guarantees: memory is bounded however many letters there are that cannot be replayed.
  */
 import { MillraceError } from '../model/errors.js';
+import { recordName } from '../model/lineage-id.js';
 import type { DeadLetter, LetterHead } from '../model/ports.js';
 import { readLetters } from '../storage/read-letters.js';
 import type { RunFolder } from '../storage/run-folder.js';
@@ -69,7 +70,7 @@ export async function findReplay(folder: RunFolder, place: JobPlace): Promise<Re
     );
   }
   const job = await loadAgain(folder, place);
-  const canRedo = job.prepared.redoable();
+  const canRedo = job.prepared.redoable(await folder.checkpoint());
   const redo: LetterHead[] = [];
   let stay = 0;
   for await (const { task, lineage } of readLetters(lettersFileOf(folder))) {
@@ -80,5 +81,5 @@ export async function findReplay(folder: RunFolder, place: JobPlace): Promise<Re
 }
 
 function reasonOf({ task, code, message, lineage }: DeadLetter): Omit<LetterGroup, 'count'> {
-  return { task, code, message, example: `${lineage.root}#${lineage.number}` };
+  return { task, code, message, example: recordName(lineage) };
 }

@@ -3,6 +3,7 @@
  *
  * Guarantees: each place shows at most 20 traces and counts the others; no task runs and nothing is written.
  */
+import { recordName } from '../model/lineage-id.js';
 import type { DeadLetter } from '../model/ports.js';
 import type { RunSummary } from '../model/run-summary.js';
 import { readLetters } from '../storage/read-letters.js';
@@ -41,13 +42,13 @@ export async function storyOfRecord(folder: RunFolder, key: string, place: JobPl
     const found: Trace[] = [];
     let more = 0;
     let own = letters.get(name) ?? [];
-    for await (const { where, what, lineage, isOver } of task.find(key)) {
+    for await (const { where, what, partition = 0, lineage, isOver } of task.find(key)) {
       if (isOver === true || task.bearing !== 'source') hasEnd = true;
       if (found.length === MAX_TRACES) {
         more++;
         continue;
       }
-      const record = lineage === undefined ? '' : `${name}#${lineage}`;
+      const record = lineage === undefined ? '' : recordName({ root: name, partition, number: lineage });
       // A record that a source gave up is in the output of that source and in a dead letter: show it once.
       const letter = own.find((one) => one.record === record);
       own = own.filter((one) => one !== letter);
@@ -76,7 +77,7 @@ async function lettersAbout(folder: RunFolder, key: string): Promise<Map<string,
   const traces = new Map<string, Trace[]>();
   for await (const letter of readLetters(lettersFileOf(folder))) {
     const { task, lineage, lastAt } = letter;
-    const record = `${lineage.root}#${lineage.number}`;
+    const record = recordName(lineage);
     if (record !== key && !holdsValue(letter.record, key)) continue;
     const list = traces.get(task) ?? [];
     if (list.length < MAX_TRACES) list.push({ task, at: new Date(lastAt).toISOString(), record, what: gaveUp(letter) });

@@ -92,8 +92,13 @@ export interface RecordContext {
   readonly task: string;
   /** The same in every incarnation of a resumed run. */
   readonly runId: string;
-  /** The number of the record in its root, from 0. */
+  /**
+   * The number of the record in its root, from 0. Behind a source with several partitions it is a number of this incarnation
+   * of the run only; use `id`.
+   */
   readonly lineage: Lineage;
+  /** The identity of the record: no other record of the run has it, in any incarnation. */
+  readonly id: LineageId;
   /** 1 for the first try. Tries that cost no attempt, because the upstream was busy or down, count too. */
   readonly attempt: number;
   /**
@@ -129,8 +134,11 @@ export interface TaskContext {
 
 /** Traces single records through tasks that wait for something. */
 export interface RecordTracer {
-  /** Called when a record begins at a task; returns undefined for a record that is not sampled. */
-  begin(task: string, lineage: Lineage): RecordSpan | undefined;
+  /**
+   * Called when a record begins at a task, with its number in the partition of its root; returns undefined for a record
+   * that is not sampled.
+   */
+  begin(task: string, lineage: Lineage, partition?: number): RecordSpan | undefined;
 }
 
 /** One record at one task. */

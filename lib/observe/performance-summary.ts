@@ -62,7 +62,13 @@ export function performanceSummary(run: RunSummary, { legacyStatus = false }: Pe
     dead_letter_count: run.deadLettered + (run.lettersBefore ?? 0),
     peak_memory_mb: megabytes(process.resourceUsage().maxRSS * 1024),
     ...(run.bottleneck === undefined ? {} : { bottleneck: run.bottleneck }),
-    slowest_records: run.slowest.map(({ task, root, lineage, ms }) => ({ task, root, lineage, ms })),
+    slowest_records: run.slowest.map(({ task, root, partition, lineage, ms }) => ({
+      task,
+      root,
+      ...(partition !== undefined && { partition }),
+      lineage,
+      ms,
+    })),
     ...(run.resources === undefined ? {} : { resources: resourcesOf(run.resources) }),
   };
 }

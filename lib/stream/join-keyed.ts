@@ -337,6 +337,7 @@ class KeptSides implements StateHolder {
   }
 }
 
-function idOf({ arrival: { input, lineage } }: Entry): string {
-  return `${input} ${lineage}`;
+/** The name, because the number of a record may belong to another record in the next incarnation. */
+function idOf({ arrival: { input, name } }: Entry): string {
+  return `${input} ${name}`;
 }

@@ -210,7 +210,7 @@ class LatestJoin implements Reader<unknown[]> {
           }
         }
         const waiting = this.early.slice(this.played).filter(({ isHeld }) => !isHeld);
-        for (const early of waiting) now.set(`early ${early.input} ${early.lineage}`, [early.name, early]);
+        for (const early of waiting) now.set(`early ${early.input} ${early.name}`, [early.name, early]);
         const changes: Change[] = [];
         for (const key of stored.keys()) {
           if (now.has(key)) continue;

@@ -33,6 +33,16 @@ export interface Failure {
   readonly takenFrom?: RootLedger | undefined;
 }
 
+/** The part of one partition of a source that earlier incarnations have read, as numbers of its records. */
+export interface PartitionSpan {
+  /** The first record of all. */
+  readonly first: Lineage;
+  /** The first record that this incarnation needs. */
+  readonly from: Lineage;
+  /** The number after the last record that was born. */
+  readonly born: Lineage;
+}
+
 /** What earlier incarnations of a resumed run have done with the records of a task. */
 export interface TaskPast {
   /** The position of the task at the checkpoint, as its `mark` returned it. */
@@ -43,6 +53,8 @@ export interface TaskPast {
   readonly born: number;
   /** For a source that cannot be read again: records below this number were read, and can never be again. Otherwise 0. */
   readonly lost: number;
+  /** For a source: what earlier incarnations have read, by partition. */
+  readonly partitions: ReadonlyMap<number, PartitionSpan>;
   /** Whether no task downstream needs the output of this lineage again. */
   isDone(lineage: Lineage): boolean;
   /** Whether a durable task has stored the record of this lineage permanently. */
@@ -54,6 +66,8 @@ export interface InputEdge {
   /** The task at the other end of the edge. */
   readonly from: string;
   readonly root: RootLedger;
+  /** Identifies, together with a lineage of the root, one record over all incarnations of a run; see `TaskScope`. */
+  readonly numbering: string;
   readonly exit: number;
   /** The roots that its records descend from, including its own. */
   readonly descent: ReadonlySet<RootLedger>;

@@ -38,8 +38,10 @@ export interface FoundRecord {
   readonly where: string;
   /** The content of that place, and the record that the task makes from it. */
   readonly what: string;
-  /** The number that the record has in the run. Only for the input of a source. */
+  /** The number that the record has in the run, or in its partition. Only for the input of a source. */
   readonly lineage?: number;
+  /** The partition of that number. Default 0. */
+  readonly partition?: number;
   /**
    * True when the record ended in the source: it was skipped or given up. Only for the input of a source. Default
    * false.

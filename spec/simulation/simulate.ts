@@ -124,7 +124,7 @@ function planOf(graph: ReturnType<typeof randomGraph>, world: World): (uncertain
   const surroundings = { world, disk, upstream: new Upstream(world), laws, life };
   const outline = new Workflow({ name: 'simulated', tasks: () => graph.declare(simulatedMaterials(surroundings)) });
   const { plan, declarations } = outline.plan();
-  return (uncertain) => new ResumePlan(plan, declarations, true, uncertain);
+  return (uncertain) => new ResumePlan(plan, declarations, true, { uncertain });
 }
 
 /** How the run of a life ended. */

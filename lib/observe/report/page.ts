@@ -5,6 +5,7 @@
  * facts in every picture are also given as text.
  */
 import { grouped } from '../../text/printable.js';
+import { recordName } from '../../model/lineage-id.js';
 import type { TaskProgress } from '../../model/metrics.js';
 import { chart, type Series } from './chart.js';
 import { graphView } from './graph-view.js';
@@ -223,8 +224,8 @@ function deadLetters({ deadLetters: reasons }: RunStory): Html {
 
 function slowest({ slowest: records }: RunStory): Html {
   if (records.length === 0) return html`<p>No record was timed.</p>`;
-  const rows = records.map(({ task, root, lineage, ms, at }) => ({
-    cells: [task, `${root}#${lineage}`, duration(ms), moment(at)],
+  const rows = records.map(({ task, root, partition = 0, lineage, ms, at }) => ({
+    cells: [task, recordName({ root, partition, number: lineage }), duration(ms), moment(at)],
   }));
   const columns = [{ title: 'task' }, { title: 'record' }, { title: 'took', isNumber: true }, { title: 'finished at' }];
   return table('The slowest of the records that were timed', columns, rows);

@@ -224,6 +224,8 @@ function join(one: Stretch, two: Stretch): Stretch {
 }
 
 function slowestOf(records: readonly SlowRecord[]): SlowRecord[] {
-  const known = new Map(records.map((record) => [`${record.task} ${record.root} ${record.lineage}`, record]));
+  const known = new Map(
+    records.map((record) => [`${record.task} ${record.root} ${record.partition ?? 0} ${record.lineage}`, record]),
+  );
   return [...known.values()].sort((a, b) => b.ms - a.ms).slice(0, MOST_SLOW);
 }

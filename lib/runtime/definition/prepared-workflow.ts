@@ -14,7 +14,7 @@ import { mayNotRun } from '../../execution/thread-function.js';
 import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../../model/ports.js';
 import { checkCount, checkOptions, type OptionRules } from '../../options/options.js';
 import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
-import { ResumePlan } from '../resume/resume-plan.js';
+import { knownOrder, ResumePlan } from '../resume/resume-plan.js';
 import { systemClock } from '../run/clock.js';
 import { newRunId, Run } from '../run/run.js';
 import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
@@ -162,10 +162,13 @@ export class PreparedWorkflow<
 
   /**
    * Returns a test of dead letters of a finished run: true for a letter whose record can be replayed, false where an
-   * aggregate or another boundary has already emitted its result without that record.
+   * aggregate or another boundary has already emitted its result without that record. `checkpoint` is the last one of
+   * the run; without it, each source counts as one with a single partition.
    */
-  redoable(): (letter: LetterHead) => boolean {
-    const resumePlan = new ResumePlan(this.plan, this.declarations);
+  redoable(checkpoint?: Checkpoint): (letter: LetterHead) => boolean {
+    const hasState = checkpoint === undefined || checkpoint.state !== undefined;
+    const known = checkpoint && knownOrder(checkpoint);
+    const resumePlan = new ResumePlan(this.plan, this.declarations, hasState, known);
     return ({ task, lineage }) => resumePlan.canRedo(task, lineage.root);
   }
 
@@ -189,7 +192,7 @@ export class PreparedWorkflow<
     const hasState = checkpoints?.state !== undefined;
     const { durability } = new ResumePlan(plan, declarations, hasState);
     const made = describeDefinition(this.name, plan, declarations, config, durability);
-    const resumePlan = new ResumePlan(plan, declarations, hasState, from?.uncertain);
+    const resumePlan = new ResumePlan(plan, declarations, hasState, from && knownOrder(from));
     if (from !== undefined) this.assertSameStart(from);
     if (from !== undefined) assertSameDefinition(from, made);
     if (from !== undefined && checkpoints === undefined) {

@@ -22,12 +22,22 @@ export interface NodeDurability {
   readonly keepsInput?: boolean;
 }
 
+/** What a checkpoint knows about the order of records. */
+export interface KnownOrder {
+  /** Boundaries whose outputs depended on more than their input. */
+  readonly uncertain?: readonly string[] | undefined;
+  /** Sources with several partitions, whose records arrive in another order in each incarnation. */
+  readonly divided?: ReadonlySet<string> | undefined;
+}
+
 /** What is known about the records of one root, or about the outputs of one task. */
 interface Facts {
   /** The same input gives the same outputs, in the same order. */
   readonly isComputable: boolean;
-  /** The records have the same numbers in each incarnation. */
+  /** The records have the same names in each incarnation. */
   readonly isNumbered: boolean;
+  /** The records have the same names in the same order, so a boundary may name its outputs by the order of its input. */
+  readonly isOrdered: boolean;
 }
 
 export class DurabilityPlan {
@@ -37,13 +47,13 @@ export class DurabilityPlan {
 
   /**
    * @param hasState whether the run has a store for state.
-   * @param uncertain boundaries whose outputs depended on more than their input.
+   * @param known what the checkpoint of a resumed run knows.
    */
   constructor(
     plan: GraphPlan,
     declarations: readonly TaskDeclaration[],
     hasState: boolean,
-    uncertain: readonly string[] = [],
+    { uncertain = [], divided = new Set<string>() }: KnownOrder = {},
   ) {
     const declared = new Map(declarations.map((declaration) => [declaration.name, declaration]));
     const outputs = new Map<string, Facts>();
@@ -54,6 +64,7 @@ export class DurabilityPlan {
       let input: Facts = {
         isComputable: from.every(({ isComputable }) => isComputable),
         isNumbered: from.every(({ isNumbered }) => isNumbered),
+        isOrdered: from.every(({ isOrdered }) => isOrdered),
       };
       const found: { join?: Durability; task?: Durability; keepsInput?: boolean } = {};
       if (isJoin(node)) {
@@ -66,22 +77,23 @@ export class DurabilityPlan {
         const isSure = !uncertain.includes(name);
         const isComputable = input.isComputable && task.isDeterministic && isSure;
         // The state cannot contain records that have other numbers in the next incarnation.
-        const mayKeep = hasState && task.keepsState && input.isNumbered;
+        // An expansion continues with its parents in their order.
+        const mayKeep = hasState && task.keepsState && (task.expands ? input.isOrdered : input.isNumbered);
         if (mayKeep && (durable ?? !isComputable)) {
           found.task = isSure ? 'kept' : 'repeated';
           found.keepsInput = !isSure;
-        } else found.task = input.isNumbered && (task.isRepeatable || isComputable) ? 'computed' : 'repeated';
+        } else found.task = input.isOrdered && (task.isRepeatable || isComputable) ? 'computed' : 'repeated';
         this.roots.set(node.outputRoot, found.task);
         input = after(found.task, input);
       }
       this.nodes.set(name, found);
-      const isSource = bearing === 'source';
-      outputs.set(name, {
-        isComputable: isSource
-          ? task.isRepeatable
-          : input.isComputable && (bearing === 'boundary' || task.isDeterministic),
-        isNumbered: isSource ? task.isRepeatable : input.isNumbered,
-      });
+      const isOrdered = task.isRepeatable && !divided.has(name);
+      outputs.set(
+        name,
+        bearing === 'source'
+          ? { isComputable: isOrdered, isNumbered: true, isOrdered }
+          : { ...input, isComputable: input.isComputable && (bearing === 'boundary' || task.isDeterministic) },
+      );
     }
   }
 
@@ -109,11 +121,11 @@ export class DurabilityPlan {
     if (join === 'gather') {
       // The children of a parent and their collection belong together.
       const children = plan.nodes.find(({ node: { name } }) => name === node.dependencies[0])?.outputRoot ?? '';
-      return this.roots.get(children) === 'kept' ? 'kept' : input.isNumbered ? 'computed' : 'repeated';
+      return this.roots.get(children) === 'kept' ? 'kept' : input.isOrdered ? 'computed' : 'repeated';
     }
     const isComputable = join === 'all' && input.isComputable;
     if (hasState && input.isNumbered && (durable ?? !isComputable)) return 'kept';
-    return join === 'all' && input.isNumbered ? 'computed' : 'repeated';
+    return join === 'all' && input.isOrdered ? 'computed' : 'repeated';
   }
 }
 
@@ -126,5 +138,6 @@ function after(durability: Durability, input: Facts): Facts {
   return {
     isComputable: durability === 'computed' && input.isComputable,
     isNumbered: durability !== 'repeated',
+    isOrdered: durability !== 'repeated',
   };
 }

@@ -96,7 +96,9 @@ export class ProgressKeeper {
     if (this.uncertain.has(task)) return;
     this.uncertain.add(task);
     const { plan, declarations } = this.parts;
-    const { obstacle } = new ResumePlan(plan, declarations, this.kept.store.state !== undefined, [...this.uncertain]);
+    const { obstacle } = new ResumePlan(plan, declarations, this.kept.store.state !== undefined, {
+      uncertain: [...this.uncertain],
+    });
     if (obstacle !== undefined) this.cannotResume(obstacle);
   }
 

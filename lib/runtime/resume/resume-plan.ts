@@ -7,9 +7,15 @@
  * Then the tasks behind it continue where they were. Behind a root that is not repeatable (an operator of a user), all work
  * is repeated.
  */
+import type { Checkpoint } from '../../model/checkpoint.js';
 import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
-import { DurabilityPlan } from './durability.js';
+import { DurabilityPlan, type KnownOrder } from './durability.js';
+
+/** What the checkpoint knows about the order of records. */
+export function knownOrder({ roots, uncertain }: Checkpoint): KnownOrder {
+  return { uncertain, divided: new Set(Object.keys(roots).filter((root) => roots[root]?.partitions !== undefined)) };
+}
 
 export class ResumePlan {
   private readonly nodes: ReadonlyMap<string, NodePlan>;
@@ -22,16 +28,16 @@ export class ResumePlan {
 
   /**
    * @param hasState whether the run has a store for the state of boundaries.
-   * @param uncertain boundaries whose outputs depended on more than their input.
+   * @param known what the checkpoint of a resumed run knows about the graph.
    */
   constructor(
     plan: GraphPlan,
     declarations: readonly TaskDeclaration[],
     hasState = true,
-    uncertain: readonly string[] = [],
+    known: KnownOrder = {},
   ) {
     this.plan = plan;
-    this.durability = new DurabilityPlan(plan, declarations, hasState, uncertain);
+    this.durability = new DurabilityPlan(plan, declarations, hasState, known);
     this.nodes = new Map(plan.nodes.map((node) => [node.node.name, node]));
     const tasks = new Map(declarations.map(({ name, task }) => [name, task]));
     for (const root of plan.roots.keys()) {

@@ -11,6 +11,7 @@ import type { Executor } from '../../execution/executor.js';
 import type { Family } from '../../ledger/family.js';
 import { Histogram } from '../../measure/histogram.js';
 import type { RootLedger } from '../../ledger/ledger.js';
+import { recordText } from '../../model/lineage-id.js';
 import type { Clock, RecordSpan } from '../../model/ports.js';
 import type { KeptOutputs } from '../../stream/kept-outputs.js';
 import type { StateSpace } from '../../stream/state-space.js';
@@ -107,7 +108,7 @@ export class RunScope implements TaskScope {
   };
 
   identityOf(lineage: Lineage, root = this.root): string {
-    return this.allOutputs.get(root)?.identityOf(lineage) ?? String(lineage);
+    return this.allOutputs.get(root)?.identityOf(lineage) ?? recordText(root.identify(lineage));
   }
 
   giveUp(failure: Failure): unknown {
@@ -125,16 +126,15 @@ export class RunScope implements TaskScope {
       return left instanceof Skip ? this.skip(left.reason) : left;
     }
     account.deadLettered++;
-    const from = failure.takenFrom ?? this.root;
-    const root = from.name;
-    this.allOutputs.get(from)?.retain(failure.lineage);
+    const root = failure.takenFrom ?? this.root;
+    this.allOutputs.get(root)?.retain(failure.lineage);
     // An earlier incarnation has already written this letter.
-    if (this.runPast?.wasGivenUp(this.task, root, failure.lineage) === true) return GONE;
+    if (this.runPast?.wasGivenUp(this.task, root.name, failure.lineage) === true) return GONE;
     const at = services.clock.now();
     const letter = {
       runId: services.runId,
       task: this.task,
-      lineage: { root, partition: 0, number: failure.lineage },
+      lineage: root.identify(failure.lineage),
       record: failure.record,
       attempts: failure.attempts,
       code: codeOf(error),
@@ -161,14 +161,28 @@ export class RunScope implements TaskScope {
       const { upstream, policies, concurrency, counts } = news;
       this.calls = { upstream, policies, concurrency, counts };
     }
-    this.services.emit({ ...news, at: this.services.clock.now(), task: this.task });
+    this.services.emit({ ...this.identified(news), at: this.services.clock.now(), task: this.task });
+  }
+
+  /** The news with the identity of its record in place of its lineage. */
+  private identified(news: CallNews): CallNews {
+    if (news.type !== 'retry') return news;
+    const { partition, number } = this.root.identify(news.lineage);
+    return { ...news, lineage: number, ...(partition > 0 && { partition }) };
   }
 
   sampleLatency(elapsedMs: number, lineage?: Lineage): void {
     this.latency.record(elapsedMs);
     if (lineage === undefined || elapsedMs <= this.slowest.floorMs) return;
-    const { name: root } = this.root;
-    this.slowest.add({ task: this.task, root, lineage, ms: Math.round(elapsedMs * 1000) / 1000, at: this.clock.now() });
+    const { root, partition, number } = this.root.identify(lineage);
+    this.slowest.add({
+      task: this.task,
+      root,
+      ...(partition > 0 && { partition }),
+      lineage: number,
+      ms: Math.round(elapsedMs * 1000) / 1000,
+      at: this.clock.now(),
+    });
   }
 
   sampleQueueing(elapsedMs: number): void {
@@ -207,7 +221,10 @@ export class RunScope implements TaskScope {
   }
 
   beginSpan(lineage: Lineage): RecordSpan | undefined {
-    return this.services.tracer?.begin(this.task, lineage);
+    const { tracer } = this.services;
+    if (tracer === undefined) return undefined;
+    const { partition, number } = this.root.identify(lineage);
+    return tracer.begin(this.task, number, partition);
   }
 
   explain(waitingFor: () => Waiting | undefined): void {
@@ -246,7 +263,7 @@ export class RunScope implements TaskScope {
   private refusal({ lineage, error, takenFrom = this.root }: Failure): MillraceError {
     return new MillraceError(
       'MILLRACE_TASK',
-      `Task '${this.task}' failed on record ${lineage} of '${takenFrom.name}': ${describeThrown(error)}`,
+      `Task '${this.task}' failed on record ${recordText(takenFrom.identify(lineage))} of '${takenFrom.name}': ${describeThrown(error)}`,
       { cause: error },
     );
   }

@@ -43,6 +43,7 @@ export class WiredRoots {
       }
       const start = past?.startOf(id) ?? 0;
       if (start > 0) ledger.startAt(start);
+      past?.connect(id, ledger);
       if (parent !== undefined) this.families.set(id, new Family(ledger));
       if (kept?.durability.ofRoot(id) === 'kept') {
         this.outputs.set(ledger, new KeptOutputs(ledger, kept.keeper.space(`outputs of ${id}`)));

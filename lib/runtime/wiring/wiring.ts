@@ -173,6 +173,7 @@ export class Wiring {
     return {
       from,
       ...this.wiredRoots.exit(root, exit),
+      numbering: this.past?.numberingOf(root) ?? root,
       descent: this.wiredRoots.descentOf(root),
       stop: () => {
         this.releaseInputs(owner);
