@@ -15,6 +15,11 @@ export interface LineageId {
   readonly partition: number;
   /** The number in the partition, from 0. */
   readonly number: Lineage;
+  /**
+   * Only behind a boundary whose state is kept: what the record was made of, such as `7/2`, the third child of record 7. There
+   * the number may belong to another record after a crash, and this name may not.
+   */
+  readonly name?: string;
 }
 
 /** A record that was given up. Times are milliseconds since 1970. */

@@ -9,11 +9,12 @@
  * by the file that is there (see csv-writer).
  */
 import { constants } from 'node:fs';
-import { lstat, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { MillraceError } from '../model/errors.js';
 import { createWhole, Lease, replaceWhole, untilSilent } from './lease.js';
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.js';
+import { assertOwnFile } from './result-place.js';
 import { seal, unseal } from './sealed.js';
 
 /** A claim: calling it releases the claim. */
@@ -39,7 +40,7 @@ export function ownerFileOf(path: string): string {
  */
 export async function claimFile(path: string): Promise<FileClaim> {
   const place = ownerFileOf(path);
-  const isThere = await assertOwnClaim(place);
+  const isThere = await assertOwnFile(place);
   const owner = await ownerIn(place);
   // The owner in a damaged file is known only by how long it has been silent.
   const isLiving = owner === undefined ? undefined : await isRunning(owner);
@@ -66,17 +67,6 @@ function locked(path: string, owner: ProcessIdentity | undefined): MillraceError
   return new MillraceError(
     'MILLRACE_LOCKED',
     `${path} is being written by ${by}. Wait for it to end, stop it, or write to another path`,
-  );
-}
-
-/** Whether there is a claim. Throws MILLRACE_FILE for anything but a regular file. */
-async function assertOwnClaim(place: string): Promise<boolean> {
-  const facts = await lstat(place).catch(() => undefined);
-  if (facts === undefined) return false;
-  if (facts.isFile()) return true;
-  throw new MillraceError(
-    'MILLRACE_FILE',
-    `Expected ${place} to be a file that names the writer, got something else. Remove it`,
   );
 }
 

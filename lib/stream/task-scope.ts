@@ -8,7 +8,7 @@ import type { Turn } from '../ledger/turn.js';
 import type { Executor } from '../execution/executor.js';
 import type { CallNews } from '../model/call-event.js';
 import type { Json } from '../model/checkpoint.js';
-import type { RecordSpan, TaskContext } from '../model/ports.js';
+import type { LineageId, RecordSpan, TaskContext } from '../model/ports.js';
 import type { Gone, Lineage } from '../model/record.js';
 import type { Upstream } from '../model/upstream.js';
 import type { KeptOutputs } from './kept-outputs.js';
@@ -97,6 +97,8 @@ export interface TaskScope extends TaskContext {
    * boundary whose state is kept, what it was made of.
    */
   identityOf(lineage: Lineage, root?: RootLedger): string;
+  /** The identity of a record of `root`. */
+  idOf(lineage: Lineage, root: RootLedger): LineageId;
   /** For an expanding task: the parents of its records. */
   readonly family: Family | undefined;
   /** Reports when long synchronous work should return to the event loop. */

@@ -34,7 +34,7 @@ class StepContext implements RecordContext {
     const { inputs, root, numbering } = this.scope;
     // The records of a boundary have lineages of the root in front of it.
     const from = inputs[0] ?? { root, numbering };
-    return { ...from.root.identify(this.lineage), root: from.numbering };
+    return { ...this.scope.idOf(this.lineage, from.root), root: from.numbering };
   }
   get task(): string {
     return this.scope.task;

@@ -19,7 +19,7 @@ import { systemClock } from '../run/clock.js';
 import { newRunId, Run } from '../run/run.js';
 import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
 import { NO_FUSIONS, planFusions, type Fusions } from './fusion.js';
-import { assertSameDefinition, assertSameInputs, describeDefinition } from './run-definition.js';
+import { assertSameDefinition, describeDefinition } from './run-definition.js';
 import { checkRunOptions, type RunOptions } from './run-options.js';
 import { declarationsOf, type ListedDefinition, type WorkflowDefinition } from './workflow-definition.js';
 
@@ -157,6 +157,7 @@ export class PreparedWorkflow<
     assertSameDefinition(checkpoint, now);
     const sources = this.declarations.filter(({ task }) => task.bearing === 'source');
     const inputs = sources.map(async ({ name, task }) => [name, await task.identify()] as const);
+    const { assertSameInputs } = await import('../resume/same-inputs.js');
     assertSameInputs(checkpoint, Object.fromEntries(await Promise.all(inputs)));
   }
 

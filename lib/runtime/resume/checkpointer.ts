@@ -100,6 +100,8 @@ export class Checkpointer {
   private isStopped = false;
   private lastAtMs = 0;
   private lastCostMs = 0;
+  /** The time for which the last checkpoint held up the run to copy its state. */
+  private lastStateMs = 0;
   private lastSettled = 0;
 
   constructor(parts: CheckpointerParts) {
@@ -154,7 +156,7 @@ export class Checkpointer {
     const elapsedMs = this.parts.clock.monotonicMs() - this.lastAtMs;
     const settled = this.settled() - this.lastSettled;
     if (settled === 0 && elapsedMs < everyMs * IDLE_FACTOR) return false;
-    if (elapsedMs >= Math.max(everyMs, this.lastCostMs * TIME_PER_COST)) return true;
+    if (elapsedMs >= Math.max(everyMs, this.lastStateMs * TIME_PER_COST)) return true;
     return settled >= everyRecords && elapsedMs >= this.lastCostMs * WORK_PER_COST;
   }
 
@@ -192,7 +194,9 @@ export class Checkpointer {
     const roots = state.progressWith(
       Object.fromEntries([...wiring.roots].map(([name, root]) => [name, progressOf(name, root)])),
     );
+    const collectedAtMs = clock.monotonicMs();
     const collecting = state.collect();
+    this.lastStateMs = clock.monotonicMs() - collectedAtMs;
     const uncertain = [...this.parts.uncertain];
     const marking = [...wiring.tasks].map(async ([name, { declaration, scope }]) => {
       try {

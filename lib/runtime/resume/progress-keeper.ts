@@ -7,9 +7,9 @@
 import type { Json } from '../../model/checkpoint.js';
 import type { RunEvent } from '../../model/events.js';
 import { Checkpointer } from './checkpointer.js';
-import { assertSameInputs } from '../definition/run-definition.js';
 import { ResumePlan } from './resume-plan.js';
 import { redoing, RunPast } from './run-past.js';
+import { assertSameInputs } from './same-inputs.js';
 import { StateKeeper } from './state-keeper.js';
 import type { KeptProgress, RunParts } from '../run/run-parts.js';
 import type { Wiring } from '../wiring/wiring.js';

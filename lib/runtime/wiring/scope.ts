@@ -12,7 +12,7 @@ import type { Family } from '../../ledger/family.js';
 import { Histogram } from '../../measure/histogram.js';
 import type { RootLedger } from '../../ledger/ledger.js';
 import { recordText } from '../../model/lineage-id.js';
-import type { Clock, RecordSpan } from '../../model/ports.js';
+import type { Clock, LineageId, RecordSpan } from '../../model/ports.js';
 import type { KeptOutputs } from '../../stream/kept-outputs.js';
 import type { StateSpace } from '../../stream/state-space.js';
 import type { Failure, InputEdge, TaskPast, TaskScope, Waiting } from '../../stream/task-scope.js';
@@ -111,6 +111,11 @@ export class RunScope implements TaskScope {
     return this.allOutputs.get(root)?.identityOf(lineage) ?? recordText(root.identify(lineage));
   }
 
+  idOf(lineage: Lineage, root: RootLedger): LineageId {
+    const name = this.allOutputs.get(root)?.identityOf(lineage);
+    return { ...root.identify(lineage), ...(name === undefined ? {} : { name }) };
+  }
+
   giveUp(failure: Failure): unknown {
     const { account, onFailure, services } = this;
     const { error } = failure;
@@ -134,7 +139,7 @@ export class RunScope implements TaskScope {
     const letter = {
       runId: services.runId,
       task: this.task,
-      lineage: root.identify(failure.lineage),
+      lineage: this.idOf(failure.lineage, root),
       record: failure.record,
       attempts: failure.attempts,
       code: codeOf(error),
