@@ -5,8 +5,7 @@
  */
 import { FatalTaskError, describeValue } from '../model/errors.js';
 import type { ExportKind, ModuleRef } from './executor.js';
-import { loadingThread } from './thread-function.js';
-import { importExport } from './thread-loading.js';
+import { findExport } from './thread-loading.js';
 
 /** An aggregate without its types; the typed interface is `Aggregate` of `aggregateTask`. */
 export interface AnyAggregate {
@@ -19,7 +18,7 @@ export interface AnyAggregate {
 
 /** The export itself, or the result of the export called with `args`. Throws MILLRACE_INVALID_OPTION. */
 export async function loadExport(ref: ModuleRef): Promise<unknown> {
-  const found = await (loadingThread()?.load(ref) ?? importExport(ref));
+  const found = await findExport(ref);
   if (!('args' in ref)) return found;
   if (typeof found !== 'function') throw refuse(ref, 'a factory, because it was given `args`', found);
   return (found as (args: unknown) => unknown)(ref.args);

@@ -7,10 +7,13 @@
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { ModuleRef } from './executor.js';
-import { LOADING, loadingThread, type LoadingThread } from './thread-function.js';
+import { LOADING, loadingThread, taggedExport, type LoadingThread } from './thread-function.js';
 
 /** A module that waits for its run does not finish. An export that it did not tag before is missed after this time. */
 const MISSING_MS = 5_000;
+
+/** A module that was tagged and is finished is imported at once. Otherwise it is taken for one that waits for its run. */
+const UNFINISHED_MS = 200;
 
 interface Pending {
   readonly ref: ModuleRef;
@@ -19,27 +22,22 @@ interface Pending {
 
 /** What one worker thread knows about the modules that it loads. */
 class ThreadLoading implements LoadingThread {
-  private readonly tagged = new Map<string, unknown>();
   private readonly pending = new Set<Pending>();
   /** Modules that have reached a run. */
   private readonly stopped = new Set<string>();
 
-  tag(module: string, name: string, value: unknown): void {
-    this.tagged.set(keyOf(module, name), value);
-  }
-
   stopAtRun(): void {
-    const missing = [...this.pending].find(({ ref }) => !this.tagged.has(keyOf(ref.module, ref.export)));
+    const missing = [...this.pending].find(({ ref }) => taggedExport(ref) === undefined);
     if (missing !== undefined) throw ranTooEarly(missing.ref);
     for (const { ref, resolve } of this.pending) {
       this.stopped.add(ref.module);
-      resolve(this.tagged.get(keyOf(ref.module, ref.export)));
+      resolve(taggedExport(ref));
     }
   }
 
   async load(ref: ModuleRef): Promise<unknown> {
-    const key = keyOf(ref.module, ref.export);
-    if (this.stopped.has(ref.module) && this.tagged.has(key)) return this.tagged.get(key);
+    const known = taggedExport(ref);
+    if (known !== undefined && this.stopped.has(ref.module)) return known;
     let timer: NodeJS.Timeout | undefined;
     let waiting: Pending | undefined;
     try {
@@ -64,13 +62,26 @@ export function loadWithoutRuns(): void {
   if (loadingThread() === undefined) Object.defineProperty(globalThis, LOADING, { value: new ThreadLoading() });
 }
 
-/** The export of a module; undefined if it has none of that name. */
-export async function importExport(ref: ModuleRef): Promise<unknown> {
-  return ((await import(ref.module)) as Record<string, unknown>)[ref.export];
+/** The export that a reference names, in a worker thread or in the thread of the run; undefined if there is none. */
+export function findExport(ref: ModuleRef): Promise<unknown> {
+  return loadingThread()?.load(ref) ?? findInline(ref);
 }
 
-function keyOf(module: string, name: string): string {
-  return `${module} ${name}`;
+/** A module that waits for its own run is not finished when the run needs its export, and would wait for ever. */
+async function findInline(ref: ModuleRef): Promise<unknown> {
+  const known = taggedExport(ref);
+  if (known === undefined) return importExport(ref);
+  let timer: NodeJS.Timeout | undefined;
+  const unfinished = new Promise((resolve) => {
+    timer = setTimeout(resolve, UNFINISHED_MS, known);
+  });
+  return Promise.race([importExport(ref), unfinished]).finally(() => {
+    clearTimeout(timer);
+  });
+}
+
+async function importExport(ref: ModuleRef): Promise<unknown> {
+  return ((await import(ref.module)) as Record<string, unknown>)[ref.export];
 }
 
 function ranTooEarly({ module, export: name }: ModuleRef): FatalTaskError {
