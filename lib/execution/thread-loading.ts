@@ -7,13 +7,11 @@
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { ModuleRef } from './executor.js';
+import { importExport } from './load-export.js';
 import { LOADING, loadingThread, taggedExport, type LoadingThread } from './thread-function.js';
 
 /** A module that waits for its run does not finish. An export that it did not tag before is missed after this time. */
 const MISSING_MS = 5_000;
-
-/** A module that was tagged and is finished is imported at once. Otherwise it is taken for one that waits for its run. */
-const UNFINISHED_MS = 200;
 
 interface Pending {
   readonly ref: ModuleRef;
@@ -60,28 +58,6 @@ class ThreadLoading implements LoadingThread {
 /** Makes this thread one that starts no runs. */
 export function loadWithoutRuns(): void {
   if (loadingThread() === undefined) Object.defineProperty(globalThis, LOADING, { value: new ThreadLoading() });
-}
-
-/** The export that a reference names, in a worker thread or in the thread of the run; undefined if there is none. */
-export function findExport(ref: ModuleRef): Promise<unknown> {
-  return loadingThread()?.load(ref) ?? findInline(ref);
-}
-
-/** A module that waits for its own run is not finished when the run needs its export, and would wait for ever. */
-async function findInline(ref: ModuleRef): Promise<unknown> {
-  const known = taggedExport(ref);
-  if (known === undefined) return importExport(ref);
-  let timer: NodeJS.Timeout | undefined;
-  const unfinished = new Promise((resolve) => {
-    timer = setTimeout(resolve, UNFINISHED_MS, known);
-  });
-  return Promise.race([importExport(ref), unfinished]).finally(() => {
-    clearTimeout(timer);
-  });
-}
-
-async function importExport(ref: ModuleRef): Promise<unknown> {
-  return ((await import(ref.module)) as Record<string, unknown>)[ref.export];
 }
 
 function ranTooEarly({ module, export: name }: ModuleRef): FatalTaskError {
