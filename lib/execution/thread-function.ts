@@ -11,13 +11,20 @@ import { callback, checkOptions, type OptionRules } from '../options/options.js'
 /** A registered symbol, so that two copies of the package in one process recognise each other's tags. */
 const HOME = Symbol.for('millrace.home');
 
-/** A registered symbol, so that two copies of the package in one thread agree that it starts no runs. */
+/** Registered symbols, so that two copies of the package in one thread agree on both. */
 export const LOADING = Symbol.for('millrace.loading');
+const TAGGED = Symbol.for('millrace.tagged');
+
+/** The tagged exports of all modules, by module and name, so that they are known before their module has finished. */
+const tagged = sharedMap();
+
+/** The tagged export of a module; undefined if there is none. */
+export function taggedExport({ module, export: name }: ModuleRef): unknown {
+  return tagged.get(`${module} ${name}`);
+}
 
 /** A worker thread while it loads modules; see `thread-loading.ts`. */
 export interface LoadingThread {
-  /** Records a value that a module exports under this name. */
-  tag(module: string, name: string, value: unknown): void;
   /** Ends the loading of modules that have reached a run. Throws if one of them lacks an export that is needed. */
   stopAtRun(): void;
   /** The export that a reference names. */
@@ -87,7 +94,7 @@ export function threadFactory<Args, T extends object>(
   make: (args: Args) => T,
 ): (args: Args) => Threadable<T> {
   const factory = (args: Args): Threadable<T> => tag(make(args), { ref: { ...refOf(moduleUrl, name), args } });
-  loadingThread()?.tag(moduleUrl, name, factory);
+  tagged.set(`${moduleUrl} ${name}`, factory);
   return factory;
 }
 
@@ -156,6 +163,11 @@ export function referTo(given: unknown, user: string): ModuleRef {
 
 function tag<T extends object>(value: T, home: Home): Threadable<T> {
   Object.defineProperty(value, HOME, { value: home, configurable: true });
-  if (!('args' in home.ref)) loadingThread()?.tag(home.ref.module, home.ref.export, value);
+  if (!('args' in home.ref)) tagged.set(`${home.ref.module} ${home.ref.export}`, value);
   return value as Threadable<T>;
+}
+
+function sharedMap(): Map<string, unknown> {
+  if (!(TAGGED in globalThis)) Object.defineProperty(globalThis, TAGGED, { value: new Map<string, unknown>() });
+  return (globalThis as unknown as { readonly [TAGGED]: Map<string, unknown> })[TAGGED];
 }

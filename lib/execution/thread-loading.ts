@@ -7,7 +7,8 @@
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { ModuleRef } from './executor.js';
-import { LOADING, loadingThread, type LoadingThread } from './thread-function.js';
+import { importExport } from './load-export.js';
+import { LOADING, loadingThread, taggedExport, type LoadingThread } from './thread-function.js';
 
 /** A module that waits for its run does not finish. An export that it did not tag before is missed after this time. */
 const MISSING_MS = 5_000;
@@ -19,27 +20,22 @@ interface Pending {
 
 /** What one worker thread knows about the modules that it loads. */
 class ThreadLoading implements LoadingThread {
-  private readonly tagged = new Map<string, unknown>();
   private readonly pending = new Set<Pending>();
   /** Modules that have reached a run. */
   private readonly stopped = new Set<string>();
 
-  tag(module: string, name: string, value: unknown): void {
-    this.tagged.set(keyOf(module, name), value);
-  }
-
   stopAtRun(): void {
-    const missing = [...this.pending].find(({ ref }) => !this.tagged.has(keyOf(ref.module, ref.export)));
+    const missing = [...this.pending].find(({ ref }) => taggedExport(ref) === undefined);
     if (missing !== undefined) throw ranTooEarly(missing.ref);
     for (const { ref, resolve } of this.pending) {
       this.stopped.add(ref.module);
-      resolve(this.tagged.get(keyOf(ref.module, ref.export)));
+      resolve(taggedExport(ref));
     }
   }
 
   async load(ref: ModuleRef): Promise<unknown> {
-    const key = keyOf(ref.module, ref.export);
-    if (this.stopped.has(ref.module) && this.tagged.has(key)) return this.tagged.get(key);
+    const known = taggedExport(ref);
+    if (known !== undefined && this.stopped.has(ref.module)) return known;
     let timer: NodeJS.Timeout | undefined;
     let waiting: Pending | undefined;
     try {
@@ -62,15 +58,6 @@ class ThreadLoading implements LoadingThread {
 /** Makes this thread one that starts no runs. */
 export function loadWithoutRuns(): void {
   if (loadingThread() === undefined) Object.defineProperty(globalThis, LOADING, { value: new ThreadLoading() });
-}
-
-/** The export of a module; undefined if it has none of that name. */
-export async function importExport(ref: ModuleRef): Promise<unknown> {
-  return ((await import(ref.module)) as Record<string, unknown>)[ref.export];
-}
-
-function keyOf(module: string, name: string): string {
-  return `${module} ${name}`;
 }
 
 function ranTooEarly({ module, export: name }: ModuleRef): FatalTaskError {

@@ -5,7 +5,7 @@ import type { ThreadJob } from './thread-job.js';
 import { reasonOf, whyUncloneable } from './uncloneable.js';
 
 /** The end of a thread, as the beginning of a sentence. */
-function describeDeath({ failure, exitCode }: Thread): string {
+function describeDeath({ failure, exitCode }: Pick<Thread, 'failure' | 'exitCode'>): string {
   if (failure === undefined) return `A thread exited with code ${exitCode ?? 'unknown'}`;
   if (codeOf(failure) === 'ERR_WORKER_OUT_OF_MEMORY') return 'A thread ran out of memory';
   return `A thread died of an uncaught error (${describeThrown(failure)})`;
@@ -35,7 +35,11 @@ export function lostState(job: ThreadJob, thread: Thread): FatalTaskError {
 }
 
 /** The error of a job of which many records killed their threads, and none was ever answered. */
-export function nothingWorksError(job: ThreadJob, thread: Thread, deaths: number): FatalTaskError {
+export function nothingWorksError(
+  job: ThreadJob,
+  thread: Pick<Thread, 'failure' | 'exitCode'>,
+  deaths: number,
+): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_THREAD',
     `${describeDeath(thread)}. Each record that '${job.taskOf(0)}' worked on ended its thread (${deaths} threads in all), and none was finished: check its function, its module and the limits of threads`,

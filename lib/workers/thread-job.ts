@@ -7,13 +7,22 @@
  */
 import { ChunkSizer } from '../execution/chunk-sizer.js';
 import type { Chunk, ChunkResult, Job, JobClient, JobOptions } from '../execution/executor.js';
-import type { Thread } from './thread.js';
 
 /** A chunk, or part of one, to send; usually again, because its thread died. */
 export interface Rerun {
   readonly chunk: Chunk;
   /** How many threads died on it. If any did, it is a suspect and runs alone. */
   readonly deaths: number;
+}
+
+/** The parts of a thread that a job uses. */
+export interface JobThread {
+  readonly outstanding: readonly unknown[];
+  /** The cause of its death, if it reported one. */
+  readonly failure: unknown;
+  readonly exitCode: number | undefined;
+  open(job: ThreadJob): void;
+  hasLoaded(job: ThreadJob): boolean;
 }
 
 /** The answer to one record that killed its threads. */
@@ -42,7 +51,7 @@ export class ThreadJob {
   /** Answers that wait until a record succeeds, or until no other record is left to try. */
   readonly held: Held[] = [];
   /** The thread whose death was the last that a record of the job caused. */
-  lastDeath: Thread | undefined;
+  lastDeath: JobThread | undefined;
   /** Whether threads receive no record before they have loaded the job. */
   private loadsFirst: boolean;
 
@@ -72,7 +81,7 @@ export class ThreadJob {
   }
 
   /** The next chunk for a thread; undefined if the thread should get none now. */
-  next(thread: Thread): Rerun | undefined {
+  next(thread: JobThread): Rerun | undefined {
     const outstanding = thread.outstanding.length;
     if (this.reruns.length === 0 && !this.loadsFirst) return this.fresh(outstanding);
     // A chunk that is sent before the job is loaded hides whether the module or a record killed the thread.
@@ -103,7 +112,7 @@ export class ThreadJob {
   }
 
   /** Records that a record of the job killed a thread. */
-  killedBy(thread: Thread): void {
+  killedBy(thread: JobThread): void {
     this.lastDeath = thread;
     if (!this.hasAnswered && this.fruitlessDeaths++ === 0) this.fruitlessSinceMs = performance.now();
   }
@@ -129,7 +138,7 @@ export class ThreadJob {
     this.client.fail(error);
   }
 
-  private load(thread: Thread): Rerun | undefined {
+  private load(thread: JobThread): Rerun | undefined {
     if (this.queued === 0) return undefined;
     try {
       thread.open(this);

@@ -1,5 +1,11 @@
 /** A thread loads the module of its function, which may be the script that starts the run. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { ThreadExecutor } from '#lib/workers/thread-executor.js';
 import { negate } from './modules/runs-later.js';
 import { times, tooLate, triple } from './modules/runs-itself.js';
@@ -37,3 +43,30 @@ describe('a module that also starts a run', () => {
     });
   });
 });
+
+it.each([0, 2])(
+  'a script may define the function, and wait for the run that uses it, with %i threads',
+  async (threads) => {
+    const folder = await mkdtemp(join(tmpdir(), 'script-'));
+    try {
+      const script = join(folder, 'main.mjs');
+      const engine = new URL('../../../dist/index.js', import.meta.url).href;
+      await writeFile(
+        script,
+        `import { cpuTask, defineWorkflow, sourceTask, threadFunction } from ${JSON.stringify(engine)};
+export const double = threadFunction(import.meta.url, 'double', (n) => 2 * n);
+const run = defineWorkflow({ name: 'One', build: (flow) => flow.task('S', sourceTask([1, 2])).task('D', ['S'], cpuTask(double)) })
+  .run(undefined, { threads: ${threads} });
+run.output$('D').subscribe((n) => console.log(n));
+console.log((await run.finished).outcome);
+`,
+      );
+      const { stdout } = await promisify(execFile)(process.execPath, [script], {
+        cwd: fileURLToPath(new URL('.', import.meta.url)),
+      });
+      expect(stdout).toBe('2\n4\ncompleted\n');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
