@@ -1,11 +1,11 @@
 /** `resume [run]`: continues an unfinished run from its last checkpoint; by default the newest one. */
-import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
+import { debugOptions, runsFrom, runsOptions, secretOptions, type Command } from './command.js';
 import { here } from './here.js';
 import { MillraceError } from '../model/errors.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { oneLine } from '../text/printable.js';
 import type { ReadyRun } from '../jobs/kept-run.js';
-import { reportFor, reportOptions } from './report-options.js';
+import { graceMsOf, reportFor, reportOptions, stopOptions } from './report-options.js';
 
 export const resumeCommand: Command = {
   name: 'resume',
@@ -19,7 +19,9 @@ export const resumeCommand: Command = {
   ],
   options: {
     ...runsOptions,
+    ...secretOptions,
     ...reportOptions,
+    ...stopOptions,
     threads: {
       type: 'string',
       requiresArg: true,
@@ -35,7 +37,8 @@ export const resumeCommand: Command = {
       import('./output-files.js'),
     ]);
     const threads = args.wholeNumber('threads', 0);
-    const place = here();
+    graceMsOf(args);
+    const place = here(context);
     const runs = runsFrom(args);
     const folder = args.word('run') === '' ? await chosen(runs) : await openRun(runs, args.word('run'), place);
     if ((await folder.state()) === 'finished') {
@@ -44,7 +47,7 @@ export const resumeCommand: Command = {
         `Run ${folder.manifest.runId} has finished: there is nothing to resume`,
       );
     }
-    const job = await loadAgain(folder, place);
+    const job = await loadAgain(folder, place, { settings: args.texts('set') });
     assertOptionFiles(args, job, folder.manifest.deadLetters);
     const report = await reportFor(args);
     try {

@@ -6,7 +6,7 @@ import { explainError } from './explain-error.js';
 import { here } from './here.js';
 import type { BrokenRunFacts, RunDetails, RunFacts } from '../jobs/kept-runs.js';
 import { MillraceError } from '../model/errors.js';
-import { grouped } from '../text/printable.js';
+import { grouped, printable } from '../text/printable.js';
 import { renderTable } from './table.js';
 
 const ACTIONS = ['list', 'show', 'clean'] as const;
@@ -94,7 +94,8 @@ function show({ facts, manifest, checkpoint, summary, letters, path }: RunDetail
     `dead letters ${letters ?? 'none'}`,
     `folder       ${path}`,
   ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+  // Names and paths come from users.
+  process.stdout.write(lines.map((line) => `${printable(line)}\n`).join(''));
 }
 
 async function clean(runs: string, args: Arguments): Promise<void> {

@@ -8,6 +8,7 @@ import type { PreparedWorkflow, PrepareOptions } from '../runtime/definition/pre
 import { assertDistinctFiles, claimsBy, claimsOf } from '../runtime/definition/file-claims.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { touchedFile } from '../storage/touched-file.js';
+import { Secrets } from '../text/secrets.js';
 import { loadConfig } from './config/load-config.js';
 import { absolutePath, pathFrom, type JobPlace } from './place.js';
 import { loadWorkflow, type LoadableWorkflow } from './workflows/load-workflow.js';
@@ -29,6 +30,8 @@ export interface LoadedJob {
   readonly workflow: LoadableWorkflow;
   /** The workflow with its configuration, ready for one run. */
   readonly prepared: PreparedWorkflow;
+  /** The values to mask in all that the run writes. */
+  readonly secrets: Secrets;
 }
 
 /**
@@ -47,8 +50,11 @@ export async function prepareJob(
   options: PrepareOptions,
 ): Promise<LoadedJob> {
   const { config: path, settings } = request;
-  const prepared = await loadConfig(workflow, { path, settings }, place, (config) => workflow.prepare(config, options));
-  return { request, workflow, prepared };
+  const { secrets = new Secrets() } = place;
+  const prepared = await loadConfig(workflow, { path, settings, secrets }, place, (config) =>
+    workflow.prepare(config, options),
+  );
+  return { request, workflow, prepared, secrets };
 }
 
 /** The dead letter store of the request or the workflow; undefined if neither names one. */

@@ -11,6 +11,7 @@ import type { Json } from '../model/checkpoint.js';
 import type { RecordSpan, TaskContext } from '../model/ports.js';
 import type { Gone, Lineage } from '../model/record.js';
 import type { Upstream } from '../model/upstream.js';
+import type { Secrets } from '../text/secrets.js';
 
 /** A record that failed for good, as an operator reports it. */
 export interface Failure {
@@ -76,6 +77,8 @@ export interface TaskScope extends TaskContext {
   readonly turn: Turn;
   /** Answers requests instead of the network, if the run has one (in tests). */
   readonly upstream: Upstream | undefined;
+  /** The values to mask in all that the run writes. A task that opens a connection adds its credentials. */
+  readonly secrets: Secrets;
   /** Begins the span of a record, which the caller must end. Returns undefined if the record is not traced. */
   beginSpan(lineage: Lineage): RecordSpan | undefined;
   /** For a resumed run: what earlier incarnations have done in this task. */
@@ -84,6 +87,11 @@ export interface TaskScope extends TaskContext {
   readonly executor: Executor;
   /** Reports why this run cannot be resumed, if that shows only while it runs. No more checkpoints are made. */
   cannotResume(reason: string): void;
+  /**
+   * Whether work on another record, or another attempt, may begin. False in a run that drains and can be resumed: the
+   * record stays unfinished, and the resumed run processes it.
+   */
+  mayStart(): boolean;
   /** Whether sources were stopped early, so that a partial aggregate would be a wrong answer. */
   readonly isDraining: boolean;
   /**

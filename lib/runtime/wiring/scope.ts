@@ -17,6 +17,7 @@ import { GONE, Skip, type Gone, type Lineage } from '../../model/record.js';
 import { SlowRecords } from '../../measure/slow-records.js';
 import type { Turn } from '../../ledger/turn.js';
 import type { Upstream } from '../../model/upstream.js';
+import type { Secrets } from '../../text/secrets.js';
 import type { FailurePolicy } from '../../tasks/task-options.js';
 import type { RunPast } from '../resume/run-past.js';
 import type { RunServices } from './services.js';
@@ -80,11 +81,17 @@ export class RunScope implements TaskScope {
   get upstream(): Upstream | undefined {
     return this.services.upstream;
   }
+  get secrets(): Secrets {
+    return this.services.secrets;
+  }
   get executor(): Executor {
     return this.services.executor();
   }
   get isDraining(): boolean {
     return this.services.isDraining();
+  }
+  mayStart(): boolean {
+    return this.services.mayStart();
   }
   get isHeldBack(): boolean {
     return this.services.deadLetters.isFull;
@@ -114,10 +121,10 @@ export class RunScope implements TaskScope {
       runId: services.runId,
       task: this.task,
       lineage: { root, partition: 0, number: failure.lineage },
-      record: failure.record,
+      record: services.secrets.data(failure.record),
       attempts: failure.attempts,
       code: codeOf(error),
-      message: describeThrown(error),
+      message: services.secrets.message(describeThrown(error)),
       firstAt: failure.firstAt ?? at,
       lastAt: at,
     };
@@ -182,7 +189,15 @@ export class RunScope implements TaskScope {
   }
 
   beginSpan(lineage: Lineage): RecordSpan | undefined {
-    return this.services.tracer?.begin(this.task, lineage);
+    const span = this.services.tracer?.begin(this.task, lineage);
+    if (span === undefined) return undefined;
+    const { secrets } = this;
+    return {
+      traceparent: span.traceparent,
+      end: (attempts, failure) => {
+        span.end(attempts, failure && { error: secrets.error(failure.error) });
+      },
+    };
   }
 
   explain(waitingFor: () => Waiting | undefined): void {
