@@ -15,7 +15,7 @@ import { Secrets } from './text/secrets.js';
 /** How long resources that a workflow left open may keep the process alive after the end. */
 const LINGER_MS = 2000;
 /** The same after a signal: a container is killed ten seconds after it. */
-const LINGER_AFTER_SIGNAL_MS = 200;
+const LINGER_AFTER_SIGNAL_MS = 1000;
 
 const words = process.argv.slice(2);
 const isDebug = words.includes('--debug');

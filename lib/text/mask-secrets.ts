@@ -24,7 +24,7 @@ const SECRET_WORDS = /(api|access|private|secret|account|signing|encryption|shar
 const HEADER = /((?<![\w-])([A-Za-z][\w-]*)["']?\s*[:=]\s*["']?)(?:(?:Bearer|Basic)\s+)?[^\s"',;]+/g;
 
 /** `Password=abc;`, as in connection strings. */
-const PAIR = /((?<![\w?&-])([A-Za-z][\w-]{0,60})=)("[^"]*"|'[^']*'|[^;,\s&"']+)/g;
+const PAIR = /((?<![\w?&-])([A-Za-z][\w-]{0,60})=)("[^"]*"|'[^']*'|(?!…)[^;,\s&"']+)/g;
 const CREDENTIAL_HEADER =
   /((?<![\w-])(?:proxy-authorization|authorization|x-api-key|api-key|set-cookie|cookie)["']?\s{0,9}:\s{0,9}["']?)(?:(?:Bearer|Basic|Token)\s{1,9})?[^\s"',]+/gi;
 const BEARER = /((?<![\w-])(?:Bearer|Basic)\s{1,9})[\w.~+/=-]{8,}/g;

@@ -82,7 +82,7 @@ const FILES: Readonly<Record<string, string>> = {
     export default defineWorkflow({ name: 'Cycle', build: (flow) => flow.task('A', ['B'], step()).task('B', ['A'], step()) });`,
   'workflows/local.js': flow('Local', 'async (n) => n'),
   'workflows/folder/index.js': flow('InFolder', 'async (n) => n'),
-  'workflows/broken.js': "throw new Error('not today');\n",
+  'workflows/broken.js': "throw new Error('not today'); export const none = () => defineWorkflow({});\n",
   'package.json': '{"type": "module"}',
   'bad.json': '{\n  "a": 1\n  "b": 2\n}',
 };
@@ -229,9 +229,10 @@ describe('what is wrong', () => {
     expect(debug.err).toContain('    at ');
   });
 
-  it('and was caught by nobody is one sentence too', async () => {
+  it('and was caught by nobody is told with its place and with the command that resumes', async () => {
     const { code, err } = await run('--workflow', './late.js', '--quiet');
-    expect([code, err]).toEqual([1, 'MILLRACE_TASK: from a timer\n']);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^MILLRACE_TASK: from a timer\nThis was thrown outside .*\n {4}at .*late\.js:1:\d+\)\nTo resume it: .*\n$/);
   });
 
   it('with a file that never loads is said instead of ending as if all were well', async () => {
