@@ -87,13 +87,16 @@ void main(words, context).then((code) => {
   process.exitCode ??= code;
   // Nothing was run, so nothing of it can need time.
   if (code === EXIT.usage) process.exit();
-  setTimeout(() => {
-    // The streams of the process itself are pipes and terminals too, and keep nothing alive.
-    const open = new Set(process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY)Wrap$/.test(name)));
-    const names = [...open].join(', ') || 'a pipe';
-    process.stderr.write(`The workflow left something open that keeps the process alive (${names}). Ending anyway\n`);
-    process.exit();
-  }, code === EXIT.signal ? LINGER_AFTER_SIGNAL_MS : LINGER_MS).unref();
+  setTimeout(
+    () => {
+      // The streams of the process itself are pipes and terminals too, and keep nothing alive.
+      const open = new Set(process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY)Wrap$/.test(name)));
+      const names = [...open].join(', ') || 'a pipe';
+      process.stderr.write(`The workflow left something open that keeps the process alive (${names}). Ending anyway\n`);
+      process.exit();
+    },
+    code === EXIT.signal ? LINGER_AFTER_SIGNAL_MS : LINGER_MS,
+  ).unref();
 });
 
 function sayLastWords(): void {

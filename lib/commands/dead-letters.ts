@@ -40,7 +40,9 @@ export const deadLettersCommand: Command = {
 };
 
 /** The report options that apply to a replay, and not to the list of dead letters. */
-const REPLAY_ONLY = Object.keys({ ...reportOptions, ...stopOptions, ...secretOptions }).filter((name) => !['json', 'no-color'].includes(name));
+const REPLAY_ONLY = Object.keys({ ...reportOptions, ...stopOptions, ...secretOptions }).filter(
+  (name) => !['json', 'no-color'].includes(name),
+);
 
 async function show(folder: RunFolder, args: Arguments): Promise<ExitCode> {
   const { groupLetters } = await import('../jobs/dead-letters.js');

@@ -70,7 +70,7 @@ export const initCommand: Command = {
 /** A folder that does not exist counts as empty. */
 function nothingThere(error: NodeJS.ErrnoException): string[] {
   if (error.code === 'ENOENT') return [];
-  if (error.code === 'ENOTDIR') throw new Error('it is a file');
+  if (error.code === 'ENOTDIR') throw new Error('it, or a folder of its path, is a file');
   throw error;
 }
 

@@ -21,7 +21,9 @@ export const listCommand: Command = {
     const { findWorkflows, workflowsIn } = await import('../jobs/workflows/load-workflow.js');
     const path = workflowNamed(args);
     const { found, broken } =
-      path === undefined ? await findWorkflows(here(context)) : { found: await workflowsIn(path, here(context)), broken: [] };
+      path === undefined
+        ? await findWorkflows(here(context))
+        : { found: await workflowsIn(path, here(context)), broken: [] };
     const rows = found.map(({ workflow, exportName, from }) => [
       from === path ? `${path}#${exportName}` : workflow.name,
       workflow.description,

@@ -28,7 +28,8 @@ export const reportOptions = {
 export const stopOptions = {
   grace: {
     ...value,
-    describe: 'The seconds that a run may take to end after a signal; then it is aborted, and can be resumed (default: 8)',
+    describe:
+      'The seconds that a run may take to end after a signal; then it is aborted, and can be resumed (default: 8)',
   },
 } satisfies Record<string, Options>;
 

@@ -61,11 +61,7 @@ export interface Replay {
  * `redo`. Throws MILLRACE_RESUME for a run that has not finished, MILLRACE_FILE for a line that is not a letter, and
  * what `loadJob` throws.
  */
-export async function findReplay(
-  folder: RunFolder,
-  place: JobPlace,
-  options: LoadAgainOptions = {},
-): Promise<Replay> {
+export async function findReplay(folder: RunFolder, place: JobPlace, options: LoadAgainOptions = {}): Promise<Replay> {
   if ((await folder.state()) !== 'finished') {
     throw new MillraceError(
       'MILLRACE_RESUME',

@@ -99,7 +99,10 @@ function plainObject(value: object, depth: number, above: Set<object>): unknown 
             .slice(0, MAX_ITEMS)
             .map(([name, item]) => [
               name,
-              (isSecretName(name) || (name === 'value' && isNamedSecret(value))) && item !== undefined && item !== null && typeof item !== 'boolean'
+              (isSecretName(name) || (name === 'value' && isNamedSecret(value))) &&
+              item !== undefined &&
+              item !== null &&
+              typeof item !== 'boolean'
                 ? MASK
                 : plain(item, depth + 1, above),
             ]),

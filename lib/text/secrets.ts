@@ -218,7 +218,13 @@ function jsonForms(text: string): readonly string[] {
 function htmlForms(text: string): readonly string[] {
   const base = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   const quoted = base.replaceAll('"', '&quot;');
-  return [base, quoted, quoted.replaceAll("'", '&#39;'), quoted.replaceAll("'", '&#x27;'), quoted.replaceAll("'", '&apos;')];
+  return [
+    base,
+    quoted,
+    quoted.replaceAll("'", '&#39;'),
+    quoted.replaceAll("'", '&#x27;'),
+    quoted.replaceAll("'", '&apos;'),
+  ];
 }
 
 /** The part of the base64 text that depends on the value alone, at each of the three places where it may begin. */

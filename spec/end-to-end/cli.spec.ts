@@ -232,7 +232,9 @@ describe('what is wrong', () => {
   it('and was caught by nobody is told with its place and with the command that resumes', async () => {
     const { code, err } = await run('--workflow', './late.js', '--quiet');
     expect(code).toBe(1);
-    expect(err).toMatch(/^MILLRACE_TASK: from a timer\nThis was thrown outside .*\n {4}at .*late\.js:1:\d+\)\nTo resume it: .*\n$/);
+    expect(err).toMatch(
+      /^MILLRACE_TASK: from a timer\nThis was thrown outside .*\n {4}at .*late\.js:1:\d+\)\nTo resume it: .*\n$/,
+    );
   });
 
   it('with a file that never loads is said instead of ending as if all were well', async () => {

@@ -160,7 +160,9 @@ it('no secret is written by a run with dead letters, its replay and its report',
     expect([args, canariesIn(said)]).toEqual([args, []]);
   }
   expect(leaks()).toEqual([]);
-  const letters = readFileSync(join(folder, '.millrace/runs', id, 'dead-letters.ndjson'), 'utf8').trim().split('\n');
+  const letters = readFileSync(join(folder, '.millrace/runs', id, 'dead-letters.ndjson'), 'utf8')
+    .trim()
+    .split('\n');
   expect(letters.length).toBeGreaterThan(20);
 });
 

@@ -41,7 +41,7 @@ describe('a file of the folder workflows', () => {
     ["import { Inner } from './inner.mjs';\nexport const port = 1;\nawait Inner.run().finished;", false],
     ["import { defineWorkflow } from 'millrace';\nawait defineWorkflow({}).run().finished;", false],
     ["// export const A = defineWorkflow({})\nconsole.log('deployed');", false],
-    ["/* defineWorkflow */ export const port = 1;", false],
+    ['/* defineWorkflow */ export const port = 1;', false],
     ["export const help = 'export const A = defineWorkflow({})';", false],
     ["console.log('deployed');", false],
     ['export const helper = (a) => a + 1;', false],

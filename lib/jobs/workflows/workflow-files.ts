@@ -54,7 +54,8 @@ function isWorkflowFile(path: string): boolean {
 /** A call that defines a workflow, also under another name: the import names the function. */
 const DEFINES = /\bdefineWorkflow\b|\bnew\s+Workflow\b/;
 /** `export …`, `module.exports`, `exports.x` and `__esModule`. */
-const EXPORTS = /(?:^|[;}\s])export\s*(?:[{*]|default\b|const\b|let\b|var\b|class\b|(?:async\s+)?function\b)|\bexports\b/;
+const EXPORTS =
+  /(?:^|[;}\s])export\s*(?:[{*]|default\b|const\b|let\b|var\b|class\b|(?:async\s+)?function\b)|\bexports\b/;
 /** `export … from './x'`. */
 const REEXPORTS = /\bexport\s+(?:\*|\{[^}]*\})(?:\s*as\s+\w+)?\s*from\s*(['"])(\.{1,2}\/[^'"\n]*)\1/g;
 /** `import … from './x'`. */
@@ -93,8 +94,12 @@ export function exportsWorkflow(path: string, chain = 0): boolean {
 /** The files, as the text names them, of which the text exports something. */
 function exportedFrom(source: string): readonly string[] {
   const words = (text: string): readonly string[] => text.match(/[\w$]+/g) ?? [];
-  const exported = new Set([...source.matchAll(EXPORTED_NAMES)].flatMap(([, list = '', name = '']) => words(list + name)));
-  const imported = [...source.matchAll(IMPORTS)].filter(([, names = '']) => words(names).some((name) => exported.has(name)));
+  const exported = new Set(
+    [...source.matchAll(EXPORTED_NAMES)].flatMap(([, list = '', name = '']) => words(list + name)),
+  );
+  const imported = [...source.matchAll(IMPORTS)].filter(([, names = '']) =>
+    words(names).some((name) => exported.has(name)),
+  );
   return [
     ...[...source.matchAll(REEXPORTS)].map((match) => String(match[2])),
     ...imported.map((match) => String(match[3])),
