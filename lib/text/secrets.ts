@@ -168,13 +168,13 @@ export class Secrets {
       const masked = shown === value ? shown : this.masked(shown, depth + 1, above);
       return masked === shown ? value : masked;
     }
-    let isChanged = false;
     const entries = Object.entries(value).map(([key, item]: [string, unknown]) => {
       const entry = [this.text(key), this.masked(item, depth + 1, above)] as const;
-      isChanged ||= entry[0] !== key || entry[1] !== item;
       return entry;
     });
-    return isChanged ? Object.fromEntries(entries) : value;
+    return entries.some(([key, item]) => !Object.hasOwn(value, key) || (value as Record<string, unknown>)[key] !== item)
+      ? Object.fromEntries(entries)
+      : value;
   }
 }
 

@@ -61,7 +61,7 @@ it('a report replaces a page or an empty file, and no other file unless that is 
   write('events.ndjson', '');
   write('in.csv', 'id\n1\n');
   write('old.html', '<!doctype html>\nold');
-  const run = { file: (name: string) => join(folder, name) } as RunFolder;
+  const run = { file: (name: string) => join(folder, name) } as unknown as RunFolder;
   const place = { folder, environment: {} };
   await expect(writeReport(run, place, 'in.csv')).rejects.toThrow(
     'Expected --out to name a new file or an HTML page, got',

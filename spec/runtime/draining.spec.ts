@@ -66,7 +66,7 @@ describe('a run that drains', () => {
     expect(calls).toEqual(before);
     expect(written).toHaveLength(before.length);
     expect(clock.monotonicMs() - drainedAtMs).toBeLessThan(1100);
-    const second = start(tasks(), { clock, checkpoints: kept.begin(), resumeFrom: kept.last as Checkpoint });
+    const second = start(tasks(), { clock, checkpoints: kept.begin(), resumeFrom: kept.last });
     expect((await clock.runUntil(second.finished)).outcome).toBe('completed');
     expect([...calls].sort((a, b) => a - b)).toEqual(range(50));
     expect([...written].sort((a, b) => a - b)).toEqual(range(50));
@@ -123,7 +123,7 @@ describe('a run that drains', () => {
     }
     for (const slow of [new Slow({ concurrency: 2 }), expandTask((n: number) => wait(n, [n, n]))]) {
       begun.length = 0;
-      const run = start([task('S', [], sourceTask(range(20))), task('Slow', ['S'], slow as TaskDeclaration['task'])], {
+      const run = start([task('S', [], sourceTask(range(20))), task('Slow', ['S'], slow)], {
         clock,
         checkpoints: memoryCheckpoints().begin(),
       });
