@@ -7,7 +7,6 @@ import {
   sinkTask,
   sourceTask,
   Workflow,
-  type Checkpoint,
   type Run,
   type RunOptions,
   type TaskDeclaration,
