@@ -13,10 +13,10 @@ export const validateCommand: Command = {
   description: 'Check the configuration and the graph of a workflow, without running it',
   words: [workflowWord],
   options: { ...workflowOptions, ...configOptions, ...debugOptions },
-  run: async (args) => {
+  run: async (args, context) => {
     const {
       prepared: { name, plan, declarations, durability },
-    } = await loadFrom(args);
+    } = await loadFrom(args, context);
     const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
     const lines = plan.nodes.map(({ node, join }) => {
       const how = node.dependencies.length > 1 || join !== 'aligned' ? ` (${join})` : '';

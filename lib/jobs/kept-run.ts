@@ -10,6 +10,7 @@ import type { RunOptions } from '../runtime/definition/run-options.js';
 import { newRunId } from '../runtime/run/run.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { listRuns, RunFolder } from '../storage/run-folder.js';
+import { keyOf, keyWithoutValue, settingToKeep } from './config/config-secrets.js';
 import { lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';
 import { unfinishedRuns } from './kept-runs.js';
 import { assertSamePlace } from './moved-run.js';
@@ -29,7 +30,8 @@ export interface ReadyRun {
 export async function newEphemeralRun(job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   const deadLetters = lettersOf(job, place);
   await deadLetters?.assertWritable?.();
-  return { job, options: deadLetters === undefined ? {} : { deadLetters } };
+  const { secrets } = job;
+  return { job, options: deadLetters === undefined ? { secrets } : { secrets, deadLetters } };
 }
 
 /** A new run in its own folder in `runs`. Throws MILLRACE_FILE if the folder or dead letters cannot be written. */
@@ -44,10 +46,11 @@ export async function keepNewRun(runs: string, job: LoadedJob, place: JobPlace):
     createdAt: Date.now(),
     cwd: place.folder,
     deadLetters: own === undefined ? null : (own.location ?? null),
-    request: job.request as unknown as Json,
+    request: requestToKeep(job.request) as unknown as Json,
   });
   const deadLetters = own ?? deadLetterFile(folder.file('dead-letters.ndjson'));
-  return { job, folder, options: { runId, deadLetters, checkpoints: await folder.begin() } };
+  const { secrets } = job;
+  return { job, folder, options: { runId, secrets, deadLetters, checkpoints: await folder.begin() } };
 }
 
 /** Options of `loadAgain`. */
@@ -56,11 +59,13 @@ export interface LoadAgainOptions {
    * When the run was first started. Default: the start time in its last checkpoint; the current time if it has none.
    */
   readonly startedAt?: number;
+  /** Each `key=value` for the settings of the run whose values were not kept, because they are secrets. */
+  readonly settings?: readonly string[];
 }
 
 /**
- * The job that a run was started with. Throws MILLRACE_RESUME if the current folder is not the one of the start,
- * MILLRACE_FILE if the checkpoint of the run is broken, and what `loadJob` throws.
+ * The job that a run was started with. Throws MILLRACE_RESUME if the current folder is not the one of the start, or if a
+ * setting of the run that was not kept is missing, MILLRACE_USAGE for another setting than those, MILLRACE_FILE if the checkpoint of the run is broken, and what `loadJob` throws.
  */
 export async function loadAgain(
   folder: RunFolder,
@@ -69,7 +74,7 @@ export async function loadAgain(
 ): Promise<LoadedJob> {
   assertSamePlace(folder, place);
   const startedAt = options.startedAt ?? (await folder.checkpoint())?.startedAt;
-  return loadJob(requestOf(folder), place, { startedAt });
+  return loadJob(completeRequest(folder, options.settings ?? []), place, { startedAt });
 }
 
 /**
@@ -88,7 +93,7 @@ export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPla
   const checkpoints = await folder.begin();
   const from = checkpoint === undefined ? { runId: folder.manifest.runId } : { resumeFrom: checkpoint };
   const notices = damage === undefined ? [] : [`${damage.message}. The run resumes from the checkpoint before it`];
-  return { job: own, folder, options: { ...from, deadLetters, checkpoints }, notices };
+  return { job: own, folder, options: { ...from, secrets: job.secrets, deadLetters, checkpoints }, notices };
 }
 
 /**
@@ -115,10 +120,11 @@ export async function findResumable(
   runs: string,
   place: JobPlace,
   tell: (sentence: string) => void,
+  options: LoadAgainOptions = {},
 ): Promise<{ readonly job: LoadedJob; readonly folder: RunFolder } | undefined> {
   for await (const folder of unfinishedRuns(runs, place, tell)) {
     try {
-      const job = await loadAgain(folder, place);
+      const job = await loadAgain(folder, place, options);
       const checkpoint = await folder.checkpoint();
       if (checkpoint !== undefined) await job.prepared.assertResumable(checkpoint);
       return { job, folder };
@@ -205,4 +211,44 @@ function preparedFor(checkpoint: Checkpoint | undefined, { prepared }: LoadedJob
 
 function requestOf({ manifest }: RunFolder): JobRequest {
   return manifest.request as unknown as JobRequest;
+}
+
+/** The request without the secrets in its settings. */
+function requestToKeep(request: JobRequest): JobRequest {
+  return { ...request, settings: request.settings.map(settingToKeep) };
+}
+
+/** The keys of the settings of a run that must be given again, because their values were not kept. */
+export function settingsToGive(folder: RunFolder): readonly string[] {
+  return requestOf(folder).settings.flatMap((setting) => keyWithoutValue(setting) ?? []);
+}
+
+/** The request of a run with the values that were not kept. */
+function completeRequest(folder: RunFolder, given: readonly string[]): JobRequest {
+  const request = requestOf(folder);
+  const { runId } = folder.manifest;
+  const values = new Map(given.map((setting) => [keyOf(setting), setting]));
+  const missing = new Set<string>();
+  const settings = request.settings.map((setting) => {
+    const key = keyWithoutValue(setting);
+    if (key === undefined) return setting;
+    const value = values.get(key);
+    if (value === undefined) missing.add(key);
+    return value ?? setting;
+  });
+  const known = settingsToGive(folder);
+  const other = [...values.keys()].find((key) => !known.includes(key));
+  if (other !== undefined) {
+    throw new MillraceError(
+      'MILLRACE_USAGE',
+      `Run ${runId} has its settings from its start, so ${known.length === 0 ? 'it accepts no --set' : `it accepts --set only for ${known.join(' and ')}`}, got '${other}'. For other settings start a new run`,
+    );
+  }
+  if (missing.size > 0) {
+    throw new MillraceError(
+      'MILLRACE_RESUME',
+      `Run ${runId} was started with --set for ${[...missing].join(' and ')}, whose values are secrets and were not kept. Give them again: ${[...missing].map((key) => `--set ${key}=…`).join(' ')}. A value as \${NAME}, from the environment, need not be given again`,
+    );
+  }
+  return { ...request, settings };
 }

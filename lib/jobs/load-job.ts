@@ -3,13 +3,17 @@
  *
  * Guarantees: the configuration is read and parsed once and the graph is built once; nothing is opened or written.
  */
+import { MillraceError } from '../model/errors.js';
 import type { DeadLetterStore } from '../model/ports.js';
 import type { PreparedWorkflow, PrepareOptions } from '../runtime/definition/prepared-workflow.js';
 import { assertDistinctFiles, claimsBy, claimsOf, type FileClaim } from '../runtime/definition/file-claims.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { touchedFile } from '../storage/touched-file.js';
+import { Secrets } from '../text/secrets.js';
+import { keyOf } from './config/config-secrets.js';
 import { configFileOf, loadConfig } from './config/load-config.js';
 import { absolutePath, pathFrom, type JobPlace } from './place.js';
+import { describeWithPlace } from './workflows/import-module.js';
 import { loadWorkflow, workflowFilesOf, type LoadableWorkflow } from './workflows/load-workflow.js';
 
 /** The request for a job. It is plain data: a run keeps it, so that the same job can be loaded again. */
@@ -29,6 +33,8 @@ export interface LoadedJob {
   readonly workflow: LoadableWorkflow;
   /** The workflow with its configuration, ready for one run. */
   readonly prepared: PreparedWorkflow;
+  /** The values to mask in all that the run writes. */
+  readonly secrets: Secrets;
 }
 
 /**
@@ -47,8 +53,41 @@ export async function prepareJob(
   options: PrepareOptions,
 ): Promise<LoadedJob> {
   const { config: path, settings } = request;
-  const prepared = await loadConfig(workflow, { path, settings }, place, (config) => workflow.prepare(config, options));
-  return { request, workflow, prepared };
+  const { secrets = new Secrets() } = place;
+  assertTakesConfig(workflow, request);
+  const prepared = await loadConfig(workflow, { path, settings, secrets }, place, (config) => {
+    try {
+      return workflow.prepare(config, options);
+    } catch (error) {
+      throw explainBuildError(error, workflow.name, place);
+    }
+  });
+  return { request, workflow, prepared, secrets };
+}
+
+/** An error that the code of the definition threw names no workflow and no place by itself. */
+function explainBuildError(error: unknown, workflow: string, { folder }: JobPlace): unknown {
+  // The workflow may come from another copy of this package, with a separate error class.
+  if (error instanceof Error && error.name === 'MillraceError') return error;
+  return new MillraceError(
+    'MILLRACE_TASK',
+    `The graph of '${workflow}' cannot be built: ${describeWithPlace(error, folder)}`,
+    { cause: error },
+  );
+}
+
+/** A function with one parameter, or none, as its text shows. */
+const ONE_PARAMETER = /^(?:async\s+)?(?:function\s*)?[\w$]*\s*(?:\(\s*[\w$]*\s*,?\s*\)\s*(?:=>|\{)|=>)/;
+
+/** Throws MILLRACE_USAGE for settings that the workflow cannot receive: it has no schema, and `build` no parameter for it. */
+function assertTakesConfig({ name, definition }: LoadableWorkflow, { settings }: JobRequest): void {
+  if (definition.config !== undefined || settings.length === 0 || !('build' in definition)) return;
+  const text = String(definition.build);
+  if (!ONE_PARAMETER.test(text) || /\barguments\b/.test(text)) return;
+  throw new MillraceError(
+    'MILLRACE_USAGE',
+    `--set ${keyOf(settings[0] ?? '')} has no effect: workflow '${name}' takes no configuration. Remove it, or give \`build\` a second parameter: build: (flow, config) => …`,
+  );
 }
 
 /** The dead letter store of the request or the workflow; undefined if neither names one. */

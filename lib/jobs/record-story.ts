@@ -28,13 +28,18 @@ export interface Trace {
 
 /**
  * The traces of the record with this key, in the order of the graph. The key is a value of the record, or its number as
- * `Root#12`. Empty if no record that the run read, gave up or wrote holds the key. Throws what `loadAgain` throws, and
+ * `Root#12`. `settings` are as for `loadAgain`. Empty if no record that the run read, gave up or wrote holds the key. Throws what `loadAgain` throws, and
  * MILLRACE_FILE for a dead letter that cannot be read.
  */
-export async function storyOfRecord(folder: RunFolder, key: string, place: JobPlace): Promise<readonly Trace[]> {
+export async function storyOfRecord(
+  folder: RunFolder,
+  key: string,
+  place: JobPlace,
+  settings: readonly string[] = [],
+): Promise<readonly Trace[]> {
   // The names of files may depend on the start time, so it comes from the manifest: a broken checkpoint must not hide
   // the story.
-  const { prepared } = await loadAgain(folder, place, { startedAt: folder.manifest.createdAt });
+  const { prepared } = await loadAgain(folder, place, { startedAt: folder.manifest.createdAt, settings });
   const letters = await lettersAbout(folder, key);
   const traces: Trace[] = [];
   let hasEnd = false;

@@ -12,6 +12,7 @@ import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { Run } from '../runtime/run/run.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import type { ReadyRun } from './kept-run.js';
+import type { LoadedJob } from './load-job.js';
 
 /** The end of a run. */
 export interface RunEnd {
@@ -47,7 +48,7 @@ export async function runJob(
   } catch (error) {
     const { summary } = error as { summary?: RunSummary };
     const isBrokenLaw = codeOf(error) === 'MILLRACE_CONSERVATION';
-    const brokenLawFile = isBrokenLaw && folder !== undefined ? await keepBrokenLaw(folder, error) : undefined;
+    const brokenLawFile = isBrokenLaw && folder !== undefined ? await keepBrokenLaw(folder, error, job) : undefined;
     end = { summary, failure: { error }, brokenLawFile };
   }
   try {
@@ -60,10 +61,14 @@ export async function runJob(
 }
 
 /** Writes the facts that help to find the bug behind a broken law, in millrace or in a task. */
-async function keepBrokenLaw(folder: RunFolder, error: unknown): Promise<string | undefined> {
+async function keepBrokenLaw(
+  folder: RunFolder,
+  error: unknown,
+  { secrets }: LoadedJob,
+): Promise<string | undefined> {
   const path = folder.file('broken-law.json');
   const node = `v${process.versions.node}`;
-  const details = { error: inspect(error, { depth: 6 }), ...(error as { summary?: object }), node };
+  const details = { error: secrets.message(inspect(error, { depth: 6 })), ...(error as { summary?: object }), node };
   return writeFile(path, `${JSON.stringify(details, null, 2)}\n`).then(
     () => path,
     () => undefined,

@@ -46,7 +46,11 @@ export async function watchersFor(options: WatchOptions, place: JobPlace): Promi
   const { openLineage, assertTarget } = lineageOptions === undefined ? {} : await import('../observe/send-lineage.js');
   const lineageTo =
     lineageOptions && (isUrl(lineageOptions.to) ? lineageOptions.to : pathFrom(place, lineageOptions.to));
-  if (lineageTo !== undefined) assertTarget?.(lineageTo);
+  if (lineageTo !== undefined) {
+    place.secrets?.addText(lineageTo);
+    place.secrets?.addUnder('apiKey', lineageOptions?.apiKey);
+    assertTarget?.(lineageTo);
+  }
   const { eventFile } = isKept || events !== undefined ? await import('../storage/event-file.js') : {};
   const log = await openLog(options, place);
   const server = await serverFor(metricsPort).catch(async (error: unknown) => {

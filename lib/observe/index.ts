@@ -4,3 +4,4 @@ export { reportOf } from './report/report.js';
 export { openLineage, type LineageOptions } from './send-lineage.js';
 export { logEvents, type EventLogger } from './log-events.js';
 export { serveMetrics, type MetricsServer } from './metrics-server.js';
+export { Secrets } from '../text/secrets.js';

@@ -13,6 +13,7 @@ import type { Gone, Lineage } from '../model/record.js';
 import type { Upstream } from '../model/upstream.js';
 import type { KeptOutputs } from './kept-outputs.js';
 import type { StateSpace } from './state-space.js';
+import type { Secrets } from '../text/secrets.js';
 
 /** A record that failed for good, as an operator reports it. */
 export interface Failure {
@@ -105,6 +106,8 @@ export interface TaskScope extends TaskContext {
   readonly turn: Turn;
   /** Answers requests instead of the network, if the run has one (in tests). */
   readonly upstream: Upstream | undefined;
+  /** The values to mask in all that the run writes. A task that opens a connection adds its credentials. */
+  readonly secrets: Secrets;
   /** Begins the span of a record, which the caller must end. Returns undefined if the record is not traced. */
   beginSpan(lineage: Lineage): RecordSpan | undefined;
   /** For a resumed run: what earlier incarnations have done in this task. */
@@ -115,6 +118,11 @@ export interface TaskScope extends TaskContext {
   cannotResume(reason: string): void;
   /** Reports that the outputs of this boundary depend on more than its input, so that a resumed run must repeat them. */
   cannotRepeat(): void;
+  /**
+   * Whether work on another record, or another attempt, may begin. False in a run that drains and can be resumed: the
+   * record stays unfinished, and the resumed run processes it.
+   */
+  mayStart(): boolean;
   /** Whether sources were stopped early, so that a partial aggregate would be a wrong answer. */
   readonly isDraining: boolean;
   /**

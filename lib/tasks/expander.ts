@@ -153,6 +153,8 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
    */
   read(max: number): Awaitable<readonly Child<Out>[] | null> {
     for (;;) {
+      const isWaiting = this.present !== undefined || this.intake.size > 0;
+      if (isWaiting && !this.scope.mayStart()) return this.waiter.wait().then(() => this.read(max));
       if (this.present !== undefined) {
         const children = this.readChildren(this.present, max);
         if (children !== undefined) return children;

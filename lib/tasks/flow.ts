@@ -186,13 +186,26 @@ export interface Flow<Outputs> {
     task: Task<JoinedOf<Outputs, Names, Mode, Kind>, Out>,
   ): Flow<With<Outputs, Name, Out>>;
 
+  /**
+   * Adds the tasks that `add` adds for each item, for a graph that is made from data. Name them with a template such as
+   * `Model ${name}`, so that the compiler keeps the types of the other tasks. Throws MILLRACE_INVALID_OPTION if `add`
+   * does not return the flow, and what `task` throws.
+   *
+   * @example
+   * flow.each(config.models, (flow, model) => flow.task(`Model ${model.name}`, ['Members'], requestTask({ url: model.url })))
+   */
+  each<Item, Added extends Outputs>(
+    items: Iterable<Item>,
+    add: (flow: Flow<Outputs>, item: Item, index: number) => Flow<Added>,
+  ): Flow<Added>;
+
   /** The tasks declared so far, in order. */
   readonly declarations: readonly TaskDeclaration[];
 }
 
 /** An empty workflow. */
 export function emptyFlow(): Flow<object> {
-  return new FlowBuilder([]);
+  return new FlowBuilder([]) as Flow<object>;
 }
 
 class FlowBuilder {
@@ -208,6 +221,21 @@ class FlowBuilder {
     const dependencies = rest.length > 1 ? rest[0] : [];
     const join = rest.length > 2 ? rest[1] : undefined;
     return new FlowBuilder([...this.declarations, declare({ name, dependencies, join, task })]);
+  }
+
+  each(items: Iterable<unknown>, add: (flow: FlowBuilder, item: unknown, index: number) => unknown): FlowBuilder {
+    let flow = new FlowBuilder(this.declarations);
+    let index = 0;
+    for (const item of items) {
+      const added = add(flow, item, index++);
+      if (!(added instanceof FlowBuilder)) {
+        throw invalidOption(
+          `Expected the function of \`each\` to return the flow, as \`(flow, item) => flow.task(…)\` does, got ${describeValue(added)}`,
+        );
+      }
+      flow = added;
+    }
+    return flow;
   }
 }
 

@@ -80,7 +80,8 @@ export class StoryBuilder {
   private endedAt = 0;
   private incarnations = 1;
   private summary: RunSummary | undefined;
-  private tasks: Readonly<Record<string, TaskProgress>> = {};
+  /** Without a prototype: a task may be called constructor. */
+  private tasks = emptyTasks();
   private stretchFrom = 0;
   private stretches: Stretch[] = [];
   private resources: ResourceSample[] = [];
@@ -97,7 +98,7 @@ export class StoryBuilder {
         if (this.start === undefined) this.startedAt = event.at;
         this.start = event;
         // The counts start again at zero in each incarnation.
-        this.tasks = {};
+        this.tasks = emptyTasks();
         this.summary = undefined;
         this.stretchFrom = event.at;
         break;
@@ -171,7 +172,7 @@ export class StoryBuilder {
       if (this.stretches.length > MOST_STRETCHES) this.stretches = joinPairs(this.stretches);
     }
     this.stretchFrom = at;
-    this.tasks = tasks;
+    this.tasks = Object.assign(emptyTasks(), tasks);
   }
 
   private reason(task: string, code: string, message: string): void {
@@ -228,4 +229,8 @@ function slowestOf(records: readonly SlowRecord[]): SlowRecord[] {
     records.map((record) => [`${record.task} ${record.root} ${record.partition ?? 0} ${record.lineage}`, record]),
   );
   return [...known.values()].sort((a, b) => b.ms - a.ms).slice(0, MOST_SLOW);
+}
+
+function emptyTasks(): Record<string, TaskProgress> {
+  return Object.create(null) as Record<string, TaskProgress>;
 }

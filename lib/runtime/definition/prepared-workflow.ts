@@ -235,7 +235,9 @@ export class PreparedWorkflow<
       fusions: options.fuse === false ? NO_FUSIONS : this.fusions,
       deadLetters,
       signal: options.signal,
+      graceMs: options.graceMs,
       upstream: options.upstream,
+      secrets: options.secrets,
       tracer: options.tracer,
       release: async () => {
         for (const release of this.releases.reverse()) await release();

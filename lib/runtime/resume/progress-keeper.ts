@@ -102,6 +102,11 @@ export class ProgressKeeper {
     if (obstacle !== undefined) this.cannotResume(obstacle);
   }
 
+  /** True if the run has a checkpoint that it can resume from. */
+  get canResume(): boolean {
+    return this.checkpointer !== undefined && this.obstacle === undefined;
+  }
+
   /** True while a checkpoint, its commits included, is in progress. */
   get isCheckpointing(): boolean {
     return this.checkpointer?.isInProgress === true;

@@ -15,6 +15,8 @@ import { seededRandom } from '../../execution/random.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import { Turn } from '../../ledger/turn.js';
 import { attempt, closeAll } from './closing.js';
+import { maskEvent } from './mask-event.js';
+import { Draining, type DrainOptions } from './draining.js';
 import { Opening } from './opening.js';
 import { PendingWork } from './pending-work.js';
 import { ProgressKeeper } from '../resume/progress-keeper.js';
@@ -26,6 +28,7 @@ import { Watchdog } from '../watch/watchdog.js';
 import { Wiring } from '../wiring/wiring.js';
 import type { EventStream } from './event-stream.js';
 import type { Outlet } from '../../stream/outlet.js';
+import { Secrets } from '../../text/secrets.js';
 
 /** The part of a `Run` that the engine uses. */
 export interface RunFace {
@@ -44,6 +47,7 @@ export class RunEngine {
   private readonly watchdog: Watchdog;
   private readonly keeper: ProgressKeeper | undefined;
   private readonly events: EventStream;
+  private readonly secrets: Secrets;
   private readonly onEnd: RunFace['onEnd'];
   private readonly abort = new AbortController();
   private readonly pendingWork = new PendingWork((error) => {
@@ -54,6 +58,10 @@ export class RunEngine {
   private outcome: RunOutcome | undefined;
   private failure: unknown;
   private isDraining = false;
+  /** Set when the run drains. */
+  private draining: Draining | undefined;
+  /** True if the run has ended with records that it had not started. */
+  private hasLetGo = false;
   private hasStarted = false;
   /** True if another process has taken over the run: then nothing more is written. */
   private isReplaced = false;
@@ -64,6 +72,10 @@ export class RunEngine {
     this.parts = parts;
     this.events = events;
     this.onEnd = onEnd;
+    const secrets = (this.secrets = parts.secrets ?? new Secrets());
+    secrets.addConfig(parts.config);
+    secrets.keep([parts.runId, parts.workflow, ...parts.plan.nodes.map(({ node }) => node.name)]);
+    events.mask = (event) => maskEvent(event, secrets);
     const { progress } = parts;
     const turn = new Turn(parts.clock);
     this.executor = new RunExecutor(parts.threads, parts.threadLimits, turn, (type, thread) => {
@@ -112,15 +124,33 @@ export class RunEngine {
     this.end('cancelled');
   }
 
-  /**
-   * Stops the sources and lets the records in flight settle. Collections that would be partial (aggregates, `all`) are
-   * not emitted, and file results keep their `.part` name.
-   */
-  drain(): void {
-    if (this.outcome !== undefined || this.isDraining) return;
+  /** Stops the sources and lets what is under way settle; see `Run.drain`. */
+  drain({ graceMs = this.parts.graceMs }: DrainOptions = {}): void {
+    if (this.outcome !== undefined || this.draining !== undefined) return;
+    const { clock } = this.parts;
     this.isDraining = this.wiring.hasOpenSource || this.wiring.lastOperators.length > 0;
-    this.emit({ type: 'draining', at: this.parts.clock.now() });
+    this.draining = new Draining({
+      graceMs,
+      clock,
+      wiring: this.wiring,
+      letsGo: () => this.letsGo(),
+      isHeldBack: () => this.keeper?.isCheckpointing === true || this.parts.deadLetters.isFull,
+      onRest: () => {
+        this.hasLetGo = true;
+        this.end('drained');
+      },
+      onGraceOver: (reason) => {
+        this.notice(reason);
+        this.end('cancelled');
+      },
+    });
+    this.emit({ type: 'draining', at: clock.now() });
     this.wiring.stopSources();
+  }
+
+  /** Whether the run drains and can be resumed: then it starts no work on another record. */
+  private letsGo(): boolean {
+    return this.draining !== undefined && this.keeper?.canResume === true;
   }
 
   private notice(message: string): void {
@@ -138,8 +168,10 @@ export class RunEngine {
       executor: () => this.executor.current,
       deadLetters: this.parts.deadLetters,
       upstream: this.parts.upstream,
+      secrets: this.secrets,
       tracer: this.parts.tracer,
       isDraining: () => this.isDraining,
+      mayStart: () => !this.letsGo(),
       emit: (event) => {
         this.emit(event);
       },
@@ -147,7 +179,7 @@ export class RunEngine {
         this.parts.progress?.store.assertOwned?.();
       },
       cannotResume: (reason) => {
-        this.keeper?.cannotResume(reason);
+        this.keeper?.cannotResume(this.secrets.message(reason));
       },
       cannotRepeat: (task) => {
         this.keeper?.cannotRepeat(task);
@@ -204,6 +236,7 @@ export class RunEngine {
 
   private async finish(wanted: RunOutcome): Promise<void> {
     this.watchdog.stop();
+    this.draining?.stop();
     const stopped = this.keeper?.stop();
     // The last measurement, which may be the only one.
     if (this.hasStarted) this.report.measure();
@@ -222,7 +255,10 @@ export class RunEngine {
       if (!isWell()) this.abort.abort(this.failure ?? cancelled());
     };
     try {
-      if (isWell()) this.watchdog.assertOver();
+      if (isWell()) {
+        if (this.hasLetGo) this.watchdog.assertLaws();
+        else this.watchdog.assertOver();
+      }
     } catch (error) {
       fail(error);
     }

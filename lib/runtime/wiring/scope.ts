@@ -20,6 +20,7 @@ import { GONE, Skip, type Gone, type Lineage } from '../../model/record.js';
 import { SlowRecords } from '../../measure/slow-records.js';
 import type { Turn } from '../../ledger/turn.js';
 import type { Upstream } from '../../model/upstream.js';
+import type { Secrets } from '../../text/secrets.js';
 import type { FailurePolicy } from '../../tasks/task-options.js';
 import type { RunPast } from '../resume/run-past.js';
 import type { RunServices } from './services.js';
@@ -93,11 +94,17 @@ export class RunScope implements TaskScope {
   get upstream(): Upstream | undefined {
     return this.services.upstream;
   }
+  get secrets(): Secrets {
+    return this.services.secrets;
+  }
   get executor(): Executor {
     return this.services.executor();
   }
   get isDraining(): boolean {
     return this.services.isDraining();
+  }
+  mayStart(): boolean {
+    return this.services.mayStart();
   }
   get isHeldBack(): boolean {
     return this.services.deadLetters.isFull;
@@ -140,10 +147,10 @@ export class RunScope implements TaskScope {
       runId: services.runId,
       task: this.task,
       lineage: this.idOf(failure.lineage, root),
-      record: failure.record,
+      record: services.secrets.data(failure.record),
       attempts: failure.attempts,
       code: codeOf(error),
-      message: describeThrown(error),
+      message: services.secrets.message(describeThrown(error)),
       firstAt: failure.firstAt ?? at,
       lastAt: at,
     };
@@ -229,7 +236,15 @@ export class RunScope implements TaskScope {
     const { tracer } = this.services;
     if (tracer === undefined) return undefined;
     const { partition, number } = this.root.identify(lineage);
-    return tracer.begin(this.task, number, partition);
+    const span = tracer.begin(this.task, number, partition);
+    if (span === undefined) return undefined;
+    const { secrets } = this;
+    return {
+      traceparent: span.traceparent,
+      end: (attempts, failure) => {
+        span.end(attempts, failure && { error: secrets.error(failure.error) });
+      },
+    };
   }
 
   explain(waitingFor: () => Waiting | undefined): void {
