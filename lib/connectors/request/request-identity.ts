@@ -38,11 +38,14 @@ export class CallIdentity {
     return `${this.runId}:${lineage}`;
   }
 
-  /** One trace per record, one span per attempt. */
+  /**
+   * One trace per record, one span per attempt. The flags do not say "sampled", because nobody exports these spans: an upstream
+   * that follows the flag would keep traces that lack their root.
+   */
   traceparent(lineage: Lineage): string {
     const trace = this.tracePrefix + (lineage + 1).toString(16).padStart(16, '0');
     const span = this.spanPrefix + (++this.spans >>> 0).toString(16).padStart(8, '0');
-    return `00-${trace}-${span}-01`;
+    return `00-${trace}-${span}-00`;
   }
 }
 
