@@ -20,6 +20,10 @@ export type RpcId = string | number | NumberText | null;
 /** A number that JavaScript would write in another way than it was sent, such as 9007199254740993 or 1.0. */
 export class NumberText {
   constructor(readonly text: string) {}
+
+  toString(): string {
+    return this.text;
+  }
 }
 
 /** A call with a valid envelope. A notification has no id and must never be answered. */
@@ -86,7 +90,7 @@ function parse(text: string): unknown {
 function quoteUnusual(text: string): string {
   let quoted = '';
   let copied = 0;
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const character = text.charAt(at);
     if (character === '"') {
       for (at++; at < text.length && text.charAt(at) !== '"'; at++) if (text.charAt(at) === '\\') at++;

@@ -1,5 +1,5 @@
 /** The connections of an adapter. This module loads undici, so it is imported with the first request. */
-import { Agent, Pool, ProxyAgent, type Dispatcher } from 'undici';
+import { Agent, Pool, ProxyAgent, buildConnector, type Dispatcher } from 'undici';
 import { proxyAuthorization, type Connection } from '../request/connection.js';
 
 /** The dispatchers of an adapter: one for direct connections, and one per proxy. */
@@ -28,7 +28,7 @@ export function openDispatchers(
   const timeout = connectTimeoutMs;
   const direct = new Agent({
     ...shared,
-    connect: { timeout, ...tls, ...(socketPath === undefined ? {} : { socketPath }) },
+    connect: keepingErrors(buildConnector({ timeout, ...tls, ...(socketPath === undefined ? {} : { socketPath }) })),
   });
   const proxies = new Map<string, ProxyAgent>();
   const over = (proxy: URL): ProxyAgent => {
@@ -44,7 +44,7 @@ export function openDispatchers(
         proxyTunnel: false,
         requestTls: { timeout, ...tls },
         proxyTls: { timeout, ...(tls.ca === undefined ? {} : { ca: tls.ca }) },
-        factory: (origin, options) => new Pool(origin, { ...options, ...shared }),
+        factory: (origin, options) => new Pool(origin, Object.assign({}, options, shared)),
         ...(token === undefined ? {} : { token }),
       });
       proxies.set(proxy.href, agent);
@@ -59,5 +59,19 @@ export function openDispatchers(
     destroy: async () => {
       await Promise.all([direct.destroy(), ...[...proxies.values()].map((proxy) => proxy.destroy())]);
     },
+  };
+}
+
+/**
+ * A server that wants a client certificate refuses after the handshake of TLS 1.3. undici would report the end of the
+ * connection that follows, in place of the alert.
+ */
+function keepingErrors(connect: buildConnector.connector): buildConnector.connector {
+  return (options, done) => {
+    connect(options, (...result) => {
+      const [, socket] = result;
+      socket?.once('error', () => socket.destroy());
+      done(...result);
+    });
   };
 }

@@ -40,7 +40,8 @@ function charsetOf(contentType: string | undefined): string | undefined {
 function decodeAs(label: string, body: Buffer): string {
   const decoder = decoderOf(label);
   try {
-    return decoder.decode(body);
+    // Some versions of Node decode windows-1252 as ISO 8859-1, but not in streams (nodejs/node#56542).
+    return decoder.decode(body, { stream: true }) + decoder.decode();
   } catch {
     throw unreadable(`it is not valid ${decoder.encoding}, which it claims to be`);
   }

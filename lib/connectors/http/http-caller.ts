@@ -4,6 +4,7 @@
  * Guarantees: all attempts of a record carry the same idempotency key. A cancelled attempt closes its connection; a group
  * does so when its last attempt is cancelled. The answer to a group is split, one item per record.
  */
+import { types } from 'node:util';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
 import { UpstreamError, type Clock } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';
@@ -177,6 +178,8 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const { batch, writesJson, sendsJson } = this.parts;
     if (batch !== undefined) return writesJson ? `[${bodies.join(',')}]` : bodies;
     const [body] = bodies;
+    // axios sends the whole buffer below a view of a part of it.
+    if (ArrayBuffer.isView(body)) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     // A string must be sent as a JSON string. axios would send it unchanged if it happens to be valid JSON.
     return typeof body === 'string' && sendsJson && !writesJson ? JSON.stringify(body) : body;
   }
@@ -215,7 +218,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const { contentType, isTypeNamed } = this.parts;
     if (isTypeNamed || typeof body !== 'object' || body === null || isForJson(body)) return contentType;
     // axios and the adapter know the types of forms.
-    if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return contentType;
+    if (types.isAnyArrayBuffer(body) || ArrayBuffer.isView(body)) return contentType;
     if (body instanceof FormData || body instanceof URLSearchParams || 'getHeaders' in body) return {};
     const type = body instanceof Blob ? body.type : '';
     return { 'content-type': type === '' ? 'application/octet-stream' : type };

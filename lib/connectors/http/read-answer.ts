@@ -51,8 +51,7 @@ export function largeIn(answer: object, item: unknown): UpstreamError | undefine
   return digits === undefined ? undefined : invalid(LargeInteger.explain(digits));
 }
 
-const EMPTY =
-  "the body is empty, which is no JSON. If the upstream answers without a body, set `responseType: 'text'`";
+const EMPTY = "the body is empty, which is no JSON. If the upstream answers without a body, set `responseType: 'text'`";
 
 /** axios passes on what a transformer throws. An UpstreamError as the cause is completed with the name of the upstream. */
 function refusal(why: string): Error {

@@ -5,7 +5,7 @@
  * the record, not the upstream.
  */
 import { PassThrough, Readable } from 'node:stream';
-import type { ReadableStream as WebStream } from 'node:stream/web';
+import { types } from 'node:util';
 import { MillraceError, UpstreamError, describeThrown, describeValue } from '../../connect/index.js';
 
 export interface WireBody {
@@ -24,7 +24,7 @@ interface LegacyForm {
 }
 
 export async function wireBody(data: unknown): Promise<WireBody> {
-  if (data instanceof ArrayBuffer) return bytes(new Uint8Array(data));
+  if (types.isAnyArrayBuffer(data)) return bytes(new Uint8Array(data));
   if (ArrayBuffer.isView(data)) return bytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   if (data instanceof FormData || data instanceof URLSearchParams) {
     const encoded = new Response(data);
@@ -35,7 +35,7 @@ export async function wireBody(data: unknown): Promise<WireBody> {
     const type = data.type === '' ? 'application/octet-stream' : data.type;
     return { body: new Uint8Array(await data.arrayBuffer()), type, isTypeFixed: false };
   }
-  if (data instanceof ReadableStream) return stream(Readable.fromWeb(data as WebStream));
+  if (data instanceof ReadableStream) return stream(Readable.fromWeb(data));
   if (isLegacyForm(data)) {
     const into = new PassThrough();
     data.on('error', (error) => into.destroy(error));

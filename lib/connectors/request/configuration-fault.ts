@@ -19,13 +19,16 @@ const WRONG_TIME = 'Its certificate is not valid at this time. Renew it, or chec
 const WRONG_HOST = 'Its certificate is for another host. Call the upstream by a name in the certificate';
 const NO_CLIENT_CERTIFICATE =
   'It refuses the TLS connection, which servers do that demand a client certificate. Pass `cert` and `key`, and check that the upstream trusts them';
-const BAD_CLIENT_CERTIFICATE = 'Check `ca`, `cert` and `key`: PEM text, or paths to PEM files, and the key of this certificate';
+const BAD_CLIENT_CERTIFICATE =
+  'Check `ca`, `cert` and `key`: PEM text, or paths to PEM files, and the key of this certificate';
 const NO_HOST = 'The host name is unknown. Check the URL, and whether a proxy or a VPN is needed';
-const NO_TLS = 'It does not answer with TLS on this port. Check the port, and whether the URL must begin with http: or ws:';
+const NO_TLS =
+  'It does not answer with TLS on this port. Check the port, and whether the URL must begin with http: or ws:';
 const NO_SOCKET = 'Nothing listens at `socketPath`, or this user may not open it. Check the path and its permissions';
 const BAD_HEADER =
   'A header cannot be sent: a line break, often at the end of a secret that was read from a file, a character outside of Latin-1, or a name with a blank. Check `headers`, and the headers that interceptors add';
-const PROXY_REFUSED = 'The proxy refuses the connection. Check `proxy` (or HTTP_PROXY and HTTPS_PROXY), its user and password, and NO_PROXY';
+const PROXY_REFUSED =
+  'The proxy refuses the connection. Check `proxy` (or HTTP_PROXY and HTTPS_PROXY), its user and password, and NO_PROXY';
 
 const REMEDIES: Readonly<Record<string, string>> = {
   CERT_CHAIN_TOO_LONG: UNKNOWN_ISSUER,
@@ -56,6 +59,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: NO_CLIENT_CERTIFICATE,
   ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: NO_CLIENT_CERTIFICATE,
   'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE': NO_CLIENT_CERTIFICATE,
+  // Node reports so that the other side sent no TLS, if that shows while it writes.
+  EPROTO: NO_TLS,
   ENOTFOUND: NO_HOST,
   // HTTP headers, as Node and as undici refuse them. Nothing was sent.
   ERR_INVALID_CHAR: BAD_HEADER,
@@ -65,11 +70,13 @@ const REMEDIES: Readonly<Record<string, string>> = {
   // undici ends a tunnel with this code if the proxy answers CONNECT with anything but 200.
   UND_ERR_ABORTED: PROXY_REFUSED,
   ERR_PROXY_REFUSED: PROXY_REFUSED,
-  UND_ERR_PRX_TLS: 'The certificate of the proxy is not trusted. Check the URL of the proxy, or add its authority to NODE_EXTRA_CA_CERTS',
+  UND_ERR_PRX_TLS:
+    'The certificate of the proxy is not trusted. Check the URL of the proxy, or add its authority to NODE_EXTRA_CA_CERTS',
 };
 
 /** Node names the errors of OpenSSL after their reason. Keys, certificates and alerts about them are the configuration's. */
-const CONFIGURED = /^ERR_(?:OSSL_|SSL_.*(?:CERTIFICATE|UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE|ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL))/;
+const CONFIGURED =
+  /^ERR_(?:OSSL_|SSL_.*(?:CERTIFICATE|UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE|ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL))/;
 
 /** What to change, if the code of a failed connection names a fault of the configuration. */
 export function remedyOf(code: string, isUnixSocket = false): string | undefined {

@@ -76,7 +76,9 @@ function checkTls(tls: TlsSettings, owner: string): void {
       'MILLRACE_CONFIG',
       `The ${Object.keys(tls)
         .map((name) => `\`${name}\``)
-        .join(', ')} of ${owner} cannot be used: ${describeThrown(error)}. Check that each is PEM, and that the key is the one of the certificate and has no passphrase`,
+        .join(
+          ', ',
+        )} of ${owner} cannot be used: ${describeThrown(error)}. Check that each is PEM, and that the key is the one of the certificate and has no passphrase`,
       { cause: error },
     );
   }
@@ -87,7 +89,12 @@ function proxyUrl(given: string, what: string): URL {
   const text = /^[a-z][a-z\d+.-]*:\/\//i.test(given) ? given : `http://${given}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:') && canDecode(url)) return url;
-  const got = url === undefined ? 'something else' : url.protocol === 'http:' || url.protocol === 'https:' ? 'a user or password with a bare %, which is written %25' : `${url.protocol}//`;
+  const got =
+    url === undefined
+      ? 'something else'
+      : url.protocol === 'http:' || url.protocol === 'https:'
+        ? 'a user or password with a bare %, which is written %25'
+        : `${url.protocol}//`;
   throw new MillraceError(
     'MILLRACE_CONFIG',
     `Expected ${what} to be the URL of an HTTP proxy, such as http://user:password@proxy.example:3128, got ${got}`,
@@ -133,7 +140,10 @@ export function proxyFromEnvironment(environment: NodeJS.ProcessEnv): Connection
 
 /** Items are hosts with their subdomains, addresses, networks such as 10.0.0.0/8, or `*`; each but `*` may have a port. */
 function exemptions(list: string): (url: URL) => boolean {
-  const items = list.toLowerCase().split(/[\s,]+/).filter((item) => item !== '');
+  const items = list
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter((item) => item !== '');
   const networks = new BlockList();
   const hosts: { readonly name: string; readonly port: string | undefined }[] = [];
   for (const item of items) {

@@ -37,7 +37,9 @@ const aPem: OptionRule = {
   expected: 'PEM text, bytes, the path of a PEM file, or an array of these',
   accepts: (value) => {
     const items = Array.isArray(value) ? (value as unknown[]) : [value];
-    return items.length > 0 && items.every((item) => (typeof item === 'string' ? item !== '' : item instanceof Uint8Array));
+    return (
+      items.length > 0 && items.every((item) => (typeof item === 'string' ? item !== '' : item instanceof Uint8Array))
+    );
   },
 };
 
@@ -83,7 +85,8 @@ const UNSENDABLE = /[^\t\u0020-\u007e\u0080-\u00ff]/;
 
 function problemOf(value: unknown): string | undefined {
   if (typeof value === 'number' || typeof value === 'boolean') return undefined;
-  if (typeof value !== 'string') return `is ${value === undefined || value === null ? String(value) : `a value of type ${typeof value}`}. Give it text, or leave it out`;
+  if (typeof value !== 'string')
+    return `is ${value === undefined || value === null ? String(value) : `a value of type ${typeof value}`}. Give it text, or leave it out`;
   const at = value.search(UNSENDABLE);
   if (at < 0) return undefined;
   const isLineBreak = value[at] === '\n' || value[at] === '\r';

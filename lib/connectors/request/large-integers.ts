@@ -45,7 +45,7 @@ export function quoteLarge(text: string, mode: Exclude<LargeIntegers, 'round'>):
   let quoted = '';
   let copied = 0;
   // Not a regular expression: one that matches strings overflows the stack for strings of many megabytes.
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = endOfString(text, at);
     else if (code === MINUS || (code >= ZERO && code <= NINE)) {

@@ -37,7 +37,13 @@ import { HedgePolicy, type HedgeOptions } from '../../calls/policies/hedge-polic
 import { RateLimit, type RateLimitOptions } from '../../calls/policies/rate-limit.js';
 import { RetryPolicy, type RetryOptions } from '../../calls/policies/retry-policy.js';
 import { SharedLimiter } from '../../calls/policies/shared-limiter.js';
-import { CONNECTION_RULES, checkConnection, checkHeaders, headerNames, type ConnectionOptions } from './http-defaults.js';
+import {
+  CONNECTION_RULES,
+  checkConnection,
+  checkHeaders,
+  headerNames,
+  type ConnectionOptions,
+} from './http-defaults.js';
 import type { LargeIntegers } from './large-integers.js';
 import { checkWebSocketOptions, type WebSocketOptions } from '../websocket/web-socket-options.js';
 
@@ -203,7 +209,8 @@ export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): 
   const { batch, websocket, headers, axios } = options;
   checkConnection('a requestTask', options);
   if (headers !== undefined) checkHeaders('a requestTask', headers);
-  const misplaced = axios === undefined ? undefined : Object.keys(CONNECTION_RULES).find((name) => valueIn(options, name));
+  const misplaced =
+    axios === undefined ? undefined : Object.keys(CONNECTION_RULES).find((name) => valueIn(options, name));
   if (misplaced !== undefined) {
     throw refuse(
       `\`${misplaced}\` of a requestTask is for its own connections, and \`axios\` brings others. Give it to the adapter of that instance: undiciAdapter({ ${misplaced}: … })`,

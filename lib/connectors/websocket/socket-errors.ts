@@ -7,6 +7,7 @@ import { FatalTaskError, UpstreamError, describeThrown, type Clock, type Millrac
 import { parseRetryAfter } from '../request/retry-after.js';
 import { codeIn, configurationFault, remedyOf } from '../request/configuration-fault.js';
 import { isRetryableStatus } from '../request/retryable-status.js';
+import { REFUSALS } from './close-codes.js';
 import type { RemoteError } from './codec.js';
 import type { LinkEnd } from './socket-link.js';
 
@@ -20,12 +21,6 @@ export interface SocketErrorContext {
   readonly maxPayloadBytes: number;
   readonly clock: Clock;
 }
-
-/**
- * Close codes that refuse the caller: policy (1008), unauthorized and forbidden (3000, 3003), and the HTTP statuses 401 and 403
- * in the range for applications.
- */
-export const REFUSALS: ReadonlySet<number> = new Set([1008, 3000, 3003, 4401, 4403]);
 
 export function isRefusal({ closeCode, wasOpen }: LinkEnd): boolean {
   return wasOpen && closeCode !== undefined && REFUSALS.has(closeCode);

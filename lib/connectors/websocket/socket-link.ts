@@ -11,7 +11,7 @@ import type { Clock } from '../../connect/index.js';
 import type { Attempt } from '../../calls/call.js';
 import type { Connection } from '../request/connection.js';
 import { connecting, type Connecting } from './socket-connect.js';
-import { REFUSALS } from './socket-errors.js';
+import { NO_CLOSE_FRAME, REJECTIONS } from './close-codes.js';
 import type { WebSocketSettings } from './web-socket-options.js';
 
 export interface LinkHandlers<In> {
@@ -48,12 +48,6 @@ export interface LinkParts {
 
 const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 const CLOSE_WITHIN_MS = 500;
-const NO_CLOSE_FRAME = 1006;
-/**
- * Codes with which an upstream closes because of what it received: protocol error, data of a wrong kind, an invalid payload,
- * policy, a message too big, and the codes for a caller that is not authorized.
- */
-const REJECTIONS = new Set([1002, 1003, 1007, 1008, 1009, ...REFUSALS]);
 
 export class SocketLink<In> {
   /** The unanswered attempts, by id. */

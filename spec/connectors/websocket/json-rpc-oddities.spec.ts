@@ -108,12 +108,18 @@ describe('a JSON-RPC server', () => {
 
   it('that replies with neither a result nor an error has not answered', async () => {
     const served = await serve((calls, socket) => {
-      socket.send(`[${calls.map((one) => (one.params[0] === 3 ? `{"jsonrpc":"2.0","id":${one.id}}` : reply(one))).join()}]`);
+      socket.send(
+        `[${calls.map((one) => (one.params[0] === 3 ? `{"jsonrpc":"2.0","id":${one.id}}` : reply(one))).join()}]`,
+      );
     });
     const { outputs, letters } = await call(served.url);
     expect(outputs).toEqual(RECORDS.filter((id) => id !== 3));
     expect(letters).toMatchObject([
-      { record: 3, code: 'MILLRACE_BAD_RESPONSE', message: expect.stringContaining('neither a `result` nor an `error`') },
+      {
+        record: 3,
+        code: 'MILLRACE_BAD_RESPONSE',
+        message: expect.stringContaining('neither a `result` nor an `error`'),
+      },
     ]);
   });
 
@@ -160,7 +166,9 @@ describe('a JSON-RPC server', () => {
         return;
       }
       const strict = (one: Call): string =>
-        one.idempotencyKey === undefined ? reply(one) : `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}`;
+        one.idempotencyKey === undefined
+          ? reply(one)
+          : `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}`;
       socket.send(`[${calls.map(strict).join()}]`);
     });
     const { outputs, letters } = await call(served.url, {
@@ -191,12 +199,18 @@ describe('a JSON-RPC server', () => {
 
   it('chooses one of the subprotocols that are offered', async () => {
     const offered: string[][] = [];
-    const served = await serve((calls, socket) => socket.send(all(calls)), undefined, {
-      handleProtocols: (protocols) => {
-        offered.push([...protocols]);
-        return 'jsonrpc-2.0';
+    const served = await serve(
+      (calls, socket) => {
+        socket.send(all(calls));
       },
-    });
+      undefined,
+      {
+        handleProtocols: (protocols) => {
+          offered.push([...protocols]);
+          return 'jsonrpc-2.0';
+        },
+      },
+    );
     const came = await call(served.url, { websocket: { sockets: 1, protocols: ['v2', 'jsonrpc-2.0'] } });
     expect(came.outputs).toEqual(RECORDS);
     expect(offered).toEqual([['v2', 'jsonrpc-2.0']]);
@@ -208,7 +222,11 @@ describe('a JSON-RPC server', () => {
     });
     const form = new FormData();
     form.set('a', '1');
-    for (const [body, words] of [[form, 'FormData'], [Promise.resolve(1), 'a promise'], [new Map([[1, 2]]), 'a Map']] as const) {
+    for (const [body, words] of [
+      [form, 'FormData'],
+      [Promise.resolve(1), 'a promise'],
+      [new Map([[1, 2]]), 'a Map'],
+    ] as const) {
       const { letters } = await call(served.url, { body: () => body }, [1]);
       expect(letters).toMatchObject([{ attempts: 1, message: expect.stringContaining(words) }]);
     }
@@ -234,29 +252,34 @@ describe('a server that closes the connection', () => {
     [3000, 'unauthorized', true],
     [1008, 'policy', true],
     [1008, 'policy', false],
-  ])('with %i (%s) each time ends the run at once and makes no dead letters (on open: %s)', async (code, reason, isOnOpen) => {
-    const served = await closing(code, reason, isOnOpen);
-    const { failure, letters } = await call(served.url, { websocket: { reconnectMs: 1 } });
-    expect(failure).toMatchObject({ code: 'MILLRACE_NETWORK' });
-    expect(failure?.message).toContain(`code ${code} and the reason "${reason}"`);
-    expect(failure?.message).toContain('Check the `headers`');
-    expect(letters).toEqual([]);
-  });
-
-  it.each([[1011, 'internal'], [1012, 'restart'], [1013, 'try again later'], [4000, 'moved']])(
-    'once with %i (%s) is called again',
-    async (code, reason) => {
-      let isFirst = true;
-      const served = await serve((calls, socket) => {
-        if (isFirst) socket.close(code, reason);
-        else socket.send(all(calls));
-        isFirst = false;
-      });
-      const { outputs, counts } = await call(served.url, { websocket: { sockets: 1, reconnectMs: 1 } });
-      expect(outputs).toEqual(RECORDS);
-      expect(counts['lostConnections']).toBe(1);
+  ])(
+    'with %i (%s) each time ends the run at once and makes no dead letters (on open: %s)',
+    async (code, reason, isOnOpen) => {
+      const served = await closing(code, reason, isOnOpen);
+      const { failure, letters } = await call(served.url, { websocket: { reconnectMs: 1 } });
+      expect(failure).toMatchObject({ code: 'MILLRACE_NETWORK' });
+      expect(failure?.message).toContain(`code ${code} and the reason "${reason}"`);
+      expect(failure?.message).toContain('Check the `headers`');
+      expect(letters).toEqual([]);
     },
   );
+
+  it.each([
+    [1011, 'internal'],
+    [1012, 'restart'],
+    [1013, 'try again later'],
+    [4000, 'moved'],
+  ])('once with %i (%s) is called again', async (code, reason) => {
+    let isFirst = true;
+    const served = await serve((calls, socket) => {
+      if (isFirst) socket.close(code, reason);
+      else socket.send(all(calls));
+      isFirst = false;
+    });
+    const { outputs, counts } = await call(served.url, { websocket: { sockets: 1, reconnectMs: 1 } });
+    expect(outputs).toEqual(RECORDS);
+    expect(counts['lostConnections']).toBe(1);
+  });
 
   it.each([1002, 1003, 1007, 1008, 1009])('with %i because of one call costs that call alone', async (code) => {
     const served = await serve((calls, socket) => {
@@ -266,7 +289,9 @@ describe('a server that closes the connection', () => {
     const { outputs, letters, failure } = await call(served.url, { websocket: { reconnectMs: 1 } });
     expect(failure).toBeUndefined();
     expect(outputs).toEqual(RECORDS.filter((id) => id !== 4));
-    expect(letters).toMatchObject([{ record: 4, code: 'MILLRACE_NETWORK', message: expect.stringContaining('"bad record"') }]);
+    expect(letters).toMatchObject([
+      { record: 4, code: 'MILLRACE_NETWORK', message: expect.stringContaining('"bad record"') },
+    ]);
   });
 
   it('right after each handshake is not asked again in a hot loop', async () => {
