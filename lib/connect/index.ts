@@ -44,7 +44,7 @@ export {
   type OptionRule,
   type OptionRules,
 } from '../options/options.js';
-export { validate, type Schema } from '../options/schema.js';
+export { refuseAsynchronous, validate, type Schema } from '../options/schema.js';
 
 export {
   MillraceError,

@@ -51,12 +51,15 @@ export class CallIdentity {
     return `${this.runId}:${this.textOf(lineage)}`;
   }
 
-  /** One trace per record, one span per attempt. */
+  /**
+   * One trace per record, one span per attempt. The flags do not say "sampled", because nobody exports these spans: an upstream
+   * that follows the flag would keep traces that lack their root.
+   */
   traceparent(lineage: Lineage): string {
     const { partition, number } = this.root.identify(lineage);
     const trace = this.tracePrefix + hex(partition, 4) + hex(number + 1, 12);
     const span = this.spanPrefix + (++this.spans >>> 0).toString(16).padStart(8, '0');
-    return `00-${trace}-${span}-01`;
+    return `00-${trace}-${span}-00`;
   }
 
   private textOf(lineage: Lineage): string {

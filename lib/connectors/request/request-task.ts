@@ -69,7 +69,9 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
     checkTransport(request, isSocket(url), task);
     assertMethod(request, url, task);
     this.checkHedge(task);
-    const parts = { request, policies, url, isIdempotent: this.isIdempotent, clock, upstream };
+    const { openConnection } = await holdClock(clock, import('./connection.js'));
+    const connection = await holdClock(clock, openConnection(request, `'${task}'`));
+    const parts = { request, policies, url, isIdempotent: this.isIdempotent, clock, upstream, connection };
     // Loaded here and not statically: a program without requests does not load the transports.
     if (isSocket(url)) {
       const { openSocketTransport } = await holdClock(clock, import('../websocket/socket-transport.js'));
@@ -118,7 +120,8 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
 
   /** Whether a call with an unknown outcome may be repeated. */
   private get isIdempotent(): boolean {
-    const { idempotencyKey, method = 'POST' } = this.request;
+    const { idempotencyKey, method = 'POST', repeatable } = this.request;
+    if (repeatable !== undefined) return repeatable;
     if (idempotencyKey !== false) return true;
     return this.url !== undefined && !isSocket(this.url) && isIdempotentMethod(method);
   }
@@ -127,7 +130,7 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
     if (this.policies.hedge === undefined || this.isIdempotent) return;
     throw new MillraceError(
       'MILLRACE_INVALID_OPTION',
-      `\`hedge\` of '${task}' makes a call twice, which is only safe with an idempotency key or a method such as GET. Leave out \`idempotencyKey: false\`, or \`hedge\``,
+      `\`hedge\` of '${task}' makes a call twice, which is only safe with an idempotency key or a method such as GET. Leave out \`idempotencyKey: false\`, or set \`repeatable: true\`, or leave out \`hedge\``,
     );
   }
 }

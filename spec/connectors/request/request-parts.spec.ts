@@ -76,11 +76,9 @@ describe('explainFailure', () => {
     [answered(200, 'ERR_BAD_RESPONSE'), 'MILLRACE_BAD_RESPONSE', 'record', true],
     [{ code: 'ERR_BAD_RESPONSE' }, 'MILLRACE_RESPONSE_LIMIT', 'record', false],
     [{ code: 'ECONNREFUSED' }, 'MILLRACE_NETWORK', 'upstream', true],
-    [{ code: 'CERT_HAS_EXPIRED' }, 'MILLRACE_NETWORK', 'upstream', false],
     [undefined, 'MILLRACE_NETWORK', 'upstream', true],
     [new TypeError('fetch failed'), 'MILLRACE_NETWORK', 'upstream', true],
     [caused('ECONNREFUSED'), 'MILLRACE_NETWORK', 'upstream', true],
-    [caused('CERT_HAS_EXPIRED'), 'MILLRACE_NETWORK', 'upstream', false],
   ])('reads case %#', (error, code, blame, retryable) => {
     expect(explainFailure(error, context)).toMatchObject({ code, blame, retryable });
   });
