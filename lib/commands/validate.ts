@@ -6,6 +6,7 @@
 import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { counted, printable } from '../text/printable.js';
+import { durabilityLines } from './durability-lines.js';
 
 export const validateCommand: Command = {
   name: 'validate',
@@ -14,7 +15,7 @@ export const validateCommand: Command = {
   options: { ...workflowOptions, ...configOptions, ...debugOptions },
   run: async (args) => {
     const {
-      prepared: { name, plan, declarations },
+      prepared: { name, plan, declarations, durability },
     } = await loadFrom(args);
     const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
     const lines = plan.nodes.map(({ node, join }) => {
@@ -23,7 +24,7 @@ export const validateCommand: Command = {
       return `  ${node.name}: ${kinds.get(node.name) ?? ''}${from}`;
     });
     const head = `${name} is valid: ${counted(lines.length, 'task')}`;
-    for (const line of [head, ...lines]) process.stdout.write(`${printable(line)}\n`);
+    for (const line of [head, ...lines, ...durabilityLines(durability)]) process.stdout.write(`${printable(line)}\n`);
     return EXIT.success;
   },
 };

@@ -69,6 +69,8 @@ export interface Checkpoint {
   readonly deadLetters: Json;
   /** The position of the durable state of boundaries; undefined if the store of the run keeps none. */
   readonly state?: Json;
+  /** Boundaries whose outputs depended on more than their input, such as on time: what lies behind them is repeated. */
+  readonly uncertain?: readonly string[];
   /** The reason why the run cannot be resumed, if there is one. */
   readonly obstacle?: string;
   /** True once every record has settled; only renaming the results is left. */

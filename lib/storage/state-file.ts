@@ -5,8 +5,8 @@
  * <prefix>-<incarnation>-<generation>.log      frames: length, CRC-32, changes
  * ```
  *
- * A frame holds the changes of one checkpoint. When the log is several times as long as its live entries, the live entries
- * are written to the next generation. An incarnation writes only to files of its own, so a process that only seemed dead
+ * A frame holds changes of one space. When the log holds several times as many changes as live entries, the live entries are
+ * written to the next generation. An incarnation writes only to files of its own, so a process that only seemed dead
  * cannot damage the log of its successor.
  *
  * Guarantees: an `append` that has resolved survives the loss of power. A position names a file and a length, so whatever
@@ -32,20 +32,23 @@ interface StatePosition {
 }
 
 const HEADER_BYTES = 8;
-/** The most bytes of changes in one frame: a longer list of changes is divided. */
-const FRAME_BYTES = 4 * 1024 * 1024;
-/** A log this many times as long as its live entries is written anew. */
+/** The most changes in one frame. Fewer cost more time per change, more cost memory when a frame is read. */
+const FRAME_CHANGES = 1024;
+/** The log is written anew when it holds so many times as many changes as there are live entries. */
 const MOST_GARBAGE = 4;
-/** A log that is shorter is never written anew. */
-const LEAST_LOG_BYTES = 8 * 1024 * 1024;
+/** A log with fewer changes is never written anew. */
+const LEAST_CHANGES = 100_000;
 
-/** One change as bytes. */
-interface Encoded {
-  readonly id: string;
-  /** The position of the bytes in their frame. */
-  readonly from: number;
-  readonly bytes: Buffer;
-  readonly isRemoval: boolean;
+/** The content of one frame: changes of one space. A change without a value is a removal. */
+interface FrameContent {
+  readonly space: string;
+  readonly changes: readonly (readonly [key: string] | readonly [key: string, value: unknown])[];
+}
+
+/** Changes of one space as bytes. */
+interface EncodedFrame {
+  readonly content: FrameContent;
+  readonly payload: Buffer;
 }
 
 /**
@@ -57,12 +60,6 @@ export function stateFile(prefix: string, incarnation: number): StateStore {
   return new StateFile(prefix, incarnation);
 }
 
-/** Where an entry is in the log. */
-interface Place {
-  readonly at: number;
-  readonly length: number;
-}
-
 class StateFile implements StateStore {
   private readonly prefix: string;
   private readonly incarnation: number;
@@ -72,9 +69,10 @@ class StateFile implements StateStore {
   /** The log that holds the live entries. */
   private path = '';
   private length = 0;
-  /** By space and key, the live entries in the order in which they were first written. */
-  private live = new Map<string, Place>();
-  private liveBytes = 0;
+  /** By space and key, the position of the frame that holds the live entry. Keys are in the order of their first write. */
+  private live = new Map<string, Map<string, number>>();
+  /** The number of changes in the log. */
+  private changes = 0;
 
   constructor(prefix: string, incarnation: number) {
     this.prefix = prefix;
@@ -83,24 +81,24 @@ class StateFile implements StateStore {
 
   append(changes: readonly StateChange[]): Promise<Json> {
     try {
-      return this.write(changes.map(encode));
+      return this.write(encode(changes));
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
   async restore(position: Json): Promise<ReadonlyMap<string, StateEntries>> {
     const { file, length } = position as unknown as StatePosition;
     this.path = join(dirname(this.prefix), basename(file));
+    this.length = length;
     const spaces = new Map<string, Map<string, unknown>>();
-    for await (const { at, payload } of framesOf(this.path, length)) {
-      for (const { id, isRemoval, from, bytes } of decode(payload)) {
-        this.account(id, isRemoval ? undefined : { at: at + from, length: bytes.length });
-        const [space, key] = JSON.parse(id) as [string, string];
-        const entries = spaces.get(space) ?? new Map<string, unknown>();
-        spaces.set(space, entries);
-        if (isRemoval) entries.delete(key);
-        else entries.set(key, (deserialize(valueIn(bytes)) as [unknown])[0]);
+    for await (const { at, content } of framesOf(this.path, length)) {
+      this.account(at, content);
+      const entries = spaces.get(content.space) ?? new Map<string, unknown>();
+      spaces.set(content.space, entries);
+      for (const [key, ...value] of content.changes) {
+        if (value.length === 0) entries.delete(key);
+        else entries.set(key, value[0]);
       }
     }
     return spaces;
@@ -121,12 +119,11 @@ class StateFile implements StateStore {
     await file?.close();
   }
 
-  private async write(changes: readonly Encoded[]): Promise<Json> {
-    const isLong = this.length > LEAST_LOG_BYTES && this.length > this.liveBytes * MOST_GARBAGE;
+  private async write(frames: readonly EncodedFrame[]): Promise<Json> {
     try {
       // The first write of an incarnation begins a file of its own.
-      if (this.file === undefined || isLong) await this.beginGeneration();
-      await this.put(changes);
+      if (this.file === undefined || this.isLong) await this.beginGeneration();
+      await this.put(frames);
       await this.file?.datasync();
     } catch (error) {
       throw fileError('write', this.path, error, 'the state of the run');
@@ -134,105 +131,88 @@ class StateFile implements StateStore {
     return { file: basename(this.path), length: this.length };
   }
 
-  /** Begins the next log with a copy of the live entries. */
+  private get isLong(): boolean {
+    if (this.changes < LEAST_CHANGES) return false;
+    let live = 0;
+    for (const keys of this.live.values()) live += keys.size;
+    return this.changes > live * MOST_GARBAGE;
+  }
+
+  /** Begins the next log with the live entries of the one before. */
   private async beginGeneration(): Promise<void> {
-    const before = { path: this.path, live: this.live, file: this.file };
+    const before = { path: this.path, length: this.length, live: this.live, file: this.file };
     this.path = `${this.prefix}-${this.incarnation}-${++this.generation}.log`;
     this.length = 0;
     this.live = new Map();
-    this.liveBytes = 0;
+    this.changes = 0;
     this.file = await open(this.path, 'w', 0o600);
-    if (before.live.size > 0) await this.copy(before.path, before.live);
+    if (before.path !== '') {
+      for await (const { at, content } of framesOf(before.path, before.length)) {
+        const keys = before.live.get(content.space);
+        const changes = content.changes.filter(([key]) => keys?.get(key) === at);
+        if (changes.length > 0) await this.put([frameOf({ ...content, changes })]);
+      }
+    }
     await before.file?.close();
     await syncFolder(dirname(this.prefix));
   }
 
-  private async copy(path: string, entries: ReadonlyMap<string, Place>): Promise<void> {
-    const from = await open(path, 'r');
-    try {
-      let some: Encoded[] = [];
-      let bytes = 0;
-      for (const [id, { at, length }] of entries) {
-        some.push({ id, isRemoval: false, from: 0, bytes: await readAt(from, at, length, path) });
-        bytes += length;
-        if (bytes < FRAME_BYTES) continue;
-        await this.put(some);
-        some = [];
-        bytes = 0;
-      }
-      await this.put(some);
-    } finally {
-      await from.close();
-    }
-  }
-
-  /** Writes changes as frames. */
-  private async put(changes: readonly Encoded[]): Promise<void> {
-    for (let next = 0; next < changes.length; ) {
-      const some: Buffer[] = [];
-      const start = this.length + HEADER_BYTES;
-      let bytes = 0;
-      for (; next < changes.length && bytes < FRAME_BYTES; next++) {
-        const change = changes[next] as Encoded;
-        this.account(change.id, change.isRemoval ? undefined : { at: start + bytes, length: change.bytes.length });
-        some.push(change.bytes);
-        bytes += change.bytes.length;
-      }
-      const payload = Buffer.concat(some);
+  private async put(frames: readonly EncodedFrame[]): Promise<void> {
+    const bytes: Buffer[] = [];
+    for (const { content, payload } of frames) {
       const header = Buffer.alloc(HEADER_BYTES);
       header.writeUInt32LE(payload.length, 0);
       header.writeUInt32LE(crc32(payload), 4);
-      await this.file?.writeFile(Buffer.concat([header, payload]));
-      this.length = start + bytes;
+      this.account(this.length, content);
+      bytes.push(header, payload);
+      this.length += HEADER_BYTES + payload.length;
     }
+    await this.file?.writeFile(Buffer.concat(bytes));
   }
 
-  private account(id: string, place: Place | undefined): void {
-    this.liveBytes += (place?.length ?? 0) - (this.live.get(id)?.length ?? 0);
-    if (place === undefined) this.live.delete(id);
-    else this.live.set(id, place);
+  private account(at: number, { space, changes }: FrameContent): void {
+    const keys = this.live.get(space) ?? new Map<string, number>();
+    this.live.set(space, keys);
+    this.changes += changes.length;
+    for (const change of changes) {
+      if (change.length === 1) keys.delete(change[0]);
+      else keys.set(change[0], at);
+    }
   }
 }
 
-/** Lengths of id and value, then both. A removal has the length -1 and no value. */
-function encode({ space, key, entry }: StateChange): Encoded {
-  const id = JSON.stringify([space, key]);
-  const name = Buffer.from(id, 'utf8');
-  let value: Buffer = Buffer.alloc(0);
+/** Divides changes into frames: consecutive changes of one space. */
+function encode(changes: readonly StateChange[]): EncodedFrame[] {
+  const frames: EncodedFrame[] = [];
+  for (let from = 0; from < changes.length;) {
+    const { space } = changes[from] as StateChange;
+    const some: FrameContent['changes'][number][] = [];
+    for (; from < changes.length && some.length < FRAME_CHANGES; from++) {
+      const { space: own, key, entry } = changes[from] as StateChange;
+      if (own !== space) break;
+      some.push(entry === undefined ? [key] : [key, entry[0]]);
+    }
+    frames.push(frameOf({ space, changes: some }));
+  }
+  return frames;
+}
+
+function frameOf(content: FrameContent): EncodedFrame {
   try {
-    if (entry !== undefined) value = serialize(entry);
+    return { content, payload: serialize(content) };
   } catch (error) {
     throw new MillraceError(
       'MILLRACE_UNCLONABLE',
-      `The state of '${space}' cannot be stored: ${describeThrown(error)}. Use plain data, or set \`durable\` to false`,
+      `The state of '${content.space}' cannot be stored: ${describeThrown(error)}. Use plain data, or set \`durable\` to false`,
       { cause: error },
     );
   }
-  const lengths = Buffer.alloc(8);
-  lengths.writeInt32LE(name.length, 0);
-  lengths.writeInt32LE(entry === undefined ? -1 : value.length, 4);
-  return { id, from: 0, bytes: Buffer.concat([lengths, name, value]), isRemoval: entry === undefined };
-}
-
-function* decode(payload: Buffer): Iterable<Encoded> {
-  for (let at = 0; at < payload.length; ) {
-    const nameEnd = at + 8 + payload.readInt32LE(at);
-    const length = payload.readInt32LE(at + 4);
-    const end = nameEnd + Math.max(0, length);
-    const bytes = payload.subarray(at, end);
-    yield { id: payload.toString('utf8', at + 8, nameEnd), from: at, bytes, isRemoval: length < 0 };
-    at = end;
-  }
-}
-
-function valueIn(bytes: Buffer): Buffer {
-  return bytes.subarray(8 + bytes.readInt32LE(0));
 }
 
 interface Frame {
-  /** The position of the payload in the file. */
+  /** The position of the frame in the file. */
   readonly at: number;
-  readonly payload: Buffer;
+  readonly content: FrameContent;
 }
 
 async function* framesOf(path: string, length: number): AsyncGenerator<Frame> {
@@ -243,13 +223,13 @@ async function* framesOf(path: string, length: number): AsyncGenerator<Frame> {
     throw damaged(path, describeThrown(error), error);
   }
   try {
-    for (let at = 0; at < length; ) {
+    for (let at = 0; at < length;) {
       const header = await readAt(file, at, HEADER_BYTES, path);
       const size = header.readUInt32LE(0);
       if (at + HEADER_BYTES + size > length) throw damaged(path, `the frame at byte ${at} is longer than the file`);
       const payload = await readAt(file, at + HEADER_BYTES, size, path);
       if (crc32(payload) !== header.readUInt32LE(4)) throw damaged(path, `the frame at byte ${at} is damaged`);
-      yield { at: at + HEADER_BYTES, payload };
+      yield { at, content: deserialize(payload) as FrameContent };
       at += HEADER_BYTES + size;
     }
   } finally {

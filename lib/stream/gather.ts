@@ -75,8 +75,10 @@ export function gather(
         scope.account.out += batch.length - batch.gone;
         subscriber.next(batch);
       }
-      if (isInputOver && groups.size === 0) subscriber.complete();
+      if (isInputOver && isEmpty()) subscriber.complete();
     };
+    // In a run that drains, the parents of restored groups may not arrive again. These groups wait for the next incarnation.
+    const isEmpty = (): boolean => [...groups.keys()].every((parent) => parent >= scope.root.born);
     const guarded = (work: () => void): void => {
       try {
         work();

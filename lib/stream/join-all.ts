@@ -12,6 +12,7 @@ import type { TaskScope } from './task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
 import { Intake } from './intake.js';
 import { pumpRoot } from './pump-root.js';
+import { contentHash } from './content-hash.js';
 import { Outbox } from './outbox.js';
 import type { Change, StateSpace } from './state-space.js';
 
@@ -50,7 +51,8 @@ export function joinAll(
           if (--open > 0) return;
           const isEmitted = scope.outputs !== undefined && (scope.past?.born ?? 0) > 0;
           if (!scope.isDraining && !isEmitted) {
-            scope.outputs?.announce('all');
+            // Records of different inputs may come in another order in another incarnation, so the content names the result.
+            scope.outputs?.announce(() => `all ${contentHash(collected)}`);
             outbox.push(collected.length === 1 ? (collected[0] as unknown[]) : collected);
           }
           outbox.complete();

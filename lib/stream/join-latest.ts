@@ -13,7 +13,7 @@ import type { Batch } from '../model/record.js';
 import { Intake, type Arrival } from './intake.js';
 import { pumpRoot } from './pump-root.js';
 import type { Reader } from './reader.js';
-import type { StateSpace } from './state-space.js';
+import type { Change, StateSpace } from './state-space.js';
 
 /** The key under which the state records that the first tuple was emitted. */
 const FIRST_DONE = 'first tuple';
@@ -106,8 +106,8 @@ class LatestJoin implements Reader<unknown[]> {
       else break;
     }
     if (tuples.length > 0) return tuples;
-    const isOver = this.openInputs.size === 0 && this.intake.size === 0 && this.early.length === this.played;
-    if (this.isClosed || this.isParked || isOver) return null;
+    const isEmpty = this.isParked || (this.intake.size === 0 && this.early.length === this.played);
+    if (this.isClosed || (this.openInputs.size === 0 && isEmpty)) return null;
     return this.waiter.wait().then(() => this.read(max));
   }
 
@@ -195,23 +195,34 @@ class LatestJoin implements Reader<unknown[]> {
       }
     }
     if (space.restored.has(FIRST_DONE)) this.missing = 0;
-    const stored = new Set(space.restored.keys());
+    const stored = new Map<string, string>([...space.restored.keys()].map((key) => [key, '']));
     space.heldBy({
       changes: () => {
-        const now = new Map<string, unknown>();
+        // By key, the name of the record and the value that is stored.
+        const now = new Map<string, readonly [name: string, value: unknown]>();
         const isFirstDone = this.missing === 0 && !this.isFirstDue;
         if (isFirstDone) {
-          now.set(FIRST_DONE, true);
+          now.set(FIRST_DONE, ['', true]);
           for (const [input, record] of this.newest.entries()) {
-            if (record !== undefined) now.set(String(input), { value: record.value, name: record.name });
+            if (record === undefined) continue;
+            const { value, name } = record;
+            now.set(String(input), [name, { value, name }]);
           }
         }
         const waiting = this.early.slice(this.played).filter(({ isHeld }) => !isHeld);
-        for (const early of waiting) now.set(`early ${early.input} ${early.lineage}`, early);
-        const removed = [...stored].filter((key) => !now.has(key)).map((key) => [key, undefined] as const);
-        stored.clear();
-        for (const key of now.keys()) stored.add(key);
-        return [...removed, ...[...now].map(([key, value]) => [key, [value]] as const)];
+        for (const early of waiting) now.set(`early ${early.input} ${early.lineage}`, [early.name, early]);
+        const changes: Change[] = [];
+        for (const key of stored.keys()) {
+          if (now.has(key)) continue;
+          stored.delete(key);
+          changes.push([key, undefined]);
+        }
+        for (const [key, [name, value]] of now) {
+          if (stored.get(key) === name) continue;
+          stored.set(key, name);
+          changes.push([key, [value]]);
+        }
+        return changes;
       },
     });
   }

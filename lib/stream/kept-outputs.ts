@@ -16,7 +16,8 @@ import type { Change, StateHolder, StateSpace } from './state-space.js';
 import type { TaskPast } from './task-scope.js';
 
 /** An output in the form in which it is stored. */
-type Stored = OutputOrigin & {
+type Stored = Omit<OutputOrigin, 'identity'> & {
+  readonly identity: string;
   /** True if the output has settled as a dead letter, and is kept for a replay. */
   readonly isEnded?: boolean;
 } & (
@@ -25,10 +26,12 @@ type Stored = OutputOrigin & {
     | { readonly refused: unknown; readonly code: string; readonly message: string }
   );
 
+/** The name of an output in every incarnation of the run, or a function that makes it when it is needed. */
+export type OutputIdentity = string | (() => string);
+
 /** What an output was made of. */
-export interface OutputOrigin {
-  /** Names the output in every incarnation of the run. */
-  readonly identity: string;
+interface OutputOrigin {
+  readonly identity: OutputIdentity;
   /** Data that the boundary needs to recognise the output after a resume. */
   readonly origin?: unknown;
 }
@@ -41,7 +44,8 @@ export class KeptOutputs implements StateHolder {
   private readonly values: unknown[];
   private readonly origins: (OutputOrigin | undefined)[];
   private readonly mask: number;
-  /** Origins of outputs that are not born yet, in the order of their births. */
+  /** Origins of outputs that are not born yet, in the order of their births: first those that are born again. */
+  private returning: OutputOrigin[] = [];
   private announced: OutputOrigin[] = [];
   /** The outputs in the store. */
   private readonly stored = new Set<Lineage>();
@@ -57,28 +61,31 @@ export class KeptOutputs implements StateHolder {
     space.heldBy(this);
     root.whenSettled((lineage) => {
       this.values[lineage & this.mask] = NOTHING;
+      this.origins[lineage & this.mask] = undefined;
     });
   }
 
   /** Sets the origin of the next output. Must be called once per output, in the order of their births. */
-  announce(identity: string, origin?: unknown): void {
+  announce(identity: OutputIdentity, origin?: unknown): void {
     this.announced.push(origin === undefined ? { identity } : { identity, origin });
   }
 
   /** Called for outputs that have just been born. */
   born(first: Lineage, items: readonly unknown[]): void {
-    const { values, origins, mask, announced } = this;
+    const { values, origins, mask } = this;
+    // A batch holds either outputs that return or new ones.
+    const from = this.returning.length > 0 ? this.returning : this.announced;
     for (let i = 0; i < items.length; i++) {
       values[(first + i) & mask] = items[i];
-      origins[(first + i) & mask] = announced[i];
+      origins[(first + i) & mask] = from[i];
     }
-    if (announced.length === items.length) this.announced = [];
-    else announced.splice(0, items.length);
+    from.splice(0, items.length);
   }
 
   /** The identity of an output in flight. */
   identityOf(lineage: Lineage): string {
-    return this.origins[lineage & this.mask]?.identity ?? String(lineage);
+    const identity = this.origins[lineage & this.mask]?.identity ?? String(lineage);
+    return typeof identity === 'string' ? identity : identity();
   }
 
   /** Keeps an output beyond its end, because it became a dead letter. */
@@ -121,7 +128,8 @@ export class KeptOutputs implements StateHolder {
     for (const [key, found] of restored) {
       this.stored.add(Number(key));
       // A dead letter that is not replayed now may be replayed later.
-      if ((found as Stored).isEnded === true && this.isSettled(Number(key), past)) this.retained.set(Number(key), undefined);
+      if ((found as Stored).isEnded === true && this.isSettled(Number(key), past))
+        this.retained.set(Number(key), undefined);
     }
     let next = this.root.watermark;
     const readAgain = (max: number): T[] => {
@@ -152,7 +160,7 @@ export class KeptOutputs implements StateHolder {
 
   private restore(lineage: Lineage, past: TaskPast, onRestored: (lineage: Lineage, origin: unknown) => void): unknown {
     const found = this.space.restored.get(String(lineage)) as Stored | undefined;
-    this.announce(found?.identity ?? String(lineage), found?.origin);
+    this.returning.push({ identity: found?.identity ?? String(lineage), origin: found?.origin });
     onRestored(lineage, found?.isEnded === true ? undefined : found?.origin);
     // Only its lineage is needed, for example by a boundary whose state contains it.
     if (past.isDone(lineage)) return undefined;
@@ -170,10 +178,11 @@ export class KeptOutputs implements StateHolder {
 
   private storedForm(lineage: Lineage): Stored {
     const item = this.values[lineage & this.mask];
-    const origin = this.origins[lineage & this.mask] ?? { identity: String(lineage) };
+    const { origin: data } = this.origins[lineage & this.mask] ?? {};
+    const identity = this.identityOf(lineage);
+    const origin = data === undefined ? { identity } : { identity, origin: data };
     if (item instanceof Skip) return { ...origin, skipped: item.reason };
     if (!(item instanceof Rejected)) return { ...origin, value: item };
     return { ...origin, refused: item.input, code: codeOf(item.error), message: describeThrown(item.error) };
   }
 }
-

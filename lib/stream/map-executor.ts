@@ -59,7 +59,7 @@ class Hop<In, Out> implements Engine<In>, JobClient {
   private readonly port: JobPort;
   private running = 0;
   private waiting = 0;
-  private isInputOver = false;
+  isInputOver = false;
 
   constructor(
     tasks: readonly [HopTask, ...HopTask[]],

@@ -43,7 +43,6 @@ function readerOfSync<T>(items: Iterable<T>): Reader<T> {
   let failure: { readonly error: unknown } | undefined;
   return {
     read: (max) => {
-      if (failure !== undefined) throw failure.error;
       const chunk = new Array<T>(max);
       let length = 0;
       try {
@@ -53,13 +52,14 @@ function readerOfSync<T>(items: Iterable<T>): Reader<T> {
           else chunk[length++] = step.value;
         }
       } catch (error) {
+        // The items before the error leave first, and the next read throws it.
         isOver = true;
-        // The items before the failure are returned first, however many were asked for.
-        if (length === 0) throw error;
         failure = { error };
       }
       chunk.length = length;
-      return chunk.length > 0 ? chunk : null;
+      if (length > 0) return chunk;
+      if (failure !== undefined) throw failure.error;
+      return null;
     },
     close: () => {
       if (!isOver) iterator.return?.();

@@ -97,6 +97,8 @@ export interface TaskScope extends TaskContext {
   readonly executor: Executor;
   /** Reports why this run cannot be resumed, if that shows only while it runs. No more checkpoints are made. */
   cannotResume(reason: string): void;
+  /** Reports that the outputs of this boundary depend on more than its input, so that a resumed run must repeat them. */
+  cannotRepeat(): void;
   /** Whether sources were stopped early, so that a partial aggregate would be a wrong answer. */
   readonly isDraining: boolean;
   /**

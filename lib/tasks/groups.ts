@@ -89,10 +89,7 @@ export class Groups<In, Key, State, Out> {
   /**
    * The results. `check` is called with each result before it is emitted, and `onResult` with its key.
    */
-  results(
-    check: (result: Out | Skip) => Out | Skip,
-    onResult?: (key: Key) => void,
-  ): Reader<Out | Skip | Rejected> {
+  results(check: (result: Out | Skip) => Out | Skip, onResult?: (key: Key) => void): Reader<Out | Skip | Rejected> {
     const { states, aggregate } = this;
     const entries = states.entries();
     return {
@@ -105,7 +102,7 @@ export class Groups<In, Key, State, Out> {
           // Each state is released when its result is made, so the peak of memory is the states, not the states and the
           // results.
           states.delete(key);
-          this.kept?.changed.add(key);
+          this.kept?.released(key);
           onResult?.(key);
           try {
             finished.push(check(aggregate.finish(state, key)));
@@ -130,37 +127,57 @@ export class Groups<In, Key, State, Out> {
   }
 }
 
-/** The durable form of groups: per group, its place in the order of first appearance, its key and its state. */
+/** The key under which the state records the groups whose results were made. */
+const RELEASED = 'released';
+
+/**
+ * The durable form of groups: per group, its place, its key and its state. Results are made in the order of the places, so
+ * one number records all groups that were released.
+ */
 class KeptGroups<Key, State> implements StateHolder {
-  /** The keys of groups that were added, changed or released since the last checkpoint. */
+  /** The keys of groups that were added or changed since the last checkpoint. */
   readonly changed = new Set<Key>();
   private readonly states: Map<Key, State>;
   /** The place of each group in the store. */
   private readonly places = new Map<Key, number>();
   private next = 0;
+  /** Groups below this place were released. */
+  private done = 0;
+  private storedDone = 0;
 
   constructor(space: StateSpace, states: Map<Key, State>) {
     this.states = states;
-    const restored = [...space.restored].map(([place, entry]) => [Number(place), entry as [Key, State]] as const);
-    for (const [place, [key, state]] of restored.sort(([a], [b]) => a - b)) {
+    this.done = this.storedDone = (space.restored.get(RELEASED) as number | undefined) ?? 0;
+    const places = [...space.restored.keys()].filter((key) => key !== RELEASED).map(Number);
+    for (const place of places.sort((a, b) => a - b)) {
+      this.next = place + 1;
+      if (place < this.done) continue;
+      const [key, state] = space.restored.get(String(place)) as [Key, State];
       states.set(key, state);
       this.places.set(key, place);
-      this.next = place + 1;
     }
     space.heldBy(this);
   }
 
+  /** Called when the result of the group is made. */
+  released(key: Key): void {
+    this.changed.delete(key);
+    const place = this.places.get(key);
+    if (place === undefined) return;
+    this.places.delete(key);
+    this.done = place + 1;
+  }
+
   *changes(): Iterable<Change> {
+    const { states, places } = this;
     for (const key of this.changed) {
-      let place = this.places.get(key);
-      if (this.states.has(key)) {
-        if (place === undefined) this.places.set(key, (place = this.next++));
-        yield [String(place), [[key, this.states.get(key)]]];
-      } else if (place !== undefined) {
-        this.places.delete(key);
-        yield [String(place), undefined];
-      }
+      let place = places.get(key);
+      if (place === undefined) places.set(key, (place = this.next++));
+      yield [String(place), [[key, states.get(key)]]];
     }
     this.changed.clear();
+    if (this.done === this.storedDone) return;
+    this.storedDone = this.done;
+    yield [RELEASED, [this.done]];
   }
 }

@@ -77,7 +77,7 @@ function stateIn(versions: Version[]): StateStore {
       try {
         versions.push({ before: present, changes: changes.map(copied) });
       } catch (error) {
-        return Promise.reject(error as Error);
+        return Promise.reject(error);
       }
       present = versions.length;
       return Promise.resolve(present);

@@ -34,7 +34,16 @@ export function lostState(job: ThreadJob, thread: Thread): FatalTaskError {
   );
 }
 
-/** The error of all jobs when threads die without doing any work. */
+/** The error of a job of which many records killed their threads, and none was ever answered. */
+export function nothingWorksError(job: ThreadJob, thread: Thread, deaths: number): FatalTaskError {
+  return new FatalTaskError(
+    'MILLRACE_THREAD',
+    `${describeDeath(thread)}. Each record that '${job.taskOf(0)}' worked on ended its thread (${deaths} threads in all), and none was finished: check its function, its module and the limits of threads`,
+    { cause: thread.failure },
+  );
+}
+
+/** The error of the jobs that threads cannot load. */
 export function fruitlessError(thread: Thread, deaths: number): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_THREAD',

@@ -130,7 +130,7 @@ class Bridge<In, Out> implements JobClient {
   private emitted = 0;
   private running = 0;
   private isReading = false;
-  private isInputOver = false;
+  isInputOver = false;
   private isStopped = false;
 
   constructor(ref: ModuleRef, options: WorkerOperatorOptions<In, Out>, subscriber: Subscriber<Out>) {

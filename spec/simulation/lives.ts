@@ -48,8 +48,8 @@ export async function liveThrough(world: World, scenario: Scenario): Promise<{ r
     name: 'simulated',
     tasks: () => scenario.declare({ world, disk, upstream, laws, life: world.present as Life }),
   });
-  const plan = planOf(scenario, new World(seed));
-  const laws = new Laws(world, disk, window, plan, sinks);
+  const planFor = plansOf(scenario, new World(seed));
+  const laws = new Laws(world, disk, window, planFor, sinks);
   const stores = new Stores(laws, (life) => scenario.onTaken?.(life));
   world.look = (life) => {
     laws.look(life);
@@ -103,7 +103,7 @@ export async function liveThrough(world: World, scenario: Scenario): Promise<{ r
     laws.look(life);
     scenario.judge(disk, events, replays > 0);
     redo.length = 0;
-    if (scenario.isReplayed?.() === true) redo.push(...redoable(plan, disk));
+    if (scenario.isReplayed?.() === true) redo.push(...redoable(planFor(stores.kept.last?.uncertain ?? []), disk));
     if (redo.length === 0) return { checkpoints: stores.kept.count };
     world.count('replay');
     replays++;
@@ -118,14 +118,15 @@ function redoable(plan: ResumePlan, disk: Disk): LetterHead[] {
     .map(({ task, lineage }) => ({ task, lineage }));
 }
 
-function planOf(scenario: Scenario, world: World): ResumePlan {
+/** The plan of a resumed run in which these boundaries depend on more than their input. */
+function plansOf(scenario: Scenario, world: World): (uncertain: readonly string[]) => ResumePlan {
   const disk = new Disk(world);
   const life = world.begin({ isPowerLoss: false });
   const laws = undefined as unknown as Laws;
   const surroundings = { world, disk, upstream: new Upstream(world), laws, life };
   const outline = new Workflow({ name: 'simulated', tasks: () => scenario.declare(surroundings) });
   const { plan, declarations } = outline.plan();
-  return new ResumePlan(plan, declarations);
+  return (uncertain) => new ResumePlan(plan, declarations, true, uncertain);
 }
 
 /** How the run of a life ended. */

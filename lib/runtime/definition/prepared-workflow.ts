@@ -10,10 +10,10 @@ import type { Checkpoint } from '../../model/checkpoint.js';
 import { MillraceError } from '../../model/errors.js';
 import { planGraph, type GraphPlan } from '../../model/graph.js';
 import type { Awaitable, DeadLetterStore, LetterHead } from '../../model/ports.js';
+import type { Durability } from '../../model/state.js';
 import { checkCount, checkOptions, type OptionRules } from '../../options/options.js';
 import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
 import { ResumePlan } from '../resume/resume-plan.js';
-import { redoing } from '../resume/run-past.js';
 import { systemClock } from '../run/clock.js';
 import { newRunId, Run } from '../run/run.js';
 import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
@@ -30,6 +30,19 @@ export interface WorkflowPlan {
   readonly declarations: readonly TaskDeclaration[];
   /** Chains of tasks that are fused into one thread hop, unless a run has `fuse: false`. */
   readonly hops: readonly (readonly string[])[];
+  /** The tasks with a boundary, and how each survives the end of the process in a run with checkpoints. */
+  readonly durability: readonly TaskDurability[];
+}
+
+/** How the boundary of a task survives the end of the process. */
+export interface TaskDurability {
+  /** The name of the task. */
+  readonly task: string;
+  /**
+   * `kept`: its state is in the checkpoints. `computed`: a resumed run reads its input again. `repeated`: a resumed run
+   * repeats it and everything behind it.
+   */
+  readonly durability: Durability;
 }
 
 /** Options of `Workflow.prepare`. */
@@ -97,6 +110,21 @@ export class PreparedWorkflow<
     assertDistinctFiles(claimsOf(this.declarations));
   }
 
+  /**
+   * For each task with a boundary, in the order of the graph, how it survives the end of the process in a run with
+   * checkpoints.
+   */
+  get durability(): readonly TaskDurability[] {
+    const { durability } = new ResumePlan(this.plan, this.declarations);
+    return this.plan.nodes.flatMap(({ node: { name } }) => {
+      const { join, task } = durability.of(name);
+      const how = [join, task].filter((found) => found !== undefined);
+      return how.length === 0
+        ? []
+        : [{ task: name, durability: how.includes('kept') ? 'kept' : (how[0] as Durability) }];
+    });
+  }
+
   /** Chains of tasks that are fused into one thread hop, unless a run has `fuse: false`. */
   get hops(): readonly (readonly string[])[] {
     return this.fusions.hops;
@@ -156,8 +184,10 @@ export class PreparedWorkflow<
     }
     const { plan, declarations, definition, config } = this;
     const { resumeFrom: from, checkpoints } = options;
-    const resumePlan = new ResumePlan(plan, declarations, checkpoints?.state !== undefined);
-    const made = describeDefinition(this.name, plan, declarations, config, resumePlan.durability);
+    const hasState = checkpoints?.state !== undefined;
+    const { durability } = new ResumePlan(plan, declarations, hasState);
+    const made = describeDefinition(this.name, plan, declarations, config, durability);
+    const resumePlan = new ResumePlan(plan, declarations, hasState, from?.uncertain);
     if (from !== undefined) this.assertSameStart(from);
     if (from !== undefined) assertSameDefinition(from, made);
     if (from !== undefined && checkpoints === undefined) {
@@ -171,7 +201,8 @@ export class PreparedWorkflow<
       schedule: options.checkpointEvery ?? {},
       definition: made,
       plan: resumePlan,
-      from: from && options.redo ? redoing(from, options.redo, resumePlan) : from,
+      from,
+      redo: options.redo,
     };
     const window = options.window ?? resolveWindow(definition.window, config) ?? DEFAULT_WINDOW;
     if (window !== options.window) checkCount('window', window);

@@ -76,8 +76,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
    * if two tasks write one file, or one task writes a file that another reads.
    */
   plan(config?: StandardSchemaV1.InferInput<Config>): WorkflowPlan {
-    const { plan, declarations, hops } = this.prepare(config);
-    return { plan, declarations, hops };
+    const { plan, declarations, hops, durability } = this.prepare(config);
+    return { plan, declarations, hops, durability };
   }
 
   /**

@@ -18,6 +18,8 @@ export interface NodeDurability {
   readonly join?: Durability;
   /** Of the task; undefined if the task is no boundary. */
   readonly task?: Durability;
+  /** True if the state contains the input of the task, although its outputs are repeated. */
+  readonly keepsInput?: boolean;
 }
 
 /** What is known about the records of one root, or about the outputs of one task. */
@@ -33,8 +35,16 @@ export class DurabilityPlan {
   /** By root. */
   private readonly roots = new Map<string, Durability>();
 
-  /** @param hasState whether the run has a store for state. */
-  constructor(plan: GraphPlan, declarations: readonly TaskDeclaration[], hasState: boolean) {
+  /**
+   * @param hasState whether the run has a store for state.
+   * @param uncertain boundaries whose outputs depended on more than their input.
+   */
+  constructor(
+    plan: GraphPlan,
+    declarations: readonly TaskDeclaration[],
+    hasState: boolean,
+    uncertain: readonly string[] = [],
+  ) {
     const declared = new Map(declarations.map((declaration) => [declaration.name, declaration]));
     const outputs = new Map<string, Facts>();
     for (const node of plan.nodes) {
@@ -45,7 +55,7 @@ export class DurabilityPlan {
         isComputable: from.every(({ isComputable }) => isComputable),
         isNumbered: from.every(({ isNumbered }) => isNumbered),
       };
-      const found: { join?: Durability; task?: Durability } = {};
+      const found: { join?: Durability; task?: Durability; keepsInput?: boolean } = {};
       if (isJoin(node)) {
         found.join = this.ofJoin(node, plan, input, (join as DurableOptions | undefined)?.durable, hasState);
         if (node.join !== 'gather') this.roots.set(joinRootOf(name), found.join);
@@ -53,18 +63,23 @@ export class DurabilityPlan {
       }
       if (bearing === 'boundary') {
         const { durable } = task.options as DurableOptions;
-        const isComputable = input.isComputable && task.isRepeatable && task.isDeterministic;
-        const isAsked = durable ?? !isComputable;
-        // Records with other numbers would be accepted twice.
-        if (hasState && task.keepsState && input.isNumbered && isAsked) found.task = 'kept';
-        else found.task = task.isRepeatable && input.isNumbered ? 'computed' : 'repeated';
+        const isSure = !uncertain.includes(name);
+        const isComputable = input.isComputable && task.isDeterministic && isSure;
+        // The state cannot contain records that have other numbers in the next incarnation.
+        const mayKeep = hasState && task.keepsState && input.isNumbered;
+        if (mayKeep && (durable ?? !isComputable)) {
+          found.task = isSure ? 'kept' : 'repeated';
+          found.keepsInput = !isSure;
+        } else found.task = input.isNumbered && (task.isRepeatable || isComputable) ? 'computed' : 'repeated';
         this.roots.set(node.outputRoot, found.task);
         input = after(found.task, input);
       }
       this.nodes.set(name, found);
       const isSource = bearing === 'source';
       outputs.set(name, {
-        isComputable: isSource ? task.isRepeatable : input.isComputable && (bearing === 'boundary' || task.isDeterministic),
+        isComputable: isSource
+          ? task.isRepeatable
+          : input.isComputable && (bearing === 'boundary' || task.isDeterministic),
         isNumbered: isSource ? task.isRepeatable : input.isNumbered,
       });
     }

@@ -8,7 +8,8 @@ import type { Json } from '../../model/checkpoint.js';
 import type { RunEvent } from '../../model/events.js';
 import { Checkpointer } from './checkpointer.js';
 import { assertSameInputs } from '../definition/run-definition.js';
-import { RunPast } from './run-past.js';
+import { ResumePlan } from './resume-plan.js';
+import { redoing, RunPast } from './run-past.js';
 import { StateKeeper } from './state-keeper.js';
 import type { KeptProgress, RunParts } from '../run/run-parts.js';
 import type { Wiring } from '../wiring/wiring.js';
@@ -32,8 +33,11 @@ export class ProgressKeeper {
   private checkpointer: Checkpointer | undefined;
   /** The first reason why the run cannot be resumed. */
   private obstacle: string | undefined;
+  /** Boundaries whose outputs depend on more than their input. */
+  private readonly uncertain: Set<string>;
 
-  constructor(kept: KeptProgress, parts: RunParts, handlers: ProgressHandlers) {
+  constructor(given: KeptProgress, parts: RunParts, handlers: ProgressHandlers) {
+    const kept = given.from && given.redo ? { ...given, from: redoing(given.from, given.redo, given.plan) } : given;
     this.kept = kept;
     this.parts = parts;
     this.handlers = handlers;
@@ -44,6 +48,7 @@ export class ProgressKeeper {
         this.cannotResume(reason);
       },
     });
+    this.uncertain = new Set(from?.uncertain);
     if (from !== undefined) this.past = new RunPast(plan, from, store.incarnation);
   }
 
@@ -85,6 +90,15 @@ export class ProgressKeeper {
     this.checkpointer?.forbid(reason);
   }
 
+  /** What lies behind this boundary is repeated by a resumed run. */
+  cannotRepeat(task: string): void {
+    if (this.uncertain.has(task)) return;
+    this.uncertain.add(task);
+    const { plan, declarations } = this.parts;
+    const { obstacle } = new ResumePlan(plan, declarations, this.kept.store.state !== undefined, [...this.uncertain]);
+    if (obstacle !== undefined) this.cannotResume(obstacle);
+  }
+
   /** True while a checkpoint, its commits included, is in progress. */
   get isCheckpointing(): boolean {
     return this.checkpointer?.isInProgress === true;
@@ -115,6 +129,7 @@ export class ProgressKeeper {
       deadLetters,
       clock,
       state: this.state,
+      uncertain: this.uncertain,
       progressOf: (name, root) => this.past?.progressOf(name, root.progress()) ?? root.progress(),
       exitsOf: (root) => plan.labelsOf(root),
       onWritten: ({ checkpoint, settled, elapsedMs }) => {

@@ -20,10 +20,18 @@ export class ResumePlan {
   /** Per task, the exits that its outputs can reach within their region. */
   private readonly exitsAfter = new Map<string, readonly ExitPlan[]>();
 
-  /** @param hasState whether the run has a store for the state of boundaries. */
-  constructor(plan: GraphPlan, declarations: readonly TaskDeclaration[], hasState = true) {
+  /**
+   * @param hasState whether the run has a store for the state of boundaries.
+   * @param uncertain boundaries whose outputs depended on more than their input.
+   */
+  constructor(
+    plan: GraphPlan,
+    declarations: readonly TaskDeclaration[],
+    hasState = true,
+    uncertain: readonly string[] = [],
+  ) {
     this.plan = plan;
-    this.durability = new DurabilityPlan(plan, declarations, hasState);
+    this.durability = new DurabilityPlan(plan, declarations, hasState, uncertain);
     this.nodes = new Map(plan.nodes.map((node) => [node.node.name, node]));
     const tasks = new Map(declarations.map(({ name, task }) => [name, task]));
     for (const root of plan.roots.keys()) {
@@ -77,9 +85,9 @@ export class ResumePlan {
   isKeptEntry(root: string, { task, dependency }: ExitPlan): boolean {
     if (dependency === undefined) return false;
     const { inputRoot, join } = this.nodeOf(task);
-    const { join: ofJoin, task: ofTask } = this.durability.of(task);
+    const { join: ofJoin, task: ofTask, keepsInput = false } = this.durability.of(task);
     const entersJoin = join !== 'aligned' && root !== inputRoot;
-    return (entersJoin ? ofJoin : ofTask) === 'kept';
+    return entersJoin ? ofJoin === 'kept' : ofTask === 'kept' || keepsInput;
   }
 
   /** The labels of all exits of a root. */

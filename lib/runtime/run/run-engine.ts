@@ -139,6 +139,9 @@ export class RunEngine {
       cannotResume: (reason) => {
         this.keeper?.cannotResume(reason);
       },
+      cannotRepeat: (task) => {
+        this.keeper?.cannotRepeat(task);
+      },
       fail: (error) => {
         this.end('failed', error);
       },

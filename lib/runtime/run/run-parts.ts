@@ -2,7 +2,7 @@
 import type { Checkpoint, CheckpointStore, RunDefinition } from '../../model/checkpoint.js';
 import type { ThreadLimits } from '../../execution/executor.js';
 import type { GraphPlan } from '../../model/graph.js';
-import type { Awaitable, Clock, DeadLetterStore } from '../../model/ports.js';
+import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../../model/ports.js';
 import type { RecordTracer } from '../../model/ports.js';
 import type { RunEvent } from '../../model/events.js';
 import type { Observable } from 'rxjs';
@@ -59,4 +59,6 @@ export interface KeptProgress {
   readonly plan: ResumePlan;
   /** The checkpoint that this incarnation resumes from. */
   readonly from?: Checkpoint | undefined;
+  /** For a finished run: the dead letters whose records are processed again. */
+  readonly redo?: readonly LetterHead[] | undefined;
 }

@@ -199,6 +199,10 @@ export class RunScope implements TaskScope {
     this.services.cannotResume(reason);
   }
 
+  cannotRepeat(): void {
+    this.services.cannotRepeat(this.task);
+  }
+
   beginSpan(lineage: Lineage): RecordSpan | undefined {
     return this.services.tracer?.begin(this.task, lineage);
   }

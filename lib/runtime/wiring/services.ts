@@ -24,6 +24,8 @@ export interface RunServices {
   readonly fail: (error: unknown) => void;
   /** Stops the checkpoints of the run, for this reason. */
   readonly cannotResume: (reason: string) => void;
+  /** Records that the outputs of this task depend on more than its input. */
+  readonly cannotRepeat: (task: string) => void;
   /** Answers requests in place of the network. */
   readonly upstream: Upstream | undefined;
   /** The tracer of sampled records. */

@@ -63,7 +63,8 @@ export class WiredInputs {
     const inputs = names.map((name, dependency) => {
       const { output$, plan: from } = this.tasks.get(name) as WiredTask;
       const isPast = this.options.past?.enteredJoin(plan.node.name, dependency, from.outputRoot);
-      const new$ = isPast === undefined || plan.join === 'gather' ? output$.asObservable() : output$.pipe(dropPast(isPast));
+      const new$ =
+        isPast === undefined || plan.join === 'gather' ? output$.asObservable() : output$.pipe(dropPast(isPast));
       if (!this.options.isRepeatable || plan.join !== 'all') return new$;
       return new$.pipe(inRootOrder(this.rootOf(from.outputRoot)));
     });

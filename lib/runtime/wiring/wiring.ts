@@ -162,7 +162,9 @@ export class Wiring {
   }
 
   private stateOf({ node: { name }, inputRoot = '' }: NodePlan, part: 'task' | 'join'): StateSpace | undefined {
-    if (this.kept?.durability.of(name)[part] !== 'kept') return undefined;
+    if (this.kept === undefined) return undefined;
+    const durability = this.kept.durability.of(name);
+    if (durability[part] !== 'kept' && !(part === 'task' && durability.keepsInput === true)) return undefined;
     const entry = { root: inputRoot, label: exitLabel({ task: name, dependency: 0 }) };
     return this.kept.keeper.space(`${part} ${name}`, part === 'task' ? entry : undefined);
   }
