@@ -7,7 +7,8 @@ import { simulateOutcomes } from './outcomes.js';
 import { simulate } from './simulate.js';
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string' }, seed: { type: 'string' }, outcomes: { type: 'boolean' } } });
+  options: { seeds: { type: 'string' }, seed: { type: 'string' }, outcomes: { type: 'boolean' } },
+});
 const first = Number(values.seed ?? 1);
 const seeds = Number(values.seeds ?? (values.seed === undefined ? 2000 : 1));
 const faults = new Map<string, number>();
@@ -25,5 +26,8 @@ for (let seed = first; seed < first + seeds; seed++) {
 }
 console.log(`${seeds} seeds from ${first} on, ${lives} lives, ${checkpoints} checkpoints, ${failed.length} failures`);
 for (const [fault, count] of [...faults].sort()) console.log(`  ${fault}: ${count}`);
-if (failed.length > 0) console.log(`Replay one: npm run simulate -- --seed ${failed[0] ?? ''}${values.outcomes === true ? ' --outcomes' : ''}`);
+if (failed.length > 0)
+  console.log(
+    `Replay one: npm run simulate -- --seed ${failed[0] ?? ''}${values.outcomes === true ? ' --outcomes' : ''}`,
+  );
 process.exitCode = failed.length > 0 ? 1 : 0;

@@ -119,7 +119,15 @@ class Generator {
     for (let n = 0; n < sources; n++) {
       const size = this.pick([0, 1, 2, 5, 12, 25]);
       const name = `S${n}`;
-      this.nodes.push({ kind: 'source', name, dependencies: [], root: name, most: size, size, isPicky: this.chance(0.2) });
+      this.nodes.push({
+        kind: 'source',
+        name,
+        dependencies: [],
+        root: name,
+        most: size,
+        size,
+        isPicky: this.chance(0.2),
+      });
     }
     const steps = 2 + this.below(7);
     for (let n = 0; n < steps; n++) this.step(`T${n}`);
@@ -149,7 +157,8 @@ class Generator {
 
   private work(name: string, join: JoinKind, from: readonly OutcomesNode[], traits: Partial<WorkNode> = {}): void {
     const first = from[0] as OutcomesNode;
-    const how = join === 'latest' ? this.pick(['sync', 'async'] as const) : this.pick(['sync', 'async', 'call', 'call'] as const);
+    const how =
+      join === 'latest' ? this.pick(['sync', 'async'] as const) : this.pick(['sync', 'async', 'call', 'call'] as const);
     const isStable = join === 'latest' || this.chance(0.2);
     this.nodes.push({
       kind: 'work',
@@ -182,7 +191,17 @@ class Generator {
     const isPicky = this.chance(0.2);
     const style = this.pick(['array', 'generator', 'async generator', 'late generator'] as const);
     const most = node.most * MOST_CHILDREN;
-    this.nodes.push({ kind: 'expand', name, dependencies: [node.name], root: name, most, style, varies, throws, isPicky });
+    this.nodes.push({
+      kind: 'expand',
+      name,
+      dependencies: [node.name],
+      root: name,
+      most,
+      style,
+      varies,
+      throws,
+      isPicky,
+    });
     this.parents.set(name, node.name);
     if (varies || throws) this.watched.add(name);
   }
@@ -201,7 +220,16 @@ class Generator {
     const keys = 1 + this.below(4);
     const durable = this.chance(0.5) ? true : undefined;
     const inPlace = this.chance(0.5);
-    this.nodes.push({ kind: 'aggregate', name, dependencies: [node.name], root: name, most: keys, keys, durable, inPlace });
+    this.nodes.push({
+      kind: 'aggregate',
+      name,
+      dependencies: [node.name],
+      root: name,
+      most: keys,
+      keys,
+      durable,
+      inPlace,
+    });
   }
 
   private keyed(name: string, left: OutcomesNode, right: OutcomesNode): void {

@@ -3,7 +3,14 @@
  * life and not in the next, and a generator may give another number of children, or throw midway.
  */
 import { hashOf } from '../support/random-tasks.js';
-import { isAmbiguous, MOST_CHILDREN, type AggregateNode, type ExpandNode, type SourceNode, type WorkNode } from './outcomes-graph.js';
+import {
+  isAmbiguous,
+  MOST_CHILDREN,
+  type AggregateNode,
+  type ExpandNode,
+  type SourceNode,
+  type WorkNode,
+} from './outcomes-graph.js';
 
 /** Whether the task fails on the record in this life. */
 export function fails(seed: number, life: number, { name, how, failShare }: WorkNode, path: string): boolean {

@@ -46,7 +46,9 @@ export class Starts {
     const repeats = (this.repeats.get(key) ?? 0) + 1;
     this.repeats.set(key, repeats);
     if (repeats > this.window) {
-      this.world.broken(`'${task}' repeats ${repeats} starts in life ${life.number}, more than the window of ${this.window}`);
+      this.world.broken(
+        `'${task}' repeats ${repeats} starts in life ${life.number}, more than the window of ${this.window}`,
+      );
     }
   }
 

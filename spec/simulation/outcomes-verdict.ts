@@ -64,7 +64,11 @@ class Interpreter {
       case 'source': {
         const paths = Array.from({ length: node.size }, (_, index) => `${node.name}:${index}`);
         const refused = this.givenUp(node, () => true);
-        sameBag(`L1: what the schema of '${node.name}' refuses`, refused, paths.filter((path) => !this.isFit(node, path)));
+        sameBag(
+          `L1: what the schema of '${node.name}' refuses`,
+          refused,
+          paths.filter((path) => !this.isFit(node, path)),
+        );
         return new Map(paths.filter((path) => this.isFit(node, path)).map((path) => [path, path]));
       }
       case 'work':
@@ -115,7 +119,8 @@ class Interpreter {
   private areOf({ name }: OutcomesNode, givenUp: readonly string[], input: Records): void {
     const known = new Set(input.values());
     for (const [index, path] of givenUp.entries()) {
-      if (!known.has(path)) throw new Violation(`L1: a dead letter of '${name}' is about ${path}, which did not come in`);
+      if (!known.has(path))
+        throw new Violation(`L1: a dead letter of '${name}' is about ${path}, which did not come in`);
       if (givenUp.indexOf(path) < index) throw new Violation(`L1: two dead letters of '${name}' are about ${path}`);
       if (isAmbiguous(path)) throw new Violation(`L1: '${name}' is never to fail on ${path}`);
     }
@@ -134,7 +139,10 @@ class Interpreter {
     const outputs = new Map<string, string>();
     for (const [id, path] of first) {
       if (inputs.every((input) => input.has(id)))
-        outputs.set(id, inputs.length === 1 ? path : short(alignedPath(inputs.map((input) => input.get(id) as string))));
+        outputs.set(
+          id,
+          inputs.length === 1 ? path : short(alignedPath(inputs.map((input) => input.get(id) as string))),
+        );
     }
     return outputs;
   }
@@ -164,7 +172,8 @@ class Interpreter {
         matched.add(`left ${l}`).add(`right ${r}`);
       }
     }
-    const isKept = (side: 'left' | 'right'): boolean => node.keyed === 'outer' || (node.keyed === 'left' && side === 'left');
+    const isKept = (side: 'left' | 'right'): boolean =>
+      node.keyed === 'outer' || (node.keyed === 'left' && side === 'left');
     for (const [l, one] of left)
       if (isKept('left') && !matched.has(`left ${l}`)) pairs.set(`(${l}&)`, joinedPath(node, [one, null]));
     for (const [r, other] of right)
@@ -212,7 +221,11 @@ class Interpreter {
       const key = groupOf(this.graph.seed, node, path);
       groups.set(key, [...(groups.get(key) ?? []), path]);
     }
-    sameBag(`L1: the dead letters of '${node.name}'`, this.givenUp(node, () => true), []);
+    sameBag(
+      `L1: the dead letters of '${node.name}'`,
+      this.givenUp(node, () => true),
+      [],
+    );
     return new Map([...groups].map(([key, paths]) => [`key ${key}`, short(`${key}=[${paths.sort().join(',')}]`)]));
   }
 
@@ -220,7 +233,11 @@ class Interpreter {
     const rows = this.rowsOf(node);
     const lineages = rows.map(([lineage]) => lineage);
     if (new Set(lineages).size < lineages.length) throw new Violation(`L2: '${node.name}' holds a lineage twice`);
-    if (node.ordered && !this.history.wasReplayed && lineages.some((lineage, index) => lineage < (lineages[index - 1] ?? 0)))
+    if (
+      node.ordered &&
+      !this.history.wasReplayed &&
+      lineages.some((lineage, index) => lineage < (lineages[index - 1] ?? 0))
+    )
       throw new Violation(`L5: '${node.name}' is to be in root order, and is ${lineages.join()}`);
     const paths = rows.map(([, path]) => path);
     const from = this.graph.nodes.find(({ name }) => name === node.dependencies[0]) as OutcomesNode;

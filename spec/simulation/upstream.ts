@@ -53,7 +53,8 @@ export class Upstream {
     const body = JSON.stringify(attempt.call.record);
     const known = this.known.get(key) ?? { body, faults: 0 };
     this.known.set(key, known);
-    if (this.keepsBodies && known.body !== body) world.broken(`one idempotency key for two records: ${key} is ${known.body} and ${body}`);
+    if (this.keepsBodies && known.body !== body)
+      world.broken(`one idempotency key for two records: ${key} is ${known.body} and ${body}`);
     this.countTry(life, key, attempt, task);
     const reply = (delayMs: number, report: () => void): void => {
       world.clock.schedule(delayMs, () => {
