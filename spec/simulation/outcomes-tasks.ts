@@ -118,7 +118,8 @@ export class OutcomesTasks {
     const begin = (lineage: number, record: Value): string => {
       const path = joinedPath(node, record);
       laws.started(life, name, lineage);
-      starts.started(life, name, path);
+      // Synchronous work may be computed again rather than kept.
+      if (how !== 'sync') starts.started(life, name, path);
       return path;
     };
     if (how === 'sync') {
