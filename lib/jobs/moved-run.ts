@@ -5,16 +5,17 @@
  * so two folders never work on one run.
  */
 import { existsSync } from 'node:fs';
-import { resolve, sep } from 'node:path';
+import { sep } from 'node:path';
 import { MillraceError } from '../model/errors.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { absolutePath, DEFAULT_RUNS_FOLDER, type JobPlace } from './place.js';
 
 /** The folder that the relative paths of the run start from. */
 export function homeOf({ manifest, path }: RunFolder): string {
-  const end = `${sep}${DEFAULT_RUNS_FOLDER.replaceAll('/', sep)}${sep}${manifest.runId}`;
-  const absolute = resolve(path);
-  return existsSync(manifest.cwd) || !absolute.endsWith(end) ? manifest.cwd : absolute.slice(0, -end.length);
+  const end = `${DEFAULT_RUNS_FOLDER.replaceAll('/', sep)}${sep}${manifest.runId}`;
+  if (existsSync(manifest.cwd)) return manifest.cwd;
+  if (path === end) return '.';
+  return path.endsWith(sep + end) ? path.slice(0, -end.length - sep.length) : manifest.cwd;
 }
 
 /** Throws MILLRACE_RESUME unless the place is the folder of the start of the run, or the folder that it was moved to. */

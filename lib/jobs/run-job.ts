@@ -61,11 +61,7 @@ export async function runJob(
 }
 
 /** Writes the facts that help to find the bug behind a broken law, in millrace or in a task. */
-async function keepBrokenLaw(
-  folder: RunFolder,
-  error: unknown,
-  { secrets }: LoadedJob,
-): Promise<string | undefined> {
+async function keepBrokenLaw(folder: RunFolder, error: unknown, { secrets }: LoadedJob): Promise<string | undefined> {
   const path = folder.file('broken-law.json');
   const node = `v${process.versions.node}`;
   const details = { error: secrets.message(inspect(error, { depth: 6 })), ...(error as { summary?: object }), node };

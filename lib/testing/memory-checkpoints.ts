@@ -85,7 +85,7 @@ function stateIn(versions: Version[]): StateStore {
     restore: (position) => {
       present = position as number;
       const history: Version[] = [];
-      for (let at = present; at > 0; ) {
+      for (let at = present; at > 0;) {
         const version = versions[at - 1] as Version;
         history.push(version);
         at = version.before;

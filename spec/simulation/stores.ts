@@ -12,8 +12,12 @@ export class Stores {
   private readonly stores: CheckpointStore[] = [];
   private readonly laws: Laws;
 
-  constructor(laws: Laws) {
+  private readonly onTaken: (life: Life) => void;
+
+  /** @param onTaken called when a checkpoint of a life is in place. */
+  constructor(laws: Laws, onTaken: (life: Life) => void = () => undefined) {
     this.laws = laws;
+    this.onTaken = onTaken;
   }
 
   begin(life: Life): CheckpointStore {
@@ -60,6 +64,7 @@ export class Stores {
         .then(
           () => {
             this.laws.taken(life, checkpoint);
+            this.onTaken(life);
           },
           (error: unknown) => {
             refused = error;

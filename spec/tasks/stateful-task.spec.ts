@@ -49,7 +49,7 @@ const count = {
   init: () => 0,
   step: (seen: number, { who }: Visit) => [seen + 1, `${who}${seen + 1}`] as const,
 };
-const visits = (text: string): Visit[] => [...text].map((who) => ({ who }));
+const visits = (text: string): Visit[] => Array.from(text).map((who) => ({ who }));
 
 describe('statefulTask', () => {
   it('keeps one state per key and emits one output per record, in order', async () => {

@@ -20,7 +20,10 @@ const Prediction: z.ZodType<{ prediction: number | null }> = z.object({ predicti
 /** The offer service names the offers; any text is one. */
 const Offer: z.ZodType<{ offer: string | null }> = z.object({ offer: z.string().min(1) });
 /** Without both predictions nothing is sent to the offer service. */
-const BothPredictions: z.ZodType<{ ats_prediction: number | null; resp_prediction: number | null }> = z.object({ ats_prediction: z.number(), resp_prediction: z.number() });
+const BothPredictions: z.ZodType<{ ats_prediction: number | null; resp_prediction: number | null }> = z.object({
+  ats_prediction: z.number(),
+  resp_prediction: z.number(),
+});
 
 const RESULT_COLUMNS = [
   'memberId',

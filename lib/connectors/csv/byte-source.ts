@@ -107,7 +107,7 @@ export async function openByteSource(options: ByteSourceOptions): Promise<OpenBy
   let file: FileHandle | undefined;
   try {
     // Without blocking: a thread that waits for the writer of a pipe could not be stopped.
-    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await file.stat();
     if (stats.isDirectory()) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
     const facts = await InputFacts.of(path, file, options.version);

@@ -95,7 +95,7 @@ function unescaped(value: string, quote: string, escape: string): string {
     const [char, next] = [value[at], value[at + 1]];
     const isPair = (char === escape && (next === quote || next === escape)) || (char === quote && next === quote);
     if (isPair) at++;
-    plain += value[at];
+    plain += value.charAt(at);
   }
   return plain;
 }

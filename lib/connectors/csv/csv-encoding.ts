@@ -72,4 +72,4 @@ function highOf(name: string): readonly string[] {
 }
 
 /** The bytes 0x80 to 0x9F. Five of them are control characters, as in the Encoding Standard. */
-const WINDOWS_1252 = [...'€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ'];
+const WINDOWS_1252 = Array.from('€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ');

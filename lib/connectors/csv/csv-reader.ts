@@ -345,7 +345,7 @@ class CsvFileReader implements CsvReader {
       } else if (isSound && isFast && span.isQuoted) {
         quoted.push({ at: items.length, span, number });
         items.push(UNREAD);
-      } else if (isSound && !span.isQuoted && !(canLook && share?.hasPlain(block, span) === false)) {
+      } else if (isSound && !span.isQuoted && (!canLook || share.hasPlain(block, span))) {
         const row = this.rowOf(block, span, number, splitBare(textOf(span), dialect));
         if (canLook) items.push(row);
         else accept(row);

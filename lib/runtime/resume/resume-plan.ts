@@ -30,12 +30,7 @@ export class ResumePlan {
    * @param hasState whether the run has a store for the state of boundaries.
    * @param known what the checkpoint of a resumed run knows about the graph.
    */
-  constructor(
-    plan: GraphPlan,
-    declarations: readonly TaskDeclaration[],
-    hasState = true,
-    known: KnownOrder = {},
-  ) {
+  constructor(plan: GraphPlan, declarations: readonly TaskDeclaration[], hasState = true, known: KnownOrder = {}) {
     this.plan = plan;
     this.durability = new DurabilityPlan(plan, declarations, hasState, known);
     this.nodes = new Map(plan.nodes.map((node) => [node.node.name, node]));
@@ -126,7 +121,14 @@ export class ResumePlan {
   /** Whether a record that the task gave up can be retried after the run: no boundary has computed a result without it. */
   canRedo(task: string, root: string): boolean {
     const entersNone = (this.exitsAfter.get(task) ?? []).every(({ dependency }) => dependency === undefined);
-    return this.isKept(root) && this.nodeOf(task).outputRoot === root && entersNone;
+    return this.isKept(root) && this.nodeOf(task).outputRoot === root && entersNone && !this.needsCollection(task);
+  }
+
+  /** Whether the input of the task is made of collections that are kept only until their parents have settled. */
+  private needsCollection(task: string): boolean {
+    const { node, join } = this.nodeOf(task);
+    if (join === 'gather') return this.durability.of(task).join === 'kept';
+    return node.bearing === 'inherits' && node.dependencies.some((dependency) => this.needsCollection(dependency));
   }
 
   /** Whether a boundary that keeps no state receives the records of `root` by this exit. */

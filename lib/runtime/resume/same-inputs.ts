@@ -63,5 +63,6 @@ function changeOf(was: Json | undefined, now: Json): string {
 }
 
 function textOf(value: Json | undefined): string {
-  return typeof value === 'number' ? grouped(value) : String(value);
+  if (typeof value === 'number') return grouped(value);
+  return typeof value === 'string' ? value : describeValue(value);
 }

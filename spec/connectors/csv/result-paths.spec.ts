@@ -183,7 +183,7 @@ describe('a CSV result', () => {
   });
 
   it.each([
-    ['a folder', async (path: string) => void (await mkdir(path)), 'it is a folder'],
+    ['a folder', (path: string) => mkdir(path, { recursive: false }), 'it is a folder'],
     ['a socket', (path: string) => once(createServer().listen(path).unref(), 'listening'), 'it is a socket'],
     ['links in a circle', (path: string) => symlink(basename(path), path), 'its links lead in a circle'],
     ['a link to an open descriptor of a file', (path: string) => linkToDescriptor(path), 'an open descriptor'],
@@ -285,7 +285,9 @@ describe('the files beside results', () => {
     await writeFile(victim, 'precious');
     await symlink('victim', join(folder, 'one.json.1.tmp'));
     await symlink('victim', join(folder, 'two.json'));
-    await expect(checkpointFile(join(folder, 'one.json')).write({} as never)).rejects.toMatchObject({ code: 'MILLRACE_FILE' });
+    await expect(checkpointFile(join(folder, 'one.json')).write({} as never)).rejects.toMatchObject({
+      code: 'MILLRACE_FILE',
+    });
     await expect(checkpointFile(join(folder, 'two.json')).write({} as never)).rejects.toThrow('it is a link');
     expect(await readFile(victim, 'utf8')).toBe('precious');
   });

@@ -181,7 +181,14 @@ describe('CallIdentity', () => {
       [1, 1],
       [0, 1],
     ]);
-    const alone = new CallIdentity({ runId: 'r', task: 't', numbering: 'o', root: new RootLedger('o', 8), outputs: undefined, identityOf: String });
+    const alone = new CallIdentity({
+      runId: 'r',
+      task: 't',
+      numbering: 'o',
+      root: new RootLedger('o', 8),
+      outputs: undefined,
+      identityOf: String,
+    });
     for (const slot of [0, 1, 2, 3])
       expect(namesOf(one, slot)).toEqual(namesOf(other, slot === 1 ? 2 : slot === 2 ? 1 : 3 - slot));
     expect(namesOf(one, 0)).toEqual(namesOf(alone, 1));
