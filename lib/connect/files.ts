@@ -13,7 +13,6 @@ export {
   lookAtResult,
   resultPathOf,
   type FilePlace,
-  type ResultPlace,
 } from '../storage/result-place.js';
 export { syncFolder } from '../storage/sync-folder.js';
 export { touchedFile } from '../storage/touched-file.js';

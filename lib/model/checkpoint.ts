@@ -6,11 +6,11 @@
  */
 import type { Lineage } from './record.js';
 import { containsLineage, excludeLineages, intersect, uniteRanges, type LineageRanges } from './lineage-ranges.js';
+import type { Json } from './json.js';
 import type { StateStore } from './state.js';
 import type { TouchedFile } from './touched-file.js';
 
-/** Data that JSON keeps unchanged. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type { Json };
 
 /** The version of `Checkpoint`. */
 export const CHECKPOINT_FORMAT = 1;

@@ -4,7 +4,7 @@
  * Guarantees of the format: a key belongs to one space, and a space to one part of one task; a value is any value that the
  * structured clone algorithm copies. So a store may be a file, a compacted topic or a table.
  */
-import type { Json } from './checkpoint.js';
+import type { Json } from './json.js';
 
 /** The new value of one key, or its removal. */
 export interface StateChange {

@@ -35,8 +35,3 @@ export class UpstreamError extends MillraceError {
     this.retryAfterMs = details.retryAfterMs;
   }
 }
-
-/** The cause of an error; `record` for errors that carry no `blame`. */
-export function blameOf(error: unknown): Blame {
-  return error instanceof UpstreamError ? error.blame : 'record';
-}

@@ -13,7 +13,6 @@ import { MillraceError, codeOf, describeThrown } from '../model/errors.js';
 import { Rejected, Skip, skip, type Lineage } from '../model/record.js';
 import type { Reader } from './reader.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';
-import type { TaskPast } from './task-scope.js';
 
 /** An output in the form in which it is stored. */
 type Stored = Omit<OutputOrigin, 'identity'> & {
@@ -25,6 +24,14 @@ type Stored = Omit<OutputOrigin, 'identity'> & {
     | { readonly skipped: string }
     | { readonly refused: unknown; readonly code: string; readonly message: string }
   );
+
+/** What earlier incarnations have done with the outputs. */
+export interface OutputsPast {
+  /** The number of outputs that they have emitted. */
+  readonly born: number;
+  /** Whether no task needs the output again. */
+  isDone(lineage: Lineage): boolean;
+}
 
 /** The name of an output in every incarnation of the run, or a function that makes it when it is needed. */
 export type OutputIdentity = string | (() => string);
@@ -120,7 +127,7 @@ export class KeptOutputs implements StateHolder {
    */
   continuing<T>(
     reader: Reader<T>,
-    past: TaskPast | undefined,
+    past: OutputsPast | undefined,
     onRestored: (lineage: Lineage, origin: unknown) => void = () => undefined,
   ): Reader<T> {
     if (past === undefined) return reader;
@@ -154,11 +161,11 @@ export class KeptOutputs implements StateHolder {
     }
   }
 
-  private isSettled(lineage: Lineage, past: TaskPast): boolean {
+  private isSettled(lineage: Lineage, past: OutputsPast): boolean {
     return lineage < this.root.watermark || past.isDone(lineage);
   }
 
-  private restore(lineage: Lineage, past: TaskPast, onRestored: (lineage: Lineage, origin: unknown) => void): unknown {
+  private restore(lineage: Lineage, past: OutputsPast, onRestored: (lineage: Lineage, origin: unknown) => void): unknown {
     const found = this.space.restored.get(String(lineage)) as Stored | undefined;
     this.returning.push({ identity: found?.identity ?? String(lineage), origin: found?.origin });
     onRestored(lineage, found?.isEnded === true ? undefined : found?.origin);

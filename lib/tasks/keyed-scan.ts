@@ -10,7 +10,7 @@ import type { Reader } from '../stream/reader.js';
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { checkInput, checkOutput, contextOf } from './record-step.js';
-import type { Stateful, StatefulOptions } from './stateful-task.js';
+import type { Stateful, StatefulOptions } from './stateful.js';
 
 const DEFAULT_MAX_KEYS = 10_000_000;
 

@@ -7,7 +7,6 @@
  * by `maxKeys` and `ttlMs`; what is evicted is reported.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
-import type { RecordContext } from '../model/ports.js';
 import type { Batch, Skip } from '../model/record.js';
 import {
   callback,
@@ -19,32 +18,11 @@ import {
   type OptionRules,
 } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
+import type { Stateful, StatefulOptions } from './stateful.js';
 import { BaseTask, type Operators, type Task } from './task.js';
-import { DURABLE_RULES, TASK_RULES, type DurableOptions, type TaskOptions } from './task-options.js';
+import { DURABLE_RULES, TASK_RULES } from './task-options.js';
 
-/** How the state of a key changes with each record. `State` may be changed in place by `step`, which returns it. */
-export interface Stateful<In, Key, State, Out> {
-  /** The key whose state a record belongs to. Default: one state for all records, with the key `undefined`. */
-  readonly key?: (record: In) => Key;
-  /** The state of a key before its first record, and after it was evicted. */
-  readonly init: (key: Key) => State;
-  /**
-   * Returns the state after the record, and the output, or `skip(reason)`. If it throws, the state stays as it was, unless
-   * it was changed in place, and `onFailure` decides about the record.
-   */
-  readonly step: (state: State, record: In, context: RecordContext) => readonly [state: State, output: Out | Skip];
-}
-
-/** Options of `statefulTask`. */
-export interface StatefulOptions<In, Out> extends TaskOptions<In, Out>, DurableOptions {
-  /**
-   * The most keys. One more evicts the key that was used longest ago. Default: 10,000,000, and one more fails the run with
-   * MILLRACE_AGGREGATE_OVERFLOW.
-   */
-  readonly maxKeys?: number;
-  /** Evicts the state of a key that got no record for so long, in milliseconds of the clock of the run. Default: never. */
-  readonly ttlMs?: number;
-}
+export type { Stateful, StatefulOptions };
 
 const RULES: OptionRules<StatefulOptions<unknown, unknown>> = {
   ...TASK_RULES,

@@ -1,0 +1,28 @@
+/** What a `statefulTask` does with the state of each key, and its options. */
+import type { RecordContext } from '../model/ports.js';
+import type { Skip } from '../model/record.js';
+import type { DurableOptions, TaskOptions } from './task-options.js';
+
+/** How the state of a key changes with each record. `State` may be changed in place by `step`, which returns it. */
+export interface Stateful<In, Key, State, Out> {
+  /** The key whose state a record belongs to. Default: one state for all records, with the key `undefined`. */
+  readonly key?: (record: In) => Key;
+  /** The state of a key before its first record, and after it was evicted. */
+  readonly init: (key: Key) => State;
+  /**
+   * Returns the state after the record, and the output, or `skip(reason)`. If it throws, the state stays as it was, unless
+   * it was changed in place, and `onFailure` decides about the record.
+   */
+  readonly step: (state: State, record: In, context: RecordContext) => readonly [state: State, output: Out | Skip];
+}
+
+/** Options of `statefulTask`. */
+export interface StatefulOptions<In, Out> extends TaskOptions<In, Out>, DurableOptions {
+  /**
+   * The most keys. One more evicts the key that was used longest ago. Default: 10,000,000, and one more fails the run with
+   * MILLRACE_AGGREGATE_OVERFLOW.
+   */
+  readonly maxKeys?: number;
+  /** Evicts the state of a key that got no record for so long, in milliseconds of the clock of the run. Default: never. */
+  readonly ttlMs?: number;
+}
