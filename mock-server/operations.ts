@@ -3,7 +3,7 @@
  * WebSocket.
  *
  * Guarantees: an operation never throws and never answers with a number that JSON cannot represent; for a refused body, it
- * returns a problem with its path.
+ * returns a problem with its path. A request has at most `MOST_ITEMS` bodies, and predictions are written as floats.
  */
 import { featuresSchema, isFeatures, isPredictions, predictionsSchema, problemIn } from './bodies.js';
 import type { BodyProblem } from './bodies.js';
@@ -36,6 +36,9 @@ export const routeNames: readonly string[] = [
   UPGRADE_ROUTE,
 ];
 
+/** The most bodies or calls in one request. Without a bound, one request of many tiny items could stop the server. */
+export const MOST_ITEMS = 10_000;
+
 export function batchPath(operation: Operation): string {
   return `${operation.path}/batch`;
 }
@@ -51,6 +54,10 @@ export function evaluateBatch(
 ): string | BodyProblem {
   if (!Array.isArray(bodies)) {
     return { code: 'INVALID_BODY', path: '', message: 'Invalid input: expected an array of bodies' };
+  }
+  if (bodies.length > MOST_ITEMS) {
+    const message = `The batch has ${String(bodies.length)} bodies, and ${String(MOST_ITEMS)} are allowed.`;
+    return { code: 'BATCH_TOO_LARGE', path: '', message };
   }
   const answers: string[] = [];
   for (const body of bodies as unknown[]) {
@@ -71,7 +78,13 @@ function predict(body: unknown, model: (features: Features) => number): string |
   if (!Number.isFinite(prediction)) {
     return { code: 'NOT_FINITE', path: '', message: 'The features lead to a prediction that is not a finite number.' };
   }
-  return `{"prediction":${String(prediction)}}`;
+  return `{"prediction":${floatText(prediction)}}`;
+}
+
+/** A float as most servers write it: with a fraction, also if it is a whole number. */
+function floatText(value: number): string {
+  const text = Object.is(value, -0) ? '-0' : String(value);
+  return /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
 
 function assign(body: unknown): string | BodyProblem {

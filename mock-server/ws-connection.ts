@@ -124,7 +124,9 @@ export class WsConnection {
     if (method === undefined) {
       if (id === undefined) return;
       activity.replied(rpc.METHOD_NOT_FOUND);
-      work.replies.push(rpc.errorReply(id, rpc.METHOD_NOT_FOUND, `Method not found: ${call.method}`));
+      work.replies.push(
+        rpc.errorReply(id, rpc.METHOD_NOT_FOUND, `Method not found: ${call.method.slice(0, rpc.SHOWN_CHARACTERS)}`),
+      );
       return;
     }
     const failure = this.#observe(call);

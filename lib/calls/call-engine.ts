@@ -169,6 +169,10 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   /** Tells the watchdog and the bottleneck search what the operator holds. */
   private reportOccupancy(): void {
     this.scope.account.watch(() => {
+      if (this.isLettingGo()) {
+        const running = Math.min(this.meter.active, this.inFlight.count());
+        return { queued: this.queue.neverTried, running, waiting: this.settled + this.meter.active - running };
+      }
       // Records that a timer or an abandoned call holds back count as running: the run has not stalled.
       const { isWaiting, places } = this.gate;
       const queued = this.queue.neverTried;
@@ -212,7 +216,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   /** Starts what may start. May be called at any time, also by what it starts. */
   private start(): void {
-    if (this.isStarting || this.isStopped || this.isStartDeferred) return;
+    if (this.isStarting || this.isStopped || this.isStartDeferred || this.isLettingGo()) return;
     this.isStarting = true;
     try {
       const nowMs = this.scope.clock.monotonicMs();
@@ -222,6 +226,11 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     } finally {
       this.isStarting = false;
     }
+  }
+
+  /** True if calls wait that this incarnation of the run no longer starts: the resumed run does. */
+  private isLettingGo(): boolean {
+    return (this.queue.size > 0 || this.meter.active > 0) && !this.scope.mayStart();
   }
 
   private startQueued(nowMs: number): void {

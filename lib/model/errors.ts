@@ -37,7 +37,7 @@ export const ERROR_CODES = {
   MILLRACE_TASK: 'A task’s own code threw; `cause` holds the original error.',
   MILLRACE_THREAD: 'A worker thread died (exit, out of memory, uncaught error) while it worked on the record.',
   MILLRACE_TIMEOUT: 'One attempt took longer than its timeout; its outcome is unknown.',
-  MILLRACE_UNCLONABLE: 'A record or a result cannot be copied to or from a worker thread.',
+  MILLRACE_UNCLONABLE: 'A value cannot be copied: to or from a worker thread, or into the state of a run.',
   MILLRACE_UNKNOWN_RUN: 'No kept run has that id.',
   MILLRACE_UNKNOWN_TASK: 'A dependency or an output names a task that does not exist.',
   MILLRACE_UNKNOWN_WORKFLOW: 'No workflow with that name or path can be loaded.',

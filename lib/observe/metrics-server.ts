@@ -2,7 +2,8 @@
  * Serves the metrics of one run to Prometheus, on this machine only.
  *
  * Guarantees: a scrape costs the run the rendering of one page; a port in use is a clear error before the run starts;
- * after `close` the port is free and every connection is closed.
+ * after `close` the port is free and every connection is closed; a request under another host name than that of this machine
+ * is refused.
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -32,6 +33,11 @@ export interface MetricsServer {
 export async function serveMetrics(port: number): Promise<MetricsServer> {
   const gauges = new RunGauges();
   const server = createServer((request, response) => {
+    if (!isLocal(request.headers.host)) {
+      // A web page could otherwise read the metrics through a name that it resolves to this address (DNS rebinding).
+      response.writeHead(403).end(`The metrics are at http://${HOST}, not at the host of this request\n`);
+      return;
+    }
     answer(gauges, request.url ?? '', request.method ?? '', response);
   });
   await listen(server, port);
@@ -51,6 +57,11 @@ export async function serveMetrics(port: number): Promise<MetricsServer> {
         server.closeAllConnections();
       }),
   };
+}
+
+/** Clients of HTTP/1.0 send no host; web pages always do. */
+function isLocal(host: string | undefined): boolean {
+  return host === undefined || /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/i.test(host);
 }
 
 function listen(server: Server, port: number): Promise<void> {

@@ -23,4 +23,4 @@ function load(): typeof import('@opentelemetry/api') {
   }
 }
 
-export const { ROOT_CONTEXT, SpanStatusCode, trace } = load();
+export const { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } = load();

@@ -164,16 +164,17 @@ export class RunGauges {
       'Share of the time in which the event loop worked.',
       eventLoop.utilization,
     );
-    for (const [quantile, ms] of [
-      ['0.5', eventLoop.delayMs.p50],
-      ['0.99', eventLoop.delayMs.p99],
-      ['1', eventLoop.delayMs.max],
+    // The label `quantile` is reserved for summaries.
+    for (const [percentile, ms] of [
+      ['50', eventLoop.delayMs.p50],
+      ['99', eventLoop.delayMs.p99],
+      ['100', eventLoop.delayMs.max],
     ] as const) {
       text.add(
         'millrace_event_loop_delay_seconds',
         'gauge',
         'Delay of the event loop in the last second.',
-        { ...workflow, quantile },
+        { ...workflow, percentile },
         ms / 1000,
       );
     }

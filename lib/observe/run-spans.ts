@@ -3,7 +3,7 @@
  * sampled record at a task that waits for something.
  *
  * Guarantees: the open spans are at most one for the run, one per task, and one per sampled record in flight; every span
- * is closed when the events end; messages have credentials masked.
+ * is closed when the events end; the span of a call of an upstream is of the kind CLIENT; messages have credentials masked.
  */
 import type { Context, Span, Tracer } from '@opentelemetry/api';
 import type { RunEvent } from '../model/events.js';
@@ -11,7 +11,7 @@ import { codeOf, describeThrown } from '../model/errors.js';
 import { maskText } from '../text/mask-secrets.js';
 import { oneLine } from '../text/printable.js';
 import type { RecordSpan } from '../model/ports.js';
-import { SpanStatusCode, trace } from './open-telemetry-api.js';
+import { SpanKind, SpanStatusCode, trace } from './open-telemetry-api.js';
 
 /** The most dead letters that one span lists. Its attributes count all of them. */
 const LETTERS_PER_SPAN = 100;
@@ -30,6 +30,8 @@ export class RunSpans {
   private readonly parent: Context;
   private readonly tasks = new Map<string, TaskSpan>();
   private readonly records = new Set<Span>();
+  /** Tasks whose records are calls of an upstream. */
+  private callers = new Set<string>();
   private run: Span | undefined;
   private inside: Context;
 
@@ -61,11 +63,16 @@ export class RunSpans {
   }
 
   /** Starts the span of a record at a task. Undefined if the task has no open span. */
-  startRecord(task: string, lineage: number): RecordSpan | undefined {
+  startRecord(task: string, lineage: number, partition = 0): RecordSpan | undefined {
     const inside = this.tasks.get(task)?.inside;
     if (inside === undefined) return undefined;
-    const attributes = { 'millrace.task': task, 'millrace.lineage': lineage };
-    const span = this.tracer.startSpan(`${task} record`, { attributes }, inside);
+    const attributes = {
+      'millrace.task': task,
+      'millrace.lineage': lineage,
+      ...(partition > 0 && { 'millrace.partition': partition }),
+    };
+    const kind = this.callers.has(task) ? SpanKind.CLIENT : SpanKind.INTERNAL;
+    const span = this.tracer.startSpan(`${task} record`, { attributes, kind }, inside);
     this.records.add(span);
     const { traceId, spanId, traceFlags } = span.spanContext();
     return {
@@ -90,7 +97,8 @@ export class RunSpans {
     this.run = undefined;
   }
 
-  private startRun({ at, runId, workflow }: EventOf<'run-started'>): void {
+  private startRun({ at, runId, workflow, graph }: EventOf<'run-started'>): void {
+    this.callers = new Set(graph.filter(({ kind }) => kind === 'request').map(({ name }) => name));
     const attributes = { 'millrace.run.id': runId, 'millrace.workflow': workflow };
     this.run = this.tracer.startSpan(`run ${workflow}`, { startTime: at, attributes }, this.parent);
     this.inside = trace.setSpan(this.parent, this.run);
@@ -110,6 +118,7 @@ export class RunSpans {
       'error.message': shown(letter.message),
       'millrace.root': letter.lineage.root,
       'millrace.lineage': letter.lineage.number,
+      ...(letter.lineage.partition > 0 && { 'millrace.partition': letter.lineage.partition }),
       'millrace.attempts': letter.attempts,
     };
     task.span.addEvent('dead-letter', attributes, at);

@@ -1,28 +1,52 @@
 /**
  * Validation through Standard Schema, which zod, valibot, arktype and other libraries implement.
  *
- * Guarantees: an error names the path of the value and the broken rule.
+ * Guarantees: an error names the path of the value and the broken rule. An asynchronous schema ends the run, and is no fault
+ * of a record.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { MillraceError, describeValue, type ErrorCode } from '../model/errors.js';
+import { FatalTaskError, MillraceError, describeValue, type ErrorCode } from '../model/errors.js';
 
 /** A Standard Schema whose output is `T`. */
 export type Schema<T> = StandardSchemaV1<unknown, T>;
 
 /**
- * Validates the value and returns the schema's output. Throws `code` with path and reason for an unfit value, and
- * MILLRACE_INVALID_OPTION for an asynchronous schema.
+ * Validates the value and returns the schema's output. Throws `code` with path and reason for an unfit value, and a
+ * FatalTaskError with MILLRACE_INVALID_OPTION for an asynchronous schema.
  */
 export function validate<T>(schema: Schema<T>, value: unknown, code: ErrorCode, subject: string): T {
   const result = schema['~standard'].validate(value);
-  if (result instanceof Promise) {
-    throw new MillraceError(
-      'MILLRACE_INVALID_OPTION',
-      `The schema of ${subject} is asynchronous: use a synchronous one`,
-    );
-  }
+  if (isPromise(result)) throw asynchronous(result, subject);
   if (result.issues === undefined) return result.value;
   throw new MillraceError(code, `${subject}: ${describeIssues(result.issues, value)}`);
+}
+
+/**
+ * Refuses a schema that is asynchronous for every value, before the first record. One that is asynchronous for some values is
+ * refused at the first of them.
+ */
+export function refuseAsynchronous(schema: Schema<unknown>, subject: string): void {
+  let result: unknown;
+  try {
+    result = schema['~standard'].validate(undefined);
+  } catch {
+    // It may throw for undefined, which is no value of its own.
+    return;
+  }
+  if (isPromise(result)) throw asynchronous(result, subject);
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function asynchronous(result: PromiseLike<unknown>, subject: string): FatalTaskError {
+  // Nobody waits for the validation, and its failure is none of the process.
+  result.then(undefined, () => undefined);
+  return new FatalTaskError(
+    'MILLRACE_INVALID_OPTION',
+    `The schema of ${subject} is asynchronous. Use a synchronous one, and put asynchronous checks into an asyncTask`,
+  );
 }
 
 /** All issues in one line: `path: reason, got value`. */

@@ -7,10 +7,10 @@ import type { AttemptSignal } from '../stream/attempt-signal.js';
 import type { AsyncStep } from '../stream/map-bounded.js';
 import type { SyncStep } from '../stream/map-sync.js';
 import { isPromiseLike } from '../model/awaitable.js';
-import type { Awaitable, RecordContext } from '../model/ports.js';
+import type { Awaitable, LineageId, RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { Skip } from '../model/record.js';
-import { validate, type Schema } from '../options/schema.js';
+import { refuseAsynchronous, validate, type Schema } from '../options/schema.js';
 
 interface Schemas {
   readonly input?: Schema<unknown>;
@@ -29,6 +29,12 @@ class StepContext implements RecordContext {
     this.lineage = lineage;
     this.attempt = attempt;
     this.waiting = waiting;
+  }
+  get id(): LineageId {
+    const { inputs, root, numbering } = this.scope;
+    // The records of a boundary have lineages of the root in front of it.
+    const from = inputs[0] ?? { root, numbering };
+    return { ...this.scope.idOf(this.lineage, from.root), root: from.numbering };
   }
   get task(): string {
     return this.scope.task;
@@ -89,12 +95,14 @@ export function compileSyncStep<In, Out>(
 /** Validates a record before the task receives it. Without a schema it is passed on unchanged. */
 export function checkInput<In>(schema: Schema<unknown> | undefined, task: string): (record: In) => In {
   if (schema === undefined) return (record) => record;
+  refuseAsynchronous(schema, `the input of '${task}'`);
   return (record) => validate(schema, record, 'MILLRACE_INVALID_INPUT', `The input of '${task}'`) as In;
 }
 
 /** Validates an output of the task. Without a schema it is passed on unchanged. */
 export function checkOutput<Out>(schema: Schema<unknown> | undefined, task: string): (value: Out | Skip) => Out | Skip {
   if (schema === undefined) return (value) => value;
+  refuseAsynchronous(schema, `the output of '${task}'`);
   return (value) =>
     value instanceof Skip
       ? value

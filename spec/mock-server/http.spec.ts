@@ -29,6 +29,21 @@ describe('the HTTP side', () => {
       });
     }));
 
+  it('writes predictions as floats, also those that are whole numbers', () =>
+    withServer({}, async (server) => {
+      const body = { ...FEATURES, PCT_BUY_TRANSACTIONS: 0, PCT_GIFT_TRANSACTIONS: 0 };
+      expect((await ask(server, '/ml/ats/predict', { body })).text).toBe('{"prediction":0.0}');
+      expect((await ask(server, '/ml/ats/predict', { body: FEATURES })).text).toBe('{"prediction":42.5}');
+      const large = { ...FEATURES, AVG_POINTS_BOUGHT: 1e30 };
+      expect((await ask(server, '/ml/ats/predict', { body: large })).text).toMatch(/^\{"prediction":1\.\d+e\+29\}$/);
+    }));
+
+  it('refuses a batch of more bodies than it could answer in a moment', () =>
+    withServer({}, async (server) => {
+      const reply = await ask(server, '/ml/ats/predict/batch', { raw: `[${'1,'.repeat(20_000)}1]` });
+      expect(reply).toMatchObject({ status: 422, json: { error: { code: 'BATCH_TOO_LARGE' } } });
+    }));
+
   it('answers a batch in order, item by item', () =>
     withServer({}, async (server) => {
       const body = [FEATURES, { ...FEATURES, PCT_BUY_TRANSACTIONS: 'x' }, { ...FEATURES, PCT_REDEEM_TRANSACTIONS: 1 }];

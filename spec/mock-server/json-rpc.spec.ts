@@ -125,6 +125,45 @@ describe('JSON-RPC over WebSocket', () => {
       expect(performance.now() - before).toBeGreaterThanOrEqual(39);
     }));
 
+  it.each(['9007199254740993', '-9007199254740993', '123456789012345678901234567890', '1.0', '1e2', '1.50'])(
+    'gives the id %s back with all its digits',
+    (id) =>
+      withServer({}, async (server) => {
+        const client = await RpcClient.open(server);
+        const text = `{"jsonrpc":"2.0","id" : ${id},"method":"offer.assign","params":{"ats_prediction":1.0,"resp_prediction":2}}`;
+        const messages: string[] = [];
+        client.socket.on('message', (data: Buffer) => messages.push(data.toString()));
+        client.socket.send(text);
+        client.socket.send(`[${text}]`);
+        await client.pong();
+        const reply = `{"jsonrpc":"2.0","result":{"offer":"OFFER_1"},"id":${id}}`;
+        expect(messages).toEqual([reply, `[${reply}]`]);
+      }),
+  );
+
+  it('outlives messages of 15 MB of any kind, and answers each briefly', () =>
+    withServer({}, async (server) => {
+      const client = await RpcClient.open(server);
+      const size = 15_000_000;
+      for (const text of [
+        `[${'1,'.repeat(size / 2 - 2)}1]`,
+        `[${'{},'.repeat(size / 3 - 2)}{}]`,
+        '['.repeat(size),
+        `${'['.repeat(size / 2)}${']'.repeat(size / 2)}`,
+        `{"jsonrpc":"2.0","id":1,"method":"${'x'.repeat(size)}"}`,
+        `{"jsonrpc":"2.0","id":${'1'.repeat(1000)},"method":"x","params":["${'\\\\'.repeat(size / 2)}"]}`,
+      ]) {
+        const replied = new Promise<number>((resolve) => {
+          client.socket.once('message', (data: Buffer) => {
+            resolve(data.length);
+          });
+        });
+        client.socket.send(text);
+        expect(await replied).toBeLessThan(2000);
+      }
+      expect(await (await RpcClient.open(server)).ask(call(1))).toEqual(answer(1));
+    }));
+
   it('closes a connection whose message is over the limit with 1009', () =>
     withServer({ maxPayloadBytes: 1000 }, async (server) => {
       const client = await RpcClient.open(server);

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { asyncTask, defineWorkflow, sourceTask, syncTask, type RunEvent } from 'millrace';
@@ -75,6 +75,17 @@ describe('metrics for Prometheus', () => {
     expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect((await fetch(server.url, { method: 'POST' })).status).toBe(405);
     expect((await fetch(new URL('/other', server.url))).status).toBe(404);
+    const { port } = new URL(server.url);
+    const named = (host: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        get(server.url, { headers: { host }, agent: false }, (response) => {
+          response.resume();
+          resolve(response.statusCode ?? 0);
+        }).on('error', reject);
+      });
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`]) expect(await named(host)).toBe(200);
+    // A page of evil.example that resolves its name to this machine must not read the metrics.
+    for (const host of [`evil.example:${port}`, 'localhost.evil.example']) expect(await named(host)).toBe(403);
     await server.close();
     await expect(fetch(server.url)).rejects.toThrow();
   });

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { SpanStatusCode } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { Subject } from 'rxjs';
 import { asyncTask, defineWorkflow, sourceTask, syncTask, type RunEvent } from 'millrace';
@@ -66,7 +66,7 @@ describe('a traced run', () => {
     const { exporter, tracer } = tracing();
     const events$ = new Subject<RunEvent>();
     const subscription = traceRun(events$, { tracer });
-    events$.next({ type: 'run-started', workflow: 'W', runId: 'r', at: 1 } as RunEvent);
+    events$.next({ type: 'run-started', workflow: 'W', runId: 'r', at: 1, graph: [] } as unknown as RunEvent);
     events$.next({ type: 'task-started', task: 'A', at: 2 });
     expect(exporter.getFinishedSpans()).toHaveLength(0);
     subscription.unsubscribe();
@@ -108,12 +108,30 @@ describe('a traced record', () => {
     close();
     const records = exporter.getFinishedSpans().filter(({ name }) => name === 'Ask record');
     expect(records.map(({ attributes }) => attributes['millrace.attempts']).sort()).toEqual([1, 2]);
+    expect(records.map(({ kind }) => kind)).toEqual([SpanKind.CLIENT, SpanKind.CLIENT]);
     for (const record of records) {
       const { traceId, spanId } = record.spanContext();
       expect(record.parentSpanContext?.spanId).toBe(named('task Ask')?.spanContext().spanId);
       const calls = told.filter((header) => header === `00-${traceId}-${spanId}-01`);
       expect(calls).toHaveLength(record.attributes['millrace.attempts'] as number);
     }
+  });
+
+  it('that nobody exports is not called sampled', async () => {
+    const { tracer } = tracing();
+    const { told, url, close } = await upstream();
+    const flow = defineWorkflow({
+      name: 'Asking',
+      build: (build) =>
+        build
+          .task('Numbers', sourceTask([1, 2, 3]))
+          .task('Ask', ['Numbers'], requestTask<number, number>({ url, body: (n) => n, retry: { baseMs: 1 } })),
+    });
+    await flow.run().finished;
+    await flow.run(undefined, { tracer: openTelemetry({ tracer, sample: 0 }) }).finished;
+    close();
+    expect(told.length).toBeGreaterThanOrEqual(6);
+    for (const header of told) expect(header).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   });
 
   const flowOf = (work: (n: number) => Promise<number>) =>

@@ -24,12 +24,16 @@ export class Letters implements DeadLetterStore {
   private readonly readyListeners: (() => void)[] = [];
   private readonly brokenListeners: ((error: unknown) => void)[] = [];
 
-  constructor(disk: Disk, life: Life, capacity: number) {
+  /** @param onMark called at the moment that a checkpoint describes. */
+  constructor(disk: Disk, life: Life, capacity: number, onMark: () => void = () => undefined) {
     this.disk = disk;
     this.life = life;
     this.capacity = capacity;
     this.durable = {
-      mark: () => this.mark(),
+      mark: () => {
+        onMark();
+        return this.mark();
+      },
       rewind: (mark, keeps) => this.rewind(mark as LetterMark | null, keeps),
       commit: () => this.commit(),
     };

@@ -1,8 +1,14 @@
-/** `npm run simulate -- --seeds 100000 [--seed 1]`: simulates so many seeds from the first on, and prints the figures. */
+/**
+ * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes]`: simulates so many seeds from the first on, and prints the
+ * figures. With `--outcomes`, calls and generators end differently in each life.
+ */
 import { parseArgs } from 'node:util';
+import { simulateOutcomes } from './outcomes.js';
 import { simulate } from './simulate.js';
 
-const { values } = parseArgs({ options: { seeds: { type: 'string' }, seed: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { seeds: { type: 'string' }, seed: { type: 'string' }, outcomes: { type: 'boolean' } },
+});
 const first = Number(values.seed ?? 1);
 const seeds = Number(values.seeds ?? (values.seed === undefined ? 2000 : 1));
 const faults = new Map<string, number>();
@@ -10,7 +16,7 @@ const failed: number[] = [];
 let lives = 0;
 let checkpoints = 0;
 for (let seed = first; seed < first + seeds; seed++) {
-  const result = await simulate(seed);
+  const result = await (values.outcomes === true ? simulateOutcomes(seed) : simulate(seed));
   lives += result.lives;
   checkpoints += result.checkpoints;
   for (const [fault, count] of result.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
@@ -20,5 +26,8 @@ for (let seed = first; seed < first + seeds; seed++) {
 }
 console.log(`${seeds} seeds from ${first} on, ${lives} lives, ${checkpoints} checkpoints, ${failed.length} failures`);
 for (const [fault, count] of [...faults].sort()) console.log(`  ${fault}: ${count}`);
-if (failed.length > 0) console.log(`Replay one: npm run simulate -- --seed ${failed[0] ?? ''}`);
+if (failed.length > 0)
+  console.log(
+    `Replay one: npm run simulate -- --seed ${failed[0] ?? ''}${values.outcomes === true ? ' --outcomes' : ''}`,
+  );
 process.exitCode = failed.length > 0 ? 1 : 0;

@@ -79,10 +79,10 @@ function isDrawn(seed: number, name: string, what: string, share: number): boole
 }
 
 /** A source that goes on from a position, as one over a file does; positions are every third record. */
-class SeekableSource extends SourceTask<number> {
-  private readonly items: readonly number[];
+export class SeekableSource<Item> extends SourceTask<Item> {
+  private readonly items: readonly Item[];
 
-  constructor(items: readonly number[], options: SourceOptions<number>) {
+  constructor(items: readonly Item[], options: SourceOptions<Item>) {
     super(options);
     this.items = items;
   }
@@ -99,7 +99,7 @@ class SeekableSource extends SourceTask<number> {
     throw new TypeError('It is read by its own reader');
   }
 
-  protected override reader(scope: TaskScope): Reader<number> {
+  protected override reader(scope: TaskScope): Reader<Item> {
     return readerOf(asynchronously(this.items.slice(positionIn(scope)?.lineage ?? 0)));
   }
 }

@@ -33,8 +33,12 @@ export class Upstream {
   /** By life, task and lineage, the moment before which there is to be no other try. */
   private readonly notBefore = new Map<string, number>();
 
-  constructor(world: World) {
+  /** Whether one key must stand for one body in all lives. It need not where results are made anew from other records. */
+  private readonly keepsBodies: boolean;
+
+  constructor(world: World, keepsBodies = true) {
     this.world = world;
+    this.keepsBodies = keepsBodies;
   }
 
   /** The run has said when it tries again. */
@@ -49,7 +53,8 @@ export class Upstream {
     const body = JSON.stringify(attempt.call.record);
     const known = this.known.get(key) ?? { body, faults: 0 };
     this.known.set(key, known);
-    if (known.body !== body) world.broken(`one idempotency key for two records: ${key} is ${known.body} and ${body}`);
+    if (this.keepsBodies && known.body !== body)
+      world.broken(`one idempotency key for two records: ${key} is ${known.body} and ${body}`);
     this.countTry(life, key, attempt, task);
     const reply = (delayMs: number, report: () => void): void => {
       world.clock.schedule(delayMs, () => {
@@ -140,15 +145,18 @@ export interface CallTraits {
   readonly faultRate: number;
 }
 
+/** Called when the first attempt of a record begins. */
+export type CallStarted = (lineage: number, record: Value, key: string) => void;
+
 /** Asks the upstream about each record. */
 export class CallTask extends BaseTask<Value, Value> {
   override readonly kind = 'call';
   readonly traits: CallTraits;
   private readonly upstream: Upstream;
   private readonly life: Life;
-  private readonly onStart: (lineage: number) => void;
+  private readonly onStart: CallStarted;
 
-  constructor(traits: CallTraits, upstream: Upstream, life: Life, onStart: (lineage: number) => void) {
+  constructor(traits: CallTraits, upstream: Upstream, life: Life, onStart: CallStarted) {
     super({ onFailure: traits.onFailure });
     this.traits = traits;
     this.upstream = upstream;
@@ -158,14 +166,15 @@ export class CallTask extends BaseTask<Value, Value> {
 
   override operator(scope: TaskScope): OperatorFunction<Batch<Value>, Batch<Value>> {
     const { concurrency, ordered, attempts, hasBreaker, hedges, name } = this.traits;
-    const identity = new CallIdentity(scope.runId, scope.task, scope.numbering);
+    const identity = new CallIdentity(scope);
     const begun = new WeakSet<object>();
     const caller: Caller<Value, Value | Skip> = {
       start: (started, outcomes) => {
         for (const attempt of started) {
-          if (!begun.has(attempt.call)) this.onStart(attempt.call.lineage);
+          const { lineage, record } = attempt.call;
+          if (!begun.has(attempt.call)) this.onStart(lineage, record, identity.key(lineage));
           begun.add(attempt.call);
-          this.upstream.call(this.life, identity.key(attempt.call.lineage), attempt, this, outcomes);
+          this.upstream.call(this.life, identity.key(lineage), attempt, this, outcomes);
         }
       },
       cancel: () => undefined,

@@ -61,7 +61,7 @@ function judgeLetters({ nodes }: RandomGraph, disk: Disk): void {
   }
 }
 
-function linesOf<Line>(name: string, text: string): Line[] {
+export function linesOf<Line>(name: string, text: string): Line[] {
   return text
     .split('\n')
     .filter(Boolean)

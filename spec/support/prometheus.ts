@@ -74,6 +74,8 @@ function checkFamily(name: string, { type, samples }: MetricFamily): void {
   if (!UNITS.test(name)) throw new Error(`${name} does not say its unit`);
   if ((type === 'counter') !== name.endsWith('_total')) throw new Error(`${name} is a ${type}`);
   if (type === 'counter' && samples.some(({ value }) => value < 0)) throw new Error(`${name} is below zero`);
+  if (samples.some(({ labels }) => 'quantile' in labels)) throw new Error(`${name} is no summary and has a quantile`);
+  if (type !== 'histogram' && samples.some(({ labels }) => 'le' in labels)) throw new Error(`${name} has "le"`);
   if (type === 'histogram') checkHistogram(name, samples);
 }
 

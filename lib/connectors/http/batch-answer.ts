@@ -6,7 +6,8 @@
 import { UpstreamError, describeValue } from '../../connect/index.js';
 import type { ItemError } from '../request/request-options.js';
 import { isRetryableStatus } from '../request/retryable-status.js';
-import type { FailureContext } from './explain-failure.js';
+import { nameUpstream, type FailureContext } from './explain-failure.js';
+import { largeIn } from './read-answer.js';
 
 export type BatchItem = { readonly answer: unknown } | { readonly error: unknown };
 
@@ -27,6 +28,8 @@ export function itemsOf(
     );
   }
   return (answer as unknown[]).map((item) => {
+    const large = largeIn(answer, item);
+    if (large !== undefined) return { error: nameUpstream(large, context) };
     let problem: ItemError | null | undefined;
     try {
       problem = errorOf === undefined ? errorIn(item, context) : errorOf(item);

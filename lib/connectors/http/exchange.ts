@@ -6,16 +6,21 @@ import { AxiosError, CanceledError, default as axios } from 'axios';
 import type { AxiosBasicCredentials, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import { FatalTaskError } from '../../connect/index.js';
 import { directOf } from './direct.js';
+import { decodeText } from './decode-text.js';
 import { followRedirect, type Hop } from './redirect.js';
 import type { Cancellable } from '../request/upstream-answer.js';
 import type { Received } from './receive.js';
 import { unpack } from './unpack.js';
+import { wireBody } from './wire-body.js';
 import type { ExchangeSettings } from './exchange-settings.js';
 
 const DEFAULT_MAX_REDIRECTS = 5;
 
-/** Sends one hop and returns its answer of at most `maxBytes`. Rejects on cancellation. */
-export type AskHop = (hop: Hop, maxBytes: number, cancellation: Cancellable) => Promise<Received>;
+/**
+ * Sends one hop and returns its answer of at most `maxBytes`. Rejects on cancellation.
+ * @param isDirect whether the request must not use a proxy.
+ */
+export type AskHop = (hop: Hop, maxBytes: number, cancellation: Cancellable, isDirect: boolean) => Promise<Received>;
 
 export async function exchange(
   config: InternalAxiosRequestConfig,
@@ -27,9 +32,11 @@ export async function exchange(
   const direct = directOf(config);
   const cancellation = direct ?? new Cancellation(config, settings.schedule);
   try {
-    let hop = firstHop(config, direct?.headers);
+    const first = withBody(firstHop(config, direct?.headers), config.data as unknown);
+    // Text and bytes are sent in this turn.
+    let hop = first instanceof Promise ? await first : first;
     for (let redirects = 0; ; redirects++) {
-      const received = await ask(hop, maxBytes, cancellation);
+      const received = await ask(hop, maxBytes, cancellation, config.proxy === false);
       const location = received.headers['location'];
       const isRedirect = received.status >= 300 && received.status < 400 && location !== undefined;
       if (!isRedirect || maxRedirects === 0) return await settle(received, maxBytes, config);
@@ -61,24 +68,36 @@ function firstHop(config: InternalAxiosRequestConfig, more: Readonly<Record<stri
     const pair = Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64');
     headers['authorization'] = `Basic ${pair}`;
   }
-  return { url, method: (config.method ?? 'get').toUpperCase(), headers, body: bodyOf(config) };
+  return { url, method: (config.method ?? 'get').toUpperCase(), headers, body: null };
+}
+
+/** Text and bytes need no wait. */
+function withBody(hop: Hop, data: unknown): Hop | Promise<Hop> {
+  if (data === undefined || data === null) return hop;
+  if (typeof data === 'string' || data instanceof Uint8Array) return { ...hop, body: data };
+  return wireBody(data).then(({ body, type, isTypeFixed }) => {
+    const headers: Record<string, string | string[]> = { ...hop.headers };
+    const named = Object.keys(headers).find((name) => name.toLowerCase() === 'content-type');
+    if (type !== undefined && (isTypeFixed || named === undefined)) {
+      if (named !== undefined) Reflect.deleteProperty(headers, named);
+      headers['content-type'] = type;
+    }
+    return { ...hop, headers, body };
+  });
 }
 
 function credentialsIn({ username, password }: URL): AxiosBasicCredentials | undefined {
   if (username === '' && password === '') return undefined;
-  return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  return { username: decoded(username), password: decoded(password) };
 }
 
-function bodyOf(config: InternalAxiosRequestConfig): Hop['body'] {
-  const data = config.data as unknown;
-  if (data === undefined || data === null) return null;
-  if (typeof data === 'string' || data instanceof Uint8Array) return data;
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  throw new AxiosError(
-    'The undici adapter sends text and bytes; streams and forms need the adapter of axios',
-    'ERR_NOT_SUPPORT',
-    config,
-  );
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A % that begins no escape sequence.
+    return text;
+  }
 }
 
 async function settle(
@@ -89,7 +108,7 @@ async function settle(
   const { status, statusText, headers } = received;
   const body = config.decompress === false ? received.body : await unpack(received.body, headers, maxBytes);
   const response: AxiosResponse = {
-    data: dataOf(body, config),
+    data: config.responseType === 'arraybuffer' ? body : decodeText(body, headers, config.responseEncoding),
     status,
     statusText,
     headers: headers as AxiosResponse['headers'],
@@ -100,13 +119,6 @@ async function settle(
   if (typeof validateStatus !== 'function' || validateStatus(status)) return response;
   const code = status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE;
   throw new AxiosError(`Request failed with status code ${status}`, code, config, undefined, response);
-}
-
-function dataOf(body: Buffer, { responseType }: InternalAxiosRequestConfig): string | Buffer {
-  if (responseType === 'arraybuffer') return body;
-  const text = body.toString('utf8');
-  // A byte order mark is not part of the text, and JSON.parse rejects it.
-  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
 function asAxiosError(error: unknown, config: InternalAxiosRequestConfig): unknown {

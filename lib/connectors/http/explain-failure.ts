@@ -3,7 +3,15 @@
  *
  * Guarantees: status and code decide, never a message. A request with an unknown outcome is repeated only if that is safe.
  */
-import { MillraceError, UpstreamError, describeThrown, describeValue, type Blame } from '../../connect/index.js';
+import {
+  FatalTaskError,
+  MillraceError,
+  UpstreamError,
+  describeThrown,
+  describeValue,
+  type Blame,
+} from '../../connect/index.js';
+import { codeIn, configurationFault, remedyOf } from '../request/configuration-fault.js';
 import { parseRetryAfter } from '../request/retry-after.js';
 import { isPermanentStatus, isRetryableStatus } from '../request/retryable-status.js';
 
@@ -15,6 +23,10 @@ export interface FailureContext {
   readonly isIdempotent: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** Whether the upstream has answered any request of the run. */
+  readonly hasAnswered?: boolean;
+  /** Whether connections go to a unix socket. */
+  readonly isUnixSocket?: boolean;
 }
 
 /** The parts of an AxiosError that matter here. A user's interceptor may throw anything. */
@@ -33,16 +45,15 @@ const NOT_SENT = new Set([
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
-/** Another attempt does not fix a certificate. */
-const NOT_TRUSTED = new Set([
-  'CERT_HAS_EXPIRED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+/** The request itself is not valid HTTP. */
+const UNSENDABLE = new Set([
+  'ERR_INVALID_CHAR',
+  'ERR_INVALID_HTTP_TOKEN',
+  'ERR_HTTP_INVALID_HEADER_VALUE',
+  'UND_ERR_INVALID_ARG',
 ]);
 const UNREADABLE = 'ERR_BAD_RESPONSE';
+const PROXY_CREDENTIALS = 407;
 
 export function explainFailure(error: unknown, context: FailureContext): unknown {
   if (error instanceof MillraceError) return error;
@@ -68,25 +79,21 @@ export function explainFailure(error: unknown, context: FailureContext): unknown
     );
   }
   const named = codeIn(error);
-  return new UpstreamError(
-    'MILLRACE_NETWORK',
-    `${upstream} cannot be reached by '${task}': ${describeThrown(error)}${named === '' ? '' : ` (${named})`}`,
-    { cause: error, blame: 'upstream', retryable: NOT_SENT.has(named) || (isIdempotent && !NOT_TRUSTED.has(named)) },
-  );
-}
-
-/** Limits the search, because a chain of causes may be a cycle. */
-const MOST_CAUSES = 8;
-
-/** The first code in the chain of causes, or ''. Errors that wrap others, like those of fetch, have no code themselves. */
-function codeIn(error: unknown): string {
-  let at = error;
-  for (let depth = 0; depth < MOST_CAUSES && typeof at === 'object' && at !== null; depth++) {
-    const { code, cause } = at as AxiosFailure;
-    if (typeof code === 'string') return code;
-    at = cause;
+  const remedy = remedyOf(named, context.isUnixSocket);
+  if (remedy !== undefined && context.hasAnswered !== true) return configurationFault(error, named, remedy, context);
+  const why = `${describeThrown(error)}${named === '' ? '' : ` (${named})`}${remedy === undefined ? '' : `. ${remedy}`}`;
+  // Once the upstream has answered, a header that cannot be sent comes from the record.
+  if (UNSENDABLE.has(named)) {
+    return new UpstreamError('MILLRACE_TASK', `The request of '${task}' to ${upstream} could not be made: ${why}`, {
+      cause: error,
+      blame: 'record',
+    });
   }
-  return '';
+  return new UpstreamError('MILLRACE_NETWORK', `${upstream} cannot be reached by '${task}': ${why}`, {
+    cause: error,
+    blame: 'upstream',
+    retryable: remedy !== undefined || NOT_SENT.has(named) || isIdempotent,
+  });
 }
 
 /** The error of a body that cannot be serialized. Nothing was sent. */
@@ -105,7 +112,14 @@ export function statusError(
   retryAfter: unknown,
   cause: unknown,
   { upstream, task, isIdempotent, now }: FailureContext,
-): UpstreamError {
+): UpstreamError | FatalTaskError {
+  if (status === PROXY_CREDENTIALS) {
+    return new FatalTaskError(
+      'MILLRACE_HTTP_STATUS',
+      `The proxy before ${upstream} asks '${task}' for credentials (status 407). Name them in \`proxy\`, or in HTTP_PROXY and HTTPS_PROXY: http://user:password@proxy:port`,
+      { cause },
+    );
+  }
   const blame: Blame = status === 429 ? 'load' : status >= 500 || status === 408 ? 'upstream' : 'record';
   return new UpstreamError(
     'MILLRACE_HTTP_STATUS',
@@ -121,7 +135,7 @@ export function statusError(
 }
 
 /** Adds the upstream to the error of an answer. */
-function nameUpstream(cause: UpstreamError, { upstream, task, isIdempotent }: FailureContext): UpstreamError {
+export function nameUpstream(cause: UpstreamError, { upstream, task, isIdempotent }: FailureContext): UpstreamError {
   const { code, blame, message, retryable, status, retryAfterMs } = cause;
   return new UpstreamError(code, `${upstream} answered '${task}': ${message}`, {
     cause,

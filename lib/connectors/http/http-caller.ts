@@ -4,6 +4,7 @@
  * Guarantees: all attempts of a record carry the same idempotency key. A cancelled attempt closes its connection; a group
  * does so when its last attempt is cancelled. The answer to a group is split, one item per record.
  */
+import { types } from 'node:util';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
 import { UpstreamError, type Clock } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';
@@ -14,7 +15,7 @@ import { Direct, withDirect } from './direct.js';
 import { explainFailure, unwritableBody, type FailureContext } from './explain-failure.js';
 import type { ItemError } from '../request/request-options.js';
 import { itemsOf, type BatchItem } from './batch-answer.js';
-import { isForJson, writeJson } from './json-body.js';
+import { isForJson, kindOf, writeJson } from '../request/json-value.js';
 
 export interface HttpCallerParts<In, Out> {
   readonly client: AxiosInstance;
@@ -30,10 +31,14 @@ export interface HttpCallerParts<In, Out> {
   readonly isIdempotent: boolean;
   /** Whether the task created the client: then no user interceptor sees the requests, and `shared` is its defaults. */
   readonly isOwnClient: boolean;
+  /** Whether connections go to a unix socket. */
+  readonly isUnixSocket: boolean;
   /** The part of the config that is the same for every request: limits, and how answers are read. */
   readonly shared: AxiosRequestConfig;
   /** The content type header alone, in the form that axios expects; empty if there is no body. */
   readonly contentType: Readonly<Record<string, string>>;
+  /** Whether the options name the content type. Otherwise it is the type of each body. */
+  readonly isTypeNamed: boolean;
   /** Whether bodies are JSON: true unless the headers name another type. */
   readonly sendsJson: boolean;
   /** Whether they are serialized here. A user's client may serialize in its own way. */
@@ -63,6 +68,7 @@ class Exchange<In> {
 
 export class HttpCaller<In, Out> implements Caller<In, Out> {
   private readonly parts: HttpCallerParts<In, Out>;
+  private hasAnswered = false;
 
   constructor(parts: HttpCallerParts<In, Out>) {
     this.parts = parts;
@@ -106,11 +112,14 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
       ({ data } = await client.request<unknown>(config));
     } catch (error) {
       const explained = explainFailure(error, this.context);
+      // A status other than success is an answer, too.
+      if (explained instanceof UpstreamError && explained.status !== undefined) this.hasAnswered = true;
       this.report(attempts, (attempt) => {
         outcomes.fail(attempt, explained);
       });
       return;
     }
+    this.hasAnswered = true;
     if (batch === undefined) this.succeed(first, data, outcomes);
     else this.splitAnswer(exchange, data, outcomes);
   }
@@ -145,10 +154,11 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   private bodyFor(attempt: Attempt<In>): unknown {
     const { bodyOf, writesJson, batch } = this.parts;
     const body = bodyOf(attempt);
-    if (!writesJson) return body;
+    const isJson = isForJson(body);
+    if (!writesJson) return isJson || batch === undefined ? body : this.refuseInBatch(body);
     // In a JSON array, undefined becomes null.
     if (batch !== undefined && body === undefined) return 'null';
-    if (batch === undefined && !isForJson(body)) return body;
+    if (!isJson) return batch === undefined ? body : this.refuseInBatch(body);
     try {
       return writeJson(body);
     } catch (error) {
@@ -156,11 +166,20 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     }
   }
 
+  /** In an array, JSON would write forms, bytes and streams as objects without their content. */
+  private refuseInBatch(body: unknown): unknown {
+    if (typeof body !== 'object' || body === null) return body;
+    const what = new TypeError(`a request for several records is JSON, which cannot represent a ${kindOf(body)}`);
+    throw unwritableBody(what, this.context);
+  }
+
   /** The body of the request for all its records. */
   private bodyOfAll(bodies: readonly unknown[]): unknown {
     const { batch, writesJson, sendsJson } = this.parts;
     if (batch !== undefined) return writesJson ? `[${bodies.join(',')}]` : bodies;
     const [body] = bodies;
+    // axios sends the whole buffer below a view of a part of it.
+    if (ArrayBuffer.isView(body)) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     // A string must be sent as a JSON string. axios would send it unchanged if it happens to be valid JSON.
     return typeof body === 'string' && sendsJson && !writesJson ? JSON.stringify(body) : body;
   }
@@ -179,8 +198,9 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     body: unknown,
     headers: Record<string, string>,
   ): AxiosRequestConfig {
-    const { url, method, contentType, writesJson, shared } = this.parts;
+    const { url, method, writesJson, shared } = this.parts;
     const { call } = attempts[0] as Attempt<In>;
+    const contentType = this.contentTypeOf(body);
     const config: AxiosRequestConfig = { url: url.fill(call.record), method };
     if (body !== undefined) config.data = body;
     if (cancellation instanceof Direct) {
@@ -191,6 +211,17 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     }
     setAttempt(config, whichAttempt(attempts));
     return Object.assign(config, shared, { headers: { ...contentType, ...headers }, signal: cancellation.signal });
+  }
+
+  /** As plain axios does, except that bytes are taken for JSON that was serialized before, and streams are not called a form. */
+  private contentTypeOf(body: unknown): Readonly<Record<string, string>> {
+    const { contentType, isTypeNamed } = this.parts;
+    if (isTypeNamed || typeof body !== 'object' || body === null || isForJson(body)) return contentType;
+    // axios and the adapter know the types of forms.
+    if (types.isAnyArrayBuffer(body) || ArrayBuffer.isView(body)) return contentType;
+    if (body instanceof FormData || body instanceof URLSearchParams || 'getHeaders' in body) return {};
+    const type = body instanceof Blob ? body.type : '';
+    return { 'content-type': type === '' ? 'application/octet-stream' : type };
   }
 
   private headersFor(attempts: readonly Attempt<In>[]): Record<string, string> {
@@ -207,7 +238,8 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   }
 
   private get context(): FailureContext {
-    const { url, task, isIdempotent, clock } = this.parts;
-    return { upstream: url.label, task, isIdempotent, now: clock.now() };
+    const { url, task, isIdempotent, clock, isUnixSocket } = this.parts;
+    const { hasAnswered } = this;
+    return { upstream: url.label, task, isIdempotent, now: clock.now(), hasAnswered, isUnixSocket };
   }
 }

@@ -8,6 +8,7 @@ import type { AxiosAdapter, InternalAxiosRequestConfig } from 'axios';
 import type { Clock, Upstream, UpstreamReply } from '../../connect/index.js';
 import { exchange, type AskHop } from './exchange.js';
 import { tooLarge, type Received } from './receive.js';
+import type { Hop } from './redirect.js';
 import { DEFAULT_MAX_RESPONSE_BYTES } from '../request/http-defaults.js';
 import { exchangeSettings } from './undici-adapter.js';
 import type { RequestOptions } from '../request/request-options.js';
@@ -68,7 +69,7 @@ function received(reply: UpstreamReply, maxBytes: number): Received {
   return { status: reply.status, statusText: '', headers, body };
 }
 
-function bodyOf(body: string | Uint8Array | null, type = ''): unknown {
+function bodyOf(body: Hop['body'], type = ''): unknown {
   if (typeof body !== 'string' || !type.includes('json')) return body ?? undefined;
   try {
     return JSON.parse(body) as unknown;

@@ -17,7 +17,16 @@ import { HttpCaller, type HttpCallerParts } from './http-caller.js';
 /** The options that do not depend on the types of the records. */
 type Given = Pick<
   RequestOptions<never, unknown>,
-  'axios' | 'credentialHeaders' | 'headers' | 'maxRedirects' | 'maxResponseBytes' | 'method' | 'responseType'
+  | 'axios'
+  | 'batch'
+  | 'credentialHeaders'
+  | 'headers'
+  | 'largeIntegers'
+  | 'maxRedirects'
+  | 'maxResponseBytes'
+  | 'method'
+  | 'responseEncoding'
+  | 'responseType'
 >;
 
 /** Loads axios and creates the client, unless the options bring one. */
@@ -26,6 +35,10 @@ export async function openHttpTransport<In, Out>(parts: TransportParts<In, Out>)
   const standIn = upstream === undefined ? undefined : await holdClock(clock, import('./http-stand-in.js'));
   const own = request.axios === undefined ? await ownClient(parts) : undefined;
   const client = request.axios ?? (own as OwnClient).client;
+  const { readAnswer } = await holdClock(clock, import('./read-answer.js'));
+  const transforms = [client.defaults.transformResponse ?? []].flat();
+  const transformResponse = own === undefined ? readAnswer(request, transforms) : transforms;
+  const shared = { ...sharedConfig(request), transformResponse };
   return {
     concurrency: DEFAULT_HTTP_CONCURRENCY,
     caller: (scope) => {
@@ -37,7 +50,7 @@ export async function openHttpTransport<In, Out>(parts: TransportParts<In, Out>)
         client,
         keyHeader,
         isOwnClient: own !== undefined && adapter === undefined,
-        shared: adapter === undefined ? sharedConfig(request) : { ...sharedConfig(request), adapter },
+        shared: adapter === undefined ? shared : { ...shared, adapter },
       });
     },
     close: async () => {
@@ -57,8 +70,9 @@ function callerParts<In, Out>(
     ...headersOf(request),
     correlationHeader: nameOf(correlationId, 'x-correlation-id'),
     sendsTrace: trace,
-    identity: new CallIdentity(scope.runId, scope.task, scope.numbering),
+    identity: new CallIdentity(scope),
     isIdempotent,
+    isUnixSocket: request.socketPath !== undefined,
     task: scope.task,
     clock: scope.clock,
     bodyOf: bodyFunction(request, scope, method),
@@ -76,13 +90,16 @@ function sharedConfig({
   responseType = 'json',
   maxResponseBytes,
   maxRedirects = 5,
+  responseEncoding,
   ...given
 }: Given): AxiosRequestConfig {
   const { axios, credentialHeaders = [] } = given;
   const maxContentLength = maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
   // Without this, a truncated JSON body would pass as text.
   const transitional = { silentJSONParsing: false };
-  const shared = { responseType, transitional, maxContentLength, maxRedirects };
+  const shared: AxiosRequestConfig = { responseType, transitional, maxContentLength, maxRedirects };
+  // axios declares the encodings of Node only; the adapter accepts every label of TextDecoder.
+  if (responseEncoding !== undefined) Object.assign(shared, { responseEncoding });
   // The undici adapter was created with these names. The adapter of axios expects them with each request.
   return axios === undefined ? shared : { ...shared, sensitiveHeaders: [...CREDENTIALS, ...credentialHeaders] };
 }
@@ -90,19 +107,20 @@ function sharedConfig({
 /** The given headers, with the content type apart. */
 function headersOf(
   request: Pick<Given, 'headers' | 'method' | 'axios'>,
-): Pick<HttpCallerParts<never, never>, 'headers' | 'contentType' | 'sendsJson' | 'writesJson'> {
+): Pick<HttpCallerParts<never, never>, 'headers' | 'contentType' | 'isTypeNamed' | 'sendsJson' | 'writesJson'> {
   const rest = Object.entries(request.headers ?? {});
   const index = rest.findIndex(([name]) => name.toLowerCase() === 'content-type');
   const named = index < 0 ? undefined : rest.splice(index, 1)[0]?.[1];
   const headers = Object.fromEntries(rest);
   if (!takesBody(request.method ?? 'POST')) {
     const contentType: Record<string, string> = named === undefined ? {} : { 'content-type': named };
-    return { headers, contentType, sendsJson: false, writesJson: false };
+    return { headers, contentType, isTypeNamed: named !== undefined, sendsJson: false, writesJson: false };
   }
   const type = named ?? 'application/json';
   const sendsJson = type.includes('json');
   const writesJson = sendsJson && request.axios === undefined;
-  return { headers, contentType: { 'content-type': type }, sendsJson, writesJson };
+  const isTypeNamed = named !== undefined;
+  return { headers, contentType: { 'content-type': type }, isTypeNamed, sendsJson, writesJson };
 }
 
 interface OwnClient {
@@ -110,18 +128,24 @@ interface OwnClient {
   close(): Promise<void>;
 }
 
-async function ownClient<In, Out>({ request, policies, clock }: TransportParts<In, Out>): Promise<OwnClient> {
+async function ownClient<In, Out>({
+  request,
+  policies,
+  clock,
+  connection,
+}: TransportParts<In, Out>): Promise<OwnClient> {
   const { maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, credentialHeaders = [] } = request;
-  const [{ default: axios }, { undiciAdapter }, { keepWritten }] = await holdClock(
+  const [{ default: axios }, { adapterOver }, { keepWritten }, { readAnswer }] = await holdClock(
     clock,
-    Promise.all([import('axios'), import('./undici-adapter.js'), import('./json-body.js')]),
+    Promise.all([import('axios'), import('./undici-adapter.js'), import('./json-body.js'), import('./read-answer.js')]),
   );
-  const adapter = undiciAdapter({
-    connections: policies.concurrency(DEFAULT_HTTP_CONCURRENCY).max,
-    maxResponseBytes,
-    credentialHeaders,
-  });
+  const adapter = adapterOver(
+    { connections: policies.concurrency(DEFAULT_HTTP_CONCURRENCY).max, maxResponseBytes, credentialHeaders },
+    () => Promise.resolve(connection),
+  );
   const transforms = [axios.defaults.transformRequest ?? []].flat();
   const written = headersOf(request).writesJson ? { transformRequest: keepWritten(transforms) } : {};
-  return { client: axios.create({ ...sharedConfig(request), adapter, ...written }), close: () => adapter.close() };
+  const transformResponse = readAnswer(request, [axios.defaults.transformResponse ?? []].flat());
+  const client = axios.create({ ...sharedConfig(request), adapter, transformResponse, ...written });
+  return { client, close: () => adapter.close() };
 }

@@ -5,7 +5,7 @@
  * it waits for a connection.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Agent, Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { UpstreamError } from '../../connect/index.js';
 import type { Cancellable } from '../request/upstream-answer.js';
 import type { Hop } from './redirect.js';
@@ -18,9 +18,14 @@ export interface Received {
   readonly body: Buffer;
 }
 
-export function receive(agent: Agent, hop: Hop, maxBytes: number, cancellation: Cancellable): Promise<Received> {
+export function receive(
+  dispatcher: Dispatcher,
+  hop: Hop,
+  maxBytes: number,
+  cancellation: Cancellable,
+): Promise<Received> {
   return new Promise((resolve, reject) => {
-    new Exchange(maxBytes, cancellation, resolve, reject).dispatch(agent, hop);
+    new Exchange(maxBytes, cancellation, resolve, reject).dispatch(dispatcher, hop);
   });
 }
 
@@ -54,13 +59,13 @@ class Exchange implements Dispatcher.DispatchHandler {
     });
   }
 
-  dispatch(agent: Agent, { url, method, headers, body }: Hop): void {
+  dispatch(dispatcher: Dispatcher, { url, method, headers, body }: Hop): void {
     if (this.cancellation.error !== undefined) {
       this.cancel(this.cancellation.error);
       return;
     }
     const path = url.search === '' ? url.pathname : url.pathname + url.search;
-    agent.dispatch({ origin: url.origin, path, method, headers, body }, this);
+    dispatcher.dispatch({ origin: url.origin, path, method, headers, body }, this);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

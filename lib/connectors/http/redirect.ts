@@ -3,6 +3,7 @@
  *
  * Guarantees: credentials are not sent to another origin. Requests go only to http: and https: URLs.
  */
+import { Readable } from 'node:stream';
 import { UpstreamError, describeValue } from '../../connect/index.js';
 
 /** One request of a chain of redirects. */
@@ -10,7 +11,8 @@ export interface Hop {
   readonly url: URL;
   readonly method: string;
   readonly headers: Readonly<Record<string, string | string[]>>;
-  readonly body: string | Uint8Array | null;
+  /** A stream can be sent once, so it cannot follow a redirect that repeats it. */
+  readonly body: string | Uint8Array | Readable | null;
 }
 
 /** @param credentials header names in lower case that must not cross origins. */
@@ -25,6 +27,13 @@ export function followRedirect(from: Hop, status: number, location: string, cred
     if (becomesGet && key.startsWith('content-')) continue;
     // The host header is set for the new host.
     if (key !== 'host') headers[name] = value;
+  }
+  if (!becomesGet && from.body instanceof Readable) {
+    throw new UpstreamError(
+      'MILLRACE_TASK',
+      `${from.url.origin} redirects a request whose body is a stream, which can be sent only once. Call ${url.origin} directly, or return bytes from \`body\``,
+      { blame: 'record' },
+    );
   }
   return becomesGet ? { url, method: 'GET', headers, body: null } : { ...from, url, headers };
 }

@@ -7,14 +7,22 @@
  * loads and opens nothing.
  */
 import type { AxiosAdapter } from 'axios';
-import type { Agent } from 'undici';
 import { checkOptions, count, type OptionRules } from '../../connect/index.js';
-import { CREDENTIALS, DEFAULT_MAX_RESPONSE_BYTES, headerNames } from '../request/http-defaults.js';
+import type { Connection } from '../request/connection.js';
+import {
+  CONNECTION_RULES,
+  CREDENTIALS,
+  DEFAULT_MAX_RESPONSE_BYTES,
+  checkConnection,
+  headerNames,
+  type ConnectionOptions,
+} from '../request/http-defaults.js';
+import type { Dispatchers } from './agent.js';
 import type { AskHop } from './exchange.js';
 import type { ExchangeSettings } from './exchange-settings.js';
 
 /** Options of `undiciAdapter`. An unknown one throws MILLRACE_INVALID_OPTION. */
-export interface UndiciAdapterOptions {
+export interface UndiciAdapterOptions extends ConnectionOptions {
   /** The most connections per origin. Default 64. */
   readonly connections?: number;
   /** The most bytes of an answer, compressed and decompressed. A config's `maxContentLength` overrides it. Default 10 MiB. */
@@ -36,31 +44,44 @@ const RULES: OptionRules<UndiciAdapterOptions> = {
   maxResponseBytes: count(),
   connectTimeoutMs: count(),
   credentialHeaders: headerNames,
+  ...CONNECTION_RULES,
 };
 
 /**
  * An axios adapter on undici that keeps connections alive. Nothing is loaded or opened before the first request. Throws
- * MILLRACE_INVALID_OPTION for options that do not fit.
+ * MILLRACE_INVALID_OPTION for options that do not fit. The first request fails with MILLRACE_CONFIG if a certificate, a key or
+ * the URL of a proxy cannot be used. A config with `proxy: false` connects directly.
  *
  * @example const client = axios.create({ baseURL, adapter: undiciAdapter({ connections: 32 }) })
  */
 export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter {
   checkOptions('an undiciAdapter', options, RULES);
+  checkConnection('an undiciAdapter', options);
+  return adapterOver(options, async () => {
+    const { openConnection } = await import('../request/connection.js');
+    return openConnection(options, 'an undiciAdapter');
+  });
+}
+
+/** @param connect called once, with the first request. */
+export function adapterOver(options: UndiciAdapterOptions, connect: () => Promise<Connection>): UndiciAdapter {
   const { connections = 64, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, connectTimeoutMs = 10_000 } = options;
   const { credentialHeaders = [] } = options;
   const settings = exchangeSettings(maxResponseBytes, credentialHeaders, inRealTime);
   // Loaded with the first request: a program without requests does not load undici.
-  let loading: Promise<{ agent: Agent; send: AxiosAdapter }> | undefined;
+  let loading: Promise<{ dispatchers: Dispatchers; send: AxiosAdapter }> | undefined;
   let loaded: Awaited<typeof loading>;
   const load = async (): Promise<NonNullable<typeof loaded>> => {
-    const [{ exchange }, { receive }, { makeAgent }] = await Promise.all([
+    const connection = await connect();
+    const [{ exchange }, { receive }, { openDispatchers }] = await Promise.all([
       import('./exchange.js'),
       import('./receive.js'),
       import('./agent.js'),
     ]);
-    const agent = makeAgent(connections, connectTimeoutMs);
-    const ask: AskHop = (hop, maxBytes, cancellation) => receive(agent, hop, maxBytes, cancellation);
-    loaded = { agent, send: (config) => exchange(config, ask, settings) };
+    const dispatchers = openDispatchers(connections, connectTimeoutMs, connection);
+    const ask: AskHop = (hop, maxBytes, cancellation, isDirect) =>
+      receive(dispatchers.of(hop.url, isDirect), hop, maxBytes, cancellation);
+    loaded = { dispatchers, send: (config) => exchange(config, ask, settings) };
     return loaded;
   };
   const adapter: AxiosAdapter = (config) => {
@@ -70,7 +91,8 @@ export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter
   };
   return Object.assign(adapter, {
     close: async () => {
-      await (await loading)?.agent.destroy();
+      const opened = await loading?.catch(() => undefined);
+      await opened?.dispatchers.destroy();
     },
   });
 }

@@ -6,16 +6,25 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
-import { brotliDecompress, gunzip, inflate, type InputType, type ZlibOptions } from 'node:zlib';
+import { brotliDecompress, gunzip, inflate, inflateRaw, type InputType, type ZlibOptions } from 'node:zlib';
 import { UpstreamError, describeThrown } from '../../connect/index.js';
 import { tooLarge } from './receive.js';
 
 type Unpacker = (packed: InputType, options: ZlibOptions) => Promise<Buffer>;
 
+const inflateZlib = promisify<InputType, ZlibOptions, Buffer>(inflate);
+const inflateBare = promisify<InputType, ZlibOptions, Buffer>(inflateRaw);
+
+/** RFC 1950, 2.2. Many servers send `deflate` without this header, and clients accept that. */
+function hasZlibHeader(packed: Buffer): boolean {
+  const [method = 0, flags = 0] = packed;
+  return (method & 0x0f) === 8 && (method * 256 + flags) % 31 === 0;
+}
+
 const UNPACKERS: Readonly<Record<string, Unpacker>> = {
   gzip: promisify(gunzip),
   'x-gzip': promisify(gunzip),
-  deflate: promisify(inflate),
+  deflate: (packed, options) => (hasZlibHeader(packed as Buffer) ? inflateZlib : inflateBare)(packed, options),
   br: promisify(brotliDecompress),
 };
 

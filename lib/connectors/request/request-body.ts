@@ -1,5 +1,13 @@
 /** What a request sends for a record, and how its answer becomes an output: user functions and schemas. */
-import { checkInput, checkOutput, contextOf, validate, type Skip, type TaskScope } from '../../connect/index.js';
+import {
+  checkInput,
+  checkOutput,
+  contextOf,
+  refuseAsynchronous,
+  validate,
+  type Skip,
+  type TaskScope,
+} from '../../connect/index.js';
 import type { Attempt } from '../../calls/call.js';
 import { takesBody } from './request-method.js';
 import type { RequestOptions } from './request-options.js';
@@ -31,5 +39,6 @@ export function answerReader<In, Out>(
   const check = checkOutput<Out>(output, scope.task);
   if (response === undefined) return (answer) => check(answer as Out);
   const subject = `The answer of ${url.label} to '${scope.task}'`;
+  refuseAsynchronous(response, subject);
   return (answer) => check(validate(response, answer, 'MILLRACE_INVALID_OUTPUT', subject));
 }

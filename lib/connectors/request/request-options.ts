@@ -37,14 +37,21 @@ import { HedgePolicy, type HedgeOptions } from '../../calls/policies/hedge-polic
 import { RateLimit, type RateLimitOptions } from '../../calls/policies/rate-limit.js';
 import { RetryPolicy, type RetryOptions } from '../../calls/policies/retry-policy.js';
 import { SharedLimiter } from '../../calls/policies/shared-limiter.js';
-import { headerNames } from './http-defaults.js';
+import {
+  CONNECTION_RULES,
+  checkConnection,
+  checkHeaders,
+  headerNames,
+  type ConnectionOptions,
+} from './http-defaults.js';
+import type { LargeIntegers } from './large-integers.js';
 import { checkWebSocketOptions, type WebSocketOptions } from '../websocket/web-socket-options.js';
 
 /**
  * Options of `requestTask`. The scheme of `url` chooses the transport; an option of the other
  * transport is refused with MILLRACE_INVALID_OPTION when the run opens.
  */
-export interface RequestOptions<In, Out> extends TaskOptions<In, Out> {
+export interface RequestOptions<In, Out> extends TaskOptions<In, Out>, ConnectionOptions {
   /**
    * The URL of the upstream, or a function that returns it, called once when the run opens. http:, https:, ws: or wss:.
    * Path and query may contain fields of the record: `https://api/members/{id}`.
@@ -52,9 +59,12 @@ export interface RequestOptions<In, Out> extends TaskOptions<In, Out> {
   readonly url: string | (() => Awaitable<string>);
   /** HTTP: the method, default POST. WebSocket: the JSON-RPC method, such as 'ats.predict'; required. */
   readonly method?: string;
-  /** Returns what is sent for a record, as JSON. Default: the record itself; nothing for GET, HEAD and DELETE. */
+  /**
+   * Returns what is sent for a record, as JSON. Default: the record itself; nothing for GET, HEAD and DELETE. Over HTTP it may
+   * also be a form (FormData, URLSearchParams), bytes, a Blob, or a stream, which must be a new one for each attempt.
+   */
   readonly body?: (record: In, context: RecordContext) => unknown;
-  /** The headers of every request; over WebSocket, of the handshake. */
+  /** The headers of every request; over WebSocket, of the handshake. HTTP must be able to carry each name and value. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Validates the answer. The task emits the result of the validation. */
   readonly response?: Schema<Out>;
@@ -84,6 +94,11 @@ export interface RequestOptions<In, Out> extends TaskOptions<In, Out> {
 
   /** The header, or the member of a JSON-RPC call, that carries the idempotency key; false sends none. */
   readonly idempotencyKey?: string | false;
+  /**
+   * Whether a call with an unknown outcome may be repeated. Default: true if it carries an idempotency key, or if its HTTP
+   * method is idempotent.
+   */
+  readonly repeatable?: boolean;
   /** The header with the correlation id, default 'x-correlation-id'; false sends none. HTTP only. */
   readonly correlationId?: string | false;
   /** Sends a W3C traceparent. Default true over HTTP and false over WebSocket, where it would be sent with every call. */
@@ -91,11 +106,18 @@ export interface RequestOptions<In, Out> extends TaskOptions<In, Out> {
 
   /** The most bytes of an answer, both compressed and decompressed. Default 10 MiB. */
   readonly maxResponseBytes?: number;
+  /**
+   * What becomes of JSON integers in an answer that a number would round, such as 64-bit ids. 'refuse' (default): the record
+   * fails with MILLRACE_BAD_RESPONSE. 'text': they arrive as text. 'round': as from JSON.parse.
+   */
+  readonly largeIntegers?: LargeIntegers;
 
   /** Sends several records in one request whose body is an array. HTTP only; a WebSocket always groups calls. */
   readonly batch?: BatchOptions;
   /** The type of the answer. Default 'json'. HTTP only. */
   readonly responseType?: 'json' | 'text';
+  /** The encoding of answers that name none, as a label of TextDecoder. Default 'utf-8'. HTTP only. */
+  readonly responseEncoding?: string;
   /** The most redirects per request. Default 5; 0 treats a redirect as the answer. HTTP only. */
   readonly maxRedirects?: number;
   /** More headers that must not follow a redirect to another origin. HTTP only. */
@@ -127,7 +149,15 @@ export interface ItemError {
   readonly retryable?: boolean;
 }
 
-const HTTP_ONLY = ['batch', 'responseType', 'maxRedirects', 'credentialHeaders', 'axios', 'correlationId'] as const;
+const HTTP_ONLY = [
+  'batch',
+  'responseType',
+  'responseEncoding',
+  'maxRedirects',
+  'credentialHeaders',
+  'axios',
+  'correlationId',
+] as const;
 const SOCKET_ONLY = ['websocket'] as const;
 
 const off: OptionRule = { expected: 'false', accepts: (value) => value === false };
@@ -158,7 +188,11 @@ const RULES: OptionRules<RequestOptions<never, unknown>> = {
   idempotencyKey: either(aName, off),
   correlationId: either(text, off),
   trace: flag,
+  repeatable: flag,
   maxResponseBytes: count(),
+  largeIntegers: oneOf('refuse', 'text', 'round'),
+  responseEncoding: { expected: 'a label of TextDecoder, such as latin1', accepts: isEncoding },
+  ...CONNECTION_RULES,
   batch: anObject,
   responseType: oneOf('json', 'text'),
   maxRedirects: count(0),
@@ -172,7 +206,16 @@ const BATCH_RULES: OptionRules<BatchOptions> = { max: number(1, 1000), waitMs: n
 /** Checks everything that does not depend on the URL. */
 export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): void {
   checkOptions('a requestTask', options, RULES, ['url']);
-  const { batch, websocket } = options;
+  const { batch, websocket, headers, axios } = options;
+  checkConnection('a requestTask', options);
+  if (headers !== undefined) checkHeaders('a requestTask', headers);
+  const misplaced =
+    axios === undefined ? undefined : Object.keys(CONNECTION_RULES).find((name) => valueIn(options, name));
+  if (misplaced !== undefined) {
+    throw refuse(
+      `\`${misplaced}\` of a requestTask is for its own connections, and \`axios\` brings others. Give it to the adapter of that instance: undiciAdapter({ ${misplaced}: … })`,
+    );
+  }
   if (websocket !== undefined) checkWebSocketOptions(websocket);
   if (batch === undefined) return;
   checkOptions('`batch`', batch, BATCH_RULES, ['max']);
@@ -219,6 +262,18 @@ function valueOf<Options, Policy extends object>(
   given: Policy | Options,
 ): Policy {
   return given instanceof type ? given : new type(given as Options);
+}
+
+function valueIn(options: object, name: string): boolean {
+  return (options as Record<string, unknown>)[name] !== undefined;
+}
+
+function isEncoding(label: unknown): boolean {
+  try {
+    return typeof label === 'string' && new TextDecoder(label).encoding !== '';
+  } catch {
+    return false;
+  }
 }
 
 function refuse(message: string): MillraceError {

@@ -57,16 +57,21 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
    * Resolves the URL and loads its transport. Rejects with MILLRACE_CONFIG if the URL cannot be called, and with
    * MILLRACE_INVALID_OPTION if an option does not fit the transport or the method.
    */
-  override async open({ task, upstream, clock }: TaskScope): Promise<void> {
+  override async open({ task, upstream, clock, secrets }: TaskScope): Promise<void> {
     const { request, policies } = this;
     const { url: given } = request;
     if (typeof given === 'function' && upstream === undefined) this.preload();
-    const url = new UrlTemplate(typeof given === 'function' ? await given() : given, task);
+    secrets.addHeaders(request.headers);
+    const address = typeof given === 'function' ? await given() : given;
+    if (typeof address === 'string') secrets.addText(address);
+    const url = new UrlTemplate(address, task);
     this.url = url;
     checkTransport(request, isSocket(url), task);
     assertMethod(request, url, task);
     this.checkHedge(task);
-    const parts = { request, policies, url, isIdempotent: this.isIdempotent, clock, upstream };
+    const { openConnection } = await holdClock(clock, import('./connection.js'));
+    const connection = await holdClock(clock, openConnection(request, `'${task}'`));
+    const parts = { request, policies, url, isIdempotent: this.isIdempotent, clock, upstream, connection };
     // Loaded here and not statically: a program without requests does not load the transports.
     if (isSocket(url)) {
       const { openSocketTransport } = await holdClock(clock, import('../websocket/socket-transport.js'));
@@ -115,7 +120,8 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
 
   /** Whether a call with an unknown outcome may be repeated. */
   private get isIdempotent(): boolean {
-    const { idempotencyKey, method = 'POST' } = this.request;
+    const { idempotencyKey, method = 'POST', repeatable } = this.request;
+    if (repeatable !== undefined) return repeatable;
     if (idempotencyKey !== false) return true;
     return this.url !== undefined && !isSocket(this.url) && isIdempotentMethod(method);
   }
@@ -124,7 +130,7 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
     if (this.policies.hedge === undefined || this.isIdempotent) return;
     throw new MillraceError(
       'MILLRACE_INVALID_OPTION',
-      `\`hedge\` of '${task}' makes a call twice, which is only safe with an idempotency key or a method such as GET. Leave out \`idempotencyKey: false\`, or \`hedge\``,
+      `\`hedge\` of '${task}' makes a call twice, which is only safe with an idempotency key or a method such as GET. Leave out \`idempotencyKey: false\`, or set \`repeatable: true\`, or leave out \`hedge\``,
     );
   }
 }

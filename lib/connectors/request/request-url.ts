@@ -26,6 +26,7 @@ export class UrlTemplate {
         `The URL of '${task}' has a place for a field before its path: ${given}. Records fill only path and query`,
       );
     }
+    checkCredentials(url, task);
     this.protocol = url.protocol;
     this.label = `${url.protocol}//${url.host}${decodeBraces(url.pathname)}`;
     this.hasPlaces = /\{[^{}]+\}/.test(given);
@@ -44,7 +45,7 @@ export class UrlTemplate {
     if (segments.some((segment) => segment === '.' || segment === '..')) {
       throw new MillraceError(
         'MILLRACE_INVALID_INPUT',
-        `A field of the record would make the path of ${this.label} lead elsewhere: ${filled}`,
+        `A field of the record would make the path of ${this.label} lead elsewhere: it is '.' or '..'`,
       );
     }
     return filled;
@@ -67,6 +68,18 @@ function parse(given: unknown, task: string): URL {
     'MILLRACE_CONFIG',
     `Expected the URL of '${task}' to start with http://, https://, ws:// or wss://, got ${describeValue(given)}`,
   );
+}
+
+/** The message must not contain the credentials. */
+function checkCredentials({ username, password }: URL, task: string): void {
+  try {
+    decodeURIComponent(username + password);
+  } catch {
+    throw new MillraceError(
+      'MILLRACE_CONFIG',
+      `The user or the password in the URL of '${task}' has a % that begins no escape sequence. Write a percent sign as %25`,
+    );
+  }
 }
 
 function encode(record: unknown, field: string): string {

@@ -2,6 +2,7 @@
 import type { Clock, TaskScope, Upstream } from '../../connect/index.js';
 import type { Caller } from '../../calls/call.js';
 import type { CallPolicies } from '../../calls/policies/call-policies.js';
+import type { Connection } from './connection.js';
 import type { RequestOptions } from './request-options.js';
 import type { UrlTemplate } from './request-url.js';
 
@@ -17,6 +18,8 @@ export interface TransportParts<In, Out> {
   /** Whether a call with an unknown outcome may be repeated. */
   readonly isIdempotent: boolean;
   readonly clock: Clock;
+  /** How connections are made. */
+  readonly connection: Connection;
   /** Answers in place of the network, in tests. */
   readonly upstream: Upstream | undefined;
 }

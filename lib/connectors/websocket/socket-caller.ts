@@ -3,16 +3,18 @@
  * by id in any order.
  *
  * Guarantees: the task's concurrency limits the calls that wait to be sent, and `maxBufferedBytes` limits their bytes.
- * Replies with unknown, repeated or cancelled ids are counted and dropped. The calls that a lost connection leaves
+ * Replies with unknown, repeated or cancelled ids, and messages that the upstream pushes, are counted and dropped. The calls that a lost connection leaves
  * unanswered fail with one error, and the retry policy sends them again with the same idempotency key. If one of several
- * calls broke the connection, each of them is sent again alone, so that only the culprit fails.
+ * calls broke the connection, each of them is sent again alone, so that only the culprit fails. An upstream that refuses each
+ * connection after the handshake ends the run.
  */
 import type { Clock } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes, CancelReason } from '../../calls/call.js';
+import type { Connection } from '../request/connection.js';
 import type { CallIdentity } from '../request/request-identity.js';
 import type { IncomingReply } from './codec.js';
 import { IdRing } from './id-ring.js';
-import { lossError, remoteError } from './socket-errors.js';
+import { invalidReply, isRefusal, lossError, refusedError, remoteError } from './socket-errors.js';
 import type { LinkEnd, LinkHandlers, SocketLink } from './socket-link.js';
 import { SocketPools } from './socket-pools.js';
 import type { WebSocketSettings } from './web-socket-options.js';
@@ -30,14 +32,20 @@ export interface SocketCallerParts<In, Out> {
   readonly sendsTrace: boolean;
   readonly identity: CallIdentity;
   readonly isIdempotent: boolean;
+  readonly isUnixSocket: boolean;
+  readonly connection: Connection;
   readonly clock: Clock;
   readonly random: () => number;
   readonly bodyOf: (attempt: Attempt<In>) => unknown;
   readonly read: (answer: unknown) => Out;
+  /** Reports a peculiarity of the upstream to the user. */
+  readonly notice: (message: string) => void;
 }
 
 /** A call is sent alone after this many lost connections. */
 const SUSPECT_AFTER = 2;
+/** The run ends after this many connections in a row that were closed with a refusal before any reply. */
+const MOST_REFUSALS = 3;
 /** Connections for calls that are sent alone. */
 const LONE_SOCKETS = 4;
 /** How many cancelled calls are remembered for their late replies. */
@@ -50,6 +58,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     lateReplies: 0,
     duplicateReplies: 0,
     unknownReplies: 0,
+    notifications: 0,
     unreadable: 0,
     sentAlone: 0,
   };
@@ -64,10 +73,14 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
   private nextId = 1;
   private isFlushDue = false;
   private isClosed = false;
+  /** Whether the upstream has replied to any call. */
+  private hasReplied = false;
+  /** Connections in a row that were closed with a refusal before any reply. */
+  private refusals = 0;
+  private readonly hinted = new Set<string>();
   private readonly handlers: LinkHandlers<In> = {
     onOpen: () => {
       this.counts.connections++;
-      this.pools.opened();
       this.flush();
     },
     onMessage: (text, link) => {
@@ -206,29 +219,50 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
       link.drop('garbage', error);
       return;
     }
+    let nameless: IncomingReply | undefined;
     for (const reply of replies) {
       const { id } = reply;
-      if (id === undefined) {
-        // The upstream could not read a call, and the reply does not show which one.
-        this.counts.unreadable++;
-        link.drop('garbage', new Error(reply.error?.message ?? 'a reply without an id'));
-        return;
-      }
-      const attempt = link.pending.get(id);
-      if (attempt === undefined) this.countStray(id);
+      if (reply.notification !== undefined) this.counts.notifications++;
+      else if (id === undefined) nameless = reply;
       else {
-        link.pending.delete(id);
-        attempt.handle = undefined;
-        attempt.call.losses = 0;
-        this.deliver(attempt, reply);
+        const attempt = link.pending.get(id);
+        if (attempt === undefined) this.countStray(id);
+        else {
+          link.pending.delete(id);
+          attempt.handle = undefined;
+          attempt.call.losses = 0;
+          if (!link.hasReplied) this.firstReply(link);
+          this.deliver(attempt, reply);
+        }
       }
+    }
+    if (nameless !== undefined && link.pending.size > 0) {
+      // The upstream could not read a call, and the reply does not show which one.
+      this.counts.unreadable++;
+      link.drop('garbage', new Error(nameless.error?.message ?? 'a reply without an id'));
+      return;
     }
     if (this.pools.lone.has(link)) this.sendSuspects();
   }
 
-  private deliver(attempt: Attempt<In>, { result, error }: IncomingReply): void {
+  private firstReply(link: SocketLink<In>): void {
+    link.hasReplied = true;
+    this.hasReplied = true;
+    this.refusals = 0;
+    this.pools.proved();
+  }
+
+  private deliver(attempt: Attempt<In>, { result, error, invalid, hint }: IncomingReply): void {
+    if (hint !== undefined && !this.hinted.has(hint)) {
+      this.hinted.add(hint);
+      this.parts.notice(`The upstream ${this.parts.upstream} of '${this.parts.task}': ${hint}`);
+    }
     if (error !== undefined) {
       this.outcomes?.fail(attempt, remoteError(error, this.parts));
+      return;
+    }
+    if (invalid !== undefined) {
+      this.outcomes?.fail(attempt, invalidReply(invalid, this.parts));
       return;
     }
     let output: Out;
@@ -257,11 +291,14 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
       attempt.handle = undefined;
       attempt.call.losses++;
     }
-    const isCallsFault = end.why === 'limit' || end.why === 'garbage';
-    if (!isCallsFault) this.pools.backOff();
+    const isRefused = isRefusal(end) && !link.hasReplied;
+    if (isRefused) this.refusals++;
+    const isCallsFault = end.why === 'limit' || end.why === 'garbage' || end.why === 'rejected';
+    if (!isCallsFault || isRefused) this.pools.backOff();
     if (isCallsFault && unanswered.length > 1) this.suspects.push(...unanswered);
     else {
-      const error = lossError(end, this.parts);
+      const error =
+        this.refusals >= MOST_REFUSALS ? refusedError(end, this.parts) : lossError(end, this.parts, this.hasReplied);
       for (const attempt of unanswered) this.outcomes?.fail(attempt, error);
       if (!end.wasOpen && pool.size === 0) this.failWaiting(pool === this.pools.lone, error);
     }

@@ -5,7 +5,9 @@
  */
 import { FatalTaskError, UpstreamError, describeThrown, type Clock, type MillraceError } from '../../connect/index.js';
 import { parseRetryAfter } from '../request/retry-after.js';
+import { codeIn, configurationFault, remedyOf } from '../request/configuration-fault.js';
 import { isRetryableStatus } from '../request/retryable-status.js';
+import { REFUSALS } from './close-codes.js';
 import type { RemoteError } from './codec.js';
 import type { LinkEnd } from './socket-link.js';
 
@@ -14,12 +16,37 @@ export interface SocketErrorContext {
   readonly upstream: string;
   readonly task: string;
   readonly isIdempotent: boolean;
+  /** Whether connections go to a unix socket. */
+  readonly isUnixSocket: boolean;
   readonly maxPayloadBytes: number;
   readonly clock: Clock;
 }
 
-/** The error of the calls that the end of a connection leaves unanswered. */
-export function lossError(end: LinkEnd, parts: SocketErrorContext): MillraceError {
+export function isRefusal({ closeCode, wasOpen }: LinkEnd): boolean {
+  return wasOpen && closeCode !== undefined && REFUSALS.has(closeCode);
+}
+
+/** The error that ends the run when the upstream refuses one connection after the other. */
+export function refusedError({ error: cause }: LinkEnd, { upstream, task }: SocketErrorContext): FatalTaskError {
+  return new FatalTaskError(
+    'MILLRACE_NETWORK',
+    `${upstream} accepts each connection of '${task}' and refuses it before any reply: ${describeThrown(cause)}. Check the \`headers\`, the \`method\` and the credentials`,
+    { cause },
+  );
+}
+
+/** The error of a reply that is not valid in its protocol. */
+export function invalidReply(why: string, { upstream, task }: SocketErrorContext): UpstreamError {
+  return new UpstreamError('MILLRACE_BAD_RESPONSE', `${upstream} answered '${task}' with an invalid reply: ${why}`, {
+    blame: 'record',
+  });
+}
+
+/**
+ * The error of the calls that the end of a connection leaves unanswered.
+ * @param hasReplied whether the upstream has replied to any call of the run.
+ */
+export function lossError(end: LinkEnd, parts: SocketErrorContext, hasReplied: boolean): MillraceError {
   const { upstream, task, isIdempotent, maxPayloadBytes, clock } = parts;
   const { error: cause, response } = end;
   if (end.why === 'limit') {
@@ -36,6 +63,13 @@ export function lossError(end: LinkEnd, parts: SocketErrorContext): MillraceErro
       { cause, blame: 'record', retryable: isIdempotent },
     );
   }
+  if (end.why === 'rejected') {
+    return new UpstreamError(
+      'MILLRACE_NETWORK',
+      `${upstream} ended the connection when '${task}' sent this call: ${describeThrown(cause)}`,
+      { cause, blame: 'record', retryable: isIdempotent },
+    );
+  }
   if (response !== undefined && response.status < 500 && ![408, 425, 429].includes(response.status)) {
     return new FatalTaskError(
       'MILLRACE_HTTP_STATUS',
@@ -43,6 +77,9 @@ export function lossError(end: LinkEnd, parts: SocketErrorContext): MillraceErro
       { cause },
     );
   }
+  const code = codeIn(cause);
+  const remedy = end.wasOpen || response !== undefined ? undefined : remedyOf(code, parts.isUnixSocket);
+  if (remedy !== undefined && !hasReplied) return configurationFault(cause, code, remedy, parts);
   return new UpstreamError(
     'MILLRACE_NETWORK',
     `The connection of '${task}' to ${upstream} ${end.wasOpen ? 'was lost' : 'cannot be made'}: ${describeThrown(cause)}`,

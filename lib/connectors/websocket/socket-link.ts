@@ -9,6 +9,9 @@ import type { Socket } from 'node:net';
 import { WebSocket, type RawData } from 'ws';
 import type { Clock } from '../../connect/index.js';
 import type { Attempt } from '../../calls/call.js';
+import type { Connection } from '../request/connection.js';
+import { connecting, type Connecting } from './socket-connect.js';
+import { NO_CLOSE_FRAME, REJECTIONS } from './close-codes.js';
 import type { WebSocketSettings } from './web-socket-options.js';
 
 export interface LinkHandlers<In> {
@@ -22,9 +25,14 @@ export interface LinkHandlers<In> {
 /** Why a connection has ended. */
 export interface LinkEnd {
   readonly wasOpen: boolean;
-  /** `limit`: a message was too large. `garbage`: a message could not be decoded. Otherwise it broke or was never made. */
-  readonly why: 'limit' | 'garbage' | 'broken' | 'refused';
+  /**
+   * `limit`: a message was too large. `garbage`: a message could not be decoded. `rejected`: the upstream closed the connection
+   * because of a call, or refuses the caller. Otherwise it broke or was never made.
+   */
+  readonly why: 'limit' | 'garbage' | 'rejected' | 'broken' | 'refused';
   readonly error: unknown;
+  /** The code of the closing handshake (RFC 6455, 7.4), if there was one. */
+  readonly closeCode?: number;
   /** The answer to the handshake, if it was not an upgrade. */
   readonly response?: { readonly status: number; readonly retryAfter: unknown };
 }
@@ -33,6 +41,7 @@ export interface LinkParts {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly maxPayloadBytes: number;
+  readonly connection: Connection;
   readonly settings: WebSocketSettings;
   readonly clock: Clock;
 }
@@ -44,9 +53,12 @@ export class SocketLink<In> {
   /** The unanswered attempts, by id. */
   readonly pending = new Map<number, Attempt<In>>();
   lastMessageAtMs = -Infinity;
+  /** Whether a reply to a call has come over this connection. */
+  hasReplied = false;
   private readonly parts: LinkParts;
   private readonly handlers: LinkHandlers<In>;
   private readonly socket: WebSocket;
+  private readonly connecting: Connecting;
   private lastHeardMs: number;
   private cancelHeartbeat: (() => void) | undefined;
   private end: Partial<LinkEnd> = {};
@@ -57,16 +69,21 @@ export class SocketLink<In> {
   private isOver = false;
 
   constructor(parts: LinkParts, handlers: LinkHandlers<In>) {
-    const { url, headers, maxPayloadBytes, settings, clock } = parts;
+    const { url, headers, maxPayloadBytes, settings, clock, connection } = parts;
+    const { connectTimeoutMs, protocols } = settings;
+    this.connecting = connecting(url, connection, connectTimeoutMs);
+    const { createConnection } = this.connecting;
     this.parts = parts;
     this.handlers = handlers;
     this.lastHeardMs = clock.monotonicMs();
-    this.socket = new WebSocket(url, {
+    this.socket = new WebSocket(url, [protocols].flat(), {
       headers,
+      ...connection.tls,
+      ...(createConnection === undefined ? {} : { createConnection }),
       maxPayload: maxPayloadBytes,
       // A frame of a few kilobytes can inflate to many megabytes, and compression costs more than it saves in a data centre.
       perMessageDeflate: false,
-      handshakeTimeout: settings.connectTimeoutMs,
+      handshakeTimeout: connectTimeoutMs,
       followRedirects: false,
     });
     this.listen();
@@ -107,6 +124,7 @@ export class SocketLink<In> {
   /** Closes the connection at once. Pending calls are lost. */
   drop(why: LinkEnd['why'], error: unknown): void {
     this.end = { why, error, ...this.end };
+    this.connecting.cancel();
     this.socket.terminate();
   }
 
@@ -124,8 +142,10 @@ export class SocketLink<In> {
         clearTimeout(timer);
         resolve();
       });
-      if (this.socket.readyState === WebSocket.CONNECTING) this.socket.terminate();
-      else this.socket.close(1000);
+      if (this.socket.readyState === WebSocket.CONNECTING) {
+        this.connecting.cancel();
+        this.socket.terminate();
+      } else this.socket.close(1000);
     });
   }
 
@@ -161,8 +181,9 @@ export class SocketLink<In> {
       const why = error.code === TOO_LARGE ? 'limit' : this.wasOpen ? 'broken' : 'refused';
       this.end = { why, error, ...this.end };
     });
-    socket.on('close', (code: number) => {
-      this.finish({ why: 'broken', error: new Error(`the connection was closed with code ${code}`), ...this.end });
+    socket.on('close', (closeCode: number, reason: Buffer) => {
+      const why = REJECTIONS.has(closeCode) ? 'rejected' : 'broken';
+      this.finish({ why, error: closeError(closeCode, reason.toString()), ...this.end, closeCode });
     });
   }
 
@@ -195,6 +216,12 @@ export class SocketLink<In> {
     this.cancelHeartbeat?.();
     this.handlers.onEnd(this, { ...end, wasOpen: this.wasOpen });
   }
+}
+
+function closeError(code: number, reason: string): Error {
+  const quoted = reason === '' ? '' : ` and the reason ${JSON.stringify(reason)}`;
+  if (code === NO_CLOSE_FRAME) return new Error('the connection ended without a closing handshake (code 1006)');
+  return new Error(`the upstream closed the connection with code ${code}${quoted}`);
 }
 
 function textOf(data: RawData): string {

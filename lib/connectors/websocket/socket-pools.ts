@@ -46,8 +46,8 @@ export class SocketPools<In> {
     while (pool.size < most) pool.add(new SocketLink(this.parts, this.handlers));
   }
 
-  /** Call when a connection was made. It resets the backoff. */
-  opened(): void {
+  /** Call when the upstream has replied. It resets the backoff: a handshake alone proves nothing. */
+  proved(): void {
     this.failures = 0;
   }
 

@@ -105,7 +105,7 @@ export class SocketStandIn<In, Out> implements Caller<In, Out> {
 
   /** The error of a connection that ends for this reason. */
   private loss(why: LinkEnd['why'], error: unknown): MillraceError {
-    return lossError({ why, error, wasOpen: true }, this.parts);
+    return lossError({ why, error, wasOpen: true }, this.parts, true);
   }
 }
 

@@ -15,6 +15,7 @@ export async function openSocketTransport<In, Out>({
   isIdempotent,
   clock,
   upstream,
+  connection,
 }: TransportParts<In, Out>): Promise<Transport<In, Out | Skip>> {
   const standIn = upstream === undefined ? undefined : await holdClock(clock, import('./socket-stand-in.js'));
   const { idempotencyKey = 'idempotencyKey', headers = {}, method = 'POST', trace = false } = request;
@@ -28,12 +29,17 @@ export async function openSocketTransport<In, Out>({
         task: scope.task,
         method,
         headers: { 'x-correlation-id': scope.runId, ...headers },
-        settings: { codec: jsonRpcCodec(), ...resolveWebSocketOptions(request.websocket) },
+        settings: { codec: jsonRpcCodec(request.largeIntegers), ...resolveWebSocketOptions(request.websocket) },
         maxPayloadBytes: request.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
         keyName: idempotencyKey === false ? undefined : idempotencyKey,
         sendsTrace: trace,
-        identity: new CallIdentity(scope.runId, scope.task, scope.numbering),
+        identity: new CallIdentity(scope),
         isIdempotent,
+        connection,
+        isUnixSocket: request.socketPath !== undefined,
+        notice: (message) => {
+          scope.notice(message);
+        },
         clock,
         random: () => scope.random(),
         bodyOf: bodyFunction(request, scope, 'POST'),

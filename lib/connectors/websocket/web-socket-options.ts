@@ -20,6 +20,8 @@ export interface WebSocketOptions {
   readonly reconnectMs?: number;
   /** The longest delay before any reconnection, in milliseconds. Default 5,000. */
   readonly maxReconnectMs?: number;
+  /** The subprotocols to offer, in order of preference (Sec-WebSocket-Protocol). The upstream must choose one of them. Default: none. */
+  readonly protocols?: string | readonly string[];
   /** A protocol other than JSON-RPC 2.0. */
   readonly codec?: WebSocketCodec;
 }
@@ -36,8 +38,20 @@ const RULES: OptionRules<WebSocketOptions> = {
   connectTimeoutMs: number(1),
   reconnectMs: number(1),
   maxReconnectMs: number(1),
+  protocols: {
+    expected: 'a name of a subprotocol, or an array of different names',
+    accepts: (value) => {
+      const names: readonly unknown[] = [value].flat();
+      return new Set(names).size === names.length && names.every(isProtocol);
+    },
+  },
   codec: objectWith('encode', 'decode'),
 };
+
+/** A token of RFC 9110. */
+function isProtocol(name: unknown): boolean {
+  return typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name);
+}
 
 /** Throws MILLRACE_INVALID_OPTION for options that do not fit. */
 export function checkWebSocketOptions(given: WebSocketOptions): void {
@@ -48,7 +62,7 @@ export function checkWebSocketOptions(given: WebSocketOptions): void {
 export function resolveWebSocketOptions(given: WebSocketOptions = {}): Resolved {
   const { sockets = 2, maxBatch = 64, maxBufferedBytes = 4 * 1024 * 1024 } = given;
   const { pingAfterMs = 10_000, pongWithinMs = 5000, connectTimeoutMs = 10_000 } = given;
-  const { reconnectMs = 100, maxReconnectMs = 5000, codec } = given;
+  const { reconnectMs = 100, maxReconnectMs = 5000, protocols = [], codec } = given;
   const limits = { sockets, maxBatch, maxBufferedBytes };
   return {
     ...limits,
@@ -57,6 +71,7 @@ export function resolveWebSocketOptions(given: WebSocketOptions = {}): Resolved 
     connectTimeoutMs,
     reconnectMs,
     maxReconnectMs,
+    protocols,
     ...(codec === undefined ? {} : { codec }),
   };
 }

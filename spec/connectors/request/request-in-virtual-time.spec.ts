@@ -36,7 +36,7 @@ describe('retry', () => {
     expect([keys(5).size, keys(6).size]).toEqual([1, 1]);
     expect([...keys(5)]).not.toEqual([...keys(6)]);
     expect(new Set(calls.map(({ headers }) => headers['traceparent'])).size).toBe(calls.length);
-    for (const { headers } of calls) expect(headers['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+    for (const { headers } of calls) expect(headers['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     expect(calls[0]?.headers['x-correlation-id']).toBe('r:0');
   });
 

@@ -111,7 +111,8 @@ const alike: Readonly<Record<string, Case>> = {
 
 const overHttp: Readonly<Record<string, Case>> = {
   ...alike,
-  'no answer but a status': { answer: () => ({}), outcome: '""' },
+  'no answer but a status': { options: { retry: false }, answer: () => ({}), outcome: 'MILLRACE_BAD_RESPONSE after 1' },
+  'no answer but a status that says so': { answer: () => ({ status: 204 }), outcome: '""' },
   'a refusal': { answer: () => ({ status: 422, body: 'no' }), outcome: 'MILLRACE_HTTP_STATUS after 1' },
   'a wait that is asked for, whatever the case of the header': {
     answer: (call, number) => (number < 2 ? { status: 429, headers: { 'Retry-After': '0.05' } } : echo(call)),

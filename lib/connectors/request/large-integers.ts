@@ -1,0 +1,93 @@
+/**
+ * JSON integers that a JavaScript number cannot hold, such as 64-bit ids: `JSON.parse` rounds 9007199254740993 to
+ * 9007199254740992.
+ *
+ * Guarantees: an integer that would change is found wherever it stands, and is never taken from inside a string. JSON without
+ * such integers costs one search for sixteen digits.
+ */
+
+/** What becomes of an integer that a number cannot hold. */
+export type LargeIntegers = 'refuse' | 'text' | 'round';
+
+/** Sixteen digits are the shortest that can be above 2^53. The first search skips most of a text. */
+const DIGITS = /\d{16}/;
+const INTEGER = /(?:^|[^.\d])\d{16}/;
+/** A number with its fraction and exponent. */
+const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+const MARK = 'millrace:large-integer:';
+
+/** Stands for an integer that a number cannot hold. */
+export class LargeInteger {
+  readonly digits: string;
+
+  constructor(digits: string) {
+    this.digits = digits;
+  }
+
+  /** The reason and the remedy, for the end of a message. */
+  static explain(digits: string): string {
+    return `the integer ${digits} is beyond the range that a number holds exactly, and would be rounded. Set \`largeIntegers: 'text'\` to receive such integers as text, or 'round'`;
+  }
+}
+
+/**
+ * The same text, unless it has integers that a number cannot hold: then with each of these as a JSON string of its digits
+ * (`text`), or as a string that `reviveLarge` makes a LargeInteger (`refuse`).
+ */
+export function quoteLarge(text: string, mode: Exclude<LargeIntegers, 'round'>): string {
+  if (!DIGITS.test(text) || !INTEGER.test(text)) return text;
+  const prefix = mode === 'text' ? '"' : `"${MARK}`;
+  let quoted = '';
+  let copied = 0;
+  // Not a regular expression: one that matches strings overflows the stack for strings of many megabytes.
+  for (let at = 0; at < text.length;) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === MINUS || (code >= ZERO && code <= NINE)) {
+      NUMBER.lastIndex = at;
+      const token = NUMBER.exec(text)?.[0] ?? '-';
+      if (isLost(token)) {
+        quoted += `${text.slice(copied, at)}${prefix}${token}"`;
+        copied = at + token.length;
+      }
+      at += token.length;
+    } else at++;
+  }
+  return copied === 0 ? text : quoted + text.slice(copied);
+}
+
+/** The position after the string that begins here. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === BACKSLASH) at++;
+    else if (code === QUOTE) return at + 1;
+  }
+  return text.length;
+}
+
+/** For JSON.parse of what `quoteLarge` has returned. */
+export function reviveLarge(_key: string, value: unknown): unknown {
+  return typeof value === 'string' && value.startsWith(MARK) ? new LargeInteger(value.slice(MARK.length)) : value;
+}
+
+/** The digits of the first LargeInteger in a parsed value. */
+export function firstLargeIn(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (value instanceof LargeInteger) return value.digits;
+  for (const inner of Object.values(value)) {
+    const found = firstLargeIn(inner);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** A number that prints as it was written has lost nothing. */
+function isLost(token: string): boolean {
+  return token.length >= 16 && /^-?\d+$/.test(token) && String(Number(token)) !== token;
+}

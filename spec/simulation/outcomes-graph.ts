@@ -1,0 +1,279 @@
+/**
+ * Random graphs whose records are paths: `S0:7` is record 7 of a source, `p/2` the third child of `p`, `(l&r)` a pair,
+ * `3=[a,b]` what an aggregate made of `a` and `b`. So a record says by itself how it came about, whichever life made it.
+ */
+import { seededRandom } from 'millrace';
+import type { KeyedKind } from '#lib/stream/join-keyed.js';
+import { hashOf } from '../support/random-tasks.js';
+
+export type JoinKind = 'aligned' | 'gather' | 'keyed' | 'all' | 'latest';
+export type ExpandStyle = 'array' | 'generator' | 'async generator' | 'late generator';
+
+export interface SourceNode extends NodeBase {
+  readonly kind: 'source';
+  readonly size: number;
+  /** Whether a schema refuses some records. */
+  readonly isPicky: boolean;
+}
+
+/** Hands each record on unless it fails. */
+export interface WorkNode extends NodeBase {
+  readonly kind: 'work';
+  readonly join: JoinKind;
+  readonly how: 'sync' | 'async' | 'call';
+  /** The share of records that fail; for `sync` the same in each life. */
+  readonly failShare: number;
+  readonly skipShare: number;
+  readonly concurrency: number;
+  readonly ordered: boolean;
+  readonly salt: number;
+  /** Of a keyed join. */
+  readonly keyed?: KeyedKind;
+  /** Of a keyed join: how many keys there are. */
+  readonly keys?: number;
+}
+
+export interface ExpandNode extends NodeBase {
+  readonly kind: 'expand';
+  readonly style: ExpandStyle;
+  /** Whether the number of children differs between lives. */
+  readonly varies: boolean;
+  /** Whether it throws midway for some parents in some lives. */
+  readonly throws: boolean;
+  /** Whether a schema refuses some children. */
+  readonly isPicky: boolean;
+}
+
+export interface AggregateNode extends NodeBase {
+  readonly kind: 'aggregate';
+  readonly keys: number;
+  readonly durable: true | undefined;
+  /** Whether `add` changes the state in place. */
+  readonly inPlace: boolean;
+}
+
+export interface SinkNode extends NodeBase {
+  readonly kind: 'sink';
+  readonly ordered: boolean;
+}
+
+interface NodeBase {
+  readonly name: string;
+  readonly dependencies: readonly string[];
+  readonly root: string;
+  /** The most records that it may emit. */
+  readonly most: number;
+}
+
+export type OutcomesNode = SourceNode | WorkNode | ExpandNode | AggregateNode | SinkNode;
+
+export interface OutcomesGraph {
+  readonly seed: number;
+  readonly window: number;
+  readonly nodes: readonly OutcomesNode[];
+  /** By the root of children, the name of the task whose outputs are their parents. */
+  readonly parents: ReadonlyMap<string, string>;
+}
+
+export const MOST_CHILDREN = 4;
+/** The most records of one task. */
+const MOST_RECORDS = 120;
+const LONGEST = 300;
+
+/** A path, shortened where it would grow without end. It stays the name of one record. */
+export function short(path: string): string {
+  if (path.length <= LONGEST) return path;
+  const kinds = ['[]', '[', '{'].filter((kind) => path.includes(kind));
+  return `#${hashOf(path)}.${hashOf([path, 'again'])}${kinds[0] ?? ''}`;
+}
+
+/** Whether several records may have the same path, because it contains an empty collection. Such records never fail. */
+export function isAmbiguous(path: string): boolean {
+  return path.includes('[]');
+}
+
+/** Whether the path tells all about the record: what it was made of may not differ between lives. */
+export function isPure(path: string): boolean {
+  return !path.includes('[') && !path.includes('{');
+}
+
+export function outcomesGraph(seed: number): OutcomesGraph {
+  return new Generator(seed).generate();
+}
+
+class Generator {
+  private readonly seed: number;
+  private readonly random: () => number;
+  private readonly nodes: OutcomesNode[] = [];
+  private readonly parents = new Map<string, string>();
+  /** Nodes that a sink must follow. */
+  private readonly watched = new Set<string>();
+
+  constructor(seed: number) {
+    this.seed = seed;
+    this.random = seededRandom(seed ^ 0x0c7c0335);
+  }
+
+  generate(): OutcomesGraph {
+    const sources = this.pick([1, 1, 2, 2, 3]);
+    for (let n = 0; n < sources; n++) {
+      const size = this.pick([0, 1, 2, 5, 12, 25]);
+      const name = `S${n}`;
+      this.nodes.push({
+        kind: 'source',
+        name,
+        dependencies: [],
+        root: name,
+        most: size,
+        size,
+        isPicky: this.chance(0.2),
+      });
+    }
+    const steps = 2 + this.below(7);
+    for (let n = 0; n < steps; n++) this.step(`T${n}`);
+    for (const node of [...this.nodes]) {
+      if (node.kind === 'sink') continue;
+      if (!this.isRead(node.name) || this.watched.has(node.name)) this.sink(`${node.name} kept`, node);
+    }
+    const { seed, nodes, parents } = this;
+    return { seed, nodes, parents, window: this.pick([1, 2, 3, 5, 8, 16, 32]) };
+  }
+
+  private step(name: string): void {
+    const sound = this.nodes.filter((node) => !(node.kind === 'work' && node.join === 'latest'));
+    const node = this.chance(0.6) ? (sound.at(-1) as OutcomesNode) : this.pick(sound);
+    const other = this.pick(sound);
+    const kind = this.below(20);
+    if (kind < 6) this.work(name, 'aligned', [node]);
+    else if (kind < 7) this.aligned(name, node);
+    else if (kind < 11) this.expand(name, node);
+    else if (kind < 13) this.gather(name);
+    else if (kind < 15) this.aggregate(name, node);
+    else if (kind < 17) this.keyed(name, node, other);
+    else if (kind < 18) this.all(name, node, other);
+    else if (kind < 19) this.latest(name, node, other);
+    else this.sink(name, node);
+  }
+
+  private work(name: string, join: JoinKind, from: readonly OutcomesNode[], traits: Partial<WorkNode> = {}): void {
+    const first = from[0] as OutcomesNode;
+    const how =
+      join === 'latest' ? this.pick(['sync', 'async'] as const) : this.pick(['sync', 'async', 'call', 'call'] as const);
+    const isStable = join === 'latest' || this.chance(0.2);
+    this.nodes.push({
+      kind: 'work',
+      name,
+      dependencies: from.map((node) => node.name),
+      root: first.root,
+      most: first.most,
+      join,
+      how,
+      failShare: isStable ? 0 : how === 'sync' ? 0.1 : this.pick([0.1, 0.3, 0.5]),
+      skipShare: join === 'latest' ? 0 : this.pick([0, 0, 0.2]),
+      concurrency: 1 + this.below(8),
+      ordered: this.chance(0.3),
+      salt: this.below(1e6),
+      ...traits,
+    });
+  }
+
+  private aligned(name: string, node: OutcomesNode): void {
+    const relatives = this.nodes.filter(
+      (relative) => relative.root === node.root && !(relative.kind === 'work' && relative.join === 'latest'),
+    );
+    this.work(name, 'aligned', [...new Set([node, this.pick(relatives), this.pick(relatives)])]);
+  }
+
+  private expand(name: string, node: OutcomesNode): void {
+    if (node.most * MOST_CHILDREN > MOST_RECORDS) return;
+    const varies = this.chance(0.5);
+    const throws = this.chance(0.5);
+    const isPicky = this.chance(0.2);
+    const style = this.pick(['array', 'generator', 'async generator', 'late generator'] as const);
+    const most = node.most * MOST_CHILDREN;
+    this.nodes.push({
+      kind: 'expand',
+      name,
+      dependencies: [node.name],
+      root: name,
+      most,
+      style,
+      varies,
+      throws,
+      isPicky,
+    });
+    this.parents.set(name, node.name);
+    if (varies || throws) this.watched.add(name);
+  }
+
+  private gather(name: string): void {
+    const children = this.nodes.filter(
+      (node) => this.parents.has(node.root) && !(node.kind === 'work' && node.join === 'latest'),
+    );
+    if (children.length === 0) return;
+    const node = this.pick(children);
+    const parent = this.node(this.parents.get(node.root) as string);
+    this.work(name, 'gather', [node], { root: parent.root, most: parent.most });
+  }
+
+  private aggregate(name: string, node: OutcomesNode): void {
+    const keys = 1 + this.below(4);
+    const durable = this.chance(0.5) ? true : undefined;
+    const inPlace = this.chance(0.5);
+    this.nodes.push({
+      kind: 'aggregate',
+      name,
+      dependencies: [node.name],
+      root: name,
+      most: keys,
+      keys,
+      durable,
+      inPlace,
+    });
+  }
+
+  private keyed(name: string, left: OutcomesNode, right: OutcomesNode): void {
+    if (left === right || left.most + right.most > MOST_RECORDS) return;
+    const keys = 1 + Math.floor(Math.max(left.most, right.most) / this.pick([1, 2, 3]));
+    const most = left.most + right.most + Math.ceil((left.most * right.most) / keys);
+    if (most > MOST_RECORDS) return;
+    const keyed = this.pick(['inner', 'left', 'outer'] as const);
+    this.work(name, 'keyed', [left, right], { root: `${name} (join)`, most, keyed, keys });
+  }
+
+  private all(name: string, one: OutcomesNode, other: OutcomesNode): void {
+    this.work(name, 'all', [...new Set([one, other])], { root: `${name} (join)`, most: 1 });
+  }
+
+  /** Time decides what meets, so nothing but a sink is built on it. */
+  private latest(name: string, one: OutcomesNode, other: OutcomesNode): void {
+    if (one === other || one.most + other.most > MOST_RECORDS) return;
+    this.work(name, 'latest', [one, other], { root: `${name} (join)`, most: one.most + other.most });
+    // The join stops inputs that nobody else reads once nothing can meet.
+    this.watched.add(one.name).add(other.name);
+  }
+
+  private sink(name: string, { name: from, root, most }: OutcomesNode): void {
+    this.nodes.push({ kind: 'sink', name, dependencies: [from], root, most, ordered: this.chance(0.6) });
+  }
+
+  private isRead(name: string): boolean {
+    return this.nodes.some(({ dependencies }) => dependencies.includes(name));
+  }
+
+  private node(name: string): OutcomesNode {
+    return this.nodes.find((node) => node.name === name) as OutcomesNode;
+  }
+
+  private chance(probability: number): boolean {
+    return this.random() < probability;
+  }
+
+  private below(limit: number): number {
+    return Math.floor(this.random() * limit);
+  }
+
+  private pick<T>(items: readonly T[]): T {
+    return items[this.below(items.length)] as T;
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * How the work of a record ends in a life: by the hash of seed, life, task and path. So a task may fail on a record in one
+ * life and not in the next, and a generator may give another number of children, or throw midway.
+ */
+import { hashOf } from '../support/random-tasks.js';
+import {
+  isAmbiguous,
+  MOST_CHILDREN,
+  type AggregateNode,
+  type ExpandNode,
+  type SourceNode,
+  type WorkNode,
+} from './outcomes-graph.js';
+
+/** Whether the task fails on the record in this life. */
+export function fails(seed: number, life: number, { name, how, failShare }: WorkNode, path: string): boolean {
+  if (isAmbiguous(path)) return false;
+  return hashOf([seed, how === 'sync' ? 0 : life, name, path, 'fails']) % 1000 < failShare * 1000;
+}
+
+/** Whether the task skips the record, in every life. */
+export function skips(seed: number, { name, skipShare }: WorkNode, path: string): boolean {
+  return hashOf([seed, name, path, 'skips']) % 1000 < skipShare * 1000;
+}
+
+/** The children of a parent in this life, and whether the work throws after them. */
+export function expansionOf(
+  seed: number,
+  life: number,
+  { name, varies, throws, style }: ExpandNode,
+  path: string,
+): { readonly count: number; readonly throwsAt: number | undefined } {
+  const isFixed = isAmbiguous(path);
+  const count = hashOf([seed, varies && !isFixed ? life : 0, name, path, 'count']) % (MOST_CHILDREN + 1);
+  const isThrown = throws && !isFixed && hashOf([seed, life, name, path, 'throws']) % 3 === 0;
+  const throwsAt = style === 'array' ? 0 : hashOf([seed, life, name, path, 'at']) % (count + 1);
+  return { count, throwsAt: isThrown ? throwsAt : undefined };
+}
+
+/** Whether the schema of a source or of an expansion lets the record pass. */
+export function fits(seed: number, { name, isPicky }: SourceNode | ExpandNode, path: string): boolean {
+  return !isPicky || isAmbiguous(path) || hashOf([seed, name, path, 'fits']) % 5 > 0;
+}
+
+export function groupOf(seed: number, { name, keys }: AggregateNode, path: string): number {
+  return hashOf([seed, name, path, 'group']) % keys;
+}
+
+export function keyOf(seed: number, { name, keys = 1 }: WorkNode, path: string): number {
+  return hashOf([seed, name, path, 'key']) % keys;
+}

@@ -1,0 +1,218 @@
+/** The tasks of a graph of paths, made for one life. */
+import {
+  aggregateTask,
+  asyncTask,
+  expandTask,
+  skip,
+  syncTask,
+  type JoinOptions,
+  type Schema,
+  type Skip,
+  type Task,
+  type TaskDeclaration,
+} from 'millrace';
+import { hashOf, late, type Value } from '../support/random-tasks.js';
+import { FileSink } from './file-sink.js';
+import type { Life } from './life.js';
+import { SeekableSource, type Surroundings } from './materials.js';
+import {
+  short,
+  type AggregateNode,
+  type ExpandNode,
+  type OutcomesGraph,
+  type OutcomesNode,
+  type SourceNode,
+  type WorkNode,
+} from './outcomes-graph.js';
+import { expansionOf, fails, fits, groupOf, keyOf, skips } from './outcomes-rules.js';
+import type { Starts } from './outcomes-starts.js';
+import { CallTask } from './upstream.js';
+
+/** The path of what a join hands to a task. */
+export function joinedPath({ join, dependencies }: WorkNode, record: Value): string {
+  const items = record as readonly (string | null | undefined)[];
+  if (join === 'aligned') return dependencies.length === 1 ? (record as string) : short(alignedPath(items as string[]));
+  if (join === 'gather') return short(`[${items.join(',')}]`);
+  if (join === 'keyed') return short(`(${items[0] ?? ''}&${items[1] ?? ''})`);
+  if (join === 'latest') return JSON.stringify(items);
+  const collections = (dependencies.length === 1 ? [record] : record) as readonly (readonly string[])[];
+  return short(`{${collections.map((collection) => [...collection].sort().join(',')).join(';')}}`);
+}
+
+/** A record is one and the same on all branches, so they differ only where a branch gathers. */
+export function alignedPath(paths: readonly string[]): string {
+  return new Set(paths).size === 1 ? (paths[0] as string) : `<${paths.join('|')}>`;
+}
+
+export class OutcomesTasks {
+  private readonly graph: OutcomesGraph;
+  private readonly surroundings: Surroundings;
+  private readonly starts: Starts;
+
+  constructor(graph: OutcomesGraph, surroundings: Surroundings, starts: Starts) {
+    this.graph = graph;
+    this.surroundings = surroundings;
+    this.starts = starts;
+  }
+
+  declare(): TaskDeclaration[] {
+    return this.graph.nodes.map((node) => {
+      const { name, dependencies } = node;
+      const join = node.kind === 'work' ? this.joinOf(node) : undefined;
+      return { name, dependencies, task: this.make(node), join };
+    });
+  }
+
+  private get life(): Life {
+    return this.surroundings.life;
+  }
+
+  private make(node: OutcomesNode): Task<never, Value> {
+    const { disk } = this.surroundings;
+    if (node.kind === 'source') return this.source(node);
+    if (node.kind === 'work') return this.work(node);
+    if (node.kind === 'expand') return this.expand(node);
+    if (node.kind === 'aggregate') return this.aggregate(node);
+    return new FileSink({ path: node.name, disk, life: this.life, ordered: node.ordered });
+  }
+
+  private joinOf(node: WorkNode): JoinOptions | undefined {
+    const { seed } = this.graph;
+    if (node.join === 'aligned') return undefined;
+    if (node.join !== 'keyed') return { join: node.join };
+    const key = (path: string): number => keyOf(seed, node, path);
+    return { join: 'keyed', kind: node.keyed ?? 'inner', on: [key, key] as never };
+  }
+
+  private source(node: SourceNode): Task<never, Value> {
+    const items = Array.from({ length: node.size }, (_, index) => `${node.name}:${index}`);
+    const options = { replayable: true, ...this.refusing(node) };
+    return new SeekableSource(items, options);
+  }
+
+  private refusing(node: SourceNode | ExpandNode): { readonly output?: Schema<string> } {
+    if (!node.isPicky) return {};
+    const isFit = (path: string): boolean => fits(this.graph.seed, node, path);
+    return {
+      output: {
+        '~standard': {
+          version: 1,
+          vendor: 'spec',
+          validate: (value) =>
+            isFit(value as string) ? { value: value as string } : { issues: [{ message: 'does not fit' }] },
+        },
+      },
+    };
+  }
+
+  private work(node: WorkNode): Task<never, Value> {
+    const { starts, life } = this;
+    const { seed } = this.graph;
+    const { world, upstream, laws } = this.surroundings;
+    const { name, concurrency, ordered, how, salt } = node;
+    const outcome = (record: Value): string | Skip => {
+      const path = joinedPath(node, record);
+      if (fails(seed, life.number, node, path)) throw new Error(`life ${life.number} fails on ${path}`);
+      return skips(seed, node, path) ? skip('on purpose') : path;
+    };
+    const begin = (lineage: number, record: Value): string => {
+      const path = joinedPath(node, record);
+      laws.started(life, name, lineage);
+      // Synchronous work may be computed again rather than kept.
+      if (how !== 'sync') starts.started(life, name, path);
+      return path;
+    };
+    if (how === 'sync') {
+      return syncTask<Value, Value>((record, { lineage }) => {
+        begin(lineage, record);
+        return outcome(record);
+      });
+    }
+    if (how === 'async') {
+      return asyncTask<Value, Value>(
+        async (record, { lineage }) => {
+          begin(lineage, record);
+          const delayMs = world.below(200);
+          if (delayMs > 50) {
+            await new Promise<void>((resolve) => {
+              life.outside.schedule(delayMs, resolve);
+            });
+          }
+          return outcome(record);
+        },
+        { concurrency, ordered },
+      );
+    }
+    const traits = {
+      name,
+      work: outcome,
+      onFailure: 'dead-letter',
+      concurrency,
+      ordered,
+      attempts: 1 + (salt % 4),
+      hasBreaker: salt % 7 === 0,
+      hedges: salt % 5 === 0,
+      isStubborn: false,
+      faultRate: salt % 3 === 0 ? 0.2 : 0.02,
+    } as const;
+    return new CallTask(traits, upstream, life, (lineage, record, key) => {
+      starts.called(life, name, begin(lineage, record), key);
+    });
+  }
+
+  private expand(node: ExpandNode): Task<never, Value> {
+    const { starts, life } = this;
+    const { seed } = this.graph;
+    const { laws } = this.surroundings;
+    const { name, style } = node;
+    return expandTask<string, string>((path, { lineage }) => {
+      laws.started(life, name, lineage);
+      starts.started(life, name, path);
+      const { count, throwsAt } = expansionOf(seed, life.number, node, path);
+      const thrown = (): Error => new Error(`life ${life.number} throws after ${throwsAt ?? 0} children of ${path}`);
+      const child = (index: number): string => short(`${path}/${index}`);
+      if (style === 'array') {
+        if (throwsAt !== undefined) throw thrown();
+        return Array.from({ length: count }, (_, index) => child(index));
+      }
+      function* generate(): Generator<string> {
+        for (let index = 0; index < count; index++) {
+          if (index === throwsAt) throw thrown();
+          yield child(index);
+        }
+        if (throwsAt === count) throw thrown();
+      }
+      const generator = generate();
+      if (style === 'generator') return generator;
+      const hash = hashOf([seed, name, path, 'late']);
+      if (style === 'late generator') return late(hash, life.outside, () => generator);
+      return slowly(generator, hash, life);
+    }, this.refusing(node));
+  }
+
+  private aggregate(node: AggregateNode): Task<never, Value> {
+    const { seed } = this.graph;
+    const options = node.durable === undefined ? {} : { durable: node.durable };
+    return aggregateTask<string, readonly string[], string, number>(
+      {
+        key: (path) => groupOf(seed, node, path),
+        init: () => [],
+        add: (members, path) => {
+          if (!node.inPlace) return [...members, path];
+          (members as string[]).push(path);
+          return members;
+        },
+        finish: (members, key) => short(`${key}=[${[...members].sort().join(',')}]`),
+      },
+      options,
+    );
+  }
+}
+
+async function* slowly(children: Iterable<string>, hash: number, life: Life): AsyncGenerator<string> {
+  let index = 0;
+  for (const child of children) {
+    await late(hash + index++, life.outside, () => undefined);
+    yield child;
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Runs one seed of a world in which calls and generators end differently in each life: a task that failed on a record may
+ * not fail on it again, and a parent may have other children. Judged is what the last life left.
+ */
+import { liveThrough } from './lives.js';
+import { outcomesGraph } from './outcomes-graph.js';
+import { Starts } from './outcomes-starts.js';
+import { OutcomesTasks } from './outcomes-tasks.js';
+import { judgeOutcomes } from './outcomes-verdict.js';
+import { simulateIn, type Simulated } from './simulate.js';
+import { Upstream } from './upstream.js';
+import { Violation, World } from './world.js';
+
+export function simulateOutcomes(seed: number): Promise<Simulated> {
+  return simulateIn(new World(seed), async (world) => {
+    const graph = outcomesGraph(seed);
+    const starts = new Starts(world, graph.window);
+    let replays = 0;
+    const { checkpoints } = await liveThrough(world, {
+      window: graph.window,
+      upstream: new Upstream(world, false),
+      sinks: new Map(graph.nodes.filter(({ kind }) => kind === 'sink').map(({ name, root }) => [name, root])),
+      declare: (surroundings) => new OutcomesTasks(graph, surroundings, starts).declare(),
+      judge: (disk, events, wasReplayed) => {
+        judgeOutcomes(graph, disk, { lives: world.lives.length, wasReplayed });
+        const stall = events.find(({ type }) => type === 'stall');
+        if (stall !== undefined) throw new Violation(`L11: the run stalled: ${JSON.stringify(stall)}`);
+      },
+      onLife: (life, isAnew) => {
+        starts.begin(life, isAnew);
+      },
+      onMark: (life) => {
+        starts.mark(life);
+      },
+      onTaken: (life) => {
+        starts.taken(life);
+      },
+      isReplayed: () => replays++ < 1 && world.chance(0.4),
+    });
+    for (let n = 0; n < starts.repeated; n++) world.count('start repeated');
+    return checkpoints;
+  });
+}
