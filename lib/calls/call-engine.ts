@@ -15,7 +15,7 @@
  * the event loop. After `stop` nothing starts, nothing is emitted and no timer is left.
  */
 import type { Subscriber } from 'rxjs';
-import { codeOf, describeThrown, FatalTaskError, MillraceError } from '../model/errors.js';
+import { codeOf, describeThrown, FatalTaskError, MillraceError, readableThrown } from '../model/errors.js';
 import { BatchBuilder, GONE, Skip, type Batch, type Gone, type Lineage } from '../model/record.js';
 import { UpstreamError } from '../model/upstream-error.js';
 import { nobodyWaits, whyOver } from '../stream/attempt-signal.js';
@@ -403,12 +403,13 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     }
   }
 
-  fail(attempt: Attempt<In>, error: unknown): void {
+  fail(attempt: Attempt<In>, thrown: unknown): void {
     if (attempt.isOver) {
       this.endAbandoned(attempt);
       return;
     }
     const nowMs = this.scope.clock.monotonicMs();
+    const error = readableThrown(thrown);
     const kind = failureKind(error);
     const { call } = attempt;
     const { isProbe } = attempt.permit;

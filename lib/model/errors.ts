@@ -115,6 +115,15 @@ export function codeOf(thrown: unknown): string {
   return typeof code === 'string' ? code : 'MILLRACE_TASK';
 }
 
+/** The thrown value, or an error in its place if not even its class can be read, as of a proxy whose traps throw. */
+export function readableThrown(thrown: unknown): unknown {
+  try {
+    return thrown instanceof Error ? thrown : thrown;
+  } catch (cause) {
+    return new MillraceError('MILLRACE_TASK', 'an error that cannot be read was thrown', { cause });
+  }
+}
+
 /** A field of a thrown value; undefined if it is no object, or if a getter throws. */
 export function fieldOf(thrown: unknown, name: string): unknown {
   if (typeof thrown !== 'object' || thrown === null) return undefined;

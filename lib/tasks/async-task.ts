@@ -1,6 +1,6 @@
 /** Tasks that run an asynchronous function, several records at a time. */
 import type { OperatorFunction } from 'rxjs';
-import { MillraceError } from '../model/errors.js';
+import { fieldOf, MillraceError } from '../model/errors.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
@@ -146,5 +146,5 @@ function retryOf(retry: RetryPolicy | RetryOptions): RetryPolicy {
 /** Errors without a `retryable` flag are retried. */
 function mayPass(error: unknown): boolean {
   if (error instanceof MillraceError) return error.retryable;
-  return !(typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === false);
+  return fieldOf(error, 'retryable') !== false;
 }
