@@ -165,7 +165,11 @@ export class KeptOutputs implements StateHolder {
     return lineage < this.root.watermark || past.isDone(lineage);
   }
 
-  private restore(lineage: Lineage, past: OutputsPast, onRestored: (lineage: Lineage, origin: unknown) => void): unknown {
+  private restore(
+    lineage: Lineage,
+    past: OutputsPast,
+    onRestored: (lineage: Lineage, origin: unknown) => void,
+  ): unknown {
     const found = this.space.restored.get(String(lineage)) as Stored | undefined;
     this.returning.push({ identity: found?.identity ?? String(lineage), origin: found?.origin });
     onRestored(lineage, found?.isEnded === true ? undefined : found?.origin);
