@@ -35,7 +35,7 @@ async function ask(
   const upstream =
     answer === undefined
       ? undefined
-      : fakeUpstream(clock, (call) => answer(call.body as number, call, clock.monotonicMs()));
+      : fakeUpstream(clock, (call) => ({ body: 0, ...answer(call.body as number, call, clock.monotonicMs()) }));
   const numbers = Array.from({ length: size }, (_, index) => index);
   const task =
     typeof options === 'function' ? options(clock) : requestTask({ url: 'http://ats.example/ask', ...options });
@@ -253,6 +253,14 @@ describe('an upstream that refuses the caller', () => {
     },
   );
 
+  it('because its quota is used up stops the run within seconds, with the answer', async () => {
+    const body = { error: { code: 'insufficient_quota', message: 'You have run out of credits' } };
+    const ended = await ask(200, () => ({ status: 429, body, afterMs: 50 }));
+    expect(ended).toMatchObject({ outcome: 'failed', letters: [], failure: { code: 'MILLRACE_HTTP_STATUS' } });
+    expect(ended.failure?.message).toContain('You have run out of credits');
+    expect(ended.seconds).toBeLessThan(5);
+  });
+
   it('because a token has expired stops the run, without dead letters', async () => {
     const ended = await ask(5000, (_, __, nowMs) => ({ status: nowMs < 500 ? 200 : 401, body: 1, afterMs: 20 }));
     expect(ended).toMatchObject({ outcome: 'failed', letters: [], failure: { code: 'MILLRACE_HTTP_STATUS' } });
@@ -265,7 +273,7 @@ describe('an upstream that refuses the caller', () => {
 });
 
 describe('an upstream that nobody has reached since the start', () => {
-  it.each(['ECONNREFUSED', 'ENOTFOUND'])('stops the run after ten seconds: %s', async (code) => {
+  it.each(['ECONNREFUSED', 'EHOSTUNREACH'])('stops the run after ten seconds: %s', async (code) => {
     const client = axios.create({
       adapter: () => Promise.reject(Object.assign(new Error(`connect ${code}`), { code })),
     });

@@ -13,7 +13,7 @@ import {
 } from '../../connect/index.js';
 import { codeIn, configurationFault, remedyOf } from '../request/configuration-fault.js';
 import { parseRetryAfter } from '../request/retry-after.js';
-import { isPermanentStatus, isRetryableStatus } from '../request/retryable-status.js';
+import { isPermanentStatus, isQuotaUsedUp, isRetryableStatus } from '../request/retryable-status.js';
 
 export interface FailureContext {
   /** The name of the upstream in messages. */
@@ -129,7 +129,7 @@ export function statusError(
       blame: isPermanentStatus(status) ? 'record' : blame,
       status,
       retryAfterMs: parseRetryAfter(retryAfter, now),
-      retryable: isRetryableStatus(status, isIdempotent),
+      retryable: isRetryableStatus(status, isIdempotent) && !(status === 429 && isQuotaUsedUp(body)),
     },
   );
 }

@@ -13,3 +13,21 @@ export function isRetryableStatus(status: number, isIdempotent: boolean): boolea
 export function isPermanentStatus(status: number): boolean {
   return status === 501 || status === 505 || status === 508 || status === 510;
 }
+
+/** Codes by which APIs distinguish a quota that is used up from a rate that is too high. Both have the status 429. */
+const USED_UP: ReadonlySet<unknown> = new Set([
+  'billing_hard_limit_reached',
+  'billing_not_active',
+  'insufficient_quota',
+  'insufficient_credits',
+]);
+
+/** Whether the body of a 429 reports, by the code or the type of its error, that no wait will help. */
+export function isQuotaUsedUp(body: unknown): boolean {
+  const error = memberOf(body, 'error') ?? body;
+  return USED_UP.has(memberOf(error, 'code')) || USED_UP.has(memberOf(error, 'type'));
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
