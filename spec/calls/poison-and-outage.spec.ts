@@ -51,8 +51,8 @@ async function ask(
   run.output$('Ask').subscribe({ next: () => out++, error: () => undefined });
   const ended = await clock.runUntil(
     run.finished.then(
-      ({ outcome }) => ({ outcome: String(outcome), failure: undefined }),
-      (failure: Error) => ({ outcome: 'failed', failure }),
+      ({ outcome }) => ({ outcome: outcome as string, failure: undefined }),
+      (failure: unknown) => ({ outcome: 'failed', failure: failure as Error }),
     ),
   );
   const seconds = clock.monotonicMs() / 1000;
