@@ -20,6 +20,7 @@ import { offerVsPmap100k } from './cases/offer-vs-pmap-100k.js';
 import { offerVsStreams100k } from './cases/offer-vs-streams-100k.js';
 import { offerWsRss } from './cases/offer-ws-rss.js';
 import { offerWsVsHttp } from './cases/offer-ws-vs-http.js';
+import { stateCost } from './cases/state-cost.js';
 import { syncChainVsRxjs } from './cases/sync-chain-vs-rxjs.js';
 import { syncChainVsStreams } from './cases/sync-chain-vs-streams.js';
 import { telemetryCost } from './cases/telemetry-cost.js';
@@ -52,4 +53,5 @@ export const CASES: readonly BenchCase[] = [
   offerWsVsHttp,
   offerWsRss,
   checkpointCost,
+  stateCost,
 ];

@@ -17,7 +17,8 @@ export { syncTask, type SyncFunction } from './tasks/sync-task.js';
 export { asyncTask, type AsyncFunction, type AsyncOptions } from './tasks/async-task.js';
 export { cpuTask, type CpuFunction, type CpuOptions, type ModuleFunction } from './tasks/cpu-task.js';
 export { aggregateTask, type Aggregate, type AggregateOptions } from './tasks/aggregate-task.js';
-export { expandTask, type ExpandFunction } from './tasks/expand-task.js';
+export { expandTask, type ExpandFunction, type ExpandOptions } from './tasks/expand-task.js';
+export { statefulTask, type Stateful, type StatefulOptions } from './tasks/stateful-task.js';
 export {
   operatorTask,
   type OperatorContext,
@@ -72,6 +73,7 @@ export type {
   DeadLetterStore,
   DurableLetters,
   LetterHead,
+  LineageId,
   RecordContext,
   RunOutcome,
   TaskContext,

@@ -94,7 +94,7 @@ describe('the doors of the package', () => {
       callables.filter((one) => one.name === name).flatMap(({ code }) => [...thrownCodes(code)]);
     expect(thrownBy('defineWorkflow')).toEqual(['MILLRACE_INVALID_OPTION']);
     expect(thrownBy('Workflow.parseConfig')).toEqual(['MILLRACE_CONFIG']);
-    expect(thrownBy('writePerformanceSummary')).toEqual(['MILLRACE_FILE']);
+    expect(thrownBy('writePerformanceSummary')).toEqual(['MILLRACE_FILE', 'MILLRACE_INVALID_OPTION']);
     expect(thrownBy('callPolicies')).toEqual(['MILLRACE_INVALID_OPTION']);
     expect(thrownBy('partitionOf')).toEqual([]);
   });

@@ -52,6 +52,13 @@ export class AttemptsInFlight<In> {
     attempt.next = undefined;
   }
 
+  /** The number of attempts in flight. It costs one step per attempt. */
+  count(): number {
+    let count = 0;
+    for (let attempt = this.oldest; attempt !== undefined; attempt = attempt.next) count++;
+    return count;
+  }
+
   /** All attempts in flight, oldest first. The attempt that was yielded may be removed before the next one. */
   *all(): Generator<Attempt<In>, void, undefined> {
     for (let attempt = this.oldest; attempt !== undefined;) {

@@ -3,19 +3,21 @@
  *
  *     accept ─► queue ─► start ─► attempt ─┬─► succeed ────────────────────► settle ─► leave
  *                 ▲     (gate)    (hedge)  ├─► fail ───► verdict ─► give up ───┘
- *                 │                        └─► time out ─┘  │
- *                 └──────────────── after a delay ◄─────────┘
+ *                 │                        └─► time out ─┘  │  │       ▲
+ *                 ├──────────────── after a delay ◄─────────┘  ▼       │
+ *                 └────────────────────────────────────────── hold ────┘
  *
- * Guarantees: a call is in exactly one place: in the queue, in flight, in a delay, or settled. It settles once, whatever
- * the transport reports. A record loses no attempt because the upstream is down or overloaded, and is given up only after
- * its last attempt, after its time budget, or on an error that a retry cannot fix. Calls that are admitted together are
- * handed to the transport together. A long synchronous stretch yields to the event loop. After `stop` nothing starts,
- * nothing is emitted and no timer is left.
+ * Guarantees: a call is in exactly one place: in the queue, in flight, in a delay, held, or settled. It settles once,
+ * whatever the transport reports. A record is given up only after its last attempt, after its time budget, or on an error
+ * that a retry cannot fix, and not while the upstream may be to blame: then it is held until there is evidence, which
+ * `circuit.ts` explains. A refusal for load costs no attempt, nor does a failure while the circuit is open, unless the call
+ * was its probe. Calls that are admitted together are handed to the transport together. A long synchronous stretch yields to
+ * the event loop. After `stop` nothing starts, nothing is emitted and no timer is left.
  */
 import type { Subscriber } from 'rxjs';
-import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
+import { codeOf, describeThrown, FatalTaskError, MillraceError } from '../model/errors.js';
 import { BatchBuilder, GONE, Skip, type Batch, type Gone, type Lineage } from '../model/record.js';
-import { blameOf, UpstreamError } from '../model/upstream-error.js';
+import { UpstreamError } from '../model/upstream-error.js';
 import { nobodyWaits, whyOver } from '../stream/attempt-signal.js';
 import { Reorder } from '../stream/reorder.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -25,6 +27,8 @@ import { Attempt, Call, type Caller, type CallOutcomes, type CancelReason, type 
 import { CallGate } from './call-gate.js';
 import { CallMeter } from './call-meter.js';
 import { CallQueue } from './call-queue.js';
+import { failureKind } from './failure-kind.js';
+import { HeldCalls, isRefusal, type FailedCall } from './held-calls.js';
 import type { CallPolicies } from './policies/call-policies.js';
 import { HedgeTimer } from './policies/hedge-policy.js';
 import { retryAfterOf, type RetryPolicy } from './policies/retry-policy.js';
@@ -62,13 +66,20 @@ export interface TimeoutWords {
 
 /** What happens to a call that failed. */
 type Verdict =
-  /** It goes back to the queue. The attempt does not count. */
-  | { readonly next: 'requeue' }
+  /** It goes back to the queue, to wait until the circuit closes. */
+  | { readonly next: 'requeue'; readonly isCounted: boolean }
   /** It goes back to the queue after a delay. The attempt does not count. */
   | { readonly next: 'postpone'; readonly delayMs: number }
   /** It goes back to the queue after a delay, for another attempt. */
   | { readonly next: 'retry'; readonly delayMs: number }
-  | { readonly next: 'give up' };
+  /** It waits until other calls show whether the upstream is to blame. */
+  | { readonly next: 'hold' }
+  | { readonly next: 'give up'; readonly error?: unknown };
+
+/** The longest time for which a record waits as its Retry-After asks, in milliseconds, if there is no circuit breaker. */
+const MAX_WAIT_MS = 300_000;
+/** Refusals for load delay their own record no longer than after this many. The pace of the task does the rest. */
+const REFUSALS_THAT_DELAY = 4;
 
 /** How many calls are started between two checks whether the event loop needs a turn. */
 const CHECK_TURN_EVERY = 64;
@@ -84,6 +95,8 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly gate: CallGate;
   private readonly inFlight: AttemptsInFlight<In>;
   private readonly meter: CallMeter;
+  /** Calls that are out of attempts, or refused, while nobody knows yet whether the upstream is to blame. */
+  private readonly held: HeldCalls<In>;
   /** Undefined if calls are not hedged. */
   private readonly hedgeTimer: HedgeTimer | undefined;
   /** Slow attempts that get a hedge. The policy's share bounds the array. */
@@ -127,6 +140,8 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       defaultConcurrency: options.concurrency,
       upstream,
       scope,
+      fresh: () => this.queue.neverTried,
+      isInputOver: () => this.isInputOver,
       wake: () => {
         this.start();
       },
@@ -134,6 +149,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
         subscriber.error(error);
       },
     });
+    this.held = new HeldCalls(policies.breaker?.options.failures ?? Infinity);
     const { hedge } = policies;
     if (hedge !== undefined && options.isIdempotent) this.hedgeTimer = new HedgeTimer(hedge);
     this.inFlight = new AttemptsInFlight(policies.timeout.options.attemptMs, scope.clock, {
@@ -153,6 +169,10 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   /** Tells the watchdog and the bottleneck search what the operator holds. */
   private reportOccupancy(): void {
     this.scope.account.watch(() => {
+      if (this.isLettingGo()) {
+        const running = Math.min(this.meter.active, this.inFlight.count());
+        return { queued: this.queue.neverTried, running, waiting: this.settled + this.meter.active - running };
+      }
       // Records that a timer or an abandoned call holds back count as running: the run has not stalled.
       const { isWaiting, places } = this.gate;
       const queued = this.queue.neverTried;
@@ -184,6 +204,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   endInput(): void {
     this.isInputOver = true;
     this.start();
+    if (this.held.size > 0) this.flushSoon();
     this.completeIfDone();
   }
 
@@ -195,7 +216,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   /** Starts what may start. May be called at any time, also by what it starts. */
   private start(): void {
-    if (this.isStarting || this.isStopped || this.isStartDeferred) return;
+    if (this.isStarting || this.isStopped || this.isStartDeferred || this.isLettingGo()) return;
     this.isStarting = true;
     try {
       const nowMs = this.scope.clock.monotonicMs();
@@ -205,6 +226,11 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     } finally {
       this.isStarting = false;
     }
+  }
+
+  /** True if calls wait that this incarnation of the run no longer starts: the resumed run does. */
+  private isLettingGo(): boolean {
+    return (this.queue.size > 0 || this.meter.active > 0) && !this.scope.mayStart();
   }
 
   private startQueued(nowMs: number): void {
@@ -226,7 +252,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
         const call = queue.next(gate.circuit?.state === 'half-open');
         if (call.isOver) {
           // The record timed out in the queue and has left. Its part of the permit is free again.
-          gate.release(permit);
+          gate.release(permit, nowMs);
           this.flushSoon();
         } else attempts.push(this.begin(call, permit, nowMs));
       }
@@ -344,6 +370,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const message = `${silence} within ${describeMs(recordMs)} over all attempts; ${doubt}`;
     const error = new MillraceError('MILLRACE_TIMEOUT', message);
     this.cancelRunning(call, 'timeout', error);
+    this.held.remove(call);
     this.giveUp(call, error);
     this.flushSoon();
   }
@@ -359,8 +386,9 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const nowMs = this.scope.clock.monotonicMs();
     const latencyMs = nowMs - attempt.startedAtMs;
     this.hedgeTimer?.recordLatency(latencyMs);
-    this.gate.recordSuccess(attempt.permit, latencyMs, nowMs);
-    this.end(attempt);
+    this.gate.recordSuccess(attempt, latencyMs, nowMs);
+    this.held.recordAnswer();
+    this.end(attempt, nowMs);
     const { call } = attempt;
     if (attempt.isHedge) this.meter.counts.hedgesWon++;
     if (call.running.length > 0) {
@@ -381,24 +409,27 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       return;
     }
     const nowMs = this.scope.clock.monotonicMs();
-    this.gate.recordFailure(attempt.permit, error, attempt.call.lineage, nowMs);
-    this.end(attempt);
+    const kind = failureKind(error);
     const { call } = attempt;
+    const { isProbe } = attempt.permit;
+    this.gate.recordFailure(attempt, kind, error, nowMs);
+    if (kind === 'record') this.held.recordAnswer();
+    this.end(attempt, nowMs);
     // A permit is free, whatever happens to the call.
     this.flushSoon();
     // The other attempt of a hedged call may still succeed.
-    if (call.running.length === 0 && !this.isStopped) this.conclude(call, error, nowMs);
+    if (call.running.length === 0 && !this.isStopped) this.conclude({ call, kind, error, isProbe }, nowMs);
   }
 
   /** The attempt is no longer in flight. It releases its permit, at once or when its work has ended. */
-  private end(attempt: Attempt<In>): void {
+  private end(attempt: Attempt<In>, nowMs: number): void {
     const { running } = attempt.call;
     attempt.isOver = true;
     this.inFlight.remove(attempt);
     if (running.length === 1) running.length = 0;
     else running.splice(running.indexOf(attempt), 1);
-    if (attempt.isAbandoned) this.gate.abandon(attempt.permit);
-    else this.gate.release(attempt.permit);
+    if (attempt.isAbandoned) this.gate.abandon(attempt.permit, nowMs);
+    else this.gate.release(attempt.permit, nowMs);
   }
 
   /** Call before `end`. */
@@ -411,7 +442,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     for (const attempt of [...call.running]) {
       if (reason === 'lost') this.meter.counts.hedgesLost++;
       this.cancel(attempt, reason, error);
-      this.end(attempt);
+      this.end(attempt, this.scope.clock.monotonicMs());
     }
   }
 
@@ -425,11 +456,12 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   // ── Verdict: what happens to a call whose last attempt in flight has failed ────────────────────────────────────────
 
-  private conclude(call: Call<In>, error: unknown, nowMs: number): void {
-    const verdict = this.judge(call, error, nowMs);
+  private conclude(failed: FailedCall<In>, nowMs: number): void {
+    const { call, error } = failed;
+    const verdict = this.verdictOn(failed, nowMs);
     switch (verdict.next) {
       case 'requeue':
-        call.attempts--;
+        if (!verdict.isCounted) call.attempts--;
         this.queue.requeue(call);
         break;
       case 'postpone':
@@ -446,32 +478,71 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
         this.requeueAfter(call, delayMs);
         break;
       }
+      case 'hold':
+        this.held.add(failed);
+        break;
       case 'give up':
-        this.giveUp(call, error);
+        this.giveUp(call, 'error' in verdict ? verdict.error : error);
     }
   }
 
-  private judge(call: Call<In>, error: unknown, nowMs: number): Verdict {
+  /** The policies contain functions of the user, which may throw. That is the failure of this record, and of no other. */
+  private verdictOn(failed: FailedCall<In>, nowMs: number): Verdict {
+    try {
+      return this.judge(failed, nowMs);
+    } catch (thrown) {
+      const message =
+        `\`retryOn\` of '${this.scope.task}' threw: ${describeThrown(thrown)}. ` +
+        `It was asked about: ${describeThrown(failed.error)}. Return true or false for each error`;
+      return { next: 'give up', error: new MillraceError('MILLRACE_TASK', message, { cause: thrown }) };
+    }
+  }
+
+  private judge({ call, kind, error, isProbe }: FailedCall<In>, nowMs: number): Verdict {
     const { gate, retryPolicy } = this;
     const { circuit } = gate;
+    const { options } = retryPolicy;
     const elapsedMs = gate.elapsedMs(call, nowMs);
-    const blame = blameOf(error);
-    const mayRepeat = retryPolicy.options.attempts > 1 && retryPolicy.isRetryable(error);
-    if (blame === 'load' && mayRepeat) {
-      const delayMs = Math.max(retryPolicy.backoffMs(call.refusals + 1, this.random), retryAfterOf(error) ?? 0);
-      // The upstream refused before it did any work: the call has lost only time. While the upstream refuses all calls, the
-      // call stays, but it is retried within the budget: a Retry-After of a year must not hold the run for a year.
-      if (elapsedMs + delayMs <= retryPolicy.options.budgetMs || !gate.hasSucceededSince(call.firstAtMs)) {
-        return { next: 'postpone', delayMs: Math.min(delayMs, retryPolicy.options.budgetMs) };
-      }
+    const mayRepeat = options.attempts > 1 && retryPolicy.isRetryable(error);
+    if (kind === 'load' && mayRepeat) return this.judgeLoad(call, error, elapsedMs);
+    const mayBeDown = (kind === 'answer' || kind === 'silence') && mayRepeat;
+    if (mayBeDown && circuit !== undefined && circuit.state !== 'closed') {
+      // A record is not given up while the circuit is open.
+      return { next: 'requeue', isCounted: isProbe && call.attempts < options.attempts };
     }
-    const isOutage = blame === 'upstream' && mayRepeat;
-    if (isOutage && circuit !== undefined && circuit.state !== 'closed') return { next: 'requeue' };
     const { attempts } = call;
     const delayMs = retryPolicy.delayAfter({ attempts, elapsedMs, error, random: this.random });
     if (delayMs !== undefined) return { next: 'retry', delayMs };
-    if (isOutage && circuit?.opensFor(nowMs, call.firstAtMs) === true) return { next: 'requeue' };
-    return { next: 'give up' };
+    if (mayBeDown && attempts < options.attempts) {
+      const waitMs = this.waitFor(retryAfterOf(error), elapsedMs);
+      if (waitMs > 0) return { next: 'retry', delayMs: waitMs };
+    }
+    if (circuit === undefined) return { next: 'give up' };
+    const isOpen = mayBeDown
+      ? !circuit.isOwnFault(call)
+      : kind === 'credentials' || (kind === 'access' && !circuit.hasAnswered);
+    return { next: isOpen ? 'hold' : 'give up' };
+  }
+
+  /** The upstream refused before it did any work: the call has lost only time. */
+  private judgeLoad(call: Call<In>, error: unknown, elapsedMs: number): Verdict {
+    const { attempts, budgetMs } = this.retryPolicy.options;
+    const refusals = call.refusals + 1;
+    const backoffMs = this.retryPolicy.backoffMs(Math.min(refusals, REFUSALS_THAT_DELAY), this.random);
+    const delayMs = Math.max(backoffMs, retryAfterOf(error) ?? 0);
+    // A record that is refused again and again while others are accepted is refused for itself.
+    const isAlone = refusals >= attempts && this.gate.hasSucceededSince(call.firstAtMs);
+    if (isAlone && elapsedMs + delayMs > budgetMs) return { next: 'give up' };
+    // A Retry-After of a year must not hold the run for a year.
+    return { next: 'postpone', delayMs: Math.min(delayMs, budgetMs) };
+  }
+
+  /** How long a record waits for a Retry-After that its budget does not cover: up to the deadline of the breaker. */
+  private waitFor(retryAfterMs: number | undefined, elapsedMs: number): number {
+    const { budgetMs } = this.retryPolicy.options;
+    if (retryAfterMs === undefined || elapsedMs > budgetMs) return 0;
+    const mostMs = this.options.policies.breaker?.options.deadlineMs ?? MAX_WAIT_MS;
+    return Math.min(retryAfterMs, mostMs - elapsedMs);
   }
 
   private readonly random = (): number => this.scope.random();
@@ -485,7 +556,54 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     });
   }
 
+  // ── Hold: records wait for evidence ────────────────────────────────────────────────────────────────────────────────
+
+  /** Decides about held calls as soon as there is evidence, and at the latest when nothing else is left to be tried. */
+  private releaseHeld(): void {
+    const { held, gate, queue } = this;
+    const { circuit } = gate;
+    if (held.size === 0 || circuit === undefined) return;
+    if (held.hasAnswer) {
+      for (const failed of held.take()) {
+        // Others were answered: a refusal is meant for the record, and a failure gets another try to show that it is.
+        if (isRefusal(failed.kind)) this.giveUp(failed.call, failed.error);
+        else this.requeueHeld(failed.call);
+      }
+      return;
+    }
+    const isAlone = held.size >= this.meter.active && queue.size === 0;
+    const refusal = held.refusalOfAll(isAlone && !circuit.hasAnswered);
+    if (refusal !== undefined) {
+      this.subscriber.error(this.refusedError(refusal));
+      return;
+    }
+    const mayWait = circuit.state !== 'closed' || (isAlone && circuit.opensForTail(this.scope.clock.monotonicMs()));
+    if (!mayWait && !isAlone) return;
+    for (const failed of held.take(mayWait && !isAlone)) {
+      if (mayWait && !isRefusal(failed.kind)) this.requeueHeld(failed.call);
+      else this.giveUp(failed.call, failed.error);
+    }
+  }
+
+  private requeueHeld(call: Call<In>): void {
+    if (call.isOver) return;
+    call.attempts--;
+    this.queue.requeue(call);
+  }
+
+  private refusedError(error: unknown): FatalTaskError {
+    const { upstream } = this.options;
+    const code = error instanceof MillraceError ? error.code : 'MILLRACE_HTTP_STATUS';
+    return new FatalTaskError(
+      code,
+      `${upstream} refuses every call of '${this.scope.task}', so the run stops; what it had not finished is not lost. ` +
+        `The last answer: ${describeThrown(error)}. Check the credentials (\`headers\`), the quota and the URL, and resume the run`,
+      { cause: error },
+    );
+  }
+
   private giveUp(call: Call<In>, error: unknown): void {
+    if (call.isOver || this.isStopped) return;
     const { scope } = this;
     const attempts = Math.max(1, call.attempts);
     try {
@@ -525,6 +643,8 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly flush = (): void => {
     this.isFlushDue = false;
     if (this.isStopped) return;
+    if (this.held.size > 0) this.releaseHeld();
+    if (this.hasStopped()) return;
     if (this.outputs.length > 0) {
       const { account, clock } = this.scope;
       const batch = this.outputs.take();
@@ -559,6 +679,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     for (const cancel of this.timers) cancel();
     gate.stop();
     this.queue.clear();
+    this.held.clear();
     scope.tell({
       type: 'calls',
       upstream: options.upstream,

@@ -1,18 +1,21 @@
 /**
- * Admission: decides whether the next call may start. It combines the circuit, the pause that an upstream asked for, the
- * concurrency limit of the task, the shared limiter and the rate limit.
+ * Admission: decides whether the next call may start. It combines the circuit, the pause and the pace that an upstream asked
+ * for, the concurrency limit of the task, the shared limiter and the rate limit.
  *
  * Guarantees: each permit is released exactly once. A call that was refused is woken by the limit that refused it. No
  * limit is charged if a later one refuses.
  */
-import type { MillraceError } from '../model/errors.js';
-import { UpstreamError, blameOf } from '../model/upstream-error.js';
+import { describeThrown, type MillraceError } from '../model/errors.js';
+import { UpstreamError } from '../model/upstream-error.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { AbandonedCalls } from './abandoned-calls.js';
-import type { Call, Permit } from './call.js';
+import type { Attempt, Call, Permit } from './call.js';
+import { Circuit } from './circuit.js';
+import type { FailureKind } from './failure-kind.js';
+import { Pace } from './pace.js';
 import { AdaptiveConcurrency, type ConcurrencyLimit } from './policies/adaptive-concurrency.js';
 import type { CallPolicies } from './policies/call-policies.js';
-import { Circuit, type CircuitBreaker } from './policies/circuit-breaker.js';
+import type { CircuitBreaker } from './policies/circuit-breaker.js';
 import type { TokenBucket } from './policies/rate-limit.js';
 import type { RetryPolicy } from './policies/retry-policy.js';
 import type { SharedLimiter } from './policies/shared-limiter.js';
@@ -24,6 +27,10 @@ export interface GateParts {
   /** The name of the upstream in messages: a URL without its query. */
   readonly upstream: string;
   readonly scope: TaskScope;
+  /** Returns how many records without an attempt wait. */
+  readonly fresh: () => number;
+  /** Returns whether no more records arrive. */
+  readonly isInputOver: () => boolean;
   /** Called when a waiting call should ask for admission again. */
   readonly wake: () => void;
   readonly fail: (error: MillraceError) => void;
@@ -43,12 +50,15 @@ export class CallGate {
   private readonly limiter: SharedLimiter | undefined;
   private readonly bucket: TokenBucket | undefined;
   private readonly abandoned: AbandonedCalls;
+  private readonly pace = new Pace();
   private inFlight = 0;
-  /** Below the limit after the upstream was down or overloaded; grows back with each success. */
+  /** Below the limit after nobody had answered for a while; grows back with each answer. */
   private allowance = Infinity;
-  private allowanceStep = 0;
-  /** Consecutive refusals for load. */
+  /** Consecutive refusals for load, and the pauses since the last call that was accepted. */
   private refusals = 0;
+  private pauses = 0;
+  /** Whether a call was refused since the last one that was accepted, and when first. */
+  private isRefusing = false;
   private firstRefusalMs = 0;
   private lastSuccessMs = -Infinity;
   private pausedUntilMs = 0;
@@ -72,10 +82,12 @@ export class CallGate {
     if (breaker !== undefined) {
       this.circuit = new Circuit(breaker, scope.clock, {
         upstream,
-        onChange: (state, message) => {
+        fresh: parts.fresh,
+        isInputOver: parts.isInputOver,
+        onChange: (state, message, isSilent) => {
           if (state === 'open') this.counts.circuitOpened++;
           // The waiting calls must not all start at once against an upstream that has just recovered.
-          if (state === 'closed') this.shrinkTo(Math.max(1, breaker.options.probes), 1);
+          if (state === 'closed' && isSilent) this.allowance = Math.min(this.allowance, breaker.options.probes);
           scope.tell({ type: 'circuit', upstream, state, message });
           if (state !== 'open') parts.wake();
         },
@@ -119,8 +131,14 @@ export class CallGate {
         this.abandoned.block(this.inFlight, `'${this.parts.scope.task}'`, nowMs);
       return undefined;
     }
+    const paceMs = this.pace.acquire(records, nowMs);
+    if (paceMs > 0) {
+      this.wakeAfter(paceMs, nowMs);
+      return undefined;
+    }
     const limiterMs = this.limiter?.acquire(records, nowMs, this.wakeFromLimiter) ?? 0;
     if (limiterMs > 0) {
+      this.pace.giveBack(records);
       // If the delay is infinite, the limiter itself wakes this task.
       if (Number.isFinite(limiterMs)) this.wakeAfter(limiterMs, nowMs);
       else if (this.limiter?.isAbandoned === true) {
@@ -130,29 +148,30 @@ export class CallGate {
     }
     const rateMs = this.bucket?.acquire(records, nowMs) ?? 0;
     if (rateMs > 0) {
+      this.pace.giveBack(records);
       this.limiter?.release();
       this.wakeAfter(rateMs, nowMs);
       return undefined;
     }
     if (this.abandoned.isBlocking) this.abandoned.unblock();
     this.inFlight++;
-    return { left: records, isProbe: this.circuit?.acquire() ?? false };
+    return { left: records, isProbe: this.circuit?.acquire(nowMs) ?? false, isKnown: false };
   }
 
   /** Call when one attempt of a request has ended. The last one releases the permit. */
-  release(permit: Permit): void {
+  release(permit: Permit, nowMs: number): void {
     // `stop` has released all permits.
     if (this.isStopped || --permit.left > 0) return;
     this.inFlight--;
-    this.circuit?.release(permit.isProbe);
+    this.circuit?.release(permit.isProbe, nowMs, permit.isKnown);
     this.limiter?.release();
   }
 
   /** Call instead of `release` if the work still runs: the permit stays in use until `releaseAbandoned`. */
-  abandon(permit: Permit): void {
+  abandon(permit: Permit, nowMs: number): void {
     if (this.isStopped) return;
     // The circuit probes with another call.
-    this.circuit?.release(permit.isProbe);
+    this.circuit?.release(permit.isProbe, nowMs, permit.isKnown);
     permit.isProbe = false;
     this.abandoned.count++;
     this.limiter?.abandon();
@@ -168,34 +187,66 @@ export class CallGate {
   }
 
   /** Call before `release`. */
-  recordSuccess({ isProbe }: Permit, latencyMs: number, nowMs: number): void {
-    this.circuit?.recordSuccess(nowMs, isProbe);
-    this.lastSuccessMs = nowMs;
-    this.refusals = 0;
-    if (this.allowance !== Infinity) {
-      this.allowance += this.allowanceStep === 0 ? 1 / this.allowance : this.allowanceStep;
-      if (this.allowance >= this.limit.limit) this.allowance = Infinity;
-    }
+  recordSuccess(attempt: Attempt<unknown>, latencyMs: number, nowMs: number): void {
+    this.recordAnswer(attempt, nowMs);
     if (this.limit.recordSuccess(latencyMs, this.inFlight)) this.reportLimit();
   }
 
   /** Call before `release`. */
-  recordFailure({ isProbe }: Permit, error: unknown, lineage: number, nowMs: number): void {
-    switch (blameOf(error)) {
-      case 'record':
-        this.circuit?.recordSuccess(nowMs, isProbe);
-        this.refusals = 0;
+  recordFailure(attempt: Attempt<unknown>, kind: FailureKind, error: unknown, nowMs: number): void {
+    const { permit, call } = attempt;
+    switch (kind) {
+      case 'unsent':
         return;
-      case 'upstream':
-        this.circuit?.recordFailure(nowMs, lineage, error, isProbe);
-        if (error instanceof UpstreamError) this.pauseForOutage(error, nowMs);
-        break;
+      case 'record':
+        this.recordAnswer(attempt, nowMs);
+        return;
+      case 'credentials':
+      case 'access':
+        permit.isKnown = true;
+        this.circuit?.recordUp(nowMs, permit.isProbe);
+        return;
       case 'load':
-        // The upstream answered, so it is up.
-        this.circuit?.recordSuccess(nowMs, isProbe);
-        this.throttle(error as UpstreamError, nowMs);
+        permit.isKnown = true;
+        this.circuit?.recordUp(nowMs, permit.isProbe);
+        this.throttle(error as UpstreamError, attempt.startedAtMs, nowMs);
+        return;
+      case 'answer':
+      case 'silence':
+        permit.isKnown = true;
+        this.circuit?.recordFailure(nowMs, call, kind, error);
+        if (kind === 'answer') this.recordAccepted(attempt.startedAtMs, nowMs);
+        // A suspect fails for itself, and an answer is no sign of load.
+        if (kind === 'answer' || call.isSuspect) this.growAllowance();
+        else if (this.limit.recordOverload(this.inFlight)) this.reportLimit();
     }
-    if (this.limit.recordOverload(this.inFlight)) this.reportLimit();
+  }
+
+  private recordAnswer({ permit, startedAtMs }: Attempt<unknown>, nowMs: number): void {
+    permit.isKnown = true;
+    this.circuit?.recordAnswer(nowMs, startedAtMs, permit.isProbe);
+    this.lastSuccessMs = nowMs;
+    this.recordAccepted(startedAtMs, nowMs);
+    this.growAllowance();
+  }
+
+  /** The upstream accepted a call, whatever its answer is. */
+  private recordAccepted(startedAtMs: number, nowMs: number): void {
+    this.pace.recordAccepted(startedAtMs, nowMs);
+    this.refusals = 0;
+    this.isRefusing = false;
+    if (this.pauses === 0) return;
+    this.pauses = 0;
+    // It accepts calls after all: the pace alone decides.
+    if (nowMs < this.pausedUntilMs) {
+      this.pausedUntilMs = nowMs;
+      this.wakeAfter(0, nowMs);
+    }
+  }
+
+  private growAllowance(): void {
+    if (this.allowance === Infinity) return;
+    if (++this.allowance >= this.limit.limit) this.allowance = Infinity;
   }
 
   /** Whether any call has succeeded since this time. */
@@ -231,28 +282,26 @@ export class CallGate {
     this.parts.wake();
   };
 
-  /** The upstream works and asks for less load: nothing starts for a while, and then fewer calls at a time. */
-  private throttle(error: UpstreamError, nowMs: number): void {
+  /** The upstream works and asks for less load: calls start at the pace that it accepts, or not at all for a while. */
+  private throttle(error: UpstreamError, startedAtMs: number, nowMs: number): void {
     this.counts.throttled++;
-    if (this.refusals === 0) this.firstRefusalMs = nowMs;
+    if (!this.isRefusing) this.firstRefusalMs = nowMs;
+    this.isRefusing = true;
     const deadlineMs = this.breaker?.options.deadlineMs ?? Infinity;
     if (nowMs - this.firstRefusalMs >= deadlineMs) {
       this.parts.fail(this.overloadedError(error, deadlineMs));
       return;
     }
+    this.pace.recordRefused(startedAtMs, nowMs);
     // Several refusals at one time are one reason to slow down.
     if (nowMs < this.pausedUntilMs) return;
     // A single refusal delays its own record only. The task pauses when nothing else comes back.
-    if (++this.refusals < Math.max(REFUSALS_TO_PAUSE, this.inFlight / 4)) return;
-    const backoffMs = this.retry.backoffMs(this.refusals, () => this.parts.scope.random());
-    this.pause(error.retryAfterMs === undefined ? backoffMs : Math.min(error.retryAfterMs, deadlineMs), nowMs);
-    this.shrinkTo(Math.max(1, Math.floor(this.inFlight / 2)), 0);
-  }
-
-  /** Respects the Retry-After of an upstream that is down, but at most up to the longest pause between two probes. */
-  private pauseForOutage({ retryAfterMs }: UpstreamError, nowMs: number): void {
-    if (this.breaker !== undefined && retryAfterMs !== undefined)
-      this.pause(Math.min(retryAfterMs, this.breaker.options.maxPauseMs), nowMs);
+    const most = this.pauses > 0 ? 1 : Math.max(REFUSALS_TO_PAUSE, this.inFlight / 4);
+    if (++this.refusals < most) return;
+    this.refusals = 0;
+    const mostMs = Math.min(deadlineMs, this.pace.recordBlock(nowMs));
+    const backoffMs = this.retry.backoffMs(++this.pauses, () => this.parts.scope.random());
+    this.pause(Math.min(mostMs, error.retryAfterMs ?? backoffMs), nowMs);
   }
 
   private pause(delayMs: number, nowMs: number): void {
@@ -261,11 +310,6 @@ export class CallGate {
     this.pausedUntilMs = nowMs + delayMs;
     scope.tell({ type: 'throttled', upstream, delayMs });
     this.wakeAfter(delayMs, nowMs);
-  }
-
-  private shrinkTo(allowance: number, step: number): void {
-    this.allowance = Math.min(this.allowance, allowance);
-    this.allowanceStep = step;
   }
 
   /** One timer serves all waiting calls: it is set to the earliest wake-up time. */
@@ -290,6 +334,7 @@ export class CallGate {
     return new UpstreamError(
       'MILLRACE_UPSTREAM_DOWN',
       `${this.parts.upstream} has refused every call for ${Math.round(deadlineMs / 1000)} s because of its load, so the run stops; what it had not finished is not lost. ` +
+        `The last call failed with: ${describeThrown(cause)}. ` +
         'Lower the rate, or raise `deadlineMs` of the circuit breaker',
       { cause, blame: 'load', retryable: true },
     );

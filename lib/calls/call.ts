@@ -22,6 +22,12 @@ export class Call<In> {
   firstAtMs = 0;
   /** Milliseconds for which the circuit had been open before the first attempt. */
   pausedBeforeMs = 0;
+  /** The last failure that the upstream may be to blame for, on the monotonic clock; Infinity before. */
+  failedAtMs = Infinity;
+  /** Whether the record failed again after the upstream had answered others. */
+  isSuspect = false;
+  /** The last streak of failures that counted this record. */
+  streak = -1;
   /** Connections lost during this call, counted by the transport. A call with several losses is a suspect. */
   losses = 0;
   /** Attempts in flight: one, or two if the call is hedged. */
@@ -45,6 +51,8 @@ export interface Permit {
   left: number;
   /** Whether the request probes an upstream whose circuit is half-open. */
   isProbe: boolean;
+  /** Whether an outcome proved something about the upstream. */
+  isKnown: boolean;
 }
 
 /** One attempt of one call. */

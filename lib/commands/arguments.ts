@@ -7,6 +7,7 @@
  */
 import type { Options } from 'yargs';
 import { MillraceError } from '../model/errors.js';
+import { isSecretName } from '../text/mask-secrets.js';
 import { nearest, suggest } from '../text/nearest.js';
 
 /** The command line as yargs parsed it. */
@@ -30,6 +31,12 @@ export class Arguments {
   ) {
     this.given = given;
     checkWords(given, commands, words);
+    const empty = words.find((name) => given[name] === '');
+    if (empty !== undefined) {
+      throw refuse(
+        `Expected <${empty}> to be text that is not empty, got ''. Check the variable of the shell, or leave it out`,
+      );
+    }
     for (const [name, value] of Object.entries(given)) {
       if (name === '_' || name === '$0' || BUILT_IN.includes(name) || words.includes(name)) continue;
       const option = options[name];
@@ -118,7 +125,7 @@ function unknownOption(name: string, value: unknown, known: readonly string[]): 
     value !== '' &&
     nearest(dashes(name), options) === undefined
   ) {
-    return refuse(`${problem} For a setting of the workflow write --set ${name}=${value}`);
+    return refuse(`${problem} For a setting of the workflow write --set ${name}=${isSecretName(name) ? '…' : value}`);
   }
   return refuse(`${problem}${suggest(dashes(name), options)}`);
 }

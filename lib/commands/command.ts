@@ -6,6 +6,7 @@ import type { ExitCode } from './exit-codes.js';
 import { here } from './here.js';
 import type { JobRequest, LoadedJob } from '../jobs/load-job.js';
 import { DEFAULT_RUNS_FOLDER } from '../jobs/place.js';
+import type { Secrets } from '../text/secrets.js';
 
 /**
  * A command. `run` prints its result on standard output, everything else on standard error, and resolves with the exit
@@ -31,6 +32,12 @@ export interface CommandWord {
 export interface CommandContext {
   /** Aborts when the reader of standard output has gone. */
   readonly outputClosed: AbortSignal;
+  /** The values to mask in all that the command prints. */
+  readonly secrets: Secrets;
+  /** The sentence to print last if code of the user ends the process; undefined for none. */
+  setLastWords(sentence: string | undefined): void;
+  /** Ends the process. Everything else in it is given up. */
+  exit(code: ExitCode): void;
 }
 
 const text = { type: 'string', requiresArg: true } as const;
@@ -62,6 +69,15 @@ export const configOptions = {
 
 export const runsOptions = {
   runs: { ...text, describe: `Where runs are kept (default: ${DEFAULT_RUNS_FOLDER})` },
+} satisfies Record<string, Options>;
+
+/** For commands that load a kept run again: values that the run did not keep. */
+export const secretOptions = {
+  set: {
+    ...text,
+    array: true,
+    describe: 'A setting of the run again, key=value, if its value is a secret, which is not kept. Repeatable',
+  },
 } satisfies Record<string, Options>;
 
 export const debugOptions = {
@@ -98,8 +114,8 @@ export function workflowNamed(args: Arguments): string | undefined {
 }
 
 /** Loads the workflow and its configuration. Throws what `loadJob` throws for either. */
-export async function loadFrom(args: Arguments): Promise<LoadedJob> {
+export async function loadFrom(args: Arguments, context: CommandContext): Promise<LoadedJob> {
   // Imported when a command needs it, so that --help and a mistyped option answer at once.
   const { loadJob } = await import('../jobs/load-job.js');
-  return loadJob(requestFrom(args), here());
+  return loadJob(requestFrom(args), here(context));
 }

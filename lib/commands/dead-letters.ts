@@ -1,6 +1,6 @@
 /** `dead-letters`: shows the dead letters of a run, by task and reason, and replays their records after a fix. */
 import type { Arguments } from './arguments.js';
-import { debugOptions, runsFrom, runsOptions, type Command, type CommandContext } from './command.js';
+import { debugOptions, runsFrom, runsOptions, secretOptions, type Command, type CommandContext } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { here } from './here.js';
 import type { ReadyRun } from '../jobs/kept-run.js';
@@ -8,7 +8,7 @@ import { MillraceError } from '../model/errors.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { counted, grouped, oneLine } from '../text/printable.js';
 import { resumeLine } from './resume-line.js';
-import { reportFor, reportOptions } from './report-options.js';
+import { reportFor, reportOptions, stopOptions } from './report-options.js';
 import { renderTable } from './table.js';
 
 export const deadLettersCommand: Command = {
@@ -18,7 +18,7 @@ export const deadLettersCommand: Command = {
     { name: 'what', describe: 'The id of a run, or replay' },
     { name: 'run', describe: 'The id of the run to replay', isOptional: true },
   ],
-  options: { ...runsOptions, ...reportOptions, ...debugOptions },
+  options: { ...runsOptions, ...secretOptions, ...reportOptions, ...stopOptions, ...debugOptions },
   run: async (args, context) => {
     const isReplay = args.word('what') === 'replay';
     const runId = args.word(isReplay ? 'run' : 'what');
@@ -34,13 +34,15 @@ export const deadLettersCommand: Command = {
       args.refuseOptions(REPLAY_ONLY, 'applies only to `dead-letters replay`');
     }
     const { openRun } = await import('../jobs/kept-runs.js');
-    const folder = await openRun(runsFrom(args), runId, here());
+    const folder = await openRun(runsFrom(args), runId, here(context));
     return isReplay ? replay(folder, args, context) : show(folder, args);
   },
 };
 
 /** The report options that apply to a replay, and not to the list of dead letters. */
-const REPLAY_ONLY = Object.keys(reportOptions).filter((name) => !['json', 'no-color'].includes(name));
+const REPLAY_ONLY = Object.keys({ ...reportOptions, ...stopOptions, ...secretOptions }).filter(
+  (name) => !['json', 'no-color'].includes(name),
+);
 
 async function show(folder: RunFolder, args: Arguments): Promise<ExitCode> {
   const { groupLetters } = await import('../jobs/dead-letters.js');
@@ -84,8 +86,8 @@ async function replay(folder: RunFolder, args: Arguments, context: CommandContex
     import('../jobs/dead-letters.js'),
     import('./output-files.js'),
   ]);
-  const place = here();
-  const { job, redo, stay } = await findReplay(folder, place);
+  const place = here(context);
+  const { job, redo, stay } = await findReplay(folder, place, { settings: args.texts('set') });
   assertOptionFiles(args, job, folder.manifest.deadLetters);
   if (stay > 0) {
     process.stderr.write(

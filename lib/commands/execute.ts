@@ -6,9 +6,10 @@ import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { here } from './here.js';
 import type { Report } from './report.js';
+import { graceMsOf } from './report-options.js';
 import { stopOnSignals } from './stop-on-signals.js';
 import { watchOptionsFrom } from './watchers.js';
-import type { ReadyRun } from '../jobs/kept-run.js';
+import { settingsToGive, type ReadyRun } from '../jobs/kept-run.js';
 import { filesWrittenBy } from '../jobs/load-job.js';
 import { runJob } from '../jobs/run-job.js';
 import { watchersFor, type RunWatchers } from '../jobs/watch-run.js';
@@ -25,12 +26,12 @@ export async function execute(
   report: Report,
   context: CommandContext,
 ): Promise<ExitCode> {
-  const watchers = await watchersFor(watchOptionsFrom(args), here());
+  const watchers = await watchersFor(watchOptionsFrom(args), here(context));
   try {
     return await follow(await prepare(), { args, report, context, watchers });
   } finally {
     for (const error of await watchers.end()) {
-      process.stderr.write(`${explainError(error, args.flag('debug'))}\n`);
+      process.stderr.write(`${explainError(error, args.flag('debug'), context.secrets)}\n`);
     }
   }
 }
@@ -44,6 +45,7 @@ interface Surroundings {
 
 async function follow(ready: ReadyRun, { args, report, context, watchers }: Surroundings): Promise<ExitCode> {
   const { job, folder } = ready;
+  if (folder !== undefined) context.setLastWords(resumeSentence(folder, args));
   let release: (() => void) | undefined;
   try {
     const { summary, failure, brokenLawFile } = await runJob(
@@ -52,7 +54,12 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
         // In the turn in which the run was created: no event may be missed, and each signal must find a listener.
         watchers.start(run, folder);
         report.start(run, job.prepared.name);
-        release = stopOnSignals(run, report);
+        release = stopOnSignals(run, report, {
+          graceMs: graceMsOf(args),
+          onStuck: () => {
+            endStuck(folder, { args, report, context, watchers });
+          },
+        });
       },
       { signal: context.outputClosed },
     );
@@ -62,14 +69,30 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
     if (summary !== undefined) report.end(summary);
     if (failure !== undefined) {
       report.release();
-      process.stderr.write(`${explainError(failure.error, args.flag('debug'))}\n`);
+      process.stderr.write(`${explainError(failure.error, args.flag('debug'), context.secrets)}\n`);
     } else if (summary?.outcome === 'completed') printWhereItIs(ready, summary, args);
-    tellHowToGoOn(summary, folder, args);
+    const isOver = summary?.outcome === 'completed' && failure === undefined;
+    if (!isOver) tellHowToGoOn(summary, folder, args);
     if (failure !== undefined) return isBrokenLaw(failure.error) ? EXIT.brokenLaw : EXIT.failed;
     return summary === undefined ? EXIT.failed : exitCodeOf(summary);
   } finally {
     release?.();
+    context.setLastWords(undefined);
   }
+}
+
+/** Ends the process of a run that was aborted and does not end. Its last checkpoint is complete. */
+function endStuck(folder: RunFolder | undefined, { args, report, context }: Surroundings): void {
+  report.release();
+  const fact = 'The run was aborted, and something in it does not end. The process ends without it';
+  process.stderr.write(`${fact}\n`);
+  if (folder !== undefined) process.stderr.write(`${resumeSentence(folder, args)}\n`);
+  context.exit(EXIT.signal);
+}
+
+function resumeSentence(folder: RunFolder, args: Arguments): string {
+  const settings = settingsToGive(folder).map((key) => ` --set ${key}=…`);
+  return `To resume it: ${resumeLine(folder.manifest.runId, args.text('runs'))}${settings.join('')}`;
 }
 
 function isBrokenLaw(error: unknown): boolean {
@@ -90,6 +113,6 @@ function printWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Ar
 }
 
 function tellHowToGoOn(summary: RunSummary | undefined, folder: RunFolder | undefined, args: Arguments): void {
-  if (folder === undefined || summary === undefined || summary.outcome === 'completed' || args.flag('json')) return;
-  process.stderr.write(`To resume it: ${resumeLine(folder.manifest.runId, args.text('runs'))}\n`);
+  if (folder === undefined || summary === undefined || args.flag('json')) return;
+  process.stderr.write(`${resumeSentence(folder, args)}\n`);
 }

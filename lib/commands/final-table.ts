@@ -25,7 +25,7 @@ const COLUMNS: readonly Column[] = [
 
 const OUTCOMES: Readonly<Record<RunSummary['outcome'], string>> = {
   completed: 'completed',
-  drained: 'drained (stopped early, what was in flight settled)',
+  drained: 'drained (stopped early, what was under way settled)',
   cancelled: 'cancelled (what was in flight is lost)',
   failed: 'failed',
 };

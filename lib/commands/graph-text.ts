@@ -6,13 +6,11 @@
  */
 import type { WorkflowPlan } from '../runtime/definition/prepared-workflow.js';
 import { counted, printable } from '../text/printable.js';
+import { durabilityLines } from './durability-lines.js';
 import { renderTable } from './table.js';
 
 /** The lines of the drawing. */
-export function graphText(
-  name: string,
-  { plan, declarations, hops }: Pick<WorkflowPlan, 'plan' | 'declarations' | 'hops'>,
-): string[] {
+export function graphText(name: string, { plan, declarations, hops, durability }: WorkflowPlan): string[] {
   const kinds = new Map(declarations.map(({ name: task, task: { kind } }) => [task, kind]));
   const rails = new Rails();
   const rows: string[][] = [];
@@ -30,6 +28,7 @@ export function graphText(
     `${printable(name)}: ${counted(plan.nodes.length, 'task')}, ${counted(plan.roots.size, 'root')} (${roots})`,
     '',
     ...renderTable(columns, rows, Infinity),
+    ...durabilityLines(durability),
     ...hops.map((hop) => `Fused into one thread hop: ${hop.map(printable).join(' -> ')}`),
   ];
 }

@@ -14,9 +14,9 @@ export const graphCommand: Command = {
     format: { type: 'string', requiresArg: true, describe: `${FORMATS.join(' or ')} (default: text)` },
     ...debugOptions,
   },
-  run: async (args) => {
+  run: async (args, context) => {
     const format = args.oneOf('format', FORMATS) ?? 'text';
-    const { prepared } = await loadFrom(args);
+    const { prepared } = await loadFrom(args, context);
     const { graphText, graphMermaid } =
       format === 'text'
         ? { ...(await import('./graph-text.js')), graphMermaid: undefined }

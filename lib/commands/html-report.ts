@@ -14,15 +14,16 @@ export const reportCommand: Command = {
       requiresArg: true,
       describe: 'Where to write it (default: report.html in the folder of the run)',
     },
+    force: { type: 'boolean', describe: 'Replace the file that --out names, also if it is no HTML page' },
     ...debugOptions,
   },
-  run: async (args) => {
+  run: async (args, context) => {
     const [{ openRun }, { writeReport }] = await Promise.all([
       import('../jobs/kept-runs.js'),
       import('../jobs/run-report.js'),
     ]);
-    const folder = await openRun(runsFrom(args), args.word('run'), here());
-    const out = await writeReport(folder, here(), args.text('out'));
+    const folder = await openRun(runsFrom(args), args.word('run'), here(context));
+    const out = await writeReport(folder, here(context), args.text('out'), { force: args.flag('force') });
     process.stdout.write(`${out}\n`);
     return EXIT.success;
   },

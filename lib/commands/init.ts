@@ -39,7 +39,9 @@ export const initCommand: Command = {
     const millrace = dependencyOn(args.text('millrace'));
     const files = projectFiles({ name: packageName(basename(folder)), template, millrace });
     try {
-      const found = (await readdir(folder).catch(nothingThere)).filter((name) => !IGNORED.includes(name));
+      const found = (
+        await readdir(folder).catch((error: unknown) => nothingThere(folder, error as NodeJS.ErrnoException))
+      ).filter((name) => !IGNORED.includes(name));
       if (found.length > 0) throw notEmpty(shown, found);
       for (const [path, text] of Object.entries(files)) {
         const file = join(folder, path);
@@ -68,9 +70,9 @@ export const initCommand: Command = {
 };
 
 /** A folder that does not exist counts as empty. */
-function nothingThere(error: NodeJS.ErrnoException): string[] {
+function nothingThere(folder: string, error: NodeJS.ErrnoException): string[] {
   if (error.code === 'ENOENT') return [];
-  if (error.code === 'ENOTDIR') throw new Error('it is a file');
+  if (error.code === 'ENOTDIR') throw new Error(existsSync(folder) ? 'it is a file' : 'a folder of its path is a file');
   throw error;
 }
 

@@ -17,11 +17,13 @@ export const listCommand: Command = {
     workflow: { ...workflowOptions.workflow, describe: 'A file, to list what it exports instead' },
     ...debugOptions,
   },
-  run: async (args) => {
+  run: async (args, context) => {
     const { findWorkflows, workflowsIn } = await import('../jobs/workflows/load-workflow.js');
     const path = workflowNamed(args);
     const { found, broken } =
-      path === undefined ? await findWorkflows(here()) : { found: await workflowsIn(path, here()), broken: [] };
+      path === undefined
+        ? await findWorkflows(here(context))
+        : { found: await workflowsIn(path, here(context)), broken: [] };
     const rows = found.map(({ workflow, exportName, from }) => [
       from === path ? `${path}#${exportName}` : workflow.name,
       workflow.description,
@@ -29,7 +31,7 @@ export const listCommand: Command = {
     ]);
     const columns = [{ title: 'name' }, { title: 'description' }, { title: 'from' }];
     for (const line of renderTable(columns, rows, Infinity)) process.stdout.write(`${line}\n`);
-    for (const error of broken) process.stderr.write(`${explainError(error, args.flag('debug'))}\n`);
+    for (const error of broken) process.stderr.write(`${explainError(error, args.flag('debug'), context.secrets)}\n`);
     return EXIT.success;
   },
 };

@@ -44,7 +44,7 @@ export async function main(words: readonly string[], context: CommandContext): P
   try {
     return await dispatch(words, context);
   } catch (error) {
-    process.stderr.write(`${explainError(asUsage(error), words.includes('--debug'))}\n`);
+    process.stderr.write(`${explainError(asUsage(error), words.includes('--debug'), context.secrets)}\n`);
     return EXIT.usage;
   }
 }

@@ -24,6 +24,23 @@ export const reportOptions = {
   },
 } satisfies Record<string, Options>;
 
+/** The options for stopping a run. */
+export const stopOptions = {
+  grace: {
+    ...value,
+    describe:
+      'The seconds that a run may take to end after a signal; then it is aborted, and can be resumed (default: 8)',
+  },
+} satisfies Record<string, Options>;
+
+/** Below the ten seconds after which containers are killed. */
+const DEFAULT_GRACE_S = 8;
+
+/** The grace that the arguments name. Throws MILLRACE_USAGE. */
+export function graceMsOf(args: Arguments): number {
+  return (args.wholeNumber('grace', 0, 86_400) ?? DEFAULT_GRACE_S) * 1000;
+}
+
 export async function reportFor(args: Arguments): Promise<Report> {
   if (args.flag('json') && args.text('log') === '-') {
     throw new MillraceError('MILLRACE_USAGE', 'Expected --json or --log -, got both on standard output. Log to a file');

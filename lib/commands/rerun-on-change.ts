@@ -2,7 +2,8 @@
  * `run --watch`: runs the workflow again when one of its source or input files changes.
  *
  * Guarantees: each run has its own process, so that it loads the current modules; the current run is cancelled and has
- * ended before the next one starts; changes during a run are not missed; a signal ends the run, and then the command.
+ * ended before the next one starts; changes during a run are not missed; a signal ends the run, and then the command. A
+ * Ctrl-C, which the terminal sends to both processes, counts once.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { relative } from 'node:path';
@@ -11,7 +12,7 @@ import type { JobPlace } from '../jobs/place.js';
 import { EXIT, EXIT_CODES, type ExitCode } from './exit-codes.js';
 import { FileChanges } from './file-changes.js';
 import { sourceFilesOf } from '../jobs/workflows/source-files.js';
-import { STOP, WATCHED, type WatchedFiles } from './watched-run.js';
+import { PRESSES, STOP, WATCHED, type WatchedFiles } from './watched-run.js';
 import { counted, printable } from '../text/printable.js';
 
 /** The time after which a cancelled run that has not ended is killed. */
@@ -34,6 +35,7 @@ export async function rerunOnChange({ request, place, words, say }: RerunOptions
   let kill: NodeJS.Timeout | undefined;
   let changed: readonly string[] = [];
   let isStopped = false;
+  let presses = 0;
   let wake: () => void = () => undefined;
 
   const changes = new FileChanges((paths) => {
@@ -47,7 +49,10 @@ export async function rerunOnChange({ request, place, words, say }: RerunOptions
   });
   const onSignal = (signal: NodeJS.Signals): void => {
     isStopped = true;
-    child?.kill(signal);
+    presses++;
+    // A message and no signal: the run may have got the signal from the terminal, and counts it once. The third kills.
+    if (presses > 2 || child?.connected !== true) child?.kill(presses > 2 ? 'SIGKILL' : signal);
+    else child.send({ [PRESSES]: presses, signal });
     wake();
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);

@@ -1,11 +1,13 @@
 /** `resume [run]`: continues an unfinished run from its last checkpoint; by default the newest one. */
-import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
+import { debugOptions, runsFrom, runsOptions, secretOptions, type Command } from './command.js';
 import { here } from './here.js';
 import { MillraceError } from '../model/errors.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { oneLine } from '../text/printable.js';
 import type { ReadyRun } from '../jobs/kept-run.js';
-import { reportFor, reportOptions } from './report-options.js';
+import type { LoadedJob } from '../jobs/load-job.js';
+import type { JobPlace } from '../jobs/place.js';
+import { graceMsOf, reportFor, reportOptions, stopOptions } from './report-options.js';
 
 export const resumeCommand: Command = {
   name: 'resume',
@@ -19,7 +21,9 @@ export const resumeCommand: Command = {
   ],
   options: {
     ...runsOptions,
+    ...secretOptions,
     ...reportOptions,
+    ...stopOptions,
     threads: {
       type: 'string',
       requiresArg: true,
@@ -28,28 +32,25 @@ export const resumeCommand: Command = {
     ...debugOptions,
   },
   run: async (args, context) => {
-    const [{ execute }, { loadAgain, reopenRun }, { openRun }, { assertOptionFiles }] = await Promise.all([
+    const [{ execute }, { assertOptionFiles }] = await Promise.all([
       import('./execute.js'),
-      import('../jobs/kept-run.js'),
-      import('../jobs/kept-runs.js'),
       import('./output-files.js'),
     ]);
     const threads = args.wholeNumber('threads', 0);
-    const place = here();
+    graceMsOf(args);
+    const place = here(context);
     const runs = runsFrom(args);
-    const folder = args.word('run') === '' ? await chosen(runs) : await openRun(runs, args.word('run'), place);
-    if ((await folder.state()) === 'finished') {
-      throw new MillraceError(
-        'MILLRACE_RESUME',
-        `Run ${folder.manifest.runId} has finished: there is nothing to resume`,
-      );
-    }
-    const job = await loadAgain(folder, place);
+    const asked = { runs, place, settings: args.texts('set') };
+    const {
+      folder,
+      job,
+      isRunning = false,
+    } = args.word('run') === '' ? await newest(asked) : await named(asked, args.word('run'));
     assertOptionFiles(args, job, folder.manifest.deadLetters);
     const report = await reportFor(args);
     try {
       const prepare = async (): Promise<ReadyRun> => {
-        const ready = await reopenRun(folder, job, place);
+        const ready = await reopen(folder, job, place, isRunning);
         return { ...ready, options: { ...ready.options, ...(threads === undefined ? {} : { threads }) } };
       };
       return await execute(prepare, args, report, context);
@@ -59,13 +60,65 @@ export const resumeCommand: Command = {
   },
 };
 
-/** The newest unfinished run. Prints its id, also if the output is quiet. */
-async function chosen(runs: string): Promise<RunFolder> {
-  const { newestUnfinished } = await import('../jobs/kept-runs.js');
-  const say = (sentence: string): void => {
-    process.stderr.write(`${oneLine(sentence)}\n`);
-  };
-  const folder = await newestUnfinished(runs, here(), say);
-  say(`Resuming run ${folder.manifest.runId} of ${folder.manifest.workflow}`);
-  return folder;
+/** Where to look for the run, and the settings that were given again. */
+interface AskedRun {
+  readonly runs: string;
+  readonly place: JobPlace;
+  readonly settings: readonly string[];
+}
+
+interface ChosenRun {
+  readonly folder: RunFolder;
+  readonly job: LoadedJob;
+  /** True if a process works on it, as far as can be seen from here. */
+  readonly isRunning?: boolean;
+}
+
+/** The run with this id. */
+async function named({ runs, place, settings }: AskedRun, runId: string): Promise<ChosenRun> {
+  const [{ loadAgain }, { openRun }] = await Promise.all([
+    import('../jobs/kept-run.js'),
+    import('../jobs/kept-runs.js'),
+  ]);
+  const folder = await openRun(runs, runId, place);
+  const state = await folder.state();
+  if (state === 'finished') {
+    throw new MillraceError('MILLRACE_RESUME', `Run ${runId} has finished: there is nothing to resume`);
+  }
+  return { folder, job: await loadAgain(folder, place, { settings }), isRunning: state === 'running' };
+}
+
+/** After this wait for the process of a run, in milliseconds, the user is told about it. */
+const TELL_AFTER_MS = 1000;
+
+/** Reopens the run. A run that may still be worked on elsewhere is waited for. */
+async function reopen(folder: RunFolder, job: LoadedJob, place: JobPlace, isRunning: boolean): Promise<ReadyRun> {
+  const { reopenRun } = await import('../jobs/kept-run.js');
+  if (!isRunning) return reopenRun(folder, job, place);
+  const { runId } = folder.manifest;
+  const telling = setTimeout(() => {
+    say(`Run ${runId} was worked on a moment ago: waiting up to 30 seconds for a sign of life of its process`);
+  }, TELL_AFTER_MS);
+  try {
+    return await reopenRun(folder, job, place);
+  } finally {
+    clearTimeout(telling);
+  }
+}
+
+/** The newest unfinished run that can resume. Prints its id, also if the output is quiet. */
+async function newest({ runs, place, settings }: AskedRun): Promise<ChosenRun> {
+  const [{ findResumable }, { noRunToResume }] = await Promise.all([
+    import('../jobs/kept-run.js'),
+    import('../jobs/kept-runs.js'),
+  ]);
+  const found = await findResumable(runs, place, say, { settings });
+  if (found === undefined) throw await noRunToResume(runs, place);
+  say(`Resuming run ${found.folder.manifest.runId} of ${found.folder.manifest.workflow}`);
+  return found;
+}
+
+/** Prints also if the output is quiet: the user must know which run resumes, and why. */
+function say(sentence: string): void {
+  process.stderr.write(`${oneLine(sentence)}\n`);
 }

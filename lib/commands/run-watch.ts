@@ -7,6 +7,7 @@ import type { RunEvent } from '../model/events.js';
 import { doneOf, type Frame, type FrameTask } from './progress-frame.js';
 import { Rates } from './rates.js';
 import type { ReportedRun } from './report.js';
+import { entry } from '../text/entry.js';
 
 type Figures = Pick<Frame, 'tasks' | 'resources' | 'bottleneck' | 'leftMs'>;
 
@@ -66,7 +67,7 @@ export class RunWatch {
   /** The part of its work that a task has done; undefined if the whole is not known. */
   private shareOf({ name, counts }: FrameTask): number | undefined {
     if (this.ended.has(name)) return 1;
-    const read = this.progress?.tasks[name]?.readShare;
+    const read = (this.progress && entry(this.progress.tasks, name))?.readShare;
     if (read !== undefined) return read;
     const whole = this.wholeOf(name);
     return whole === undefined ? undefined : (doneOf(counts) + counts.deadLettered) / Math.max(1, whole);
@@ -95,7 +96,9 @@ export class RunWatch {
     });
     const known = left.filter((ms) => ms !== undefined);
     // While sources are being read, the tasks after them progress at the same pace.
-    const isReading = open.some(({ name }) => this.progress?.tasks[name]?.readShare !== undefined);
+    const isReading = open.some(
+      ({ name }) => (this.progress && entry(this.progress.tasks, name))?.readShare !== undefined,
+    );
     if (known.length === 0 || (!isReading && known.length < left.length)) return undefined;
     return Math.max(0, ...known);
   }

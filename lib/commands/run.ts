@@ -9,9 +9,10 @@ import {
   workflowOptions,
   workflowWord,
   type Command,
+  type CommandContext,
 } from './command.js';
 import { here } from './here.js';
-import { reportFor, reportOptions } from './report-options.js';
+import { graceMsOf, reportFor, reportOptions, stopOptions } from './report-options.js';
 import { MillraceError } from '../model/errors.js';
 import { oneLine } from '../text/printable.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
@@ -29,6 +30,7 @@ export const runCommand: Command = {
     ...workflowOptions,
     ...configOptions,
     ...reportOptions,
+    ...stopOptions,
     window: { ...value, describe: 'The most records of one source in flight (default: set by the workflow)' },
     seed: { ...value, describe: "The seed of the run's randomness, a whole number (default: random)" },
     threads: { ...value, describe: 'The most worker threads of the run; 0 runs inline (default: one per core)' },
@@ -46,10 +48,10 @@ export const runCommand: Command = {
     ...debugOptions,
   },
   run: async (args, context) => {
-    if (args.flag('watch')) return watch(args);
+    if (args.flag('watch')) return watch(args, context);
     const report = await reportFor(args);
     try {
-      const { prepare, stopped } = await preparationOf(args);
+      const { prepare, stopped } = await preparationOf(args, context);
       const { execute } = await import('./execute.js');
       const outputClosed =
         stopped === undefined ? context.outputClosed : AbortSignal.any([context.outputClosed, stopped]);
@@ -61,12 +63,12 @@ export const runCommand: Command = {
 };
 
 /** Runs the same command line, without `--watch`, again and again. */
-async function watch(args: Arguments): Promise<ExitCode> {
+async function watch(args: Arguments, context: CommandContext): Promise<ExitCode> {
   args.refuseOptions(['resume'], 'cannot be combined with --watch, which starts each run from the beginning');
   const { rerunOnChange } = await import('./rerun-on-change.js');
   return rerunOnChange({
     request: requestFrom(args),
-    place: here(),
+    place: here(context),
     words: process.argv.slice(2).filter((word) => !/^--watch(=true)?$/.test(word)),
     say: args.flag('quiet') ? () => undefined : printSentence,
   });
@@ -80,9 +82,10 @@ interface Preparation {
 }
 
 /** Checks the request, and creates nothing yet. */
-async function preparationOf(args: Arguments): Promise<Preparation> {
+async function preparationOf(args: Arguments, context: CommandContext): Promise<Preparation> {
   const request = { ...requestFrom(args), deadLetters: args.text('dead-letters') ?? null };
   const own = numbersOf(args);
+  graceMsOf(args);
   const [isEphemeral, isResume] = [args.flag('ephemeral'), args.flag('resume')];
   if (isEphemeral && (isResume || args.text('runs') !== undefined)) {
     throw new MillraceError(
@@ -90,7 +93,7 @@ async function preparationOf(args: Arguments): Promise<Preparation> {
       'Expected --ephemeral without --resume and --runs: it keeps no run. Remove one',
     );
   }
-  const [place, runs] = [here(), runsFrom(args)];
+  const [place, runs] = [here(context), runsFrom(args)];
   const [{ lettersOf, loadJob }, { findUnfinished, keepNewRun, newEphemeralRun, reopenRun }] = await Promise.all([
     import('../jobs/load-job.js'),
     import('../jobs/kept-run.js'),

@@ -6,7 +6,7 @@ import { explainError } from './explain-error.js';
 import { here } from './here.js';
 import type { BrokenRunFacts, RunDetails, RunFacts } from '../jobs/kept-runs.js';
 import { MillraceError } from '../model/errors.js';
-import { grouped } from '../text/printable.js';
+import { grouped, printable } from '../text/printable.js';
 import { renderTable } from './table.js';
 
 const ACTIONS = ['list', 'show', 'clean'] as const;
@@ -14,7 +14,7 @@ const ACTIONS = ['list', 'show', 'clean'] as const;
 export const runsCommand: Command = {
   name: 'runs',
   description:
-    'List the kept runs (lives: processes that have worked on the run; settled: records completed); `runs show <run>` shows one, `runs clean` removes finished ones',
+    'List the kept runs (incarnations: processes that have worked on the run; settled: records completed); `runs show <run>` shows one, `runs clean` removes finished ones',
   words: [
     { name: 'action', describe: 'list (default), show or clean', isOptional: true },
     { name: 'run', describe: 'The id of the run to show or to remove', isOptional: true },
@@ -55,13 +55,13 @@ function list(found: readonly (RunFacts | BrokenRunFacts)[], runs: string, args:
     { title: 'workflow' },
     { title: 'state' },
     { title: 'started' },
-    { title: 'lives', align: 'right' },
+    { title: 'incarnations', align: 'right' },
     { title: 'settled', align: 'right' },
   ] as const;
   const cells = rows.map((row) =>
     'problem' in row
       ? [row.run, row.workflow, row.state, row.started, '', '']
-      : [row.run, row.workflow, row.state, row.started, String(row.lives), grouped(row.settled)],
+      : [row.run, row.workflow, row.state, row.started, String(row.incarnations), grouped(row.settled)],
   );
   if (rows.length > 0) for (const line of renderTable(columns, cells, Infinity)) process.stdout.write(`${line}\n`);
   for (const row of rows) if ('problem' in row) process.stderr.write(`${row.problem}\n`);
@@ -74,9 +74,9 @@ function rowOf(found: RunFacts | BrokenRunFacts): RunFacts | (Omit<BrokenRunFact
   return { ...facts, problem: explainError(error, false) };
 }
 
-function show({ facts, manifest, checkpoint, summary, letters, path }: RunDetails, args: Arguments): void {
+function show({ facts, manifest, checkpoint, damage, summary, letters, path }: RunDetails, args: Arguments): void {
   if (args.flag('json')) {
-    process.stdout.write(`${JSON.stringify({ ...facts, manifest, checkpoint, summary })}\n`);
+    process.stdout.write(`${JSON.stringify({ ...facts, manifest, checkpoint, damage: damage?.message, summary })}\n`);
     return;
   }
   const roots = Object.entries(checkpoint?.roots ?? {}).map(
@@ -87,14 +87,15 @@ function show({ facts, manifest, checkpoint, summary, letters, path }: RunDetail
     `workflow     ${facts.workflow}`,
     `state        ${facts.state}${summary === undefined ? '' : ` (its last incarnation: ${summary.outcome})`}`,
     `started      ${facts.started}, in ${manifest.cwd}`,
-    `lives        ${facts.lives}`,
+    `incarnations ${facts.incarnations}`,
     `checkpoint   ${checkpoint === undefined ? 'none' : new Date(checkpoint.at).toISOString()}`,
+    ...(damage === undefined ? [] : [`             the one before the last, because ${damage.message}`]),
     ...roots.map((root) => `             ${root}`),
     ...(checkpoint?.obstacle === undefined ? [] : [`             cannot be resumed: ${checkpoint.obstacle}`]),
     `dead letters ${letters ?? 'none'}`,
     `folder       ${path}`,
   ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+  process.stdout.write(`${lines.map(printable).join('\n')}\n`);
 }
 
 async function clean(runs: string, args: Arguments): Promise<void> {

@@ -1,11 +1,14 @@
 /**
  * Signals: the first Ctrl-C drains the run, the second aborts it, the third kills the process as if there were no
- * listener.
+ * listener. A draining run is aborted when its grace is over.
  *
- * Guarantees: SIGTERM has the same effect as SIGINT; after `release` both have their earlier effect.
+ * Guarantees: SIGTERM has the same effect as SIGINT; after `release` both have their earlier effect; a run that was
+ * aborted and does not end, because code of the user does not, ends with its process.
  */
 import type { Run } from '../runtime/run/run.js';
+import { describeMs } from '../text/describe-ms.js';
 import type { Report } from './report.js';
+import { PRESSES, WATCHED } from './watched-run.js';
 
 /**
  * npm forwards a Ctrl-C that the terminal has already sent to each process: two signals within this time are one key
@@ -13,29 +16,69 @@ import type { Report } from './report.js';
  */
 const SAME_KEY_PRESS_MS = 100;
 
+/** The time that an aborted run may take to release what it holds. Its checkpoints are complete before that. */
+const MAX_ABORT_MS = 1000;
+
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
+/** The part of a run that signals stop. */
+export type Stoppable = Pick<Run, 'drain' | 'cancel'>;
+
+export interface StopOptions {
+  /** The milliseconds that a draining run may take. Then it is aborted. */
+  readonly graceMs: number;
+  /** Called if an aborted run does not end. Ends the process. */
+  readonly onStuck: () => void;
+  /** Default: {@link MAX_ABORT_MS}. */
+  readonly maxAbortMs?: number;
+}
+
 /** Listens until the returned function is called. */
-export function stopOnSignals(run: Pick<Run, 'drain' | 'cancel'>, report: Pick<Report, 'stopping'>): () => void {
-  let drainingSinceMs: number | undefined;
-  const release = (): void => {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
+export function stopOnSignals(run: Stoppable, report: Pick<Report, 'stopping'>, options: StopOptions): () => void {
+  const { graceMs, onStuck, maxAbortMs = MAX_ABORT_MS } = options;
+  let presses = 0;
+  let pressedAtMs = 0;
+  let stuck: NodeJS.Timeout | undefined;
+  const abandonAfter = (ms: number): void => {
+    clearTimeout(stuck);
+    stuck = setTimeout(onStuck, ms);
   };
-  const onSignal = (signal: NodeJS.Signals): void => {
+  const ignoreSignals = (): void => {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    process.off('message', onMessage);
+  };
+  const press = (signal: NodeJS.Signals): void => {
+    presses++;
+    pressedAtMs = performance.now();
     const again = signal === 'SIGINT' ? 'Ctrl-C again' : 'the same signal again';
-    if (drainingSinceMs === undefined) {
-      drainingSinceMs = performance.now();
+    if (presses === 1) {
       report.stopping(
         'draining',
-        `${signal}: draining. Sources are stopped, what is in flight settles; ${again} aborts`,
+        `${signal}: draining for at most ${describeMs(graceMs)}. Sources are stopped, what is under way settles; ${again} aborts`,
       );
-      run.drain();
-    } else if (performance.now() - drainingSinceMs >= SAME_KEY_PRESS_MS) {
+      // After the grace the run aborts itself.
+      abandonAfter(graceMs + maxAbortMs);
+      run.drain({ graceMs });
+    } else {
       report.stopping('aborting', `${signal}: aborting. What is in flight is lost; ${again} kills the process`);
+      abandonAfter(maxAbortMs);
       run.cancel();
-      release();
+      ignoreSignals();
     }
   };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (presses > 0 && performance.now() - pressedAtMs < SAME_KEY_PRESS_MS) return;
+    press(signal);
+  };
+  // The process of `run --watch` counts the signals that it gets. The terminal has sent each of them to this process too.
+  const onMessage = (message: unknown): void => {
+    const { [PRESSES]: counted, signal } = Object(message) as { [PRESSES]?: unknown; signal?: NodeJS.Signals };
+    if (typeof counted === 'number' && counted > presses) press(signal ?? 'SIGINT');
+  };
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  return release;
+  if (process.env[WATCHED] !== undefined) process.on('message', onMessage);
+  return () => {
+    clearTimeout(stuck);
+    ignoreSignals();
+  };
 }

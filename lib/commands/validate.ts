@@ -6,16 +6,17 @@
 import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { counted, printable } from '../text/printable.js';
+import { durabilityLines } from './durability-lines.js';
 
 export const validateCommand: Command = {
   name: 'validate',
   description: 'Check the configuration and the graph of a workflow, without running it',
   words: [workflowWord],
   options: { ...workflowOptions, ...configOptions, ...debugOptions },
-  run: async (args) => {
+  run: async (args, context) => {
     const {
-      prepared: { name, plan, declarations },
-    } = await loadFrom(args);
+      prepared: { name, plan, declarations, durability },
+    } = await loadFrom(args, context);
     const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
     const lines = plan.nodes.map(({ node, join }) => {
       const how = node.dependencies.length > 1 || join !== 'aligned' ? ` (${join})` : '';
@@ -23,7 +24,7 @@ export const validateCommand: Command = {
       return `  ${node.name}: ${kinds.get(node.name) ?? ''}${from}`;
     });
     const head = `${name} is valid: ${counted(lines.length, 'task')}`;
-    for (const line of [head, ...lines]) process.stdout.write(`${printable(line)}\n`);
+    for (const line of [head, ...lines, ...durabilityLines(durability)]) process.stdout.write(`${printable(line)}\n`);
     return EXIT.success;
   },
 };

@@ -14,6 +14,9 @@ export interface WatchedFiles {
   readonly files: readonly string[];
 }
 
+/** The key of a message with the number of signals that the watching process has got, beside the last `signal`. */
+export const PRESSES = 'presses';
+
 /** The message with which the watching process ends a run. */
 export const STOP = 'stop';
 
@@ -31,7 +34,7 @@ export function watchedRun({ workflow, prepared }: LoadedJob): AbortSignal | und
     if (message === STOP) stop();
   });
   process.on('disconnect', stop);
-  // The listener keeps the channel open, and with it the process, which has to end with the run.
+  // The listeners keep the channel open, and with it the process, which has to end with the run.
   process.channel?.unref();
   const { defaultConfig } = workflow.definition;
   const inputs = prepared.declarations

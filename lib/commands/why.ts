@@ -1,5 +1,5 @@
 /** `why <run> <key>`: prints the story of a record as a table. A record without a trace is reported as such. */
-import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
+import { debugOptions, runsFrom, runsOptions, secretOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { here } from './here.js';
 import type { RunFolder } from '../storage/run-folder.js';
@@ -16,15 +16,15 @@ export const whyCommand: Command = {
       describe: 'A value of the record, such as its id, or its number as a dead letter shows it: Root#12',
     },
   ],
-  options: { ...runsOptions, json: { type: 'boolean', describe: 'Print JSON' }, ...debugOptions },
-  run: async (args) => {
+  options: { ...runsOptions, ...secretOptions, json: { type: 'boolean', describe: 'Print JSON' }, ...debugOptions },
+  run: async (args, context) => {
     const [{ openRun }, { storyOfRecord }] = await Promise.all([
       import('../jobs/kept-runs.js'),
       import('../jobs/record-story.js'),
     ]);
     const folder = await openRun(runsFrom(args), args.word('run'), here());
     const key = args.word('key');
-    const traces = await storyOfRecord(folder, key, here());
+    const traces = await storyOfRecord(folder, key, here(context), args.texts('set'));
     if (args.flag('json')) process.stdout.write(`${JSON.stringify(traces)}\n`);
     else if (traces.length > 0) {
       const columns = [{ title: 'task' }, { title: 'when' }, { title: 'record' }, { title: 'what' }] as const;

@@ -4,10 +4,12 @@
  * Guarantees: those of `Sink`. The task emits a record only after the write that contains it has resolved.
  */
 import type { OperatorFunction } from 'rxjs';
+import { isPromiseLike } from '../model/awaitable.js';
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
-import type { RunOutcome } from '../model/ports.js';
-import type { Batch } from '../model/record.js';
+import { describeThrown, MillraceError } from '../model/errors.js';
+import type { Awaitable, LineageId, RunOutcome } from '../model/ports.js';
+import type { Batch, Lineage } from '../model/record.js';
 import type { TouchedFile } from '../model/touched-file.js';
 import { checkFunction, checkObject, checkOptions, flag, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -15,7 +17,7 @@ import { WriteGate } from '../stream/write-gate.js';
 import { checkInput } from '../tasks/record-step.js';
 import { BaseTask, type FoundRecord, type Operators, type TakenMark, type Task } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
-import type { Sink, SinkHoldings } from './sink.js';
+import type { Sink, SinkHoldings, SinkRows } from './sink.js';
 
 /** Options of `connectorSink`. */
 export interface ConnectorSinkOptions<In> extends TaskOptions<In, In> {
@@ -43,6 +45,7 @@ export function connectorSink<In, Row = In>(sink: Sink<In, Row>, options: Connec
 class ConnectorSink<In, Row> extends BaseTask<In, In> {
   override readonly kind: string;
   override readonly isDurable = true;
+  override readonly hasCommits: boolean;
   private readonly sink: Sink<In, Row>;
   private readonly ordered: boolean;
   private gate = new WriteGate();
@@ -55,6 +58,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     super(options);
     this.sink = sink;
     this.kind = sink.kind ?? 'sink';
+    this.hasCommits = sink.commit !== undefined;
     this.ordered = options.ordered ?? true;
   }
 
@@ -113,8 +117,8 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<In>> {
     const { sink, gate, holdings } = this;
     const check = checkInput<In>(this.options.input, scope.task);
-    const { numbering: root } = scope;
-    const partition = 0;
+    const { numbering: root, root: ledger } = scope;
+    const identify = (lineage: Lineage): LineageId => ({ ...ledger.identify(lineage), root });
     return operators.writeBatches<In, Row>(
       {
         encode: (record) => {
@@ -122,10 +126,17 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
           // The rows of a sink without `encode` are records.
           return sink.encode === undefined ? (checked as unknown as Row) : sink.encode(checked);
         },
-        write: (rows, numbers) => sink.write({ root, partition, numbers, rows }),
+        write: (rows, lineages) => {
+          scope.assertOwned?.();
+          if (ledger.partitions === undefined) {
+            return named(scope.task, () => sink.write({ root, partition: 0, numbers: lineages, rows }));
+          }
+          const groups = partitioned(rows, lineages.map(identify), this.ordered);
+          return named(scope.task, () => writeEach(sink, groups));
+        },
         ordered: this.ordered,
         gate,
-        ...(holdings && { isHeld: (number: number) => holdings.holds({ root, partition, number }) }),
+        ...(holdings && { isHeld: (number: number) => holdings.holds(identify(number)) }),
       },
       scope,
     );
@@ -137,4 +148,48 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     const prepared = await this.sink.prepare?.();
     if (prepared !== undefined) await this.sink.commit(prepared);
   }
+}
+
+/** Calls the sink. Adds the name of the task to an error of user code. */
+function named(task: string, write: () => Awaitable<void>): Awaitable<void> {
+  try {
+    const writing = write();
+    return isPromiseLike(writing)
+      ? writing.then(undefined, (error: unknown) => Promise.reject(blamed(task, error)))
+      : writing;
+  } catch (error) {
+    throw blamed(task, error);
+  }
+}
+
+function blamed(task: string, error: unknown): MillraceError {
+  if (error instanceof MillraceError) return error;
+  return new MillraceError('MILLRACE_TASK', `Task '${task}' could not write: ${describeThrown(error)}`, {
+    cause: error,
+  });
+}
+
+/**
+ * The rows of each partition, in their order. With `isOrdered` the order of all rows stays, so a partition may have several
+ * groups.
+ */
+function partitioned<Row>(rows: readonly Row[], ids: readonly LineageId[], isOrdered: boolean): SinkRows<Row>[] {
+  const groups: { root: string; partition: number; numbers: Lineage[]; rows: Row[] }[] = [];
+  const latest = new Map<number, (typeof groups)[number]>();
+  ids.forEach(({ root, partition, number }, i) => {
+    let group = isOrdered ? groups.at(-1) : latest.get(partition);
+    if (group?.partition !== partition) {
+      group = { root, partition, numbers: [], rows: [] };
+      groups.push(group);
+      latest.set(partition, group);
+    }
+    group.numbers.push(number);
+    group.rows.push(rows[i] as Row);
+  });
+  return groups;
+}
+
+/** Writes the groups one after another. */
+async function writeEach<Row>(sink: Sink<never, Row>, groups: readonly SinkRows<Row>[]): Promise<void> {
+  for (const group of groups) await sink.write(group);
 }

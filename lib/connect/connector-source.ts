@@ -4,7 +4,7 @@
  * Guarantees: the first read opens the source. Positions are kept only for records that have not settled. `settled` is
  * called only while the source is open.
  */
-import type { Json } from '../model/checkpoint.js';
+import { settledOf, type Json, type SettledProgress } from '../model/checkpoint.js';
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { Dataset } from '../model/events.js';
 import type { RunOutcome } from '../model/ports.js';
@@ -17,6 +17,7 @@ import type { FoldedParts, FoldRequest } from '../tasks/source-parts.js';
 import { positionIn, SourceTask, type SourcePosition } from '../tasks/source-task.js';
 import type { FoundRecord, TakenMark } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
+import { assertPosition, assertSize, partitionPastsOf, PartitionedReading } from './partitioned-reading.js';
 import type { PartitionProgress, Source, SourcePartition, SourcePast } from './source.js';
 
 /** Options of `connectorSource`. */
@@ -29,7 +30,7 @@ const RULES: OptionRules<ConnectorSourceOptions<unknown>> = { ...TASK_RULES, rep
 
 /**
  * A task that reads from a source of your own. Throws MILLRACE_INVALID_OPTION if `source` is not a source, and for
- * options that do not fit. A run fails with the same code if the source opens with several partitions.
+ * options that do not fit. A run fails with the same code if the source opens with no partition, or with one twice.
  *
  * @example connectorSource(new RedisList('orders'), { output: Order })
  */
@@ -45,11 +46,15 @@ class ConnectorSource<Out> extends SourceTask<Out> {
   private readonly source: Source<Out>;
   private scope: TaskScope | undefined;
   private isOpen = false;
+  /** True from the time when `open` of the source has resolved until it is closed. */
+  private hasOpened = false;
   /** Whether the run makes checkpoints. */
   private isKept = false;
   private start: Lineage = 0;
   /** The positions from which unsettled records can be read, ascending. */
   private positions: SourcePosition[] = [];
+  /** The reading of a source with several partitions, once it is open. */
+  private partitioned: PartitionedReading<Out> | undefined;
 
   constructor(source: Source<Out>, options: ConnectorSourceOptions<Out>) {
     super({ ...options, replayable: options.replayable ?? source.isReplayable ?? true });
@@ -88,16 +93,32 @@ class ConnectorSource<Out> extends SourceTask<Out> {
   protected override async reader(scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
     this.scope = scope;
     this.isOpen = true;
+    this.partitioned = undefined;
     const past = pastOf(scope);
-    const partition = onlyPartition<Out>(await this.source.open(scope, past), scope.task);
-    this.start = this.isRepeatable ? startOf(partition, scope) : scope.root.watermark;
-    this.positions = past?.position === undefined ? [] : [past.position];
+    const partitions = checkPartitions<Out>(await this.source.open(scope, past), scope.task);
+    // The run may have ended in the meantime.
+    this.hasOpened = this.isOpen;
+    const only = this.onlyPartition(partitions, scope);
+    if (only !== undefined) return this.readOne(only, past?.position, scope);
+    this.partitioned = new PartitionedReading({ partitions, scope, isReplayable: this.isRepeatable });
+    this.start = scope.root.watermark;
+    return this.partitioned;
+  }
+
+  private readOne(
+    partition: SourcePartition<Out>,
+    position: SourcePosition | undefined,
+    scope: TaskScope,
+  ): Reader<Out | Skip | Rejected> {
+    this.start = this.isRepeatable ? startOf(partition, scope) : Math.max(scope.root.watermark, scope.past?.lost ?? 0);
+    this.positions = position === undefined ? [] : [position];
     let next = this.start;
     return {
       read: async (max) => {
         const read = await partition.read(max);
         if (read === null) return null;
         assertSize(read.records.length, max, scope.task);
+        if (read.numbers !== undefined) throw numbersWithoutPartitions(scope.task);
         next += read.records.length;
         if (read.position !== undefined) this.keep(read.position, next, scope);
         return read.records;
@@ -118,38 +139,53 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     return first !== undefined && first.lineage <= lineage ? first : undefined;
   }
 
-  override mark(scope: TaskScope): SourcePosition | undefined {
+  override mark(scope: TaskScope): Json | undefined {
     this.isKept = true;
+    if (this.partitioned !== undefined) return this.partitioned.mark();
+    // The source is not open yet.
+    if (scope.root.partitions !== undefined) return scope.past?.mark;
     return super.mark(scope) ?? positionIn(scope);
   }
 
   override async checkpointed({ settled }: TakenMark): Promise<void> {
-    if (this.isOpen) await this.source.settled?.([{ partition: 0, ...settled }]);
+    if (this.hasOpened) await this.source.settled?.(this.partitionsIn(settled));
   }
 
   override async close(outcome: RunOutcome): Promise<void> {
     if (!this.isOpen) return;
-    this.isOpen = false;
+    const { hasOpened } = this;
+    this.isOpen = this.hasOpened = false;
     try {
       const isWell = outcome === 'completed' || outcome === 'drained';
-      if (!this.isKept && isWell) await this.source.settled?.([this.everything()]);
+      if (!this.isKept && isWell && hasOpened) await this.source.settled?.(this.everything());
     } finally {
       await this.source.close?.(outcome);
     }
   }
 
   /** The settled records at the end of a run that completed or drained: all of them. */
-  private everything(): PartitionProgress {
-    return { partition: 0, watermark: (this.scope as TaskScope).root.watermark, done: [] };
+  private everything(): PartitionProgress[] {
+    return this.partitionsIn(settledOf((this.scope as TaskScope).root.progress(), []));
+  }
+
+  private partitionsIn(settled: SettledProgress): PartitionProgress[] {
+    if (this.partitioned !== undefined) return this.partitioned.settled(settled);
+    const { watermark, done } = settled;
+    return [{ partition: 0, watermark, done }];
+  }
+
+  /** The partition of a source without partitions; undefined if the records need a partition for their identity. */
+  private onlyPartition(
+    partitions: readonly SourcePartition<Out>[],
+    { root }: TaskScope,
+  ): SourcePartition<Out> | undefined {
+    const [first, another] = partitions;
+    const isDivided = this.source.isPartitioned === true || root.partitions !== undefined;
+    return isDivided || another !== undefined || first?.partition !== 0 ? undefined : first;
   }
 
   private keep(position: SourcePosition, next: Lineage, { task, root }: TaskScope): void {
-    if (!(position.lineage <= next)) {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OUTPUT',
-        `Expected \`position.lineage\` of source '${task}' to be at most ${next}, the number of the next record, got ${describeValue(position.lineage)}`,
-      );
-    }
+    assertPosition(position, next, task);
     this.positions.push(position);
     // Drops all positions before the newest one at or before the watermark, because they will never be needed.
     this.positionOf(root.watermark);
@@ -158,19 +194,29 @@ class ConnectorSource<Out> extends SourceTask<Out> {
 
 function pastOf(scope: TaskScope): SourcePast | undefined {
   if (scope.past === undefined) return undefined;
-  return { position: positionIn(scope), from: scope.root.watermark };
+  const partitions = partitionPastsOf(scope);
+  if (scope.root.partitions === undefined)
+    return { position: positionIn(scope), from: scope.root.watermark, partitions };
+  const first = partitions.find(({ partition }) => partition === 0);
+  return { position: first?.position, from: first?.from ?? 0, partitions };
 }
 
-function onlyPartition<Out>(opened: unknown, task: string): SourcePartition<Out> {
+function checkPartitions<Out>(opened: unknown, task: string): readonly SourcePartition<Out>[] {
   const partitions = Array.isArray(opened) ? (opened as readonly SourcePartition<Out>[]) : [];
-  const [first, another] = partitions;
-  if (first !== undefined && another === undefined && first.partition === 0) return first;
-  const got = Array.isArray(opened)
-    ? `${partitions.length} (${partitions.map(({ partition }) => partition).join(', ')})`
-    : describeValue(opened);
+  const numbers = partitions.map(({ partition }) => partition);
+  const isEach = numbers.every((number) => Number.isSafeInteger(number) && number >= 0);
+  if (partitions.length > 0 && isEach && new Set(numbers).size === numbers.length) return partitions;
+  const got = Array.isArray(opened) ? `${partitions.length} (${numbers.join(', ')})` : describeValue(opened);
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
-    `Expected source '${task}' to open with one partition, 0, got ${got}. Sources with several partitions are not supported: use one task per partition`,
+    `Expected source '${task}' to open with at least one partition, each with a number of its own from 0 on, got ${got}`,
+  );
+}
+
+function numbersWithoutPartitions(task: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_INVALID_OUTPUT',
+    `Expected source '${task}' to read records without \`numbers\`: set \`isPartitioned: true\` on a source that numbers its records itself`,
   );
 }
 
@@ -179,13 +225,5 @@ function startOf({ from = 0 }: SourcePartition<unknown>, { task, root }: TaskSco
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
     `Expected \`from\` of source '${task}' to be a number from 0 to ${root.watermark}, the first record that the run needs, got ${describeValue(from)}`,
-  );
-}
-
-function assertSize(count: number, max: number, task: string): void {
-  if (count >= 1 && count <= max) return;
-  throw new MillraceError(
-    'MILLRACE_INVALID_OUTPUT',
-    `Expected source '${task}' to read 1 to ${max} records, or null at the end, got ${count}`,
   );
 }

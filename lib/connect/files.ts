@@ -6,5 +6,14 @@ export { fileError, messageOf, systemCodeOf } from '../storage/file-errors.js';
 export { claimFile, ownerFileOf } from '../storage/file-owner.js';
 export { endsAt, pointAt, reopenAt, type FilePoint } from '../storage/file-point.js';
 export { identifyFile } from '../storage/identify-file.js';
+export { InputFacts, type InputVersion } from '../storage/input-facts.js';
+export { assertForRows } from '../storage/replaceable-file.js';
+export {
+  assertOwnFile,
+  lookAtResult,
+  resultPathOf,
+  type FilePlace,
+  type ResultPlace,
+} from '../storage/result-place.js';
 export { syncFolder } from '../storage/sync-folder.js';
 export { touchedFile } from '../storage/touched-file.js';

@@ -6,7 +6,7 @@
 export { connectorSource, type ConnectorSourceOptions } from './connector-source.js';
 export { connectorSink, type ConnectorSinkOptions } from './connector-sink.js';
 export type { ConnectorContext } from './context.js';
-export type { PartitionProgress, Source, SourcePartition, SourcePast, SourceRead } from './source.js';
+export type { PartitionPast, PartitionProgress, Source, SourcePartition, SourcePast, SourceRead } from './source.js';
 export type { Sink, SinkHoldings, SinkPast, SinkRows } from './sink.js';
 export { SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
 
@@ -58,6 +58,7 @@ export { UpstreamError, type Blame } from '../model/upstream-error.js';
 export type { Upstream, UpstreamCall, UpstreamReply } from '../model/upstream.js';
 export { holdClock, type Clock } from '../model/clock.js';
 export { Batch, BatchBuilder, GONE, Rejected, Skip, skip, type Gone, type Lineage } from '../model/record.js';
+export { recordText } from '../model/lineage-id.js';
 export type { Json } from '../model/checkpoint.js';
 export type { Dataset } from '../model/events.js';
 export type { Awaitable, LineageId, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';

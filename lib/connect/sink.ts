@@ -36,7 +36,7 @@ export interface SinkPast {
 export interface SinkRows<Row> {
   /** The root of the lineages, the same for all rows of a sink in one run. */
   readonly root: string;
-  /** The partition of the lineages. */
+  /** The partition of the lineages, the same for all rows of a call. It is 0 unless the source has several partitions. */
   readonly partition: number;
   /** The number of each record. With root and partition it identifies the record in all incarnations of the run. */
   readonly numbers: readonly Lineage[];
@@ -73,8 +73,8 @@ export interface Sink<In, Row = In> {
   /** Makes the row of a record. If it throws, the failure policy ends that record only. Default: the record itself. */
   encode?(record: In): Row;
   /**
-   * Writes rows. The next call waits until this one has resolved, so a slow sink slows the run down. An error fails the
-   * run, because it is unknown which rows were written.
+   * Writes rows of one partition. The next call waits until this one has resolved, so a slow sink slows the run down. An
+   * error fails the run, because it is unknown which rows were written.
    */
   write(rows: SinkRows<Row>): Awaitable<void>;
   /**

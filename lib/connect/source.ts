@@ -2,7 +2,7 @@
  * The interface of a source: a place outside of the run from which records are read.
  *
  * Guarantees: the engine calls `open` at most once per run, reads only after it, and never reads more records than
- * there is room for. `settled` is called only for records that are in a durable checkpoint. After `open` was called,
+ * there is room for; each of several partitions may be one read ahead. `settled` is called only for records that are in a durable checkpoint. After `open` was called,
  * also if it failed, `close` is called once, as the last call.
  */
 import type { Json } from '../model/checkpoint.js';
@@ -15,12 +15,27 @@ import type { SourcePosition } from '../tasks/source-task.js';
 import type { FoundRecord } from '../tasks/task.js';
 import type { ConnectorContext } from './context.js';
 
-/** What a resumed run knows about a source. */
-export interface SourcePast {
-  /** The last position in the checkpoint; undefined if the source returned none. */
+/** What a resumed run knows about one partition of a source. */
+export interface PartitionPast {
+  /** The number of the partition. */
+  readonly partition: number;
+  /** The last position in the checkpoint; undefined if the partition returned none. */
   readonly position: SourcePosition | undefined;
   /** The number of the first record that the run needs. Every record before it has settled. */
   readonly from: Lineage;
+}
+
+/** What a resumed run knows about a source. */
+export interface SourcePast {
+  /** The last position of partition 0 in the checkpoint; undefined if the source returned none. */
+  readonly position: SourcePosition | undefined;
+  /** The number of the first record of partition 0 that the run needs. Every record before it has settled. */
+  readonly from: Lineage;
+  /**
+   * The partitions that earlier incarnations have opened, ascending. A partition that is not among them is new. The
+   * progress of one that is not opened again is kept for a later incarnation.
+   */
+  readonly partitions: readonly PartitionPast[];
 }
 
 /** Records that were read together, in their order. */
@@ -37,27 +52,37 @@ export interface SourceRead<Out> {
    * had and skips them.
    */
   readonly position?: SourcePosition;
+  /**
+   * The number of each record, for a partition whose numbers have gaps, such as the offsets of a log. They ascend from
+   * read to read, and a later incarnation returns each record with the same number. Needs `isPartitioned`. Default:
+   * the numbers that follow the last read.
+   */
+  readonly numbers?: readonly Lineage[];
 }
 
-/** One partition of a source: its records have consecutive numbers. */
+/**
+ * One partition of a source: its records have numbers of their own, in an order of their own, and settle by themselves. A
+ * record is identified by its partition and its number.
+ */
 export interface SourcePartition<Out> {
-  /** The number of the partition. A source has one, 0. */
+  /** The number of the partition, an integer from 0 on. A source without partitions has one, 0. */
   readonly partition: number;
   /**
-   * The number of the first record that `read` returns, at most `past.from`. The engine skips the records before
-   * `past.from`. Default 0. Not used if the source is not replayable: then its records get new numbers.
+   * The number of the first record that `read` returns, at most `from` of its past. The engine skips the records before
+   * `from` of the past. A new partition of a source with several partitions may begin with any number. Default 0. Not
+   * used if the source is not replayable: then its records get new numbers.
    */
   readonly from?: Lineage;
   /**
    * Returns the next records, or a promise of them, or null at the end. It is not called before the last read is over.
-   * An error fails the run. It may wait until records arrive, but must end when `context.signal` aborts or `close` is
+   * Several partitions are read at the same time, and each may be one read ahead of the run. An error fails the run. It may wait until records arrive, but must end when `context.signal` aborts or `close` is
    * called.
    */
   read(max: number): Awaitable<SourceRead<Out> | null>;
-  /** The share of the input that has been read, 0 to 1; undefined if it is unknown. */
+  /** The share of the partition that has been read, 0 to 1; undefined if it is unknown. */
   share?(): number | undefined;
   /**
-   * Called once when no more records are read: at the end, or when the run drains, is cancelled or fails, also while a
+   * Called once when no more records are read: at the end of the partition, or when the run drains, is cancelled or fails, also while a
    * read is outstanding. The result of that read is dropped. `settled` may still be called.
    */
   close?(): Awaitable<void>;
@@ -86,6 +111,11 @@ export interface Source<Out> {
    * False for a queue. Default true.
    */
   readonly isReplayable?: boolean;
+  /**
+   * Whether the source may have several partitions, or gives its records numbers of their own. Then its progress is kept
+   * per partition from the start, also while it has one. Default: if it opens with another partition than 0 alone.
+   */
+  readonly isPartitioned?: boolean;
   /** Whether the source uses `context.executor`. Then the run has threads. Default false. */
   readonly usesThreads?: boolean;
   /** The files it reads. Default: that of `dataset`, if its namespace is `file`. */
@@ -95,12 +125,13 @@ export interface Source<Out> {
   /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
-   * Prepares the source before the first read and returns the partitions. `past` is undefined in the first incarnation
-   * of a run. An error fails the run.
+   * Prepares the source before the first read and returns the partitions, at least one. `past` is undefined in the first
+   * incarnation of a run. A later incarnation may open other partitions. An error fails the run.
    */
   open(context: ConnectorContext, past: SourcePast | undefined): Awaitable<readonly SourcePartition<Out>[]>;
   /**
-   * Called when a checkpoint is durable and every sink has committed it, so the records may be acknowledged. Progress
+   * Called when a checkpoint is durable and every sink has committed it, so the records may be acknowledged. Contains
+   * each open partition once. Progress
    * never decreases within an incarnation, and a resumed run repeats it. A run without checkpoints calls this once, at
    * its end, if it completed or drained. An error fails the run.
    */

@@ -107,6 +107,8 @@ export interface JobClient {
   readonly queued: number;
   /** Whether the client also needs the outputs of the stages before the last. */
   readonly wantsBetween?: boolean;
+  /** Whether no further records will arrive; undefined if the client does not know. */
+  readonly isInputOver?: boolean;
   /** Hands over 1 to `max` records; undefined if none wait. */
   take(max: number): Chunk | undefined;
   /** Accepts the results of a chunk. */

@@ -5,6 +5,10 @@
  */
 import { FatalTaskError, describeValue } from '../model/errors.js';
 import type { ExportKind, ModuleRef } from './executor.js';
+import { loadingThread, taggedExport } from './thread-function.js';
+
+/** A module that was tagged and is finished is imported at once. Otherwise it is taken for one that waits for its run. */
+const UNFINISHED_MS = 200;
 
 /** An aggregate without its types; the typed interface is `Aggregate` of `aggregateTask`. */
 export interface AnyAggregate {
@@ -17,8 +21,7 @@ export interface AnyAggregate {
 
 /** The export itself, or the result of the export called with `args`. Throws MILLRACE_INVALID_OPTION. */
 export async function loadExport(ref: ModuleRef): Promise<unknown> {
-  const exports = (await import(ref.module)) as Record<string, unknown>;
-  const found = exports[ref.export];
+  const found = await (loadingThread()?.load(ref) ?? findInline(ref));
   if (!('args' in ref)) return found;
   if (typeof found !== 'function') throw refuse(ref, 'a factory, because it was given `args`', found);
   return (found as (args: unknown) => unknown)(ref.args);
@@ -59,4 +62,22 @@ function refuse(ref: ModuleRef, wanted: string, got: unknown): FatalTaskError {
     'MILLRACE_INVALID_OPTION',
     `Expected export '${ref.export}' of ${ref.module} to be ${wanted}, got ${describeValue(got)}`,
   );
+}
+
+/** The export of a module; undefined if it has none of that name. */
+export async function importExport(ref: ModuleRef): Promise<unknown> {
+  return ((await import(ref.module)) as Record<string, unknown>)[ref.export];
+}
+
+/** A module that waits for its own run is not finished when the run needs its export, and would wait for ever. */
+async function findInline(ref: ModuleRef): Promise<unknown> {
+  const known = taggedExport(ref);
+  if (known === undefined) return importExport(ref);
+  let timer: NodeJS.Timeout | undefined;
+  const unfinished = new Promise((resolve) => {
+    timer = setTimeout(resolve, UNFINISHED_MS, known);
+  });
+  return Promise.race([importExport(ref), unfinished]).finally(() => {
+    clearTimeout(timer);
+  });
 }

@@ -10,6 +10,7 @@ import type { Ending, Job, MapJob } from './executor.js';
 import { loadChecked, type AnyAggregate } from './load-export.js';
 import { LoadedPartition } from './loaded-partition.js';
 import { seededRandom } from './random.js';
+import { isPromiseLike } from '../model/awaitable.js';
 import { Skip, type Lineage } from '../model/record.js';
 import { PROGRESS, type LoadedJob } from './running-job.js';
 import { homeOf } from './thread-function.js';
@@ -20,7 +21,10 @@ export interface ThreadContext {
   readonly task: string;
   /** The same in every incarnation of a resumed run. */
   readonly runId: string;
-  /** The number of the record in its root, from 0. */
+  /**
+   * The number of the record in its root, from 0. Behind a source with several partitions it is a number of this incarnation
+   * of the run only.
+   */
   readonly lineage: Lineage;
   /** 0 ≤ x < 1. The sequence of a lineage is the same on every machine and in every repetition. */
   random(): number;
@@ -115,22 +119,23 @@ function runStage(
             end(i, { skip: output.reason });
             continue;
           }
-          if (i === 0 && 'then' in output && typeof output.then === 'function') break;
+          if (isPromiseLike(output)) throw refusePromise(output, outputs, context.task);
         }
         outputs.push(output);
       }
     } catch (error) {
+      if (error instanceof FatalTaskError) throw error;
       end(i, { error });
       i++;
-      continue;
     }
-    if (i < count) throw refusePromise(context.task);
   }
   return outputs;
 }
 
 /** The error for a promise: a promise cannot leave a thread, and a thread that waits is not busy. */
-function refusePromise(task: string): FatalTaskError {
+function refusePromise(promise: PromiseLike<unknown>, outputs: readonly unknown[], task: string): FatalTaskError {
+  // A promise that nobody waits for may be rejected, which would end the process.
+  for (const one of [promise, ...outputs]) if (isPromiseLike(one)) one.then(undefined, () => undefined);
   return new FatalTaskError(
     'MILLRACE_INVALID_OPTION',
     `The function of '${task}' returned a promise, but its kind of task is synchronous. Use asyncTask`,

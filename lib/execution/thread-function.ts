@@ -11,6 +11,41 @@ import { callback, checkOptions, type OptionRules } from '../options/options.js'
 /** A registered symbol, so that two copies of the package in one process recognise each other's tags. */
 const HOME = Symbol.for('millrace.home');
 
+/** Registered symbols, so that two copies of the package in one thread agree on both. */
+export const LOADING = Symbol.for('millrace.loading');
+const TAGGED = Symbol.for('millrace.tagged');
+
+/** The tagged exports of all modules, by module and name, so that they are known before their module has finished. */
+const tagged = sharedMap();
+
+/** The tagged export of a module; undefined if there is none. */
+export function taggedExport({ module, export: name }: ModuleRef): unknown {
+  return tagged.get(`${module} ${name}`);
+}
+
+/** A worker thread while it loads modules; see `thread-loading.ts`. */
+export interface LoadingThread {
+  /** Ends the loading of modules that have reached a run. Throws if one of them lacks an export that is needed. */
+  stopAtRun(): void;
+  /** The export that a reference names. */
+  load(ref: ModuleRef): Promise<unknown>;
+}
+
+/** The loading of this thread; undefined outside of worker threads of millrace. */
+export function loadingThread(): LoadingThread | undefined {
+  return (globalThis as { readonly [LOADING]?: LoadingThread })[LOADING];
+}
+
+/**
+ * Whether this is a worker thread of millrace, in which no run may start: it loads the module of the run only for a function.
+ * Throws MILLRACE_INVALID_OPTION if the module has not defined that function yet.
+ */
+export function mayNotRun(): boolean {
+  const loading = loadingThread();
+  loading?.stopAtRun();
+  return loading !== undefined;
+}
+
 /** The content of a tag: the export that holds the value, and the parts of its outputs that are moved instead of copied. */
 export interface Home {
   readonly ref: ModuleRef;
@@ -58,7 +93,9 @@ export function threadFactory<Args, T extends object>(
   name: string,
   make: (args: Args) => T,
 ): (args: Args) => Threadable<T> {
-  return (args) => tag(make(args), { ref: { ...refOf(moduleUrl, name), args } });
+  const factory = (args: Args): Threadable<T> => tag(make(args), { ref: { ...refOf(moduleUrl, name), args } });
+  tagged.set(`${moduleUrl} ${name}`, factory);
+  return factory;
 }
 
 /**
@@ -126,5 +163,11 @@ export function referTo(given: unknown, user: string): ModuleRef {
 
 function tag<T extends object>(value: T, home: Home): Threadable<T> {
   Object.defineProperty(value, HOME, { value: home, configurable: true });
+  if (!('args' in home.ref)) tagged.set(`${home.ref.module} ${home.ref.export}`, value);
   return value as Threadable<T>;
+}
+
+function sharedMap(): Map<string, unknown> {
+  if (!(TAGGED in globalThis)) Object.defineProperty(globalThis, TAGGED, { value: new Map<string, unknown>() });
+  return (globalThis as unknown as { readonly [TAGGED]: Map<string, unknown> })[TAGGED];
 }

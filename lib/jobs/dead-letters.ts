@@ -4,10 +4,11 @@
  * Guarantees: memory is bounded however many letters there are that cannot be replayed.
  */
 import { MillraceError } from '../model/errors.js';
+import { recordName } from '../model/lineage-id.js';
 import type { DeadLetter, LetterHead } from '../model/ports.js';
 import { readLetters } from '../storage/read-letters.js';
 import type { RunFolder } from '../storage/run-folder.js';
-import { loadAgain } from './kept-run.js';
+import { loadAgain, type LoadAgainOptions } from './kept-run.js';
 import { lettersFileOf } from './kept-runs.js';
 import type { LoadedJob } from './load-job.js';
 import type { JobPlace } from './place.js';
@@ -61,15 +62,15 @@ export interface Replay {
  * `redo`. Throws MILLRACE_RESUME for a run that has not finished, MILLRACE_FILE for a line that is not a letter, and
  * what `loadJob` throws.
  */
-export async function findReplay(folder: RunFolder, place: JobPlace): Promise<Replay> {
+export async function findReplay(folder: RunFolder, place: JobPlace, options: LoadAgainOptions = {}): Promise<Replay> {
   if ((await folder.state()) !== 'finished') {
     throw new MillraceError(
       'MILLRACE_RESUME',
       `Run ${folder.manifest.runId} has not finished, so its dead letters cannot be replayed yet. Resume it first, or wait for its end`,
     );
   }
-  const job = await loadAgain(folder, place);
-  const canRedo = job.prepared.redoable();
+  const job = await loadAgain(folder, place, options);
+  const canRedo = job.prepared.redoable(await folder.checkpoint());
   const redo: LetterHead[] = [];
   let stay = 0;
   for await (const { task, lineage } of readLetters(lettersFileOf(folder))) {
@@ -80,5 +81,5 @@ export async function findReplay(folder: RunFolder, place: JobPlace): Promise<Re
 }
 
 function reasonOf({ task, code, message, lineage }: DeadLetter): Omit<LetterGroup, 'count'> {
-  return { task, code, message, example: `${lineage.root}#${lineage.number}` };
+  return { task, code, message, example: recordName(lineage) };
 }

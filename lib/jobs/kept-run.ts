@@ -5,13 +5,16 @@
  * alone; a job that resumes is built with the start time of its run.
  */
 import type { Checkpoint, Json } from '../model/checkpoint.js';
-import { MillraceError } from '../model/errors.js';
+import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
 import { newRunId } from '../runtime/run/run.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { listRuns, RunFolder } from '../storage/run-folder.js';
+import { keyOf, keyWithoutValue, settingToKeep } from './config/config-secrets.js';
 import { lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';
-import { absolutePath, pathFrom, type JobPlace } from './place.js';
+import { unfinishedRuns } from './kept-runs.js';
+import { assertSamePlace } from './moved-run.js';
+import { pathFrom, type JobPlace } from './place.js';
 import { loadWorkflow } from './workflows/load-workflow.js';
 
 /** A job with the options of its run, and the folder that keeps the run, if one does. */
@@ -19,13 +22,16 @@ export interface ReadyRun {
   readonly job: LoadedJob;
   readonly options: RunOptions;
   readonly folder?: RunFolder | undefined;
+  /** Sentences to report to all observers of the run. */
+  readonly notices?: readonly string[];
 }
 
 /** A new run that keeps nothing, so it cannot be resumed. Throws MILLRACE_FILE if dead letters cannot be written. */
 export async function newEphemeralRun(job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   const deadLetters = lettersOf(job, place);
   await deadLetters?.assertWritable?.();
-  return { job, options: deadLetters === undefined ? {} : { deadLetters } };
+  const { secrets } = job;
+  return { job, options: deadLetters === undefined ? { secrets } : { secrets, deadLetters } };
 }
 
 /** A new run in its own folder in `runs`. Throws MILLRACE_FILE if the folder or dead letters cannot be written. */
@@ -40,10 +46,11 @@ export async function keepNewRun(runs: string, job: LoadedJob, place: JobPlace):
     createdAt: Date.now(),
     cwd: place.folder,
     deadLetters: own === undefined ? null : (own.location ?? null),
-    request: job.request as unknown as Json,
+    request: requestToKeep(job.request) as unknown as Json,
   });
   const deadLetters = own ?? deadLetterFile(folder.file('dead-letters.ndjson'));
-  return { job, folder, options: { runId, deadLetters, checkpoints: await folder.begin() } };
+  const { secrets } = job;
+  return { job, folder, options: { runId, secrets, deadLetters, checkpoints: await folder.begin() } };
 }
 
 /** Options of `loadAgain`. */
@@ -52,11 +59,13 @@ export interface LoadAgainOptions {
    * When the run was first started. Default: the start time in its last checkpoint; the current time if it has none.
    */
   readonly startedAt?: number;
+  /** Each `key=value` for the settings of the run whose values were not kept, because they are secrets. */
+  readonly settings?: readonly string[];
 }
 
 /**
- * The job that a run was started with. Throws MILLRACE_RESUME if the current folder is not the one of the start,
- * MILLRACE_FILE if the checkpoint of the run is broken, and what `loadJob` throws.
+ * The job that a run was started with. Throws MILLRACE_RESUME if the current folder is not the one of the start, or if a
+ * setting of the run that was not kept is missing, MILLRACE_USAGE for another setting than those, MILLRACE_FILE if the checkpoint of the run is broken, and what `loadJob` throws.
  */
 export async function loadAgain(
   folder: RunFolder,
@@ -65,7 +74,7 @@ export async function loadAgain(
 ): Promise<LoadedJob> {
   assertSamePlace(folder, place);
   const startedAt = options.startedAt ?? (await folder.checkpoint())?.startedAt;
-  return loadJob(requestOf(folder), place, { startedAt });
+  return loadJob(completeRequest(folder, options.settings ?? []), place, { startedAt });
 }
 
 /**
@@ -75,14 +84,57 @@ export async function loadAgain(
  */
 export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   assertSamePlace(folder, place);
-  const checkpoint = await folder.checkpoint();
+  const { checkpoint, damage } = await folder.progress();
   const own = { ...job, request: requestOf(folder), prepared: preparedFor(checkpoint, job) };
   if (checkpoint !== undefined) await own.prepared.assertResumable(checkpoint);
+  if (damage !== undefined) assertMayGoBack(own, damage);
   const deadLetters = lettersOf(own, place) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
   await deadLetters.assertWritable?.();
   const checkpoints = await folder.begin();
   const from = checkpoint === undefined ? { runId: folder.manifest.runId } : { resumeFrom: checkpoint };
-  return { job: own, folder, options: { ...from, deadLetters, checkpoints } };
+  const notices = damage === undefined ? [] : [`${damage.message}. The run resumes from the checkpoint before it`];
+  return { job: own, folder, options: { ...from, secrets: job.secrets, deadLetters, checkpoints }, notices };
+}
+
+/**
+ * Throws the error of a damaged checkpoint if the run cannot resume from the one before it: a source has let go of records,
+ * or a sink has committed rows, that the damaged one contained.
+ */
+function assertMayGoBack({ prepared }: LoadedJob, damage: MillraceError): void {
+  const bound = prepared.declarations.find(
+    ({ task }) => task.hasCommits || (task.bearing === 'source' && !task.isRepeatable),
+  );
+  if (bound === undefined) return;
+  throw new MillraceError(
+    'MILLRACE_RESUME',
+    `${damage.message}. The checkpoint before it cannot be used, because '${bound.name}' has committed what came after it`,
+    { cause: damage },
+  );
+}
+
+/**
+ * The newest unfinished run that can resume, with its job; undefined if there is none. `tell` gets one sentence about each
+ * newer unfinished run that cannot. Throws what `loadJob` throws.
+ */
+export async function findResumable(
+  runs: string,
+  place: JobPlace,
+  tell: (sentence: string) => void,
+  options: LoadAgainOptions = {},
+): Promise<{ readonly job: LoadedJob; readonly folder: RunFolder } | undefined> {
+  for await (const folder of unfinishedRuns(runs, place, tell)) {
+    try {
+      const job = await loadAgain(folder, place, options);
+      const checkpoint = await folder.checkpoint();
+      if (checkpoint !== undefined) await job.prepared.assertResumable(checkpoint);
+      return { job, folder };
+    } catch (error) {
+      // Any other error is about the workflow or its configuration, and the user can mend it.
+      if (codeOf(error) !== 'MILLRACE_RESUME') throw error;
+      tell(`Run ${folder.manifest.runId} is passed over: ${describeThrown(error)}`);
+    }
+  }
+  return undefined;
 }
 
 /** A job, and the unfinished run that it can resume, if there is one. */
@@ -161,10 +213,42 @@ function requestOf({ manifest }: RunFolder): JobRequest {
   return manifest.request as unknown as JobRequest;
 }
 
-function assertSamePlace({ manifest: { runId, cwd } }: RunFolder, place: JobPlace): void {
-  if (absolutePath(place, cwd) === absolutePath(place, '.')) return;
-  throw new MillraceError(
-    'MILLRACE_RESUME',
-    `Run ${runId} was started in ${cwd}, and its paths are relative to that folder. Resume it there`,
-  );
+/** The request without the secrets in its settings. */
+function requestToKeep(request: JobRequest): JobRequest {
+  return { ...request, settings: request.settings.map(settingToKeep) };
+}
+
+/** The keys of the settings of a run that must be given again, because their values were not kept. */
+export function settingsToGive(folder: RunFolder): readonly string[] {
+  return requestOf(folder).settings.flatMap((setting) => keyWithoutValue(setting) ?? []);
+}
+
+/** The request of a run with the values that were not kept. */
+function completeRequest(folder: RunFolder, given: readonly string[]): JobRequest {
+  const request = requestOf(folder);
+  const { runId } = folder.manifest;
+  const values = new Map(given.map((setting) => [keyOf(setting), setting]));
+  const missing = new Set<string>();
+  const settings = request.settings.map((setting) => {
+    const key = keyWithoutValue(setting);
+    if (key === undefined) return setting;
+    const value = values.get(key);
+    if (value === undefined) missing.add(key);
+    return value ?? setting;
+  });
+  const known = settingsToGive(folder);
+  const other = [...values.keys()].find((key) => !known.includes(key));
+  if (other !== undefined) {
+    throw new MillraceError(
+      'MILLRACE_USAGE',
+      `Run ${runId} has its settings from its start, so ${known.length === 0 ? 'it accepts no --set' : `it accepts --set only for ${known.join(' and ')}`}, got '${other}'. For other settings start a new run`,
+    );
+  }
+  if (missing.size > 0) {
+    throw new MillraceError(
+      'MILLRACE_RESUME',
+      `Run ${runId} was started with --set for ${[...missing].join(' and ')}, whose values are secrets and were not kept. Give them again: ${[...missing].map((key) => `--set ${key}=…`).join(' ')}. A value as \${NAME}, from the environment, need not be given again`,
+    );
+  }
+  return { ...request, settings };
 }

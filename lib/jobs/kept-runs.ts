@@ -8,7 +8,9 @@ import { basename, resolve } from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.js';
 import { MillraceError } from '../model/errors.js';
 import { removeBroken, type BrokenRun } from '../storage/broken-run.js';
+import { fileError } from '../storage/file-errors.js';
 import { listRuns, RunFolder, type RunManifest, type RunState } from '../storage/run-folder.js';
+import { homeOf } from './moved-run.js';
 import { pathFrom, type JobPlace } from './place.js';
 
 /** Facts about a kept run. */
@@ -19,7 +21,7 @@ export interface RunFacts {
   /** ISO 8601. */
   readonly started: string;
   /** The number of incarnations: processes that have worked on the run. */
-  readonly lives: number;
+  readonly incarnations: number;
   /** The records of all sources that are settled without a gap. */
   readonly settled: number;
 }
@@ -40,6 +42,8 @@ export interface RunDetails {
   readonly facts: RunFacts;
   readonly manifest: RunManifest;
   readonly checkpoint: Checkpoint | undefined;
+  /** Set if the last checkpoint is damaged, and `checkpoint` is the one before it. */
+  readonly damage: MillraceError | undefined;
   /** The summary of its last incarnation. */
   readonly summary: Awaited<ReturnType<RunFolder['summary']>>;
   /** The file of its dead letters; undefined if there are none. */
@@ -54,37 +58,46 @@ export function openRun(runs: string, runId: string, place: JobPlace): Promise<R
 }
 
 /**
- * The newest run in the folder `runs` that has not finished and that no process works on. Broken runs are passed over,
- * and `pass` gets a sentence about each. Throws MILLRACE_UNKNOWN_RUN if there is none.
+ * The runs in the folder `runs` that have not finished and that no process works on, newest first. Broken runs, and runs that
+ * can never resume, are passed over, and `pass` gets a sentence about each.
  */
-export async function newestUnfinished(
+export async function* unfinishedRuns(
   runs: string,
   place: JobPlace,
   pass: (sentence: string) => void,
-): Promise<RunFolder> {
+): AsyncGenerator<RunFolder> {
+  const passOver = (runId: string, why: string): void => {
+    pass(`Run ${runId} is passed over: ${why}`);
+  };
   const folders = await listRuns(pathFrom(place, runs), ({ runId, error }) => {
-    pass(`Run ${runId} is passed over: ${error.message}`);
+    passOver(runId, error.message);
   });
   for (const folder of folders.reverse()) {
     const { runId } = folder.manifest;
+    let obstacle: string | undefined;
     try {
-      if ((await folder.state()) === 'unfinished') return folder;
+      if ((await folder.state()) !== 'unfinished') continue;
+      obstacle = (await folder.checkpoint())?.obstacle;
     } catch (error) {
-      if (!(error instanceof MillraceError)) throw error;
-      pass(`Run ${runId} is passed over: ${error.message}`);
+      passOver(runId, fileError('read', folder.path, error).message);
+      continue;
     }
+    if (obstacle === undefined) yield folder;
+    else passOver(runId, `it cannot be resumed: ${obstacle}`);
   }
-  const count = folders.length === 0 ? 'none is kept there' : 'each has finished, or another process works on it';
-  throw new MillraceError(
-    'MILLRACE_UNKNOWN_RUN',
-    `There is no run to resume in ${runs}: ${count}. \`runs\` lists them`,
-  );
+}
+
+/** The error for a folder in which no run can resume. */
+export async function noRunToResume(runs: string, place: JobPlace): Promise<MillraceError> {
+  const count = (await listRuns(pathFrom(place, runs))).length;
+  const why = count === 0 ? 'none is kept there' : 'each has finished, is being worked on, or cannot be resumed';
+  return new MillraceError('MILLRACE_UNKNOWN_RUN', `There is no run to resume in ${runs}: ${why}. \`runs\` lists them`);
 }
 
 /** The file of the dead letters of a run, as a path that is valid from each folder. */
 export function lettersFileOf(folder: RunFolder): string {
-  const { deadLetters, cwd } = folder.manifest;
-  return deadLetters === null ? folder.file('dead-letters.ndjson') : resolve(cwd, deadLetters);
+  const { deadLetters } = folder.manifest;
+  return deadLetters === null ? folder.file('dead-letters.ndjson') : resolve(homeOf(folder), deadLetters);
 }
 
 /** All runs in `runs`: readable ones first, oldest first. */
@@ -104,10 +117,11 @@ export async function keptRunOf(runs: string, runId: string, place: JobPlace): P
 export async function inspectRun(runs: string, runId: string, place: JobPlace): Promise<RunDetails> {
   const folder = await openRun(runs, runId, place);
   const { manifest, path } = folder;
-  const [facts, checkpoint, summary] = [await factsOf(folder), await folder.checkpoint(), await folder.summary()];
+  const [facts, { checkpoint, damage }] = [await factsOf(folder), await folder.progress()];
+  const summary = await folder.summary();
   const letters = manifest.deadLetters ?? folder.file('dead-letters.ndjson');
   const hasLetters = (statSync(lettersFileOf(folder), { throwIfNoEntry: false })?.size ?? 0) > 0;
-  return { facts, manifest, checkpoint, summary, letters: hasLetters ? letters : undefined, path };
+  return { facts, manifest, checkpoint, damage, summary, letters: hasLetters ? letters : undefined, path };
 }
 
 /** Options of `cleanRuns`: the runs to remove, and the callbacks for the results. */
@@ -170,9 +184,8 @@ export async function cleanRuns(runs: string, place: JobPlace, options: CleanOpt
 async function stateOf(folder: RunFolder): Promise<RunState | 'broken'> {
   try {
     return await folder.state();
-  } catch (error) {
-    if (error instanceof MillraceError) return 'broken';
-    throw error;
+  } catch {
+    return 'broken';
   }
 }
 
@@ -184,9 +197,12 @@ async function rowOf(folder: RunFolder): Promise<RunFacts | BrokenRunFacts> {
   try {
     return await factsOf(folder);
   } catch (error) {
-    if (!(error instanceof MillraceError)) throw error;
     const { runId, workflow, createdAt } = folder.manifest;
-    return { ...brokenFacts({ runId, error }), workflow, started: new Date(createdAt).toISOString() };
+    return {
+      ...brokenFacts({ runId, error: fileError('read', folder.path, error) }),
+      workflow,
+      started: new Date(createdAt).toISOString(),
+    };
   }
 }
 
@@ -199,7 +215,7 @@ async function factsOf(folder: RunFolder): Promise<RunFacts> {
     workflow: manifest.workflow,
     state: await folder.state(),
     started: new Date(manifest.createdAt).toISOString(),
-    lives: await folder.incarnations(),
+    incarnations: await folder.incarnations(),
     settled: watermarks.reduce((sum, watermark) => sum + watermark, 0),
   };
 }

@@ -3,14 +3,18 @@
  *
  * Guarantees: the configuration is read and parsed once and the graph is built once; nothing is opened or written.
  */
+import { MillraceError } from '../model/errors.js';
 import type { DeadLetterStore } from '../model/ports.js';
 import type { PreparedWorkflow, PrepareOptions } from '../runtime/definition/prepared-workflow.js';
-import { assertDistinctFiles, claimsBy, claimsOf } from '../runtime/definition/file-claims.js';
+import { assertDistinctFiles, claimsBy, claimsOf, type FileClaim } from '../runtime/definition/file-claims.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { touchedFile } from '../storage/touched-file.js';
-import { loadConfig } from './config/load-config.js';
+import { Secrets } from '../text/secrets.js';
+import { keyOf } from './config/config-secrets.js';
+import { configFileOf, loadConfig } from './config/load-config.js';
 import { absolutePath, pathFrom, type JobPlace } from './place.js';
-import { loadWorkflow, type LoadableWorkflow } from './workflows/load-workflow.js';
+import { describeWithPlace } from './workflows/import-module.js';
+import { loadWorkflow, workflowFilesOf, type LoadableWorkflow } from './workflows/load-workflow.js';
 
 /** The request for a job. It is plain data: a run keeps it, so that the same job can be loaded again. */
 export interface JobRequest {
@@ -29,6 +33,8 @@ export interface LoadedJob {
   readonly workflow: LoadableWorkflow;
   /** The workflow with its configuration, ready for one run. */
   readonly prepared: PreparedWorkflow;
+  /** The values to mask in all that the run writes. */
+  readonly secrets: Secrets;
 }
 
 /**
@@ -47,8 +53,41 @@ export async function prepareJob(
   options: PrepareOptions,
 ): Promise<LoadedJob> {
   const { config: path, settings } = request;
-  const prepared = await loadConfig(workflow, { path, settings }, place, (config) => workflow.prepare(config, options));
-  return { request, workflow, prepared };
+  const { secrets = new Secrets() } = place;
+  assertTakesConfig(workflow, request);
+  const prepared = await loadConfig(workflow, { path, settings, secrets }, place, (config) => {
+    try {
+      return workflow.prepare(config, options);
+    } catch (error) {
+      throw explainBuildError(error, workflow.name, place);
+    }
+  });
+  return { request, workflow, prepared, secrets };
+}
+
+/** An error that the code of the definition threw names no workflow and no place by itself. */
+function explainBuildError(error: unknown, workflow: string, { folder }: JobPlace): unknown {
+  // The workflow may come from another copy of this package, with a separate error class.
+  if (error instanceof Error && error.name === 'MillraceError') return error;
+  return new MillraceError(
+    'MILLRACE_TASK',
+    `The graph of '${workflow}' cannot be built: ${describeWithPlace(error, folder)}`,
+    { cause: error },
+  );
+}
+
+/** A function with one parameter, or none, as its text shows. */
+const ONE_PARAMETER = /^(?:async\s+)?(?:function\s*)?[\w$]*\s*(?:\(\s*[\w$]*\s*,?\s*\)\s*(?:=>|\{)|=>)/;
+
+/** Throws MILLRACE_USAGE for settings that the workflow cannot receive: it has no schema, and `build` no parameter for it. */
+function assertTakesConfig({ name, definition }: LoadableWorkflow, { settings }: JobRequest): void {
+  if (definition.config !== undefined || settings.length === 0 || !('build' in definition)) return;
+  const text = String(definition.build);
+  if (!ONE_PARAMETER.test(text) || /\barguments\b/.test(text)) return;
+  throw new MillraceError(
+    'MILLRACE_USAGE',
+    `--set ${keyOf(settings[0] ?? '')} has no effect: workflow '${name}' takes no configuration. Remove it, or give \`build\` a second parameter: build: (flow, config) => …`,
+  );
 }
 
 /** The dead letter store of the request or the workflow; undefined if neither names one. */
@@ -63,14 +102,29 @@ export interface NamedOutput {
   readonly path: string | null | undefined;
 }
 
-/** Throws MILLRACE_FILE where one of the outputs is a file that the workflow reads or writes, or another output. */
-export function assertFilesApart({ prepared }: LoadedJob, outputs: readonly NamedOutput[], place: JobPlace): void {
+/**
+ * Throws MILLRACE_FILE where one of the outputs is a file that the workflow reads or writes, or another output, and where
+ * the run would write over its own configuration or workflow file.
+ */
+export function assertFilesApart(job: LoadedJob, outputs: readonly NamedOutput[], place: JobPlace): void {
   assertDistinctFiles([
-    ...claimsOf(prepared.declarations),
+    ...claimsOf(job.prepared.declarations),
     ...outputs.flatMap(({ by, path }) =>
       path === null || path === undefined ? [] : claimsBy(by, [touchedFile(absolutePath(place, path), 'write')]),
     ),
+    ...definitionsOf(job, place),
   ]);
+}
+
+/** The files that say what the run is. */
+function definitionsOf({ request, workflow }: LoadedJob, place: JobPlace): FileClaim[] {
+  const config = configFileOf(workflow, request.config, place);
+  return [
+    ...(config === undefined
+      ? []
+      : claimsBy(request.config === null ? 'the default config' : '--config', [touchedFile(config, 'read')])),
+    ...workflowFilesOf(request.workflow, place).flatMap((path) => claimsBy('--workflow', [touchedFile(path, 'read')])),
+  ];
 }
 
 /** The absolute paths of the files that a completed run has written. */

@@ -3,6 +3,7 @@
  * configuration may use. A command passes those of its process; a server passes those of its setup.
  */
 import { isAbsolute, resolve } from 'node:path';
+import type { Secrets } from '../text/secrets.js';
 
 export interface JobPlace {
   /**
@@ -18,6 +19,11 @@ export interface JobPlace {
   readonly isCurrentFolder?: boolean;
   /** The environment variables for each `${NAME}` in a configuration. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /**
+   * Gets the secrets of each configuration that is loaded, so that the caller can mask them in what it prints. Default:
+   * each job has its own.
+   */
+  readonly secrets?: Secrets;
 }
 
 /** The default folder of kept runs, relative to the folder of a place. */

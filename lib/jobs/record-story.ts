@@ -3,6 +3,7 @@
  *
  * Guarantees: each place shows at most 20 traces and counts the others; no task runs and nothing is written.
  */
+import { recordName } from '../model/lineage-id.js';
 import type { DeadLetter } from '../model/ports.js';
 import type { RunSummary } from '../model/run-summary.js';
 import { readLetters } from '../storage/read-letters.js';
@@ -27,13 +28,18 @@ export interface Trace {
 
 /**
  * The traces of the record with this key, in the order of the graph. The key is a value of the record, or its number as
- * `Root#12`. Empty if no record that the run read, gave up or wrote holds the key. Throws what `loadAgain` throws, and
+ * `Root#12`. `settings` are as for `loadAgain`. Empty if no record that the run read, gave up or wrote holds the key. Throws what `loadAgain` throws, and
  * MILLRACE_FILE for a dead letter that cannot be read.
  */
-export async function storyOfRecord(folder: RunFolder, key: string, place: JobPlace): Promise<readonly Trace[]> {
+export async function storyOfRecord(
+  folder: RunFolder,
+  key: string,
+  place: JobPlace,
+  settings: readonly string[] = [],
+): Promise<readonly Trace[]> {
   // The names of files may depend on the start time, so it comes from the manifest: a broken checkpoint must not hide
   // the story.
-  const { prepared } = await loadAgain(folder, place, { startedAt: folder.manifest.createdAt });
+  const { prepared } = await loadAgain(folder, place, { startedAt: folder.manifest.createdAt, settings });
   const letters = await lettersAbout(folder, key);
   const traces: Trace[] = [];
   let hasEnd = false;
@@ -41,13 +47,13 @@ export async function storyOfRecord(folder: RunFolder, key: string, place: JobPl
     const found: Trace[] = [];
     let more = 0;
     let own = letters.get(name) ?? [];
-    for await (const { where, what, lineage, isOver } of task.find(key)) {
+    for await (const { where, what, partition = 0, lineage, isOver } of task.find(key)) {
       if (isOver === true || task.bearing !== 'source') hasEnd = true;
       if (found.length === MAX_TRACES) {
         more++;
         continue;
       }
-      const record = lineage === undefined ? '' : `${name}#${lineage}`;
+      const record = lineage === undefined ? '' : recordName({ root: name, partition, number: lineage });
       // A record that a source gave up is in the output of that source and in a dead letter: show it once.
       const letter = own.find((one) => one.record === record);
       own = own.filter((one) => one !== letter);
@@ -76,7 +82,7 @@ async function lettersAbout(folder: RunFolder, key: string): Promise<Map<string,
   const traces = new Map<string, Trace[]>();
   for await (const letter of readLetters(lettersFileOf(folder))) {
     const { task, lineage, lastAt } = letter;
-    const record = `${lineage.root}#${lineage.number}`;
+    const record = recordName(lineage);
     if (record !== key && !holdsValue(letter.record, key)) continue;
     const list = traces.get(task) ?? [];
     if (list.length < MAX_TRACES) list.push({ task, at: new Date(lastAt).toISOString(), record, what: gaveUp(letter) });

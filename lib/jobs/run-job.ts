@@ -12,12 +12,13 @@ import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { Run } from '../runtime/run/run.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import type { ReadyRun } from './kept-run.js';
+import type { LoadedJob } from './load-job.js';
 
 /** The end of a run. */
 export interface RunEnd {
   /** Undefined only if the run failed without a summary. */
   readonly summary: RunSummary | undefined;
-  /** The error that the run failed with. */
+  /** The error that the run failed with, or that prevents its end from being kept. */
   readonly failure?: { readonly error: unknown };
   /** The file with the details of a broken law of the engine. */
   readonly brokenLawFile?: string | undefined;
@@ -25,11 +26,10 @@ export interface RunEnd {
 
 /**
  * Runs the job. `onStart` is called in the turn in which the run was created, so that a subscriber misses no event.
- * `overrides` replace options of the ready run. Rejects with what `PreparedWorkflow.run` throws, and if the end of the
- * run cannot be written to its folder.
+ * `overrides` replace options of the ready run. Rejects with what `PreparedWorkflow.run` throws.
  */
 export async function runJob(
-  { job, options, folder }: ReadyRun,
+  { job, options, folder, notices = [] }: ReadyRun,
   onStart: (run: Run) => void,
   overrides: RunOptions = {},
 ): Promise<RunEnd> {
@@ -41,24 +41,36 @@ export async function runJob(
     throw error;
   }
   onStart(run);
+  for (const notice of notices) run.notice(notice);
+  let end: RunEnd;
   try {
-    const summary = await run.finished;
-    await folder?.end(summary);
-    return { summary };
+    end = { summary: await run.finished };
   } catch (error) {
     const { summary } = error as { summary?: RunSummary };
     const isBrokenLaw = codeOf(error) === 'MILLRACE_CONSERVATION';
-    const brokenLawFile = isBrokenLaw && folder !== undefined ? await keepBrokenLaw(folder, error) : undefined;
-    await folder?.end(summary);
-    return { summary, failure: { error }, brokenLawFile };
+    const brokenLawFile = isBrokenLaw && folder !== undefined ? await keepBrokenLaw(folder, error, job) : undefined;
+    end = { summary, failure: { error }, brokenLawFile };
   }
+  try {
+    await folder?.end(end.summary);
+  } catch (error) {
+    // The first failure is the one to report.
+    end = { failure: { error }, ...end };
+  }
+  return end;
 }
 
 /** Writes the facts that help to find the bug behind a broken law, in millrace or in a task. */
-async function keepBrokenLaw(folder: RunFolder, error: unknown): Promise<string> {
+async function keepBrokenLaw(
+  folder: RunFolder,
+  error: unknown,
+  { secrets }: LoadedJob,
+): Promise<string | undefined> {
   const path = folder.file('broken-law.json');
   const node = `v${process.versions.node}`;
-  const details = { error: inspect(error, { depth: 6 }), ...(error as { summary?: object }), node };
-  await writeFile(path, `${JSON.stringify(details, null, 2)}\n`);
-  return path;
+  const details = { error: secrets.message(inspect(error, { depth: 6 })), ...(error as { summary?: object }), node };
+  return writeFile(path, `${JSON.stringify(details, null, 2)}\n`).then(
+    () => path,
+    () => undefined,
+  );
 }

@@ -1,5 +1,5 @@
 /** The report of a kept run, as the model of the page and as one HTML file. It needs only the recorded events. */
-import { writeFile } from 'node:fs/promises';
+import { open, stat, writeFile } from 'node:fs/promises';
 import { describeThrown, MillraceError } from '../model/errors.js';
 import { reportOf, storyOfRun } from '../observe/report/report.js';
 import type { RunStory } from '../observe/report/run-story.js';
@@ -15,11 +15,18 @@ export function reportModelOf(folder: RunFolder): Promise<RunStory> {
 /**
  * Writes the report of the run as one HTML file, and resolves with its path.
  *
- * @param out where to write it; undefined for `report.html` in the folder of the run. Throws MILLRACE_FILE where the
- *   events cannot be read or the file cannot be written.
+ * @param out where to write it; undefined for `report.html` in the folder of the run.
+ * @param options `force`: replaces a file that is no HTML page. Throws MILLRACE_FILE without it for such a file, and where
+ *   the events cannot be read or the file cannot be written.
  */
-export async function writeReport(folder: RunFolder, place: JobPlace, out?: string): Promise<string> {
+export async function writeReport(
+  folder: RunFolder,
+  place: JobPlace,
+  out?: string,
+  options: { readonly force?: boolean } = {},
+): Promise<string> {
   const path = out === undefined ? folder.file('report.html') : pathFrom(place, out);
+  if (out !== undefined && options.force !== true) await assertReplaceable(path);
   const page = await reportOf(readEvents(folder.file('events.ndjson')));
   await writeFile(path, page).catch((error: unknown) => {
     throw new MillraceError(
@@ -29,4 +36,21 @@ export async function writeReport(folder: RunFolder, place: JobPlace, out?: stri
     );
   });
   return path;
+}
+
+/** Throws MILLRACE_FILE for an existing regular file that is not an HTML page: it may be the input of the run. */
+async function assertReplaceable(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() !== true || found.size === 0) return;
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(256), position: 0 });
+    if (/^\s*<(!doctype\s+html|html)/i.test(buffer.toString('latin1', 0, bytesRead))) return;
+  } finally {
+    await file.close();
+  }
+  throw new MillraceError(
+    'MILLRACE_FILE',
+    `Expected --out to name a new file or an HTML page, got ${path}, which holds something else. Name another file, or write --force to replace it`,
+  );
 }

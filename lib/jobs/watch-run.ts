@@ -6,6 +6,7 @@
  * folder, and a run that resumes continues its recording; a recording that fails changes nothing about the run.
  */
 import type { Writable } from 'node:stream';
+import { takeWhile } from 'rxjs';
 import type { Run } from '../runtime/run/run.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { logEvents } from '../observe/log-events.js';
@@ -45,7 +46,11 @@ export async function watchersFor(options: WatchOptions, place: JobPlace): Promi
   const { openLineage, assertTarget } = lineageOptions === undefined ? {} : await import('../observe/send-lineage.js');
   const lineageTo =
     lineageOptions && (isUrl(lineageOptions.to) ? lineageOptions.to : pathFrom(place, lineageOptions.to));
-  if (lineageTo !== undefined) assertTarget?.(lineageTo);
+  if (lineageTo !== undefined) {
+    place.secrets?.addText(lineageTo);
+    place.secrets?.addUnder('apiKey', lineageOptions?.apiKey);
+    assertTarget?.(lineageTo);
+  }
   const { eventFile } = isKept || events !== undefined ? await import('../storage/event-file.js') : {};
   const log = await openLog(options, place);
   const server = await serverFor(metricsPort).catch(async (error: unknown) => {
@@ -57,7 +62,9 @@ export async function watchersFor(options: WatchOptions, place: JobPlace): Promi
   return {
     start: (run, folder) => {
       const path = events ?? folder?.file('events.ndjson');
-      if (path !== undefined) recording = eventFile?.(run.events$, path, { append: path !== events });
+      // A process that was replaced must not write into the recording of its successor.
+      const own$ = folder === undefined ? run.events$ : run.events$.pipe(takeWhile(() => folder.isOwned));
+      if (path !== undefined) recording = eventFile?.(own$, path, { append: path !== events });
       if (log !== undefined) logEvents(run.events$, log.logger);
       if (lineageTo !== undefined) {
         lineage = openLineage?.(run.events$, lineageTo, { apiKey: lineageOptions?.apiKey });

@@ -12,11 +12,18 @@ export interface FamilyListener {
   onExpanded(parent: Lineage, count: number, isGone: boolean): void;
 }
 
-interface OpenParent {
+/** A parent from its beginning until its last child has settled. */
+export interface OpenParent {
+  /** The children born so far. The next one has this number as its ordinal. */
   born: number;
+  /** The children that have settled. */
   settled: number;
+  /** True once no more children will be born. */
   isExpanded: boolean;
 }
+
+/** The parent of a child that an earlier incarnation has settled. */
+const NO_PARENT = -1;
 
 export class Family {
   private closed: (parent: Lineage) => void = () => undefined;
@@ -25,14 +32,16 @@ export class Family {
   private readonly ordinals: Int32Array;
   private readonly mask: number;
   private readonly listeners: FamilyListener[] = [];
-  private nextChild = 0;
+  private nextChild: number;
 
   constructor(children: RootLedger) {
+    this.nextChild = children.born;
     this.parents = new Float64Array(children.span);
     this.ordinals = new Int32Array(children.span);
     this.mask = children.span - 1;
     children.whenSettled((child) => {
-      this.settle(this.parentOf(child));
+      const parent = this.parentOf(child);
+      if (parent !== NO_PARENT) this.settle(parent);
     });
   }
 
@@ -49,17 +58,31 @@ export class Family {
     this.closed = listener;
   }
 
-  /** Opens a parent, before its first child. */
-  begin(parent: Lineage): void {
-    this.open.set(parent, { born: 0, settled: 0, isExpanded: false });
+  /** Opens a parent, before its first child, or as an earlier incarnation has left it. */
+  begin(parent: Lineage, from?: OpenParent): void {
+    this.open.set(parent, from === undefined ? { born: 0, settled: 0, isExpanded: false } : { ...from });
+    if (from?.isExpanded !== true) return;
+    for (const listener of this.listeners) listener.onExpanded(parent, from.born, false);
   }
 
-  /** Makes the next child a child of this parent. Must be called once per child, just before its birth. */
-  announce(parent: Lineage): void {
-    const state = this.open.get(parent) as OpenParent;
-    const slot = this.nextChild++ & this.mask;
-    this.parents[slot] = parent;
-    this.ordinals[slot] = state.born++;
+  /**
+   * Makes the next child a child of this parent, and returns its ordinal. Must be called once per child, just before its
+   * birth.
+   */
+  announce(parent: Lineage): number {
+    const ordinal = (this.open.get(parent) as OpenParent).born++;
+    this.place(parent, ordinal);
+    return ordinal;
+  }
+
+  /** Like `announce`, for a child that is born again. Without a parent the child has settled already. */
+  restore(parent: Lineage = NO_PARENT, ordinal = 0): void {
+    this.place(parent, ordinal);
+  }
+
+  /** The state of an open parent; undefined once it is closed. */
+  stateOf(parent: Lineage): OpenParent | undefined {
+    return this.open.get(parent);
   }
 
   /** Ends the birth of children of this parent. */
@@ -77,6 +100,12 @@ export class Family {
   /** The position of the child among the children of its parent, from 0. */
   ordinalOf(child: Lineage): number {
     return this.ordinals[child & this.mask] as number;
+  }
+
+  private place(parent: Lineage, ordinal: number): void {
+    const slot = this.nextChild++ & this.mask;
+    this.parents[slot] = parent;
+    this.ordinals[slot] = ordinal;
   }
 
   private settle(parent: Lineage): void {

@@ -6,12 +6,16 @@
  * the branch count of the design (born +1, fan-out +(k−1), join −(k−1), sink −1) folded into one bit per exit, because
  * inside a region every lineage flows along every edge: see DECISIONS.md, 2.
  *
+ * The lineages of a source with several partitions are slots of one incarnation; see `partitions.ts`.
+ *
  * Guarantees: lineages in flight never exceed the window. The watermark never passes an unsettled lineage and never goes
  * back. A lineage that leaves through one exit twice, or was never born, breaks a law and throws MILLRACE_CONSERVATION.
  */
 import { MillraceError } from '../model/errors.js';
 import type { RootProgress } from '../model/checkpoint.js';
+import type { LineageId } from '../model/ports.js';
 import type { Lineage } from '../model/record.js';
+import { PartitionLedgers } from './partitions.js';
 import { nextPowerOfTwo } from './ring.js';
 
 export class RootLedger {
@@ -32,6 +36,7 @@ export class RootLedger {
   private low: Lineage = 0;
   private flying = 0;
   private exhausted = false;
+  private divided: PartitionLedgers | undefined;
   private readonly roomListeners: (() => void)[] = [];
   private onSettled: ((lineage: Lineage) => void) | undefined;
 
@@ -83,6 +88,30 @@ export class RootLedger {
     return this.exhausted && this.flying === 0;
   }
 
+  /** The labels of the exits, by their numbers. */
+  get exitLabels(): readonly string[] {
+    return this.exits;
+  }
+
+  /** The ledgers of the partitions; undefined if the lineages are the numbers of the records. */
+  get partitions(): PartitionLedgers | undefined {
+    return this.divided;
+  }
+
+  /** Divides the root into partitions: lineages are slots of this incarnation from now on. Must precede the first birth. */
+  divide(): PartitionLedgers {
+    if (this.bornHere > 0) throw this.broken('it was divided into partitions after lineages were born');
+    this.divided ??= new PartitionLedgers(this);
+    return this.divided;
+  }
+
+  /** The identity of a lineage in flight: its partition and its number in the partition, the same in each incarnation. */
+  identify(lineage: Lineage): LineageId {
+    const { name: root, divided } = this;
+    if (divided === undefined) return { root, partition: 0, number: lineage };
+    return { root, partition: divided.partitionOf(lineage), number: divided.numberOf(lineage) };
+  }
+
   /** Declares an exit and returns its number. Must precede the first birth. */
   addExit(label: string): number {
     if (this.bornHere > 0) throw this.broken(`exit ${label} was added after lineages were born`);
@@ -105,9 +134,16 @@ export class RootLedger {
     this.roomListeners.push(wake);
   }
 
-  /** Sets the listener that is called with each lineage as it settles. There is one listener. */
+  /** Adds a listener that is called with each lineage as it settles. */
   whenSettled(listener: (lineage: Lineage) => void): void {
-    this.onSettled = listener;
+    const earlier = this.onSettled;
+    this.onSettled =
+      earlier === undefined
+        ? listener
+        : (lineage) => {
+            earlier(lineage);
+            listener(lineage);
+          };
   }
 
   /** Gives birth to `count` consecutive lineages and returns the first. */
@@ -155,8 +191,14 @@ export class RootLedger {
     return !this.isClear(lineage);
   }
 
+  /** Whether a lineage, from the watermark on, has passed the exit. */
+  hasPassed(exit: number, lineage: Lineage): boolean {
+    return !this.isPending(exit, lineage);
+  }
+
   /** The whole progress of the root, per exit, for a checkpoint. */
   progress(): RootProgress {
+    if (this.divided !== undefined) return this.divided.progress();
     const passed: Record<string, number[]> = {};
     this.exits.forEach((label, exit) => {
       const runs: number[] = [];

@@ -8,8 +8,10 @@ export type CallEvent =
       readonly at: number;
       /** The name of the task. */
       readonly task: string;
-      /** The number of the record in its root. */
+      /** The number of the record in its root, or in the partition of its root. */
       readonly lineage: number;
+      /** The partition of its root; omitted if it is 0. */
+      readonly partition?: number;
       /** The attempt that failed, from 1. */
       readonly attempt: number;
       /** Time until the next attempt, in milliseconds. */

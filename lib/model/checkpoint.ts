@@ -6,6 +6,7 @@
  */
 import type { Lineage } from './record.js';
 import { containsLineage, excludeLineages, intersect, uniteRanges, type LineageRanges } from './lineage-ranges.js';
+import type { StateStore } from './state.js';
 import type { TouchedFile } from './touched-file.js';
 
 /** Data that JSON keeps unchanged. */
@@ -14,8 +15,10 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** The version of `Checkpoint`. */
 export const CHECKPOINT_FORMAT = 1;
 
-/** The progress of one root. */
-export interface RootProgress {
+/** The progress of the records of one numbering: of a root, or of one partition of a root. */
+export interface LedgerProgress {
+  /** The number of the first record of all. Default 0. */
+  readonly first?: Lineage;
   /** Every lineage below this one has settled. */
   readonly watermark: Lineage;
   /** The first lineage that was not born. */
@@ -24,12 +27,23 @@ export interface RootProgress {
   readonly passed: Readonly<Record<string, LineageRanges>>;
 }
 
+/** The progress of one root. */
+export interface RootProgress extends LedgerProgress {
+  /**
+   * For a source with several partitions: the progress of each, by its number. Then `watermark` and `born` are counts: the
+   * sums over the partitions, each from its first record on; and `passed` is empty.
+   */
+  readonly partitions?: Readonly<Record<string, LedgerProgress>>;
+}
+
 /** The records of one root that need never be read again: they have passed every exit, for good. */
 export interface SettledProgress {
   /** Every number below this one has settled. */
   readonly watermark: Lineage;
   /** The numbers above the watermark that have settled, as flat ranges: [from, to) pairs, ascending. */
   readonly done: readonly number[];
+  /** For a source with several partitions: the settled records of each, by its number. */
+  readonly partitions?: Readonly<Record<string, SettledProgress>>;
 }
 
 /** The parts a run was made from. A resumed run must be made from equal ones. */
@@ -66,6 +80,10 @@ export interface Checkpoint {
   readonly marks: Readonly<Record<string, Json>>;
   /** The position in the dead letters; null if their store is not durable. */
   readonly deadLetters: Json;
+  /** The position of the durable state of boundaries; undefined if the store of the run keeps none. */
+  readonly state?: Json;
+  /** Boundaries whose outputs depended on more than their input, such as on time: what lies behind them is repeated. */
+  readonly uncertain?: readonly string[];
   /** The reason why the run cannot be resumed, if there is one. */
   readonly obstacle?: string;
   /** True once every record has settled; only renaming the results is left. */
@@ -92,35 +110,105 @@ export interface CheckpointStore {
   write(checkpoint: Checkpoint): Promise<void>;
   /** The files that the store writes, if any: no task may read or write them. */
   files?(): readonly TouchedFile[];
+  /** Stores the state of boundaries. Without it, boundaries receive their whole input again in a resumed run. */
+  readonly state?: StateStore;
+  /** Throws MILLRACE_LOCKED once another incarnation has begun. Called before each write of the run, so it must be fast. */
+  assertOwned?(): void;
+  /** Adds a listener, called once if another incarnation has begun while this one worked. The run then fails. */
+  whenLost?(listener: (error: unknown) => void): void;
 }
 
 /** Whether earlier incarnations have brought the lineage past this exit for good. */
-export function hasPassed({ watermark, passed }: RootProgress, exit: string, lineage: Lineage): boolean {
+export function hasPassed({ watermark, passed }: LedgerProgress, exit: string, lineage: Lineage): boolean {
   return lineage < watermark || containsLineage(passed[exit] ?? [], lineage);
 }
 
-/** The records that have passed all of these exits. */
-export function settledOf({ watermark, passed }: RootProgress, exits: readonly string[]): SettledProgress {
-  const [first = [], ...others] = exits.map((exit) => passed[exit] ?? []);
-  return { watermark, done: others.reduce<LineageRanges>(intersect, first) };
+/** The progress in which these lineages have passed the exit too: the state of a boundary contains them. */
+export function withPassed(progress: RootProgress, exit: string, lineages: readonly Lineage[]): RootProgress {
+  // A boundary behind several partitions keeps no state that names records by number.
+  if (lineages.length === 0 || progress.partitions !== undefined) return progress;
+  const ranges = [...lineages].sort((a, b) => a - b).flatMap((lineage) => [lineage, lineage + 1]);
+  const passed = uniteRanges(progress.passed[exit] ?? [], uniteRanges(ranges, [], 0), progress.watermark);
+  return { ...progress, passed: { ...progress.passed, [exit]: passed } };
 }
 
-/** The combined progress of two incarnations: work that one of them has done is done. */
+/** The progress per partition. A root without partitions has one, 0, from its first birth on. */
+export function partitionsOf(progress: RootProgress): Readonly<Record<string, LedgerProgress>> {
+  // Before the first birth it is not known whether the source has partitions.
+  return progress.partitions ?? (progress.born === 0 ? {} : { 0: progress });
+}
+
+/** The progress of one partition; undefined if no incarnation has opened it. */
+export function partitionIn(progress: RootProgress | undefined, partition: number): LedgerProgress | undefined {
+  if (progress?.partitions !== undefined) return progress.partitions[partition];
+  return partition === 0 ? progress : undefined;
+}
+
+/** The progress of a root with these partitions. */
+export function rootProgressOf(partitions: Readonly<Record<string, LedgerProgress>>): RootProgress {
+  const sum = (count: (progress: LedgerProgress) => number): number =>
+    Object.values(partitions).reduce((total, progress) => total + count(progress) - (progress.first ?? 0), 0);
+  return { watermark: sum(({ watermark }) => watermark), born: sum(({ born }) => born), passed: {}, partitions };
+}
+
+/** The records that have passed all of these exits. */
+export function settledOf(progress: RootProgress, exits: readonly string[]): SettledProgress {
+  const { watermark, passed, partitions } = progress;
+  const [first = [], ...others] = exits.map((exit) => passed[exit] ?? []);
+  const settled = { watermark, done: others.reduce<LineageRanges>(intersect, first) };
+  if (partitions === undefined) return settled;
+  const each = Object.entries(partitions).map(([partition, own]) => [partition, settledOf(own, exits)]);
+  return { ...settled, partitions: Object.fromEntries(each) as Record<string, SettledProgress> };
+}
+
+/**
+ * The combined progress of two incarnations: work that one of them has done is done. Partitions that one of them has not
+ * opened keep their progress.
+ */
 export function together(before: RootProgress, now: RootProgress): RootProgress {
+  if (before.partitions === undefined && now.partitions === undefined) return combined(before, now);
+  const partitions: Record<string, LedgerProgress> = { ...partitionsOf(before) };
+  for (const [partition, progress] of Object.entries(partitionsOf(now))) {
+    const earlier = partitions[partition];
+    partitions[partition] = earlier === undefined ? progress : combined(earlier, progress);
+  }
+  return rootProgressOf(partitions);
+}
+
+function combined(before: LedgerProgress, now: LedgerProgress): LedgerProgress {
+  const { first } = before;
   const watermark = Math.max(before.watermark, now.watermark);
   const passed: Record<string, LineageRanges> = {};
   for (const exit of new Set([...Object.keys(before.passed), ...Object.keys(now.passed)])) {
     const above = uniteRanges(before.passed[exit] ?? [], now.passed[exit] ?? [], watermark);
     if (above.length > 0) passed[exit] = above;
   }
-  return { watermark, born: Math.max(before.born, now.born), passed };
+  return { ...(first !== undefined && { first }), watermark, born: Math.max(before.born, now.born), passed };
 }
 
 /** By exit label: lineages that must pass the exit again, in ascending order. */
 export type Holes = ReadonlyMap<string, readonly Lineage[]>;
 
+/** By partition: its holes. */
+export type PartitionHoles = ReadonlyMap<number, Holes>;
+
+/** The progress of a root without the lineages in the holes of its partitions. `exits` are the labels of all its exits. */
+export function withPartitionHoles(
+  progress: RootProgress,
+  holes: PartitionHoles,
+  exits: readonly string[],
+): RootProgress {
+  if (progress.partitions === undefined) return withHoles(progress, holes.get(0) ?? new Map<string, never>(), exits);
+  const partitions: Record<string, LedgerProgress> = { ...progress.partitions };
+  for (const [partition, own] of holes) {
+    const before = partitions[partition];
+    if (before !== undefined) partitions[partition] = withHoles(before, own, exits);
+  }
+  return rootProgressOf(partitions);
+}
+
 /** The progress without the lineages in `holes`, which are processed again. `exits` are the labels of all exits of the root. */
-export function withHoles(progress: RootProgress, holes: Holes, exits: readonly string[]): RootProgress {
+export function withHoles(progress: LedgerProgress, holes: Holes, exits: readonly string[]): LedgerProgress {
   const watermark = Math.min(progress.watermark, ...[...holes.values()].map(([first = Infinity]) => first));
   const passed: Record<string, LineageRanges> = {};
   for (const exit of exits) {
@@ -128,5 +216,5 @@ export function withHoles(progress: RootProgress, holes: Holes, exits: readonly 
     const left = excludeLineages(all, holes.get(exit) ?? []);
     if (left.length > 0) passed[exit] = left;
   }
-  return { watermark, born: progress.born, passed };
+  return { ...progress, watermark, passed };
 }

@@ -37,7 +37,7 @@ export const ERROR_CODES = {
   MILLRACE_TASK: 'A task’s own code threw; `cause` holds the original error.',
   MILLRACE_THREAD: 'A worker thread died (exit, out of memory, uncaught error) while it worked on the record.',
   MILLRACE_TIMEOUT: 'One attempt took longer than its timeout; its outcome is unknown.',
-  MILLRACE_UNCLONABLE: 'A record or a result cannot be copied to or from a worker thread.',
+  MILLRACE_UNCLONABLE: 'A value cannot be copied: to or from a worker thread, or into the state of a run.',
   MILLRACE_UNKNOWN_RUN: 'No kept run has that id.',
   MILLRACE_UNKNOWN_TASK: 'A dependency or an output names a task that does not exist.',
   MILLRACE_UNKNOWN_WORKFLOW: 'No workflow with that name or path can be loaded.',
@@ -85,30 +85,51 @@ const MOST_CAUSES = 3;
 
 /**
  * The message of a thrown value, followed by its causes if the message does not contain them (as in `fetch failed`). It also
- * describes thrown values that are not errors, such as `undefined`.
+ * describes thrown values that are not errors, such as `undefined`, and errors whose fields cannot be read.
  */
 export function describeThrown(thrown: unknown): string {
-  if (thrown instanceof Error) return withCauses(thrown, MOST_CAUSES);
-  return `a value that is not an Error was thrown: ${describeValue(thrown)}`;
+  try {
+    if (thrown instanceof Error) return withCauses(thrown, MOST_CAUSES);
+    return `a value that is not an Error was thrown: ${describeValue(thrown)}`;
+  } catch {
+    return 'an error whose message cannot be read was thrown';
+  }
 }
 
 function withCauses(error: Error, more: number): string {
-  const own = error.message === '' ? error.name : error.message;
+  const message = textIn(error, 'message');
+  const own = message === '' ? textIn(error, 'name') : message;
   // Messages of our own errors contain their cause already.
   if (error instanceof MillraceError || more === 0) return own;
-  const cause = error.cause ?? (error instanceof AggregateError ? (error.errors as unknown[])[0] : undefined);
+  const cause =
+    fieldOf(error, 'cause') ?? (error instanceof AggregateError ? (error.errors as unknown[])[0] : undefined);
   if (!(cause instanceof Error)) return own;
   const why = withCauses(cause, more - 1);
-  if (error.message === '') return why;
+  if (message === '') return why;
   return own.includes(why) ? own : `${own}: ${why}`;
 }
 
-/** The stable code of a thrown value, or `MILLRACE_TASK` if it has none. */
+/** The stable code of a thrown value, or `MILLRACE_TASK` if it has none that can be read. */
 export function codeOf(thrown: unknown): string {
-  if (typeof thrown === 'object' && thrown !== null && 'code' in thrown && typeof thrown.code === 'string') {
-    return thrown.code;
+  const code = fieldOf(thrown, 'code');
+  return typeof code === 'string' ? code : 'MILLRACE_TASK';
+}
+
+/** A field of a thrown value; undefined if it is no object, or if a getter throws. */
+export function fieldOf(thrown: unknown, name: string): unknown {
+  if (typeof thrown !== 'object' || thrown === null) return undefined;
+  try {
+    return (thrown as Record<string, unknown>)[name];
+  } catch {
+    return undefined;
   }
-  return 'MILLRACE_TASK';
+}
+
+/** A field of an error as text. Users may assign anything to a message. */
+function textIn(error: Error, name: 'message' | 'name'): string {
+  const value = fieldOf(error, name);
+  if (typeof value === 'string') return value;
+  return value === undefined ? 'an error whose message cannot be read' : describeValue(value);
 }
 
 /** A value and its type, cut to a readable length, for "got …" in messages. */

@@ -126,8 +126,10 @@ export interface SlowRecord {
   readonly task: string;
   /** The name of the root of its lineage. */
   readonly root: string;
-  /** The number of the record in that root. */
+  /** The number of the record in that root, or in the partition of that root. */
   readonly lineage: number;
+  /** The partition of that root; omitted if it is 0. */
+  readonly partition?: number;
   /** From its start at the task to its end, retries included, in milliseconds. */
   readonly ms: number;
   /** When it ended, milliseconds since 1970. */

@@ -15,6 +15,11 @@ export interface LineageId {
   readonly partition: number;
   /** The number in the partition, from 0. */
   readonly number: Lineage;
+  /**
+   * Only behind a boundary whose state is kept: what the record was made of, such as `7/2`, the third child of record 7. There
+   * the number may belong to another record after a crash, and this name may not.
+   */
+  readonly name?: string;
 }
 
 /** A record that was given up. Times are milliseconds since 1970. */
@@ -59,6 +64,8 @@ export interface DeadLetterStore {
   close(): Promise<void>;
   /** Rejects if letters could not be written. A check before a run starts; changes nothing. */
   assertWritable?(): Promise<void>;
+  /** Called once, before the tasks of the run open. Rejects with MILLRACE_LOCKED if another run writes to the same place. */
+  open?(): Promise<void>;
   /** The place where people find the letters, such as a path. */
   readonly location?: string;
   /** The files that the store writes, if any: no task may read or write them. */
@@ -90,8 +97,13 @@ export interface RecordContext {
   readonly task: string;
   /** The same in every incarnation of a resumed run. */
   readonly runId: string;
-  /** The number of the record in its root, from 0. */
+  /**
+   * The number of the record in its root, from 0. Behind a source with several partitions it is a number of this incarnation
+   * of the run only; use `id`.
+   */
   readonly lineage: Lineage;
+  /** The identity of the record: no other record of the run has it, in any incarnation. */
+  readonly id: LineageId;
   /** 1 for the first try. Tries that cost no attempt, because the upstream was busy or down, count too. */
   readonly attempt: number;
   /**
@@ -127,8 +139,11 @@ export interface TaskContext {
 
 /** Traces single records through tasks that wait for something. */
 export interface RecordTracer {
-  /** Called when a record begins at a task; returns undefined for a record that is not sampled. */
-  begin(task: string, lineage: Lineage): RecordSpan | undefined;
+  /**
+   * Called when a record begins at a task, with its number in the partition of its root; returns undefined for a record
+   * that is not sampled.
+   */
+  begin(task: string, lineage: Lineage, partition?: number): RecordSpan | undefined;
 }
 
 /** One record at one task. */

@@ -6,6 +6,8 @@
  */
 import type { Observable, Subscription } from 'rxjs';
 import type { RunEvent } from '../model/events.js';
+import { recordText } from '../model/lineage-id.js';
+import type { LineageId } from '../model/ports.js';
 import { maskText } from '../text/mask-secrets.js';
 import { oneLine } from '../text/printable.js';
 
@@ -69,7 +71,7 @@ function lineOf(event: RunEvent, run: string): Line {
       return { level: 'info', message: `${event.task} ended`, fields: { task: event.task, counts: event.counts } };
     case 'dead-letter': {
       const { task, lineage, attempts, code, message } = event.letter;
-      const fields = { task, attempt: attempts, ...recordOf(run, lineage.number), root: lineage.root, code };
+      const fields = { task, attempt: attempts, ...recordOf(run, lineage), root: lineage.root, code };
       return { level: 'warn', message: `${task} gave up a record: ${code}: ${message}`, fields };
     }
     case 'stall':
@@ -109,8 +111,8 @@ function callLineOf(
   const { task } = event;
   switch (event.type) {
     case 'retry': {
-      const { attempt, lineage, code, delayMs, message } = event;
-      const fields = { task, attempt, ...recordOf(run, lineage), code, delayMs };
+      const { attempt, lineage: number, partition = 0, code, delayMs, message } = event;
+      const fields = { task, attempt, ...recordOf(run, { partition, number }), code, delayMs };
       return {
         level: 'warn',
         message: `${task} retries in ${Math.round(delayMs)} ms: ${code}: ${message}`,
@@ -140,8 +142,12 @@ function callLineOf(
   }
 }
 
-function recordOf(run: string, lineage: number): { lineage: number; correlationId: string } {
-  return { lineage, correlationId: `${run}:${lineage}` };
+function recordOf(
+  run: string,
+  { partition, number }: Pick<LineageId, 'partition' | 'number'>,
+): { lineage: number; partition?: number; correlationId: string } {
+  const correlationId = `${run}:${recordText({ partition, number })}`;
+  return { lineage: number, ...(partition > 0 && { partition }), correlationId };
 }
 
 function countsOf({ tasks }: Extract<RunEvent, { type: 'progress' }>): object {

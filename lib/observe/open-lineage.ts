@@ -8,6 +8,7 @@ import type { GraphTask, RunEvent } from '../model/events.js';
 import { maskText } from '../text/mask-secrets.js';
 import { oneLine } from '../text/printable.js';
 import type { RunSummary } from '../model/run-summary.js';
+import { entry } from '../text/entry.js';
 
 export type LineageEventType = 'START' | 'COMPLETE' | 'FAIL' | 'ABORT';
 
@@ -107,7 +108,7 @@ function datasetOf({ name: task, dataset }: GraphTask, summary?: RunSummary): Li
   const schema = fields && {
     schema: facet('1-0-0/SchemaDatasetFacet', { fields: fields.map((field) => ({ name: field })) }),
   };
-  const rowCount = summary?.tasks[task]?.out;
+  const rowCount = (summary && entry(summary.tasks, task))?.out;
   const statistics = rowCount !== undefined && {
     outputFacets: { outputStatistics: facet('1-0-0/OutputStatisticsOutputDatasetFacet', { rowCount }) },
   };

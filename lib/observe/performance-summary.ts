@@ -1,20 +1,35 @@
 /**
  * Writes the performance summary of a run as a JSON file, with the keys that users of the earlier Python tool read.
  *
- * Guarantees: the file is complete or absent, because it is written under a temporary name and then renamed.
+ * Guarantees: the file is complete or absent, because it is written under a temporary name and then renamed. A link is
+ * followed to the file that it names. A device, a pipe, and a file that no rename can replace (a mount) are written to.
  */
-import { open, rename, rm } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { MillraceError, describeThrown } from '../model/errors.js';
+import { checkOptions, flag, type OptionRules } from '../options/options.js';
 import type { ResourcePeaks, RunSummary } from '../model/run-summary.js';
 
 const BYTES_PER_MB = 2 ** 20;
 
+/** Options of `writePerformanceSummary`. */
+export interface PerformanceSummaryOptions {
+  /**
+   * Writes the status of a task as the earlier Python tool did: `Success` for a completed task, otherwise `Failed`.
+   * Default false: `completed`, `failed`, `drained`, `cancelled` or `not-started`.
+   */
+  readonly legacyStatus?: boolean;
+}
+
+const RULES: OptionRules<PerformanceSummaryOptions> = { legacyStatus: flag };
+
 /** The content of the file. `peak_memory_mb` is the peak of the whole process. */
-export function performanceSummary(run: RunSummary): object {
+export function performanceSummary(run: RunSummary, { legacyStatus = false }: PerformanceSummaryOptions = {}): object {
+  const statusOf = (status: string): string =>
+    legacyStatus ? (status === 'completed' ? 'Success' : 'Failed') : status;
   const tasks = Object.entries(run.tasks).map(([name, task]) => [
     name,
     {
-      status: task.status,
+      status: statusOf(task.status),
       'execution_time (sec)': task.elapsedMs / 1000,
       processed_item_count: task.in,
       item_failure_count: task.failed,
@@ -47,7 +62,13 @@ export function performanceSummary(run: RunSummary): object {
     dead_letter_count: run.deadLettered + (run.lettersBefore ?? 0),
     peak_memory_mb: megabytes(process.resourceUsage().maxRSS * 1024),
     ...(run.bottleneck === undefined ? {} : { bottleneck: run.bottleneck }),
-    slowest_records: run.slowest.map(({ task, root, lineage, ms }) => ({ task, root, lineage, ms })),
+    slowest_records: run.slowest.map(({ task, root, partition, lineage, ms }) => ({
+      task,
+      root,
+      ...(partition !== undefined && { partition }),
+      lineage,
+      ms,
+    })),
     ...(run.resources === undefined ? {} : { resources: resourcesOf(run.resources) }),
   };
 }
@@ -67,17 +88,36 @@ function megabytes(bytes: number): number {
   return Math.round((bytes / BYTES_PER_MB) * 10) / 10;
 }
 
-/** Writes the summary and replaces an earlier one. Throws MILLRACE_FILE if the file cannot be written. */
-export async function writePerformanceSummary(path: string, run: RunSummary): Promise<void> {
-  const temporary = `${path}.${run.runId}.tmp`;
+/**
+ * Writes the summary and replaces an earlier one. Throws MILLRACE_FILE if the file cannot be written, and
+ * MILLRACE_INVALID_OPTION for an option that does not fit.
+ */
+export async function writePerformanceSummary(
+  path: string,
+  run: RunSummary,
+  options: PerformanceSummaryOptions = {},
+): Promise<void> {
+  checkOptions('a performance summary', options, RULES);
+  const text = `${JSON.stringify(performanceSummary(run, options), null, 2)}\n`;
+  const end = await realpath(path).catch(() => path);
+  const temporary = `${end}.${run.runId}.tmp`;
   try {
-    const file = await open(temporary, 'w');
+    const facts = await stat(path).catch(() => undefined);
+    if (facts !== undefined && !facts.isFile() && !facts.isDirectory()) {
+      await writeFile(path, text);
+      return;
+    }
+    const file = await open(temporary, 'wx');
     try {
-      await file.writeFile(`${JSON.stringify(performanceSummary(run), null, 2)}\n`);
+      await file.writeFile(text);
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await rename(temporary, end).catch(async (error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+      await writeFile(end, text);
+      await rm(temporary);
+    });
   } catch (error) {
     // If the folder is missing or the path goes through a file, there is nothing to remove and `rm` fails as well.
     await rm(temporary, { force: true }).catch(() => undefined);

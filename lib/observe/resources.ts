@@ -19,6 +19,8 @@ import type { ResourcePeaks } from '../model/run-summary.js';
 const RESOLUTION_MS = 10;
 const NS_PER_MS = 1e6;
 
+const NO_MEMORY: NodeJS.MemoryUsage = { rss: 0, heapTotal: 0, heapUsed: 0, external: 0, arrayBuffers: 0 };
+
 export class ResourceWatch {
   private readonly startedAtMs = performance.now();
   private readonly startCpu = process.cpuUsage();
@@ -26,6 +28,7 @@ export class ResourceWatch {
   private lastAtMs = this.startedAtMs;
   private lastCpu = this.startCpu;
   private lastLoop = this.startLoop;
+  private lastMemory: NodeJS.MemoryUsage = NO_MEMORY;
   private delays: IntervalHistogram | undefined;
   private collections: PerformanceObserver | undefined;
   private gc = { count: 0, ms: 0 };
@@ -60,7 +63,7 @@ export class ResourceWatch {
     const elapsedMs = Math.max(1, nowMs - this.lastAtMs);
     const cpu = process.cpuUsage();
     const loop = performance.eventLoopUtilization();
-    const memory = process.memoryUsage();
+    const memory = (this.lastMemory = memoryOr(this.lastMemory));
     // Entries that are queued but not yet delivered to the observer.
     this.collected(this.collections?.takeRecords() ?? []);
     const { gc } = this;
@@ -119,6 +122,15 @@ export class ResourceWatch {
       eventLoopDelayMs: Math.max(before.eventLoopDelayMs, eventLoop.delayMs.max),
       gc: { count: before.gc.count + gc.count, ms: round(before.gc.ms + gc.ms) },
     };
+  }
+}
+
+/** The memory of the process; `last` while too many files are open, because the system reports it in a file. */
+function memoryOr(last: NodeJS.MemoryUsage): NodeJS.MemoryUsage {
+  try {
+    return process.memoryUsage();
+  } catch {
+    return last;
   }
 }
 

@@ -63,10 +63,14 @@ export class RunSpans {
   }
 
   /** Starts the span of a record at a task. Undefined if the task has no open span. */
-  startRecord(task: string, lineage: number): RecordSpan | undefined {
+  startRecord(task: string, lineage: number, partition = 0): RecordSpan | undefined {
     const inside = this.tasks.get(task)?.inside;
     if (inside === undefined) return undefined;
-    const attributes = { 'millrace.task': task, 'millrace.lineage': lineage };
+    const attributes = {
+      'millrace.task': task,
+      'millrace.lineage': lineage,
+      ...(partition > 0 && { 'millrace.partition': partition }),
+    };
     const kind = this.callers.has(task) ? SpanKind.CLIENT : SpanKind.INTERNAL;
     const span = this.tracer.startSpan(`${task} record`, { attributes, kind }, inside);
     this.records.add(span);
@@ -114,6 +118,7 @@ export class RunSpans {
       'error.message': shown(letter.message),
       'millrace.root': letter.lineage.root,
       'millrace.lineage': letter.lineage.number,
+      ...(letter.lineage.partition > 0 && { 'millrace.partition': letter.lineage.partition }),
       'millrace.attempts': letter.attempts,
     };
     task.span.addEvent('dead-letter', attributes, at);

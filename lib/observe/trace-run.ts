@@ -41,7 +41,8 @@ export function openTelemetry(
     follow: (events$) => {
       follow(events$, spans);
     },
-    begin: (task, lineage) => (shareOf(lineage) < sample ? spans.startRecord(task, lineage) : undefined),
+    begin: (task, lineage, partition) =>
+      shareOf(lineage) < sample ? spans.startRecord(task, lineage, partition) : undefined,
   };
 }
 

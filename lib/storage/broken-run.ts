@@ -19,7 +19,7 @@ export interface BrokenRun {
 
 /** The names of all files of a run, including temporary ones. */
 const OF_A_RUN =
-  /^(?:(?:manifest|incarnation-\d+|checkpoint|summary|broken-law)\.json(?:\.\d+)?(?:\.tmp)?|(?:dead-letters|events)\.ndjson(?:\.kept-\d+)?|report\.html)$/;
+  /^(?:(?:manifest|incarnation-\d+|checkpoint|summary|broken-law)\.json(?:\.[\da-f]+)?(?:\.tmp)?(?:\.previous)?|checkpoint-state-\d+-\d+\.log|(?:dead-letters|events)\.ndjson(?:\.kept-\d+|\.owner(?:\.[\da-f]+\.tmp)?)?|report\.html)$/;
 
 /** The advice for a file of this run that is not JSON. */
 export function mendBroken(runId: string): string {
@@ -29,7 +29,7 @@ export function mendBroken(runId: string): string {
 /** Removes the folder. Throws MILLRACE_LOCKED if a process works on the run, and MILLRACE_FILE if it holds other files. */
 export async function removeBroken({ runId, path }: BrokenRun): Promise<void> {
   const incarnation = await lastIncarnation(path);
-  if (incarnation !== undefined && (await isAlive(incarnation))) {
+  if (incarnation !== undefined && (await isAlive(path, incarnation))) {
     throw new MillraceError(
       'MILLRACE_LOCKED',
       `Run ${runId} is being worked on by process ${incarnation.pid}. Wait for it`,

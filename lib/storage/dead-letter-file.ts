@@ -2,24 +2,29 @@
  * Dead letters as NDJSON, one letter per line.
  *
  * Guarantees: the first letter creates the file, so a run without dead letters leaves none. Letters wait in a bounded queue;
- * sources pause while it is full. After `close` every letter is on the disk. A letter whose record cannot be written as JSON
- * contains a description instead. A resumed run keeps exactly the letters of records that it does not process again, and
- * removes only letters of its own. A file that holds anything else than dead letters is refused.
+ * sources pause while it is full. After `close` every letter is on the disk, with a checksum. A letter whose record cannot be
+ * written as JSON contains a description instead. A resumed run keeps exactly the letters of records that it does not process
+ * again, and removes only letters of its own. A file that holds anything else than dead letters is refused, and so is one that
+ * another run writes. A file that somebody removes is written again; one that somebody changes or replaces fails the run.
  */
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { constants } from 'node:fs';
+import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { Json } from '../model/checkpoint.js';
-import type { MillraceError } from '../model/errors.js';
+import { MillraceError } from '../model/errors.js';
 import { letterLine } from '../model/json-line.js';
 import { checkOptions, checkText, count, type OptionRules } from '../options/options.js';
 import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../model/ports.js';
 import type { TouchedFile } from '../model/touched-file.js';
-import { fileError } from './file-errors.js';
+import { fileError, systemCodeOf } from './file-errors.js';
+import { claimFile, type FileClaim } from './file-owner.js';
 import { pointAt, reopenAt, type FilePoint } from './file-point.js';
 import { assertForLetters, holdsLettersOf } from './replaceable-file.js';
 import { readLetters } from './read-letters.js';
+import { resultPathOf } from './result-place.js';
+import { sealLine } from './sealed.js';
 import { syncFolder } from './sync-folder.js';
-import { touchedFile } from './touched-file.js';
+import { touchedFile, whereItLeads } from './touched-file.js';
 
 /** Options of `deadLetterFile`. */
 export interface DeadLetterFileOptions {
@@ -32,7 +37,7 @@ const RULES: OptionRules<DeadLetterFileOptions> = { capacity: count() };
 /**
  * A store that writes to this file and replaces the dead letters of an earlier run. Throws MILLRACE_INVALID_OPTION if the path
  * is empty or an option does not fit. A file that holds anything else, or cannot be written, fails the run with
- * MILLRACE_FILE.
+ * MILLRACE_FILE, and one that another run writes with MILLRACE_LOCKED.
  */
 export function deadLetterFile(path: string, options: DeadLetterFileOptions = {}): DeadLetterStore {
   checkText('the path of a deadLetterFile', path);
@@ -55,8 +60,11 @@ class DeadLetterFile implements DeadLetterStore {
   private handle: FileHandle | undefined;
   private writing: Promise<void> | undefined;
   private failure: MillraceError | undefined;
+  private claim: FileClaim | undefined;
   /** Bytes of all accepted letters, including those of earlier incarnations. */
   private bytes = 0;
+  /** Bytes of all letters in the file. */
+  private stored = 0;
   private moves = 0;
   /** The position that `rewind` returned. */
   private rewound: LetterPosition | undefined;
@@ -79,7 +87,7 @@ class DeadLetterFile implements DeadLetterStore {
   }
 
   write(letter: DeadLetter): void {
-    const line = letterLine(letter);
+    const line = sealLine(letterLine(letter));
     this.bytes += Buffer.byteLength(line);
     this.lines.push(line);
     this.writing ??= this.drain();
@@ -101,16 +109,27 @@ class DeadLetterFile implements DeadLetterStore {
     return assertForLetters(this.path);
   }
 
+  async open(): Promise<void> {
+    if (this.claim !== undefined || !(await isFileOrMissing(this.path))) return;
+    try {
+      this.claim = await claimFile(whereItLeads(resolve(this.path)));
+    } catch (error) {
+      // The file may be written although nothing may be put beside it.
+      if (['EACCES', 'EPERM', 'EROFS'].includes(systemCodeOf(error) ?? '')) return;
+      throw fileError('write', this.path, error, 'dead letters');
+    }
+  }
+
   async close(): Promise<void> {
-    await this.writing;
-    const { handle } = this;
-    this.handle = undefined;
-    if (handle !== undefined) {
-      try {
-        if (this.failure === undefined) await handle.datasync();
-      } finally {
-        await handle.close();
-      }
+    try {
+      await this.settle();
+      if (this.failure === undefined) await this.handle?.datasync();
+    } finally {
+      const { handle, claim } = this;
+      this.handle = undefined;
+      this.claim = undefined;
+      await handle?.close();
+      await claim?.();
     }
     if (this.failure !== undefined) throw this.failure;
   }
@@ -118,11 +137,17 @@ class DeadLetterFile implements DeadLetterStore {
   /** The position of the letters accepted before the call, once they are on the disk. */
   private async position(): Promise<Json> {
     const { bytes } = this;
-    await this.writing;
+    await this.settle();
     if (this.failure !== undefined) throw this.failure;
     if (this.handle === undefined) return null;
     await this.handle.datasync();
     return { ...(await pointAt(this.handle, bytes)), moves: this.moves };
+  }
+
+  /** Resolves when the letters accepted before are in the file, and the file was found in its place. */
+  private async settle(): Promise<void> {
+    await this.writing;
+    if (this.failure === undefined && this.handle !== undefined) await (this.writing ??= this.drain());
   }
 
   private async rewind(
@@ -131,6 +156,7 @@ class DeadLetterFile implements DeadLetterStore {
     runId: string,
   ): Promise<Json> {
     if (position === null) {
+      await this.open();
       // Letters of another run were there before this run, and stay.
       if (await holdsLettersOf(this.path, runId)) {
         await rm(this.path, { force: true });
@@ -138,22 +164,25 @@ class DeadLetterFile implements DeadLetterStore {
       }
       return null;
     }
+    await this.open();
     await this.finishMove(position);
     await (await reopenAt(this.path, position)).close();
+    // A new file, because a process that was replaced may still have the old one open.
     const moves = position.moves + 1;
-    const aside = await open(this.asideOf(moves), 'w+');
+    // A link that somebody has put there is not followed.
+    const { O_RDWR, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+    const aside = await open(this.asideOf(moves), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW);
     let bytes = 0;
     try {
       for await (const letter of readLetters(this.path)) {
-        if (keeps(letter)) bytes += (await aside.write(letterLine(letter))).bytesWritten;
+        if (keeps(letter)) bytes += (await aside.write(sealLine(letterLine(letter)))).bytesWritten;
       }
       await aside.datasync();
       await syncFolder(dirname(this.path));
-      this.rewound = bytes === position.bytes ? position : { ...(await pointAt(aside, bytes)), moves };
+      this.rewound = { ...(await pointAt(aside, bytes)), moves };
     } finally {
       await aside.close();
     }
-    if (this.rewound === position) await rm(this.asideOf(moves));
     return { ...this.rewound };
   }
 
@@ -162,12 +191,14 @@ class DeadLetterFile implements DeadLetterStore {
     if (rewound === undefined) return;
     await this.finishMove(rewound);
     this.bytes = rewound.bytes;
+    this.stored = rewound.bytes;
     this.moves = rewound.moves;
     await (await reopenAt(this.path, rewound)).close();
     this.handle = await open(this.path, 'a+');
   }
 
   private async create(): Promise<FileHandle> {
+    await this.open();
     await assertForLetters(this.path);
     const handle = await open(this.path, 'w+');
     await syncFolder(dirname(this.path));
@@ -176,24 +207,28 @@ class DeadLetterFile implements DeadLetterStore {
 
   /** Replaces the file by the file with the remaining letters, unless that has happened already. */
   private async finishMove({ moves }: LetterPosition): Promise<void> {
-    await rename(this.asideOf(moves), this.path).catch((error: unknown) => {
+    // A link keeps leading to the letters.
+    await rename(this.asideOf(moves), resultPathOf(this.path) ?? this.path).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     });
   }
 
   private asideOf(moves: number): string {
-    return `${this.path}.kept-${moves}`;
+    return `${resultPathOf(this.path) ?? this.path}.kept-${moves}`;
   }
 
   private async drain(): Promise<void> {
     try {
-      this.handle ??= await this.create();
-      while (this.lines.length > 0) {
+      do {
+        this.handle = await this.inPlace();
         const { lines } = this;
         this.lines = [];
-        await this.handle.appendFile(lines.join(''));
+        if (lines.length === 0) return;
+        const text = Buffer.from(lines.join(''));
+        await this.handle.appendFile(text);
+        this.stored += text.length;
         for (const listener of this.readyListeners) listener();
-      }
+      } while (this.lines.length > 0);
     } catch (error) {
       this.failure = fileError('write', this.path, error, 'dead letters');
       for (const listener of this.brokenListeners) listener(this.failure);
@@ -201,4 +236,53 @@ class DeadLetterFile implements DeadLetterStore {
       this.writing = undefined;
     }
   }
+
+  /** The open file, which is the one at the path. A file that was removed is put back. */
+  private async inPlace(): Promise<FileHandle> {
+    const { handle, path } = this;
+    if (handle === undefined) return this.create();
+    this.claim?.assertHeld();
+    const [ours, there] = await Promise.all([
+      handle.stat(),
+      stat(path).catch((error: unknown) => {
+        if (systemCodeOf(error) === 'ENOENT') return undefined;
+        throw error;
+      }),
+    ]);
+    const wasChanged = (what: string): MillraceError =>
+      new MillraceError(
+        'MILLRACE_FILE',
+        `${path} was ${what} while the run wrote its dead letters. Let no other program change it; put it back as it was, and resume the run`,
+      );
+    if (ours.isFile() && ours.size !== this.stored) throw wasChanged('changed');
+    if (there === undefined) return this.putBack(handle);
+    if (there.ino !== ours.ino || there.dev !== ours.dev) throw wasChanged('replaced');
+    return handle;
+  }
+
+  /** Writes all letters again to the path, from the file that has no name any more. */
+  private async putBack(old: FileHandle): Promise<FileHandle> {
+    const handle = await open(this.path, 'wx+');
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    for (let at = 0; at < this.stored;) {
+      const { bytesRead } = await old.read(chunk, 0, CHUNK_BYTES, at);
+      if (bytesRead === 0) break;
+      await handle.appendFile(chunk.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    await handle.datasync();
+    await syncFolder(dirname(this.path));
+    await old.close();
+    return handle;
+  }
+}
+
+/** How many bytes are copied at once. */
+const CHUNK_BYTES = 64 * 1024;
+
+async function isFileOrMissing(path: string): Promise<boolean> {
+  return stat(path).then(
+    (facts) => facts.isFile(),
+    (error: unknown) => systemCodeOf(error) === 'ENOENT',
+  );
 }

@@ -40,6 +40,16 @@ function reasonOf(action: 'read' | 'write', path: string, thrown: unknown): stri
     case 'ENOSPC':
     case 'EDQUOT':
       return 'the disk is full; free some space or choose another place';
+    case 'ENAMETOOLONG':
+      return 'its name is too long for the file system; choose a shorter one';
+    case 'ELOOP':
+      return 'its links lead in a circle; remove one of them';
+    case 'EFBIG':
+      return 'the file system, or a limit of this process, does not allow a file of this size';
+    case 'ENXIO':
+      return 'no program reads from this pipe; start its reader first';
+    case 'EPIPE':
+      return 'the program that reads from this pipe has ended; keep it running until the run is over';
     case 'EMFILE':
     case 'ENFILE':
       return 'too many files are open; close some or raise the limit';

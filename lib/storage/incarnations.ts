@@ -1,15 +1,18 @@
 /**
- * The incarnations of a run: one file per process that works, or has worked, on it.
+ * The incarnations of a run: one file per process that works, or has worked, on it. The file is the lease of the process.
  *
  * Guarantees: each file is created exclusively and never removed, so two incarnations never share a number; when two
  * processes take over a run at the same time, one of them is refused. A run is not taken over while its last incarnation
- * is alive. An incarnation whose process died without recording its end is over.
+ * is alive: while its process runs and renews its lease. An incarnation whose process died without recording its end is over;
+ * one that cannot be seen from here (on another host, in another container) is over after `LEASE_MS` of silence.
  */
-import { open, readFile, readdir, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../model/errors.js';
+import type { RunOutcome } from '../model/ports.js';
+import { createWhole, isSilent, Lease, LEASE_MS, replaceWhole, untilSilent } from './lease.js';
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.js';
+import { seal, unseal } from './sealed.js';
 
 /** One process's turn at a run. */
 export interface Incarnation extends ProcessIdentity {
@@ -19,48 +22,75 @@ export interface Incarnation extends ProcessIdentity {
   readonly startedAt: number;
   /** Milliseconds since 1970. Unset while the incarnation is working, and after its process died. */
   readonly endedAt?: number;
+  /** The outcome of the run in this incarnation; null if it ended before it has done anything. Set with `endedAt`. */
+  readonly outcome?: RunOutcome | null;
+  /** True if its file is damaged: then only its number and its silence are known. */
+  readonly isDamaged?: boolean;
 }
 
-/** Begins the next incarnation. Throws MILLRACE_LOCKED while the last one is alive. */
-export async function beginIncarnation(folder: string, runId: string): Promise<Incarnation> {
+/** An incarnation of this process, with its lease. */
+export interface OwnIncarnation {
+  readonly incarnation: Incarnation;
+  readonly lease: Lease;
+}
+
+/**
+ * Begins the next incarnation. Throws MILLRACE_LOCKED while the last one is alive. Waits up to `LEASE_MS` for a sign of life of
+ * one that cannot be seen from here.
+ */
+export async function beginIncarnation(folder: string, runId: string): Promise<OwnIncarnation> {
   const last = await lastIncarnation(folder);
-  if (last !== undefined && (await isAlive(last))) throw locked(runId, last);
-  const incarnation: Incarnation = { number: (last?.number ?? 0) + 1, ...(await thisProcess()), startedAt: Date.now() };
-  try {
-    const file = await open(incarnationPath(folder, incarnation.number), 'wx');
-    await file.writeFile(JSON.stringify(incarnation));
-    await file.close();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw locked(runId, await lastIncarnation(folder));
-    throw error;
+  if (last !== undefined && last.endedAt === undefined) {
+    const isLiving = last.isDamaged === true ? undefined : await isRunning(last);
+    const place = incarnationPath(folder, last.number);
+    if (isLiving !== false && !(await untilSilent(place, isLiving === true))) throw locked(runId, last);
   }
-  return incarnation;
+  const number = (last?.number ?? 0) + 1;
+  const incarnation: Incarnation = { number, ...(await thisProcess()), startedAt: Date.now() };
+  const [place, text] = [incarnationPath(folder, number), seal(incarnation)];
+  if (!(await createWhole(place, text))) throw locked(runId, await lastIncarnation(folder));
+  const successor = incarnationPath(folder, number + 1);
+  const lost = `Another process has resumed run ${runId}, because this one was silent: this one stops, and writes nothing more`;
+  return { incarnation, lease: Lease.hold({ place, text, successor, lost }) };
 }
 
-/** Records in the file of the incarnation that it has ended. */
-export async function endIncarnation(folder: string, incarnation: Incarnation): Promise<void> {
-  await writeFile(incarnationPath(folder, incarnation.number), JSON.stringify({ ...incarnation, endedAt: Date.now() }));
+/**
+ * Records in the file of the incarnation that it has ended. Returns false, and records nothing, if another incarnation has
+ * begun meanwhile.
+ */
+export async function endIncarnation(
+  folder: string,
+  { incarnation, lease }: OwnIncarnation,
+  outcome: RunOutcome | null,
+): Promise<boolean> {
+  if (!lease.end()) return false;
+  await replaceWhole(
+    incarnationPath(folder, incarnation.number),
+    seal({ ...incarnation, endedAt: Date.now(), outcome }),
+  );
+  return true;
 }
 
 /** The last incarnation of the run in this folder; undefined before the first. */
 export async function lastIncarnation(folder: string): Promise<Incarnation | undefined> {
-  const numbers = (await readdir(folder)).flatMap(
-    (name) => /^incarnation-(\d+)\.json$/.exec(name)?.slice(1).map(Number) ?? [],
-  );
-  if (numbers.length === 0) return undefined;
-  const number = Math.max(...numbers);
-  const text = await readFile(incarnationPath(folder, number), 'utf8');
-  try {
-    return JSON.parse(text) as Incarnation;
-  } catch {
-    // The process died before it had written its identity.
-    return { number, pid: 0, host: hostname(), processStart: null, startedAt: 0, endedAt: 0 };
-  }
+  const numbers = await numbersIn(folder);
+  return numbers.length === 0 ? undefined : readIncarnation(folder, Math.max(...numbers));
 }
 
-/** Whether the incarnation is working on the run. One on another machine counts as alive until it records its end. */
-export async function isAlive(incarnation: Incarnation): Promise<boolean> {
-  return incarnation.endedAt === undefined && (await isRunning(incarnation)) !== false;
+/** The last incarnation that has done anything, whether it has ended or not. */
+export async function lastAtWork(folder: string): Promise<Incarnation | undefined> {
+  for (const number of (await numbersIn(folder)).sort((a, b) => b - a)) {
+    const incarnation = await readIncarnation(folder, number);
+    if (incarnation.outcome !== null) return incarnation;
+  }
+  return undefined;
+}
+
+/** Whether the incarnation is working on the run, as far as can be seen from here. */
+export async function isAlive(folder: string, incarnation: Incarnation): Promise<boolean> {
+  if (incarnation.endedAt !== undefined) return false;
+  if (incarnation.isDamaged !== true && (await isRunning(incarnation)) === false) return false;
+  return !(await isSilent(incarnationPath(folder, incarnation.number)));
 }
 
 /** The file that exists once the incarnation with this number has begun. */
@@ -68,10 +98,26 @@ export function incarnationPath(folder: string, number: number): string {
   return join(folder, `incarnation-${number}.json`);
 }
 
+async function numbersIn(folder: string): Promise<number[]> {
+  return (await readdir(folder)).flatMap((name) => /^incarnation-(\d+)\.json$/.exec(name)?.slice(1).map(Number) ?? []);
+}
+
+/** A damaged file is an incarnation of which only the silence is known. */
+async function readIncarnation(folder: string, number: number): Promise<Incarnation> {
+  const bytes = await readFile(incarnationPath(folder, number));
+  try {
+    const { state, value } = unseal(bytes);
+    if (state === 'whole') return value as Incarnation;
+  } catch {
+    // It is no JSON.
+  }
+  return { number, pid: 0, host: 'an unknown host', processStart: null, startedAt: 0, isDamaged: true };
+}
+
 function locked(runId: string, incarnation: Incarnation | undefined): MillraceError {
   const who = incarnation === undefined ? 'another process' : `process ${incarnation.pid} on ${incarnation.host}`;
   return new MillraceError(
     'MILLRACE_LOCKED',
-    `Run ${runId} is being worked on by ${who}. Wait for it to end, or stop it`,
+    `Run ${runId} is being worked on by ${who}. Wait for it to end, or stop it. A process that has died elsewhere can be replaced ${LEASE_MS / 1000} seconds after its last sign of life`,
   );
 }

@@ -1,9 +1,10 @@
 /**
  * Identifies a process, so that another process can check whether it is still running.
  *
- * Guarantees: a process counts as the same only if its id and its start time match, because systems reuse ids.
+ * Guarantees: a process counts as the same only if its id and its start time match, because systems reuse ids. A process that
+ * this one cannot see (on another host, or in another container) is neither running nor dead.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
 /** Plain data. */
@@ -12,15 +13,25 @@ export interface ProcessIdentity {
   readonly host: string;
   /** The start time of the process as the system reports it; null if the system does not. */
   readonly processStart: string | null;
+  /** The namespace of its id: containers may share a host name, and have processes of the same id. Absent if unknown. */
+  readonly idSpace?: string;
 }
 
 export async function thisProcess(): Promise<ProcessIdentity> {
-  return { pid: process.pid, host: hostname(), processStart: await processStartOf(process.pid) };
+  const idSpace = await idSpaceOfThis();
+  return {
+    pid: process.pid,
+    host: hostname(),
+    processStart: await processStartOf(process.pid),
+    ...(idSpace === undefined ? {} : { idSpace }),
+  };
 }
 
-/** Whether the process is running; undefined for a process on another machine, which cannot be checked here. */
-export async function isRunning({ pid, host, processStart }: ProcessIdentity): Promise<boolean | undefined> {
+/** Whether the process is running; undefined for a process that cannot be checked here. */
+export async function isRunning({ pid, host, processStart, idSpace }: ProcessIdentity): Promise<boolean | undefined> {
   if (host !== hostname()) return undefined;
+  const ours = await idSpaceOfThis();
+  if (idSpace !== undefined && ours !== undefined && idSpace !== ours) return undefined;
   if (!isThere(pid)) return false;
   return processStart === null || processStart === (await processStartOf(pid));
 }
@@ -34,12 +45,21 @@ function isThere(pid: number): boolean {
   }
 }
 
+/** Linux: pid_namespaces(7). The boot is part of it, because the numbers of namespaces start again with each boot. */
+async function idSpaceOfThis(): Promise<string | undefined> {
+  const space = await readlink('/proc/self/ns/pid').catch(() => undefined);
+  return space === undefined ? undefined : `${await bootId()}/${space}`;
+}
+
 /** The start of a process. Linux reports it in clock ticks since boot (proc(5), /proc/pid/stat, field 22). */
 async function processStartOf(pid: number): Promise<string | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   if (stat === undefined) return null;
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
   // The second field is the program name in brackets, which may contain spaces and brackets.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return `${boot.trim()}/${fields[19] ?? ''}`;
+  return `${await bootId()}/${fields[19] ?? ''}`;
+}
+
+async function bootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')).trim();
 }

@@ -1,12 +1,13 @@
 /**
- * Decides whether the file at a path may be replaced by events or dead letters.
+ * Decides whether the file at a path may be replaced by events, dead letters or rows.
  *
- * Guarantees: looking changes nothing. Only a recording is replaced by events and only dead letters by dead letters; any
- * other file stays. Anything but a regular file (a terminal, `/dev/null`, a pipe) is not read.
+ * Guarantees: looking changes nothing. Only a recording is replaced by events, only dead letters by dead letters, and only
+ * tables by rows; any other file stays. Anything but a regular file (a terminal, `/dev/null`, a pipe) is not read.
  */
 import { constants } from 'node:fs';
 import { access, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { constants as zlib, gunzipSync } from 'node:zlib';
 import { MillraceError } from '../model/errors.js';
 import { fileError, systemCodeOf } from './file-errors.js';
 
@@ -30,6 +31,23 @@ export function assertForEvents(path: string): Promise<void> {
 /** Throws MILLRACE_FILE if letters cannot be written to this path, or would replace anything but dead letters. */
 export function assertForLetters(path: string): Promise<void> {
   return assertReplaceable(path, 'dead letters', isLetter);
+}
+
+/** The ends of names of tables. A file with another name is looked into. */
+const TABLE_NAME = /\.(?:csv|tsv|tab|psv|txt|dat)$/i;
+
+/**
+ * Throws MILLRACE_FILE if rows would replace a file that is no table: one whose name is not that of a table, and that
+ * does not begin with this header. `isPacked` is true for a file compressed with gzip.
+ */
+export async function assertForRows(path: string, header: string, isPacked: boolean): Promise<void> {
+  if (TABLE_NAME.test(isPacked ? path.replace(/\.gz$/i, '') : path)) return;
+  const head = await headOf(path, isPacked);
+  if (head === '' || head.startsWith(header)) return;
+  throw new MillraceError(
+    'MILLRACE_FILE',
+    `Cannot write rows to ${path}: it holds something else, which they would replace. Move it away, or name a file that ends in .csv`,
+  );
 }
 
 /** Whether the file contains dead letters of this run. The file may be cut off anywhere. */
@@ -75,7 +93,7 @@ function firstLineOf(head: string): FirstLine {
 }
 
 /** The beginning of the file; '' if it is missing or not a regular file. Throws the system's error if it is not writable. */
-async function headOf(path: string): Promise<string> {
+async function headOf(path: string, isPacked = false): Promise<string> {
   const facts = await stat(path).catch((error: unknown) => {
     if (systemCodeOf(error) === 'ENOENT') return undefined;
     throw error;
@@ -90,8 +108,18 @@ async function headOf(path: string): Promise<string> {
   const file = await open(path, 'r');
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    return buffer.toString('utf8', 0, bytesRead);
+    const head = buffer.subarray(0, bytesRead);
+    return (isPacked ? unpacked(head) : head).toString('utf8');
   } finally {
     await file.close();
+  }
+}
+
+/** What the beginning of a gzip file holds; the bytes themselves if they are not gzip. */
+function unpacked(head: Buffer): Buffer {
+  try {
+    return gunzipSync(head, { finishFlush: zlib.Z_SYNC_FLUSH, maxOutputLength: 4 * HEAD_BYTES });
+  } catch {
+    return head;
   }
 }

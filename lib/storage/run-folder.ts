@@ -5,28 +5,36 @@
  * <runs>/<run id>/manifest.json           the request for the run
  *                 incarnation-1.json, …   the processes that work, or have worked, on it
  *                 checkpoint.json         the progress
+ *                 checkpoint-state-….log  the state of boundaries
+ *                 checkpoint.json.previous   the checkpoint before it
  *                 dead-letters.ndjson     the records that were given up, unless the workflow names another place
  *                 events.ndjson           the events
  *                 summary.json            the end of its last incarnation
  *                 report.html             the report, once it was requested
  * ```
+ *
+ * Guarantees: each file has a checksum, so a change of any byte is noticed and the file is named. The folder belongs to the
+ * process of the last incarnation; a process that was replaced writes nothing more.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Checkpoint, CheckpointStore, Json } from '../model/checkpoint.js';
 import { MillraceError, describeThrown } from '../model/errors.js';
 import { mendBroken, type BrokenRun } from './broken-run.js';
-import { checkpointFile, readCheckpoint, replaceFile } from './checkpoint-file.js';
+import { checkpointFile, lastCheckpoint, replaceFile, type FoundCheckpoint } from './checkpoint-file.js';
 import {
   beginIncarnation,
   endIncarnation,
-  isAlive,
-  lastIncarnation,
   incarnationPath,
-  type Incarnation,
+  isAlive,
+  lastAtWork,
+  lastIncarnation,
+  type OwnIncarnation,
 } from './incarnations.js';
-import { systemCodeOf } from './file-errors.js';
-import { readJson } from './read-json.js';
+import { fileError, systemCodeOf } from './file-errors.js';
+import type { RunOutcome } from '../model/ports.js';
+import { readSealed } from './read-json.js';
+import { seal } from './sealed.js';
 
 /** The request for a run. */
 export interface RunManifest {
@@ -49,10 +57,18 @@ type RunFile =
 /** The state of a run, seen from another process. */
 export type RunState = 'running' | 'unfinished' | 'finished';
 
+/** The summary of an incarnation. */
+export interface KeptSummary {
+  readonly outcome: string;
+  /** The number of the incarnation that wrote it. */
+  readonly incarnation?: number;
+  readonly [key: string]: unknown;
+}
+
 export class RunFolder {
   readonly path: string;
   readonly manifest: RunManifest;
-  private incarnation: Incarnation | undefined;
+  private own: OwnIncarnation | undefined;
 
   private constructor(path: string, manifest: RunManifest) {
     this.path = path;
@@ -66,11 +82,11 @@ export class RunFolder {
     try {
       // Records and configurations are private, so only the owner may read the folder.
       await mkdir(path, { recursive: true, mode: 0o700 });
-      await replaceFile(file, `${JSON.stringify(manifest, null, 2)}\n`, `${file}.tmp`);
+      await replaceFile(file, seal(manifest, 2), `${file}.tmp`);
     } catch (error) {
       throw new MillraceError(
         'MILLRACE_FILE',
-        `Cannot make the folder ${path} of the run: ${describeThrown(error)}. Name another place for runs, or keep none`,
+        `Cannot make the folder ${path} of the run: ${whyNoFolder(runs, error)}. Name another place for runs, or keep none`,
         { cause: error },
       );
     }
@@ -82,7 +98,7 @@ export class RunFolder {
     const path = join(runs, runId);
     const file = join(path, 'manifest.json');
     // Only a plain name is an id: a path would lead to folders that belong to no run.
-    const manifest = basename(path) === runId ? await readJson(file, mendBroken(runId)) : undefined;
+    const manifest = basename(path) === runId ? await readSealed(file, mendBroken(runId)) : undefined;
     if (manifest === undefined) {
       // Ids are random, so an id with a similar spelling is hardly the intended one.
       const newest = (await listRuns(runs, () => undefined)).at(-1)?.manifest;
@@ -90,7 +106,7 @@ export class RunFolder {
         newest === undefined ? 'None is kept there' : `The newest is '${newest.runId}' of ${newest.workflow}`;
       throw new MillraceError('MILLRACE_UNKNOWN_RUN', `There is no run '${runId}' in ${runs}. ${hint}`);
     }
-    if (!isManifest(manifest)) {
+    if (!isManifest(manifest) || manifest.runId !== runId) {
       throw new MillraceError('MILLRACE_FILE', `${file} is not the manifest of a run: ${mendBroken(runId)}`);
     }
     return new RunFolder(path, manifest);
@@ -101,42 +117,82 @@ export class RunFolder {
     return join(this.path, name);
   }
 
-  /** Begins an incarnation for this process. Throws MILLRACE_LOCKED if another process works on the run. */
+  /**
+   * Begins an incarnation for this process. Throws MILLRACE_LOCKED if another process works on the run, and MILLRACE_FILE if
+   * the folder cannot be written.
+   */
   async begin(): Promise<CheckpointStore> {
-    this.incarnation = await beginIncarnation(this.path, this.manifest.runId);
-    const { number } = this.incarnation;
-    return checkpointFile(this.file('checkpoint.json'), {
+    const own = await beginIncarnation(this.path, this.manifest.runId).catch((error: unknown) => {
+      throw fileError('write', this.path, error);
+    });
+    this.own = own;
+    const { number } = own.incarnation;
+    const store = checkpointFile(this.file('checkpoint.json'), {
       incarnation: number,
       successor: incarnationPath(this.path, number + 1),
     });
+    return {
+      ...store,
+      assertOwned: () => {
+        own.lease.assertHeld();
+      },
+      whenLost: (listener) => {
+        own.lease.whenLost(listener);
+      },
+    };
   }
 
-  /** Ends the incarnation and writes the summary, if there is one. */
-  async end(summary?: object): Promise<void> {
-    if (summary !== undefined) {
-      const path = this.file('summary.json');
-      await replaceFile(path, `${JSON.stringify(summary, null, 2)}\n`, `${path}.tmp`);
+  /** False once another process has taken over the run from this one. */
+  get isOwned(): boolean {
+    return this.own?.lease.isHeld !== false;
+  }
+
+  /**
+   * Ends the incarnation and writes the summary, if there is one. Writes nothing if another process has taken over the run.
+   * Throws MILLRACE_FILE if the folder cannot be written.
+   */
+  async end(summary?: { readonly outcome: RunOutcome }): Promise<void> {
+    const { own } = this;
+    if (own === undefined) return;
+    this.own = undefined;
+    const path = this.file('summary.json');
+    try {
+      if (summary !== undefined && own.lease.isHeld) {
+        const { number } = own.incarnation;
+        await replaceFile(path, seal({ incarnation: number, ...summary }, 2), `${path}.tmp`);
+      }
+    } catch (error) {
+      throw fileError('write', path, error);
+    } finally {
+      // Without this record the incarnation is over all the same when its process has ended.
+      await endIncarnation(this.path, own, summary?.outcome ?? null).catch(() => false);
     }
-    if (this.incarnation !== undefined) await endIncarnation(this.path, this.incarnation);
-    this.incarnation = undefined;
   }
 
   /** Ends an incarnation that has done nothing. Removes the folder if it was created for this incarnation. */
   async undo(): Promise<void> {
-    if (this.incarnation?.number !== 1) await this.end();
-    else await this.remove();
-    this.incarnation = undefined;
+    const isFirst = this.own?.incarnation.number === 1;
+    await this.end();
+    if (isFirst) await this.remove();
   }
 
-  /** The last checkpoint, if there is one. */
-  checkpoint(): Promise<Checkpoint | undefined> {
-    return readCheckpoint(this.file('checkpoint.json'), mendBroken(this.manifest.runId));
+  /** The last checkpoint that can be used, if there is one. */
+  async checkpoint(): Promise<Checkpoint | undefined> {
+    return (await this.progress()).checkpoint;
+  }
+
+  /** The last checkpoint that can be used, and what is damaged if it is not the last one that was written. */
+  progress(): Promise<FoundCheckpoint> {
+    return lastCheckpoint(this.file('checkpoint.json'), mendBroken(this.manifest.runId));
   }
 
   /** The summary of the last incarnation that ended, if there is one. */
-  async summary(): Promise<{ readonly outcome: string; readonly [key: string]: unknown } | undefined> {
-    const summary = await readJson(this.file('summary.json'), mendBroken(this.manifest.runId));
-    return summary as { outcome: string } | undefined;
+  async summary(): Promise<KeptSummary | undefined> {
+    const path = this.file('summary.json');
+    const fix = mendBroken(this.manifest.runId);
+    const summary = await readSealed(path, fix);
+    if (summary === undefined || isSummary(summary)) return summary;
+    throw new MillraceError('MILLRACE_FILE', `${path} is not the summary of a run: ${fix}`);
   }
 
   /** The number of incarnations that the run has had. */
@@ -146,9 +202,12 @@ export class RunFolder {
 
   async state(): Promise<RunState> {
     const incarnation = await lastIncarnation(this.path);
-    if (incarnation !== undefined && (await isAlive(incarnation))) return 'running';
-    const [summary, checkpoint] = [await this.summary(), await this.checkpoint()];
-    return summary?.outcome === 'completed' && checkpoint?.isComplete !== false ? 'finished' : 'unfinished';
+    if (incarnation !== undefined && (await isAlive(this.path, incarnation))) return 'running';
+    const [summary, { checkpoint, damage }] = [await this.summary(), await this.progress()];
+    // A later incarnation, such as a replay of dead letters, may have died in its work.
+    const isLast = summary?.incarnation === (await lastAtWork(this.path))?.number;
+    const isOver = damage !== undefined || checkpoint?.isComplete !== false;
+    return isLast && isOver && summary?.outcome === 'completed' ? 'finished' : 'unfinished';
   }
 
   async remove(): Promise<void> {
@@ -163,34 +222,49 @@ export class RunFolder {
 export async function listRuns(runs: string, onBroken?: (broken: BrokenRun) => void): Promise<RunFolder[]> {
   const names = await readdir(runs).catch((error: unknown) => {
     if (systemCodeOf(error) === 'ENOENT') return [];
-    throw new MillraceError('MILLRACE_FILE', `Expected ${runs} to be a folder of runs: ${describeThrown(error)}`, {
-      cause: error,
-    });
+    const isFile = systemCodeOf(error) === 'ENOTDIR';
+    const why = isFile ? 'it is a file. Name a folder' : `${describeThrown(error)}. Name another folder`;
+    throw new MillraceError('MILLRACE_FILE', `Expected ${runs} to be a folder of runs: ${why}`, { cause: error });
   });
   const folders: RunFolder[] = [];
   for (const runId of names.sort()) {
     const path = join(runs, runId);
-    if (!(await isFile(join(path, 'manifest.json')))) continue;
+    if (!(await exists(join(path, 'manifest.json')))) continue;
     try {
       folders.push(await RunFolder.open(runs, runId));
     } catch (error) {
-      if (!(error instanceof MillraceError)) throw error;
-      onBroken?.({ runId, path, error });
+      onBroken?.({ runId, path, error: fileError('read', path, error) });
     }
   }
   return folders.sort((a, b) => a.manifest.createdAt - b.manifest.createdAt);
 }
 
-function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (facts) => facts.isFile(),
-    () => false,
+function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    // A folder that may not be looked into is the folder of a run that cannot be read.
+    (error: unknown) => !['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? ''),
   );
 }
+
+function whyNoFolder(runs: string, error: unknown): string {
+  const code = systemCodeOf(error);
+  if (code === 'ENOTDIR' || code === 'EEXIST') return `${runs} is a file`;
+  return code === 'ENOSPC' ? 'the disk is full' : describeThrown(error);
+}
+
+/** The latest time that a date can have, in milliseconds since 1970. */
+const LATEST = 8.64e15;
 
 /** Whether the value has the common fields of a manifest. The format of `request` is checked by its reader. */
 function isManifest(found: unknown): found is RunManifest {
   if (typeof found !== 'object' || found === null) return false;
-  const { runId, workflow, createdAt, cwd } = found as Partial<Record<keyof RunManifest, unknown>>;
-  return [runId, workflow, cwd].every((text) => typeof text === 'string') && Number.isFinite(createdAt);
+  const { format, runId, workflow, createdAt, cwd, deadLetters } = found as Partial<Record<keyof RunManifest, unknown>>;
+  const hasTexts = [runId, workflow, cwd].every((text) => typeof text === 'string');
+  const isTime = typeof createdAt === 'number' && Math.abs(createdAt) <= LATEST;
+  return format === 1 && hasTexts && isTime && (deadLetters === null || typeof deadLetters === 'string');
+}
+
+function isSummary(found: unknown): found is KeptSummary {
+  return typeof found === 'object' && found !== null && 'outcome' in found && typeof found.outcome === 'string';
 }

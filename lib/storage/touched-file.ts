@@ -9,7 +9,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { TouchedFile } from '../model/touched-file.js';
 
 /** The most links that are followed, as in operating systems (symlink(7)). */
-const MOST_LINKS = 40;
+export const MOST_LINKS = 40;
 
 /** The file at this path, as tasks and stores declare it. */
 export function touchedFile(path: string, use: TouchedFile['use'], onTheWayTo?: string): TouchedFile {
@@ -34,7 +34,7 @@ function identityOf(path: string): string | undefined {
 }
 
 /** The path without links, as far as it exists, even through a link to a missing file. */
-function whereItLeads(path: string, links = 0): string {
+export function whereItLeads(path: string, links = 0): string {
   try {
     return realpathSync(path);
   } catch {

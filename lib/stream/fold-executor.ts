@@ -45,7 +45,7 @@ class PartFold implements JobClient {
   private readonly order = new InOrder<{ readonly chunk: Chunk; readonly result: ChunkResult }>();
   private running = 0;
   private taken = 0;
-  private isInputOver = false;
+  isInputOver = false;
 
   constructor(options: FoldExecutorOptions, scope: TaskScope, subscriber: Subscriber<never>) {
     this.options = options;

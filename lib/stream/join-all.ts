@@ -9,10 +9,12 @@
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
 import type { TaskScope } from './task-scope.js';
-import type { Batch } from '../model/record.js';
+import type { Batch, Skip } from '../model/record.js';
 import { Intake } from './intake.js';
 import { pumpRoot } from './pump-root.js';
+import { contentHash } from './content-hash.js';
 import { Outbox } from './outbox.js';
+import type { Change, StateSpace } from './state-space.js';
 
 export function joinAll(
   inputs: readonly Observable<Batch<unknown>>[],
@@ -25,7 +27,9 @@ export function joinAll(
     const outbox = new Outbox<unknown[]>({ capacity: 1, overflow: 'error', name: scope.task });
     const intake = new Intake(scope);
     let open = inputs.length;
-    subscriber.add(pumpRoot<unknown[]>(outbox, scope).subscribe(subscriber));
+    if (scope.state !== undefined) keepCollected(scope.state, collected);
+    const tuples = scope.outputs?.continuing<unknown[] | Skip>(outbox, scope.past) ?? outbox;
+    subscriber.add(pumpRoot<unknown[]>(tuples, scope).subscribe(subscriber));
     intake.connect(
       inputs,
       {
@@ -45,11 +49,30 @@ export function joinAll(
         },
         onInputOver: () => {
           if (--open > 0) return;
-          if (!scope.isDraining) outbox.push(collected.length === 1 ? (collected[0] as unknown[]) : collected);
+          const isEmitted = scope.outputs !== undefined && (scope.past?.born ?? 0) > 0;
+          if (!scope.isDraining && !isEmitted) {
+            // Records of different inputs may come in another order in another incarnation, so the content names the result.
+            scope.outputs?.announce(() => `all ${contentHash(collected)}`);
+            outbox.push(collected.length === 1 ? (collected[0] as unknown[]) : collected);
+          }
           outbox.complete();
         },
       },
       subscriber,
     );
+  });
+}
+
+/** Keeps collections as a part of the durable state, and continues with those that an earlier incarnation left. */
+function keepCollected(space: StateSpace, collected: readonly unknown[][]): void {
+  for (const [key, value] of space.restored) collected[Number(key.split(' ')[0])]?.push(value);
+  const stored = collected.map((list) => list.length);
+  space.heldBy({
+    *changes(): Iterable<Change> {
+      for (const [input, list] of collected.entries()) {
+        for (let at = stored[input] as number; at < list.length; at++) yield [`${input} ${at}`, [list[at]]];
+        stored[input] = list.length;
+      }
+    },
   });
 }

@@ -8,12 +8,14 @@
  * deadlock. When one side is over, records of the other side that can no longer match end at once.
  */
 import { Observable, type Subscriber } from 'rxjs';
+import { Waiter, type Awaitable } from '../model/awaitable.js';
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { TaskScope } from './task-scope.js';
 import type { Batch } from '../model/record.js';
 import { Intake, type Arrival } from './intake.js';
-import { Outbox } from './outbox.js';
 import { pumpRoot } from './pump-root.js';
+import type { Reader } from './reader.js';
+import type { Change, StateHolder, StateSpace } from './state-space.js';
 
 /** Which unmatched records are emitted: none, those of the first dependency, or those of both. */
 export type KeyedKind = 'inner' | 'left' | 'outer';
@@ -29,10 +31,21 @@ export interface KeyedOptions {
 
 type Pair = [unknown, unknown];
 
+/** A record that has left its root. Its name identifies it in every incarnation; only kept outputs need it. */
+interface Met extends Arrival {
+  readonly name: string;
+}
+
 interface Entry {
   readonly key: unknown;
-  readonly arrival: Arrival;
+  readonly arrival: Met;
   isMatched: boolean;
+}
+
+/** The two records of a pair that has not been emitted; one of them is undefined if it has no match. */
+interface Match {
+  readonly left: Met | undefined;
+  readonly right: Met | undefined;
 }
 
 /** The kept records of one side, oldest first. */
@@ -83,17 +96,20 @@ export function joinKeyed(
   });
 }
 
-class KeyedJoin {
+class KeyedJoin implements Reader<Pair> {
   private readonly names: readonly string[];
   private readonly options: KeyedOptions;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<Pair>>;
   private readonly intake: Intake;
-  private readonly outbox: Outbox<Pair>;
   private readonly sides: readonly [Side, Side] = [new Side(), new Side()];
-  /** Pairs of the current arrival that have not been emitted. They are made one at a time, while there is room. */
-  private pending: Iterator<Pair> | undefined;
-  private isWorking = false;
+  /** The pairs of the current arrival, from `made` on not yet emitted. They are emitted while there is room. */
+  private matches: readonly Match[] = [];
+  private made = 0;
+  private readonly waiter = new Waiter();
+  private isClosed = false;
+  /** Set if the state is kept. */
+  private readonly kept: KeptSides | undefined;
 
   constructor(names: readonly string[], options: KeyedOptions, scope: TaskScope, subscriber: Subscriber<Batch<Pair>>) {
     this.names = names;
@@ -101,92 +117,115 @@ class KeyedJoin {
     this.scope = scope;
     this.subscriber = subscriber;
     this.intake = new Intake(scope);
-    this.outbox = new Outbox({
-      capacity: scope.root.window,
-      overflow: 'error',
-      name: scope.task,
-      onTaken: () => {
-        this.work();
-      },
-    });
+    if (scope.state !== undefined) this.kept = new KeptSides(scope.state, () => this.matches.slice(this.made));
   }
 
   connect(inputs: readonly Observable<Batch<unknown>>[]): void {
-    const { subscriber } = this;
-    subscriber.add(pumpRoot<Pair>(this.outbox, this.scope).subscribe(subscriber));
+    const { subscriber, scope } = this;
+    if (this.kept !== undefined) this.restore(this.kept);
+    subscriber.add(pumpRoot<Pair>(scope.outputs?.continuing(this, scope.past) ?? this, scope).subscribe(subscriber));
     this.intake.connect(
       inputs,
       {
         onArrival: () => {
-          this.work();
+          this.waiter.wake();
         },
         onInputOver: (input) => {
           this.sideOf(input).endAfter(this.intake.size);
-          this.work();
+          this.waiter.wake();
         },
       },
       subscriber,
     );
   }
 
-  /** Emits pending pairs, then processes the next arrival, while the output has room. */
-  private work(): void {
-    if (this.isWorking) return;
-    this.isWorking = true;
-    try {
-      while (this.outbox.size < this.outbox.capacity) {
-        if (this.pending !== undefined) {
-          const step = this.pending.next();
-          if (step.done === true) this.pending = undefined;
-          else this.outbox.push(step.value);
-        } else if (this.intake.size > 0) {
-          const arrival = this.intake.shift();
-          for (const side of this.sides) side.countDown();
-          this.pending = this.meet(arrival);
-        } else if (!this.endUnmatched()) break;
-      }
-    } catch (error) {
-      this.subscriber.error(error);
-    } finally {
-      this.isWorking = false;
+  /** Returns pairs, and processes the next arrivals until there are some. */
+  read(max: number): Awaitable<readonly Pair[] | null> {
+    const pairs: Pair[] = [];
+    while (pairs.length < max && !this.isClosed) {
+      if (this.made < this.matches.length) {
+        pairs.push(this.make(this.matches[this.made++] as Match));
+      } else if (this.intake.size > 0) {
+        const arrival = this.intake.shift();
+        for (const side of this.sides) side.countDown();
+        this.follow(this.meet({ ...arrival, name: this.nameOf(arrival) }));
+      } else if (!this.endUnmatched()) break;
     }
+    if (pairs.length > 0) return pairs;
+    if (this.isClosed || (this.sides[0].isOver && this.sides[1].isOver)) return null;
+    return this.waiter.wait().then(() => this.read(max));
   }
 
-  /** Keeps the arrival, evicts older ones for it, and yields its pairs. */
-  private meet(arrival: Arrival): Iterator<Pair> | undefined {
+  close(): void {
+    this.isClosed = true;
+    this.waiter.wake();
+  }
+
+  private follow(matches: readonly Match[]): void {
+    this.matches = matches;
+    this.made = 0;
+  }
+
+  /** Keeps the arrival, evicts older ones for it, and returns its pairs. */
+  private meet(arrival: Met): readonly Match[] {
     let key: unknown;
     try {
-      key = this.options.on[arrival.input === 0 ? 0 : 1](arrival.value);
+      key = this.keyOf(arrival);
     } catch (error) {
       this.giveUp(arrival, error);
       this.intake.letGo(arrival);
-      return undefined;
+      return [];
     }
     const own = this.sideOf(arrival.input);
     const other = this.sideOf(1 - arrival.input);
     const entry: Entry = { key, arrival, isMatched: false };
     const partners = [...(other.byKey.get(key) ?? [])];
     entry.isMatched = partners.length > 0;
-    for (const partner of partners) partner.isMatched = true;
+    for (const partner of partners) {
+      if (!partner.isMatched) this.kept?.changed(partner);
+      partner.isMatched = true;
+    }
     // Read once: `letGo` may end the other side, and the entry must not count as both kept and over.
-    const mayStillMatch = !other.isOver;
+    const mayStillMatch = !other.isOver || this.continuesLater;
     if (mayStillMatch) {
       own.add(entry);
+      this.kept?.changed(entry);
       if (own.inOrder.size > this.options.capacity) this.evict(own);
     }
     this.intake.letGo(arrival);
     if (partners.length === 0 && !mayStillMatch) return this.unmatched([entry]);
-    return partners.map((partner) => this.pairOf(arrival, partner.arrival)).values();
+    return partners.map(({ arrival: partner }) =>
+      arrival.input === 0 ? { left: arrival, right: partner } : { left: partner, right: arrival },
+    );
   }
 
-  private pairOf(one: Arrival, other: Arrival): Pair {
-    return one.input === 0 ? [one.value, other.value] : [other.value, one.value];
+  private make({ left, right }: Match): Pair {
+    this.scope.outputs?.announce(`${left?.name ?? ''}+${right?.name ?? ''}`);
+    return [left?.value, right?.value];
+  }
+
+  private nameOf({ input, lineage }: Arrival): string {
+    const { scope } = this;
+    return scope.outputs === undefined ? '' : scope.identityOf(lineage, scope.inputs[input]?.root);
+  }
+
+  private keyOf({ input, value }: Arrival): unknown {
+    return this.options.on[input === 0 ? 0 : 1](value);
+  }
+
+  /** Continues with the records and pairs that an earlier incarnation left. */
+  private restore(kept: KeptSides): void {
+    for (const { arrival, isMatched } of kept.entries()) {
+      this.sideOf(arrival.input).add({ key: this.keyOf(arrival), arrival, isMatched });
+    }
+    this.follow(kept.matches());
   }
 
   private evict(side: Side): void {
     const [oldest] = side.inOrder;
     if (oldest === undefined) return;
     side.remove(oldest);
+    this.kept?.removed(oldest);
     if (oldest.isMatched) return;
     const from = this.names[oldest.arrival.input] ?? '';
     this.giveUp(
@@ -198,32 +237,39 @@ class KeyedJoin {
     );
   }
 
-  /**
-   * Ends the unmatched records of one side when the other is over. Returns whether it ended any. Completes the output when
-   * both sides are over and empty.
-   */
+  /** Whether the run drains, so that its inputs had to end, and a resumed run continues with its state. */
+  private get continuesLater(): boolean {
+    return this.scope.isDraining && this.kept !== undefined;
+  }
+
+  /** Ends the unmatched records of one side when the other is over. Returns whether it ended any. */
   private endUnmatched(): boolean {
+    if (this.continuesLater) return false;
     for (const [index, side] of this.sides.entries()) {
       const other = this.sideOf(1 - index);
       if (!other.isOver || side.inOrder.size === 0) continue;
       const entries = [...side.inOrder].filter((entry) => !entry.isMatched);
+      for (const entry of side.inOrder) this.kept?.removed(entry);
       side.byKey.clear();
       side.inOrder.clear();
       // A drained input may have had more records, so an unmatched record would be a wrong answer.
-      if (!this.scope.isDraining) this.pending = this.unmatched(entries);
+      if (!this.scope.isDraining) this.follow(this.unmatched(entries));
       return true;
     }
-    if (this.sides[0].isOver && this.sides[1].isOver) this.outbox.complete();
     return false;
   }
 
-  private *unmatched(entries: readonly Entry[]): Generator<Pair> {
+  /** Skips unmatched records, or returns them as pairs with one side. */
+  private unmatched(entries: readonly Entry[]): readonly Match[] {
     const { kind } = this.options;
+    const matches: Match[] = [];
     for (const { arrival } of entries) {
-      if (kind === 'outer' || (kind === 'left' && arrival.input === 0)) {
-        yield arrival.input === 0 ? [arrival.value, undefined] : [undefined, arrival.value];
+      const isLeft = arrival.input === 0;
+      if (kind === 'outer' || (kind === 'left' && isLeft)) {
+        matches.push(isLeft ? { left: arrival, right: undefined } : { left: undefined, right: arrival });
       } else this.scope.skip(`no match in '${this.names[1 - arrival.input] ?? ''}'`);
     }
+    return matches;
   }
 
   private giveUp({ value, lineage, input }: Arrival, error: unknown): void {
@@ -233,4 +279,65 @@ class KeyedJoin {
   private sideOf(input: number): Side {
     return this.sides[input === 0 ? 0 : 1];
   }
+}
+
+/** A kept record in the form in which it is stored. */
+type StoredEntry = readonly [arrival: Met, isMatched: boolean];
+
+const MATCHES = 'matches';
+
+/** The kept records of both sides, and the pairs that have not been emitted, as a part of the durable state. */
+class KeptSides implements StateHolder {
+  private readonly space: StateSpace;
+  private readonly matchesLeft: () => readonly Match[];
+  private readonly dirty = new Map<string, Entry | undefined>();
+  private readonly stored = new Set<string>();
+  private hasMatches: boolean;
+
+  /** @param matchesLeft returns the pairs that have not been emitted. */
+  constructor(space: StateSpace, matchesLeft: () => readonly Match[]) {
+    this.space = space;
+    this.matchesLeft = matchesLeft;
+    this.hasMatches = space.restored.has(MATCHES);
+    for (const key of space.restored.keys()) if (key !== MATCHES) this.stored.add(key);
+    space.heldBy(this);
+  }
+
+  *entries(): Iterable<Omit<Entry, 'key'>> {
+    for (const key of this.stored) {
+      const [arrival, isMatched] = this.space.restored.get(key) as StoredEntry;
+      yield { arrival, isMatched };
+    }
+  }
+
+  matches(): readonly Match[] {
+    return (this.space.restored.get(MATCHES) as readonly Match[] | undefined) ?? [];
+  }
+
+  changed(entry: Entry): void {
+    this.dirty.set(idOf(entry), entry);
+  }
+
+  removed(entry: Entry): void {
+    this.dirty.set(idOf(entry), undefined);
+  }
+
+  *changes(): Iterable<Change> {
+    for (const [id, entry] of this.dirty) {
+      if (entry !== undefined) {
+        this.stored.add(id);
+        yield [id, [[entry.arrival, entry.isMatched] satisfies StoredEntry]];
+      } else if (this.stored.delete(id)) yield [id, undefined];
+    }
+    this.dirty.clear();
+    const matches = this.matchesLeft();
+    if (matches.length > 0) yield [MATCHES, [matches]];
+    else if (this.hasMatches) yield [MATCHES, undefined];
+    this.hasMatches = matches.length > 0;
+  }
+}
+
+/** The name, because the number of a record may belong to another record in the next incarnation. */
+function idOf({ arrival: { input, name } }: Entry): string {
+  return `${input} ${name}`;
 }

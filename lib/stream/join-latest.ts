@@ -8,12 +8,15 @@
  */
 import { Observable, type Subscriber } from 'rxjs';
 import type { TaskScope } from './task-scope.js';
+import { Waiter, type Awaitable } from '../model/awaitable.js';
 import type { Batch } from '../model/record.js';
 import { Intake, type Arrival } from './intake.js';
-import { Outbox } from './outbox.js';
 import { pumpRoot } from './pump-root.js';
+import type { Reader } from './reader.js';
+import type { Change, StateSpace } from './state-space.js';
 
-const NOTHING_YET: unique symbol = Symbol('millrace.nothing-yet');
+/** The key under which the state records that the first tuple was emitted. */
+const FIRST_DONE = 'first tuple';
 
 export function joinLatest(
   inputs: readonly Observable<Batch<unknown>>[],
@@ -28,109 +31,121 @@ export function joinLatest(
 interface Early extends Arrival {
   /** Still in flight in its own root. */
   readonly isHeld: boolean;
+  /** Identifies the record in every incarnation; only kept outputs need it. */
+  readonly name: string;
 }
 
-class LatestJoin {
+/** The newest record of one input. */
+interface Newest {
+  readonly value: unknown;
+  readonly name: string;
+}
+
+class LatestJoin implements Reader<unknown[]> {
   private readonly names: readonly string[];
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<unknown[]>>;
   private readonly intake: Intake;
-  private readonly newest: unknown[];
-  /** Arrivals that wait for the first record of another input. */
+  private readonly newest: (Newest | undefined)[];
+  /** Arrivals that wait for the first record of another input, or for their turn after it. */
   private early: Early[] = [];
   private played = 0;
   private missing: number;
+  /** True when the first tuple is due: each input has its first record. */
+  private isFirstDue = false;
   private readonly openInputs: Set<number>;
   private isHopeless = false;
-  private isWorking = false;
-  private readonly outbox: Outbox<unknown[]>;
+  private isClosed = false;
+  /** True in a run that drains before each input has a record: the arrivals that wait are in its state. */
+  private isParked = false;
+  private readonly waiter = new Waiter();
 
   constructor(names: readonly string[], scope: TaskScope, subscriber: Subscriber<Batch<unknown[]>>) {
     this.names = names;
     this.scope = scope;
     this.subscriber = subscriber;
     this.intake = new Intake(scope);
-    this.newest = names.map(() => NOTHING_YET);
+    this.newest = names.map(() => undefined);
     this.missing = names.length;
     this.openInputs = new Set(names.keys());
-    this.outbox = new Outbox({
-      capacity: scope.root.window,
-      overflow: 'error',
-      name: scope.task,
-      onTaken: () => {
-        this.work();
-      },
-    });
+    if (scope.state !== undefined) this.keepIn(scope.state);
   }
 
   connect(inputs: readonly Observable<Batch<unknown>>[]): void {
     const { scope, subscriber } = this;
-    scope.account.watch(() => ({
-      queued: this.intake.size + this.early.length - this.played,
-      running: 0,
-      waiting: this.outbox.size,
-    }));
+    scope.account.watch(() => ({ queued: this.intake.size + this.early.length - this.played, running: 0, waiting: 0 }));
     scope.explain(() => {
       const first = this.early[0];
       if (this.missing === 0 || first === undefined) return undefined;
-      return { lineage: first.lineage, for: this.names.filter((_, index) => this.newest[index] === NOTHING_YET) };
+      return { lineage: first.lineage, for: this.names.filter((_, index) => this.newest[index] === undefined) };
     });
-    subscriber.add(pumpRoot<unknown[]>(this.outbox, scope).subscribe(subscriber));
+    const tuples = scope.outputs?.continuing(this, scope.past) ?? this;
+    subscriber.add(pumpRoot<unknown[]>(tuples, scope).subscribe(subscriber));
     this.intake.connect(
       inputs,
       {
         onArrival: () => {
-          this.work();
+          this.wait();
         },
         onInputOver: (input) => {
           this.openInputs.delete(input);
-          this.work();
+          this.wait();
         },
       },
       subscriber,
     );
   }
 
-  /** Pairs waiting arrivals, while the output has room. */
-  private work(): void {
-    if (this.isWorking) return;
-    this.isWorking = true;
-    for (;;) {
-      if (this.missing === 0 && this.outbox.size >= this.outbox.capacity) break;
-      if (this.missing === 0 && this.early.length > this.played) this.pair(this.early[this.played++] as Early);
-      else if (this.intake.size > 0) this.meet(this.intake.shift());
+  /** Returns tuples of the arrivals that wait. */
+  read(max: number): Awaitable<readonly unknown[][] | null> {
+    const tuples: unknown[][] = [];
+    while (tuples.length < max && this.missing === 0) {
+      if (this.isFirstDue) tuples.push(this.first());
+      else if (this.early.length > this.played) tuples.push(this.pair(this.early[this.played++] as Early));
+      else if (this.intake.size > 0) tuples.push(this.pair(this.named(this.intake.shift(), true)));
       else break;
     }
-    this.isWorking = false;
+    if (tuples.length > 0) return tuples;
+    const isEmpty = this.isParked || (this.intake.size === 0 && this.early.length === this.played);
+    if (this.isClosed || (this.openInputs.size === 0 && isEmpty)) return null;
+    return this.waiter.wait().then(() => this.read(max));
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.waiter.wake();
+  }
+
+  /** Lets arrivals wait while an input has no record, and wakes the reader. */
+  private wait(): void {
+    while (this.missing > 0 && this.intake.size > 0) this.meet(this.intake.shift());
     this.checkHope();
-    if (this.openInputs.size === 0 && this.intake.size === 0 && this.early.length === this.played) {
-      this.outbox.complete();
-    }
+    this.waiter.wake();
   }
 
   private meet(arrival: Arrival): void {
     if (this.isHopeless) {
       this.scope.skip('no value to pair with');
       this.intake.letGo(arrival);
-    } else if (this.missing === 0) this.pair({ ...arrival, isHeld: true });
-    else this.wait(arrival);
+      return;
+    }
+    const early = this.named(arrival, !this.starvesMissing(arrival.input));
+    this.early.push(early);
+    if (!early.isHeld) this.intake.letGo(arrival);
+    this.count(early);
   }
 
-  private wait(arrival: Arrival): void {
-    const isHeld = !this.starvesMissing(arrival.input);
-    this.early.push({ ...arrival, isHeld });
-    if (!isHeld) this.intake.letGo(arrival);
-    if (this.newest[arrival.input] === NOTHING_YET) {
-      this.newest[arrival.input] = arrival.value;
-      if (--this.missing === 0) this.emitFirst();
-    } else if (!isHeld) this.makeWay(arrival.input);
+  private count(early: Early): void {
+    const { input, isHeld } = early;
+    if (this.newest[input] === undefined) {
+      this.newest[input] = early;
+      if (--this.missing === 0) this.isFirstDue = true;
+    } else if (!isHeld) this.makeWay(input);
   }
 
-  /**
-   * Called when each input has its first record: the first records make one tuple, and the others follow in order of
-   * arrival.
-   */
-  private emitFirst(): void {
+  /** The first records make one tuple. The others follow in order of arrival. */
+  private first(): unknown[] {
+    this.isFirstDue = false;
     const isFirst = this.names.map(() => true);
     this.early = this.early.filter((arrival) => {
       if (isFirst[arrival.input] !== true) return true;
@@ -138,17 +153,78 @@ class LatestJoin {
       if (arrival.isHeld) this.intake.letGo(arrival);
       return false;
     });
-    this.outbox.push([...this.newest]);
+    return this.tuple();
   }
 
-  private pair(arrival: Early): void {
-    this.newest[arrival.input] = arrival.value;
-    this.outbox.push([...this.newest]);
+  private pair(arrival: Early): unknown[] {
+    this.newest[arrival.input] = arrival;
     if (arrival.isHeld) this.intake.letGo(arrival);
     if (this.played === this.early.length) {
       this.early = [];
       this.played = 0;
     }
+    return this.tuple();
+  }
+
+  private tuple(): unknown[] {
+    const { newest, scope } = this;
+    scope.outputs?.announce(newest.map((record) => record?.name ?? '').join('+'));
+    return newest.map((record) => record?.value);
+  }
+
+  private named(arrival: Arrival, isHeld: boolean): Early {
+    const { scope } = this;
+    const root = scope.inputs[arrival.input]?.root;
+    return { ...arrival, isHeld, name: scope.outputs === undefined ? '' : scope.identityOf(arrival.lineage, root) };
+  }
+
+  /**
+   * Continues with the newest records that an earlier incarnation left, and keeps those of this one: after the first tuple
+   * the newest of each input, before it the arrivals that have left their root, in order. An arrival that is still in flight
+   * arrives again.
+   */
+  private keepIn(space: StateSpace): void {
+    for (const [key, entry] of space.restored) {
+      if (key.startsWith('early')) {
+        const early = entry as Early;
+        this.early.push(early);
+        // Before the first tuple these arrivals are counted. After it they only wait for their turn.
+        if (!space.restored.has(FIRST_DONE)) this.count(early);
+      } else if (key !== FIRST_DONE) {
+        this.newest[Number(key)] = entry as Newest;
+      }
+    }
+    if (space.restored.has(FIRST_DONE)) this.missing = 0;
+    const stored = new Map<string, string>([...space.restored.keys()].map((key) => [key, '']));
+    space.heldBy({
+      changes: () => {
+        // By key, the name of the record and the value that is stored.
+        const now = new Map<string, readonly [name: string, value: unknown]>();
+        const isFirstDone = this.missing === 0 && !this.isFirstDue;
+        if (isFirstDone) {
+          now.set(FIRST_DONE, ['', true]);
+          for (const [input, record] of this.newest.entries()) {
+            if (record === undefined) continue;
+            const { value, name } = record;
+            now.set(String(input), [name, { value, name }]);
+          }
+        }
+        const waiting = this.early.slice(this.played).filter(({ isHeld }) => !isHeld);
+        for (const early of waiting) now.set(`early ${early.input} ${early.name}`, [early.name, early]);
+        const changes: Change[] = [];
+        for (const key of stored.keys()) {
+          if (now.has(key)) continue;
+          stored.delete(key);
+          changes.push([key, undefined]);
+        }
+        for (const [key, [name, value]] of now) {
+          if (stored.get(key) === name) continue;
+          stored.set(key, name);
+          changes.push([key, [value]]);
+        }
+        return changes;
+      },
+    });
   }
 
   /**
@@ -160,7 +236,7 @@ class LatestJoin {
     const own = this.scope.inputs[input]?.descent ?? new Set();
     return this.scope.inputs.some(
       ({ descent }, other) =>
-        other !== input && this.newest[other] === NOTHING_YET && [...own].some((root) => descent.has(root)),
+        other !== input && this.newest[other] === undefined && [...own].some((root) => descent.has(root)),
     );
   }
 
@@ -172,11 +248,23 @@ class LatestJoin {
     this.scope.skip('superseded before every input had a value');
   }
 
+  private park(): void {
+    this.isParked = true;
+    this.early = this.early.map((arrival) => {
+      if (arrival.isHeld) this.intake.letGo(arrival);
+      return { ...arrival, isHeld: false };
+    });
+  }
+
   /** Whether an input ended without a record, so that no arrival can ever be paired. */
   private checkHope(): void {
     if (this.isHopeless || this.missing === 0) return;
-    const never = this.names.findIndex((_, index) => this.newest[index] === NOTHING_YET && !this.openInputs.has(index));
+    const never = this.names.findIndex((_, index) => this.newest[index] === undefined && !this.openInputs.has(index));
     if (never === -1 || this.intake.size > 0) return;
+    if (this.scope.isDraining && this.scope.state !== undefined) {
+      this.park();
+      return;
+    }
     this.isHopeless = true;
     for (const arrival of this.early) {
       this.scope.skip(`'${this.names[never] ?? ''}' gave no value to pair with`);

@@ -91,7 +91,8 @@ class BoundedMapper<In, Out> implements Engine<In> {
     this.reorder = options.ordered === true ? new Reorder(scope.root.window) : undefined;
     scope.account.watch(() => {
       // Records that start in this turn count as running.
-      const starting = Math.min(this.queued, this.concurrency - this.lanes.size);
+      const mayStart = this.queued === 0 || scope.mayStart();
+      const starting = mayStart ? Math.min(this.queued, this.concurrency - this.lanes.size) : 0;
       return {
         queued: this.queued - starting,
         running: this.working + starting,
@@ -113,7 +114,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     if (this.reorder !== undefined) for (const lineage of batch.lineages) this.reorder.expect(lineage);
     if (batch.gone > 0) this.passGone(batch);
     if (this.lanes.size >= this.concurrency || this.queued === 0) return;
-    while (this.lanes.size < this.concurrency && this.queued > 0) void this.lane();
+    while (this.lanes.size < this.concurrency && this.queued > 0 && this.scope.mayStart()) void this.lane();
     const afterMs = clock.monotonicMs();
     account.meter.worked(nowMs, afterMs);
     account.mark(afterMs);
@@ -139,7 +140,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     let sinceLook = 0;
     const lane: Lane = { waiting: undefined };
     this.lanes.add(lane);
-    while (this.queued > 0 && !this.isStopped) {
+    while (this.queued > 0 && !this.isStopped && scope.mayStart()) {
       // Checked before the work, so that in a long turn the other lanes do not continue where this one paused.
       if (sinceLook++ % LOOK_EVERY === 0 && scope.turn.isLong()) {
         sinceLook = 0;

@@ -59,7 +59,7 @@ class Hop<In, Out> implements Engine<In>, JobClient {
   private readonly port: JobPort;
   private running = 0;
   private waiting = 0;
-  private isInputOver = false;
+  isInputOver = false;
 
   constructor(
     tasks: readonly [HopTask, ...HopTask[]],
@@ -122,6 +122,7 @@ class Hop<In, Out> implements Engine<In>, JobClient {
   }
 
   take(max: number): Chunk | undefined {
+    if (this.queue.size > 0 && !this.first.mayStart()) return undefined;
     const chunk = this.queue.take(max);
     if (chunk !== undefined) {
       this.running += chunk.records.length;

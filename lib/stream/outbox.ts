@@ -2,7 +2,7 @@
  * A bounded buffer for pushed records, which wait here until the root has credits. It reads like any other `Reader`.
  *
  * Guarantees: it holds at most `capacity` items. The overflow policy handles further items, and none is lost silently:
- * `error` fails the run, and the dropping policies count each record as skipped, with the reason.
+ * `error` fails the run, and the dropping policies count each record as skipped, with the reason. Items that were pushed before a failure are read before it.
  */
 import { MillraceError } from '../model/errors.js';
 import { Waiter } from '../model/awaitable.js';
@@ -52,6 +52,9 @@ export class Outbox<T> implements Reader<T | Skip> {
     const { capacity, overflow, name, advice = PUSHERS_ADVICE } = this.options;
     if (this.size >= capacity) {
       if (overflow === 'error') {
+        // The run fails at once: the consumers are too slow to read what waits here.
+        this.items = [];
+        this.head = 0;
         this.fail(
           new MillraceError(
             'MILLRACE_BUFFER_OVERFLOW',
@@ -82,7 +85,6 @@ export class Outbox<T> implements Reader<T | Skip> {
   }
 
   read(max: number): readonly (T | Skip)[] | null | Promise<readonly (T | Skip)[] | null> {
-    if (this.failure !== undefined) throw this.failure.error;
     const taken: (T | Skip)[] = [];
     while (taken.length < max && this.dropped > 0) {
       taken.push(skip(`overflow: ${this.options.overflow}`));
@@ -93,6 +95,7 @@ export class Outbox<T> implements Reader<T | Skip> {
       this.options.onTaken?.();
       return taken;
     }
+    if (this.failure !== undefined) throw this.failure.error;
     if (this.isOver) return null;
     return this.waiter.wait().then(() => this.read(max));
   }

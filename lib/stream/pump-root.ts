@@ -142,7 +142,9 @@ class Pump<Out> {
 
   private accept(items: readonly (Out | Skip | Rejected)[] | null, startedAtMs: number): void {
     if (items === null) {
-      if (this.scope.inputs.length === 0) assertAllRead(this.scope, this.scope.root.born);
+      // A source with several partitions checks each of them.
+      const { root, inputs } = this.scope;
+      if (inputs.length === 0 && root.partitions === undefined) assertAllRead(this.scope, root.born);
       this.end();
       return;
     }
@@ -151,6 +153,7 @@ class Pump<Out> {
     const { account, past } = scope;
     const count = items.length;
     const first = scope.root.birth(count);
+    scope.outputs?.born(first, items);
     const lineages = new Array<number>(count);
     let values = items as readonly (Out | Gone)[];
     let gone = 0;

@@ -40,17 +40,26 @@ function readerOfArray<T>(items: readonly T[]): Reader<T> {
 function readerOfSync<T>(items: Iterable<T>): Reader<T> {
   const iterator = items[Symbol.iterator]();
   let isOver = false;
+  let failure: { readonly error: unknown } | undefined;
   return {
     read: (max) => {
       const chunk = new Array<T>(max);
       let length = 0;
-      while (!isOver && length < max) {
-        const step = iterator.next();
-        if (step.done === true) isOver = true;
-        else chunk[length++] = step.value;
+      try {
+        while (!isOver && length < max) {
+          const step = iterator.next();
+          if (step.done === true) isOver = true;
+          else chunk[length++] = step.value;
+        }
+      } catch (error) {
+        // The items before the error leave first, and the next read throws it.
+        isOver = true;
+        failure = { error };
       }
       chunk.length = length;
-      return chunk.length > 0 ? chunk : null;
+      if (length > 0) return chunk;
+      if (failure !== undefined) throw failure.error;
+      return null;
     },
     close: () => {
       if (!isOver) iterator.return?.();

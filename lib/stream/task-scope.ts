@@ -8,9 +8,12 @@ import type { Turn } from '../ledger/turn.js';
 import type { Executor } from '../execution/executor.js';
 import type { CallNews } from '../model/call-event.js';
 import type { Json } from '../model/checkpoint.js';
-import type { RecordSpan, TaskContext } from '../model/ports.js';
+import type { LineageId, RecordSpan, TaskContext } from '../model/ports.js';
 import type { Gone, Lineage } from '../model/record.js';
 import type { Upstream } from '../model/upstream.js';
+import type { KeptOutputs } from './kept-outputs.js';
+import type { StateSpace } from './state-space.js';
+import type { Secrets } from '../text/secrets.js';
 
 /** A record that failed for good, as an operator reports it. */
 export interface Failure {
@@ -31,6 +34,16 @@ export interface Failure {
   readonly takenFrom?: RootLedger | undefined;
 }
 
+/** The part of one partition of a source that earlier incarnations have read, as numbers of its records. */
+export interface PartitionSpan {
+  /** The first record of all. */
+  readonly first: Lineage;
+  /** The first record that this incarnation needs. */
+  readonly from: Lineage;
+  /** The number after the last record that was born. */
+  readonly born: Lineage;
+}
+
 /** What earlier incarnations of a resumed run have done with the records of a task. */
 export interface TaskPast {
   /** The position of the task at the checkpoint, as its `mark` returned it. */
@@ -39,6 +52,10 @@ export interface TaskPast {
   readonly isAnew: boolean;
   /** For a source that can be read again: the number of records it has emitted since the first incarnation. */
   readonly born: number;
+  /** For a source that cannot be read again: records below this number were read, and can never be again. Otherwise 0. */
+  readonly lost: number;
+  /** For a source: what earlier incarnations have read, by partition. */
+  readonly partitions: ReadonlyMap<number, PartitionSpan>;
   /** Whether no task downstream needs the output of this lineage again. */
   isDone(lineage: Lineage): boolean;
   /** Whether a durable task has stored the record of this lineage permanently. */
@@ -50,6 +67,8 @@ export interface InputEdge {
   /** The task at the other end of the edge. */
   readonly from: string;
   readonly root: RootLedger;
+  /** Identifies, together with a lineage of the root, one record over all incarnations of a run; see `TaskScope`. */
+  readonly numbering: string;
   readonly exit: number;
   /** The roots that its records descend from, including its own. */
   readonly descent: ReadonlySet<RootLedger>;
@@ -70,12 +89,25 @@ export interface TaskScope extends TaskContext {
   readonly numbering: string;
   /** For a boundary, its edges in dependency order; empty otherwise. */
   readonly inputs: readonly InputEdge[];
+  /** For a boundary or a join whose state is kept: its part of the durable state of the run. */
+  readonly state: StateSpace | undefined;
+  /** For a root whose outputs are kept: its outputs in flight. */
+  readonly outputs: KeptOutputs | undefined;
+  /**
+   * Names a record of `root` (default: the root of the outputs) in every incarnation of the run: its number, or, behind a
+   * boundary whose state is kept, what it was made of.
+   */
+  identityOf(lineage: Lineage, root?: RootLedger): string;
+  /** The identity of a record of `root`. */
+  idOf(lineage: Lineage, root: RootLedger): LineageId;
   /** For an expanding task: the parents of its records. */
   readonly family: Family | undefined;
   /** Reports when long synchronous work should return to the event loop. */
   readonly turn: Turn;
   /** Answers requests instead of the network, if the run has one (in tests). */
   readonly upstream: Upstream | undefined;
+  /** The values to mask in all that the run writes. A task that opens a connection adds its credentials. */
+  readonly secrets: Secrets;
   /** Begins the span of a record, which the caller must end. Returns undefined if the record is not traced. */
   beginSpan(lineage: Lineage): RecordSpan | undefined;
   /** For a resumed run: what earlier incarnations have done in this task. */
@@ -84,6 +116,13 @@ export interface TaskScope extends TaskContext {
   readonly executor: Executor;
   /** Reports why this run cannot be resumed, if that shows only while it runs. No more checkpoints are made. */
   cannotResume(reason: string): void;
+  /** Reports that the outputs of this boundary depend on more than its input, so that a resumed run must repeat them. */
+  cannotRepeat(): void;
+  /**
+   * Whether work on another record, or another attempt, may begin. False in a run that drains and can be resumed: the
+   * record stays unfinished, and the resumed run processes it.
+   */
+  mayStart(): boolean;
   /** Whether sources were stopped early, so that a partial aggregate would be a wrong answer. */
   readonly isDraining: boolean;
   /**
@@ -115,6 +154,8 @@ export interface TaskScope extends TaskContext {
    * wanted.
    */
   whenEnding(listener: () => void): void;
+  /** Throws MILLRACE_LOCKED once another process has taken over the run. Tasks that write call it before each write. */
+  assertOwned?(): void;
   /** Keeps the run from finishing before this work. An error of the work fails the run. */
   track(work: Promise<unknown>): void;
   /**

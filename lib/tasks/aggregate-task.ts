@@ -18,12 +18,12 @@ import { checkAggregate, type Aggregate } from './aggregate.js';
 import type { Aggregator } from './aggregator.js';
 import type { ModuleFunction } from './cpu-task.js';
 import { BaseTask, type FoldedSource, type Operators, type Task } from './task.js';
-import { TASK_RULES, type TaskOptions } from './task-options.js';
+import { DURABLE_RULES, TASK_RULES, type DurableOptions, type TaskOptions } from './task-options.js';
 
 export type { Aggregate };
 
 /** Options of `aggregateTask`. */
-export interface AggregateOptions<In, Out> extends TaskOptions<In, Out> {
+export interface AggregateOptions<In, Out> extends TaskOptions<In, Out>, DurableOptions {
   /** The most keys; one more fails the run. Default 10,000,000. */
   readonly maxKeys?: number;
   /**
@@ -42,6 +42,7 @@ const DEFAULT_MAX_KEYS = 10_000_000;
 
 const RULES: OptionRules<AggregateOptions<never, unknown>> = {
   ...TASK_RULES,
+  ...DURABLE_RULES,
   maxKeys: count(),
   partitionBy: either(oneOf('key'), callback),
   timeoutMs: count(),
@@ -86,6 +87,8 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
   override readonly kind = 'aggregate';
   override readonly bearing = 'boundary';
   override readonly isRepeatable = true;
+  override readonly isDeterministic = true;
+  override readonly keepsState = true;
   private readonly ref: ModuleRef | undefined;
   private readonly aggregateOptions: AggregateOptions<In, Out>;
   private readonly maxKeys: number;
@@ -146,7 +149,8 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
       this.options.input !== undefined ||
       task.options.output !== undefined ||
       typeof task.options.onFailure === 'object';
-    if (ref === undefined || !isPlain || isAsked) return undefined;
+    // A state that is kept is held in this thread.
+    if (ref === undefined || !isPlain || isAsked || scope.state !== undefined) return undefined;
     const parts = task.foldParts({ aggregate: ref, maxKeys, task: scope.task }, source);
     return parts && this.aggregator(operators).folding(parts, { source, scope }, onOver);
   }

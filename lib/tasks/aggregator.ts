@@ -4,6 +4,7 @@
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';
+import { describeValue } from '../model/errors.js';
 import type { Batch, Rejected, Skip } from '../model/record.js';
 import { foldExecutor } from '../stream/fold-executor.js';
 import { foldInline } from '../stream/fold-inline.js';
@@ -43,7 +44,10 @@ export class Aggregator<In, Key, State, Out> {
   operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     const { ref, partitionBy } = this.parts;
     if (ref === undefined || scope.executor.size === 0) return this.inline(scope);
-    return partitionBy === undefined ? this.inParts(ref, scope) : this.inPartitions(ref, scope);
+    if (partitionBy === undefined) return this.inParts(ref, scope);
+    if (scope.state === undefined) return this.inPartitions(ref, scope);
+    // A state that is kept is held in this thread, not in those of the partitions.
+    return this.parts.aggregate.merge === undefined ? this.inline(scope) : this.inParts(ref, scope);
   }
 
   /** For a source that threads read and fold: merges or collects the results of the threads. */
@@ -76,8 +80,7 @@ export class Aggregator<In, Key, State, Out> {
       groups.merge(key as Key, state as State);
     };
     await foldStates(reports, merge, scope.turn);
-    if (scope.isDraining) groups.clear();
-    return groups.results(this.after(scope));
+    return this.results(groups, scope);
   }
 
   private async collected(reports: FoldReports, scope: TaskScope): Promise<Reader<Out | Skip | Rejected>> {
@@ -95,7 +98,23 @@ export class Aggregator<In, Key, State, Out> {
   }
 
   private groups(scope: TaskScope): Groups<In, Key, State, Out> {
-    return new Groups(this.parts.aggregate, this.parts.maxKeys, scope.task);
+    const groups = new Groups(this.parts.aggregate, this.parts.maxKeys, scope.task);
+    if (scope.state !== undefined) groups.keepIn(scope.state);
+    return groups;
+  }
+
+  /** The results of all groups. A drained input has none, and its groups stay where they are kept. */
+  private results(groups: Groups<In, Key, State, Out>, scope: TaskScope): Reader<Out | Skip | Rejected> {
+    if (scope.isDraining) {
+      if (scope.state === undefined) groups.clear();
+      return readerOf<Out>([]);
+    }
+    const { outputs } = scope;
+    if (outputs === undefined) return groups.results(this.after(scope));
+    const results = groups.results(this.after(scope), (key) => {
+      outputs.announce(identityOfKey(key));
+    });
+    return outputs.continuing(results, scope.past);
   }
 
   private after(scope: TaskScope): (result: Out | Skip) => Out | Skip {
@@ -113,8 +132,7 @@ export class Aggregator<In, Key, State, Out> {
           for (const [key, state] of part) groups.merge(key as Key, state as State);
         };
         const onOver = (): void => {
-          if (scope.isDraining) groups.clear();
-          subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
+          subscriber.add(pumpRoot<Out>(this.results(groups, scope), scope).subscribe(subscriber));
         };
         foldExecutor(input$, { ref, timeoutMs, before, merge, onOver }, scope, subscriber);
       });
@@ -157,13 +175,26 @@ export class Aggregator<In, Key, State, Out> {
               groups.add(check(record));
             },
             onOver: () => {
-              if (scope.isDraining) groups.clear();
-              subscriber.add(pumpRoot<Out>(groups.results(this.after(scope)), scope).subscribe(subscriber));
+              subscriber.add(pumpRoot<Out>(this.results(groups, scope), scope).subscribe(subscriber));
             },
           },
           scope,
           subscriber,
         );
       });
+  }
+}
+
+/** Names a result by its key. Keys of different types have different names. */
+function identityOfKey(key: unknown): string {
+  return typeof key === 'string' ? `key ${key}` : `${typeof key} ${textOf(key)}`;
+}
+
+function textOf(key: unknown): string {
+  if (typeof key !== 'object' || key === null) return String(key);
+  try {
+    return JSON.stringify(key);
+  } catch {
+    return describeValue(key);
   }
 }

@@ -7,14 +7,19 @@
  * emitted continue.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
-import { checkFunction, checkOptions } from '../options/options.js';
+import { checkFunction, checkOptions, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
 import type { ExpandFunction } from './expander.js';
 import { BaseTask, type Operators, type Task } from './task.js';
-import { TASK_RULES, type TaskOptions } from './task-options.js';
+import { DURABLE_RULES, TASK_RULES, type DurableOptions, type TaskOptions } from './task-options.js';
 
 export type { ExpandFunction };
+
+/** Options of `expandTask`. */
+export interface ExpandOptions<In, Out> extends TaskOptions<In, Out>, DurableOptions {}
+
+const RULES: OptionRules<ExpandOptions<unknown, unknown>> = { ...TASK_RULES, ...DURABLE_RULES };
 
 /**
  * Makes many records from one: return an array, a generator or an async generator. Parents are expanded one after the
@@ -24,13 +29,13 @@ export type { ExpandFunction };
  */
 export function expandTask<In, Out>(
   work: ExpandFunction<In, Out>,
-  options: TaskOptions<In, Out> = {},
+  options: ExpandOptions<In, Out> = {},
 ): Task<In, Exclude<Out, Skip>> {
   checkFunction('the work of an expandTask', work);
-  checkOptions('an expandTask', options, TASK_RULES);
+  checkOptions('an expandTask', options, RULES);
   return new ExpandTask<In, Exclude<Out, Skip>>(
     work as ExpandFunction<In, Exclude<Out, Skip>>,
-    options as TaskOptions<In, Exclude<Out, Skip>>,
+    options as ExpandOptions<In, Exclude<Out, Skip>>,
   );
 }
 
@@ -38,10 +43,11 @@ class ExpandTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind = 'expand';
   override readonly bearing = 'boundary';
   override readonly isRepeatable = true;
+  override readonly keepsState = true;
   override readonly expands = true;
   private readonly work: ExpandFunction<In, Out>;
 
-  constructor(work: ExpandFunction<In, Out>, options: TaskOptions<In, Out>) {
+  constructor(work: ExpandFunction<In, Out>, options: ExpandOptions<In, Out>) {
     super(options);
     this.work = work;
   }

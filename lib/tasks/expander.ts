@@ -3,20 +3,29 @@
  */
 import type { Observable, Subscriber } from 'rxjs';
 import { MillraceError, describeValue } from '../model/errors.js';
-import type { Family } from '../ledger/family.js';
+import type { Family, OpenParent } from '../ledger/family.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
-import { GONE, Rejected, type Batch, type Skip } from '../model/record.js';
+import { GONE, Rejected, type Batch, type Lineage, type Skip } from '../model/record.js';
 import { Waiter } from '../model/awaitable.js';
 import { Intake, type Arrival } from '../stream/intake.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
+import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
 import { checkInput, checkOutput, contextOf } from './record-step.js';
 import type { TaskOptions } from './task-options.js';
 
 /** Returns the children of one record. They are pulled while there is room. */
 export type ExpandFunction<In, Out> = (record: In, context: RecordContext) => Awaitable<Pullable<Out | Skip>>;
+
+/** The parent whose children are read. */
+interface Present<Out> {
+  readonly arrival: Arrival;
+  readonly reader: Reader<Out | Skip>;
+  /** How many of its next children an earlier incarnation has emitted. */
+  had: number;
+}
 
 /** A child as the pump receives it. */
 type Child<Out> = Out | Skip | Rejected;
@@ -30,9 +39,11 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   private readonly parents = new Map<number, Arrival>();
   private readonly before: (record: In) => In;
   private readonly after: (child: Out | Skip) => Out | Skip;
-  private present: { readonly arrival: Arrival; readonly reader: Reader<Out | Skip> } | undefined;
+  private present: Present<Out> | undefined;
   /** The parent whose function has returned a promise that is still pending. */
   private opening: Arrival | undefined;
+  /** The parent whose children an earlier incarnation had begun to read. */
+  private continued: { readonly arrival: Arrival; readonly had: number } | undefined;
   private isInputOver = false;
   /** 1 while the task waits for children of a parent, otherwise 0. */
   private awaited = 0;
@@ -42,6 +53,8 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   private readonly waiter = new Waiter();
   /** Resolves the read that waits for children. */
   private abandon: (() => void) | undefined;
+  /** Set if the state is kept. */
+  private readonly kept: OpenParents | undefined;
 
   constructor(
     work: ExpandFunction<In, Out>,
@@ -56,9 +69,11 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     this.after = checkOutput<Out>(options.output, scope.task);
     this.intake = new Intake(scope);
     this.family = scope.family as Family;
+    if (scope.state !== undefined) this.kept = new OpenParents(scope.state, this.parents, this.family);
     this.family.whenClosed((parent) => {
       const arrival = this.parents.get(parent) as Arrival;
       this.parents.delete(parent);
+      this.kept?.changed.add(parent);
       this.intake.letGo(arrival);
     });
     scope.whenEnding(() => {
@@ -89,7 +104,47 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
       },
       this.subscriber,
     );
-    this.subscriber.add(pumpRoot<Out>(this, this.scope).subscribe(this.subscriber));
+    this.subscriber.add(pumpRoot<Out>(this.continuing(), this.scope).subscribe(this.subscriber));
+  }
+
+  /**
+   * Returns, before anything else, the children that an earlier incarnation left in flight. They need their parents, so they
+   * wait until each open parent has arrived again.
+   */
+  private continuing(): Reader<Child<Out>> {
+    const { kept, family, scope } = this;
+    const { outputs, past } = scope;
+    if (kept === undefined || outputs === undefined || past === undefined) return this;
+    kept.restore(outputs.pending() as Iterable<ChildOrigin>);
+    const children = outputs.continuing<Child<Out>>(this, past, (_, origin) => {
+      const [parent, ordinal] = (origin as ChildOrigin | undefined) ?? [];
+      if (parent !== undefined && family.stateOf(parent) !== undefined) family.restore(parent, ordinal);
+      else family.restore();
+    });
+    const read = (max: number): Awaitable<readonly Child<Out>[] | null> => {
+      this.reopen();
+      if (kept.awaited === 0 || this.isStopped) return children.read(max);
+      return this.isInputOver ? null : this.waiter.wait().then(() => read(max));
+    };
+    return { read, close: () => this.close() };
+  }
+
+  /** Opens waiting parents that an earlier incarnation has opened. In root order they come first. */
+  private reopen(): void {
+    while (this.kept !== undefined && this.kept.awaited > 0 && this.intake.size > 0) {
+      const arrival = this.intake.shift();
+      const before = this.kept.reopen(arrival.lineage);
+      if (before === undefined) {
+        // A parent that was closed before arrives as gone.
+        this.begin(arrival);
+        this.family.expanded(arrival.lineage, true);
+        continue;
+      }
+      const reopened = { ...arrival, value: before.record };
+      this.parents.set(arrival.lineage, reopened);
+      this.family.begin(arrival.lineage, before);
+      if (!before.isExpanded) this.continued = { arrival: reopened, had: before.born };
+    }
   }
 
   /**
@@ -98,11 +153,16 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
    */
   read(max: number): Awaitable<readonly Child<Out>[] | null> {
     for (;;) {
+      const isWaiting = this.present !== undefined || this.intake.size > 0;
+      if (isWaiting && !this.scope.mayStart()) return this.waiter.wait().then(() => this.read(max));
       if (this.present !== undefined) {
         const children = this.readChildren(this.present, max);
         if (children !== undefined) return children;
-      } else if (this.intake.size > 0) {
-        const opening = this.open(this.intake.shift());
+      } else if (this.continued !== undefined || this.intake.size > 0) {
+        const { arrival, had } = this.continued ?? { arrival: this.intake.shift(), had: undefined };
+        this.continued = undefined;
+        if (had === undefined) this.begin(arrival);
+        const opening = this.open(arrival, had);
         if (opening !== undefined) return this.unlessStopped(opening).then(() => this.read(max));
       } else if (this.isInputOver) return null;
       else {
@@ -163,16 +223,24 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     return (await this.read(max)) ?? [];
   }
 
-  private adopt(arrival: Arrival, children: readonly (Out | Skip)[] | null): readonly Child<Out>[] | undefined {
+  private adopt(arrival: Arrival, all: readonly (Out | Skip)[] | null): readonly Child<Out>[] | undefined {
+    const { present, scope } = this;
     // A parent that was stopped while its children were fetched is closed, so late children are dropped.
-    if (this.present?.arrival !== arrival) return undefined;
-    if (children === null) {
+    if (present?.arrival !== arrival) return undefined;
+    this.kept?.changed.add(arrival.lineage);
+    if (all === null) {
       this.present = undefined;
       this.family.expanded(arrival.lineage, false);
       return undefined;
     }
-    return children.map((child) => {
-      this.family.announce(arrival.lineage);
+    const had = Math.min(present.had, all.length);
+    present.had -= had;
+    if (had > 0 && had === all.length) return undefined;
+    const { outputs } = scope;
+    const parent = outputs === undefined ? '' : scope.identityOf(arrival.lineage, scope.inputs[0]?.root);
+    return (had > 0 ? all.slice(had) : all).map((child) => {
+      const ordinal = this.family.announce(arrival.lineage);
+      outputs?.announce(`${parent}/${ordinal}`, [arrival.lineage, ordinal] satisfies ChildOrigin);
       try {
         return this.after(child);
       } catch (error) {
@@ -181,9 +249,11 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     });
   }
 
-  /** Starts a parent. Returns a promise if its children arrive later. */
-  private open(arrival: Arrival): Promise<void> | undefined {
-    this.begin(arrival);
+  /**
+   * Starts to read the children of a parent. Returns a promise if they arrive later.
+   * @param had the number of its children that an earlier incarnation has emitted.
+   */
+  private open(arrival: Arrival, had = 0): Promise<void> | undefined {
     if (arrival.value === GONE) {
       this.family.expanded(arrival.lineage, true);
       return undefined;
@@ -192,14 +262,14 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
       const record = this.before(arrival.value as In);
       const children = this.work(record, contextOf(this.scope, arrival.lineage, 1));
       if (!isPromiseLike(children)) {
-        this.present = { arrival, reader: this.readerFor(children) };
+        this.present = { arrival, reader: this.readerFor(children), had };
         return undefined;
       }
       this.opening = arrival;
       return Promise.resolve(children)
         .then((ready) => {
           const reader = this.readerFor(ready);
-          if (this.opening === arrival) this.present = { arrival, reader };
+          if (this.opening === arrival) this.present = { arrival, reader, had };
           else this.scope.track(Promise.resolve(reader.close()));
         })
         .catch((error: unknown) => {
@@ -228,6 +298,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
 
   private end(arrival: Arrival, error: unknown): void {
     this.present = undefined;
+    this.kept?.changed.add(arrival.lineage);
     this.scope.giveUp({
       lineage: arrival.lineage,
       record: arrival.value,
@@ -242,7 +313,8 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   private stopEarly(): void {
     this.isStopped = true;
     const { present } = this;
-    const parent = present?.arrival ?? this.opening;
+    const parent = present?.arrival ?? this.opening ?? this.continued?.arrival;
+    this.continued = undefined;
     this.present = undefined;
     this.opening = undefined;
     if (present !== undefined) this.scope.track(Promise.resolve(present.reader.close()));
@@ -256,6 +328,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     while (this.intake.size > 0) {
       const arrival = this.intake.shift();
       if (arrival.value !== GONE) this.scope.skip('nobody wants more');
+      this.kept?.reopen(arrival.lineage);
       // A `gather` downstream must learn about these parents too.
       this.begin(arrival);
       this.family.expanded(arrival.lineage, true);
@@ -265,5 +338,73 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   private begin(arrival: Arrival): void {
     this.parents.set(arrival.lineage, arrival);
     this.family.begin(arrival.lineage);
+    this.kept?.changed.add(arrival.lineage);
+  }
+}
+
+/** The parent of a child, and the position of the child among its children. */
+type ChildOrigin = readonly [parent: Lineage, ordinal: number];
+
+/** The durable form of an open parent. */
+interface KeptParent extends OpenParent {
+  readonly record: unknown;
+}
+
+/** The open parents, as a part of the durable state. */
+class OpenParents implements StateHolder {
+  /** Parents that were opened, changed or closed since the last checkpoint. */
+  readonly changed = new Set<Lineage>();
+  private readonly parents: ReadonlyMap<Lineage, Arrival>;
+  private readonly family: Family;
+  private readonly stored = new Set<Lineage>();
+  /** Parents that an earlier incarnation has opened and that have not arrived again. */
+  private readonly before = new Map<Lineage, KeptParent>();
+  private readonly space: StateSpace;
+
+  constructor(space: StateSpace, parents: ReadonlyMap<Lineage, Arrival>, family: Family) {
+    this.space = space;
+    this.parents = parents;
+    this.family = family;
+    space.heldBy(this);
+  }
+
+  /** The number of parents that have not arrived again. */
+  get awaited(): number {
+    return this.before.size;
+  }
+
+  /** @param children the children that will be born again. */
+  restore(children: Iterable<ChildOrigin>): void {
+    const unsettled = new Map<Lineage, number>();
+    for (const [parent] of children) unsettled.set(parent, (unsettled.get(parent) ?? 0) + 1);
+    for (const [key, entry] of this.space.restored) {
+      const parent = Number(key);
+      const [record, born, isExpanded] = entry as [unknown, number, boolean];
+      this.stored.add(parent);
+      this.before.set(parent, { record, born, isExpanded, settled: born - (unsettled.get(parent) ?? 0) });
+    }
+  }
+
+  /** The parent as an earlier incarnation has left it; undefined if none has opened it. */
+  reopen(parent: Lineage): KeptParent | undefined {
+    const before = this.before.get(parent);
+    this.before.delete(parent);
+    return before;
+  }
+
+  *changes(): Iterable<Change> {
+    for (const parent of this.changed) {
+      const state = this.family.stateOf(parent);
+      const arrival = this.parents.get(parent);
+      if (state !== undefined && arrival !== undefined) {
+        this.stored.add(parent);
+        yield [String(parent), [[arrival.value, state.born, state.isExpanded]]];
+      } else if (this.stored.delete(parent)) yield [String(parent), undefined];
+    }
+    this.changed.clear();
+  }
+
+  accepted(): Lineage[] {
+    return [...this.parents.keys(), ...this.before.keys()];
   }
 }

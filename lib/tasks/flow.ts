@@ -11,6 +11,7 @@ import {
   checkFunction,
   checkOptions,
   count,
+  flag,
   oneOf,
   type OptionRule,
   type OptionRules,
@@ -28,6 +29,8 @@ export type JoinOptions =
   | {
       /** Each record with the newest one of every other dependency, as soon as all have emitted one. */
       readonly join: 'latest';
+      /** See `DurableOptions`. The newest records are the state. Default true. */
+      readonly durable?: boolean;
     }
   | AllOptions
   | GatherOptions
@@ -39,6 +42,8 @@ export interface AllOptions {
   readonly join: 'all';
   /** The most records collected per dependency; one more fails the run. Default 1,000,000. */
   readonly limit?: number;
+  /** See `DurableOptions`. The collected records are the state. */
+  readonly durable?: boolean;
 }
 
 /** Collects the children that an `expandTask` made from one parent, when all of them have settled. */
@@ -56,6 +61,8 @@ interface KeyedFields<Left, Right> {
    * The most records kept per side. Beyond that, the oldest unmatched record becomes a dead letter. Default 100,000.
    */
   readonly capacity?: number;
+  /** See `DurableOptions`. The kept records of both sides are the state. Default true. */
+  readonly durable?: boolean;
 }
 
 /**
@@ -103,7 +110,9 @@ type JoinSpec<Outputs, Names extends readonly (keyof Outputs)[], Mode extends Jo
     ? Omit<AllOptions, 'join'> & NoKind
     : Mode extends 'gather'
       ? Omit<GatherOptions, 'join'> & NoKind
-      : NoKind);
+      : Mode extends 'latest'
+        ? { readonly durable?: boolean } & NoKind
+        : NoKind);
 
 interface NoKind {
   readonly kind?: never;
@@ -177,13 +186,26 @@ export interface Flow<Outputs> {
     task: Task<JoinedOf<Outputs, Names, Mode, Kind>, Out>,
   ): Flow<With<Outputs, Name, Out>>;
 
+  /**
+   * Adds the tasks that `add` adds for each item, for a graph that is made from data. Name them with a template such as
+   * `Model ${name}`, so that the compiler keeps the types of the other tasks. Throws MILLRACE_INVALID_OPTION if `add`
+   * does not return the flow, and what `task` throws.
+   *
+   * @example
+   * flow.each(config.models, (flow, model) => flow.task(`Model ${model.name}`, ['Members'], requestTask({ url: model.url })))
+   */
+  each<Item, Added extends Outputs>(
+    items: Iterable<Item>,
+    add: (flow: Flow<Outputs>, item: Item, index: number) => Flow<Added>,
+  ): Flow<Added>;
+
   /** The tasks declared so far, in order. */
   readonly declarations: readonly TaskDeclaration[];
 }
 
 /** An empty workflow. */
 export function emptyFlow(): Flow<object> {
-  return new FlowBuilder([]);
+  return new FlowBuilder([]) as Flow<object>;
 }
 
 class FlowBuilder {
@@ -199,6 +221,21 @@ class FlowBuilder {
     const dependencies = rest.length > 1 ? rest[0] : [];
     const join = rest.length > 2 ? rest[1] : undefined;
     return new FlowBuilder([...this.declarations, declare({ name, dependencies, join, task })]);
+  }
+
+  each(items: Iterable<unknown>, add: (flow: FlowBuilder, item: unknown, index: number) => unknown): FlowBuilder {
+    let flow = new FlowBuilder(this.declarations);
+    let index = 0;
+    for (const item of items) {
+      const added = add(flow, item, index++);
+      if (!(added instanceof FlowBuilder)) {
+        throw invalidOption(
+          `Expected the function of \`each\` to return the flow, as \`(flow, item) => flow.task(…)\` does, got ${describeValue(added)}`,
+        );
+      }
+      flow = added;
+    }
+    return flow;
   }
 }
 
@@ -232,18 +269,20 @@ export function declare(given: {
   };
 }
 
-const LIMITED: OptionRules<AllOptions | GatherOptions> = { join: anything, limit: count() };
+const LIMITED: OptionRules<GatherOptions> = { join: anything, limit: count() };
+const COLLECTED: OptionRules<AllOptions> = { ...LIMITED, durable: flag };
 const KEYED: OptionRules<KeyedJoinOptions<never, never, KeyedKind>> = {
   join: anything,
   on: anything,
   kind: oneOf('inner', 'left', 'outer'),
   capacity: count(),
+  durable: flag,
 };
 const JOIN_RULES: Readonly<Record<JoinMode, Readonly<Record<string, OptionRule>>>> = {
   aligned: { join: anything },
-  latest: { join: anything },
+  latest: { join: anything, durable: flag },
   keyed: KEYED,
-  all: LIMITED,
+  all: COLLECTED,
   gather: LIMITED,
 };
 const JOIN_MODES = Object.keys(JOIN_RULES) as readonly JoinMode[];

@@ -1,11 +1,13 @@
 /**
  * The groups of an aggregate: one state per key, in the order in which the keys first appeared.
  *
- * Guarantees: there are never more than `maxKeys` groups. Each state is released when its result is made.
+ * Guarantees: there are never more than `maxKeys` groups. Each state is released when its result is made. Where the state is
+ * kept, a checkpoint contains each group that was changed since the one before.
  */
 import { FatalTaskError, describeThrown } from '../model/errors.js';
 import { Rejected, type Skip } from '../model/record.js';
 import type { Reader } from '../stream/reader.js';
+import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
 import type { Aggregate } from './aggregate.js';
 
 /** The number of groups that are finished before the credits are checked again. */
@@ -16,11 +18,18 @@ export class Groups<In, Key, State, Out> {
   private readonly maxKeys: number;
   private readonly task: string;
   private readonly states = new Map<Key, State>();
+  /** Set if the state is kept. */
+  private kept: KeptGroups<Key, State> | undefined;
 
   constructor(aggregate: Aggregate<In, Key, State, Out>, maxKeys: number, task: string) {
     this.aggregate = aggregate;
     this.maxKeys = maxKeys;
     this.task = task;
+  }
+
+  /** Continues with the groups that an earlier incarnation left, and keeps what changes. */
+  keepIn(space: StateSpace): void {
+    this.kept = new KeptGroups(space, this.states);
   }
 
   add(record: In): void {
@@ -35,12 +44,14 @@ export class Groups<In, Key, State, Out> {
     const added = aggregate.add(state as State, record);
     // A state that was changed in place needs no `set`, which saves one look-up per record.
     if (isNew || added !== state) states.set(key, added);
+    this.kept?.changed.add(key);
   }
 
   /** Adds a partial state of later records. */
   merge(key: Key, right: State): void {
     const { aggregate, states } = this;
     const left = states.get(key);
+    this.kept?.changed.add(key);
     if (left === undefined && !states.has(key)) {
       this.checkRoom();
       states.set(key, right);
@@ -75,8 +86,10 @@ export class Groups<In, Key, State, Out> {
     this.states.clear();
   }
 
-  /** The results. `check` is called with each result before it is emitted. */
-  results(check: (result: Out | Skip) => Out | Skip): Reader<Out | Skip | Rejected> {
+  /**
+   * The results. `check` is called with each result before it is emitted, and `onResult` with its key.
+   */
+  results(check: (result: Out | Skip) => Out | Skip, onResult?: (key: Key) => void): Reader<Out | Skip | Rejected> {
     const { states, aggregate } = this;
     const entries = states.entries();
     return {
@@ -89,6 +102,8 @@ export class Groups<In, Key, State, Out> {
           // Each state is released when its result is made, so the peak of memory is the states, not the states and the
           // results.
           states.delete(key);
+          this.kept?.released(key);
+          onResult?.(key);
           try {
             finished.push(check(aggregate.finish(state, key)));
           } catch (error) {
@@ -109,5 +124,60 @@ export class Groups<In, Key, State, Out> {
       'MILLRACE_AGGREGATE_OVERFLOW',
       `'${this.task}' holds ${this.maxKeys} keys, the most allowed, and got another one. Raise \`maxKeys\`, or choose a coarser key`,
     );
+  }
+}
+
+/** The key under which the state records the groups whose results were made. */
+const RELEASED = 'released';
+
+/**
+ * The durable form of groups: per group, its place, its key and its state. Results are made in the order of the places, so
+ * one number records all groups that were released.
+ */
+class KeptGroups<Key, State> implements StateHolder {
+  /** The keys of groups that were added or changed since the last checkpoint. */
+  readonly changed = new Set<Key>();
+  private readonly states: Map<Key, State>;
+  /** The place of each group in the store. */
+  private readonly places = new Map<Key, number>();
+  private next = 0;
+  /** Groups below this place were released. */
+  private done = 0;
+  private storedDone = 0;
+
+  constructor(space: StateSpace, states: Map<Key, State>) {
+    this.states = states;
+    this.done = this.storedDone = (space.restored.get(RELEASED) as number | undefined) ?? 0;
+    const places = [...space.restored.keys()].filter((key) => key !== RELEASED).map(Number);
+    for (const place of places.sort((a, b) => a - b)) {
+      this.next = place + 1;
+      if (place < this.done) continue;
+      const [key, state] = space.restored.get(String(place)) as [Key, State];
+      states.set(key, state);
+      this.places.set(key, place);
+    }
+    space.heldBy(this);
+  }
+
+  /** Called when the result of the group is made. */
+  released(key: Key): void {
+    this.changed.delete(key);
+    const place = this.places.get(key);
+    if (place === undefined) return;
+    this.places.delete(key);
+    this.done = place + 1;
+  }
+
+  *changes(): Iterable<Change> {
+    const { states, places } = this;
+    for (const key of this.changed) {
+      let place = places.get(key);
+      if (place === undefined) places.set(key, (place = this.next++));
+      yield [String(place), [[key, states.get(key)]]];
+    }
+    this.changed.clear();
+    if (this.done === this.storedDone) return;
+    this.storedDone = this.done;
+    yield [RELEASED, [this.done]];
   }
 }

@@ -32,6 +32,8 @@ export function readSource<Out>(
 ): OperatorFunction<Batch<unknown>, Batch<Out>> {
   const goOn = (reader: Reader<Out | Skip | Rejected>): Reader<Out | Skip | Rejected> => {
     const had = skip();
+    const lost = (scope.past?.lost ?? 0) - scope.root.watermark;
+    if (lost > 0) return withLost(reader, lost);
     return had > 0 ? skipping(reader, had, scope) : reader;
   };
   const reader = new LateReader(() => {
@@ -62,6 +64,24 @@ export function checkedReader<Out>(
     },
     share: () => reader.share?.(),
     close: () => reader.close(),
+  };
+}
+
+/**
+ * First returns `count` placeholders for records that were read by an earlier incarnation and cannot be read again. They are
+ * born as gone, so each boundary whose state contains one of them sees its lineage.
+ */
+function withLost<T>(reader: Reader<T>, count: number): Reader<T> {
+  let left = count;
+  return {
+    read: (max) => {
+      if (left === 0) return reader.read(max);
+      const lost = Math.min(left, max);
+      left -= lost;
+      return new Array<T>(lost).fill(undefined as T);
+    },
+    close: () => reader.close(),
+    share: () => reader.share?.(),
   };
 }
 

@@ -7,7 +7,7 @@ import type { AttemptSignal } from '../stream/attempt-signal.js';
 import type { AsyncStep } from '../stream/map-bounded.js';
 import type { SyncStep } from '../stream/map-sync.js';
 import { isPromiseLike } from '../model/awaitable.js';
-import type { Awaitable, RecordContext } from '../model/ports.js';
+import type { Awaitable, LineageId, RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { Skip } from '../model/record.js';
 import { refuseAsynchronous, validate, type Schema } from '../options/schema.js';
@@ -29,6 +29,12 @@ class StepContext implements RecordContext {
     this.lineage = lineage;
     this.attempt = attempt;
     this.waiting = waiting;
+  }
+  get id(): LineageId {
+    const { inputs, root, numbering } = this.scope;
+    // The records of a boundary have lineages of the root in front of it.
+    const from = inputs[0] ?? { root, numbering };
+    return { ...this.scope.idOf(this.lineage, from.root), root: from.numbering };
   }
   get task(): string {
     return this.scope.task;

@@ -92,7 +92,7 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
     return positionIn(scope)?.lineage ?? 0;
   }
 
-  override mark({ root }: TaskScope): SourcePosition | undefined {
+  override mark({ root }: TaskScope): Json | undefined {
     return this.positionOf(root.watermark);
   }
 

@@ -32,6 +32,7 @@ export function syncTask<In, Out>(
 
 class SyncTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind: string = 'sync';
+  override readonly isDeterministic = true;
   private readonly work: SyncFunction<In, Out>;
 
   constructor(work: SyncFunction<In, Out>, options: TaskOptions<In, Out>) {

@@ -39,6 +39,17 @@ export interface TaskOptions<In, Out> {
   readonly output?: Schema<Out>;
 }
 
+/** Options of boundaries, whose state can survive the end of the process. */
+export interface DurableOptions {
+  /**
+   * True keeps the state of the task in the checkpoints of the run: a resumed run continues from it. False keeps nothing:
+   * a resumed run reads the input from its beginning and computes the state again. Default: false if everything in front
+   * of the task is a source that can be read again and tasks that are deterministic (`syncTask`), otherwise true. Only
+   * runs with checkpoints use it.
+   */
+  readonly durable?: boolean;
+}
+
 /** Options of tasks that work on several records at a time. */
 export interface ConcurrentOptions<In, Out> extends TaskOptions<In, Out> {
   /** The most records in work at a time. Default 64. */
@@ -59,6 +70,9 @@ export const TASK_RULES: OptionRules<TaskOptions<unknown, unknown>> = {
   input: standardSchema,
   output: standardSchema,
 };
+
+/** The rules of `DurableOptions`. */
+export const DURABLE_RULES: OptionRules<DurableOptions> = { durable: flag };
 
 /** The rules of `ConcurrentOptions`. */
 export const CONCURRENT_RULES: OptionRules<ConcurrentOptions<unknown, unknown>> = {

@@ -38,8 +38,10 @@ export interface FoundRecord {
   readonly where: string;
   /** The content of that place, and the record that the task makes from it. */
   readonly what: string;
-  /** The number that the record has in the run. Only for the input of a source. */
+  /** The number that the record has in the run, or in its partition. Only for the input of a source. */
   readonly lineage?: number;
+  /** The partition of that number. Default 0. */
+  readonly partition?: number;
   /**
    * True when the record ended in the source: it was skipped or given up. Only for the input of a source. Default
    * false.
@@ -75,10 +77,21 @@ export interface Task<In, Out> {
   /** True when the output outlives the process and can be cut back to a `mark`, such as a file. */
   readonly isDurable: boolean;
   /**
+   * True when `checkpointed` commits, so that the task cannot go back to an earlier checkpoint than the last one.
+   */
+  readonly hasCommits: boolean;
+  /**
    * For a source or a boundary: true when the same input gives the same outputs in the same order again, so that a
    * resumed run gives them the same numbers. When false, a resumed run repeats all work downstream of the task.
    */
   readonly isRepeatable: boolean;
+  /**
+   * True when the same input always ends in the same way, whatever happens outside of the run: no call, no clock, no
+   * thread that may die.
+   */
+  readonly isDeterministic: boolean;
+  /** True for a boundary whose operator can keep its state in the checkpoints of the run. */
+  readonly keepsState: boolean;
   /**
    * True when the task may emit, or end, without a new input record, such as by a timer. A quiet run then is not a
    * stalled run, and draining ends the task when nothing else can.
@@ -163,8 +176,14 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   readonly expands: boolean = false;
   /** See `Task.isDurable`. Default false. */
   readonly isDurable: boolean = false;
+  /** See `Task.hasCommits`. Default false. */
+  readonly hasCommits: boolean = false;
   /** See `Task.isRepeatable`. Default false. */
   readonly isRepeatable: boolean = false;
+  /** See `Task.isDeterministic`. Default false. */
+  readonly isDeterministic: boolean = false;
+  /** See `Task.keepsState`. Default false. */
+  readonly keepsState: boolean = false;
   /** See `Task.emitsOnItsOwn`. Default false. */
   readonly emitsOnItsOwn: boolean = false;
   /** The options, as given. Their record types belong to the class, so that any task is a `Task<never, unknown>`. */

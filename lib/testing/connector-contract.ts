@@ -6,11 +6,13 @@
  * kept throws an error that says what was expected and what was got.
  */
 import type { Sink, SinkHoldings, SinkPast } from '../connect/sink.js';
-import type { Source, SourcePartition, SourcePast } from '../connect/source.js';
+import type { PartitionPast, Source, SourcePartition, SourcePast } from '../connect/source.js';
 import type { Json } from '../model/checkpoint.js';
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { Awaitable } from '../model/ports.js';
 import type { Lineage } from '../model/record.js';
+import { systemClock } from '../runtime/run/clock.js';
+import type { SourcePosition } from '../tasks/source-task.js';
 import { contextOfTest } from './connector-context.js';
 
 /** One case of the contract. */
@@ -31,6 +33,22 @@ export interface SourceSubject<T> {
   readonly missing?: () => Source<T>;
   /** How many records were taken out of the last place, for sources that can be watched. */
   readonly taken?: () => number;
+}
+
+/** The place of a source with several partitions. */
+export interface PartitionedPlace<T> {
+  /** Makes a new source, which opens every partition there is; all read the same place. */
+  make(): Source<T>;
+  /** Adds one partition with the next number. Leave it out if a source of this kind never gets more partitions. */
+  grow?(records: readonly T[]): Awaitable<void>;
+}
+
+/** A source with several partitions to be held to the contract. */
+export interface PartitionedSubject<T> {
+  /** At least four records, different from each other; falsy ones among them, where the source can give such. */
+  readonly records: readonly T[];
+  /** Puts the records of partitions 0, 1, … where a source can read them, apart from those of other calls. */
+  place(partitions: readonly (readonly T[])[]): Awaitable<PartitionedPlace<T>>;
 }
 
 /** One destination, over all lives of a run. */
@@ -55,27 +73,34 @@ export interface SinkSubject<T> {
 export interface ContractSubjects<Read, Written> {
   /** The source, if there is one. */
   readonly source?: SourceSubject<Read>;
+  /** The source with several partitions, if there is one. A source that may have one or several belongs in both. */
+  readonly partitioned?: PartitionedSubject<Read>;
   /** The sink, if there is one. */
   readonly sink?: SinkSubject<Written>;
 }
 
 /**
- * The cases for a source, a sink or both. Throws MILLRACE_INVALID_OPTION for a subject with fewer than four records.
+ * The cases for a source, a source with several partitions, and a sink, as far as they are given. Throws MILLRACE_INVALID_OPTION for a subject with fewer than four records.
  *
  * @example for (const { name, run } of connectorContract({ source, sink })) it(name, run);
  */
 export function connectorContract<Read, Written>({
   source,
+  partitioned,
   sink,
 }: ContractSubjects<Read, Written>): readonly ContractCase[] {
-  for (const subject of [source, sink]) {
+  for (const subject of [source, partitioned, sink]) {
     if (subject === undefined || subject.records.length >= 4) continue;
     throw new MillraceError(
       'MILLRACE_INVALID_OPTION',
       `Expected \`records\` of a contract subject to be at least 4, got ${subject.records.length}`,
     );
   }
-  return [...(source === undefined ? [] : sourceCases(source)), ...(sink === undefined ? [] : sinkCases(sink))];
+  return [
+    ...(source === undefined ? [] : sourceCases(source)),
+    ...(partitioned === undefined ? [] : partitionedCases(partitioned)),
+    ...(sink === undefined ? [] : sinkCases(sink)),
+  ];
 }
 
 function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
@@ -127,7 +152,10 @@ function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
         for (const position of positions) {
           // What a checkpoint keeps goes through JSON.
           const kept = position && (JSON.parse(JSON.stringify(position)) as typeof position);
-          const again = await OpenSource.open(make(), { position: kept, from: kept?.lineage ?? 2 });
+          const again = await OpenSource.open(
+            make(),
+            pastOf([{ partition: 0, position: kept, from: kept?.lineage ?? 2 }]),
+          );
           const { from = 0 } = again.partition;
           assertTrue(from <= (kept?.lineage ?? 2), `\`from\` of a resumed source is ${from}, behind what is needed`);
           assertSame(`the records from ${from}`, await again.rest(3), records.slice(from));
@@ -188,6 +216,165 @@ function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
           },
         ]),
   ];
+}
+
+/** How long a partition may take to give its records while another one waits. */
+const OTHERS_WITHIN_MS = 5000;
+
+function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCase[] {
+  const { records } = subject;
+  const half = Math.ceil(records.length / 2);
+  /** Different records, so that a partition that gives those of another one is noticed. */
+  const parts = [records.slice(0, half), records.slice(half)];
+  const open = async (some: readonly (readonly T[])[], past?: readonly PartitionPast[]): Promise<OpenPartitions<T>> =>
+    OpenPartitions.open((await subject.place(some)).make(), past);
+  return [
+    {
+      name: 'a source with partitions opens each of them once, also one without records',
+      run: async () => {
+        const source = await open([[], ...parts]);
+        assertSame('the partitions', source.numbers, [0, 1, 2]);
+        assertSame('the records of partition 0', valuesOf(await source.rest(0, 10)), []);
+        for (const [i, part] of parts.entries()) {
+          assertSame(`the records of partition ${i + 1}`, valuesOf(await source.rest(i + 1, 10)), part);
+        }
+        await source.close();
+      },
+    },
+    ...[1, 2, records.length * 2].map((max) => ({
+      name: `a source with partitions gives every record of each once and in order, taking turns, at most ${max} per read`,
+      run: async () => {
+        const source = await open(parts);
+        const found: NumberedRecord[][] = [[], []];
+        for (let isOver = false; !isOver;) {
+          isOver = true;
+          for (const partition of [0, 1]) {
+            const read = await source.read(partition, max);
+            if (read === null) continue;
+            isOver = false;
+            found[partition]?.push(...read);
+          }
+        }
+        assertSame('the records', found.map(valuesOf), parts);
+        await source.close();
+      },
+    })),
+    {
+      name: 'a source with partitions gives the records of one while nobody reads another, and while another is read',
+      run: async () => {
+        for (const isRead of [false, true]) {
+          const source = await open(parts);
+          // What the outstanding read gives is dropped, also an error.
+          const outstanding = isRead ? source.read(0, 1).catch(() => null) : undefined;
+          const rest = await within(OTHERS_WITHIN_MS, source.rest(1, 1), 'partition 1 waits for partition 0');
+          assertSame('the records of partition 1', valuesOf(rest), parts[1]);
+          await source.close('cancelled');
+          await outstanding;
+        }
+      },
+    },
+    {
+      name: 'a source with partitions reads each again from its own position, with the same numbers',
+      run: async () => {
+        const place = await subject.place(parts);
+        const first = await OpenPartitions.open(place.make());
+        if (first.source.isReplayable === false) return first.close();
+        const all = [await first.rest(0, 1), await first.rest(1, 1)] as const;
+        const positions = [first.positionsOf(0), first.positionsOf(1)] as const;
+        await first.close();
+        // A partition is needed from each of its records on, and from its end, independent of the other.
+        for (const [one, other] of pairsUpTo(all[0].length, all[1].length)) {
+          const needs = [one, other].map((place, partition) => needOf(all[partition] ?? [], place));
+          const past = needs.map((from, partition) => ({
+            partition,
+            position: throughJson(positions[partition]?.findLast(({ lineage }) => lineage <= from)),
+            from,
+          }));
+          const again = await OpenPartitions.open(place.make(), past);
+          for (const [partition, from] of needs.entries()) {
+            const found = await again.rest(partition, 2);
+            assertTrue(
+              again.fromOf(partition) <= from,
+              `\`from\` of partition ${partition} is ${again.fromOf(partition)}, behind what is needed, ${from}`,
+            );
+            assertSame(
+              `the records of partition ${partition} from ${from} on`,
+              found.filter(({ number }) => number >= from),
+              all[partition]?.filter(({ number }) => number >= from),
+            );
+          }
+          await again.close();
+        }
+      },
+    },
+    {
+      name: 'a source with partitions begins a partition that appears at its start',
+      run: async () => {
+        const place = await subject.place(parts);
+        const first = await OpenPartitions.open(place.make());
+        const all = [await first.rest(0, 10), await first.rest(1, 10)] as const;
+        await first.close();
+        if (first.source.isReplayable === false) return;
+        const ended = (partition: 0 | 1): PartitionPast => ({
+          partition,
+          position: undefined,
+          from: needOf(all[partition], all[partition].length),
+        });
+        const again = await OpenPartitions.open(place.make(), [ended(0)]);
+        assertSame('the records of partition 1, of which nothing is known', await again.rest(1, 2), all[1]);
+        await again.close();
+        if (place.grow === undefined) return;
+        await place.grow(records);
+        const grown = await OpenPartitions.open(place.make(), [ended(0), ended(1)]);
+        assertSame('the partitions', grown.numbers, [0, 1, 2]);
+        assertSame('the records of partition 2', valuesOf(await grown.rest(2, 2)), records);
+        await grown.close();
+      },
+    },
+    {
+      name: 'a source with partitions is told what has settled in each, also of some, twice, and above a record that has not',
+      run: async () => {
+        const source = await open(parts);
+        const read = [await source.read(0, 2), await source.read(1, 2)].map((some) => some ?? []);
+        const progress = read.map((some, partition) => {
+          const [first, second] = some;
+          const watermark = first?.number ?? 0;
+          const done = second === undefined ? [] : [second.number, second.number + 1];
+          return { partition, watermark, done };
+        });
+        for (const some of [progress, progress.slice(1), progress.slice(0, 1), progress]) {
+          await source.source.settled?.(some);
+        }
+        await source.close();
+      },
+    },
+  ];
+}
+
+/** The number from which on records are needed if the first `count` of them have settled. */
+function needOf(records: readonly NumberedRecord[], count: number): Lineage {
+  return records[count]?.number ?? (records.at(-1)?.number ?? -1) + 1;
+}
+
+function* pairsUpTo(left: number, right: number): Generator<readonly [number, number]> {
+  for (let one = 0; one <= left; one++) for (let other = 0; other <= right; other++) yield [one, other];
+}
+
+function valuesOf(records: readonly NumberedRecord[]): unknown[] {
+  return records.map(({ record }) => record);
+}
+
+/** The result of the work; rejects with the message if it takes longer. */
+async function within<T>(ms: number, work: Promise<T>, message: string): Promise<T> {
+  let cancel: () => void = () => undefined;
+  const late = new Promise<never>((_, reject) => {
+    cancel = systemClock.schedule(ms, () => {
+      reject(new Error(`The contract of connectors is not kept: ${message}`));
+    });
+  });
+  return Promise.race([work, late]).finally(() => {
+    cancel();
+  });
 }
 
 function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
@@ -449,6 +636,87 @@ class OpenSource<T> {
   }
 }
 
+function pastOf(partitions: readonly PartitionPast[]): SourcePast {
+  const first = partitions.find(({ partition }) => partition === 0);
+  return { position: first?.position, from: first?.from ?? 0, partitions };
+}
+
+interface NumberedRecord {
+  readonly number: Lineage;
+  readonly record: unknown;
+}
+
+/** A source with several partitions that is open. */
+class OpenPartitions<T> {
+  readonly source: Source<T>;
+  private readonly partitions: ReadonlyMap<number, SourcePartition<T>>;
+  private readonly next = new Map<number, Lineage>();
+  private readonly positions = new Map<number, SourcePosition[]>();
+
+  private constructor(source: Source<T>, partitions: readonly SourcePartition<T>[]) {
+    this.source = source;
+    this.partitions = new Map(partitions.map((partition) => [partition.partition, partition]));
+    assertSame('the numbers of its partitions', [...this.partitions.keys()].length, partitions.length);
+  }
+
+  static async open<T>(source: Source<T>, past?: readonly PartitionPast[]): Promise<OpenPartitions<T>> {
+    return new OpenPartitions(source, await source.open(contextOfTest('Source'), past && pastOf(past)));
+  }
+
+  get numbers(): number[] {
+    return [...this.partitions.keys()].sort((a, b) => a - b);
+  }
+
+  fromOf(partition: number): Lineage {
+    return this.partition(partition).from ?? 0;
+  }
+
+  positionsOf(partition: number): readonly SourcePosition[] {
+    return this.positions.get(partition) ?? [];
+  }
+
+  async read(partition: number, max: number): Promise<NumberedRecord[] | null> {
+    const read = await this.partition(partition).read(max);
+    if (read === null) return null;
+    const { records, numbers, position } = read;
+    const { length } = records;
+    assertTrue(length >= 1 && length <= max, `asked for 1 to ${max} records, it gave ${length}`);
+    const first = this.next.get(partition) ?? this.fromOf(partition);
+    const own = numbers ?? records.map((_, i) => first + i);
+    assertTrue(own.length === length, `it gave ${length} records, and ${own.length} numbers`);
+    const isAscending = own.every((number, i) => number >= (i === 0 ? first : (own[i - 1] as number) + 1));
+    assertTrue(isAscending, `the numbers do not ascend: ${describeValue(own)}`);
+    const next = (own.at(-1) as number) + 1;
+    this.next.set(partition, next);
+    if (position !== undefined) {
+      assertTrue(position.lineage <= next, `a position is at record ${position.lineage}, and the next is ${next}`);
+      this.positions.set(partition, [...this.positionsOf(partition), position]);
+    }
+    return records.map((record, i) => ({ number: own[i] as number, record }));
+  }
+
+  /** All that is left of a partition, read `max` at a time. */
+  async rest(partition: number, max: number): Promise<NumberedRecord[]> {
+    const all: NumberedRecord[] = [];
+    for (;;) {
+      const read = await this.read(partition, max);
+      if (read === null) return all;
+      all.push(...read);
+    }
+  }
+
+  async close(outcome: 'completed' | 'cancelled' = 'completed'): Promise<void> {
+    for (const partition of this.partitions.values()) await partition.close?.();
+    await this.source.close?.(outcome);
+  }
+
+  private partition(number: number): SourcePartition<T> {
+    const partition = this.partitions.get(number);
+    assertTrue(partition !== undefined, `it does not open partition ${number}`);
+    return partition as SourcePartition<T>;
+  }
+}
+
 function assertDataset({ dataset }: Pick<Source<unknown>, 'dataset'>): void {
   const isNamed = dataset !== undefined && dataset.namespace !== '' && dataset.name !== '';
   assertTrue(isNamed, `expected a dataset with namespace and name, got ${describeValue(dataset)}`);
@@ -473,6 +741,6 @@ function isSame(left: unknown, right: unknown): boolean {
   return one.every(([name, value]) => other.has(name) && isSame(value, other.get(name)));
 }
 
-function throughJson(value: Json | undefined): Json | undefined {
-  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as Json);
+function throughJson<Value extends Json>(value: Value | undefined): Value | undefined {
+  return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as Value);
 }

@@ -10,6 +10,8 @@ export {
   connectorContract,
   type ContractCase,
   type ContractSubjects,
+  type PartitionedPlace,
+  type PartitionedSubject,
   type SinkPlace,
   type SinkSubject,
   type SourceSubject,

@@ -5,7 +5,8 @@
  * writes of earlier incarnations, like every other store.
  */
 import type { Checkpoint, CheckpointStore } from '../model/checkpoint.js';
-import { MillraceError } from '../model/errors.js';
+import { MillraceError, describeThrown } from '../model/errors.js';
+import type { StateChange, StateEntries, StateStore } from '../model/state.js';
 
 /** The checkpoints of one run, over all of its incarnations. */
 export interface MemoryCheckpoints {
@@ -30,6 +31,7 @@ export function memoryCheckpoints(): MemoryCheckpoints {
   let text: string | undefined;
   let count = 0;
   let incarnations = 0;
+  const versions: Version[] = [];
   const last = (): Checkpoint | undefined => (text === undefined ? undefined : (JSON.parse(text) as Checkpoint));
   return {
     get last() {
@@ -42,6 +44,7 @@ export function memoryCheckpoints(): MemoryCheckpoints {
       const incarnation = ++incarnations;
       return {
         incarnation,
+        state: stateIn(versions),
         read: () => Promise.resolve(last()),
         write: (checkpoint) => {
           if (incarnation < incarnations) {
@@ -58,4 +61,54 @@ export function memoryCheckpoints(): MemoryCheckpoints {
       };
     },
   };
+}
+
+/** The changes of one checkpoint, and the version that they were made to. */
+interface Version {
+  readonly before: number;
+  readonly changes: readonly StateChange[];
+}
+
+/** The state as versions, each made from the version before it. Position 0 is empty. */
+function stateIn(versions: Version[]): StateStore {
+  let present = 0;
+  return {
+    append: (changes) => {
+      try {
+        versions.push({ before: present, changes: changes.map(copied) });
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      present = versions.length;
+      return Promise.resolve(present);
+    },
+    restore: (position) => {
+      present = position as number;
+      const history: Version[] = [];
+      for (let at = present; at > 0; ) {
+        const version = versions[at - 1] as Version;
+        history.push(version);
+        at = version.before;
+      }
+      const spaces = new Map<string, Map<string, unknown>>();
+      for (const { changes } of history.reverse()) for (const change of changes) apply(spaces, change);
+      return Promise.resolve(spaces as ReadonlyMap<string, StateEntries>);
+    },
+  };
+}
+
+function copied({ space, key, entry }: StateChange): StateChange {
+  try {
+    return { space, key, entry: structuredClone(entry) };
+  } catch (error) {
+    const message = `The state of '${space}' cannot be stored: ${describeThrown(error)}. Use plain data, or set \`durable\` to false`;
+    throw new MillraceError('MILLRACE_UNCLONABLE', message, { cause: error });
+  }
+}
+
+function apply(spaces: Map<string, Map<string, unknown>>, { space, key, entry }: StateChange): void {
+  const entries = spaces.get(space) ?? new Map<string, unknown>();
+  spaces.set(space, entries);
+  if (entry === undefined) entries.delete(key);
+  else entries.set(key, structuredClone(entry[0]));
 }

@@ -18,7 +18,9 @@ export function printable(text: string): string {
 
 /** Turns a message of several lines into one printable line. */
 export function oneLine(text: string): string {
-  return printable(text.trim().replace(/\s*[\r\n]+\s*/g, ' '));
+  // Lines are split and trimmed, because one expression for blanks around a line end takes quadratic time.
+  const lines = text.split(/[\r\n]+/).map((line) => line.trim());
+  return printable(lines.filter((line) => line !== '').join(' '));
 }
 
 const WIDE =

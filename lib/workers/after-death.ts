@@ -3,11 +3,14 @@
  *
  * Guarantees: the record on which the thread died runs again alone, and fails if it kills its thread again, so that no record
  * is blamed for the effects of another. All other records run again. If the record is unknown, its chunk is halved, so
- * every further death narrows the search.
+ * every further death narrows the search. No record is blamed for a thread that died while it loaded the module.
  */
 import type { Chunk } from '../execution/executor.js';
 import type { Position, Posted, Thread } from './thread.js';
 import type { Rerun } from './thread-job.js';
+
+/** A record whose thread died of something unknown fails after this number of deaths, wherever it ran. */
+const MAX_DEATHS = 3;
 
 /** The decision about one chunk. */
 export interface Verdict {
@@ -20,38 +23,40 @@ export interface Verdict {
 export function judge(
   posted: Posted,
   position: Position | undefined,
-  thread: Pick<Thread, 'outstanding' | 'stoppedAt'>,
+  thread: Pick<Thread, 'outstanding' | 'stoppedAt' | 'isLoading'>,
 ): Verdict {
-  const { chunk, isSuspect } = posted;
+  const { chunk, deaths } = posted;
   // A chunk of a job that was still loading may have been overtaken, so the position is more reliable than the order.
   const wasOnIt = position === undefined ? thread.outstanding[0] === posted : position.chunk === posted.number;
-  if (!wasOnIt) return { reruns: [{ chunk, isSuspect: false }] };
-  const isAlone = chunk.records.length === 1;
+  if (!wasOnIt) return { reruns: [{ chunk, deaths }] };
   // Moved data is lost with the thread, so the record cannot run again.
   if (posted.job.transfer !== undefined) {
     return { guilty: { index: 0, stage: position?.stage ?? 0, attempts: 1 }, reruns: [] };
   }
+  if (position === undefined && thread.isLoading(posted.job)) return { reruns: [{ chunk, deaths }] };
+  const isAlone = chunk.records.length === 1;
   if (position === undefined) {
-    return isAlone && isSuspect
-      ? { guilty: { index: 0, stage: 0, attempts: 2 }, reruns: [] }
-      : { reruns: halves(chunk) };
+    if (!isAlone) return { reruns: halves(chunk) };
+    const isCertain = posted.isFirst || deaths + 1 >= MAX_DEATHS;
+    return deaths > 0 && isCertain
+      ? { guilty: { index: 0, stage: 0, attempts: deaths + 1 }, reruns: [] }
+      : { reruns: [{ chunk, deaths: deaths + 1 }] };
   }
   const { index, stage } = position;
   const others = [slice(chunk, 0, index), slice(chunk, index + 1, chunk.records.length)]
     .filter(({ records }) => records.length > 0)
-    .map((part) => ({ chunk: part, isSuspect: false }));
+    .map((part) => ({ chunk: part, deaths: 0 }));
   // The record itself exceeded the time limit, so there is no doubt about the cause.
   if (thread.stoppedAt !== undefined) return { guilty: { index, stage, attempts: 1 }, reruns: others };
-  if (isSuspect && isAlone) return { guilty: { index: 0, stage, attempts: 2 }, reruns: [] };
-  return { reruns: [...others, { chunk: slice(chunk, index, index + 1), isSuspect: true }] };
+  if (isAlone && deaths > 0) return { guilty: { index: 0, stage, attempts: deaths + 1 }, reruns: [] };
+  return { reruns: [...others, { chunk: slice(chunk, index, index + 1), deaths: 1 }] };
 }
 
 /** Halves the chunk of a thread that died between two chunks, or at the start of one: the record is unknown. */
 function halves(chunk: Chunk): Rerun[] {
   const { length } = chunk.records;
-  if (length === 1) return [{ chunk, isSuspect: true }];
   const middle = Math.ceil(length / 2);
-  return [slice(chunk, 0, middle), slice(chunk, middle, length)].map((part) => ({ chunk: part, isSuspect: true }));
+  return [slice(chunk, 0, middle), slice(chunk, middle, length)].map((part) => ({ chunk: part, deaths: 1 }));
 }
 
 /** The part of a chunk from the record at `start` up to, but not including, the record at `end`. */

@@ -2,7 +2,8 @@
  * Distributes work: sends the chunks of all open jobs to the threads of a pool, and their answers to the clients.
  *
  * Guarantees: no thread has more chunks outstanding than its credits. Jobs take turns. A record that cannot be sent, or that
- * kills its thread, fails alone and is answered once. Nothing is delivered for a closed job.
+ * kills its thread, fails alone and is answered once, however many of them there are. A job fails as a whole only if its
+ * threads cannot load it, or if none of many records was ever answered. Nothing is delivered for a closed job.
  */
 
 import type { Chunk, ChunkResult, Ending } from '../execution/executor.js';
@@ -11,12 +12,25 @@ import { DeadlineWatch } from './deadline-watch.js';
 import { unpackError } from './error-wire.js';
 import { CREDITS, packLineages, type WireEnding, type WireResult } from './protocol.js';
 import type { Position, Posted, Thread } from './thread.js';
-import { deathError, fruitlessError, lostState, timeoutError, uncloneableRecord } from './thread-errors.js';
+import {
+  deathError,
+  fruitlessError,
+  lostState,
+  nothingWorksError,
+  timeoutError,
+  uncloneableRecord,
+} from './thread-errors.js';
 import type { Rerun, ThreadJob } from './thread-job.js';
 import type { ThreadPool } from './thread-pool.js';
 
-/** After so many deaths in a row without one answer, the threads are considered unable to work. */
-const MAX_FRUITLESS_DEATHS = 6;
+/** After so many deaths in a row while a thread starts or loads a job, threads are considered unable to work. */
+const MAX_LOAD_DEATHS = 6;
+/** So few records are dead letters even if they are all the records there are. */
+const FEW_KILLERS = 6;
+/** So many records that killed their threads, and none that was answered, fail the job even if more may arrive. */
+const MANY_KILLERS = 64;
+/** Threads that die for so long on so many records, while none is answered, fail the job. */
+const FRUITLESS_MS = 60_000;
 
 export class Dispatcher {
   private readonly pool: ThreadPool;
@@ -25,7 +39,8 @@ export class Dispatcher {
   private readonly deadlines = new DeadlineWatch();
   /** The position of the job that gets the next chance. */
   private turn = 0;
-  private fruitlessDeaths = 0;
+  /** How many threads in a row died before they were ready for work. */
+  private startDeaths = 0;
   private isScheduling = false;
   private isDue = false;
 
@@ -73,6 +88,7 @@ export class Dispatcher {
             if (thread.isReady && thread.outstanding.length === outstanding && this.feed(thread)) this.isDue = true;
           }
         }
+        if (!this.isDue) for (const job of [...this.jobs]) this.judgeHeld(job);
       }
       if (!this.pool.isStopped) this.startForWaiting();
     } finally {
@@ -86,13 +102,22 @@ export class Dispatcher {
     for (const ms of elapsedMs) totalMs += ms;
     const posted = thread.answered(number, totalMs);
     if (posted === undefined) return;
-    this.fruitlessDeaths = 0;
     const { job, chunk } = posted;
+    job.hasAnswered = true;
     job.sizer.measured(totalMs, chunk.records.length);
     // Send the next chunk before handling this answer, or the thread would have to wait.
     this.schedule();
     const unpacked = endings.length === 0 ? NONE : endings.map(unpackEnding);
-    deliver(job, chunk, { outputs, endings: unpacked, between, elapsedMs });
+    job.deliver(chunk, { outputs, endings: unpacked, between, elapsedMs });
+    job.release();
+    this.schedule();
+  }
+
+  /** Handles the news that a thread has loaded a job. */
+  loaded(thread: Thread, id: number): void {
+    thread.loaded(id);
+    const job = this.jobs.find((one) => one.id === id);
+    if (job !== undefined) job.loadDeaths = 0;
     this.schedule();
   }
 
@@ -105,25 +130,26 @@ export class Dispatcher {
 
   /** Handles the death of a thread: fails or repeats the chunks that it had. */
   died(thread: Thread): void {
-    if (++this.fruitlessDeaths >= MAX_FRUITLESS_DEATHS) {
-      const error = fruitlessError(thread, this.fruitlessDeaths);
-      for (const job of [...this.jobs]) job.fail(error);
-      return;
-    }
-    for (const job of [...this.jobs]) if (thread.hasState(job)) job.fail(lostState(job, thread));
+    this.startDeaths = thread.isReady ? 0 : this.startDeaths + 1;
     const position = thread.stoppedAt ?? thread.position();
+    for (const job of [...this.jobs]) {
+      if (thread.hasState(job)) job.fail(lostState(job, thread));
+      // A thread that worked on a record was not killed by a module that it loaded.
+      if (position === undefined && thread.isLoading(job)) job.diedLoading();
+      const deaths = Math.max(job.loadDeaths, this.startDeaths);
+      if (deaths >= MAX_LOAD_DEATHS) job.fail(fruitlessError(thread, deaths));
+    }
     for (const posted of thread.outstanding) this.afterDeath(posted, position, thread);
     this.schedule();
   }
 
   /** Sends the thread one chunk of the next job that has work for it. */
   private feed(thread: Thread): boolean {
-    const { length } = thread.outstanding;
-    if (thread.stoppedAt !== undefined || thread.outstanding.some(({ isSuspect }) => isSuspect)) return false;
+    if (thread.stoppedAt !== undefined || thread.outstanding.some(({ deaths }) => deaths > 0)) return false;
     for (let i = 0; i < this.jobs.length; i++) {
       const job = this.jobs[(this.turn + i) % this.jobs.length] as ThreadJob;
       if (job.isClosed || (job.slot !== undefined && this.pool.at(job.slot) !== thread)) continue;
-      const next = job.next(length);
+      const next = job.next(thread);
       if (next === undefined) continue;
       this.turn += i + 1;
       this.hand(thread, job, next);
@@ -132,10 +158,11 @@ export class Dispatcher {
     return false;
   }
 
-  private hand(thread: Thread, job: ThreadJob, { chunk, isSuspect }: Rerun): void {
+  private hand(thread: Thread, job: ThreadJob, { chunk, deaths }: Rerun): void {
     const number = this.nextNumber();
     const wantsBetween = job.client.wantsBetween ?? false;
     const { lineages, records } = chunk;
+    const isFirst = thread.isFresh;
     try {
       thread.open(job);
       const transfer =
@@ -148,7 +175,7 @@ export class Dispatcher {
       this.withoutUncloneable(job, chunk, error);
       return;
     }
-    thread.outstanding.push({ number, job, chunk, isSuspect });
+    thread.outstanding.push({ number, job, chunk, deaths, isFirst });
     if (job.spec.timeoutMs !== undefined) this.deadlines.watch(thread, job.spec.timeoutMs);
   }
 
@@ -162,7 +189,7 @@ export class Dispatcher {
     records.forEach((record, at) => {
       const error = uncloneableRecord(record, job, lineages[at] as number, known);
       if (error === undefined) return;
-      if (at > start) sound.push({ chunk: slice(chunk, start, at), isSuspect: false });
+      if (at > start) sound.push({ chunk: slice(chunk, start, at), deaths: 0 });
       failed.push({ at, error });
       start = at + 1;
     });
@@ -171,9 +198,9 @@ export class Dispatcher {
       job.fail(thrown);
       return;
     }
-    if (start < records.length) sound.push({ chunk: slice(chunk, start, records.length), isSuspect: false });
+    if (start < records.length) sound.push({ chunk: slice(chunk, start, records.length), deaths: 0 });
     job.reruns.unshift(...sound);
-    for (const { at, error } of failed) deliver(job, slice(chunk, at, at + 1), failure({ stage: 0, error }));
+    for (const { at, error } of failed) job.deliver(slice(chunk, at, at + 1), failure({ stage: 0, error }));
   }
 
   private startForWaiting(): void {
@@ -189,20 +216,33 @@ export class Dispatcher {
     const { job, chunk } = posted;
     const { guilty, reruns } = judge(posted, position, thread);
     job.reruns.unshift(...reruns);
+    if (reruns[0]?.chunk !== chunk || reruns[0].deaths > 0) job.killedBy(thread);
     if (guilty === undefined) return;
     const { index, stage, attempts } = guilty;
     const lineage = chunk.lineages[index] as number;
     const isLate = thread.stoppedAt !== undefined;
     const error = isLate ? timeoutError(job, stage, lineage) : deathError(job, stage, lineage, thread);
-    deliver(job, slice(chunk, index, index + 1), failure({ stage, error, attempts }));
+    job.killers++;
+    job.answer(slice(chunk, index, index + 1), failure({ stage, error, attempts }));
+  }
+
+  /**
+   * Decides about the records that killed their threads while no record was answered: they are dead letters if they are few
+   * and nothing else can be tried, and the whole job fails if they are many.
+   */
+  private judgeHeld(job: ThreadJob): void {
+    const { lastDeath, fruitlessDeaths } = job;
+    if (job.isClosed || job.hasAnswered || lastDeath === undefined) return;
+    const isLong = performance.now() - job.fruitlessSinceMs >= FRUITLESS_MS;
+    const isHopeless = isLong && fruitlessDeaths >= MANY_KILLERS;
+    if (!isHopeless && (job.queued > 0 || this.pool.threads.some((thread) => thread.worksOn(job)))) return;
+    const limit = job.client.isInputOver === true ? FEW_KILLERS : MANY_KILLERS;
+    if (isHopeless || job.killers >= limit) job.fail(nothingWorksError(job, lastDeath, fruitlessDeaths));
+    else job.release();
   }
 }
 
 const NONE: readonly Ending[] = [];
-
-function deliver(job: ThreadJob, chunk: Chunk, result: ChunkResult): void {
-  if (!job.isClosed) job.client.deliver(chunk, result);
-}
 
 /** The result of a chunk with one record that failed. */
 function failure(ending: Omit<Ending, 'index'>): ChunkResult {

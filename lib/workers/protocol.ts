@@ -55,6 +55,8 @@ export interface WireResult extends Omit<ChunkResult, 'endings'> {
 export type FromThread =
   | { readonly type: 'ready' }
   | { readonly type: 'checked'; readonly id: number; readonly error?: WireError }
+  /** A job is loaded, so the death of the thread is no longer one of loading it. */
+  | { readonly type: 'loaded'; readonly job: number }
   | ({ readonly type: 'done'; readonly chunk: number } & WireResult)
   /** An error that ends a whole job. */
   | { readonly type: 'failed'; readonly job: number; readonly chunk: number; readonly error: WireError }

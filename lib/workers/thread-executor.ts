@@ -115,6 +115,9 @@ export class ThreadExecutor implements Executor {
       case 'done':
         this.dispatcher.done(thread, message.chunk, message);
         return;
+      case 'loaded':
+        this.dispatcher.loaded(thread, message.job);
+        return;
       case 'failed':
         this.dispatcher.failed(thread, message.job, message.chunk, unpackError(message.error));
         return;

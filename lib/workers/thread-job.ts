@@ -1,11 +1,34 @@
-/** One open job of a thread executor: its client, the size of its chunks, and the chunks that must run again after a death. */
+/**
+ * One open job of a thread executor: its client, the size of its chunks, the chunks that must run again after a death, and
+ * the records that killed their threads before any record was answered.
+ *
+ * Guarantees: a chunk that killed a thread is sent alone, to a thread that has loaded the job. While no record was answered,
+ * such chunks come last, so that any record that succeeds is found first.
+ */
 import { ChunkSizer } from '../execution/chunk-sizer.js';
-import type { Chunk, Job, JobClient, JobOptions } from '../execution/executor.js';
+import type { Chunk, ChunkResult, Job, JobClient, JobOptions } from '../execution/executor.js';
 
 /** A chunk, or part of one, to send; usually again, because its thread died. */
 export interface Rerun {
   readonly chunk: Chunk;
-  readonly isSuspect: boolean;
+  /** How many threads died on it. If any did, it is a suspect and runs alone. */
+  readonly deaths: number;
+}
+
+/** The parts of a thread that a job uses. */
+export interface JobThread {
+  readonly outstanding: readonly unknown[];
+  /** The cause of its death, if it reported one. */
+  readonly failure: unknown;
+  readonly exitCode: number | undefined;
+  open(job: ThreadJob): void;
+  hasLoaded(job: ThreadJob): boolean;
+}
+
+/** The answer to one record that killed its threads. */
+export interface Held {
+  readonly chunk: Chunk;
+  readonly result: ChunkResult;
 }
 
 export class ThreadJob {
@@ -16,13 +39,29 @@ export class ThreadJob {
   readonly sizer: ChunkSizer;
   readonly reruns: Rerun[] = [];
   isClosed = false;
+  /** Whether a thread has answered any record of the job. */
+  hasAnswered = false;
+  /** How many threads in a row died while they loaded the job. */
+  loadDeaths = 0;
+  /** How many deaths records of the job have caused before any record was answered, and the time of the first. */
+  fruitlessDeaths = 0;
+  fruitlessSinceMs = 0;
+  /** How many records killed their threads for good. */
+  killers = 0;
+  /** Answers that wait until a record succeeds, or until no other record is left to try. */
+  readonly held: Held[] = [];
+  /** The thread whose death was the last that a record of the job caused. */
+  lastDeath: JobThread | undefined;
+  /** Whether threads receive no record before they have loaded the job. */
+  private loadsFirst: boolean;
 
   constructor(id: number, spec: Job, client: JobClient, options: JobOptions) {
     this.id = id;
     this.spec = spec;
     this.client = client;
     this.transfer = options.transfer as ((record: unknown) => readonly object[]) | undefined;
-    // Moved data cannot be sent twice, so such records travel one by one.
+    // Moved data cannot be sent twice, so such records travel one by one, and not to a thread that may die of the module.
+    this.loadsFirst = this.transfer !== undefined;
     this.sizer = new ChunkSizer(this.transfer === undefined ? options.maxChunk : 1);
   }
 
@@ -41,24 +80,80 @@ export class ThreadJob {
     return this.client.queued + this.reruns.reduce((sum, { chunk }) => sum + chunk.records.length, 0);
   }
 
-  /** The next chunk for a thread with `outstanding` chunks; undefined if it should get none now. */
-  next(outstanding: number): Rerun | undefined {
-    const [rerun] = this.reruns;
-    if (rerun !== undefined) {
-      if (rerun.isSuspect && outstanding > 0) return undefined;
-      this.reruns.shift();
-      return rerun;
+  /** The next chunk for a thread; undefined if the thread should get none now. */
+  next(thread: JobThread): Rerun | undefined {
+    const outstanding = thread.outstanding.length;
+    if (this.reruns.length === 0 && !this.loadsFirst) return this.fresh(outstanding);
+    // A chunk that is sent before the job is loaded hides whether the module or a record killed the thread.
+    const isSafe = thread.hasLoaded(this);
+    if (this.loadsFirst && !isSafe) return this.load(thread);
+    const at = this.hasAnswered
+      ? 0
+      : Math.max(
+          0,
+          this.reruns.findIndex(({ deaths }) => deaths === 0),
+        );
+    const rerun = this.reruns[at];
+    if (rerun === undefined) return this.fresh(outstanding);
+    if (rerun.deaths > 0) {
+      const fresh = this.hasAnswered ? undefined : this.fresh(outstanding);
+      if (fresh !== undefined) return fresh;
+      if (outstanding > 0) return undefined;
+      if (!isSafe) return this.load(thread);
     }
-    const { client, sizer } = this;
-    // A busy thread gets more records only if they are worth a message; an idle one gets all there are.
-    if (outstanding > 0 && (this.transfer !== undefined || client.queued * 2 < sizer.size)) return undefined;
-    const chunk = client.take(sizer.size);
-    return chunk === undefined ? undefined : { chunk, isSuspect: false };
+    this.reruns.splice(at, 1);
+    return rerun;
+  }
+
+  /** Reports that a thread died while it loaded the job. From now on threads load it before they receive records. */
+  diedLoading(): void {
+    this.loadDeaths++;
+    this.loadsFirst = true;
+  }
+
+  /** Records that a record of the job killed a thread. */
+  killedBy(thread: JobThread): void {
+    this.lastDeath = thread;
+    if (!this.hasAnswered && this.fruitlessDeaths++ === 0) this.fruitlessSinceMs = performance.now();
+  }
+
+  /** Answers one record, or holds the answer back while no record was answered by a thread. */
+  answer(chunk: Chunk, result: ChunkResult): void {
+    if (this.hasAnswered) this.deliver(chunk, result);
+    else this.held.push({ chunk, result });
+  }
+
+  /** Delivers the answers that were held back. */
+  release(): void {
+    for (const { chunk, result } of this.held.splice(0)) this.deliver(chunk, result);
+  }
+
+  deliver(chunk: Chunk, result: ChunkResult): void {
+    if (!this.isClosed) this.client.deliver(chunk, result);
   }
 
   fail(error: unknown): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.client.fail(error);
+  }
+
+  private load(thread: JobThread): Rerun | undefined {
+    if (this.queued === 0) return undefined;
+    try {
+      thread.open(this);
+    } catch (error) {
+      // The arguments of a factory cannot be cloned.
+      this.fail(error);
+    }
+    return undefined;
+  }
+
+  private fresh(outstanding: number): Rerun | undefined {
+    const { client, sizer } = this;
+    // A busy thread gets more records only if they are worth a message; an idle one gets all there are.
+    if (outstanding > 0 && (this.transfer !== undefined || client.queued * 2 < sizer.size)) return undefined;
+    const chunk = client.take(sizer.size);
+    return chunk === undefined ? undefined : { chunk, deaths: 0 };
   }
 }

@@ -90,6 +90,7 @@ export class ThreadSide {
     job.loading.then(
       (loaded) => {
         job.loaded = loaded;
+        this.post({ type: 'loaded', job: id });
       },
       (error: unknown) => {
         this.post({ type: 'failed', job: id, chunk: 0, error: packError(error) });

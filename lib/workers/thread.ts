@@ -16,8 +16,10 @@ export interface Posted {
   readonly number: number;
   readonly job: ThreadJob;
   readonly chunk: Chunk;
-  /** The chunk killed a thread before. It runs alone, so it is to blame for another death. */
-  readonly isSuspect: boolean;
+  /** How many threads died on this chunk before. If any did, it runs alone in its thread. */
+  readonly deaths: number;
+  /** Whether the thread had no chunk before this one, so that no other record can have caused its death. */
+  readonly isFirst: boolean;
 }
 
 /** The chunk, stage and record that a thread works on. */
@@ -48,7 +50,8 @@ export class Thread {
   exitCode: number | undefined;
   private readonly worker: Worker;
   private readonly progress: Int32Array;
-  private readonly openJobs = new Set<number>();
+  /** The open jobs, and whether the thread has loaded them. */
+  private readonly openJobs = new Map<number, boolean>();
   private readonly startedAtMs = performance.now();
   private endedAtMs: number | undefined;
   private busyMs = 0;
@@ -98,7 +101,32 @@ export class Thread {
   open(job: ThreadJob): void {
     if (this.openJobs.has(job.id)) return;
     this.post({ type: 'open', job: job.id, spec: job.spec });
-    this.openJobs.add(job.id);
+    this.openJobs.set(job.id, false);
+  }
+
+  /** Records that the thread has loaded an open job. */
+  loaded(id: number): void {
+    if (this.openJobs.has(id)) this.openJobs.set(id, true);
+  }
+
+  /** Whether the thread has loaded the job. */
+  hasLoaded(job: ThreadJob): boolean {
+    return this.openJobs.get(job.id) === true;
+  }
+
+  /** Whether the thread received the job and has not loaded it. */
+  isLoading(job: ThreadJob): boolean {
+    return this.openJobs.get(job.id) === false;
+  }
+
+  /** Whether the thread has chunks of the job. */
+  worksOn(job: ThreadJob): boolean {
+    return this.outstanding.some((posted) => posted.job === job);
+  }
+
+  /** Whether the thread was sent no chunk yet. */
+  get isFresh(): boolean {
+    return this.chunks === 0 && this.outstanding.length === 0;
   }
 
   /** Whether the thread holds state of the job that no other thread can rebuild. */

@@ -29,7 +29,7 @@ import {
   oneOf,
   type OptionRules,
 } from '../options/options.js';
-import { referTo, type Threadable } from '../execution/thread-function.js';
+import { mayNotRun, referTo, type Threadable } from '../execution/thread-function.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
@@ -97,6 +97,8 @@ export function workerOperator<In, Out>(
   checkOptions('a workerOperator', options, RULES);
   return (input) =>
     new Observable((subscriber) => {
+      // A thread that loads this module for the function must not start threads of its own.
+      if (mayNotRun()) return undefined;
       const bridge = new Bridge<In, Exclude<Out, Skip>>(ref, options, subscriber);
       bridge.connect(input);
       void bridge.begin();
@@ -130,7 +132,7 @@ class Bridge<In, Out> implements JobClient {
   private emitted = 0;
   private running = 0;
   private isReading = false;
-  private isInputOver = false;
+  isInputOver = false;
   private isStopped = false;
 
   constructor(ref: ModuleRef, options: WorkerOperatorOptions<In, Out>, subscriber: Subscriber<Out>) {

@@ -24,7 +24,7 @@ describe('attempts under way', () => {
       },
     });
     await clock.advance(startedAtMs);
-    const permit = { left: 1, isProbe: false };
+    const permit = { left: 1, isProbe: false, isKnown: false };
     inFlight.add(new Attempt(new Call(7, 0), 1, false, permit, clock.monotonicMs()), clock.monotonicMs());
     await clock.advance(1);
     expect(seen).toEqual(['slow', 'timeout']);

@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { virtualClock, type VirtualClock } from 'millrace/testing';
 import {
   adaptiveConcurrency,
   callPolicies,
@@ -12,7 +11,6 @@ import {
   sharedLimiter,
   UpstreamError,
 } from '#lib/index.js';
-import { Circuit } from '#lib/calls/policies/circuit-breaker.js';
 
 const down = (): UpstreamError => new UpstreamError('MILLRACE_NETWORK', 'gone', { blame: 'upstream', retryable: true });
 const half = (): number => 0.5;
@@ -61,111 +59,15 @@ describe('rateLimit', () => {
     expect(bucket.acquire(1, 100)).toBeCloseTo(100);
   });
 
+  it('has a small burst by default, so that a limit per second is kept in each second', () => {
+    expect([1, 10, 100, 5000].map((perSecond) => rateLimit({ perSecond }).options.burst)).toEqual([1, 1, 2, 100]);
+  });
+
   it('owes what a batch above the burst took', () => {
     const bucket = rateLimit({ perSecond: 10, burst: 5 }).start(0);
     expect(bucket.acquire(20, 0)).toBe(0);
     expect(bucket.acquire(1, 1000)).toBeGreaterThan(0);
     expect(bucket.acquire(1, 1600)).toBe(0);
-  });
-});
-
-describe('circuitBreaker', () => {
-  const make = (
-    options = {},
-  ): { circuit: Circuit; clock: VirtualClock; states: string[]; told: string[]; downs: unknown[] } => {
-    const told: string[] = [];
-    const clock = virtualClock(1_700_000_000_000);
-    const states: string[] = [];
-    const downs: unknown[] = [];
-    const circuit = new Circuit(
-      circuitBreaker({ failures: 3, pauseMs: 100, maxPauseMs: 400, deadlineMs: 1000, ...options }),
-      clock,
-      {
-        upstream: 'http://ats',
-        onChange: (state, message) => {
-          states.push(state);
-          told.push(message);
-        },
-        onDown: (error) => downs.push(error),
-      },
-    );
-    return { circuit, clock, states, told, downs };
-  };
-
-  it('says why: how many failed, and how the last one did, also where it stops the run', async () => {
-    const { circuit, clock, told, downs } = make();
-    for (const lineage of [1, 2, 3]) circuit.recordFailure(0, lineage, new Error(`refused ${lineage}`));
-    expect(told).toEqual([
-      'http://ats is down: 3 calls in a row failed, the last with: refused 3. Records wait 100 ms',
-    ]);
-    await clock.advance(1000);
-    expect(String(downs[0])).toContain('has been down for 1 s, so the run stops');
-    expect(String(downs[0])).toContain('The last call failed with: refused 3.');
-  });
-
-  it('opens after so many failures in a row, lets one probe through after the pause, and closes when it succeeds', async () => {
-    const { circuit, clock, states } = make();
-    for (const lineage of [1, 2, 3]) circuit.recordFailure(0, lineage, down());
-    expect(circuit.admits).toBe(false);
-    await clock.advance(100);
-    expect(circuit.admits).toBe(true);
-    const isProbe = circuit.acquire();
-    expect([isProbe, circuit.admits]).toEqual([true, false]);
-    circuit.recordSuccess(100, isProbe);
-    circuit.release(isProbe);
-    expect(states).toEqual(['open', 'half-open', 'closed']);
-    expect(circuit.pausedMs(500)).toBe(100);
-  });
-
-  it('doubles the pause with every probe that fails, up to the cap', async () => {
-    const { circuit, clock, states } = make();
-    for (const lineage of [1, 2, 3]) circuit.recordFailure(0, lineage, down());
-    for (const pauseMs of [100, 200, 400, 400]) {
-      await clock.advance(pauseMs - 1);
-      expect(circuit.state).toBe('open');
-      await clock.advance(1);
-      expect(circuit.state).toBe('half-open');
-      if (clock.monotonicMs() < 1000) circuit.recordFailure(clock.monotonicMs(), 9, down(), circuit.acquire());
-    }
-    expect(states.filter((state) => state === 'open')).toHaveLength(4);
-  });
-
-  it('counts failures of one cause once, and never opens over a single record', () => {
-    const { circuit } = make();
-    const one = down();
-    for (const lineage of [1, 2, 3, 4, 5]) circuit.recordFailure(0, lineage, one);
-    expect(circuit.state).toBe('closed');
-    const other = make().circuit;
-    for (let tries = 0; tries < 10; tries++) other.recordFailure(0, 1, down());
-    expect(other.state).toBe('closed');
-    other.recordFailure(0, 2, down());
-    expect(other.state).toBe('open');
-  });
-
-  it('opens for a record that is out of attempts only where nothing succeeded meanwhile', () => {
-    const { circuit } = make({ failures: 100 });
-    circuit.recordFailure(10, 1, down());
-    expect(circuit.opensFor(20, 5)).toBe(false);
-    circuit.recordFailure(20, 2, down());
-    circuit.recordSuccess(30);
-    circuit.recordFailure(40, 1, down());
-    circuit.recordFailure(40, 2, down());
-    expect(circuit.opensFor(50, 25)).toBe(false);
-    expect(circuit.opensFor(50, 35)).toBe(true);
-    expect(circuit.state).toBe('open');
-  });
-
-  it('reports the deadline once, with the name of the upstream', async () => {
-    const { circuit, clock, downs } = make();
-    for (const lineage of [1, 2, 3]) circuit.recordFailure(0, lineage, down());
-    await clock.advance(999);
-    expect(downs).toEqual([]);
-    await clock.advance(1);
-    expect(downs).toMatchObject([
-      { code: 'MILLRACE_UPSTREAM_DOWN', message: expect.stringContaining('http://ats') as unknown },
-    ]);
-    circuit.stop();
-    expect(clock.pending).toBe(0);
   });
 });
 
@@ -248,7 +150,7 @@ describe('callPolicies', () => {
     );
     expect(String(set).split(' · ')).toEqual([
       'concurrency chosen between 1 and 128',
-      "limiter 'ats': 64 in flight, at most 10 records/s, burst 10",
+      "limiter 'ats': 64 in flight, at most 10 records/s, burst 1",
       'at most 100 records/s, burst 20',
       'fair turns by tenant',
       'timeout 2 s per attempt, 60 s per record',

@@ -183,25 +183,6 @@ describe('around a checkpoint', () => {
 });
 
 describe('a source of its own', () => {
-  const opened = (partitions: readonly number[]): Source<number> => ({
-    open: () => partitions.map((partition) => ({ partition, read: () => null })),
-  });
-
-  it('is refused where it opens with several partitions', async () => {
-    const flow = defineWorkflow({
-      name: 'Several',
-      build: (tasks) =>
-        tasks.task('Topic', connectorSource(opened([0, 1]))).task(
-          'End',
-          ['Topic'],
-          sinkTask(() => undefined),
-        ),
-    });
-    await expect(flow.run().finished).rejects.toThrow(
-      "Expected source 'Topic' to open with one partition, 0, got 2 (0, 1)",
-    );
-  });
-
   it('is refused where it gives more than it was asked for', async () => {
     const flow = defineWorkflow({
       name: 'Greedy',

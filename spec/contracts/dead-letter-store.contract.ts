@@ -85,9 +85,13 @@ export function deadLetterStoreContract(
       const mark = await torn();
       const without = (left: number) => (head: { lineage: { number: number } }) => head.lineage.number !== left;
       // A life that dies before the new mark is in a checkpoint.
-      await durable(kept.open()).rewind(mark as never, without(0), 'run');
+      const early = kept.open();
+      await durable(early).rewind(mark as never, without(0), 'run');
+      await early.close();
       // One that dies between the checkpoint and the commit.
-      const renewed = await durable(kept.open()).rewind(mark as never, without(1), 'run');
+      const late = kept.open();
+      const renewed = await durable(late).rewind(mark as never, without(1), 'run');
+      await late.close();
       const last = kept.open();
       await durable(last).rewind(renewed, () => true, 'run');
       await durable(last).commit();

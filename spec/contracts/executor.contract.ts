@@ -112,6 +112,22 @@ export function executorContract(name: string, make: () => Executor): void {
       });
     });
 
+    it.each([[[13]], [[12, 13, 13]]])(
+      'refuses a rejected promise too, and nobody else hears of it (%j)',
+      async (records) => {
+        const unhandled: unknown[] = [];
+        const listener = (error: unknown): unknown => unhandled.push(error);
+        process.on('unhandledRejection', listener);
+        await expect(runJob(executor, [numbers.rejectOn], records)).rejects.toMatchObject({
+          code: 'MILLRACE_INVALID_OPTION',
+          message: expect.stringContaining('asyncTask') as unknown,
+        });
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        process.off('unhandledRejection', listener);
+        expect([unhandled, executor.stats().replaced]).toEqual([[], 0]);
+      },
+    );
+
     it('checks exports', async () => {
       const ref = refOf(numbers.double);
       await expect(executor.check(ref, 'function')).resolves.toBeUndefined();

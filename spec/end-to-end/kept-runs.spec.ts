@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { seal, unseal } from '#lib/storage/sealed.js';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
 const DOOR = import.meta.resolve('#lib/index.js');
@@ -102,7 +103,7 @@ describe('a run that was killed', () => {
     expect(await millrace('resume')).toEqual({
       code: 2,
       out: '',
-      err: 'MILLRACE_UNKNOWN_RUN: There is no run to resume in .millrace/runs: each has finished, or another process works on it. `runs` lists them\n',
+      err: 'MILLRACE_UNKNOWN_RUN: There is no run to resume in .millrace/runs: each has finished, is being worked on, or cannot be resumed. `runs` lists them\n',
     });
   });
 
@@ -115,7 +116,7 @@ describe('a run that was killed', () => {
     expect(resumed).toMatchObject({ code: 3 });
     expect(readFileSync(file('out.csv'), 'utf8').split('\n')).toHaveLength(1 + 2999 - 30 + 1);
     const { out } = await millrace('runs', 'show', id);
-    expect(out).toMatch(/state +finished.*\n.*\nlives +2\n/);
+    expect(out).toMatch(/state +finished.*\n.*\nincarnations 2\n/);
     expect(out).toMatch(/\ndead letters .*dead-letters\.ndjson\n/);
     expect(await millrace('resume', id)).toMatchObject({
       code: 2,
@@ -129,6 +130,7 @@ describe('a run that was killed', () => {
     ['../../../in.csv', 'id,n\nm1,1\n', /cannot be resumed: the input of 'Read' has changed/],
   ])('is passed over by --resume where its %s is another, and that is told', async (name, text, why) => {
     const id = await killedRun();
+    rmSync(join(file('.millrace/runs'), id, 'checkpoint.json.previous'));
     writeFileSync(join(file('.millrace/runs'), id, name), text);
     writeFileSync(file('go'), '');
     const { err } = await millrace('run', '--workflow', './flow.mjs', '--resume', '--quiet');
@@ -143,7 +145,7 @@ describe('a run that was killed', () => {
     const { code, err } = await millrace('resume', id, '--quiet');
     expect(code).toBe(2);
     expect(err).toMatch(
-      /^MILLRACE_RESUME: Run .* cannot be resumed: the input of 'Read' has changed: size \d+ .*became/,
+      /^MILLRACE_RESUME: Run .* cannot be resumed: the input of 'Read' has changed: it had [\d,]+ bytes, and has [\d,]+\. Undo/,
     );
     expect(err).not.toMatch(/\n +at /);
   });
@@ -328,8 +330,10 @@ describe('a run with a file that is torn', () => {
     rmSync(file(path), { recursive: true, force: true });
     cpSync(file(join('.millrace/runs', whole)), file(path), { recursive: true });
     const manifest = join(file(path), 'manifest.json');
-    writeFileSync(manifest, readFileSync(manifest, 'utf8').replaceAll(whole, broken));
+    const { value } = unseal(readFileSync(manifest));
+    writeFileSync(manifest, seal({ ...(value as object), runId: broken }, 2));
     writeFileSync(join(file(path), name), '{"runId": "x');
+    rmSync(join(file(path), 'checkpoint.json.previous'));
     return { whole, broken, path: join(path, name) };
   }
 

@@ -225,7 +225,7 @@ describe('kept runs', () => {
     const ready = await newRun();
     await run(ready);
     const runId = idOf(ready);
-    const facts = { run: runId, workflow: 'Counted', state: 'finished', lives: 1, settled: 5000 };
+    const facts = { run: runId, workflow: 'Counted', state: 'finished', incarnations: 1, settled: 5000 };
     expect(await listKeptRuns(RUNS, place)).toEqual([expect.objectContaining(facts)]);
     expect(await keptRunOf(RUNS, runId, place)).toMatchObject(facts);
     const details = await inspectRun(RUNS, runId, place);

@@ -142,7 +142,7 @@ function resultsIn({ outputs, letters }: Victim, folder: string): Record<string,
   const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
   results[letters] = lines
     .map((line) => {
-      const { runId: _, firstAt, lastAt, ...letter } = JSON.parse(line) as Record<string, unknown>;
+      const { runId: _id, crc: _crc, firstAt, lastAt, ...letter } = JSON.parse(line) as Record<string, unknown>;
       return JSON.stringify({ ...letter, isTimed: typeof firstAt === 'number' && typeof lastAt === 'number' });
     })
     .sort()

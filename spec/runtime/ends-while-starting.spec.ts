@@ -120,7 +120,10 @@ describe('a checkpoint that one part of the run cannot take', () => {
           .task('Broken', ['S'], broken),
     });
     const run = flow.run(undefined, { clock, checkpoints: memoryCheckpoints().begin() });
-    await expect(clock.runUntil(run.finished)).rejects.toMatchObject({ code: 'MILLRACE_FILE' });
+    await expect(clock.runUntil(run.finished)).rejects.toMatchObject({
+      code: 'MILLRACE_TASK',
+      message: expect.stringMatching(/^Task '.*' could not prepare a checkpoint: /),
+    });
     expect(slow.marked).toBe(1);
   });
 });

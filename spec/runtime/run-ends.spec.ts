@@ -13,7 +13,7 @@ import {
   type TaskContext,
   type TaskDeclaration,
 } from 'millrace';
-import { delay, merge, NEVER, take, timer } from 'rxjs';
+import { NEVER, delay, ignoreElements, merge, take, timer } from 'rxjs';
 import type { Reader } from '#lib/stream/reader.js';
 import { memoryCheckpoints, recordingDeadLetters, virtualClock } from 'millrace/testing';
 import { runToEnd, task } from '../support/run-to-end.js';
@@ -185,7 +185,7 @@ describe('the end of a run', () => {
 describe('the watchdog', () => {
   it('says which operator keeps a run alive that has read everything, and a drain ends it', async () => {
     const clock = virtualClock();
-    const never = operatorTask(() => NEVER);
+    const never = operatorTask((n$) => merge(n$.pipe(ignoreElements()), NEVER));
     const tasks = [task('S', [], sourceTask(range(100))), task('Never', ['S'], never), task('K', ['Never'], keep)];
     const run = start(tasks, { clock });
     const told: string[] = [];

@@ -21,7 +21,7 @@ export class Laws {
   private readonly world: World;
   private readonly disk: Disk;
   private readonly window: number;
-  private readonly plan: ResumePlan;
+  private readonly planFor: (uncertain: readonly string[]) => ResumePlan;
   /** By root, the names of the files written in its region. */
   private readonly files: ReadonlyMap<string, string>;
   private readonly runs = new Map<Life, RunInside>();
@@ -31,12 +31,21 @@ export class Laws {
   /** Lives that have written the checkpoint of a complete run. */
   private readonly complete = new Set<number>();
 
-  /** @param files by the path of a file, the root of its records. */
-  constructor(world: World, disk: Disk, window: number, plan: ResumePlan, files: ReadonlyMap<string, string>) {
+  /**
+   * @param planFor the plan of a resumed run in which these boundaries depend on more than their input.
+   * @param files by the path of a file, the root of its records.
+   */
+  constructor(
+    world: World,
+    disk: Disk,
+    window: number,
+    planFor: (uncertain: readonly string[]) => ResumePlan,
+    files: ReadonlyMap<string, string>,
+  ) {
     this.world = world;
     this.disk = disk;
     this.window = window;
-    this.plan = plan;
+    this.planFor = planFor;
     this.files = files;
   }
 
@@ -89,19 +98,20 @@ export class Laws {
   taken(life: Life, checkpoint: Checkpoint): void {
     if (life.isZombie) this.broken(`life ${life.number} wrote a checkpoint after another had begun`);
     if (checkpoint.incarnation !== life.number) this.broken(`life ${life.number} says it is ${checkpoint.incarnation}`);
+    const plan = this.planFor(checkpoint.uncertain ?? []);
     const letters = checkpoint.deadLetters as Point | null;
     if (letters !== null) this.isKept(LETTERS, letters);
     for (const [path, root] of this.files) {
       const mark = checkpoint.marks[path] as Point | undefined;
       const progress = checkpoint.roots[root];
       // A file that the next life begins anew has no point to go back to.
-      if (this.plan.isKept(root) && mark !== undefined && progress !== undefined) this.isWhole(path, mark, progress);
+      if (plan.isKept(root) && mark !== undefined && progress !== undefined) this.isWhole(path, mark, progress);
     }
     const { last } = this;
     for (const [root, { watermark }] of Object.entries(checkpoint.roots)) {
       const before = last?.roots[root]?.watermark ?? 0;
       // What is numbered anew begins anew.
-      if (this.plan.isKept(root) && watermark < before)
+      if (plan.isKept(root) && watermark < before)
         this.broken(`L8: checkpoint of '${root}' from ${before} to ${watermark}`);
     }
     this.last = checkpoint;

@@ -117,14 +117,14 @@ async function liveThrough(world: World): Promise<number> {
   }
 }
 
-function planOf(graph: ReturnType<typeof randomGraph>, world: World): ResumePlan {
+function planOf(graph: ReturnType<typeof randomGraph>, world: World): (uncertain: readonly string[]) => ResumePlan {
   const disk = new Disk(world);
   const life = world.begin({ isPowerLoss: false });
   const laws = undefined as unknown as Laws;
   const surroundings = { world, disk, upstream: new Upstream(world), laws, life };
   const outline = new Workflow({ name: 'simulated', tasks: () => graph.declare(simulatedMaterials(surroundings)) });
   const { plan, declarations } = outline.plan();
-  return new ResumePlan(plan, declarations);
+  return (uncertain) => new ResumePlan(plan, declarations, true, { uncertain });
 }
 
 /** How the run of a life ended. */

@@ -2,6 +2,7 @@
 import { MillraceError } from 'millrace';
 import { memoryCheckpoints } from 'millrace/testing';
 import type { Checkpoint, CheckpointStore } from '#lib/model/checkpoint.js';
+import type { StateStore } from '#lib/model/state.js';
 import type { Laws } from './laws.js';
 import type { Life } from './life.js';
 
@@ -20,6 +21,7 @@ export class Stores {
     this.stores.push(store);
     return {
       incarnation: store.incarnation,
+      ...(store.state && { state: this.stateOf(life, store.state) }),
       read: () => store.read(),
       write: async (checkpoint) => {
         // A temporary file, synced: until it has its name it counts for nothing.
@@ -28,6 +30,24 @@ export class Stores {
         });
         await life.operate('other', () => undefined);
         await this.put(life, checkpoint);
+      },
+    };
+  }
+
+  /** Storing changes takes operations on the disk. What a dead life has stored is in no checkpoint. */
+  private stateOf(life: Life, store: StateStore): StateStore {
+    return {
+      append: async (changes) => {
+        const position = store.append(changes);
+        await life.operate('write', (isFull) => {
+          if (isFull) throw new MillraceError('MILLRACE_FILE', 'Cannot write the state: no space left');
+        });
+        await life.operate('other', () => undefined);
+        return position;
+      },
+      restore: async (position) => {
+        await life.operate('other', () => undefined);
+        return store.restore(position);
       },
     };
   }

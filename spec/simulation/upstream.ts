@@ -158,7 +158,7 @@ export class CallTask extends BaseTask<Value, Value> {
 
   override operator(scope: TaskScope): OperatorFunction<Batch<Value>, Batch<Value>> {
     const { concurrency, ordered, attempts, hasBreaker, hedges, name } = this.traits;
-    const identity = new CallIdentity(scope.runId, scope.task, scope.numbering);
+    const identity = new CallIdentity(scope);
     const begun = new WeakSet<object>();
     const caller: Caller<Value, Value | Skip> = {
       start: (started, outcomes) => {

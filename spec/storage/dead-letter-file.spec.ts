@@ -1,4 +1,16 @@
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  access,
+  appendFile,
+  copyFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -18,6 +30,11 @@ const letter = (record: unknown): DeadLetter => ({
   lastAt: 2,
 });
 
+async function copied(path: string): Promise<string> {
+  await copyFile(path, `${path}.copy`);
+  return `${path}.copy`;
+}
+
 describe('the dead-letter file', () => {
   let folder: string;
   beforeEach(async () => {
@@ -34,7 +51,7 @@ describe('the dead-letter file', () => {
     await store.close();
     const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
     expect(lines.map((line) => (JSON.parse(line) as DeadLetter).record)).toEqual([...Array(5000).keys()]);
-    expect(JSON.parse(lines[0] as string)).toEqual(letter(0));
+    expect(JSON.parse(lines[0] as string)).toEqual({ ...letter(0), crc: expect.stringMatching(/^[0-9a-f]{8}$/) });
   });
 
   it('is not made while there is nothing to write', async () => {
@@ -115,6 +132,83 @@ describe('the dead-letter file', () => {
 
   it('does not read what is no regular file', async () => {
     await expect(deadLetterFile('/dev/null').assertWritable?.()).resolves.toBeUndefined();
+  });
+
+  const numbersIn = async (path: string): Promise<unknown[]> =>
+    (await readFile(path, 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as DeadLetter).record);
+
+  it('is written by one run at a time, under any name, and another is refused before it does anything', async () => {
+    const path = join(folder, 'letters.ndjson');
+    const first = deadLetterFile(path);
+    first.write(letter(1));
+    await first.durable?.mark();
+    await symlink(path, join(folder, 'alias.ndjson'));
+    for (const name of ['letters.ndjson', 'alias.ndjson']) {
+      const touched: number[] = [];
+      const source = sourceTask(() => [touched.push(1)]);
+      const run = runToEnd(
+        [
+          task('S', [], source),
+          task(
+            'T',
+            ['S'],
+            syncTask((n: number) => n),
+          ),
+        ],
+        {
+          deadLetters: deadLetterFile(join(folder, name)),
+        },
+      );
+      await expect(run).rejects.toMatchObject({
+        code: 'MILLRACE_LOCKED',
+        message: expect.stringMatching(/letters\.ndjson is being written by process \d+\. Wait for it to end/),
+      });
+      expect(touched).toEqual([]);
+    }
+    await first.close();
+    expect(await numbersIn(path)).toEqual([1]);
+    const second = deadLetterFile(path);
+    await second.open?.();
+    await second.close();
+    expect(await readdir(folder)).toEqual(['alias.ndjson', 'letters.ndjson']);
+  });
+
+  it('that is removed while it is written is put back with all its letters', async () => {
+    const path = join(folder, 'letters.ndjson');
+    const store = deadLetterFile(path);
+    for (const n of [1, 2]) store.write(letter(n));
+    await store.durable?.mark();
+    await rm(path);
+    store.write(letter(3));
+    await store.durable?.mark();
+    expect(await numbersIn(path)).toEqual([1, 2, 3]);
+    await rm(path);
+    await store.close();
+    expect(await numbersIn(path)).toEqual([1, 2, 3]);
+  });
+
+  it.each([
+    ['replaced', 'replaced', async (path: string) => rename(await copied(path), path)],
+    ['cut off', 'changed', (path: string) => truncate(path, 10)],
+    ['written by another program', 'changed', (path: string) => appendFile(path, 'mine\n')],
+  ])('that is %s while it is written fails the run', async (_, what, change) => {
+    const path = join(folder, 'letters.ndjson');
+    const store = deadLetterFile(path);
+    const broken: unknown[] = [];
+    store.whenBroken((error) => broken.push(error));
+    store.write(letter(1));
+    await store.durable?.mark();
+    await change(path);
+    const refused = {
+      code: 'MILLRACE_FILE',
+      message: expect.stringContaining(`letters.ndjson was ${what} while the run wrote its dead letters`) as unknown,
+    };
+    await expect(store.durable?.mark()).rejects.toMatchObject(refused);
+    expect(broken).toEqual([expect.objectContaining(refused)]);
+    await expect(store.close()).rejects.toMatchObject(refused);
   });
 
   it('fails the run where it cannot be written, because a record would be lost', async () => {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   beginIncarnation,
   endIncarnation,
@@ -11,26 +11,36 @@ import {
   lastIncarnation,
   incarnationPath,
   type Incarnation,
+  type OwnIncarnation,
 } from '#lib/storage/incarnations.js';
+import { seal } from '#lib/storage/sealed.js';
 
 describe('the incarnations of a run', () => {
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'millrace-incarnations-'));
   });
-  afterEach(() => rm(folder, { recursive: true }));
+  afterEach(() => {
+    for (const { lease } of held.splice(0)) lease.end();
+    return rm(folder, { recursive: true });
+  });
 
   const left = async (facts: Partial<Incarnation>): Promise<void> => {
     const incarnation = { number: 1, pid: process.pid, host: hostname(), processStart: null, startedAt: 1, ...facts };
-    await writeFile(incarnationPath(folder, 1), JSON.stringify(incarnation));
+    await writeFile(incarnationPath(folder, 1), seal(incarnation));
   };
-  const begun = (): Promise<Incarnation> => beginIncarnation(folder, 'run');
+  const held: OwnIncarnation[] = [];
+  const begun = async (): Promise<Incarnation> => {
+    const own = await beginIncarnation(folder, 'run');
+    held.push(own);
+    return own.incarnation;
+  };
   const refused = expect.objectContaining({ code: 'MILLRACE_LOCKED' });
 
   it('have numbers from 1, and the last one is known', async () => {
     expect(await lastIncarnation(folder)).toBeUndefined();
-    const first = await begun();
-    await endIncarnation(folder, first);
+    await begun();
+    await endIncarnation(folder, held[0] as OwnIncarnation, 'completed');
     expect((await begun()).number).toBe(2);
     expect(await lastIncarnation(folder)).toMatchObject({ number: 2, pid: process.pid });
   });
@@ -53,7 +63,7 @@ describe('the incarnations of a run', () => {
   it('end with their process, also where it said nothing', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
     await left({ pid: child.pid as number });
-    expect(await isAlive((await lastIncarnation(folder)) as Incarnation)).toBe(true);
+    expect(await isAlive(folder, (await lastIncarnation(folder)) as Incarnation)).toBe(true);
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect((await begun()).number).toBe(2);
@@ -66,13 +76,65 @@ describe('the incarnations of a run', () => {
     expect((await begun()).number).toBe(2);
   });
 
-  it('are taken to go on where they are on another machine', async () => {
-    await left({ host: 'elsewhere', pid: 1 });
-    await expect(begun()).rejects.toEqual(refused);
+  /** Makes the last sign of life of the first incarnation this old. */
+  const silentFor = async (ms: number): Promise<void> => {
+    const at = new Date(Date.now() - ms);
+    await utimes(incarnationPath(folder, 1), at, at);
+  };
+  /** The owner gives signs of life until the work is over. */
+  const whileRenewed = async (work: () => Promise<unknown>): Promise<void> => {
+    let count = 0;
+    const renewing = setInterval(() => void silentFor(1000 + count++), 20);
+    await work().finally(() => {
+      clearInterval(renewing);
+    });
+  };
+
+  it.each([
+    ['on another host', { host: 'elsewhere', pid: 1 }],
+    ['in another container with the same host name', { idSpace: 'another/pid:[1]', pid: 1 }],
+    ['in a process that is stopped', {}],
+  ])('%s are waited for, and replaced once they have been silent for 30 seconds', async (_, facts) => {
+    await left(facts);
+    await silentFor(29_500);
+    expect(await isAlive(folder, (await lastIncarnation(folder)) as Incarnation)).toBe(true);
+    const next = begun();
+    await whileRenewed(() => expect(next).rejects.toEqual(refused));
+    await silentFor(29_500);
+    expect((await begun()).number).toBe(2);
   });
 
-  it('are over where a process died before it had written who it is', async () => {
+  it('with a damaged file are known only by their silence', async () => {
     await writeFile(incarnationPath(folder, 1), '{"numb');
+    expect(await isAlive(folder, (await lastIncarnation(folder)) as Incarnation)).toBe(true);
+    await silentFor(31_000);
     expect((await begun()).number).toBe(2);
+  });
+
+  it('are lost to a successor, which they notice before the next write, and then record no end', async () => {
+    await begun();
+    const own = held[0] as OwnIncarnation;
+    const told: unknown[] = [];
+    own.lease.whenLost((error) => told.push(error));
+    // The process is stopped meanwhile: its clock goes on, and its timers do not.
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 31_000);
+    await silentFor(31_000);
+    expect((await begun()).number).toBe(2);
+    expect(() => {
+      own.lease.assertHeld();
+    }).toThrow(expect.objectContaining({ code: 'MILLRACE_LOCKED' }));
+    clock.mockRestore();
+    expect(told).toHaveLength(1);
+    expect(await endIncarnation(folder, own, 'failed')).toBe(false);
+    expect(await lastIncarnation(folder)).toMatchObject({ number: 2 });
+  });
+
+  it('are renewed while they work, by the clock of the file system', async () => {
+    await begun();
+    await silentFor(20_000);
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 11_000);
+    (held[0] as OwnIncarnation).lease.assertHeld();
+    clock.mockRestore();
+    expect(Date.now() - (await stat(incarnationPath(folder, 1))).mtimeMs).toBeLessThan(5_000);
   });
 });

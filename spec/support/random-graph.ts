@@ -13,7 +13,7 @@ import {
   type Task,
   type TaskDeclaration,
 } from 'millrace';
-import { filter, map } from 'rxjs';
+import { filter, map, observeOn } from 'rxjs';
 import { schemaOf, type Materials } from './random-materials.js';
 import { asBag, asynchronously, hashOf, late, randomWork, SKIPPED, type Value, type Work } from './random-tasks.js';
 
@@ -98,10 +98,13 @@ class Generator {
   /** For the root of an expanding task, the node whose records are the parents. */
   private readonly parents = new Map<string, ReferenceNode>();
   private mustFail = false;
+  /** Boundaries that keep no state. */
+  private readonly durable: { readonly durable?: false };
 
   constructor(seed: number, limits: GraphLimits) {
     this.random = seededRandom(seed);
     this.limits = limits;
+    this.durable = hashOf([seed, 'durable']) % 2 === 0 ? { durable: false } : {};
   }
 
   generate(): RandomGraph {
@@ -146,7 +149,9 @@ class Generator {
     const node = this.limits.depth > 0 && this.random() < this.limits.depth ? (sound.at(-1) as ReferenceNode) : any;
     const other = this.pick(sound);
     const drawn = this.below(20 + this.limits.moreOf.length);
-    const kind = this.limits.moreOf[drawn - 20] ?? drawn;
+    // Without state, pairs have other numbers in each incarnation: the case in which everything behind them is repeated.
+    const isPaired = this.durable.durable === false && this.random() < 0.25;
+    const kind = isPaired ? 15 : (this.limits.moreOf[drawn - 20] ?? drawn);
     if (kind < 6) this.work(name, [node]);
     else if (kind < 10) this.aligned(name, node);
     else if (kind < 12) this.expand(name, node);
@@ -236,12 +241,13 @@ class Generator {
     const childrenOf = (value: Value): Value[] =>
       Array.from({ length: hashOf([salt, value]) % 5 }, (_, index) => [index, hashOf(value)]);
     const how = this.below(3);
+    const { durable } = this;
     const make = ({ clock }: Materials): Task<never, Value> =>
       expandTask<Value, Value>((value) => {
         const children = childrenOf(value);
         if (how === 0) return children;
         return how === 1 ? asynchronously(children) : late(hashOf([salt, 2, value]), clock, () => children.values());
-      });
+      }, durable);
     const outputs = new Map<string, Value>();
     for (const [lineage, value] of node.outputs) {
       childrenOf(value).forEach((child, index) => outputs.set(`${lineage}/${index}`, child));
@@ -263,13 +269,17 @@ class Generator {
 
   private aggregate(name: string, node: ReferenceNode): void {
     const keyOf = (value: Value): number => hashOf(value) % 4;
+    const { durable } = this;
     const make = (): Task<never, Value> =>
-      aggregateTask<Value, number, Value, number>({
-        key: keyOf,
-        init: () => 0,
-        add: (count) => count + 1,
-        finish: (count, key) => [key, count],
-      });
+      aggregateTask<Value, number, Value, number>(
+        {
+          key: keyOf,
+          init: () => 0,
+          add: (count) => count + 1,
+          finish: (count, key) => [key, count],
+        },
+        durable,
+      );
     const counts = new Map<number, number>();
     for (const value of node.outputs.values()) counts.set(keyOf(value), (counts.get(keyOf(value)) ?? 0) + 1);
     this.add(name, [node.name], make, name, new Map([...counts].map(([key, count]) => [`key ${key}`, [key, count]])));
@@ -301,7 +311,11 @@ class Generator {
       else skipped++;
     }
     const on = [keyOf, keyOf] as const;
-    this.work(name, [left, right], inputs, { root: `${name} (join)`, join: { join: 'keyed', kind, on }, skipped });
+    this.work(name, [left, right], inputs, {
+      root: `${name} (join)`,
+      join: { join: 'keyed', kind, on, ...this.durable },
+      skipped,
+    });
   }
 
   private all(name: string, one: ReferenceNode, other: ReferenceNode): void {
@@ -310,18 +324,22 @@ class Generator {
     const [first] = collections;
     const prepare = from.length === 1 ? asBag : (value: Value): Value => (value as Value[]).map(asBag);
     const inputs = new Map([['all', from.length === 1 ? first : collections]]);
-    this.work(name, from, inputs, { root: `${name} (join)`, join: { join: 'all' }, prepare });
+    this.work(name, from, inputs, { root: `${name} (join)`, join: { join: 'all', ...this.durable }, prepare });
   }
 
   private operator(name: string, node: ReferenceNode): void {
     const isKept = (value: Value): boolean => hashOf(value) % 3 > 0;
+    const { durable } = this;
+    // An operator that emits on its own may not follow a boundary whose state is kept.
+    const isLate = durable.durable === false && hashOf([name, 'late']) % 2 === 0;
     const make = (): Task<never, Value> =>
-      operatorTask<Value, Value>((values$) =>
-        values$.pipe(
+      operatorTask<Value, Value>((values$, { scheduler }) => {
+        const output$ = values$.pipe(
           filter(isKept),
-          map((value) => [name, value]),
-        ),
-      );
+          map((value): Value => [name, value]),
+        );
+        return isLate ? output$.pipe(observeOn(scheduler)) : output$;
+      }, durable);
     const kept = [...node.outputs].filter(([, value]) => isKept(value));
     this.add(name, [node.name], make, name, new Map(kept.map(([lineage, value]) => [lineage, [name, value]])));
   }
@@ -331,7 +349,10 @@ class Generator {
     if (one === other || one.outputs.size === 0 || other.outputs.size === 0) return;
     const make = (): Task<never, Value> => syncTask<Value, Value>((pair) => pair);
     const pairs = [one.outputs, other.outputs];
-    this.add(name, [one.name, other.name], make, `${name} (join)`, new Map(), { join: { join: 'latest' }, pairs });
+    this.add(name, [one.name, other.name], make, `${name} (join)`, new Map(), {
+      join: { join: 'latest', ...this.durable },
+      pairs,
+    });
   }
 
   private sink(name: string, { name: from, root, outputs, pairs }: ReferenceNode): void {

@@ -4,11 +4,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { connectorContract, type ContractCase, type SinkSubject, type SourceSubject } from 'millrace/testing';
+import {
+  connectorContract,
+  type ContractCase,
+  type PartitionedSubject,
+  type SinkSubject,
+  type SourceSubject,
+} from 'millrace/testing';
 import { openCsvReader } from '#lib/connectors/csv/csv-reader.js';
 import { CsvSink } from '#lib/connectors/csv/csv-sink.js';
 import { CsvSource } from '#lib/connectors/csv/csv-source.js';
-import { listSource, Table, tableSink, type List, type SinkFault, type SourceFault } from './list-connectors.js';
+import {
+  listsSource,
+  listSource,
+  Table,
+  tableSink,
+  type List,
+  type PartitionFault,
+  type SinkFault,
+  type SourceFault,
+} from './list-connectors.js';
 
 const RECORDS = [0, 'b', '', false, null, 'f', 7];
 
@@ -23,6 +38,21 @@ function listSubject(fault?: SourceFault): SourceSubject<unknown> {
     },
     missing: () => listSource(undefined, fault),
     taken: () => last?.taken ?? 0,
+  };
+}
+
+function listsSubject(fault?: PartitionFault): PartitionedSubject<unknown> {
+  return {
+    records: RECORDS,
+    place: (partitions) => {
+      const lists = [...partitions];
+      return {
+        make: () => listsSource(lists, fault),
+        grow: (records) => {
+          lists.push(records);
+        },
+      };
+    },
   };
 }
 
@@ -48,6 +78,10 @@ async function failing(cases: readonly ContractCase[]): Promise<readonly string[
 
 describe('a list in memory', () => {
   it.each(connectorContract({ source: listSubject(), sink: tableSubject(false) }))('$name', ({ run }) => run());
+});
+
+describe('lists in memory as partitions', () => {
+  it.each(connectorContract({ partitioned: listsSubject() }))('$name', ({ run }) => run());
 });
 
 describe('a table that keeps the lineages of its rows', () => {
@@ -87,6 +121,32 @@ describe('a twin that is broken', () => {
     const failed = await failing(connectorContract({ source: listSubject(fault as SourceFault) }));
     expect(failed).toContain(name);
   });
+
+  const PARTITIONS: Readonly<Record<PartitionFault, string>> = {
+    'gives its partitions one number': 'opens each of them once',
+    'has one cursor for all': 'gives every record of each once and in order, taking turns, at most 1 per read',
+    'waits for its first partition': 'gives the records of one while nobody reads another',
+    'continues all alike': 'reads each again from its own position',
+    'numbers records anew': 'reads each again from its own position',
+    'skips what is needed': 'reads each again from its own position',
+    'opens only what it knows': 'begins a partition that appears at its start',
+    'begins a new partition late': 'begins a partition that appears at its start',
+    'ends with its shortest partition': 'opens each of them once, also one without records',
+    'wants the progress of all': 'is told what has settled in each',
+    'reads the wrong partition': 'opens each of them once',
+  };
+
+  it.each(Object.entries(PARTITIONS))(
+    'as a source with partitions that %s fails the case for it',
+    async (fault, name) => {
+      const all = connectorContract({ partitioned: listsSubject(fault as PartitionFault) });
+      // The other cases may wait for ever with a source that waits.
+      const own = all.filter((one) => one.name.includes(name));
+      expect(await failing(own)).toEqual(own.map((one) => one.name));
+      expect(own).toHaveLength(1);
+    },
+    20_000,
+  );
 
   it.each(Object.entries(SINKS))('as a sink that %s fails the case for it', async (fault, name) => {
     const failed = await failing(connectorContract({ sink: tableSubject(true, fault as SinkFault) }));

@@ -1,5 +1,13 @@
 /** A list in memory as a connector, right, and broken in one way each. */
-import { MillraceError, type Json, type Sink, type SinkPast, type SinkRows, type Source } from 'millrace/connect';
+import {
+  MillraceError,
+  type Json,
+  type Sink,
+  type SinkPast,
+  type SinkRows,
+  type Source,
+  type SourceRead,
+} from 'millrace/connect';
 
 /** How a list source is broken. */
 export type SourceFault =
@@ -58,6 +66,69 @@ export function listSource(list: List | undefined, fault?: SourceFault): Source<
     },
     close: () => {
       if (list !== undefined && fault !== 'cannot be reopened') list.isOpen = false;
+    },
+  };
+}
+
+/** How a source with several lists is broken. */
+export type PartitionFault =
+  | 'gives its partitions one number'
+  | 'has one cursor for all'
+  | 'waits for its first partition'
+  | 'continues all alike'
+  | 'numbers records anew'
+  | 'skips what is needed'
+  | 'opens only what it knows'
+  | 'begins a new partition late'
+  | 'ends with its shortest partition'
+  | 'wants the progress of all'
+  | 'reads the wrong partition';
+
+/** Lists as partitions. */
+export function listsSource(lists: readonly (readonly unknown[])[], fault?: PartitionFault): Source<unknown> {
+  return {
+    dataset: { namespace: 'memory', name: 'lists' },
+    isPartitioned: true,
+    open: (_context, past) => {
+      const cursors = lists.map(() => 0);
+      let isAnyOver = false;
+      let hasFirst: () => void = () => undefined;
+      const first = new Promise<void>((resolve) => {
+        hasFirst = resolve;
+      });
+      const known = past?.partitions.map(({ partition }) => partition);
+      return lists.flatMap((items, partition) => {
+        if (fault === 'opens only what it knows' && known !== undefined && !known.includes(partition)) return [];
+        const own = past?.partitions.find((one) => one.partition === partition);
+        let from = own?.position?.lineage ?? 0;
+        if (fault === 'continues all alike' && past !== undefined) from = past.from;
+        if (fault === 'skips what is needed' && own !== undefined) from = own.from + 1;
+        if (fault === 'begins a new partition late' && past !== undefined && own === undefined) from = 1;
+        const cursor = fault === 'has one cursor for all' ? 0 : partition;
+        cursors[cursor] = from;
+        const list = (fault === 'reads the wrong partition' ? lists.at(partition - 1) : items) ?? [];
+        const read = (max: number): SourceRead<unknown> | null => {
+          const at = cursors[cursor] as number;
+          const records = list.slice(at, at + max);
+          if (records.length === 0) isAnyOver = true;
+          if (records.length === 0 || (isAnyOver && fault === 'ends with its shortest partition')) return null;
+          cursors[cursor] = at + records.length;
+          const lineage = at + records.length;
+          return { records, position: { lineage } };
+        };
+        return {
+          partition: fault === 'gives its partitions one number' ? 0 : partition,
+          from: fault === 'numbers records anew' ? 0 : from,
+          read: async (max) => {
+            if (partition === 0) hasFirst();
+            else if (fault === 'waits for its first partition') await first;
+            return read(max);
+          },
+        };
+      });
+    },
+    settled: (progress) => {
+      if (fault === 'wants the progress of all' && progress.length < lists.length) throw new TypeError('Not all');
     },
   };
 }

@@ -172,3 +172,23 @@ two
   );
 
 exactly<Task<Member, number>>()(points);
+
+/* ---- graphs that are made from data ---- */
+
+declare const models: readonly { readonly name: string; readonly bonus: number }[];
+
+const scored = flow
+  .task('Members', members)
+  .each(models, (all, { name, bonus }) =>
+    all.task(`Model ${name}`, ['Members'], syncTask((member) => member.points + bonus)),
+  );
+const best = scored.task(
+  'Best',
+  ['Members', ...models.map(({ name }) => `Model ${name}` as const)],
+  syncTask(([member, ...scores]) => ({ id: member.id, best: Math.max(...scores) })),
+);
+best.task('Keep', ['Best'], syncTask((row: { id: string; best: number }) => row));
+// @ts-expect-error the records of the other tasks keep their types
+scored.task('X', ['Members'], syncTask((member) => member.name));
+// @ts-expect-error the function returns no flow
+flow.each(models, () => 1);

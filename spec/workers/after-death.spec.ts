@@ -8,67 +8,96 @@ const chunkOf = (from: number, length: number): Chunk => {
   const records = Array.from({ length }, (_, index) => from + index);
   return { from, lineages: records, records };
 };
-const posted = (number: number, chunk: Chunk, isSuspect = false, transfer?: () => object[]): Posted =>
-  ({ number, chunk, isSuspect, job: { transfer } }) as unknown as Posted;
+const posted = (number: number, chunk: Chunk, deaths = 0, transfer?: () => object[]): Posted =>
+  ({ number, chunk, deaths, isFirst: false, job: { transfer } }) as unknown as Posted;
+const isLoading = (): boolean => false;
 
 describe('of the chunks a dead thread had in hand', () => {
   const first = posted(1, chunkOf(0, 4));
   const second = posted(2, chunkOf(4, 2));
-  const thread = { outstanding: [first, second], stoppedAt: undefined };
+  const thread = { outstanding: [first, second], stoppedAt: undefined, isLoading };
 
   it('the one it was on is divided around the record, which goes on alone', () => {
     expect(judge(first, { chunk: 1, stage: 0, index: 1 }, thread)).toEqual({
       reruns: [
-        { chunk: chunkOf(0, 1), isSuspect: false },
-        { chunk: chunkOf(2, 2), isSuspect: false },
-        { chunk: chunkOf(1, 1), isSuspect: true },
+        { chunk: chunkOf(0, 1), deaths: 0 },
+        { chunk: chunkOf(2, 2), deaths: 0 },
+        { chunk: chunkOf(1, 1), deaths: 1 },
       ],
     });
   });
 
   it('the others are run again as they were', () => {
     expect(judge(second, { chunk: 1, stage: 0, index: 1 }, thread).reruns).toEqual([
-      { chunk: chunkOf(4, 2), isSuspect: false },
+      { chunk: chunkOf(4, 2), deaths: 0 },
     ]);
   });
 
   it('one that overtook another is known by its number', () => {
     expect(judge(first, { chunk: 2, stage: 0, index: 0 }, thread).reruns).toEqual([
-      { chunk: chunkOf(0, 4), isSuspect: false },
+      { chunk: chunkOf(0, 4), deaths: 0 },
     ]);
     expect(judge(second, { chunk: 2, stage: 0, index: 0 }, thread).reruns).toContainEqual({
       chunk: chunkOf(4, 1),
-      isSuspect: true,
+      deaths: 1,
     });
   });
 
   it('the first is halved where nobody knows', () => {
     expect(judge(first, undefined, thread).reruns.map(({ chunk }) => chunk)).toEqual([chunkOf(0, 2), chunkOf(2, 2)]);
-    expect(judge(second, undefined, thread).reruns).toEqual([{ chunk: chunkOf(4, 2), isSuspect: false }]);
+    expect(judge(second, undefined, thread).reruns).toEqual([{ chunk: chunkOf(4, 2), deaths: 0 }]);
   });
 });
 
 it('a record is blamed only when it killed two threads, the second alone', () => {
   const once = posted(1, chunkOf(7, 1));
-  expect(judge(once, { chunk: 1, stage: 2, index: 0 }, { outstanding: [once], stoppedAt: undefined })).toEqual({
-    reruns: [{ chunk: chunkOf(7, 1), isSuspect: true }],
+  expect(
+    judge(once, { chunk: 1, stage: 2, index: 0 }, { outstanding: [once], stoppedAt: undefined, isLoading }),
+  ).toEqual({
+    reruns: [{ chunk: chunkOf(7, 1), deaths: 1 }],
   });
-  const again = posted(2, chunkOf(7, 1), true);
-  expect(judge(again, { chunk: 2, stage: 2, index: 0 }, { outstanding: [again], stoppedAt: undefined })).toEqual({
+  const again = posted(2, chunkOf(7, 1), 1);
+  expect(
+    judge(again, { chunk: 2, stage: 2, index: 0 }, { outstanding: [again], stoppedAt: undefined, isLoading }),
+  ).toEqual({
     guilty: { index: 0, stage: 2, attempts: 2 },
     reruns: [],
   });
-  expect(judge(again, undefined, { outstanding: [again], stoppedAt: undefined }).guilty).toBeDefined();
+});
+
+describe('a record whose thread died of something unknown', () => {
+  const judgeAlone = (one: Posted): ReturnType<typeof judge> =>
+    judge(one, undefined, { outstanding: [one], stoppedAt: undefined, isLoading });
+
+  it('is blamed where no other record was in the thread before it', () => {
+    expect(judgeAlone({ ...posted(2, chunkOf(7, 1), 1), isFirst: true }).guilty).toEqual({
+      index: 0,
+      stage: 0,
+      attempts: 2,
+    });
+  });
+
+  it('is not blamed for what an earlier record of the thread may have left behind, until the third death', () => {
+    expect(judgeAlone(posted(2, chunkOf(7, 1), 1))).toEqual({ reruns: [{ chunk: chunkOf(7, 1), deaths: 2 }] });
+    expect(judgeAlone(posted(3, chunkOf(7, 1), 2)).guilty).toMatchObject({ attempts: 3 });
+  });
+});
+
+it('no record is blamed for a thread that died while it loaded the module', () => {
+  const first = posted(1, chunkOf(0, 4));
+  expect(judge(first, undefined, { outstanding: [first], stoppedAt: undefined, isLoading: () => true })).toEqual({
+    reruns: [{ chunk: chunkOf(0, 4), deaths: 0 }],
+  });
 });
 
 it('a record that took too long, or cannot be sent twice, is blamed at once', () => {
   const late = posted(1, chunkOf(0, 3));
   const at = { chunk: 1, stage: 0, index: 2 };
-  expect(judge(late, at, { outstanding: [late], stoppedAt: at })).toEqual({
+  expect(judge(late, at, { outstanding: [late], stoppedAt: at, isLoading })).toEqual({
     guilty: { index: 2, stage: 0, attempts: 1 },
-    reruns: [{ chunk: chunkOf(0, 2), isSuspect: false }],
+    reruns: [{ chunk: chunkOf(0, 2), deaths: 0 }],
   });
-  const moved = posted(1, chunkOf(0, 1), false, () => []);
-  const verdict = judge(moved, { ...at, index: 0 }, { outstanding: [moved], stoppedAt: undefined });
+  const moved = posted(1, chunkOf(0, 1), 0, () => []);
+  const verdict = judge(moved, { ...at, index: 0 }, { outstanding: [moved], stoppedAt: undefined, isLoading });
   expect(verdict).toEqual({ guilty: { index: 0, stage: 0, attempts: 1 }, reruns: [] });
 });

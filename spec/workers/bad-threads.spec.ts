@@ -91,6 +91,49 @@ describe('a thread that', () => {
     expect(outcomes.filter(({ isFailed }) => isFailed === true).map(({ attempts }) => attempts)).toEqual([2, 2, 2, 2]);
   });
 
+  it.each([
+    ['neighbours at the beginning', (n: number): boolean => n < 10],
+    ['neighbours in the middle', (n: number): boolean => n >= 100 && n < 112],
+    ['the last records', (n: number): boolean => n >= 290],
+    ['one record in 20', (n: number): boolean => n % 20 === 0],
+  ])('dies of many records (%s) costs these records only', async (_, isPoison) => {
+    const records = Array.from({ length: 300 }, (_, n) => (isPoison(n) ? 13 : n + 1000));
+    const { outcomes, answers } = await runJob(executor, [numbers.exitOn], records);
+    expect(answers.every((times) => times === 1)).toBe(true);
+    expect(
+      outcomes.every(({ record, output, isFailed }) => (record === 13 ? isFailed === true : output === record)),
+    ).toBe(true);
+  });
+
+  it('exceeds its time limit on many neighbours costs these records only', async () => {
+    const records = Array.from({ length: 60 }, (_, n) => (n < 8 ? 13 : n + 1000));
+    const { outcomes } = await runJob(executor, [numbers.spinOn], records, { timeoutMs: 40 });
+    expect(outcomes.filter(({ isFailed }) => isFailed === true)).toHaveLength(8);
+    expect(outcomes.slice(8).every(({ record, output }) => output === record)).toBe(true);
+  });
+
+  it('dies of a few records that are all there are fails each of them', async () => {
+    const { outcomes } = await runJob(executor, [numbers.exitOn], [13, 13, 13]);
+    expect(outcomes.map(({ isFailed }) => isFailed)).toEqual([true, true, true]);
+  });
+
+  it('dies of each of many records fails the job, and no record', async () => {
+    const answered: unknown[] = [];
+    const run = runJob(executor, [numbers.exitOn], new Array(20).fill(13), {
+      onAnswer: (record) => answered.push(record),
+    });
+    await expect(run).rejects.toMatchObject({
+      code: 'MILLRACE_THREAD',
+      message: expect.stringContaining('none was finished') as unknown,
+    });
+    expect(answered).toEqual([]);
+  });
+
+  it('dies of records, while others of the job cannot be copied, leaves no record unanswered', async () => {
+    const { outcomes } = await runJob(executor, [numbers.exitOn], [13, () => 1, () => 2], { maxChunk: 1 });
+    expect(outcomes.map(({ isFailed }) => isFailed)).toEqual([true, true, true]);
+  });
+
   it('cannot load its module without dying fails the job', async () => {
     const ref = { module: new URL('./modules/dies-on-load.js', import.meta.url).href, export: 'never' };
     await expect(executor.check(ref, 'function')).rejects.toMatchObject({ code: 'MILLRACE_THREAD' });

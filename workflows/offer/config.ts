@@ -33,6 +33,13 @@ const Keys = z.strictObject({
   partitions: z
     .union([z.int().min(1).max(256), z.literal('auto')], "expected a whole number from 1, or 'auto'")
     .default('auto'),
+  /**
+   * What happens to a member for whom a request failed. 'drop': no row, but a dead letter. 'empty': a row with empty cells
+   * for what is missing, as the earlier Python tool wrote, and no dead letter.
+   */
+  on_failed_prediction: z.enum(['drop', 'empty']).default('drop'),
+  /** Writes the status of each task in the performance summary as `Success` or `Failed`, as the earlier tool did. */
+  legacy_summary: z.boolean().default(false),
   /** The timeout per request, in milliseconds. */
   timeout_ms: z.int().min(1).default(30_000),
 });

@@ -15,8 +15,12 @@ import { memberFeatures } from './member-features.js';
 import { MEMBER_COLUMNS, TransactionRow } from './transaction.js';
 import { upstreamOf } from './upstream.js';
 
-const Prediction = z.object({ prediction: z.number() });
-const Offer = z.object({ offer: z.enum(['OFFER_1', 'OFFER_2']) });
+/** The answer of a model. Null stands for a prediction that failed, with `on_failed_prediction: 'empty'`. */
+const Prediction: z.ZodType<{ prediction: number | null }> = z.object({ prediction: z.number() });
+/** The offer service names the offers; any text is one. */
+const Offer: z.ZodType<{ offer: string | null }> = z.object({ offer: z.string().min(1) });
+/** Without both predictions nothing is sent to the offer service. */
+const BothPredictions: z.ZodType<{ ats_prediction: number | null; resp_prediction: number | null }> = z.object({ ats_prediction: z.number(), resp_prediction: z.number() });
 
 const RESULT_COLUMNS = [
   'memberId',
@@ -42,17 +46,24 @@ export const OfferWorkFlow = defineWorkflow({
   deadLetters: (config) =>
     deadLetterFile(config.dead_letter_path ?? `${config.result_output_path}.dead-letters.ndjson`),
   onEnd: (summary, config) =>
-    writePerformanceSummary(config.performance_output_path, {
-      ...summary,
-      workflow: config.name,
-      description: config.description === '' ? summary.description : config.description,
-    }),
+    writePerformanceSummary(
+      config.performance_output_path,
+      {
+        ...summary,
+        workflow: config.name,
+        description: config.description === '' ? summary.description : config.description,
+      },
+      { legacyStatus: config.legacy_summary },
+    ),
   build: (flow, config, context) => {
     const upstream = upstreamOf(config, context);
     const calls = {
       ...(config.concurrency === undefined ? {} : { concurrency: config.concurrency }),
       timeoutMs: config.timeout_ms,
     };
+    const writesEmpty = config.on_failed_prediction === 'empty';
+    const unpredicted = writesEmpty ? { onFailure: { fallback: { prediction: null } } } : {};
+    const unoffered = writesEmpty ? { input: BothPredictions, onFailure: { fallback: { offer: null } } } : {};
     const asOf = config.as_of === undefined ? context.startedAt : Date.parse(config.as_of);
     const partitions = partitionsOf(config);
     return flow
@@ -71,12 +82,12 @@ export const OfferWorkFlow = defineWorkflow({
       .task(
         'ATS Predict',
         ['Transform'],
-        requestTask({ ...calls, ...upstream.ats, body: modelInput, response: Prediction }),
+        requestTask({ ...calls, ...upstream.ats, ...unpredicted, body: modelInput, response: Prediction }),
       )
       .task(
         'RESP Predict',
         ['Transform'],
-        requestTask({ ...calls, ...upstream.resp, body: modelInput, response: Prediction }),
+        requestTask({ ...calls, ...upstream.resp, ...unpredicted, body: modelInput, response: Prediction }),
       )
       .task(
         'ATS-RESP Combiner',
@@ -86,7 +97,7 @@ export const OfferWorkFlow = defineWorkflow({
       .task(
         'Offer Recommendation',
         ['ATS-RESP Combiner'],
-        requestTask({ ...calls, ...upstream.offer, response: Offer }),
+        requestTask({ ...calls, ...upstream.offer, ...unoffered, response: Offer }),
       )
       .task(
         'Load',

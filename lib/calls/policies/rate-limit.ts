@@ -11,7 +11,10 @@ import { resolvePolicy } from './policy.js';
 export interface RateLimitOptions {
   /** Records per second, on average. May be below 1. */
   readonly perSecond: number;
-  /** The most records that may start at once after a pause, at least 1. Default: `perSecond`, at least 1. */
+  /**
+   * The most records that may start at once after a pause, at least 1. Default: a fiftieth of `perSecond`, at least 1. A
+   * larger burst exceeds a limit that the upstream counts per second.
+   */
   readonly burst?: number;
 }
 
@@ -26,7 +29,7 @@ export class RateLimit {
   readonly options: Readonly<Required<RateLimitOptions>>;
 
   constructor(options: RateLimitOptions) {
-    const { perSecond, burst = Math.max(1, perSecond) } = resolvePolicy(TABLE, options);
+    const { perSecond, burst = Math.max(1, perSecond / 50) } = resolvePolicy(TABLE, options);
     this.options = { perSecond, burst };
   }
 

@@ -7,6 +7,7 @@
  */
 import { callback, count, number, oneOf, type OptionRule, type OptionRules } from '../../options/options.js';
 import { describeMs } from '../../text/describe-ms.js';
+import { fieldOf } from '../../model/errors.js';
 import { UpstreamError } from '../../model/upstream-error.js';
 import { resolvePolicy, type Resolved } from './policy.js';
 
@@ -90,7 +91,12 @@ export class RetryPolicy {
     if (statuses !== undefined && error instanceof UpstreamError && error.status !== undefined) {
       return statuses.includes(error.status);
     }
-    return retryOn === undefined ? this.isTransient(error) : retryOn(error);
+    if (retryOn === undefined) return this.isTransient(error);
+    const verdict: unknown = retryOn(error);
+    if (!(verdict instanceof Promise)) return Boolean(verdict);
+    // The failure of the record is reported; that of the promise would end the process.
+    verdict.catch(() => undefined);
+    throw new TypeError('Expected `retryOn` to return true or false, got a promise');
   }
 
   /** Milliseconds until the next attempt; undefined if there is none. */
@@ -132,7 +138,7 @@ export function retryPolicy(options?: RetryOptions): RetryPolicy {
 }
 
 function isMarkedRetryable(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true;
+  return fieldOf(error, 'retryable') === true;
 }
 
 /** The Retry-After of an error, in milliseconds. */

@@ -1,17 +1,21 @@
 /**
- * The bytes of a CSV file, pulled chunk by chunk: opens the file, decompresses a .gz file, and checks the format.
+ * The bytes of a CSV file, pulled chunk by chunk: opens the file, decompresses a .gz file, checks the format, and compares
+ * the file at the end with what it was.
  *
- * Guarantees: the bytes are text in UTF-8, or in Latin-1 if the options declare that, without a byte order mark. Memory
- * is one chunk plus the buffers of zlib. A file of another format than declared (gzip, an archive, UTF-16) is refused
- * before its first row, and the error names the fix. `close` releases the file at any time.
+ * Guarantees: the bytes are text in UTF-8, or in the declared encoding if that has one byte per character, without a byte
+ * order mark. Memory is one chunk plus the buffers of zlib. A file of another format than declared (gzip, an archive,
+ * another encoding) is refused before its first row, and the error names the fix. A file that changes while it is read is
+ * an error. `close` releases the file at any time.
  */
+import { isUtf8 } from 'node:buffer';
+import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { pipeline } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import { MillraceError } from '../../model/errors.js';
-import { fileError, messageOf, systemCodeOf } from '../../connect/files.js';
-
-export type CsvEncoding = 'utf8' | 'utf16le' | 'latin1';
+import { fileError, InputFacts, messageOf, systemCodeOf, type InputVersion } from '../../connect/files.js';
+import type { CsvEncoding } from './csv-encoding.js';
 
 export interface ByteSourceOptions {
   readonly path: string;
@@ -20,31 +24,110 @@ export interface ByteSourceOptions {
   readonly chunkBytes: number;
   /** Only these bytes of the file, `end` not included. */
   readonly byteRange: { readonly start: number; readonly end: number } | undefined;
+  /** The version of the file in an earlier reading, which this one must find. */
+  readonly version: InputVersion | undefined;
 }
 
 export interface ByteSource {
-  /** The number of bytes before the first chunk that are not returned: those of a byte order mark. */
-  readonly skippedBytes: number;
   /** Returns the next bytes, or null at the end. A chunk is never empty and its memory is never reused. */
   next(): Promise<Buffer | null>;
-  close(): Promise<void>;
 }
 
 type Pull = () => Promise<Buffer | null>;
 
-export async function openByteSource(options: ByteSourceOptions): Promise<ByteSource> {
-  const { path, byteRange } = options;
+/** The number of bytes that are read before the format is checked. */
+const LEAD_BYTES = 64;
+/** The number of bytes of a file in which the encoding is checked. */
+const SAMPLE_BYTES = 64 * 1024;
+/** The time between two attempts to read from a pipe whose writer is slow, in milliseconds. */
+const PIPE_DELAY_MS = 10;
+
+/** A byte source with what is known about its file. */
+export class OpenByteSource implements ByteSource {
+  /** The number of bytes before the next one that were not returned: those of a byte order mark and of `skip`. */
+  skippedBytes = 0;
+  /** The version of the file; undefined for anything but a regular file. */
+  readonly version: InputVersion | undefined;
+  private readonly pull: Pull;
+  private readonly release: () => Promise<void>;
+  private ahead: Buffer | null = null;
+  /** An error that came after the bytes ahead. */
+  private failure: unknown;
+
+  constructor(parts: { readonly pull: Pull; close(): Promise<void>; readonly version: InputVersion | undefined }) {
+    this.pull = parts.pull;
+    this.release = () => parts.close();
+    this.version = parts.version;
+  }
+
+  async next(): Promise<Buffer | null> {
+    const { ahead } = this;
+    this.ahead = null;
+    if (ahead !== null && ahead.length > 0) return ahead;
+    if (this.failure !== undefined) throw this.failure;
+    return this.pullSome();
+  }
+
+  /** The next bytes, at least `count` unless the input ends before. They remain the next ones. */
+  async peek(count: number): Promise<Buffer> {
+    const chunks = this.ahead === null ? [] : [this.ahead];
+    let length = this.ahead?.length ?? 0;
+    while (length < count && this.failure === undefined) {
+      const chunk = await this.pullSome().catch((error: unknown) => {
+        if (length === 0) throw error;
+        this.failure = error;
+        return null;
+      });
+      if (chunk === null) break;
+      chunks.push(chunk);
+      length += chunk.length;
+    }
+    return (this.ahead = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+  }
+
+  /** Leaves out bytes that `peek` has returned. */
+  skip(count: number): void {
+    this.ahead = this.ahead?.subarray(count) ?? null;
+    this.skippedBytes += count;
+  }
+
+  close(): Promise<void> {
+    return this.release();
+  }
+
+  private async pullSome(): Promise<Buffer | null> {
+    let chunk = await this.pull();
+    while (chunk?.length === 0) chunk = await this.pull();
+    return chunk;
+  }
+}
+
+export async function openByteSource(options: ByteSourceOptions): Promise<OpenByteSource> {
+  const { path, byteRange, encoding } = options;
   let file: FileHandle | undefined;
   try {
-    file = await open(path, 'r');
-    if ((await file.stat()).isDirectory()) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
-    const source = isPacked(path) ? unpack(file, options) : plain(file, options);
-    const first = await source.pull();
-    if (byteRange !== undefined && byteRange.start > 0) return lead(first, 0, source);
-    if (first !== null) refuseOtherFormats(first, path, options.encoding);
-    if (options.encoding === 'utf16le') return lead(null, 0, { ...source, pull: fromUtf16(first, source.pull, path) });
-    const skipped = first?.subarray(0, 3).equals(UTF8_MARK) === true ? 3 : 0;
-    return lead(skipped === 0 ? first : (first?.subarray(skipped) ?? null), skipped, source);
+    // Without blocking: a thread that waits for the writer of a pipe could not be stopped.
+    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stats = await file.stat();
+    if (stats.isDirectory()) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
+    const facts = await InputFacts.of(path, file, options.version);
+    const raw = plain(file, facts, options, stats.isFIFO());
+    const unpacked = isPacked(path) ? unpack(raw, facts, file, options) : raw;
+    const { version } = facts;
+    if (byteRange !== undefined && byteRange.start > 0) return new OpenByteSource({ ...unpacked, version });
+    const source = new OpenByteSource({ ...unpacked, version });
+    const lead = await source.peek(LEAD_BYTES);
+    if (lead.length > 0) refuseOtherFormats(lead, path, encoding);
+    if (encoding.isConverted) {
+      return new OpenByteSource({
+        pull: converted(() => source.next(), options),
+        close: () => source.close(),
+        version,
+      });
+    }
+    if (encoding.isUtf8 && !isPacked(path) && stats.isFile()) refuseOtherEncodings(await sampleOf(file), path);
+    if (lead.subarray(0, 3).equals(UTF8_MARK)) source.skip(3);
+    return source;
   } catch (error) {
     await file?.close().catch(() => undefined);
     throw fileError('read', path, error);
@@ -56,46 +139,62 @@ export function isPacked(path: string): boolean {
   return path.toLowerCase().endsWith('.gz');
 }
 
-/** Returns the first chunk, which was read to check the format, before the other chunks. */
-function lead(first: Buffer | null, skippedBytes: number, source: { pull: Pull; close(): Promise<void> }): ByteSource {
-  let ahead = first;
-  return {
-    skippedBytes,
-    async next() {
-      let chunk = ahead ?? (await source.pull());
-      ahead = null;
-      while (chunk?.length === 0) chunk = await source.pull();
-      return chunk;
-    },
-    close: () => source.close(),
-  };
-}
-
 function plain(
   file: FileHandle,
+  facts: InputFacts,
   { path, chunkBytes, byteRange }: ByteSourceOptions,
+  isPipe: boolean,
 ): { pull: Pull; close(): Promise<void> } {
-  let at = byteRange?.start ?? null;
-  let isFirst = true;
+  const start = byteRange?.start ?? 0;
+  // A pipe has no offsets, so its bytes are read in their order.
+  const hasOffsets = facts.version !== undefined;
+  let at = start;
+  let isOver = false;
+  let isClosed = false;
+  const isRange = byteRange !== undefined && byteRange.end < (facts.version?.size ?? 0);
+  const readSome = async (size: number): Promise<Buffer> => {
+    while (!isClosed) {
+      try {
+        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(size), 0, size, hasOffsets ? at : null);
+        // A pipe that no program has opened for writing yet is at its end, too.
+        if (bytesRead > 0 || !isPipe || at > start) return buffer.subarray(0, bytesRead);
+      } catch (error) {
+        if (systemCodeOf(error) !== 'EAGAIN') throw error;
+      }
+      await delay(PIPE_DELAY_MS);
+    }
+    return Buffer.alloc(0);
+  };
   const pull: Pull = async () => {
-    // The first chunk is used to recognise the format, so it needs at least four bytes.
-    const wanted = isFirst ? Math.max(chunkBytes, 4) : chunkBytes;
-    const size = at === null || byteRange === undefined ? wanted : Math.min(wanted, byteRange.end - at);
-    isFirst = false;
-    if (size <= 0) return null;
+    if (isOver) return null;
+    const size = byteRange === undefined ? chunkBytes : Math.min(chunkBytes, byteRange.end - at);
     try {
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(size), 0, size, at);
-      if (at !== null) at += bytesRead;
-      return bytesRead === 0 ? null : buffer.subarray(0, bytesRead);
+      const bytes = size <= 0 ? Buffer.alloc(0) : await readSome(size);
+      at += bytes.length;
+      if (bytes.length > 0) return bytes;
+      isOver = true;
+      if (isClosed) return null;
+      await facts.assertUnchanged(file);
+      if (!isRange) facts.assertRead(at);
+      return null;
     } catch (error) {
       throw fileError('read', path, error);
     }
   };
-  return { pull, close: () => file.close() };
+  const close = (): Promise<void> => {
+    isClosed = true;
+    return file.close();
+  };
+  return { pull, close };
 }
 
-function unpack(file: FileHandle, { path, chunkBytes }: ByteSourceOptions): { pull: Pull; close(): Promise<void> } {
-  const packed = file.createReadStream({ highWaterMark: chunkBytes, autoClose: false });
+function unpack(
+  raw: { readonly pull: Pull; close(): Promise<void> },
+  facts: InputFacts,
+  file: FileHandle,
+  { path, chunkBytes }: ByteSourceOptions,
+): { pull: Pull; close(): Promise<void> } {
+  const packed = Readable.from(chunksOf(raw.pull), { highWaterMark: 1 });
   const unpacked = createGunzip({ chunkSize: Math.max(64, chunkBytes) });
   // The iterator throws every error. The callback exists because a pipeline needs one.
   pipeline(packed, unpacked, () => undefined);
@@ -107,6 +206,7 @@ function unpack(file: FileHandle, { path, chunkBytes }: ByteSourceOptions): { pu
     } catch (error) {
       const isDamaged = systemCodeOf(error)?.startsWith('Z_') === true;
       if (!isDamaged) throw fileError('read', path, error);
+      await facts.assertUnchanged(file);
       throw new MillraceError(
         'MILLRACE_CSV',
         `${path} is not a valid gzip file (${messageOf(error)}): compress it again, or rename it if it is plain text`,
@@ -117,21 +217,23 @@ function unpack(file: FileHandle, { path, chunkBytes }: ByteSourceOptions): { pu
   const close = async (): Promise<void> => {
     packed.destroy();
     unpacked.destroy();
-    await file.close();
+    await raw.close();
   };
   return { pull, close };
 }
 
-/** Converts UTF-16 to UTF-8, the encoding that the rest of the reader works on. */
-function fromUtf16(first: Buffer | null, pull: Pull, path: string): Pull {
-  const decoder = new TextDecoder('utf-16le', { fatal: true });
-  let ahead = first;
+async function* chunksOf(pull: Pull): AsyncGenerator<Buffer> {
+  for (let chunk = await pull(); chunk !== null; chunk = await pull()) yield chunk;
+}
+
+/** Converts to UTF-8, the encoding that the rest of the reader works on. */
+function converted(pull: Pull, { path, encoding }: ByteSourceOptions): Pull {
+  const decoder = new TextDecoder(encoding.name, { fatal: true });
   let offset = 0;
   let isOver = false;
   return async () => {
     if (isOver) return null;
-    const chunk = ahead ?? (await pull());
-    ahead = null;
+    const chunk = await pull();
     isOver = chunk === null;
     try {
       const text = chunk === null ? decoder.decode() : decoder.decode(chunk, { stream: true });
@@ -140,11 +242,16 @@ function fromUtf16(first: Buffer | null, pull: Pull, path: string): Pull {
     } catch (error) {
       throw new MillraceError(
         'MILLRACE_CSV',
-        `${path} is not UTF-16 LE (near byte ${offset}): set the option \`encoding\` to what it is`,
+        `${path} is not ${titleOf(encoding)} (near byte ${offset}): set the option \`encoding\` to what it is`,
         { cause: error },
       );
     }
   };
+}
+
+function titleOf({ name }: CsvEncoding): string {
+  if (name === 'utf-16le') return 'UTF-16 LE';
+  return name === 'utf-16be' ? 'UTF-16 BE' : name;
 }
 
 const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -164,22 +271,70 @@ function refuseOtherFormats(first: Buffer, path: string, encoding: CsvEncoding):
   if (starts(0x50, 0x4b, 0x03, 0x04)) {
     refuse('is a ZIP archive or an Excel workbook, not CSV: unpack it, or save it as CSV');
   }
-  if (starts(0xfe, 0xff)) refuse('is UTF-16 BE, which is not supported: convert it to UTF-8');
-  if (encoding === 'utf16le') {
-    if (starts(0xef, 0xbb, 0xbf)) refuse('is UTF-8, not UTF-16: leave out the option `encoding`');
-    return;
+  const { name } = encoding;
+  const isWide = name === 'utf-16le' || name === 'utf-16be';
+  if (isWide && starts(0xef, 0xbb, 0xbf)) refuse('is UTF-8, not UTF-16: leave out the option `encoding`');
+  if (name !== 'utf-16be' && (starts(0xfe, 0xff) || (!isWide && looksLikeUtf16(first, 1)))) {
+    refuse("is UTF-16 BE: set the option `encoding` to 'utf-16be'");
   }
-  if (starts(0xff, 0xfe) || looksLikeUtf16(first)) refuse("is UTF-16: set the option `encoding` to 'utf16le'");
-  if (encoding === 'latin1' && starts(0xef, 0xbb, 0xbf))
-    refuse('is UTF-8, not Latin-1: leave out the option `encoding`');
+  if (name !== 'utf-16le' && (starts(0xff, 0xfe) || (!isWide && looksLikeUtf16(first, 0)))) {
+    refuse("is UTF-16: set the option `encoding` to 'utf16le'");
+  }
+  if (!isWide && name !== 'utf-8' && starts(0xef, 0xbb, 0xbf)) {
+    refuse(`is UTF-8, not ${name}: leave out the option \`encoding\``);
+  }
 }
 
 /** Recognises UTF-16 without a byte order mark: in western text every second byte is zero. */
-function looksLikeUtf16(bytes: Buffer): boolean {
+function looksLikeUtf16(bytes: Buffer, textAt: 0 | 1): boolean {
   const count = Math.min(bytes.length, 64) & ~1;
   if (count < 4) return false;
   for (let i = 0; i < count; i += 2) {
-    if (bytes[i] === 0 || bytes[i + 1] !== 0) return false;
+    if (bytes[i + textAt] === 0 || bytes[i + 1 - textAt] !== 0) return false;
   }
   return true;
+}
+
+/** The complete lines at the beginning of the file. */
+async function sampleOf(file: FileHandle): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(SAMPLE_BYTES), 0, SAMPLE_BYTES, 0);
+  const end = bytesRead < SAMPLE_BYTES ? bytesRead : buffer.lastIndexOf(0x0a, bytesRead - 1) + 1;
+  return buffer.subarray(0, end);
+}
+
+/**
+ * Refuses a file whose characters are mostly not UTF-8. A single damaged row among others in UTF-8 is left to the reader,
+ * for which it is one bad row.
+ */
+function refuseOtherEncodings(sample: Buffer, path: string): void {
+  if (isUtf8(sample)) return;
+  const text = sample.toString('utf8');
+  const invalid = text.match(/\uFFFD/g)?.length ?? 0;
+  const valid = text.match(/[^\0-\x7f\uFFFD]/gu)?.length ?? 0;
+  if (invalid <= valid) return;
+  const at = firstInvalidByte(sample) ?? 0;
+  const line = 1 + (sample.toString('latin1', 0, at).match(/\r\n|\r|\n/g)?.length ?? 0);
+  const byte = (sample[at] ?? 0).toString(16).padStart(2, '0').toUpperCase();
+  throw new MillraceError(
+    'MILLRACE_CSV',
+    `${path}, line ${line}: byte 0x${byte} (byte ${at} of the file) is not UTF-8; ` +
+      "set the option `encoding` to what it is, such as 'windows-1252', or convert the file",
+  );
+}
+
+/**
+ * The index of the first byte that is not UTF-8. The decoder replaces it by U+FFFD; a U+FFFD that is in the file itself is
+ * skipped.
+ */
+export function firstInvalidByte(bytes: Buffer): number | undefined {
+  const text = bytes.toString('utf8');
+  let at = 0;
+  let from = 0;
+  for (let i = text.indexOf('\uFFFD'); i >= 0; i = text.indexOf('\uFFFD', from)) {
+    at += Buffer.byteLength(text.slice(from, i));
+    if (!(bytes[at] === 0xef && bytes[at + 1] === 0xbf && bytes[at + 2] === 0xbd)) return at;
+    at += 3;
+    from = i + 1;
+  }
+  return undefined;
 }

@@ -15,6 +15,23 @@ export interface HeaderFacts {
   /** Columns that must be there. */
   readonly columns: readonly string[];
   readonly delimiter: string;
+  /** Whether quotes are around one of the names. Then a delimiter in a name is a part of it. */
+  readonly isQuoted: boolean;
+}
+
+/**
+ * The names of the columns: a column without a name gets the name `column` and its number, so that its fields are not
+ * lost.
+ */
+export function namesFor(header: readonly string[]): string[] {
+  const taken = new Set(header);
+  return header.map((name, index) => {
+    if (name !== '') return name;
+    let made = `column${index + 1}`;
+    while (taken.has(made)) made += '_';
+    taken.add(made);
+    return made;
+  });
 }
 
 /** Throws MILLRACE_CSV if the header cannot be used. */
@@ -33,9 +50,14 @@ export function checkHeader(facts: HeaderFacts): void {
   }
   const doubled = duplicatesOf(names);
   if (doubled.length > 0) {
-    refuse(`the header names ${list(doubled)} more than once, so fields would be lost; rename all but one`);
+    refuse(
+      `the header names ${list(doubled)} more than once, so fields would be lost; rename all but one, or name all columns in \`columns\` and set \`header\` to 'replace'`,
+    );
   }
-  if (names.includes('__proto__')) refuse("the header has a column '__proto__', which no object can hold; rename it");
+  if (names.includes('__proto__'))
+    refuse(
+      "the header has a column '__proto__', which no object can hold; rename it, or name all columns in `columns` and set `header` to 'replace'",
+    );
   if (missing.length === 0) return;
   const had = `it has ${list(names)}`;
   if (missing.length === columns.length && names.length >= columns.length) {
@@ -72,6 +94,15 @@ export function list(names: readonly string[], limit = 12): string {
 
 function meant(missing: readonly string[], names: readonly string[], columns: readonly string[]): string {
   const free = names.filter((name) => name !== '' && !columns.includes(name));
+  const blank = missing.flatMap((column) => free.filter((name) => name !== column && name.trim() === column));
+  if (blank.length > 0) {
+    return (
+      `Blanks are part of a name: ${list(blank)}. ` +
+      (blank.every((name) => columns.includes(name.replace(/^[ \t]+|[ \t]+$/g, '')))
+        ? 'Remove them in the file, or set the option `trim` to true'
+        : 'Remove them in the file')
+    );
+  }
   const pairs = missing.flatMap((column) => {
     const near = nearest(column, free);
     return near === undefined ? [] : [`'${near}' for '${column}'`];
@@ -82,15 +113,27 @@ function meant(missing: readonly string[], names: readonly string[], columns: re
 }
 
 /** Returns the delimiter that splits a header of one name into several columns; undefined if there is none. */
-function otherDelimiter({ names, columns, delimiter }: HeaderFacts, missing: readonly string[]): string | undefined {
+function otherDelimiter(
+  { names, columns, delimiter, isQuoted }: HeaderFacts,
+  missing: readonly string[],
+): string | undefined {
   const [only] = names;
-  if (names.length !== 1 || only === undefined) return undefined;
+  if (names.length !== 1 || only === undefined || isQuoted) return undefined;
   // A single column may have any name if the options name it.
   if (columns.length > 0 && missing.length === 0) return undefined;
-  return [',', ';', '\t', '|'].find((other) => other !== delimiter && only.includes(other));
+  return DELIMITERS.find((other) => other !== delimiter && only.includes(other));
 }
 
-function nameOf(delimiter: string): string {
+const DELIMITERS = [',', ';', '\t', '|'];
+
+/** The delimiter after the first quoted name of a header, if it is another one than the given. */
+export function delimiterAfterQuote(text: string, delimiter: string): string | undefined {
+  const [, behind] = /^"(?:[^"]|"")*"(.)/.exec(text) ?? [];
+  return DELIMITERS.find((other) => other !== delimiter && other === behind);
+}
+
+/** The delimiter for messages. */
+export function nameOf(delimiter: string): string {
   return delimiter === '\t' ? "'\\t' (tab)" : `'${delimiter}'`;
 }
 

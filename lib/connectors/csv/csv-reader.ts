@@ -4,20 +4,24 @@
  * Guarantees: memory does not depend on the size of the file (one chunk, its rows, and at most one open record). A
  * broken row is returned as a `CsvBadRow`, and the next rows follow. An error that makes the whole file unreadable is
  * one sentence with the file, the line, the cause and the fix. No field is padded, cut, dropped or decoded wrongly
- * without an error.
+ * without an error or an option that allows it. A file that changes while it is read is an error.
  *
- * The reader first finds where records begin and end, and whether their quotes are valid (record-boundaries). It splits
- * rows without quotes at the delimiters itself; fast-csv reads the others (quoted-rows).
+ * The reader first finds where records begin and end, and whether their quotes are valid (record-boundaries,
+ * record-blocks). It splits rows without quotes at the delimiters itself; fast-csv reads the others (quoted-rows), unless
+ * an option allows quotes that fast-csv does not read (csv-dialect).
  */
 import { MillraceError, describeThrown } from '../../model/errors.js';
 import { BlockText } from './block-text.js';
-import { isPacked, openByteSource, type ByteSource } from './byte-source.js';
-import { checkHeader, list } from './csv-header.js';
+import type { InputVersion } from '../../connect/files.js';
+import { isPacked, openByteSource, type OpenByteSource } from './byte-source.js';
+import { isStandard, splitBare, splitRow, type CsvDialect } from './csv-dialect.js';
+import { checkHeader, delimiterAfterQuote, list, nameOf, namesFor } from './csv-header.js';
+import { csvDelimiter } from './csv-reader-options.js';
 import { resolveReaderOptions, type CsvReaderOptions, type ResolvedReaderOptions } from './csv-reader-options.js';
-import { isBlank, isRow, RecordBlocks, type RecordBlock } from './record-blocks.js';
+import { isRow, RecordBlocks, type RecordBlock } from './record-blocks.js';
 import type { QuotedRows } from './quoted-rows.js';
 import { ShareFilter } from './row-share.js';
-import { describeFault, type RecordSpan } from './record-boundaries.js';
+import { describeFault, type RecordSpan, type RowFault } from './record-boundaries.js';
 
 export type { CsvReaderOptions };
 
@@ -44,19 +48,24 @@ export interface CsvBadRow {
 
 export type CsvItem = CsvRow | CsvBadRow;
 
-/** A place in a file for `byteRange`, `startLine` and `headerNames`. Plain data. */
+/** A place in a file for `byteRange`, `startLine`, `headerNames` and `delimiter`. Plain data. */
 export interface CsvPoint {
   /** The number of rows before it. */
   readonly rows: number;
   readonly start: number;
   readonly line: number;
   readonly columns: readonly string[];
+  readonly delimiter: string;
 }
 
 /** Contract: at most one `read` is outstanding. */
 export interface CsvReader {
   /** The columns of the file, in its order. */
   readonly columns: readonly string[];
+  /** The place of the first row, or of blank lines and comments before it. */
+  readonly firstRow: CsvPoint;
+  /** The version of the file that is read; undefined for anything but a regular file. */
+  readonly version: InputVersion | undefined;
   /**
    * Returns 1 to `max` rows, or null at the end and after `close`. After an error every read rejects with that error.
    */
@@ -79,32 +88,92 @@ const MAX_POINTS = 1024;
 export async function openCsvReader(options: CsvReaderOptions): Promise<CsvReader> {
   const resolved = resolveReaderOptions(options);
   throwIfAborted(resolved);
-  const source = await openByteSource(resolved);
-  const reader = new CsvFileReader(source, resolved);
+  return openOn(await openByteSource(resolved), resolved);
+}
+
+/** As `openCsvReader`, over bytes from elsewhere. Closes them also if it throws. */
+export async function openCsvReaderOn(source: OpenByteSource, options: CsvReaderOptions): Promise<CsvReader> {
+  return openOn(source, resolveReaderOptions(options));
+}
+
+async function openOn(source: OpenByteSource, options: ResolvedReaderOptions): Promise<CsvReader> {
   try {
-    await reader.begin();
+    const { delimiter, line } = await beginningOf(source, options);
+    const reader = new CsvFileReader(source, options, { delimiter, line });
+    try {
+      await reader.begin();
+      return reader;
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
   } catch (error) {
-    await reader.close();
+    await source.close().catch(() => undefined);
     throw error;
   }
-  return reader;
+}
+
+/** The line with which Excel declares the delimiter of a file, `sep=;`. */
+const SEPARATOR_LINE = /^sep=([^\r\n])(?:\r\n|\r|\n|$)/i;
+const SEPARATOR_BYTES = 16;
+
+/** Leaves out the lines before the header, and finds the delimiter. */
+async function beginningOf(
+  source: OpenByteSource,
+  { path, dialect, byteRange, fromLine, startLine, headerNames, columns }: ResolvedReaderOptions,
+): Promise<{ delimiter: string; line: number }> {
+  const given = dialect.delimiter;
+  if (byteRange !== undefined) return { delimiter: given ?? ',', line: startLine };
+  const head = (await source.peek(SEPARATOR_BYTES)).toString('latin1');
+  const [text, declared] = SEPARATOR_LINE.exec(head.slice(0, SEPARATOR_BYTES)) ?? [];
+  // A file without a header may hold this text; a header of one column may be named like this.
+  const isData = (headerNames ?? columns).some((column) => column.toLowerCase().startsWith('sep='));
+  let [delimiter, line] = [given ?? ',', startLine];
+  if (text !== undefined && declared !== undefined && csvDelimiter.accepts(declared) && !isData) {
+    if (given !== undefined && given !== declared) {
+      throw new MillraceError(
+        'MILLRACE_CSV',
+        `${path}, line 1: the file declares the delimiter ${nameOf(declared)}, and the option \`delimiter\` is ${nameOf(given)}; ` +
+          'leave the option out, or set it to that of the file',
+      );
+    }
+    delimiter = declared;
+    source.skip(text.length);
+    line++;
+  }
+  while (line < fromLine && (await skipLine(source))) line++;
+  return { delimiter, line };
+}
+
+/** Leaves out the next line. Resolves with false at the end. */
+async function skipLine(source: OpenByteSource): Promise<boolean> {
+  for (;;) {
+    const bytes = await source.peek(1);
+    if (bytes.length === 0) return false;
+    const at = bytes.findIndex((byte) => byte === 0x0a || byte === 0x0d);
+    source.skip(at < 0 ? bytes.length : at + 1);
+    if (at < 0) continue;
+    if (bytes[at] === 0x0d && (await source.peek(1))[0] === 0x0a) source.skip(1);
+    return true;
+  }
 }
 
 class CsvFileReader implements CsvReader {
   columns: readonly string[] = [];
   bytesBefore: number | undefined;
+  readonly version: InputVersion | undefined;
   private readonly options: ResolvedReaderOptions;
-  private readonly source: ByteSource;
+  private readonly dialect: CsvDialect;
+  private readonly source: OpenByteSource;
   private readonly blocks: RecordBlocks;
   private quotedRows: QuotedRows | undefined;
   private readonly text: BlockText;
-  /** The rest of the block that contained the header. */
-  private ahead: RecordBlock | null = null;
   private items: readonly CsvItem[] = [];
   private at = 0;
   /** The number of the next row. */
   private nextRow = 0;
   private share: ShareFilter | undefined;
+  private first: CsvPoint | undefined;
   /**
    * The beginnings of the blocks that may contain the next requested row. Limited by the distance that is read ahead.
    */
@@ -115,47 +184,86 @@ class CsvFileReader implements CsvReader {
     this.close().catch(() => undefined);
   };
 
-  constructor(source: ByteSource, options: ResolvedReaderOptions) {
+  constructor(
+    source: OpenByteSource,
+    options: ResolvedReaderOptions,
+    { delimiter, line }: { readonly delimiter: string; readonly line: number },
+  ) {
     this.source = source;
     this.options = options;
-    const { path, delimiter, maxRowBytes, byteRange, startLine } = options;
+    this.version = source.version;
+    const { path, maxRowBytes, byteRange, encoding, headerNames } = options;
+    this.dialect = { ...options.dialect, delimiter };
+    const { dialect } = this;
     const offset = (byteRange?.start ?? 0) + source.skippedBytes;
-    this.blocks = new RecordBlocks(source, { path, delimiter, maxRowBytes, offset, line: startLine });
-    this.text = new BlockText(path, options.encoding);
+    const columns = headerNames?.length;
+    const { isUtf8 } = encoding;
+    this.blocks = new RecordBlocks(source, { path, dialect, isUtf8, maxRowBytes, offset, line, columns });
+    this.text = new BlockText(encoding);
     options.signal?.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  get firstRow(): CsvPoint {
+    return this.first as CsvPoint;
   }
 
   /** Reads the header, if the file has one. */
   async begin(): Promise<void> {
-    const { path, columns, headerNames, delimiter } = this.options;
+    const { path, columns, headerNames, fromLine } = this.options;
     if (headerNames !== undefined) {
       this.know(headerNames);
       return;
     }
-    for (let block = await this.blocks.next(); block !== null; block = await this.blocks.next()) {
-      const index = block.spans.findIndex((span) => !isBlank(block, span));
-      const span = block.spans[index];
-      if (span === undefined) continue;
-      this.ahead = { ...block, spans: block.spans.slice(index + 1) };
-      const { fault, line } = span;
-      const text = this.text.of(block, span);
-      if (fault !== undefined) {
-        throw new MillraceError('MILLRACE_CSV', `${path}, line ${fault.line}: in the header, ${describeFault(fault)}`);
-      }
-      const [names = []] = span.isQuoted ? await this.readQuoted([text], line) : [text.split(delimiter)];
-      checkHeader({ path, line, names, columns, delimiter });
+    let names: readonly string[] = [];
+    const hasHeader = await this.blocks.header(async (block, span) => {
+      names = await this.namesIn(block, span);
+      return names.length;
+    });
+    if (hasHeader) {
       this.know(names);
       return;
     }
     throwIfAborted(this.options);
     const wanted = columns.length === 0 ? '' : ` with ${list(columns)}`;
-    throw new MillraceError('MILLRACE_CSV', `${path} is empty: expected a header row${wanted}`);
+    const what = fromLine === 1 ? 'is empty' : `has nothing from line ${fromLine} on`;
+    throw new MillraceError('MILLRACE_CSV', `${path} ${what}: expected a header row${wanted}`);
+  }
+
+  /** The names of the columns in the header, or those that replace them. */
+  private async namesIn(block: RecordBlock, span: RecordSpan): Promise<readonly string[]> {
+    const { path, columns, isHeaderReplaced, relaxColumnCount } = this.options;
+    const { delimiter } = this.dialect;
+    const { line, isQuoted } = span;
+    const text = this.text.of(block, span);
+    const fault = span.fault ?? this.text.invalidIn(block, span);
+    if (fault !== undefined) {
+      const other = fault.kind === 'text after quote' ? delimiterAfterQuote(text, delimiter) : undefined;
+      const what =
+        other === undefined
+          ? describeFault(fault)
+          : `another delimiter follows the first name; did you mean ${nameOf(other)}? Set the option \`delimiter\` to it`;
+      throw new MillraceError('MILLRACE_CSV', `${path}, line ${fault.line}: in the header, ${what}`);
+    }
+    const [found = []] = isQuoted ? await this.readQuoted([text], line) : [splitBare(text, this.dialect)];
+    if (!isHeaderReplaced) {
+      const names = namesFor(found);
+      checkHeader({ path, line, names, columns, delimiter, isQuoted });
+      return names;
+    }
+    if (found.length === columns.length || (relaxColumnCount && found.length < columns.length)) return columns;
+    throw new MillraceError(
+      'MILLRACE_CSV',
+      `${path}, line ${line}: the header has ${found.length} columns, ${list(found)}, and \`columns\` are ${columns.length} to replace them; name each column, or write '' for one to leave out`,
+    );
   }
 
   private know(columns: readonly string[]): void {
-    const { share, delimiter, encoding } = this.options;
+    const { share, encoding } = this.options;
+    const { dialect } = this;
     this.columns = columns;
-    if (share !== undefined) this.share = new ShareFilter({ ...share, columns, delimiter, encoding });
+    this.first = { rows: 0, ...this.blocks.position, columns, delimiter: dialect.delimiter };
+    if (share !== undefined)
+      this.share = new ShareFilter({ ...share, columns, delimiter: dialect.delimiter, encoding });
   }
 
   async read(max: number): Promise<readonly CsvItem[] | null> {
@@ -164,8 +272,7 @@ class CsvFileReader implements CsvReader {
     try {
       while (this.at >= this.items.length) {
         if (this.closing !== undefined) return null;
-        const block = this.ahead ?? (await this.blocks.next());
-        this.ahead = null;
+        const block = await this.blocks.next();
         if (block === null) {
           await this.close();
           return null;
@@ -208,29 +315,44 @@ class CsvFileReader implements CsvReader {
   private notePoint({ spans }: RecordBlock): void {
     const { path, encoding } = this.options;
     const [first] = spans;
-    if (first === undefined || encoding === 'utf16le' || isPacked(path)) return;
+    if (first === undefined || encoding.isConverted || isPacked(path)) return;
     this.bytesBefore = first.start;
     if (this.points.length === MAX_POINTS) this.points.splice(1, 1);
-    this.points.push({ rows: this.nextRow, start: first.start, line: first.line, columns: this.columns });
+    const { columns } = this;
+    const { delimiter } = this.dialect;
+    this.points.push({ rows: this.nextRow, start: first.start, line: first.line, columns, delimiter });
   }
 
   private async itemsOf(block: RecordBlock): Promise<CsvItem[]> {
-    this.text.check(block);
-    const textOf = this.text.rowsOf(block);
-    const { share, columns } = this;
+    const { of: textOf, isValid } = this.text.rowsOf(block);
+    const { share, columns, dialect } = this;
+    const { relaxColumnCount } = this.options;
+    const isFast = isStandard(dialect);
+    const canLook = share !== undefined && !dialect.trim;
     const items: CsvItem[] = [];
     const quoted: { readonly at: number; readonly span: RecordSpan; readonly number: number }[] = [];
+    const accept = (item: CsvItem): void => {
+      if (share === undefined || 'error' in item || share.hasText(item.values[share.column] as string))
+        items.push(item);
+    };
     for (const span of block.spans) {
       const isSound = span.fault === undefined && span.fields === columns.length;
       if (!isSound && !isRow(block, span, columns.length)) continue;
       const number = this.nextRow++;
-      if (!isSound) {
-        if (share?.hasNumber(number) !== false) items.push(this.badRow(block, span, number));
-      } else if (span.isQuoted) {
+      const fault = span.fault ?? (isValid ? undefined : this.text.invalidIn(block, span));
+      if (fault !== undefined || (!isSound && !relaxColumnCount)) {
+        if (share?.hasNumber(number) !== false) items.push(this.badRow(block, { ...span, fault }, number));
+      } else if (isSound && isFast && span.isQuoted) {
         quoted.push({ at: items.length, span, number });
         items.push(UNREAD);
-      } else if (share?.hasPlain(block, span) !== false) {
-        items.push(this.rowOf(block, span, number, textOf(span).split(this.options.delimiter)));
+      } else if (isSound && !span.isQuoted && !(canLook && share?.hasPlain(block, span) === false)) {
+        const row = this.rowOf(block, span, number, splitBare(textOf(span), dialect));
+        if (canLook) items.push(row);
+        else accept(row);
+      } else if (!isSound || span.isQuoted) {
+        const fields = this.fitted(splitRow(textOf(span), dialect));
+        if (fields !== undefined) accept(this.rowOf(block, span, number, fields));
+        else if (share?.hasNumber(number) !== false) items.push(this.badRow(block, span, number));
       }
     }
     if (quoted[0] === undefined) return items;
@@ -247,10 +369,19 @@ class CsvFileReader implements CsvReader {
     return share === undefined ? items : items.filter((item) => item !== UNREAD);
   }
 
+  /** As many fields as columns; undefined if fields that are not empty would be lost. */
+  private fitted(fields: readonly string[]): readonly string[] | undefined {
+    const { length } = this.columns;
+    if (fields.length <= length) return [...fields, ...Array.from({ length: length - fields.length }, () => '')];
+    return fields.slice(length).every((field) => field === '') ? fields.slice(0, length) : undefined;
+  }
+
   private async readQuoted(rows: readonly string[], line: number): Promise<string[][]> {
+    const { dialect } = this;
+    if (!isStandard(dialect)) return rows.map((row) => splitRow(row, dialect));
     try {
       // Most files have no quotes and need not load fast-csv.
-      this.quotedRows ??= new (await import('./quoted-rows.js')).QuotedRows(this.options.delimiter);
+      this.quotedRows ??= new (await import('./quoted-rows.js')).QuotedRows(dialect.delimiter);
       return await this.quotedRows.read(rows);
     } catch (error) {
       const what = `${this.options.path}, in the rows from line ${line} on: ${describeThrown(error)}`;
@@ -259,16 +390,30 @@ class CsvFileReader implements CsvReader {
   }
 
   private badRow(block: RecordBlock, span: RecordSpan, number: number): CsvBadRow {
-    const { fault, fields, line } = span;
-    const expected = this.columns.length;
+    const { fault, line } = span;
+    const text = this.text.of(block, span);
     const where = `${this.options.path}, line ${fault?.line ?? line}`;
-    const what =
-      fault === undefined
-        ? `expected ${expected} ${expected === 1 ? 'field' : 'fields'}, got ${fields}; ` +
-          (fields < expected ? 'add what is missing' : 'quote a field that holds the delimiter')
-        : describeFault(fault, this.columns[fault.field - 1]);
+    const what = fault === undefined ? this.miscounted(span, text) : this.described(fault);
     const error = new MillraceError('MILLRACE_CSV', `${where}: ${what}`);
-    return { number, line, text: this.text.of(block, span), error };
+    return { number, line, text: fault?.head === undefined ? text : `${text}…`, error };
+  }
+
+  private described(fault: RowFault): string {
+    if (fault.kind !== 'too long') return describeFault(fault, this.columns[fault.field - 1]);
+    const { maxRowBytes } = this.options;
+    return `the row has ${fault.byte ?? 0} bytes, more than ${maxRowBytes}; check its line ends and quotes, or raise the option \`maxRowBytes\``;
+  }
+
+  /** Why the number of fields is wrong. */
+  private miscounted({ fields }: RecordSpan, text: string): string {
+    const { relaxColumnCount } = this.options;
+    const expected = this.columns.length;
+    const counts = `expected ${expected} ${expected === 1 ? 'field' : 'fields'}, got ${fields}`;
+    if (fields < expected) return `${counts}; add what is missing, or set the option \`relaxColumnCount\` to true`;
+    if (!relaxColumnCount && this.fitted(splitRow(text, this.dialect)) !== undefined) {
+      return `${counts}, and the additional ones are empty; remove the delimiters at the end, or set the option \`relaxColumnCount\` to true`;
+    }
+    return `${counts}; quote a field that holds the delimiter`;
   }
 
   private rowOf(block: RecordBlock, span: RecordSpan, number: number, fields: readonly string[]): CsvItem {
@@ -288,7 +433,7 @@ class CsvFileReader implements CsvReader {
   }
 
   private firstOf(text: string): string {
-    const [first = ''] = text.split(this.options.delimiter, 1);
+    const [first = ''] = text.split(this.dialect.delimiter, 1);
     return first.includes('"') ? '' : first;
   }
 }

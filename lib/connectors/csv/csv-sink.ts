@@ -2,10 +2,10 @@
  * CSV files as a sink: one row per record, in root order, so that the same input produces the same bytes.
  *
  * Guarantees: rows are written to `path.part`, which is renamed to `path` only when the whole run has completed, so a
- * reader never sees a partial result. A record that cannot be made a row ends by the failure policy, without other
+ * reader never sees a partial result (see csv-writer for links, mounts, devices and pipes). A record that cannot be made a row ends by the failure policy, without other
  * records.
  */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   callback,
@@ -33,7 +33,7 @@ import {
   type TaskOptions,
   type TouchedFile,
 } from '../../connect/index.js';
-import { touchedFile, type FilePoint } from '../../connect/files.js';
+import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
 import { csvDelimiter } from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
 import { filesOnTheWayTo, openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv-writer.js';
@@ -44,7 +44,11 @@ export type CsvValue = string | number | bigint | boolean | Date | null | undefi
 /** Options of `csvSink`: where the file goes, its columns, and how a record becomes a row. */
 export interface CsvSinkOptions<In, Column extends string>
   extends TaskOptions<In, In>, Pick<CsvWriterOptions, 'delimiter' | 'lineEnd' | 'escapeFormulas'> {
-  /** The path of the result. A `.csv.gz` file is compressed while it is written. */
+  /**
+   * The path of the result. A `.csv.gz` file is compressed while it is written. A link is followed. An existing table is
+   * replaced; a file of another kind (neither named like a table nor with this header) is refused. To a device or a pipe
+   * the rows are written directly, and the run cannot be resumed.
+   */
   readonly path: string;
   /** The columns, in order: the header. */
   readonly columns: readonly Column[];
@@ -106,16 +110,18 @@ export class CsvSink<In, Column extends string> implements Sink<In, string> {
 
   async *find(key: string): AsyncGenerator<FoundRecord> {
     const { path, columns, delimiter } = this.csv;
-    // An unfinished result is in the file beside it.
-    const file = existsSync(path) ? path : `${path}.part`;
-    if (!existsSync(file)) return;
+    // An unfinished result is in the file beside it. A device or a pipe has nothing to read.
+    const end = resultPathOf(path);
+    const file = [path, `${end}.part`].find((name) => statSync(name, { throwIfNoEntry: false })?.isFile() === true);
+    if (end === undefined || file === undefined) return;
     const options = { path: file, columns, ...(delimiter === undefined ? {} : { delimiter }) };
     for await (const { item } of findRows(options, key)) {
       yield { where: `${file}, line ${item.line}`, what: 'error' in item ? item.text : JSON.stringify(item.values) };
     }
   }
 
-  async open({ task, clock, signal }: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
+  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
+    const { task, clock, signal } = context;
     const { path, columns, delimiter, lineEnd, escapeFormulas } = this.csv;
     this.clock = clock;
     this.task = task;
@@ -129,6 +135,9 @@ export class CsvSink<In, Column extends string> implements Sink<In, string> {
       ...(escapeFormulas === undefined ? {} : { escapeFormulas }),
     });
     this.writer = await holdClock(clock, opening);
+    if (this.writer.isStream) {
+      context.cannotResume(`'${task}' writes to ${path}, a device or a pipe, from which no row can be taken back`);
+    }
   }
 
   encode(record: In): string {
@@ -148,7 +157,7 @@ export class CsvSink<In, Column extends string> implements Sink<In, string> {
     return writing && holdClock(this.clock, writing);
   }
 
-  prepare(): Promise<FilePoint> {
+  prepare(): Promise<FilePoint | undefined> {
     return holdClock(this.clock, (this.writer as CsvWriter).mark());
   }
 

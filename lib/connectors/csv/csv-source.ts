@@ -45,7 +45,14 @@ import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
 import { DividedFile } from './divided-file.js';
 import { readParts } from './parts-reader.js';
 import { recordOf } from './row-record.js';
-import { csvDelimiter, resolveReaderOptions } from './csv-reader-options.js';
+import {
+  csvComment,
+  csvDelimiter,
+  csvEscape,
+  csvQuote,
+  resolveReaderOptions,
+  type CsvFormatOptions,
+} from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
 import { openCsvReader, type CsvPoint, type CsvReader, type CsvReaderOptions } from './csv-reader.js';
 
@@ -54,10 +61,13 @@ export type CsvFields = Record<string, string>;
 
 /** Options of `csvSource`: the file, its format, and the types of its rows. */
 export interface CsvSourceOptions<Out>
-  extends SourceOptions<Out>, Pick<CsvReaderOptions, 'delimiter' | 'header' | 'encoding' | 'maxRowBytes'> {
+  extends SourceOptions<Out>, CsvFormatOptions, Pick<CsvReaderOptions, 'header' | 'encoding' | 'maxRowBytes'> {
   /** A .csv file, or a .csv.gz file, which is decompressed while it is read. */
   readonly path: string;
-  /** The required columns. For a file without a header: all columns, in order. */
+  /**
+   * The required columns. For a file without a header, or whose header is replaced: all columns, in order, where '' leaves
+   * a column out.
+   */
   readonly columns?: readonly string[];
   /** Types the fields of a row. The result of the validation is the record. Default: the fields as strings. */
   readonly schema?: Schema<Out>;
@@ -69,8 +79,8 @@ export interface CsvSourceOptions<Out>
   /**
    * The number of parts in which threads read the file; 'auto': one per thread of the run. Faster for large files (tens
    * of MB), especially before an aggregate that threads can fold, because then only its states leave the threads. A
-   * `schema` must be one that threads can load (`threadSchema`). A .gz or UTF-16 file cannot be read from the middle: a
-   * number is refused, and 'auto' reads the file in one part, as does a run without threads. A thread that dies fails
+   * `schema` must be one that threads can load (`threadSchema`). A .gz file, or one in UTF-16 or an Asian encoding, cannot
+   * be read from the middle: a number is refused, and 'auto' reads the file in one part, as does a run without threads. A thread that dies fails
    * the run. Default 1.
    */
   readonly partitions?: number | 'auto';
@@ -92,8 +102,16 @@ const RULES: OptionRules<CsvSourceOptions<unknown>> = {
   partitions: either(count(), oneOf('auto')),
   partitionBy: text,
   delimiter: csvDelimiter,
-  header: flag,
-  encoding: oneOf('utf8', 'utf16le', 'latin1'),
+  quote: csvQuote,
+  escape: csvEscape,
+  comment: csvComment,
+  fromLine: count(),
+  trim: flag,
+  relaxQuotes: flag,
+  relaxColumnCount: flag,
+  header: either(flag, oneOf('replace')),
+  // Checked by `resolveReaderOptions`, which suggests the nearest label.
+  encoding: text,
   maxRowBytes: count(),
 };
 
@@ -181,6 +199,8 @@ export class CsvSource<Out> implements Source<Out> {
             byteRange: { start: point.start, end: Number.MAX_SAFE_INTEGER },
             startLine: point.line,
             headerNames: point.columns,
+            // Positions of earlier versions have none.
+            delimiter: (point as Partial<CsvPoint>).delimiter ?? this.csv.delimiter ?? ',',
           }),
     });
     const rows = await holdClock(clock, opening);
@@ -250,8 +270,8 @@ class RowsOfFile<Out> implements SourcePartition<Out> {
   private position(): SourcePosition | undefined {
     const point = this.rows.pointBefore(this.count);
     if (point === undefined) return undefined;
-    const { rows, start, line, columns } = point;
-    return { lineage: this.from + rows, start, line, columns };
+    const { rows, start, line, columns, delimiter } = point;
+    return { lineage: this.from + rows, start, line, columns, delimiter };
   }
 }
 
@@ -271,20 +291,23 @@ function optionsOf<Out>({
   };
 }
 
-function readerOptions({
-  path,
-  columns,
-  delimiter,
-  header,
-  encoding,
-  maxRowBytes,
-}: Omit<CsvSourceOptions<unknown>, keyof SourceOptions<unknown>>): CsvReaderOptions {
-  return {
-    path,
-    ...(columns === undefined ? {} : { columns }),
-    ...(delimiter === undefined ? {} : { delimiter }),
-    ...(header === undefined ? {} : { header }),
-    ...(encoding === undefined ? {} : { encoding }),
-    ...(maxRowBytes === undefined ? {} : { maxRowBytes }),
-  };
+/** The options that the reader has, too. */
+const READER_OPTIONS = [
+  'columns',
+  'delimiter',
+  'quote',
+  'escape',
+  'comment',
+  'fromLine',
+  'trim',
+  'relaxQuotes',
+  'relaxColumnCount',
+  'header',
+  'encoding',
+  'maxRowBytes',
+] as const satisfies readonly (keyof CsvReaderOptions)[];
+
+function readerOptions(options: Omit<CsvSourceOptions<unknown>, keyof SourceOptions<unknown>>): CsvReaderOptions {
+  const given = READER_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
+  return { path: options.path, ...(Object.fromEntries(given) as Omit<CsvReaderOptions, 'path'>) };
 }

@@ -16,6 +16,7 @@ import type { Schema } from '../../options/schema.js';
 import { homeOf } from '../../connect/parts.js';
 import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
 import { isPacked } from './byte-source.js';
+import { encodingOf } from './csv-encoding.js';
 import { list } from './csv-header.js';
 import { openCsvReader } from './csv-reader.js';
 import type { CsvReaderOptions } from './csv-reader-options.js';
@@ -78,8 +79,10 @@ export class DividedFile {
       () => 0,
     );
     const partBytes = Math.min(mostBytes, Math.ceil(size / this.countOf(scope.executor.size)));
-    const { columns, parts } = await planParts({ ...reading, signal: endOf(scope) }, size, partBytes);
-    return { request: { ...this.request, headerNames: columns }, parts };
+    const planned = await planParts({ ...reading, signal: endOf(scope) }, size, partBytes);
+    const { columns, delimiter, version, parts } = planned;
+    const request = { ...this.request, reading: { ...reading, delimiter, version }, headerNames: columns };
+    return { request, parts };
   }
 
   private async ranges(fold: FoldRequest, scope: ConnectorContext): Promise<readonly ModuleRef[]> {
@@ -93,12 +96,13 @@ export class DividedFile {
     // Opened here first, so that a file that cannot be read is reported once and not by every thread.
     const reader = await openCsvReader({ ...reading, columns, signal: endOf(scope) });
     await reader.close();
+    const { version } = reader;
     // More shares than threads would only repeat the reading of the file.
     const of = Math.min(this.countOf(scope.executor.size), scope.executor.size);
     return Array.from({ length: of }, (_, index) => ({
       module: PART_THREAD,
       export: 'foldShare',
-      args: { ...this.request, share: { column, index, of }, fold },
+      args: { ...this.request, reading: { ...reading, version }, share: { column, index, of }, fold },
     }));
   }
 
@@ -130,7 +134,8 @@ function obstacleToShares({ reading: { columns }, partitionBy }: DividedFileOpti
 }
 
 /** The reason why a file cannot be read from the middle; undefined if it can. */
-function indivisible({ path, encoding }: Pick<CsvReaderOptions, 'path' | 'encoding'>): string | undefined {
-  if (encoding === 'utf16le') return 'UTF-16 cannot be read from the middle of a file';
+function indivisible({ path, encoding = 'utf8' }: Pick<CsvReaderOptions, 'path' | 'encoding'>): string | undefined {
+  const { name = '', isConverted = false } = encodingOf(encoding) ?? {};
+  if (isConverted) return `${name.startsWith('utf-16') ? 'UTF-16' : name} cannot be read from the middle of a file`;
   return isPacked(path) ? 'a .gz file cannot be read from the middle' : undefined;
 }

@@ -136,6 +136,7 @@ function folded(
 
 function read(request: PartRequest, { start, end, line }: CsvPart): ReturnType<typeof readAll> {
   const { reading, headerNames } = request;
+  // The columns were checked against the header when the parts were planned.
   return readAll(request, { ...reading, byteRange: { start, end }, startLine: line, headerNames });
 }
 

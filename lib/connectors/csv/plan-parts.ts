@@ -7,10 +7,11 @@
  *
  * Guarantees: the parts contain every row of the file once.
  */
+import type { InputVersion } from '../../connect/files.js';
 import { openByteSource } from './byte-source.js';
 import { openCsvReader, throwIfAborted } from './csv-reader.js';
 import { resolveReaderOptions, type CsvReaderOptions } from './csv-reader-options.js';
-import { isBlank, isRow, RecordBlocks } from './record-blocks.js';
+import { isRow, RecordBlocks } from './record-blocks.js';
 
 /** Plain data. */
 export interface CsvPart {
@@ -24,6 +25,9 @@ export interface CsvPart {
 
 export interface CsvParts {
   readonly columns: readonly string[];
+  readonly delimiter: string;
+  /** The version of the file, which the readers of the parts must find. */
+  readonly version: InputVersion | undefined;
   readonly parts: readonly CsvPart[];
 }
 
@@ -36,32 +40,45 @@ const SCAN_CHUNK_BYTES = 256 * 1024;
  */
 export async function planParts(options: CsvReaderOptions, fileBytes: number, partBytes: number): Promise<CsvParts> {
   const reader = await openCsvReader(options);
-  const { columns } = reader;
+  const { columns, firstRow, version } = reader;
   await reader.close();
-  const resolved = resolveReaderOptions({ ...options, chunkBytes: SCAN_CHUNK_BYTES });
+  const { delimiter, start, line } = firstRow;
+  const resolved = resolveReaderOptions({
+    ...options,
+    chunkBytes: SCAN_CHUNK_BYTES,
+    byteRange: { start, end: Math.max(start, fileBytes) },
+    headerNames: columns,
+    version,
+  });
   const source = await openByteSource(resolved);
   try {
-    const { path, delimiter, maxRowBytes } = resolved;
-    const blocks = new RecordBlocks(source, { path, delimiter, maxRowBytes, offset: source.skippedBytes, line: 1 });
+    const { path, maxRowBytes, encoding } = resolved;
+    const blocks = new RecordBlocks(source, {
+      path,
+      dialect: { ...resolved.dialect, delimiter },
+      isUtf8: encoding.isUtf8,
+      maxRowBytes,
+      // A byte order mark is skipped only at the beginning of the file, which is the first row if there is no header.
+      offset: start + source.skippedBytes,
+      line,
+      columns: columns.length,
+    });
     const starts: Omit<CsvPart, 'end'>[] = [];
     let rows = 0;
-    let isHeader = options.header ?? true;
     let nextAt = 0;
     for (let block = await blocks.next(); block !== null; block = await blocks.next()) {
       throwIfAborted(resolved);
       for (const span of block.spans) {
-        if (isHeader) isHeader = isBlank(block, span);
-        else if (isRow(block, span, columns.length)) {
-          if (span.start >= nextAt) {
-            starts.push({ start: span.start, line: span.line, rows });
-            nextAt = span.start + partBytes;
-          }
-          rows++;
+        if (!isRow(block, span, columns.length)) continue;
+        if (span.start >= nextAt && blocks.isSettledAt(span.start)) {
+          starts.push({ start: span.start, line: span.line, rows });
+          nextAt = span.start + partBytes;
         }
+        rows++;
       }
     }
     const parts = starts.map((part, i) => ({ ...part, end: starts[i + 1]?.start ?? fileBytes }));
-    return { columns, parts };
+    return { columns, delimiter, version, parts };
   } finally {
     await source.close();
   }

@@ -1,12 +1,15 @@
 /**
  * Groups bytes into blocks of complete records, with the position of each record.
  *
- * Guarantees: a record never spans two blocks. Memory is one chunk plus the open record, which `maxRowBytes` limits, so
- * a quote that is never closed cannot fill the memory. Zero bytes and unclosed quotes end the reading with an error.
+ * Guarantees: a record never spans two blocks. Memory is one chunk plus the open record, of which at most `maxRowBytes`
+ * are kept. A NUL byte, a record that is too long and a quote that is never closed each cost one record: where a quote has
+ * swallowed lines that are rows themselves (most of the first `SAMPLE_LINES`), only the line of the quote is lost, and
+ * reading goes on with the next one. The records do not depend on how the bytes are divided into chunks.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { ByteSource } from './byte-source.js';
-import { RecordScanner, type RecordSpan } from './record-boundaries.js';
+import type { CsvDialect } from './csv-dialect.js';
+import { RecordScanner, type CrossingField, type RecordSpan } from './record-boundaries.js';
 
 export interface RecordBlock {
   readonly bytes: Buffer;
@@ -18,45 +21,115 @@ export interface RecordBlock {
 
 export interface RecordBlocksOptions {
   readonly path: string;
-  readonly delimiter: string;
+  readonly dialect: CsvDialect;
+  readonly isUtf8: boolean;
   readonly maxRowBytes: number;
   /** Offset and line of the first byte. */
   readonly offset: number;
   readonly line: number;
+  /** The number of columns; undefined if `header` will be called before `next`. */
+  readonly columns: number | undefined;
 }
+
+/** The record whose bytes are dropped, because it is too long. */
+interface LongRecord {
+  readonly start: number;
+  /** The line of the quote that is open in it, otherwise its first line. */
+  readonly line: number;
+  readonly head: Buffer;
+  /** The offset of its first NUL byte. */
+  nulAt: number | undefined;
+}
+
+/** How many lines are looked at to decide whether a quote has swallowed rows. */
+const SAMPLE_LINES = 100;
+/** How many bytes of a record that is too long are kept for its message. */
+const HEAD_BYTES = 1024;
+const LF = 10;
+const CR = 13;
 
 export class RecordBlocks {
   private readonly source: ByteSource;
   private readonly options: RecordBlocksOptions;
-  private readonly scanner: RecordScanner;
-  /** The bytes of the open record, from chunks that ended within it. */
+  private columns: number | undefined;
+  private scanner: RecordScanner;
+  /** The bytes of the open record, from chunks that ended within it. Empty while they are dropped. */
   private openChunks: Buffer[] = [];
+  private hasOpenNul = false;
+  private long: LongRecord | undefined;
+  /** Bytes to scan before the next chunk. */
+  private pending: Buffer | undefined;
+  /** The offset of the next byte to scan. */
   private offset: number;
-  private isOver = false;
+  /** Where records were cut off: from the beginning of the first one to the last byte that decided about it. */
+  private doubtful: readonly { readonly from: number; readonly to: number }[] = [];
+  private isSourceOver = false;
 
   constructor(source: ByteSource, options: RecordBlocksOptions) {
     this.source = source;
     this.options = options;
-    this.scanner = new RecordScanner(options);
+    this.columns = options.columns;
+    this.scanner = this.scannerAt(options.offset, options.line);
     this.offset = options.offset;
   }
 
+  /**
+   * Whether a part of the file may begin at this record of the last block. Not where it was found only by bytes behind
+   * it, because the part before it would end without them.
+   */
+  isSettledAt(start: number): boolean {
+    return !this.doubtful.some(({ from, to }) => start > from && start < to);
+  }
+
+  /**
+   * Passes the header, the first record that is not blank, to `columnsOf`, which returns the number of columns. Resolves
+   * with false if there is no header. Call it before `next`.
+   */
+  async header(columnsOf: (block: RecordBlock, span: RecordSpan) => Promise<number>): Promise<boolean> {
+    for (let block = await this.next(); block !== null; block = await this.next()) {
+      const { bytes, start, spans } = block;
+      const span = spans.find((candidate) => !isBlank(block, candidate));
+      if (span === undefined) continue;
+      this.columns = await columnsOf(block, span);
+      const end = span.end - start;
+      const line = span.line + lineEndsIn(bytes.subarray(span.start - start, end));
+      // What follows is scanned again, now with the number of columns.
+      this.restart(Buffer.concat([bytes.subarray(end), ...this.openChunks]), span.end, line);
+      return true;
+    }
+    return false;
+  }
+
+  /** The offset and the line of the next byte. */
+  get position(): { readonly start: number; readonly line: number } {
+    return { start: this.scanner.openStart, line: this.scanner.openLine };
+  }
+
   async next(): Promise<RecordBlock | null> {
-    while (!this.isOver) {
-      const chunk = await this.source.next();
-      const block = chunk === null ? this.finish() : this.scan(chunk);
+    for (;;) {
+      const chunk = this.pending ?? (this.isSourceOver ? null : await this.source.next());
+      this.pending = undefined;
+      if (chunk === null) {
+        this.isSourceOver = true;
+        return this.finish();
+      }
+      const block = this.scan(chunk);
       if (block !== null) return block;
     }
-    return null;
   }
 
   private scan(chunk: Buffer): RecordBlock | null {
-    const { scanner, offset } = this;
-    const zeroAt = chunk.indexOf(0);
-    if (zeroAt >= 0) this.refuseZero(chunk, zeroAt);
-    const start = scanner.openStart;
+    const { scanner, offset, long } = this;
+    const start = long === undefined ? scanner.openStart : offset;
     const spans = scanner.scan(chunk);
     this.offset = offset + chunk.length;
+    const isUsual =
+      long === undefined &&
+      !this.hasOpenNul &&
+      scanner.openBytes <= this.options.maxRowBytes &&
+      !chunk.includes(0) &&
+      !spans.some((span) => this.isDoubtful(span));
+    if (!isUsual) return this.examine(Buffer.concat([...this.openChunks, chunk]), start, spans);
     const cut = scanner.openStart - offset;
     let bytes: Buffer | undefined;
     if (cut >= 0) {
@@ -64,56 +137,211 @@ export class RecordBlocks {
       if (spans.length > 0) bytes = this.openChunks.length === 0 ? head : Buffer.concat([...this.openChunks, head]);
       this.openChunks = cut < chunk.length ? [chunk.subarray(cut)] : [];
     } else this.openChunks.push(chunk);
-    for (const span of spans) {
-      if (span.end - span.start > this.options.maxRowBytes) this.refuseLength(span.line, false);
-    }
-    if (scanner.openBytes > this.options.maxRowBytes) {
-      this.refuseLength(scanner.openQuoteLine ?? scanner.openLine, scanner.openQuoteLine !== undefined);
-    }
     return bytes === undefined ? null : { bytes, start, spans };
   }
 
   private finish(): RecordBlock | null {
-    this.isOver = true;
-    const start = this.scanner.openStart;
-    const span = this.scanner.finish();
-    if (span === undefined) return null;
-    if (span.fault?.kind === 'unclosed quote') {
-      throw new MillraceError(
-        'MILLRACE_CSV',
-        `${this.options.path}, line ${span.fault.line}: the quote that opens field ${span.fault.field} is never closed; ` +
-          'close it, or double it ("") within a quoted field if it is part of the text',
-      );
+    const { scanner, long } = this;
+    const start = long === undefined ? scanner.openStart : this.offset;
+    const bytes = Buffer.concat(this.openChunks);
+    const span = scanner.finish();
+    return span === undefined ? null : this.examine(bytes, start, [span]);
+  }
+
+  /** Decides about records with a NUL byte, with too many bytes, or with quotes that may have swallowed other records. */
+  private examine(bytes: Buffer, start: number, found: readonly RecordSpan[]): RecordBlock | null {
+    const { scanner } = this;
+    const { maxRowBytes } = this.options;
+    const spans: RecordSpan[] = [];
+    const recordAt = (from: number, to?: number): Buffer =>
+      bytes.subarray(Math.max(0, from - start), to === undefined ? bytes.length : to - start);
+    for (const span of found) {
+      const record = recordAt(span.start, span.end);
+      const crossing = this.isDoubtful(span) ? this.swallowerIn(record, span) : undefined;
+      if (crossing !== undefined) return this.cutOff(bytes, start, [...spans, span], crossing);
+      spans.push(this.judged(span, record));
     }
-    return { bytes: Buffer.concat(this.openChunks), start, spans: [span] };
+    const open = recordAt(scanner.openStart);
+    if (this.long !== undefined) this.long.nulAt ??= nulIn(bytes, start);
+    else if (scanner.openBytes > maxRowBytes && !(this.columns === undefined && spans.length > 0)) {
+      if (this.columns === undefined) this.refuseHeader();
+      const span = { start: scanner.openStart, end: this.offset, line: scanner.openLine };
+      const crossing = this.swallowerIn(open, span);
+      if (crossing !== undefined) {
+        const cut = { ...span, textEnd: span.end, fields: crossing.field, isQuoted: true, isOdd: false };
+        return this.cutOff(bytes, start, [...spans, { ...cut, fault: undefined, crossing }], crossing);
+      }
+      const line = scanner.openQuoteLine ?? scanner.openLine;
+      const head = Buffer.from(open.subarray(0, Math.min(HEAD_BYTES, maxRowBytes)));
+      this.long = { start: span.start, line, head, nulAt: nulIn(open, span.start) };
+    }
+    this.openChunks = this.long !== undefined || open.length === 0 ? [] : [open];
+    this.hasOpenNul = this.openChunks.some((chunk) => chunk.includes(0));
+    if (spans.length === 0) return null;
+    return { bytes: recordAt(start, Math.max(start, scanner.openStart)), start, spans };
   }
 
-  private refuseZero(chunk: Buffer, at: number): never {
-    const { path, delimiter } = this.options;
-    const before = new RecordScanner({ delimiter, line: this.scanner.nextLine });
-    before.scan(chunk.subarray(0, at));
-    throw new MillraceError(
-      'MILLRACE_CSV',
-      `${path}, line ${before.nextLine}: a NUL byte (byte ${this.offset + at}): this is not CSV text; ` +
-        'save it again as CSV in UTF-8, or set the option `encoding`',
-    );
+  /** The record with its fault, if it has one that only its bytes show. */
+  private judged(span: RecordSpan, record: Buffer): RecordSpan {
+    const { long } = this;
+    const length = span.end - span.start;
+    if (long?.start === span.start) {
+      this.long = undefined;
+      const { head, line } = long;
+      const nulAt = long.nulAt ?? nulIn(record, span.end - record.length);
+      const fault =
+        nulAt === undefined
+          ? ({ kind: 'too long', field: 0, line, byte: length, head } as const)
+          : ({ kind: 'NUL byte', field: 0, line: span.line, byte: nulAt, head } as const);
+      return { ...span, fault };
+    }
+    const isLong = length > this.options.maxRowBytes;
+    const head = isLong ? { head: record.subarray(0, Math.min(HEAD_BYTES, this.options.maxRowBytes)) } : {};
+    const nulAt = nulIn(record, span.start);
+    if (nulAt !== undefined) {
+      const line = isLong ? span.line : span.line + lineEndsIn(record.subarray(0, nulAt - span.start));
+      return { ...span, fault: { kind: 'NUL byte', field: 0, line, byte: nulAt, ...head } };
+    }
+    if (!isLong) return span;
+    const prefix = this.scannerAt(span.start, span.line);
+    prefix.scan(record.subarray(0, this.options.maxRowBytes));
+    const line = prefix.openQuoteLine ?? span.line;
+    return { ...span, fault: { kind: 'too long', field: 0, line, byte: length, ...head } };
   }
 
-  private refuseLength(line: number, isQuoted: boolean): never {
+  /** True if the quotes of the record may have swallowed other records, or it is too long. */
+  private isDoubtful({ start, end, fault, fields, isOdd, crossing }: RecordSpan): boolean {
+    if (end - start > this.options.maxRowBytes) return true;
+    return crossing !== undefined && (fault !== undefined || isOdd || fields !== this.columns);
+  }
+
+  /**
+   * The quoted field of the record that has swallowed rows; undefined if there is none. Of a record that is too long only
+   * its allowed bytes count, so the answer is the same however the bytes arrive.
+   */
+  private swallowerIn(
+    record: Buffer,
+    { start, line, crossing }: Pick<RecordSpan, 'start' | 'line'> & { readonly crossing?: CrossingField | undefined },
+  ): CrossingField | undefined {
+    const { maxRowBytes } = this.options;
+    if (this.columns === undefined || this.long !== undefined) return undefined;
+    let region = record;
+    let field = crossing;
+    if (record.length > maxRowBytes) {
+      region = record.subarray(0, maxRowBytes);
+      const prefix = this.scannerAt(start, line);
+      prefix.scan(region);
+      field = prefix.openCrossing;
+    }
+    if (field === undefined) return undefined;
+    const lines = region.subarray(afterLine(region, field.start - start));
+    return this.holdsRows(lines, record.length > maxRowBytes) ? field : undefined;
+  }
+
+  /** Whether most of these lines are rows by themselves. */
+  private holdsRows(bytes: Buffer, isCutOff: boolean): boolean {
+    let rows = 0;
+    let lines = 0;
+    for (let at = 0; at < bytes.length && lines < SAMPLE_LINES;) {
+      const end = afterLine(bytes, at);
+      const line = bytes.subarray(at, end);
+      at = end;
+      if (isCutOff && at === bytes.length) break;
+      const scanner = this.scannerAt(0, 1);
+      const span = scanner.scan(line)[0] ?? scanner.finish();
+      if (span === undefined || (span.fields === 1 && isBlank({ bytes: line, start: 0 }, span))) continue;
+      lines++;
+      // The last line may begin a field with line ends of its own.
+      const isOpen = at === bytes.length && span.fault?.kind === 'unclosed quote';
+      const isBegun = span.fields > 1 && span.fields <= (this.columns ?? 0);
+      if (isOpen ? isBegun : span.fault === undefined && span.fields === this.columns) rows++;
+    }
+    return rows * 2 > lines;
+  }
+
+  /** Ends the last of these records with the line of the quote, and scans what follows again. */
+  private cutOff(
+    bytes: Buffer,
+    start: number,
+    spans: readonly RecordSpan[],
+    { field, line, start: quoteAt }: CrossingField,
+  ): RecordBlock {
+    const span = spans.at(-1) as RecordSpan;
+    const at = afterLine(bytes, quoteAt - start);
+    const end = start + at;
+    let textEnd = at;
+    while (bytes[textEnd - 1] === LF || bytes[textEnd - 1] === CR) textEnd--;
+    const { maxRowBytes } = this.options;
+    const cut: RecordSpan = {
+      ...span,
+      end,
+      textEnd: start + textEnd,
+      fault: { kind: 'unclosed quote', field, line },
+      crossing: undefined,
+    };
+    const region = { from: span.start, to: Math.min(span.end, span.start + maxRowBytes) };
+    this.doubtful = [...this.doubtful.filter(({ to }) => to > start), region];
+    this.restart(bytes.subarray(at), end, line + 1);
+    return { bytes: bytes.subarray(0, at), start, spans: [...spans.slice(0, -1), cut] };
+  }
+
+  private restart(bytes: Buffer, offset: number, line: number): void {
+    this.scanner = this.scannerAt(offset, line);
+    this.offset = offset;
+    this.openChunks = [];
+    this.hasOpenNul = false;
+    this.long = undefined;
+    this.pending = bytes.length === 0 ? undefined : bytes;
+  }
+
+  private scannerAt(offset: number, line: number): RecordScanner {
+    const { dialect, isUtf8 } = this.options;
+    return new RecordScanner({ ...dialect, isUtf8, offset, line });
+  }
+
+  private refuseHeader(): never {
     const { path, maxRowBytes } = this.options;
-    const what = isQuoted ? 'the quote opened here is not closed' : 'the row does not end';
+    const { openQuoteLine, openLine } = this.scanner;
+    const what = openQuoteLine === undefined ? 'the header does not end' : 'the quote opened here is not closed';
     throw new MillraceError(
       'MILLRACE_CSV',
-      `${path}, line ${line}: ${what} within ${maxRowBytes} bytes; ` +
-        (isQuoted
-          ? 'close it, or raise the option `maxRowBytes`'
-          : 'check its line ends, or raise the option `maxRowBytes`'),
+      `${path}, line ${openQuoteLine ?? openLine}: ${what} within ${maxRowBytes} bytes; ` +
+        (openQuoteLine === undefined
+          ? 'check its line ends, or raise the option `maxRowBytes`'
+          : 'close it, or raise the option `maxRowBytes`'),
     );
   }
 }
 
+/** The offset of the first NUL byte in bytes that begin at this offset. */
+function nulIn(bytes: Buffer, start: number): number | undefined {
+  const at = bytes.indexOf(0);
+  return at < 0 ? undefined : start + at;
+}
+
+/** The index after the line end that follows this index, or the length. */
+function afterLine(bytes: Buffer, from: number): number {
+  for (let at = from; at < bytes.length; at++) {
+    if (bytes[at] === LF) return at + 1;
+    if (bytes[at] === CR) return bytes[at + 1] === LF ? at + 2 : at + 1;
+  }
+  return bytes.length;
+}
+
+/** The number of line ends, each of them LF, CRLF or CR. */
+export function lineEndsIn(bytes: Buffer): number {
+  let count = 0;
+  for (let at = afterLine(bytes, 0); at <= bytes.length && at > 0;) {
+    const last = bytes[at - 1];
+    if (last === LF || last === CR) count++;
+    if (at === bytes.length) break;
+    at = afterLine(bytes, at);
+  }
+  return count;
+}
+
 /** Whether a line contains only spaces and tabs. */
-export function isBlank({ bytes, start }: RecordBlock, span: RecordSpan): boolean {
+export function isBlank({ bytes, start }: Pick<RecordBlock, 'bytes' | 'start'>, span: RecordSpan): boolean {
   for (let at = span.start - start; at < span.textEnd - start; at++) {
     if (bytes[at] !== 0x20 && bytes[at] !== 0x09) return false;
   }
@@ -122,6 +350,6 @@ export function isBlank({ bytes, start }: RecordBlock, span: RecordSpan): boolea
 
 /** Whether a record counts as a row, valid or broken, of a file with this number of columns. A blank line does not. */
 export function isRow(block: RecordBlock, span: RecordSpan, columns: number): boolean {
-  if (span.fault === undefined && span.fields === columns) return true;
+  if (span.fault !== undefined || span.fields === columns) return true;
   return span.fields !== 1 || !isBlank(block, span);
 }

@@ -6,7 +6,7 @@
  */
 import { isAscii } from 'node:buffer';
 import { partitionOf } from '../../connect/parts.js';
-import type { CsvEncoding } from './byte-source.js';
+import { decode, type CsvEncoding } from './csv-encoding.js';
 import type { RecordBlock } from './record-blocks.js';
 import type { RecordSpan } from './record-boundaries.js';
 
@@ -49,7 +49,8 @@ export class ShareFilter {
     while (to < end && bytes[to] !== delimiter) to++;
     const field = bytes.subarray(from, to);
     // The hash is over UTF-8, as for a row with quotes.
-    if (this.parts.encoding === 'latin1' && !isAscii(field)) return this.hasText(field.toString('latin1'));
+    const { encoding } = this.parts;
+    if (!encoding.isUtf8 && !isAscii(field)) return this.hasText(decode(field, encoding));
     return partitionOf(field, this.parts.of) === this.parts.index;
   }
 

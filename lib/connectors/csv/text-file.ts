@@ -7,14 +7,17 @@
  */
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
-import type { WriteStream } from 'node:fs';
+import type { Writable } from 'node:stream';
 import { createGzip, type Gzip } from 'node:zlib';
+import { PipeStream } from './pipe-stream.js';
 
 /** The number of waiting bytes from which `room` returns a promise. */
 const BUFFER_BYTES = 256 * 1024;
 
 export interface TextFileOptions {
   readonly isPacked: boolean;
+  /** True for a device or a pipe, which has no offsets. */
+  readonly isStream: boolean;
   /** The offset in the file at which to begin. */
   readonly start: number;
   /** Ends waiting for room. */
@@ -22,7 +25,7 @@ export interface TextFileOptions {
 }
 
 export class TextFile {
-  private readonly file: WriteStream;
+  private readonly file: Writable & { readonly bytesWritten: number };
   private readonly options: TextFileOptions;
   /** Compresses the present member. Undefined if nothing was put since the last point or the file is not compressed. */
   private packer: Gzip | undefined;
@@ -31,10 +34,20 @@ export class TextFile {
   private needsRoom = false;
   private closing: Promise<void> | undefined;
   private failure: unknown;
+  /** Rejects at the first error. A stream calls nobody back whose text it was given after an error. */
+  private readonly failing: Promise<never>;
+  private rejectFailing!: (error: unknown) => void;
 
   constructor(handle: FileHandle, options: TextFileOptions) {
     this.options = options;
-    this.file = handle.createWriteStream({ autoClose: false, highWaterMark: BUFFER_BYTES, start: options.start });
+    this.failing = new Promise<never>((_, reject) => {
+      this.rejectFailing = reject;
+    });
+    // Most errors are reported by other ways.
+    this.failing.catch(() => undefined);
+    this.file = options.isStream
+      ? new PipeStream(handle, BUFFER_BYTES)
+      : handle.createWriteStream({ autoClose: false, highWaterMark: BUFFER_BYTES, start: options.start });
     this.file.on('error', (error) => {
       this.fail(error);
     });
@@ -60,24 +73,27 @@ export class TextFile {
   async flush(): Promise<number> {
     const length = (): number => this.options.start + this.file.bytesWritten + this.file.writableLength;
     const member = this.endMember();
-    const bytes = member === undefined ? length() : await member.then(length);
+    const bytes = member === undefined ? length() : await Promise.race([member.then(length), this.failing]);
+    this.throwIfFailed();
     // The stream calls back when it has passed everything before this to the system.
-    await new Promise<void>((resolve) => {
+    const passed = new Promise<void>((resolve) => {
       this.file.write('', () => {
         resolve();
       });
     });
+    await Promise.race([passed, this.failing]);
     this.throwIfFailed();
     return bytes;
   }
 
   async end(): Promise<void> {
     this.throwIfFailed();
-    await this.endMember();
+    await Promise.race([this.endMember(), this.failing]);
     this.throwIfFailed();
     this.file.end();
     // Not `finished`: it waits for the close, which comes after the sync.
-    await once(this.file, 'finish');
+    const { isStream, signal } = this.options;
+    await once(this.file, 'finish', isStream && signal !== undefined ? { signal } : {});
   }
 
   /** Closes the handle, also during a write. May be called more than once. */
@@ -128,6 +144,7 @@ export class TextFile {
 
   private fail(error: unknown): void {
     this.failure ??= error;
+    this.rejectFailing(error);
     // Passes the error of the file to callers that wait for the packer.
     this.packer?.destroy(error as Error);
   }

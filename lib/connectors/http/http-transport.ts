@@ -70,7 +70,7 @@ function callerParts<In, Out>(
     ...headersOf(request),
     correlationHeader: nameOf(correlationId, 'x-correlation-id'),
     sendsTrace: trace,
-    identity: new CallIdentity(scope.runId, scope.task, scope.numbering),
+    identity: new CallIdentity(scope),
     isIdempotent,
     isUnixSocket: request.socketPath !== undefined,
     task: scope.task,

@@ -57,11 +57,14 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
    * Resolves the URL and loads its transport. Rejects with MILLRACE_CONFIG if the URL cannot be called, and with
    * MILLRACE_INVALID_OPTION if an option does not fit the transport or the method.
    */
-  override async open({ task, upstream, clock }: TaskScope): Promise<void> {
+  override async open({ task, upstream, clock, secrets }: TaskScope): Promise<void> {
     const { request, policies } = this;
     const { url: given } = request;
     if (typeof given === 'function' && upstream === undefined) this.preload();
-    const url = new UrlTemplate(typeof given === 'function' ? await given() : given, task);
+    secrets.addHeaders(request.headers);
+    const address = typeof given === 'function' ? await given() : given;
+    if (typeof address === 'string') secrets.addText(address);
+    const url = new UrlTemplate(address, task);
     this.url = url;
     checkTransport(request, isSocket(url), task);
     assertMethod(request, url, task);

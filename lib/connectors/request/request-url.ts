@@ -45,7 +45,7 @@ export class UrlTemplate {
     if (segments.some((segment) => segment === '.' || segment === '..')) {
       throw new MillraceError(
         'MILLRACE_INVALID_INPUT',
-        `A field of the record would make the path of ${this.label} lead elsewhere: ${filled}`,
+        `A field of the record would make the path of ${this.label} lead elsewhere: it is '.' or '..'`,
       );
     }
     return filled;

@@ -33,7 +33,7 @@ export async function openSocketTransport<In, Out>({
         maxPayloadBytes: request.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
         keyName: idempotencyKey === false ? undefined : idempotencyKey,
         sendsTrace: trace,
-        identity: new CallIdentity(scope.runId, scope.task, scope.numbering),
+        identity: new CallIdentity(scope),
         isIdempotent,
         connection,
         isUnixSocket: request.socketPath !== undefined,

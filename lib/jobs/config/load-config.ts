@@ -10,7 +10,9 @@ import { dirname, isAbsolute, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillraceError } from '../../model/errors.js';
 import { absolutePath, pathFrom, type JobPlace } from '../place.js';
+import { Secrets } from '../../text/secrets.js';
 import { describeConfigIssues, isIssues } from './config-issues.js';
+import { hideSetting, hideVariable } from './config-secrets.js';
 import { replaceEnvironment } from './environment.js';
 import { readConfig } from './read-config.js';
 import { applySettings, parseSetting } from './settings.js';
@@ -27,6 +29,8 @@ export interface ConfigOptions {
   readonly path?: string | null | undefined;
   /** Each `key=value`, in order. */
   readonly settings?: readonly string[];
+  /** Gets the secrets of the configuration. */
+  readonly secrets?: Secrets;
 }
 
 /** The part of a workflow that loading a configuration needs. */
@@ -48,13 +52,19 @@ export async function loadConfig<Accepted>(
   place: JobPlace,
   accept: (config: JsonObject | undefined) => Accepted,
 ): Promise<Accepted> {
-  const { path, settings = [] } = options;
+  const { path, settings = [], secrets = new Secrets() } = options;
+  for (const setting of settings) hideSetting(setting, secrets);
   const parsed = settings.map(parseSetting);
   const file = path ?? defaultPathOf(workflow, place);
   if (file === undefined && parsed.length === 0 && workflow.definition.config === undefined) return accept(undefined);
   const read = file === undefined ? {} : await readConfig({ path: absolutePath(place, file), shown: file });
   const here = file === undefined ? {} : { [CONFIG_FOLDER]: dirname(pathFrom(place, file)) };
-  const config = replaceEnvironment(applySettings(read, parsed), { ...place.environment, ...here });
+  const raw = applySettings(read, parsed);
+  secrets.addConfig(raw);
+  const config = replaceEnvironment(raw, { ...place.environment, ...here }, (name, value) => {
+    if (name !== CONFIG_FOLDER) hideVariable(value, secrets, place);
+  });
+  secrets.addConfig(config);
   try {
     return accept(config);
   } catch (error) {
@@ -62,11 +72,21 @@ export async function loadConfig<Accepted>(
     if (!isIssues(cause)) throw error;
     const sources = [...(file === undefined ? [] : [file]), ...(parsed.length > 0 ? ['--set'] : [])];
     const source = sources.length === 0 ? '' : ` (${sources.join(' with ')})`;
-    const what = describeConfigIssues(cause, config, workflow.definition.config);
+    const what = secrets.message(describeConfigIssues(cause, config, workflow.definition.config));
     throw new MillraceError('MILLRACE_CONFIG', `The config of '${workflow.name}'${source} is wrong: ${what}`, {
       cause,
     });
   }
+}
+
+/** The absolute path of the configuration file that is read; undefined if there is none. */
+export function configFileOf(
+  workflow: Configurable,
+  path: string | null | undefined,
+  place: JobPlace,
+): string | undefined {
+  const file = path ?? defaultPathOf(workflow, place);
+  return file === undefined ? undefined : absolutePath(place, file);
 }
 
 /** The path of the default configuration for messages: relative if it is inside the current folder. */

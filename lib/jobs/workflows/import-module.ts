@@ -6,11 +6,13 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { basename, relative } from 'node:path';
+import { basename, extname, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../../model/errors.js';
 import { prepareTypeScript } from '../../workers/typescript.js';
+import { filesImportedBy } from './imported-files.js';
 import { kindProblem } from './module-kind.js';
+import { SCRIPTS } from './workflow-files.js';
 
 /**
  * The exports of the module at this absolute path. `shown` is its name in messages, and messages show other paths
@@ -59,8 +61,14 @@ function describeLoadError(error: unknown, path: string, folder: string): string
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
     return `${sentence(message)} Node only removes types; for other syntax install tsx (npm install --save-dev tsx)`;
   }
+  return describeWithPlace(error, folder, error instanceof SyntaxError ? stackOfSyntaxError(path) : stackOf(error));
+}
+
+/** The kind and message of an error, and its first place outside of Node and of this package, relative to `folder`. */
+export function describeWithPlace(error: unknown, folder: string, stack = stackOf(error)): string {
+  const message = describeThrown(error);
   const kind = error instanceof Error && error.name !== 'Error' && error.name !== 'MillraceError' ? error.name : '';
-  const found = firstPlace(error instanceof SyntaxError ? stackOfSyntaxError(path) : stackOf(error));
+  const found = firstPlace(stack);
   const where = found && shownFrom(folder, found);
   return `${kind === '' || message === kind ? '' : `${kind}: `}${message}${where === undefined ? '' : ` (at ${where})`}`;
 }
@@ -69,10 +77,20 @@ function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? '') : '';
 }
 
-/** The stack of a syntax error has no place in the file, but `node --check` prints one. */
+/** The most files to check for a syntax error: each costs a process. */
+const MAX_CHECKED = 50;
+
+/**
+ * The stack of a syntax error has no place in the file, but `node --check` prints one. The error may be in the module or
+ * in one that it imports.
+ */
 function stackOfSyntaxError(path: string): string {
-  const { status, stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8' });
-  return status === 0 ? '' : stderr;
+  const scripts = filesImportedBy([path]).filter((file) => SCRIPTS.includes(extname(file)));
+  for (const file of scripts.slice(0, MAX_CHECKED)) {
+    const { status, stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' });
+    if (status !== 0) return stderr;
+  }
+  return '';
 }
 
 interface Place {

@@ -39,6 +39,12 @@ export async function loadWorkflow(wanted: string, place: JobPlace): Promise<Loa
   return isPath(wanted) ? loadFromFile(wanted, place) : loadByName(wanted, place);
 }
 
+/** The absolute paths of the files that may define this workflow: the named one, or each that has a name in the place. */
+export function workflowFilesOf(wanted: string, place: JobPlace): readonly string[] {
+  const paths = isPath(wanted) ? [pathIn(wanted, place).path] : localWorkflowFiles(place);
+  return paths.map((path) => absolutePath(place, path));
+}
+
 /** Each workflow that has a name in this place, and the errors of files that did not load. */
 export async function findWorkflows(place: JobPlace): Promise<{ found: FoundWorkflow[]; broken: MillraceError[] }> {
   const registered = await registeredWorkflows(place);
@@ -68,10 +74,7 @@ export function isPath(wanted: string): boolean {
 }
 
 async function loadFromFile(wanted: string, place: JobPlace): Promise<LoadableWorkflow> {
-  const given = wanted.startsWith('file:') ? fileURLToPath(wanted) + new URL(wanted).hash : wanted;
-  const hash = existsSync(absolutePath(place, given)) ? -1 : given.lastIndexOf('#');
-  const path = hash === -1 ? given : given.slice(0, hash);
-  const name = hash === -1 ? undefined : given.slice(hash + 1);
+  const { path, name } = pathIn(wanted, place);
   const found = await workflowsIn(path, place);
   const [only, another] = found;
   if (name === undefined) {
@@ -85,6 +88,13 @@ async function loadFromFile(wanted: string, place: JobPlace): Promise<LoadableWo
   if (match !== undefined) return match.workflow;
   const names = found.map(({ exportName }) => exportName);
   throw unknown(`${path} exports no workflow '${name}'.${suggest(name, names)}`);
+}
+
+/** The path, and the name after `#`, if there is one. */
+function pathIn(wanted: string, place: JobPlace): { path: string; name: string | undefined } {
+  const given = wanted.startsWith('file:') ? fileURLToPath(wanted) + new URL(wanted).hash : wanted;
+  const hash = existsSync(absolutePath(place, given)) ? -1 : given.lastIndexOf('#');
+  return hash === -1 ? { path: given, name: undefined } : { path: given.slice(0, hash), name: given.slice(hash + 1) };
 }
 
 async function loadByName(name: string, place: JobPlace): Promise<LoadableWorkflow> {

@@ -1,40 +1,19 @@
 /**
  * The files that a workflow consists of: its own file, and those that it imports by a relative path, found in the text.
  *
- * Guarantees: nothing is loaded, so a file that does not load is included; there are at most MAX_FILES.
+ * Guarantees: nothing is loaded, so a file that does not load is included.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname, extname, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { JobRequest } from '../load-job.js';
 import { absolutePath, type JobPlace } from '../place.js';
+import { filesImportedBy, textOf } from './imported-files.js';
 import { isPath } from './load-workflow.js';
-import { localWorkflowFiles, nameOfFile, SCRIPTS } from './workflow-files.js';
-import { isTypeScript } from '../../workers/typescript.js';
-
-/** The most files to look at. */
-const MAX_FILES = 1000;
-
-/** `from './x'`, `import './x'`, `import('./x')` and `require('./x')`. */
-const IMPORTS = /\b(?:from|import|require)\s*\(?\s*(['"`])(\.{1,2}\/[^'"`\n]*)\1/g;
-/** `new URL('./x', import.meta.url)`, which names a module for threads or the default configuration. */
-const URLS = /(\bdefaultConfig\s*:\s*)?\bnew\s+URL\(\s*(['"`])(\.{1,2}\/[^'"`\n]*)\2/g;
-
-/** The files that an import may mean, besides the file of exactly that name. */
-const MEANINGS: readonly (readonly [ending: RegExp, replacements: readonly string[]])[] = [
-  [/\.js$/, ['.ts', '.tsx']],
-  [/\.mjs$/, ['.mts']],
-  [/\.cjs$/, ['.cts']],
-  [/$/, ['.js', '.ts', '.json', '/index.js', '/index.ts']],
-];
+import { localWorkflowFiles, nameOfFile } from './workflow-files.js';
 
 /** The absolute paths of the files of a request. Those of its configuration need not exist. */
 export function sourceFilesOf({ workflow, config }: JobRequest, place: JobPlace): readonly string[] {
-  const found = new Set(entriesOf(workflow, place));
-  // The set grows during the loop.
-  for (const path of found) {
-    for (const imported of importsOf(path)) if (found.size < MAX_FILES) found.add(imported);
-  }
+  const found = filesImportedBy(entriesOf(workflow, place));
   return [...found, ...(config === null ? [] : [absolutePath(place, config)])];
 }
 
@@ -47,39 +26,4 @@ function entriesOf(workflow: string, place: JobPlace): readonly string[] {
   return localWorkflowFiles(place)
     .map((file) => absolutePath(place, file))
     .filter((file) => nameOfFile(file) === workflow || textOf(file).includes(workflow));
-}
-
-function importsOf(path: string): readonly string[] {
-  const folder = dirname(path);
-  const text = textOf(path);
-  const imports = [...text.matchAll(IMPORTS)].map((match) => resolve(folder, String(match[2])));
-  // Other URLs may name result files.
-  const urls = [...text.matchAll(URLS)].map((match) => [match[1], resolve(folder, String(match[3]))] as const);
-  return [
-    ...imports.map(meantBy),
-    ...urls.filter(([config, file]) => config !== undefined || isScript(file)).map(([, file]) => meantBy(file)),
-  ];
-}
-
-function meantBy(path: string): string {
-  const others = MEANINGS.flatMap(([ending, replacements]) =>
-    ending.test(path) ? replacements.map((replacement) => path.replace(ending, replacement)) : [],
-  );
-  return [path, ...others].find(isFile) ?? path;
-}
-
-function textOf(path: string): string {
-  try {
-    return isScript(path) ? readFileSync(path, 'utf8') : '';
-  } catch {
-    return '';
-  }
-}
-
-function isScript(path: string): boolean {
-  return SCRIPTS.includes(extname(path)) || isTypeScript(path);
-}
-
-function isFile(path: string): boolean {
-  return existsSync(path) && statSync(path).isFile();
 }

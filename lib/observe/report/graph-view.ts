@@ -5,6 +5,7 @@ import type { TaskProgress } from '../../model/metrics.js';
 import { html, type Html } from './html.js';
 import { percent } from './in-words.js';
 import { layOut } from './layout.js';
+import { entry } from '../../text/entry.js';
 
 const [BOX_WIDTH, BOX_HEIGHT] = [178, 58];
 const [GAP_X, GAP_Y, MARGIN] = [56, 16, 8];
@@ -42,7 +43,7 @@ export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
       ${graph.map((task, index) => {
         const { x, y } = cornerOf(task.name);
         const isHot = task.name === bottleneck;
-        const counts = countsOf(tasks[task.name]);
+        const counts = countsOf(entry(tasks, task.name));
         const share = busy.get(task.name) ?? 0;
         const label = `${task.name}, ${task.kind}${isHot ? ', bottleneck' : ''}: ${counts}, ${percent(share)} busy`;
         return html`<a href="#task-${index}" aria-label="${label}">

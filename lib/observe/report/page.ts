@@ -5,6 +5,7 @@
  * facts in every picture are also given as text.
  */
 import { grouped } from '../../text/printable.js';
+import { recordName } from '../../model/lineage-id.js';
 import type { TaskProgress } from '../../model/metrics.js';
 import { chart, type Series } from './chart.js';
 import { graphView } from './graph-view.js';
@@ -14,6 +15,7 @@ import type { ResourceSample, RunStory, Stretch } from './run-story.js';
 import { STYLE } from './style.js';
 import { table } from './table.js';
 import { timelineView } from './timeline-view.js';
+import { entry } from '../../text/entry.js';
 
 /** The most lines in a chart: the number of colours. */
 const MOST_LINES = 5;
@@ -68,7 +70,7 @@ export function page(story: RunStory): string {
 function head(story: RunStory, sections: readonly Section[]): Html {
   const { workflow, description, runId, summary, startedAt, endedAt, incarnations, tasks } = story;
   const outcome = summary?.outcome ?? 'not ended: the recording stops before the end of the run';
-  const read = story.graph.filter(({ bearing }) => bearing === 'source').map(({ name }) => tasks[name]?.in ?? 0);
+  const read = story.graph.filter(({ bearing }) => bearing === 'source').map(({ name }) => entry(tasks, name)?.in ?? 0);
   const bottleneck = summary?.bottleneck;
   // The counts start again at zero in each incarnation.
   const suffix = incarnations > 1 ? ' in the last incarnation' : '';
@@ -137,7 +139,7 @@ function graphSections(story: RunStory): Section[] {
   const rows = graph.map(({ name, kind, dependencies }, index) => ({
     id: `task-${index}`,
     isHot: name === bottleneck,
-    cells: [name, kind, dependencies.join(', ') || '–', ...figuresOf(tasks[name]), percent(busy.get(name) ?? 0)],
+    cells: [name, kind, dependencies.join(', ') || '–', ...figuresOf(entry(tasks, name)), percent(busy.get(name) ?? 0)],
   }));
   return [
     { id: 'graph', title: 'Graph', body: graphView({ graph, tasks, bottleneck, busy }) },
@@ -172,7 +174,7 @@ function timeSections(story: RunStory): Section[] {
     over('finished at the end of the graph', rateOf(leaves)),
   ];
   const slow = graph
-    .map(({ name }) => ({ name, p95: story.tasks[name]?.latencyMs.service.p95 ?? 0 }))
+    .map(({ name }) => ({ name, p95: entry(story.tasks, name)?.latencyMs.service.p95 ?? 0 }))
     .sort((a, b) => b.p95 - a.p95)
     .slice(0, MOST_LINES);
   const latency = slow.map(({ name }) => over(name, ({ tasks }) => tasks.get(name)?.p95));
@@ -222,8 +224,8 @@ function deadLetters({ deadLetters: reasons }: RunStory): Html {
 
 function slowest({ slowest: records }: RunStory): Html {
   if (records.length === 0) return html`<p>No record was timed.</p>`;
-  const rows = records.map(({ task, root, lineage, ms, at }) => ({
-    cells: [task, `${root}#${lineage}`, duration(ms), moment(at)],
+  const rows = records.map(({ task, root, partition = 0, lineage, ms, at }) => ({
+    cells: [task, recordName({ root, partition, number: lineage }), duration(ms), moment(at)],
   }));
   const columns = [{ title: 'task' }, { title: 'record' }, { title: 'took', isNumber: true }, { title: 'finished at' }];
   return table('The slowest of the records that were timed', columns, rows);

@@ -10,6 +10,7 @@ import { counted, grouped } from '../../text/printable.js';
 import { bucketQuantile } from './bucket-quantile.js';
 import type { SlowRecord, TaskProgress } from '../../model/metrics.js';
 import type { RunSummary } from '../../model/run-summary.js';
+import { entry } from '../../text/entry.js';
 
 /** The work of each task between two `progress` events, or over several of them. Times are milliseconds since 1970. */
 export interface Stretch {
@@ -79,7 +80,8 @@ export class StoryBuilder {
   private endedAt = 0;
   private incarnations = 1;
   private summary: RunSummary | undefined;
-  private tasks: Readonly<Record<string, TaskProgress>> = {};
+  /** Without a prototype: a task may be called constructor. */
+  private tasks = emptyTasks();
   private stretchFrom = 0;
   private stretches: Stretch[] = [];
   private resources: ResourceSample[] = [];
@@ -96,7 +98,7 @@ export class StoryBuilder {
         if (this.start === undefined) this.startedAt = event.at;
         this.start = event;
         // The counts start again at zero in each incarnation.
-        this.tasks = {};
+        this.tasks = emptyTasks();
         this.summary = undefined;
         this.stretchFrom = event.at;
         break;
@@ -162,7 +164,7 @@ export class StoryBuilder {
     const elapsedMs = at - this.stretchFrom;
     if (elapsedMs > 0) {
       const parts = Object.entries(tasks).map(([name, task]) => {
-        const before = this.tasks[name];
+        const before = entry(this.tasks, name);
         const done = doneOf(task) - (before === undefined ? 0 : doneOf(before));
         return [name, { done, busyMs: task.shares.busy * elapsedMs, p95: p95Of(task, before) }] as const;
       });
@@ -170,7 +172,7 @@ export class StoryBuilder {
       if (this.stretches.length > MOST_STRETCHES) this.stretches = joinPairs(this.stretches);
     }
     this.stretchFrom = at;
-    this.tasks = tasks;
+    this.tasks = Object.assign(emptyTasks(), tasks);
   }
 
   private reason(task: string, code: string, message: string): void {
@@ -223,6 +225,12 @@ function join(one: Stretch, two: Stretch): Stretch {
 }
 
 function slowestOf(records: readonly SlowRecord[]): SlowRecord[] {
-  const known = new Map(records.map((record) => [`${record.task} ${record.root} ${record.lineage}`, record]));
+  const known = new Map(
+    records.map((record) => [`${record.task} ${record.root} ${record.partition ?? 0} ${record.lineage}`, record]),
+  );
   return [...known.values()].sort((a, b) => b.ms - a.ms).slice(0, MOST_SLOW);
+}
+
+function emptyTasks(): Record<string, TaskProgress> {
+  return Object.create(null) as Record<string, TaskProgress>;
 }

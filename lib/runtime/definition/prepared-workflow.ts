@@ -9,16 +9,17 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Checkpoint } from '../../model/checkpoint.js';
 import { MillraceError } from '../../model/errors.js';
 import { planGraph, type GraphPlan } from '../../model/graph.js';
-import type { Awaitable, DeadLetterStore, LetterHead } from '../../model/ports.js';
+import type { Durability } from '../../model/state.js';
+import { mayNotRun } from '../../execution/thread-function.js';
+import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../../model/ports.js';
 import { checkCount, checkOptions, type OptionRules } from '../../options/options.js';
 import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
-import { ResumePlan } from '../resume/resume-plan.js';
-import { redoing } from '../resume/run-past.js';
+import { knownOrder, ResumePlan } from '../resume/resume-plan.js';
 import { systemClock } from '../run/clock.js';
 import { newRunId, Run } from '../run/run.js';
 import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
 import { NO_FUSIONS, planFusions, type Fusions } from './fusion.js';
-import { assertSameDefinition, assertSameInputs, describeDefinition } from './run-definition.js';
+import { assertSameDefinition, describeDefinition } from './run-definition.js';
 import { checkRunOptions, type RunOptions } from './run-options.js';
 import { declarationsOf, type ListedDefinition, type WorkflowDefinition } from './workflow-definition.js';
 
@@ -30,6 +31,19 @@ export interface WorkflowPlan {
   readonly declarations: readonly TaskDeclaration[];
   /** Chains of tasks that are fused into one thread hop, unless a run has `fuse: false`. */
   readonly hops: readonly (readonly string[])[];
+  /** The tasks with a boundary, and how each survives the end of the process in a run with checkpoints. */
+  readonly durability: readonly TaskDurability[];
+}
+
+/** How the boundary of a task survives the end of the process. */
+export interface TaskDurability {
+  /** The name of the task. */
+  readonly task: string;
+  /**
+   * `kept`: its state is in the checkpoints. `computed`: a resumed run reads its input again. `repeated`: a resumed run
+   * repeats it and everything behind it.
+   */
+  readonly durability: Durability;
 }
 
 /** Options of `Workflow.prepare`. */
@@ -97,6 +111,21 @@ export class PreparedWorkflow<
     assertDistinctFiles(claimsOf(this.declarations));
   }
 
+  /**
+   * For each task with a boundary, in the order of the graph, how it survives the end of the process in a run with
+   * checkpoints.
+   */
+  get durability(): readonly TaskDurability[] {
+    const { durability } = new ResumePlan(this.plan, this.declarations);
+    return this.plan.nodes.flatMap(({ node: { name } }) => {
+      const { join, task } = durability.of(name);
+      const how = [join, task].filter((found) => found !== undefined);
+      return how.length === 0
+        ? []
+        : [{ task: name, durability: how.includes('kept') ? 'kept' : (how[0] as Durability) }];
+    });
+  }
+
   /** Chains of tasks that are fused into one thread hop, unless a run has `fuse: false`. */
   get hops(): readonly (readonly string[])[] {
     return this.fusions.hops;
@@ -123,18 +152,24 @@ export class PreparedWorkflow<
    * changed.
    */
   async assertResumable(checkpoint: Checkpoint): Promise<void> {
-    assertSameDefinition(checkpoint, describeDefinition(this.name, this.plan, this.declarations, this.config));
+    const { durability } = new ResumePlan(this.plan, this.declarations, checkpoint.state !== undefined);
+    const now = describeDefinition(this.name, this.plan, this.declarations, this.config, durability);
+    assertSameDefinition(checkpoint, now);
     const sources = this.declarations.filter(({ task }) => task.bearing === 'source');
     const inputs = sources.map(async ({ name, task }) => [name, await task.identify()] as const);
+    const { assertSameInputs } = await import('../resume/same-inputs.js');
     assertSameInputs(checkpoint, Object.fromEntries(await Promise.all(inputs)));
   }
 
   /**
    * Returns a test of dead letters of a finished run: true for a letter whose record can be replayed, false where an
-   * aggregate or another boundary has already emitted its result without that record.
+   * aggregate or another boundary has already emitted its result without that record. `checkpoint` is the last one of
+   * the run; without it, each source counts as one with a single partition.
    */
-  redoable(): (letter: LetterHead) => boolean {
-    const resumePlan = new ResumePlan(this.plan, this.declarations);
+  redoable(checkpoint?: Checkpoint): (letter: LetterHead) => boolean {
+    const hasState = checkpoint === undefined || checkpoint.state !== undefined;
+    const known = checkpoint && knownOrder(checkpoint);
+    const resumePlan = new ResumePlan(this.plan, this.declarations, hasState, known);
     return ({ task, lineage }) => resumePlan.canRedo(task, lineage.root);
   }
 
@@ -142,7 +177,8 @@ export class PreparedWorkflow<
    * Starts the run, in the next turn of the event loop. Throws MILLRACE_INVALID_OPTION for options that do not fit, for
    * a second call after a run was started, and for a `resumeFrom` whose `startedAt` differs from the one of this
    * object; MILLRACE_FILE if dead letters or checkpoints would overwrite a file of a task; MILLRACE_RESUME if
-   * `resumeFrom` belongs to another definition. Later failures reject `finished`.
+   * `resumeFrom` belongs to another definition. Later failures reject `finished`. In a worker thread of millrace, which loads
+   * the module for one of its functions, the run never starts and `finished` never settles.
    */
   run(options: RunOptions = {}): Run<Outputs> {
     checkRunOptions(options);
@@ -154,7 +190,10 @@ export class PreparedWorkflow<
     }
     const { plan, declarations, definition, config } = this;
     const { resumeFrom: from, checkpoints } = options;
-    const made = describeDefinition(this.name, plan, declarations, config);
+    const hasState = checkpoints?.state !== undefined;
+    const { durability } = new ResumePlan(plan, declarations, hasState);
+    const made = describeDefinition(this.name, plan, declarations, config, durability);
+    const resumePlan = new ResumePlan(plan, declarations, hasState, from && knownOrder(from));
     if (from !== undefined) this.assertSameStart(from);
     if (from !== undefined) assertSameDefinition(from, made);
     if (from !== undefined && checkpoints === undefined) {
@@ -163,13 +202,13 @@ export class PreparedWorkflow<
         'Expected `checkpoints` beside `resumeFrom`, got none: a resumed run keeps its progress too',
       );
     }
-    const resumePlan = new ResumePlan(plan, declarations);
     const progress = checkpoints && {
       store: checkpoints,
       schedule: options.checkpointEvery ?? {},
       definition: made,
       plan: resumePlan,
-      from: from && options.redo ? redoing(from, options.redo, resumePlan) : from,
+      from,
+      redo: options.redo,
     };
     const window = options.window ?? resolveWindow(definition.window, config) ?? DEFAULT_WINDOW;
     if (window !== options.window) checkCount('window', window);
@@ -190,13 +229,15 @@ export class PreparedWorkflow<
       startedAt: this.startedAt,
       progress,
       seed: from?.seed ?? options.seed ?? Math.floor(Math.random() * 2 ** 32),
-      clock: options.clock ?? systemClock,
+      clock: mayNotRun() ? neverStarting(options.clock ?? systemClock) : (options.clock ?? systemClock),
       threads: options.threads ?? (options.clock === undefined ? 'auto' : 0),
       threadLimits: options.threadLimits ?? {},
       fusions: options.fuse === false ? NO_FUSIONS : this.fusions,
       deadLetters,
       signal: options.signal,
+      graceMs: options.graceMs,
       upstream: options.upstream,
+      secrets: options.secrets,
       tracer: options.tracer,
       release: async () => {
         for (const release of this.releases.reverse()) await release();
@@ -228,6 +269,11 @@ function resolveWindow<Config>(
   config: Config,
 ): number | undefined {
   return typeof window === 'function' ? window(config) : window;
+}
+
+/** The clock of a run that a worker thread meets while it loads the module of its function: the run never starts. */
+function neverStarting(clock: Clock): Clock {
+  return Object.create(clock, { defer: { value: () => undefined } }) as Clock;
 }
 
 /** The dead-letter store of a run without one: dead letters are events and counts, and are not stored. */

@@ -5,22 +5,26 @@
  * secret is written down. The source text of functions does not count: a mistake in a function may be fixed before the
  * run resumes.
  */
-import type { Checkpoint, Json, RunDefinition } from '../../model/checkpoint.js';
-import { describeValue, MillraceError } from '../../model/errors.js';
+import type { Checkpoint, RunDefinition } from '../../model/checkpoint.js';
+import { MillraceError } from '../../model/errors.js';
 import type { GraphPlan } from '../../model/graph.js';
 import { partitionOf } from '../../execution/partition-hash.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
+import type { DurabilityPlan } from '../resume/durability.js';
 
 export function describeDefinition(
   workflow: string,
   plan: GraphPlan,
   declarations: readonly TaskDeclaration[],
   config: unknown,
+  durability: DurabilityPlan,
 ): RunDefinition {
   const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
   const tasks = plan.nodes.map(({ node, join }) => {
     const from = node.dependencies.length === 0 ? '' : ` of ${node.dependencies.join(', ')} (${join})`;
-    return [node.name, `${kinds.get(node.name) ?? ''}${from}`];
+    const { join: ofJoin, task: ofTask } = durability.of(node.name);
+    const kept = [...(ofJoin === 'kept' ? ['join'] : []), ...(ofTask === 'kept' ? ['task'] : [])].join(' and ');
+    return [node.name, `${kinds.get(node.name) ?? ''}${from}${kept === '' ? '' : `, durable ${kept}`}`];
   });
   return { workflow, tasks: Object.fromEntries(tasks) as Record<string, string>, config: hashesOf(config) };
 }
@@ -34,25 +38,6 @@ export function assertSameDefinition(from: Checkpoint, now: RunDefinition): void
       ? [...changesOf('task', was.tasks, now.tasks, true), ...changesOf('config key', was.config, now.config, false)]
       : [`it is a run of '${was.workflow}', not of '${now.workflow}'`];
   refuseChanges(runId, changes);
-}
-
-/** Throws MILLRACE_RESUME if a source would read a different input than before. */
-export function assertSameInputs(from: Checkpoint, now: Readonly<Record<string, Json>>): void {
-  const changes = Object.entries(now).flatMap(([source, input]) => {
-    const was = from.inputs[source];
-    return JSON.stringify(was) === JSON.stringify(input) ? [] : [describeInput(source, was, input)];
-  });
-  refuseChanges(from.runId, changes);
-}
-
-function describeInput(source: string, was: Json | undefined, now: Json): string {
-  const fields = (value: Json | undefined): Record<string, unknown> =>
-    typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  const [before, after] = [fields(was), fields(now)];
-  const changed = Object.keys({ ...before, ...after }).filter((key) => before[key] !== after[key]);
-  const from = changed.map((key) => `${key} ${describeValue(before[key])}`).join(', ');
-  const to = changed.map((key) => describeValue(after[key])).join(', ');
-  return `the input of '${source}' has changed: ${from} became ${to}`;
 }
 
 function changesOf(
@@ -70,7 +55,8 @@ function changesOf(
   });
 }
 
-function refuseChanges(runId: string, changes: readonly string[]): void {
+/** Throws MILLRACE_RESUME if there are changes. */
+export function refuseChanges(runId: string, changes: readonly string[]): void {
   if (changes.length === 0) return;
   throw new MillraceError(
     'MILLRACE_RESUME',

@@ -19,6 +19,7 @@ import type { Upstream } from '../../model/upstream.js';
 import type { CheckpointSchedule } from '../resume/checkpointer.js';
 import type { ThreadCount } from '../run/run-executor.js';
 import type { RunTracer } from '../run/run-parts.js';
+import type { Secrets } from '../../text/secrets.js';
 
 /** Options of `Workflow.run`, for this run alone. */
 export interface RunOptions {
@@ -35,6 +36,11 @@ export interface RunOptions {
   readonly clock?: Clock;
   /** Cancels the run when it aborts. */
   readonly signal?: AbortSignal;
+  /**
+   * The milliseconds that a draining run may take to settle what is under way; then it is aborted. Default: no limit. The
+   * command line uses 8,000 (`--grace`).
+   */
+  readonly graceMs?: number;
   /** Overrides the definition's dead letters. */
   readonly deadLetters?: DeadLetterStore;
   /** Keeps the progress of the run, so that it can be resumed. */
@@ -60,6 +66,11 @@ export interface RunOptions {
   readonly upstream?: Upstream;
   /** Traces the run and a sample of its records: see `openTelemetry` of `millrace/opentelemetry`. */
   readonly tracer?: RunTracer;
+  /**
+   * More values to mask in the events, dead letters and summary of the run. The run adds what its configuration and its
+   * requests name. Default: only those.
+   */
+  readonly secrets?: Secrets;
   /** Whether neighbouring tasks are fused: cpu tasks into one thread hop, sync tasks into one loop. Default true. */
   readonly fuse?: boolean;
 }
@@ -76,6 +87,7 @@ const RULES: OptionRules<RunOptions> = {
   window: count(),
   clock: objectWith('now', 'monotonicMs', 'schedule', 'defer'),
   signal: objectWith('addEventListener', 'removeEventListener'),
+  graceMs: number(0),
   deadLetters: objectWith('write', 'whenReady', 'whenBroken', 'close'),
   checkpoints: objectWith('read', 'write'),
   checkpointEvery: anObject,
@@ -85,6 +97,7 @@ const RULES: OptionRules<RunOptions> = {
   threadLimits: anObject,
   upstream: objectWith('answer'),
   tracer: objectWith('follow'),
+  secrets: objectWith('add', 'text', 'data'),
   fuse: flag,
 };
 const SCHEDULE_RULES: OptionRules<CheckpointSchedule> = { everyMs: number(0), everyRecords: count() };

@@ -76,8 +76,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
    * if two tasks write one file, or one task writes a file that another reads.
    */
   plan(config?: StandardSchemaV1.InferInput<Config>): WorkflowPlan {
-    const { plan, declarations, hops } = this.prepare(config);
-    return { plan, declarations, hops };
+    const { plan, declarations, hops, durability } = this.prepare(config);
+    return { plan, declarations, hops, durability };
   }
 
   /**
@@ -99,7 +99,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   /**
    * Starts a run, in the next turn of the event loop. Throws what `plan` throws; MILLRACE_INVALID_OPTION for options
    * that do not fit; MILLRACE_FILE if dead letters or checkpoints would overwrite a file of a task; MILLRACE_RESUME if
-   * `resumeFrom` belongs to another definition. Later failures reject `finished`.
+   * `resumeFrom` belongs to another definition. Later failures reject `finished`. In a worker thread of millrace, which loads
+   * the module for one of its functions, the run never starts and `finished` never settles.
    */
   run(
     ...[config, options = {}]: unknown extends StandardSchemaV1.InferInput<Config>

@@ -7,10 +7,13 @@
 import type { Json } from '../../model/checkpoint.js';
 import type { RunEvent } from '../../model/events.js';
 import { Checkpointer } from './checkpointer.js';
-import { assertSameInputs } from '../definition/run-definition.js';
-import { RunPast } from './run-past.js';
+import { ResumePlan } from './resume-plan.js';
+import { redoing, RunPast } from './run-past.js';
+import { assertSameInputs } from './same-inputs.js';
+import { StateKeeper } from './state-keeper.js';
 import type { KeptProgress, RunParts } from '../run/run-parts.js';
 import type { Wiring } from '../wiring/wiring.js';
+import { setEntry } from '../../text/entry.js';
 
 export interface ProgressHandlers {
   readonly emit: (event: RunEvent) => void;
@@ -23,18 +26,30 @@ export interface ProgressHandlers {
 export class ProgressKeeper {
   /** The work of earlier incarnations, if the run is resumed. */
   readonly past: RunPast | undefined;
+  /** The durable state of the boundaries. */
+  readonly state: StateKeeper;
   private readonly kept: KeptProgress;
   private readonly parts: RunParts;
   private readonly handlers: ProgressHandlers;
   private checkpointer: Checkpointer | undefined;
   /** The first reason why the run cannot be resumed. */
   private obstacle: string | undefined;
+  /** Boundaries whose outputs depend on more than their input. */
+  private readonly uncertain: Set<string>;
 
-  constructor(kept: KeptProgress, parts: RunParts, handlers: ProgressHandlers) {
+  constructor(given: KeptProgress, parts: RunParts, handlers: ProgressHandlers) {
+    const kept = given.from && given.redo ? { ...given, from: redoing(given.from, given.redo, given.plan) } : given;
     this.kept = kept;
     this.parts = parts;
     this.handlers = handlers;
     const { plan, from, store } = kept;
+    this.state = new StateKeeper({
+      store: store.state,
+      cannotResume: (reason) => {
+        this.cannotResume(reason);
+      },
+    });
+    this.uncertain = new Set(from?.uncertain);
     if (from !== undefined) this.past = new RunPast(plan, from, store.incarnation);
   }
 
@@ -42,7 +57,7 @@ export class ProgressKeeper {
   async checkInputs(wiring: Wiring): Promise<Record<string, Json>> {
     const inputs: Record<string, Json> = {};
     for (const [name, { plan, declaration }] of wiring.tasks) {
-      if (plan.node.bearing === 'source') inputs[name] = await declaration.task.identify();
+      if (plan.node.bearing === 'source') setEntry(inputs, name, await declaration.task.identify());
     }
     if (this.kept.from !== undefined) assertSameInputs(this.kept.from, inputs);
     return inputs;
@@ -55,6 +70,7 @@ export class ProgressKeeper {
     const { incarnation } = store;
     const head = { runId, incarnation, startedAt, seed, definition, inputs };
     if (from !== undefined && this.past !== undefined) {
+      await this.state.restore(from.state);
       const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps, runId)) ?? null;
       if (this.handlers.hasEnded()) return;
       await store.write({ ...this.past.settle(), ...head, at: clock.now(), deadLetters: letters });
@@ -75,6 +91,22 @@ export class ProgressKeeper {
     this.checkpointer?.forbid(reason);
   }
 
+  /** What lies behind this boundary is repeated by a resumed run. */
+  cannotRepeat(task: string): void {
+    if (this.uncertain.has(task)) return;
+    this.uncertain.add(task);
+    const { plan, declarations } = this.parts;
+    const { obstacle } = new ResumePlan(plan, declarations, this.kept.store.state !== undefined, {
+      uncertain: [...this.uncertain],
+    });
+    if (obstacle !== undefined) this.cannotResume(obstacle);
+  }
+
+  /** True if the run has a checkpoint that it can resume from. */
+  get canResume(): boolean {
+    return this.checkpointer !== undefined && this.obstacle === undefined;
+  }
+
   /** True while a checkpoint, its commits included, is in progress. */
   get isCheckpointing(): boolean {
     return this.checkpointer?.isInProgress === true;
@@ -83,6 +115,11 @@ export class ProgressKeeper {
   /** Stops the checkpoints. Resolves when the one in progress has ended. */
   async stop(): Promise<void> {
     await this.checkpointer?.stop();
+  }
+
+  /** Releases the store of the state, after the last checkpoint. */
+  async close(): Promise<void> {
+    await this.state.close();
   }
 
   /** Writes the last checkpoint of a run that has not failed. */
@@ -99,6 +136,8 @@ export class ProgressKeeper {
       wiring,
       deadLetters,
       clock,
+      state: this.state,
+      uncertain: this.uncertain,
       progressOf: (name, root) => this.past?.progressOf(name, root.progress()) ?? root.progress(),
       exitsOf: (root) => plan.labelsOf(root),
       onWritten: ({ checkpoint, settled, elapsedMs }) => {

@@ -1,46 +1,63 @@
 /**
  * The work that a resumed run may omit and the work that it must repeat. This depends only on the graph.
  *
- * A lineage that has passed an exit at a leaf, or at a durable task, is permanently done there. A lineage that entered a
- * boundary is not: the state of the boundary (a sum, a pending pair) died with the process, so the record must enter again.
- * A root is *repeatable* if the same input gives its records the same numbers again. Then the tasks behind it continue
- * where they were. Behind a root that is not repeatable (pairs that met by chance, an operator of a user), all work is
- * repeated.
+ * A lineage that has passed an exit at a leaf, at a durable task, or into a boundary whose state is kept, is permanently done
+ * there. A lineage that entered another boundary is not: the state of the boundary (a sum, a pending pair) died with the
+ * process, so the record must enter again. A root is *repeatable* if its records have the same numbers in each incarnation.
+ * Then the tasks behind it continue where they were. Behind a root that is not repeatable (an operator of a user), all work
+ * is repeated.
  */
-import { exitLabel, joinRootOf, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
+import type { Checkpoint } from '../../model/checkpoint.js';
+import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
+import { DurabilityPlan, type KnownOrder } from './durability.js';
+
+/** What the checkpoint knows about the order of records. */
+export function knownOrder({ roots, uncertain }: Checkpoint): KnownOrder {
+  return { uncertain, divided: new Set(Object.keys(roots).filter((root) => roots[root]?.partitions !== undefined)) };
+}
 
 export class ResumePlan {
   private readonly nodes: ReadonlyMap<string, NodePlan>;
+  /** Which boundaries keep their state. */
+  readonly durability: DurabilityPlan;
   private readonly plan: GraphPlan;
   private readonly repeatable = new Set<string>();
   /** Per task, the exits that its outputs can reach within their region. */
   private readonly exitsAfter = new Map<string, readonly ExitPlan[]>();
 
-  constructor(plan: GraphPlan, declarations: readonly TaskDeclaration[]) {
+  /**
+   * @param hasState whether the run has a store for the state of boundaries.
+   * @param known what the checkpoint of a resumed run knows about the graph.
+   */
+  constructor(
+    plan: GraphPlan,
+    declarations: readonly TaskDeclaration[],
+    hasState = true,
+    known: KnownOrder = {},
+  ) {
     this.plan = plan;
+    this.durability = new DurabilityPlan(plan, declarations, hasState, known);
     this.nodes = new Map(plan.nodes.map((node) => [node.node.name, node]));
     const tasks = new Map(declarations.map(({ name, task }) => [name, task]));
-    for (const node of plan.nodes) {
-      const { name, dependencies, bearing } = node.node;
-      const from = dependencies.map((dependency) => this.nodeOf(dependency).outputRoot);
-      const isFromRepeatable = from.every((root) => this.repeatable.has(root));
-      if (node.join === 'all' && isFromRepeatable) this.repeatable.add(joinRootOf(name));
-      const isBornAlike = bearing !== 'inherits' && tasks.get(name)?.isRepeatable === true;
-      if (isBornAlike && (node.inputRoot === undefined || this.repeatable.has(node.inputRoot))) {
-        this.repeatable.add(node.outputRoot);
-      }
+    for (const root of plan.roots.keys()) {
+      const durability = this.durability.ofRoot(root);
+      const isNumbered = durability === undefined ? tasks.get(root)?.isRepeatable === true : durability !== 'repeated';
+      if (isNumbered) this.repeatable.add(root);
     }
     for (const node of [...plan.nodes].reverse()) this.exitsAfter.set(node.node.name, this.findExits(node));
   }
 
   /** The reason why a run of this graph cannot be resumed; undefined if it can. */
   get obstacle(): string | undefined {
-    for (const { node, outputRoot } of this.plan.nodes) {
-      if (node.bearing !== 'source' || this.repeatable.has(outputRoot)) continue;
-      const exit = this.exitsOf(outputRoot).find(({ dependency }) => dependency !== undefined);
+    for (const root of this.plan.roots.keys()) {
+      const isKeptState = this.durability.ofRoot(root) === 'kept';
+      if (this.isSource(root) ? this.repeatable.has(root) : !isKeptState) continue;
+      const exit = this.exitsOf(root).find((candidate) => this.isReplaying(root, candidate));
       if (exit === undefined) continue;
-      return `source '${node.name}' cannot be read again, and '${exit.task}' would have to take in again what it gave`;
+      return isKeptState
+        ? `'${exit.task}' would need all records of '${root}' again, which keeps only those in flight. Remove \`durable: false\` from '${exit.task}', or set it for '${root}' too`
+        : `source '${root}' cannot be read again, and '${exit.task}' would need its records again`;
     }
     return undefined;
   }
@@ -67,7 +84,16 @@ export class ResumePlan {
 
   /** Whether every lineage of the root is born again, because a boundary must receive it again. */
   isReplayed(root: string): boolean {
-    return this.exitsOf(root).some(({ dependency }) => dependency !== undefined);
+    return this.exitsOf(root).some((exit) => this.isReplaying(root, exit));
+  }
+
+  /** Whether a boundary whose state is kept receives the records of `root` by this exit. */
+  isKeptEntry(root: string, { task, dependency }: ExitPlan): boolean {
+    if (dependency === undefined) return false;
+    const { inputRoot, join } = this.nodeOf(task);
+    const { join: ofJoin, task: ofTask, keepsInput = false } = this.durability.of(task);
+    const entersJoin = join !== 'aligned' && root !== inputRoot;
+    return entersJoin ? ofJoin === 'kept' : ofTask === 'kept' || keepsInput;
   }
 
   /** The labels of all exits of a root. */
@@ -80,9 +106,10 @@ export class ResumePlan {
     return (this.exitsAfter.get(task) ?? []).map(exitLabel);
   }
 
-  /** Whether a boundary receives the outputs of the task, so that a resumed run needs them again. */
+  /** Whether a boundary receives the outputs of the task and keeps no state, so that a resumed run needs them again. */
   feedsBoundary(task: string): boolean {
-    return (this.exitsAfter.get(task) ?? []).some(({ dependency }) => dependency !== undefined);
+    const { outputRoot } = this.nodeOf(task);
+    return (this.exitsAfter.get(task) ?? []).some((exit) => this.isReplaying(outputRoot, exit));
   }
 
   /**
@@ -98,7 +125,13 @@ export class ResumePlan {
 
   /** Whether a record that the task gave up can be retried after the run: no boundary has computed a result without it. */
   canRedo(task: string, root: string): boolean {
-    return this.isKept(root) && this.nodeOf(task).outputRoot === root && !this.feedsBoundary(task);
+    const entersNone = (this.exitsAfter.get(task) ?? []).every(({ dependency }) => dependency === undefined);
+    return this.isKept(root) && this.nodeOf(task).outputRoot === root && entersNone;
+  }
+
+  /** Whether a boundary that keeps no state receives the records of `root` by this exit. */
+  private isReplaying(root: string, exit: ExitPlan): boolean {
+    return exit.dependency !== undefined && !this.isKeptEntry(root, exit);
   }
 
   private findExits({ node, dependents }: NodePlan): ExitPlan[] {

@@ -4,19 +4,32 @@
  * Guarantees: a record is omitted only if every result of the record is already on the disk; a record that a task has given
  * up is given up by this task once, no matter how often the run is resumed.
  */
-import { hasPassed, together, withHoles, type Checkpoint, type RootProgress } from '../../model/checkpoint.js';
+import type { RootLedger } from '../../ledger/ledger.js';
+import {
+  hasPassed,
+  partitionIn,
+  partitionsOf,
+  together,
+  withPartitionHoles,
+  type Checkpoint,
+  type PartitionHoles,
+  type RootProgress,
+} from '../../model/checkpoint.js';
 import { exitLabel } from '../../model/graph.js';
-import type { LetterHead } from '../../model/ports.js';
-import type { TaskPast } from '../../stream/task-scope.js';
+import type { LetterHead, LineageId } from '../../model/ports.js';
+import type { PartitionSpan, TaskPast } from '../../stream/task-scope.js';
 import type { Lineage } from '../../model/record.js';
 import type { ResumePlan } from './resume-plan.js';
+import { entry, setEntry } from '../../text/entry.js';
 
 export class RunPast {
   private readonly plan: ResumePlan;
   private readonly checkpoint: Checkpoint;
   private readonly incarnation: number;
   private readonly roots = new Map<string, RootProgress>();
-  /** Per task and root, the lineages that the task has given up. */
+  /** The ledgers of this incarnation, which map the slots of a divided root to partitions and numbers. */
+  private readonly ledgers = new Map<string, RootLedger>();
+  /** Per task, root and partition, the numbers of the records that the task has given up. */
   private readonly givenUp = new Map<string, Set<Lineage>>();
   private readonly holes = new HoleList();
   private kept = 0;
@@ -31,14 +44,21 @@ export class RunPast {
     }
   }
 
+  /** Connects the ledger of a root, before its first birth. The root is divided if its progress is kept per partition. */
+  connect(root: string, ledger: RootLedger): void {
+    this.ledgers.set(root, ledger);
+    if (this.isDivided(root)) ledger.divide();
+  }
+
   /**
-   * The number of the first record of a root. A boundary emits all its earlier records again, because it receives all its
-   * input again; the records that are already done are born as GONE.
+   * The number of the first record of a root. A boundary that keeps no state emits all its earlier records again, because
+   * it receives all its input again; the records that are already done are born as GONE.
    */
   startOf(root: string): Lineage {
     const progress = this.roots.get(root);
-    if (progress === undefined || !this.plan.isSource(root) || this.plan.isReplayed(root)) return 0;
-    return this.plan.isRepeatable(root) ? progress.watermark : progress.born;
+    // The lineages of a divided root are slots of one incarnation.
+    if (progress === undefined || this.isDivided(root) || this.plan.isReplayed(root)) return 0;
+    return this.plan.isSource(root) || this.plan.durability.ofRoot(root) === 'kept' ? progress.watermark : 0;
   }
 
   /**
@@ -59,11 +79,17 @@ export class RunPast {
   of(task: string, root: string): TaskPast {
     const isAnew = this.plan.startsAnew(task);
     const own = exitLabel({ task });
+    const born = this.roots.get(root)?.born ?? 0;
+    const isLost = this.plan.isSource(root) && !this.plan.isRepeatable(root) && !this.isDivided(root);
+    const lost = isLost ? born : 0;
+    const isNeeded = isAnew || this.plan.feedsBoundary(task);
     return {
       isAnew,
-      mark: isAnew ? undefined : this.checkpoint.marks[task],
-      born: this.plan.isRepeatable(root) ? (this.roots.get(root)?.born ?? 0) : 0,
-      isDone: (lineage) => !isAnew && !this.plan.feedsBoundary(task) && this.havePassed(task, root, lineage),
+      mark: isAnew ? undefined : entry(this.checkpoint.marks, task),
+      born: this.plan.isRepeatable(root) && !this.isDivided(root) ? born : 0,
+      lost,
+      partitions: this.spansOf(root),
+      isDone: (lineage) => lineage < lost || (!isNeeded && this.havePassed(task, root, lineage)),
       isWritten: (lineage) => !isAnew && this.hasPassed(root, own, lineage),
     };
   }
@@ -76,12 +102,24 @@ export class RunPast {
   /** A test whether a record of `root` can be omitted before the task; undefined if every record must reach it. */
   leftOut(task: string, root: string, isBoundary: boolean): ((lineage: Lineage) => boolean) | undefined {
     if (!this.roots.has(root)) return undefined;
+    if (isBoundary && this.plan.isKeptEntry(root, { task, dependency: 0 })) {
+      const label = exitLabel({ task, dependency: 0 });
+      return (lineage) => this.hasPassed(root, label, lineage) || this.wasGivenUp(task, root, lineage);
+    }
     if (isBoundary || this.plan.feedsBoundary(task)) return (lineage) => this.wasGivenUp(task, root, lineage);
     return (lineage) => this.havePassed(task, root, lineage);
   }
 
+  /** A test whether the state of the join in front of the task contains a record of `root`; undefined if it keeps none. */
+  enteredJoin(task: string, dependency: number, root: string): ((lineage: Lineage) => boolean) | undefined {
+    if (!this.roots.has(root) || !this.plan.isKeptEntry(root, { task, dependency })) return undefined;
+    const label = exitLabel({ task, dependency });
+    return (lineage) => this.hasPassed(root, label, lineage);
+  }
+
   wasGivenUp(task: string, root: string, lineage: Lineage): boolean {
-    return this.givenUp.get(keyOf(task, root))?.has(lineage) === true;
+    const { partition, number } = this.identify(root, lineage);
+    return this.givenUp.get(keyOf(task, root, partition))?.has(number) === true;
   }
 
   /**
@@ -89,16 +127,19 @@ export class RunPast {
    * the task processes the record again, and so must every task that received it as GONE. Call this for every letter, then
    * call `settle`.
    */
-  readonly keeps = ({ task, lineage: { root, number } }: LetterHead): boolean => {
+  readonly keeps = ({ task, lineage: { root, partition, number } }: LetterHead): boolean => {
     if (!this.roots.has(root) || this.plan.startsAnew(task)) return false;
     const labels = this.plan.labelsOfLetter(task, root);
-    if (!labels.every((label) => this.hasPassed(root, label, number))) {
-      this.holes.add(root, labels, number);
+    const progress = partitionIn(this.roots.get(root), partition);
+    if (progress === undefined) return false;
+    if (!labels.every((label) => hasPassed(progress, label, number))) {
+      this.holes.add({ root, partition, number }, labels);
       return false;
     }
     // A record that is not born again cannot be given up again.
-    if (this.plan.isReplayed(root)) {
-      const key = keyOf(task, root);
+    const watermark = partitionIn(this.roots.get(root), partition)?.watermark ?? 0;
+    if (this.plan.isReplayed(root) || number >= watermark) {
+      const key = keyOf(task, root, partition);
       this.givenUp.set(key, (this.givenUp.get(key) ?? new Set()).add(number));
     }
     this.kept++;
@@ -109,7 +150,7 @@ export class RunPast {
   settle(): Checkpoint {
     for (const [root, holes] of this.holes) {
       const progress = this.roots.get(root) as RootProgress;
-      this.roots.set(root, withHoles(progress, holes, this.plan.labelsOf(root)));
+      this.roots.set(root, withPartitionHoles(progress, holes, this.plan.labelsOf(root)));
     }
     return { ...this.checkpoint, roots: { ...this.checkpoint.roots, ...Object.fromEntries(this.roots) } };
   }
@@ -119,8 +160,32 @@ export class RunPast {
   }
 
   private hasPassed(root: string, label: string, lineage: Lineage): boolean {
+    const { partition, number } = this.identify(root, lineage);
+    const progress = partitionIn(this.roots.get(root), partition);
+    return progress !== undefined && hasPassed(progress, label, number);
+  }
+
+  /** The partition and the number of a lineage of this incarnation. */
+  private identify(root: string, lineage: Lineage): Pick<LineageId, 'partition' | 'number'> {
+    return this.ledgers.get(root)?.identify(lineage) ?? { partition: 0, number: lineage };
+  }
+
+  private isDivided(root: string): boolean {
+    return this.roots.get(root)?.partitions !== undefined;
+  }
+
+  /** The partitions of a source that earlier incarnations have read, and what this incarnation needs of them. */
+  private spansOf(root: string): ReadonlyMap<number, PartitionSpan> {
     const progress = this.roots.get(root);
-    return progress !== undefined && hasPassed(progress, label, lineage);
+    if (progress === undefined || !this.plan.isSource(root)) return new Map();
+    const isReplayed = this.plan.isReplayed(root);
+    const isRepeatable = this.plan.isRepeatable(root);
+    return new Map(
+      Object.entries(partitionsOf(progress)).map(([partition, { first = 0, watermark, born }]) => {
+        const from = isRepeatable ? watermark : born;
+        return [Number(partition), { first, from: isReplayed ? first : from, born }];
+      }),
+    );
   }
 }
 
@@ -130,34 +195,39 @@ export class RunPast {
  */
 export function redoing(checkpoint: Checkpoint, letters: readonly LetterHead[], plan: ResumePlan): Checkpoint {
   const list = new HoleList();
-  for (const { task, lineage } of letters)
-    list.add(lineage.root, plan.labelsOfLetter(task, lineage.root), lineage.number);
+  for (const { task, lineage } of letters) list.add(lineage, plan.labelsOfLetter(task, lineage.root));
   const roots = { ...checkpoint.roots };
   for (const [root, holes] of list) {
-    const progress = roots[root];
-    if (progress !== undefined) roots[root] = withHoles(progress, holes, plan.labelsOf(root));
+    const progress = entry(roots, root);
+    if (progress !== undefined) setEntry(roots, root, withPartitionHoles(progress, holes, plan.labelsOf(root)));
   }
   return { ...checkpoint, roots, isComplete: false };
 }
 
 /** Collects holes in any order. */
 class HoleList {
-  private readonly roots = new Map<string, Map<string, Set<Lineage>>>();
+  /** By root, partition and exit. */
+  private readonly roots = new Map<string, Map<number, Map<string, Set<Lineage>>>>();
 
-  add(root: string, labels: readonly string[], lineage: Lineage): void {
-    const exits = this.roots.get(root) ?? new Map<string, Set<Lineage>>();
-    this.roots.set(root, exits);
-    for (const label of labels) exits.set(label, (exits.get(label) ?? new Set()).add(lineage));
+  add({ root, partition, number }: LineageId, labels: readonly string[]): void {
+    const partitions = this.roots.get(root) ?? new Map<number, Map<string, Set<Lineage>>>();
+    this.roots.set(root, partitions);
+    const exits = partitions.get(partition) ?? new Map<string, Set<Lineage>>();
+    partitions.set(partition, exits);
+    for (const label of labels) exits.set(label, (exits.get(label) ?? new Set()).add(number));
   }
 
-  *[Symbol.iterator](): Generator<[string, Map<string, Lineage[]>]> {
-    for (const [root, exits] of this.roots) {
-      const sorted = [...exits].map(([label, lineages]) => [label, [...lineages].sort((a, b) => a - b)] as const);
-      yield [root, new Map(sorted)];
+  *[Symbol.iterator](): Generator<[string, PartitionHoles]> {
+    for (const [root, partitions] of this.roots) {
+      yield [root, new Map([...partitions].map(([partition, exits]) => [partition, sorted(exits)] as const))];
     }
   }
 }
 
-function keyOf(task: string, root: string): string {
-  return JSON.stringify([task, root]);
+function sorted(exits: ReadonlyMap<string, ReadonlySet<Lineage>>): ReadonlyMap<string, readonly Lineage[]> {
+  return new Map([...exits].map(([label, lineages]) => [label, [...lineages].sort((a, b) => a - b)] as const));
+}
+
+function keyOf(task: string, root: string, partition: number): string {
+  return JSON.stringify([task, root, partition]);
 }

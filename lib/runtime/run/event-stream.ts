@@ -3,7 +3,7 @@
  *
  * Guarantees: `run-started` is always first; events emitted earlier are held until then. Late subscribers get
  * `run-started` and the last 999 events. No other event is kept, however slow a subscriber is: subscribers are called,
- * and nothing is queued for them.
+ * and nothing is queued for them. Secrets are masked.
  */
 import { Observable, ReplaySubject } from 'rxjs';
 import type { RunEvent } from '../../model/events.js';
@@ -16,6 +16,8 @@ export class EventStream extends Observable<RunEvent> {
   private count = 0;
   /** Events emitted before the run has started; undefined from then on. */
   private early: RunEvent[] | undefined = [];
+  /** Returns the event as subscribers may see it. The engine sets it before the first event leaves. */
+  mask: (event: RunEvent) => RunEvent = (event) => event;
 
   constructor() {
     super((subscriber) => {
@@ -38,7 +40,7 @@ export class EventStream extends Observable<RunEvent> {
     this.early = undefined;
     // A run that is cancelled before it starts emits only its end.
     const events = event.type === 'run-started' ? [event, ...early] : [...early, event];
-    for (const one of events) {
+    for (const one of events.map((event) => this.mask(event))) {
       this.first ??= one;
       this.count++;
       this.recent.next(one);

@@ -5,6 +5,7 @@
  * Guarantees: after `settled` has resolved nothing is being opened, so nothing is closed while it opens.
  */
 import type { Json } from '../../model/checkpoint.js';
+import type { DeadLetterStore } from '../../model/ports.js';
 import type { ProgressKeeper } from '../resume/progress-keeper.js';
 import type { RunExecutor } from './run-executor.js';
 import { blame } from '../wiring/task-failure.js';
@@ -14,6 +15,7 @@ export interface ToOpen {
   readonly executor: RunExecutor;
   readonly wiring: Wiring;
   readonly keeper: ProgressKeeper | undefined;
+  readonly deadLetters: DeadLetterStore;
   readonly hasEnded: () => boolean;
 }
 
@@ -29,11 +31,13 @@ export class Opening {
    * Resolves with true if the run can begin, and with false if it has ended meanwhile. Rejects with the first error of
    * the opening.
    */
-  async open({ executor, wiring, keeper, hasEnded }: ToOpen): Promise<boolean> {
+  async open({ executor, wiring, keeper, deadLetters, hasEnded }: ToOpen): Promise<boolean> {
     const tasks = [...wiring.tasks.values()];
     await executor.prepare(tasks.some(({ declaration }) => declaration.task.usesExecutor));
     if (hasEnded()) return false;
     const inputs = await this.follow(keeper?.checkInputs(wiring) ?? Promise.resolve<Record<string, Json>>({}));
+    if (hasEnded()) return false;
+    await this.follow(Promise.resolve(deadLetters.open?.()));
     if (hasEnded()) return false;
     const opened = tasks.map(async ({ declaration, scope }) => {
       try {

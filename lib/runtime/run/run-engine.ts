@@ -15,6 +15,8 @@ import { seededRandom } from '../../execution/random.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import { Turn } from '../../ledger/turn.js';
 import { attempt, closeAll } from './closing.js';
+import { maskEvent } from './mask-event.js';
+import { Draining, type DrainOptions } from './draining.js';
 import { Opening } from './opening.js';
 import { PendingWork } from './pending-work.js';
 import { ProgressKeeper } from '../resume/progress-keeper.js';
@@ -26,6 +28,7 @@ import { Watchdog } from '../watch/watchdog.js';
 import { Wiring } from '../wiring/wiring.js';
 import type { EventStream } from './event-stream.js';
 import type { Outlet } from '../../stream/outlet.js';
+import { Secrets } from '../../text/secrets.js';
 
 /** The part of a `Run` that the engine uses. */
 export interface RunFace {
@@ -44,6 +47,7 @@ export class RunEngine {
   private readonly watchdog: Watchdog;
   private readonly keeper: ProgressKeeper | undefined;
   private readonly events: EventStream;
+  private readonly secrets: Secrets;
   private readonly onEnd: RunFace['onEnd'];
   private readonly abort = new AbortController();
   private readonly pendingWork = new PendingWork((error) => {
@@ -54,7 +58,13 @@ export class RunEngine {
   private outcome: RunOutcome | undefined;
   private failure: unknown;
   private isDraining = false;
+  /** Set when the run drains. */
+  private draining: Draining | undefined;
+  /** True if the run has ended with records that it had not started. */
+  private hasLetGo = false;
   private hasStarted = false;
+  /** True if another process has taken over the run: then nothing more is written. */
+  private isReplaced = false;
   /** Set while the run is ending: a failure then still changes the outcome. */
   private failLate: ((error: unknown) => void) | undefined;
 
@@ -62,6 +72,10 @@ export class RunEngine {
     this.parts = parts;
     this.events = events;
     this.onEnd = onEnd;
+    const secrets = (this.secrets = parts.secrets ?? new Secrets());
+    secrets.addConfig(parts.config);
+    secrets.keep([parts.runId, parts.workflow, ...parts.plan.nodes.map(({ node }) => node.name)]);
+    events.mask = (event) => maskEvent(event, secrets);
     const { progress } = parts;
     const turn = new Turn(parts.clock);
     this.executor = new RunExecutor(parts.threads, parts.threadLimits, turn, (type, thread) => {
@@ -75,6 +89,7 @@ export class RunEngine {
       fused: [...fusions.hops, ...fusions.chains],
       isRepeatable: progress !== undefined,
       past: this.keeper?.past,
+      kept: this.keeper && progress && { keeper: this.keeper.state, durability: progress.plan.durability },
       outlets,
     });
     this.report = new RunReport(parts, this.wiring, services, this.executor, this.events);
@@ -84,8 +99,13 @@ export class RunEngine {
       },
       isCheckpointing: () => this.keeper?.isCheckpointing === true,
     });
-    parts.deadLetters.whenBroken((error) => {
+    const fail = (error: unknown): void => {
       this.end('failed', error);
+    };
+    parts.deadLetters.whenBroken(fail);
+    progress?.store.whenLost?.((error) => {
+      this.isReplaced = true;
+      fail(error);
     });
   }
 
@@ -104,15 +124,33 @@ export class RunEngine {
     this.end('cancelled');
   }
 
-  /**
-   * Stops the sources and lets the records in flight settle. Collections that would be partial (aggregates, `all`) are
-   * not emitted, and file results keep their `.part` name.
-   */
-  drain(): void {
-    if (this.outcome !== undefined || this.isDraining) return;
+  /** Stops the sources and lets what is under way settle; see `Run.drain`. */
+  drain({ graceMs = this.parts.graceMs }: DrainOptions = {}): void {
+    if (this.outcome !== undefined || this.draining !== undefined) return;
+    const { clock } = this.parts;
     this.isDraining = this.wiring.hasOpenSource || this.wiring.lastOperators.length > 0;
-    this.emit({ type: 'draining', at: this.parts.clock.now() });
+    this.draining = new Draining({
+      graceMs,
+      clock,
+      wiring: this.wiring,
+      letsGo: () => this.letsGo(),
+      isHeldBack: () => this.keeper?.isCheckpointing === true || this.parts.deadLetters.isFull,
+      onRest: () => {
+        this.hasLetGo = true;
+        this.end('drained');
+      },
+      onGraceOver: (reason) => {
+        this.notice(reason);
+        this.end('cancelled');
+      },
+    });
+    this.emit({ type: 'draining', at: clock.now() });
     this.wiring.stopSources();
+  }
+
+  /** Whether the run drains and can be resumed: then it starts no work on another record. */
+  private letsGo(): boolean {
+    return this.draining !== undefined && this.keeper?.canResume === true;
   }
 
   private notice(message: string): void {
@@ -130,13 +168,21 @@ export class RunEngine {
       executor: () => this.executor.current,
       deadLetters: this.parts.deadLetters,
       upstream: this.parts.upstream,
+      secrets: this.secrets,
       tracer: this.parts.tracer,
       isDraining: () => this.isDraining,
+      mayStart: () => !this.letsGo(),
       emit: (event) => {
         this.emit(event);
       },
+      assertOwned: () => {
+        this.parts.progress?.store.assertOwned?.();
+      },
       cannotResume: (reason) => {
-        this.keeper?.cannotResume(reason);
+        this.keeper?.cannotResume(this.secrets.message(reason));
+      },
+      cannotRepeat: (task) => {
+        this.keeper?.cannotRepeat(task);
       },
       fail: (error) => {
         this.end('failed', error);
@@ -163,8 +209,10 @@ export class RunEngine {
       return;
     }
     const { executor, wiring, keeper } = this;
+    const { deadLetters } = this.parts;
     try {
-      if (!(await this.opening.open({ executor, wiring, keeper, hasEnded: () => this.hasEnded() }))) return;
+      const hasEnded = (): boolean => this.hasEnded();
+      if (!(await this.opening.open({ executor, wiring, keeper, deadLetters, hasEnded }))) return;
     } catch (error) {
       this.end('failed', error);
       return;
@@ -188,6 +236,7 @@ export class RunEngine {
 
   private async finish(wanted: RunOutcome): Promise<void> {
     this.watchdog.stop();
+    this.draining?.stop();
     const stopped = this.keeper?.stop();
     // The last measurement, which may be the only one.
     if (this.hasStarted) this.report.measure();
@@ -206,7 +255,10 @@ export class RunEngine {
       if (!isWell()) this.abort.abort(this.failure ?? cancelled());
     };
     try {
-      if (isWell()) this.watchdog.assertOver();
+      if (isWell()) {
+        if (this.hasLetGo) this.watchdog.assertLaws();
+        else this.watchdog.assertOver();
+      }
     } catch (error) {
       fail(error);
     }
@@ -217,11 +269,12 @@ export class RunEngine {
     abortIfIll();
     await this.opening.settled;
     await stopped;
+    await attempt(() => this.keeper?.close(), fail);
     await this.pendingWork.settled();
     await this.executor.close();
     const tasks = [...this.wiring.tasks].map(([name, { declaration }]) => ({ name, task: declaration.task }));
     await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
-    await attempt(() => this.parts.onEnd?.(this.report.summarize(outcome, this.failure)), fail);
+    if (!this.isReplaced) await attempt(() => this.parts.onEnd?.(this.report.summarize(outcome, this.failure)), fail);
     this.conclude(outcome);
   }
 

@@ -2,12 +2,13 @@
 import type { Checkpoint, CheckpointStore, RunDefinition } from '../../model/checkpoint.js';
 import type { ThreadLimits } from '../../execution/executor.js';
 import type { GraphPlan } from '../../model/graph.js';
-import type { Awaitable, Clock, DeadLetterStore } from '../../model/ports.js';
+import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../../model/ports.js';
 import type { RecordTracer } from '../../model/ports.js';
 import type { RunEvent } from '../../model/events.js';
 import type { Observable } from 'rxjs';
 import type { RunSummary } from '../../model/run-summary.js';
 import type { Upstream } from '../../model/upstream.js';
+import type { Secrets } from '../../text/secrets.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { CheckpointSchedule } from '../resume/checkpointer.js';
 import type { Fusions } from '../definition/fusion.js';
@@ -37,10 +38,14 @@ export interface RunParts {
   readonly fusions: Fusions;
   /** Cancels the run when it aborts. */
   readonly signal?: AbortSignal | undefined;
+  /** The milliseconds that a draining run may take before it is aborted. Default: no limit. */
+  readonly graceMs?: number | undefined;
   /** Set if the progress of the run is kept. */
   readonly progress?: KeptProgress | undefined;
   /** Answers requests in place of the network. */
   readonly upstream?: Upstream | undefined;
+  /** The values to mask in all that the run writes. Default: those that its configuration and its tasks name. */
+  readonly secrets?: Secrets | undefined;
   /** Follows the run and its records. */
   readonly tracer?: RunTracer | undefined;
   /** When the run was first started, milliseconds since 1970. */
@@ -59,4 +64,6 @@ export interface KeptProgress {
   readonly plan: ResumePlan;
   /** The checkpoint that this incarnation resumes from. */
   readonly from?: Checkpoint | undefined;
+  /** For a finished run: the dead letters whose records are processed again. */
+  readonly redo?: readonly LetterHead[] | undefined;
 }

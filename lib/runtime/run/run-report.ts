@@ -12,6 +12,7 @@ import { graphOfRun } from './run-graph.js';
 import { RunMetrics } from '../watch/run-metrics.js';
 import type { RunParts } from './run-parts.js';
 import type { RunServices } from '../wiring/services.js';
+import type { Secrets } from '../../text/secrets.js';
 import { summarizeRun } from './summary.js';
 import type { Wiring } from '../wiring/wiring.js';
 
@@ -22,6 +23,7 @@ export class RunReport {
   private readonly events: EventStream;
   private readonly metrics: RunMetrics;
   private readonly startedAt: number;
+  private readonly secrets: Secrets;
   /** Undefined in virtual time, because the seconds of the process are not those of the run then. */
   private readonly resources: ResourceWatch | undefined;
 
@@ -32,6 +34,7 @@ export class RunReport {
     this.events = events;
     this.metrics = new RunMetrics(wiring, services);
     this.startedAt = parts.clock.now();
+    this.secrets = services.secrets;
     if (parts.clock === systemClock) this.resources = new ResourceWatch();
   }
 
@@ -91,9 +94,10 @@ export class RunReport {
       ...(this.resources === undefined ? {} : { resources: this.resources.peaks() }),
       ...(threads.size > 0 ? { threads } : {}),
     };
-    if (outcome !== 'failed') return summarizeRun(this.wiring, this.metrics, head);
-    const error = { code: codeOf(failure), message: describeThrown(failure) };
-    return summarizeRun(this.wiring, this.metrics, { ...head, error });
+    const { secrets, wiring, metrics } = this;
+    if (outcome !== 'failed') return secrets.data(summarizeRun(wiring, metrics, head));
+    const error = { code: codeOf(failure), message: secrets.message(describeThrown(failure)) };
+    return secrets.data(summarizeRun(wiring, metrics, { ...head, error }));
   }
 
   private emit(event: RunEvent): void {

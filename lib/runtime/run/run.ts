@@ -15,6 +15,7 @@ import { GONE } from '../../model/record.js';
 import { GuardedObservable } from '../../stream/guarded-observable.js';
 import { Outlet } from '../../stream/outlet.js';
 import { suggest } from '../../text/nearest.js';
+import type { DrainOptions } from './draining.js';
 import { EventStream } from './event-stream.js';
 import type { RunEngine } from './run-engine.js';
 import type { RunParts } from './run-parts.js';
@@ -48,7 +49,7 @@ export class Run<Outputs = Record<string, unknown>> {
   /** Undefined until the run has started. */
   private engine: RunEngine | undefined;
   /** A cancel or drain requested before the run has started. */
-  private early: 'cancel' | 'drain' | undefined;
+  private early: 'cancel' | DrainOptions | undefined;
   private failure: unknown;
   private settle!: { resolve: (summary: RunSummary) => void; reject: (error: unknown) => void };
 
@@ -100,12 +101,15 @@ export class Run<Outputs = Record<string, unknown>> {
   }
 
   /**
-   * Stops the sources and lets the records in flight settle. Collections that would be partial (aggregates, `all`) are
-   * not emitted, and file results keep their `.part` name.
+   * Stops the sources and lets what is under way settle. In a run that keeps its progress, records that have not started
+   * are let go, and no call gets another attempt: `finished` resolves as soon as nothing is running, and the resumed run
+   * processes these records. A run that cannot be resumed processes all records in flight. Collections that would be
+   * partial (aggregates, `all`) are not emitted, and file results keep their `.part` name. After the grace, if there is
+   * one, the run is aborted as by `cancel`.
    */
-  drain(): void {
-    if (this.engine === undefined) this.early ??= 'drain';
-    else this.engine.drain();
+  drain(options: DrainOptions = {}): void {
+    if (this.engine === undefined) this.early ??= options;
+    else this.engine.drain(options);
   }
 
   /** Emits a notice about this run: one sentence. */
@@ -135,7 +139,7 @@ export class Run<Outputs = Record<string, unknown>> {
     });
     this.engine = engine;
     if (this.early === 'cancel') engine.cancel();
-    else if (this.early === 'drain') engine.drain();
+    else if (this.early !== undefined) engine.drain(this.early);
     await engine.start();
   }
 
@@ -206,7 +210,7 @@ export class RunFailedError extends MillraceError {
 
   constructor(summary: RunSummary, cause: unknown) {
     const code = cause instanceof MillraceError ? cause.code : 'MILLRACE_TASK';
-    super(code, describeThrown(cause), { cause });
+    super(code, summary.error?.message ?? describeThrown(cause), { cause });
     // Node prints all enumerable members of an uncaught error, and a summary is pages long.
     Object.defineProperty(this, 'summary', { value: summary });
   }

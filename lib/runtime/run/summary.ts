@@ -46,12 +46,12 @@ export function summarizeRun(
   head: Omit<RunSummary, 'tasks' | 'skipped' | 'deadLettered' | 'elapsedMs' | 'bottleneck' | 'slowest'>,
 ): RunSummary {
   const { usage, bottleneck } = metrics.total();
-  const tasks: Record<string, TaskSummary> = {};
+  const tasks: [string, TaskSummary][] = [];
   let skipped = 0;
   let deadLettered = 0;
   for (const [name, task] of wiring.tasks) {
     const summary = summarizeTask(task, head.outcome, usage.get(name) as TaskUsage);
-    tasks[name] = summary;
+    tasks.push([name, summary]);
     skipped += summary.skipped;
     deadLettered += summary.deadLettered;
   }
@@ -64,7 +64,8 @@ export function summarizeRun(
     elapsedMs: head.endedAt - head.startedAt,
     skipped,
     deadLettered,
-    tasks,
+    // Also a task called __proto__ becomes an entry.
+    tasks: Object.fromEntries(tasks),
     slowest,
     ...(bottleneck === undefined ? {} : { bottleneck }),
   };

@@ -60,7 +60,7 @@ export class RunMetrics {
     const sinceMs = nowMs - this.lastAtMs;
     const elapsedMs = nowMs - this.startedAtMs;
     this.lastAtMs = nowMs;
-    const tasks: Record<string, TaskProgress> = {};
+    const tasks: [string, TaskProgress][] = [];
     const uses: TaskUsage[] = [];
     for (const [name, task] of this.wiring.tasks) {
       const memory = this.memory.get(name) ?? { sums: NOTHING, done: 0, perSecond: undefined };
@@ -69,14 +69,15 @@ export class RunMetrics {
       const usage = this.usageOf(name, difference(sums, memory.sums), sinceMs);
       memory.sums = sums;
       uses.push(usage);
-      tasks[name] = taskProgress(task.scope, usage, rateOf(task.scope, memory, sinceMs, elapsedMs));
+      tasks.push([name, taskProgress(task.scope, usage, rateOf(task.scope, memory, sinceMs, elapsedMs))]);
     }
     const bottleneck = chooseBottleneck(uses);
     return {
       type: 'progress',
       at: clock.now(),
       elapsedMs: round(elapsedMs),
-      tasks,
+      // Also a task called __proto__ becomes an entry.
+      tasks: Object.fromEntries(tasks),
       edges: this.edges(),
       roots: this.roots(),
       ...(bottleneck === undefined ? {} : { bottleneck }),

@@ -11,12 +11,16 @@ import type { Executor } from '../../execution/executor.js';
 import type { Family } from '../../ledger/family.js';
 import { Histogram } from '../../measure/histogram.js';
 import type { RootLedger } from '../../ledger/ledger.js';
-import type { Clock, RecordSpan } from '../../model/ports.js';
+import { recordText } from '../../model/lineage-id.js';
+import type { Clock, LineageId, RecordSpan } from '../../model/ports.js';
+import type { KeptOutputs } from '../../stream/kept-outputs.js';
+import type { StateSpace } from '../../stream/state-space.js';
 import type { Failure, InputEdge, TaskPast, TaskScope, Waiting } from '../../stream/task-scope.js';
 import { GONE, Skip, type Gone, type Lineage } from '../../model/record.js';
 import { SlowRecords } from '../../measure/slow-records.js';
 import type { Turn } from '../../ledger/turn.js';
 import type { Upstream } from '../../model/upstream.js';
+import type { Secrets } from '../../text/secrets.js';
 import type { FailurePolicy } from '../../tasks/task-options.js';
 import type { RunPast } from '../resume/run-past.js';
 import type { RunServices } from './services.js';
@@ -29,6 +33,10 @@ export interface ScopeParts {
   readonly onFailure: FailurePolicy<unknown>;
   /** The past of a resumed run. */
   readonly past?: RunPast | undefined;
+  /** The durable state of this boundary. */
+  readonly state?: StateSpace | undefined;
+  /** The outputs in flight, by root, where they are kept. */
+  readonly outputs: ReadonlyMap<RootLedger, KeptOutputs>;
 }
 
 export class RunScope implements TaskScope {
@@ -37,6 +45,9 @@ export class RunScope implements TaskScope {
   readonly numbering: string;
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
+  readonly state: StateSpace | undefined;
+  readonly outputs: KeptOutputs | undefined;
+  private readonly allOutputs: ReadonlyMap<RootLedger, KeptOutputs>;
   readonly account: TaskAccount;
   readonly latency = new Histogram();
   /** The summary of the task's calls. Set when the task has ended. */
@@ -58,6 +69,9 @@ export class RunScope implements TaskScope {
     this.numbering = parts.past?.numberingOf(parts.root.name) ?? parts.root.name;
     this.inputs = parts.inputs;
     this.family = parts.family;
+    this.state = parts.state;
+    this.allOutputs = parts.outputs;
+    this.outputs = parts.outputs.get(parts.root);
     this.onFailure = parts.onFailure;
     this.runPast = parts.past;
     this.past = parts.past?.of(parts.task, parts.root.name);
@@ -80,16 +94,34 @@ export class RunScope implements TaskScope {
   get upstream(): Upstream | undefined {
     return this.services.upstream;
   }
+  get secrets(): Secrets {
+    return this.services.secrets;
+  }
   get executor(): Executor {
     return this.services.executor();
   }
   get isDraining(): boolean {
     return this.services.isDraining();
   }
+  mayStart(): boolean {
+    return this.services.mayStart();
+  }
   get isHeldBack(): boolean {
     return this.services.deadLetters.isFull;
   }
   readonly random = (): number => this.services.random();
+  readonly assertOwned = (): void => {
+    this.services.assertOwned();
+  };
+
+  identityOf(lineage: Lineage, root = this.root): string {
+    return this.allOutputs.get(root)?.identityOf(lineage) ?? recordText(root.identify(lineage));
+  }
+
+  idOf(lineage: Lineage, root: RootLedger): LineageId {
+    const name = this.allOutputs.get(root)?.identityOf(lineage);
+    return { ...root.identify(lineage), ...(name === undefined ? {} : { name }) };
+  }
 
   giveUp(failure: Failure): unknown {
     const { account, onFailure, services } = this;
@@ -106,18 +138,19 @@ export class RunScope implements TaskScope {
       return left instanceof Skip ? this.skip(left.reason) : left;
     }
     account.deadLettered++;
-    const root = (failure.takenFrom ?? this.root).name;
+    const root = failure.takenFrom ?? this.root;
+    this.allOutputs.get(root)?.retain(failure.lineage);
     // An earlier incarnation has already written this letter.
-    if (this.runPast?.wasGivenUp(this.task, root, failure.lineage) === true) return GONE;
+    if (this.runPast?.wasGivenUp(this.task, root.name, failure.lineage) === true) return GONE;
     const at = services.clock.now();
     const letter = {
       runId: services.runId,
       task: this.task,
-      lineage: { root, partition: 0, number: failure.lineage },
-      record: failure.record,
+      lineage: this.idOf(failure.lineage, root),
+      record: services.secrets.data(failure.record),
       attempts: failure.attempts,
       code: codeOf(error),
-      message: describeThrown(error),
+      message: services.secrets.message(describeThrown(error)),
       firstAt: failure.firstAt ?? at,
       lastAt: at,
     };
@@ -140,14 +173,28 @@ export class RunScope implements TaskScope {
       const { upstream, policies, concurrency, counts } = news;
       this.calls = { upstream, policies, concurrency, counts };
     }
-    this.services.emit({ ...news, at: this.services.clock.now(), task: this.task });
+    this.services.emit({ ...this.identified(news), at: this.services.clock.now(), task: this.task });
+  }
+
+  /** The news with the identity of its record in place of its lineage. */
+  private identified(news: CallNews): CallNews {
+    if (news.type !== 'retry') return news;
+    const { partition, number } = this.root.identify(news.lineage);
+    return { ...news, lineage: number, ...(partition > 0 && { partition }) };
   }
 
   sampleLatency(elapsedMs: number, lineage?: Lineage): void {
     this.latency.record(elapsedMs);
     if (lineage === undefined || elapsedMs <= this.slowest.floorMs) return;
-    const { name: root } = this.root;
-    this.slowest.add({ task: this.task, root, lineage, ms: Math.round(elapsedMs * 1000) / 1000, at: this.clock.now() });
+    const { root, partition, number } = this.root.identify(lineage);
+    this.slowest.add({
+      task: this.task,
+      root,
+      ...(partition > 0 && { partition }),
+      lineage: number,
+      ms: Math.round(elapsedMs * 1000) / 1000,
+      at: this.clock.now(),
+    });
   }
 
   sampleQueueing(elapsedMs: number): void {
@@ -181,8 +228,23 @@ export class RunScope implements TaskScope {
     this.services.cannotResume(reason);
   }
 
+  cannotRepeat(): void {
+    this.services.cannotRepeat(this.task);
+  }
+
   beginSpan(lineage: Lineage): RecordSpan | undefined {
-    return this.services.tracer?.begin(this.task, lineage);
+    const { tracer } = this.services;
+    if (tracer === undefined) return undefined;
+    const { partition, number } = this.root.identify(lineage);
+    const span = tracer.begin(this.task, number, partition);
+    if (span === undefined) return undefined;
+    const { secrets } = this;
+    return {
+      traceparent: span.traceparent,
+      end: (attempts, failure) => {
+        span.end(attempts, failure && { error: secrets.error(failure.error) });
+      },
+    };
   }
 
   explain(waitingFor: () => Waiting | undefined): void {
@@ -221,7 +283,7 @@ export class RunScope implements TaskScope {
   private refusal({ lineage, error, takenFrom = this.root }: Failure): MillraceError {
     return new MillraceError(
       'MILLRACE_TASK',
-      `Task '${this.task}' failed on record ${lineage} of '${takenFrom.name}': ${describeThrown(error)}`,
+      `Task '${this.task}' failed on record ${recordText(takenFrom.identify(lineage))} of '${takenFrom.name}': ${describeThrown(error)}`,
       { cause: error },
     );
   }

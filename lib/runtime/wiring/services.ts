@@ -7,6 +7,7 @@ import type { Executor } from '../../execution/executor.js';
 import type { Clock, DeadLetterStore, RecordTracer } from '../../model/ports.js';
 import type { Turn } from '../../ledger/turn.js';
 import type { Upstream } from '../../model/upstream.js';
+import type { Secrets } from '../../text/secrets.js';
 
 export interface RunServices {
   readonly runId: string;
@@ -19,13 +20,21 @@ export interface RunServices {
   readonly deadLetters: DeadLetterStore;
   /** Whether the run drains: its sources must stop before their end. */
   readonly isDraining: () => boolean;
+  /** Whether work on another record may begin; see `TaskScope.mayStart`. */
+  readonly mayStart: () => boolean;
   readonly emit: (event: RunEvent) => void;
   /** Ends the run as failed; only the first call counts. */
   readonly fail: (error: unknown) => void;
+  /** Throws MILLRACE_LOCKED once another process has taken over the run. */
+  readonly assertOwned: () => void;
   /** Stops the checkpoints of the run, for this reason. */
   readonly cannotResume: (reason: string) => void;
+  /** Records that the outputs of this task depend on more than its input. */
+  readonly cannotRepeat: (task: string) => void;
   /** Answers requests in place of the network. */
   readonly upstream: Upstream | undefined;
+  /** The values to mask in all that the run writes. */
+  readonly secrets: Secrets;
   /** The tracer of sampled records. */
   readonly tracer: RecordTracer | undefined;
   /** The run does not finish before this work has. */

@@ -60,10 +60,13 @@ export class WiredInputs {
 
   private join({ plan, joinScope, declaration }: WiredTask): Observable<Batch<unknown>> {
     const names = plan.node.dependencies;
-    const inputs = names.map((name) => {
+    const inputs = names.map((name, dependency) => {
       const { output$, plan: from } = this.tasks.get(name) as WiredTask;
-      if (!this.options.isRepeatable || plan.join !== 'all') return output$.asObservable();
-      return output$.pipe(inRootOrder(this.rootOf(from.outputRoot)));
+      const isPast = this.options.past?.enteredJoin(plan.node.name, dependency, from.outputRoot);
+      const new$ =
+        isPast === undefined || plan.join === 'gather' ? output$.asObservable() : output$.pipe(dropPast(isPast));
+      if (!this.options.isRepeatable || plan.join !== 'all') return new$;
+      return new$.pipe(inRootOrder(this.rootOf(from.outputRoot)));
     });
     const [first] = inputs;
     const options = declaration.join;
@@ -77,10 +80,15 @@ export class WiredInputs {
     }
     if (options?.join === 'all') return joinAll(inputs, names, options.limit ?? DEFAULT_ALL_LIMIT, joinScope);
     if (options?.join === 'gather') {
-      const family = this.families.get((this.tasks.get(names[0] as string) as WiredTask).plan.outputRoot) as Family;
-      return gather(first, family, options.limit ?? DEFAULT_GATHER_LIMIT, joinScope);
+      const family = this.families.get(this.outputRootOf(names[0] as string)) as Family;
+      const isCounted = this.options.past?.enteredJoin(plan.node.name, 0, this.outputRootOf(names[0] as string));
+      return gather(first, family, options.limit ?? DEFAULT_GATHER_LIMIT, joinScope, isCounted);
     }
     return inputs.length === 1 ? first : joinAligned(inputs, names, joinScope);
+  }
+
+  private outputRootOf(task: string): string {
+    return (this.tasks.get(task) as WiredTask).plan.outputRoot;
   }
 
   private rootOf(id: string): RootLedger {

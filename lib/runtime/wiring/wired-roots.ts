@@ -6,7 +6,16 @@
 import { Family } from '../../ledger/family.js';
 import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import { RootLedger } from '../../ledger/ledger.js';
+import { KeptOutputs } from '../../stream/kept-outputs.js';
+import type { DurabilityPlan } from '../resume/durability.js';
 import type { RunPast } from '../resume/run-past.js';
+import type { StateKeeper } from '../resume/state-keeper.js';
+
+/** The durable state of a run, and which boundaries have a part of it. */
+export interface KeptState {
+  readonly durability: DurabilityPlan;
+  readonly keeper: StateKeeper;
+}
 
 /** An exit of a root, with its number in the ledger. */
 export interface WiredExit {
@@ -18,12 +27,14 @@ export class WiredRoots {
   readonly ledgers = new Map<string, RootLedger>();
   /** The families, by the root of the children. */
   readonly families = new Map<string, Family>();
+  /** The outputs in flight, by root, where they are kept. */
+  readonly outputs = new Map<RootLedger, KeptOutputs>();
   private readonly exits = new Map<string, WiredExit>();
   /** Per root, its ancestors and the root itself. */
   private readonly descents = new Map<string, Set<RootLedger>>();
 
   /** @param window the most lineages of each root in flight. */
-  constructor(plan: GraphPlan, window: number, past: RunPast | undefined) {
+  constructor(plan: GraphPlan, window: number, past: RunPast | undefined, kept: KeptState | undefined) {
     for (const { id, exits, parent } of plan.roots.values()) {
       const ledger = new RootLedger(id, window);
       this.ledgers.set(id, ledger);
@@ -32,7 +43,11 @@ export class WiredRoots {
       }
       const start = past?.startOf(id) ?? 0;
       if (start > 0) ledger.startAt(start);
+      past?.connect(id, ledger);
       if (parent !== undefined) this.families.set(id, new Family(ledger));
+      if (kept?.durability.ofRoot(id) === 'kept') {
+        this.outputs.set(ledger, new KeptOutputs(ledger, kept.keeper.space(`outputs of ${id}`)));
+      }
     }
     const outputRoots = new Map(plan.nodes.map(({ node, outputRoot }) => [node.name, outputRoot]));
     for (const node of plan.nodes) this.descend(node, outputRoots);

@@ -8,11 +8,12 @@
 import { Subscription, type Observable, type OperatorFunction } from 'rxjs';
 import { countsOf } from '../../ledger/account.js';
 import { MillraceError, describeValue } from '../../model/errors.js';
-import type { ExitPlan, GraphPlan, NodePlan } from '../../model/graph.js';
+import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import type { RootLedger } from '../../ledger/ledger.js';
 import type { InputEdge } from '../../stream/task-scope.js';
 import type { Batch } from '../../model/record.js';
 import type { Outlet } from '../../stream/outlet.js';
+import type { StateSpace } from '../../stream/state-space.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { FusedTask, Fusible, Members } from '../../tasks/fusible.js';
 import * as operators from '../../tasks/operators.js';
@@ -21,7 +22,7 @@ import { RunScope } from './scope.js';
 import type { RunServices } from './services.js';
 import { blame } from './task-failure.js';
 import { WiredInputs } from './wired-inputs.js';
-import { WiredRoots } from './wired-roots.js';
+import { WiredRoots, type KeptState } from './wired-roots.js';
 import type { WiredTask } from './wired-task.js';
 
 export interface WiringOptions {
@@ -33,6 +34,8 @@ export interface WiringOptions {
   readonly isRepeatable?: boolean;
   /** The past of a resumed run. */
   readonly past?: RunPast | undefined;
+  /** The durable state of boundaries, if the run keeps any. */
+  readonly kept?: KeptState | undefined;
   /** The outputs of each task, by its name. */
   readonly outlets: ReadonlyMap<string, Outlet>;
 }
@@ -55,17 +58,19 @@ export class Wiring {
   private readonly chains = new Map<string, readonly string[]>();
   private readonly inputs: WiredInputs;
   readonly past: RunPast | undefined;
+  private readonly kept: KeptState | undefined;
   private openLeaves = 0;
 
   constructor(
     plan: GraphPlan,
     declarations: readonly TaskDeclaration[],
     services: RunServices,
-    { window, fused = [], isRepeatable = false, past, outlets }: WiringOptions,
+    { window, fused = [], isRepeatable = false, past, kept, outlets }: WiringOptions,
   ) {
     this.services = services;
     this.outlets = outlets;
-    this.wiredRoots = new WiredRoots(plan, window, past);
+    this.kept = kept;
+    this.wiredRoots = new WiredRoots(plan, window, past, kept);
     this.inputs = new WiredInputs(this.tasks, this.roots, this.wiredRoots.families, { isRepeatable, past });
     this.past = past;
     for (const chain of fused) for (const name of chain) this.chains.set(name, chain);
@@ -130,6 +135,8 @@ export class Wiring {
         family: this.wiredRoots.families.get(plan.outputRoot),
         onFailure,
         past: this.past,
+        state: this.stateOf(plan, 'task'),
+        outputs: this.wiredRoots.outputs,
       },
       this.services,
     );
@@ -145,6 +152,8 @@ export class Wiring {
             family: undefined,
             onFailure,
             past: this.past,
+            state: this.stateOf(plan, 'join'),
+            outputs: this.wiredRoots.outputs,
           },
           this.services,
         )
@@ -152,10 +161,19 @@ export class Wiring {
     return { plan, declaration, scope, joinScope, output$: this.outlets.get(name) as Outlet };
   }
 
+  private stateOf({ node: { name }, inputRoot = '' }: NodePlan, part: 'task' | 'join'): StateSpace | undefined {
+    if (this.kept === undefined) return undefined;
+    const durability = this.kept.durability.of(name);
+    if (durability[part] !== 'kept' && !(part === 'task' && durability.keepsInput === true)) return undefined;
+    const entry = { root: inputRoot, label: exitLabel({ task: name, dependency: 0 }) };
+    return this.kept.keeper.space(`${part} ${name}`, part === 'task' ? entry : undefined);
+  }
+
   private edge(root: string, exit: ExitPlan, owner: string, from: string): InputEdge {
     return {
       from,
       ...this.wiredRoots.exit(root, exit),
+      numbering: this.past?.numberingOf(root) ?? root,
       descent: this.wiredRoots.descentOf(root),
       stop: () => {
         this.releaseInputs(owner);

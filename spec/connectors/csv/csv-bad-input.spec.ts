@@ -98,7 +98,18 @@ const CASES: readonly Case[] = [
   {
     input: 'UTF-16 BE',
     bytes: utf16('\uFEFFa,b\n').swap16(),
-    gives: ['MILLRACE_CSV f.csv is UTF-16 BE, which is not supported: convert it to UTF-8'],
+    gives: ["MILLRACE_CSV f.csv is UTF-16 BE: set the option `encoding` to 'utf-16be'"],
+  },
+  {
+    input: 'UTF-16 BE without a byte order mark',
+    bytes: utf16('a,b\n').swap16(),
+    gives: ["MILLRACE_CSV f.csv is UTF-16 BE: set the option `encoding` to 'utf-16be'"],
+  },
+  {
+    input: 'UTF-16 BE, and said so',
+    bytes: utf16('\uFEFFa,b\n1,€😀\n').swap16(),
+    options: { ...AB, encoding: 'utf-16be' },
+    gives: [[2, '1', '€😀']],
   },
   {
     input: 'UTF-16, and said so',
@@ -122,14 +133,15 @@ const CASES: readonly Case[] = [
     input: 'Latin-1',
     bytes: Buffer.from('a,b\n1,2\n3,"\n\uFFFD caf\xe9"\n', 'latin1'),
     gives: [
-      "MILLRACE_CSV f.csv, line 4: byte 0xFD (byte 12 of the text) is not UTF-8; set the option `encoding` to 'latin1' if that is what it is, or convert the file",
+      "MILLRACE_CSV f.csv, line 4: byte 0xFD (byte 12 of the file) is not UTF-8; set the option `encoding` to what it is, such as 'windows-1252', or convert the file",
     ],
   },
   {
-    input: 'Latin-1 behind a U+FFFD that is really there',
-    bytes: Buffer.concat([Buffer.from('a,b\n\uFFFD,2\n'), Buffer.from('1,caf\xe9\n', 'latin1')]),
+    input: 'one damaged row among rows in UTF-8, behind a U+FFFD that is really there',
+    bytes: Buffer.concat([Buffer.from('a,b\n\uFFFDé,2é\n'), Buffer.from('1,caf\xe9\n', 'latin1')]),
     gives: [
-      "MILLRACE_CSV f.csv, line 3: byte 0xE9 (byte 15 of the text) is not UTF-8; set the option `encoding` to 'latin1' if that is what it is, or convert the file",
+      [2, '\uFFFDé', '2é'],
+      'MILLRACE_CSV f.csv, line 3: the byte at 19 is no character of the encoding; set the option `encoding` to what the file is, or correct the row',
     ],
   },
   {
@@ -142,20 +154,21 @@ const CASES: readonly Case[] = [
     input: 'UTF-8 said to be Latin-1',
     bytes: '\uFEFFa,b\n',
     options: { ...AB, encoding: 'latin1' },
-    gives: ['MILLRACE_CSV f.csv is UTF-8, not Latin-1: leave out the option `encoding`'],
+    gives: ['MILLRACE_CSV f.csv is UTF-8, not windows-1252: leave out the option `encoding`'],
   },
   {
     input: 'a NUL byte',
     bytes: 'a,b\r\n"1\r\n",2\r\n3,\0\r\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 4: a NUL byte (byte 16): this is not CSV text; save it again as CSV in UTF-8, or set the option `encoding`',
+      [2, '1\r\n', '2'],
+      'MILLRACE_CSV f.csv, line 4: a NUL byte (byte 16), which is no text; remove it, or set the option `encoding` to what the file is',
     ],
   },
   {
     input: 'duplicate columns',
     bytes: 'a,b,a,b,c\n',
     gives: [
-      "MILLRACE_CSV f.csv, line 1: the header names 'a' and 'b' more than once, so fields would be lost; rename all but one",
+      "MILLRACE_CSV f.csv, line 1: the header names 'a' and 'b' more than once, so fields would be lost; rename all but one, or name all columns in `columns` and set `header` to 'replace'",
     ],
   },
   {
@@ -178,23 +191,25 @@ const CASES: readonly Case[] = [
   {
     input: 'a column __proto__',
     bytes: 'a,b,__proto__\n',
-    gives: ["MILLRACE_CSV f.csv, line 1: the header has a column '__proto__', which no object can hold; rename it"],
+    gives: [
+      "MILLRACE_CSV f.csv, line 1: the header has a column '__proto__', which no object can hold; rename it, or name all columns in `columns` and set `header` to 'replace'",
+    ],
   },
   { input: 'reordered columns', bytes: 'b,a\n2,1\n', gives: [[2, '2', '1']] },
   { input: 'more columns', bytes: 'x,a,b\n0,1,2\n', gives: [[2, '0', '1', '2']] },
-  { input: 'columns without a name', bytes: 'a,,b,\n1,x,2,\n', gives: [[2, '1', '2']] },
+  { input: 'columns without a name', bytes: 'a,,b,\n1,x,2,\n', gives: [[2, '1', 'x', '2', '']] },
   {
     input: 'a quote in a bare field of the header',
     bytes: 'a,b"\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 1: in the header, field 2 has a quote in it but does not start with one; quote the whole field and double the quotes in it ("")',
+      'MILLRACE_CSV f.csv, line 1: in the header, field 2 has a quote in it but does not start with one; quote the whole field and double the quotes in it (""), or set the option `relaxQuotes` to true',
     ],
   },
   {
     input: 'too few and too many fields',
     bytes: 'a,b\n1\n1,2,3\n1,2\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 2: expected 2 fields, got 1; add what is missing',
+      'MILLRACE_CSV f.csv, line 2: expected 2 fields, got 1; add what is missing, or set the option `relaxColumnCount` to true',
       'MILLRACE_CSV f.csv, line 3: expected 2 fields, got 3; quote a field that holds the delimiter',
       [4, '1', '2'],
     ],
@@ -204,30 +219,41 @@ const CASES: readonly Case[] = [
     bytes: 'a,b\n1,2\n3,"4\n5,6\n',
     gives: [
       [2, '1', '2'],
-      'MILLRACE_CSV f.csv, line 3: the quote that opens field 2 is never closed; close it, or double it ("") within a quoted field if it is part of the text',
+      'MILLRACE_CSV f.csv, line 3: the quote that opens field 2 (\'b\') is never closed; close it, or double it ("") within a quoted field if it is part of the text',
+      [4, '5', '6'],
     ],
   },
   {
     input: 'an unclosed quote in a large file',
-    bytes: `a,b\n1,"2\n${'3,4\n'.repeat(50_000)}`,
-    options: { ...AB, maxRowBytes: 100_000 },
+    bytes: `a,b\n1,"2\n${'3,4\n'.repeat(5000)}`,
+    options: { ...AB, maxRowBytes: 1000 },
     gives: [
-      'MILLRACE_CSV f.csv, line 2: the quote opened here is not closed within 100000 bytes; close it, or raise the option `maxRowBytes`',
+      'MILLRACE_CSV f.csv, line 2: the quote that opens field 2 (\'b\') is never closed; close it, or double it ("") within a quoted field if it is part of the text',
+      ...Array.from({ length: 5000 }, (_, i) => [i + 3, '3', '4']),
     ],
   },
   {
     input: 'a row without an end',
-    bytes: `a,b\n${'3,4,'.repeat(50_000)}`,
+    bytes: `a,b\n${'3,4,'.repeat(50_000)}\n5,6\n`,
     options: { ...AB, maxRowBytes: 100_000 },
     gives: [
-      'MILLRACE_CSV f.csv, line 2: the row does not end within 100000 bytes; check its line ends, or raise the option `maxRowBytes`',
+      'MILLRACE_CSV f.csv, line 2: the row has 200001 bytes, more than 100000; check its line ends and quotes, or raise the option `maxRowBytes`',
+      [3, '5', '6'],
+    ],
+  },
+  {
+    input: 'a header without an end',
+    bytes: 'x'.repeat(200_000),
+    options: { ...AB, maxRowBytes: 100_000 },
+    gives: [
+      'MILLRACE_CSV f.csv, line 1: the header does not end within 100000 bytes; check its line ends, or raise the option `maxRowBytes`',
     ],
   },
   {
     input: 'a quote in a bare field',
     bytes: 'a,b\n1,2"3\n4,5\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 2: field 2 (\'b\') has a quote in it but does not start with one; quote the whole field and double the quotes in it ("")',
+      'MILLRACE_CSV f.csv, line 2: field 2 (\'b\') has a quote in it but does not start with one; quote the whole field and double the quotes in it (""), or set the option `relaxQuotes` to true',
       [3, '4', '5'],
     ],
   },
@@ -235,11 +261,29 @@ const CASES: readonly Case[] = [
     input: 'text behind a closing quote',
     bytes: 'a,b\n"1\n"x,2\n4,5\n',
     gives: [
-      'MILLRACE_CSV f.csv, line 3: field 1 (\'a\') continues after its closing quote; double the quotes in it ("")',
+      'MILLRACE_CSV f.csv, line 3: field 1 (\'a\') continues after its closing quote; double the quotes in it (""), or set the option `relaxQuotes` to true',
       [4, '4', '5'],
     ],
   },
-  { input: 'blanks around quotes', bytes: 'a,b\n "1" ,\t"2" \n', gives: [[2, '1', '2']] },
+  {
+    input: 'blanks around quotes',
+    bytes: 'a,b\n "1",2\n1,"2" \n "3\n3" ,4\n5,6\n',
+    gives: [
+      "MILLRACE_CSV f.csv, line 2: field 1 ('a') has blanks outside of its quotes; remove them, or set the option `trim` to true",
+      "MILLRACE_CSV f.csv, line 3: field 2 ('b') has blanks outside of its quotes; remove them, or set the option `trim` to true",
+      "MILLRACE_CSV f.csv, line 4: field 1 ('a') has blanks outside of its quotes; remove them, or set the option `trim` to true",
+      [6, '5', '6'],
+    ],
+  },
+  {
+    input: 'blanks around quotes, and said so',
+    bytes: 'a , b\n "1" ,\t"2" \n 3 , " 4 "\n',
+    options: { ...AB, trim: true },
+    gives: [
+      [2, '1', '2'],
+      [3, '3', ' 4 '],
+    ],
+  },
   {
     input: 'CR only',
     bytes: 'a,b\r1,2\r\r3,4\r',
@@ -283,7 +327,15 @@ const CASES: readonly Case[] = [
       [4, '\u00a0', 'x'],
     ],
   },
-  { input: 'rows that start with U+FEFF', bytes: 'a,b\n\uFEFF1,2\n', gives: [[2, '\uFEFF1', '2']] },
+  {
+    input: 'files that were joined, each with a byte order mark',
+    bytes: 'a,b\n\uFEFF1,2\n\uFEFF"3","4"\n"\uFEFF5",\uFEFF6\n',
+    gives: [
+      [2, '1', '2'],
+      [3, '3', '4'],
+      [4, '\uFEFF5', '\uFEFF6'],
+    ],
+  },
   {
     input: 'semicolons',
     bytes: 'a;b\n1;2\n',

@@ -7,7 +7,14 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { openCsvReader, type CsvItem, type CsvReader, type CsvReaderOptions } from '#lib/connectors/csv/csv-reader.js';
+import { OpenByteSource } from '#lib/connectors/csv/byte-source.js';
+import {
+  openCsvReader,
+  openCsvReaderOn,
+  type CsvItem,
+  type CsvReader,
+  type CsvReaderOptions,
+} from '#lib/connectors/csv/csv-reader.js';
 import { RecordScanner } from '#lib/connectors/csv/record-boundaries.js';
 
 let folder = '';
@@ -150,7 +157,9 @@ describe('a CSV reader', () => {
       bare.map((text) => ({ text, written: text })),
       quoted.map((text) => ({ text, written: `"${text.replaceAll('"', '""')}"` })),
     );
-    const rows = fc.array(fc.tuple(field, field), { maxLength: 8 });
+    // A bare byte order mark at the beginning of a row is no part of it.
+    const first = field.filter(({ written }) => !written.startsWith('\uFEFF'));
+    const rows = fc.array(fc.tuple(first, field), { maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(rows, fc.constantFrom('\n', '\r\n', '\r'), async (written, lineEnd) => {
         const lines = written.map(([a, b]) => `${a.written},${b.written}${lineEnd}`);
@@ -210,17 +219,26 @@ describe('a CSV reader', () => {
   });
 
   it('does not read on while nobody asks', async () => {
-    const path = await fileOf(`a,b\n${'1,2\n'.repeat(1000)}`);
-    const reader = await openCsvReader({ path, chunkBytes: 100 });
+    const chunks = [Buffer.from('a,b\n'), ...Array.from({ length: 100 }, () => Buffer.from('1,2\n'.repeat(25)))];
+    let pulled = 0;
+    const source = new OpenByteSource({
+      pull: () => Promise.resolve(chunks[pulled++] ?? null),
+      close: () => Promise.resolve(),
+      version: undefined,
+    });
+    const reader = await openCsvReaderOn(source, { path: 'pulled.csv' });
     expect(await reader.read(1)).toHaveLength(1);
-    await writeFile(path, `a,b\n${'1,2\n'.repeat(24)}!,!\n`.padEnd(4004, '3,4\n'));
-    const rest = await drain(reader, 1000);
-    expect(rest.filter((item) => !('error' in item) && item.values['a'] === '3').length).toBeGreaterThan(900);
+    const before = pulled;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(pulled).toBe(before);
+    expect(before).toBeLessThan(4);
+    expect(await drain(reader, 1000)).toHaveLength(2499);
   });
 
   it('gives the same error again, and lets the file go at the first', async () => {
-    const path = await fileOf('a,b\n1,"2\n');
+    const path = await fileOf(gzipSync('a,b\n1,2\n').subarray(0, -9), 'cut.csv.gz');
     const reader = await openCsvReader({ path });
+    expect(await reader.read(1)).toHaveLength(1);
     const [one, two] = [await reader.read(1).catch((e: unknown) => e), await reader.read(1).catch((e: unknown) => e)];
     expect(one).toBe(two);
     expect(one).toMatchObject({ code: 'MILLRACE_CSV' });

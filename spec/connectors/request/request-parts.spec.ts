@@ -3,6 +3,7 @@ import { requestTask } from '#lib/connectors/http/index.js';
 import { parseRetryAfter } from '#lib/connectors/request/retry-after.js';
 import { itemsOf } from '#lib/connectors/http/batch-answer.js';
 import { explainFailure } from '#lib/connectors/http/explain-failure.js';
+import { RootLedger } from '#lib/ledger/ledger.js';
 import { CallIdentity } from '#lib/connectors/request/request-identity.js';
 import { UrlTemplate } from '#lib/connectors/request/request-url.js';
 import { IdRing } from '#lib/connectors/websocket/id-ring.js';
@@ -132,7 +133,14 @@ describe('itemsOf', () => {
 describe('CallIdentity', () => {
   it('gives the same key for the same run, task, root and lineage, and another for any other', () => {
     const key = (run: string, task: string, root: string, lineage: number): string =>
-      new CallIdentity(run, task, root).key(lineage);
+      new CallIdentity({
+        runId: run,
+        task,
+        numbering: root,
+        root: new RootLedger('o', 8),
+        outputs: undefined,
+        identityOf: String,
+      }).key(lineage);
     expect(key('r', 't', 'o', 1)).toBe(key('r', 't', 'o', 1));
     const all = [
       key('r', 't', 'o', 1),
@@ -143,6 +151,42 @@ describe('CallIdentity', () => {
       key('rt', '', 'o', 1),
     ];
     expect(new Set(all).size).toBe(all.length);
+  });
+
+  it('gives a record of a partition a key of its own, which does not depend on its slot', () => {
+    const identityOf = (slots: readonly (readonly [number, number])[]): CallIdentity => {
+      const root = new RootLedger('o', 8);
+      const ledgers = root.divide();
+      for (const partition of [0, 1, 11]) ledgers.open(partition, { first: 0, from: 0 });
+      for (const [partition, number] of slots) {
+        ledgers.announce(partition, [number]);
+        root.birth(1);
+      }
+      return new CallIdentity({ runId: 'r', task: 't', numbering: 'o', root, outputs: undefined, identityOf: String });
+    };
+    const namesOf = (identity: CallIdentity, slot: number): string[] => [
+      identity.key(slot),
+      identity.correlationId(slot),
+      identity.traceparent(slot).slice(0, 35),
+    ];
+    const one = identityOf([
+      [0, 1],
+      [1, 1],
+      [11, 1],
+      [1, 11],
+    ]);
+    const other = identityOf([
+      [1, 11],
+      [11, 1],
+      [1, 1],
+      [0, 1],
+    ]);
+    const alone = new CallIdentity({ runId: 'r', task: 't', numbering: 'o', root: new RootLedger('o', 8), outputs: undefined, identityOf: String });
+    for (const slot of [0, 1, 2, 3])
+      expect(namesOf(one, slot)).toEqual(namesOf(other, slot === 1 ? 2 : slot === 2 ? 1 : 3 - slot));
+    expect(namesOf(one, 0)).toEqual(namesOf(alone, 1));
+    for (const name of [0, 1, 2]) expect(new Set([0, 1, 2, 3].map((slot) => namesOf(one, slot)[name])).size).toBe(4);
+    expect(one.keys([0, 1])).toMatch(/^[0-9a-f]+-1\.1p1$/);
   });
 });
 

@@ -26,6 +26,9 @@ export const draw = threadFunction(import.meta.url, 'draw', (_: unknown, context
   context.random(),
 ]);
 export const promise = threadFunction(import.meta.url, 'promise', (n: number): Promise<number> => Promise.resolve(n));
+export const rejectOn = threadFunction(import.meta.url, 'rejectOn', (n: number): number | Promise<never> =>
+  n === 13 ? Promise.reject(new RangeError('later')) : n,
+);
 export const notAFactory = 3;
 
 /** About `us` microseconds of work on the processor. */

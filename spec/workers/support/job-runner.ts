@@ -26,6 +26,8 @@ export interface JobRun {
 export interface RunJobOptions extends Partial<JobOptions> {
   readonly timeoutMs?: number;
   readonly wantsBetween?: boolean;
+  /** Called with each record that is answered. */
+  readonly onAnswer?: (record: unknown) => void;
 }
 
 /** Runs tagged functions over records and resolves when every record was answered. */
@@ -43,7 +45,7 @@ export function runJob(
     timeoutMs: options.timeoutMs,
   };
   return new Promise((resolve, reject) => {
-    const client = new Collector(records, options.wantsBetween ?? false, resolve, reject);
+    const client = new Collector(records, options, resolve, reject);
     const port = executor.open(job, client, { maxChunk: options.maxChunk ?? 256, transfer: options.transfer });
     client.begin(() => {
       port.close();
@@ -60,6 +62,8 @@ export function refOf(work: object): { module: string; export: string; args?: un
 
 class Collector implements JobClient {
   readonly wantsBetween: boolean;
+  readonly isInputOver = true;
+  private readonly onAnswer: (record: unknown) => void;
   private readonly records: readonly unknown[];
   private readonly outcomes: Outcome[] = [];
   private readonly answers: number[];
@@ -73,12 +77,13 @@ class Collector implements JobClient {
 
   constructor(
     records: readonly unknown[],
-    wantsBetween: boolean,
+    { wantsBetween = false, onAnswer = () => undefined }: RunJobOptions,
     resolve: (run: JobRun) => void,
     reject: (error: unknown) => void,
   ) {
     this.records = records;
     this.wantsBetween = wantsBetween;
+    this.onAnswer = onAnswer;
     this.answers = records.map(() => 0);
     this.resolve = resolve;
     this.reject = reject;
@@ -107,6 +112,7 @@ class Collector implements JobClient {
       const at = chunk.from + index;
       this.answers[at] = (this.answers[at] ?? 0) + 1;
       this.outcomes[at] = { record, output: outputs[index] };
+      this.onAnswer(record);
     });
     for (const { index, skip, error, stage, attempts, ...rest } of endings) {
       const record = chunk.records[index];

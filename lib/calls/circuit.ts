@@ -1,0 +1,371 @@
+/**
+ * The circuit of one task in one run: it decides from evidence whether a failed call is the fault of its record or of an
+ * upstream that is down, and pauses the task in the second case.
+ *
+ * Evidence. Each answer of the upstream is counted. A record that fails, and fails again after others were answered, is a
+ * **suspect**: the upstream works, so its failures are its own and prove nothing about the upstream. Failures of different
+ * records that are no suspects, without an answer in between, are a **streak**. A streak of `failures` records opens the
+ * circuit.
+ *
+ * Two kinds of streaks differ. In a **silent** streak most calls found nobody (503, a lost connection, a timeout): the
+ * circuit probes with one call after growing pauses. In an **answering** streak the upstream answered most calls with a
+ * failure of its own (500): the records may be at fault, and only records without an attempt can show it. So a round of
+ * probes then has 4, 32, 256, … such records, one pause apart, until one is answered or none is left.
+ *
+ * If none is left and no more arrive, only records that have failed remain. Such a tail, if its streak is an answering one or
+ * has fewer than `failures` records, waits as long as the task has worked before, and then each record makes its last
+ * attempts on its own account.
+ *
+ * A streak that an answer ended was no outage. A later streak must be four times as long to open the circuit, until
+ * `sample` calls in a row were answered.
+ *
+ * Guarantees: the circuit never opens because of a single record or of suspects. Several failures with one cause (a lost
+ * connection, a failed group) count once. A probe is a record without an attempt if there is one. After `deadlineMs` the run
+ * fails with the name of the upstream and its last answer, unless something was answered before and only a tail of failed
+ * records is left. If no host was reached since the start, that takes ten seconds.
+ */
+import type { CircuitState } from '../model/call-event.js';
+import type { Clock } from '../model/clock.js';
+import { describeThrown, MillraceError } from '../model/errors.js';
+import { describeMs } from '../text/describe-ms.js';
+import type { Call } from './call.js';
+import { isHeard, isUnreachable, type FailureKind } from './failure-kind.js';
+import type { CircuitBreaker } from './policies/circuit-breaker.js';
+import { retryAfterOf } from './policies/retry-policy.js';
+
+export interface CircuitHandlers {
+  /** The name of the upstream in messages. */
+  readonly upstream: string;
+  /** Returns how many records without an attempt wait. */
+  readonly fresh: () => number;
+  /** Returns whether no more records arrive. */
+  readonly isInputOver: () => boolean;
+  /** @param isSilent whether nobody answers in the streak that opened the circuit. */
+  readonly onChange: (state: CircuitState, message: string, isSilent: boolean) => void;
+  /** Called when the deadline has passed. */
+  readonly onDown: (error: MillraceError) => void;
+}
+
+/** How much longer a streak must be than one that an answer ended. */
+const TOLERANCE = 4;
+/** The sizes of rounds of probes in an answering streak: 4, 32, 256, … */
+const FIRST_ROUND = 4;
+const ROUND_GROWTH = 8;
+/** Rounds of a silent streak that have one probe each. The rounds after them double, because nobody else can be asked. */
+const SINGLE_ROUNDS = 4;
+/** How long a host may be unreachable at the start of a run, in milliseconds: enough to start beside the run. */
+const START_MS = 10_000;
+
+/** The facts that a circuit keeps on a call. */
+type Suspect = Pick<Call<unknown>, 'failedAtMs' | 'isSuspect' | 'streak'>;
+
+export class Circuit {
+  state: CircuitState = 'closed';
+  /** Answers since the start. */
+  private answers = 0;
+  private answersInRow = 0;
+  /** The latest start of a call that was answered. */
+  private answeredStartMs = -Infinity;
+  /** Whether anything came from the upstream since the start, a failure included. */
+  private isHeard = false;
+  /** The number of the streak, the records in it, and those of them that found nobody. */
+  private streak = 0;
+  private distinct = 0;
+  private silent = 0;
+  /** The records of a streak that open the circuit, and of the longest one that an answer ended. */
+  private tolerance: number;
+  private longest = 0;
+  private lastError: unknown;
+  /** The last failure that counted. */
+  private counted: unknown;
+  /** A ring of the last outcomes; true is a call that nobody answered. */
+  private readonly outcomes: boolean[] = [];
+  private nextOutcome = 0;
+  private silentOutcomes = 0;
+  /** Whether the records of a tail make their last attempts: their failures are their own. */
+  private isResigned = false;
+  /** The round of probes, the probes that it has started, and those in flight. */
+  private round = 0;
+  private started = 0;
+  private probing = 0;
+  private pauseMs: number;
+  private firstAtMs: number | undefined;
+  private firstFailureMs: number | undefined;
+  private openedAtMs = 0;
+  private openMs = 0;
+  private cancelPause: (() => void) | undefined;
+  private cancelDeadline: (() => void) | undefined;
+  private readonly options: CircuitBreaker['options'];
+  private readonly clock: Clock;
+  private readonly handlers: CircuitHandlers;
+
+  constructor({ options }: CircuitBreaker, clock: Clock, handlers: CircuitHandlers) {
+    this.options = options;
+    this.clock = clock;
+    this.handlers = handlers;
+    this.pauseMs = options.pauseMs;
+    this.tolerance = options.failures;
+  }
+
+  /** Whether a call may start. */
+  get admits(): boolean {
+    if (this.state !== 'half-open') return this.state === 'closed';
+    if (this.isSilent && this.probing >= this.options.probes) return false;
+    return this.started === 0 || (this.started < this.roundSize && this.handlers.fresh() > 0);
+  }
+
+  /** Whether most records of the streak found nobody. */
+  get isSilent(): boolean {
+    return this.silent * 2 >= this.distinct;
+  }
+
+  /** Whether the upstream has answered a call since the start. */
+  get hasAnswered(): boolean {
+    return this.answers > 0;
+  }
+
+  /** Call when a call starts. Returns whether it is a probe; pass that to the methods that report its outcome. */
+  acquire(nowMs: number): boolean {
+    this.firstAtMs ??= nowMs;
+    if (this.state !== 'half-open') return false;
+    this.started++;
+    this.probing++;
+    return true;
+  }
+
+  /** Call when a call has ended, after its outcome was reported. `isKnown` is false if the call proved nothing. */
+  release(isProbe: boolean, nowMs: number, isKnown = true): void {
+    if (!isProbe) return;
+    this.probing--;
+    if (this.state !== 'half-open') return;
+    // The place of a probe that proved nothing is free for another one.
+    if (!isKnown) this.started--;
+    else if (this.probing === 0 && this.started > 0 && !this.admits) this.endRound(nowMs);
+  }
+
+  /**
+   * Call when the upstream answered. A refusal of one record also shows that the upstream works.
+   *
+   * @param startedAtMs the start of the call.
+   */
+  recordAnswer(nowMs: number, startedAtMs: number, isProbe: boolean): void {
+    this.answers++;
+    this.answeredStartMs = Math.max(this.answeredStartMs, startedAtMs);
+    this.isHeard = true;
+    const { failures, sample } = this.options;
+    if (this.distinct >= failures) this.tolerance = Math.max(this.tolerance, this.distinct * TOLERANCE);
+    this.longest = Math.max(this.longest, this.distinct);
+    if (++this.answersInRow >= sample) {
+      this.tolerance = failures;
+      this.longest = 0;
+    }
+    this.recordOutcome(false);
+    // A reply to a call from before the circuit opened does not prove that a silent upstream is back.
+    const isProof = (isProbe && this.state === 'half-open') || !this.isSilent;
+    if (this.state === 'closed') {
+      if (this.distinct > 0 || this.isResigned) this.endStreak();
+    } else if (isProof) this.close(nowMs, `${this.handlers.upstream} is back`);
+  }
+
+  /** Call when the upstream refused a call whatever its record is: it is up. */
+  recordUp(nowMs: number, isProbe: boolean): void {
+    this.isHeard = true;
+    if (isProbe && this.state === 'half-open') this.close(nowMs, `${this.handlers.upstream} is back`);
+  }
+
+  /** Call when the upstream failed. Failures with the same error object count once. */
+  recordFailure(nowMs: number, call: Suspect, kind: FailureKind, error: unknown): void {
+    this.firstFailureMs ??= nowMs;
+    if (isHeard(error)) this.isHeard = true;
+    // Calls that were sent before the first failure may be answered long after the upstream went down.
+    if (this.answeredStartMs >= call.failedAtMs) call.isSuspect = true;
+    call.failedAtMs = nowMs;
+    this.lastError = error;
+    if (call.isSuspect || this.isResigned) return;
+    this.answersInRow = 0;
+    const isNew = error !== this.counted || typeof error !== 'object';
+    if (isNew && call.streak !== this.streak) {
+      call.streak = this.streak;
+      this.counted = error;
+      this.distinct++;
+      if (kind === 'silence') this.silent++;
+    }
+    if (isNew && kind === 'silence') this.recordOutcome(true);
+    if (this.state === 'closed' && this.isOverThreshold()) {
+      this.open(nowMs, `${this.distinct} records in a row failed`);
+    }
+  }
+
+  /**
+   * Decides about records that are out of attempts while nothing else is left to be tried: true if they may be victims of an
+   * outage. Then the circuit opens, and they wait.
+   */
+  opensForTail(nowMs: number): boolean {
+    if (this.state !== 'closed') return true;
+    if (this.isResigned) return false;
+    const isLost = !this.isHeard && isUnreachable(this.lastError);
+    if (!isLost && (!this.isSilent || this.distinct <= Math.max(1, this.longest))) return false;
+    this.open(nowMs, 'no call succeeded while records used up their attempts');
+    return true;
+  }
+
+  /** Whether the failures of this record are its own. */
+  isOwnFault(call: Suspect): boolean {
+    return call.isSuspect || this.isResigned;
+  }
+
+  /** Milliseconds for which the circuit has not been closed, in total. */
+  pausedMs(nowMs: number): number {
+    return this.openMs + (this.state === 'closed' ? 0 : nowMs - this.openedAtMs);
+  }
+
+  stop(): void {
+    this.cancelPause?.();
+    this.cancelDeadline?.();
+  }
+
+  private get roundSize(): number {
+    if (!this.isSilent) return FIRST_ROUND * ROUND_GROWTH ** this.round;
+    return this.options.probes * 2 ** Math.max(0, this.round - SINGLE_ROUNDS + 1);
+  }
+
+  private isOverThreshold(): boolean {
+    const { failures, sample, share } = this.options;
+    if (this.distinct < 2) return false;
+    if (this.distinct >= this.tolerance) return true;
+    if (this.tolerance > failures || this.outcomes.length < sample) return false;
+    return this.silentOutcomes / this.outcomes.length >= share;
+  }
+
+  private recordOutcome(isSilent: boolean): void {
+    if (this.outcomes[this.nextOutcome] === true) this.silentOutcomes--;
+    if (isSilent) this.silentOutcomes++;
+    this.outcomes[this.nextOutcome] = isSilent;
+    this.nextOutcome = (this.nextOutcome + 1) % this.options.sample;
+  }
+
+  private endStreak(): void {
+    this.streak++;
+    this.distinct = 0;
+    this.silent = 0;
+    this.counted = undefined;
+    this.isResigned = false;
+  }
+
+  private open(nowMs: number, why: string): void {
+    this.openedAtMs = nowMs;
+    this.round = 0;
+    this.pauseMs = this.options.pauseMs;
+    this.armDeadline(nowMs);
+    this.pause(nowMs, why);
+  }
+
+  /** A round of probes has brought no answer. */
+  private endRound(nowMs: number): void {
+    this.round++;
+    // Records without an attempt are the only evidence in an answering streak: they are worth a quick question.
+    if (this.isSilent || this.handlers.fresh() === 0) {
+      this.pauseMs = Math.min(this.options.maxPauseMs, this.pauseMs * 2);
+    }
+    if (this.mayResign && nowMs >= this.resignsAtMs) this.resign(nowMs);
+    else this.pause(nowMs, this.started === 1 ? 'the probe failed' : `${this.started} probes failed`);
+  }
+
+  private pause(nowMs: number, why: string): void {
+    this.state = 'open';
+    const { maxPauseMs } = this.options;
+    const askedMs = Math.max(this.pauseMs, Math.min(retryAfterOf(this.lastError) ?? 0, maxPauseMs));
+    const leftMs = this.mayResign ? Math.max(1, this.resignsAtMs - nowMs) : Infinity;
+    const delayMs = Math.min(askedMs, leftMs);
+    this.cancelPause?.();
+    this.cancelPause = this.clock.schedule(delayMs, () => {
+      this.state = 'half-open';
+      this.started = 0;
+      this.handlers.onChange('half-open', `Asks ${this.handlers.upstream} whether it is back`, this.isSilent);
+    });
+    this.handlers.onChange(
+      'open',
+      `${this.handlers.upstream} is down: ${why}, the last with: ${describeThrown(this.lastError)}. Records wait ${describeMs(delayMs)}`,
+      this.isSilent,
+    );
+  }
+
+  /** Whether only records that have failed are left, and they are few or were answered: more evidence cannot come. */
+  private get mayResign(): boolean {
+    const isTail = this.handlers.isInputOver() && this.handlers.fresh() === 0;
+    return isTail && this.hasAnswered && (!this.isSilent || this.distinct < this.options.failures);
+  }
+
+  /** When a tail has waited as long as the task had worked. */
+  private get resignsAtMs(): number {
+    return 2 * this.openedAtMs - (this.firstAtMs ?? this.openedAtMs) - this.openMs;
+  }
+
+  /** The records of a tail go on by themselves. */
+  private resign(nowMs: number): void {
+    const { upstream } = this.handlers;
+    this.close(
+      nowMs,
+      `${upstream} has answered others, and only failed records are left: each makes its last attempts`,
+      true,
+    );
+  }
+
+  private close(nowMs: number, why: string, isResigned = false): void {
+    const { isSilent } = this;
+    this.openMs += nowMs - this.openedAtMs;
+    this.state = 'closed';
+    this.outcomes.length = 0;
+    this.nextOutcome = 0;
+    this.silentOutcomes = 0;
+    this.stop();
+    this.endStreak();
+    this.isResigned = isResigned;
+    this.handlers.onChange('closed', why, isSilent);
+  }
+
+  private armDeadline(nowMs: number): void {
+    const { deadlineMs } = this.options;
+    this.cancelDeadline?.();
+    if (!this.isHeard && isUnreachable(this.lastError)) {
+      const leftMs = START_MS - (nowMs - (this.firstFailureMs ?? nowMs));
+      if (leftMs < deadlineMs) {
+        this.cancelDeadline = this.clock.schedule(Math.max(0, leftMs), () => {
+          const laterMs = this.clock.monotonicMs();
+          if (!this.isHeard && isUnreachable(this.lastError)) this.handlers.onDown(this.unreachableError());
+          else this.armLongDeadline(deadlineMs - (laterMs - this.openedAtMs));
+        });
+        return;
+      }
+    }
+    this.armLongDeadline(deadlineMs);
+  }
+
+  private armLongDeadline(delayMs: number): void {
+    if (!Number.isFinite(delayMs)) return;
+    this.cancelDeadline = this.clock.schedule(Math.max(0, delayMs), () => {
+      if (this.mayResign) this.resign(this.clock.monotonicMs());
+      else this.handlers.onDown(this.downError());
+    });
+  }
+
+  private downError(): MillraceError {
+    return new MillraceError(
+      'MILLRACE_UPSTREAM_DOWN',
+      `${this.handlers.upstream} has been down for ${describeMs(this.options.deadlineMs)}, so the run stops; what it had not finished is not lost. ` +
+        `The last call failed with: ${describeThrown(this.lastError)}. ` +
+        'Run again when it is back, or raise `deadlineMs` of the circuit breaker. If these records alone fail, `breaker: false` makes dead letters of them',
+      { cause: this.lastError, retryable: true },
+    );
+  }
+
+  private unreachableError(): MillraceError {
+    return new MillraceError(
+      'MILLRACE_UPSTREAM_DOWN',
+      `${this.handlers.upstream} was not reached since the start of the run, so the run stops; what it had not finished is not lost. ` +
+        `The last call failed with: ${describeThrown(this.lastError)}. ` +
+        'Check the URL, the name of its host and that it is running, and resume the run',
+      { cause: this.lastError, retryable: true },
+    );
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Calls that are out of attempts, or that the upstream refused for their credentials, while no other call has shown whether
+ * the record or the upstream is to blame.
+ *
+ * Guarantees: holds at most one window of calls. A call leaves once. Holds no timer.
+ */
+import type { Call } from './call.js';
+import type { FailureKind } from './failure-kind.js';
+
+/** A call whose last attempt in flight has failed. */
+export interface FailedCall<In> {
+  readonly call: Call<In>;
+  readonly kind: FailureKind;
+  readonly error: unknown;
+  /** Whether the attempt was a probe of the circuit. */
+  readonly isProbe: boolean;
+}
+
+/** A refusal of access may concern single records, so this many times as many records are needed for a verdict. */
+const ACCESS_FACTOR = 25;
+
+/** Whether the upstream refused the caller. */
+export function isRefusal(kind: FailureKind): boolean {
+  return kind === 'credentials' || kind === 'access';
+}
+
+export class HeldCalls<In> {
+  /** Whether a call has been answered since the last call was added. */
+  hasAnswer = false;
+  private readonly failures: number;
+  private readonly calls = new Map<Call<In>, FailedCall<In>>();
+  /** Refused calls among them. */
+  private credentials = 0;
+  private access = 0;
+  private lastRefusal: unknown;
+
+  /** @param failures the records in a row that are evidence enough. */
+  constructor(failures: number) {
+    this.failures = failures;
+  }
+
+  get size(): number {
+    return this.calls.size;
+  }
+
+  add(failed: FailedCall<In>): void {
+    this.hasAnswer = false;
+    this.calls.set(failed.call, failed);
+    this.count(failed, 1);
+    if (isRefusal(failed.kind)) this.lastRefusal = failed.error;
+  }
+
+  /** Call when any call was answered. */
+  recordAnswer(): void {
+    if (this.calls.size > 0) this.hasAnswer = true;
+  }
+
+  remove(call: Call<In>): void {
+    const failed = this.calls.get(call);
+    if (failed === undefined) return;
+    this.calls.delete(call);
+    this.count(failed, -1);
+  }
+
+  /** Removes and returns the calls. @param keepsRefusals whether refused calls stay. */
+  take(keepsRefusals = false): FailedCall<In>[] {
+    const taken = [...this.calls.values()].filter(({ kind }) => !keepsRefusals || !isRefusal(kind));
+    for (const { call } of taken) this.remove(call);
+    return taken;
+  }
+
+  /**
+   * The last refusal, if the held calls show that the upstream refuses all calls.
+   *
+   * @param isAll whether these are all calls that the upstream has answered.
+   */
+  refusalOfAll(isAll: boolean): unknown {
+    const { failures, credentials, access } = this;
+    const refused = credentials + access;
+    const isEnough = credentials >= failures || refused >= failures * ACCESS_FACTOR || (isAll && refused > 0);
+    return isEnough ? this.lastRefusal : undefined;
+  }
+
+  clear(): void {
+    this.calls.clear();
+  }
+
+  private count({ kind }: FailedCall<In>, by: number): void {
+    if (kind === 'credentials') this.credentials += by;
+    else if (kind === 'access') this.access += by;
+  }
+}

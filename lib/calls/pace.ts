@@ -1,0 +1,242 @@
+/**
+ * The pace of the calls to an upstream that refuses calls for its load (429), learned from what it accepts.
+ *
+ * Nothing is paced until refusals are a considerable part of the outcomes. Then calls start evenly, at a rate that is searched
+ * in epochs of a second or more. An epoch without refusals shows a rate that is low enough, one with refusals a rate that is
+ * too high, and the next rate lies between. Once both are close, the lower one stays, and more is tried after a while; each
+ * time that this fails near the same limit, the while is twice as long. Where the upstream has refused everything, the rate
+ * begins low and doubles until the first refusal.
+ *
+ * Guarantees: it has no timer, the caller passes the time. It never holds back a task whose calls are all accepted.
+ */
+
+/** The shortest epoch, in milliseconds. Limits are usually counted per second. */
+const EPOCH_MS = 1000;
+/** The longest epoch, in milliseconds, and the outcomes that end an epoch before. */
+const MAX_EPOCH_MS = 8000;
+const EPOCH_OUTCOMES = 8;
+/** Pacing begins after this many refusals in an epoch, if they are this share of its outcomes. */
+const MIN_REFUSALS = 4;
+const MIN_SHARE = 0.1;
+/** Refusals below this share of an epoch are no reason to slow down. */
+const CALM_SHARE = 0.03;
+/** What was accepted in an epoch with refusals is a rate that is low enough, if a little is taken off. */
+const BELOW = 0.95;
+/** The search ends when the rates that are too high and low enough differ by this factor. */
+const CLOSE = 1.08;
+/** How much more is tried, first after a while and then in each epoch without refusals. */
+const FIRST_STEP = 1.08;
+const NEXT_STEP = 1.4;
+/** The shortest time between two doublings, in milliseconds: a window of the upstream may hide how much is too much. */
+const DOUBLE_MS = 250;
+/** Calls that wait longer than they should leave this many milliseconds of the rate to be caught up. */
+const BURST_MS = 4;
+/** Records per millisecond: the lowest rate is one per minute, and one per second after a pause. */
+const MIN_RATE = 1 / 60_000;
+const START_RATE = 1 / 1000;
+/** A shorter time measures a burst and no rate, in milliseconds. */
+const SHORTEST_MS = 50;
+/** Epochs in which the pace held nothing back, until it ends. */
+const IDLE_EPOCHS = 5;
+const MAX_HOLD_EPOCHS = 32;
+
+export class Pace {
+  /** Records per millisecond; Infinity while nothing is paced. */
+  private rate = Infinity;
+  private tokens = 0;
+  private atMs = 0;
+  /** Calls from before this time were not paced as calls are now, so their outcomes are ignored. */
+  private sinceMs = -Infinity;
+  /** The epoch: its start, its outcomes, and whether the pace held a call back in it. */
+  private startMs: number | undefined;
+  private accepted = 0;
+  private refused = 0;
+  private hasHeldBack = false;
+  private idleEpochs = 0;
+  /** The highest rate that was low enough, and the lowest that was too high. */
+  private low = 0;
+  private high = Infinity;
+  private step = FIRST_STEP;
+  /** Whether the rate doubles while calls are accepted, and when it last did. */
+  private isStarting = false;
+  private doubledAtMs = 0;
+  /** Whether the rate is to be computed when the next call starts, because the task has paused. */
+  private isPaused = false;
+  /** Whether anything was accepted since the last pause, the time of the last block, and what was accepted since. */
+  private hasAccepted = false;
+  private blockedAtMs = 0;
+  private acceptedSinceBlock = 0;
+  /** Epochs to wait before more is tried, and how many are left. */
+  private holdEpochs = 1;
+  private holdLeft = 0;
+
+  /** 0 if these records may start now, otherwise the milliseconds until they may. */
+  acquire(records: number, nowMs: number): number {
+    this.startMs ??= nowMs;
+    if (this.isPaused) this.restart(nowMs);
+    if (this.rate === Infinity) return 0;
+    const most = Math.max(1, this.rate * BURST_MS);
+    this.tokens = Math.min(most, this.tokens + (nowMs - this.atMs) * this.rate);
+    this.atMs = nowMs;
+    const wanted = Math.min(records, most);
+    // Rounding errors in sums of fractions must not keep a call waiting.
+    if (this.tokens >= wanted - 1e-9) {
+      this.tokens -= records;
+      return 0;
+    }
+    this.hasHeldBack = true;
+    return (wanted - this.tokens) / this.rate;
+  }
+
+  /** Call if the records did not start after all. */
+  giveBack(records: number): void {
+    if (this.rate !== Infinity) this.tokens += records;
+  }
+
+  /** Call when a record was accepted, whatever its answer is. */
+  recordAccepted(startedAtMs: number, nowMs: number): void {
+    if (startedAtMs < this.sinceMs) return;
+    this.accepted++;
+    this.acceptedSinceBlock++;
+    this.hasAccepted = true;
+    // Calls that were under way at the last doubling were not faster than before.
+    if (this.isStarting && startedAtMs >= this.doubledAtMs && nowMs >= this.doubledAtMs + DOUBLE_MS) {
+      this.rate *= 2;
+      this.doubledAtMs = nowMs;
+    }
+    this.endEpochIfDue(nowMs);
+  }
+
+  /** Call when a record was refused. */
+  recordRefused(startedAtMs: number, nowMs: number): void {
+    if (startedAtMs < this.sinceMs) return;
+    this.refused++;
+    if (this.isStarting && this.accepted > 0) {
+      this.slowDown(this.rate / 2, nowMs);
+      return;
+    }
+    if (this.rate === Infinity && this.refused >= MIN_REFUSALS && this.refused >= MIN_SHARE * this.accepted) {
+      // While nothing is accepted, the task pauses, and the pace begins after that.
+      if (this.accepted > 0) this.setRate(this.measured(nowMs), nowMs);
+      return;
+    }
+    this.endEpochIfDue(nowMs);
+  }
+
+  /**
+   * Call when several calls in a row were refused. Returns the longest time in milliseconds for which the task should
+   * pause: Infinity if nothing was accepted since it did so last.
+   */
+  recordBlock(nowMs: number): number {
+    if (this.rate === Infinity || !this.hasAccepted) {
+      this.isPaused = true;
+      return Infinity;
+    }
+    this.hasAccepted = false;
+    const lengthMs = nowMs - this.blockedAtMs;
+    // An upstream that counts per window accepts a burst and then nothing: only the mean over a window is its limit.
+    const isMeasured = lengthMs >= EPOCH_MS;
+    const mean = (this.acceptedSinceBlock / lengthMs) * BELOW;
+    this.blockedAtMs = nowMs;
+    this.acceptedSinceBlock = 0;
+    if (isMeasured) this.low = 0;
+    this.slowDown(isMeasured ? Math.min(mean, this.rate / 2) : this.rate / 2, nowMs);
+    if (isMeasured) this.setRate(Math.max(this.low, mean), nowMs);
+    return EPOCH_MS;
+  }
+
+  /** The first call after a pause: the rate is what was accepted so far, and grows while calls are accepted. */
+  private restart(nowMs: number): void {
+    const rate = this.rate === Infinity ? this.measured(nowMs) : this.rate / 2;
+    this.isPaused = false;
+    this.hasAccepted = false;
+    this.blockedAtMs = nowMs;
+    this.acceptedSinceBlock = 0;
+    this.isStarting = true;
+    this.doubledAtMs = nowMs;
+    this.low = 0;
+    this.high = Infinity;
+    this.setRate(Math.max(START_RATE, rate), nowMs);
+    // The first call after the pause does not wait.
+    this.tokens = 1;
+  }
+
+  /** Records per millisecond that were accepted in this epoch. */
+  private measured(nowMs: number): number {
+    return this.accepted / Math.max(SHORTEST_MS, nowMs - (this.startMs ?? nowMs));
+  }
+
+  /** Begins a new epoch with this rate. */
+  private setRate(rate: number, nowMs: number): void {
+    if (this.rate === Infinity) this.tokens = 0;
+    this.rate = Math.max(MIN_RATE, rate);
+    this.sinceMs = nowMs;
+    this.atMs = nowMs;
+    this.idleEpochs = 0;
+    this.beginEpoch(nowMs);
+  }
+
+  private beginEpoch(nowMs: number): void {
+    this.startMs = nowMs;
+    this.accepted = 0;
+    this.refused = 0;
+    this.hasHeldBack = false;
+  }
+
+  private endEpochIfDue(nowMs: number): void {
+    const lengthMs = nowMs - (this.startMs ?? nowMs);
+    const outcomes = this.accepted + this.refused;
+    if (lengthMs < EPOCH_MS || (outcomes < EPOCH_OUTCOMES && lengthMs < MAX_EPOCH_MS)) return;
+    const { accepted, refused, hasHeldBack } = this;
+    if (this.rate !== Infinity && !this.isStarting) {
+      if (refused > CALM_SHARE * outcomes) {
+        this.slowDown((accepted / lengthMs) * BELOW, nowMs);
+        return;
+      }
+      this.speedUp(hasHeldBack);
+    }
+    this.beginEpoch(nowMs);
+  }
+
+  /** The rate was too high. `accepted` is a rate that was accepted meanwhile. */
+  private slowDown(accepted: number, nowMs: number): void {
+    const isProbe = this.rate > this.low && this.low > 0;
+    // What was low enough before is too high now.
+    if (!isProbe) this.low = 0;
+    this.high = this.rate;
+    this.low = Math.max(this.low, Math.min(accepted, this.high / CLOSE));
+    this.holdEpochs = isProbe && this.isClose ? Math.min(MAX_HOLD_EPOCHS, this.holdEpochs * 2) : 1;
+    this.holdLeft = this.holdEpochs;
+    this.step = FIRST_STEP;
+    this.isStarting = false;
+    this.setRate(this.between, nowMs);
+  }
+
+  private speedUp(hasHeldBack: boolean): void {
+    this.idleEpochs = hasHeldBack ? 0 : this.idleEpochs + 1;
+    if (this.idleEpochs >= IDLE_EPOCHS) {
+      this.rate = Infinity;
+      this.low = 0;
+      this.high = Infinity;
+    }
+    if (!hasHeldBack) return;
+    this.low = Math.max(this.low, this.rate);
+    if (this.low < this.high && !this.isClose) this.rate = this.between;
+    else if (this.holdLeft > 0) this.holdLeft--;
+    else {
+      this.high = Infinity;
+      this.rate *= this.step;
+      this.step = NEXT_STEP;
+    }
+  }
+
+  private get isClose(): boolean {
+    return this.high <= this.low * CLOSE * CLOSE;
+  }
+
+  /** The next rate of the search. */
+  private get between(): number {
+    if (this.high === Infinity) return this.low * this.step;
+    return this.isClose ? this.low : (this.low + this.high) / 2;
+  }
+}

@@ -1,0 +1,389 @@
+/**
+ * Reads the partitions of a source in one run, and keeps the numbers and positions of each apart.
+ *
+ * Guarantees: partitions are read at the same time, each with at most one outstanding read, and take turns. A partition
+ * that waits or is over holds back no other. At most one batch per partition is read ahead. A batch is given numbers when
+ * its records are about to be born, so a checkpoint never counts records that only wait here.
+ */
+import { isPromiseLike, type Awaitable } from '../model/awaitable.js';
+import type { Json, SettledProgress } from '../model/checkpoint.js';
+import { MillraceError, describeValue } from '../model/errors.js';
+import type { Lineage, Rejected, Skip } from '../model/record.js';
+import type { PartitionLedgers } from '../ledger/partitions.js';
+import type { Reader } from '../stream/reader.js';
+import type { PartitionSpan, TaskScope } from '../stream/task-scope.js';
+import type { SourcePosition } from '../tasks/source-task.js';
+import type { PartitionPast, PartitionProgress, SourcePartition, SourceRead } from './source.js';
+
+/** The number of records that are skipped at a time. */
+const READ_OVER = 4096;
+
+/** How the partitions of one source are read. */
+export interface PartitionedReadingParts<Out> {
+  readonly partitions: readonly SourcePartition<Out>[];
+  readonly scope: TaskScope;
+  /** Whether the records have the same numbers in each incarnation. */
+  readonly isReplayable: boolean;
+}
+
+/** The positions of all partitions, as a checkpoint keeps them. */
+interface PartitionedMark {
+  readonly [key: string]: Json;
+  readonly partitions: Readonly<Record<string, SourcePosition>>;
+}
+
+export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
+  private readonly scope: TaskScope;
+  private readonly lanes: readonly Lane<Out>[];
+  private readonly ledgers: PartitionLedgers;
+  private cursor = 0;
+  private waiter: Waiter<Out> | undefined;
+  private failure: { readonly error: unknown } | undefined;
+
+  /** Throws MILLRACE_INVALID_OPTION for a partition that begins behind the record that the run needs. */
+  constructor({ partitions, scope, isReplayable }: PartitionedReadingParts<Out>) {
+    this.scope = scope;
+    this.ledgers = scope.root.divide();
+    this.lanes = partitions.map((partition) => {
+      const span = scope.past?.partitions.get(partition.partition);
+      const start = isReplayable ? replayed(partition, span, scope.task) : renumbered(span);
+      this.ledgers.open(partition.partition, { first: start.first, from: start.from });
+      return new Lane(partition, start, scope, this.listener);
+    });
+    const positions = positionsOf(scope);
+    for (const lane of this.lanes) lane.beginAt(positions.get(lane.number));
+  }
+
+  read(max: number): Awaitable<readonly (Out | Skip | Rejected)[] | null> {
+    if (this.failure !== undefined) throw this.failure.error;
+    const given = this.takeTurn(max);
+    if (given !== undefined) return given;
+    return new Promise((resolve, reject) => {
+      this.waiter = { max, resolve, reject };
+    });
+  }
+
+  /** The mean over the partitions, because their sizes are not known. */
+  share(): number | undefined {
+    let sum = 0;
+    for (const lane of this.lanes) {
+      const share = lane.share();
+      if (share === undefined) return undefined;
+      sum += share;
+    }
+    return sum / this.lanes.length;
+  }
+
+  async close(): Promise<void> {
+    const { waiter } = this;
+    this.waiter = undefined;
+    const closing = this.lanes.map((lane) => lane.close());
+    waiter?.resolve(null);
+    await Promise.all(closing);
+  }
+
+  /** The positions from which a later incarnation can continue, and those of partitions that are not open. */
+  mark(): PartitionedMark | undefined {
+    const positions = positionsOf(this.scope);
+    for (const lane of this.lanes) {
+      const position = lane.positionAt(this.ledgers.floorOf(lane.number));
+      if (position !== undefined) positions.set(lane.number, position);
+    }
+    return positions.size === 0 ? undefined : { partitions: Object.fromEntries(positions) };
+  }
+
+  /** The settled records of each open partition. */
+  settled({ partitions = {} }: SettledProgress): PartitionProgress[] {
+    return this.lanes.flatMap(({ number }) => {
+      const progress = partitions[number];
+      return progress === undefined ? [] : [{ partition: number, ...progress }];
+    });
+  }
+
+  private readonly listener: LaneListener = {
+    whenArrived: () => {
+      const { waiter } = this;
+      if (waiter === undefined) return;
+      try {
+        const given = this.takeTurn(waiter.max);
+        if (given === undefined) return;
+        this.waiter = undefined;
+        waiter.resolve(given);
+      } catch (error) {
+        this.listener.whenFailed(error);
+      }
+    },
+    whenFailed: (error) => {
+      const { waiter } = this;
+      this.waiter = undefined;
+      this.failure ??= { error };
+      waiter?.reject(error);
+    },
+  };
+
+  /** The next batch, null if all partitions are over, or undefined if every open partition is being read. */
+  private takeTurn(max: number): readonly (Out | Skip | Rejected)[] | null | undefined {
+    const { lanes, cursor } = this;
+    let given: Numbered<Out> | undefined;
+    let isOver = true;
+    for (let i = 0; i < lanes.length; i++) {
+      const place = (cursor + i) % lanes.length;
+      const lane = lanes[place] as Lane<Out>;
+      // Only a partition that made others wait is read ahead.
+      if (given === undefined || lane.isSlow) lane.fill(max);
+      if (!lane.isOver) isOver = false;
+      if (given !== undefined || !lane.hasRecords) continue;
+      given = lane.take(max);
+      this.ledgers.announce(lane.number, given.numbers);
+      // Drops the positions that are no longer needed, also in a run without checkpoints.
+      lane.positionAt(this.ledgers.floorOf(lane.number));
+      this.cursor = (place + 1) % lanes.length;
+      if (lane.isSlow) lane.fill(max);
+    }
+    if (given !== undefined) return given.records;
+    return isOver ? null : undefined;
+  }
+}
+
+interface Waiter<Out> {
+  readonly max: number;
+  readonly resolve: (records: readonly (Out | Skip | Rejected)[] | null) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Records with their numbers in the partition. */
+interface Numbered<Out> {
+  readonly records: readonly (Out | Skip | Rejected)[];
+  readonly numbers: readonly Lineage[];
+}
+
+interface LaneListener {
+  /** Called when an asynchronous read is over: with records, or because the partition is over. */
+  readonly whenArrived: () => void;
+  readonly whenFailed: (error: unknown) => void;
+}
+
+/** The numbers with which one partition is read. */
+interface LaneStart extends PartitionSpan {
+  /** The number of the first record that `read` returns. */
+  readonly next: Lineage;
+}
+
+/** One partition: at most one read and one batch. */
+class Lane<Out> {
+  readonly number: number;
+  /** True once a read was asynchronous. */
+  isSlow = false;
+  isOver = false;
+  private readonly partition: SourcePartition<Out>;
+  private readonly task: string;
+  private readonly start: LaneStart;
+  private readonly listener: LaneListener;
+  /** The number after the last record that was read. */
+  private next: Lineage;
+  private waiting: Numbered<Out> | undefined;
+  private isReading = false;
+  private closing: Promise<void> | undefined;
+  /** The positions from which unsettled records can be read, ascending. */
+  private readonly positions: SourcePosition[] = [];
+
+  constructor(partition: SourcePartition<Out>, start: LaneStart, { task }: TaskScope, listener: LaneListener) {
+    this.number = partition.partition;
+    this.partition = partition;
+    this.task = task;
+    this.start = start;
+    this.next = start.next;
+    this.listener = listener;
+  }
+
+  get hasRecords(): boolean {
+    return this.waiting !== undefined;
+  }
+
+  /** Sets the position that an earlier incarnation has kept. */
+  beginAt(position: SourcePosition | undefined): void {
+    if (position !== undefined && position.lineage <= this.start.from) this.positions.push(position);
+  }
+
+  /** The last position at or before this number. Earlier ones are dropped, because they will never be needed. */
+  positionAt(number: Lineage): SourcePosition | undefined {
+    const { positions } = this;
+    while (positions[1] !== undefined && positions[1].lineage <= number) positions.shift();
+    const [first] = positions;
+    return first !== undefined && first.lineage <= number ? first : undefined;
+  }
+
+  share(): number | undefined {
+    return this.isOver ? 1 : this.partition.share?.();
+  }
+
+  /** Reads if there is nothing to give and nothing is being read. */
+  fill(max: number): void {
+    while (this.waiting === undefined && !this.isReading && !this.isOver) {
+      const missing = this.start.from - this.next;
+      const size = missing > 0 ? Math.min(missing, READ_OVER) : max;
+      const read = this.partition.read(size);
+      if (!isPromiseLike(read)) {
+        this.accept(read, size);
+        continue;
+      }
+      this.isSlow = true;
+      this.isReading = true;
+      read.then(
+        (arrived) => {
+          this.isReading = false;
+          if (this.closing !== undefined) return;
+          try {
+            this.accept(arrived, size);
+            this.fill(max);
+          } catch (error) {
+            this.listener.whenFailed(error);
+            return;
+          }
+          if (this.waiting !== undefined || this.isOver) this.listener.whenArrived();
+        },
+        (error: unknown) => {
+          this.isReading = false;
+          if (this.closing === undefined) this.listener.whenFailed(error);
+        },
+      );
+    }
+  }
+
+  /** Removes at most `max` of the records that wait. */
+  take(max: number): Numbered<Out> {
+    const waiting = this.waiting as Numbered<Out>;
+    const { records, numbers } = waiting;
+    if (records.length <= max) {
+      this.waiting = undefined;
+      return waiting;
+    }
+    this.waiting = { records: records.slice(max), numbers: numbers.slice(max) };
+    return { records: records.slice(0, max), numbers: numbers.slice(0, max) };
+  }
+
+  close(): Promise<void> {
+    this.isOver = true;
+    this.waiting = undefined;
+    if (this.closing === undefined) {
+      this.closing = closed(this.partition);
+      // The reading awaits it when it is closed itself.
+      this.closing.catch(() => undefined);
+    }
+    return this.closing;
+  }
+
+  private accept(read: SourceRead<Out> | null, size: number): void {
+    const { from, born } = this.start;
+    if (read === null) {
+      if (this.next < born) throw this.changed(born);
+      void this.close();
+      return;
+    }
+    const { records, numbers: given, position } = read;
+    assertSize(records.length, size, this.task);
+    const numbers = given === undefined ? consecutive(this.next, records.length) : this.checked(given, records.length);
+    this.next = (numbers.at(-1) as Lineage) + 1;
+    if (position !== undefined) {
+      assertPosition(position, this.next, this.task);
+      this.positions.push(position);
+    }
+    // Earlier incarnations have settled the records below `from`.
+    const past = numbers.findIndex((number) => number >= from);
+    if (past === 0) this.waiting = { records, numbers };
+    else if (past > 0) this.waiting = { records: records.slice(past), numbers: numbers.slice(past) };
+  }
+
+  private checked(numbers: readonly Lineage[], count: number): readonly Lineage[] {
+    let before = this.next - 1;
+    const isAscending = numbers.every((number) => {
+      const isNext = Number.isSafeInteger(number) && number > before;
+      before = number;
+      return isNext;
+    });
+    if (isAscending && numbers.length === count) return numbers;
+    throw new MillraceError(
+      'MILLRACE_INVALID_OUTPUT',
+      `Expected \`numbers\` of partition ${this.number} of source '${this.task}' to be ${count} ascending numbers from ${this.next} on, got ${describeValue(numbers)}`,
+    );
+  }
+
+  private changed(born: Lineage): MillraceError {
+    return new MillraceError(
+      'MILLRACE_RESUME',
+      `Partition ${this.number} of source '${this.task}' ended before record ${this.next}, and had ${born} in an earlier incarnation of the run: its input has changed. Put it back, or start a new run`,
+    );
+  }
+}
+
+/** The numbers of a partition whose records have the same numbers in each incarnation. */
+function replayed(
+  { partition, from = 0 }: SourcePartition<unknown>,
+  span: PartitionSpan | undefined,
+  task: string,
+): LaneStart {
+  const isNumber = Number.isSafeInteger(from) && from >= 0;
+  if (isNumber && span === undefined) return { first: from, from, born: from, next: from };
+  if (isNumber && span !== undefined && from <= span.from) return { ...span, next: from };
+  const expected =
+    span === undefined ? 'a number from 0 on' : `a number from 0 to ${span.from}, the first record that the run needs`;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`from\` of partition ${partition} of source '${task}' to be ${expected}, got ${describeValue(from)}`,
+  );
+}
+
+/** The numbers of a partition whose records cannot be read again: they continue after all earlier ones. */
+function renumbered({ first, from }: PartitionSpan = { first: 0, from: 0, born: 0 }): LaneStart {
+  return { first, from, born: 0, next: from };
+}
+
+/** What a resumed run knows about each partition, in the order of the partitions. */
+export function partitionPastsOf(scope: TaskScope): PartitionPast[] {
+  const positions = positionsOf(scope);
+  const spans = [...(scope.past?.partitions ?? [])].sort(([a], [b]) => a - b);
+  return spans.map(([partition, { from }]) => {
+    const position = positions.get(partition);
+    return { partition, position: position !== undefined && position.lineage <= from ? position : undefined, from };
+  });
+}
+
+/** The positions in the checkpoint, by partition. A source that had one partition has kept that of partition 0. */
+function positionsOf({ past }: TaskScope): Map<number, SourcePosition> {
+  const mark = past?.mark as PartitionedMark | SourcePosition | undefined;
+  if (mark === undefined) return new Map();
+  if (!isPartitioned(mark)) return new Map([[0, mark]]);
+  return new Map(Object.entries(mark.partitions).map(([partition, position]) => [Number(partition), position]));
+}
+
+function isPartitioned(mark: PartitionedMark | SourcePosition): mark is PartitionedMark {
+  return !('lineage' in mark);
+}
+
+async function closed(partition: SourcePartition<unknown>): Promise<void> {
+  await partition.close?.();
+}
+
+function consecutive(first: Lineage, count: number): readonly Lineage[] {
+  const numbers = new Array<Lineage>(count);
+  for (let i = 0; i < count; i++) numbers[i] = first + i;
+  return numbers;
+}
+
+/** Throws MILLRACE_INVALID_OUTPUT for a read of another size than 1 to `max`. */
+export function assertSize(count: number, max: number, task: string): void {
+  if (count >= 1 && count <= max) return;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OUTPUT',
+    `Expected source '${task}' to read 1 to ${max} records, or null at the end, got ${count}`,
+  );
+}
+
+/** Throws MILLRACE_INVALID_OUTPUT for a position behind the next record. */
+export function assertPosition({ lineage }: SourcePosition, next: Lineage, task: string): void {
+  if (lineage <= next) return;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OUTPUT',
+    `Expected \`position.lineage\` of source '${task}' to be at most ${next}, the number of the next record, got ${describeValue(lineage)}`,
+  );
+}

@@ -1,0 +1,75 @@
+/**
+ * The encodings of CSV files: every label of `TextDecoder`.
+ *
+ * Guarantees: a label means what the Encoding Standard says, so `latin1` and `iso-8859-1` are windows-1252. Encodings with
+ * one byte per character are decoded row by row, because their delimiters, quotes and line ends are the bytes of ASCII;
+ * such files can be read from the middle. All others except UTF-8 are converted to UTF-8 while they are read.
+ */
+export interface CsvEncoding {
+  /** The name in the Encoding Standard, in lower case. */
+  readonly name: string;
+  /** True if the bytes of the file are not those that the rows are made of. */
+  readonly isConverted: boolean;
+  /** True if the rows are UTF-8: the file is, or it was converted. */
+  readonly isUtf8: boolean;
+  /** The characters of the bytes 0x80 to 0xFF; '' for a byte without a character. Only for one byte per character. */
+  readonly high: readonly string[] | undefined;
+  /** True if each byte is a character. Only for one byte per character. */
+  readonly isTotal: boolean;
+}
+
+/** Labels of Node.js that are none of the Encoding Standard. */
+const OTHER_LABELS: Readonly<Record<string, string>> = { utf16le: 'utf-16le', utf16be: 'utf-16be', binary: 'latin1' };
+
+/** Encodings with one byte per character, by the beginnings of their names. */
+const SINGLE = /^(?:windows-125\d|windows-874|iso-8859-|koi8-|macintosh|x-mac-|ibm866)/;
+
+const known = new Map<string, CsvEncoding>();
+
+/** The encoding with this label; undefined if this Node.js knows none. */
+export function encodingOf(label: string): CsvEncoding | undefined {
+  const found = known.get(label);
+  if (found !== undefined) return found;
+  const name = nameOf(OTHER_LABELS[label.toLowerCase()] ?? label);
+  if (name === undefined) return undefined;
+  const isSingle = SINGLE.test(name);
+  const isConverted = !isSingle && name !== 'utf-8';
+  const high = isSingle ? highOf(name) : undefined;
+  const encoding = { name, isConverted, isUtf8: !isSingle, high, isTotal: high?.includes('') === false };
+  known.set(label, encoding);
+  return encoding;
+}
+
+/** The text of bytes in an encoding whose rows are decoded one by one. Bytes without a character become U+FFFD. */
+export function decode(bytes: Buffer, { high, name }: CsvEncoding, start = 0, end = bytes.length): string {
+  if (high === undefined) return bytes.toString('utf8', start, end);
+  const text = bytes.toString('latin1', start, end);
+  // ISO 8859-1 and windows-1252 differ only in these.
+  const others = name === 'windows-1252' ? /[\x80-\x9f]/g : /[\x80-\xff]/g;
+  if (text.search(others) < 0) return text;
+  return text.replace(others, (char) => high[char.charCodeAt(0) - 0x80] || '\uFFFD');
+}
+
+function nameOf(label: string): string | undefined {
+  try {
+    return new TextDecoder(label).encoding.toLowerCase();
+  } catch {
+    return undefined;
+  }
+}
+
+function highOf(name: string): readonly string[] {
+  const decoder = new TextDecoder(name, { fatal: true });
+  return Array.from({ length: 128 }, (_, i) => {
+    // Some versions of Node.js decode windows-1252 as ISO 8859-1 (nodejs/node#56542).
+    if (name === 'windows-1252') return WINDOWS_1252[i] ?? String.fromCharCode(0x80 + i);
+    try {
+      return decoder.decode(Uint8Array.of(0x80 + i));
+    } catch {
+      return '';
+    }
+  });
+}
+
+/** The bytes 0x80 to 0x9F. Five of them are control characters, as in the Encoding Standard. */
+const WINDOWS_1252 = [...'€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ'];

@@ -1,0 +1,27 @@
+/**
+ * Finds the folder that the relative paths of a kept run start from, also after the project was moved.
+ *
+ * Guarantees: a run is resumed in another folder than that of its start only if the folder of its start does not exist any more,
+ * so two folders never work on one run.
+ */
+import { existsSync } from 'node:fs';
+import { resolve, sep } from 'node:path';
+import { MillraceError } from '../model/errors.js';
+import type { RunFolder } from '../storage/run-folder.js';
+import { absolutePath, DEFAULT_RUNS_FOLDER, type JobPlace } from './place.js';
+
+/** The folder that the relative paths of the run start from. */
+export function homeOf({ manifest, path }: RunFolder): string {
+  const end = `${sep}${DEFAULT_RUNS_FOLDER.replaceAll('/', sep)}${sep}${manifest.runId}`;
+  const absolute = resolve(path);
+  return existsSync(manifest.cwd) || !absolute.endsWith(end) ? manifest.cwd : absolute.slice(0, -end.length);
+}
+
+/** Throws MILLRACE_RESUME unless the place is the folder of the start of the run, or the folder that it was moved to. */
+export function assertSamePlace({ manifest: { runId, cwd } }: RunFolder, place: JobPlace): void {
+  if (absolutePath(place, cwd) === absolutePath(place, '.') || !existsSync(cwd)) return;
+  throw new MillraceError(
+    'MILLRACE_RESUME',
+    `Run ${runId} was started in ${cwd}, and its paths are relative to that folder. Resume it there`,
+  );
+}

@@ -1,0 +1,188 @@
+/**
+ * The outputs of a boundary whose state is kept: each one from its birth until it has settled.
+ *
+ * The ledger numbers outputs as they are born, so the number of an output says nothing about it. Its identity does: what it
+ * was made of (parent and index, key, left and right). A checkpoint contains the outputs in flight with number, identity and
+ * value. A resumed run emits them first, under the same numbers, so each task behind the boundary continues where it was.
+ *
+ * Guarantees: at most one window of outputs is held. An output that became a dead letter stays in the store, so that it can
+ * be replayed.
+ */
+import type { RootLedger } from '../ledger/ledger.js';
+import { MillraceError, codeOf, describeThrown } from '../model/errors.js';
+import { Rejected, Skip, skip, type Lineage } from '../model/record.js';
+import type { Reader } from './reader.js';
+import type { Change, StateHolder, StateSpace } from './state-space.js';
+import type { TaskPast } from './task-scope.js';
+
+/** An output in the form in which it is stored. */
+type Stored = Omit<OutputOrigin, 'identity'> & {
+  readonly identity: string;
+  /** True if the output has settled as a dead letter, and is kept for a replay. */
+  readonly isEnded?: boolean;
+} & (
+    | { readonly value: unknown }
+    | { readonly skipped: string }
+    | { readonly refused: unknown; readonly code: string; readonly message: string }
+  );
+
+/** The name of an output in every incarnation of the run, or a function that makes it when it is needed. */
+export type OutputIdentity = string | (() => string);
+
+/** What an output was made of. */
+interface OutputOrigin {
+  readonly identity: OutputIdentity;
+  /** Data that the boundary needs to recognise the output after a resume. */
+  readonly origin?: unknown;
+}
+
+const NOTHING: unique symbol = Symbol('millrace.nothing');
+
+export class KeptOutputs implements StateHolder {
+  private readonly root: RootLedger;
+  private readonly space: StateSpace;
+  private readonly values: unknown[];
+  private readonly origins: (OutputOrigin | undefined)[];
+  private readonly mask: number;
+  /** Origins of outputs that are not born yet, in the order of their births: first those that are born again. */
+  private returning: OutputOrigin[] = [];
+  private announced: OutputOrigin[] = [];
+  /** The outputs in the store. */
+  private readonly stored = new Set<Lineage>();
+  /** Outputs that became dead letters. They are undefined once the store contains them as ended. */
+  private readonly retained = new Map<Lineage, Stored | undefined>();
+
+  constructor(root: RootLedger, space: StateSpace) {
+    this.root = root;
+    this.space = space;
+    this.values = new Array<unknown>(root.span).fill(NOTHING);
+    this.origins = new Array<OutputOrigin | undefined>(root.span);
+    this.mask = root.span - 1;
+    space.heldBy(this);
+    root.whenSettled((lineage) => {
+      this.values[lineage & this.mask] = NOTHING;
+      this.origins[lineage & this.mask] = undefined;
+    });
+  }
+
+  /** Sets the origin of the next output. Must be called once per output, in the order of their births. */
+  announce(identity: OutputIdentity, origin?: unknown): void {
+    this.announced.push(origin === undefined ? { identity } : { identity, origin });
+  }
+
+  /** Called for outputs that have just been born. */
+  born(first: Lineage, items: readonly unknown[]): void {
+    const { values, origins, mask } = this;
+    // A batch holds either outputs that return or new ones.
+    const from = this.returning.length > 0 ? this.returning : this.announced;
+    for (let i = 0; i < items.length; i++) {
+      values[(first + i) & mask] = items[i];
+      origins[(first + i) & mask] = from[i];
+    }
+    from.splice(0, items.length);
+  }
+
+  /** The identity of an output in flight. */
+  identityOf(lineage: Lineage): string {
+    const identity = this.origins[lineage & this.mask]?.identity ?? String(lineage);
+    return typeof identity === 'string' ? identity : identity();
+  }
+
+  /** Keeps an output beyond its end, because it became a dead letter. */
+  retain(lineage: Lineage): void {
+    this.retained.set(lineage, this.storedForm(lineage));
+  }
+
+  *changes(): Iterable<Change> {
+    const { root, stored, retained } = this;
+    for (const lineage of stored) {
+      // An output at or above `born` waits to be emitted again.
+      if (lineage >= root.born || root.isInFlight(lineage) || retained.has(lineage)) continue;
+      stored.delete(lineage);
+      yield [String(lineage), undefined];
+    }
+    for (const [lineage, form] of retained) {
+      if (form === undefined || root.isInFlight(lineage)) continue;
+      stored.add(lineage);
+      retained.set(lineage, undefined);
+      yield [String(lineage), [{ ...form, isEnded: true }]];
+    }
+    for (let lineage = root.watermark; lineage < root.born; lineage++) {
+      if (stored.has(lineage) || !root.isInFlight(lineage)) continue;
+      stored.add(lineage);
+      yield [String(lineage), [this.storedForm(lineage)]];
+    }
+  }
+
+  /**
+   * A reader that first returns the outputs which an earlier incarnation left in flight, under their numbers.
+   * @param onRestored called with each of them that is still needed, before its birth.
+   */
+  continuing<T>(
+    reader: Reader<T>,
+    past: TaskPast | undefined,
+    onRestored: (lineage: Lineage, origin: unknown) => void = () => undefined,
+  ): Reader<T> {
+    if (past === undefined) return reader;
+    const { restored } = this.space;
+    for (const [key, found] of restored) {
+      this.stored.add(Number(key));
+      // A dead letter that is not replayed now may be replayed later.
+      if ((found as Stored).isEnded === true && this.isSettled(Number(key), past))
+        this.retained.set(Number(key), undefined);
+    }
+    let next = this.root.watermark;
+    const readAgain = (max: number): T[] => {
+      const items: T[] = [];
+      for (; items.length < max && next < past.born; next++) items.push(this.restore(next, past, onRestored) as T);
+      return items;
+    };
+    return {
+      read: (max) => {
+        if (next >= past.born) return reader.read(max);
+        return readAgain(max);
+      },
+      close: () => reader.close(),
+      share: () => reader.share?.(),
+    };
+  }
+
+  /** The origins of the outputs that an earlier incarnation left in flight. */
+  *pending(): Iterable<unknown> {
+    for (const found of this.space.restored.values()) {
+      if ((found as Stored).isEnded !== true) yield (found as Stored).origin;
+    }
+  }
+
+  private isSettled(lineage: Lineage, past: TaskPast): boolean {
+    return lineage < this.root.watermark || past.isDone(lineage);
+  }
+
+  private restore(lineage: Lineage, past: TaskPast, onRestored: (lineage: Lineage, origin: unknown) => void): unknown {
+    const found = this.space.restored.get(String(lineage)) as Stored | undefined;
+    this.returning.push({ identity: found?.identity ?? String(lineage), origin: found?.origin });
+    onRestored(lineage, found?.isEnded === true ? undefined : found?.origin);
+    // Only its lineage is needed, for example by a boundary whose state contains it.
+    if (past.isDone(lineage)) return undefined;
+    if (found === undefined) {
+      throw new MillraceError(
+        'MILLRACE_RESUME',
+        `The state of '${this.root.name}' lacks its output ${lineage}, which was in flight. Start a new run`,
+      );
+    }
+    if ('value' in found) return found.value;
+    if ('skipped' in found) return skip(found.skipped);
+    const { code, message } = found;
+    return new Rejected(found.refused, Object.assign(new Error(message), { code }));
+  }
+
+  private storedForm(lineage: Lineage): Stored {
+    const item = this.values[lineage & this.mask];
+    const { origin: data } = this.origins[lineage & this.mask] ?? {};
+    const identity = this.identityOf(lineage);
+    const origin = data === undefined ? { identity } : { identity, origin: data };
+    if (item instanceof Skip) return { ...origin, skipped: item.reason };
+    if (!(item instanceof Rejected)) return { ...origin, value: item };
+    return { ...origin, refused: item.input, code: codeOf(item.error), message: describeThrown(item.error) };
+  }
+}

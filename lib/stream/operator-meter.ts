@@ -1,0 +1,201 @@
+/**
+ * Measures how many records the RxJS operators of a user hold: records that wait in an operator such as `concatMap` or
+ * `mergeMap(fn, 10)` for the end of an inner subscription, and the open inner subscriptions themselves.
+ *
+ * RxJS offers no way to ask. But the operators of one pipe are applied by `lift`, and each adds its inner subscriptions to the
+ * subscriber behind it. So each operator gets a subscriber of ours behind it, a stage. A record waits in a stage if it opened
+ * no inner subscription and emitted nothing while others were open. An operator that limits its subscriptions opens the next
+ * one when one ends. An operator that does not, or that emits first, drops records (`throttleTime`), and holds none.
+ *
+ * Guarantees: nothing that an operator emits, and no order, is changed. An operator whose inner subscriptions cannot be seen,
+ * such as one made with `new Observable`, counts as holding nothing.
+ */
+import { Observable, Subscription, type Observer, type Subscriber, type TeardownLogic } from 'rxjs';
+
+/** The stages of all operators of one task. */
+export class OperatorMeter {
+  private readonly stages = new Set<Stage<never>>();
+  private readonly onRoom: () => void;
+  private isOff = false;
+
+  /** @param onRoom called when an operator holds fewer records than before. */
+  constructor(onRoom: () => void) {
+    this.onRoom = onRoom;
+  }
+
+  /** The number of records and inner subscriptions that the operators hold. */
+  get held(): number {
+    let held = 0;
+    if (!this.isOff) for (const stage of this.stages) held += stage.held;
+    return held;
+  }
+
+  /** Counts no longer. */
+  ignore(): void {
+    this.isOff = true;
+  }
+
+  add(stage: Stage<never>): void {
+    this.stages.add(stage);
+    stage.add(() => this.stages.delete(stage));
+  }
+
+  readonly released = (): void => {
+    if (!this.isOff) this.onRoom();
+  };
+}
+
+/** An Observable whose operators are metered, up to the end of each pipe. */
+export class MeteredObservable<T> extends Observable<T> {
+  private readonly meter: OperatorMeter;
+
+  constructor(meter: OperatorMeter, subscribe?: (subscriber: Subscriber<T>) => TeardownLogic) {
+    super(subscribe);
+    this.meter = meter;
+  }
+
+  /** RxJS 7 creates the result of each operator with `lift`. RxJS marks the method as internal; a spec fails without it. */
+  override lift<R>(operator?: unknown): Observable<R> {
+    const lifted = new MeteredObservable<R>(this.meter);
+    Object.assign(lifted, { source: this, operator });
+    return lifted;
+  }
+
+  override subscribe(observer?: Partial<Observer<T>> | ((value: T) => void) | null): Subscription;
+  override subscribe(
+    next?: ((value: T) => void) | null,
+    error?: ((error: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription;
+  override subscribe(
+    given?: Partial<Observer<T>> | ((value: T) => void) | null,
+    error?: ((error: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription {
+    if (isLink<T>(given)) {
+      const isOperated = (this as { readonly operator?: unknown }).operator !== undefined;
+      return super.subscribe(isOperated ? new Stage<T>(given, this.meter) : given);
+    }
+    const observer =
+      typeof given === 'object' && given !== null
+        ? given
+        : { ...(given ? { next: given } : {}), ...(error ? { error } : {}), ...(complete ? { complete } : {}) };
+    // The subscriber of this Observable is a link, so the last operator of the pipe gets a stage too.
+    return new Observable<T>((link) => this.subscribe(link)).subscribe(observer);
+  }
+}
+
+/** Emits a value to one link, and measures what the operator at the link does with it. */
+export function emitTo<T>(link: Observer<T>, stage: Stage<never> | undefined, value: T): void {
+  if (stage === undefined) link.next(value);
+  else stage.measure(link, value);
+}
+
+/** The stage of the operator that subscribed with this link. */
+export function stageOf(link: object): Stage<never> | undefined {
+  const { destination } = link as { readonly destination?: unknown };
+  return destination instanceof Stage ? (destination as Stage<never>) : undefined;
+}
+
+/** The subscriber behind one operator. */
+export class Stage<T> extends Subscription implements Observer<T> {
+  private readonly link: Observer<T>;
+  private readonly behind: Stage<never> | undefined;
+  private readonly meter: OperatorMeter;
+  private isStopped = false;
+  private isMeasuring = false;
+  /** Inner subscriptions that records have opened. */
+  private readonly inner = new Set<unknown>();
+  private opened = 0;
+  private emitted = 0;
+  private waiting = 0;
+  /** Whether an inner subscription has just ended, and none was opened since. */
+  private hasJustEnded = false;
+  private drops = false;
+
+  constructor(link: Observer<T> & Pick<Subscription, 'add'>, meter: OperatorMeter) {
+    super();
+    this.link = link;
+    this.behind = stageOf(link);
+    this.meter = meter;
+    link.add(this);
+    meter.add(this);
+  }
+
+  get held(): number {
+    return this.inner.size + this.waiting;
+  }
+
+  /** Emits the value to the operator in front of this stage. */
+  measure<In>(operator: Observer<In>, value: In): void {
+    this.judge();
+    const { opened, emitted, isMeasuring } = this;
+    this.isMeasuring = true;
+    operator.next(value);
+    this.isMeasuring = isMeasuring;
+    if (opened !== this.opened || emitted !== this.emitted) this.waiting = 0;
+    else if (this.inner.size > 0 && !this.drops) this.waiting++;
+  }
+
+  next(value: T): void {
+    if (this.isStopped) return;
+    this.emitted++;
+    this.judge();
+    emitTo(this.link, this.behind, value);
+  }
+
+  error(error: unknown): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.link.error(error);
+    this.unsubscribe();
+  }
+
+  complete(): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.link.complete();
+    this.unsubscribe();
+  }
+
+  override unsubscribe(): void {
+    this.isStopped = true;
+    super.unsubscribe();
+  }
+
+  override add(teardown: TeardownLogic): void {
+    super.add(teardown);
+    const isInner = teardown instanceof Subscription && !teardown.closed;
+    if (!isInner || !(this.isMeasuring || this.hasJustEnded)) return;
+    this.opened++;
+    this.inner.add(teardown);
+    if (this.hasJustEnded && !this.isMeasuring) this.waiting = Math.max(0, this.waiting - 1);
+    this.hasJustEnded = false;
+  }
+
+  override remove(teardown: Exclude<TeardownLogic, void>): void {
+    super.remove(teardown);
+    if (!this.inner.delete(teardown) || this.isMeasuring) return;
+    this.judge();
+    this.hasJustEnded = true;
+    // The operator opens the next inner subscription, if one waits, before it returns.
+    queueMicrotask(() => {
+      this.judge();
+      this.meter.released();
+    });
+  }
+
+  /** An operator that opened nothing after an inner subscription had ended holds nothing that waits. */
+  private judge(): void {
+    if (!this.hasJustEnded) return;
+    this.hasJustEnded = false;
+    if (this.waiting === 0) return;
+    this.waiting = 0;
+    this.drops = true;
+  }
+}
+
+/** A Subscriber is a link of a chain. */
+function isLink<T>(given: unknown): given is Observer<T> & Pick<Subscription, 'add'> {
+  return typeof given === 'object' && given !== null && 'isStopped' in given && 'add' in given;
+}

@@ -1,0 +1,70 @@
+/**
+ * The durable input of a user's operator: every record that it was given, in order. Nobody can look into an operator, so a
+ * resumed run gives them to a new one again.
+ *
+ * Guarantees: a checkpoint adds only the records since the one before. Beyond `limit` records nothing is kept any more, and
+ * the run reports that it cannot be resumed.
+ */
+import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
+
+/** A record that an operator was given, with its name in every incarnation of the run. */
+export type GivenRecord<In> = readonly [record: In, name: string];
+
+export class OperatorHistory<In> implements StateHolder {
+  private readonly limit: number;
+  private readonly onFull: () => void;
+  /** Records since the last checkpoint. */
+  private given: GivenRecord<In>[] = [];
+  /** The number of records of this operator in all incarnations. */
+  private count = 0;
+  private chunks = 0;
+  private isFull = false;
+  /** Records that an earlier incarnation gave to its operator, and that this one has not given yet. */
+  private readonly again: GivenRecord<In>[] = [];
+  private next = 0;
+
+  /**
+   * @param limit the most records.
+   * @param onFull called once, if there are more.
+   */
+  constructor(space: StateSpace, limit: number, onFull: () => void) {
+    this.limit = limit;
+    this.onFull = onFull;
+    for (const [chunk, records] of space.restored) {
+      this.chunks = Math.max(this.chunks, Number(chunk) + 1);
+      for (const record of records as readonly GivenRecord<In>[]) this.again.push(record);
+    }
+    this.count = this.again.length;
+    space.heldBy(this);
+  }
+
+  /** Whether there are records that must be given again before any new one. */
+  get isBehind(): boolean {
+    return this.next < this.again.length;
+  }
+
+  /** The next record that must be given again. Call only while `isBehind`. */
+  nextAgain(): GivenRecord<In> {
+    const record = this.again[this.next++] as GivenRecord<In>;
+    if (!this.isBehind) this.again.length = this.next = 0;
+    return record;
+  }
+
+  /** Keeps a record that the operator is given. */
+  add(record: GivenRecord<In>): void {
+    if (this.isFull) return;
+    this.count++;
+    if (this.count <= this.limit) this.given.push(record);
+    else {
+      this.isFull = true;
+      this.given = [];
+      this.onFull();
+    }
+  }
+
+  *changes(): Iterable<Change> {
+    if (this.given.length === 0) return;
+    yield [String(this.chunks++), [this.given]];
+    this.given = [];
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * The secrets of one run: the values that appear in nothing that the run writes.
+ *
+ * Guarantees: a value is masked wherever it stands in a text, whatever its case, also if it is percent-encoded, base64,
+ * hexadecimal, or escaped for JSON or HTML, and if a message was cut within it; short and ordinary values are left,
+ * because they would hide ordinary text. Data without a secret is returned as it is, and not copied.
+ */
+import { maskCredentials } from './mask-secrets.js';
+import { secretsIn, secretsInText, secretsUnder } from './find-secrets.js';
+
+const MASK = '***';
+/** Shorter values appear in ordinary text by chance. */
+const LEAST_LENGTH = 6;
+/** The least length of the rest of a value that a message was cut within. */
+const LEAST_CUT = 4;
+const MAX_DEPTH = 50;
+/** The least length of a line of a secret with several lines. */
+const LEAST_LINE = 12;
+
+/** Words that configurations take from the environment, and that say nothing. Lower case. */
+const ORDINARY = new Set(
+  (
+    'production development staging testing preview localhost 127.0.0.1 0.0.0.0 default enabled disabled undefined ' +
+    'warning password secret token bearer string number object postgres administrator'
+  ).split(' '),
+);
+/** Numbers of a few digits, dates and times. */
+const ORDINARY_FORM = /^(?:[\d.,_ -]{1,8}|\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?)$/;
+
+/** The secrets of a run. Connectors add theirs with `scope.secrets.add(…)`. */
+export class Secrets {
+  private readonly values = new Set<string>();
+  private readonly names = new Set<string>();
+  /** All forms of all values, longest first; undefined after a value was added. */
+  private forms: readonly string[] | undefined = [];
+  private pattern: RegExp | undefined;
+
+  /** @param values the first secrets. */
+  constructor(values: Iterable<string> = []) {
+    for (const value of values) this.add(value);
+  }
+
+  /** Adds a value to mask. Values with fewer than six characters, and ordinary words, numbers and dates, are ignored. */
+  add(value: string): void {
+    const trimmed = value.trim();
+    if (trimmed.length < LEAST_LENGTH || this.values.has(trimmed) || isOrdinary(trimmed)) return;
+    this.values.add(trimmed);
+    this.forms = undefined;
+  }
+
+  /** Adds a value of an environment variable. Of a URL, the scheme and the host are no secret. */
+  addVariable(value: string): void {
+    this.addText(value);
+    const [, origin] = /^\s*([a-z][a-z0-9+.-]{0,30}:\/\/(?:[^\s/?#]*@)?[^\s/?#]*)/i.exec(value) ?? [];
+    if (origin !== undefined) {
+      const rest = value.trim().slice(origin.length);
+      this.add(rest);
+      for (const part of rest.split(/[/?#&=]+/)) this.add(part);
+      return;
+    }
+    this.add(value);
+    // A list is split before it is used.
+    for (const part of value.split(/[,;\s]+/)) this.add(part);
+  }
+
+  /** Adds what is secret in a configuration: values under secret names, and credentials. */
+  addConfig(config: unknown): void {
+    for (const value of secretsIn(config)) this.add(value);
+  }
+
+  /** Adds the credentials in a text such as a URL. */
+  addText(text: string): void {
+    for (const value of secretsInText(text)) this.add(value);
+  }
+
+  /** Adds the credentials among headers: those with names such as authorization, cookie and x-api-key. */
+  addHeaders(headers: unknown): void {
+    this.addConfig(headers);
+  }
+
+  /** Adds the value of an option or header with this secret name. */
+  addUnder(name: string, value: unknown): void {
+    for (const one of secretsUnder(name, value)) this.add(one);
+  }
+
+  /** Names that are never masked, such as those of tasks: other data refers to them. */
+  keep(names: Iterable<string>): void {
+    for (const name of names) this.names.add(name);
+  }
+
+  /** The text with each secret masked. */
+  text(text: string): string {
+    if (this.values.size === 0 || this.names.has(text)) return text;
+    const pattern = this.compiled();
+    const masked = text.replace(pattern, MASK);
+    return masked.includes('…') || masked.includes('...') ? this.withoutCuts(masked) : masked;
+  }
+
+  /** A message with each secret masked, and also the credentials that it quotes from elsewhere. */
+  message(message: string): string {
+    return this.text(maskCredentials(message));
+  }
+
+  /** A copy of the data in which each secret is masked; the data itself if it holds none. */
+  data<T>(data: T): T {
+    return this.values.size === 0 ? data : (this.masked(data, 0, new Set()) as T);
+  }
+
+  /** The error with a masked message; the error itself if there is nothing to mask. */
+  error(error: unknown): unknown {
+    if (!(error instanceof Error)) return this.data(error);
+    const message = this.message(error.message);
+    if (message === error.message && !(error.cause instanceof Error)) return error;
+    const { code } = error as { readonly code?: unknown };
+    const cause = error.cause instanceof Error ? { cause: this.error(error.cause) } : {};
+    return Object.assign(new Error(message, cause), { name: error.name, ...(code === undefined ? {} : { code }) });
+  }
+
+  private compiled(): RegExp {
+    if (this.forms === undefined || this.pattern === undefined) {
+      this.forms = [...new Set([...this.values].flatMap(formsOf))].sort((a, b) => b.length - a.length);
+      this.pattern = new RegExp(this.forms.map(escaped).join('|'), 'gi');
+    }
+    return this.pattern;
+  }
+
+  /** Masks the beginning of a secret at the end of a text that was cut. */
+  private withoutCuts(text: string): string {
+    return text.replace(/(\S{4,})(…|\.\.\.)/g, (whole, before: string, mark: string) => {
+      const lower = before.toLowerCase();
+      let longest = 0;
+      for (const form of this.forms ?? []) {
+        const start = form.slice(0, LEAST_CUT).toLowerCase();
+        for (let at = lower.indexOf(start); at !== -1; at = lower.indexOf(start, at + 1)) {
+          const rest = lower.slice(at);
+          if (form.toLowerCase().startsWith(rest)) longest = Math.max(longest, rest.length);
+        }
+      }
+      return longest === 0 ? whole : `${before.slice(0, before.length - longest)}${MASK}${mark}`;
+    });
+  }
+
+  private masked(value: unknown, depth: number, above: Set<object>): unknown {
+    if (typeof value === 'string') return this.text(value);
+    if (typeof value !== 'object' || value === null || depth > MAX_DEPTH || above.has(value)) return value;
+    if (value instanceof Date || ArrayBuffer.isView(value)) return value;
+    above.add(value);
+    const copy = Array.isArray(value) ? this.maskedList(value, depth, above) : this.maskedObject(value, depth, above);
+    above.delete(value);
+    return copy;
+  }
+
+  private maskedList(list: readonly unknown[], depth: number, above: Set<object>): readonly unknown[] {
+    let copy: unknown[] | undefined;
+    for (let i = 0; i < list.length; i++) {
+      const item = this.masked(list[i], depth + 1, above);
+      if (item === list[i]) continue;
+      copy ??= [...list];
+      copy[i] = item;
+    }
+    return copy ?? list;
+  }
+
+  private maskedObject(value: object, depth: number, above: Set<object>): unknown {
+    const { toJSON } = value as { readonly toJSON?: unknown };
+    if (typeof toJSON === 'function') {
+      const shown: unknown = (toJSON as () => unknown).call(value);
+      const masked = shown === value ? shown : this.masked(shown, depth + 1, above);
+      return masked === shown ? value : masked;
+    }
+    const entries = Object.entries(value).map(([key, item]: [string, unknown]) => {
+      const entry = [this.text(key), this.masked(item, depth + 1, above)] as const;
+      return entry;
+    });
+    return entries.some(([key, item]) => !Object.hasOwn(value, key) || (value as Record<string, unknown>)[key] !== item)
+      ? Object.fromEntries(entries)
+      : value;
+  }
+}
+
+function isOrdinary(value: string): boolean {
+  return ORDINARY.has(value.toLowerCase()) || ORDINARY_FORM.test(value);
+}
+
+/** The value as it may appear in a text. */
+function formsOf(value: string): readonly string[] {
+  const plain = new Set([value, decoded(value), ...value.split(/[\r\n]+/).filter((line) => line.length >= LEAST_LINE)]);
+  const forms = [...plain].flatMap((text) => [
+    text,
+    // As `oneLine` shows several lines.
+    text.split(/\s*[\r\n]+\s*/).join(' '),
+    ...percentForms(text),
+    ...jsonForms(text),
+    ...htmlForms(text),
+    ...base64Forms(text),
+    hexOf(text),
+  ]);
+  return forms.filter((form) => form.length >= LEAST_LENGTH);
+}
+
+function percentForms(text: string): readonly string[] {
+  // A text with half of a surrogate pair cannot be encoded.
+  const whole = text.replace(/\p{Surrogate}/gu, '');
+  const strict = encodeURIComponent(whole).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+  const once = [encodeURIComponent(whole), encodeURI(whole), strict, strict.replaceAll('%20', '+')];
+  return [...once, encodeURIComponent(encodeURIComponent(whole))];
+}
+
+function jsonForms(text: string): readonly string[] {
+  const inside = (value: string): string => JSON.stringify(value).slice(1, -1);
+  const ascii = inside(text).replace(
+    /[^\u0020-\u007e]|[<>&']/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return [inside(text), inside(inside(text)), ascii, inside(text).replaceAll("'", "\\'")];
+}
+
+function htmlForms(text: string): readonly string[] {
+  const base = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const quoted = base.replaceAll('"', '&quot;');
+  return [
+    base,
+    quoted,
+    quoted.replaceAll("'", '&#39;'),
+    quoted.replaceAll("'", '&#x27;'),
+    quoted.replaceAll("'", '&apos;'),
+  ];
+}
+
+/** The part of the base64 text that depends on the value alone, at each of the three places where it may begin. */
+function base64Forms(text: string): readonly string[] {
+  const bytes = new TextEncoder().encode(text);
+  return [0, 1, 2].flatMap((before) => {
+    const binary = '\0'.repeat(before) + Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+    const form = btoa(binary).slice(Math.ceil((before * 8) / 6), Math.floor((binary.length * 8) / 6));
+    return [form, form.replaceAll('+', '-').replaceAll('/', '_')];
+  });
+}
+
+function hexOf(text: string): string {
+  return Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
+}

@@ -1,0 +1,368 @@
+/** What a resumed run does with the state of its boundaries, when the second life ends otherwise than the first. */
+import { describe, expect, it } from '@jest/globals';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import {
+  aggregateTask,
+  asyncTask,
+  defineWorkflow,
+  expandTask,
+  operatorTask,
+  sinkTask,
+  sourceTask,
+  statefulTask,
+  syncTask,
+  type RunEvent,
+  type Task,
+  type Workflow,
+} from 'millrace';
+import { memoryCheckpoints, virtualClock, type MemoryCheckpoints } from 'millrace/testing';
+import { bufferCount, map, observeOn } from 'rxjs';
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+interface LifeOptions<Outputs> {
+  readonly kept: MemoryCheckpoints;
+  /** The run is cancelled, as by a crash, after so many batches of this task. */
+  readonly until?: { readonly task: string & keyof Outputs; readonly outputs: number };
+}
+
+/** The time of the present life. */
+let clock = virtualClock();
+
+/** Runs one life. Resolves with its events. */
+async function live<Outputs>(
+  flow: Workflow<StandardSchemaV1, Outputs>,
+  { kept, until }: LifeOptions<Outputs>,
+): Promise<RunEvent[]> {
+  clock = virtualClock();
+  const run = flow.run(undefined, {
+    clock,
+    checkpoints: kept.begin(),
+    checkpointEvery: { everyMs: 1, everyRecords: 1 },
+    window: 8,
+    ...(kept.last && { resumeFrom: kept.last }),
+  });
+  const events: RunEvent[] = [];
+  run.events$.subscribe((event) => events.push(event));
+  let outputs = 0;
+  if (until !== undefined) {
+    run.output$(until.task).subscribe(() => {
+      if (++outputs === until.outputs) run.cancel();
+    });
+  }
+  await clock.runUntil(run.finished);
+  return events;
+}
+
+/** A task that takes 200 ms per record, so that checkpoints are written in between. */
+const slowly = <T>(work: (record: T) => unknown): Task<T, T> =>
+  asyncTask<T, T>(
+    async (record) => {
+      await new Promise<void>((resolve) => {
+        clock.schedule(200, resolve);
+      });
+      work(record);
+      return record;
+    },
+    { concurrency: 2 },
+  );
+
+const noticesOf = (events: readonly RunEvent[]): string[] =>
+  events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
+
+describe('a resumed run', () => {
+  it('loses and doubles no child when a generator ends otherwise the second time', async () => {
+    const kept = memoryCheckpoints();
+    const written: string[] = [];
+    let life = 0;
+    const flow = defineWorkflow({
+      name: 'Expand',
+      build: (flow) =>
+        flow
+          .task('Parents', sourceTask(numbers(40)))
+          .task(
+            'Children',
+            ['Parents'],
+            expandTask(function* (parent: number) {
+              for (let index = 0; index < 3; index++) {
+                if (parent % 5 === life && index === 1) throw new Error('not today');
+                yield `${parent}/${index}`;
+              }
+            }),
+          )
+          .task(
+            'Write',
+            ['Children'],
+            slowly((child: string) => written.push(child)),
+          ),
+    });
+    for (life = 1; life <= 3; life++) {
+      await live(flow, { kept, ...(life < 3 && { until: { task: 'Write', outputs: 30 } }) });
+    }
+    const counts = new Map<string, number>();
+    for (const child of written) counts.set(child, (counts.get(child) ?? 0) + 1);
+    const sound = numbers(40).filter((parent) => ![1, 2, 3].includes(parent % 5));
+    for (const parent of sound) for (const index of [0, 1, 2]) expect(counts.has(`${parent}/${index}`)).toBe(true);
+    // At most what was in flight is written again: one window per crash.
+    expect([...counts.values()].filter((count) => count > 1).length).toBeLessThanOrEqual(2 * 8);
+    expect(kept.last?.isComplete).toBe(true);
+  });
+
+  it('calls nothing in front of an aggregate again, and counts each record once', async () => {
+    const kept = memoryCheckpoints();
+    const calls: number[] = [];
+    const results: unknown[] = [];
+    const flow = defineWorkflow({
+      name: 'Aggregate',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask(numbers(60)))
+          .task(
+            'Ask',
+            ['Numbers'],
+            slowly((n: number) => calls.push(n)),
+          )
+          .task(
+            'Sum',
+            ['Ask'],
+            aggregateTask({
+              key: (n: number) => n % 3,
+              init: () => 0,
+              add: (sum: number, n) => sum + n,
+              finish: (sum, key) => ({ key, sum }),
+            }),
+          )
+          .task(
+            'Write',
+            ['Sum'],
+            sinkTask((row: { key: number; sum: number }) => void results.push(row)),
+          ),
+    });
+    await live(flow, { kept, until: { task: 'Ask', outputs: 40 } });
+    await live(flow, { kept });
+    expect(calls.length - 60).toBeLessThanOrEqual(8);
+    expect(results).toEqual(
+      [0, 1, 2].map((key) => ({
+        key,
+        sum: numbers(60)
+          .filter((n) => n % 3 === key)
+          .reduce((a, b) => a + b),
+      })),
+    );
+  });
+
+  it('pairs each record of a keyed join once, whatever the order of arrival', async () => {
+    const kept = memoryCheckpoints();
+    const pairs: string[] = [];
+    const flow = defineWorkflow({
+      name: 'Keyed',
+      build: (flow) =>
+        flow
+          .task('Left', sourceTask(numbers(30)))
+          .task('Right', sourceTask(numbers(30).map((n) => n * 2)))
+          .task(
+            'Asked',
+            ['Right'],
+            slowly(() => undefined),
+          )
+          .task(
+            'Pairs',
+            ['Left', 'Asked'],
+            { join: 'keyed', kind: 'outer', on: [(l) => l, (r) => r] },
+            syncTask(([l, r]: [number | undefined, number | undefined]) => `${l ?? '-'}:${r ?? '-'}`),
+          )
+          .task(
+            'Write',
+            ['Pairs'],
+            sinkTask((pair: string) => void pairs.push(pair)),
+          ),
+    });
+    await live(flow, { kept, until: { task: 'Asked', outputs: 9 } });
+    await live(flow, { kept, until: { task: 'Asked', outputs: 9 } });
+    await live(flow, { kept });
+    const expected = [
+      ...numbers(15).map((n) => `${n * 2}:${n * 2}`),
+      ...numbers(15).map((n) => `${n * 2 + 1}:-`),
+      ...numbers(15).map((n) => `-:${n * 2 + 30}`),
+    ];
+    expect([...new Set(pairs)].sort()).toEqual(expected.sort());
+  });
+
+  it('goes on with the states of a statefulTask', async () => {
+    const kept = memoryCheckpoints();
+    const seen = new Map<number, number>();
+    const flow = defineWorkflow({
+      name: 'Stateful',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask(numbers(50)))
+          .task(
+            'Ask',
+            ['Numbers'],
+            slowly(() => undefined),
+          )
+          .task(
+            'Count',
+            ['Ask'],
+            statefulTask({ init: () => 0, step: (count: number, n: number) => [count + 1, [n, count + 1] as const] }),
+          )
+          .task(
+            'Write',
+            ['Count'],
+            sinkTask(([n, count]: readonly [number, number]) => void seen.set(n, count)),
+          ),
+    });
+    await live(flow, { kept, until: { task: 'Count', outputs: 20 } });
+    await live(flow, { kept, until: { task: 'Count', outputs: 20 } });
+    await live(flow, { kept });
+    expect([...seen.values()].sort((a, b) => a - b)).toEqual(numbers(50).map((n) => n + 1));
+  });
+
+  it('gives an operator its input again, and continues behind it', async () => {
+    const kept = memoryCheckpoints();
+    const groups: number[][] = [];
+    const flow = defineWorkflow({
+      name: 'Operator',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask(numbers(50)))
+          .task(
+            'Ask',
+            ['Numbers'],
+            slowly(() => undefined),
+          )
+          .task('Groups', ['Ask'], operatorTask(bufferCount<number>(7)))
+          .task(
+            'Write',
+            ['Groups'],
+            slowly((group: number[]) => groups.push(group)),
+          ),
+    });
+    await live(flow, { kept, until: { task: 'Ask', outputs: 25 } });
+    await live(flow, { kept });
+    const distinct = new Set(groups.map((group) => JSON.stringify(group)));
+    expect([...distinct].flatMap((group) => JSON.parse(group) as number[]).sort((a, b) => a - b)).toEqual(numbers(50));
+    expect(groups.length - distinct.size).toBeLessThanOrEqual(8);
+  });
+
+  it('repeats what lies behind an operator that emits on its own', async () => {
+    const kept = memoryCheckpoints();
+    const seen: number[] = [];
+    const flow = defineWorkflow({
+      name: 'Late',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask(numbers(30)))
+          .task(
+            'Ask',
+            ['Numbers'],
+            slowly(() => undefined),
+          )
+          .task(
+            'Later',
+            ['Ask'],
+            operatorTask<number, number>((numbers$, { scheduler }) => numbers$.pipe(observeOn(scheduler))),
+          )
+          .task(
+            'Write',
+            ['Later'],
+            sinkTask((n: number) => void seen.push(n)),
+          ),
+    });
+    await live(flow, { kept, until: { task: 'Ask', outputs: 20 } });
+    expect(kept.last?.uncertain).toEqual(['Later']);
+    seen.length = 0;
+    await live(flow, { kept });
+    expect([...seen].sort((a, b) => a - b)).toEqual(numbers(30));
+  });
+
+  it('cannot resume when a state is no plain data, and says so', async () => {
+    const kept = memoryCheckpoints();
+    const flow = defineWorkflow({
+      name: 'Unclonable',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask(numbers(20)))
+          .task(
+            'Ask',
+            ['Numbers'],
+            slowly(() => undefined),
+          )
+          .task('Make', ['Ask'], operatorTask(map((n: number) => ({ call: () => n }))))
+          .task(
+            'Write',
+            ['Make'],
+            slowly(() => undefined),
+          ),
+    });
+    const events = await live(flow, { kept });
+    expect(noticesOf(events).join()).toMatch(/cannot be resumed: The state of 'outputs of Make' cannot be stored/);
+    expect(kept.last?.obstacle).toMatch(/set `durable` to false/);
+  });
+});
+
+describe('the durability of a boundary', () => {
+  const aggregate = (durable?: boolean) =>
+    aggregateTask(
+      { init: () => 0, add: (sum: number, n: number) => sum + n, finish: (sum) => sum },
+      durable === undefined ? {} : { durable },
+    );
+
+  it('is to compute it again behind a source that is read again and synchronous tasks', () => {
+    const flow = defineWorkflow({
+      name: 'Sync',
+      build: (flow) =>
+        flow
+          .task('S', sourceTask([1]))
+          .task(
+            'Twice',
+            ['S'],
+            syncTask((n: number) => n * 2),
+          )
+          .task('Sum', ['Twice'], aggregate()),
+    });
+    expect(flow.plan().durability).toEqual([{ task: 'Sum', durability: 'computed' }]);
+  });
+
+  it('is to keep its state behind a call, an expansion or another state', () => {
+    const flow = defineWorkflow({
+      name: 'Calls',
+      build: (flow) =>
+        flow
+          .task('S', sourceTask([1]))
+          .task(
+            'Ask',
+            ['S'],
+            asyncTask(async (n: number) => n),
+          )
+          .task('Sum', ['Ask'], aggregate())
+          .task(
+            'Parts',
+            ['S'],
+            expandTask((n: number) => [n]),
+          )
+          .task('Sum of parts', ['Parts'], aggregate()),
+    });
+    expect(flow.plan().durability.map(({ durability }) => durability)).toEqual(['kept', 'kept', 'kept']);
+  });
+
+  it('is what `durable` says', () => {
+    const flow = defineWorkflow({
+      name: 'Said',
+      build: (flow) =>
+        flow
+          .task('S', sourceTask([1]))
+          .task('Kept', ['S'], aggregate(true))
+          .task(
+            'Ask',
+            ['S'],
+            asyncTask(async (n: number) => n),
+          )
+          .task('Computed', ['Ask'], aggregate(false)),
+    });
+    expect(flow.plan().durability).toEqual([
+      { task: 'Kept', durability: 'kept' },
+      { task: 'Computed', durability: 'computed' },
+    ]);
+  });
+});
