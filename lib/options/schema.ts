@@ -23,7 +23,7 @@ export function validate<T>(schema: Schema<T>, value: unknown, code: ErrorCode, 
 
 /**
  * Refuses a schema that is asynchronous for every value, before the first record. One that is asynchronous for some values is
- * refused at the first of them.
+ * refused at the first of them. Throws a FatalTaskError with MILLRACE_INVALID_OPTION.
  */
 export function refuseAsynchronous(schema: Schema<unknown>, subject: string): void {
   let result: unknown;

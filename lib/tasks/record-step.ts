@@ -92,14 +92,20 @@ export function compileSyncStep<In, Out>(
   return { context, run: (record, given) => after(work(before(record), given)) };
 }
 
-/** Validates a record before the task receives it. Without a schema it is passed on unchanged. */
+/**
+ * Validates a record before the task receives it. Without a schema it is passed on unchanged. Throws MILLRACE_INVALID_OPTION
+ * for a schema that is asynchronous.
+ */
 export function checkInput<In>(schema: Schema<unknown> | undefined, task: string): (record: In) => In {
   if (schema === undefined) return (record) => record;
   refuseAsynchronous(schema, `the input of '${task}'`);
   return (record) => validate(schema, record, 'MILLRACE_INVALID_INPUT', `The input of '${task}'`) as In;
 }
 
-/** Validates an output of the task. Without a schema it is passed on unchanged. */
+/**
+ * Validates an output of the task. Without a schema it is passed on unchanged. Throws MILLRACE_INVALID_OPTION for a schema that
+ * is asynchronous.
+ */
 export function checkOutput<Out>(schema: Schema<unknown> | undefined, task: string): (value: Out | Skip) => Out | Skip {
   if (schema === undefined) return (value) => value;
   refuseAsynchronous(schema, `the output of '${task}'`);

@@ -96,6 +96,7 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
     return this.positionOf(root.watermark);
   }
 
+  /** Reads the source. Throws MILLRACE_INVALID_OPTION if `output` is an asynchronous schema. */
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<NoInput>, Batch<Out>> {
     const { output } = this.options;
     // A source that cannot be read again returns new records, so none are skipped.

@@ -232,6 +232,7 @@ describe('a graph', () => {
       '* |  Back       sync    Upper        gather   Lines',
       '+-+',
       '*  Both         sync    Lines, Back  aligned  Lines',
+      'State kept in checkpoints: Words "1", Back',
     ]);
   });
 

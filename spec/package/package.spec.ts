@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 const root = new URL('../../../', import.meta.url).pathname;
 const LIMIT_MS = 120_000;
 /** Bytes; about a tenth above what it is. More than that should be a decision. */
-const MOST_PACKED = 650_000;
+const MOST_PACKED = 850_000;
 /** Bytes with everything it depends on, of which versions and sizes are for others to decide: half as much again. */
 const MOST_INSTALLED = 30_000_000;
 

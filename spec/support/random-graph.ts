@@ -150,7 +150,7 @@ class Generator {
     const other = this.pick(sound);
     const drawn = this.below(20 + this.limits.moreOf.length);
     // Without state, pairs have other numbers in each incarnation: the case in which everything behind them is repeated.
-    const isPaired = this.durable.durable === false && this.random() < 0.25;
+    const isPaired = this.durable.durable === false && this.random() < 0.4;
     const kind = isPaired ? 15 : (this.limits.moreOf[drawn - 20] ?? drawn);
     if (kind < 6) this.work(name, [node]);
     else if (kind < 10) this.aligned(name, node);

@@ -9,6 +9,7 @@ import {
   type TaskScope,
 } from 'millrace';
 import { memoryCheckpoints, virtualClock, type MemoryCheckpoints, type VirtualClock } from 'millrace/testing';
+import { asapScheduler, observeOn } from 'rxjs';
 
 /** Waits a second a record, and says which records it had. */
 function slowFlow(clock: VirtualClock, seen: number[]) {
@@ -100,7 +101,8 @@ describe('what names a record over all lives of a run', () => {
           .task(
             'Operator',
             ['Numbers'],
-            operatorTask((numbers$) => numbers$),
+            // Outputs outside of the turn of an input depend on more than the input.
+            operatorTask((numbers$) => numbers$.pipe(observeOn(asapScheduler))),
           )
           .task('Anew', ['Operator'], anew),
     });
