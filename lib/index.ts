@@ -1,6 +1,6 @@
 /** The authoring door. Importing it opens no thread, socket or file. */
 export { defineWorkflow, Workflow } from './runtime/definition/workflow.js';
-export type { PreparedWorkflow, PrepareOptions } from './runtime/definition/prepared-workflow.js';
+export type { PreparedWorkflow, PrepareOptions, TaskDurability } from './runtime/definition/prepared-workflow.js';
 export type { RunOptions } from './runtime/definition/run-options.js';
 export type { BuildContext, ListedDefinition, WorkflowDefinition } from './runtime/definition/workflow-definition.js';
 export type { Run } from './runtime/run/run.js';
@@ -10,7 +10,7 @@ export type { ResourcePeaks, RunSummary, TaskSummary } from './model/run-summary
 
 export { BaseTask, type FoundRecord, type Task } from './tasks/task.js';
 export { RecordTask } from './tasks/record-task.js';
-export type { ConcurrentOptions, FailurePolicy, TaskOptions } from './tasks/task-options.js';
+export type { ConcurrentOptions, DurableOptions, FailurePolicy, TaskOptions } from './tasks/task-options.js';
 export { SourceTask, sourceTask } from './tasks/source-task.js';
 export type { NoInput, SourceOf, SourceOptions, SourcePosition } from './tasks/source-task.js';
 export { syncTask, type SyncFunction } from './tasks/sync-task.js';
@@ -100,4 +100,5 @@ export type { Upstream, UpstreamCall, UpstreamReply } from './model/upstream.js'
 export { UpstreamError, type Blame } from './model/upstream-error.js';
 export type { CallCounts, CallEvent, CallsSummary, CircuitState } from './model/call-event.js';
 export type { Checkpoint, CheckpointStore, Json, RootProgress, RunDefinition } from './model/checkpoint.js';
+export type { Durability, StateChange, StateEntries, StateStore } from './model/state.js';
 export type { CheckpointSchedule } from './runtime/resume/checkpointer.js';

@@ -276,6 +276,49 @@ describe('a resumed run', () => {
     expect([...seen].sort((a, b) => a - b)).toEqual(numbers(30));
   });
 
+  it('loses no child of a parent that was expanded, though its source cannot be read again', async () => {
+    const kept = memoryCheckpoints();
+    const written = new Set<string>();
+    const opened: number[] = [];
+    let from = 0;
+    const flow = defineWorkflow({
+      name: 'Live',
+      build: (flow) =>
+        flow
+          .task(
+            'Live',
+            sourceTask(
+              // Each incarnation gets other records, as from a socket.
+              () => numbers(12).map((n) => from + n),
+              { replayable: false },
+            ),
+          )
+          .task(
+            'Parts',
+            ['Live'],
+            expandTask((parent: number) => {
+              opened.push(parent);
+              return [0, 1, 2].map((index) => `${parent}/${index}`);
+            }),
+          )
+          .task(
+            'Write',
+            ['Parts'],
+            slowly((part: string) => written.add(part)),
+          ),
+    });
+    await live(flow, { kept, until: { task: 'Write', outputs: 10 } });
+    const before = [...new Set(opened)];
+    from = 100;
+    await live(flow, { kept });
+    expect(kept.last?.isComplete).toBe(true);
+    const durable = before.filter((parent) => [0, 1, 2].every((index) => written.has(`${parent}/${index}`)));
+    // All but those that were opened after the last checkpoint.
+    expect(before.length - durable.length).toBeLessThanOrEqual(1);
+    for (const parent of numbers(12))
+      for (const index of [0, 1, 2]) expect(written).toContain(`${parent + 100}/${index}`);
+  });
+
   it('cannot resume when a state is no plain data, and says so', async () => {
     const kept = memoryCheckpoints();
     const flow = defineWorkflow({

@@ -36,8 +36,10 @@ interface Facts {
   readonly isComputable: boolean;
   /** The records have the same names in each incarnation. */
   readonly isNumbered: boolean;
-  /** The records have the same names in the same order, so a boundary may name its outputs by the order of its input. */
+  /** The records have the same names in the same order, so a boundary may continue with its input in that order. */
   readonly isOrdered: boolean;
+  /** All records can be received again, in the same order. */
+  readonly isReplayable: boolean;
 }
 
 export class DurabilityPlan {
@@ -65,6 +67,7 @@ export class DurabilityPlan {
         isComputable: from.every(({ isComputable }) => isComputable),
         isNumbered: from.every(({ isNumbered }) => isNumbered),
         isOrdered: from.every(({ isOrdered }) => isOrdered),
+        isReplayable: from.every(({ isReplayable }) => isReplayable),
       };
       const found: { join?: Durability; task?: Durability; keepsInput?: boolean } = {};
       if (isJoin(node)) {
@@ -82,16 +85,17 @@ export class DurabilityPlan {
         if (mayKeep && (durable ?? !isComputable)) {
           found.task = isSure ? 'kept' : 'repeated';
           found.keepsInput = !isSure;
-        } else found.task = input.isOrdered && (task.isRepeatable || isComputable) ? 'computed' : 'repeated';
+        } else found.task = input.isReplayable && (task.isRepeatable || isComputable) ? 'computed' : 'repeated';
         this.roots.set(node.outputRoot, found.task);
         input = after(found.task, input);
       }
       this.nodes.set(name, found);
-      const isOrdered = task.isRepeatable && !divided.has(name);
+      const isOrdered = !divided.has(name);
+      const isReplayable = task.isRepeatable && isOrdered;
       outputs.set(
         name,
         bearing === 'source'
-          ? { isComputable: isOrdered, isNumbered: true, isOrdered }
+          ? { isComputable: isReplayable, isNumbered: true, isOrdered, isReplayable }
           : { ...input, isComputable: input.isComputable && (bearing === 'boundary' || task.isDeterministic) },
       );
     }
@@ -121,11 +125,11 @@ export class DurabilityPlan {
     if (join === 'gather') {
       // The children of a parent and their collection belong together.
       const children = plan.nodes.find(({ node: { name } }) => name === node.dependencies[0])?.outputRoot ?? '';
-      return this.roots.get(children) === 'kept' ? 'kept' : input.isOrdered ? 'computed' : 'repeated';
+      return this.roots.get(children) === 'kept' ? 'kept' : input.isReplayable ? 'computed' : 'repeated';
     }
     const isComputable = join === 'all' && input.isComputable;
     if (hasState && input.isNumbered && (durable ?? !isComputable)) return 'kept';
-    return join === 'all' && input.isOrdered ? 'computed' : 'repeated';
+    return join === 'all' && input.isReplayable ? 'computed' : 'repeated';
   }
 }
 
@@ -139,5 +143,6 @@ function after(durability: Durability, input: Facts): Facts {
     isComputable: durability === 'computed' && input.isComputable,
     isNumbered: durability !== 'repeated',
     isOrdered: durability !== 'repeated',
+    isReplayable: durability !== 'repeated',
   };
 }
