@@ -10,6 +10,7 @@
 import type { Checkpoint } from '../../model/checkpoint.js';
 import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
+import type { Task } from '../../tasks/task.js';
 import { DurabilityPlan, type KnownOrder } from './durability.js';
 
 /** What the checkpoint knows about the order of records. */
@@ -22,6 +23,7 @@ export class ResumePlan {
   /** Which boundaries keep their state. */
   readonly durability: DurabilityPlan;
   private readonly plan: GraphPlan;
+  private readonly tasks: ReadonlyMap<string, Task<never, unknown>>;
   private readonly repeatable = new Set<string>();
   /** Per task, the exits that its outputs can reach within their region. */
   private readonly exitsAfter = new Map<string, readonly ExitPlan[]>();
@@ -34,10 +36,11 @@ export class ResumePlan {
     this.plan = plan;
     this.durability = new DurabilityPlan(plan, declarations, hasState, known);
     this.nodes = new Map(plan.nodes.map((node) => [node.node.name, node]));
-    const tasks = new Map(declarations.map(({ name, task }) => [name, task]));
+    this.tasks = new Map(declarations.map(({ name, task }) => [name, task]));
     for (const root of plan.roots.keys()) {
       const durability = this.durability.ofRoot(root);
-      const isNumbered = durability === undefined ? tasks.get(root)?.isRepeatable === true : durability !== 'repeated';
+      const isNumbered =
+        durability === undefined ? this.tasks.get(root)?.isRepeatable === true : durability !== 'repeated';
       if (isNumbered) this.repeatable.add(root);
     }
     for (const node of [...plan.nodes].reverse()) this.exitsAfter.set(node.node.name, this.findExits(node));
@@ -55,6 +58,44 @@ export class ResumePlan {
         : `source '${root}' cannot be read again, and '${exit.task}' would need its records again`;
     }
     return undefined;
+  }
+
+  /**
+   * Whether the task is in front of a fork and its outputs may differ in another incarnation: its outputs in flight must be
+   * kept, so that the branches behind it agree about each record.
+   */
+  isFork(task: string): boolean {
+    const { node, dependents } = this.nodeOf(task);
+    const branches = dependents.length + (node.isDurable === true ? 1 : 0);
+    if (node.bearing !== 'inherits' || branches < 2 || this.labelsAfter(task).length < 2) return false;
+    return !this.isStable(task) && this.isKept(this.nodeOf(task).outputRoot);
+  }
+
+  /**
+   * Whether a task behind this one, or the task itself, needs the record, given the exits that it has passed.
+   * @param isKeptAt whether the output of a task for the record is kept, so that nothing in front of the task is needed.
+   */
+  isNeeded(task: string, hasPassed: (label: string) => boolean, isKeptAt: (task: string) => boolean): boolean {
+    if (isKeptAt(task)) return false;
+    const { node, outputRoot, dependents } = this.nodeOf(task);
+    const own = exitLabel({ task });
+    if ((dependents.length === 0 || node.isDurable === true) && !hasPassed(own)) return true;
+    return dependents.some((name) => {
+      const entry = this.exitsOf(outputRoot).find((exit) => exit.task === name && exit.dependency !== undefined);
+      if (entry === undefined) return this.isNeeded(name, hasPassed, isKeptAt);
+      const dependency = this.nodeOf(name).node.dependencies.indexOf(task);
+      const isJoined = this.nodeOf(name).join !== 'aligned';
+      const exit = { task: name, dependency: isJoined ? dependency : 0 };
+      return !this.isKeptEntry(outputRoot, exit) || !hasPassed(exitLabel(exit));
+    });
+  }
+
+  /** Whether the outputs of the task are the same in each incarnation, given the records of its root. */
+  private isStable(task: string): boolean {
+    const { node, join } = this.nodeOf(task);
+    if (node.bearing !== 'inherits') return true;
+    const isDeterministic = this.tasks.get(task)?.isDeterministic === true;
+    return isDeterministic && (join === 'gather' || node.dependencies.every((dependency) => this.isStable(dependency)));
   }
 
   isRepeatable(root: string): boolean {

@@ -110,6 +110,11 @@ export class RunPast {
     return (lineage) => this.havePassed(task, root, lineage);
   }
 
+  /** Whether the record has passed this exit for good. */
+  hasLeft(root: string, label: string, lineage: Lineage): boolean {
+    return this.hasPassed(root, label, lineage);
+  }
+
   /** A test whether the state of the join in front of the task contains a record of `root`; undefined if it keeps none. */
   enteredJoin(task: string, dependency: number, root: string): ((lineage: Lineage) => boolean) | undefined {
     if (!this.roots.has(root) || !this.plan.isKeptEntry(root, { task, dependency })) return undefined;

@@ -33,6 +33,11 @@ export class StateKeeper {
     this.parts = parts;
   }
 
+  /** Whether the run has a store for state. */
+  get isKeeping(): boolean {
+    return this.parts.store !== undefined;
+  }
+
   /**
    * The space with this name.
    * @param entry where its holder accepts records that stay in flight.

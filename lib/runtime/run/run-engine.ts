@@ -89,7 +89,7 @@ export class RunEngine {
       fused: [...fusions.hops, ...fusions.chains],
       isRepeatable: progress !== undefined,
       past: this.keeper?.past,
-      kept: this.keeper && progress && { keeper: this.keeper.state, durability: progress.plan.durability },
+      kept: this.keeper && progress && { keeper: this.keeper.state, plan: progress.plan },
       outlets,
     });
     this.report = new RunReport(parts, this.wiring, services, this.executor, this.events);

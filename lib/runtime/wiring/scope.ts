@@ -37,6 +37,8 @@ export interface ScopeParts {
   readonly state?: StateSpace | undefined;
   /** The outputs in flight, by root, where they are kept. */
   readonly outputs: ReadonlyMap<RootLedger, KeptOutputs>;
+  /** Keeps what is in front of the dead letters of this scope. */
+  readonly forks?: { retain(root: RootLedger, lineage: Lineage): void } | undefined;
 }
 
 export class RunScope implements TaskScope {
@@ -47,6 +49,7 @@ export class RunScope implements TaskScope {
   readonly family: Family | undefined;
   readonly state: StateSpace | undefined;
   readonly outputs: KeptOutputs | undefined;
+  private readonly forks: ScopeParts['forks'];
   private readonly allOutputs: ReadonlyMap<RootLedger, KeptOutputs>;
   readonly account: TaskAccount;
   readonly latency = new Histogram();
@@ -71,6 +74,7 @@ export class RunScope implements TaskScope {
     this.family = parts.family;
     this.state = parts.state;
     this.allOutputs = parts.outputs;
+    this.forks = parts.forks;
     this.outputs = parts.outputs.get(parts.root);
     this.onFailure = parts.onFailure;
     this.runPast = parts.past;
@@ -140,6 +144,7 @@ export class RunScope implements TaskScope {
     account.deadLettered++;
     const root = failure.takenFrom ?? this.root;
     this.allOutputs.get(root)?.retain(failure.lineage);
+    this.forks?.retain(root, failure.lineage);
     // An earlier incarnation has already written this letter.
     if (this.runPast?.wasGivenUp(this.task, root.name, failure.lineage) === true) return GONE;
     const at = services.clock.now();

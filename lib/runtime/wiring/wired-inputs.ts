@@ -11,6 +11,7 @@ import { joinAll } from '../../stream/join-all.js';
 import { joinKeyed, type KeyedKind, type KeyedOptions } from '../../stream/join-keyed.js';
 import { joinLatest } from '../../stream/join-latest.js';
 import type { RunPast } from '../resume/run-past.js';
+import type { Forks } from './forks.js';
 import type { WiredTask } from './wired-task.js';
 
 const DEFAULT_ALL_LIMIT = 1_000_000;
@@ -20,6 +21,7 @@ const DEFAULT_KEYED_CAPACITY = 100_000;
 export interface InputsOptions {
   readonly isRepeatable: boolean;
   readonly past: RunPast | undefined;
+  readonly forks: Forks | undefined;
 }
 
 export class WiredInputs {
@@ -54,6 +56,9 @@ export class WiredInputs {
     for (const { plan: member } of chain) {
       const isPast = this.options.past?.leftOut(member.node.name, inputRoot, member.node.bearing === 'boundary');
       if (isPast !== undefined) input$ = input$.pipe(dropPast(isPast));
+      if (member.node.bearing !== 'inherits') continue;
+      const isKept = this.options.forks?.leftOut(member.node.name, inputRoot);
+      if (isKept !== undefined) input$ = input$.pipe(dropPast(isKept));
     }
     return input$;
   }

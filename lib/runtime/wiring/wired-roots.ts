@@ -7,13 +7,13 @@ import { Family } from '../../ledger/family.js';
 import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import { RootLedger } from '../../ledger/ledger.js';
 import { KeptOutputs } from '../../stream/kept-outputs.js';
-import type { DurabilityPlan } from '../resume/durability.js';
+import type { ResumePlan } from '../resume/resume-plan.js';
 import type { RunPast } from '../resume/run-past.js';
 import type { StateKeeper } from '../resume/state-keeper.js';
 
 /** The durable state of a run, and which boundaries have a part of it. */
 export interface KeptState {
-  readonly durability: DurabilityPlan;
+  readonly plan: ResumePlan;
   readonly keeper: StateKeeper;
 }
 
@@ -45,7 +45,7 @@ export class WiredRoots {
       if (start > 0) ledger.startAt(start);
       past?.connect(id, ledger);
       if (parent !== undefined) this.families.set(id, new Family(ledger));
-      if (kept?.durability.ofRoot(id) === 'kept') {
+      if (kept?.plan.durability.ofRoot(id) === 'kept') {
         this.outputs.set(ledger, new KeptOutputs(ledger, kept.keeper.space(`outputs of ${id}`)));
       }
     }

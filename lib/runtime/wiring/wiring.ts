@@ -18,6 +18,7 @@ import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { FusedTask, Fusible, Members } from '../../tasks/fusible.js';
 import * as operators from '../../tasks/operators.js';
 import type { RunPast } from '../resume/run-past.js';
+import { Forks } from './forks.js';
 import { RunScope } from './scope.js';
 import type { RunServices } from './services.js';
 import { blame } from './task-failure.js';
@@ -59,6 +60,7 @@ export class Wiring {
   private readonly inputs: WiredInputs;
   readonly past: RunPast | undefined;
   private readonly kept: KeptState | undefined;
+  private readonly forks: Forks | undefined;
   private openLeaves = 0;
 
   constructor(
@@ -71,13 +73,20 @@ export class Wiring {
     this.outlets = outlets;
     this.kept = kept;
     this.wiredRoots = new WiredRoots(plan, window, past, kept);
-    this.inputs = new WiredInputs(this.tasks, this.roots, this.wiredRoots.families, { isRepeatable, past });
+    this.forks = kept && new Forks(kept.plan, kept.keeper, past);
+    this.inputs = new WiredInputs(this.tasks, this.roots, this.wiredRoots.families, {
+      isRepeatable,
+      past,
+      forks: this.forks,
+    });
     this.past = past;
     for (const chain of fused) for (const name of chain) this.chains.set(name, chain);
     const byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
     for (const node of plan.nodes) {
       this.wanted.set(node.node.name, Math.max(1, node.dependents.length));
-      this.tasks.set(node.node.name, this.place(node, byName.get(node.node.name) as TaskDeclaration));
+      const task = this.place(node, byName.get(node.node.name) as TaskDeclaration);
+      this.tasks.set(node.node.name, task);
+      this.forks?.add(task.scope);
     }
   }
 
@@ -137,6 +146,7 @@ export class Wiring {
         past: this.past,
         state: this.stateOf(plan, 'task'),
         outputs: this.wiredRoots.outputs,
+        forks: this.forks,
       },
       this.services,
     );
@@ -154,6 +164,7 @@ export class Wiring {
             past: this.past,
             state: this.stateOf(plan, 'join'),
             outputs: this.wiredRoots.outputs,
+            forks: this.forks,
           },
           this.services,
         )
@@ -163,7 +174,7 @@ export class Wiring {
 
   private stateOf({ node: { name }, inputRoot = '' }: NodePlan, part: 'task' | 'join'): StateSpace | undefined {
     if (this.kept === undefined) return undefined;
-    const durability = this.kept.durability.of(name);
+    const durability = this.kept.plan.durability.of(name);
     if (durability[part] !== 'kept' && !(part === 'task' && durability.keepsInput === true)) return undefined;
     const entry = { root: inputRoot, label: exitLabel({ task: name, dependency: 0 }) };
     return this.kept.keeper.space(`${part} ${name}`, part === 'task' ? entry : undefined);
@@ -200,7 +211,7 @@ export class Wiring {
               return;
             }
             scope.account.batches++;
-            output$.next(batch);
+            output$.next(this.forks?.through(name, plan.outputRoot, batch) ?? batch);
           },
           error: (error: unknown) => {
             this.services.fail(blame(name, 'failed', error));

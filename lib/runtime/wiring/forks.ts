@@ -1,0 +1,64 @@
+/**
+ * The tasks of a run in front of a fork whose outputs are kept, and what a resumed run does with these outputs: the work in
+ * front of them is left out, and they are emitted again where a branch still needs them.
+ */
+import type { RootLedger } from '../../ledger/ledger.js';
+import type { Batch, Lineage } from '../../model/record.js';
+import { KeptOutcomes } from '../../stream/kept-outcomes.js';
+import type { ResumePlan } from '../resume/resume-plan.js';
+import type { RunPast } from '../resume/run-past.js';
+import type { StateKeeper } from '../resume/state-keeper.js';
+import type { RunScope } from './scope.js';
+
+export class Forks {
+  private readonly plan: ResumePlan;
+  private readonly keeper: StateKeeper;
+  private readonly past: RunPast | undefined;
+  private readonly outcomes = new Map<string, KeptOutcomes>();
+  /** By root, the outcomes of its tasks. */
+  private readonly byRoot = new Map<RootLedger, KeptOutcomes[]>();
+
+  constructor(plan: ResumePlan, keeper: StateKeeper, past: RunPast | undefined) {
+    this.plan = plan;
+    this.keeper = keeper;
+    this.past = past;
+  }
+
+  /** Keeps the outputs of the task, if it is in front of a fork. */
+  add(scope: RunScope): void {
+    const { task, root } = scope;
+    if (!this.keeper.isKeeping || !this.plan.isFork(task)) return;
+    const exits = this.plan.labelsAfter(task).map((label) => root.exitLabels.indexOf(label));
+    const outcomes = new KeptOutcomes(scope, this.keeper.space(`fork ${task}`), exits);
+    this.outcomes.set(task, outcomes);
+    this.byRoot.set(root, [...(this.byRoot.get(root) ?? []), outcomes]);
+  }
+
+  /** The outputs of the task, with those of earlier incarnations. */
+  through(task: string, root: string, batch: Batch<unknown>): Batch<unknown> {
+    const outcomes = this.outcomes.get(task);
+    if (outcomes === undefined) return batch;
+    const labels = this.plan.labelsAfter(task);
+    return outcomes.through(batch, (lineage) => labels.some((label) => !this.hasLeft(root, label, lineage)));
+  }
+
+  /** A test whether the task need not work on a record, because what it would do is kept; undefined if nothing is. */
+  leftOut(task: string, root: string): ((lineage: Lineage) => boolean) | undefined {
+    const own = [...this.byRoot].find(([{ name }]) => name === root)?.[1] ?? [];
+    if (this.past === undefined || own.length === 0) return undefined;
+    return (lineage) => {
+      if (!own.some((outcomes) => outcomes.has(lineage))) return false;
+      const isKeptAt = (name: string): boolean => this.outcomes.get(name)?.has(lineage) === true;
+      return !this.plan.isNeeded(task, (label) => this.hasLeft(root, label, lineage), isKeptAt);
+    };
+  }
+
+  /** Keeps the outputs in front of a dead letter. */
+  retain(root: RootLedger, lineage: Lineage): void {
+    for (const outcomes of this.byRoot.get(root) ?? []) outcomes.retain(lineage);
+  }
+
+  private hasLeft(root: string, label: string, lineage: Lineage): boolean {
+    return this.past?.hasLeft(root, label, lineage) === true;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * The outputs in flight of a task in front of a fork: a task whose records leave by several exits.
+ *
+ * A record that has passed some of these exits is not done, so a resumed run needs it again. If the task asked something
+ * outside of the run, the answer may be another one the second time, and the branches would disagree about the record. So the
+ * output is in the checkpoint, and a resumed run emits it instead of doing the work again.
+ *
+ * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork stays in the
+ * store, so that the letter can be replayed.
+ */
+import { Batch, GONE, type Gone, type Lineage } from '../model/record.js';
+import type { Change, StateHolder, StateSpace } from './state-space.js';
+import type { TaskScope } from './task-scope.js';
+
+const NOTHING: unique symbol = Symbol('millrace.nothing');
+
+export class KeptOutcomes implements StateHolder {
+  private readonly scope: TaskScope;
+  private readonly space: StateSpace;
+  /** The numbers of the exits behind the fork. */
+  private readonly exits: readonly number[];
+  private readonly values: unknown[];
+  private readonly mask: number;
+  /** The lineages whose output is in the store, with their names. */
+  private readonly stored = new Map<Lineage, string>();
+  /** Records that became dead letters behind the fork. */
+  private readonly retained = new Map<Lineage, unknown>();
+  private pending: Map<string, unknown> | undefined;
+
+  constructor(scope: TaskScope, space: StateSpace, exits: readonly number[]) {
+    const { root } = scope;
+    this.scope = scope;
+    this.space = space;
+    this.exits = exits;
+    this.values = new Array<unknown>(root.span).fill(NOTHING);
+    this.mask = root.span - 1;
+    space.heldBy(this);
+    root.whenSettled((lineage) => {
+      this.values[lineage & this.mask] = NOTHING;
+    });
+  }
+
+  /** Whether an earlier incarnation has left an output of this record. */
+  has(lineage: Lineage): boolean {
+    return this.restored.size > 0 && this.restored.has(this.scope.identityOf(lineage));
+  }
+
+  /**
+   * The batch with the outputs of earlier incarnations in place of records that were left out in front of the task.
+   * @param isNeeded whether a task behind the fork needs the record.
+   */
+  through(batch: Batch<unknown>, isNeeded: (lineage: Lineage) => boolean): Batch<unknown> {
+    const left = this.restored.size > 0 ? this.restore(batch, isNeeded) : batch;
+    for (let i = 0; i < left.length; i++) {
+      const value = left.values[i];
+      if (value !== GONE) this.values[(left.lineages[i] as Lineage) & this.mask] = value;
+    }
+    return left;
+  }
+
+  /** Keeps the output of a record beyond its end, because it became a dead letter. */
+  retain(lineage: Lineage): void {
+    const value = this.values[lineage & this.mask];
+    if (value !== NOTHING && this.scope.root.isInFlight(lineage)) this.retained.set(lineage, value);
+  }
+
+  *changes(): Iterable<Change> {
+    const { root } = this.scope;
+    for (const [lineage, name] of this.stored) {
+      if (lineage >= root.born || root.isInFlight(lineage) || this.retained.has(lineage)) continue;
+      this.stored.delete(lineage);
+      yield [name, undefined];
+    }
+    for (let lineage = root.watermark; lineage < root.born; lineage++) {
+      const value = this.values[lineage & this.mask];
+      if (value !== NOTHING && root.isInFlight(lineage) && this.isNeeded(lineage)) yield* this.store(lineage, value);
+    }
+    for (const [lineage, value] of this.retained) {
+      if (value === NOTHING || root.isInFlight(lineage)) continue;
+      this.retained.set(lineage, NOTHING);
+      yield* this.store(lineage, value);
+    }
+  }
+
+  /** The outputs of earlier incarnations that were not emitted in this one. */
+  private get restored(): Map<string, unknown> {
+    this.pending ??= new Map(this.space.restored);
+    return this.pending;
+  }
+
+  private restore(batch: Batch<unknown>, isNeeded: (lineage: Lineage) => boolean): Batch<unknown> {
+    let values: unknown[] | undefined;
+    let gone = batch.gone;
+    for (let i = 0; i < batch.length; i++) {
+      const lineage = batch.lineages[i] as Lineage;
+      if (batch.values[i] !== GONE) continue;
+      const name = this.scope.identityOf(lineage);
+      if (!this.restored.has(name)) continue;
+      this.stored.set(lineage, name);
+      // The output of a dead letter that is not replayed now stays for a later replay.
+      if (!isNeeded(lineage)) {
+        this.retained.set(lineage, NOTHING);
+        continue;
+      }
+      values ??= [...batch.values];
+      values[i] = this.restored.get(name);
+      this.restored.delete(name);
+      gone--;
+    }
+    return values === undefined ? batch : new Batch(batch.lineages, values as (unknown | Gone)[], gone);
+  }
+
+  private isNeeded(lineage: Lineage): boolean {
+    return this.exits.some((exit) => !this.scope.root.hasPassed(exit, lineage));
+  }
+
+  private *store(lineage: Lineage, value: unknown): Iterable<Change> {
+    if (this.stored.has(lineage)) return;
+    const name = this.scope.identityOf(lineage);
+    this.stored.set(lineage, name);
+    yield [name, [value]];
+  }
+}
