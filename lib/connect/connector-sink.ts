@@ -45,6 +45,8 @@ export function connectorSink<In, Row = In>(sink: Sink<In, Row>, options: Connec
 class ConnectorSink<In, Row> extends BaseTask<In, In> {
   override readonly kind: string;
   override readonly isDurable = true;
+  /** It emits the records that it has written. */
+  override readonly isDeterministic = true;
   override readonly hasCommits: boolean;
   private readonly sink: Sink<In, Row>;
   private readonly ordered: boolean;

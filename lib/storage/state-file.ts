@@ -34,15 +34,23 @@ interface StatePosition {
 const HEADER_BYTES = 8;
 /** The most changes in one frame. Fewer cost more time per change, more cost memory when a frame is read. */
 const FRAME_CHANGES = 1024;
-/** The log is written anew when it holds so many times as many changes as there are live entries. */
+/** The live entries are copied to a new file when the log holds so many times as many changes, or bytes, as they do. */
 const MOST_GARBAGE = 4;
-/** A log with fewer changes is never written anew. */
+/** A log with fewer changes and fewer bytes is not copied to a new file. */
 const LEAST_CHANGES = 100_000;
+const LEAST_BYTES = 32 * 1024 * 1024;
 
 /** The content of one frame: changes of one space. A change without a value is a removal. */
 interface FrameContent {
   readonly space: string;
   readonly changes: readonly (readonly [key: string] | readonly [key: string, value: unknown])[];
+}
+
+/** How much of a frame is live. */
+interface FrameUse {
+  readonly bytes: number;
+  readonly changes: number;
+  live: number;
 }
 
 /** Changes of one space as bytes. */
@@ -73,6 +81,8 @@ class StateFile implements StateStore {
   private live = new Map<string, Map<string, number>>();
   /** The number of changes in the log. */
   private changes = 0;
+  /** By position, the frames that hold live entries. */
+  private frames = new Map<number, FrameUse>();
   /** The position of the last checkpoint. */
   private before: Json | undefined;
 
@@ -95,8 +105,8 @@ class StateFile implements StateStore {
     this.path = join(dirname(this.prefix), basename(file));
     this.length = length;
     const spaces = new Map<string, Map<string, unknown>>();
-    for await (const { at, content } of framesOf(this.path, length)) {
-      this.account(at, content);
+    for await (const { at, bytes, content } of framesOf(this.path, length)) {
+      this.account(at, bytes, content);
       const entries = spaces.get(content.space) ?? new Map<string, unknown>();
       spaces.set(content.space, entries);
       for (const [key, ...value] of content.changes) {
@@ -137,10 +147,15 @@ class StateFile implements StateStore {
   }
 
   private get isLong(): boolean {
-    if (this.changes < LEAST_CHANGES) return false;
-    let live = 0;
-    for (const keys of this.live.values()) live += keys.size;
-    return this.changes > live * MOST_GARBAGE;
+    if (this.changes < LEAST_CHANGES && this.length < LEAST_BYTES) return false;
+    let entries = 0;
+    let bytes = 0;
+    for (const frame of this.frames.values()) {
+      entries += frame.live;
+      bytes += frame.bytes * (frame.live / frame.changes);
+    }
+    const hasManyChanges = this.changes >= LEAST_CHANGES && this.changes > entries * MOST_GARBAGE;
+    return hasManyChanges || (this.length >= LEAST_BYTES && this.length > bytes * MOST_GARBAGE);
   }
 
   /** Begins the next log with the live entries of the one before. */
@@ -149,6 +164,7 @@ class StateFile implements StateStore {
     this.path = `${this.prefix}-${this.incarnation}-${++this.generation}.log`;
     this.length = 0;
     this.live = new Map();
+    this.frames = new Map();
     this.changes = 0;
     this.file = await open(this.path, 'w', 0o600);
     if (before.path !== '') {
@@ -168,21 +184,35 @@ class StateFile implements StateStore {
       const header = Buffer.alloc(HEADER_BYTES);
       header.writeUInt32LE(payload.length, 0);
       header.writeUInt32LE(crc32(payload), 4);
-      this.account(this.length, content);
+      this.account(this.length, payload.length, content);
       bytes.push(header, payload);
       this.length += HEADER_BYTES + payload.length;
     }
     await this.file?.writeFile(Buffer.concat(bytes));
   }
 
-  private account(at: number, { space, changes }: FrameContent): void {
+  private account(at: number, bytes: number, { space, changes }: FrameContent): void {
     const keys = this.live.get(space) ?? new Map<string, number>();
     this.live.set(space, keys);
     this.changes += changes.length;
+    const frame = { bytes, changes: changes.length, live: 0 };
+    this.frames.set(at, frame);
     for (const change of changes) {
-      if (change.length === 1) keys.delete(change[0]);
-      else keys.set(change[0], at);
+      const [key] = change;
+      this.release(keys.get(key));
+      if (change.length === 1) keys.delete(key);
+      else {
+        keys.set(key, at);
+        frame.live++;
+      }
     }
+    if (frame.live === 0) this.frames.delete(at);
+  }
+
+  /** Counts an entry of the frame as no longer live. */
+  private release(at: number | undefined): void {
+    const frame = at === undefined ? undefined : this.frames.get(at);
+    if (frame !== undefined && --frame.live === 0) this.frames.delete(at as number);
   }
 }
 
@@ -217,6 +247,7 @@ function frameOf(content: FrameContent): EncodedFrame {
 interface Frame {
   /** The position of the frame in the file. */
   readonly at: number;
+  readonly bytes: number;
   readonly content: FrameContent;
 }
 
@@ -234,7 +265,7 @@ async function* framesOf(path: string, length: number): AsyncGenerator<Frame> {
       if (at + HEADER_BYTES + size > length) throw damaged(path, `the frame at byte ${at} is longer than the file`);
       const payload = await readAt(file, at + HEADER_BYTES, size, path);
       if (crc32(payload) !== header.readUInt32LE(4)) throw damaged(path, `the frame at byte ${at} is damaged`);
-      yield { at, content: deserialize(payload) as FrameContent };
+      yield { at, bytes: size, content: deserialize(payload) as FrameContent };
       at += HEADER_BYTES + size;
     }
   } finally {

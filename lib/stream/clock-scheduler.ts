@@ -5,11 +5,17 @@
 import { Subscription, type SchedulerAction, type SchedulerLike } from 'rxjs';
 import type { Clock } from '../model/ports.js';
 
-export function clockScheduler(clock: Clock): SchedulerLike {
+/** @param onUse called each time an operator asks for the time or schedules work. */
+export function clockScheduler(clock: Clock, onUse: () => void = () => undefined): SchedulerLike {
   return {
-    now: () => clock.now(),
-    schedule: <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T): Subscription =>
-      new ClockAction(clock, work).schedule(state, delay),
+    now: () => {
+      onUse();
+      return clock.now();
+    },
+    schedule: <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T): Subscription => {
+      onUse();
+      return new ClockAction(clock, work).schedule(state, delay);
+    },
   };
 }
 

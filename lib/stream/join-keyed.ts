@@ -272,8 +272,8 @@ class KeyedJoin implements Reader<Pair> {
     return matches;
   }
 
-  private giveUp({ value, lineage, input }: Arrival, error: unknown): void {
-    this.scope.giveUp({ lineage, record: value, error, attempts: 1, takenFrom: this.scope.inputs[input]?.root });
+  private giveUp({ value, lineage, input, name }: Met, error: unknown): void {
+    this.scope.giveUp({ lineage, record: value, error, attempts: 1, takenFrom: this.scope.inputs[input]?.root, name });
   }
 
   private sideOf(input: number): Side {

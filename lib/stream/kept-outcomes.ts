@@ -14,6 +14,9 @@ import type { TaskScope } from './task-scope.js';
 
 const NOTHING: unique symbol = Symbol('millrace.nothing');
 
+/** An output in the form in which it is stored. */
+type Stored = readonly [value: unknown, isLetter: boolean];
+
 export class KeptOutcomes implements StateHolder {
   private readonly scope: TaskScope;
   private readonly space: StateSpace;
@@ -23,9 +26,9 @@ export class KeptOutcomes implements StateHolder {
   private readonly mask: number;
   /** The lineages whose output is in the store, with their names. */
   private readonly stored = new Map<Lineage, string>();
-  /** Records that became dead letters behind the fork. */
+  /** The outputs of records that became dead letters behind the fork; `NOTHING` once the store knows. */
   private readonly retained = new Map<Lineage, unknown>();
-  private pending: Map<string, unknown> | undefined;
+  private pending: Map<string, Stored> | undefined;
 
   constructor(scope: TaskScope, space: StateSpace, exits: readonly number[]) {
     const { root } = scope;
@@ -61,7 +64,8 @@ export class KeptOutcomes implements StateHolder {
   /** Keeps the output of a record beyond its end, because it became a dead letter. */
   retain(lineage: Lineage): void {
     const value = this.values[lineage & this.mask];
-    if (value !== NOTHING && this.scope.root.isInFlight(lineage)) this.retained.set(lineage, value);
+    const isKnown = this.retained.has(lineage) || value === NOTHING;
+    if (!isKnown && this.scope.root.isInFlight(lineage)) this.retained.set(lineage, value);
   }
 
   *changes(): Iterable<Change> {
@@ -76,15 +80,17 @@ export class KeptOutcomes implements StateHolder {
       if (value !== NOTHING && root.isInFlight(lineage) && this.isNeeded(lineage)) yield* this.store(lineage, value);
     }
     for (const [lineage, value] of this.retained) {
-      if (value === NOTHING || root.isInFlight(lineage)) continue;
+      if (value === NOTHING) continue;
       this.retained.set(lineage, NOTHING);
-      yield* this.store(lineage, value);
+      const name = this.stored.get(lineage) ?? this.scope.identityOf(lineage);
+      this.stored.set(lineage, name);
+      yield [name, [[value, true] satisfies Stored]];
     }
   }
 
   /** The outputs of earlier incarnations that were not emitted in this one. */
-  private get restored(): Map<string, unknown> {
-    this.pending ??= new Map(this.space.restored);
+  private get restored(): Map<string, Stored> {
+    this.pending ??= new Map(this.space.restored) as Map<string, Stored>;
     return this.pending;
   }
 
@@ -95,15 +101,14 @@ export class KeptOutcomes implements StateHolder {
       const lineage = batch.lineages[i] as Lineage;
       if (batch.values[i] !== GONE) continue;
       const name = this.scope.identityOf(lineage);
-      if (!this.restored.has(name)) continue;
+      const found = this.restored.get(name);
+      if (found === undefined) continue;
       this.stored.set(lineage, name);
-      // The output of a dead letter that is not replayed now stays for a later replay.
-      if (!isNeeded(lineage)) {
-        this.retained.set(lineage, NOTHING);
-        continue;
-      }
+      // The output in front of a dead letter stays for a later replay.
+      if (found[1]) this.retained.set(lineage, NOTHING);
+      if (!isNeeded(lineage)) continue;
       values ??= [...batch.values];
-      values[i] = this.restored.get(name);
+      values[i] = found[0];
       this.restored.delete(name);
       gone--;
     }
@@ -118,6 +123,6 @@ export class KeptOutcomes implements StateHolder {
     if (this.stored.has(lineage)) return;
     const name = this.scope.identityOf(lineage);
     this.stored.set(lineage, name);
-    yield [name, [value]];
+    yield [name, [[value, false] satisfies Stored]];
   }
 }

@@ -17,7 +17,9 @@ import type { Change, StateHolder, StateSpace } from './state-space.js';
 /** An output in the form in which it is stored. */
 type Stored = Omit<OutputOrigin, 'identity'> & {
   readonly identity: string;
-  /** True if the output has settled as a dead letter, and is kept for a replay. */
+  /** True if the output became a dead letter, and is kept for a replay. */
+  readonly isLetter?: boolean;
+  /** True if it has also settled. */
   readonly isEnded?: boolean;
 } & (
     | { readonly value: unknown }
@@ -97,7 +99,11 @@ export class KeptOutputs implements StateHolder {
 
   /** Keeps an output beyond its end, because it became a dead letter. */
   retain(lineage: Lineage): void {
-    this.retained.set(lineage, this.storedForm(lineage));
+    // A join may give up a record long after it has settled, for example when it evicts the record.
+    if (!this.root.isInFlight(lineage)) return;
+    const isHere = this.values[lineage & this.mask] !== NOTHING;
+    const form = isHere ? this.storedForm(lineage) : (this.space.restored.get(String(lineage)) as Stored | undefined);
+    if (form !== undefined) this.retained.set(lineage, form);
   }
 
   *changes(): Iterable<Change> {
@@ -109,13 +115,17 @@ export class KeptOutputs implements StateHolder {
       yield [String(lineage), undefined];
     }
     for (const [lineage, form] of retained) {
-      if (form === undefined || root.isInFlight(lineage)) continue;
+      if (form === undefined) continue;
+      const isEnded = !root.isInFlight(lineage);
+      if (!isEnded && form.isLetter === true) continue;
+      const letter: Stored = { ...form, isLetter: true, isEnded };
       stored.add(lineage);
-      retained.set(lineage, undefined);
-      yield [String(lineage), [{ ...form, isEnded: true }]];
+      retained.set(lineage, isEnded ? undefined : letter);
+      yield [String(lineage), [letter]];
     }
     for (let lineage = root.watermark; lineage < root.born; lineage++) {
-      if (stored.has(lineage) || !root.isInFlight(lineage)) continue;
+      // An earlier incarnation has finished an output of which there is nothing.
+      if (stored.has(lineage) || !root.isInFlight(lineage) || this.values[lineage & this.mask] === NOTHING) continue;
       stored.add(lineage);
       yield [String(lineage), [this.storedForm(lineage)]];
     }
@@ -135,8 +145,9 @@ export class KeptOutputs implements StateHolder {
     for (const [key, found] of restored) {
       this.stored.add(Number(key));
       // A dead letter that is not replayed now may be replayed later.
-      if ((found as Stored).isEnded === true && this.isSettled(Number(key), past))
-        this.retained.set(Number(key), undefined);
+      const { isLetter, isEnded } = found as Stored;
+      if (isEnded === true && this.isSettled(Number(key), past)) this.retained.set(Number(key), undefined);
+      else if (isLetter === true && isEnded !== true) this.retained.set(Number(key), found as Stored);
     }
     let next = this.root.watermark;
     const readAgain = (max: number): T[] => {
@@ -174,7 +185,7 @@ export class KeptOutputs implements StateHolder {
     this.returning.push({ identity: found?.identity ?? String(lineage), origin: found?.origin });
     onRestored(lineage, found?.isEnded === true ? undefined : found?.origin);
     // Only its lineage is needed, for example by a boundary whose state contains it.
-    if (past.isDone(lineage)) return undefined;
+    if (past.isDone(lineage)) return NOTHING;
     if (found === undefined) {
       throw new MillraceError(
         'MILLRACE_RESUME',

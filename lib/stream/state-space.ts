@@ -39,6 +39,11 @@ export class StateSpace {
     this.holder = holder;
   }
 
+  /** Called when the holder has copied what it needs of `restored`. */
+  consumed(): void {
+    this.restored = NOTHING;
+  }
+
   changes(): Iterable<Change> {
     return this.holder?.changes() ?? [];
   }

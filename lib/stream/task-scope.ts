@@ -32,6 +32,8 @@ export interface Failure {
    * fallback is not possible.
    */
   readonly takenFrom?: RootLedger | undefined;
+  /** The name of a record that has left its root already; see `identityOf`. */
+  readonly name?: string;
 }
 
 /** The part of one partition of a source that earlier incarnations have read, as numbers of its records. */

@@ -41,10 +41,11 @@ export class Groups<In, Key, State, Out> {
       this.checkRoom();
       state = aggregate.init(key);
     }
+    // Before `add`, which may change the state in place and then throw.
+    this.kept?.changed.add(key);
     const added = aggregate.add(state as State, record);
     // A state that was changed in place needs no `set`, which saves one look-up per record.
     if (isNew || added !== state) states.set(key, added);
-    this.kept?.changed.add(key);
   }
 
   /** Adds a partial state of later records. */
@@ -149,14 +150,16 @@ class KeptGroups<Key, State> implements StateHolder {
     this.states = states;
     this.done = this.storedDone = (space.restored.get(RELEASED) as number | undefined) ?? 0;
     const places = [...space.restored.keys()].filter((key) => key !== RELEASED).map(Number);
+    const { restored } = space;
     for (const place of places.sort((a, b) => a - b)) {
       this.next = place + 1;
       if (place < this.done) continue;
-      const [key, state] = space.restored.get(String(place)) as [Key, State];
+      const [key, state] = restored.get(String(place)) as [Key, State];
       states.set(key, state);
       this.places.set(key, place);
     }
     space.heldBy(this);
+    space.consumed();
   }
 
   /** Called when the result of the group is made. */
@@ -171,6 +174,8 @@ class KeptGroups<Key, State> implements StateHolder {
   *changes(): Iterable<Change> {
     const { states, places } = this;
     for (const key of this.changed) {
+      // The first record of the key could not be added.
+      if (!states.has(key)) continue;
       let place = places.get(key);
       if (place === undefined) places.set(key, (place = this.next++));
       yield [String(place), [[key, states.get(key)]]];

@@ -19,6 +19,8 @@ interface Held<State> {
   state: State;
   /** When the key got its last record, milliseconds since 1970. */
   usedAt: number;
+  /** The number of that record among all records of the task, in all incarnations. */
+  use: number;
 }
 
 export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
@@ -38,6 +40,8 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
   private isClosed = false;
   private evicted = 0;
   private stepped = 0;
+  /** The number of records in all incarnations. */
+  private uses = 0;
 
   constructor(
     stateful: Stateful<In, Key, State, Out>,
@@ -54,6 +58,7 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
     this.after = checkOutput<Out>(options.output, scope.task);
     this.intake = new Intake(scope);
     if (scope.state !== undefined) this.kept = new KeptStates(scope.state, this.states);
+    for (const { use } of this.states.values()) this.uses = use + 1;
   }
 
   connect(input$: Observable<Batch<In>>): void {
@@ -117,6 +122,8 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
     const key = stateful.key === undefined ? (undefined as Key) : stateful.key(record);
     const held = this.states.get(key);
     const state = held === undefined ? stateful.init(key) : held.state;
+    // Before `step`, which may change the state in place and then throw.
+    if (held !== undefined) this.kept?.changed.add(key);
     const [next, output] = stateful.step(state, record, contextOf(scope, lineage, 1));
     const checked = this.after(output);
     this.hold(key, held, next, now);
@@ -125,13 +132,15 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
 
   private hold(key: Key, held: Held<State> | undefined, state: State, now: number): void {
     const { states } = this;
+    const use = this.uses++;
     this.kept?.changed.add(key);
     if (held === undefined) {
       this.makeRoom();
-      states.set(key, { state, usedAt: now });
+      states.set(key, { state, usedAt: now, use });
       return;
     }
     held.state = state;
+    held.use = use;
     if (!this.isLimited) return;
     held.usedAt = now;
     states.delete(key);
@@ -174,7 +183,7 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
   }
 }
 
-/** The durable form of the states: per key, a place, the key, its state, and when it was used. */
+/** The durable form of the states: per key, a place, the key, its state, and its last use: time and number. */
 class KeptStates<Key, State> implements StateHolder {
   /** The keys whose states have changed since the last checkpoint. */
   readonly changed = new Set<Key>();
@@ -185,16 +194,17 @@ class KeptStates<Key, State> implements StateHolder {
   constructor(space: StateSpace, states: Map<Key, Held<State>>) {
     this.states = states;
     const restored = [...space.restored].map(
-      ([place, entry]) => [Number(place), entry as readonly [Key, State, number]] as const,
+      ([place, entry]) => [Number(place), entry as readonly [Key, State, number, number]] as const,
     );
     // The key that was used longest ago comes first.
-    restored.sort(([a, [, , usedA]], [b, [, , usedB]]) => usedA - usedB || a - b);
-    for (const [place, [key, state, usedAt]] of restored) {
-      states.set(key, { state, usedAt });
+    restored.sort(([, [, , , a]], [, [, , , b]]) => a - b);
+    for (const [place, [key, state, usedAt, use]] of restored) {
+      states.set(key, { state, usedAt, use });
       this.places.set(key, place);
       this.next = Math.max(this.next, place + 1);
     }
     space.heldBy(this);
+    space.consumed();
   }
 
   *changes(): Iterable<Change> {
@@ -203,7 +213,7 @@ class KeptStates<Key, State> implements StateHolder {
       let place = this.places.get(key);
       if (held !== undefined) {
         if (place === undefined) this.places.set(key, (place = this.next++));
-        yield [String(place), [[key, held.state, held.usedAt]]];
+        yield [String(place), [[key, held.state, held.usedAt, held.use]]];
       } else if (place !== undefined) {
         this.places.delete(key);
         yield [String(place), undefined];

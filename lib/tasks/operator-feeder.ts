@@ -151,7 +151,7 @@ export class OperatorFeeder<In, Out> {
     const { scope, apply } = this;
     let output$: unknown;
     try {
-      output$ = apply(this.input.records$, { ...taskContextOf(scope), scheduler: clockScheduler(scope.clock) });
+      output$ = apply(this.input.records$, { ...taskContextOf(scope), scheduler: this.scheduler() });
     } catch (error) {
       throw failed(scope.task, error);
     }
@@ -160,6 +160,13 @@ export class OperatorFeeder<In, Out> {
       'MILLRACE_INVALID_OPTION',
       `Expected the operator of '${scope.task}' to return an Observable, got ${describeValue(output$)}`,
     );
+  }
+
+  /** An operator that uses the time of the run depends on more than its input. */
+  private scheduler(): SchedulerLike {
+    return clockScheduler(this.scope.clock, () => {
+      this.scope.cannotRepeat();
+    });
   }
 
   /** Whether the next record may be handed over, or skipped because the operator has completed. */
@@ -282,9 +289,9 @@ export class OperatorFeeder<In, Out> {
     }
     // Such an output depends on time, or on something outside of the run.
     if (!this.isGiving) this.scope.cannotRepeat();
-    if (this.emitted++ < this.had) return;
     const { turn } = this;
     const name = `${turn.name}/${turn.outputs++}`;
+    if (this.emitted++ < this.had) return;
     // The same record may complete another output in another incarnation, so the content is part of the identity.
     this.scope.outputs?.announce(() => `${name} ${contentHash(output)}`);
     try {

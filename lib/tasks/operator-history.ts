@@ -36,6 +36,7 @@ export class OperatorHistory<In> implements StateHolder {
     }
     this.count = this.again.length;
     space.heldBy(this);
+    space.consumed();
   }
 
   /** Whether there are records that must be given again before any new one. */

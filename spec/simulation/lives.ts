@@ -66,6 +66,10 @@ export async function liveThrough(world: World, scenario: Scenario): Promise<{ r
     const from = stores.kept.last;
     // A run that died before its first checkpoint has done nothing, and begins anew.
     if (from === undefined) disk.wipe();
+    // A life that died after its last checkpoint may have replayed them already.
+    if (from?.isComplete === true && redo.length > 0) {
+      redo.splice(0, redo.length, ...redoable(planFor(from.uncertain ?? []), disk));
+    }
     const isReplay = from?.isComplete === true && redo.length > 0;
     if (isReplay) laws.forgetLast();
     scenario.onLife?.(life, from === undefined || isReplay);

@@ -117,8 +117,10 @@ export class Checkpointer {
 
   /** Writes one last checkpoint, which contains the reason, and no more after it. */
   forbid(obstacle: string): void {
-    if (this.obstacle !== undefined || this.isStopped) return;
+    if (this.obstacle !== undefined) return;
+    // Also the last checkpoint of a run that ends must contain the reason.
     this.obstacle = obstacle;
+    if (this.isStopped) return;
     void this.makeCheckpoint().catch(this.parts.fail);
   }
 
@@ -140,6 +142,8 @@ export class Checkpointer {
   private lookAgain(): void {
     if (this.isStopped) return;
     this.cancel = this.parts.clock.schedule(LOOK_EVERY_MS, () => {
+      // Nothing is stored any more, so what was noted for the next checkpoint must not pile up.
+      if (this.obstacle !== undefined) this.parts.state.discard();
       if (!this.isDue()) {
         this.lookAgain();
         return;

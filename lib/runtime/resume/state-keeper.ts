@@ -8,7 +8,12 @@
 import { withPassed, type Json, type RootProgress } from '../../model/checkpoint.js';
 import { MillraceError } from '../../model/errors.js';
 import type { StateChange, StateStore } from '../../model/state.js';
-import { StateSpace } from '../../stream/state-space.js';
+import { lostClass } from '../../stream/lost-class.js';
+import { StateSpace, type Change } from '../../stream/state-space.js';
+
+/** The first changes of each space are checked, and after them one of so many. */
+const CHECKED_FIRST = 32;
+const CHECKED_EACH = 256;
 
 /** An exit of a root at which a boundary accepts records into its state. */
 interface Entry {
@@ -28,6 +33,8 @@ export class StateKeeper {
   private readonly entries = new Map<StateSpace, Entry>();
   private position: Json | undefined;
   private isBroken = false;
+  /** By space, the number of changes that were seen. */
+  private readonly checked = new Map<string, number>();
 
   constructor(parts: StateParts) {
     this.parts = parts;
@@ -72,11 +79,18 @@ export class StateKeeper {
   async collect(): Promise<Json | undefined> {
     const { store, cannotResume } = this.parts;
     if (store === undefined) return undefined;
-    if (this.isBroken) return this.position ?? null;
+    if (this.isBroken) {
+      this.discard();
+      return this.position ?? null;
+    }
     const changes: StateChange[] = [];
     for (const space of this.spaces.values()) {
-      for (const [key, entry] of space.changes()) changes.push({ space: space.name, key, entry });
+      for (const [key, entry] of space.changes()) {
+        this.check(space.name, entry);
+        changes.push({ space: space.name, key, entry });
+      }
     }
+    if (this.isBroken) return this.position ?? null;
     if (changes.length === 0) return this.position ?? null;
     try {
       this.position = await store.append(changes);
@@ -86,6 +100,24 @@ export class StateKeeper {
       cannotResume(error.message);
     }
     return this.position ?? null;
+  }
+
+  /** Looks at some values: instances of classes would come back as plain objects. */
+  private check(space: string, entry: Change[1]): void {
+    const number = this.checked.get(space) ?? 0;
+    this.checked.set(space, number + 1);
+    if (entry === undefined || this.isBroken || (number >= CHECKED_FIRST && number % CHECKED_EACH !== 0)) return;
+    const name = lostClass(entry[0]);
+    if (name === undefined) return;
+    this.isBroken = true;
+    this.parts.cannotResume(
+      `The state of '${space}' cannot be stored: it contains a ${name === '' ? 'class instance' : name}, which would come back as a plain object. Use plain data, or set \`durable\` to false`,
+    );
+  }
+
+  /** Forgets what has changed since the last checkpoint, in a run that makes no more checkpoints. */
+  discard(): void {
+    for (const space of this.spaces.values()) for (const change of space.changes()) void change;
   }
 
   /** Called once a checkpoint with this position is durable. */

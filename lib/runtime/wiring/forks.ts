@@ -39,7 +39,11 @@ export class Forks {
     const outcomes = this.outcomes.get(task);
     if (outcomes === undefined) return batch;
     const labels = this.plan.labelsAfter(task);
-    return outcomes.through(batch, (lineage) => labels.some((label) => !this.hasLeft(root, label, lineage)));
+    const isAlways = this.plan.feedsBoundary(task);
+    return outcomes.through(
+      batch,
+      (lineage) => isAlways || labels.some((label) => !this.hasLeft(root, label, lineage)),
+    );
   }
 
   /** A test whether the task need not work on a record, because what it would do is kept; undefined if nothing is. */

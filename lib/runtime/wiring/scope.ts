@@ -151,7 +151,10 @@ export class RunScope implements TaskScope {
     const letter = {
       runId: services.runId,
       task: this.task,
-      lineage: this.idOf(failure.lineage, root),
+      lineage: {
+        ...this.idOf(failure.lineage, root),
+        ...(failure.name && this.allOutputs.has(root) ? { name: failure.name } : {}),
+      },
       record: services.secrets.data(failure.record),
       attempts: failure.attempts,
       code: codeOf(error),
