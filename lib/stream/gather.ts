@@ -18,24 +18,34 @@ import { BatchBuilder, GONE, type Batch, type Lineage } from '../model/record.js
 interface Group {
   /** The children that have arrived, without those that ended early. */
   values: { readonly ordinal: number; readonly value: unknown }[];
-  arrived: number;
+  /** The ordinals of all children that have arrived, up to the limit. */
+  readonly ordinals: Set<number>;
+  /** The number of children that have arrived beyond the limit. */
+  beyond: number;
   expected: number | undefined;
   isGone: boolean;
   /** True when an earlier incarnation has counted the children of the parent. */
   readonly isCounted?: boolean;
 }
 
-/** @param isCounted whether the state that an earlier incarnation left contains the child. */
+/** The children that an earlier incarnation left. */
+export interface LeftChildren {
+  /** Whether the state contains the child. */
+  readonly isCounted: (child: Lineage) => boolean;
+  /** The children with their parents and ordinals. */
+  readonly origins: Iterable<readonly [child: Lineage, origin: unknown]>;
+}
+
 export function gather(
   input$: Observable<Batch<unknown>>,
   family: Family,
   limit: number,
   scope: TaskScope,
-  isCounted: (child: Lineage) => boolean = () => false,
+  left?: LeftChildren,
 ): Observable<Batch<unknown[]>> {
   return new Observable((subscriber) => {
     const groups = new Map<Lineage, Group>();
-    const kept = scope.state && new KeptGroups(scope.state, groups, scope.root);
+    const kept = scope.state && new KeptGroups(scope.state, groups, scope.root, left);
     const [edge] = scope.inputs;
     let done = new BatchBuilder<unknown[]>();
     let isInputOver = false;
@@ -44,26 +54,27 @@ export function gather(
     const groupOf = (parent: Lineage): Group => {
       let group = groups.get(parent);
       if (group === undefined) {
-        group = { values: [], arrived: 0, expected: undefined, isGone: false };
+        group = { values: [], ordinals: new Set(), beyond: 0, expected: undefined, isGone: false };
         groups.set(parent, group);
       }
       kept?.changed(parent, group);
       return group;
     };
     const closeIfDone = (parent: Lineage, group: Group): void => {
-      if (group.expected === undefined || group.arrived < group.expected) return;
+      if (group.expected === undefined || arrivedIn(group) < group.expected) return;
       groups.delete(parent);
       done.push(parent, group.isGone ? GONE : collect(parent, group));
     };
     const collect = (parent: Lineage, group: Group): unknown[] | typeof GONE => {
-      if (group.arrived <= limit) return group.values.sort((a, b) => a.ordinal - b.ordinal).map(({ value }) => value);
+      if (arrivedIn(group) <= limit)
+        return group.values.sort((a, b) => a.ordinal - b.ordinal).map(({ value }) => value);
       const error = new MillraceError(
         'MILLRACE_COLLECT_OVERFLOW',
-        `'${scope.task}' gathers at most ${limit} children of one parent, got ${group.arrived}. Raise \`limit\``,
+        `'${scope.task}' gathers at most ${limit} children of one parent, got ${arrivedIn(group)}. Raise \`limit\``,
       );
       return scope.giveUp({
         lineage: parent,
-        record: { children: group.arrived },
+        record: { children: arrivedIn(group) },
         error,
         attempts: 1,
         takenFrom: scope.root,
@@ -118,12 +129,14 @@ export function gather(
           const child = batch.lineages[i] as Lineage;
           const parent = family.parentOf(child);
           // An earlier incarnation has counted the child.
-          if (parent < 0 || isCounted(child)) continue;
+          if (parent < 0 || left?.isCounted(child) === true) continue;
           const group = groupOf(parent);
           const value = batch.values[i];
-          group.arrived++;
-          if (group.arrived > limit) group.values = [];
-          else if (value !== GONE) group.values.push({ ordinal: family.ordinalOf(child), value });
+          const ordinal = family.ordinalOf(child);
+          if (group.ordinals.size < limit) group.ordinals.add(ordinal);
+          else group.beyond++;
+          if (group.beyond > 0) group.values = [];
+          else if (value !== GONE) group.values.push({ ordinal, value });
           closeIfDone(parent, group);
         }
         // The collections leave first: a parent must not settle before its collection has left.
@@ -139,7 +152,17 @@ export function gather(
 }
 
 /** A group in the form in which it is stored. */
-type StoredGroup = readonly [values: Group['values'], arrived: number, expected: number | undefined, isGone: boolean];
+type StoredGroup = readonly [
+  values: Group['values'],
+  ordinals: readonly number[],
+  beyond: number,
+  expected: number | undefined,
+  isGone: boolean,
+];
+
+function arrivedIn({ ordinals, beyond }: Group): number {
+  return ordinals.size + beyond;
+}
 
 /**
  * The collections of the parents in flight, as a part of the durable state. A collection that was emitted is kept until its
@@ -151,13 +174,22 @@ class KeptGroups implements StateHolder {
   private readonly stored = new Set<Lineage>();
   private readonly parents: RootLedger;
 
-  constructor(space: StateSpace, groups: Map<Lineage, Group>, parents: RootLedger) {
+  constructor(space: StateSpace, groups: Map<Lineage, Group>, parents: RootLedger, left: LeftChildren | undefined) {
     this.parents = parents;
     for (const [key, entry] of space.restored) {
-      const [values, arrived, expected, isGone] = entry as StoredGroup;
+      const [values, ordinals, beyond, expected, isGone] = entry as StoredGroup;
       const parent = Number(key);
       this.stored.add(parent);
-      groups.set(parent, { values: [...values], arrived, expected, isGone, isCounted: expected !== undefined });
+      const isCounted = expected !== undefined;
+      groups.set(parent, { values: [...values], ordinals: new Set(ordinals), beyond, expected, isGone, isCounted });
+    }
+    // The dead letter of a child may have been taken back. The child arrives again, and may then have a value.
+    for (const [child, origin] of left?.origins ?? []) {
+      if (origin === undefined || left?.isCounted(child) === true) continue;
+      const [parent, ordinal] = origin as readonly [Lineage, number];
+      const group = groups.get(parent);
+      if (group?.ordinals.delete(ordinal) !== true) continue;
+      group.values = group.values.filter((one) => one.ordinal !== ordinal);
     }
     space.heldBy(this);
   }
@@ -170,9 +202,9 @@ class KeptGroups implements StateHolder {
 
   *changes(): Iterable<Change> {
     this.forgetSettled();
-    for (const [parent, { values, arrived, expected, isGone }] of this.dirty) {
+    for (const [parent, { values, ordinals, beyond, expected, isGone }] of this.dirty) {
       this.stored.add(parent);
-      yield [String(parent), [[values, arrived, expected, isGone] satisfies StoredGroup]];
+      yield [String(parent), [[values, [...ordinals], beyond, expected, isGone] satisfies StoredGroup]];
     }
     this.dirty.clear();
     for (const parent of this.stored) {

@@ -26,8 +26,8 @@ export class KeptOutcomes implements StateHolder {
   private readonly mask: number;
   /** The lineages whose output is in the store, with their names. */
   private readonly stored = new Map<Lineage, string>();
-  /** The outputs of records that became dead letters behind the fork; `NOTHING` once the store knows. */
-  private readonly retained = new Map<Lineage, unknown>();
+  /** The names and outputs of records that became dead letters behind the fork; undefined once the store knows. */
+  private readonly retained = new Map<Lineage, readonly [name: string, value: unknown] | undefined>();
   private pending: Map<string, Stored> | undefined;
 
   constructor(scope: TaskScope, space: StateSpace, exits: readonly number[]) {
@@ -65,7 +65,9 @@ export class KeptOutcomes implements StateHolder {
   retain(lineage: Lineage): void {
     const value = this.values[lineage & this.mask];
     const isKnown = this.retained.has(lineage) || value === NOTHING;
-    if (!isKnown && this.scope.root.isInFlight(lineage)) this.retained.set(lineage, value);
+    if (isKnown || !this.scope.root.isInFlight(lineage)) return;
+    // The name is known only while the record is in flight.
+    this.retained.set(lineage, [this.scope.identityOf(lineage), value]);
   }
 
   *changes(): Iterable<Change> {
@@ -79,10 +81,10 @@ export class KeptOutcomes implements StateHolder {
       const value = this.values[lineage & this.mask];
       if (value !== NOTHING && root.isInFlight(lineage) && this.isNeeded(lineage)) yield* this.store(lineage, value);
     }
-    for (const [lineage, value] of this.retained) {
-      if (value === NOTHING) continue;
-      this.retained.set(lineage, NOTHING);
-      const name = this.stored.get(lineage) ?? this.scope.identityOf(lineage);
+    for (const [lineage, letter] of this.retained) {
+      if (letter === undefined) continue;
+      const [name, value] = letter;
+      this.retained.set(lineage, undefined);
       this.stored.set(lineage, name);
       yield [name, [[value, true] satisfies Stored]];
     }
@@ -105,7 +107,7 @@ export class KeptOutcomes implements StateHolder {
       if (found === undefined) continue;
       this.stored.set(lineage, name);
       // The output in front of a dead letter stays for a later replay.
-      if (found[1]) this.retained.set(lineage, NOTHING);
+      if (found[1]) this.retained.set(lineage, undefined);
       if (!isNeeded(lineage)) continue;
       values ??= [...batch.values];
       values[i] = found[0];

@@ -165,11 +165,17 @@ export class KeptOutputs implements StateHolder {
     };
   }
 
-  /** The origins of the outputs that an earlier incarnation left in flight. */
-  *pending(): Iterable<unknown> {
-    for (const found of this.space.restored.values()) {
-      if ((found as Stored).isEnded !== true) yield (found as Stored).origin;
+  /** The origins of the outputs that an earlier incarnation left in flight, or whose dead letters were taken back. */
+  *pending(past: OutputsPast): Iterable<unknown> {
+    for (const [key, found] of this.space.restored) {
+      const { isEnded, origin } = found as Stored;
+      if (isEnded !== true || !past.isDone(Number(key))) yield origin;
     }
+  }
+
+  /** The outputs that an earlier incarnation left, with their origins. */
+  *left(): Iterable<readonly [lineage: Lineage, origin: unknown]> {
+    for (const [key, found] of this.space.restored) yield [Number(key), (found as Stored).origin];
   }
 
   private isSettled(lineage: Lineage, past: OutputsPast): boolean {
@@ -183,9 +189,10 @@ export class KeptOutputs implements StateHolder {
   ): unknown {
     const found = this.space.restored.get(String(lineage)) as Stored | undefined;
     this.returning.push({ identity: found?.identity ?? String(lineage), origin: found?.origin });
-    onRestored(lineage, found?.isEnded === true ? undefined : found?.origin);
+    const isDone = past.isDone(lineage);
+    onRestored(lineage, found?.isEnded === true && isDone ? undefined : found?.origin);
     // Only its lineage is needed, for example by a boundary whose state contains it.
-    if (past.isDone(lineage)) return NOTHING;
+    if (isDone) return NOTHING;
     if (found === undefined) {
       throw new MillraceError(
         'MILLRACE_RESUME',

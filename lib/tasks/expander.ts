@@ -115,7 +115,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     const { kept, family, scope } = this;
     const { outputs, past } = scope;
     if (kept === undefined || outputs === undefined || past === undefined) return this;
-    kept.restore(outputs.pending() as Iterable<ChildOrigin>);
+    kept.restore(outputs.pending(past) as Iterable<ChildOrigin>);
     const children = outputs.continuing<Child<Out>>(this, past, (_, origin) => {
       const [parent, ordinal] = (origin as ChildOrigin | undefined) ?? [];
       if (parent !== undefined && family.stateOf(parent) !== undefined) family.restore(parent, ordinal);

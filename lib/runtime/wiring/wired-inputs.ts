@@ -10,6 +10,7 @@ import { joinAligned } from '../../stream/join-aligned.js';
 import { joinAll } from '../../stream/join-all.js';
 import { joinKeyed, type KeyedKind, type KeyedOptions } from '../../stream/join-keyed.js';
 import { joinLatest } from '../../stream/join-latest.js';
+import type { KeptOutputs } from '../../stream/kept-outputs.js';
 import type { RunPast } from '../resume/run-past.js';
 import type { Forks } from './forks.js';
 import type { WiredTask } from './wired-task.js';
@@ -29,17 +30,21 @@ export class WiredInputs {
   private readonly roots: ReadonlyMap<string, RootLedger>;
   /** The families, by the root of the children. */
   private readonly families: ReadonlyMap<string, Family>;
+  /** The outputs in flight, by root, where they are kept. */
+  private readonly outputs: ReadonlyMap<RootLedger, KeptOutputs>;
   private readonly options: InputsOptions;
 
   constructor(
     tasks: ReadonlyMap<string, WiredTask>,
     roots: ReadonlyMap<string, RootLedger>,
     families: ReadonlyMap<string, Family>,
+    outputs: ReadonlyMap<RootLedger, KeptOutputs>,
     options: InputsOptions,
   ) {
     this.tasks = tasks;
     this.roots = roots;
     this.families = families;
+    this.outputs = outputs;
     this.options = options;
   }
 
@@ -86,8 +91,11 @@ export class WiredInputs {
     if (options?.join === 'all') return joinAll(inputs, names, options.limit ?? DEFAULT_ALL_LIMIT, joinScope);
     if (options?.join === 'gather') {
       const family = this.families.get(this.outputRootOf(names[0] as string)) as Family;
-      const isCounted = this.options.past?.enteredJoin(plan.node.name, 0, this.outputRootOf(names[0] as string));
-      return gather(first, family, options.limit ?? DEFAULT_GATHER_LIMIT, joinScope, isCounted);
+      const children = this.outputRootOf(names[0] as string);
+      const isCounted = this.options.past?.enteredJoin(plan.node.name, 0, children);
+      const origins = this.outputs.get(this.rootOf(children))?.left() ?? [];
+      const left = isCounted && { isCounted, origins };
+      return gather(first, family, options.limit ?? DEFAULT_GATHER_LIMIT, joinScope, left);
     }
     return inputs.length === 1 ? first : joinAligned(inputs, names, joinScope);
   }

@@ -74,7 +74,7 @@ export class Wiring {
     this.kept = kept;
     this.wiredRoots = new WiredRoots(plan, window, past, kept);
     this.forks = kept && new Forks(kept.plan, kept.keeper, past);
-    this.inputs = new WiredInputs(this.tasks, this.roots, this.wiredRoots.families, {
+    this.inputs = new WiredInputs(this.tasks, this.roots, this.wiredRoots.families, this.wiredRoots.outputs, {
       isRepeatable,
       past,
       forks: this.forks,
