@@ -70,7 +70,11 @@ const FILES: Readonly<Record<string, string>> = {
     '[1n]',
   ),
   'two.js': flow('One', 'async (n) => n') + flow('Two', 'async (n) => n').replace(/import.*|const sleep.*/g, ''),
-  'late.js': `setTimeout(() => { throw new Error('from a timer'); }, 100);${flow('Late', 'async (n) => { await sleep(5000); return n; }')}`,
+  // Each record sets a timer, so the run has begun when the first one throws.
+  'late.js': flow(
+    'Late',
+    "async (n) => { setTimeout(() => { throw new Error('from a timer'); }, 1); await sleep(5000); return n; }",
+  ),
   'open.js': `setInterval(() => undefined, 1000);${flow('Open', 'async (n) => n')}`,
   'throws.js': 'const settings = undefined;\nexport const port = settings.port;\n',
   'syntax.js': 'export const a = 1;\nexport const b = ;\n',
@@ -233,7 +237,7 @@ describe('what is wrong', () => {
     const { code, err } = await run('--workflow', './late.js', '--quiet');
     expect(code).toBe(1);
     expect(err).toMatch(
-      /^MILLRACE_TASK: from a timer\nThis was thrown outside .*\n {4}at .*late\.js:1:\d+\)\nTo resume it: .*\n$/,
+      /^MILLRACE_TASK: from a timer\nThis was thrown outside .*\n {4}at .*late\.js:\d+:\d+\)\nTo resume it: .*\n$/,
     );
   });
 

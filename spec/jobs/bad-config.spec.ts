@@ -167,7 +167,7 @@ describe('a wrong config', () => {
 
 describe('--set', () => {
   it.each<[string, string]>([
-    ['path', "Expected --set to be key=value, such as --set concurrency=16, got 'path'"],
+    ['path', "Expected --set to be option=value, such as --set concurrency=16, got 'path'"],
     ['=1', "Expected a key before the = of --set '=1', with a dot between nested keys such as a.b=1"],
     ['a..b=1', "Expected a key before the = of --set 'a..b=1', with a dot between nested keys such as a.b=1"],
     ['a.__proto__.b=1', "The key '__proto__' of --set 'a.__proto__.b=1' is not allowed. Use another key"],

@@ -17,7 +17,7 @@ export function parseSetting(given: string): Setting {
   const at = given.indexOf('=');
   const path = given.slice(0, at === -1 ? undefined : at).split('.');
   if (at === -1) {
-    throw refuse(`Expected --set to be key=value, such as --set concurrency=16, got '${given}'`);
+    throw refuse(`Expected --set to be option=value, such as --set concurrency=16, got '${given}'`);
   }
   if (path.includes('')) {
     throw refuse(`Expected a key before the = of --set '${given}', with a dot between nested keys such as a.b=1`);

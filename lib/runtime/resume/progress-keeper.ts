@@ -73,7 +73,7 @@ export class ProgressKeeper {
       await this.state.restore(from.state);
       const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps, runId)) ?? null;
       if (this.handlers.hasEnded()) return;
-      await store.write({ ...this.past.settle(), ...head, at: clock.now(), deadLetters: letters });
+      await store.write({ ...from, ...head, at: clock.now(), deadLetters: letters });
       await deadLetters.durable?.commit();
       this.handlers.emit({ type: 'resumed', at: clock.now(), incarnation, from: from.at });
     }

@@ -31,7 +31,8 @@ export class RunPast {
   private readonly ledgers = new Map<string, RootLedger>();
   /** Per task, root and partition, the numbers of the records that the task has given up. */
   private readonly givenUp = new Map<string, Set<Lineage>>();
-  private readonly holes = new HoleList();
+  /** Per root and partition, the numbers of the records that a task has given up while a branch behind it had not noticed. */
+  private readonly partly = new Map<string, Set<Lineage>>();
   private kept = 0;
 
   /** @param incarnation the number of the current incarnation. */
@@ -106,8 +107,9 @@ export class RunPast {
       const label = exitLabel({ task, dependency: 0 });
       return (lineage) => this.hasPassed(root, label, lineage) || this.wasGivenUp(task, root, lineage);
     }
-    if (isBoundary || this.plan.feedsBoundary(task)) return (lineage) => this.wasGivenUp(task, root, lineage);
-    return (lineage) => this.havePassed(task, root, lineage);
+    const isRepeated = isBoundary || this.plan.feedsBoundary(task);
+    return (lineage) =>
+      this.wasGivenUp(task, root, lineage) || (!isRepeated && this.havePassed(task, root, lineage));
   }
 
   /** Whether the record has passed this exit for good. */
@@ -127,38 +129,34 @@ export class RunPast {
     return this.givenUp.get(keyOf(task, root, partition))?.has(number) === true;
   }
 
+  /** Whether a task gave up the record, and a branch behind the task does not know it yet. */
+  isPartlyGivenUp(root: string, lineage: Lineage): boolean {
+    if (this.partly.size === 0) return false;
+    const { partition, number } = this.identify(root, lineage);
+    return this.partly.get(JSON.stringify([root, partition]))?.has(number) === true;
+  }
+
   /**
-   * Whether a dead letter stays. It stays if its record has passed every exit that it could reach from the task. Otherwise
-   * the task processes the record again, and so must every task that received it as GONE. Call this for every letter, then
-   * call `settle`.
+   * Whether a dead letter stays. It stays if its record has passed an exit that it could reach from the task: a task behind
+   * this exit counts on it. Otherwise the task processes the record again. Call this for every letter.
    */
   readonly keeps = ({ task, lineage: { root, partition, number } }: LetterHead): boolean => {
     if (!this.roots.has(root) || this.plan.startsAnew(task)) return false;
     const labels = this.plan.labelsOfLetter(task, root);
     const progress = partitionIn(this.roots.get(root), partition);
     if (progress === undefined) return false;
-    if (!labels.every((label) => hasPassed(progress, label, number))) {
-      this.holes.add({ root, partition, number }, labels);
-      return false;
-    }
+    if (labels.length > 0 && !labels.some((label) => hasPassed(progress, label, number))) return false;
     // A record that is not born again cannot be given up again.
     const watermark = partitionIn(this.roots.get(root), partition)?.watermark ?? 0;
     if (this.plan.isReplayed(root) || number >= watermark) {
-      const key = keyOf(task, root, partition);
-      this.givenUp.set(key, (this.givenUp.get(key) ?? new Set()).add(number));
+      addTo(this.givenUp, keyOf(task, root, partition), number);
+      if (!labels.every((label) => hasPassed(progress, label, number))) {
+        addTo(this.partly, JSON.stringify([root, partition]), number);
+      }
     }
     this.kept++;
     return true;
   };
-
-  /** The checkpoint after `keeps` was called for every letter. */
-  settle(): Checkpoint {
-    for (const [root, holes] of this.holes) {
-      const progress = this.roots.get(root) as RootProgress;
-      this.roots.set(root, withPartitionHoles(progress, holes, this.plan.labelsOf(root)));
-    }
-    return { ...this.checkpoint, roots: { ...this.checkpoint.roots, ...Object.fromEntries(this.roots) } };
-  }
 
   private havePassed(task: string, root: string, lineage: Lineage): boolean {
     return this.plan.labelsAfter(task).every((label) => this.hasPassed(root, label, lineage));
@@ -231,6 +229,10 @@ class HoleList {
 
 function sorted(exits: ReadonlyMap<string, ReadonlySet<Lineage>>): ReadonlyMap<string, readonly Lineage[]> {
   return new Map([...exits].map(([label, lineages]) => [label, [...lineages].sort((a, b) => a - b)] as const));
+}
+
+function addTo(numbers: Map<string, Set<Lineage>>, key: string, number: Lineage): void {
+  numbers.set(key, (numbers.get(key) ?? new Set()).add(number));
 }
 
 function keyOf(task: string, root: string, partition: number): string {

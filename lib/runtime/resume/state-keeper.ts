@@ -86,12 +86,11 @@ export class StateKeeper {
     const changes: StateChange[] = [];
     for (const space of this.spaces.values()) {
       for (const [key, entry] of space.changes()) {
-        this.check(space.name, entry);
-        changes.push({ space: space.name, key, entry });
+        if (this.isStorable(space.name, entry)) changes.push({ space: space.name, key, entry });
+        else this.isBroken = true;
       }
     }
-    if (this.isBroken) return this.position ?? null;
-    if (changes.length === 0) return this.position ?? null;
+    if (this.isBroken || changes.length === 0) return this.position ?? null;
     try {
       this.position = await store.append(changes);
     } catch (error) {
@@ -103,21 +102,21 @@ export class StateKeeper {
   }
 
   /** Looks at some values: instances of classes would come back as plain objects. */
-  private check(space: string, entry: Change[1]): void {
+  private isStorable(space: string, entry: Change[1]): boolean {
     const number = this.checked.get(space) ?? 0;
     this.checked.set(space, number + 1);
-    if (entry === undefined || this.isBroken || (number >= CHECKED_FIRST && number % CHECKED_EACH !== 0)) return;
+    if (entry === undefined || this.isBroken || (number >= CHECKED_FIRST && number % CHECKED_EACH !== 0)) return true;
     const name = lostClass(entry[0]);
-    if (name === undefined) return;
-    this.isBroken = true;
+    if (name === undefined) return true;
     this.parts.cannotResume(
       `The state of '${space}' cannot be stored: it contains a ${name === '' ? 'class instance' : name}, which would come back as a plain object. Use plain data, or set \`durable\` to false`,
     );
+    return false;
   }
 
   /** Forgets what has changed since the last checkpoint, in a run that makes no more checkpoints. */
   discard(): void {
-    for (const space of this.spaces.values()) for (const change of space.changes()) void change;
+    for (const space of this.spaces.values()) Array.from(space.changes());
   }
 
   /** Called once a checkpoint with this position is durable. */

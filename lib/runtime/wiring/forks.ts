@@ -46,13 +46,18 @@ export class Forks {
     );
   }
 
-  /** A test whether the task need not work on a record, because what it would do is kept; undefined if nothing is. */
+  /**
+   * A test whether the task need not work on a record, because it is known how a task behind it ends: its output is kept, or
+   * it gave the record up. Undefined in a run that is not resumed.
+   */
   leftOut(task: string, root: string): ((lineage: Lineage) => boolean) | undefined {
+    const { past } = this;
+    if (past === undefined) return undefined;
     const own = [...this.byRoot].find(([{ name }]) => name === root)?.[1] ?? [];
-    if (this.past === undefined || own.length === 0) return undefined;
     return (lineage) => {
-      if (!own.some((outcomes) => outcomes.has(lineage))) return false;
-      const isKeptAt = (name: string): boolean => this.outcomes.get(name)?.has(lineage) === true;
+      if (!past.isPartlyGivenUp(root, lineage) && !own.some((outcomes) => outcomes.has(lineage))) return false;
+      const isKeptAt = (name: string): boolean =>
+        this.outcomes.get(name)?.has(lineage) === true || past.wasGivenUp(name, root, lineage);
       return !this.plan.isNeeded(task, (label) => this.hasLeft(root, label, lineage), isKeptAt);
     };
   }
