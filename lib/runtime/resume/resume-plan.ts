@@ -162,7 +162,21 @@ export class ResumePlan {
   /** Whether a record that the task gave up can be retried after the run: no boundary has computed a result without it. */
   canRedo(task: string, root: string): boolean {
     const entersNone = (this.exitsAfter.get(task) ?? []).every(({ dependency }) => dependency === undefined);
-    return this.isKept(root) && this.nodeOf(task).outputRoot === root && entersNone && !this.needsCollection(task);
+    const isRedone = this.isKept(root) && this.nodeOf(task).outputRoot === root && entersNone;
+    return isRedone && this.behind(task).every((name) => !this.needsCollection(name));
+  }
+
+  /** The task and the tasks that its outputs reach within their region. */
+  private behind(task: string): readonly string[] {
+    const found = new Set([task]);
+    for (const name of found) {
+      for (const dependent of this.nodeOf(name).dependents) {
+        if (this.nodeOf(dependent).join === 'aligned' && this.nodeOf(dependent).node.bearing === 'inherits') {
+          found.add(dependent);
+        }
+      }
+    }
+    return [...found];
   }
 
   /** Whether the input of the task is made of collections that are kept only until their parents have settled. */
