@@ -168,7 +168,12 @@ export class Pace {
 
   /** Begins a new epoch with this rate. */
   private setRate(rate: number, nowMs: number): void {
-    if (this.rate === Infinity) this.tokens = 0;
+    if (this.rate === Infinity) {
+      this.tokens = 0;
+      // What was accepted before, perhaps a burst, says nothing about the rate.
+      this.blockedAtMs = nowMs;
+      this.acceptedSinceBlock = 0;
+    }
     this.rate = Math.max(MIN_RATE, rate);
     this.sinceMs = nowMs;
     this.atMs = nowMs;

@@ -25,6 +25,9 @@ interface Ended {
 
 type Answer = (record: number, call: FakeCall, nowMs: number) => FakeReply;
 
+/** The age of the process when a run begins, in milliseconds. */
+const AGE_MS = 7_654_321;
+
 /** A run over the numbers below `size`, in virtual time. */
 async function ask(
   size: number,
@@ -32,10 +35,13 @@ async function ask(
   options: Partial<RequestOptions<number, unknown>> | ((clock: VirtualClock) => Task<number, unknown>) = {},
 ): Promise<Ended> {
   const clock = virtualClock();
+  // Nothing may depend on the age of the process.
+  await clock.advance(AGE_MS);
+  const elapsedMs = (): number => clock.monotonicMs() - AGE_MS;
   const upstream =
     answer === undefined
       ? undefined
-      : fakeUpstream(clock, (call) => ({ body: 1, ...answer(call.body as number, call, clock.monotonicMs()) }));
+      : fakeUpstream(clock, (call) => ({ body: 1, ...answer(call.body as number, call, elapsedMs()) }));
   const numbers = Array.from({ length: size }, (_, index) => index);
   const task =
     typeof options === 'function' ? options(clock) : requestTask({ url: 'http://ats.example/ask', ...options });
@@ -55,7 +61,7 @@ async function ask(
       (failure: unknown) => ({ outcome: 'failed', failure: failure as Error }),
     ),
   );
-  const seconds = clock.monotonicMs() / 1000;
+  const seconds = elapsedMs() / 1000;
   expect(clock.pending).toBe(0);
   return { ...ended, out, letters, calls: upstream?.calls.length ?? 0, seconds };
 }

@@ -161,17 +161,19 @@ export class RecordBlocks {
       if (crossing !== undefined) return this.cutOff(bytes, start, [...spans, span], crossing);
       spans.push(this.judged(span, record));
     }
+    // A comment that was too long for a row is over, and is no row.
+    if (this.long?.start !== scanner.openStart) this.long = undefined;
     const open = recordAt(scanner.openStart);
     if (this.long !== undefined) this.long.nulAt ??= nulIn(bytes, start);
     else if (scanner.openBytes > maxRowBytes && !(this.columns === undefined && spans.length > 0)) {
-      if (this.columns === undefined) this.refuseHeader();
+      if (this.columns === undefined && !scanner.isInComment) this.refuseHeader();
       const span = { start: scanner.openStart, end: this.offset, line: scanner.openLine };
       const crossing = this.swallowerIn(open, span);
       if (crossing !== undefined) {
         const cut = { ...span, textEnd: span.end, fields: crossing.field, isQuoted: true, isOdd: false };
         return this.cutOff(bytes, start, [...spans, { ...cut, fault: undefined, crossing }], crossing);
       }
-      const line = scanner.openQuoteLine ?? scanner.openLine;
+      const line = this.lineOfLong(open, span);
       const head = Buffer.from(open.subarray(0, Math.min(HEAD_BYTES, maxRowBytes)));
       this.long = { start: span.start, line, head, nulAt: nulIn(open, span.start) };
     }
@@ -203,10 +205,15 @@ export class RecordBlocks {
       return { ...span, fault: { kind: 'NUL byte', field: 0, line, byte: nulAt, ...head } };
     }
     if (!isLong) return span;
-    const prefix = this.scannerAt(span.start, span.line);
-    prefix.scan(record.subarray(0, this.options.maxRowBytes));
-    const line = prefix.openQuoteLine ?? span.line;
+    const line = this.lineOfLong(record, span);
     return { ...span, fault: { kind: 'too long', field: 0, line, byte: length, ...head } };
+  }
+
+  /** The line of the quote that is open where the allowed bytes of a long record end, else that of the record. */
+  private lineOfLong(record: Buffer, { start, line }: Pick<RecordSpan, 'start' | 'line'>): number {
+    const prefix = this.scannerAt(start, line);
+    prefix.scan(record.subarray(0, this.options.maxRowBytes));
+    return prefix.openQuoteLine ?? line;
   }
 
   /** True if the quotes of the record may have swallowed other records, or it is too long. */

@@ -156,6 +156,11 @@ export class RecordScanner {
     return this.start;
   }
 
+  /** Whether the bytes so far end within a comment. */
+  get isInComment(): boolean {
+    return this.state === COMMENT;
+  }
+
   /** The number of bytes of the open record. */
   get openBytes(): number {
     return this.offset - this.start;

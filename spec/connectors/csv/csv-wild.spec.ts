@@ -430,6 +430,22 @@ describe('a CSV file of the wild', () => {
     expect(item !== undefined && 'error' in item && item.text.length).toBe(1025);
   });
 
+  it('names the line of a row that is too long by its allowed bytes, however they arrive', async () => {
+    const bytes = Buffer.from(`a,b\n"c\nd"${'x'.repeat(70)},"`);
+    const [row] = await everyWay(bytes, { columns: ['a'], maxRowBytes: 60 }, [1, 5, 64]);
+    expect(row).toEqual([2, expect.stringMatching(/^line 2: the row has 77 bytes, more than 60;/), expect.anything()]);
+  });
+
+  it('passes over a comment that is longer than a row may be, also in front of the header', async () => {
+    const comment = `#${'x'.repeat(70)}`;
+    const bytes = Buffer.from(`${comment}\na,b\n${comment}\n1\n2,3\n`);
+    const rows = await everyWay(bytes, { comment: '#', maxRowBytes: 60 }, [1, 5, 64]);
+    expect(rows).toEqual([
+      [4, expect.stringMatching(/^line 4: expected 2 fields, got 1;/), '1'],
+      [5, { a: '2', b: '3' }],
+    ]);
+  });
+
   it('gives the same in every way of reading, whatever its bytes and options', async () => {
     const part = fc.constantFrom(
       ...['a', '1', ',', ',', ',', '"', '"', '"b"', '""', '"c\nd"', '\\', '\\"', '#', '\n', '\n', '\n', '\r\n', '\r'],
