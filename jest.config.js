@@ -4,8 +4,9 @@ export default {
   testMatch: ['**/*.spec.js'],
   transform: {},
   testEnvironment: 'node',
+  setupFiles: ['<rootDir>/support/same-seeds.js'],
   workerIdleMemoryLimit: '512MB',
   maxWorkers: 2,
   // Machines are shared and noisy: a case that hangs is found all the same.
-  testTimeout: 30_000,
+  testTimeout: 60_000,
 };

@@ -87,5 +87,5 @@ const ADVICE = 'Let the function end when `context.signal` aborts, or raise its 
 
 function describe(permits: number, owner: string): string {
   const all = permits === 1 ? `the one call that ${owner} may have` : `all ${permits} calls that ${owner} may have`;
-  return `${all} under way took longer than the timeout, and the function goes on all the same`;
+  return `${all} in flight took longer than the timeout, and the function goes on all the same`;
 }

@@ -99,7 +99,7 @@ export class Pace {
     this.accepted++;
     this.acceptedSinceBlock++;
     this.hasAccepted = true;
-    // Calls that were under way at the last doubling were not faster than before.
+    // Calls that were in flight at the last doubling were not faster than before.
     if (this.isStarting && startedAtMs >= this.doubledAtMs && nowMs >= this.doubledAtMs + DOUBLE_MS) {
       this.rate *= 2;
       this.doubledAtMs = nowMs;

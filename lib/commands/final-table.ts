@@ -25,7 +25,7 @@ const COLUMNS: readonly Column[] = [
 
 const OUTCOMES: Readonly<Record<RunSummary['outcome'], string>> = {
   completed: 'completed',
-  drained: 'drained (stopped early, what was under way settled)',
+  drained: 'drained (stopped early, the records in flight settled)',
   cancelled: 'cancelled (what was in flight is lost)',
   failed: 'failed',
 };

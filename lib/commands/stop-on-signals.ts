@@ -54,7 +54,7 @@ export function stopOnSignals(run: Stoppable, report: Pick<Report, 'stopping'>, 
     if (presses === 1) {
       report.stopping(
         'draining',
-        `${signal}: draining for at most ${describeMs(graceMs)}. Sources are stopped, what is under way settles; ${again} aborts`,
+        `${signal}: draining for at most ${describeMs(graceMs)}. Sources are stopped, the records in flight settle; ${again} aborts`,
       );
       // After the grace the run aborts itself.
       abandonAfter(graceMs + maxAbortMs);

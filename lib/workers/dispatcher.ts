@@ -82,7 +82,7 @@ export class Dispatcher {
     try {
       while (this.isDue && !this.pool.isStopped) {
         this.isDue = false;
-        // Idle threads first, then those with one chunk under way.
+        // Idle threads first, then those with one chunk in flight.
         for (let outstanding = 0; outstanding < CREDITS; outstanding++) {
           for (const thread of this.pool.threads) {
             if (thread.isReady && thread.outstanding.length === outstanding && this.feed(thread)) this.isDue = true;

@@ -3,7 +3,7 @@ import { virtualClock } from 'millrace/testing';
 import { Attempt, Call } from '#lib/calls/call.js';
 import { AttemptsInFlight } from '#lib/calls/attempts-in-flight.js';
 
-describe('attempts under way', () => {
+describe('attempts in flight', () => {
   it('time out, and are slow, at the moment that was armed, also where rounding makes them a hair too young', async () => {
     const clock = virtualClock();
     // (0.7 + 0.1) - 0.7 is less than 0.1, and (0.7 + 0.6) - 0.7 less than 0.6.

@@ -13,6 +13,7 @@ import {
   UpstreamError,
 } from '#lib/index.js';
 import type { DeadLetter, Task } from '#lib/index.js';
+import { isLong } from '../support/long.js';
 
 interface Ended {
   readonly outcome: string;
@@ -92,6 +93,12 @@ const MIXES: readonly (readonly [number, number])[] = [
   [2000, 1900],
 ];
 
+const LARGE: readonly (readonly [number, number, string])[] = [
+  [200, 20_000, 'random'],
+  [5000, 10_000, 'spread'],
+  [4950, 5000, 'random'],
+];
+
 /** A task whose calls take 20 ms, and fail for poison as status 500 does. */
 const asking =
   (poison: ReadonlySet<number>, hasBreaker: boolean) =>
@@ -112,9 +119,7 @@ const asking =
 describe('records that always fail', () => {
   const cases = [
     ...MIXES.flatMap(([size, bad]) => ORDERS.map((order) => [bad, size, order] as const)),
-    [200, 20_000, 'random'] as const,
-    [5000, 10_000, 'spread'] as const,
-    [4950, 5000, 'random'] as const,
+    ...(isLong ? LARGE : []),
   ];
   it.each(cases)('alone are dead letters, within three times the time: %i of %i, %s', async (bad, size, order) => {
     const poison = poisonOf(size, bad, order);

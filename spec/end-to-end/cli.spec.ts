@@ -356,7 +356,7 @@ describe('a signal', () => {
   const summaryOf = (out: string): Record<string, unknown> =>
     (JSON.parse(out.trimEnd().split('\n').at(-1) ?? '') as { summary: Record<string, unknown> }).summary;
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('%s drains: sources stop, what is under way settles', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('%s drains: sources stop, the records in flight settle', async (signal) => {
     let sent = false;
     const { code, out, err } = await start(['--workflow', './slow.js', '--json', '--window', '8'], (text, child) => {
       if (!sent && text.includes('"task":"Step"')) sent = child.kill(signal);
@@ -368,7 +368,7 @@ describe('a signal', () => {
       tasks: Record<string, { in: number; out: number }>;
     };
     expect(outcome).toBe('drained');
-    // Four calls were under way. The other records stay for the resumed run.
+    // Four calls were in flight. The other records stay for the resumed run.
     expect([tasks['Step']?.out, tasks['Numbers']?.out]).toEqual([4, 8]);
     expect(tasks['Numbers']?.out).toBeLessThan(5000);
   });

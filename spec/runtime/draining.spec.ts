@@ -153,7 +153,7 @@ describe('a run that drains', () => {
     run.drain();
     expect((await clock.runUntil(run.finished)).outcome).toBe('cancelled');
     expect(clock.monotonicMs() - drainedAtMs).toBe(8000);
-    expect(notices).toEqual(['The grace of 8 s is over: what is still under way is aborted']);
+    expect(notices).toEqual(['The grace of 8 s is over: the records still in flight are aborted']);
     if (isKept) expect(kept.last?.obstacle).toBeUndefined();
   });
 

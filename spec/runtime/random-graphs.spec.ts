@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { checkGraph } from '../support/check-graph.js';
+import { isLong } from '../support/long.js';
 
 /** `GRAPHS=20000 npm run jest -- random-graphs` runs more of them. */
-const GRAPHS = Number(process.env['GRAPHS'] ?? 400);
+const GRAPHS = Number(process.env['GRAPHS'] ?? (isLong ? 1000 : 120));
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 
 describe('a random graph', () => {

@@ -1,9 +1,10 @@
 /** The short form of the world of other outcomes; the long one is `npm run simulate -- --outcomes --seeds 100000`. */
 import { describe, expect, it } from '@jest/globals';
+import { isLong } from '../support/long.js';
 import { simulateOutcomes } from './outcomes.js';
 import type { Simulated } from './simulate.js';
 
-const SEEDS = 60;
+const SEEDS = isLong ? 3000 : 300;
 
 describe('a run whose calls and generators end differently in each life', () => {
   it(`loses and doubles nothing, and repeats at most one window of starts per crash, for ${SEEDS} seeds`, async () => {
@@ -16,7 +17,7 @@ describe('a run whose calls and generators end differently in each life', () => 
     }
     expect(failures).toEqual([]);
     expect(lives).toBeGreaterThan(SEEDS * 1.5);
-  }, 120_000);
+  }, 600_000);
 
   it('happens again exactly, seed by seed', async () => {
     for (const seed of [5, 17, 42]) expect(await simulateOutcomes(seed)).toEqual(await simulateOutcomes(seed));

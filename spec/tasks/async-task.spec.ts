@@ -242,7 +242,7 @@ describe('an asyncTask whose function goes on after its timeout', () => {
     );
     const told = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
     expect(told).toEqual([
-      "'Save' waits: all 2 calls that 'Save' may have under way took longer than the timeout, and the function goes on " +
+      "'Save' waits: all 2 calls that 'Save' may have in flight took longer than the timeout, and the function goes on " +
         'all the same. Let the function end when `context.signal` aborts, or raise its timeout; if none ends within 300 s, the run fails',
     ]);
     expect([summary.outcome, letters.length, started.most]).toEqual(['completed', 6, 2]);
@@ -254,7 +254,7 @@ describe('an asyncTask whose function goes on after its timeout', () => {
     const failed = trial(times(6), never, { concurrency: 2, timeoutMs: 10 });
     await expect(failed).rejects.toMatchObject({
       code: 'MILLRACE_STALLED',
-      message: expect.stringContaining("'Save' has waited 300 s: all 2 calls that 'Save' may have under way"),
+      message: expect.stringContaining("'Save' has waited 300 s: all 2 calls that 'Save' may have in flight"),
     });
   });
 

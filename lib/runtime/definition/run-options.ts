@@ -37,7 +37,7 @@ export interface RunOptions {
   /** Cancels the run when it aborts. */
   readonly signal?: AbortSignal;
   /**
-   * The milliseconds that a draining run may take to settle what is under way; then it is aborted. Default: no limit. The
+   * The milliseconds that a draining run may take to settle the records in flight; then it is aborted. Default: no limit. The
    * command line uses 8,000 (`--grace`).
    */
   readonly graceMs?: number;

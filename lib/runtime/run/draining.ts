@@ -49,7 +49,7 @@ export class Draining {
     const { graceMs = Infinity } = parts;
     if (Number.isFinite(graceMs)) {
       this.after(graceMs, () => {
-        parts.onGraceOver(`The grace of ${describeMs(graceMs)} is over: what is still under way is aborted`);
+        parts.onGraceOver(`The grace of ${describeMs(graceMs)} is over: the records still in flight are aborted`);
       });
     }
     this.lookAgain();

@@ -124,7 +124,7 @@ export class RunEngine {
     this.end('cancelled');
   }
 
-  /** Stops the sources and lets what is under way settle; see `Run.drain`. */
+  /** Stops the sources and lets the records in flight settle; see `Run.drain`. */
   drain({ graceMs = this.parts.graceMs }: DrainOptions = {}): void {
     if (this.outcome !== undefined || this.draining !== undefined) return;
     const { clock } = this.parts;

@@ -18,6 +18,7 @@ import {
   type RunOptions,
 } from '#lib/index.js';
 import { csvSink, csvSource, type CsvSourceOptions } from '#lib/connectors/csv/index.js';
+import { isLong } from '../../support/long.js';
 import { runToEnd, task, type Ended } from '../../support/run-to-end.js';
 import { pairTexts, PairRow, textsOfColumn, type Pair } from './modules/pairs.js';
 
@@ -144,9 +145,9 @@ describe('a CSV file in partitions', () => {
           expect(await read(path, partitions, { threads })).toEqual(await read(path, undefined, alone));
         },
       ),
-      { numRuns: 40 },
+      { numRuns: isLong ? 200 : 20 },
     );
-  }, 120_000);
+  }, 600_000);
 
   it.each([
     ['a header and nothing else', 'a,b\n'],
