@@ -17,7 +17,7 @@ import type { FoldedParts, FoldRequest } from '../tasks/source-parts.js';
 import { positionIn, SourceTask, type SourcePosition } from '../tasks/source-task.js';
 import type { FoundRecord, TakenMark } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
-import { assertPosition, assertSize, partitionPastsOf, PartitionedReading } from './partitioned-reading.js';
+import { assertPosition, assertRead, partitionPastsOf, PartitionedReading } from './partitioned-reading.js';
 import type { PartitionProgress, Source, SourcePartition, SourcePast } from './source.js';
 
 /** Options of `connectorSource`. */
@@ -117,7 +117,7 @@ class ConnectorSource<Out> extends SourceTask<Out> {
       read: async (max) => {
         const read = await partition.read(max);
         if (read === null) return null;
-        assertSize(read.records.length, max, scope.task);
+        assertRead(read, max, scope.task);
         if (read.numbers !== undefined) throw numbersWithoutPartitions(scope.task);
         next += read.records.length;
         if (read.position !== undefined) this.keep(read.position, next, scope);

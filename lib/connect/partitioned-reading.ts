@@ -280,8 +280,8 @@ class Lane<Out> {
       void this.close();
       return;
     }
+    assertRead(read, size, this.task);
     const { records, numbers: given, position } = read;
-    assertSize(records.length, size, this.task);
     const numbers = given === undefined ? consecutive(this.next, records.length) : this.checked(given, records.length);
     this.next = (numbers.at(-1) as Lineage) + 1;
     if (position !== undefined) {
@@ -370,12 +370,13 @@ function consecutive(first: Lineage, count: number): readonly Lineage[] {
   return numbers;
 }
 
-/** Throws MILLRACE_INVALID_OUTPUT for a read of another size than 1 to `max`. */
-export function assertSize(count: number, max: number, task: string): void {
-  if (count >= 1 && count <= max) return;
+/** Throws MILLRACE_INVALID_OUTPUT for a read that has no records, or more or fewer than may be read. */
+export function assertRead(read: SourceRead<unknown>, max: number, task: string): void {
+  const count = (read as SourceRead<unknown> | undefined)?.records?.length;
+  if (count !== undefined && count >= 1 && count <= max) return;
   throw new MillraceError(
     'MILLRACE_INVALID_OUTPUT',
-    `Expected source '${task}' to read 1 to ${max} records, or null at the end, got ${count}`,
+    `Expected source '${task}' to read 1 to ${max} records as \`{ records }\`, or null at the end, got ${count ?? describeValue(read)}`,
   );
 }
 

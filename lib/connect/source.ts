@@ -75,8 +75,8 @@ export interface SourcePartition<Out> {
   readonly from?: Lineage;
   /**
    * Returns the next records, or a promise of them, or null at the end. It is not called before the last read is over.
-   * Several partitions are read at the same time, and each may be one read ahead of the run. An error fails the run. It may wait until records arrive, but must end when `context.signal` aborts or `close` is
-   * called.
+   * Several partitions are read at the same time, and each may be one read ahead of the run. An error fails the run. It may
+   * wait until records arrive, but must end when `context.signal` aborts or `close` is called.
    */
   read(max: number): Awaitable<SourceRead<Out> | null>;
   /** The share of the partition that has been read, 0 to 1; undefined if it is unknown. */

@@ -183,24 +183,26 @@ describe('around a checkpoint', () => {
 });
 
 describe('a source of its own', () => {
-  it('is refused where it gives more than it was asked for', async () => {
-    const flow = defineWorkflow({
-      name: 'Greedy',
-      build: (tasks) =>
-        tasks
-          .task(
-            'List',
-            connectorSource<number>({
-              open: () => [{ partition: 0, read: (max) => ({ records: new Array<number>(max + 1).fill(0) }) }],
-            }),
-          )
-          .task(
+  it.each([
+    ['more than it was asked for', (max: number) => ({ records: new Array<number>(max + 1).fill(0) }), '65'],
+    ['nothing', () => undefined, 'undefined'],
+    ['an array', () => [1, 2], '\\[1,2\\]'],
+  ])('is refused where it gives %s', async (_, read, got) => {
+    const partition = { partition: 0, read: read as (max: number) => { records: number[] } };
+    for (const isPartitioned of [false, true]) {
+      const flow = defineWorkflow({
+        name: 'Wrong',
+        build: (tasks) =>
+          tasks.task('List', connectorSource<number>({ isPartitioned, open: () => [partition] })).task(
             'End',
             ['List'],
             sinkTask(() => undefined),
           ),
-    });
-    await expect(flow.run().finished).rejects.toThrow("Expected source 'List' to read 1 to 64 records");
+      });
+      await expect(flow.run().finished).rejects.toThrow(
+        new RegExp(`Expected source 'List' to read 1 to 64 records as .*, or null at the end, got ${got}`),
+      );
+    }
   });
 });
 
