@@ -1,6 +1,7 @@
 /** Jest runs what tsc made of spec/, so threads, modules and types are the same as in the package. */
 export default {
   rootDir: 'build/spec',
+  globalSetup: '<rootDir>/support/bundle-command.js',
   testMatch: ['**/*.spec.js'],
   transform: {},
   testEnvironment: 'node',

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 const root = new URL('../../../', import.meta.url).pathname;
 const LIMIT_MS = 120_000;
 /** Bytes; about a tenth above what it is. More than that should be a decision. */
-const MOST_PACKED = 850_000;
+const MOST_PACKED = 1_400_000;
 /** Bytes with everything it depends on, of which versions and sizes are for others to decide: half as much again. */
 const MOST_INSTALLED = 30_000_000;
 
@@ -91,7 +91,7 @@ describe('the package', () => {
   it('holds what runs, its types, the sample data and the docs, and is small', () => {
     process.stdout.write(`packed: ${packed.size} bytes, ${packed.files.length} files\n`);
     const meant =
-      /^(dist\/.*\.(js|d\.ts)|docs\/[^/]*\.md|docs\/(charts|pictures)\/.*\.svg|workflows\/.*\/.*\.(json|csv)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+      /^(dist\/.*\.(js|d\.ts)|dist\/command\/LICENSES\.txt|docs\/[^/]*\.md|docs\/(charts|pictures)\/.*\.svg|workflows\/.*\/.*\.(json|csv)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
     expect(packed.files.map(({ path }) => path).filter((path) => !meant.test(path))).toEqual([]);
     expect(packed.size).toBeLessThan(MOST_PACKED);
   });
