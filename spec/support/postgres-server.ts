@@ -45,7 +45,7 @@ export class PostgresServer {
   readonly port: number;
   private readonly folder: string;
   private process: ChildProcess | undefined;
-  private databases = 0;
+  private client: pg.Client | undefined;
 
   private constructor(folder: string, port: number) {
     this.folder = folder;
@@ -66,18 +66,14 @@ export class PostgresServer {
     return server;
   }
 
-  /** The URL of the first database. */
+  /** The URL of its database. */
   get url(): string {
-    return this.urlOf('postgres');
-  }
-
-  urlOf(database: string): string {
-    return `postgres://postgres@127.0.0.1:${this.port}/${database}`;
+    return `postgres://postgres@127.0.0.1:${this.port}/postgres`;
   }
 
   /** Starts the server again. Resolves once it accepts connections. */
   async begin(): Promise<void> {
-    const settings = ['fsync=off', 'unix_socket_directories=', 'listen_addresses=127.0.0.1', 'max_connections=40'];
+    const settings = ['fsync=off', 'unix_socket_directories=', 'listen_addresses=127.0.0.1', 'max_connections=100'];
     const options = settings.flatMap((setting) => ['-c', setting]);
     const server = [join(programs as string, 'postgres'), '-D', join(this.folder, 'data'), '-p', String(this.port), ...options];
     // The shell ends the server when its input ends, and that ends with this process.
@@ -108,28 +104,26 @@ export class PostgresServer {
 
   /** Ends the server and removes its folder. */
   async stop(): Promise<void> {
+    await this.client?.end();
     await this.crash();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Executes statements, and returns the rows of the last one. */
-  async sql(text: string, values: readonly unknown[] = [], database = 'postgres'): Promise<Record<string, unknown>[]> {
-    const client = new pg.Client({ connectionString: this.urlOf(database) });
-    client.on('error', () => undefined);
-    await client.connect();
-    try {
-      const result = (await client.query(text, [...values])) as pg.QueryResult | pg.QueryResult[];
-      return (Array.isArray(result) ? result.at(-1) : result)?.rows as Record<string, unknown>[];
-    } finally {
-      await client.end();
-    }
+  /** Executes statements, and returns the rows of the last one. Connects again after a crash. */
+  async sql(text: string, values: readonly unknown[] = []): Promise<Record<string, unknown>[]> {
+    const client = (this.client ??= await this.connect());
+    const result = (await client.query(text, [...values])) as pg.QueryResult | pg.QueryResult[];
+    return (Array.isArray(result) ? result.at(-1) : result)?.rows as Record<string, unknown>[];
   }
 
-  /** A new database. Returns its name. */
-  async database(): Promise<string> {
-    const name = `spec_${++this.databases}`;
-    await this.sql(`CREATE DATABASE ${name}`);
-    return name;
+  /** A connection of its own; the caller ends it. */
+  async connect(): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: this.url });
+    client.on('error', () => {
+      if (this.client === client) this.client = undefined;
+    });
+    await client.connect();
+    return client;
   }
 
   private async accepts(): Promise<boolean> {

@@ -11,19 +11,13 @@ import { describePostgres, isSqlState } from './postgres-errors.js';
 import { Client } from './postgres-package.js';
 
 /**
- * Settings of a session, set where the server has them: a crash of the server loses nothing that was acknowledged; the server
+ * Settings of a session: a crash of the server loses nothing that was acknowledged; the server
  * notices within a minute that a client has vanished.
  */
-const SETTINGS = `SELECT set_config(name, setting, false) FROM (
-  SELECT s.name, wanted.setting FROM pg_settings s JOIN (VALUES
-    ('synchronous_commit', 'off', 'on'),
-    ('client_connection_check_interval', '0', '10s'),
-    ('tcp_keepalives_idle', NULL, '20'),
-    ('tcp_keepalives_interval', NULL, '10'),
-    ('tcp_keepalives_count', NULL, '4')
-  ) AS wanted(name, instead_of, setting) ON s.name = wanted.name
-  WHERE wanted.instead_of IS NULL OR wanted.instead_of = s.setting
-) AS settings`;
+const SETTINGS = `SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 4;
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+SELECT set_config('client_connection_check_interval', '10s', false)
+  WHERE current_setting('server_version_num')::int >= 140000`;
 
 /** Connections that cannot be made, whoever tries. */
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT']);

@@ -56,6 +56,8 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   private facts: TableFacts | undefined;
   private tables: ProgressTables = progressTables('public');
   private insert = '';
+  /** The same, within a statement that finds the row of the owner. */
+  private insertOfOwner = '';
   /** Whether rows are sent by COPY. */
   private copies = false;
   private sink = '0';
@@ -118,7 +120,7 @@ export class PostgresTable implements SinkTable<PostgresRow> {
       `WITH owner AS (SELECT id FROM ${sinks} WHERE id = $2 AND incarnation = $3 FOR NO KEY UPDATE),
       stored AS (${storeRanges(ranges, 'owner.id', 4)}),
       named AS (${storeNames(names, 'owner.id', 8)}),
-      written AS (${this.insert})
+      written AS (${this.insertOfOwner})
       SELECT id FROM owner`,
       [jsonOf(latest(rows)), ...this.progressValues(progress, epoch)],
       'millrace_write',
@@ -231,7 +233,9 @@ export class PostgresTable implements SinkTable<PostgresRow> {
       takesCopies,
     };
     this.tables = progressTables(schema);
-    this.insert = insertOf(this.name, columns, facts.types, mode === 'upsert' ? key : []);
+    const form = { table: this.name, columns, types: facts.types, key: mode === 'upsert' ? key : [] };
+    this.insert = insertOf(form, '');
+    this.insertOfOwner = insertOf(form, 'owner, ');
     // The server plans the statement, and so checks names, rights and the key.
     await session.query(`EXPLAIN ${this.insert}`, ['[]']).catch((error: unknown) => {
       throw this.failureOf(error) === 'lost' ? error : this.unfit(error);
@@ -349,17 +353,20 @@ function jsonOf(rows: readonly PostgresRow[]): string {
   return `[${rows.map(({ text }) => text).join(',')}]`;
 }
 
-function insertOf(
-  table: string,
-  columns: readonly string[],
-  types: readonly string[],
-  key: readonly string[],
-): string {
+interface InsertForm {
+  readonly table: string;
+  readonly columns: readonly string[];
+  readonly types: readonly string[];
+  readonly key: readonly string[];
+}
+
+/** @param owner a table without whose row nothing is inserted. */
+function insertOf({ table, columns, types, key }: InsertForm, owner: string): string {
   const fields = columns.map((_, i) => `c${i}`);
   const updates = columns.filter((column) => !key.includes(column)).map((column) => `${quoted(column)} = excluded.${quoted(column)}`);
   const conflict = updates.length === 0 ? 'DO NOTHING' : `DO UPDATE SET ${updates.join(', ')}`;
   return `INSERT INTO ${table} (${quotedList(columns)}) SELECT ${fields.join(', ')}
-    FROM json_to_recordset($1::json) AS r(${fields.map((field, i) => `${field} ${types[i]}`).join(', ')})
+    FROM ${owner}json_to_recordset($1::json) AS r(${fields.map((field, i) => `${field} ${types[i]}`).join(', ')})
     ${key.length === 0 ? '' : `ON CONFLICT (${quotedList(key)}) ${conflict}`}`;
 }
 

@@ -45,6 +45,8 @@ describeWithPostgres('PostgreSQL', () => {
                 mode,
                 ...(mode === 'upsert' ? { key: ['id'] } : {}),
               }),
+            // The connection ends as with the process: without a goodbye, and the progress stays.
+            kill: (sink) => sink.close?.('failed'),
             read: async () =>
               (await server.sql(`SELECT id, name, flag FROM ${quoted} ORDER BY n`)) as unknown as readonly Item[],
           };
