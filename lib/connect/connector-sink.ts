@@ -8,16 +8,17 @@ import { isPromiseLike } from '../model/awaitable.js';
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
 import { describeThrown, MillraceError } from '../model/errors.js';
-import type { Awaitable, LineageId, RunOutcome } from '../model/ports.js';
+import type { LineageId, RunOutcome } from '../model/ports.js';
 import type { Batch, Lineage } from '../model/record.js';
 import type { TouchedFile } from '../model/touched-file.js';
 import { checkFunction, checkObject, checkOptions, flag, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
+import type { RefusedRow, WriteResult } from '../stream/write-batches.js';
 import { WriteGate } from '../stream/write-gate.js';
 import { checkInput } from '../tasks/record-step.js';
 import { BaseTask, type FoundRecord, type Operators, type TakenMark, type Task } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
-import type { Sink, SinkHoldings, SinkRows } from './sink.js';
+import type { Sink, SinkHoldings } from './sink.js';
 
 /** Options of `connectorSink`. */
 export interface ConnectorSinkOptions<In> extends TaskOptions<In, In> {
@@ -120,7 +121,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     const { sink, gate, holdings } = this;
     const check = checkInput<In>(this.options.input, scope.task);
     const { numbering: root, root: ledger } = scope;
-    const identify = (lineage: Lineage): LineageId => ({ ...ledger.identify(lineage), root });
+    const identify = (lineage: Lineage): LineageId => ({ ...scope.idOf(lineage, ledger), root });
     return operators.writeBatches<In, Row>(
       {
         encode: (record) => {
@@ -130,8 +131,10 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
         },
         write: (rows, lineages) => {
           scope.assertOwned?.();
+          const isNamed = identify(lineages[0] as Lineage).name !== undefined;
           if (ledger.partitions === undefined) {
-            return named(scope.task, () => sink.write({ root, partition: 0, numbers: lineages, rows }));
+            const names = isNamed ? { names: lineages.map((lineage) => scope.identityOf(lineage, ledger)) } : {};
+            return named(scope.task, () => sink.write({ root, partition: 0, numbers: lineages, rows, ...names }));
           }
           const groups = partitioned(rows, lineages.map(identify), this.ordered);
           return named(scope.task, () => writeEach(sink, groups));
@@ -153,7 +156,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
 }
 
 /** Calls the sink. Adds the name of the task to an error of user code. */
-function named(task: string, write: () => Awaitable<void>): Awaitable<void> {
+function named(task: string, write: () => WriteResult): WriteResult {
   try {
     const writing = write();
     return isPromiseLike(writing)
@@ -171,27 +174,46 @@ function blamed(task: string, error: unknown): MillraceError {
   });
 }
 
+/** The rows of one partition. */
+interface PartitionRows<Row> {
+  readonly root: string;
+  readonly partition: number;
+  readonly numbers: Lineage[];
+  readonly rows: Row[];
+  /** The index of each row among the rows of all partitions. */
+  readonly indices: number[];
+}
+
 /**
  * The rows of each partition, in their order. With `isOrdered` the order of all rows stays, so a partition may have several
  * groups.
  */
-function partitioned<Row>(rows: readonly Row[], ids: readonly LineageId[], isOrdered: boolean): SinkRows<Row>[] {
-  const groups: { root: string; partition: number; numbers: Lineage[]; rows: Row[] }[] = [];
-  const latest = new Map<number, (typeof groups)[number]>();
+function partitioned<Row>(rows: readonly Row[], ids: readonly LineageId[], isOrdered: boolean): PartitionRows<Row>[] {
+  const groups: PartitionRows<Row>[] = [];
+  const latest = new Map<number, PartitionRows<Row>>();
   ids.forEach(({ root, partition, number }, i) => {
     let group = isOrdered ? groups.at(-1) : latest.get(partition);
     if (group?.partition !== partition) {
-      group = { root, partition, numbers: [], rows: [] };
+      group = { root, partition, numbers: [], rows: [], indices: [] };
       groups.push(group);
       latest.set(partition, group);
     }
     group.numbers.push(number);
     group.rows.push(rows[i] as Row);
+    group.indices.push(i);
   });
   return groups;
 }
 
 /** Writes the groups one after another. */
-async function writeEach<Row>(sink: Sink<never, Row>, groups: readonly SinkRows<Row>[]): Promise<void> {
-  for (const group of groups) await sink.write(group);
+async function writeEach<Row>(
+  sink: Sink<never, Row>,
+  groups: readonly PartitionRows<Row>[],
+): Promise<readonly RefusedRow[]> {
+  const refused: RefusedRow[] = [];
+  for (const { indices, ...group } of groups) {
+    const some = await sink.write(group);
+    for (const { row, error } of some ?? []) refused.push({ row: indices[row] as number, error });
+  }
+  return refused;
 }

@@ -1,6 +1,7 @@
 /** The part of a run that a connector may use. */
 import type { Executor } from '../execution/executor.js';
 import type { TaskContext } from '../model/ports.js';
+import type { Secrets } from '../text/secrets.js';
 
 /**
  * The context that a source or a sink receives when it opens: its name, the clock and the randomness of the run, and
@@ -9,6 +10,8 @@ import type { TaskContext } from '../model/ports.js';
 export interface ConnectorContext extends TaskContext {
   /** Runs heavy work, inline or in the threads of the run. */
   readonly executor: Executor;
+  /** Add the credentials of a connection, so that they are masked in all that the run writes. */
+  readonly secrets: Pick<Secrets, 'add' | 'addText'>;
   /** Reports one sentence to all observers of the run. */
   notice(message: string): void;
   /** Reports why this run cannot be resumed, if that is known only during the run. No more checkpoints are made. */

@@ -8,6 +8,7 @@ export { connectorSink, type ConnectorSinkOptions } from './connector-sink.js';
 export type { ConnectorContext } from './context.js';
 export type { PartitionPast, PartitionProgress, Source, SourcePartition, SourcePast, SourceRead } from './source.js';
 export type { Sink, SinkHoldings, SinkPast, SinkRows } from './sink.js';
+export type { RefusedRow, WriteResult } from '../stream/write-batches.js';
 export { SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
 
 export { BaseTask, type FoundRecord, type Task } from '../tasks/task.js';

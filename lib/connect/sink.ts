@@ -15,6 +15,7 @@ import type { Dataset } from '../model/events.js';
 import type { Awaitable, LineageId, RunOutcome } from '../model/ports.js';
 import type { Lineage } from '../model/record.js';
 import type { TouchedFile } from '../model/touched-file.js';
+import type { WriteResult } from '../stream/write-batches.js';
 import type { FoundRecord } from '../tasks/task.js';
 import type { ConnectorContext } from './context.js';
 
@@ -42,6 +43,12 @@ export interface SinkRows<Row> {
   readonly numbers: readonly Lineage[];
   /** One or more; never empty. */
   readonly rows: readonly Row[];
+  /**
+   * Only behind a boundary whose state is kept: what each record was made of. There a number may belong to another record
+   * after a crash, and this name may not, so a sink that stores lineages stores the name instead of the number. A durable
+   * checkpoint contains what was written before it, so a `prepare` may remove the names that an earlier `prepare` found.
+   */
+  readonly names?: readonly string[];
 }
 
 /** The rows that a store already contained when it was opened. */
@@ -74,11 +81,12 @@ export interface Sink<In, Row = In> {
   encode?(record: In): Row;
   /**
    * Writes rows of one partition. The next call waits until this one has resolved, so a slow sink slows the run down. An
-   * error fails the run, because it is unknown which rows were written.
+   * error fails the run, because it is unknown which rows were written. A store that refuses single rows and has stored
+   * all others returns the refused ones: the failure policy ends their records.
    */
-  write(rows: SinkRows<Row>): Awaitable<void>;
+  write(rows: SinkRows<Row>): WriteResult;
   /**
-   * Called for each checkpoint. Makes everything written so far durable, so that `commit` cannot fail because of the
+   * Called for each checkpoint; the last checkpoint is then durable. Makes everything written so far durable, so that `commit` cannot fail because of the
    * rows. Returns plain data that identifies it, or undefined if there is nothing to commit. Rows that are written
    * after it has resolved belong to the next checkpoint. An error fails the run.
    */

@@ -2,13 +2,13 @@
  * Writes records in groups, one write at a time, by default in root order.
  *
  * Guarantees: a record leaves only after its write has finished. The root's span bounds the reorder buffer. A record that
- * cannot be encoded ends by the failure policy, and the others are written. A failed write fails the run, because it is
- * unknown how much of it was stored.
+ * cannot be encoded, or that the destination refuses, ends by the failure policy, and the others are written. A failed write
+ * fails the run, because it is unknown how much of it was stored.
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
 import { InOrder } from './in-order.js';
-import { BatchBuilder, GONE, type Batch, type Gone } from '../model/record.js';
+import { Batch, GONE, type Gone } from '../model/record.js';
 import type { Awaitable } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
 import { Ring } from '../ledger/ring.js';
@@ -16,11 +16,27 @@ import { operate, type Engine } from './operate.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { WriteGate } from './write-gate.js';
 
+/** A row that the destination refused, while it stored the other rows of the write. */
+export interface RefusedRow {
+  /** The index of the row in the write. */
+  readonly row: number;
+  /** Why it was refused. */
+  readonly error: unknown;
+}
+
+/** The result of a write: nothing, or the rows that were refused. */
+// Sinks that refuse nothing return nothing.
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type
+export type WriteResult = Awaitable<void | readonly RefusedRow[]>;
+
 export interface WriteOptions<In, Row> {
   /** Returns the row of a record. A throw ends the record by the failure policy. */
   readonly encode: (record: In, lineage: number) => Row;
-  /** Writes rows, each with the lineage of its record. Returns a promise if the next write must wait. */
-  readonly write: (rows: readonly Row[], lineages: readonly number[]) => Awaitable<void>;
+  /**
+   * Writes rows, each with the lineage of its record. Returns a promise if the next write must wait, and the rows that the
+   * destination refused; the failure policy ends their records.
+   */
+  readonly write: (rows: readonly Row[], lineages: readonly number[]) => WriteResult;
   /** Writes in the order of the root's lineages. */
   readonly ordered: boolean;
   /**
@@ -140,71 +156,137 @@ class BatchWriter<In, Row> implements Engine<In> {
   }
 
   private writeNext(): void {
-    const { scope, options } = this;
-    const startedAtMs = scope.clock.monotonicMs();
-    const written = new BatchBuilder<In>();
-    const rows: Row[] = [];
-    const numbers: number[] = [];
-    let ended = 0;
-    let old = 0;
-    while (this.records.size > 0 && written.length < MAX_ROWS) {
-      const lineage = this.lineages.shift();
-      const record = this.records.shift();
-      let left: In | Gone = record;
-      if (record !== GONE && this.isWritten(lineage)) old++;
-      else if (record !== GONE) {
-        try {
-          rows.push(options.encode(record, lineage));
-          numbers.push(lineage);
-        } catch (error) {
-          left = scope.giveUp({ lineage, record, error, attempts: 1 }) as In | Gone;
-          // A fallback is written in place of the record. A fallback that cannot be encoded is a mistake in the task and
-          // fails the run.
-          if (left === GONE) ended++;
-          else {
-            rows.push(options.encode(left, lineage));
-            numbers.push(lineage);
-          }
-        }
-      }
-      written.push(lineage, left);
-    }
-    this.heldRecords -= ended;
-    if (rows.length > 0) scope.sampleQueueing(startedAtMs - this.arrivals.of(this.started));
-    this.started += rows.length + ended + old;
-    const writing = rows.length > 0 ? options.write(rows, numbers) : undefined;
-    const leave = (hasWaited: boolean): void => {
-      const batch = written.take();
-      const nowMs = scope.clock.monotonicMs();
-      this.heldRecords -= rows.length + old;
-      this.beingWritten = 0;
-      scope.account.out += rows.length + old;
-      if (hasWaited) scope.account.touch(nowMs);
-      else scope.account.worked(startedAtMs, nowMs);
-      if (rows.length > 0) scope.sampleLatency((nowMs - startedAtMs) / rows.length);
-      this.subscriber.next(batch);
-    };
+    const startedAtMs = this.scope.clock.monotonicMs();
+    const group = this.nextGroup();
+    this.heldRecords -= group.ended;
+    if (group.rows.length > 0) this.scope.sampleQueueing(startedAtMs - this.arrivals.of(this.started));
+    this.started += group.rows.length + group.ended + group.old;
+    const writing = this.write(group);
     if (!isPromiseLike(writing)) {
-      leave(false);
+      this.leave(group, startedAtMs, false);
       return;
     }
     this.isWriting = true;
-    options.gate?.began();
-    this.beingWritten = rows.length;
-    scope.account.touch(startedAtMs);
+    this.options.gate?.began();
+    this.beingWritten = group.rows.length;
+    this.scope.account.touch(startedAtMs);
     // Tracked, so that the writer closes its resources only after the write.
-    scope.track(Promise.resolve(writing));
+    this.scope.track(Promise.resolve(writing));
     writing.then(
       () => {
         this.isWriting = false;
-        if (!this.subscriber.closed) leave(true);
-        options.gate?.ended();
+        if (!this.subscriber.closed) this.leave(group, startedAtMs, true);
+        this.options.gate?.ended();
         this.work();
       },
       (error: unknown) => {
-        options.gate?.ended();
+        this.options.gate?.ended();
         this.subscriber.error(error);
       },
     );
   }
+
+  /** The records of the next write, with the rows of those that must be written. */
+  private nextGroup(): Group<In, Row> {
+    const { scope, options } = this;
+    const group: Group<In, Row> = { lineages: [], left: [], rows: [], slots: [], ended: 0, old: 0, refused: 0 };
+    while (this.records.size > 0 && group.left.length < MAX_ROWS) {
+      const lineage = this.lineages.shift();
+      const record = this.records.shift();
+      let left: In | Gone = record;
+      if (record !== GONE && this.isWritten(lineage)) group.old++;
+      else if (record !== GONE) {
+        try {
+          group.rows.push(options.encode(record, lineage));
+        } catch (error) {
+          left = scope.giveUp({ lineage, record, error, attempts: 1 }) as In | Gone;
+          // A fallback is written in place of the record. A fallback that cannot be encoded is a mistake in the task and
+          // fails the run.
+          if (left === GONE) group.ended++;
+          else group.rows.push(options.encode(left, lineage));
+        }
+        if (left !== GONE) group.slots.push(group.left.length);
+      }
+      group.lineages.push(lineage);
+      group.left.push(left);
+    }
+    return group;
+  }
+
+  /** Writes the rows of the group, and ends the records whose rows are refused. */
+  private write(group: Group<In, Row>): Awaitable<void> {
+    const { rows, slots, lineages } = group;
+    if (rows.length === 0) return undefined;
+    const writing = this.options.write(
+      rows,
+      slots.map((slot) => lineages[slot] as number),
+    );
+    if (!isPromiseLike(writing)) return this.refuse(group, writing ?? []);
+    return writing.then((refused) => (this.subscriber.closed ? undefined : this.refuse(group, refused ?? [])));
+  }
+
+  private refuse(group: Group<In, Row>, refused: readonly RefusedRow[]): Awaitable<void> {
+    const { scope, options } = this;
+    const rows: Row[] = [];
+    const lineages: number[] = [];
+    for (const { row, error } of refused) {
+      const slot = group.slots[row] as number;
+      const lineage = group.lineages[slot] as number;
+      const left = scope.giveUp({ lineage, record: group.left[slot], error, attempts: 1 }) as In | Gone;
+      group.left[slot] = left;
+      if (left === GONE) {
+        group.refused++;
+        this.heldRecords--;
+        if (this.isWriting) this.beingWritten--;
+      } else {
+        rows.push(options.encode(left, lineage));
+        lineages.push(lineage);
+      }
+    }
+    if (rows.length === 0) return undefined;
+    const writing = options.write(rows, lineages);
+    if (!isPromiseLike(writing)) {
+      assertStored(writing ?? []);
+      return undefined;
+    }
+    return writing.then((again) => {
+      assertStored(again ?? []);
+    });
+  }
+
+  private leave(group: Group<In, Row>, startedAtMs: number, hasWaited: boolean): void {
+    const { account, clock } = this.scope;
+    const stored = group.rows.length - group.refused;
+    const batch = new Batch<In>(group.lineages, group.left, group.left.filter((value) => value === GONE).length);
+    const nowMs = clock.monotonicMs();
+    this.heldRecords -= stored + group.old;
+    this.beingWritten = 0;
+    account.out += stored + group.old;
+    if (hasWaited) account.touch(nowMs);
+    else account.worked(startedAtMs, nowMs);
+    const { length } = group.rows;
+    if (length > 0) this.scope.sampleLatency((nowMs - startedAtMs) / length);
+    this.subscriber.next(batch);
+  }
+}
+
+/** The records of one write, in the order in which they leave. */
+interface Group<In, Row> {
+  readonly lineages: number[];
+  /** What leaves in each slot. */
+  readonly left: (In | Gone)[];
+  readonly rows: Row[];
+  /** The slot of each row. */
+  readonly slots: number[];
+  /** The number of records that could not be encoded. */
+  ended: number;
+  /** The number of records that the destination held already. */
+  old: number;
+  /** The number of records whose rows were refused. */
+  refused: number;
+}
+
+/** A fallback that is refused as well is a mistake in the task and fails the run. */
+function assertStored([refused]: readonly RefusedRow[]): void {
+  if (refused !== undefined) throw refused.error;
 }

@@ -3,6 +3,7 @@ import type { ConnectorContext } from '../connect/context.js';
 import { InlineExecutor } from '../execution/inline-executor.js';
 import { seededRandom } from '../execution/random.js';
 import { Turn } from '../ledger/turn.js';
+import { Secrets } from '../text/secrets.js';
 import { systemClock } from '../runtime/run/clock.js';
 
 export function contextOfTest(task: string): ConnectorContext {
@@ -13,6 +14,7 @@ export function contextOfTest(task: string): ConnectorContext {
     signal: new AbortController().signal,
     random: seededRandom(1),
     executor: new InlineExecutor(new Turn(systemClock)),
+    secrets: new Secrets(),
     notice: () => undefined,
     cannotResume: () => undefined,
     whenEnding: () => undefined,

@@ -412,12 +412,12 @@ function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
       run: async () => {
         const place = await subject.place();
         const life = new SinkLife(place, records);
-        await life.open();
+        const holdings = await life.open();
         await life.write(2);
         await life.prepare();
         const shown = await place.read();
         await life.sink.close?.('cancelled');
-        if (life.sink.prepare !== undefined) assertSame('the destination', shown, []);
+        if (life.sink.prepare !== undefined && holdings === undefined) assertSame('the destination', shown, []);
       },
     },
     {
@@ -438,13 +438,14 @@ function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
       run: async () => {
         const place = await subject.place();
         const life = new SinkLife(place, records);
-        await life.open();
+        const holdings = await life.open();
         await life.write(2);
         await life.checkpoint();
         await life.write(2);
         await life.sink.close?.('failed');
         const shown = await place.read();
-        if (life.sink.prepare !== undefined) assertSame('the destination', shown, records.slice(0, shown.length && 2));
+        if (life.sink.prepare !== undefined && holdings === undefined)
+          assertSame('the destination', shown, records.slice(0, shown.length && 2));
       },
     },
     {

@@ -1,0 +1,43 @@
+/**
+ * The values of PostgreSQL as values of JavaScript.
+ *
+ * Guarantees: nothing is rounded: bigint and numeric are strings, as pg reads them. A timestamp without a time zone is read in
+ * UTC, in which it is written; a date stays its text, because it is no instant.
+ */
+import { types } from './postgres-package.js';
+
+type Parser = (text: string) => unknown;
+
+const DATE = 1082;
+const TIMESTAMP = 1114;
+const DATES = 1182;
+const TIMESTAMPS = 1115;
+
+const utc = types.getTypeParser(1184, 'text') as Parser;
+/** Without a zone, such as `2024-01-02 03:04:05`; also `infinity`, which has none. */
+const timestamp: Parser = (text) => (/\d$/.test(text) ? utc(`${text}+00`) : utc(text));
+const asText: Parser = (text) => text;
+
+const OWN: Readonly<Record<number, Parser>> = {
+  [DATE]: asText,
+  [TIMESTAMP]: timestamp,
+  [DATES]: (text) => listOf(text, asText),
+  [TIMESTAMPS]: (text) => listOf(text, timestamp),
+};
+
+/** Reads a value of the type with this number. */
+export function parserOf(type: number): Parser {
+  return OWN[type] ?? (types.getTypeParser(type, 'text') as Parser);
+}
+
+/** The types of a query, in the form that pg expects. */
+export const typesOfQuery = {
+  getTypeParser: (type: number, format?: string): Parser =>
+    format === 'binary' ? (types.getTypeParser(type, 'binary') as Parser) : parserOf(type),
+};
+
+function listOf(text: string, parse: Parser): unknown[] {
+  const lists = (types as unknown as { readonly arrayParser: { create(text: string, parse: Parser): { parse(): unknown[] } } })
+    .arrayParser;
+  return lists.create(text, parse).parse();
+}

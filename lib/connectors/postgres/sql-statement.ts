@@ -1,0 +1,129 @@
+/**
+ * A statement of PostgreSQL per record, as a task.
+ *
+ * Guarantees: values are parameters. A statement that the server has rolled back is repeated. After a lost connection it is
+ * unknown whether the statement was executed, and it is repeated too: at least once.
+ */
+import type { Pool as PostgresPool } from 'pg';
+import {
+  callback,
+  checkOptions,
+  CONCURRENT_RULES,
+  number,
+  RecordTask,
+  text,
+  type ConcurrentOptions,
+  type OptionRules,
+  type RecordContext,
+  type RunOutcome,
+  type Task,
+  type TaskScope,
+} from '../../connect/index.js';
+import { Patience } from '../sql/patience.js';
+import { databaseAway, refusedRow, wrongStatement } from '../sql/sql-errors.js';
+import {
+  checkConnection,
+  clientConfig,
+  hidePassword,
+  postgresConnection,
+  type PostgresConnection,
+} from './postgres-connection.js';
+import { describePostgres, failureOf } from './postgres-errors.js';
+import { Pool } from './postgres-package.js';
+import { typesOfQuery } from './postgres-values.js';
+
+/** Options of `sqlStatement`. */
+export interface SqlStatementOptions<In, Out> extends ConcurrentOptions<In, Out> {
+  /** A URL, or its parts. Default: the environment variables of PostgreSQL, such as PGHOST. */
+  readonly connection?: string | PostgresConnection;
+  /** One statement, with `$1`, `$2`, … for its parameters. It may be executed twice for a record: see the guide. */
+  readonly sql: string;
+  /** The values of the parameters for a record. Default: none. */
+  readonly params?: (record: In) => readonly unknown[];
+  /** Makes the output of the rows that the statement returned. Default: the record itself. */
+  readonly result?: (rows: readonly Record<string, unknown>[], record: In) => Out;
+  /** The most statements at a time, each on a connection of its own. Default 8. */
+  readonly concurrency?: number;
+  /** How long a statement is repeated while the server is away or asks for it, in milliseconds. Default 60,000. */
+  readonly retryForMs?: number;
+}
+
+const RULES: OptionRules<SqlStatementOptions<never, unknown>> = {
+  ...CONCURRENT_RULES,
+  connection: postgresConnection,
+  sql: text,
+  params: callback,
+  result: callback,
+  retryForMs: number(0),
+};
+
+const DEFAULT_CONNECTIONS = 8;
+
+/**
+ * Executes a statement for each record and emits the record, or what `result` makes of the rows. If the server refuses the
+ * values of a record, the failure policy ends the record; if it refuses the statement, the run fails with MILLRACE_SQL.
+ * Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ *
+ * @example sqlStatement({ sql: 'UPDATE members SET seen = now() WHERE id = $1', params: (member: Member) => [member.id] })
+ */
+export function sqlStatement<In, Out = In>(options: SqlStatementOptions<In, Out>): Task<In, Out> {
+  checkOptions('a sqlStatement', options, RULES, ['sql']);
+  checkConnection(options.connection);
+  return new SqlStatement(options);
+}
+
+class SqlStatement<In, Out> extends RecordTask<In, Out> {
+  override readonly kind = 'postgres statement';
+  private readonly statement: SqlStatementOptions<In, Out>;
+  private scope: TaskScope | undefined;
+  private pool: PostgresPool | undefined;
+
+  constructor(options: SqlStatementOptions<In, Out>) {
+    super({ ...options, concurrency: options.concurrency ?? DEFAULT_CONNECTIONS });
+    this.statement = options;
+  }
+
+  override open(scope: TaskScope): void {
+    const { connection, concurrency = DEFAULT_CONNECTIONS } = this.statement;
+    hidePassword(connection, scope.secrets);
+    this.scope = scope;
+    this.pool = new Pool({ ...clientConfig(connection), max: concurrency });
+    // A connection that is lost while it is idle is made again.
+    this.pool.on('error', () => undefined);
+  }
+
+  override async close(_outcome: RunOutcome): Promise<void> {
+    const { pool } = this;
+    this.pool = undefined;
+    await pool?.end();
+  }
+
+  protected override async process(record: In, { task }: RecordContext): Promise<Out> {
+    const { sql, params, result, retryForMs } = this.statement;
+    const values = params === undefined ? [] : [...params(record)];
+    const patience = new Patience(this.scope as TaskScope, retryForMs);
+    const of = `The statement of '${task}'`;
+    for (;;) {
+      const answer = await this.execute(sql, values);
+      if ('rows' in answer) return result === undefined ? (record as unknown as Out) : result(answer.rows, record);
+      const { error } = answer;
+      const failure = failureOf(error, true);
+      if (failure === 'row') throw refusedRow(of, describePostgres(error), error);
+      if (failure === 'statement') throw wrongStatement(of, describePostgres(error), error);
+      if (!(await patience.wait())) throw databaseAway(of, describePostgres(error), error);
+    }
+  }
+
+  private async execute(sql: string, values: readonly unknown[]): Promise<Answer> {
+    try {
+      // One statement, also without parameters.
+      const query = { text: sql, values: [...values], types: typesOfQuery, queryMode: 'extended' };
+      return await (this.pool as PostgresPool).query<Record<string, unknown>>(query as never);
+    } catch (error) {
+      return { error };
+    }
+  }
+}
+
+/** The rows of a statement, or the error of the server or of the connection. */
+type Answer = { readonly rows: readonly Record<string, unknown>[] } | { readonly error: unknown };

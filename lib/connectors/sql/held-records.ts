@@ -1,0 +1,82 @@
+/**
+ * The records that a database already contains: as ranges of numbers per partition, or by name.
+ *
+ * Guarantees: `holds` takes the logarithm of the number of ranges, and constant time for records that come in their order.
+ */
+import type { LineageId, SinkHoldings } from '../../connect/index.js';
+
+/** Consecutive numbers of records: from `first`, up to the one before `past`. */
+export interface NumberRange {
+  /** The first number. */
+  readonly first: number;
+  /** The number after the last one. */
+  readonly past: number;
+}
+
+/** The records of one partition of a root. */
+interface Partition {
+  /** Ascending and apart from each other once they are sorted. */
+  readonly ranges: NumberRange[];
+  readonly names: Set<string>;
+  isSorted: boolean;
+  /** The range in which the last number was sought. */
+  cursor: number;
+}
+
+export class HeldRecords implements SinkHoldings {
+  private readonly partitions = new Map<string, Map<number, Partition>>();
+  private readonly onNamed: ((id: LineageId) => void) | undefined;
+
+  /** @param onNamed called for each record that is held by its name, when it is asked for. */
+  constructor(onNamed?: (id: LineageId) => void) {
+    this.onNamed = onNamed;
+  }
+
+  addRange(root: string, partition: number, range: NumberRange): void {
+    const held = this.partition(root, partition);
+    held.ranges.push(range);
+    held.isSorted = false;
+  }
+
+  addName(root: string, partition: number, name: string): void {
+    this.partition(root, partition).names.add(name);
+  }
+
+  holds(id: LineageId): boolean {
+    const { root, partition, number, name } = id;
+    const held = this.partitions.get(root)?.get(partition);
+    if (held === undefined) return false;
+    if (name === undefined) return inRanges(held, number);
+    const isHeld = held.names.has(name);
+    if (isHeld) this.onNamed?.(id);
+    return isHeld;
+  }
+
+  private partition(root: string, partition: number): Partition {
+    const ofRoot = this.partitions.get(root) ?? new Map<number, Partition>();
+    this.partitions.set(root, ofRoot);
+    const held = ofRoot.get(partition) ?? { ranges: [], names: new Set(), isSorted: true, cursor: 0 };
+    ofRoot.set(partition, held);
+    return held;
+  }
+}
+
+function inRanges(held: Partition, number: number): boolean {
+  const { ranges } = held;
+  if (!held.isSorted) {
+    ranges.sort((a, b) => a.first - b.first);
+    held.isSorted = true;
+    held.cursor = 0;
+  }
+  const known = ranges[held.cursor];
+  if (known !== undefined && known.first <= number && number < known.past) return true;
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ranges[middle] as NumberRange).past <= number) low = middle + 1;
+    else high = middle;
+  }
+  held.cursor = low;
+  const range = ranges[low];
+  return range !== undefined && range.first <= number;
+}

@@ -1,0 +1,242 @@
+/**
+ * A table as a sink that stores the progress of the run in the transaction of the rows.
+ *
+ * Guarantees: a row is in the table once, whatever the moment at which the process or the database dies. A transaction whose
+ * end is unknown is looked up before it is repeated. A row that the database refuses ends by the failure policy, alone. A
+ * process that another one has replaced writes nothing more.
+ */
+import {
+  describeThrown,
+  holdClock,
+  MillraceError,
+  type ConnectorContext,
+  type Dataset,
+  type LineageId,
+  type RefusedRow,
+  type RunOutcome,
+  type Sink,
+  type SinkHoldings,
+  type SinkPast,
+  type SinkRows,
+} from '../../connect/index.js';
+import { HeldRecords } from './held-records.js';
+import { Patience } from './patience.js';
+import { databaseAway, refusedRow, wrongStatement, type SqlFailure } from './sql-errors.js';
+import { RangeEnds, type WriteProgress } from './write-progress.js';
+
+/** The identity of a sink in a database, the same in every incarnation of a run. */
+export interface SinkIdentity {
+  readonly runId: string;
+  readonly task: string;
+}
+
+/** A table of a database, with the tables of the progress beside it. */
+export interface SinkTable<Row> {
+  /** The table, for messages. */
+  readonly name: string;
+  /**
+   * Opens a connection, and the tables. Makes this process the owner of the sink, after each earlier transaction of it has
+   * ended, and fills `held`. With `isAnew` the stored progress is removed. After a lost connection, `isAgain` is true: then
+   * it throws MILLRACE_LOCKED if another process has become the owner.
+   */
+  open(identity: SinkIdentity, how: { readonly isAnew: boolean; readonly isAgain: boolean }, held: HeldRecords): Promise<void>;
+  /** The row of a record. Throws for a value that no column can contain. */
+  encode(fields: Readonly<Record<string, unknown>>): Row;
+  /** Writes all rows and the progress in one transaction. Throws MILLRACE_LOCKED if another process is the owner. */
+  writeAll(rows: readonly Row[], progress: WriteProgress, epoch: number): Promise<void>;
+  /** Writes the rows that the database accepts, and the progress of these, in one transaction. */
+  writeApart(
+    rows: readonly Row[],
+    progressOf: (refused: readonly RefusedRow[]) => WriteProgress,
+    epoch: number,
+  ): Promise<RefusedRow[]>;
+  /** Removes the names of records that are not needed again: those of earlier epochs. `seen` gets the epoch instead. */
+  forget(epoch: number, seen: readonly LineageId[]): Promise<void>;
+  /** Removes the progress, because the run is over. */
+  finish(): Promise<void>;
+  /** Ends the connection at once. May be called in every state. */
+  disconnect(): void;
+  /** What an error of this table means. */
+  failureOf(error: unknown): SqlFailure;
+  /** The message of an error of the database, with what helps to correct it. */
+  describe(error: unknown): string;
+}
+
+/** What makes a `TransactionalSink`. */
+export interface TransactionalSinkParts<In, Row> {
+  readonly kind: string;
+  readonly dataset: Dataset;
+  /** Makes the table of one run. */
+  readonly tableOf: (context: ConnectorContext) => SinkTable<Row>;
+  readonly row: ((record: In) => object) | undefined;
+  readonly retryForMs: number | undefined;
+  /** What happens to rows of earlier incarnations when everything is written again; undefined if nothing is wrong then. */
+  readonly whenAnew: string | undefined;
+}
+
+export class TransactionalSink<In, Row> implements Sink<In, Row> {
+  readonly kind: string;
+  readonly dataset: Dataset;
+  private readonly parts: TransactionalSinkParts<In, Row>;
+  private readonly ends = new RangeEnds();
+  private context: ConnectorContext | undefined;
+  private table: SinkTable<Row> | undefined;
+  private held = new HeldRecords();
+  private isConnected = false;
+  /** Counts the checkpoints of this incarnation. */
+  private epoch = 0;
+  private hasNames = false;
+  /** Records of earlier incarnations that have passed since the last checkpoint. */
+  private seen: LineageId[] = [];
+  private readonly stop = (): void => {
+    this.table?.disconnect();
+  };
+
+  constructor(parts: TransactionalSinkParts<In, Row>) {
+    this.parts = parts;
+    this.kind = parts.kind;
+    this.dataset = parts.dataset;
+  }
+
+  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<SinkHoldings> {
+    const { whenAnew } = this.parts;
+    this.context = context;
+    this.ends.clear();
+    this.epoch = 0;
+    this.hasNames = false;
+    this.seen = [];
+    const table = this.parts.tableOf(context);
+    this.table = table;
+    context.signal.addEventListener('abort', this.stop);
+    const isAnew = past?.isAnew === true;
+    if (isAnew && whenAnew !== undefined) context.notice(`'${context.task}' writes everything again. ${whenAnew}`);
+    await this.untilDone(async () => {
+      this.isConnected = false;
+      await this.connect(isAnew, false);
+    });
+    return { holds: (id) => this.held.holds(id) };
+  }
+
+  encode(record: In): Row {
+    const fields: unknown = this.parts.row === undefined ? record : this.parts.row(record);
+    if (typeof fields === 'object' && fields !== null) {
+      return this.opened().table.encode(fields as Record<string, unknown>);
+    }
+    throw new MillraceError(
+      'MILLRACE_INVALID_OUTPUT',
+      `Expected a row of '${this.opened().context.task}' to be an object with its columns, got ${typeof fields}`,
+    );
+  }
+
+  async write({ root, partition, numbers, names, rows }: SinkRows<Row>): Promise<readonly RefusedRow[]> {
+    const { table, context } = this.opened();
+    // In a sink that does not keep the order, numbers come in any order.
+    const order = inOrder(numbers);
+    const isNew = (i: number): boolean => {
+      const id = { root, partition, number: numbers[i] as number };
+      return !this.held.holds(names === undefined ? id : { ...id, name: names[i] as string });
+    };
+    if (names !== undefined) this.hasNames = true;
+    let left = order;
+    const refused = await this.untilDone(async () => {
+      if (!this.isConnected) {
+        await this.connect(false, true);
+        // The transaction whose end was unknown has ended, and what it has written is held.
+        left = left.filter(isNew);
+      }
+      if (left.length === 0) return [];
+      const progressOf = (without: readonly RefusedRow[]): WriteProgress => {
+        const out = new Set(without.map(({ row }) => left[row]));
+        const stored = left.filter((i) => !out.has(i));
+        if (names !== undefined) return { root, partition, ranges: [], names: stored.map((i) => names[i] as string) };
+        const ranges = this.ends.rangesOf(root, partition, stored.map((i) => numbers[i] as number));
+        return { root, partition, ranges, names: [] };
+      };
+      const some = left.map((i) => rows[i] as Row);
+      let [progress, apart]: [WriteProgress, readonly RefusedRow[]] = [progressOf([]), []];
+      try {
+        await table.writeAll(some, progress, this.epoch);
+      } catch (error) {
+        if (table.failureOf(error) !== 'row') throw error;
+        apart = await table.writeApart(some, progressOf, this.epoch);
+        progress = progressOf(apart);
+      }
+      this.ends.stored(progress);
+      return apart.map(({ row, error }) => ({
+        row: left[row] as number,
+        error: refusedRow(`Table ${table.name} of '${context.task}'`, table.describe(error), error),
+      }));
+    });
+    return refused;
+  }
+
+  async prepare(): Promise<undefined> {
+    if (!this.hasNames && this.seen.length === 0) return;
+    const { table } = this.opened();
+    const [epoch, seen] = [this.epoch, this.seen];
+    this.seen = [];
+    await this.untilDone(async () => {
+      if (!this.isConnected) await this.connect(false, true);
+      await table.forget(epoch, seen);
+    });
+    this.epoch++;
+  }
+
+  async close(outcome: RunOutcome): Promise<void> {
+    const { table, context } = this;
+    this.table = undefined;
+    if (table === undefined || context === undefined) return;
+    context.signal.removeEventListener('abort', this.stop);
+    try {
+      if (outcome === 'completed' && this.isConnected) await holdClock(context.clock, table.finish());
+    } catch (error) {
+      // Every row is written; only the record of the progress stays.
+      context.notice(`The progress of '${context.task}' could not be removed: ${describeThrown(error)}`);
+    } finally {
+      table.disconnect();
+    }
+  }
+
+  private async connect(isAnew: boolean, isAgain: boolean): Promise<void> {
+    const { table, context } = this.opened();
+    const held = new HeldRecords((id) => {
+      this.seen.push(id);
+    });
+    table.disconnect();
+    this.ends.clear();
+    await table.open({ runId: context.runId, task: context.task }, { isAnew, isAgain }, held);
+    this.held = held;
+    this.isConnected = true;
+  }
+
+  /** Repeats the work while the database is away or asks for a repetition. */
+  private async untilDone<T>(work: () => Promise<T>): Promise<T> {
+    const { table, context } = this.opened();
+    const patience = new Patience(context, this.parts.retryForMs);
+    for (;;) {
+      try {
+        return await holdClock(context.clock, work());
+      } catch (error) {
+        if (error instanceof MillraceError) throw error;
+        const of = `Table ${table.name} of '${context.task}'`;
+        const failure = table.failureOf(error);
+        if (failure === 'lost') this.isConnected = false;
+        if (failure === 'row' || failure === 'statement') throw wrongStatement(of, table.describe(error), error);
+        if (!(await patience.wait())) throw databaseAway(of, table.describe(error), error);
+      }
+    }
+  }
+
+  private opened(): { readonly table: SinkTable<Row>; readonly context: ConnectorContext } {
+    const { table, context } = this;
+    if (table === undefined || context === undefined) throw new TypeError('The sink is not open');
+    return { table, context };
+  }
+}
+
+/** The indices of the numbers in ascending order. */
+function inOrder(numbers: readonly number[]): number[] {
+  const order = numbers.map((_, i) => i);
+  const isAscending = numbers.every((number, i) => i === 0 || number > (numbers[i - 1] as number));
+  return isAscending ? order : order.sort((a, b) => (numbers[a] as number) - (numbers[b] as number));
+}

@@ -1,0 +1,60 @@
+/** PostgreSQL held to the contract of connectors, against a real server. */
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { connectorContract } from 'millrace/testing';
+import { PostgresSink, type PostgresMode } from 'millrace/postgres';
+import { describeWithPostgres, PostgresServer } from '../../support/postgres-server.js';
+
+interface Item {
+  readonly id: number;
+  readonly name: string;
+  readonly flag: boolean | null;
+}
+
+const ITEMS: readonly Item[] = [
+  { id: 0, name: '', flag: false },
+  { id: 1, name: 'tab\tand\\n', flag: null },
+  { id: 2, name: 'ünï "quoted"', flag: true },
+  { id: 3, name: '\\N', flag: false },
+  { id: 4, name: 'line\nend', flag: null },
+];
+
+describeWithPostgres('PostgreSQL', () => {
+  let server: PostgresServer;
+  let count = 0;
+  beforeAll(async () => {
+    server = await PostgresServer.start();
+  }, 120_000);
+  afterAll(async () => {
+    await server.stop();
+  });
+
+  describe.each<PostgresMode>(['insert', 'upsert', 'copy'])('as a sink with mode %s', (mode) => {
+    const cases = connectorContract<never, Item>({
+      sink: {
+        records: ITEMS,
+        place: async () => {
+          const table = `Items "${count++}"`;
+          const quoted = `"${table.replaceAll('"', '""')}"`;
+          await server.sql(`CREATE TABLE ${quoted} (n serial, id int PRIMARY KEY, name text, flag boolean)`);
+          return {
+            make: () =>
+              new PostgresSink<Item, 'id' | 'name' | 'flag'>({
+                connection: server.url,
+                table,
+                columns: ['id', 'name', 'flag'],
+                mode,
+                ...(mode === 'upsert' ? { key: ['id'] } : {}),
+              }),
+            // The connection ends as with the process: without a goodbye, and the progress stays.
+            kill: (sink) => sink.close?.('failed'),
+            read: async () =>
+              (await server.sql(`SELECT id, name, flag FROM ${quoted} ORDER BY n`)) as unknown as readonly Item[],
+          };
+        },
+      },
+    });
+    it.each(cases)('$name', async ({ run }) => {
+      await run();
+    });
+  });
+});
