@@ -1,12 +1,18 @@
 /** The part of a run that a connector may use. */
 import type { Executor } from '../execution/executor.js';
 import type { TaskContext } from '../model/ports.js';
+import type { Upstream } from '../model/upstream.js';
+import type { Secrets } from '../text/secrets.js';
 
 /**
  * The context that a source or a sink receives when it opens: its name, the clock and the randomness of the run, and
  * the signal that aborts when the run is cancelled or fails.
  */
 export interface ConnectorContext extends TaskContext {
+  /** Answers requests in place of the network; undefined if the run uses the network. */
+  readonly upstream?: Upstream | undefined;
+  /** The values that are masked in events and messages. A connector adds the credentials that it uses. */
+  readonly secrets?: Pick<Secrets, 'addHeaders' | 'addText'>;
   /** Runs heavy work, inline or in the threads of the run. */
   readonly executor: Executor;
   /** Reports one sentence to all observers of the run. */
