@@ -99,7 +99,11 @@ module.exports = {
       from: { path: '^lib/connectors/(request|http|websocket)/' },
       to: {
         path: '^lib/',
-        pathNot: ['^lib/connectors/(request|http|websocket)/', '^lib/connect/index.ts$', '^lib/calls/'],
+        pathNot: [
+          '^lib/connectors/(request|http|websocket|json)/',
+          '^lib/connect/index.ts$',
+          '^lib/calls/',
+        ],
       },
     },
     {
@@ -125,10 +129,19 @@ module.exports = {
       to: { path: '^lib/', pathNot: ['^lib/calls/policies/', '^lib/(text|model|options|measure)/'] },
     },
     {
-      name: 'csv-is-built-on-connect',
+      name: 'connectors-of-files-are-built-on-connect',
       severity: 'error',
-      from: { path: '^lib/connectors/csv/' },
-      to: { path: '^lib/', pathNot: ['connectors/csv', 'connect', 'text', 'model', 'options'].map(inside) },
+      from: { path: '^lib/connectors/(csv|ndjson|files|json)/' },
+      to: {
+        path: '^lib/',
+        pathNot: ['connectors/(files|json|$1)', 'connect', 'text', 'model', 'options'].map(inside),
+      },
+    },
+    {
+      name: 'shared-rooms-of-connectors-know-no-connector',
+      severity: 'error',
+      from: { path: '^lib/connectors/(files|json)/' },
+      to: { path: '^lib/connectors/', pathNot: '^lib/connectors/(files|json)/' },
     },
     {
       name: 'nobody-uses-the-front-door-from-inside',

@@ -95,12 +95,24 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     this.isOpen = true;
     this.partitioned = undefined;
     const past = pastOf(scope);
-    const partitions = checkPartitions<Out>(await this.source.open(scope, past), scope.task);
+    const { source } = this;
+    // A source that numbers its records without partitions never gets another one.
+    const mayGrow = source.nextPartitions !== undefined && source.isPartitioned === true;
+    const partitions = checkPartitions<Out>(await source.open(scope, past), scope.task, mayGrow ? 0 : 1);
     // The run may have ended in the meantime.
     this.hasOpened = this.isOpen;
     const only = this.onlyPartition(partitions, scope);
     if (only !== undefined) return this.readOne(only, past?.position, scope);
-    this.partitioned = new PartitionedReading({ partitions, scope, isReplayable: this.isRepeatable });
+    const next = async (): Promise<readonly SourcePartition<Out>[] | null> => {
+      const more = (await source.nextPartitions?.()) ?? null;
+      return more === null ? null : checkPartitions<Out>(more, scope.task, 0);
+    };
+    this.partitioned = new PartitionedReading({
+      partitions,
+      scope,
+      isReplayable: this.isRepeatable,
+      ...(mayGrow && { next }),
+    });
     this.start = scope.root.watermark;
     return this.partitioned;
   }
@@ -201,15 +213,16 @@ function pastOf(scope: TaskScope): SourcePast | undefined {
   return { position: first?.position, from: first?.from ?? 0, partitions };
 }
 
-function checkPartitions<Out>(opened: unknown, task: string): readonly SourcePartition<Out>[] {
+function checkPartitions<Out>(opened: unknown, task: string, least: number): readonly SourcePartition<Out>[] {
   const partitions = Array.isArray(opened) ? (opened as readonly SourcePartition<Out>[]) : [];
   const numbers = partitions.map(({ partition }) => partition);
   const isEach = numbers.every((number) => Number.isSafeInteger(number) && number >= 0);
-  if (partitions.length > 0 && isEach && new Set(numbers).size === numbers.length) return partitions;
+  const isEnough = Array.isArray(opened) && partitions.length >= least;
+  if (isEnough && isEach && new Set(numbers).size === numbers.length) return partitions;
   const got = Array.isArray(opened) ? `${partitions.length} (${numbers.join(', ')})` : describeValue(opened);
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
-    `Expected source '${task}' to open with at least one partition, each with a number of its own from 0 on, got ${got}`,
+    `Expected source '${task}' to open with ${least === 0 ? 'partitions' : 'at least one partition'}, each with a number of its own from 0 on, got ${got}`,
   );
 }
 

@@ -1,6 +1,7 @@
 /** The part of a run that a connector may use. */
 import type { Executor } from '../execution/executor.js';
 import type { TaskContext } from '../model/ports.js';
+import type { Upstream } from '../model/upstream.js';
 import type { Secrets } from '../text/secrets.js';
 
 /**
@@ -8,10 +9,12 @@ import type { Secrets } from '../text/secrets.js';
  * the signal that aborts when the run is cancelled or fails.
  */
 export interface ConnectorContext extends TaskContext {
+  /** Answers requests in place of the network; undefined if the run uses the network. */
+  readonly upstream?: Upstream | undefined;
   /** Runs heavy work, inline or in the threads of the run. */
   readonly executor: Executor;
   /** Add the credentials of a connection, so that they are masked in all that the run writes. */
-  readonly secrets: Pick<Secrets, 'add' | 'addText'>;
+  readonly secrets: Pick<Secrets, 'add' | 'addHeaders' | 'addText'>;
   /** Reports one sentence to all observers of the run. */
   notice(message: string): void;
   /** Reports why this run cannot be resumed, if that is known only during the run. No more checkpoints are made. */

@@ -7,7 +7,7 @@ export { claimFile, ownerFileOf } from '../storage/file-owner.js';
 export { endsAt, pointAt, reopenAt, type FilePoint } from '../storage/file-point.js';
 export { identifyFile } from '../storage/identify-file.js';
 export { InputFacts, type InputVersion } from '../storage/input-facts.js';
-export { assertForRows } from '../storage/replaceable-file.js';
+export { assertForRows, type RowFileKind } from '../storage/replaceable-file.js';
 export { assertOwnFile, lookAtResult, resultPathOf, type FilePlace } from '../storage/result-place.js';
 export { syncFolder } from '../storage/sync-folder.js';
 export { touchedFile } from '../storage/touched-file.js';

@@ -24,6 +24,8 @@ export interface PartitionedReadingParts<Out> {
   readonly scope: TaskScope;
   /** Whether the records have the same numbers in each incarnation. */
   readonly isReplayable: boolean;
+  /** Returns the partitions that have appeared, or null when there will be no more. Default: there are no more. */
+  readonly next?: () => Promise<readonly SourcePartition<Out>[] | null>;
 }
 
 /** The positions of all partitions, as a checkpoint keeps them. */
@@ -34,24 +36,31 @@ interface PartitionedMark {
 
 export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   private readonly scope: TaskScope;
-  private readonly lanes: readonly Lane<Out>[];
+  private readonly isReplayable: boolean;
+  /** All partitions of this incarnation, by their numbers. */
+  private readonly lanes = new Map<number, Lane<Out>>();
+  /** The partitions that have records, or may get some. */
+  private open: Lane<Out>[] = [];
   private readonly ledgers: PartitionLedgers;
+  /** True while more partitions may appear. */
+  private mayGrow = false;
+  private isClosed = false;
   private cursor = 0;
   private waiter: Waiter<Out> | undefined;
   private failure: { readonly error: unknown } | undefined;
 
   /** Throws MILLRACE_INVALID_OPTION for a partition that begins behind the record that the run needs. */
-  constructor({ partitions, scope, isReplayable }: PartitionedReadingParts<Out>) {
+  constructor({ partitions, scope, isReplayable, next }: PartitionedReadingParts<Out>) {
     this.scope = scope;
+    this.isReplayable = isReplayable;
     this.ledgers = scope.root.divide();
-    this.lanes = partitions.map((partition) => {
-      const span = scope.past?.partitions.get(partition.partition);
-      const start = isReplayable ? replayed(partition, span, scope.task) : renumbered(span);
-      this.ledgers.open(partition.partition, { first: start.first, from: start.from });
-      return new Lane(partition, start, scope, this.listener);
-    });
-    const positions = positionsOf(scope);
-    for (const lane of this.lanes) lane.beginAt(positions.get(lane.number));
+    this.add(partitions);
+    if (next !== undefined) {
+      this.mayGrow = true;
+      this.grow(next).catch((error: unknown) => {
+        this.listener.whenFailed(error);
+      });
+    }
   }
 
   read(max: number): Awaitable<readonly (Out | Skip | Rejected)[] | null> {
@@ -65,19 +74,21 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
 
   /** The mean over the partitions, because their sizes are not known. */
   share(): number | undefined {
+    if (this.mayGrow) return undefined;
     let sum = 0;
-    for (const lane of this.lanes) {
+    for (const lane of this.lanes.values()) {
       const share = lane.share();
       if (share === undefined) return undefined;
       sum += share;
     }
-    return sum / this.lanes.length;
+    return sum / this.lanes.size;
   }
 
   async close(): Promise<void> {
     const { waiter } = this;
     this.waiter = undefined;
-    const closing = this.lanes.map((lane) => lane.close());
+    this.isClosed = true;
+    const closing = [...this.lanes.values()].map((lane) => lane.close());
     waiter?.resolve(null);
     await Promise.all(closing);
   }
@@ -85,7 +96,7 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   /** The positions from which a later incarnation can continue, and those of partitions that are not open. */
   mark(): PartitionedMark | undefined {
     const positions = positionsOf(this.scope);
-    for (const lane of this.lanes) {
+    for (const lane of this.lanes.values()) {
       const position = lane.positionAt(this.ledgers.floorOf(lane.number));
       if (position !== undefined) positions.set(lane.number, position);
     }
@@ -94,7 +105,7 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
 
   /** The settled records of each open partition. */
   settled({ partitions = {} }: SettledProgress): PartitionProgress[] {
-    return this.lanes.flatMap(({ number }) => {
+    return [...this.lanes.keys()].flatMap((number) => {
       const progress = partitions[number];
       return progress === undefined ? [] : [{ partition: number, ...progress }];
     });
@@ -121,27 +132,79 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
     },
   };
 
+  /** Opens the ledgers of partitions, and reads them from then on. */
+  private add(partitions: readonly SourcePartition<Out>[]): void {
+    const { scope, ledgers, isReplayable } = this;
+    const positions = positionsOf(scope);
+    for (const partition of partitions) {
+      const { partition: number } = partition;
+      const span = scope.past?.partitions.get(number);
+      const start = isReplayable ? replayed(partition, span, scope.task) : renumbered(span);
+      ledgers.open(number, { first: start.first, from: start.from });
+      const lane = new Lane(partition, start, scope, this.listener);
+      lane.beginAt(positions.get(number));
+      this.lanes.set(number, lane);
+      this.open.push(lane);
+    }
+  }
+
+  private async grow(next: () => Promise<readonly SourcePartition<Out>[] | null>): Promise<void> {
+    for (;;) {
+      const partitions = await next();
+      if (this.isClosed) {
+        // They were opened for nobody.
+        await Promise.all((partitions ?? []).map((partition) => closed(partition)));
+        return;
+      }
+      if (partitions === null) break;
+      this.assertNew(partitions);
+      this.add(partitions);
+      this.listener.whenArrived();
+    }
+    this.mayGrow = false;
+    this.listener.whenArrived();
+  }
+
+  private assertNew(partitions: readonly SourcePartition<Out>[]): void {
+    const known = partitions.find(({ partition }) => this.lanes.has(partition));
+    if (known === undefined) return;
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected \`nextPartitions\` of source '${this.scope.task}' to return partitions that are not open, got partition ${known.partition} again`,
+    );
+  }
+
   /** The next batch, null if all partitions are over, or undefined if every open partition is being read. */
   private takeTurn(max: number): readonly (Out | Skip | Rejected)[] | null | undefined {
-    const { lanes, cursor } = this;
+    const { open, cursor } = this;
     let given: Numbered<Out> | undefined;
-    let isOver = true;
-    for (let i = 0; i < lanes.length; i++) {
-      const place = (cursor + i) % lanes.length;
-      const lane = lanes[place] as Lane<Out>;
+    let over = 0;
+    for (let i = 0; i < open.length; i++) {
+      const place = (cursor + i) % open.length;
+      const lane = open[place] as Lane<Out>;
       // Only a partition that made others wait is read ahead.
       if (given === undefined || lane.isSlow) lane.fill(max);
-      if (!lane.isOver) isOver = false;
+      if (lane.isOver) over++;
       if (given !== undefined || !lane.hasRecords) continue;
       given = lane.take(max);
       this.ledgers.announce(lane.number, given.numbers);
       // Drops the positions that are no longer needed, also in a run without checkpoints.
       lane.positionAt(this.ledgers.floorOf(lane.number));
-      this.cursor = (place + 1) % lanes.length;
+      this.cursor = (place + 1) % open.length;
       if (lane.isSlow) lane.fill(max);
     }
+    const isOver = over === open.length && !this.mayGrow;
+    if (over > 0 && over * 2 >= open.length) this.forgetOver();
     if (given !== undefined) return given.records;
     return isOver ? null : undefined;
+  }
+
+  /** Leaves out partitions that are over, so that a turn does not cost more with each of them. */
+  private forgetOver(): void {
+    const { open, cursor } = this;
+    const turns = [...open.slice(cursor), ...open.slice(0, cursor)];
+    this.open = turns.filter((lane) => !lane.isOver || lane.hasRecords);
+    this.cursor = 0;
   }
 }
 

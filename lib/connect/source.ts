@@ -125,10 +125,18 @@ export interface Source<Out> {
   /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
-   * Prepares the source before the first read and returns the partitions, at least one. `past` is undefined in the first
+   * Prepares the source before the first read and returns the partitions, at least one unless there is `nextPartitions`. `past` is undefined in the first
    * incarnation of a run. A later incarnation may open other partitions. An error fails the run.
    */
   open(context: ConnectorContext, past: SourcePast | undefined): Awaitable<readonly SourcePartition<Out>[]>;
+  /**
+   * Returns partitions that have appeared, none of them opened before, or a promise of them; null when there will be no
+   * more. Called after `open`, and again when the last call has resolved, until it returns null: the source is not over
+   * before. It may wait until partitions appear, but must end when `context.signal` aborts, when the listener of
+   * `context.whenEnding` is called, or when `close` is called. A source that has it may open with no partition. Needs
+   * `isPartitioned`. An error fails the run. Default: all partitions are those of `open`.
+   */
+  nextPartitions?(): Awaitable<readonly SourcePartition<Out>[] | null>;
   /**
    * Called when a checkpoint is durable and every sink has committed it, so the records may be acknowledged. Contains
    * each open partition once. Progress

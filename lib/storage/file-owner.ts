@@ -6,7 +6,7 @@
  * renewed its claim for 30 seconds may be replaced, also from another host. A claim waits for that. A writer that was replaced notices before it
  * writes again. Anything but a regular file in the place of the small file (a link, a pipe) is refused, and neither opened
  * nor removed. The claim is a courtesy, not a lock: two writers that start at the same moment are detected when they finish,
- * by the file that is there (see csv-writer).
+ * by the file that is there (see result-file).
  */
 import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';

@@ -6,15 +6,15 @@ import type { Json } from '../model/checkpoint.js';
 
 const PREFIX_BYTES = 64 * 1024;
 
-/** Files up to this size are read to identify their content. */
+/** Files up to this size are read to identify their content, unless the caller names another one. */
 const MOST_CONTENT_BYTES = 256 * 2 ** 20;
 const CHUNK_BYTES = 2 ** 20;
 
 /**
  * The path, the size in bytes, the time of the last change (milliseconds since 1970), a hash of the first 64 KiB and, of a
- * file up to 256 MiB, a hash of the content. Null if the file cannot be read; the code that reads it will report why.
+ * file up to `mostContentBytes` (256 MiB), a hash of the content. Null if the file cannot be read; the code that reads it will report why.
  */
-export async function identifyFile(path: string): Promise<Json> {
+export async function identifyFile(path: string, mostContentBytes = MOST_CONTENT_BYTES): Promise<Json> {
   // A pipe is not opened: that would wait for its writer, and end the writer afterwards.
   const isOther = await stat(path).then(
     (facts) => !facts.isFile(),
@@ -27,7 +27,7 @@ export async function identifyFile(path: string): Promise<Json> {
     const facts = await file.stat();
     const { bytesRead, buffer } = await file.read(Buffer.alloc(PREFIX_BYTES), 0, PREFIX_BYTES, 0);
     const prefix = createHash('sha256').update(buffer.subarray(0, bytesRead)).digest('hex').slice(0, 32);
-    const content = facts.size > MOST_CONTENT_BYTES ? undefined : await contentOf(file);
+    const content = facts.size > mostContentBytes ? undefined : await contentOf(file);
     const identity = { path: resolve(path), size: facts.size, changedAt: facts.mtimeMs, prefix };
     return content === undefined ? identity : { ...identity, content };
   } finally {

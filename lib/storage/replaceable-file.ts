@@ -33,20 +33,27 @@ export function assertForLetters(path: string): Promise<void> {
   return assertReplaceable(path, 'dead letters', isLetter);
 }
 
-/** The ends of names of tables. A file with another name is looked into. */
-const TABLE_NAME = /\.(?:csv|tsv|tab|psv|txt|dat)$/i;
+/** The kind of file to which rows are written. */
+export interface RowFileKind {
+  /** The ends of names of such files, without `.gz`. A file with another name is looked into. */
+  readonly names: RegExp;
+  /** A name for messages: `.csv`. */
+  readonly ending: string;
+  /** Whether a file with this beginning is one of these, whatever its name is. */
+  isKnownBy(head: string): boolean;
+}
 
 /**
- * Throws MILLRACE_FILE if rows would replace a file that is no table: one whose name is not that of a table, and that
- * does not begin with this header. `isPacked` is true for a file compressed with gzip.
+ * Throws MILLRACE_FILE if rows would replace a file of another kind: one whose name does not tell that it is of this kind,
+ * and whose beginning does not either. `isPacked` is true for a file compressed with gzip.
  */
-export async function assertForRows(path: string, header: string, isPacked: boolean): Promise<void> {
-  if (TABLE_NAME.test(isPacked ? path.replace(/\.gz$/i, '') : path)) return;
+export async function assertForRows(path: string, kind: RowFileKind, isPacked: boolean): Promise<void> {
+  if (kind.names.test(isPacked ? path.replace(/\.gz$/i, '') : path)) return;
   const head = await headOf(path, isPacked);
-  if (head === '' || head.startsWith(header)) return;
+  if (head === '' || kind.isKnownBy(head)) return;
   throw new MillraceError(
     'MILLRACE_FILE',
-    `Cannot write rows to ${path}: it holds something else, which they would replace. Move it away, or name a file that ends in .csv`,
+    `Cannot write rows to ${path}: it holds something else, which they would replace. Move it away, or name a file that ends in ${kind.ending}`,
   );
 }
 

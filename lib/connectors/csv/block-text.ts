@@ -4,8 +4,8 @@
  * Guarantees: a row with a byte that is no character is not decoded silently: `invalidIn` reports it.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
-import { firstInvalidByte } from './byte-source.js';
-import { decode, type CsvEncoding } from './csv-encoding.js';
+import { firstInvalidByte } from '../files/byte-source.js';
+import { decode, type TextEncoding } from '../files/text-encoding.js';
 import { lineEndsIn, type RecordBlock } from './record-blocks.js';
 import type { RecordSpan, RowFault } from './record-boundaries.js';
 
@@ -18,9 +18,9 @@ export interface RowTexts {
 }
 
 export class BlockText {
-  private readonly encoding: CsvEncoding;
+  private readonly encoding: TextEncoding;
 
-  constructor(encoding: CsvEncoding) {
+  constructor(encoding: TextEncoding) {
     this.encoding = encoding;
   }
 

@@ -6,9 +6,9 @@
 import { MillraceError, describeValue } from '../../model/errors.js';
 import type { OptionRule } from '../../options/options.js';
 import type { InputVersion } from '../../connect/files.js';
-import { nearest } from '../../text/nearest.js';
 import type { CsvDialect } from './csv-dialect.js';
-import { encodingOf, type CsvEncoding } from './csv-encoding.js';
+import type { FileFormat } from '../files/byte-source.js';
+import { checkEncoding, type TextEncoding } from '../files/text-encoding.js';
 import { duplicatesOf } from './csv-header.js';
 import type { RowShare } from './row-share.js';
 
@@ -87,15 +87,19 @@ export interface CsvReaderOptions extends CsvFormatOptions {
   readonly version?: InputVersion | undefined;
 }
 
+/** The format of the files, for messages about them. */
+const CSV: FileFormat = { name: 'CSV', code: 'MILLRACE_CSV' };
+
 export interface ResolvedReaderOptions {
   readonly path: string;
+  readonly format: FileFormat;
   /** The delimiter is undefined if it was not given. */
   readonly dialect: Omit<CsvDialect, 'delimiter'> & { readonly delimiter: string | undefined };
   readonly relaxColumnCount: boolean;
   readonly columns: readonly string[];
   /** True if the header is read, but `columns` are the names. */
   readonly isHeaderReplaced: boolean;
-  readonly encoding: CsvEncoding;
+  readonly encoding: TextEncoding;
   readonly fromLine: number;
   readonly maxRowBytes: number;
   readonly chunkBytes: number;
@@ -111,7 +115,7 @@ export interface ResolvedReaderOptions {
 export function resolveReaderOptions(options: CsvReaderOptions): ResolvedReaderOptions {
   const { path, columns = [], header = true, byteRange, headerNames, signal } = options;
   if (typeof path !== 'string' || path === '') refuse('path', 'the path of a file', path);
-  const encoding = checkEncoding(options.encoding);
+  const encoding = checkEncoding('a CSV file', options.encoding);
   const names = headerNames ?? (header === false ? columns : undefined);
   if (names?.length === 0) refuse('columns', 'the columns in order, because the file has no header', columns);
   if (header === 'replace' && columns.length === 0) {
@@ -133,6 +137,7 @@ export function resolveReaderOptions(options: CsvReaderOptions): ResolvedReaderO
   }
   return {
     path,
+    format: CSV,
     dialect: dialectOf(options),
     relaxColumnCount: options.relaxColumnCount ?? false,
     columns,
@@ -171,25 +176,10 @@ export const csvComment: OptionRule = {
   accepts: (value) => typeof value === 'string' && /^[!-~][ -~]*$/.test(value),
 };
 
-export const csvEncoding: OptionRule = {
-  expected: "a label of TextDecoder such as 'utf8', 'utf-16le' or 'windows-1252'",
-  accepts: (value) => typeof value === 'string' && encodingOf(value) !== undefined,
-};
-
 /** Returns the delimiter, one byte. Throws MILLRACE_INVALID_OPTION for any other value. */
 export function checkDelimiter(delimiter = ','): string {
   if (!csvDelimiter.accepts(delimiter)) refuse('delimiter', csvDelimiter.expected, delimiter);
   return delimiter;
-}
-
-/** Labels for the suggestion after a label that does not exist. */
-const LABELS = ['utf8', 'utf-8', 'utf-16le', 'utf-16be', 'latin1', 'windows-1252', 'iso-8859-15', 'shift_jis', 'gbk'];
-
-function checkEncoding(label = 'utf8'): CsvEncoding {
-  const encoding = typeof label === 'string' ? encodingOf(label) : undefined;
-  if (encoding !== undefined) return encoding;
-  const near = typeof label === 'string' ? nearest(label, LABELS) : undefined;
-  return refuse('encoding', csvEncoding.expected, label, near === undefined ? '' : `. Did you mean '${near}'?`);
 }
 
 function dialectOf(options: CsvReaderOptions): ResolvedReaderOptions['dialect'] {
@@ -224,9 +214,9 @@ function count(name: string, value: number | undefined, fallback: number): numbe
   return value;
 }
 
-function refuse(name: string, expected: string, got: unknown, hint = ''): never {
+function refuse(name: string, expected: string, got: unknown): never {
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
-    `Expected \`${name}\` of a CSV file to be ${expected}, got ${describeValue(got)}${hint}`,
+    `Expected \`${name}\` of a CSV file to be ${expected}, got ${describeValue(got)}`,
   );
 }

@@ -13,7 +13,8 @@
 import { MillraceError, describeThrown } from '../../model/errors.js';
 import { BlockText } from './block-text.js';
 import type { InputVersion } from '../../connect/files.js';
-import { isPacked, openByteSource, type OpenByteSource } from './byte-source.js';
+import { isPacked, openByteSource, type OpenByteSource } from '../files/byte-source.js';
+import type { RowPoint, RowReader } from '../files/row-reader.js';
 import { isStandard, splitBare, splitRow, type CsvDialect } from './csv-dialect.js';
 import { checkHeader, delimiterAfterQuote, list, nameOf, namesFor } from './csv-header.js';
 import { csvDelimiter } from './csv-reader-options.js';
@@ -49,36 +50,19 @@ export interface CsvBadRow {
 export type CsvItem = CsvRow | CsvBadRow;
 
 /** A place in a file for `byteRange`, `startLine`, `headerNames` and `delimiter`. Plain data. */
-export interface CsvPoint {
-  /** The number of rows before it. */
-  readonly rows: number;
-  readonly start: number;
-  readonly line: number;
+export interface CsvPoint extends RowPoint {
   readonly columns: readonly string[];
   readonly delimiter: string;
 }
 
-/** Contract: at most one `read` is outstanding. */
-export interface CsvReader {
+export interface CsvReader extends RowReader<CsvItem> {
   /** The columns of the file, in its order. */
   readonly columns: readonly string[];
   /** The place of the first row, or of blank lines and comments before it. */
   readonly firstRow: CsvPoint;
   /** The version of the file that is read; undefined for anything but a regular file. */
   readonly version: InputVersion | undefined;
-  /**
-   * Returns 1 to `max` rows, or null at the end and after `close`. After an error every read rejects with that error.
-   */
-  read(max: number): Promise<readonly CsvItem[] | null>;
-  /**
-   * A place from which the row with this number can be read again: at the row or shortly before it. Undefined if the
-   * file can only be read from its beginning. The number must not decrease from call to call.
-   */
   pointBefore(row: number): CsvPoint | undefined;
-  /** The number of bytes of the file before the current position; undefined if it is unknown (.gz, UTF-16). */
-  readonly bytesBefore: number | undefined;
-  /** Releases the file; may be called at any time, also twice. */
-  close(): Promise<void>;
 }
 
 /** The most places kept. Beyond that there are gaps, and a resumed reader skips more rows. */
@@ -269,31 +253,44 @@ class CsvFileReader implements CsvReader {
   async read(max: number): Promise<readonly CsvItem[] | null> {
     if (this.failure !== undefined) throw this.failure;
     throwIfAborted(this.options);
-    try {
-      while (this.at >= this.items.length) {
-        if (this.closing !== undefined) return null;
-        const block = await this.blocks.next();
-        if (block === null) {
-          await this.close();
-          return null;
-        }
-        this.notePoint(block);
-        this.items = await this.itemsOf(block);
-        this.at = 0;
-      }
-    } catch (error) {
-      throwIfAborted(this.options);
-      // The reader was closed during the read, so the error is irrelevant.
-      if (this.closing !== undefined) return null;
-      this.failure = error;
-      await this.close();
-      throw error;
-    }
+    if (!(await this.fill())) return null;
     throwIfAborted(this.options);
     const items = this.items.slice(this.at, this.at + Math.max(1, max));
     this.at += items.length;
     if (this.at >= this.items.length) this.items = [];
     return items;
+  }
+
+  async isAtEnd(): Promise<boolean> {
+    if (this.failure !== undefined) return false;
+    // The next read throws the error.
+    const hasMore = await this.fill().catch(() => true);
+    return !hasMore;
+  }
+
+  /** Reads a block if no row waits. Returns false at the end, and after `close`. */
+  private async fill(): Promise<boolean> {
+    try {
+      while (this.at >= this.items.length) {
+        if (this.closing !== undefined) return false;
+        const block = await this.blocks.next();
+        if (block === null) {
+          await this.close();
+          return false;
+        }
+        this.notePoint(block);
+        this.items = await this.itemsOf(block);
+        this.at = 0;
+      }
+      return true;
+    } catch (error) {
+      throwIfAborted(this.options);
+      // The reader was closed during the read, so the error is irrelevant.
+      if (this.closing !== undefined) return false;
+      this.failure = error;
+      await this.close();
+      throw error;
+    }
   }
 
   pointBefore(row: number): CsvPoint | undefined {

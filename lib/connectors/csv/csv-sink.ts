@@ -2,7 +2,7 @@
  * CSV files as a sink: one row per record, in root order, so that the same input produces the same bytes.
  *
  * Guarantees: rows are written to `path.part`, which is renamed to `path` only when the whole run has completed, so a
- * reader never sees a partial result (see csv-writer for links, mounts, devices and pipes). A record that cannot be made a row ends by the failure policy, without other
+ * reader never sees a partial result (see files/result-file for links, mounts, devices and pipes). A record that cannot be made a row ends by the failure policy, without other
  * records.
  */
 import { statSync } from 'node:fs';
@@ -36,7 +36,8 @@ import {
 import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
 import { csvDelimiter } from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
-import { filesOnTheWayTo, openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv-writer.js';
+import { filesOnTheWayTo } from '../files/result-file.js';
+import { openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv-writer.js';
 
 /** A value that a field can represent. */
 export type CsvValue = string | number | bigint | boolean | Date | null | undefined;

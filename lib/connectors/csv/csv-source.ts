@@ -17,18 +17,17 @@ import {
   holdClock,
   names,
   oneOf,
+  MillraceError,
   Rejected,
   Skip,
   SOURCE_RULES,
   standardSchema,
   text,
-  type Clock,
   type ConnectorContext,
   type ConnectorSourceOptions,
   type Dataset,
   type FoundRecord,
   type Json,
-  type Lineage,
   type OptionRules,
   type Schema,
   type Source,
@@ -36,12 +35,14 @@ import {
   type SourcePartition,
   type SourcePast,
   type SourcePosition,
-  type SourceRead,
   type SourceTask,
   type TouchedFile,
 } from '../../connect/index.js';
 import { identifyFile, touchedFile } from '../../connect/files.js';
 import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
+import { FileRows } from '../files/file-rows.js';
+import { pathOrFiles, type FileSelection } from '../files/file-selection.js';
+import { SelectedFiles } from '../files/selected-files.js';
 import { DividedFile } from './divided-file.js';
 import { readParts } from './parts-reader.js';
 import { recordOf } from './row-record.js';
@@ -54,7 +55,7 @@ import {
   type CsvFormatOptions,
 } from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
-import { openCsvReader, type CsvPoint, type CsvReader, type CsvReaderOptions } from './csv-reader.js';
+import { openCsvReader, type CsvItem, type CsvPoint, type CsvReaderOptions } from './csv-reader.js';
 
 /** The fields of a row by column name. */
 export type CsvFields = Record<string, string>;
@@ -62,8 +63,11 @@ export type CsvFields = Record<string, string>;
 /** Options of `csvSource`: the file, its format, and the types of its rows. */
 export interface CsvSourceOptions<Out>
   extends SourceOptions<Out>, CsvFormatOptions, Pick<CsvReaderOptions, 'header' | 'encoding' | 'maxRowBytes'> {
-  /** A .csv file, or a .csv.gz file, which is decompressed while it is read. */
-  readonly path: string;
+  /**
+   * A .csv file, or a .csv.gz file, which is decompressed while it is read; or several, as `files('in/*.csv')`. Each of
+   * several files has its own header.
+   */
+  readonly path: string | FileSelection;
   /**
    * The required columns. For a file without a header, or whose header is replaced: all columns, in order, where '' leaves
    * a column out.
@@ -95,7 +99,7 @@ export interface CsvSourceOptions<Out>
 
 const RULES: OptionRules<CsvSourceOptions<unknown>> = {
   ...SOURCE_RULES,
-  path: text,
+  path: pathOrFiles,
   columns: names,
   schema: standardSchema,
   missing: oneOf('keep', 'skip'),
@@ -127,26 +131,99 @@ export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): Sour
   return connectorSource(new CsvSource(options), optionsOf(options));
 }
 
-/** A CSV file as a `Source`. `csvSource` makes a task of it. */
+/** CSV files as a `Source`. `csvSource` makes a task of it. */
 export class CsvSource<Out> implements Source<Out> {
   readonly kind = 'csv source';
+  readonly isPartitioned: boolean;
   private readonly csv: CsvSourceOptions<Out>;
-  private readonly file: DividedFile;
+  /** The one file; undefined if there are several. */
+  private readonly file: DividedFile | undefined;
+  private readonly selected: SelectedFiles<CsvItem, Out> | undefined;
 
   constructor(options: CsvSourceOptions<Out>) {
     this.csv = options;
-    resolveReaderOptions(readerOptions(options));
-    const { schema, missing, partitions, partitionBy } = options;
-    this.file = new DividedFile({ reading: readerOptions(options), schema, missing, partitions, partitionBy });
+    const { path, schema, missing, partitions, partitionBy } = options;
+    this.isPartitioned = typeof path !== 'string';
+    resolveReaderOptions(this.readerOf(typeof path === 'string' ? path : path.name));
+    if (typeof path === 'string') {
+      this.file = new DividedFile({ reading: this.readerOf(path), schema, missing, partitions, partitionBy });
+      return;
+    }
+    if (partitions !== undefined || partitionBy !== undefined) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        'Expected `partitions` and `partitionBy` of a csvSource only for one file: threads read several files no faster. Leave them out',
+      );
+    }
+    this.selected = new SelectedFiles<CsvItem, Out>(path, {
+      open: (file, at, signal) => openCsvReader(this.readerAt(file, at, signal)),
+      recordOf: (item, file) => recordOf(item, { ...this.csv, path: file }),
+      find: (file, key) => this.findIn(file, key),
+    });
   }
 
   get usesThreads(): boolean {
-    return this.file.isDivided;
+    return this.file?.isDivided ?? false;
   }
 
-  async *find(key: string): AsyncGenerator<FoundRecord> {
-    for await (const { item, index } of findRows(readerOptions(this.csv), key)) {
-      const left = recordOf(item, this.csv);
+  find(key: string): AsyncGenerator<FoundRecord> {
+    return this.selected?.find(key) ?? this.findIn(this.path, key);
+  }
+
+  get dataset(): Dataset {
+    const { path, columns } = this.csv;
+    const name = typeof path === 'string' ? path : path.name;
+    return { namespace: 'file', name: resolve(name), ...(columns && { fields: columns }) };
+  }
+
+  files(): readonly TouchedFile[] {
+    return this.selected?.files() ?? [touchedFile(this.path, 'read')];
+  }
+
+  identify(): Promise<Json> {
+    return this.selected?.identify() ?? identifyFile(this.path);
+  }
+
+  foldParts(fold: FoldRequest, context: ConnectorContext): FoldedParts | undefined {
+    return this.file?.isDivided === true && context.executor.size > 0
+      ? this.file.foldedParts(fold, context)
+      : undefined;
+  }
+
+  async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
+    if (this.selected !== undefined) return this.selected.open(context, past);
+    const { executor, signal, clock } = context;
+    // A resumed run continues from a place in the file, which a single reader can do without planning.
+    if (this.file?.isDivided === true && executor.size > 0 && (past === undefined || past.from === 0)) {
+      const planned = await this.file.planRanges(context, READ_PART_BYTES).catch(() => undefined);
+      // A file that cannot be planned is read in one part, which returns the readable rows before the error.
+      if (planned !== undefined)
+        return [readParts(executor, planned.request, planned.parts, this.file.countOf(executor.size))];
+    }
+    const { path } = this;
+    const reader = await holdClock(clock, openCsvReader(this.readerAt(path, past?.position, signal)));
+    const { size } = await holdClock(clock, stat(path));
+    const options = { ...this.csv, path };
+    const from = past?.position?.lineage ?? 0;
+    return [new FileRows({ reader, recordOf: (item: CsvItem) => recordOf(item, options), from, size, clock })];
+  }
+
+  nextPartitions(): Promise<readonly SourcePartition<Out>[] | null> {
+    return this.selected?.nextPartitions() ?? Promise.resolve(null);
+  }
+
+  close(): void {
+    this.selected?.close();
+  }
+
+  /** The path of the one file. */
+  private get path(): string {
+    return this.csv.path as string;
+  }
+
+  private async *findIn(path: string, key: string): AsyncGenerator<FoundRecord> {
+    for await (const { item, index } of findRows(this.readerOf(path), key)) {
+      const left = recordOf(item, { ...this.csv, path });
       const text = 'error' in item ? item.text : JSON.stringify(item.values);
       const fate =
         left instanceof Skip
@@ -155,7 +232,7 @@ export class CsvSource<Out> implements Source<Out> {
             ? `given up: ${describeThrown(left.error)}`
             : 'read';
       yield {
-        where: `${this.csv.path}, line ${item.line}`,
+        where: `${path}, line ${item.line}`,
         what: `${fate}: ${text}`,
         lineage: index,
         isOver: fate !== 'read',
@@ -163,117 +240,29 @@ export class CsvSource<Out> implements Source<Out> {
     }
   }
 
-  get dataset(): Dataset {
-    const { path, columns } = this.csv;
-    return { namespace: 'file', name: resolve(path), ...(columns && { fields: columns }) };
+  private readerOf(path: string): CsvReaderOptions {
+    const given = READER_OPTIONS.filter((name) => this.csv[name] !== undefined).map((name) => [name, this.csv[name]]);
+    return { path, ...(Object.fromEntries(given) as Omit<CsvReaderOptions, 'path'>) };
   }
 
-  files(): readonly TouchedFile[] {
-    return [touchedFile(this.csv.path, 'read')];
-  }
-
-  identify(): Promise<Json> {
-    return identifyFile(this.csv.path);
-  }
-
-  foldParts(fold: FoldRequest, context: ConnectorContext): FoldedParts | undefined {
-    return this.file.isDivided && context.executor.size > 0 ? this.file.foldedParts(fold, context) : undefined;
-  }
-
-  async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
-    const { executor, signal, clock } = context;
-    // A resumed run continues from a place in the file, which a single reader can do without planning.
-    if (this.file.isDivided && executor.size > 0 && (past === undefined || past.from === 0)) {
-      const planned = await this.file.planRanges(context, READ_PART_BYTES).catch(() => undefined);
-      // A file that cannot be planned is read in one part, which returns the readable rows before the error.
-      if (planned !== undefined)
-        return [readParts(executor, planned.request, planned.parts, this.file.countOf(executor.size))];
-    }
-    const point = past?.position as (SourcePosition & CsvPoint) | undefined;
-    const opening = openCsvReader({
-      ...readerOptions(this.csv),
-      signal,
-      ...(point === undefined
-        ? {}
-        : {
-            byteRange: { start: point.start, end: Number.MAX_SAFE_INTEGER },
-            startLine: point.line,
-            headerNames: point.columns,
-            // Positions of earlier versions have none.
-            delimiter: (point as Partial<CsvPoint>).delimiter ?? this.csv.delimiter ?? ',',
-          }),
-    });
-    const rows = await holdClock(clock, opening);
-    const { size } = await holdClock(clock, stat(this.csv.path));
-    return [new RowsOfFile(rows, this.csv, { from: point?.lineage ?? 0, size, clock })];
+  /** The options of a reader that begins at this position. */
+  private readerAt(path: string, at: SourcePosition | undefined, signal: AbortSignal): CsvReaderOptions {
+    const point = at as (SourcePosition & CsvPoint) | undefined;
+    const options = { ...this.readerOf(path), signal };
+    if (point === undefined) return options;
+    return {
+      ...options,
+      byteRange: { start: point.start, end: Number.MAX_SAFE_INTEGER },
+      startLine: point.line,
+      headerNames: point.columns,
+      // Positions of earlier versions have none.
+      delimiter: (point as Partial<CsvPoint>).delimiter ?? this.csv.delimiter ?? ',',
+    };
   }
 }
 
 /** Small enough that each stream reads only one part ahead. */
 const READ_PART_BYTES = 1024 * 1024;
-
-interface RowsOfFileParts {
-  /** The number of the first row that is read in this run. */
-  readonly from: Lineage;
-  /** The size of the file, in bytes. */
-  readonly size: number;
-  readonly clock: Clock;
-}
-
-/** Reads the rows of a file in one part and makes records of them. */
-class RowsOfFile<Out> implements SourcePartition<Out> {
-  readonly partition = 0;
-  readonly from: Lineage;
-  private readonly rows: CsvReader;
-  private readonly options: CsvSourceOptions<Out>;
-  private readonly size: number;
-  private readonly clock: Clock;
-  /** The number of rows that were read. */
-  private count = 0;
-  private isOver = false;
-
-  constructor(rows: CsvReader, options: CsvSourceOptions<Out>, { from, size, clock }: RowsOfFileParts) {
-    this.rows = rows;
-    this.options = options;
-    this.from = from;
-    this.size = size;
-    this.clock = clock;
-  }
-
-  share(): number | undefined {
-    const { bytesBefore } = this.rows;
-    if (this.isOver) return 1;
-    if (bytesBefore === undefined || this.size === 0) return undefined;
-    // A file may grow while it is read, so the share is limited to 1.
-    return Math.min(1, bytesBefore / this.size);
-  }
-
-  async read(max: number): Promise<SourceRead<Out> | null> {
-    const items = await holdClock(this.clock, this.rows.read(max));
-    if (items === null) {
-      this.isOver = true;
-      return null;
-    }
-    this.count += items.length;
-    const position = this.position();
-    return {
-      records: items.map((item) => recordOf(item, this.options)),
-      ...(position === undefined ? {} : { position }),
-    };
-  }
-
-  close(): Promise<void> {
-    return holdClock(this.clock, this.rows.close());
-  }
-
-  /** The position of the block of the file that contains the next row, or of an earlier block. */
-  private position(): SourcePosition | undefined {
-    const point = this.rows.pointBefore(this.count);
-    if (point === undefined) return undefined;
-    const { rows, start, line, columns, delimiter } = point;
-    return { lineage: this.from + rows, start, line, columns, delimiter };
-  }
-}
 
 function optionsOf<Out>({
   description,
@@ -306,8 +295,3 @@ const READER_OPTIONS = [
   'encoding',
   'maxRowBytes',
 ] as const satisfies readonly (keyof CsvReaderOptions)[];
-
-function readerOptions(options: Omit<CsvSourceOptions<unknown>, keyof SourceOptions<unknown>>): CsvReaderOptions {
-  const given = READER_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
-  return { path: options.path, ...(Object.fromEntries(given) as Omit<CsvReaderOptions, 'path'>) };
-}

@@ -7,7 +7,7 @@
  * reading goes on with the next one. The records do not depend on how the bytes are divided into chunks.
  */
 import { MillraceError } from '../../model/errors.js';
-import type { ByteSource } from './byte-source.js';
+import type { ByteSource } from '../files/byte-source.js';
 import type { CsvDialect } from './csv-dialect.js';
 import { RecordScanner, type CrossingField, type RecordSpan } from './record-boundaries.js';
 

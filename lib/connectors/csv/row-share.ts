@@ -6,7 +6,7 @@
  */
 import { isAscii } from 'node:buffer';
 import { partitionOf } from '../../connect/parts.js';
-import { decode, type CsvEncoding } from './csv-encoding.js';
+import { decode, type TextEncoding } from '../files/text-encoding.js';
 import type { RecordBlock } from './record-blocks.js';
 import type { RecordSpan } from './record-boundaries.js';
 
@@ -23,7 +23,7 @@ export interface ShareFilterParts extends RowShare {
   /** The columns of the file, `column` among them. */
   readonly columns: readonly string[];
   readonly delimiter: string;
-  readonly encoding: CsvEncoding;
+  readonly encoding: TextEncoding;
 }
 
 export class ShareFilter {

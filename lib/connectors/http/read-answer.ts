@@ -6,7 +6,7 @@
  */
 import type { AxiosResponseTransformer } from 'axios';
 import { UpstreamError } from '../../connect/index.js';
-import { LargeInteger, firstLargeIn, quoteLarge, reviveLarge } from '../request/large-integers.js';
+import { LargeInteger, firstLargeIn, quoteLarge, reviveLarge } from '../json/large-integers.js';
 import type { RequestOptions } from '../request/request-options.js';
 
 type Given = Pick<RequestOptions<never, unknown>, 'batch' | 'largeIntegers' | 'method' | 'responseType'>;

@@ -44,7 +44,7 @@ import {
   headerNames,
   type ConnectionOptions,
 } from './http-defaults.js';
-import type { LargeIntegers } from './large-integers.js';
+import type { LargeIntegers } from '../json/large-integers.js';
 import { checkWebSocketOptions, type WebSocketOptions } from '../websocket/web-socket-options.js';
 
 /**

@@ -7,7 +7,7 @@
  */
 import { describeValue } from '../../connect/index.js';
 import { isForJson, kindOf, writeJson } from '../request/json-value.js';
-import { LargeInteger, firstLargeIn, quoteLarge, reviveLarge, type LargeIntegers } from '../request/large-integers.js';
+import { LargeInteger, firstLargeIn, quoteLarge, reviveLarge, type LargeIntegers } from '../json/large-integers.js';
 import type { IncomingReply, OutgoingCall, RemoteError, WebSocketCodec } from './codec.js';
 
 /** @param largeIntegers what becomes of integers that a number cannot hold. */

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import { seededRandom } from '#lib/index.js';
-import { OpenByteSource } from '#lib/connectors/csv/byte-source.js';
+import { OpenByteSource } from '#lib/connectors/files/byte-source.js';
 import { openCsvReaderOn, type CsvReaderOptions } from '#lib/connectors/csv/csv-reader.js';
 import { RowFormat } from '#lib/connectors/csv/csv-row-format.js';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { OpenByteSource } from '#lib/connectors/csv/byte-source.js';
+import { OpenByteSource } from '#lib/connectors/files/byte-source.js';
 import {
   openCsvReader,
   openCsvReaderOn,

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { OpenByteSource } from '#lib/connectors/csv/byte-source.js';
-import { encodingOf } from '#lib/connectors/csv/csv-encoding.js';
+import { OpenByteSource } from '#lib/connectors/files/byte-source.js';
+import { encodingOf } from '#lib/connectors/files/text-encoding.js';
 import {
   openCsvReader,
   openCsvReaderOn,

@@ -1,5 +1,5 @@
 /**
- * The bytes of a CSV file, pulled chunk by chunk: opens the file, decompresses a .gz file, checks the format, and compares
+ * The bytes of a text file, pulled chunk by chunk: opens the file, decompresses a .gz file, checks the format, and compares
  * the file at the end with what it was.
  *
  * Guarantees: the bytes are text in UTF-8, or in the declared encoding if that has one byte per character, without a byte
@@ -13,13 +13,22 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
-import { MillraceError } from '../../model/errors.js';
+import { MillraceError, type ErrorCode } from '../../model/errors.js';
 import { fileError, InputFacts, messageOf, systemCodeOf, type InputVersion } from '../../connect/files.js';
-import type { CsvEncoding } from './csv-encoding.js';
+import type { TextEncoding } from './text-encoding.js';
+
+/** The format that a file is declared to have, for messages. */
+export interface FileFormat {
+  /** The name of the format: `CSV`. */
+  readonly name: string;
+  /** The code of errors about files of this format. */
+  readonly code: ErrorCode;
+}
 
 export interface ByteSourceOptions {
   readonly path: string;
-  readonly encoding: CsvEncoding;
+  readonly format: FileFormat;
+  readonly encoding: TextEncoding;
   /** Bytes read from the file at a time. */
   readonly chunkBytes: number;
   /** Only these bytes of the file, `end` not included. */
@@ -103,7 +112,7 @@ export class OpenByteSource implements ByteSource {
 }
 
 export async function openByteSource(options: ByteSourceOptions): Promise<OpenByteSource> {
-  const { path, byteRange, encoding } = options;
+  const { path, byteRange, encoding, format } = options;
   let file: FileHandle | undefined;
   try {
     // Without blocking: a thread that waits for the writer of a pipe could not be stopped.
@@ -117,7 +126,7 @@ export async function openByteSource(options: ByteSourceOptions): Promise<OpenBy
     if (byteRange !== undefined && byteRange.start > 0) return new OpenByteSource({ ...unpacked, version });
     const source = new OpenByteSource({ ...unpacked, version });
     const lead = await source.peek(LEAD_BYTES);
-    if (lead.length > 0) refuseOtherFormats(lead, path, encoding);
+    if (lead.length > 0) refuseOtherFormats(lead, options);
     if (encoding.isConverted) {
       return new OpenByteSource({
         pull: converted(() => source.next(), options),
@@ -125,7 +134,8 @@ export async function openByteSource(options: ByteSourceOptions): Promise<OpenBy
         version,
       });
     }
-    if (encoding.isUtf8 && !isPacked(path) && stats.isFile()) refuseOtherEncodings(await sampleOf(file), path);
+    if (encoding.isUtf8 && !isPacked(path) && stats.isFile())
+      refuseOtherEncodings(await sampleOf(file), path, format.code);
     if (lead.subarray(0, 3).equals(UTF8_MARK)) source.skip(3);
     return source;
   } catch (error) {
@@ -192,7 +202,7 @@ function unpack(
   raw: { readonly pull: Pull; close(): Promise<void> },
   facts: InputFacts,
   file: FileHandle,
-  { path, chunkBytes }: ByteSourceOptions,
+  { path, chunkBytes, format }: ByteSourceOptions,
 ): { pull: Pull; close(): Promise<void> } {
   const packed = Readable.from(chunksOf(raw.pull), { highWaterMark: 1 });
   const unpacked = createGunzip({ chunkSize: Math.max(64, chunkBytes) });
@@ -208,7 +218,7 @@ function unpack(
       if (!isDamaged) throw fileError('read', path, error);
       await facts.assertUnchanged(file);
       throw new MillraceError(
-        'MILLRACE_CSV',
+        format.code,
         `${path} is not a valid gzip file (${messageOf(error)}): compress it again, or rename it if it is plain text`,
         { cause: error },
       );
@@ -227,7 +237,7 @@ async function* chunksOf(pull: Pull): AsyncGenerator<Buffer> {
 }
 
 /** Converts to UTF-8, the encoding that the rest of the reader works on. */
-function converted(pull: Pull, { path, encoding }: ByteSourceOptions): Pull {
+function converted(pull: Pull, { path, encoding, format }: ByteSourceOptions): Pull {
   const decoder = new TextDecoder(encoding.name, { fatal: true });
   let offset = 0;
   let isOver = false;
@@ -241,7 +251,7 @@ function converted(pull: Pull, { path, encoding }: ByteSourceOptions): Pull {
       return Buffer.from(text, 'utf8');
     } catch (error) {
       throw new MillraceError(
-        'MILLRACE_CSV',
+        format.code,
         `${path} is not ${titleOf(encoding)} (near byte ${offset}): set the option \`encoding\` to what it is`,
         { cause: error },
       );
@@ -249,16 +259,16 @@ function converted(pull: Pull, { path, encoding }: ByteSourceOptions): Pull {
   };
 }
 
-function titleOf({ name }: CsvEncoding): string {
+function titleOf({ name }: TextEncoding): string {
   if (name === 'utf-16le') return 'UTF-16 LE';
   return name === 'utf-16be' ? 'UTF-16 BE' : name;
 }
 
 const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
-function refuseOtherFormats(first: Buffer, path: string, encoding: CsvEncoding): void {
+function refuseOtherFormats(first: Buffer, { path, encoding, format }: ByteSourceOptions): void {
   const refuse = (what: string): never => {
-    throw new MillraceError('MILLRACE_CSV', `${path} ${what}`);
+    throw new MillraceError(format.code, `${path} ${what}`);
   };
   const starts = (...bytes: number[]): boolean => bytes.every((byte, i) => first[i] === byte);
   if (starts(0x1f, 0x8b)) {
@@ -269,7 +279,7 @@ function refuseOtherFormats(first: Buffer, path: string, encoding: CsvEncoding):
     );
   }
   if (starts(0x50, 0x4b, 0x03, 0x04)) {
-    refuse('is a ZIP archive or an Excel workbook, not CSV: unpack it, or save it as CSV');
+    refuse(`is a ZIP archive or an Excel workbook, not ${format.name}: unpack it, or save it as ${format.name}`);
   }
   const { name } = encoding;
   const isWide = name === 'utf-16le' || name === 'utf-16be';
@@ -306,7 +316,7 @@ async function sampleOf(file: FileHandle): Promise<Buffer> {
  * Refuses a file whose characters are mostly not UTF-8. A single damaged row among others in UTF-8 is left to the reader,
  * for which it is one bad row.
  */
-function refuseOtherEncodings(sample: Buffer, path: string): void {
+function refuseOtherEncodings(sample: Buffer, path: string, code: ErrorCode): void {
   if (isUtf8(sample)) return;
   const text = sample.toString('utf8');
   const invalid = text.match(/\uFFFD/g)?.length ?? 0;
@@ -316,7 +326,7 @@ function refuseOtherEncodings(sample: Buffer, path: string): void {
   const line = 1 + (sample.toString('latin1', 0, at).match(/\r\n|\r|\n/g)?.length ?? 0);
   const byte = (sample[at] ?? 0).toString(16).padStart(2, '0').toUpperCase();
   throw new MillraceError(
-    'MILLRACE_CSV',
+    code,
     `${path}, line ${line}: byte 0x${byte} (byte ${at} of the file) is not UTF-8; ` +
       "set the option `encoding` to what it is, such as 'windows-1252', or convert the file",
   );

@@ -1,11 +1,14 @@
 /**
- * The encodings of CSV files: every label of `TextDecoder`.
+ * The encodings of text files: every label of `TextDecoder`.
  *
  * Guarantees: a label means what the Encoding Standard says, so `latin1` and `iso-8859-1` are windows-1252. Encodings with
  * one byte per character are decoded row by row, because their delimiters, quotes and line ends are the bytes of ASCII;
  * such files can be read from the middle. All others except UTF-8 are converted to UTF-8 while they are read.
  */
-export interface CsvEncoding {
+import { MillraceError, describeValue } from '../../model/errors.js';
+import { nearest } from '../../text/nearest.js';
+
+export interface TextEncoding {
   /** The name in the Encoding Standard, in lower case. */
   readonly name: string;
   /** True if the bytes of the file are not those that the rows are made of. */
@@ -24,10 +27,10 @@ const OTHER_LABELS: Readonly<Record<string, string>> = { utf16le: 'utf-16le', ut
 /** Encodings with one byte per character, by the beginnings of their names. */
 const SINGLE = /^(?:windows-125\d|windows-874|iso-8859-|koi8-|macintosh|x-mac-|ibm866)/;
 
-const known = new Map<string, CsvEncoding>();
+const known = new Map<string, TextEncoding>();
 
 /** The encoding with this label; undefined if this Node.js knows none. */
-export function encodingOf(label: string): CsvEncoding | undefined {
+export function encodingOf(label: string): TextEncoding | undefined {
   const found = known.get(label);
   if (found !== undefined) return found;
   const name = nameOf(OTHER_LABELS[label.toLowerCase()] ?? label);
@@ -40,8 +43,23 @@ export function encodingOf(label: string): CsvEncoding | undefined {
   return encoding;
 }
 
+/** Labels for the suggestion after a label that does not exist. */
+const LABELS = ['utf8', 'utf-8', 'utf-16le', 'utf-16be', 'latin1', 'windows-1252', 'iso-8859-15', 'shift_jis', 'gbk'];
+
+/** The encoding with this label. Throws MILLRACE_INVALID_OPTION for an unknown one. `of` is the file, for the message. */
+export function checkEncoding(of: string, label: unknown = 'utf8'): TextEncoding {
+  const encoding = typeof label === 'string' ? encodingOf(label) : undefined;
+  if (encoding !== undefined) return encoding;
+  const near = typeof label === 'string' ? nearest(label, LABELS) : undefined;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`encoding\` of ${of} to be a label of TextDecoder such as 'utf8', 'utf-16le' or 'windows-1252', ` +
+      `got ${describeValue(label)}${near === undefined ? '' : `. Did you mean '${near}'?`}`,
+  );
+}
+
 /** The text of bytes in an encoding whose rows are decoded one by one. Bytes without a character become U+FFFD. */
-export function decode(bytes: Buffer, { high, name }: CsvEncoding, start = 0, end = bytes.length): string {
+export function decode(bytes: Buffer, { high, name }: TextEncoding, start = 0, end = bytes.length): string {
   if (high === undefined) return bytes.toString('utf8', start, end);
   const text = bytes.toString('latin1', start, end);
   // ISO 8859-1 and windows-1252 differ only in these.

@@ -1,0 +1,216 @@
+/**
+ * The files that a source reads: paths and patterns, looked up when a run starts and, if they are watched, while it runs.
+ *
+ * Guarantees: the order is that of the given list, and within a pattern that of the names, whatever the file system
+ * returns. Each path occurs once. A pattern matches only regular files, and none that a run of millrace is writing.
+ */
+import { readdirSync, statSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { normalize, resolve } from 'node:path';
+import {
+  checkOptions,
+  count,
+  describeValue,
+  either,
+  flag,
+  madeBy,
+  MillraceError,
+  type OptionRule,
+  type OptionRules,
+} from '../../connect/index.js';
+import { fileError, systemCodeOf } from '../../connect/files.js';
+import { isPattern, matchPaths, type FolderEntry } from './glob.js';
+
+/** Options of `files`. */
+export interface FilesOptions {
+  /** How many files are read at the same time. Default 1: the files are read in their order, one after another. */
+  readonly parallel?: number;
+  /**
+   * Looks for new files while the run goes on, which then ends only when it is drained or cancelled, or by `idleMs`. A
+   * file is read once two looks have found the same size and time of change. Default false.
+   */
+  readonly watch?: boolean;
+  /** With `watch`: the time between two looks, in milliseconds. Default 1,000. */
+  readonly everyMs?: number;
+  /** With `watch`: the run ends when no file has appeared for this time, in milliseconds. Default: it does not end by itself. */
+  readonly idleMs?: number;
+}
+
+const RULES: OptionRules<FilesOptions> = { parallel: count(), watch: flag, everyMs: count(), idleMs: count() };
+
+/**
+ * Several files for the `path` of a source: a path, a pattern such as `in/*.csv`, or a list of them. Each file is a
+ * partition with numbers of its own, so a resumed run continues in each, also if files were added. Throws
+ * MILLRACE_INVALID_OPTION for an empty list, and for options that do not fit.
+ *
+ * @example ndjsonSource({ path: files('in/*.ndjson', { parallel: 4 }) })
+ * @example csvSource({ path: files(['2025.csv', '2026.csv']) })
+ */
+export function files(paths: string | readonly string[], options: FilesOptions = {}): FileSelection {
+  checkOptions('files', options, RULES);
+  const given = typeof paths === 'string' ? [paths] : paths;
+  const isList = Array.isArray(given) && given.length > 0;
+  if (!isList || !given.every((path) => typeof path === 'string' && path !== '')) {
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected files to be given a path, a pattern or a list of them, got ${describeValue(paths)}`,
+    );
+  }
+  const isWatched = options.watch === true;
+  if (!isWatched && (options.everyMs !== undefined || options.idleMs !== undefined)) {
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      'Expected `everyMs` and `idleMs` of files only with `watch: true`',
+    );
+  }
+  return new FileSelection(given, options);
+}
+
+/** A file as it was found. */
+export interface FoundFile {
+  /** The path as it was given or matched. */
+  readonly path: string;
+  readonly size: number;
+  /** The time of the last change, in milliseconds since 1970. */
+  readonly changedAt: number;
+}
+
+/** The files of a source, made by `files`. */
+export class FileSelection {
+  readonly paths: readonly string[];
+  readonly parallel: number;
+  readonly isWatched: boolean;
+  readonly everyMs: number;
+  readonly idleMs: number | undefined;
+
+  constructor(paths: readonly string[], { parallel = 1, watch = false, everyMs = 1000, idleMs }: FilesOptions) {
+    this.paths = paths;
+    this.parallel = parallel;
+    this.isWatched = watch;
+    this.everyMs = everyMs;
+    this.idleMs = idleMs;
+  }
+
+  /** The paths and patterns, for messages. */
+  get name(): string {
+    const more = this.paths.length - 1;
+    return more === 0 ? (this.paths[0] as string) : `${this.paths[0] ?? ''} and ${more} more`;
+  }
+
+  /**
+   * Looks the files up. Throws MILLRACE_FILE if a path that is no pattern leads to no regular file, and, if the files are
+   * not watched, if nothing is found.
+   */
+  async find(): Promise<readonly FoundFile[]> {
+    const found = new Map<string, FoundFile>();
+    for (const given of this.paths) {
+      const isMatched = isPattern(given) && !(await isFile(given));
+      const paths = isMatched ? (await matchedPaths(given)).filter(isReadable) : [given];
+      let isAny = false;
+      for (const path of paths) {
+        const file = await lookAt(path, isMatched || this.isWatched);
+        isAny ||= file !== undefined;
+        if (file !== undefined) found.set(file.path, file);
+      }
+      if (isAny || this.isWatched) continue;
+      throw new MillraceError(
+        'MILLRACE_FILE',
+        `No file matches ${given}, which was looked for from ${resolve('.')}; check the pattern`,
+      );
+    }
+    return [...found.values()];
+  }
+
+  /** The paths of the files that are there now, for the declaration of a task. Reports no errors. */
+  findNow(): readonly string[] {
+    return [
+      ...new Set(
+        this.paths.flatMap((given) => {
+          if (!isPattern(given) || statSync(given, { throwIfNoEntry: false })?.isFile() === true) return [given];
+          return matchedPathsNow(given).filter((path) => isReadable(path) && isFileNow(path));
+        }),
+      ),
+    ];
+  }
+}
+
+/** The rule of an option that accepts a path or `files(…)`. */
+export const pathOrFiles: OptionRule = either(
+  { expected: 'a path', accepts: (value) => typeof value === 'string' && value !== '' },
+  madeBy(FileSelection, '`files`'),
+);
+
+/** Files that a run of millrace has not finished yet. */
+function isReadable(path: string): boolean {
+  return !/\.part(?:\.copy|\.owner)?$/.test(path);
+}
+
+async function lookAt(path: string, mayMiss: boolean): Promise<FoundFile | undefined> {
+  try {
+    const facts = await stat(path);
+    if (facts.isFile()) return { path: normalize(path), size: facts.size, changedAt: facts.mtimeMs };
+    if (mayMiss) return undefined;
+    if (facts.isDirectory()) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
+    throw new MillraceError(
+      'MILLRACE_FILE',
+      `Cannot read ${path} as one of several files: it is a pipe, a socket or a device. Give it to a source of its own`,
+    );
+  } catch (error) {
+    // It was removed after it had been listed.
+    if (mayMiss && systemCodeOf(error) === 'ENOENT') return undefined;
+    throw fileError('read', path, error);
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (facts) => facts.isFile(),
+    () => false,
+  );
+}
+
+function isFileNow(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+async function matchedPaths(pattern: string): Promise<string[]> {
+  const search = matchPaths(pattern);
+  let step = search.next();
+  while (step.done !== true) {
+    const folder = step.value;
+    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+      if (isNoFolder(error)) return undefined;
+      throw fileError('read', folder, error);
+    });
+    step = search.next(entries?.map(entryOf));
+  }
+  return step.value;
+}
+
+function matchedPathsNow(pattern: string): string[] {
+  const search = matchPaths(pattern);
+  let step = search.next();
+  while (step.done !== true) {
+    let entries: readonly FolderEntry[] | undefined;
+    try {
+      entries = readdirSync(step.value, { withFileTypes: true }).map(entryOf);
+    } catch {
+      // The search at the start of the run reports it.
+    }
+    step = search.next(entries);
+  }
+  return step.value;
+}
+
+function entryOf(entry: { readonly name: string; isDirectory(): boolean }): FolderEntry {
+  return { name: entry.name, isFolder: entry.isDirectory() };
+}
+
+function isNoFolder(error: unknown): boolean {
+  const code = systemCodeOf(error);
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}

@@ -1,0 +1,313 @@
+/**
+ * Writes text to a result file, which gets its final name only when it is complete.
+ *
+ * Guarantees: bytes are written to `path.part`; with `from`, after the bytes of an earlier incarnation of the run.
+ * `finish` makes them durable (fdatasync) before it renames the file, so a reader never sees a partial file under
+ * `path`. A link is followed to the file that it names. A file that cannot be replaced by a rename (a mount), or must not
+ * be (it has several names or belongs to another user), is filled from `path.part` at the end. A device or a pipe is
+ * written to directly. Anything else is refused before the first byte. Two runs that write to one path never mix their rows, and the later one is refused if the first can be
+ * detected. Memory is bounded, because `put` returns a promise while the disk is behind. A failed write is
+ * MILLRACE_FILE with the system's error as its cause, at this `put` or the next, and always at `finish`.
+ */
+import { constants } from 'node:fs';
+import { copyFile, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { MillraceError } from '../../model/errors.js';
+import {
+  assertForRows,
+  assertOwnFile,
+  claimFile,
+  endsAt,
+  fileError,
+  lookAtResult,
+  ownerFileOf,
+  pointAt,
+  reopenAt,
+  resultPathOf,
+  syncFolder,
+  systemCodeOf,
+  type FilePlace,
+  type FilePoint,
+  type RowFileKind,
+} from '../../connect/files.js';
+import { isPacked } from './byte-source.js';
+import { openPipe } from './pipe-stream.js';
+import { TextFile } from './text-file.js';
+
+export interface ResultFileOptions {
+  /**
+   * The path of the file, in an existing folder. A `.gz` file is compressed. `finish` replaces an existing result; any
+   * other file that would be replaced is refused. A device or a pipe is written to as it is.
+   */
+  readonly path: string;
+  /** The text at the beginning of a new file. */
+  readonly header: string;
+  /** Which existing files may be replaced. */
+  readonly kind: RowFileKind;
+  /** Ends waiting writes with MILLRACE_ABORTED. The file stays until `finish` or `abandon`. */
+  readonly signal: AbortSignal | undefined;
+  /**
+   * Continues at this point of `path.part` and removes the bytes after it. If the file was renamed at this point, it is
+   * complete.
+   */
+  readonly from: FilePoint | undefined;
+}
+
+/** The temporary files that exist before the file gets its final name. A device or a pipe needs none. */
+export function filesOnTheWayTo(path: string): readonly string[] {
+  const end = resultPathOf(path);
+  return end === undefined ? [] : [partOf(end), copyOf(end), ownerFileOf(partOf(end))];
+}
+
+/** Opens `path.part` and writes the header; throws MILLRACE_FILE or MILLRACE_RESUME. */
+export async function openResultFile(options: ResultFileOptions): Promise<ResultFile> {
+  const { path, header, kind, signal, from } = options;
+  throwIfAborted(path, signal);
+  try {
+    const place = await lookAtResult(path);
+    if (place.kind === 'stream') {
+      if (from !== undefined) throw notAFile(path);
+      const handle = await openPipe(path);
+      const file = new TextFile(handle, { isPacked: isPacked(path), isStream: true, start: 0, signal });
+      file.put(header);
+      return new ResultFile({ handle, disown: undefined, file, path, place: undefined, signal });
+    }
+    const end = place.path;
+    if (from === undefined && place.mode !== undefined) await assertForRows(end, kind, isPacked(path));
+    const disown = await claimFile(partOf(end));
+    const handle = await openPart(end, from, disown.hasGhost).catch(async (error: unknown) => {
+      await disown();
+      throw error;
+    });
+    const file = new TextFile(handle, { isPacked: isPacked(path), isStream: false, start: from?.bytes ?? 0, signal });
+    if (from === undefined) file.put(header);
+    return new ResultFile({ handle, disown, file, path, place, signal });
+  } catch (error) {
+    throw fileError('write', path, error);
+  }
+}
+
+function notAFile(path: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_RESUME',
+    `Cannot go on with ${path}: it is no file any more. Put the file back as it was, or start a new run`,
+  );
+}
+
+/** Opens a new file, or the one to continue. Its name is durable, because a checkpoint may refer to it. */
+async function openPart(path: string, from: FilePoint | undefined, hasGhost: boolean): Promise<FileHandle> {
+  const part = partOf(path);
+  await assertOwnFile(part);
+  if (from === undefined) {
+    // A new file, so that a run which still writes to the old one cannot mix its rows in.
+    await rm(part, { force: true });
+    const handle = await open(part, 'wx+');
+    await syncFolder(dirname(path));
+    return handle;
+  }
+  // An earlier incarnation has already renamed the file: continue with a copy, and keep the file until the copy is
+  // complete.
+  const isThere = await stat(part).catch(() => undefined);
+  if (isThere === undefined && (await endsAt(path, from))) {
+    const copy = copyOf(path);
+    await assertOwnFile(copy);
+    await rm(copy, { force: true });
+    await copyFile(path, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    await syncFile(copy);
+    await rename(copy, part);
+    await syncFolder(dirname(path));
+  } else if (isThere !== undefined && hasGhost) {
+    // The process before this one may wake up and write to the file that it has open: that must be another file.
+    await copyFile(part, copyOf(path), constants.COPYFILE_FICLONE);
+    await syncFile(copyOf(path));
+    await rename(copyOf(path), part);
+    await syncFolder(dirname(path));
+  }
+  return reopenAt(part, from);
+}
+
+/** Replaces the bytes of an existing file, which keeps its owner, its permissions and its other names. */
+async function fill(path: string, part: string): Promise<void> {
+  const from = await open(part, 'r');
+  try {
+    const to = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+    try {
+      let at = 0;
+      const buffer = Buffer.allocUnsafe(FILL_BYTES);
+      for (;;) {
+        const { bytesRead } = await from.read(buffer, 0, FILL_BYTES, at);
+        if (bytesRead === 0) break;
+        await to.writeFile(buffer.subarray(0, bytesRead));
+        at += bytesRead;
+      }
+      await to.truncate(at);
+      await to.datasync();
+    } finally {
+      await to.close();
+    }
+  } finally {
+    await from.close();
+  }
+  await rm(part);
+}
+
+const FILL_BYTES = 1024 * 1024;
+
+function partOf(path: string): string {
+  return `${path}.part`;
+}
+
+function copyOf(path: string): string {
+  return `${partOf(path)}.copy`;
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+interface ResultFileParts {
+  readonly handle: FileHandle;
+  /** Releases the ownership of the file; undefined for a device or a pipe, which has no owner. */
+  readonly disown: (() => Promise<void>) | undefined;
+  readonly file: TextFile;
+  readonly path: string;
+  /** Undefined for a device or a pipe. */
+  readonly place: FilePlace | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A result file that is open. */
+export class ResultFile {
+  private readonly parts: ResultFileParts;
+  private readonly file: TextFile;
+  private readonly path: string;
+  private isOver = false;
+
+  constructor(parts: ResultFileParts) {
+    this.parts = parts;
+    this.file = parts.file;
+    this.path = parts.path;
+  }
+
+  /** True if the text goes to a device or a pipe. It cannot be taken back, so there are no points to continue from. */
+  get isStream(): boolean {
+    return this.parts.place === undefined;
+  }
+
+  /** The bytes that the system has accepted; for .gz the compressed bytes. */
+  get bytesWritten(): number {
+    return this.file.bytesWritten;
+  }
+
+  /** Accepts the texts as soon as there is room for them. When the promise resolves, they are in the file's buffer. */
+  put(texts: () => Iterable<string>): void | Promise<void> {
+    if (this.isOver) throw new MillraceError('MILLRACE_FILE', `Cannot write ${this.path}: it is closed already`);
+    const room = this.file.room();
+    if (room === undefined) {
+      this.putAll(texts());
+      return undefined;
+    }
+    return room.then(
+      () => {
+        this.putAll(texts());
+      },
+      (error: unknown) => {
+        throwIfAborted(this.path, this.parts.signal);
+        throw fileError('write', this.path, error);
+      },
+    );
+  }
+
+  /**
+   * The point after the text accepted so far. Resolves when it would survive a loss of power; for a device or a pipe with
+   * undefined, when the system has accepted it.
+   */
+  async mark(): Promise<FilePoint | undefined> {
+    try {
+      const bytes = await this.file.flush();
+      if (this.isStream) return undefined;
+      await this.parts.handle.datasync();
+      return await pointAt(this.parts.handle, bytes);
+    } catch (error) {
+      throw fileError('write', this.path, error);
+    }
+  }
+
+  /** Makes everything durable and renames the file, or fills the existing one. Resolves when both are done. */
+  async finish(): Promise<void> {
+    if (this.isOver) return;
+    this.isOver = true;
+    const { place, handle } = this.parts;
+    try {
+      await this.file.end();
+      if (place !== undefined) {
+        const part = partOf(place.path);
+        if (place.mode !== undefined && !place.isFilled) await handle.chmod(place.mode);
+        await handle.datasync();
+        await this.assertOurs(part);
+        await this.file.close();
+        await this.publish(part, place);
+      }
+    } catch (error) {
+      throw fileError('write', this.path, error);
+    } finally {
+      await this.release();
+    }
+  }
+
+  /** Closes the file and leaves `path.part` as it is. */
+  async abandon(): Promise<void> {
+    if (this.isOver) return;
+    this.isOver = true;
+    await this.release();
+  }
+
+  private async release(): Promise<void> {
+    await this.file.close();
+    await this.parts.disown?.();
+  }
+
+  /** Gives the file its final name, or its content to the file of that name. */
+  private async publish(part: string, { path, isFilled }: FilePlace): Promise<void> {
+    const now = await lookAtResult(this.path);
+    if (now.kind !== 'file' || now.path !== path) {
+      throw new MillraceError(
+        'MILLRACE_FILE',
+        `Cannot write ${this.path}: it does not lead to ${path} any more. The rows are in ${part}`,
+      );
+    }
+    if (isFilled || now.isFilled) await fill(path, part);
+    else {
+      // The name is a mount, such as a single file in a container, which no rename can replace.
+      await rename(part, path).catch((error: unknown) => {
+        if (systemCodeOf(error) !== 'EBUSY') throw error;
+        return fill(path, part);
+      });
+    }
+    await syncFolder(dirname(path));
+  }
+
+  /** Another run may have started to write to the same path; then the file there is not ours. */
+  private async assertOurs(part: string): Promise<void> {
+    const [ours, there] = await Promise.all([this.parts.handle.stat(), stat(part)]);
+    if (there.ino === ours.ino && there.dev === ours.dev) return;
+    throw new MillraceError(
+      'MILLRACE_LOCKED',
+      `Another run has started to write ${part}, so the rows of this run are lost. Run it again when the other run is over, or write to another path`,
+    );
+  }
+
+  private putAll(texts: Iterable<string>): void {
+    for (const text of texts) this.file.put(text);
+  }
+}
+
+function throwIfAborted(path: string, signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new MillraceError('MILLRACE_ABORTED', `Writing ${path} was cancelled`, { cause: signal.reason });
+}

@@ -1,0 +1,19 @@
+/** Makes a JSON value of a file into a record or a rejected one. */
+import { MillraceError } from '../../model/errors.js';
+import { Rejected } from '../../model/record.js';
+import { validate, type Schema } from '../../options/schema.js';
+import type { JsonItem } from './json-reader.js';
+
+/** Returns the record of a value, or its rejection. Throws a FatalTaskError for an asynchronous schema. */
+export function jsonRecord<Out>(item: JsonItem, path: string, schema: Schema<Out> | undefined): Out | Rejected {
+  const { line } = item;
+  if ('error' in item) return new Rejected({ line, text: item.text }, item.error);
+  if (schema === undefined) return item.value as Out;
+  try {
+    return validate(schema, item.value, 'MILLRACE_JSON', `${path}, line ${line}`);
+  } catch (error) {
+    // An asynchronous schema is no fault of the record.
+    if (error instanceof MillraceError && error.code !== 'MILLRACE_JSON') throw error;
+    return new Rejected({ line, value: item.value }, error);
+  }
+}
