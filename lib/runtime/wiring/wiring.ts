@@ -48,7 +48,7 @@ export class Wiring {
   /** Tasks whose outputs are over. */
   readonly over = new Set<string>();
   private readonly wiredRoots: WiredRoots;
-  /** Per task, the number of dependents that still need its outputs. */
+  /** Per task, the number of dependents that still need its outputs. A durable task needs them itself. */
   private readonly wanted = new Map<string, number>();
   /** Sources whose records are folded by the threads that read them. */
   private readonly folded = new Set<string>();
@@ -83,7 +83,8 @@ export class Wiring {
     for (const chain of fused) for (const name of chain) this.chains.set(name, chain);
     const byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
     for (const node of plan.nodes) {
-      this.wanted.set(node.node.name, Math.max(1, node.dependents.length));
+      const own = node.node.isDurable === true || node.dependents.length === 0 ? 1 : 0;
+      this.wanted.set(node.node.name, node.dependents.length + own);
       const task = this.place(node, byName.get(node.node.name) as TaskDeclaration);
       this.tasks.set(node.node.name, task);
       this.forks?.add(task.scope);
