@@ -190,6 +190,8 @@ class DeadLetterFile implements DeadLetterStore {
     const { rewound } = this;
     if (rewound === undefined) return;
     await this.finishMove(rewound);
+    // Otherwise a loss of power after the end of the run would bring back letters that were replayed.
+    await syncFolder(dirname(this.path));
     this.bytes = rewound.bytes;
     this.stored = rewound.bytes;
     this.moves = rewound.moves;

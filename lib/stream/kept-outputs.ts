@@ -116,7 +116,8 @@ export class KeptOutputs implements StateHolder {
     }
     for (const [lineage, form] of retained) {
       if (form === undefined) continue;
-      const isEnded = !root.isInFlight(lineage);
+      // One that waits to be emitted again has not ended.
+      const isEnded = lineage < root.born && !root.isInFlight(lineage);
       if (!isEnded && form.isLetter === true) continue;
       const letter: Stored = { ...form, isLetter: true, isEnded };
       stored.add(lineage);

@@ -114,7 +114,8 @@ export class Groups<In, Key, State, Out> {
         return finished.length > 0 ? finished : null;
       },
       close: () => {
-        states.clear();
+        // The last checkpoint of a run that drains still contains the groups whose results were not made.
+        if (this.kept === undefined) states.clear();
       },
     };
   }

@@ -1,9 +1,10 @@
 /**
  * Kills the real command line with SIGKILL at random moments, resumes it until it is done, and compares every file with
  * that of an undisturbed run: bytes where they are plain, text where they are packed, and the dead letters but for when.
+ * Where dead letters can be healed, they are replayed after that, and the replay is killed too.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,6 +24,10 @@ export interface Victim {
   readonly letters: string;
   /** The longest wait before a kill, in milliseconds from the start of the process. */
   readonly killWithinMs: number;
+  /** Whether rows may come in any order, because time decides what meets first. */
+  readonly isUnordered?: boolean;
+  /** The file that makes the dead letters of a finished run succeed when they are replayed. */
+  readonly heals?: string;
 }
 
 export interface KillFigures {
@@ -42,6 +47,7 @@ export async function killTest(victim: Victim, kills: number, seed: number): Pro
     const folder = mkdtempSync(join(tmpdir(), 'millrace-kill-'));
     try {
       await killUntilDone(victim, folder, random, figures, kills);
+      if (victim.heals !== undefined) await replayUntilDone(victim, folder, random, figures, kills);
       figures.runs++;
       const got = resultsIn(victim, folder);
       for (const [file, content] of Object.entries(expected)) {
@@ -90,11 +96,42 @@ async function killUntilDone(
   }
 }
 
+/** Replays the dead letters of the finished run, and resumes the replay until it is done. */
+async function replayUntilDone(
+  victim: Victim,
+  folder: string,
+  random: () => number,
+  figures: { kills: number; missed: number },
+  most: number,
+): Promise<void> {
+  writeFileSync(join(folder, victim.heals as string), '');
+  const [runId = ''] = readdirSync(join(folder, '.millrace/runs'));
+  let args: readonly string[] = ['dead-letters', 'replay', runId];
+  for (;;) {
+    const child = start(args, folder);
+    const mayKill = figures.kills < most;
+    const killed = mayKill ? killAfter(child, random() * victim.killWithinMs) : undefined;
+    const { code, signal, err } = await ended(child);
+    killed?.abort();
+    if (signal === 'SIGKILL') figures.kills++;
+    else if (err.includes('has not finished')) {
+      args = ['resume', runId];
+      continue;
+    } else if (code !== 0 && code !== 3) throw new Error(`The replay ended with code ${code ?? 'none'}: ${err}`);
+    else {
+      if (mayKill) figures.missed++;
+      return;
+    }
+    args = ['dead-letters', 'replay', runId];
+  }
+}
+
 async function undisturbed(victim: Victim): Promise<Record<string, string>> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-kill-'));
   try {
     const { code, err } = await ended(start(['run', ...victim.args], folder));
     if (code !== 0 && code !== 3) throw new Error(`${victim.name} ended with code ${code ?? 'none'}: ${err}`);
+    if (victim.heals !== undefined) await replayUntilDone(victim, folder, () => 1, { kills: 0, missed: 0 }, 0);
     return resultsIn(victim, folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -132,11 +169,12 @@ function ended(child: ChildProcess): Promise<{ code: number | null; signal: stri
 }
 
 /** Every file of a finished run as text that does not depend on when it was made. */
-function resultsIn({ outputs, letters }: Victim, folder: string): Record<string, string> {
+function resultsIn({ outputs, letters, isUnordered }: Victim, folder: string): Record<string, string> {
   const results: Record<string, string> = {};
   for (const name of outputs) {
     const bytes = readFileSync(join(folder, name));
-    results[name] = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('latin1');
+    const text = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('latin1');
+    results[name] = isUnordered === true ? text.split('\n').sort().join('\n') : text;
   }
   const path = existsSync(join(folder, letters)) ? join(folder, letters) : lettersOfRun(folder);
   const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];

@@ -8,6 +8,7 @@ import { memberLines } from '#workflows/offer/generate-members.js';
 import type { Victim } from './kill-test.js';
 
 const MOCK_SERVER = fileURLToPath(import.meta.resolve('#mock-server/main.js'));
+const STATE_FLOW = fileURLToPath(new URL('./state-flow.js', import.meta.url));
 const KILL_FLOW = fileURLToPath(new URL('./kill-flow.js', import.meta.url));
 
 /** OfferWorkFlow, asking a server that lives through the kills. Files are made in `folder`. */
@@ -53,6 +54,30 @@ export function killFlowVictim(folder: string, rows: number): Victim {
     outputs: ['middle.csv', 'packed.csv.gz', 'end.csv'],
     letters: 'dead-letters.ndjson',
     killWithinMs: 3000,
+  };
+}
+
+/** StateFlow over `rows` numbers. Files are made in `folder`. */
+export function stateFlowVictim(folder: string, rows: number): Victim {
+  const input = join(folder, 'state-numbers.csv');
+  const names = join(folder, 'names.csv');
+  const setting = join(folder, 'setting.csv');
+  writeFileSync(input, ['n', ...Array.from({ length: rows }, (_, n) => String(n)), ''].join('\n'));
+  writeFileSync(names, ['key,name', ...Array.from({ length: 20 }, (_, key) => `${key},name ${key}`), ''].join('\n'));
+  writeFileSync(setting, 'n\n42\n');
+  const settings = { input, names, setting, healed: 'healed' };
+  return {
+    name: 'StateFlow',
+    args: [
+      '--workflow',
+      STATE_FLOW,
+      ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
+    ],
+    outputs: ['checked.csv', 'pieces.csv', 'totals.csv', 'pairs.csv', 'seen.csv', 'counted.csv'],
+    letters: 'dead-letters.ndjson',
+    killWithinMs: 3000,
+    isUnordered: true,
+    heals: 'healed',
   };
 }
 

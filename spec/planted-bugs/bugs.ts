@@ -1,7 +1,4 @@
-/**
- * Bugs to be planted one at a time, each a mistake that somebody could make, from the side of the specs: methods are put
- * in place of others, and nothing in the engine knows. `plant` returns what takes the bug out again.
- */
+/** Bugs for the simulation of random graphs. */
 import { TaskAccount } from '#lib/ledger/account.js';
 import type { Checkpoint, RootProgress } from '#lib/model/checkpoint.js';
 import { RootLedger } from '#lib/ledger/ledger.js';
@@ -19,37 +16,7 @@ import { FileSink } from '../simulation/file-sink.js';
 import { Letters } from '../simulation/letters.js';
 import type { Life } from '../simulation/life.js';
 import { Stores } from '../simulation/stores.js';
-
-export interface PlantedBug {
-  readonly name: string;
-  plant(): () => void;
-}
-
-/** The inside of an object, which only specs look at. */
-type Inside = Record<string, unknown>;
-type Method = (this: Inside, ...given: never[]) => unknown;
-
-function replacing(type: { prototype: object }, name: string, make: (original: Method) => Method): () => void {
-  const { prototype } = type;
-  const original = Object.getOwnPropertyDescriptor(prototype, name);
-  if (original === undefined) throw new Error(`There is no ${name} to plant a bug in`);
-  const isGetter = original.get !== undefined;
-  const made = make((isGetter ? original.get : original.value) as Method);
-  Object.defineProperty(prototype, name, { ...original, ...(isGetter ? { get: made } : { value: made }) });
-  return () => {
-    Object.defineProperty(prototype, name, original);
-  };
-}
-
-/** A bug that is one method gone wrong. */
-function wrong(
-  name: string,
-  type: { prototype: object },
-  method: string,
-  make: (original: Method) => Method,
-): PlantedBug {
-  return { name, plant: () => replacing(type, method, make) };
-}
+import { wrong, type Method, type PlantedBug } from './plant.js';
 
 /** A checkpoint that says something else of its roots. */
 function misread(change: (progress: RootProgress, exits: readonly string[]) => RootProgress) {

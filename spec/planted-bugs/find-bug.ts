@@ -1,6 +1,7 @@
 /** Plants a bug and simulates until it is found. */
+import { simulateOutcomes } from '../simulation/outcomes.js';
 import { simulate } from '../simulation/simulate.js';
-import type { PlantedBug } from './bugs.js';
+import type { PlantedBug } from './plant.js';
 
 export interface Found {
   readonly seed: number;
@@ -9,10 +10,11 @@ export interface Found {
 
 /** The first of the seeds that finds the bug; undefined where none does. The bug is taken out again in any case. */
 export async function findBug(bug: PlantedBug, seeds: number, first = 1): Promise<Found | undefined> {
+  const simulateOne = bug.world === 'outcomes' ? simulateOutcomes : simulate;
   const takeOut = bug.plant();
   try {
     for (let seed = first; seed < first + seeds; seed++) {
-      const { failure } = await simulate(seed);
+      const { failure } = await simulateOne(seed);
       if (failure !== undefined) return { seed, law: failure.split('\n')[0] ?? '' };
     }
     return undefined;

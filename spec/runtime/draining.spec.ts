@@ -135,6 +135,24 @@ describe('a run that drains', () => {
     }
   });
 
+  it('is no stalled run if the last work ends when the watchdog looks', async () => {
+    const clock = virtualClock();
+    const children = (n: number): Promise<number[]> =>
+      new Promise((resolve) => {
+        // The watchdog looks each second, the drain each 20 ms.
+        clock.schedule(2990, () => {
+          resolve([n]);
+        });
+      });
+    const run = start([task('S', [], sourceTask(range(3))), task('E', ['S'], expandTask(children))], {
+      clock,
+      checkpoints: memoryCheckpoints().begin(),
+    });
+    await clock.advance(500);
+    run.drain();
+    expect((await clock.runUntil(run.finished)).outcome).toBe('drained');
+  });
+
   it.each([true, false])('is aborted when its grace is over (kept: %s)', async (isKept) => {
     const clock = virtualClock();
     const never = asyncTask<number, number>(() => new Promise(() => undefined), { timeoutMs: 3_600_000 });

@@ -56,6 +56,28 @@ describe('records others want', () => {
     expect(summary.skipped).toBe(1000);
   });
 
+  it('are still written when the join behind a sink has no hope', async () => {
+    const written: number[] = [];
+    await runToEnd(
+      [
+        task('left', [], sourceTask(range(1000))),
+        task(
+          'Keep',
+          ['left'],
+          sinkTask<number>((n) => void written.push(n)),
+        ),
+        task(
+          'right',
+          [],
+          sourceTask(() => EMPTY),
+        ),
+        task('both', ['Keep', 'right'], keep, { join: 'latest' }),
+      ],
+      { window: 16 },
+    );
+    expect(written).toEqual(range(1000));
+  });
+
   it('still come when an operator that has enough stops wanting them', async () => {
     const sink = recordingSink<number>();
     const { outputs } = await runToEnd(

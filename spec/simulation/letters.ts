@@ -109,6 +109,8 @@ export class Letters implements DeadLetterStore {
     const { rewound } = this;
     if (rewound === undefined) return;
     await this.finishMove(rewound);
+    // A finished run does not finish the move again, and its letters are read for a replay.
+    await this.disk.syncFolder(this.life);
     this.bytes = rewound.bytes;
     this.moves = rewound.moves;
     this.file = await this.disk.reopen(this.life, LETTERS, rewound);

@@ -1,6 +1,6 @@
 /**
  * Random graphs whose records are paths: `S0:7` is record 7 of a source, `p/2` the third child of `p`, `(l&r)` a pair,
- * `3=[a,b]` what an aggregate made of `a` and `b`. So a record says by itself how it came about, whichever life made it.
+ * `3=[a,b]` what an aggregate made of `a` and `b`, `p@2` a record that was the second of its key in a task with state. So a record says by itself how it came about, whichever life made it.
  */
 import { seededRandom } from 'millrace';
 import type { KeyedKind } from '#lib/stream/join-keyed.js';
@@ -52,6 +52,15 @@ export interface AggregateNode extends NodeBase {
   readonly inPlace: boolean;
 }
 
+/** Numbers the records of each key. */
+export interface StatefulNode extends NodeBase {
+  readonly kind: 'stateful';
+  readonly keys: number;
+  readonly durable: true | undefined;
+  /** Whether `step` changes the state in place. */
+  readonly inPlace: boolean;
+}
+
 export interface SinkNode extends NodeBase {
   readonly kind: 'sink';
   readonly ordered: boolean;
@@ -65,7 +74,7 @@ interface NodeBase {
   readonly most: number;
 }
 
-export type OutcomesNode = SourceNode | WorkNode | ExpandNode | AggregateNode | SinkNode;
+export type OutcomesNode = SourceNode | WorkNode | ExpandNode | AggregateNode | StatefulNode | SinkNode;
 
 export interface OutcomesGraph {
   readonly seed: number;
@@ -83,7 +92,7 @@ const LONGEST = 300;
 /** A path, shortened where it would grow without end. It stays the name of one record. */
 export function short(path: string): string {
   if (path.length <= LONGEST) return path;
-  const kinds = ['[]', '[', '{'].filter((kind) => path.includes(kind));
+  const kinds = ['[]', '[', '{', '@'].filter((kind) => path.includes(kind));
   return `#${hashOf(path)}.${hashOf([path, 'again'])}${kinds[0] ?? ''}`;
 }
 
@@ -94,7 +103,7 @@ export function isAmbiguous(path: string): boolean {
 
 /** Whether the path tells all about the record: what it was made of may not differ between lives. */
 export function isPure(path: string): boolean {
-  return !path.includes('[') && !path.includes('{');
+  return !path.includes('[') && !path.includes('{') && !path.includes('@');
 }
 
 export function outcomesGraph(seed: number): OutcomesGraph {
@@ -152,6 +161,7 @@ class Generator {
     else if (kind < 17) this.keyed(name, node, other);
     else if (kind < 18) this.all(name, node, other);
     else if (kind < 19) this.latest(name, node, other);
+    else if (this.chance(0.6)) this.stateful(name, node);
     else this.sink(name, node);
   }
 
@@ -230,6 +240,15 @@ class Generator {
       durable,
       inPlace,
     });
+  }
+
+  private stateful(name: string, node: OutcomesNode): void {
+    const keys = this.pick([1, 2, 5, 20]);
+    const durable = this.chance(0.5) ? true : undefined;
+    const inPlace = this.chance(0.5);
+    const { most } = node;
+    this.nodes.push({ kind: 'stateful', name, dependencies: [node.name], root: name, most, keys, durable, inPlace });
+    this.watched.add(name);
   }
 
   private keyed(name: string, left: OutcomesNode, right: OutcomesNode): void {

@@ -9,6 +9,7 @@ import {
   type AggregateNode,
   type ExpandNode,
   type SourceNode,
+  type StatefulNode,
   type WorkNode,
 } from './outcomes-graph.js';
 
@@ -46,6 +47,6 @@ export function groupOf(seed: number, { name, keys }: AggregateNode, path: strin
   return hashOf([seed, name, path, 'group']) % keys;
 }
 
-export function keyOf(seed: number, { name, keys = 1 }: WorkNode, path: string): number {
+export function keyOf(seed: number, { name, keys = 1 }: WorkNode | StatefulNode, path: string): number {
   return hashOf([seed, name, path, 'key']) % keys;
 }

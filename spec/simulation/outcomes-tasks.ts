@@ -4,6 +4,7 @@ import {
   asyncTask,
   expandTask,
   skip,
+  statefulTask,
   syncTask,
   type JoinOptions,
   type Schema,
@@ -22,6 +23,7 @@ import {
   type OutcomesGraph,
   type OutcomesNode,
   type SourceNode,
+  type StatefulNode,
   type WorkNode,
 } from './outcomes-graph.js';
 import { expansionOf, fails, fits, groupOf, keyOf, skips } from './outcomes-rules.js';
@@ -42,6 +44,11 @@ export function joinedPath({ join, dependencies }: WorkNode, record: Value): str
 /** A record is one and the same on all branches, so they differ only where a branch gathers. */
 export function alignedPath(paths: readonly string[]): string {
   return new Set(paths).size === 1 ? (paths[0] as string) : `<${paths.join('|')}>`;
+}
+
+/** The path of a record that was the record of its key with this number. */
+export function numbered(path: string, number: number): string {
+  return short(`${path}@${number}`);
 }
 
 export class OutcomesTasks {
@@ -73,6 +80,7 @@ export class OutcomesTasks {
     if (node.kind === 'work') return this.work(node);
     if (node.kind === 'expand') return this.expand(node);
     if (node.kind === 'aggregate') return this.aggregate(node);
+    if (node.kind === 'stateful') return this.stateful(node);
     return new FileSink({ path: node.name, disk, life: this.life, ordered: node.ordered });
   }
 
@@ -205,6 +213,23 @@ export class OutcomesTasks {
         finish: (members, key) => short(`${key}=[${[...members].sort().join(',')}]`),
       },
       options,
+    );
+  }
+
+  private stateful(node: StatefulNode): Task<never, Value> {
+    const { seed } = this.graph;
+    const { durable, inPlace } = node;
+    return statefulTask<string, { readonly count: number }, string, number>(
+      {
+        key: (path) => keyOf(seed, node, path),
+        init: () => ({ count: 0 }),
+        step: (state, path) => {
+          const count = state.count + 1;
+          if (inPlace) Object.assign(state, { count });
+          return [inPlace ? state : { count }, numbered(path, count)];
+        },
+      },
+      durable === undefined ? {} : { durable },
     );
   }
 }

@@ -14,10 +14,11 @@ import {
   type OutcomesGraph,
   type OutcomesNode,
   type SinkNode,
+  type StatefulNode,
   type WorkNode,
 } from './outcomes-graph.js';
 import { expansionOf, fails, fits, groupOf, keyOf, skips } from './outcomes-rules.js';
-import { alignedPath, joinedPath } from './outcomes-tasks.js';
+import { alignedPath, joinedPath, numbered } from './outcomes-tasks.js';
 import { Violation } from './world.js';
 import { linesOf } from './verdict.js';
 
@@ -77,6 +78,8 @@ class Interpreter {
         return this.expand(node, input);
       case 'aggregate':
         return this.aggregate(node, input);
+      case 'stateful':
+        return this.stateful(node, input);
       case 'sink':
         this.sink(node, input);
         return input;
@@ -227,6 +230,37 @@ class Interpreter {
       [],
     );
     return new Map([...groups].map(([key, paths]) => [`key ${key}`, short(`${key}=[${paths.sort().join(',')}]`)]));
+  }
+
+  /** Each record is counted once, in any order, and the numbers of a key have no gap. */
+  private stateful(node: StatefulNode, input: Records): Records {
+    const sink = this.graph.nodes.find(({ kind, dependencies }) => kind === 'sink' && dependencies[0] === node.name);
+    const rows = this.rowsOf(sink as SinkNode).map(([, path]) => path);
+    const left = new Set(rows);
+    const keys = new Map<number, [id: string, path: string][]>();
+    for (const record of input) {
+      const key = keyOf(this.graph.seed, node, record[1]);
+      keys.set(key, [...(keys.get(key) ?? []), record]);
+    }
+    const outputs = new Map<string, string>();
+    for (const records of keys.values()) {
+      const numbers = new Set(records.map((_, index) => index + 1));
+      for (const [id, path] of records) {
+        const number = [...numbers].find((candidate) => left.has(numbered(path, candidate)));
+        if (number === undefined)
+          throw new Violation(`L1: '${node.name}' has lost ${path}, or counted another twice: ${rows.join(' ')}`);
+        numbers.delete(number);
+        left.delete(numbered(path, number));
+        outputs.set(id, numbered(path, number));
+      }
+    }
+    if (rows.length > outputs.size) throw new Violation(`L2: '${node.name}' has too many of ${rows.join(' ')}`);
+    sameBag(
+      `L1: the dead letters of '${node.name}'`,
+      this.givenUp(node, () => true),
+      [],
+    );
+    return outputs;
   }
 
   private sink(node: SinkNode, input: Records): void {

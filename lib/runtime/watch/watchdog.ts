@@ -136,8 +136,8 @@ export class Watchdog {
     const supplied = [...this.wiring.roots.values()].some(
       (root) => !root.isExhausted && root.room > 0 && this.isSource(root.name),
     );
-    // Roots wait on purpose while the dead-letter store is full.
-    if (this.services.deadLetters.isFull) return false;
+    // Roots wait on purpose while the dead-letter store is full, and in a run that lets go what has not started.
+    if (this.services.deadLetters.isFull || !this.services.mayStart()) return false;
     return inFlight && !running && (!supplied || this.explainStalls().length > 0);
   }
 

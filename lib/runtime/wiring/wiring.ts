@@ -48,7 +48,7 @@ export class Wiring {
   /** Tasks whose outputs are over. */
   readonly over = new Set<string>();
   private readonly wiredRoots: WiredRoots;
-  /** Per task, the number of dependents that still need its outputs. */
+  /** Per task, the number of dependents that still need its outputs. A sink needs them itself. */
   private readonly wanted = new Map<string, number>();
   /** Sources whose records are folded by the threads that read them. */
   private readonly folded = new Set<string>();
@@ -83,8 +83,10 @@ export class Wiring {
     for (const chain of fused) for (const name of chain) this.chains.set(name, chain);
     const byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
     for (const node of plan.nodes) {
-      this.wanted.set(node.node.name, Math.max(1, node.dependents.length));
-      const task = this.place(node, byName.get(node.node.name) as TaskDeclaration);
+      const declaration = byName.get(node.node.name) as TaskDeclaration;
+      const isSink = node.node.isDurable === true || declaration.task.kind === 'sink';
+      this.wanted.set(node.node.name, Math.max(1, node.dependents.length + (isSink ? 1 : 0)));
+      const task = this.place(node, declaration);
       this.tasks.set(node.node.name, task);
       this.forks?.add(task.scope);
     }

@@ -1,0 +1,113 @@
+/**
+ * A workflow with durable state, made to be killed: an expansion that throws midway, an aggregate, a keyed join, a latest
+ * join, a task with a state per key, and records that fail until they are healed. What comes out is decided by the input
+ * alone, except for the order of pairs.
+ */
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { aggregateTask, asyncTask, defineWorkflow, expandTask, statefulTask, syncTask } from 'millrace';
+import { csvSink, csvSource } from 'millrace/csv';
+import { z } from 'zod';
+
+const StateConfig = z.strictObject({
+  input: z.string(),
+  names: z.string(),
+  setting: z.string(),
+  /** The file whose existence heals the records that fail. */
+  healed: z.string(),
+});
+
+const Row = z.object({ n: z.coerce.number().int() });
+type Row = z.output<typeof Row>;
+const Name = z.object({ key: z.coerce.number().int(), name: z.string() });
+type Name = z.output<typeof Name>;
+
+interface Part {
+  readonly n: number;
+  readonly part: number;
+}
+
+function* partsOf({ n }: Row): Generator<Part> {
+  for (let part = 0; part < n % 4; part++) {
+    if (n % 13 === 5 && part === 1) throw new Error(`${n} breaks off`);
+    yield { n, part };
+  }
+}
+
+export const StateFlow = defineWorkflow({
+  name: 'StateFlow',
+  config: StateConfig,
+  window: 128,
+  build: (flow, { input, names, setting, healed }) =>
+    flow
+      .task('Read', csvSource({ path: input, columns: ['n'], schema: Row }))
+      .task('Names', csvSource({ path: names, columns: ['key', 'name'], schema: Name }))
+      .task('Setting', csvSource({ path: setting, columns: ['n'], schema: Row }))
+      .task(
+        'Work',
+        ['Read'],
+        asyncTask(
+          async ({ n }: Row) => {
+            await sleep((n * 7) % 5);
+            if (n % 97 === 0) throw new Error(`${n} is one that fails`);
+            return { n };
+          },
+          { concurrency: 16 },
+        ),
+      )
+      .task(
+        'Check',
+        ['Read'],
+        asyncTask(async ({ n }: Row) => {
+          await sleep(n % 3);
+          if (n % 53 === 1 && !existsSync(healed)) throw new Error(`${n} is not healed`);
+          return { n };
+        }),
+      )
+      .task('Checked', ['Check'], csvSink({ path: 'checked.csv', columns: ['n'] }))
+      .task('Parts', ['Work'], expandTask<Row, Part>(partsOf))
+      .task('Pieces', ['Parts'], csvSink({ path: 'pieces.csv', columns: ['n', 'part'] }))
+      .task(
+        'Sum',
+        ['Parts'],
+        aggregateTask({
+          key: ({ n }: Part) => n % 7,
+          init: () => ({ count: 0, sum: 0 }),
+          add: (total, { n }: Part) => {
+            total.count++;
+            total.sum += n;
+            return total;
+          },
+          finish: (total, key) => ({ key, ...total }),
+        }),
+      )
+      .task('Totals', ['Sum'], csvSink({ path: 'totals.csv', columns: ['key', 'count', 'sum'] }))
+      .task(
+        'Pair',
+        ['Parts', 'Names'],
+        { join: 'keyed', kind: 'inner', on: [({ n }: Part) => n % 20, ({ key }: Name) => key] },
+        syncTask(([{ n, part }, { name }]) => ({ n, part, name })),
+      )
+      .task('Pairs', ['Pair'], csvSink({ path: 'pairs.csv', columns: ['n', 'part', 'name'] }))
+      .task(
+        'See',
+        ['Work', 'Setting'],
+        { join: 'latest' },
+        syncTask(([{ n }, { n: value }]) => ({ n, setting: value })),
+      )
+      .task('Seen', ['See'], csvSink({ path: 'seen.csv', columns: ['n', 'setting'] }))
+      .task(
+        'Count',
+        ['Work'],
+        statefulTask({
+          key: ({ n }: Row) => n % 5,
+          init: () => ({ count: 0, sum: 0 }),
+          step: (state, { n }: Row) => {
+            state.count++;
+            state.sum += n;
+            return [state, { n, count: state.count, sum: state.sum }];
+          },
+        }),
+      )
+      .task('Counted', ['Count'], csvSink({ path: 'counted.csv', columns: ['n', 'count', 'sum'] })),
+});
