@@ -8,7 +8,7 @@
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
 import { InOrder } from './in-order.js';
-import { BatchBuilder, GONE, type Batch, type Gone } from '../model/record.js';
+import { BatchBuilder, GONE, Routed, type Batch, type Gone } from '../model/record.js';
 import type { Awaitable } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
 import { Ring } from '../ledger/ring.js';
@@ -146,6 +146,7 @@ class BatchWriter<In, Row> implements Engine<In> {
     const rows: Row[] = [];
     const numbers: number[] = [];
     let ended = 0;
+    let routed = 0;
     let old = 0;
     while (this.records.size > 0 && written.length < MAX_ROWS) {
       const lineage = this.lineages.shift();
@@ -161,6 +162,7 @@ class BatchWriter<In, Row> implements Engine<In> {
           // A fallback is written in place of the record. A fallback that cannot be encoded is a mistake in the task and
           // fails the run.
           if (left === GONE) ended++;
+          else if (left instanceof Routed) routed++;
           else {
             rows.push(options.encode(left, lineage));
             numbers.push(lineage);
@@ -171,14 +173,14 @@ class BatchWriter<In, Row> implements Engine<In> {
     }
     this.heldRecords -= ended;
     if (rows.length > 0) scope.sampleQueueing(startedAtMs - this.arrivals.of(this.started));
-    this.started += rows.length + ended + old;
+    this.started += rows.length + ended + routed + old;
     const writing = rows.length > 0 ? options.write(rows, numbers) : undefined;
     const leave = (hasWaited: boolean): void => {
       const batch = written.take();
       const nowMs = scope.clock.monotonicMs();
-      this.heldRecords -= rows.length + old;
+      this.heldRecords -= rows.length + routed + old;
       this.beingWritten = 0;
-      scope.account.out += rows.length + old;
+      scope.account.out += rows.length + routed + old;
       if (hasWaited) scope.account.touch(nowMs);
       else scope.account.worked(startedAtMs, nowMs);
       if (rows.length > 0) scope.sampleLatency((nowMs - startedAtMs) / rows.length);
