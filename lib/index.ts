@@ -8,11 +8,12 @@ export { RunFailedError } from './runtime/run/run.js';
 export { combine, stream, type RecordStream } from './runtime/definition/record-stream.js';
 export type { ResourcePeaks, RunSummary, TaskSummary } from './model/run-summary.js';
 
-export { BaseTask, type FoundRecord, type Task } from './tasks/task.js';
+export { BaseTask, type FoundRecord, type NoOutputs, type Task } from './tasks/task.js';
 export { RecordTask } from './tasks/record-task.js';
 export type { ConcurrentOptions, DurableOptions, FailurePolicy, TaskOptions } from './tasks/task-options.js';
 export { SourceTask, sourceTask } from './tasks/source-task.js';
 export type { NoInput, SourceOf, SourceOptions, SourcePosition } from './tasks/source-task.js';
+export { branch, type BranchFunction, type BranchOptions } from './tasks/branch.js';
 export { syncTask, type SyncFunction } from './tasks/sync-task.js';
 export { asyncTask, type AsyncFunction, type AsyncOptions } from './tasks/async-task.js';
 export { cpuTask, type CpuFunction, type CpuOptions, type ModuleFunction } from './tasks/cpu-task.js';
@@ -26,7 +27,16 @@ export {
   type RecordOperator,
 } from './tasks/operator-task.js';
 export { sinkTask, type SinkFunction, type SinkOptions, type SinkWriter } from './tasks/sink-task.js';
-export type { AllOptions, Flow, GatherOptions, JoinOptions, KeyedJoinOptions, TaskDeclaration } from './tasks/flow.js';
+export type {
+  AlignedOptions,
+  AllOptions,
+  Flow,
+  GatherOptions,
+  JoinOptions,
+  KeyedJoinOptions,
+  MergeOptions,
+  TaskDeclaration,
+} from './tasks/flow.js';
 
 export {
   threadAggregate,
@@ -42,7 +52,7 @@ export type { ExecutorStats, ThreadStats } from './model/thread-stats.js';
 export { workerOperator, type WorkerOperator, type WorkerOperatorOptions } from './workers/worker-operator.js';
 export { partitionOf } from './execution/partition-hash.js';
 export type { ThreadCount } from './runtime/run/run-executor.js';
-export { skip, type Skip } from './model/record.js';
+export { skip, type FailedRecord, type Skip } from './model/record.js';
 export { ERROR_CODES, MillraceError, type ErrorCode } from './model/errors.js';
 export type { TaskCounts } from './model/metrics.js';
 export type {

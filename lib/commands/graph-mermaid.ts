@@ -20,10 +20,13 @@ export function graphMermaid(
       node.bearing === 'source' ? ['([', '])'] : dependents.length === 0 ? ['[/', '/]'] : ['[', ']'];
     return `  ${id(node.name)}${open}${label}${close}`;
   });
-  const edges = plan.nodes.flatMap(({ node, join }) =>
-    node.dependencies.map((dependency) => {
+  const edges = plan.nodes.flatMap(({ node, join, inputs }) =>
+    inputs.map(({ task: dependency, output, label }) => {
       const isFused = hops.some((hop) => hop.includes(dependency) && hop.includes(node.name));
-      const plain = join === 'aligned' ? '-->' : `-->|${join}|`;
+      const isOptional = node.optional?.includes(label) === true;
+      const words = [output === undefined ? '' : escape(output), join === 'aligned' ? '' : join].filter(Boolean);
+      const line = isOptional ? '-.->' : '-->';
+      const plain = words.length === 0 ? line : `${line}|${words.join(', ')}|`;
       const arrow = isFused ? '==>|one thread hop|' : plain;
       return `  ${id(dependency)} ${arrow} ${id(node.name)}`;
     }),

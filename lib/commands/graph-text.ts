@@ -4,6 +4,7 @@
  *
  * Guarantees: each edge of the engine is exactly one rail.
  */
+import type { NodePlan } from '../model/graph.js';
 import type { WorkflowPlan } from '../runtime/definition/prepared-workflow.js';
 import { counted, printable } from '../text/printable.js';
 import { durabilityLines } from './durability-lines.js';
@@ -14,12 +15,12 @@ export function graphText(name: string, { plan, declarations, hops, durability }
   const kinds = new Map(declarations.map(({ name: task, task: { kind } }) => [task, kind]));
   const rails = new Rails();
   const rows: string[][] = [];
-  for (const { node, join, outputRoot, dependents } of plan.nodes) {
+  for (const { node, join, inputs, outputRoot, dependents } of plan.nodes) {
     const { before, at, after } = rails.place(node.name, dependents);
     if (before !== undefined) rows.push([before]);
     const how = node.dependencies.length > 1 || join !== 'aligned' ? join : '';
     const task = `${at}  ${printable(node.name)}`;
-    rows.push([task, kinds.get(node.name) ?? '', node.dependencies.join(', '), how, outputRoot]);
+    rows.push([task, kinds.get(node.name) ?? '', labelsOf(node, inputs).join(', '), how, outputRoot]);
     if (after !== undefined) rows.push([after]);
   }
   const columns = ['task', 'kind', 'takes', 'join', 'root'].map((title) => ({ title }));
@@ -31,6 +32,11 @@ export function graphText(name: string, { plan, declarations, hops, durability }
     ...durabilityLines(durability),
     ...hops.map((hop) => `Fused into one thread hop: ${hop.map(printable).join(' -> ')}`),
   ];
+}
+
+/** The outputs that a task reads; one that may be missing has a question mark. */
+export function labelsOf({ optional = [] }: NodePlan['node'], inputs: NodePlan['inputs']): string[] {
+  return inputs.map(({ label }) => (optional.includes(label) ? `${label}?` : label));
 }
 
 /** The task at the end of each rail; undefined for a free place. */

@@ -42,9 +42,10 @@ export class RunWatch {
   /** Must be called with each event of the run. */
   take(event: RunEvent): void {
     if (event.type === 'run-started') {
-      for (const { name, dependencies, join, bearing } of event.graph) {
+      for (const { name, dependencies, inputs, join, bearing } of event.graph) {
         this.dependencies.set(name, dependencies);
-        if (join === 'aligned' && dependencies.length > 0) this.taking.add(name);
+        // Of the records of a task with named outputs, an unknown part comes here.
+        if (join === 'aligned' && dependencies.length > 0 && inputs === undefined) this.taking.add(name);
         if (join === 'aligned' && bearing === 'inherits') this.inheriting.add(name);
       }
     } else if (event.type === 'task-ended') this.ended.set(event.task, event.counts.out);

@@ -27,6 +27,8 @@ export class TaskAccount {
   retried = 0;
   /** Batches emitted. */
   batches = 0;
+  /** Of `out`, the records that left by a named output, by its name. */
+  readonly routed = new Map<string, number>();
   readonly meter = new TaskMeter();
   /** Monotonic milliseconds of the first and the last activity; undefined before it. */
   firstAtMs: number | undefined;
@@ -75,6 +77,10 @@ export class TaskAccount {
 
   get isOneToOne(): boolean {
     return this.oneToOne;
+  }
+
+  countRouted(output: string): void {
+    this.routed.set(output, (this.routed.get(output) ?? 0) + 1);
   }
 
   countSkip(reason: string, count = 1): void {

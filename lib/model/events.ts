@@ -31,6 +31,10 @@ export interface GraphTask {
   readonly kind: string;
   /** The names of the tasks it depends on, in the order of declaration. */
   readonly dependencies: readonly string[];
+  /** The outputs that it reads, such as `Route.large`, if one of them is a named output; in the order of declaration. */
+  readonly inputs?: readonly string[];
+  /** The inputs of an aligned join whose records may be missing, if there are any. */
+  readonly optional?: readonly string[];
   /** How the records of the dependencies meet; 'aligned' by default. */
   readonly join: JoinMode;
   /** Lineages are born in `source` and `boundary` tasks; `inherits` keeps them. */

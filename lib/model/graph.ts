@@ -9,14 +9,24 @@
 import { MillraceError } from './errors.js';
 import { suggest } from '../text/nearest.js';
 
-export type JoinMode = 'aligned' | 'latest' | 'keyed' | 'all' | 'gather';
+export type JoinMode = 'aligned' | 'latest' | 'keyed' | 'all' | 'gather' | 'merge';
+
+/** The named output of the records that a task gave up. */
+export const FAILED = 'failed';
 
 /** One task as its author declared it. */
 export interface GraphNode {
   readonly name: string;
+  /** Names of tasks, or of their named outputs: `Route.large`, `Ask.failed`. In a plan: names of tasks. */
   readonly dependencies: readonly string[];
   /** The mode that the author declared, if any. */
   readonly join?: JoinMode | undefined;
+  /** The dependencies of an aligned join whose records may be missing, as they are written in `dependencies`. */
+  readonly optional?: readonly string[] | undefined;
+  /** The named outputs of a task that emits each record by exactly one of them. */
+  readonly outputs?: readonly string[] | undefined;
+  /** Its failure policy leaves no failed records for a named output. */
+  readonly handlesFailures?: boolean;
   /** `source`: no dependencies; `boundary`: its outputs belong to a new root; `inherits`: its outputs keep the lineage. */
   readonly bearing: 'source' | 'boundary' | 'inherits';
   /** Its output outlives the run, so dependents may still hold a record that this task has written for good. */
@@ -48,14 +58,41 @@ export function exitLabel({ task, dependency }: ExitPlan): string {
   return dependency === undefined ? `'${task}'` : `input ${dependency + 1} of '${task}'`;
 }
 
+/** A dependency, as the graph resolves it. */
+export interface InputPlan {
+  /** As the author wrote it. */
+  readonly label: string;
+  readonly task: string;
+  /** The named output that it reads; undefined for the plain output of the task. */
+  readonly output: string | undefined;
+}
+
+/** One edge, from its beginning. */
+export interface OutgoingEdge {
+  /** The task that receives the records. */
+  readonly to: string;
+  /** Which of its dependencies the edge is. */
+  readonly dependency: number;
+  /** Whether the join behind the edge emits a record also if this edge has nothing for it, so that a later value is too late. */
+  readonly isOptional: boolean;
+}
+
 export interface NodePlan {
   readonly node: GraphNode;
   readonly join: JoinMode;
+  /** Whether the join hands its records on under their own lineages, as an aligned join does; a boundary join does not. */
+  readonly keepsLineage: boolean;
+  /** The dependencies, in their order. */
+  readonly inputs: readonly InputPlan[];
   /** The root of the task's input, after the join; undefined for a source. */
   readonly inputRoot?: string;
   /** The root of the task's output. */
   readonly outputRoot: string;
+  /** The task at the end of each edge: a task that reads two outputs is here twice. */
   readonly dependents: string[];
+  readonly edges: OutgoingEdge[];
+  /** The named outputs that some task reads. */
+  readonly outputs: ReadonlySet<string>;
 }
 
 export interface GraphPlan {
@@ -70,25 +107,15 @@ export const joinRootOf = (task: string): string => `${task} (join)`;
 /** Validates the graph and divides it into regions. Throws a MillraceError that names the tasks. */
 export function planGraph(nodes: readonly GraphNode[]): GraphPlan {
   const byName = indexByName(nodes);
-  for (const node of nodes) checkNode(node, byName);
-  const ordered = orderByDependency(nodes, byName);
-  const plans = new Map<string, NodePlan>();
-  const roots = new Map<string, RootPlan>();
-  for (const node of ordered) plans.set(node.name, planNode(node, plans, roots));
-  for (const plan of plans.values()) {
-    if (plan.dependents.length > 0) {
-      if (plan.node.isDurable === true) exitsOf(roots, plan.outputRoot).push({ task: plan.node.name });
-      continue;
-    }
-    if (plan.node.bearing === 'source') {
-      throw new MillraceError(
-        'MILLRACE_SOURCE_WITHOUT_OUTPUT',
-        `Source '${plan.node.name}' has no dependents, so nothing reads what it emits. Add a task that depends on it, or remove it`,
-      );
-    }
-    exitsOf(roots, plan.outputRoot).push({ task: plan.node.name });
-  }
-  return { nodes: [...plans.values()], roots };
+  const inputs = new Map(nodes.map((node) => [node.name, node.dependencies.map((label) => resolve(node, label, byName))]));
+  const outputs = outputsRead(inputs);
+  for (const node of nodes) checkNode(node, inputs.get(node.name) as readonly InputPlan[]);
+  for (const node of nodes) checkOutputs(node, outputs.get(node.name) ?? new Set());
+  const resolved = nodes.map((node) => ({ ...node, dependencies: (inputs.get(node.name) ?? []).map(({ task }) => task) }));
+  const ordered = orderByDependency(resolved, new Map(resolved.map((node) => [node.name, node])));
+  const planner = new Planner(inputs, outputs);
+  for (const node of ordered) planner.add(node);
+  return planner.finish();
 }
 
 function indexByName(nodes: readonly GraphNode[]): Map<string, GraphNode> {
@@ -105,30 +132,99 @@ function indexByName(nodes: readonly GraphNode[]): Map<string, GraphNode> {
   return byName;
 }
 
-function checkNode(node: GraphNode, byName: ReadonlyMap<string, GraphNode>): void {
-  const names = [...byName.keys()];
-  for (const dependency of node.dependencies) {
-    if (byName.has(dependency)) continue;
-    const others = names.filter((name) => name !== node.name);
+/** The task and the output that a dependency names. The name of a task comes before that of an output. */
+function resolve(node: GraphNode, label: string, byName: ReadonlyMap<string, GraphNode>): InputPlan {
+  const plain = byName.get(label);
+  if (plain !== undefined) {
+    const { outputs = [] } = plain;
+    if (outputs.length === 0) return { label, task: label, output: undefined };
     throw new MillraceError(
       'MILLRACE_UNKNOWN_TASK',
-      `Task '${node.name}' depends on '${dependency}', which does not exist.${suggest(dependency, others)}`,
+      `Task '${node.name}' depends on '${label}', which emits each record by one of its named outputs. Depend on ${outputs.map((output) => `'${label}.${output}'`).join(' or ')}`,
     );
   }
-  const twice = node.dependencies.find((name, index) => node.dependencies.indexOf(name) !== index);
+  const dot = label.lastIndexOf('.');
+  const from = dot === -1 ? undefined : byName.get(label.slice(0, dot));
+  const output = label.slice(dot + 1);
+  if (from !== undefined && (output === FAILED || from.outputs?.includes(output) === true)) {
+    return { label, task: from.name, output };
+  }
+  const named = [...byName.values()].flatMap(({ name, outputs = [] }) =>
+    outputs.length === 0 ? [name] : outputs.map((one) => `${name}.${one}`),
+  );
+  throw new MillraceError(
+    'MILLRACE_UNKNOWN_TASK',
+    `Task '${node.name}' depends on '${label}', which does not exist.${suggest(
+      label,
+      named.filter((name) => name !== node.name),
+    )}`,
+  );
+}
+
+/** By task, the named outputs that others read. */
+function outputsRead(inputs: ReadonlyMap<string, readonly InputPlan[]>): Map<string, Set<string>> {
+  const read = new Map<string, Set<string>>();
+  for (const { task, output } of [...inputs.values()].flat()) {
+    if (output !== undefined) read.set(task, (read.get(task) ?? new Set()).add(output));
+  }
+  return read;
+}
+
+function checkNode(node: GraphNode, inputs: readonly InputPlan[]): void {
+  const labels = inputs.map(({ label }) => label);
+  const twice = labels.find((name, index) => labels.indexOf(name) !== index);
   if (twice !== undefined) {
     throw new MillraceError('MILLRACE_JOIN', `Task '${node.name}' names its dependency '${twice}' twice. Name it once`);
   }
-  if (node.bearing === 'source' && node.dependencies.length > 0) {
+  if (node.bearing === 'source' && labels.length > 0) {
     throw new MillraceError(
       'MILLRACE_JOIN',
-      `Source '${node.name}' was given dependencies (${node.dependencies.join(', ')}); a source has none. Use another kind of task, or drop them`,
+      `Source '${node.name}' was given dependencies (${labels.join(', ')}); a source has none. Use another kind of task, or drop them`,
     );
   }
-  if (node.bearing !== 'source' && node.dependencies.length === 0) {
+  if (node.bearing !== 'source' && labels.length === 0) {
     throw new MillraceError(
       'MILLRACE_UNREACHABLE',
       `Task '${node.name}' depends on nothing and is not a source, so no record can reach it. Name its dependencies`,
+    );
+  }
+  checkOptional(node, labels);
+}
+
+function checkOptional({ name, optional = [] }: GraphNode, labels: readonly string[]): void {
+  const stranger = optional.find((label) => !labels.includes(label));
+  if (stranger !== undefined) {
+    throw new MillraceError(
+      'MILLRACE_JOIN',
+      `Task '${name}' calls '${stranger}' optional, which is not one of its dependencies.${suggest(stranger, labels)}`,
+    );
+  }
+  if (optional.length === 0 || labels.some((label) => !optional.includes(label))) return;
+  throw new MillraceError(
+    'MILLRACE_JOIN',
+    `Task '${name}' calls all of its dependencies optional, so nothing decides which records it gets. Leave at least one of them out of \`optional\``,
+  );
+}
+
+function checkOutputs(node: GraphNode, read: ReadonlySet<string>): void {
+  const unread = node.outputs?.find((output) => !read.has(output));
+  if (unread !== undefined) {
+    throw new MillraceError(
+      'MILLRACE_UNREACHABLE',
+      `No task depends on '${node.name}.${unread}', so nothing reads the records of this branch. Add a task that depends on it, or end these records with \`skip(reason)\``,
+    );
+  }
+  if (!read.has(FAILED)) return;
+  if (node.bearing === 'boundary') {
+    throw new MillraceError(
+      'MILLRACE_JOIN',
+      `'${node.name}.${FAILED}' does not exist: what a boundary gives up has no place among its outputs, and stays a dead letter. Put the work that may fail into a task in front of '${node.name}'`,
+    );
+  }
+  if (node.handlesFailures === true) {
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected '${node.name}' to have no \`onFailure\`, because a task depends on '${node.name}.${FAILED}', got a policy that leaves nothing for it. Remove one of the two`,
     );
   }
 }
@@ -163,19 +259,154 @@ function orderByDependency(nodes: readonly GraphNode[], byName: ReadonlyMap<stri
   return ordered;
 }
 
-function planNode(node: GraphNode, plans: Map<string, NodePlan>, roots: Map<string, RootPlan>): NodePlan {
-  const dependencies = node.dependencies.map((name) => plans.get(name) as NodePlan);
-  for (const dependency of dependencies) dependency.dependents.push(node.name);
-  const join = joinModeOf(node);
-  const inputRoot = node.bearing === 'source' ? undefined : planJoin(node, join, dependencies, roots);
-  let outputRoot = inputRoot;
-  if (outputRoot === undefined || node.bearing !== 'inherits') {
-    outputRoot = node.name;
-    const isChildRoot = node.expands === true && inputRoot !== undefined;
-    roots.set(node.name, { id: node.name, ...(isChildRoot ? { parent: inputRoot } : {}), exits: [] });
-    if (inputRoot !== undefined) exitsOf(roots, inputRoot).push({ task: node.name, dependency: 0 });
+/** By task, the named output by which a record must have left it. `PLAIN` stands for the plain output. */
+type Choices = ReadonlyMap<string, string>;
+const PLAIN = '';
+const NO_CHOICES: Choices = new Map();
+
+class Planner {
+  private readonly inputs: ReadonlyMap<string, readonly InputPlan[]>;
+  private readonly outputs: ReadonlyMap<string, ReadonlySet<string>>;
+  private readonly plans = new Map<string, NodePlan>();
+  private readonly roots = new Map<string, RootPlan>();
+  /** By task, the choices that a record of its output has behind it, within its root. */
+  private readonly choices = new Map<string, Choices>();
+
+  constructor(inputs: Planner['inputs'], outputs: Planner['outputs']) {
+    this.inputs = inputs;
+    this.outputs = outputs;
   }
-  return { node, join, ...(inputRoot === undefined ? {} : { inputRoot }), outputRoot, dependents: [] };
+
+  /** Adds a task whose dependencies were added. */
+  add(node: GraphNode): void {
+    const { plans, roots } = this;
+    const inputs = this.inputs.get(node.name) as readonly InputPlan[];
+    const dependencies = inputs.map(({ task }) => plans.get(task) as NodePlan);
+    const join = joinModeOf(node);
+    const keepsLineage = join === 'aligned' || (join === 'merge' && this.areBranches(inputs, dependencies));
+    if (join === 'aligned') this.assertTogether(node, inputs);
+    dependencies.forEach((from, dependency) => {
+      const label = inputs[dependency]?.label ?? '';
+      from.dependents.push(node.name);
+      from.edges.push({ to: node.name, dependency, isOptional: node.optional?.includes(label) === true });
+    });
+    const inputRoot =
+      node.bearing === 'source' ? undefined : this.planJoin(node, { join, keepsLineage, inputs, dependencies });
+    let outputRoot = inputRoot;
+    if (outputRoot === undefined || node.bearing !== 'inherits') {
+      outputRoot = node.name;
+      const isChildRoot = node.expands === true && inputRoot !== undefined;
+      roots.set(node.name, { id: node.name, ...(isChildRoot ? { parent: inputRoot } : {}), exits: [] });
+      if (inputRoot !== undefined) exitsOf(roots, inputRoot).push({ task: node.name, dependency: 0 });
+    }
+    this.choices.set(node.name, outputRoot === inputRoot && keepsLineage ? this.choicesOf(node, inputs, join) : NO_CHOICES);
+    plans.set(node.name, {
+      node,
+      join,
+      keepsLineage,
+      inputs,
+      ...(inputRoot === undefined ? {} : { inputRoot }),
+      outputRoot,
+      dependents: [],
+      edges: [],
+      outputs: this.outputs.get(node.name) ?? new Set(),
+    });
+  }
+
+  finish(): GraphPlan {
+    const { plans, roots } = this;
+    for (const plan of plans.values()) {
+      const { name, bearing, isDurable } = plan.node;
+      const isRead = plan.edges.some(({ to, dependency }) => plans.get(to)?.inputs[dependency]?.output !== FAILED);
+      if (bearing === 'source' && !isRead) {
+        throw new MillraceError(
+          'MILLRACE_SOURCE_WITHOUT_OUTPUT',
+          `Source '${name}' has no dependents, so nothing reads what it emits. Add a task that depends on it, or remove it`,
+        );
+      }
+      if (plan.dependents.length === 0 || isDurable === true) exitsOf(roots, plan.outputRoot).push({ task: name });
+    }
+    return { nodes: [...plans.values()], roots };
+  }
+
+  /** Whether a record that comes by one of these dependencies can never come by another one: they are branches of one choice. */
+  private areBranches(inputs: readonly InputPlan[], dependencies: readonly NodePlan[]): boolean {
+    if (dependencies.some(({ outputRoot }) => outputRoot !== dependencies[0]?.outputRoot)) return false;
+    return inputs.every((one, index) => inputs.slice(index + 1).every((other) => this.areApart(one, other)));
+  }
+
+  /** Refuses an aligned join that no record could pass. */
+  private assertTogether(node: GraphNode, inputs: readonly InputPlan[]): void {
+    const required = inputs.filter(({ label }) => node.optional?.includes(label) !== true);
+    for (const [index, one] of required.entries()) {
+      const other = required.slice(index + 1).find((later) => this.areApart(one, later));
+      if (other === undefined) continue;
+      throw new MillraceError(
+        'MILLRACE_JOIN',
+        `Task '${node.name}' aligns '${one.label}' and '${other.label}', but no record comes by both: they are branches of one choice. Name the join 'merge', which takes what comes by either`,
+      );
+    }
+  }
+
+  /** Whether no record can come by both: the two lie behind different outputs of one task. */
+  private areApart(one: InputPlan, other: InputPlan): boolean {
+    const choices = this.choicesAt(other);
+    return [...this.choicesAt(one)].some(([task, output]) => (choices.get(task) ?? output) !== output);
+  }
+
+  /** The choices of a record that crosses this edge. */
+  private choicesAt({ task, output }: InputPlan): Choices {
+    const before = this.choices.get(task) ?? NO_CHOICES;
+    return this.outputs.has(task) ? new Map([...before, [task, output ?? PLAIN]]) : before;
+  }
+
+  private choicesOf(node: GraphNode, inputs: readonly InputPlan[], join: JoinMode): Choices {
+    const required = inputs.filter(({ label }) => node.optional?.includes(label) !== true);
+    const [first = NO_CHOICES, ...others] = required.map((input) => this.choicesAt(input));
+    if (join !== 'merge') return others.length === 0 ? first : new Map([first, ...others].flatMap((each) => [...each]));
+    return new Map([...first].filter(([task, output]) => others.every((each) => each.get(task) === output)));
+  }
+
+  private planJoin(
+    node: GraphNode,
+    {
+      join,
+      keepsLineage,
+      inputs,
+      dependencies,
+    }: Pick<NodePlan, 'join' | 'keepsLineage' | 'inputs'> & { readonly dependencies: readonly NodePlan[] },
+  ): string {
+    const { roots } = this;
+    const first = dependencies[0] as NodePlan;
+    if (keepsLineage) {
+      const stranger = dependencies.find((dependency) => dependency.outputRoot !== first.outputRoot);
+      if (stranger === undefined) return first.outputRoot;
+      throw new MillraceError('MILLRACE_JOIN', explainRoots(node, first, stranger));
+    }
+    if (join === 'gather') {
+      const parent = roots.get(first.outputRoot)?.parent;
+      if (dependencies.length === 1 && parent !== undefined) {
+        exitsOf(roots, first.outputRoot).push({ task: node.name, dependency: 0 });
+        return parent;
+      }
+      throw new MillraceError(
+        'MILLRACE_JOIN',
+        `Task '${node.name}' gathers from ${inputs.map(({ label }) => `'${label}'`).join(', ')}, but gather collects the children of one expandTask per parent. Depend on exactly one task that descends from an expandTask`,
+      );
+    }
+    if (join === 'keyed' && dependencies.length !== 2) {
+      throw new MillraceError(
+        'MILLRACE_JOIN',
+        `Task '${node.name}' joins ${dependencies.length} dependencies by key; a keyed join takes exactly two. Chain keyed joins for more`,
+      );
+    }
+    dependencies.forEach((dependency, index) => {
+      exitsOf(roots, dependency.outputRoot).push({ task: node.name, dependency: index });
+    });
+    const id = joinRootOf(node.name);
+    roots.set(id, { id, exits: [] });
+    return id;
+  }
 }
 
 /** With one dependency there is nothing to combine: both `aligned` and `latest` pass the record on. */
@@ -184,49 +415,12 @@ function joinModeOf(node: GraphNode): JoinMode {
   return node.join ?? 'aligned';
 }
 
-function planJoin(
-  node: GraphNode,
-  join: JoinMode,
-  dependencies: readonly NodePlan[],
-  roots: Map<string, RootPlan>,
-): string {
-  const first = dependencies[0] as NodePlan;
-  if (join === 'aligned') {
-    const stranger = dependencies.find((dependency) => dependency.outputRoot !== first.outputRoot);
-    if (stranger === undefined) return first.outputRoot;
-    throw new MillraceError('MILLRACE_JOIN', explainRoots(node, first, stranger));
-  }
-  if (join === 'gather') {
-    const parent = roots.get(first.outputRoot)?.parent;
-    if (dependencies.length === 1 && parent !== undefined) {
-      exitsOf(roots, first.outputRoot).push({ task: node.name, dependency: 0 });
-      return parent;
-    }
-    throw new MillraceError(
-      'MILLRACE_JOIN',
-      `Task '${node.name}' gathers from ${node.dependencies.map((name) => `'${name}'`).join(', ')}, but gather collects the children of one expandTask per parent. Depend on exactly one task that descends from an expandTask`,
-    );
-  }
-  if (join === 'keyed' && dependencies.length !== 2) {
-    throw new MillraceError(
-      'MILLRACE_JOIN',
-      `Task '${node.name}' joins ${dependencies.length} dependencies by key; a keyed join takes exactly two. Chain keyed joins for more`,
-    );
-  }
-  dependencies.forEach((dependency, index) => {
-    exitsOf(roots, dependency.outputRoot).push({ task: node.name, dependency: index });
-  });
-  const id = joinRootOf(node.name);
-  roots.set(id, { id, exits: [] });
-  return id;
-}
-
 function explainRoots(node: GraphNode, first: NodePlan, stranger: NodePlan): string {
   return (
     `Task '${node.name}' depends on '${first.node.name}' (root '${first.outputRoot}') and '${stranger.node.name}' ` +
     `(root '${stranger.outputRoot}'), whose records do not descend from one root, so they cannot be aligned. Name a join: ` +
-    `'latest' pairs each record with the newest of the others, 'keyed' pairs records by a key, ` +
-    `'all' waits for both to end and hands over collections, 'gather' collects the children of an expandTask per parent`
+    `'latest' pairs each record with the newest of the others, 'keyed' pairs records by a key, 'merge' takes each record of ` +
+    `both on its own, 'all' waits for both to end and hands over collections, 'gather' collects the children of an expandTask per parent`
   );
 }
 

@@ -98,6 +98,8 @@ export interface TaskProgress extends TaskCounts {
 export interface EdgeProgress {
   /** The name of the task that emits the records. */
   readonly from: string;
+  /** The named output by which they leave it; absent for the plain output. */
+  readonly output?: string;
   /** The name of the task that receives the records. */
   readonly to: string;
   /** Records that have crossed the edge. */

@@ -65,6 +65,36 @@ export class BatchBuilder<T> {
   }
 }
 
+/**
+ * A record in the slot of a task that leaves by a named output, such as a branch. Readers of the plain output see `GONE` in
+ * its place, readers of the named one see the record.
+ */
+export class Routed {
+  /** The name of the output. */
+  readonly output: string;
+  readonly record: unknown;
+
+  constructor(output: string, record: unknown) {
+    this.output = output;
+    this.record = record;
+  }
+}
+
+/** A record that a task gave up, as the `failed` output of the task emits it. Plain data, as far as the record is. */
+export interface FailedRecord<In = unknown> {
+  /** The record as the task received it; for a source, the input that could not be read as a record. */
+  readonly record: In;
+  /** The last error. */
+  readonly error: {
+    /** The code that a dead letter would have. */
+    readonly code: string;
+    /** The message, with secrets masked. */
+    readonly message: string;
+  };
+  /** The number of attempts, at least 1. */
+  readonly attempts: number;
+}
+
 /** The base class of values that a task emits in place of a record that ends here. */
 export abstract class Ended {
   /** Keeps other classes from fitting this type by their structure. */

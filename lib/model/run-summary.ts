@@ -52,6 +52,8 @@ export interface TaskSummary {
   readonly in: number;
   /** Records that came out; for a boundary, those of its new root. */
   readonly out: number;
+  /** Of these, the records that left by a named output, by its name; absent if the task has no named output that is read. */
+  readonly outputs?: Readonly<Record<string, number>>;
   /** Records that ended on purpose, including those that ended in the join of the task. */
   readonly skipped: number;
   /** Skipped records by reason; all reasons after the 64th share 'other reasons'. */

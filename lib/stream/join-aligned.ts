@@ -1,8 +1,9 @@
 /**
- * Joins inputs per lineage, like combineLatest: one tuple per lineage, with the record of each dependency.
+ * Joins inputs per lineage, like combineLatest: one tuple per lineage, with the record of each dependency; or, for branches of
+ * one choice, the record of the branch that it went along.
  *
- * Guarantees: a tuple never mixes lineages. A lineage that ended early in any branch leaves one gone mark. At most the
- * root's span of lineages is held. A dependency that delivers a lineage twice fails the run.
+ * Guarantees: a tuple never mixes lineages. A lineage that ended early in a branch that is not optional leaves one gone mark.
+ * At most the root's span of lineages is held. A dependency that delivers a lineage twice fails the run.
  */
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -13,12 +14,70 @@ import { observe } from './observe.js';
 /** Marks an empty slot of a tuple, because a record may be undefined. */
 const MISSING: unique symbol = Symbol('millrace.missing');
 
-/** @param names the dependencies, in the order of `inputs`, for reports. */
+/** The value of a lineage, from the record of each input; inputs where it ended early have `GONE`. */
+interface Values {
+  /** For a lineage that every input has. */
+  whole(values: unknown[]): unknown;
+  /** For a lineage that at least one input has not. */
+  partial(values: unknown[]): unknown;
+}
+
+/**
+ * @param names the dependencies, in the order of `inputs`, for reports.
+ * @param optional the positions of inputs for which a tuple may have undefined.
+ */
 export function joinAligned(
   inputs: readonly Observable<Batch<unknown>>[],
   names: readonly string[],
   scope: TaskScope,
-): Observable<Batch<unknown[]>> {
+  optional: ReadonlySet<number> = new Set(),
+): Observable<Batch<unknown>> {
+  return joinLineages(inputs, names, scope, {
+    whole: (values) => values,
+    partial: (values) => {
+      for (let index = 0; index < values.length; index++) {
+        if (values[index] !== GONE) continue;
+        if (!optional.has(index)) return GONE;
+        values[index] = undefined;
+      }
+      return values;
+    },
+  });
+}
+
+/**
+ * The records of branches of which each lineage takes at most one.
+ * @param names the dependencies, in the order of `inputs`, for reports and labels.
+ * @param isLabelled whether each record is emitted as `{ from, record }`.
+ */
+export function joinBranches(
+  inputs: readonly Observable<Batch<unknown>>[],
+  names: readonly string[],
+  scope: TaskScope,
+  isLabelled: boolean,
+): Observable<Batch<unknown>> {
+  const only = (values: readonly unknown[]): unknown => {
+    const taken = values.findIndex((value) => value !== GONE);
+    if (taken === -1) return GONE;
+    if (values.some((value, index) => index > taken && value !== GONE)) throw takenTwice(scope, names);
+    return isLabelled ? { from: names[taken], record: values[taken] } : values[taken];
+  };
+  return joinLineages(inputs, names, scope, { whole: only, partial: only });
+}
+
+function takenTwice({ task, root }: TaskScope, names: readonly string[]): MillraceError {
+  return new MillraceError(
+    'MILLRACE_CONSERVATION',
+    `A lineage of '${root.name}' reached '${task}' by two branches of one choice (${names.join(', ')}). The run stops, because a wrong answer is worse`,
+  );
+}
+
+function joinLineages(
+  inputs: readonly Observable<Batch<unknown>>[],
+  names: readonly string[],
+  scope: TaskScope,
+  { whole, partial: partialOf }: Values,
+): Observable<Batch<unknown>> {
   return new Observable((subscriber) => {
     const width = inputs.length;
     const blank: unknown[] = inputs.map(() => MISSING);
@@ -50,7 +109,7 @@ export function joinAligned(
 
     const receive = (index: number, batch: Batch<unknown>): void => {
       const { lineages, values } = batch;
-      const complete = new BatchBuilder<unknown[]>();
+      const complete = new BatchBuilder<unknown>();
       received[index] = (received[index] ?? 0) + lineages.length;
       for (let i = 0; i < lineages.length; i++) {
         const lineage = lineages[i] as number;
@@ -75,7 +134,7 @@ export function joinAligned(
         if (lacking === 0) {
           tuples[slot] = undefined;
           partial--;
-          complete.push(lineage, isGone[slot] === 1 ? GONE : tuple);
+          complete.push(lineage, isGone[slot] === 1 ? partialOf(tuple) : whole(tuple));
           isGone[slot] = 0;
         }
       }

@@ -8,14 +8,14 @@
  * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork stays in the
  * store, so that the letter can be replayed.
  */
-import { Batch, GONE, type Gone, type Lineage } from '../model/record.js';
+import { Batch, GONE, Routed, type Gone, type Lineage } from '../model/record.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';
 import type { TaskScope } from './task-scope.js';
 
 const NOTHING: unique symbol = Symbol('millrace.nothing');
 
-/** An output in the form in which it is stored. */
-type Stored = readonly [value: unknown, isLetter: boolean];
+/** An output in the form in which it is stored, with its name if it has one. */
+type Stored = readonly [value: unknown, isLetter: boolean, output?: string];
 
 export class KeptOutcomes implements StateHolder {
   private readonly scope: TaskScope;
@@ -86,7 +86,7 @@ export class KeptOutcomes implements StateHolder {
       const [name, value] = letter;
       this.retained.set(lineage, undefined);
       this.stored.set(lineage, name);
-      yield [name, [[value, true] satisfies Stored]];
+      yield [name, [storedForm(value, true)]];
     }
   }
 
@@ -110,7 +110,8 @@ export class KeptOutcomes implements StateHolder {
       if (found[1]) this.retained.set(lineage, undefined);
       if (!isNeeded(lineage)) continue;
       values ??= [...batch.values];
-      values[i] = found[0];
+      const [value, , output] = found;
+      values[i] = output === undefined ? value : new Routed(output, value);
       this.restored.delete(name);
       gone--;
     }
@@ -125,6 +126,10 @@ export class KeptOutcomes implements StateHolder {
     if (this.stored.has(lineage)) return;
     const name = this.scope.identityOf(lineage);
     this.stored.set(lineage, name);
-    yield [name, [[value, false] satisfies Stored]];
+    yield [name, [storedForm(value, false)]];
   }
+}
+
+function storedForm(value: unknown, isLetter: boolean): Stored {
+  return value instanceof Routed ? [value.record, isLetter, value.output] : [value, isLetter];
 }

@@ -8,7 +8,7 @@
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
 import { InOrder } from './in-order.js';
-import { Batch, GONE, type Gone } from '../model/record.js';
+import { Batch, GONE, Routed, type Gone } from '../model/record.js';
 import type { Awaitable } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
 import { Ring } from '../ledger/ring.js';
@@ -160,7 +160,7 @@ class BatchWriter<In, Row> implements Engine<In> {
     const group = this.nextGroup();
     this.heldRecords -= group.ended;
     if (group.rows.length > 0) this.scope.sampleQueueing(startedAtMs - this.arrivals.of(this.started));
-    this.started += group.rows.length + group.ended + group.old;
+    this.started += group.rows.length + group.ended + group.routed + group.old;
     const writing = this.write(group);
     if (!isPromiseLike(writing)) {
       this.leave(group, startedAtMs, false);
@@ -189,7 +189,16 @@ class BatchWriter<In, Row> implements Engine<In> {
   /** The records of the next write, with the rows of those that must be written. */
   private nextGroup(): Group<In, Row> {
     const { scope, options } = this;
-    const group: Group<In, Row> = { lineages: [], left: [], rows: [], slots: [], ended: 0, old: 0, refused: 0 };
+    const group: Group<In, Row> = {
+      lineages: [],
+      left: [],
+      rows: [],
+      slots: [],
+      ended: 0,
+      routed: 0,
+      old: 0,
+      refused: 0,
+    };
     while (this.records.size > 0 && group.left.length < MAX_ROWS) {
       const lineage = this.lineages.shift();
       const record = this.records.shift();
@@ -203,9 +212,10 @@ class BatchWriter<In, Row> implements Engine<In> {
           // A fallback is written in place of the record. A fallback that cannot be encoded is a mistake in the task and
           // fails the run.
           if (left === GONE) group.ended++;
+          else if (left instanceof Routed) group.routed++;
           else group.rows.push(options.encode(left, lineage));
         }
-        if (left !== GONE) group.slots.push(group.left.length);
+        if (left !== GONE && !(left instanceof Routed)) group.slots.push(group.left.length);
       }
       group.lineages.push(lineage);
       group.left.push(left);
@@ -238,7 +248,7 @@ class BatchWriter<In, Row> implements Engine<In> {
         group.refused++;
         this.heldRecords--;
         if (this.isWriting) this.beingWritten--;
-      } else {
+      } else if (!(left instanceof Routed)) {
         rows.push(options.encode(left, lineage));
         lineages.push(lineage);
       }
@@ -259,9 +269,9 @@ class BatchWriter<In, Row> implements Engine<In> {
     const stored = group.rows.length - group.refused;
     const batch = new Batch<In>(group.lineages, group.left, group.left.filter((value) => value === GONE).length);
     const nowMs = clock.monotonicMs();
-    this.heldRecords -= stored + group.old;
+    this.heldRecords -= stored + group.routed + group.old;
     this.beingWritten = 0;
-    account.out += stored + group.old;
+    account.out += stored + group.routed + group.old;
     if (hasWaited) account.touch(nowMs);
     else account.worked(startedAtMs, nowMs);
     const { length } = group.rows;
@@ -278,8 +288,10 @@ interface Group<In, Row> {
   readonly rows: Row[];
   /** The slot of each row. */
   readonly slots: number[];
-  /** The number of records that could not be encoded. */
+  /** The number of records that could not be encoded, and end here. */
   ended: number;
+  /** The number of records that could not be encoded, and leave by the output for failed records. */
+  routed: number;
   /** The number of records that the destination held already. */
   old: number;
   /** The number of records whose rows were refused. */

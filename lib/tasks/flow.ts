@@ -6,35 +6,59 @@
  */
 import { invalidOption, describeValue } from '../model/errors.js';
 import type { GraphNode, JoinMode } from '../model/graph.js';
+import type { FailedRecord } from '../model/record.js';
 import {
   anything,
   checkFunction,
   checkOptions,
   count,
   flag,
+  names as nameList,
   oneOf,
   type OptionRule,
   type OptionRules,
 } from '../options/options.js';
 import type { KeyedKind } from '../stream/join-keyed.js';
 import type { SourceTask } from './source-task.js';
-import { isTask, type Task } from './task.js';
+import { isTask, type NoOutputs, type Task } from './task.js';
 
 /** How the records of several dependencies are joined. */
 export type JoinOptions =
-  | {
-      /** The default: one tuple per lineage. Dependencies of several roots are refused with MILLRACE_JOIN. */
-      readonly join: 'aligned';
-    }
+  | AlignedOptions
   | {
       /** Each record with the newest one of every other dependency, as soon as all have emitted one. */
       readonly join: 'latest';
       /** See `DurableOptions`. The newest records are the state. Default true. */
       readonly durable?: boolean;
     }
+  | MergeOptions
   | AllOptions
   | GatherOptions
   | KeyedJoinOptions<never, never, KeyedKind>;
+
+/** Pairs the outputs of one lineage. */
+export interface AlignedOptions {
+  /** The default: one tuple per lineage. Dependencies of several roots are refused with MILLRACE_JOIN. */
+  readonly join: 'aligned';
+  /**
+   * Dependencies for which a tuple has `undefined` where their branch skipped the record or gave it up. At least one
+   * dependency is not optional: it decides which records the task gets. Default: none.
+   */
+  readonly optional?: readonly string[];
+}
+
+/**
+ * Takes whatever arrives of any dependency, each record on its own. Behind the branches of one choice the records keep their
+ * lineage; anything else (several sources, or branches that a record may take at the same time) is a union with a root of its own.
+ */
+export interface MergeOptions {
+  /** One record at a time, of any dependency. */
+  readonly join: 'merge';
+  /** Whether the task gets `{ from, record }`, with the dependency that the record came from. Default false. */
+  readonly labelled?: boolean;
+  /** See `DurableOptions`. The records in flight of a union are the state. Default true. */
+  readonly durable?: boolean;
+}
 
 /** Waits for the end of every dependency. The task then receives one array per dependency, with all its records. */
 export interface AllOptions {
@@ -100,23 +124,36 @@ type PairOf<Left, Right, Kind extends KeyedKind> = Kind extends 'inner'
     : [Left, Right | undefined] | [undefined, Right];
 
 /** The join options, with the types of the dependencies. */
-type JoinSpec<Outputs, Names extends readonly (keyof Outputs)[], Mode extends JoinMode, Kind extends KeyedKind> = {
+type JoinSpec<
+  Outputs,
+  Names extends readonly (keyof Outputs)[],
+  Mode extends JoinMode,
+  Kind extends KeyedKind,
+  Optional extends Names[number],
+  Labelled extends boolean,
+> = {
   readonly join: Mode;
   /** Keyed joins only, and required there. */
   readonly kind?: Kind;
+  /** Aligned joins only. */
+  readonly optional?: readonly Optional[];
+  /** Merges only. */
+  readonly labelled?: Labelled;
 } & (Mode extends 'keyed'
-  ? KeyedFields<Outputs[Names[0] & keyof Outputs], Outputs[Names[1] & keyof Outputs]> & { readonly kind: Kind }
+  ? KeyedFields<Outputs[Names[0] & keyof Outputs], Outputs[Names[1] & keyof Outputs]> & {
+      readonly kind: Kind;
+    } & Without<'optional' | 'labelled'>
   : Mode extends 'all'
-    ? Omit<AllOptions, 'join'> & NoKind
+    ? Omit<AllOptions, 'join'> & Without<'kind' | 'optional' | 'labelled'>
     : Mode extends 'gather'
-      ? Omit<GatherOptions, 'join'> & NoKind
+      ? Omit<GatherOptions, 'join'> & Without<'kind' | 'optional' | 'labelled'>
       : Mode extends 'latest'
-        ? { readonly durable?: boolean } & NoKind
-        : NoKind);
+        ? { readonly durable?: boolean } & Without<'kind' | 'optional' | 'labelled'>
+        : Mode extends 'merge'
+          ? { readonly durable?: boolean } & Without<'kind' | 'optional'>
+          : Without<'kind' | 'labelled'>);
 
-interface NoKind {
-  readonly kind?: never;
-}
+type Without<Key extends string> = { readonly [Name in Key]?: never };
 
 /** The input of a task whose dependencies are joined in this mode. */
 type JoinedOf<
@@ -124,26 +161,54 @@ type JoinedOf<
   Names extends readonly (keyof Outputs)[],
   Mode extends JoinMode,
   Kind extends KeyedKind,
+  Optional,
+  Labelled,
 > = Mode extends 'keyed'
   ? PairOf<Outputs[Names[0] & keyof Outputs], Outputs[Names[1] & keyof Outputs], Kind>
   : Mode extends 'all' | 'gather'
     ? CollectedOf<Outputs, Names>
-    : InputOf<Outputs, Names>;
+    : Mode extends 'merge'
+      ? MergedOf<Outputs, Names[number], Labelled>
+      : [Optional] extends [never]
+        ? InputOf<Outputs, Names>
+        : PartlyOf<Outputs, Names, Optional>;
+
+/** A tuple in which the records of optional dependencies may be missing. */
+type PartlyOf<Outputs, Names extends readonly (keyof Outputs)[], Optional> = {
+  -readonly [Index in keyof Names]: Names[Index] extends Optional
+    ? Outputs[Names[Index]] | undefined
+    : Outputs[Names[Index]];
+};
+
+/** A record of any of the dependencies. */
+type MergedOf<Outputs, Name extends keyof Outputs, Labelled> = Labelled extends true
+  ? { [From in Name]: { readonly from: From; readonly record: Outputs[From] } }[Name]
+  : Outputs[Name];
 
 /** The name itself, or a sentence that no name can match. */
 type NewName<Name extends string, Outputs> = Name extends keyof Outputs
   ? `A task named '${Name}' exists already`
   : Name;
 
-type With<Outputs, Name extends string, Out> = {
-  [Key in keyof Outputs | Name]: Key extends Name ? Out : Key extends keyof Outputs ? Outputs[Key] : never;
+/** The outputs of a flow with one more task: its plain output, its named ones, and the records that it gives up. */
+type With<Outputs, Name extends string, In, Out, Named extends object> = {
+  [Key in keyof Outputs | NewKey<Name, Named>]: Key extends keyof Outputs
+    ? Outputs[Key]
+    : Key extends `${Name}.failed`
+      ? FailedRecord<In>
+      : Key extends `${Name}.${infer Output extends keyof Named & string}`
+        ? Named[Output]
+        : Out;
 };
+
+/** A task with named outputs has no plain one. */
+type NewKey<Name extends string, Named extends object> = `${Name}.failed` | ([keyof Named] extends [never] ? Name : `${Name}.${keyof Named & string}`);
 
 /** One declared task, without types. */
 export interface TaskDeclaration {
   /** Unique in the workflow: a second task of this name is refused with MILLRACE_DUPLICATE_TASK. */
   readonly name: string;
-  /** Names of other tasks; empty for a source, and only for a source. */
+  /** Names of other tasks, or of their named outputs; empty for a source, and only for a source. */
   readonly dependencies: readonly string[];
   /** How the records of the dependencies are joined. Default: aligned by lineage. */
   readonly join?: JoinOptions | undefined;
@@ -157,16 +222,24 @@ export interface TaskDeclaration {
  */
 export interface Flow<Outputs> {
   /** Adds a source: a task without dependencies. Throws MILLRACE_INVALID_OPTION for an invalid name or task. */
-  task<Name extends string, Out>(name: NewName<Name, Outputs>, source: SourceTask<Out>): Flow<With<Outputs, Name, Out>>;
+  task<Name extends string, Out>(
+    name: NewName<Name, Outputs>,
+    source: SourceTask<Out>,
+  ): Flow<With<Outputs, Name, unknown, Out, NoOutputs>>;
   /**
    * Adds a task over earlier tasks of one root; their outputs are aligned by lineage. Throws MILLRACE_INVALID_OPTION
    * for an invalid name, array of names or task. The planner checks that the dependencies exist.
    */
-  task<Name extends string, const Names extends readonly [keyof Outputs & string, ...(keyof Outputs & string)[]], Out>(
+  task<
+    Name extends string,
+    const Names extends readonly [keyof Outputs & string, ...(keyof Outputs & string)[]],
+    Out,
+    Named extends object = NoOutputs,
+  >(
     name: NewName<Name, Outputs>,
     dependencies: Names,
-    task: Task<InputOf<Outputs, Names>, Out>,
-  ): Flow<With<Outputs, Name, Out>>;
+    task: Task<InputOf<Outputs, Names>, Out, Named>,
+  ): Flow<With<Outputs, Name, InputOf<Outputs, Names>, Out, Named>>;
   /**
    * Adds a task over dependencies that are joined in another way: see `JoinOptions`. Throws MILLRACE_INVALID_OPTION as
    * above, and for join options that do not fit.
@@ -177,14 +250,17 @@ export interface Flow<Outputs> {
     Mode extends JoinMode,
     Out,
     Kind extends KeyedKind = 'inner',
+    Optional extends Names[number] = never,
+    Labelled extends boolean = false,
+    Named extends object = NoOutputs,
   >(
     name: NewName<Name, Outputs>,
     dependencies: Names,
     // One signature for all modes: with one overload per mode, the parameter types of an inline function would be fixed
     // too early.
-    how: JoinSpec<Outputs, Names, Mode, Kind>,
-    task: Task<JoinedOf<Outputs, Names, Mode, Kind>, Out>,
-  ): Flow<With<Outputs, Name, Out>>;
+    how: JoinSpec<Outputs, Names, Mode, Kind, Optional, Labelled>,
+    task: Task<JoinedOf<Outputs, Names, Mode, Kind, Optional, Labelled>, Out, Named>,
+  ): Flow<With<Outputs, Name, JoinedOf<Outputs, Names, Mode, Kind, Optional, Labelled>, Out, Named>>;
 
   /**
    * Adds the tasks that `add` adds for each item, for a graph that is made from data. Name them with a template such as
@@ -271,6 +347,8 @@ export function declare(given: {
 
 const LIMITED: OptionRules<GatherOptions> = { join: anything, limit: count() };
 const COLLECTED: OptionRules<AllOptions> = { ...LIMITED, durable: flag };
+const ALIGNED: OptionRules<AlignedOptions> = { join: anything, optional: nameList };
+const MERGED: OptionRules<MergeOptions> = { join: anything, labelled: flag, durable: flag };
 const KEYED: OptionRules<KeyedJoinOptions<never, never, KeyedKind>> = {
   join: anything,
   on: anything,
@@ -279,11 +357,12 @@ const KEYED: OptionRules<KeyedJoinOptions<never, never, KeyedKind>> = {
   durable: flag,
 };
 const JOIN_RULES: Readonly<Record<JoinMode, Readonly<Record<string, OptionRule>>>> = {
-  aligned: { join: anything },
+  aligned: ALIGNED,
   latest: { join: anything, durable: flag },
   keyed: KEYED,
   all: COLLECTED,
   gather: LIMITED,
+  merge: MERGED,
 };
 const JOIN_MODES = Object.keys(JOIN_RULES) as readonly JoinMode[];
 
@@ -309,6 +388,10 @@ export function graphOf(declarations: readonly TaskDeclaration[]): GraphNode[] {
     name,
     dependencies,
     join: join?.join,
+    optional: join?.join === 'aligned' ? join.optional : undefined,
+    // A task of another copy of the package may lack the member.
+    outputs: (task.outputs as readonly string[] | undefined) ?? [],
+    handlesFailures: (task.options.onFailure ?? 'dead-letter') !== 'dead-letter',
     bearing: task.bearing,
     expands: task.expands,
     isDurable: task.isDurable,

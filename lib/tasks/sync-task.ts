@@ -30,7 +30,8 @@ export function syncTask<In, Out>(
   return new SyncTask<In, Exclude<Out, Skip>>(work as SyncFunction<In, Exclude<Out, Skip>>, options);
 }
 
-class SyncTask<In, Out> extends BaseTask<In, Out> {
+/** The task that `syncTask` returns; `branch` builds on it. */
+export class SyncTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind: string = 'sync';
   override readonly isDeterministic = true;
   private readonly work: SyncFunction<In, Out>;

@@ -57,14 +57,19 @@ export interface TakenMark {
   readonly settled: SettledProgress;
 }
 
-/** A node of a workflow, as the engine sees it. */
-export interface Task<In, Out> {
+/** The type of the named outputs of a task that has none. */
+export type NoOutputs = Record<never, never>;
+
+/** A node of a workflow, as the engine sees it. `Named` has the types of its named outputs. */
+export interface Task<In, Out, Named extends object = NoOutputs> {
   /** Recognises a task, whatever its class. */
   readonly [TASK]: true;
   /** For the compiler only: the type of the input. Never present at run time. */
   readonly accepts?: (record: In) => void;
   /** For the compiler only: the type of the output. Never present at run time. */
   readonly emits?: () => Out;
+  /** For the compiler only: the types of the named outputs. Never present at run time. */
+  readonly branches?: () => Named;
 
   /** The name of this kind of task in `graph` and `list`. The engine does not use it. */
   readonly kind: string;
@@ -74,6 +79,8 @@ export interface Task<In, Out> {
   readonly bearing: 'source' | 'boundary' | 'inherits';
   /** True for a boundary whose outputs are children of one input record each, so that `gather` can collect them. */
   readonly expands: boolean;
+  /** The names of the outputs of a task that emits each record by exactly one of them; empty for a plain output. */
+  readonly outputs: readonly string[];
   /** True when the output outlives the process and can be cut back to a `mark`, such as a file. */
   readonly isDurable: boolean;
   /**
@@ -174,6 +181,8 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   readonly bearing: 'source' | 'boundary' | 'inherits' = 'inherits';
   /** See `Task.expands`. Default false. */
   readonly expands: boolean = false;
+  /** See `Task.outputs`. Default: one plain output. */
+  readonly outputs: readonly string[] = [];
   /** See `Task.isDurable`. Default false. */
   readonly isDurable: boolean = false;
   /** See `Task.hasCommits`. Default false. */

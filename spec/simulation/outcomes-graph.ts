@@ -6,7 +6,7 @@ import { seededRandom } from 'millrace';
 import type { KeyedKind } from '#lib/stream/join-keyed.js';
 import { hashOf } from '../support/random-tasks.js';
 
-export type JoinKind = 'aligned' | 'gather' | 'keyed' | 'all' | 'latest';
+export type JoinKind = 'aligned' | 'gather' | 'keyed' | 'all' | 'latest' | 'merge';
 export type ExpandStyle = 'array' | 'generator' | 'async generator' | 'late generator';
 
 export interface SourceNode extends NodeBase {
@@ -27,6 +27,12 @@ export interface WorkNode extends NodeBase {
   readonly concurrency: number;
   readonly ordered: boolean;
   readonly salt: number;
+  /** Of an aligned join: the dependencies whose records may be missing. */
+  readonly optional?: readonly string[];
+  /** The task whose failed records it takes. */
+  readonly takes?: WorkNode;
+  /** Of a merge: whether it is a union, whose records are labelled. */
+  readonly isUnion?: boolean;
   /** Of a keyed join. */
   readonly keyed?: KeyedKind;
   /** Of a keyed join: how many keys there are. */
@@ -61,6 +67,19 @@ export interface StatefulNode extends NodeBase {
   readonly inPlace: boolean;
 }
 
+/** Hands each record on by one of its outputs, unless it fails. */
+export interface BranchNode extends NodeBase {
+  readonly kind: 'branch';
+  readonly outputs: readonly string[];
+  readonly failShare: number;
+}
+
+/** One output of a branch, as a node. */
+export interface OutputNode extends NodeBase {
+  readonly kind: 'output';
+  readonly output: string;
+}
+
 export interface SinkNode extends NodeBase {
   readonly kind: 'sink';
   readonly ordered: boolean;
@@ -74,7 +93,8 @@ interface NodeBase {
   readonly most: number;
 }
 
-export type OutcomesNode = SourceNode | WorkNode | ExpandNode | AggregateNode | StatefulNode | SinkNode;
+export type OutcomesNode =
+  SourceNode | WorkNode | ExpandNode | AggregateNode | StatefulNode | BranchNode | OutputNode | SinkNode;
 
 export interface OutcomesGraph {
   readonly seed: number;
@@ -117,6 +137,8 @@ class Generator {
   private readonly parents = new Map<string, string>();
   /** Nodes that a sink must follow. */
   private readonly watched = new Set<string>();
+  /** By node, the outputs by which its records have left other tasks: '' for the plain one. */
+  private readonly choices = new Map<string, ReadonlyMap<string, string>>();
 
   constructor(seed: number) {
     this.seed = seed;
@@ -141,7 +163,7 @@ class Generator {
     const steps = 2 + this.below(7);
     for (let n = 0; n < steps; n++) this.step(`T${n}`);
     for (const node of [...this.nodes]) {
-      if (node.kind === 'sink') continue;
+      if (node.kind === 'sink' || node.kind === 'branch') continue;
       if (!this.isRead(node.name) || this.watched.has(node.name)) this.sink(`${node.name} kept`, node);
     }
     const { seed, nodes, parents } = this;
@@ -149,10 +171,10 @@ class Generator {
   }
 
   private step(name: string): void {
-    const sound = this.nodes.filter((node) => !(node.kind === 'work' && node.join === 'latest'));
+    const sound = this.sound();
     const node = this.chance(0.6) ? (sound.at(-1) as OutcomesNode) : this.pick(sound);
     const other = this.pick(sound);
-    const kind = this.below(20);
+    const kind = this.below(26);
     if (kind < 6) this.work(name, 'aligned', [node]);
     else if (kind < 7) this.aligned(name, node);
     else if (kind < 11) this.expand(name, node);
@@ -161,12 +183,85 @@ class Generator {
     else if (kind < 17) this.keyed(name, node, other);
     else if (kind < 18) this.all(name, node, other);
     else if (kind < 19) this.latest(name, node, other);
-    else if (this.chance(0.6)) this.stateful(name, node);
-    else this.sink(name, node);
+    else if (kind < 20) this.stateful(name, node);
+    else if (kind < 21) this.sink(name, node);
+    else if (kind < 23) this.branch(name, node);
+    else if (kind < 24) this.failed(name);
+    else this.merge(name, node, other);
+  }
+
+  /** The nodes on which others can be built. */
+  private sound(): OutcomesNode[] {
+    return this.nodes.filter((node) => !(node.kind === 'work' && node.join === 'latest') && node.kind !== 'branch');
+  }
+
+  private choicesBehind({ name, kind }: OutcomesNode): ReadonlyMap<string, string> {
+    const before = this.choices.get(name) ?? new Map<string, string>();
+    return kind === 'output' ? before : new Map([...before, [name, '']]);
+  }
+
+  /** Whether no record can be in both. */
+  private areApart(one: OutcomesNode, other: OutcomesNode): boolean {
+    const choices = this.choicesBehind(other);
+    return [...this.choicesBehind(one)].some(([task, output]) => (choices.get(task) ?? output) !== output);
+  }
+
+  private branch(name: string, node: OutcomesNode): void {
+    const { root, most } = node;
+    const outputs = ['a', 'b'];
+    const failShare = this.pick([0, 0.2]);
+    this.nodes.push({ kind: 'branch', name, dependencies: [node.name], root, most, outputs, failShare });
+    const ends = outputs.map((output): OutcomesNode => {
+      const port: OutputNode = { kind: 'output', name: `${name}.${output}`, dependencies: [name], root, most, output };
+      this.nodes.push(port);
+      this.choices.set(port.name, new Map([...this.choicesBehind(node), [name, output]]));
+      if (this.chance(0.4)) return port;
+      this.work(`${name}${output}`, 'aligned', [port]);
+      return this.node(`${name}${output}`);
+    });
+    if (this.chance(0.6)) this.merged(`${name} merged`, ends);
+  }
+
+  /** A task that takes what another gives up. Its sink tells what that was. */
+  private failed(name: string): void {
+    const candidates = this.nodes.filter(
+      (node): node is WorkNode => node.kind === 'work' && node.failShare > 0 && !this.isRead(`${node.name}.failed`),
+    );
+    if (candidates.length === 0) return;
+    const node = this.pick(candidates);
+    const stable = { failShare: 0, skipShare: 0, takes: node, dependencies: [`${node.name}.failed`] };
+    this.work(name, 'aligned', [node], stable);
+    this.choices.set(name, new Map([...(this.choices.get(node.name) ?? []), [node.name, 'failed']]));
+    this.watched.add(name);
+  }
+
+  private merge(name: string, node: OutcomesNode, other: OutcomesNode): void {
+    const relatives = this.sound().filter((one) => one.root === node.root && this.areApart(one, node));
+    if (relatives.length > 0 && this.chance(0.6)) this.merged(name, [node, this.pick(relatives)]);
+    else if (node !== other) this.merged(name, [node, other]);
+  }
+
+  private merged(name: string, from: readonly OutcomesNode[]): void {
+    const [one, other] = from as [OutcomesNode, OutcomesNode];
+    if (one.root === other.root && this.areApart(one, other)) {
+      this.work(name, 'merge', from, { isUnion: false });
+      const behind = this.choicesBehind(other);
+      this.choices.set(
+        name,
+        new Map([...this.choicesBehind(one)].filter(([task, output]) => behind.get(task) === output)),
+      );
+      return;
+    }
+    const most = one.most + other.most;
+    if (most > MOST_RECORDS) return;
+    this.work(name, 'merge', from, { root: `${name} (join)`, most, isUnion: true });
+    this.choices.set(name, new Map());
   }
 
   private work(name: string, join: JoinKind, from: readonly OutcomesNode[], traits: Partial<WorkNode> = {}): void {
     const first = from[0] as OutcomesNode;
+    const isPlain = from.length === 1 && (traits.root ?? first.root) === first.root && join === 'aligned';
+    if (isPlain) this.choices.set(name, this.choicesBehind(first));
     const how =
       join === 'latest' ? this.pick(['sync', 'async'] as const) : this.pick(['sync', 'async', 'call', 'call'] as const);
     const isStable = join === 'latest' || this.chance(0.2);
@@ -188,10 +283,15 @@ class Generator {
   }
 
   private aligned(name: string, node: OutcomesNode): void {
-    const relatives = this.nodes.filter(
-      (relative) => relative.root === node.root && !(relative.kind === 'work' && relative.join === 'latest'),
-    );
-    this.work(name, 'aligned', [...new Set([node, this.pick(relatives), this.pick(relatives)])]);
+    const relatives = this.sound().filter(({ root }) => root === node.root);
+    const drawn = [...new Set([node, this.pick(relatives), this.pick(relatives)])];
+    const optional = drawn.slice(1).filter(() => this.chance(0.5));
+    const from = drawn.filter((one) => optional.includes(one) || one === node || !this.areApart(one, node));
+    const required = from.filter((one) => !optional.includes(one));
+    const [, second, third] = required;
+    if (second !== undefined && third !== undefined && this.areApart(second, third)) return;
+    this.work(name, 'aligned', from, optional.length === 0 ? {} : { optional: optional.map((one) => one.name) });
+    this.choices.set(name, new Map(required.flatMap((one) => [...this.choicesBehind(one)])));
   }
 
   private expand(name: string, node: OutcomesNode): void {
@@ -217,9 +317,7 @@ class Generator {
   }
 
   private gather(name: string): void {
-    const children = this.nodes.filter(
-      (node) => this.parents.has(node.root) && !(node.kind === 'work' && node.join === 'latest'),
-    );
+    const children = this.sound().filter((node) => this.parents.has(node.root));
     if (children.length === 0) return;
     const node = this.pick(children);
     const parent = this.node(this.parents.get(node.root) as string);
@@ -274,6 +372,7 @@ class Generator {
 
   private sink(name: string, { name: from, root, most }: OutcomesNode): void {
     this.nodes.push({ kind: 'sink', name, dependencies: [from], root, most, ordered: this.chance(0.6) });
+    this.choices.set(name, this.choicesBehind(this.node(from)));
   }
 
   private isRead(name: string): boolean {

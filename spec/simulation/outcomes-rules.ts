@@ -7,6 +7,7 @@ import {
   isAmbiguous,
   MOST_CHILDREN,
   type AggregateNode,
+  type BranchNode,
   type ExpandNode,
   type SourceNode,
   type StatefulNode,
@@ -22,6 +23,12 @@ export function fails(seed: number, life: number, { name, how, failShare }: Work
 /** Whether the task skips the record, in every life. */
 export function skips(seed: number, { name, skipShare }: WorkNode, path: string): boolean {
   return hashOf([seed, name, path, 'skips']) % 1000 < skipShare * 1000;
+}
+
+/** The output by which a branch hands the record on, in every life; undefined if it fails. */
+export function outputOf(seed: number, { name, outputs, failShare }: BranchNode, path: string): string | undefined {
+  const isFailed = !isAmbiguous(path) && hashOf([seed, name, path, 'fails']) % 1000 < failShare * 1000;
+  return isFailed ? undefined : outputs[hashOf([seed, name, path, 'output']) % outputs.length];
 }
 
 /** The children of a parent in this life, and whether the work throws after them. */

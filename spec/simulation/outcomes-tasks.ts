@@ -2,10 +2,12 @@
 import {
   aggregateTask,
   asyncTask,
+  branch,
   expandTask,
   skip,
   statefulTask,
   syncTask,
+  type FailedRecord,
   type JoinOptions,
   type Schema,
   type Skip,
@@ -19,6 +21,7 @@ import { SeekableSource, type Surroundings } from './materials.js';
 import {
   short,
   type AggregateNode,
+  type BranchNode,
   type ExpandNode,
   type OutcomesGraph,
   type OutcomesNode,
@@ -26,12 +29,14 @@ import {
   type StatefulNode,
   type WorkNode,
 } from './outcomes-graph.js';
-import { expansionOf, fails, fits, groupOf, keyOf, skips } from './outcomes-rules.js';
+import { expansionOf, fails, fits, groupOf, keyOf, outputOf, skips } from './outcomes-rules.js';
 import type { Starts } from './outcomes-starts.js';
 import { CallTask } from './upstream.js';
 
 /** The path of what a join hands to a task. */
-export function joinedPath({ join, dependencies }: WorkNode, record: Value): string {
+export function joinedPath({ join, dependencies, isUnion, takes }: WorkNode, record: Value): string {
+  if (takes !== undefined) return joinedPath(takes, (record as FailedRecord).record);
+  if (join === 'merge') return isUnion === true ? unionPath(record as Labelled) : (record as string);
   const items = record as readonly (string | null | undefined)[];
   if (join === 'aligned') return dependencies.length === 1 ? (record as string) : short(alignedPath(items as string[]));
   if (join === 'gather') return short(`[${items.join(',')}]`);
@@ -41,8 +46,20 @@ export function joinedPath({ join, dependencies }: WorkNode, record: Value): str
   return short(`{${collections.map((collection) => [...collection].sort().join(',')).join(';')}}`);
 }
 
+interface Labelled {
+  readonly from: string;
+  readonly record: string;
+}
+
+/** The path of a record of a union: another one in each of its inputs. */
+export function unionPath({ from, record }: Labelled): string {
+  return short(`${from}>${record}`);
+}
+
 /** A record is one and the same on all branches, so they differ only where a branch gathers. */
-export function alignedPath(paths: readonly string[]): string {
+export function alignedPath(records: readonly (string | undefined | null)[]): string {
+  // Which records are missing may differ between lives, so such a path does not tell all.
+  const paths = records.map((record) => record ?? '{?}');
   return new Set(paths).size === 1 ? (paths[0] as string) : `<${paths.join('|')}>`;
 }
 
@@ -63,7 +80,8 @@ export class OutcomesTasks {
   }
 
   declare(): TaskDeclaration[] {
-    return this.graph.nodes.map((node) => {
+    const nodes = this.graph.nodes.filter(({ kind }) => kind !== 'output');
+    return nodes.map((node) => {
       const { name, dependencies } = node;
       const join = node.kind === 'work' ? this.joinOf(node) : undefined;
       return { name, dependencies, task: this.make(node), join };
@@ -81,12 +99,15 @@ export class OutcomesTasks {
     if (node.kind === 'expand') return this.expand(node);
     if (node.kind === 'aggregate') return this.aggregate(node);
     if (node.kind === 'stateful') return this.stateful(node);
-    return new FileSink({ path: node.name, disk, life: this.life, ordered: node.ordered });
+    if (node.kind === 'branch') return this.branch(node);
+    const ordered = node.kind === 'sink' && node.ordered;
+    return new FileSink({ path: node.name, disk, life: this.life, ordered });
   }
 
   private joinOf(node: WorkNode): JoinOptions | undefined {
     const { seed } = this.graph;
-    if (node.join === 'aligned') return undefined;
+    if (node.join === 'merge') return { join: 'merge', labelled: node.isUnion === true };
+    if (node.join === 'aligned') return node.optional && { join: 'aligned', optional: node.optional };
     if (node.join !== 'keyed') return { join: node.join };
     const key = (path: string): number => keyOf(seed, node, path);
     return { join: 'keyed', kind: node.keyed ?? 'inner', on: [key, key] as never };
@@ -165,6 +186,16 @@ export class OutcomesTasks {
     } as const;
     return new CallTask(traits, upstream, life, (lineage, record, key) => {
       starts.called(life, name, begin(lineage, record), key);
+    });
+  }
+
+  private branch(node: BranchNode): Task<never, Value> {
+    const [a = '', b = ''] = node.outputs;
+    return branch<string, string>([a, b], (path, { lineage }) => {
+      this.surroundings.laws.started(this.life, node.name, lineage);
+      const output = outputOf(this.graph.seed, node, path);
+      if (output === undefined) throw new Error(`fails on ${path}`);
+      return output;
     });
   }
 

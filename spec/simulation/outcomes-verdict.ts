@@ -10,6 +10,7 @@ import {
   MOST_CHILDREN,
   short,
   type AggregateNode,
+  type BranchNode,
   type ExpandNode,
   type OutcomesGraph,
   type OutcomesNode,
@@ -17,8 +18,8 @@ import {
   type StatefulNode,
   type WorkNode,
 } from './outcomes-graph.js';
-import { expansionOf, fails, fits, groupOf, keyOf, skips } from './outcomes-rules.js';
-import { alignedPath, joinedPath, numbered } from './outcomes-tasks.js';
+import { expansionOf, fails, fits, groupOf, keyOf, outputOf, skips } from './outcomes-rules.js';
+import { alignedPath, joinedPath, numbered, unionPath } from './outcomes-tasks.js';
 import { Violation } from './world.js';
 import { linesOf } from './verdict.js';
 
@@ -80,6 +81,12 @@ class Interpreter {
         return this.aggregate(node, input);
       case 'stateful':
         return this.stateful(node, input);
+      case 'branch':
+        return this.branch(node, input);
+      case 'output': {
+        const branch = this.graph.nodes.find(({ name }) => name === first) as BranchNode;
+        return new Map([...input].filter(([, path]) => outputOf(this.graph.seed, branch, path) === node.output));
+      }
       case 'sink':
         this.sink(node, input);
         return input;
@@ -105,7 +112,10 @@ class Interpreter {
     if (node.join === 'latest') return new Map();
     const { seed } = this.graph;
     const input = this.joined(node);
-    const givenUp = this.givenUp(node, () => true);
+    const letters = this.givenUp(node, () => true);
+    const handedOn = this.handedOn(node);
+    if (handedOn !== undefined) sameBag(`L1: the dead letters of '${node.name}'`, letters, []);
+    const givenUp = handedOn ?? letters;
     this.areOf(node, givenUp, input);
     const outputs = new Map<string, string>();
     const failed = new Set(givenUp);
@@ -115,7 +125,30 @@ class Interpreter {
         throw new Violation(`L1: '${node.name}' is to fail on ${path} in each life or in none`);
       if (!isFailed && !skips(seed, node, path)) outputs.set(id, path);
     }
+    if (handedOn !== undefined) {
+      this.outputs.set(`${node.name}.failed`, new Map([...input].filter(([, path]) => failed.has(path))));
+    }
     return outputs;
+  }
+
+  /** What a task hands on to another that takes what it gives up, as the sink behind that one tells; undefined without one. */
+  private handedOn({ name }: WorkNode): string[] | undefined {
+    const { nodes } = this.graph;
+    const taker = nodes.find(({ dependencies }) => dependencies[0] === `${name}.failed`);
+    const sink = nodes.find(({ kind, dependencies }) => kind === 'sink' && dependencies[0] === taker?.name);
+    return sink && this.rowsOf(sink).map(([, path]) => path);
+  }
+
+  private branch(node: BranchNode, input: Records): Records {
+    const { seed } = this.graph;
+    const isChosen = (path: string): boolean => outputOf(seed, node, path) !== undefined;
+    const givenUp = this.givenUp(node, () => true);
+    sameBag(
+      `L1: the dead letters of '${node.name}'`,
+      givenUp,
+      [...input.values()].filter((path) => !isChosen(path)),
+    );
+    return new Map([...input].filter(([, path]) => isChosen(path)));
   }
 
   /** Each letter is about a record that came in, and no two are about the same. */
@@ -139,13 +172,25 @@ class Interpreter {
       const collections = inputs.map((input) => [...input.values()]);
       return new Map([['all', joinedPath(node, inputs.length === 1 ? collections[0] : collections)]]);
     }
+    if (join === 'merge') return this.merged(node, inputs);
     const outputs = new Map<string, string>();
     for (const [id, path] of first) {
-      if (inputs.every((input) => input.has(id)))
-        outputs.set(
-          id,
-          inputs.length === 1 ? path : short(alignedPath(inputs.map((input) => input.get(id) as string))),
-        );
+      const isWhole = inputs.every((input, index) => input.has(id) || isOptional(node, index));
+      if (isWhole)
+        outputs.set(id, inputs.length === 1 ? path : short(alignedPath(inputs.map((input) => input.get(id)))));
+    }
+    return outputs;
+  }
+
+  private merged({ name, dependencies, isUnion }: WorkNode, inputs: readonly Records[]): Records {
+    const outputs = new Map<string, string>();
+    for (const [index, input] of inputs.entries()) {
+      const from = dependencies[index] as string;
+      for (const [id, record] of input) {
+        const own = isUnion === true ? `${from} ${id}` : id;
+        if (outputs.has(own)) throw new Violation(`L1: '${name}' merges branches that share ${record}`);
+        outputs.set(own, isUnion === true ? unionPath({ from, record }) : record);
+      }
     }
     return outputs;
   }
@@ -326,6 +371,10 @@ class Interpreter {
     if (text === undefined) throw new Violation(`'${name}' did not get its name`);
     return linesOf<[number, string]>(name, text);
   }
+}
+
+function isOptional({ dependencies, optional = [] }: WorkNode, index: number): boolean {
+  return optional.includes(dependencies[index] as string);
 }
 
 function sameBag(what: string, got: readonly string[], expected: readonly string[]): void {

@@ -22,8 +22,8 @@ const LIMITS: GraphLimits = {
   steps: 7,
   records: 150,
   mayFail: false,
-  // Expansions, aggregates, keyed joins, operators and sinks.
-  moreOf: [10, 14, 14, 15, 15, 17, 17, 19, 19, 19],
+  // Aligned joins, expansions, aggregates, keyed joins, operators, sinks, branches, failed outputs and merges.
+  moreOf: [7, 10, 14, 14, 15, 15, 17, 17, 19, 19, 19, 20, 22, 22, 23],
   depth: 0.5,
   rejects: true,
   keepsAll: true,

@@ -51,7 +51,7 @@ function judgeLetters({ nodes }: RandomGraph, disk: Disk): void {
   const about = letters.map(({ task, lineage }) => JSON.stringify([task, lineage]));
   if (new Set(about).size < about.length) throw new Violation(`L1: a record has two dead letters: ${about.join()}`);
   for (const { name, givenUp } of nodes) {
-    const got = letters.filter(({ task }) => task === name).map(({ record }) => record);
+    const got = letters.filter(({ task }) => task === name).map(({ record }) => unwrapped(record));
     same(`L1: the dead letters of '${name}'`, bags(got), bags(givenUp));
   }
   for (const letter of letters) {
@@ -59,6 +59,12 @@ function judgeLetters({ nodes }: RandomGraph, disk: Disk): void {
     const isTold = code !== '' && message !== '' && runId === 'run' && attempts >= 1 && firstAt <= lastAt;
     if (!isTold) throw new Violation(`L3: a dead letter says too little: ${JSON.stringify(letter)}`);
   }
+}
+
+/** The record that another task gave up and handed on, in place of what it handed on. */
+function unwrapped(record: Value): Value {
+  const isFailed = typeof record === 'object' && record !== null && 'attempts' in record && 'record' in record;
+  return isFailed ? record.record : record;
 }
 
 export function linesOf<Line>(name: string, text: string): Line[] {

@@ -4,10 +4,13 @@
  */
 import {
   aggregateTask,
+  branch,
   expandTask,
   operatorTask,
   seededRandom,
   syncTask,
+  type BranchFunction,
+  type FailedRecord,
   type FailurePolicy,
   type JoinOptions,
   type Task,
@@ -30,6 +33,14 @@ export interface ReferenceNode {
   /** The records that it must give up to the dead letters. */
   readonly givenUp: readonly Value[];
   readonly isSink: boolean;
+  /** Nothing can depend on it: it has only named outputs, which are nodes of their own. */
+  readonly isBranch?: boolean;
+  /** It is a named output of another node, so it has no counts. */
+  readonly isOutput?: boolean;
+  /** The outputs by which its records have left other tasks: `T3` → `a`, or '' for the plain one. */
+  readonly choices: ReadonlyMap<string, string>;
+  /** Where failures become dead letters: the records given up, by lineage. */
+  readonly failed?: Outputs;
   /** Only for `latest`, which depends on time: what it emits is some pairing of these. */
   readonly pairs?: readonly Outputs[];
 }
@@ -112,12 +123,12 @@ class Generator {
     for (let n = 0; n < roots; n++) this.source(`S${n}`);
     const steps = 2 + this.below(this.limits.steps);
     for (let step = 0; step < steps; step++) this.step(`T${step}`);
-    for (const { name, root } of [...this.nodes]) {
-      if (name === root && !this.isRead(name)) this.work(`${name} read`, [this.node(name)]);
+    for (const { name, root, isOutput } of [...this.nodes]) {
+      if ((name === root || isOutput === true) && !this.isRead(name)) this.work(`${name} read`, [this.node(name)]);
     }
     if (this.limits.keepsAll) {
       for (const node of [...this.nodes]) {
-        if (!node.isSink && !this.isRead(node.name)) this.sink(`${node.name} kept`, node);
+        if (!node.isSink && node.isBranch !== true && !this.isRead(node.name)) this.sink(`${node.name} kept`, node);
       }
     }
     const { nodes, plans, sources, mustFail } = this;
@@ -140,18 +151,18 @@ class Generator {
     const givenUp = items.filter((item) => !fits(item));
     const make = (materials: Materials): Task<never, Value> =>
       materials.source(items, shape, isPicky ? schemaOf(fits) : undefined);
-    this.add(name, [], make, name, outputs, { givenUp });
+    this.add(name, [], make, name, outputs, { givenUp, failed: new Map(givenUp.map((item) => [String(item), item])) });
   }
 
   private step(name: string): void {
-    const sound = this.nodes.filter(({ pairs }) => pairs === undefined);
+    const sound = this.sound();
     const any = this.pick(sound);
     const node = this.limits.depth > 0 && this.random() < this.limits.depth ? (sound.at(-1) as ReferenceNode) : any;
     const other = this.pick(sound);
-    const drawn = this.below(20 + this.limits.moreOf.length);
+    const drawn = this.below(25 + this.limits.moreOf.length);
     // Without state, pairs have other numbers in each incarnation: the case in which everything behind them is repeated.
     const isPaired = this.durable.durable === false && this.random() < 0.4;
-    const kind = isPaired ? 15 : (this.limits.moreOf[drawn - 20] ?? drawn);
+    const kind = isPaired ? 15 : (this.limits.moreOf[drawn - 25] ?? drawn);
     if (kind < 6) this.work(name, [node]);
     else if (kind < 10) this.aligned(name, node);
     else if (kind < 12) this.expand(name, node);
@@ -161,18 +172,124 @@ class Generator {
     else if (kind === 16) this.all(name, node, other);
     else if (kind === 17) this.operator(name, node);
     else if (kind === 18) this.latest(name, node, other);
-    else this.sink(name, node);
+    else if (kind === 19) this.sink(name, node);
+    else if (kind < 22) this.choice(name, node);
+    else if (kind === 22) this.failed(name);
+    else this.merge(name, node, other);
+  }
+
+  /** The nodes on which others can be built. */
+  private sound(): ReferenceNode[] {
+    return this.nodes.filter(({ pairs, isBranch }) => pairs === undefined && isBranch !== true);
   }
 
   private aligned(name: string, node: ReferenceNode): void {
-    const relatives = this.nodes.filter(({ root, pairs }) => root === node.root && pairs === undefined);
-    const chosen = [...new Set([node, this.pick(relatives), this.pick(relatives), this.pick(relatives)])];
+    const relatives = this.sound().filter(({ root }) => root === node.root);
+    const drawn = [...new Set([node, this.pick(relatives), this.pick(relatives), this.pick(relatives)])];
+    const optional = drawn.slice(1).filter(() => this.random() < 0.3);
+    // Branches of one choice share no record, so only one of them can be required.
+    const required = drawn.filter((one) => !optional.includes(one));
+    const chosen = drawn.filter((one, index) => {
+      const before = required.filter((other) => drawn.indexOf(other) < index);
+      return optional.includes(one) || before.every((other) => !areApart(one, other));
+    });
+    const isOptional = (one: ReferenceNode): boolean => optional.includes(one);
     const inputs = new Map<string, Value>();
     for (const [lineage, value] of node.outputs) {
-      if (!chosen.every(({ outputs }) => outputs.has(lineage))) continue;
+      if (!chosen.every((one) => isOptional(one) || one.outputs.has(lineage))) continue;
       inputs.set(lineage, chosen.length === 1 ? value : chosen.map(({ outputs }) => outputs.get(lineage)));
     }
-    this.work(name, chosen, inputs);
+    const join = optional.length === 0 ? {} : { join: { join: 'aligned', optional: optional.map((one) => one.name) } as const };
+    const choices = new Map(chosen.filter((one) => !isOptional(one)).flatMap((one) => [...choicesBehind(one)]));
+    this.work(name, chosen, inputs, { ...join, choices });
+  }
+
+  /** A branch with a task behind some of its outputs, and often a merge of them. */
+  private choice(name: string, node: ReferenceNode): void {
+    const salt = this.below(1e6);
+    const outputs = this.pick([
+      ['a', 'b'],
+      ['a', 'b', 'c'],
+    ] as const);
+    const random = randomWork({ name, salt, mayThrow: this.random() < 0.3, maySkip: this.random() < 0.3 });
+    const choose: Work = (value) => {
+      if (random(value) === SKIPPED) return SKIPPED;
+      return outputs[hashOf([salt, 'choice', value]) % outputs.length];
+    };
+    const onFailure = this.pick(['dead-letter', 'dead-letter', 'skip'] as const);
+    const make = (materials: Materials): Task<never, Value> =>
+      branch<Value, string>([...outputs] as [string, string], materials.watched(name, choose) as BranchFunction<Value, string>, {
+        onFailure,
+      });
+    const chosen = new Map<string, Value>();
+    const counts = { skipped: 0, givenUp: [] as Value[], failed: new Map<string, Value>() };
+    for (const [lineage, value] of node.outputs) this.expect(choose, lineage, value, onFailure, chosen, counts);
+    const { skipped, givenUp, failed } = counts;
+    this.add(name, [node.name], make, node.root, chosen, {
+      ...{ skipped, givenUp, isBranch: true, choices: choicesBehind(node) },
+      ...(onFailure === 'dead-letter' ? { failed } : {}),
+    });
+    const made = outputs.map((output) => {
+      const records = [...chosen].filter(([, which]) => which === output).map(([lineage]) => lineage);
+      const port = {
+        name: `${name}.${output}`,
+        root: node.root,
+        outputs: new Map(records.map((lineage) => [lineage, node.outputs.get(lineage)])),
+        ...{ skipped: 0, deadLettered: 0, givenUp: [], isSink: false, isOutput: true },
+        choices: new Map([...choicesBehind(node), [name, output]]),
+      };
+      this.nodes.push(port);
+      if (this.random() < 0.4) return port;
+      this.work(`${name}${output}`, [port]);
+      return this.node(`${name}${output}`);
+    });
+    if (this.random() < 0.6) this.merged(`${name} merged`, made.slice(0, 2 + this.below(outputs.length - 1)));
+  }
+
+  /** A task that takes what another gives up, so that it is no dead letter. */
+  private failed(name: string): void {
+    const candidates = this.nodes.filter(({ failed, name: task }) => failed !== undefined && !this.isRead(`${task}.failed`));
+    if (candidates.length === 0) return;
+    const node = this.pick(candidates);
+    const label = `${node.name}.failed`;
+    const records = new Map(node.failed);
+    this.nodes[this.nodes.indexOf(node)] = { ...node, givenUp: [], deadLettered: 0 };
+    const port = {
+      ...{ name: label, root: node.root, outputs: records, skipped: 0, deadLettered: 0, givenUp: [], isSink: false },
+      choices: new Map([...node.choices, [node.name, 'failed']]),
+    };
+    // The number of attempts is not the same in each world.
+    this.work(name, [port], records, { prepare: (value) => (value as FailedRecord).record, isWrapped: true });
+  }
+
+  private merge(name: string, node: ReferenceNode, other: ReferenceNode): void {
+    const relatives = this.sound().filter((one) => one.root === node.root && areApart(one, node));
+    if (relatives.length > 0 && this.random() < 0.5) this.merged(name, [node, this.pick(relatives)]);
+    else if (node !== other) this.merged(name, [node, other]);
+  }
+
+  private merged(name: string, from: readonly ReferenceNode[]): void {
+    const [first] = from as [ReferenceNode];
+    const isChoice = from.every((one, index) =>
+      from.slice(index + 1).every((other) => other.root === one.root && areApart(one, other)),
+    );
+    const records = from.reduce((sum, { outputs }) => sum + outputs.size, 0);
+    if (!isChoice && records > this.limits.records) return;
+    const labelled = this.random() < 0.5;
+    const arrivals = from.flatMap((one) =>
+      [...one.outputs].map(([lineage, record]) => {
+        const value = labelled ? { from: one.name, record } : record;
+        return [isChoice ? lineage : `${one.name} ${lineage}`, value] as const;
+      }),
+    );
+    if (isChoice) arrivals.sort(([a], [b]) => Number(a) - Number(b));
+    const [common = new Map<string, string>(), ...others] = from.map(choicesBehind);
+    const choices = new Map([...common].filter(([task, output]) => others.every((each) => each.get(task) === output)));
+    this.work(name, from, new Map(arrivals), {
+      root: isChoice ? first.root : `${name} (join)`,
+      join: { join: 'merge', labelled, ...this.durable },
+      choices: isChoice ? choices : new Map(),
+    });
   }
 
   /** A synchronous or asynchronous function that may skip and throw, over what its dependencies hand it. */
@@ -185,17 +302,23 @@ class Generator {
       join,
       skipped = 0,
       prepare = (value: Value): Value => value,
+      isWrapped = false,
+      choices = root === (from[0] as ReferenceNode).root ? choicesBehind(from[0] as ReferenceNode) : new Map(),
     }: {
       root?: string;
       join?: JoinOptions;
       skipped?: number;
       prepare?: (value: Value) => Value;
+      /** Whether the reference has what `prepare` makes of a record in place of the record. */
+      isWrapped?: boolean;
+      choices?: ReadonlyMap<string, string>;
     } = {},
   ): void {
     const salt = this.below(1e6);
     const traits = { name, salt, mayThrow: this.random() < 0.2, maySkip: this.random() < 0.2 };
     const random = randomWork(traits);
     const work: Work = (value) => random(prepare(value));
+    const expected = isWrapped ? random : work;
     const mayFail = traits.mayThrow && this.limits.mayFail && this.random() < 0.1;
     const onFailure: FailurePolicy<Value> = mayFail
       ? 'fail'
@@ -208,10 +331,18 @@ class Generator {
         ? syncTask<Value, Value>(materials.watched(name, work), { onFailure })
         : materials.slow(name, work, { ...how, ...concurrent });
     const outputs = new Map<string, Value>();
-    const counts = { skipped, givenUp: [] as Value[] };
-    for (const [lineage, value] of inputs) this.expect(work, lineage, value, onFailure, outputs, counts);
+    const failed = new Map<string, Value>();
+    const counts = { skipped, givenUp: [] as Value[], failed };
+    for (const [lineage, value] of inputs) this.expect(expected, lineage, value, onFailure, outputs, counts);
     const names = from.map((node) => node.name);
-    this.add(name, names, make, root, outputs, { ...counts, ...(join === undefined ? {} : { join }) });
+    const isComparable = onFailure === 'dead-letter' && join?.join !== 'all' && !isWrapped;
+    this.add(name, names, make, root, outputs, {
+      skipped: counts.skipped,
+      givenUp: counts.givenUp,
+      ...(isComparable ? { failed } : {}),
+      ...(join === undefined ? {} : { join }),
+      choices,
+    });
   }
 
   private expect(
@@ -220,14 +351,17 @@ class Generator {
     value: Value,
     onFailure: FailurePolicy<Value>,
     outputs: Map<string, Value>,
-    counts: { skipped: number; givenUp: Value[] },
+    counts: { skipped: number; givenUp: Value[]; failed: Map<string, Value> },
   ): void {
     let made: Value;
     try {
       made = work(value);
     } catch {
       if (onFailure === 'fail') this.mustFail = true;
-      if (onFailure === 'dead-letter') counts.givenUp.push(value);
+      if (onFailure === 'dead-letter') {
+        counts.givenUp.push(value);
+        counts.failed.set(lineage, value);
+      }
       if (onFailure === 'dead-letter' || onFailure === 'fail') return;
       made = typeof onFailure === 'object' && onFailure.fallback === 'fallback' ? 'fallback' : SKIPPED;
     }
@@ -257,7 +391,7 @@ class Generator {
   }
 
   private gather(name: string): void {
-    const children = this.nodes.filter(({ root, pairs }) => this.parents.has(root) && pairs === undefined);
+    const children = this.sound().filter(({ root }) => this.parents.has(root));
     if (children.length === 0) return;
     const node = this.pick(children);
     const parent = this.parents.get(node.root) as ReferenceNode;
@@ -355,9 +489,10 @@ class Generator {
     });
   }
 
-  private sink(name: string, { name: from, root, outputs, pairs }: ReferenceNode): void {
-    const traits = { isSink: true, ...(pairs === undefined ? {} : { pairs }) };
-    this.add(name, [from], (materials) => materials.sink(name), root, outputs, traits);
+  private sink(name: string, node: ReferenceNode): void {
+    const { root, outputs, pairs } = node;
+    const traits = { isSink: true, choices: choicesBehind(node), ...(pairs === undefined ? {} : { pairs }) };
+    this.add(name, [node.name], (materials) => materials.sink(name), root, outputs, traits);
   }
 
   private add(
@@ -368,10 +503,14 @@ class Generator {
     outputs: Outputs,
     traits: Partial<ReferenceNode> & { join?: JoinOptions } = {},
   ): void {
-    const { join, skipped = 0, givenUp = [], pairs, isSink = false } = traits;
+    const { join, skipped = 0, givenUp = [], pairs, isSink = false, isBranch = false, failed, choices = new Map() } = traits;
     this.plans.push({ name, dependencies, make, join });
     const counts = { skipped, givenUp, deadLettered: givenUp.length };
-    this.nodes.push({ name, root, outputs, ...counts, isSink, ...(pairs === undefined ? {} : { pairs }) });
+    this.nodes.push({
+      ...{ name, root, outputs, ...counts, isSink, isBranch, choices },
+      ...(pairs === undefined ? {} : { pairs }),
+      ...(failed === undefined ? {} : { failed }),
+    });
   }
 
   private node(name: string): ReferenceNode {
@@ -385,4 +524,15 @@ class Generator {
   private pick<T>(items: readonly T[]): T {
     return items[this.below(items.length)] as T;
   }
+}
+
+/** The choices of a record that leaves a node by the output which the node stands for. */
+function choicesBehind({ name, choices, isOutput }: ReferenceNode): ReadonlyMap<string, string> {
+  return isOutput === true || name.endsWith('.failed') ? choices : new Map([...choices, [name, '']]);
+}
+
+/** Whether no record can be in both: they lie behind different outputs of one task. */
+function areApart(one: ReferenceNode, other: ReferenceNode): boolean {
+  const choices = choicesBehind(other);
+  return [...choicesBehind(one)].some(([task, output]) => (choices.get(task) ?? output) !== output);
 }

@@ -29,8 +29,12 @@ export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
     const { layer, row } = places.get(name) ?? { layer: 0, row: 0 };
     return { x: MARGIN + layer * (BOX_WIDTH + GAP_X), y: MARGIN + row * (BOX_HEIGHT + GAP_Y) };
   };
-  const edges = graph.flatMap(({ name, dependencies }) =>
-    dependencies.map((from) => [cornerOf(from), cornerOf(name)] as const),
+  const edges = graph.flatMap(({ name, dependencies, optional = [] }) =>
+    dependencies.map((from) => ({
+      from: cornerOf(from),
+      to: cornerOf(name),
+      isOptional: optional.some((input) => input === from || input.startsWith(`${from}.`)),
+    })),
   );
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Graph of the tasks">
     <svg
@@ -39,7 +43,7 @@ export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
       role="group"
       aria-label="Graph of ${graph.length} tasks"
     >
-      ${edges.map(([from, to]) => edgeView(from, to))}
+      ${edges.map(edgeView)}
       ${graph.map((task, index) => {
         const { x, y } = cornerOf(task.name);
         const isHot = task.name === bottleneck;
@@ -72,11 +76,17 @@ export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
   </div>`;
 }
 
-function edgeView(from: { x: number; y: number }, to: { x: number; y: number }): Html {
+interface EdgeView {
+  readonly from: { readonly x: number; readonly y: number };
+  readonly to: { readonly x: number; readonly y: number };
+  readonly isOptional: boolean;
+}
+
+function edgeView({ from, to, isOptional }: EdgeView): Html {
   const [x1, y1] = [from.x + BOX_WIDTH, from.y + BOX_HEIGHT / 2];
   const [x2, y2] = [to.x, to.y + BOX_HEIGHT / 2];
   const bend = Math.max(GAP_X / 2, (x2 - x1) / 2);
-  return html`<path class="edge" d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}" />`;
+  return html`<path class="edge ${isOptional ? 'optional' : ''}" d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}" />`;
 }
 
 function countsOf(task: TaskProgress | undefined): string {

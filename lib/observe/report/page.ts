@@ -136,10 +136,10 @@ function graphSections(story: RunStory): Section[] {
     'busy',
   ];
   const columns = titles.map((title, index) => ({ title, isNumber: index > 2 }));
-  const rows = graph.map(({ name, kind, dependencies }, index) => ({
+  const rows = graph.map(({ name, kind, dependencies, inputs = dependencies }, index) => ({
     id: `task-${index}`,
     isHot: name === bottleneck,
-    cells: [name, kind, dependencies.join(', ') || '–', ...figuresOf(entry(tasks, name)), percent(busy.get(name) ?? 0)],
+    cells: [name, kind, inputs.join(', ') || '–', ...figuresOf(entry(tasks, name)), percent(busy.get(name) ?? 0)],
   }));
   return [
     { id: 'graph', title: 'Graph', body: graphView({ graph, tasks, bottleneck, busy }) },

@@ -25,7 +25,7 @@ export function planFusions(plan: GraphPlan, declarations: readonly TaskDeclarat
   const followers = new Map<string, string>();
   for (const node of plan.nodes) {
     const [next, ...others] = node.dependents;
-    if (next === undefined || others.length > 0) continue;
+    if (next === undefined || others.length > 0 || node.outputs.size > 0) continue;
     const follower = nodes.get(next) as NodePlan;
     if (isOnlyEdge(follower) && mayFuse(traits.get(node.node.name), traits.get(next))) {
       followers.set(node.node.name, next);

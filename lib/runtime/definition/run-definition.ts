@@ -7,7 +7,7 @@
  */
 import type { Checkpoint, RunDefinition } from '../../model/checkpoint.js';
 import { MillraceError } from '../../model/errors.js';
-import type { GraphPlan } from '../../model/graph.js';
+import type { GraphNode, GraphPlan } from '../../model/graph.js';
 import { partitionOf } from '../../execution/partition-hash.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { DurabilityPlan } from '../resume/durability.js';
@@ -20,13 +20,18 @@ export function describeDefinition(
   durability: DurabilityPlan,
 ): RunDefinition {
   const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
-  const tasks = plan.nodes.map(({ node, join }) => {
-    const from = node.dependencies.length === 0 ? '' : ` of ${node.dependencies.join(', ')} (${join})`;
+  const tasks = plan.nodes.map(({ node, join, inputs }) => {
+    const labels = inputs.map(({ label }) => (node.optional?.includes(label) === true ? `${label}?` : label));
+    const from = labels.length === 0 ? '' : ` of ${labels.join(', ')} (${join})`;
     const { join: ofJoin, task: ofTask } = durability.of(node.name);
     const kept = [...(ofJoin === 'kept' ? ['join'] : []), ...(ofTask === 'kept' ? ['task'] : [])].join(' and ');
-    return [node.name, `${kinds.get(node.name) ?? ''}${from}${kept === '' ? '' : `, durable ${kept}`}`];
+    return [node.name, `${kinds.get(node.name) ?? ''}${outputsOf(node)}${from}${kept === '' ? '' : `, durable ${kept}`}`];
   });
   return { workflow, tasks: Object.fromEntries(tasks) as Record<string, string>, config: hashesOf(config) };
+}
+
+function outputsOf({ outputs = [] }: GraphNode): string {
+  return outputs.length === 0 ? '' : ` to ${outputs.join(', ')}`;
 }
 
 /** Throws MILLRACE_RESUME if a run with the definition `now` cannot resume from the checkpoint. */

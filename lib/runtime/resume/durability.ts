@@ -134,8 +134,8 @@ export class DurabilityPlan {
 }
 
 /** Whether the node has a join that is a boundary. */
-export function isJoin({ join }: NodePlan): boolean {
-  return join !== 'aligned';
+export function isJoin({ node, keepsLineage }: NodePlan): boolean {
+  return node.bearing !== 'source' && !keepsLineage;
 }
 
 function after(durability: Durability, input: Facts): Facts {

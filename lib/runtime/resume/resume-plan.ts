@@ -8,7 +8,7 @@
  * is repeated.
  */
 import type { Checkpoint } from '../../model/checkpoint.js';
-import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
+import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan, type OutgoingEdge } from '../../model/graph.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { Task } from '../../tasks/task.js';
 import { DurabilityPlan, type KnownOrder } from './durability.js';
@@ -77,15 +77,12 @@ export class ResumePlan {
    */
   isNeeded(task: string, hasPassed: (label: string) => boolean, isKeptAt: (task: string) => boolean): boolean {
     if (isKeptAt(task)) return false;
-    const { node, outputRoot, dependents } = this.nodeOf(task);
+    const { node, outputRoot, edges } = this.nodeOf(task);
     const own = exitLabel({ task });
-    if ((dependents.length === 0 || node.isDurable === true) && !hasPassed(own)) return true;
-    return dependents.some((name) => {
-      const entry = this.exitsOf(outputRoot).find((exit) => exit.task === name && exit.dependency !== undefined);
-      if (entry === undefined) return this.isNeeded(name, hasPassed, isKeptAt);
-      const dependency = this.nodeOf(name).node.dependencies.indexOf(task);
-      const isJoined = this.nodeOf(name).join !== 'aligned';
-      const exit = { task: name, dependency: isJoined ? dependency : 0 };
+    if ((edges.length === 0 || node.isDurable === true) && !hasPassed(own)) return true;
+    return edges.some((edge) => {
+      const exit = this.exitAt(edge);
+      if (exit === undefined) return this.isNeeded(edge.to, hasPassed, isKeptAt);
       return !this.isKeptEntry(outputRoot, exit) || !hasPassed(exitLabel(exit));
     });
   }
@@ -126,9 +123,9 @@ export class ResumePlan {
   /** Whether a boundary whose state is kept receives the records of `root` by this exit. */
   isKeptEntry(root: string, { task, dependency }: ExitPlan): boolean {
     if (dependency === undefined) return false;
-    const { inputRoot, join } = this.nodeOf(task);
+    const { inputRoot, keepsLineage } = this.nodeOf(task);
     const { join: ofJoin, task: ofTask, keepsInput = false } = this.durability.of(task);
-    const entersJoin = join !== 'aligned' && root !== inputRoot;
+    const entersJoin = !keepsLineage && root !== inputRoot;
     return entersJoin ? ofJoin === 'kept' : ofTask === 'kept' || keepsInput;
   }
 
@@ -162,8 +159,9 @@ export class ResumePlan {
   /** Whether a record that the task gave up can be retried after the run: no boundary has computed a result without it. */
   canRedo(task: string, root: string): boolean {
     const entersNone = (this.exitsAfter.get(task) ?? []).every(({ dependency }) => dependency === undefined);
-    const isRedone = this.isKept(root) && this.nodeOf(task).outputRoot === root && entersNone;
-    return isRedone && this.behind(task).every((name) => !this.needsCollection(name));
+    if (!entersNone || this.isOptional(task) || !this.isKept(root) || this.nodeOf(task).outputRoot !== root)
+      return false;
+    return this.behind(task).every((name) => !this.needsCollection(name));
   }
 
   /** The task and the tasks that its outputs reach within their region. */
@@ -171,12 +169,18 @@ export class ResumePlan {
     const found = new Set([task]);
     for (const name of found) {
       for (const dependent of this.nodeOf(name).dependents) {
-        if (this.nodeOf(dependent).join === 'aligned' && this.nodeOf(dependent).node.bearing === 'inherits') {
-          found.add(dependent);
-        }
+        const { keepsLineage, node } = this.nodeOf(dependent);
+        if (keepsLineage && node.bearing === 'inherits') found.add(dependent);
       }
     }
     return [...found];
+  }
+
+  /** Whether a join behind the task has emitted the record without the output of the task. */
+  private isOptional(task: string): boolean {
+    return this.nodeOf(task).edges.some(
+      ({ to, isOptional }) => isOptional || (this.nodeOf(to).keepsLineage && this.isOptional(to)),
+    );
   }
 
   /** Whether the input of the task is made of collections that are kept only until their parents have settled. */
@@ -191,20 +195,23 @@ export class ResumePlan {
     return exit.dependency !== undefined && !this.isKeptEntry(root, exit);
   }
 
-  private findExits({ node, dependents }: NodePlan): ExitPlan[] {
+  private findExits({ node, edges }: NodePlan): ExitPlan[] {
     const found = new Map<string, ExitPlan>();
     const own: ExitPlan = { task: node.name };
-    if (dependents.length === 0 || node.isDurable === true) found.set(exitLabel(own), own);
-    for (const name of dependents) {
-      const dependent = this.nodeOf(name);
-      const isJoined = !['aligned', 'gather'].includes(dependent.join);
-      const isEntry = dependent.node.bearing === 'boundary' || isJoined || dependent.join === 'gather';
-      const exits = isEntry
-        ? [{ task: name, dependency: isJoined ? dependent.node.dependencies.indexOf(node.name) : 0 }]
-        : (this.exitsAfter.get(name) ?? []);
+    if (edges.length === 0 || node.isDurable === true) found.set(exitLabel(own), own);
+    for (const edge of edges) {
+      const entry = this.exitAt(edge);
+      const exits = entry === undefined ? (this.exitsAfter.get(edge.to) ?? []) : [entry];
       for (const exit of exits) found.set(exitLabel(exit), exit);
     }
     return [...found.values()];
+  }
+
+  /** The exit at the end of the edge; undefined if the records keep their lineage there. */
+  private exitAt({ to, dependency }: OutgoingEdge): ExitPlan | undefined {
+    const { node, keepsLineage } = this.nodeOf(to);
+    if (!keepsLineage) return { task: to, dependency };
+    return node.bearing === 'boundary' ? { task: to, dependency: 0 } : undefined;
   }
 
   private exitsOf(root: string): readonly ExitPlan[] {

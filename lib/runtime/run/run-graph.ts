@@ -5,10 +5,12 @@ import type { TaskDeclaration } from '../../tasks/flow.js';
 
 export function graphOfRun(plan: GraphPlan, declarations: readonly TaskDeclaration[]): GraphTask[] {
   const tasks = new Map(declarations.map(({ name, task }) => [name, task]));
-  return plan.nodes.map(({ node, join, inputRoot, outputRoot }) => ({
+  return plan.nodes.map(({ node, join, inputs, inputRoot, outputRoot }) => ({
     name: node.name,
     kind: tasks.get(node.name)?.kind ?? 'custom',
-    dependencies: node.dependencies,
+    dependencies: [...new Set(node.dependencies)],
+    ...(inputs.every(({ output }) => output === undefined) ? {} : { inputs: inputs.map(({ label }) => label) }),
+    ...(node.optional === undefined ? {} : { optional: node.optional }),
     join,
     bearing: node.bearing,
     ...(inputRoot === undefined ? {} : { inputRoot }),

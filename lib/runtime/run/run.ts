@@ -14,11 +14,19 @@ import type { ExecutorStats } from '../../model/thread-stats.js';
 import { GONE } from '../../model/record.js';
 import { GuardedObservable } from '../../stream/guarded-observable.js';
 import { Outlet } from '../../stream/outlet.js';
+import { recordAt } from '../../stream/read-output.js';
 import { suggest } from '../../text/nearest.js';
 import type { DrainOptions } from './draining.js';
 import { EventStream } from './event-stream.js';
 import type { RunEngine } from './run-engine.js';
 import type { RunParts } from './run-parts.js';
+
+/** An output of a task, as it is observed. */
+interface Output {
+  readonly outlet: Outlet;
+  /** Its name; undefined for the plain output. */
+  readonly output: string | undefined;
+}
 
 /** The engine, once a run of this process has loaded it. */
 let engineModule: typeof import('./run-engine.js') | undefined;
@@ -76,12 +84,24 @@ export class Run<Outputs = Record<string, unknown>> {
    * MILLRACE_UNKNOWN_TASK for a name that no task has.
    */
   output$<Name extends keyof Outputs & string>(name: Name): Observable<Outputs[Name]> {
-    const outlet = this.outlets.get(name);
-    if (outlet === undefined) {
-      const names = [...this.outlets.keys()];
-      throw new MillraceError('MILLRACE_UNKNOWN_TASK', `There is no task '${name}' to observe.${suggest(name, names)}`);
+    const found = this.outputs().get(name);
+    if (found === undefined) {
+      const names = [...this.outputs().keys()];
+      throw new MillraceError('MILLRACE_UNKNOWN_TASK', `There is no output '${name}' to observe.${suggest(name, names)}`);
     }
-    return recordsOf<Outputs[Name]>(outlet, this.reportSubscriber);
+    return recordsOf<Outputs[Name]>(found.outlet, found.output, this.reportSubscriber);
+  }
+
+  /** The outputs that can be observed, by their names. Failed records have one if a task depends on it. */
+  private outputs(): Map<string, Output> {
+    const outputs = new Map<string, Output>();
+    for (const { node, outputs: read } of this.parts.plan.nodes) {
+      const { name } = node;
+      const outlet = this.outlets.get(name) as Outlet;
+      if ((node.outputs ?? []).length === 0) outputs.set(name, { outlet, output: undefined });
+      for (const output of read) outputs.set(`${name}.${output}`, { outlet, output });
+    }
+    return outputs;
   }
 
   /** The account of each task at this moment. */
@@ -187,11 +207,14 @@ export class Run<Outputs = Record<string, unknown>> {
 /**
  * The output of a task, record by record, for subscribers outside the run. `report` gets the errors that they throw.
  */
-function recordsOf<T>(output$: Outlet, report: (error: unknown) => void): Observable<T> {
+function recordsOf<T>(outlet: Outlet, output: string | undefined, report: (error: unknown) => void): Observable<T> {
   return new GuardedObservable<T>(report, (subscriber) =>
-    output$.subscribe({
+    outlet.subscribe({
       next: ({ values }) => {
-        for (const value of values) if (value !== GONE) subscriber.next(value as T);
+        for (const value of values) {
+          const record = recordAt(value, output);
+          if (record !== GONE) subscriber.next(record as T);
+        }
       },
       error: (error: unknown) => {
         subscriber.error(error);

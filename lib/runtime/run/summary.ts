@@ -20,10 +20,11 @@ export function summarizeTask(
   for (const [reason, count] of joined?.skipReasons ?? []) reasons.set(reason, (reasons.get(reason) ?? 0) + count);
   return {
     kind: declaration.task.kind,
-    dependencies: plan.node.dependencies,
+    dependencies: [...new Set(plan.node.dependencies)],
     status: account.firstAtMs === undefined && outcome !== 'completed' ? 'not-started' : outcome,
     in: account.in,
     out: account.out,
+    ...(plan.outputs.size === 0 ? {} : { outputs: outputsOf(plan.outputs, account.routed) }),
     skipped: account.skipped + (joined?.skipped ?? 0),
     skipReasons: Object.fromEntries(reasons),
     deadLettered: account.deadLettered + (joined?.deadLettered ?? 0),
@@ -38,6 +39,10 @@ export function summarizeTask(
     load,
     ...(calls === undefined ? {} : { calls }),
   };
+}
+
+function outputsOf(names: ReadonlySet<string>, routed: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...names].map((name) => [name, routed.get(name) ?? 0]));
 }
 
 export function summarizeRun(

@@ -120,13 +120,23 @@ export class RunMetrics {
 
   private edges(): EdgeProgress[] {
     return [...this.wiring.tasks.values()].flatMap(({ plan, joinScope }) =>
-      plan.node.dependencies.map((from, index) => ({
+      plan.inputs.map(({ task: from, output }, index) => ({
         from,
+        ...(output === undefined ? {} : { output }),
         to: plan.node.name,
-        records: (this.wiring.tasks.get(from) as WiredTask).scope.account.out,
+        records: this.crossed(from, output),
         waiting: joinScope.waitingAt(index),
       })),
     );
+  }
+
+  /** The records that left a task by one of its outputs. */
+  private crossed(from: string, output: string | undefined): number {
+    const { account } = (this.wiring.tasks.get(from) as WiredTask).scope;
+    if (output !== undefined) return account.routed.get(output) ?? 0;
+    let plain = account.out;
+    for (const count of account.routed.values()) plain -= count;
+    return plain;
   }
 
   private roots(): Record<string, RootFigures> {

@@ -16,7 +16,8 @@ import type { Clock, LineageId, RecordSpan } from '../../model/ports.js';
 import type { KeptOutputs } from '../../stream/kept-outputs.js';
 import type { StateSpace } from '../../stream/state-space.js';
 import type { Failure, InputEdge, TaskPast, TaskScope, Waiting } from '../../stream/task-scope.js';
-import { GONE, Skip, type Gone, type Lineage } from '../../model/record.js';
+import { FAILED } from '../../model/graph.js';
+import { GONE, Routed, Skip, type FailedRecord, type Gone, type Lineage } from '../../model/record.js';
 import { SlowRecords } from '../../measure/slow-records.js';
 import type { Turn } from '../../ledger/turn.js';
 import type { Upstream } from '../../model/upstream.js';
@@ -31,6 +32,8 @@ export interface ScopeParts {
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
   readonly onFailure: FailurePolicy<unknown>;
+  /** Whether a task reads the records that this one gives up, so that they are no dead letters. */
+  readonly hasFailedOutput?: boolean;
   /** The past of a resumed run. */
   readonly past?: RunPast | undefined;
   /** The durable state of this boundary. */
@@ -60,6 +63,7 @@ export class RunScope implements TaskScope {
   readonly queueing = new Histogram();
   readonly slowest = new SlowRecords();
   private readonly onFailure: FailurePolicy<unknown>;
+  private readonly hasFailedOutput: boolean;
   private readonly services: RunServices;
   private readonly endingListeners: (() => void)[] = [];
   private hasToEnd = false;
@@ -77,6 +81,7 @@ export class RunScope implements TaskScope {
     this.forks = parts.forks;
     this.outputs = parts.outputs.get(parts.root);
     this.onFailure = parts.onFailure;
+    this.hasFailedOutput = parts.hasFailedOutput ?? false;
     this.runPast = parts.past;
     this.past = parts.past?.of(parts.task, parts.root.name);
     this.account = new TaskAccount(parts.task);
@@ -135,6 +140,7 @@ export class RunScope implements TaskScope {
     if (error instanceof MillraceError && error.code === 'MILLRACE_CONSERVATION') throw error;
     account.failed++;
     account.retried += failure.attempts - 1;
+    if (this.hasFailedOutput && failure.takenFrom === undefined) return this.handOn(failure);
     if (onFailure === 'skip') return this.skip(`failed: ${codeOf(error)}`);
     if (onFailure === 'fail') throw this.refusal(failure);
     if (typeof onFailure === 'object' && failure.takenFrom === undefined) {
@@ -277,6 +283,12 @@ export class RunScope implements TaskScope {
       if (waiting !== undefined) return waiting;
     }
     return undefined;
+  }
+
+  /** The record for the readers of the failed output. */
+  private handOn({ record, error, attempts }: Failure): Routed {
+    const message = this.services.secrets.message(describeThrown(error));
+    return new Routed(FAILED, { record, error: { code: codeOf(error), message }, attempts } satisfies FailedRecord);
   }
 
   private fallback(fallback: unknown, failure: Failure): unknown {

@@ -6,11 +6,13 @@ import type { Batch } from '../../model/record.js';
 import { dropPast } from '../../stream/drop-past.js';
 import { gather } from '../../stream/gather.js';
 import { inRootOrder } from '../../stream/in-root-order.js';
-import { joinAligned } from '../../stream/join-aligned.js';
+import { joinAligned, joinBranches } from '../../stream/join-aligned.js';
 import { joinAll } from '../../stream/join-all.js';
 import { joinKeyed, type KeyedKind, type KeyedOptions } from '../../stream/join-keyed.js';
 import { joinLatest } from '../../stream/join-latest.js';
+import { joinMerge } from '../../stream/join-merge.js';
 import type { KeptOutputs } from '../../stream/kept-outputs.js';
+import { readOutput } from '../../stream/read-output.js';
 import type { RunPast } from '../resume/run-past.js';
 import type { Forks } from './forks.js';
 import type { WiredTask } from './wired-task.js';
@@ -69,12 +71,13 @@ export class WiredInputs {
   }
 
   private join({ plan, joinScope, declaration }: WiredTask): Observable<Batch<unknown>> {
-    const names = plan.node.dependencies;
-    const inputs = names.map((name, dependency) => {
-      const { output$, plan: from } = this.tasks.get(name) as WiredTask;
+    const names = plan.inputs.map(({ label }) => label);
+    const inputs = plan.inputs.map(({ task, output }, dependency) => {
+      const { output$: all$, plan: from } = this.tasks.get(task) as WiredTask;
+      const output$ = from.outputs.size === 0 ? all$.asObservable() : all$.pipe(readOutput(output));
       const isPast = this.options.past?.enteredJoin(plan.node.name, dependency, from.outputRoot);
       const new$ =
-        isPast === undefined || plan.join === 'gather' ? output$.asObservable() : output$.pipe(dropPast(isPast));
+        isPast === undefined || plan.join === 'gather' ? output$ : output$.pipe(dropPast(isPast));
       if (!this.options.isRepeatable || plan.join !== 'all') return new$;
       return new$.pipe(inRootOrder(this.rootOf(from.outputRoot)));
     });
@@ -90,14 +93,23 @@ export class WiredInputs {
     }
     if (options?.join === 'all') return joinAll(inputs, names, options.limit ?? DEFAULT_ALL_LIMIT, joinScope);
     if (options?.join === 'gather') {
-      const family = this.families.get(this.outputRootOf(names[0] as string)) as Family;
-      const children = this.outputRootOf(names[0] as string);
+      const children = this.outputRootOf(plan.node.dependencies[0] as string);
+      const family = this.families.get(children) as Family;
       const isCounted = this.options.past?.enteredJoin(plan.node.name, 0, children);
       const origins = this.outputs.get(this.rootOf(children))?.left() ?? [];
       const left = isCounted && { isCounted, origins };
       return gather(first, family, options.limit ?? DEFAULT_GATHER_LIMIT, joinScope, left);
     }
-    return inputs.length === 1 ? first : joinAligned(inputs, names, joinScope);
+    if (options?.join === 'merge') {
+      const { labelled = false } = options;
+      return plan.keepsLineage
+        ? joinBranches(inputs, names, joinScope, labelled)
+        : joinMerge(inputs, names, joinScope, labelled);
+    }
+    if (inputs.length === 1) return first;
+    const optional = plan.node.optional ?? [];
+    const positions = names.flatMap((name, index) => (optional.includes(name) ? [index] : []));
+    return joinAligned(inputs, names, joinScope, new Set(positions));
   }
 
   private outputRootOf(task: string): string {

@@ -6,12 +6,12 @@
  * error fails the run; after `disconnect` nothing emits.
  */
 import { Subscription, type Observable, type OperatorFunction } from 'rxjs';
-import { countsOf } from '../../ledger/account.js';
+import { countsOf, type TaskAccount } from '../../ledger/account.js';
 import { MillraceError, describeValue } from '../../model/errors.js';
-import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
+import { exitLabel, FAILED, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import type { RootLedger } from '../../ledger/ledger.js';
 import type { InputEdge } from '../../stream/task-scope.js';
-import type { Batch } from '../../model/record.js';
+import { Routed, type Batch } from '../../model/record.js';
 import type { Outlet } from '../../stream/outlet.js';
 import type { StateSpace } from '../../stream/state-space.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
@@ -145,6 +145,7 @@ export class Wiring {
         inputs: isBoundary ? [this.edge(plan.inputRoot as string, { task: name, dependency: 0 }, name, name)] : [],
         family: this.wiredRoots.families.get(plan.outputRoot),
         onFailure,
+        hasFailedOutput: plan.outputs.has(FAILED),
         past: this.past,
         state: this.stateOf(plan, 'task'),
         outputs: this.wiredRoots.outputs,
@@ -152,8 +153,7 @@ export class Wiring {
       },
       this.services,
     );
-    const hasJoin = plan.join === 'latest' || plan.join === 'keyed' || plan.join === 'all' || plan.join === 'gather';
-    const joinScope = hasJoin
+    const joinScope = plan.node.bearing !== 'source' && !plan.keepsLineage
       ? new RunScope(
           {
             task: name,
@@ -213,6 +213,7 @@ export class Wiring {
               return;
             }
             scope.account.batches++;
+            if (plan.outputs.size > 0) countRouted(batch, scope.account);
             output$.next(this.forks?.through(name, plan.outputRoot, batch) ?? batch);
           },
           error: (error: unknown) => {
@@ -240,7 +241,7 @@ export class Wiring {
     const source = this.tasks.get(dependency ?? '');
     // If another task or an observer needs the records, they cannot be folded in threads.
     if (source === undefined || another !== undefined) return undefined;
-    if (source.plan.dependents.length > 1 || source.output$.observed) return undefined;
+    if (source.plan.dependents.length > 1 || source.plan.outputs.size > 0 || source.output$.observed) return undefined;
     const onOver = (): void => {
       this.ended(source);
     };
@@ -322,6 +323,10 @@ export class Wiring {
   private outputRootOf(name: string): string {
     return (this.tasks.get(name) as WiredTask).plan.outputRoot;
   }
+}
+
+function countRouted({ values }: Batch<unknown>, account: TaskAccount): void {
+  for (const value of values) if (value instanceof Routed) account.countRouted(value.output);
 }
 
 /** Checks the output of an operator, because the operator of a user may emit any value. */

@@ -1,0 +1,26 @@
+/**
+ * One output of a task, from the slots of all its outputs.
+ *
+ * Guarantees: each slot stays, so every output has every lineage: the record where it left by this output, else `GONE`.
+ */
+import { map, type OperatorFunction } from 'rxjs';
+import { Batch, GONE, Routed } from '../model/record.js';
+
+/** @param output the name of the output; undefined for the plain one. */
+export function readOutput(output: string | undefined): OperatorFunction<Batch<unknown>, Batch<unknown>> {
+  return map(({ lineages, values }) => {
+    let gone = 0;
+    const read = values.map((value) => {
+      const left = recordAt(value, output);
+      if (left === GONE) gone++;
+      return left;
+    });
+    return new Batch(lineages, read, gone);
+  });
+}
+
+/** The record in a slot for the readers of this output, or `GONE`. */
+export function recordAt(value: unknown, output: string | undefined): unknown {
+  if (!(value instanceof Routed)) return output === undefined ? value : GONE;
+  return value.output === output ? value.record : GONE;
+}
