@@ -362,7 +362,8 @@ class Interpreter {
 
   /** The sources that the records of a task descend from. */
   private descentOf(name: string): Set<string> {
-    const { dependencies } = this.graph.nodes.find((node) => node.name === name) as OutcomesNode;
+    const of = (node: OutcomesNode): boolean => node.name === name || `${node.name}.failed` === name;
+    const { dependencies } = this.graph.nodes.find(of) as OutcomesNode;
     return new Set(dependencies.length === 0 ? [name] : dependencies.flatMap((from) => [...this.descentOf(from)]));
   }
 
