@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killTest } from './kill-test.js';
-import { killFlowVictim, offerVictim, startMockServer } from './victims.js';
+import { filesVictim, killFlowVictim, offerVictim, startMockServer } from './victims.js';
 
 let folder = '';
 let server: Awaited<ReturnType<typeof startMockServer>>;
@@ -26,5 +26,10 @@ describe('a run that is killed and resumed until it is done', () => {
   it('writes what an undisturbed run writes, with several sinks, one of them packed and one in the middle', async () => {
     const figures = await killTest(killFlowVictim(folder, 10_000), 10, Date.now() % 100_000);
     expect(figures.kills).toBe(10);
+  }, 120_000);
+
+  it('writes what an undisturbed run writes, from several files in their order', async () => {
+    const figures = await killTest(filesVictim(folder, 10_000), 4, Date.now() % 100_000);
+    expect(figures.kills).toBe(4);
   }, 120_000);
 });

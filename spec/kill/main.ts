@@ -1,10 +1,10 @@
-/** `npm run kill-test -- --kills 1000 [--seed 1]`: half of the kills for each victim; prints the figures. */
+/** `npm run kill-test -- --kills 1000 [--seed 1]`: a third of the kills for each victim; prints the figures. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { killTest } from './kill-test.js';
-import { killFlowVictim, offerVictim, startMockServer } from './victims.js';
+import { filesVictim, killFlowVictim, offerVictim, startMockServer } from './victims.js';
 
 const { values } = parseArgs({ options: { kills: { type: 'string' }, seed: { type: 'string' } } });
 const kills = Number(values.kills ?? 1000);
@@ -12,8 +12,9 @@ const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const folder = mkdtempSync(join(tmpdir(), 'millrace-victims-'));
 const server = await startMockServer();
 try {
-  for (const victim of [offerVictim(folder, server.url, 3000), killFlowVictim(folder, 20_000)]) {
-    const figures = await killTest(victim, Math.ceil(kills / 2), seed);
+  const victims = [offerVictim(folder, server.url, 3000), killFlowVictim(folder, 20_000), filesVictim(folder, 20_000)];
+  for (const victim of victims) {
+    const figures = await killTest(victim, Math.ceil(kills / victims.length), seed);
     console.log(
       `${victim.name}: ${figures.kills} kills survived over ${figures.runs} runs, 0 differences (seed ${seed}, ${figures.missed} kills came too late)`,
     );

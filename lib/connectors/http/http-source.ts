@@ -42,12 +42,7 @@ import { RateLimit, type TokenBucket } from '../../calls/policies/rate-limit.js'
 import { RetryPolicy } from '../../calls/policies/retry-policy.js';
 import { LargeInteger, quoteLarge, reviveLarge, type LargeIntegers } from '../json/large-integers.js';
 import { faultIn } from '../json/json-value.js';
-import {
-  checkConnection,
-  checkHeaders,
-  CONNECTION_RULES,
-  type ConnectionOptions,
-} from '../request/http-defaults.js';
+import { checkConnection, checkHeaders, CONNECTION_RULES, type ConnectionOptions } from '../request/http-defaults.js';
 import { firstPage, nextPage, pagesRule, picked, urlOf, type Page, type Pages, type Picked } from './pages.js';
 import type { FetchPage, PageBody } from './fetch-page.js';
 
