@@ -227,7 +227,8 @@ class HttpPages<Out> implements SourcePartition<Out> {
 
   /** The answer for a page, after as many attempts as the policy allows; undefined if the partition was closed. */
   private async requested(url: string): Promise<PageBody | undefined> {
-    const { clock, random } = this.context;
+    const { clock } = this.context;
+    const random = (): number => this.context.random();
     const startedAt = clock.monotonicMs();
     const { signal } = this.closing;
     for (let failures = 0, refusals = 0; ;) {
