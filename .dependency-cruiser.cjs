@@ -99,11 +99,7 @@ module.exports = {
       from: { path: '^lib/connectors/(request|http|websocket)/' },
       to: {
         path: '^lib/',
-        pathNot: [
-          '^lib/connectors/(request|http|websocket|json)/',
-          '^lib/connect/index.ts$',
-          '^lib/calls/',
-        ],
+        pathNot: ['^lib/connectors/(request|http|websocket|json)/', '^lib/connect/index.ts$', '^lib/calls/'],
       },
     },
     {

@@ -117,7 +117,7 @@ describe('an option with a wrong value', () => {
     [wrong(sinkTask, {}), '`write` of a sinkTask to be a function'],
     [wrong(sinkTask, { write: keep }, { concurrency: 3 }), 'A sinkTask with a writer has no option `concurrency`'],
     [wrong(csvSource), 'the options of a csvSource to be an object, got undefined'],
-    [wrong(csvSource, {}), '`path` of a csvSource to be a string that is not empty, got undefined'],
+    [wrong(csvSource, {}), '`path` of a csvSource to be a path, or made by `files`, got undefined'],
     [
       wrong(csvSource, { path: 'x.csv', delimiter: ';;' }),
       "`delimiter` of a csvSource to be one character such as ','",

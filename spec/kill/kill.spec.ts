@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killTest } from './kill-test.js';
-import { killFlowVictim, offerVictim, startMockServer, stateFlowVictim } from './victims.js';
+import { filesVictim, killFlowVictim, offerVictim, startMockServer, stateFlowVictim } from './victims.js';
 
 let folder = '';
 let server: Awaited<ReturnType<typeof startMockServer>>;
@@ -30,6 +30,11 @@ describe('a run that is killed and resumed until it is done', () => {
 
   it('writes what an undisturbed run writes, with durable state in front of each sink, and dead letters that are replayed', async () => {
     const figures = await killTest(stateFlowVictim(folder, 600), 4, Date.now() % 100_000);
+    expect(figures.kills).toBe(4);
+  }, 120_000);
+
+  it('writes what an undisturbed run writes, from several files in their order', async () => {
+    const figures = await killTest(filesVictim(folder, 10_000), 4, Date.now() % 100_000);
     expect(figures.kills).toBe(4);
   }, 120_000);
 });

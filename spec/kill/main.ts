@@ -1,10 +1,10 @@
-/** `npm run kill-test -- --kills 1000 [--seed 1] [--only StateFlow]`: a third of the kills for each victim; prints the figures. */
+/** `npm run kill-test -- --kills 1000 [--seed 1] [--only StateFlow]`: an equal share of the kills for each victim; prints the figures. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { killTest } from './kill-test.js';
-import { killFlowVictim, offerVictim, startMockServer, stateFlowVictim } from './victims.js';
+import { filesVictim, killFlowVictim, offerVictim, startMockServer, stateFlowVictim } from './victims.js';
 
 const { values } = parseArgs({
   options: { kills: { type: 'string' }, seed: { type: 'string' }, only: { type: 'string' } },
@@ -18,6 +18,7 @@ try {
     offerVictim(folder, server.url, 3000),
     killFlowVictim(folder, 20_000),
     stateFlowVictim(folder, 4000),
+    filesVictim(folder, 20_000),
   ];
   for (const victim of victims.filter(({ name }) => name.includes(values.only ?? ''))) {
     const figures = await killTest(victim, Math.ceil(kills / victims.length), seed);

@@ -1,14 +1,16 @@
 /** What the kill test kills: a workflow of the package over a mock server of its own, and one made to be killed. */
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { memberLines } from '#workflows/offer/generate-members.js';
 import type { Victim } from './kill-test.js';
 
 const MOCK_SERVER = fileURLToPath(import.meta.resolve('#mock-server/main.js'));
 const STATE_FLOW = fileURLToPath(new URL('./state-flow.js', import.meta.url));
+const FILES_FLOW = fileURLToPath(new URL('./files-flow.js', import.meta.url));
 const KILL_FLOW = fileURLToPath(new URL('./kill-flow.js', import.meta.url));
 
 /** OfferWorkFlow, asking a server that lives through the kills. Files are made in `folder`. */
@@ -78,6 +80,33 @@ export function stateFlowVictim(folder: string, rows: number): Victim {
     killWithinMs: 3000,
     isUnordered: true,
     heals: 'healed',
+  };
+}
+
+/** FilesFlow over `rows` records in five files, two of them packed. Files are made in `folder`. */
+export function filesVictim(folder: string, rows: number): Victim {
+  const input = join(folder, 'in');
+  mkdirSync(input, { recursive: true });
+  for (const [index, name] of ['a.ndjson', 'b.ndjson.gz', 'c.ndjson', 'd.ndjson', 'e.ndjson.gz'].entries()) {
+    // Files of different sizes, the last one of a few rows.
+    const count = index === 4 ? 3 : Math.ceil(rows / 4);
+    const lines = Array.from({ length: count }, (_, n) =>
+      n % 211 === 7 ? '{"not": a record}' : JSON.stringify({ file: name, n, text: `row ${n}`.repeat(5) }),
+    );
+    const text = [...lines, ''].join('\n');
+    writeFileSync(join(input, name), name.endsWith('.gz') ? gzipSync(text) : text);
+  }
+  const settings = { input: join(input, '*.ndjson*'), plain: 'plain.ndjson', packed: 'packed.ndjson.gz' };
+  return {
+    name: 'FilesFlow',
+    args: [
+      '--workflow',
+      FILES_FLOW,
+      ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
+    ],
+    outputs: ['plain.ndjson', 'packed.ndjson.gz'],
+    letters: 'dead-letters.ndjson',
+    killWithinMs: 3000,
   };
 }
 

@@ -57,9 +57,11 @@ describe('the doors', () => {
     expect(loaded.length).toBeLessThanOrEqual(60);
   });
 
-  it('load no other connector with that of CSV, and no transport with that of HTTP', async () => {
+  it('load no other connector with those of files, and no transport with that of HTTP', async () => {
     const csv = await modulesOf(`await import('millrace/csv')`);
-    expect(csv.filter((path) => /^connectors\/(?!csv\/)/.test(path))).toEqual([]);
+    expect(csv.filter((path) => /^connectors\/(?!csv\/|files\/)/.test(path))).toEqual([]);
+    const ndjson = await modulesOf(`await import('millrace/ndjson')`);
+    expect(ndjson.filter((path) => /^connectors\/(?!ndjson\/|files\/|json\/)/.test(path))).toEqual([]);
     const http = await modulesOf(`await import('millrace/http')`);
     expect(http.filter((path) => /^connectors\/(csv|websocket)\/(?!web-socket-options)/.test(path))).toEqual([]);
   });

@@ -77,10 +77,15 @@ export interface FoundFile {
 
 /** The files of a source, made by `files`. */
 export class FileSelection {
+  /** The paths and patterns, as they were given. */
   readonly paths: readonly string[];
+  /** How many files are read at the same time. */
   readonly parallel: number;
+  /** Whether new files are looked for while the run goes on. */
   readonly isWatched: boolean;
+  /** The time between two looks, in milliseconds. */
   readonly everyMs: number;
+  /** The time without a new file after which a run ends, in milliseconds; undefined if it does not end by itself. */
   readonly idleMs: number | undefined;
 
   constructor(paths: readonly string[], { parallel = 1, watch = false, everyMs = 1000, idleMs }: FilesOptions) {
@@ -99,7 +104,7 @@ export class FileSelection {
 
   /**
    * Looks the files up. Throws MILLRACE_FILE if a path that is no pattern leads to no regular file, and, if the files are
-   * not watched, if nothing is found.
+   * not watched, if nothing is found; MILLRACE_INVALID_OPTION for a pattern that is none.
    */
   async find(): Promise<readonly FoundFile[]> {
     const found = new Map<string, FoundFile>();
@@ -121,7 +126,10 @@ export class FileSelection {
     return [...found.values()];
   }
 
-  /** The paths of the files that are there now, for the declaration of a task. Reports no errors. */
+  /**
+   * The paths of the files that are there now, for the declaration of a task. Reports no errors of the
+   * file system. Throws MILLRACE_INVALID_OPTION for a pattern that is none.
+   */
   findNow(): readonly string[] {
     return [
       ...new Set(

@@ -83,10 +83,12 @@ export class SelectedFiles<Item, Out> {
     for (const { path, size } of found) {
       bytes += size;
       const isHashed = bytes <= MOST_HASHED_BYTES;
-      const facts = (await identifyFile(path, isHashed ? undefined : 0)) as Record<string, Json> | null;
+      const facts = (await identifyFile(path, isHashed ? undefined : 0)) as Readonly<
+        Partial<Record<string, string | number>>
+      > | null;
       const { prefix = '', content, changedAt = 0 } = facts ?? {};
       // A copy of the same content is the same input.
-      identities[path] = `${size} bytes, ${String(content ?? `${String(prefix)} of ${String(changedAt)}`)}`;
+      identities[path] = `${size} bytes, ${content ?? `${prefix} of ${changedAt}`}`;
     }
     return identities;
   }

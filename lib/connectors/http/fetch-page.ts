@@ -32,6 +32,9 @@ export interface FetchPageOptions extends ConnectionOptions {
   readonly maxResponseBytes?: number;
 }
 
+/** The reason of an attempt that took too long. */
+const LATE = Symbol('late');
+
 /** Rejects with MILLRACE_CONFIG for certificates or a proxy that cannot be used. */
 export async function openFetchPage(
   options: FetchPageOptions,
@@ -59,21 +62,19 @@ export async function openFetchPage(
   let hasAnswered = false;
   const fetch = async (url: string, signal: AbortSignal): Promise<PageBody> => {
     const attempt = new AbortController();
-    let isLate = false;
     const stop = (): void => {
       attempt.abort();
     };
     signal.addEventListener('abort', stop, { once: true });
     const cancel = clock.schedule(timeoutMs, () => {
-      isLate = true;
-      stop();
+      attempt.abort(LATE);
     });
     try {
       const { data, headers: received } = await client.get<unknown>(url, { signal: attempt.signal });
       hasAnswered = true;
       return { text: typeof data === 'string' ? data : '', link: received['link'] };
     } catch (error) {
-      if (isLate) {
+      if (attempt.signal.reason === LATE) {
         throw new MillraceError('MILLRACE_TIMEOUT', `${label} did not answer '${task}' within ${timeoutMs} ms`, {
           cause: error,
           retryable: true,

@@ -42,12 +42,7 @@ import { RateLimit, type TokenBucket } from '../../calls/policies/rate-limit.js'
 import { RetryPolicy } from '../../calls/policies/retry-policy.js';
 import { LargeInteger, quoteLarge, reviveLarge, type LargeIntegers } from '../json/large-integers.js';
 import { faultIn } from '../json/json-value.js';
-import {
-  checkConnection,
-  checkHeaders,
-  CONNECTION_RULES,
-  type ConnectionOptions,
-} from '../request/http-defaults.js';
+import { checkConnection, checkHeaders, CONNECTION_RULES, type ConnectionOptions } from '../request/http-defaults.js';
 import { firstPage, nextPage, pagesRule, picked, urlOf, type Page, type Pages, type Picked } from './pages.js';
 import type { FetchPage, PageBody } from './fetch-page.js';
 
@@ -232,7 +227,8 @@ class HttpPages<Out> implements SourcePartition<Out> {
 
   /** The answer for a page, after as many attempts as the policy allows; undefined if the partition was closed. */
   private async requested(url: string): Promise<PageBody | undefined> {
-    const { clock, random } = this.context;
+    const { clock } = this.context;
+    const random = (): number => this.context.random();
     const startedAt = clock.monotonicMs();
     const { signal } = this.closing;
     for (let failures = 0, refusals = 0; ;) {

@@ -3,4 +3,4 @@ export { requestTask, type RequestOptions, type RequestTask } from '../request/r
 export type { BatchOptions, ItemError } from '../request/request-options.js';
 export { undiciAdapter, type UndiciAdapter, type UndiciAdapterOptions } from './undici-adapter.js';
 export { httpSource, type HttpSourceOptions } from './http-source.js';
-export type { Pages } from './pages.js';
+export type { CursorPages, LinkPages, NumberedPages, OffsetPages, Pages, UrlPages } from './pages.js';

@@ -11,18 +11,54 @@ import { linkTo } from './link-header.js';
 /** A path of keys such as `meta.next`, or a function of the answer. */
 export type Picked<Value> = string | ((answer: unknown) => Value);
 
+/** The Link header names the next page (`rel="next"`). */
+export interface LinkPages {
+  /** The way to the next page. */
+  readonly by: 'link';
+}
+
+/** The answer has the URL of the next page. */
+export interface UrlPages {
+  /** The way to the next page. */
+  readonly by: 'url';
+  /** Where the URL is in the answer. Nothing, null or '' there means that this is the last page. */
+  readonly next: Picked<string | null | undefined>;
+}
+
+/** The answer has a cursor, which the next request sends. */
+export interface CursorPages {
+  /** The way to the next page. */
+  readonly by: 'cursor';
+  /** The parameter of the URL that sends the cursor. */
+  readonly parameter: string;
+  /** Where the cursor is in the answer. Nothing, null or '' there means that this is the last page. */
+  readonly next: Picked<string | number | null | undefined>;
+}
+
+/** Pages are numbered. */
+export interface NumberedPages {
+  /** The way to the next page. */
+  readonly by: 'number';
+  /** The parameter of the URL that sends the number. Default `page`. */
+  readonly parameter?: string;
+  /** The number of the first page. Default 1. */
+  readonly first?: number;
+  /** A page with fewer items is the last one. Default: a page without items is. */
+  readonly pageSize?: number;
+}
+
+/** A page begins at an item. */
+export interface OffsetPages {
+  /** The way to the next page. */
+  readonly by: 'offset';
+  /** The parameter of the URL that sends the number of items before the page. Default `offset`. */
+  readonly parameter?: string;
+  /** A page with fewer items is the last one. Default: a page without items is. */
+  readonly pageSize?: number;
+}
+
 /** How the pages of an upstream follow each other. */
-export type Pages =
-  /** The Link header names the next page (`rel="next"`). */
-  | { readonly by: 'link' }
-  /** The answer has the URL of the next page. */
-  | { readonly by: 'url'; readonly next: Picked<string | null | undefined> }
-  /** The answer has a cursor, which the next request sends as this parameter of its URL. */
-  | { readonly by: 'cursor'; readonly parameter: string; readonly next: Picked<string | number | null | undefined> }
-  /** Pages are numbered. A page without items, or with fewer than `pageSize`, is the last one. Default: `page`, from 1. */
-  | { readonly by: 'number'; readonly parameter?: string; readonly first?: number; readonly pageSize?: number }
-  /** Pages begin at the number of an item, from 0. A page without items, or with fewer than `pageSize`, is the last one. Default: `offset`. */
-  | { readonly by: 'offset'; readonly parameter?: string; readonly pageSize?: number };
+export type Pages = LinkPages | UrlPages | CursorPages | NumberedPages | OffsetPages;
 
 /** The names of the options of each way, and which are required. */
 const KNOWN: Readonly<Record<Pages['by'], Readonly<Record<string, (value: unknown) => boolean>>>> = {
