@@ -106,16 +106,18 @@ function indexByName(nodes: readonly GraphNode[]): Map<string, GraphNode> {
 }
 
 function checkNode(node: GraphNode, byName: ReadonlyMap<string, GraphNode>): void {
-  const names = [...byName.keys()];
   for (const dependency of node.dependencies) {
     if (byName.has(dependency)) continue;
-    const others = names.filter((name) => name !== node.name);
+    const others = [...byName.keys()].filter((name) => name !== node.name);
     throw new MillraceError(
       'MILLRACE_UNKNOWN_TASK',
       `Task '${node.name}' depends on '${dependency}', which does not exist.${suggest(dependency, others)}`,
     );
   }
-  const twice = node.dependencies.find((name, index) => node.dependencies.indexOf(name) !== index);
+  const isTwice = new Set(node.dependencies).size < node.dependencies.length;
+  const twice = isTwice
+    ? node.dependencies.find((name, index) => node.dependencies.indexOf(name) !== index)
+    : undefined;
   if (twice !== undefined) {
     throw new MillraceError('MILLRACE_JOIN', `Task '${node.name}' names its dependency '${twice}' twice. Name it once`);
   }
