@@ -5,8 +5,10 @@ import { adaptiveVsBestFixed } from './cases/adaptive-vs-best-fixed.js';
 import { bridgeVsPiscina } from './cases/bridge-vs-piscina.js';
 import { bridgeVsPostmessage } from './cases/bridge-vs-postmessage.js';
 import { cliFirstRecord } from './cases/cli-first-record.js';
+import { cliList } from './cases/cli-list.js';
 import { cpuTaskSpeedup } from './cases/cpu-task-speedup.js';
 import { csvPartitionSpeedup } from './cases/csv-partition-speedup.js';
+import { dag10k } from './cases/dag-10k.js';
 import { faultsThroughput } from './cases/faults-throughput.js';
 import { httpVsAxiosDefault } from './cases/http-vs-axios-default.js';
 import { httpVsAxiosInstance } from './cases/http-vs-axios-instance.js';
@@ -39,7 +41,9 @@ export const CASES: readonly BenchCase[] = [
   syncChainVsRxjs,
   syncChainVsStreams,
   telemetryCost,
+  cliList,
   cliFirstRecord,
+  dag10k,
   bridgeVsPostmessage,
   bridgeVsPiscina,
   cpuTaskSpeedup,

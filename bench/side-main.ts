@@ -27,9 +27,19 @@ async function measure(records: number): Promise<RunReply> {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   const startedAtMs = performance.now();
+  const cpuBefore = process.cpuUsage();
   const checksum = await run(records);
   const elapsedMs = performance.now() - startedAtMs;
+  const { user, system } = process.cpuUsage(cpuBefore);
   delay.disable();
   const loopDelayMs = Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS);
-  return { sample: { elapsedMs, maxRssKb: process.resourceUsage().maxRSS, loopDelayMs, checksum } };
+  return {
+    sample: {
+      elapsedMs,
+      cpuMs: (user + system) / 1000,
+      maxRssKb: process.resourceUsage().maxRSS,
+      loopDelayMs,
+      checksum,
+    },
+  };
 }

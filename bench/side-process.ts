@@ -12,6 +12,8 @@ import type { SideName } from './sides.js';
 /** One measured run. */
 export interface Sample {
   readonly elapsedMs: number;
+  /** The time of all its threads on a processor, which a busy machine changes less than the elapsed time. */
+  readonly cpuMs: number;
   /** The child's peak resident memory up to now, in KiB. */
   readonly maxRssKb: number;
   /** The 99th percentile of the delay of its event loop, in milliseconds. */

@@ -2,20 +2,37 @@
  * The graph as ASCII text: one line per task, in the order in which records reach them, with rails for the edges, as
  * `git log --graph` draws them.
  *
- * Guarantees: each edge of the engine is exactly one rail.
+ * Guarantees: each edge of the engine is exactly one rail; a graph with too many rails side by side is summarised by layers.
  */
 import type { NodePlan } from '../model/graph.js';
 import type { WorkflowPlan } from '../runtime/definition/prepared-workflow.js';
 import { counted, printable } from '../text/printable.js';
 import { durabilityLines } from './durability-lines.js';
+import { graphLayers } from './graph-layers.js';
 import { renderTable } from './table.js';
+
+/** Rails side by side that fit beside the names on a wide screen. */
+const MOST_RAILS = 40;
 
 /** The lines of the drawing. */
 export function graphText(name: string, { plan, declarations, hops, durability }: WorkflowPlan): string[] {
   const kinds = new Map(declarations.map(({ name: task, task: { kind } }) => [task, kind]));
+  const roots = [...plan.roots.keys()].map(printable).join(', ');
+  return [
+    `${printable(name)}: ${counted(plan.nodes.length, 'task')}, ${counted(plan.roots.size, 'root')} (${roots})`,
+    '',
+    ...(draw(plan, kinds) ?? graphLayers(plan.nodes, kinds)),
+    ...durabilityLines(durability),
+    ...hops.map((hop) => `Fused into one thread hop: ${hop.map(printable).join(' -> ')}`),
+  ];
+}
+
+/** One line per task; undefined if too many rails are side by side. */
+function draw({ nodes }: WorkflowPlan['plan'], kinds: ReadonlyMap<string, string>): string[] | undefined {
   const rails = new Rails();
   const rows: string[][] = [];
-  for (const { node, join, inputs, outputRoot, dependents } of plan.nodes) {
+  for (const { node, join, inputs, outputRoot, dependents } of nodes) {
+    if (dependents.length > MOST_RAILS || rails.width > MOST_RAILS) return undefined;
     const { before, at, after } = rails.place(node.name, dependents);
     if (before !== undefined) rows.push([before]);
     const how = node.dependencies.length > 1 || join !== 'aligned' ? join : '';
@@ -24,14 +41,7 @@ export function graphText(name: string, { plan, declarations, hops, durability }
     if (after !== undefined) rows.push([after]);
   }
   const columns = ['task', 'kind', 'takes', 'join', 'root'].map((title) => ({ title }));
-  const roots = [...plan.roots.keys()].map(printable).join(', ');
-  return [
-    `${printable(name)}: ${counted(plan.nodes.length, 'task')}, ${counted(plan.roots.size, 'root')} (${roots})`,
-    '',
-    ...renderTable(columns, rows, Infinity),
-    ...durabilityLines(durability),
-    ...hops.map((hop) => `Fused into one thread hop: ${hop.map(printable).join(' -> ')}`),
-  ];
+  return renderTable(columns, rows, Infinity);
 }
 
 /** The outputs that a task reads; one that may be missing has a question mark. */
@@ -42,6 +52,11 @@ export function labelsOf({ optional = [] }: NodePlan['node'], inputs: NodePlan['
 /** The task at the end of each rail; undefined for a free place. */
 class Rails {
   private readonly rails: (string | undefined)[] = [];
+
+  /** The most rails that were side by side. */
+  get width(): number {
+    return this.rails.length;
+  }
 
   /**
    * The rows of one task: the row where rails join before it, the row of the task, the row where rails split after it.

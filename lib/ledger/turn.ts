@@ -11,6 +11,9 @@ import { holdClock, type Clock } from '../model/clock.js';
 /** While no time passes, a turn is long after this many calls of `isLong`. A count, not real time, makes runs repeatable. */
 const LOOKS = 8;
 
+/** Actions that the clock holds at once. */
+const MOST_SCHEDULED = 64;
+
 export class Turn {
   private readonly clock: Clock;
   private readonly sliceMs: number;
@@ -18,8 +21,11 @@ export class Turn {
   private hasStarted = false;
   /** Calls of `isLong` in this turn during which no time had passed. */
   private looks = 0;
-  /** Holds at most one action per operator. */
-  private readonly deferred: (() => void)[] = [];
+  /** Holds at most one action per operator. Those before `head` have run. */
+  private deferred: (() => void)[] = [];
+  private head = 0;
+  /** Calls of `runNext` that the clock will make. */
+  private scheduled = 0;
 
   /** @param sliceMs how long a synchronous stretch may last, in milliseconds. */
   constructor(clock: Clock, sliceMs = 10) {
@@ -45,7 +51,7 @@ export class Turn {
   /** Runs the action in the next turn, or in a later one if actions deferred earlier use up the next. */
   defer(action: () => void): void {
     this.deferred.push(action);
-    this.clock.defer(this.runNext);
+    this.schedule();
   }
 
   /** Resolves in the next turn or a later one. */
@@ -62,7 +68,22 @@ export class Turn {
 
   /** Runs one action per call, so that its consequences, promises included, end before the next action. */
   private readonly runNext = (): void => {
-    if (this.isLong()) this.clock.defer(this.runNext);
-    else this.deferred.shift()?.();
+    this.scheduled--;
+    if (!this.isLong()) {
+      const action = this.deferred[this.head];
+      if (++this.head >= this.deferred.length) {
+        this.deferred = [];
+        this.head = 0;
+      }
+      action?.();
+    }
+    // In a turn that has become long, the others are due in the next one.
+    if (this.scheduled === 0) this.schedule();
   };
+
+  /** Calls `runNext` once per action. Thousands may wait, and only some can run in one turn. */
+  private schedule(): void {
+    const wanted = Math.min(MOST_SCHEDULED, this.deferred.length - this.head);
+    for (; this.scheduled < wanted; this.scheduled++) this.clock.defer(this.runNext);
+  }
 }

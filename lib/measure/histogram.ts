@@ -2,7 +2,7 @@
  * A mergeable histogram of durations with about 3 % relative error, after HdrHistogram (G. Tene): 32 linear buckets per
  * octave of microseconds.
  *
- * Guarantees: fixed memory (about 8 KiB), a few nanoseconds per sample, exact count and maximum.
+ * Guarantees: at most 8 KiB, and less while all samples are short; a few nanoseconds per sample; exact count and maximum.
  */
 import type { LatencyFigures, LatencyProgress } from '../model/metrics.js';
 
@@ -15,8 +15,18 @@ export const LATENCY_BOUNDS_MS = [
   0.001, 0.01, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000,
 ] as const;
 
+/** The figures of a histogram without samples: most tasks of a large graph have none at any moment. */
+const NO_FIGURES: LatencyFigures = Object.freeze({ p50: 0, p95: 0, p99: 0, max: 0 });
+const NO_PROGRESS: LatencyProgress = Object.freeze({
+  ...NO_FIGURES,
+  count: 0,
+  sumMs: 0,
+  buckets: Object.freeze(LATENCY_BOUNDS_MS.map(() => 0)),
+});
+
 export class Histogram {
-  private readonly counts = new Float64Array((32 - SUB_BITS) * SUB_BUCKETS);
+  /** Samples per bucket, up to the highest bucket that has any. No typed array: those are slow to create, for many tasks. */
+  private readonly counts: number[] = [];
   private total = 0;
   private sum = 0;
   private max = 0;
@@ -35,6 +45,7 @@ export class Histogram {
 
   record(elapsedMs: number): void {
     const index = indexOf(Math.min(MAX_US, Math.max(0, Math.round(elapsedMs * 1000))));
+    while (this.counts.length <= index) this.counts.push(0);
     this.counts[index] = (this.counts[index] ?? 0) + 1;
     this.total++;
     this.sum += elapsedMs;
@@ -42,7 +53,8 @@ export class Histogram {
   }
 
   merge(other: Histogram): void {
-    for (let i = 0; i < this.counts.length; i++) this.counts[i] = (this.counts[i] ?? 0) + (other.counts[i] ?? 0);
+    while (this.counts.length < other.counts.length) this.counts.push(0);
+    for (let i = 0; i < other.counts.length; i++) this.counts[i] = (this.counts[i] ?? 0) + (other.counts[i] ?? 0);
     this.total += other.total;
     this.sum += other.sum;
     this.max = Math.max(this.max, other.max);
@@ -50,12 +62,13 @@ export class Histogram {
 
   /** The figures of the `progress` event. A sample counts below a bound if its bucket contains the bound. */
   progress(): LatencyProgress {
+    if (this.total === 0) return NO_PROGRESS;
     const buckets: number[] = [];
     let seen = 0;
     let index = 0;
     for (const bound of LATENCY_BOUNDS_MS) {
       const last = indexOf(bound * 1000);
-      for (; index <= last; index++) seen += this.counts[index] ?? 0;
+      for (; index <= last && index < this.counts.length; index++) seen += this.counts[index] ?? 0;
       buckets.push(seen);
     }
     return { ...this.figures(), count: this.total, sumMs: toUs(this.sum), buckets };
@@ -63,6 +76,7 @@ export class Histogram {
 
   /** The quantiles of the summary, computed in one pass. */
   figures(): LatencyFigures {
+    if (this.total === 0) return NO_FIGURES;
     const [p50 = 0, p95 = 0, p99 = 0] = this.quantilesMs([0.5, 0.95, 0.99]);
     return { p50: toUs(p50), p95: toUs(p95), p99: toUs(p99), max: toUs(this.max) };
   }

@@ -107,11 +107,16 @@ export const joinRootOf = (task: string): string => `${task} (join)`;
 /** Validates the graph and divides it into regions. Throws a MillraceError that names the tasks. */
 export function planGraph(nodes: readonly GraphNode[]): GraphPlan {
   const byName = indexByName(nodes);
-  const inputs = new Map(nodes.map((node) => [node.name, node.dependencies.map((label) => resolve(node, label, byName))]));
+  const inputs = new Map(
+    nodes.map((node) => [node.name, node.dependencies.map((label) => resolve(node, label, byName))]),
+  );
   const outputs = outputsRead(inputs);
   for (const node of nodes) checkNode(node, inputs.get(node.name) as readonly InputPlan[]);
   for (const node of nodes) checkOutputs(node, outputs.get(node.name) ?? new Set());
-  const resolved = nodes.map((node) => ({ ...node, dependencies: (inputs.get(node.name) ?? []).map(({ task }) => task) }));
+  const resolved = nodes.map((node) => ({
+    ...node,
+    dependencies: (inputs.get(node.name) ?? []).map(({ task }) => task),
+  }));
   const ordered = orderByDependency(resolved, new Map(resolved.map((node) => [node.name, node])));
   const planner = new Planner(inputs, outputs);
   for (const node of ordered) planner.add(node);
@@ -172,7 +177,8 @@ function outputsRead(inputs: ReadonlyMap<string, readonly InputPlan[]>): Map<str
 
 function checkNode(node: GraphNode, inputs: readonly InputPlan[]): void {
   const labels = inputs.map(({ label }) => label);
-  const twice = labels.find((name, index) => labels.indexOf(name) !== index);
+  const isTwice = new Set(labels).size < labels.length;
+  const twice = isTwice ? labels.find((name, index) => labels.indexOf(name) !== index) : undefined;
   if (twice !== undefined) {
     throw new MillraceError('MILLRACE_JOIN', `Task '${node.name}' names its dependency '${twice}' twice. Name it once`);
   }
@@ -299,7 +305,10 @@ class Planner {
       roots.set(node.name, { id: node.name, ...(isChildRoot ? { parent: inputRoot } : {}), exits: [] });
       if (inputRoot !== undefined) exitsOf(roots, inputRoot).push({ task: node.name, dependency: 0 });
     }
-    this.choices.set(node.name, outputRoot === inputRoot && keepsLineage ? this.choicesOf(node, inputs, join) : NO_CHOICES);
+    this.choices.set(
+      node.name,
+      outputRoot === inputRoot && keepsLineage ? this.choicesOf(node, inputs, join) : NO_CHOICES,
+    );
     plans.set(node.name, {
       node,
       join,
@@ -337,14 +346,16 @@ class Planner {
 
   /** Refuses an aligned join that no record could pass. */
   private assertTogether(node: GraphNode, inputs: readonly InputPlan[]): void {
-    const required = inputs.filter(({ label }) => node.optional?.includes(label) !== true);
-    for (const [index, one] of required.entries()) {
-      const other = required.slice(index + 1).find((later) => this.areApart(one, later));
-      if (other === undefined) continue;
-      throw new MillraceError(
-        'MILLRACE_JOIN',
-        `Task '${node.name}' aligns '${one.label}' and '${other.label}', but no record comes by both: they are branches of one choice. Name the join 'merge', which takes what comes by either`,
-      );
+    if (this.outputs.size === 0) return;
+    const optional = new Set(node.optional);
+    const met = new Map<string, { readonly output: string; readonly label: string }>();
+    for (const input of inputs) {
+      if (optional.has(input.label)) continue;
+      for (const [task, output] of this.choicesAt(input)) {
+        const one = met.get(task);
+        if (one === undefined) met.set(task, { output, label: input.label });
+        else if (one.output !== output) throw neverTogether(node.name, one.label, input.label);
+      }
     }
   }
 
@@ -413,6 +424,13 @@ class Planner {
 function joinModeOf(node: GraphNode): JoinMode {
   if (node.join === 'latest' && node.dependencies.length === 1) return 'aligned';
   return node.join ?? 'aligned';
+}
+
+function neverTogether(task: string, one: string, other: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_JOIN',
+    `Task '${task}' aligns '${one}' and '${other}', but no record comes by both: they are branches of one choice. Name the join 'merge', which takes what comes by either`,
+  );
 }
 
 function explainRoots(node: GraphNode, first: NodePlan, stranger: NodePlan): string {

@@ -10,17 +10,7 @@ import { MillraceError } from '../model/errors.js';
 import { BatchBuilder, GONE, type Batch } from '../model/record.js';
 import type { TaskScope } from './task-scope.js';
 import { observe } from './observe.js';
-
-/** Marks an empty slot of a tuple, because a record may be undefined. */
-const MISSING: unique symbol = Symbol('millrace.missing');
-
-/** The value of a lineage, from the record of each input; inputs where it ended early have `GONE`. */
-interface Values {
-  /** For a lineage that every input has. */
-  whole(values: unknown[]): unknown;
-  /** For a lineage that at least one input has not. */
-  partial(values: unknown[]): unknown;
-}
+import { INCOMPLETE, MISSING, PartialTuples, type TupleResults } from './partial-tuples.js';
 
 /**
  * @param names the dependencies, in the order of `inputs`, for reports.
@@ -76,35 +66,36 @@ function joinLineages(
   inputs: readonly Observable<Batch<unknown>>[],
   names: readonly string[],
   scope: TaskScope,
-  { whole, partial: partialOf }: Values,
+  results: TupleResults,
 ): Observable<Batch<unknown>> {
   return new Observable((subscriber) => {
-    const width = inputs.length;
-    const blank: unknown[] = inputs.map(() => MISSING);
-    const { span } = scope.root;
-    const mask = span - 1;
-    const tuples = new Array<unknown[] | undefined>(span);
-    const missing = new Int32Array(span);
-    let isGone = new Uint8Array(span);
-    let open = width;
-    let partial = 0;
+    const held = new PartialTuples(
+      inputs.length,
+      scope.root.span,
+      (lineage, index) =>
+        new MillraceError(
+          'MILLRACE_CONSERVATION',
+          `'${names[index] ?? ''}' delivered lineage ${lineage} of '${scope.root.name}' twice to '${scope.task}'. The run stops, because a wrong answer is worse`,
+        ),
+      results,
+    );
+    let open = inputs.length;
     /** The number of slots received per input, and of tuples emitted. */
     const received = inputs.map(() => 0);
     let left = 0;
 
     scope.watchEdges((input) => (received[input] ?? 0) - left);
     scope.explain(() => {
-      if (partial === 0) return undefined;
+      if (held.size === 0) return undefined;
       const oldest = scope.root.watermark;
       for (let lineage = oldest; lineage < scope.root.born; lineage++) {
-        const tuple = tuples[lineage & mask];
+        const tuple = held.of(lineage);
         if (tuple !== undefined) return { lineage, for: names.filter((_, index) => tuple[index] === MISSING) };
       }
       return undefined;
     });
     subscriber.add(() => {
-      tuples.length = 0;
-      isGone = new Uint8Array(0);
+      held.clear();
     });
 
     const receive = (index: number, batch: Batch<unknown>): void => {
@@ -113,30 +104,8 @@ function joinLineages(
       received[index] = (received[index] ?? 0) + lineages.length;
       for (let i = 0; i < lineages.length; i++) {
         const lineage = lineages[i] as number;
-        const slot = lineage & mask;
-        const value = values[i];
-        let tuple = tuples[slot];
-        if (tuple === undefined) {
-          tuple = blank.slice();
-          tuples[slot] = tuple;
-          missing[slot] = width;
-          partial++;
-        } else if (tuple[index] !== MISSING) {
-          throw new MillraceError(
-            'MILLRACE_CONSERVATION',
-            `'${names[index] ?? ''}' delivered lineage ${lineage} of '${scope.root.name}' twice to '${scope.task}'. The run stops, because a wrong answer is worse`,
-          );
-        }
-        tuple[index] = value;
-        if (value === GONE) isGone[slot] = 1;
-        const lacking = (missing[slot] ?? 0) - 1;
-        missing[slot] = lacking;
-        if (lacking === 0) {
-          tuples[slot] = undefined;
-          partial--;
-          complete.push(lineage, isGone[slot] === 1 ? partialOf(tuple) : whole(tuple));
-          isGone[slot] = 0;
-        }
+        const tuple = held.add(lineage, index, values[i]);
+        if (tuple !== INCOMPLETE) complete.push(lineage, tuple);
       }
       left += complete.length;
       if (complete.length > 0) subscriber.next(complete.take());
@@ -144,11 +113,11 @@ function joinLineages(
 
     const finish = (): void => {
       if (--open > 0) return;
-      if (partial > 0) {
+      if (held.size > 0) {
         subscriber.error(
           new MillraceError(
             'MILLRACE_CONSERVATION',
-            `The inputs of '${scope.task}' are over while ${partial} of their lineages are incomplete. The run stops, because a wrong answer is worse`,
+            `The inputs of '${scope.task}' are over while ${held.size} of their lineages are incomplete. The run stops, because a wrong answer is worse`,
           ),
         );
       } else subscriber.complete();

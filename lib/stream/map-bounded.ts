@@ -127,8 +127,10 @@ class BoundedMapper<In, Out> implements Engine<In> {
 
   stop(): void {
     this.isStopped = true;
-    const why = whyOver(this.scope.signal);
-    for (const { waiting } of this.lanes) waiting?.abort(why);
+    if (this.lanes.size > 0) {
+      const why = whyOver(this.scope.signal);
+      for (const { waiting } of this.lanes) waiting?.abort(why);
+    }
     this.batches.clear();
     this.head = undefined;
     this.queued = 0;

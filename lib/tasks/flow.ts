@@ -285,10 +285,17 @@ export function emptyFlow(): Flow<object> {
 }
 
 class FlowBuilder {
-  readonly declarations: readonly TaskDeclaration[];
+  /** Shared with the flows that this one was made from, each of which sees the beginning of it. */
+  private readonly all: TaskDeclaration[];
+  private readonly length: number;
 
-  constructor(declarations: readonly TaskDeclaration[]) {
-    this.declarations = declarations;
+  constructor(declarations: TaskDeclaration[]) {
+    this.all = declarations;
+    this.length = declarations.length;
+  }
+
+  get declarations(): readonly TaskDeclaration[] {
+    return this.all.slice(0, this.length);
   }
 
   /** The overloads of `Flow.task`, distinguished by the types of the arguments. */
@@ -296,11 +303,15 @@ class FlowBuilder {
     const task = rest.at(-1);
     const dependencies = rest.length > 1 ? rest[0] : [];
     const join = rest.length > 2 ? rest[1] : undefined;
-    return new FlowBuilder([...this.declarations, declare({ name, dependencies, join, task })]);
+    const declared = declare({ name, dependencies, join, task });
+    // Another flow may have been made from this one before. Then each has declarations of its own.
+    const all = this.all.length === this.length ? this.all : this.all.slice(0, this.length);
+    all.push(declared);
+    return new FlowBuilder(all);
   }
 
   each(items: Iterable<unknown>, add: (flow: FlowBuilder, item: unknown, index: number) => unknown): FlowBuilder {
-    let flow = new FlowBuilder(this.declarations);
+    let flow = new FlowBuilder(this.all.slice(0, this.length));
     let index = 0;
     for (const item of items) {
       const added = add(flow, item, index++);

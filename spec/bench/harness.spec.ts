@@ -49,7 +49,7 @@ describe('the arithmetic', () => {
   });
 
   it('makes rates of durations: half the time is twice the rate', () => {
-    const sample = (elapsedMs: number) => ({ elapsedMs, maxRssKb: 0, loopDelayMs: 0, checksum: 0 });
+    const sample = (elapsedMs: number) => ({ elapsedMs, cpuMs: 0, maxRssKb: 0, loopDelayMs: 0, checksum: 0 });
     expect(ratesOf([sample(500), sample(250)], 1000)).toEqual([2000, 4000]);
   });
 });

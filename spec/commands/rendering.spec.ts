@@ -7,7 +7,7 @@ import { graphText } from '#lib/commands/graph-text.js';
 import { cut, duration, grouped, oneLine, printable, widthOf } from '#lib/text/printable.js';
 import { renderFrame, renderLine, type FrameTask } from '#lib/commands/progress-frame.js';
 import { Rates } from '#lib/commands/rates.js';
-import { defineWorkflow } from '#lib/runtime/definition/workflow.js';
+import { defineWorkflow, Workflow } from '#lib/runtime/definition/workflow.js';
 import { expandTask } from '#lib/tasks/expand-task.js';
 import { sourceTask } from '#lib/tasks/source-task.js';
 import { syncTask } from '#lib/tasks/sync-task.js';
@@ -233,6 +233,31 @@ describe('a graph', () => {
       '+-+',
       '*  Both         sync    Lines, Back  aligned  Lines',
       'State kept in checkpoints: Words "1", Back',
+    ]);
+  });
+
+  it('as text has a line a layer, if there are too many edges side by side', () => {
+    const wide = new Workflow({
+      name: 'Wide',
+      tasks: () => [
+        { name: 'S', dependencies: [], task: sourceTask([1]) },
+        ...Array.from({ length: 100 }, (_, n) => ({
+          name: `T${n}`,
+          dependencies: ['S'],
+          task: syncTask((value: number) => value),
+        })),
+        { name: 'End', dependencies: ['T1', 'T2'], task: syncTask((pair: [number, number]) => pair) },
+      ],
+    });
+    expect(graphText('Wide', wide.plan())).toEqual([
+      'Wide: 102 tasks, 1 root (S)',
+      '',
+      'The graph is too wide to draw: 3 layers. --format mermaid has every edge',
+      '',
+      'layer  tasks  kinds     edges in  names',
+      '1      1      1 source  0         S',
+      '2      100    100 sync  100       T0, T1, T2, …',
+      '3      1      1 sync    2         End',
     ]);
   });
 

@@ -96,4 +96,34 @@ describe('a turn', () => {
     clock.nextTurn();
     expect(done).toEqual([2, 3, 4]);
   });
+
+  it('runs thousands that wait, each once and in order, and leaves the clock few of them at a time', () => {
+    const clock = handClock();
+    let mostAtOnce = 0;
+    let scheduled = 0;
+    const turn = new Turn(
+      {
+        ...clock,
+        defer: (action) => {
+          mostAtOnce = Math.max(mostAtOnce, ++scheduled);
+          clock.defer(() => {
+            scheduled--;
+            action();
+          });
+        },
+      },
+      10,
+    );
+    const done: number[] = [];
+    const all = Array.from({ length: 5000 }, (_, n) => n);
+    for (const n of all) {
+      turn.defer(() => {
+        done.push(n);
+        clock.spend(1);
+      });
+    }
+    for (let turns = 0; turns < 2000 && done.length < all.length; turns++) clock.nextTurn();
+    expect(done).toEqual(all);
+    expect(mostAtOnce).toBeLessThan(100);
+  });
 });

@@ -6,7 +6,7 @@
  * is opened before `run`; a prepared workflow starts at most one run, because its tasks belong to that run.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { Checkpoint } from '../../model/checkpoint.js';
+import type { Checkpoint, RunDefinition } from '../../model/checkpoint.js';
 import { MillraceError } from '../../model/errors.js';
 import { planGraph, type GraphPlan } from '../../model/graph.js';
 import type { Durability } from '../../model/state.js';
@@ -152,9 +152,7 @@ export class PreparedWorkflow<
    * changed.
    */
   async assertResumable(checkpoint: Checkpoint): Promise<void> {
-    const { durability } = new ResumePlan(this.plan, this.declarations, checkpoint.state !== undefined);
-    const now = describeDefinition(this.name, this.plan, this.declarations, this.config, durability);
-    assertSameDefinition(checkpoint, now);
+    assertSameDefinition(checkpoint, this.describe(checkpoint.state !== undefined));
     const sources = this.declarations.filter(({ task }) => task.bearing === 'source');
     const inputs = sources.map(async ({ name, task }) => [name, await task.identify()] as const);
     const { assertSameInputs } = await import('../resume/same-inputs.js');
@@ -191,11 +189,9 @@ export class PreparedWorkflow<
     const { plan, declarations, definition, config } = this;
     const { resumeFrom: from, checkpoints } = options;
     const hasState = checkpoints?.state !== undefined;
-    const { durability } = new ResumePlan(plan, declarations, hasState);
-    const made = describeDefinition(this.name, plan, declarations, config, durability);
-    const resumePlan = new ResumePlan(plan, declarations, hasState, from && knownOrder(from));
     if (from !== undefined) this.assertSameStart(from);
-    if (from !== undefined) assertSameDefinition(from, made);
+    const made = checkpoints || from ? this.describe(hasState) : undefined;
+    if (from !== undefined) assertSameDefinition(from, made as RunDefinition);
     if (from !== undefined && checkpoints === undefined) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
@@ -205,8 +201,8 @@ export class PreparedWorkflow<
     const progress = checkpoints && {
       store: checkpoints,
       schedule: options.checkpointEvery ?? {},
-      definition: made,
-      plan: resumePlan,
+      definition: made as RunDefinition,
+      plan: new ResumePlan(plan, declarations, hasState, from && knownOrder(from)),
       from,
       redo: options.redo,
     };
@@ -247,6 +243,12 @@ export class PreparedWorkflow<
     this.theRun = run;
     for (const message of this.earlyNotices) run.notice(message);
     return run;
+  }
+
+  /** The definition of a run, for its checkpoints. */
+  private describe(hasState: boolean): RunDefinition {
+    const { durability } = new ResumePlan(this.plan, this.declarations, hasState);
+    return describeDefinition(this.name, this.plan, this.declarations, this.config, durability);
   }
 
   private get fusions(): Fusions {

@@ -59,7 +59,9 @@ export class DurabilityPlan {
   ) {
     const declared = new Map(declarations.map((declaration) => [declaration.name, declaration]));
     const outputs = new Map<string, Facts>();
+    const outputRoots = new Map<string, string>();
     for (const node of plan.nodes) {
+      outputRoots.set(node.node.name, node.outputRoot);
       const { name, dependencies, bearing } = node.node;
       const { task, join } = declared.get(name) as TaskDeclaration;
       const from = dependencies.map((dependency) => outputs.get(dependency) as Facts);
@@ -71,7 +73,7 @@ export class DurabilityPlan {
       };
       const found: { join?: Durability; task?: Durability; keepsInput?: boolean } = {};
       if (isJoin(node)) {
-        found.join = this.ofJoin(node, plan, input, (join as DurableOptions | undefined)?.durable, hasState);
+        found.join = this.ofJoin(node, outputRoots, input, (join as DurableOptions | undefined)?.durable, hasState);
         if (node.join !== 'gather') this.roots.set(joinRootOf(name), found.join);
         input = after(found.join, input);
       }
@@ -117,14 +119,14 @@ export class DurabilityPlan {
 
   private ofJoin(
     { join, node }: NodePlan,
-    plan: GraphPlan,
+    outputRoots: ReadonlyMap<string, string>,
     input: Facts,
     durable: boolean | undefined,
     hasState: boolean,
   ): Durability {
     if (join === 'gather') {
       // The children of a parent and their collection belong together.
-      const children = plan.nodes.find(({ node: { name } }) => name === node.dependencies[0])?.outputRoot ?? '';
+      const children = outputRoots.get(node.dependencies[0] as string) ?? '';
       return this.roots.get(children) === 'kept' ? 'kept' : input.isReplayable ? 'computed' : 'repeated';
     }
     const isComputable = join === 'all' && input.isComputable;

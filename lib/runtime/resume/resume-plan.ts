@@ -25,8 +25,11 @@ export class ResumePlan {
   private readonly plan: GraphPlan;
   private readonly tasks: ReadonlyMap<string, Task<never, unknown>>;
   private readonly repeatable = new Set<string>();
-  /** Per task, the exits that its outputs can reach within their region. */
-  private readonly exitsAfter = new Map<string, readonly ExitPlan[]>();
+  /** Per task, the exits that its outputs can reach within their region. Made when it is first needed. */
+  private foundExits: ReadonlyMap<string, readonly ExitPlan[]> | undefined;
+  /** Per task, whether its outputs are the same in each incarnation, given the records of its root. */
+  private foundStable: ReadonlyMap<string, boolean> | undefined;
+  private foundCollected: ReadonlySet<string> | undefined;
 
   /**
    * @param hasState whether the run has a store for the state of boundaries.
@@ -43,7 +46,6 @@ export class ResumePlan {
         durability === undefined ? this.tasks.get(root)?.isRepeatable === true : durability !== 'repeated';
       if (isNumbered) this.repeatable.add(root);
     }
-    for (const node of [...plan.nodes].reverse()) this.exitsAfter.set(node.node.name, this.findExits(node));
   }
 
   /** The reason why a run of this graph cannot be resumed; undefined if it can. */
@@ -89,10 +91,19 @@ export class ResumePlan {
 
   /** Whether the outputs of the task are the same in each incarnation, given the records of its root. */
   private isStable(task: string): boolean {
-    const { node, join } = this.nodeOf(task);
-    if (node.bearing !== 'inherits') return true;
-    const isDeterministic = this.tasks.get(task)?.isDeterministic === true;
-    return isDeterministic && (join === 'gather' || node.dependencies.every((dependency) => this.isStable(dependency)));
+    this.foundStable ??= this.findStable();
+    return this.foundStable.get(task) === true;
+  }
+
+  /** Dependencies first: a recursion over a deep graph would exhaust the stack, and over a wide one never end. */
+  private findStable(): Map<string, boolean> {
+    const found = new Map<string, boolean>();
+    for (const { node, join } of this.plan.nodes) {
+      const isDeterministic = this.tasks.get(node.name)?.isDeterministic === true;
+      const areInputsStable = join === 'gather' || node.dependencies.every((dependency) => found.get(dependency));
+      found.set(node.name, node.bearing !== 'inherits' || (isDeterministic && areInputsStable));
+    }
+    return found;
   }
 
   isRepeatable(root: string): boolean {
@@ -136,13 +147,13 @@ export class ResumePlan {
 
   /** The labels of the exits that the outputs of the task can reach. */
   labelsAfter(task: string): readonly string[] {
-    return (this.exitsAfter.get(task) ?? []).map(exitLabel);
+    return this.exitsAfter(task).map(exitLabel);
   }
 
   /** Whether a boundary receives the outputs of the task and keeps no state, so that a resumed run needs them again. */
   feedsBoundary(task: string): boolean {
     const { outputRoot } = this.nodeOf(task);
-    return (this.exitsAfter.get(task) ?? []).some((exit) => this.isReplaying(outputRoot, exit));
+    return this.exitsAfter(task).some((exit) => this.isReplaying(outputRoot, exit));
   }
 
   /**
@@ -158,7 +169,7 @@ export class ResumePlan {
 
   /** Whether a record that the task gave up can be retried after the run: no boundary has computed a result without it. */
   canRedo(task: string, root: string): boolean {
-    const entersNone = (this.exitsAfter.get(task) ?? []).every(({ dependency }) => dependency === undefined);
+    const entersNone = this.exitsAfter(task).every(({ dependency }) => dependency === undefined);
     if (!entersNone || this.isOptional(task) || !this.isKept(root) || this.nodeOf(task).outputRoot !== root)
       return false;
     return this.behind(task).every((name) => !this.needsCollection(name));
@@ -185,9 +196,21 @@ export class ResumePlan {
 
   /** Whether the input of the task is made of collections that are kept only until their parents have settled. */
   private needsCollection(task: string): boolean {
-    const { node, join } = this.nodeOf(task);
-    if (join === 'gather') return this.durability.of(task).join === 'kept';
-    return node.bearing === 'inherits' && node.dependencies.some((dependency) => this.needsCollection(dependency));
+    this.foundCollected ??= this.findCollected();
+    return this.foundCollected.has(task);
+  }
+
+  /** Dependencies first, as in `findStable`. */
+  private findCollected(): Set<string> {
+    const found = new Set<string>();
+    for (const { node, join } of this.plan.nodes) {
+      const isCollected =
+        join === 'gather'
+          ? this.durability.of(node.name).join === 'kept'
+          : node.bearing === 'inherits' && node.dependencies.some((dependency) => found.has(dependency));
+      if (isCollected) found.add(node.name);
+    }
+    return found;
   }
 
   /** Whether a boundary that keeps no state receives the records of `root` by this exit. */
@@ -195,16 +218,34 @@ export class ResumePlan {
     return exit.dependency !== undefined && !this.isKeptEntry(root, exit);
   }
 
-  private findExits({ node, edges }: NodePlan): ExitPlan[] {
-    const found = new Map<string, ExitPlan>();
-    const own: ExitPlan = { task: node.name };
-    if (edges.length === 0 || node.isDurable === true) found.set(exitLabel(own), own);
-    for (const edge of edges) {
-      const entry = this.exitAt(edge);
-      const exits = entry === undefined ? (this.exitsAfter.get(edge.to) ?? []) : [entry];
-      for (const exit of exits) found.set(exitLabel(exit), exit);
+  /** The exits that the outputs of the task can reach within their region. */
+  private exitsAfter(task: string): readonly ExitPlan[] {
+    this.foundExits ??= this.findExits();
+    return this.foundExits.get(task) ?? [];
+  }
+
+  /** Dependents first. Tasks with the same exits share one list, so that a large graph needs few of them. */
+  private findExits(): Map<string, readonly ExitPlan[]> {
+    const found = new Map<string, readonly ExitPlan[]>();
+    /** Each exit once, so that exits are equal if they are the same object. */
+    const entries = new Map<string, readonly ExitPlan[]>();
+    const entryOf = (exit: ExitPlan): readonly ExitPlan[] => {
+      const label = exitLabel(exit);
+      const entry = entries.get(label) ?? [exit];
+      entries.set(label, entry);
+      return entry;
+    };
+    for (const { node, edges } of [...this.plan.nodes].reverse()) {
+      const lists = edges.map((edge) => {
+        const entry = this.exitAt(edge);
+        return entry === undefined ? (found.get(edge.to) ?? []) : entryOf(entry);
+      });
+      if (edges.length === 0 || node.isDurable === true) lists.unshift([{ task: node.name }]);
+      const different = new Set(lists);
+      const [only = []] = different;
+      found.set(node.name, different.size <= 1 ? only : [...new Set([...different].flat())]);
     }
-    return [...found.values()];
+    return found;
   }
 
   /** The exit at the end of the edge; undefined if the records keep their lineage there. */

@@ -15,6 +15,8 @@ import type { Wiring } from '../wiring/wiring.js';
 /** The interval of the checks, in milliseconds of the run's clock. It grows up to the second value while nothing moves. */
 const LOOK_EVERY_MS = 1000;
 const LOOK_AT_LEAST_EVERY_MS = 60_000;
+/** Of a large graph a measurement takes long: then the next one waits this many times as long. */
+const REST_AFTER_LOOK = 50;
 /** A run counts as stalled after this many checks without movement. */
 const STILL_LOOKS = 2;
 
@@ -46,9 +48,16 @@ export class Watchdog {
   }
 
   start(): void {
-    this.cancel = this.services.clock.schedule(this.everyMs, () => {
+    this.startIn(this.everyMs);
+  }
+
+  private startIn(delayMs: number): void {
+    const { clock } = this.services;
+    this.cancel = clock.schedule(delayMs, () => {
+      const fromMs = clock.monotonicMs();
       this.look();
-      if (this.cancel !== undefined) this.start();
+      const restMs = Math.min(LOOK_AT_LEAST_EVERY_MS, (clock.monotonicMs() - fromMs) * REST_AFTER_LOOK);
+      if (this.cancel !== undefined) this.startIn(Math.max(this.everyMs, restMs));
     });
   }
 

@@ -1,0 +1,141 @@
+/**
+ * The tuples of a join that are not complete, by lineage.
+ *
+ * Guarantees: the memory is in proportion to the widest range of lineages that was held at once, at most the span of the root, so
+ * a graph of many joins needs little; adding a value is O(1).
+ */
+import { MillraceError } from '../model/errors.js';
+import { GONE, type Lineage } from '../model/record.js';
+
+/** Marks an empty slot of a tuple, because a record may be undefined. */
+export const MISSING: unique symbol = Symbol('millrace.missing');
+
+/** A result that is not there yet. */
+export const INCOMPLETE: unique symbol = Symbol('millrace.incomplete');
+
+/** Tuples that there is room for at first. */
+const FEWEST = 8;
+/** Set in the count of missing values if one of those that came is a gone mark. */
+const IS_GONE = 1 << 30;
+
+/** What becomes of a complete tuple. */
+export interface TupleResults {
+  /** The result of a tuple whose values are all there. */
+  whole(values: unknown[]): unknown;
+  /** The result of a tuple in which at least one value is `GONE`. */
+  partial(values: unknown[]): unknown;
+}
+
+export class PartialTuples {
+  private readonly width: number;
+  private readonly span: number;
+  private readonly blank: readonly unknown[];
+  private mask: number;
+  private tuples: (unknown[] | undefined)[];
+  /** The lineage of each tuple, and how many values it lacks. */
+  private lineages: Float64Array;
+  private missing: Int32Array;
+  private count = 0;
+  private readonly twice: (lineage: Lineage, index: number) => MillraceError;
+  private readonly results: TupleResults;
+
+  /**
+   * @param width the values per tuple.
+   * @param span the widest possible range of lineages, a power of two.
+   * @param twice makes the error for a value that is there already.
+   * @param results what `add` returns for complete tuples.
+   */
+  constructor(
+    width: number,
+    span: number,
+    twice: (lineage: Lineage, index: number) => MillraceError,
+    results: TupleResults,
+  ) {
+    this.twice = twice;
+    this.results = results;
+    this.width = width;
+    this.span = span;
+    this.blank = new Array<unknown>(width).fill(MISSING);
+    const room = Math.min(FEWEST, span);
+    this.mask = room - 1;
+    this.tuples = new Array<unknown[] | undefined>(room);
+    this.lineages = new Float64Array(room);
+    this.missing = new Int32Array(room);
+  }
+
+  /** How many tuples are incomplete. */
+  get size(): number {
+    return this.count;
+  }
+
+  /** The incomplete tuple of a lineage, with MISSING for what has not come. */
+  of(lineage: Lineage): readonly unknown[] | undefined {
+    const slot = lineage & this.mask;
+    return this.lineages[slot] === lineage ? this.tuples[slot] : undefined;
+  }
+
+  /**
+   * Adds a value. Returns the result of the tuple if it is complete, otherwise INCOMPLETE. Throws the error for a value that
+   * is there already.
+   */
+  add(lineage: Lineage, index: number, value: unknown): unknown {
+    let slot = lineage & this.mask;
+    let tuple = this.tuples[slot];
+    if (tuple !== undefined && this.lineages[slot] !== lineage) {
+      slot = this.growFor(lineage);
+      tuple = this.tuples[slot];
+    }
+    if (tuple === undefined) {
+      tuple = this.blank.slice();
+      this.tuples[slot] = tuple;
+      this.lineages[slot] = lineage;
+      this.missing[slot] = this.width;
+      this.count++;
+    } else if (tuple[index] !== MISSING) {
+      throw this.twice(lineage, index);
+    }
+    tuple[index] = value;
+    const lacking = ((this.missing[slot] as number) - 1) | (value === GONE ? IS_GONE : 0);
+    this.missing[slot] = lacking;
+    if ((lacking & ~IS_GONE) > 0) return INCOMPLETE;
+    this.tuples[slot] = undefined;
+    this.count--;
+    return lacking === 0 ? this.results.whole(tuple) : this.results.partial(tuple);
+  }
+
+  clear(): void {
+    this.tuples = [];
+    this.count = 0;
+  }
+
+  /** Makes room until no two lineages share a slot; returns the slot of `lineage`. */
+  private growFor(lineage: Lineage): number {
+    const { tuples, lineages, missing } = this;
+    let room = this.mask + 1;
+    let isShared = true;
+    while (isShared) {
+      if (room === this.span) {
+        throw new MillraceError('MILLRACE_CONSERVATION', `lineage ${lineage} is out of the span of its root`);
+      }
+      room *= 2;
+      const taken = new Set([lineage & (room - 1)]);
+      isShared = tuples.some((tuple, slot) => {
+        if (tuple === undefined || lineages[slot] === lineage) return false;
+        const at = (lineages[slot] as number) & (room - 1);
+        return taken.size === taken.add(at).size;
+      });
+    }
+    this.mask = room - 1;
+    this.tuples = new Array<unknown[] | undefined>(room);
+    this.lineages = new Float64Array(room);
+    this.missing = new Int32Array(room);
+    tuples.forEach((tuple, slot) => {
+      if (tuple === undefined) return;
+      const at = (lineages[slot] as number) & this.mask;
+      this.tuples[at] = tuple;
+      this.lineages[at] = lineages[slot] as number;
+      this.missing[at] = missing[slot] as number;
+    });
+    return lineage & this.mask;
+  }
+}
