@@ -5,6 +5,8 @@
  * `spec/model/errors.spec.ts` compares this table with the documented one.
  */
 
+import { shareClass } from './shared-class.js';
+
 /** Stable error codes, with the sentence that documents each. */
 export const ERROR_CODES = {
   MILLRACE_ABORTED: 'The run was cancelled before the work was done.',
@@ -58,6 +60,10 @@ export interface ErrorDetails {
 
 /** The only error class of the engine. `message` names the problem, the value found and the fix. */
 export class MillraceError extends Error {
+  static {
+    shareClass(this, 'MillraceError');
+  }
+
   /** Always 'MillraceError', also in subclasses. */
   override readonly name = 'MillraceError';
   /** The kind of the error, for programs; the message is for people. */
@@ -73,7 +79,11 @@ export class MillraceError extends Error {
 }
 
 /** An error that no failure policy may handle: the whole task is wrong, not one record. */
-export class FatalTaskError extends MillraceError {}
+export class FatalTaskError extends MillraceError {
+  static {
+    shareClass(this, 'FatalTaskError');
+  }
+}
 
 /** The error for an option or an argument that is not valid; the message says what to do. */
 export function invalidOption(message: string): MillraceError {

@@ -4,6 +4,7 @@
  * Guarantees: the code that sees the failure decides what caused it (`blame`); nothing downstream infers that from a message.
  */
 import { MillraceError, type ErrorCode, type ErrorDetails } from './errors.js';
+import { shareClass } from './shared-class.js';
 
 /**
  * The cause of a failed call. `upstream`: the upstream is down or broken, which counts against the circuit breaker;
@@ -21,6 +22,10 @@ export interface UpstreamErrorDetails extends ErrorDetails {
 
 /** A call of an upstream that failed; policies decide by its fields, never by its message. */
 export class UpstreamError extends MillraceError {
+  static {
+    shareClass(this, 'UpstreamError');
+  }
+
   /** The cause; decides whether the failure counts against the circuit breaker. */
   readonly blame: Blame;
   /** The HTTP status, or the one that corresponds to a JSON-RPC error; undefined without an answer. */

@@ -16,6 +16,7 @@ import { assertSealed, readWithSeal } from './read-json.js';
 import { assertOwnFile } from './result-place.js';
 import { seal } from './sealed.js';
 import { stateFile } from './state-file.js';
+import { syncData } from './sync-data.js';
 import { syncFolder } from './sync-folder.js';
 import { touchedFile } from './touched-file.js';
 
@@ -165,7 +166,7 @@ export async function replaceFile(path: string, text: string, temporary: string)
   const file = await open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
   try {
     await file.writeFile(text);
-    await file.datasync();
+    await syncData(file);
   } finally {
     await file.close();
   }

@@ -11,6 +11,7 @@ import { MillraceError, describeThrown } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import { eventLine } from '../model/json-line.js';
 import { checkOptions, checkText, count, flag, type OptionRules } from '../options/options.js';
+import { syncData } from './sync-data.js';
 
 /** Options of `eventFile`. */
 export interface EventFileOptions {
@@ -114,7 +115,7 @@ class Recorder {
     const { file } = this;
     this.file = undefined;
     try {
-      if (this.failure === undefined) await file?.datasync();
+      if (this.failure === undefined && file !== undefined) await syncData(file);
     } finally {
       await file?.close();
     }
