@@ -214,7 +214,10 @@ export class Wiring {
             output$.next(this.forks?.through(name, plan.outputRoot, batch) ?? batch);
           },
           error: (error: unknown) => {
-            this.services.fail(blame(name, 'failed', error));
+            const blamed = blame(name, 'failed', error);
+            // The others go on, so what they have done until the next turn is in the checkpoint.
+            if (chain.every(leavesProgress)) this.services.failAfterCheckpoint(blamed);
+            else this.services.fail(blamed);
           },
           complete: () => {
             for (const member of chain) this.ended(member);
@@ -320,6 +323,15 @@ export class Wiring {
   private outputRootOf(name: string): string {
     return (this.tasks.get(name) as WiredTask).plan.outputRoot;
   }
+}
+
+/**
+ * Whether the progress of the run is still right when this task has failed in the middle of a batch: what it held has not settled,
+ * and it has neither state nor an output in a checkpoint.
+ */
+function leavesProgress({ plan, declaration, scope, joinScope }: WiredTask): boolean {
+  const { bearing, isDurable } = plan.node;
+  return bearing === 'inherits' && isDurable !== true && scope === joinScope && !declaration.task.emitsOnItsOwn;
 }
 
 /** Checks the output of an operator, because the operator of a user may emit any value. */
