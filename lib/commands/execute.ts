@@ -138,7 +138,11 @@ async function tellHowToGoOn(
 
 /** Whether a sink has failed because the reader of its standard output has gone, as in `| head`. */
 function outputHasGone(error: unknown, { job }: ReadyRun): boolean {
-  for (let at: unknown = error, depth = 0; at !== undefined && depth < MOST_CAUSES; at = fieldOf(at, 'cause'), depth++) {
+  for (
+    let at: unknown = error, depth = 0;
+    at !== undefined && depth < MOST_CAUSES;
+    at = fieldOf(at, 'cause'), depth++
+  ) {
     if (systemCodeOf(at) === 'EPIPE') return filesWrittenBy(job).some(isStandardOutput);
   }
   return false;

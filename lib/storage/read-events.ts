@@ -77,7 +77,8 @@ class EventReader {
       event = JSON.parse(state === 'whole' ? text : line);
     } catch (error) {
       // A line that lost only its end is cut off; one with something else in place of its line feed is damaged.
-      if (!mayBeCut || unsealLine(line.slice(0, -1)).state === 'whole') this.refuse(`it is not JSON (${describeThrown(error)})`);
+      if (!mayBeCut || unsealLine(line.slice(0, -1)).state === 'whole')
+        this.refuse(`it is not JSON (${describeThrown(error)})`);
       return;
     }
     if (state === 'damaged' || (state === 'unsealed' && (this.isSealed || ALMOST_SEALED.test(line)))) {

@@ -101,7 +101,9 @@ describe('the package', () => {
     const copy = join(folder, 'built');
     await mkdir(join(copy, 'dist'), { recursive: true });
     await writeFile(join(copy, 'dist', 'cli.js'), '', { mode: 0o644 });
-    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: { build: string } };
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+      scripts: { build: string };
+    };
     const afterCompiling = scripts.build.replace(/^tsc -b && /, '');
     await sh(copy, '/bin/sh', '-c', afterCompiling);
     expect((await lstat(join(copy, 'dist', 'cli.js'))).mode & 0o111).toBe(0o111);

@@ -34,51 +34,54 @@ const failsAt = (place: string, n: number): boolean => fault === place && n === 
 
 const flowTo = (path: string) =>
   defineWorkflow({
-  name: 'Fails',
-  build: (graph) =>
-    graph
-      .task('Numbers', sourceTask(numbers))
-      .task(
-        'Call',
-        ['Numbers'],
-        asyncTask(
-          async (n: number) => {
-            called.push(n);
-            await new Promise<void>((resolve) => {
-              clock.schedule(1, resolve);
-            });
-            return failsAt('Call', n) ? wrong() : n;
-          },
-          { concurrency: 4 },
+    name: 'Fails',
+    build: (graph) =>
+      graph
+        .task('Numbers', sourceTask(numbers))
+        .task(
+          'Call',
+          ['Numbers'],
+          asyncTask(
+            async (n: number) => {
+              called.push(n);
+              await new Promise<void>((resolve) => {
+                clock.schedule(1, resolve);
+              });
+              return failsAt('Call', n) ? wrong() : n;
+            },
+            { concurrency: 4 },
+          ),
+        )
+        .task('File', ['Call'], csvSink({ path, columns: ['n'], row: (n: number) => ({ n }) }))
+        .task(
+          'Check',
+          ['Call'],
+          syncTask((n: number) => (failsAt('Check', n) ? wrong() : n)),
+        )
+        .task(
+          'Write',
+          ['Check'],
+          sinkTask((n: number) => {
+            written.push(n);
+          }),
+        )
+        .task(
+          'Sum',
+          ['Call'],
+          aggregateTask<number, string, number, number>({
+            key: () => 'all',
+            init: () => 0,
+            add: (sum, n) => (failsAt('Sum', n) ? wrong() : sum + n),
+            merge: (left, right) => left + right,
+            finish: (sum) => sum,
+          }),
         ),
-      )
-      .task('File', ['Call'], csvSink({ path, columns: ['n'], row: (n: number) => ({ n }) }))
-      .task(
-        'Check',
-        ['Call'],
-        syncTask((n: number) => (failsAt('Check', n) ? wrong() : n)),
-      )
-      .task(
-        'Write',
-        ['Check'],
-        sinkTask((n: number) => {
-          written.push(n);
-        }),
-      )
-      .task(
-        'Sum',
-        ['Call'],
-        aggregateTask<number, string, number, number>({
-          key: () => 'all',
-          init: () => 0,
-          add: (sum, n) => (failsAt('Sum', n) ? wrong() : sum + n),
-          merge: (left, right) => left + right,
-          finish: (sum) => sum,
-        }),
-      ),
   });
 
-async function live(kept: MemoryCheckpoints, onStart?: (run: Run<never>) => void): Promise<{ end: unknown; events: RunEvent[] }> {
+async function live(
+  kept: MemoryCheckpoints,
+  onStart?: (run: Run<never>) => void,
+): Promise<{ end: unknown; events: RunEvent[] }> {
   clock = virtualClock();
   const from = kept.last && { resumeFrom: kept.last };
   const run = flowTo(join(folder, 'out.csv')).run(undefined, { clock, checkpoints: kept.begin(), window: 8, ...from });
@@ -92,7 +95,8 @@ async function live(kept: MemoryCheckpoints, onStart?: (run: Run<never>) => void
   return { end, events };
 }
 
-const checkpointsIn = (events: readonly RunEvent[]): number => events.filter(({ type }) => type === 'checkpoint').length;
+const checkpointsIn = (events: readonly RunEvent[]): number =>
+  events.filter(({ type }) => type === 'checkpoint').length;
 
 describe('a run that fails', () => {
   it.each(['Call', 'Check'])('repeats only what was in flight when it is resumed (%s fails)', async (place) => {

@@ -63,7 +63,10 @@ describe('the event file', () => {
         await writeFile(path, bytes);
         const read = await readAll().catch((error: unknown) => error);
         expect({ at, bit, read }).toMatchObject({
-          read: { code: 'MILLRACE_FILE', message: expect.stringContaining(`Line ${at < firstLine ? 1 : 2} of ${path}: `) },
+          read: {
+            code: 'MILLRACE_FILE',
+            message: expect.stringContaining(`Line ${at < firstLine ? 1 : 2} of ${path}: `),
+          },
         });
       }
     }

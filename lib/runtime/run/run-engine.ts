@@ -93,6 +93,7 @@ export class RunEngine {
       window,
       fused: [...fusions.hops, ...fusions.chains],
       isRepeatable: progress !== undefined,
+      freezesRecords: parts.freezesRecords,
       past: this.keeper?.past,
       kept: this.keeper && progress && { keeper: this.keeper.state, plan: progress.plan },
       outlets,

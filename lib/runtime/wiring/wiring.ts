@@ -12,6 +12,7 @@ import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../m
 import type { RootLedger } from '../../ledger/ledger.js';
 import type { InputEdge } from '../../stream/task-scope.js';
 import type { Batch } from '../../model/record.js';
+import { freezeRecords } from '../../stream/freeze-records.js';
 import type { Outlet } from '../../stream/outlet.js';
 import type { StateSpace } from '../../stream/state-space.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
@@ -33,6 +34,8 @@ export interface WiringOptions {
   readonly fused?: readonly (readonly string[])[];
   /** Whether boundaries receive records in root order, so that a resumed run gives their outputs the same numbers. */
   readonly isRepeatable?: boolean;
+  /** Whether records are frozen when they leave a task. Default false. */
+  readonly freezesRecords?: boolean | undefined;
   /** The past of a resumed run. */
   readonly past?: RunPast | undefined;
   /** The durable state of boundaries, if the run keeps any. */
@@ -55,6 +58,7 @@ export class Wiring {
   private readonly connections = new Subscription();
   private readonly services: RunServices;
   private readonly outlets: ReadonlyMap<string, Outlet>;
+  private readonly freezesRecords: boolean;
   /** The chain of fused tasks a task is part of, by its name. */
   private readonly chains = new Map<string, readonly string[]>();
   private readonly inputs: WiredInputs;
@@ -67,10 +71,11 @@ export class Wiring {
     plan: GraphPlan,
     declarations: readonly TaskDeclaration[],
     services: RunServices,
-    { window, fused = [], isRepeatable = false, past, kept, outlets }: WiringOptions,
+    { window, fused = [], isRepeatable = false, freezesRecords = false, past, kept, outlets }: WiringOptions,
   ) {
     this.services = services;
     this.outlets = outlets;
+    this.freezesRecords = freezesRecords;
     this.kept = kept;
     this.wiredRoots = new WiredRoots(plan, window, past, kept);
     this.forks = kept && new Forks(kept.plan, kept.keeper, past);
@@ -211,6 +216,7 @@ export class Wiring {
               return;
             }
             scope.account.batches++;
+            if (this.freezesRecords) freezeRecords(batch);
             output$.next(this.forks?.through(name, plan.outputRoot, batch) ?? batch);
           },
           error: (error: unknown) => {
