@@ -3,11 +3,19 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { aggregateTask, asyncTask, defineWorkflow, sinkTask, sourceTask, syncTask, type RunEvent } from 'millrace';
+import {
+  aggregateTask,
+  asyncTask,
+  defineWorkflow,
+  sinkTask,
+  sourceTask,
+  syncTask,
+  type Run,
+  type RunEvent,
+} from 'millrace';
 import { FatalTaskError } from 'millrace/connect';
 import { csvSink } from 'millrace/csv';
 import { memoryCheckpoints, virtualClock, type MemoryCheckpoints } from 'millrace/testing';
-import type { Run } from '#lib/runtime/run/run.js';
 
 const numbers = Array.from({ length: 100 }, (_, index) => index);
 const wrong = (): never => {
@@ -68,11 +76,10 @@ const flowTo = (path: string) =>
         .task(
           'Sum',
           ['Call'],
-          aggregateTask<number, string, number, number>({
+          aggregateTask({
             key: () => 'all',
             init: () => 0,
-            add: (sum, n) => (failsAt('Sum', n) ? wrong() : sum + n),
-            merge: (left, right) => left + right,
+            add: (sum: number, n: number) => (failsAt('Sum', n) ? wrong() : sum + n),
             finish: (sum) => sum,
           }),
         ),
@@ -80,14 +87,14 @@ const flowTo = (path: string) =>
 
 async function live(
   kept: MemoryCheckpoints,
-  onStart?: (run: Run<never>) => void,
+  onStart?: (run: Pick<Run, 'events$' | 'cancel'>) => void,
 ): Promise<{ end: unknown; events: RunEvent[] }> {
   clock = virtualClock();
   const from = kept.last && { resumeFrom: kept.last };
   const run = flowTo(join(folder, 'out.csv')).run(undefined, { clock, checkpoints: kept.begin(), window: 8, ...from });
   const events: RunEvent[] = [];
   run.events$.subscribe((event) => events.push(event));
-  onStart?.(run as unknown as Run<never>);
+  onStart?.(run);
   const end = await clock.runUntil(run.finished).then(
     ({ outcome }) => outcome,
     (error: unknown) => error,

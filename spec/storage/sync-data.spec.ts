@@ -39,7 +39,10 @@ describe('data that must be durable', () => {
     expect(readFileSync(path, 'utf8')).toBe('n\n1\n');
   });
 
-  it.each([syncData, syncAll])('is not durable where the system says so (%p)', async (sync) => {
+  it.each([
+    ['syncData', syncData],
+    ['syncAll', syncAll],
+  ])('is not durable where the system says so (%s)', async (_, sync) => {
     const fails = (): Promise<void> => Promise.reject(Object.assign(new Error('i/o error'), { code: 'EIO' }));
     Object.assign(prototype, { sync: fails, datasync: fails });
     const handle = await open(join(folder, 'a'), 'w');
