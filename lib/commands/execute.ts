@@ -13,9 +13,10 @@ import { settingsToGive, type ReadyRun } from '../jobs/kept-run.js';
 import { filesWrittenBy } from '../jobs/load-job.js';
 import { runJob } from '../jobs/run-job.js';
 import { watchersFor, type RunWatchers } from '../jobs/watch-run.js';
-import { codeOf } from '../model/errors.js';
-import { relative } from 'node:path';
-import { printable } from '../text/printable.js';
+import { codeOf, fieldOf } from '../model/errors.js';
+import { isStandardOutput } from '../storage/result-place.js';
+import { systemCodeOf } from '../storage/file-errors.js';
+import { oneLine, printable } from '../text/printable.js';
 import type { RunSummary } from '../model/run-summary.js';
 import type { RunFolder } from '../storage/run-folder.js';
 
@@ -47,6 +48,8 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
   const { job, folder } = ready;
   if (folder !== undefined) context.setLastWords(resumeSentence(folder, args));
   let release: (() => void) | undefined;
+  // An incarnation that could not restore the run will not be able to the next time.
+  let hasBegun = ready.options.resumeFrom === undefined;
   try {
     const { summary, failure, brokenLawFile } = await runJob(
       ready,
@@ -54,6 +57,9 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
         // In the turn in which the run was created: no event may be missed, and each signal must find a listener.
         watchers.start(run, folder);
         report.start(run, job.prepared.name);
+        run.events$.subscribe(({ type }) => {
+          if (type === 'resumed') hasBegun = true;
+        });
         release = stopOnSignals(run, report, {
           graceMs: graceMsOf(args),
           onStuck: () => {
@@ -66,13 +72,18 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
     if (brokenLawFile !== undefined) {
       process.stderr.write(`A law of the engine broke; the details are in ${brokenLawFile}\n`);
     }
+    // As where a reader of the report has gone: it wants no more, which is no failure.
+    if (failure !== undefined && outputHasGone(failure.error, ready)) {
+      report.release();
+      return EXIT.signal;
+    }
     if (summary !== undefined) report.end(summary);
     if (failure !== undefined) {
       report.release();
       process.stderr.write(`${explainError(failure.error, args.flag('debug'), context.secrets)}\n`);
     } else if (summary?.outcome === 'completed') printWhereItIs(ready, summary, args);
     const isOver = summary?.outcome === 'completed' && failure === undefined;
-    if (!isOver) tellHowToGoOn(summary, folder, args);
+    if (!isOver) await tellHowToGoOn(summary, folder, args, hasBegun || failure === undefined);
     if (failure !== undefined) return isBrokenLaw(failure.error) ? EXIT.brokenLaw : EXIT.failed;
     return summary === undefined ? EXIT.failed : exitCodeOf(summary);
   } finally {
@@ -102,7 +113,7 @@ function isBrokenLaw(error: unknown): boolean {
 /** Prints the facts that a user needs next: where the result is, and the id of the run. */
 function printWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Arguments): void {
   if (args.flag('json') || args.flag('quiet')) return;
-  const written = filesWrittenBy(job).map((path) => relative('.', path));
+  const written = filesWrittenBy(job);
   if (written.length > 0) process.stderr.write(`Wrote ${written.map(printable).join(', ')}\n`);
   if (folder === undefined) return;
   const { runId } = folder.manifest;
@@ -112,7 +123,29 @@ function printWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Ar
   process.stderr.write(`Run ${runId}: see ${commandName()} ${next} ${runId}${place}\n`);
 }
 
-function tellHowToGoOn(summary: RunSummary | undefined, folder: RunFolder | undefined, args: Arguments): void {
-  if (folder === undefined || summary === undefined || args.flag('json')) return;
-  process.stderr.write(`${resumeSentence(folder, args)}\n`);
+/** Prints how the run goes on, or why it cannot. `mayGoOn`: false if the run could not be restored, which its error explains. */
+async function tellHowToGoOn(
+  summary: RunSummary | undefined,
+  folder: RunFolder | undefined,
+  args: Arguments,
+  mayGoOn: boolean,
+): Promise<void> {
+  if (folder === undefined || summary === undefined || args.flag('json') || !mayGoOn) return;
+  const obstacle = (await folder.checkpoint().catch(() => undefined))?.obstacle;
+  const sentence = obstacle === undefined ? resumeSentence(folder, args) : `It cannot be resumed: ${oneLine(obstacle)}`;
+  process.stderr.write(`${sentence}\n`);
 }
+
+/** Whether a sink has failed because the reader of its standard output has gone, as in `| head`. */
+function outputHasGone(error: unknown, { job }: ReadyRun): boolean {
+  for (
+    let at: unknown = error, depth = 0;
+    at !== undefined && depth < MOST_CAUSES;
+    at = fieldOf(at, 'cause'), depth++
+  ) {
+    if (systemCodeOf(at) === 'EPIPE') return filesWrittenBy(job).some(isStandardOutput);
+  }
+  return false;
+}
+
+const MOST_CAUSES = 5;

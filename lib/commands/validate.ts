@@ -1,5 +1,5 @@
 /**
- * `validate`: checks configuration and graph as `run` checks them.
+ * `validate`: checks configuration and graph as `run` checks them, and that the folders of results are there.
  *
  * Guarantees: nothing is run, opened or written.
  */
@@ -15,9 +15,10 @@ export const validateCommand: Command = {
   words: [workflowWord],
   options: { ...workflowOptions, ...configOptions, ...debugOptions },
   run: async (args, context) => {
-    const {
-      prepared: { name, plan, declarations, durability },
-    } = await loadFrom(args, context);
+    const job = await loadFrom(args, context);
+    const { assertFoldersOfResults } = await import('../jobs/load-job.js');
+    await assertFoldersOfResults(job);
+    const { name, plan, declarations, durability } = job.prepared;
     const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
     const lines = plan.nodes.map(({ node, join, inputs }) => {
       const how = node.dependencies.length > 1 || join !== 'aligned' ? ` (${join})` : '';

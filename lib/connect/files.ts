@@ -9,5 +9,6 @@ export { identifyFile } from '../storage/identify-file.js';
 export { InputFacts, type InputVersion } from '../storage/input-facts.js';
 export { assertForRows, type RowFileKind } from '../storage/replaceable-file.js';
 export { assertOwnFile, lookAtResult, resultPathOf, type FilePlace } from '../storage/result-place.js';
+export { syncData } from '../storage/sync-data.js';
 export { syncFolder } from '../storage/sync-folder.js';
 export { touchedFile } from '../storage/touched-file.js';

@@ -3,11 +3,15 @@
  *
  * Guarantees: the configuration is read and parsed once and the graph is built once; nothing is opened or written.
  */
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { MillraceError } from '../model/errors.js';
 import type { DeadLetterStore } from '../model/ports.js';
 import type { PreparedWorkflow, PrepareOptions } from '../runtime/definition/prepared-workflow.js';
 import { assertDistinctFiles, claimsBy, claimsOf, type FileClaim } from '../runtime/definition/file-claims.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
+import { fileError } from '../storage/file-errors.js';
 import { touchedFile } from '../storage/touched-file.js';
 import { Secrets } from '../text/secrets.js';
 import { keyOf } from './config/config-secrets.js';
@@ -127,10 +131,20 @@ function definitionsOf({ request, workflow }: LoadedJob, place: JobPlace): FileC
   ];
 }
 
-/** The absolute paths of the files that a completed run has written. */
+/** The files that a completed run has written, each by the path that was given. */
 export function filesWrittenBy({ prepared }: LoadedJob): readonly string[] {
   return prepared.declarations
     .flatMap(({ task }) => task.files())
     .filter(({ use, onTheWayTo }) => use === 'write' && onTheWayTo === undefined)
-    .map(({ path }) => path);
+    .map(({ path, given }) => given ?? path);
+}
+
+/** Throws MILLRACE_FILE if a result cannot be written because its folder is missing or does not accept files. */
+export async function assertFoldersOfResults({ prepared }: LoadedJob): Promise<void> {
+  for (const { path, given, needsFolder } of prepared.declarations.flatMap(({ task }) => task.files())) {
+    if (needsFolder !== true) continue;
+    await access(dirname(path), constants.W_OK).catch((error: unknown) => {
+      throw fileError('write', given ?? path, error);
+    });
+  }
 }

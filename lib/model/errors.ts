@@ -5,6 +5,8 @@
  * `spec/model/errors.spec.ts` compares this table with the documented one.
  */
 
+import { shareClass } from './shared-class.js';
+
 /** Stable error codes, with the sentence that documents each. */
 export const ERROR_CODES = {
   MILLRACE_ABORTED: 'The run was cancelled before the work was done.',
@@ -58,31 +60,13 @@ export interface ErrorDetails {
   readonly retryable?: boolean;
 }
 
-/** A registered symbol, so that two copies of the package in one process recognise each other's errors. */
-const KIND = Symbol.for('millrace.error');
-
 /**
  * The only error class of the engine. `message` names the problem, the value found and the fix. `instanceof` also accepts the
  * errors of another copy of this package: the command is such a copy beside the workflow that it runs.
  */
 export class MillraceError extends Error {
   static {
-    nameKind(this, 'MillraceError');
-  }
-
-  /** Whether a value is an error of this class, or of the same class in another copy of the package. */
-  static override [Symbol.hasInstance](this: { readonly prototype: object }, value: unknown): boolean {
-    if (typeof value !== 'object' || value === null) return false;
-    const wanted: unknown = Object.getOwnPropertyDescriptor(this.prototype, KIND)?.value;
-    for (
-      let step = Object.getPrototypeOf(value) as object | null;
-      step !== null;
-      step = Object.getPrototypeOf(step) as object | null
-    ) {
-      if (step === this.prototype) return true;
-      if (wanted !== undefined && Object.getOwnPropertyDescriptor(step, KIND)?.value === wanted) return true;
-    }
-    return false;
+    shareClass(this, 'MillraceError');
   }
 
   /** Always 'MillraceError', also in subclasses. */
@@ -102,13 +86,8 @@ export class MillraceError extends Error {
 /** An error that no failure policy may handle: the whole task is wrong, not one record. */
 export class FatalTaskError extends MillraceError {
   static {
-    nameKind(this, 'FatalTaskError');
+    shareClass(this, 'FatalTaskError');
   }
-}
-
-/** Names a class of errors for `instanceof` between copies of the package. */
-export function nameKind(errors: { readonly prototype: object }, name: string): void {
-  Object.defineProperty(errors.prototype, KIND, { value: name });
 }
 
 /** The error for an option or an argument that is not valid; the message says what to do. */

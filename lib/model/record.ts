@@ -5,11 +5,16 @@
  * see every lineage exactly once and never wait for one that will not come.
  */
 
+import { shareClass } from './shared-class.js';
+
 /** The number a root gave to a record at birth: 0, 1, 2, … per root. */
 export type Lineage = number;
 
-/** The mark of a record that ended early (filtered, skipped, dead-lettered). Test it by identity, never by truthiness. */
-export const GONE: unique symbol = Symbol('millrace.gone');
+/**
+ * The mark of a record that ended early (filtered, skipped, dead-lettered). Test it by identity, never by truthiness. The symbol
+ * is registered, because a task of another copy of the package emits it too.
+ */
+export const GONE: unique symbol = Symbol.for('millrace.gone') as never;
 /** The type of `GONE`. */
 export type Gone = typeof GONE;
 
@@ -97,12 +102,20 @@ export interface FailedRecord<In = unknown> {
 
 /** The base class of values that a task emits in place of a record that ends here. */
 export abstract class Ended {
+  static {
+    shareClass(this, 'Ended');
+  }
+
   /** Keeps other classes from fitting this type by their structure. */
   readonly isEnded = true;
 }
 
 /** A task returns this to end a record on purpose. The record counts under its reason and never becomes a dead letter. */
 export class Skip extends Ended {
+  static {
+    shareClass(this, 'Skip');
+  }
+
   /** The name under which the summary counts the record. */
   readonly reason: string;
 
@@ -124,6 +137,10 @@ export function skip(reason: string): Skip {
 
 /** A source emits this for an input that it could not turn into a record: it is born and ends by the failure policy. */
 export class Rejected extends Ended {
+  static {
+    shareClass(this, 'Rejected');
+  }
+
   /** The input as it came. */
   readonly input: unknown;
   /** Why no record could be made of it. */

@@ -3,7 +3,8 @@
  *
  * Guarantees: the code that sees the failure decides what caused it (`blame`); nothing downstream infers that from a message.
  */
-import { MillraceError, nameKind, type ErrorCode, type ErrorDetails } from './errors.js';
+import { MillraceError, type ErrorCode, type ErrorDetails } from './errors.js';
+import { shareClass } from './shared-class.js';
 
 /**
  * The cause of a failed call. `upstream`: the upstream is down or broken, which counts against the circuit breaker;
@@ -22,7 +23,7 @@ export interface UpstreamErrorDetails extends ErrorDetails {
 /** A call of an upstream that failed; policies decide by its fields, never by its message. */
 export class UpstreamError extends MillraceError {
   static {
-    nameKind(this, 'UpstreamError');
+    shareClass(this, 'UpstreamError');
   }
 
   /** The cause; decides whether the failure counts against the circuit breaker. */

@@ -16,6 +16,7 @@ import { assertSealed, readWithSeal } from './read-json.js';
 import { assertOwnFile } from './result-place.js';
 import { seal } from './sealed.js';
 import { stateFile } from './state-file.js';
+import { syncData } from './sync-data.js';
 import { syncFolder } from './sync-folder.js';
 import { touchedFile } from './touched-file.js';
 
@@ -85,18 +86,27 @@ export interface FoundCheckpoint {
  * file and `fix`, if neither can be used, and MILLRACE_RESUME for another format.
  */
 export async function lastCheckpoint(path: string, fix: string): Promise<FoundCheckpoint> {
-  let damage: MillraceError;
+  let damage: unknown;
   try {
     const checkpoint = await readCheckpoint(path, fix);
     if (checkpoint !== undefined || !(await exists(previousOf(path)))) return { checkpoint };
     damage = new MillraceError('MILLRACE_FILE', `${path} is missing, and the checkpoint before it is not`);
   } catch (error) {
-    if (!(error instanceof MillraceError) || error.code !== 'MILLRACE_FILE') throw error;
     damage = error;
   }
+  if (!isDamage(damage)) throw damage;
   const checkpoint = await readCheckpoint(previousOf(path), fix).catch(() => undefined);
   if (checkpoint === undefined) throw damage;
-  return { checkpoint, damage };
+  // The run can be used all the same, so the advice is not to remove it.
+  const told = await readCheckpoint(path, BY_OTHERS).catch((error: unknown) => error);
+  return { checkpoint, damage: isDamage(told) ? told : damage };
+}
+
+/** What to look at where the checkpoint before a damaged one is used. */
+const BY_OTHERS = 'the disk or another program has changed it';
+
+function isDamage(error: unknown): error is MillraceError {
+  return error instanceof MillraceError && error.code === 'MILLRACE_FILE';
 }
 
 /**
@@ -165,7 +175,7 @@ export async function replaceFile(path: string, text: string, temporary: string)
   const file = await open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
   try {
     await file.writeFile(text);
-    await file.datasync();
+    await syncData(file);
   } finally {
     await file.close();
   }

@@ -23,6 +23,7 @@ import { assertForLetters, holdsLettersOf } from './replaceable-file.js';
 import { readLetters } from './read-letters.js';
 import { resultPathOf } from './result-place.js';
 import { sealLine } from './sealed.js';
+import { syncData } from './sync-data.js';
 import { syncFolder } from './sync-folder.js';
 import { touchedFile, whereItLeads } from './touched-file.js';
 
@@ -123,7 +124,7 @@ class DeadLetterFile implements DeadLetterStore {
   async close(): Promise<void> {
     try {
       await this.settle();
-      if (this.failure === undefined) await this.handle?.datasync();
+      if (this.failure === undefined && this.handle !== undefined) await syncData(this.handle);
     } finally {
       const { handle, claim } = this;
       this.handle = undefined;
@@ -140,7 +141,7 @@ class DeadLetterFile implements DeadLetterStore {
     await this.settle();
     if (this.failure !== undefined) throw this.failure;
     if (this.handle === undefined) return null;
-    await this.handle.datasync();
+    await syncData(this.handle);
     return { ...(await pointAt(this.handle, bytes)), moves: this.moves };
   }
 
@@ -177,7 +178,7 @@ class DeadLetterFile implements DeadLetterStore {
       for await (const letter of readLetters(this.path)) {
         if (keeps(letter)) bytes += (await aside.write(sealLine(letterLine(letter)))).bytesWritten;
       }
-      await aside.datasync();
+      await syncData(aside);
       await syncFolder(dirname(this.path));
       this.rewound = { ...(await pointAt(aside, bytes)), moves };
     } finally {
@@ -272,7 +273,7 @@ class DeadLetterFile implements DeadLetterStore {
       await handle.appendFile(chunk.subarray(0, bytesRead));
       at += bytesRead;
     }
-    await handle.datasync();
+    await syncData(handle);
     await syncFolder(dirname(this.path));
     await old.close();
     return handle;

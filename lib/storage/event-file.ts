@@ -1,5 +1,5 @@
 /**
- * The events of a run as NDJSON, one event per line.
+ * The events of a run as NDJSON, one event per line, each with a checksum as its last member `crc`.
  *
  * Guarantees: a slow, full or missing disk neither slows nor fails the run, nor does it fill the memory. The waiting events are
  * bounded; events without room are left out, counted, and replaced by a `dropped` event. Events that every reader needs (the
@@ -11,6 +11,8 @@ import { MillraceError, describeThrown } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import { eventLine } from '../model/json-line.js';
 import { checkOptions, checkText, count, flag, type OptionRules } from '../options/options.js';
+import { sealLine } from './sealed.js';
+import { syncData } from './sync-data.js';
 
 /** Options of `eventFile`. */
 export interface EventFileOptions {
@@ -114,7 +116,7 @@ class Recorder {
     const { file } = this;
     this.file = undefined;
     try {
-      if (this.failure === undefined) await file?.datasync();
+      if (this.failure === undefined && file !== undefined) await syncData(file);
     } finally {
       await file?.close();
     }
@@ -131,7 +133,7 @@ class Recorder {
   }
 
   private push(event: RunEvent): void {
-    const line = eventLine(event);
+    const line = sealLine(eventLine(event));
     this.waitingChars += line.length;
     this.lines.push(line);
     this.writing ??= this.drain();

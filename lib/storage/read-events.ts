@@ -2,13 +2,15 @@
  * Reads a recorded run: an Observable of the same events as those of the live run.
  *
  * Guarantees: nothing is read before a subscription, each subscriber reads for itself, and unsubscribing closes the file. A
- * last line that a crash cut off is left out. Events of unknown types are emitted unchanged. A recording by a newer version
+ * last line that a crash cut off is left out. A line that does not match its checksum is refused with its number; lines without
+ * checksums, as of `run --json`, are read as they are. Events of unknown types are emitted unchanged. A recording by a newer version
  * with other meanings is refused, and so is a file that is not a recording.
  */
 import { createReadStream } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';
 import { MillraceError, describeThrown, describeValue } from '../model/errors.js';
 import { EVENT_VERSION, type RunEvent } from '../model/events.js';
+import { unsealLine } from './sealed.js';
 
 /** The events of the recording at this path, in order. The Observable fails with MILLRACE_FILE. */
 export function readEvents(path: string): Observable<RunEvent> {
@@ -36,11 +38,16 @@ export function readEvents(path: string): Observable<RunEvent> {
   });
 }
 
+/** The end of a line whose checksum has lost its name or one of its digits. No event ends like that. */
+const ALMOST_SEALED = /,"(?:[^"\\]|\\.){3}":"[0-9a-f]{8}"\}$|,"crc":"[^"]*"\}$/;
+
 class EventReader {
   private readonly path: string;
   private readonly subscriber: Subscriber<RunEvent>;
   private rest = '';
   private line = 0;
+  /** True once a line had a checksum: then all that follow need one. */
+  private isSealed = false;
 
   constructor(path: string, subscriber: Subscriber<RunEvent>) {
     this.path = path;
@@ -64,13 +71,21 @@ class EventReader {
   private read(line: string, mayBeCut: boolean): void {
     this.line++;
     if (line.trim() === '') return;
+    const { state, text } = unsealLine(line);
     let event: unknown;
     try {
-      event = JSON.parse(line);
+      event = JSON.parse(state === 'whole' ? text : line);
     } catch (error) {
-      if (!mayBeCut) this.refuse(`it is not JSON (${describeThrown(error)})`);
+      // A line that lost only its end is cut off; one with something else in place of its line feed is damaged.
+      if (!mayBeCut || unsealLine(line.slice(0, -1)).state === 'whole')
+        this.refuse(`it is not JSON (${describeThrown(error)})`);
       return;
     }
+    if (state === 'damaged' || (state === 'unsealed' && (this.isSealed || ALMOST_SEALED.test(line)))) {
+      this.refuse('it is damaged, because it does not match its checksum. Put the file back as it was');
+      return;
+    }
+    this.isSealed ||= state === 'whole';
     if (!isEvent(event)) {
       this.refuse(`expected an object with a \`type\`, got ${describeValue(event)}`);
       return;

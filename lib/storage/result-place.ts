@@ -33,8 +33,14 @@ export interface StreamPlace {
 
 export type ResultPlace = FilePlace | StreamPlace;
 
+const STANDARD_OUTPUT = /^\/(?:dev\/(?:stdout|fd\/1)|proc\/(?:self|\d+)\/fd\/1)$/;
 /** The paths of open descriptors. */
 const DESCRIPTOR = /^\/(?:dev\/(?:stdin|stdout|stderr|fd\/\d+)|proc\/(?:self|\d+)\/fd\/\d+)$/;
+
+/** Whether the path leads to the standard output of this process. */
+export function isStandardOutput(path: string): boolean {
+  return wayOf(path).some((at) => STANDARD_OUTPUT.test(at));
+}
 
 /** Looks at the path. Throws MILLRACE_FILE, or the error of the system, if no result may be written to it. */
 export async function lookAtResult(path: string): Promise<ResultPlace> {
@@ -108,16 +114,21 @@ async function factsOf(path: string, look: (path: string) => Promise<Stats>): Pr
 }
 
 function leadsThroughDescriptor(path: string): boolean {
-  let at = resolve(path);
-  for (let links = 0; links < MOST_LINKS; links++) {
-    if (DESCRIPTOR.test(at)) return true;
+  return wayOf(path).some((at) => DESCRIPTOR.test(at));
+}
+
+/** The path and the links that it leads through. */
+function wayOf(path: string): readonly string[] {
+  const way = [resolve(path)];
+  while (way.length <= MOST_LINKS) {
+    const at = way.at(-1) as string;
     try {
-      at = resolve(dirname(at), readlinkSync(at));
+      way.push(resolve(dirname(at), readlinkSync(at)));
     } catch {
-      return false;
+      break;
     }
   }
-  return false;
+  return way;
 }
 
 function kindOf(facts: Stats): string {

@@ -21,6 +21,7 @@ import type { Json } from '../model/checkpoint.js';
 import { MillraceError, describeThrown } from '../model/errors.js';
 import type { StateChange, StateEntries, StateStore } from '../model/state.js';
 import { fileError } from './file-errors.js';
+import { syncData } from './sync-data.js';
 import { syncFolder } from './sync-folder.js';
 
 /** Where the state is after a checkpoint. */
@@ -139,7 +140,7 @@ class StateFile implements StateStore {
       // The first write of an incarnation begins a file of its own.
       if (this.file === undefined || this.isLong) await this.beginGeneration();
       await this.put(frames);
-      await this.file?.datasync();
+      if (this.file !== undefined) await syncData(this.file);
     } catch (error) {
       throw fileError('write', this.path, error, 'the state of the run');
     }

@@ -16,6 +16,7 @@ export function touchedFile(path: string, use: TouchedFile['use'], onTheWayTo?: 
   const identity = identityOf(path);
   return {
     path: resolve(path),
+    given: path,
     use,
     ...(identity === undefined ? {} : { identity }),
     ...(onTheWayTo === undefined ? {} : { onTheWayTo: resolve(onTheWayTo) }),

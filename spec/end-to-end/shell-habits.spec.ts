@@ -327,3 +327,45 @@ describe('millrace run --watch', () => {
     LIMIT_MS,
   );
 });
+
+describe('a result on standard output', () => {
+  const results = (): string => `
+import { asyncTask, defineWorkflow, sourceTask } from '${DOOR}';
+import { csvSink } from '${CSV}';
+const to = (name, source, path, fails = false) => defineWorkflow({ name, build: (flow) => flow
+  .task('In', sourceTask(source))
+  .task('Work', ['In'], asyncTask(async (row) => { if (fails) throw new Error('no'); return row; }, { onFailure: 'fail' }))
+  .task('Out', ['Work'], csvSink({ path, columns: ['id'] })) });
+export const Many = to('Many', function* () { for (let id = 0; id < 1e6; id++) yield { id }; }, '/dev/stdout');
+export const One = to('One', [{ id: 1 }], '/dev/stdout');
+export const Fails = to('Fails', [{ id: 1 }], '/dev/stdout', true);
+export const Nowhere = to('Nowhere', [{ id: 1 }], 'no/out.csv');
+`;
+  const piped = (name: string, reader: string): Promise<Ended> => {
+    writeFileSync(file('results.js'), results());
+    const command = `'${process.execPath}' '${CLI}' --workflow ./results.js#${name}`;
+    return call('sh', ['-c', `(${command}; echo "code $?" >&2) | ${reader}`]);
+  };
+
+  it('ends as the command does when its reader has gone', async () => {
+    const { out, err } = await piped('Many', 'head -2');
+    expect(out).toBe('id\n0\n');
+    expect(err).toMatch(/^If this run dies it cannot be resumed: .*\ncode 130\n$/);
+  });
+
+  it('is named as it was given, and the run is not offered for resuming', async () => {
+    const one = await piped('One', 'cat');
+    expect(one.out).toBe('id\n1\n');
+    expect(one.err).toContain('Wrote /dev/stdout\n');
+    const { err } = await piped('Fails', 'cat');
+    expect(err).toMatch(/\nIt cannot be resumed: 'Out' writes to \/dev\/stdout, .*\ncode 1\n$/);
+    expect(err).not.toContain('To resume it');
+  });
+
+  it('in a folder that does not exist is found before anything is run', async () => {
+    writeFileSync(file('results.js'), results());
+    const { code, err } = await millrace('validate', './results.js#Nowhere');
+    expect(code).toBe(2);
+    expect(err).toBe("MILLRACE_FILE: Cannot write no/out.csv: the folder 'no' does not exist; create it first\n");
+  });
+});

@@ -96,6 +96,19 @@ describe('the package', () => {
     expect(packed.size).toBeLessThan(MOST_PACKED);
   });
 
+  it('has a command that may be executed after each build', async () => {
+    // npm sets the bit when it links the command, and not when it builds a linked folder again.
+    const copy = join(folder, 'built');
+    await mkdir(join(copy, 'dist'), { recursive: true });
+    await writeFile(join(copy, 'dist', 'cli.js'), '', { mode: 0o644 });
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+      scripts: { build: string };
+    };
+    const afterCompiling = scripts.build.replace(/^tsc -b && /, '');
+    await sh(copy, '/bin/sh', '-c', afterCompiling);
+    expect((await lstat(join(copy, 'dist', 'cli.js'))).mode & 0o111).toBe(0o111);
+  });
+
   it('brings along little more than it needs', async () => {
     const { packages, bytes } = await installedIn(join(project, 'node_modules'));
     process.stdout.write(`installed: ${packages} packages, ${(bytes / 1e6).toFixed(1)} MB\n`);

@@ -47,6 +47,36 @@ describe('the event file', () => {
     expect(recorded.at(-1)).toMatchObject({ type: 'run-ended', outcome: 'completed', summary: { deadLettered: 1 } });
   });
 
+  it('notices a change of any byte, and names the line', async () => {
+    const events$ = new Subject<RunEvent>();
+    const recording = eventFile(events$, path);
+    events$.next({ type: 'task-started', at: 2, task: 'T' });
+    events$.next(notice('ä'));
+    events$.complete();
+    await recording;
+    const whole = await readFile(path);
+    const firstLine = whole.indexOf('\n') + 1;
+    for (let at = 0; at < whole.length; at++) {
+      for (const bit of [1, 4, 128]) {
+        const bytes = Buffer.from(whole);
+        bytes[at] = (bytes[at] as number) ^ bit;
+        await writeFile(path, bytes);
+        const read = await readAll().catch((error: unknown) => error);
+        expect({ at, bit, read }).toMatchObject({
+          read: {
+            code: 'MILLRACE_FILE',
+            message: expect.stringContaining(`Line ${at < firstLine ? 1 : 2} of ${path}: `),
+          },
+        });
+      }
+    }
+  });
+
+  it('reads lines without checksums, as `run --json` prints them', async () => {
+    await writeFile(path, `${JSON.stringify(notice('a'))}\n${JSON.stringify(notice('deadbeef'))}\n`);
+    expect(await readAll()).toEqual([notice('a'), notice('deadbeef')]);
+  });
+
   it('leaves out what finds no room, counts it, and keeps what a reader cannot do without', async () => {
     const events$ = new Subject<RunEvent>();
     const recording = eventFile(events$, path, { capacity: 1000 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { BaseTask, RecordTask, sourceTask, stream, type Task } from 'millrace';
+import { BaseTask, RecordTask, sourceTask, stream, syncTask, type Task } from 'millrace';
 import { virtualClock } from 'millrace/testing';
 import { Observable, type OperatorFunction } from 'rxjs';
-import { Batch } from '#lib/model/record.js';
+import { Batch, GONE as OWN_GONE, Skip } from '#lib/model/record.js';
 import { runToEnd, task } from '../support/run-to-end.js';
 
 class Double extends RecordTask<number, number> {
@@ -10,6 +10,9 @@ class Double extends RecordTask<number, number> {
     return 2 * n;
   }
 }
+
+/** The address of a second instance of a module of the package. */
+const copyOf = (module: string): string => `${import.meta.resolve(`#lib/${module}`)}?copy`;
 
 /** Has the members of a task, and none of its classes: as a task of another copy of the package does. */
 function fromAnotherCopy(own: Task<number, number>): Task<number, number> {
@@ -31,6 +34,27 @@ describe('a task of your own', () => {
     const { outputs } = await runToEnd([task('S', [], sourceTask([1, 2])), task('Double', ['S'], foreign)]);
     expect(outputs['Double']).toEqual([2, 4]);
     expect(() => stream(sourceTask([1])).through(foreign)).not.toThrow();
+  });
+
+  it('may end records by the marks of another copy of the package', async () => {
+    const { skip, GONE } = (await import(copyOf('model/record.js'))) as typeof import('#lib/model/record.js');
+    const { FatalTaskError } = (await import(copyOf('model/errors.js'))) as typeof import('#lib/model/errors.js');
+    expect(Object.getPrototypeOf(skip('odd'))).not.toBe(Skip.prototype);
+    const skips = syncTask((n: number) => (n === 1 ? skip('one') : n));
+    const { outputs, summary } = await runToEnd([
+      task('S', [], sourceTask([1, 2, 3])),
+      task('Skips', ['S'], skips),
+      task('Double', ['Skips'], new Double()),
+    ]);
+    expect(outputs['Double']).toEqual([4, 6]);
+    expect(summary.tasks['Skips']?.skipped).toBe(1);
+    expect(GONE).toBe(OWN_GONE);
+    const fails = syncTask((n: number): number => {
+      throw new FatalTaskError('MILLRACE_CONFIG', `wrong from ${n} on`);
+    });
+    await expect(runToEnd([task('S', [], sourceTask([1, 2])), task('T', ['S'], fails)])).rejects.toMatchObject({
+      message: 'wrong from 1 on',
+    });
   });
 
   it('may have an operator over batches instead of a `process`', async () => {

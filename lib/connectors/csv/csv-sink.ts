@@ -106,7 +106,10 @@ export class CsvSink<In, Column extends string> implements Sink<In, string> {
 
   files(): readonly TouchedFile[] {
     const { path } = this.csv;
-    return [touchedFile(path, 'write'), ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path))];
+    return [
+      { ...touchedFile(path, 'write'), needsFolder: true },
+      ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path)),
+    ];
   }
 
   async *find(key: string): AsyncGenerator<FoundRecord> {

@@ -24,6 +24,7 @@ import {
   pointAt,
   reopenAt,
   resultPathOf,
+  syncData,
   syncFolder,
   systemCodeOf,
   type FilePlace,
@@ -141,7 +142,7 @@ async function fill(path: string, part: string): Promise<void> {
         at += bytesRead;
       }
       await to.truncate(at);
-      await to.datasync();
+      await syncData(to);
     } finally {
       await to.close();
     }
@@ -164,7 +165,7 @@ function copyOf(path: string): string {
 async function syncFile(path: string): Promise<void> {
   const handle = await open(path, 'r+');
   try {
-    await handle.datasync();
+    await syncData(handle);
   } finally {
     await handle.close();
   }
@@ -231,7 +232,7 @@ export class ResultFile {
     try {
       const bytes = await this.file.flush();
       if (this.isStream) return undefined;
-      await this.parts.handle.datasync();
+      await syncData(this.parts.handle);
       return await pointAt(this.parts.handle, bytes);
     } catch (error) {
       throw fileError('write', this.path, error);
@@ -248,7 +249,7 @@ export class ResultFile {
       if (place !== undefined) {
         const part = partOf(place.path);
         if (place.mode !== undefined && !place.isFilled) await handle.chmod(place.mode);
-        await handle.datasync();
+        await syncData(handle);
         await this.assertOurs(part);
         await this.file.close();
         await this.publish(part, place);

@@ -52,6 +52,8 @@ const UNSENDABLE = new Set([
   'ERR_HTTP_INVALID_HEADER_VALUE',
   'UND_ERR_INVALID_ARG',
 ]);
+/** This process or machine has no descriptor left for a connection: the upstream has nothing to do with it, and fewer calls help. */
+const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
 const UNREADABLE = 'ERR_BAD_RESPONSE';
 const PROXY_CREDENTIALS = 407;
 
@@ -79,6 +81,13 @@ export function explainFailure(error: unknown, context: FailureContext): unknown
     );
   }
   const named = codeIn(error);
+  if (NO_DESCRIPTOR.has(named)) {
+    return new UpstreamError(
+      'MILLRACE_NETWORK',
+      `'${task}' cannot connect to ${upstream}, because too many files are open here (${named}). Raise the limit (ulimit -n), or lower \`concurrency\``,
+      { cause: error, blame: 'load', retryable: true },
+    );
+  }
   const remedy = remedyOf(named, context.isUnixSocket);
   if (remedy !== undefined && context.hasAnswered !== true) return configurationFault(error, named, remedy, context);
   const why = `${describeThrown(error)}${named === '' ? '' : ` (${named})`}${remedy === undefined ? '' : `. ${remedy}`}`;

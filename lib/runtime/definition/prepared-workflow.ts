@@ -232,6 +232,7 @@ export class PreparedWorkflow<
       deadLetters,
       signal: options.signal,
       graceMs: options.graceMs,
+      freezesRecords: options.freezeRecords,
       upstream: options.upstream,
       secrets: options.secrets,
       tracer: options.tracer,

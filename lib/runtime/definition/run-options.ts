@@ -73,6 +73,11 @@ export interface RunOptions {
   readonly secrets?: Secrets;
   /** Whether neighbouring tasks are fused: cpu tasks into one thread hop, sync tasks into one loop. Default true. */
   readonly fuse?: boolean;
+  /**
+   * Freezes each record that leaves a task, so that a task that changes a record in place fails with it. For tests: it costs
+   * time per record. Default false.
+   */
+  readonly freezeRecords?: boolean;
 }
 
 const aCheckpoint: OptionRule = {
@@ -99,6 +104,7 @@ const RULES: OptionRules<RunOptions> = {
   tracer: objectWith('follow'),
   secrets: objectWith('add', 'text', 'data'),
   fuse: flag,
+  freezeRecords: flag,
 };
 const SCHEDULE_RULES: OptionRules<CheckpointSchedule> = { everyMs: number(0), everyRecords: count() };
 const MEBIBYTES = number(Number.MIN_VALUE);

@@ -124,6 +124,12 @@ export class Checkpointer {
     void this.makeCheckpoint().catch(this.parts.fail);
   }
 
+  /** Writes one checkpoint more, of a run that is about to fail. Does nothing if the run cannot be resumed or has ended. */
+  async writeNow(): Promise<void> {
+    if (this.isStopped || this.obstacle !== undefined) return;
+    await this.makeCheckpoint();
+  }
+
   /** Writes the last checkpoint of a run that has not failed. */
   async finish(isComplete: boolean): Promise<void> {
     await this.stop();

@@ -112,6 +112,11 @@ export class ProgressKeeper {
     return this.checkpointer?.isInProgress === true;
   }
 
+  /** Writes one checkpoint more, of a run that is about to fail. */
+  async writeNow(): Promise<void> {
+    await this.checkpointer?.writeNow();
+  }
+
   /** Stops the checkpoints. Resolves when the one in progress has ended. */
   async stop(): Promise<void> {
     await this.checkpointer?.stop();

@@ -7,7 +7,7 @@
  */
 import { countsOf } from '../../ledger/account.js';
 import type { TaskCounts } from '../../model/metrics.js';
-import { MillraceError } from '../../model/errors.js';
+import { codeOf, MillraceError } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
 import type { RunOutcome } from '../../model/ports.js';
@@ -29,6 +29,9 @@ import { Wiring } from '../wiring/wiring.js';
 import type { EventStream } from './event-stream.js';
 import type { Outlet } from '../../stream/outlet.js';
 import { Secrets } from '../../text/secrets.js';
+
+/** How long the checkpoint of a run that fails may take, in milliseconds; a write of a sink may never end. */
+const LAST_CHECKPOINT_MS = 5_000;
 
 /** The part of a `Run` that the engine uses. */
 export interface RunFace {
@@ -62,6 +65,8 @@ export class RunEngine {
   private draining: Draining | undefined;
   /** True if the run has ended with records that it had not started. */
   private hasLetGo = false;
+  /** Set from the failure of a task until the run ends, while one more checkpoint is written. */
+  private failing: { readonly error: unknown } | undefined;
   private hasStarted = false;
   /** True if another process has taken over the run: then nothing more is written. */
   private isReplaced = false;
@@ -88,6 +93,7 @@ export class RunEngine {
       window,
       fused: [...fusions.hops, ...fusions.chains],
       isRepeatable: progress !== undefined,
+      freezesRecords: parts.freezesRecords,
       past: this.keeper?.past,
       kept: this.keeper && progress && { keeper: this.keeper.state, plan: progress.plan },
       outlets,
@@ -171,7 +177,7 @@ export class RunEngine {
       secrets: this.secrets,
       tracer: this.parts.tracer,
       isDraining: () => this.isDraining,
-      mayStart: () => !this.letsGo(),
+      mayStart: () => this.failing === undefined && !this.letsGo(),
       emit: (event) => {
         this.emit(event);
       },
@@ -186,6 +192,9 @@ export class RunEngine {
       },
       fail: (error) => {
         this.end('failed', error);
+      },
+      failAfterCheckpoint: (error) => {
+        this.failAfterCheckpoint(error);
       },
       track: (work) => {
         this.pendingWork.track(work);
@@ -226,12 +235,42 @@ export class RunEngine {
     });
   }
 
+  /**
+   * Ends the run as failed after one more checkpoint, so that a resumed run repeats little. It starts no further work meanwhile,
+   * and whatever else ends the run ends it at once.
+   */
+  private failAfterCheckpoint(error: unknown): void {
+    if (this.failing !== undefined) return;
+    const { keeper } = this;
+    if (this.hasEnded() || keeper?.canResume !== true || codeOf(error) === 'MILLRACE_CONSERVATION') {
+      this.end('failed', error);
+      return;
+    }
+    this.failing = { error };
+    // The task that failed counts its records no more.
+    this.watchdog.stop();
+    const end = (): void => {
+      cancelTimer();
+      this.end('failed', error);
+    };
+    const { clock } = this.parts;
+    // The batch in which the task failed may still be on its way to others.
+    let cancelTimer = clock.schedule(0, () => {
+      if (this.hasEnded()) return;
+      cancelTimer = clock.schedule(LAST_CHECKPOINT_MS, end);
+      // The failure of the task is the one to report; the checkpoint before stays valid.
+      keeper.writeNow().then(end, end);
+    });
+  }
+
   /** The only method that ends the run; calls after the first have no effect. */
   private end(outcome: RunOutcome, error?: unknown): void {
     if (this.outcome !== undefined) return;
-    this.outcome = outcome;
-    if (outcome === 'failed') this.failure = error;
-    void this.finish(outcome);
+    const { failing } = this;
+    const isFirst = failing === undefined || codeOf(error) === 'MILLRACE_CONSERVATION';
+    this.outcome = isFirst ? outcome : 'failed';
+    if (this.outcome === 'failed') this.failure = isFirst ? error : failing.error;
+    void this.finish(this.outcome);
   }
 
   private async finish(wanted: RunOutcome): Promise<void> {

@@ -40,6 +40,8 @@ export interface RunParts {
   readonly signal?: AbortSignal | undefined;
   /** The milliseconds that a draining run may take before it is aborted. Default: no limit. */
   readonly graceMs?: number | undefined;
+  /** Whether records are frozen when they leave a task. Default false. */
+  readonly freezesRecords?: boolean | undefined;
   /** Set if the progress of the run is kept. */
   readonly progress?: KeptProgress | undefined;
   /** Answers requests in place of the network. */

@@ -25,6 +25,8 @@ export interface RunServices {
   readonly emit: (event: RunEvent) => void;
   /** Ends the run as failed; only the first call counts. */
   readonly fail: (error: unknown) => void;
+  /** The same after one more checkpoint, if the run keeps any. Only for the failure of a task that holds nothing which a checkpoint contains. */
+  readonly failAfterCheckpoint: (error: unknown) => void;
   /** Throws MILLRACE_LOCKED once another process has taken over the run. */
   readonly assertOwned: () => void;
   /** Stops the checkpoints of the run, for this reason. */

@@ -12,6 +12,7 @@ import { exitLabel, FAILED, type ExitPlan, type GraphPlan, type NodePlan } from 
 import type { RootLedger } from '../../ledger/ledger.js';
 import type { InputEdge } from '../../stream/task-scope.js';
 import { Routed, type Batch } from '../../model/record.js';
+import { freezeRecords } from '../../stream/freeze-records.js';
 import type { Outlet } from '../../stream/outlet.js';
 import type { StateSpace } from '../../stream/state-space.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
@@ -33,6 +34,8 @@ export interface WiringOptions {
   readonly fused?: readonly (readonly string[])[];
   /** Whether boundaries receive records in root order, so that a resumed run gives their outputs the same numbers. */
   readonly isRepeatable?: boolean;
+  /** Whether records are frozen when they leave a task. Default false. */
+  readonly freezesRecords?: boolean | undefined;
   /** The past of a resumed run. */
   readonly past?: RunPast | undefined;
   /** The durable state of boundaries, if the run keeps any. */
@@ -55,6 +58,7 @@ export class Wiring {
   private readonly connections = new Subscription();
   private readonly services: RunServices;
   private readonly outlets: ReadonlyMap<string, Outlet>;
+  private readonly freezesRecords: boolean;
   /** The chain of fused tasks a task is part of, by its name. */
   private readonly chains = new Map<string, readonly string[]>();
   private readonly inputs: WiredInputs;
@@ -67,10 +71,11 @@ export class Wiring {
     plan: GraphPlan,
     declarations: readonly TaskDeclaration[],
     services: RunServices,
-    { window, fused = [], isRepeatable = false, past, kept, outlets }: WiringOptions,
+    { window, fused = [], isRepeatable = false, freezesRecords = false, past, kept, outlets }: WiringOptions,
   ) {
     this.services = services;
     this.outlets = outlets;
+    this.freezesRecords = freezesRecords;
     this.kept = kept;
     this.wiredRoots = new WiredRoots(plan, window, past, kept);
     this.forks = kept && new Forks(kept.plan, kept.keeper, past);
@@ -153,24 +158,25 @@ export class Wiring {
       },
       this.services,
     );
-    const joinScope = plan.node.bearing !== 'source' && !plan.keepsLineage
-      ? new RunScope(
-          {
-            task: name,
-            root: this.wiredRoots.ledger(plan.inputRoot as string),
-            inputs: dependencies.map((from, dependency) =>
-              this.edge(this.outputRootOf(from), { task: name, dependency }, name, from),
-            ),
-            family: undefined,
-            onFailure,
-            past: this.past,
-            state: this.stateOf(plan, 'join'),
-            outputs: this.wiredRoots.outputs,
-            forks: this.forks,
-          },
-          this.services,
-        )
-      : scope;
+    const joinScope =
+      plan.node.bearing !== 'source' && !plan.keepsLineage
+        ? new RunScope(
+            {
+              task: name,
+              root: this.wiredRoots.ledger(plan.inputRoot as string),
+              inputs: dependencies.map((from, dependency) =>
+                this.edge(this.outputRootOf(from), { task: name, dependency }, name, from),
+              ),
+              family: undefined,
+              onFailure,
+              past: this.past,
+              state: this.stateOf(plan, 'join'),
+              outputs: this.wiredRoots.outputs,
+              forks: this.forks,
+            },
+            this.services,
+          )
+        : scope;
     return { plan, declaration, scope, joinScope, output$: this.outlets.get(name) as Outlet };
   }
 
@@ -214,10 +220,14 @@ export class Wiring {
             }
             scope.account.batches++;
             if (plan.outputs.size > 0) countRouted(batch, scope.account);
+            if (this.freezesRecords) freezeRecords(batch);
             output$.next(this.forks?.through(name, plan.outputRoot, batch) ?? batch);
           },
           error: (error: unknown) => {
-            this.services.fail(blame(name, 'failed', error));
+            const blamed = blame(name, 'failed', error);
+            // The others go on, so what they have done until the next turn is in the checkpoint.
+            if (chain.every(leavesProgress)) this.services.failAfterCheckpoint(blamed);
+            else this.services.fail(blamed);
           },
           complete: () => {
             for (const member of chain) this.ended(member);
@@ -327,6 +337,15 @@ export class Wiring {
 
 function countRouted({ values }: Batch<unknown>, account: TaskAccount): void {
   for (const value of values) if (value instanceof Routed) account.countRouted(value.output);
+}
+
+/**
+ * Whether the progress of the run is still right when this task has failed in the middle of a batch: what it held has not settled,
+ * and it has neither state nor an output in a checkpoint.
+ */
+function leavesProgress({ plan, declaration, scope, joinScope }: WiredTask): boolean {
+  const { bearing, isDurable } = plan.node;
+  return bearing === 'inherits' && isDurable !== true && scope === joinScope && !declaration.task.emitsOnItsOwn;
 }
 
 /** Checks the output of an operator, because the operator of a user may emit any value. */

@@ -1,0 +1,28 @@
+/**
+ * Classes whose instances are recognised by `instanceof` across copies of the package. A project can have two: a package with
+ * tasks may bring one of its own.
+ *
+ * Guarantees: a subclass that is not shared is recognised by its prototype, as usual; recognising one record costs two look-ups
+ * of a property.
+ */
+
+type AnyClass = abstract new (...args: never) => object;
+
+/**
+ * Makes `instanceof` of this class accept instances of the same class of another copy. Call it in a static block.
+ * @param name the name of the class, which no other shared class has.
+ */
+export function shareClass(shared: AnyClass, name: string): void {
+  const brand = Symbol.for(`millrace.class.${name}`);
+  Object.defineProperty(shared.prototype, brand, { value: true });
+  Object.defineProperty(shared, Symbol.hasInstance, {
+    value(this: AnyClass, value: unknown): boolean {
+      if (this !== shared) return hasPrototype.call(this, value);
+      if (typeof value !== 'object' || value === null) return false;
+      return (value as { readonly [key: symbol]: unknown })[brand] === true;
+    },
+  });
+}
+
+/** What `instanceof` does without a method of the class. */
+const hasPrototype = Function.prototype[Symbol.hasInstance];
