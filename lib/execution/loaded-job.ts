@@ -12,6 +12,7 @@ import { LoadedPartition } from './loaded-partition.js';
 import { seededRandom } from './random.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import { Skip, type Lineage } from '../model/record.js';
+import { refusePromise } from './refuse-promise.js';
 import { PROGRESS, type LoadedJob } from './running-job.js';
 import { homeOf } from './thread-function.js';
 
@@ -36,7 +37,7 @@ type Work = (record: unknown, context: ThreadContext) => unknown;
 export async function loadJob(job: Job): Promise<LoadedJob> {
   if (job.kind === 'map') return loadMap(job);
   const aggregate = (await loadChecked(job.ref, 'aggregate')) as AnyAggregate;
-  if (job.kind === 'fold') return loadFold(aggregate);
+  if (job.kind === 'fold') return loadFold(aggregate, job.task);
   return new LoadedPartition(job, aggregate);
 }
 
@@ -119,7 +120,7 @@ function runStage(
             end(i, { skip: output.reason });
             continue;
           }
-          if (isPromiseLike(output)) throw refusePromise(output, outputs, context.task);
+          if (isPromiseLike(output)) throw promiseReturned(output, outputs, context.task);
         }
         outputs.push(output);
       }
@@ -133,7 +134,7 @@ function runStage(
 }
 
 /** The error for a promise: a promise cannot leave a thread, and a thread that waits is not busy. */
-function refusePromise(promise: PromiseLike<unknown>, outputs: readonly unknown[], task: string): FatalTaskError {
+function promiseReturned(promise: PromiseLike<unknown>, outputs: readonly unknown[], task: string): FatalTaskError {
   // A promise that nobody waits for may be rejected, which would end the process.
   for (const one of [promise, ...outputs]) if (isPromiseLike(one)) one.then(undefined, () => undefined);
   return new FatalTaskError(
@@ -142,7 +143,7 @@ function refusePromise(promise: PromiseLike<unknown>, outputs: readonly unknown[
   );
 }
 
-function loadFold(aggregate: AnyAggregate): LoadedJob {
+function loadFold(aggregate: AnyAggregate, task: string): LoadedJob {
   const { key, init, add } = aggregate;
   return {
     transferOf: () => [],
@@ -156,8 +157,13 @@ function loadFold(aggregate: AnyAggregate): LoadedJob {
           const record = records[i];
           const group = key === undefined ? undefined : key(record);
           const known = states.get(group);
-          states.set(group, add(known === undefined && !states.has(group) ? init(group) : known, record));
+          const state = known === undefined && !states.has(group) ? init(group) : known;
+          refusePromise(state, `\`init\` of '${task}'`);
+          const added = add(state, record);
+          refusePromise(added, `\`add\` of '${task}'`);
+          states.set(group, added);
         } catch (error) {
+          if (error instanceof FatalTaskError) throw error;
           endings.push({ index: i, stage: 0, error });
         }
       }

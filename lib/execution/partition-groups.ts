@@ -6,6 +6,7 @@
 import { FatalTaskError } from '../model/errors.js';
 import type { Collected } from './executor.js';
 import type { AnyAggregate } from './load-export.js';
+import { refusePromise } from './refuse-promise.js';
 import { Skip } from '../model/record.js';
 
 interface Group {
@@ -36,7 +37,7 @@ export class PartitionGroups {
     const name = key === undefined ? undefined : key(record);
     const group = this.groups.get(name);
     if (group !== undefined) {
-      group.state = add(group.state, record);
+      group.state = this.checked(add(group.state, record), 'add');
       return;
     }
     const { task, maxKeys } = this.options;
@@ -47,7 +48,8 @@ export class PartitionGroups {
       );
     }
     onNew?.(name);
-    this.groups.set(name, { from: number, state: add(init(name), record) });
+    const state = this.checked(init(name), 'init');
+    this.groups.set(name, { from: number, state: this.checked(add(state, record), 'add') });
   }
 
   /** Finishes each group and yields its result. */
@@ -55,11 +57,17 @@ export class PartitionGroups {
     for (const [key, { from, state }] of this.groups) {
       this.groups.delete(key);
       try {
-        const output = this.aggregate.finish(state, key);
+        const output = this.checked(this.aggregate.finish(state, key), 'finish');
         yield output instanceof Skip ? { from, skip: output.reason } : { from, output };
       } catch (error) {
+        if (error instanceof FatalTaskError) throw error;
         yield { from, failure: { error, key } };
       }
     }
+  }
+
+  private checked(value: unknown, name: keyof AnyAggregate): unknown {
+    refusePromise(value, `\`${name}\` of '${this.options.task}'`);
+    return value;
   }
 }

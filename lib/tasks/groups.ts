@@ -5,6 +5,7 @@
  * kept, a checkpoint contains each group that was changed since the one before.
  */
 import { FatalTaskError, describeThrown } from '../model/errors.js';
+import { refusePromise } from '../execution/refuse-promise.js';
 import { Rejected, type Skip } from '../model/record.js';
 import type { Reader } from '../stream/reader.js';
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
@@ -40,12 +41,15 @@ export class Groups<In, Key, State, Out> {
     if (isNew) {
       this.checkRoom();
       state = aggregate.init(key);
+      refusePromise(state, `\`init\` of '${this.task}'`);
     }
     // Before `add`, which may change the state in place and then throw.
     this.kept?.changed.add(key);
     const added = aggregate.add(state as State, record);
     // A state that was changed in place needs no `set`, which saves one look-up per record.
-    if (isNew || added !== state) states.set(key, added);
+    if (!isNew && added === state) return;
+    refusePromise(added, `\`add\` of '${this.task}'`);
+    states.set(key, added);
   }
 
   /** Adds a partial state of later records. */
@@ -60,8 +64,10 @@ export class Groups<In, Key, State, Out> {
     }
     try {
       const merged = (aggregate.merge as (left: State, right: State) => State)(left as State, right);
+      refusePromise(merged, `\`merge\` of '${this.task}'`);
       if (merged !== left) states.set(key, merged);
     } catch (error) {
+      if (error instanceof FatalTaskError) throw error;
       // The error belongs to no single record, and without this part the result would be wrong.
       throw new FatalTaskError('MILLRACE_TASK', `\`merge\` of '${this.task}' failed: ${describeThrown(error)}`, {
         cause: error,
@@ -106,8 +112,11 @@ export class Groups<In, Key, State, Out> {
           this.kept?.released(key);
           onResult?.(key);
           try {
-            finished.push(check(aggregate.finish(state, key)));
+            const result = aggregate.finish(state, key);
+            refusePromise(result, `\`finish\` of '${this.task}'`);
+            finished.push(check(result));
           } catch (error) {
+            if (error instanceof FatalTaskError) throw error;
             finished.push(new Rejected({ key, state }, error));
           }
         }

@@ -2,6 +2,7 @@
 import type { Observable, Subscriber } from 'rxjs';
 import { sampleWeight } from '../measure/sampling.js';
 import { Waiter, type Awaitable } from '../model/awaitable.js';
+import { refusePromise } from '../execution/refuse-promise.js';
 import { FatalTaskError } from '../model/errors.js';
 import type { Batch, Rejected, Skip } from '../model/record.js';
 import { Intake, type Arrival } from '../stream/intake.js';
@@ -122,9 +123,12 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
     const key = stateful.key === undefined ? (undefined as Key) : stateful.key(record);
     const held = this.states.get(key);
     const state = held === undefined ? stateful.init(key) : held.state;
+    if (held === undefined) refusePromise(state, `\`init\` of '${scope.task}'`);
     // Before `step`, which may change the state in place and then throw.
     if (held !== undefined) this.kept?.changed.add(key);
-    const [next, output] = stateful.step(state, record, contextOf(scope, lineage, 1));
+    const stepped = stateful.step(state, record, contextOf(scope, lineage, 1));
+    refusePromise(stepped, `\`step\` of '${scope.task}'`);
+    const [next, output] = stepped;
     const checked = this.after(output);
     this.hold(key, held, next, now);
     return checked;

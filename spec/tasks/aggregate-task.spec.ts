@@ -41,6 +41,24 @@ describe('an aggregate', () => {
     expect(summary.tasks['A']?.skipReasons).toEqual({ twos: 1 });
   });
 
+  it.each(['init', 'add', 'finish'] as const)(
+    'ends the run with an error that names `%s`, if it returns a promise',
+    async (name) => {
+      const functions = {
+        init: (): number => 0,
+        add: (sum: number, n: number): number => sum + n,
+        finish: (sum: number): number => sum,
+      };
+      // A rejected promise that nobody handles would end the process.
+      const broken = { ...functions, [name]: () => Promise.reject(new Error('too late')) };
+      const run = runToEnd([task('S', [], sourceTask(range(9))), task('A', ['S'], aggregateTask(broken))]);
+      await expect(run).rejects.toMatchObject({
+        code: 'MILLRACE_INVALID_OPTION',
+        message: expect.stringContaining(`\`${name}\` of 'A' returned a promise`),
+      });
+    },
+  );
+
   it('flushes only as fast as what is downstream settles', async () => {
     let [now, most, finished] = [0, 0, 0];
     const each = aggregateTask({

@@ -76,6 +76,14 @@ describe('statefulTask', () => {
     expect(await outputsOf(visits('axbxc'), picky)).toMatchObject({ outputs: [1, 2, 3], failed: 2 });
   });
 
+  it('ends the run with an error that names `step`, if it returns a promise', async () => {
+    const step = (() => Promise.reject(new Error('too late'))) as unknown as (typeof count)['step'];
+    await expect(outputsOf([{ who: 'a' }], statefulTask({ ...count, step }))).rejects.toMatchObject({
+      code: 'MILLRACE_INVALID_OPTION',
+      message: expect.stringContaining("`step` of 'State' returned a promise"),
+    });
+  });
+
   it('evicts the key that was used longest ago beyond `maxKeys`, and reports it', async () => {
     const { outputs, notices } = await outputsOf(visits('abacab'), statefulTask(count, { maxKeys: 2 }));
     expect(outputs).toEqual(['a1', 'b1', 'a2', 'c1', 'a3', 'b1']);
