@@ -131,6 +131,12 @@ module.exports = {
       to: { path: '^lib/', pathNot: ['connectors/csv', 'connect', 'text', 'model', 'options'].map(inside) },
     },
     {
+      name: 'kafka-uses-only-connect',
+      severity: 'error',
+      from: { path: '^lib/connectors/kafka/' },
+      to: { path: '^lib/', pathNot: ['^lib/connectors/kafka/', '^lib/connect/index.ts$'] },
+    },
+    {
       name: 'nobody-uses-the-front-door-from-inside',
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/index.ts$' },

@@ -196,8 +196,10 @@ class BatchWriter<In, Row> implements Engine<In> {
     scope.track(Promise.resolve(writing));
     writing.then(
       () => {
-        this.isWriting = false;
+        // What leaves may bring new records at once. Their write must not begin before the gate knows that this one is over, or
+        // a checkpoint would be made during the new one.
         if (!this.subscriber.closed) leave(true);
+        this.isWriting = false;
         options.gate?.ended();
         this.work();
       },
