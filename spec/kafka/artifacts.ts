@@ -6,7 +6,7 @@
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -28,8 +28,12 @@ export function whyNoBroker(): string | undefined {
 
 /** Copies the jars of the broker and of what it needs from the Maven repository. */
 export async function fetchJars(): Promise<void> {
-  await mkdir(jars, { recursive: true });
+  const part = `${jars}.part`;
+  await mkdir(part, { recursive: true });
   const pom = join(root, 'spec', 'kafka', 'pom.xml');
-  const options = ['-q', '-B', '-f', pom, `-DoutputDirectory=${jars}`, '-DincludeScope=runtime'];
+  const options = ['-q', '-B', '-f', pom, `-DoutputDirectory=${part}`, '-DincludeScope=runtime'];
   await promisify(execFile)('mvn', [...options, 'dependency:copy-dependencies'], { maxBuffer: 2 ** 24 });
+  // Only a complete folder has the final name.
+  await rm(jars, { recursive: true, force: true });
+  await rename(part, jars);
 }

@@ -36,23 +36,23 @@ interface PackageError {
 
 export function faultOf(error: unknown): ClientFault {
   const answers: string[] = [];
-  let isNetwork = false;
-  let isOther = false;
+  const kinds = new Set<'network' | 'other'>();
   const look = (one: unknown): void => {
     if (typeof one !== 'object' || one === null) return;
     const { code, apiId, errors, cause } = one as PackageError;
     if (typeof apiId === 'string') answers.push(apiId);
-    else if (NETWORK.includes(String(code))) isNetwork = true;
-    else if (errors === undefined) isOther = true;
+    else if (NETWORK.includes(String(code))) kinds.add('network');
+    else if (errors === undefined) kinds.add('other');
     for (const inner of errors ?? []) look(inner);
     // A refused login is the cause of a failed connection, and does not pass.
-    if ((cause as PackageError | undefined)?.code === 'PLT_KFK_AUTHENTICATION') isOther = true;
+    if ((cause as PackageError | undefined)?.code === 'PLT_KFK_AUTHENTICATION') kinds.add('other');
   };
   look(error);
+  const isKnown = answers.length > 0 || kinds.has('network');
   return {
     answers,
-    isPassing: !isOther && (answers.length > 0 || isNetwork) && answers.every((answer) => PASSING.includes(answer)),
-    isStale: isNetwork || answers.some((answer) => STALE.includes(answer)),
+    isPassing: isKnown && !kinds.has('other') && answers.every((answer) => PASSING.includes(answer)),
+    isStale: kinds.has('network') || answers.some((answer) => STALE.includes(answer)),
   };
 }
 

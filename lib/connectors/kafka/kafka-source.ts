@@ -156,8 +156,7 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
   }
 
   async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
-    const { clock, signal, notice } = context;
-    return holdClock(clock, this.connect(past, signal, notice.bind(context)));
+    return holdClock(context.clock, this.connect(past, context));
   }
 
   async settled(progress: readonly PartitionProgress[]): Promise<void> {
@@ -183,9 +182,11 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
 
   private async connect(
     past: SourcePast | undefined,
-    signal: AbortSignal,
-    notice: (message: string) => void,
+    context: ConnectorContext,
   ): Promise<readonly SourcePartition<Out>[]> {
+    const notice = (message: string): void => {
+      context.notice(message);
+    };
     const { options } = this;
     const { cluster, groupId, onOffsetLost = 'stop', startWhenNew = 'earliest', until, maxWaitMs = 500 } = options;
     const from = options.from ?? (groupId === undefined ? 'earliest' : 'committed');
@@ -197,7 +198,7 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
     const ends = until === 'end' ? await client.offsets(topic, 'end') : [];
     const { timeoutMs } = cluster.options;
     const reader = (this.reader = new TopicReader({ client, topic, onOffsetLost, timeoutMs, maxWaitMs, notice }));
-    signal.addEventListener('abort', () => {
+    context.signal.addEventListener('abort', () => {
       reader.close();
     });
     this.partitions = starts.map((start, partition) => {

@@ -92,6 +92,7 @@ export interface NewRecord {
   readonly headers: readonly (readonly [string, Uint8Array])[];
 }
 
+/** How batches are compressed. */
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
 /** Records for one partition, which are stored together. */

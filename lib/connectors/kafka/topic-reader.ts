@@ -87,7 +87,7 @@ export class TopicReader {
       for (const one of fetched) {
         if (await this.deliver(one)) hasMoved = true;
       }
-      if (hasMoved && !this.isClosed) {
+      if (hasMoved) {
         await sleep(PAUSE_MS);
         this.leaders = await client.leaders(topic, true);
       }

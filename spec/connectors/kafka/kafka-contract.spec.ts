@@ -53,8 +53,7 @@ describeWithBroker('the contract of connectors', (broker) => {
       place: async () => {
         const topic = await broker().topic();
         return {
-          make: (): Sink<Text, unknown> =>
-            topicSink({ cluster: broker().cluster, topic, value: string() }) as Sink<Text, unknown>,
+          make: (): Sink<Text, unknown> => topicSink({ cluster: broker().cluster, topic, value: string() }),
           read: async () => (await broker().read(topic)).map(({ value }) => value),
           kill: (sink) => (sink as unknown as TopicSink<Text>).disconnect(),
         };

@@ -1,6 +1,6 @@
 /** `kafkaSink` on a real broker, judged by kafkajs as a reader of committed data. */
 import { describe, expect, it } from '@jest/globals';
-import { defineWorkflow, sourceTask, syncTask, type Checkpoint, type RunOptions, type RunSummary } from 'millrace';
+import { defineWorkflow, sourceTask, syncTask, type RunOptions, type RunSummary } from 'millrace';
 import { kafkaSink, kafkaSource, type KafkaSinkOptions } from 'millrace/kafka';
 import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
 import type { SinkRows } from 'millrace/connect';
@@ -194,7 +194,7 @@ describeWithBroker('a kafkaSink', (broker) => {
     );
     await bounced;
     if (ended?.outcome !== 'completed') {
-      await Bounce.run(undefined, { checkpoints: store.begin(), resumeFrom: store.last as Checkpoint }).finished;
+      await Bounce.run(undefined, { checkpoints: store.begin(), resumeFrom: store.last }).finished;
     }
     expect(numbersIn(await broker().read(topic))).toEqual(upTo(5000));
   }, 120_000);
