@@ -111,13 +111,18 @@ const RULES: OptionRules<KafkaSourceOptions<unknown>> = {
 };
 
 /**
- * Reads a topic. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ * Reads a topic; its values are the records. Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
  * @example kafkaSource({ cluster: kafka({ brokers: ['localhost:9092'] }), topic: 'members', until: 'end', value: json(Member) })
  */
-export function kafkaSource<Out = unknown, Value = Out, Key = string | null>(
-  options: KafkaSourceOptions<Out, Value, Key>,
-): SourceTask<Out> {
+export function kafkaSource<Value = unknown>(
+  options: Omit<KafkaSourceOptions<Value, Value, never>, 'record'>,
+): SourceTask<Value>;
+/** Reads a topic; `record` makes the records. Throws MILLRACE_INVALID_OPTION for options that do not fit. */
+export function kafkaSource<Out, Value = unknown, Key = string | null>(
+  options: KafkaSourceOptions<Out, Value, Key> & Required<Pick<KafkaSourceOptions<Out, Value, Key>, 'record'>>,
+): SourceTask<Out>;
+export function kafkaSource<Out, Value, Key>(options: KafkaSourceOptions<Out, Value, Key>): SourceTask<Out> {
   checkOptions('a kafkaSource', options, RULES, ['cluster', 'topic']);
   const { from, groupId } = options;
   if (from === 'committed' && groupId === undefined) {
