@@ -140,6 +140,12 @@ module.exports = {
       to: { path: '^lib/connectors/', pathNot: '^lib/connectors/(files|json)/' },
     },
     {
+      name: 'kafka-uses-only-connect',
+      severity: 'error',
+      from: { path: '^lib/connectors/kafka/' },
+      to: { path: '^lib/', pathNot: ['^lib/connectors/kafka/', '^lib/connect/index.ts$'] },
+    },
+    {
       name: 'nobody-uses-the-front-door-from-inside',
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/index.ts$' },

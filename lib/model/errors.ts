@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   MILLRACE_INVALID_OUTPUT: 'An output of a task does not fit its output schema.',
   MILLRACE_JOIN: 'The dependencies cannot be joined in the requested way.',
   MILLRACE_JSON: 'A file of JSON records, or one of its records, differs from its declaration.',
+  MILLRACE_KAFKA: 'A Kafka broker refused a request, or a topic is not as it was declared.',
   MILLRACE_LOCKED: 'Another process owns the run.',
   MILLRACE_MISSING_PACKAGE: 'An optional package is needed and not installed.',
   MILLRACE_NETWORK: 'The upstream could not be reached or the connection broke.',

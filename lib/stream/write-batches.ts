@@ -174,8 +174,10 @@ class BatchWriter<In, Row> implements Engine<In> {
     this.scope.track(Promise.resolve(writing));
     writing.then(
       () => {
-        this.isWriting = false;
+        // What leaves may bring new records at once. Their write must not begin before the gate knows that this one is over, or
+        // a checkpoint would be made during the new one.
         if (!this.subscriber.closed) this.leave(group, startedAtMs, true);
+        this.isWriting = false;
         this.options.gate?.ended();
         this.work();
       },

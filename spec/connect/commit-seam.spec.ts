@@ -272,3 +272,34 @@ function workflowInto(sink: Sink<unknown>): Workflow {
         .task('Table', ['Numbers'], connectorSink(sink as Sink<number>)),
   }) as unknown as Workflow;
 }
+
+it('no write is under way at a checkpoint, also where the records that leave bring new ones at once', async () => {
+  const clock = virtualClock();
+  const overlaps: string[] = [];
+  let writes = 0;
+  const alone = async (what: string, ms: number): Promise<null> => {
+    if (what !== 'write' && writes > 0) overlaps.push(`${what} during a write`);
+    if (what === 'write') writes++;
+    await wait(clock, ms);
+    if (what === 'write') writes--;
+    return null;
+  };
+  const sink: Sink<number> = {
+    open: () => undefined,
+    write: async () => {
+      await alone('write', 7);
+    },
+    prepare: () => alone('prepare', 1),
+    commit: async () => {
+      await alone('commit', 1);
+    },
+  };
+  const Tight = defineWorkflow({
+    name: 'Tight',
+    build: (flow) =>
+      flow.task('Numbers', sourceTask([...new Array(400).keys()])).task('Out', ['Numbers'], connectorSink(sink)),
+  });
+  const options = { clock, window: 8, checkpoints: memoryCheckpoints().begin(), checkpointEvery: { everyMs: 50 } };
+  await clock.runUntil(Tight.run(undefined, options).finished);
+  expect(overlaps).toEqual([]);
+});

@@ -129,7 +129,7 @@ describe('the package', () => {
   });
 
   it('is imported by every door it has, and nothing else', async () => {
-    // `npm install` has not brought the optional peer of the remaining one.
+    // `npm install` has not brought the optional peer of the remaining one. Kafka loads its peer when a run connects.
     const doors = Object.keys(
       (JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { exports: object }).exports,
     )
@@ -164,6 +164,16 @@ describe('the package', () => {
     } finally {
       await rm(peer, { recursive: true });
     }
+  });
+
+  it('says what to install where a run connects to Kafka without the peer of that door', async () => {
+    const program = `import { defineWorkflow, sourceTask } from 'millrace'; import { kafka, kafkaSink } from 'millrace/kafka';
+      const out = kafkaSink({ cluster: kafka({ brokers: ['127.0.0.1:1'] }), topic: 't' });
+      const Flow = defineWorkflow({ name: 'F', build: (flow) => flow.task('In', sourceTask([1])).task('Out', ['In'], out) });
+      await Flow.run().finished.catch(({ code, message }) => console.log(code, message));`;
+    expect(await sh(project, process.execPath, '--input-type=module', '--eval', program)).toBe(
+      'MILLRACE_MISSING_PACKAGE millrace/kafka needs @platformatic/kafka, which is not installed. Install it: npm install @platformatic/kafka\n',
+    );
   });
 
   it('opens nothing when its front doors are imported', async () => {

@@ -1,0 +1,336 @@
+/**
+ * A topic as a sink. Between two checkpoints of a run all rows belong to one transaction, which is committed once the checkpoint
+ * is durable.
+ *
+ * Guarantees of 'exactly-once': a reader of committed data sees each row once, also after the run was killed and resumed. A process
+ * that was replaced by another incarnation of the run can write nothing. The transaction contains its own name as the
+ * offset of a group, so a resumed run knows whether it was committed; if it was lost because the broker gave it up, the run is
+ * not resumed, because its checkpoint counts the rows as written.
+ */
+import {
+  callback,
+  checkOptions,
+  connectorSink,
+  count,
+  flag,
+  holdClock,
+  madeBy,
+  MillraceError,
+  oneOf,
+  TASK_RULES,
+  text,
+  type Clock,
+  type ConnectorContext,
+  type ConnectorSinkOptions,
+  type Dataset,
+  type Json,
+  type OptionRules,
+  type RunOutcome,
+  type Sink,
+  type SinkPast,
+  type SinkRows,
+  type Task,
+  type TaskOptions,
+} from '../../connect/index.js';
+import { KafkaCluster } from './cluster.js';
+import type { Compression, KafkaPort, NewRecord, ProducerIdentity, TopicDescription } from './port.js';
+import { openClient } from './raw-client.js';
+import { aSerde, json, type Serde } from './serde.js';
+import { bytesOf, TopicWriter } from './topic-writer.js';
+
+/** Options of `kafkaSink`. */
+export interface KafkaSinkOptions<In> extends TaskOptions<In, In> {
+  /** The cluster, made by `kafka`. */
+  readonly cluster: KafkaCluster;
+  /** The topic, which must exist. */
+  readonly topic: string;
+  /** The format of values. Default `json()`, which writes a tombstone for null. */
+  readonly value?: Serde<In>;
+  /** The key of a record. Records of one key are in one partition. Default: no key. */
+  readonly key?: (record: In) => string | Uint8Array | null;
+  /** The headers of a record. Default: none. */
+  readonly headers?: (record: In) => Readonly<Record<string, string | Uint8Array>>;
+  /**
+   * 'exactly-once' (default): rows are written in transactions, and become visible at each checkpoint of the run. 'at-least-once':
+   * each row is visible at once, and some are written again by a resumed run.
+   */
+  readonly guarantee?: 'exactly-once' | 'at-least-once';
+  /**
+   * The name under which transactions are written. Two runs with the same name cannot write at the same time. Default: a
+   * name of this run and task.
+   */
+  readonly transactionalId?: string;
+  /**
+   * The most milliseconds of one transaction, and the time within which a run that died while it committed must be resumed.
+   * Brokers accept at most their `transaction.max.timeout.ms`. Default 900,000.
+   */
+  readonly transactionTimeoutMs?: number;
+  /** Default 'none'. 'zstd' needs Node 22.15. */
+  readonly compression?: Compression;
+  /** Writes in root order. Default true. */
+  readonly ordered?: boolean;
+}
+
+const RULES: OptionRules<KafkaSinkOptions<unknown>> = {
+  ...TASK_RULES,
+  cluster: madeBy(KafkaCluster, 'kafka()'),
+  topic: text,
+  value: aSerde,
+  key: callback,
+  headers: callback,
+  guarantee: oneOf('exactly-once', 'at-least-once'),
+  transactionalId: text,
+  transactionTimeoutMs: count(),
+  compression: oneOf('none', 'gzip', 'snappy', 'lz4', 'zstd'),
+  ordered: flag,
+};
+
+/** What brokers accept as the largest batch unless they are told otherwise. */
+const DEFAULT_MAX_BYTES = 1_048_588;
+const DEFAULT_TRANSACTION_TIMEOUT_MS = 900_000;
+
+/**
+ * Writes records to a topic, and emits those that were written. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ *
+ * @example kafkaSink({ cluster: kafka({ brokers: ['localhost:9092'] }), topic: 'offers', key: (offer: Offer) => offer.memberId })
+ */
+export function kafkaSink<In = unknown>(options: KafkaSinkOptions<In>): Task<In, In> {
+  checkOptions('a kafkaSink', options, RULES, ['cluster', 'topic']);
+  return connectorSink<In, NewRecord>(topicSink(options), taskOptionsOf(options));
+}
+
+/** A topic as a `Sink`. `kafkaSink` makes a task of it. */
+export function topicSink<In>(options: KafkaSinkOptions<In>): TopicSink<In> {
+  return options.guarantee === 'at-least-once' ? new PlainTopicSink(options) : new TransactionalTopicSink(options);
+}
+
+/** What both guarantees share: the connection, and how a record becomes a row. */
+export abstract class TopicSink<In> implements Sink<In, NewRecord> {
+  readonly kind = 'kafka sink';
+  protected readonly options: KafkaSinkOptions<In>;
+  protected client: KafkaPort | undefined;
+  protected topic: TopicDescription | undefined;
+  protected writer: TopicWriter | undefined;
+  protected maxBytes = DEFAULT_MAX_BYTES;
+  private clock: Pick<Clock, 'hold'> = {};
+
+  constructor(options: KafkaSinkOptions<In>) {
+    this.options = options;
+  }
+
+  get dataset(): Dataset {
+    return { namespace: this.options.cluster.namespace, name: this.options.topic };
+  }
+
+  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
+    this.clock = context.clock;
+    await this.hold(this.connect(context, past));
+    return undefined;
+  }
+
+  encode(record: In): NewRecord {
+    const { topic, value = JSON_VALUE, key, headers } = this.options;
+    const own = key?.(record) ?? null;
+    const row: NewRecord = {
+      key: typeof own === 'string' ? encoder.encode(own) : own,
+      value: value.serialize(record),
+      headers: Object.entries(headers?.(record) ?? {}).map(([name, some]) => [
+        name,
+        typeof some === 'string' ? encoder.encode(some) : some,
+      ]),
+    };
+    const bytes = bytesOf(row);
+    if (bytes <= this.maxBytes) return row;
+    throw new MillraceError(
+      'MILLRACE_INVALID_OUTPUT',
+      `The record needs up to ${bytes} bytes, and topic '${topic}' accepts ${this.maxBytes} (its \`max.message.bytes\`)`,
+    );
+  }
+
+  write({ rows }: SinkRows<NewRecord>): Promise<void> {
+    return this.hold((this.writer as TopicWriter).write(rows));
+  }
+
+  close(_outcome: RunOutcome): Promise<void> {
+    return this.hold(this.disconnect());
+  }
+
+  /** Ends the connections, and nothing else: what the process leaves if it dies. */
+  async disconnect(): Promise<void> {
+    const { client } = this;
+    this.client = undefined;
+    await client?.close();
+  }
+
+  /** The producer of this incarnation, if rows are written in transactions. */
+  protected abstract begin(
+    client: KafkaPort,
+    context: ConnectorContext,
+    past: SinkPast | undefined,
+  ): Promise<ProducerIdentity | undefined>;
+
+  protected hold<T>(work: Promise<T>): Promise<T> {
+    return holdClock(this.clock, work);
+  }
+
+  protected writeAs(producer: ProducerIdentity | undefined): void {
+    const { client, topic, maxBytes } = this;
+    const { compression = 'none' } = this.options;
+    this.writer = new TopicWriter({
+      client: client as KafkaPort,
+      topic: topic as TopicDescription,
+      compression,
+      maxBytes,
+      producer,
+    });
+  }
+
+  private async connect(context: ConnectorContext, past: SinkPast | undefined): Promise<void> {
+    const client = (this.client = await openClient(this.options.cluster));
+    this.topic = await client.describe(this.options.topic);
+    const maxBytes = await client.setting(this.options.topic, 'max.message.bytes');
+    this.maxBytes = maxBytes === undefined ? DEFAULT_MAX_BYTES : Number(maxBytes);
+    this.writeAs(await this.begin(client, context, past));
+  }
+}
+
+/** Rows outside of transactions. */
+class PlainTopicSink<In> extends TopicSink<In> {
+  protected begin(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+}
+
+/** What a checkpoint keeps of a transaction that was prepared. */
+interface PreparedTransaction {
+  readonly [key: string]: Json;
+  readonly transactionalId: string;
+  readonly producerId: string;
+  readonly epoch: number;
+  /** The name of the transaction. */
+  readonly name: string;
+}
+
+class TransactionalTopicSink<In> extends TopicSink<In> {
+  private producer: ProducerIdentity | undefined;
+  private prepared: PreparedTransaction | undefined;
+  private count = 0;
+
+  async prepare(): Promise<Json | undefined> {
+    if (this.writer?.hasWritten !== true) return undefined;
+    return this.hold(this.name());
+  }
+
+  async commit(mark: Json): Promise<void> {
+    // The same transaction may be committed again.
+    if (this.prepared === undefined || this.prepared.name !== (mark as PreparedTransaction).name) return;
+    await this.hold(this.end(true));
+  }
+
+  override close(outcome: RunOutcome): Promise<void> {
+    return this.hold(this.finish(outcome));
+  }
+
+  protected async begin(
+    client: KafkaPort,
+    context: ConnectorContext,
+    past: SinkPast | undefined,
+  ): Promise<ProducerIdentity> {
+    const { runId, task } = context;
+    const { transactionalId = `millrace-${runId}-${task}` } = this.options;
+    const mark = past?.prepared as PreparedTransaction | undefined;
+    if (mark !== undefined) await this.commitAgain(client, mark);
+    if (past?.isAnew === true) {
+      context.notice(`'${task}' writes all its rows again, and topic '${this.options.topic}' keeps those of before`);
+    }
+    this.prepared = undefined;
+    this.count = 0;
+    return (this.producer = await client.beginProducer(transactionalId, this.timeoutMs));
+  }
+
+  private get timeoutMs(): number {
+    return this.options.transactionTimeoutMs ?? DEFAULT_TRANSACTION_TIMEOUT_MS;
+  }
+
+  /** Adds the name of the transaction to the transaction itself. */
+  private async name(): Promise<PreparedTransaction> {
+    const { topic } = this.options;
+    const producer = this.producer as ProducerIdentity;
+    const { transactionalId, producerId, epoch } = producer;
+    const offset = ++this.count;
+    const prepared = { transactionalId, producerId, epoch, name: `${producerId}/${epoch}/${offset}` };
+    const offsets = new Map([[0, { offset, metadata: prepared.name }]]);
+    await (this.client as KafkaPort).commitWithin(producer, transactionalId, topic, offsets);
+    return (this.prepared = prepared);
+  }
+
+  private async end(isCommitted: boolean): Promise<void> {
+    const client = this.client as KafkaPort;
+    const producer = this.producer as ProducerIdentity;
+    const { wasRepeated } = await client.endTransaction(producer, isCommitted);
+    this.prepared = undefined;
+    this.writer?.endTransaction();
+    if (!wasRepeated) return;
+    this.producer = await client.beginProducer(producer.transactionalId, this.timeoutMs);
+    this.count = 0;
+    this.writeAs(this.producer);
+  }
+
+  /**
+   * Commits what an earlier incarnation has prepared, if it did not commit it itself. If it did, it may have died in its next
+   * transaction, which has the same producer: another commit would end that one.
+   */
+  private async commitAgain(client: KafkaPort, mark: PreparedTransaction): Promise<void> {
+    if (await this.wasCommitted(client, mark, 'current')) return;
+    try {
+      await client.endTransaction(mark, true);
+    } catch (error) {
+      // It was just being committed, or the broker has aborted it.
+      if (await this.wasCommitted(client, mark, 'stable')) return;
+      throw new MillraceError(
+        'MILLRACE_RESUME',
+        `The last transaction of '${mark.transactionalId}' is lost: the run died before it was committed, and was not resumed within \`transactionTimeoutMs\` (${this.timeoutMs}), or another run used the same transactional id. Its rows are not in topic '${this.options.topic}', but the checkpoint counts them as written. Start a new run`,
+        { cause: error },
+      );
+    }
+  }
+
+  private async wasCommitted(
+    client: KafkaPort,
+    mark: PreparedTransaction,
+    which: 'stable' | 'current',
+  ): Promise<boolean> {
+    const committed = await client.committed(mark.transactionalId, this.topic as TopicDescription, which);
+    return committed.get(0)?.metadata === mark.name;
+  }
+
+  private async finish(_outcome: RunOutcome): Promise<void> {
+    try {
+      // What was prepared may be in a checkpoint, so it is kept for the next incarnation.
+      if (this.prepared === undefined && this.writer?.hasWritten === true) await this.end(false);
+    } catch {
+      // The broker aborts the transaction when its time is over, or when the run is resumed.
+    } finally {
+      await this.disconnect();
+    }
+  }
+}
+
+const encoder = new TextEncoder();
+const JSON_VALUE = json<never>() as Serde<unknown>;
+
+function taskOptionsOf<In>({
+  description,
+  onFailure,
+  input,
+  output,
+  ordered,
+}: KafkaSinkOptions<In>): ConnectorSinkOptions<In> {
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+    ...(input === undefined ? {} : { input }),
+    ...(output === undefined ? {} : { output }),
+    ...(ordered === undefined ? {} : { ordered }),
+  };
+}

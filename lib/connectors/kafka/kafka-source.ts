@@ -1,0 +1,327 @@
+/**
+ * A topic as a source. Each of its partitions is a partition of the source, and the number of a record is its offset, so a record has
+ * the same identity in each run and in each process.
+ *
+ * Guarantees: only records of committed transactions are read. Memory does not depend on the size of the topic. A record that
+ * cannot be read as declared ends by the failure policy. A resumed run continues from its own checkpoint; a new run continues from
+ * what its group has committed, and leaves out what is done above it.
+ */
+import {
+  anObject,
+  checkOptions,
+  connectorSource,
+  either,
+  holdClock,
+  madeBy,
+  MillraceError,
+  oneOf,
+  callback,
+  count,
+  Rejected,
+  SOURCE_RULES,
+  text,
+  type ConnectorContext,
+  type ConnectorSourceOptions,
+  type Dataset,
+  type Json,
+  type OptionRules,
+  type PartitionProgress,
+  type Source,
+  type SourceOptions,
+  type SourcePartition,
+  type SourcePast,
+  type SourceRead,
+  type SourceTask,
+} from '../../connect/index.js';
+import { KafkaCluster } from './cluster.js';
+import { doneText } from './done-text.js';
+import type { CommittedOffset, KafkaPort, RawRecord } from './port.js';
+import { openClient } from './raw-client.js';
+import { aSerde, json, string, type Serde } from './serde.js';
+import { checkOffsets, startsOf, type KafkaStart, type PartitionStart } from './source-start.js';
+import { TopicReader, type OffsetLostPolicy, type PartitionReader } from './topic-reader.js';
+
+/** A record of a topic, with everything that Kafka keeps of it. */
+export interface KafkaRecord<Value, Key = string | null> {
+  /** The name of the topic. */
+  readonly topic: string;
+  /** The number of the partition. */
+  readonly partition: number;
+  /** The place of the record in its partition. */
+  readonly offset: number;
+  /** When it was made, or when the broker stored it, as the topic says; milliseconds since 1970. */
+  readonly timestamp: number;
+  /** The key, as `key` of the source reads it. */
+  readonly key: Key;
+  /** The value, as `value` of the source reads it. */
+  readonly value: Value;
+  /** The headers in their order. A name may occur more than once. */
+  readonly headers: readonly (readonly [string, Uint8Array | null])[];
+}
+
+/** Options of `kafkaSource`. */
+export interface KafkaSourceOptions<Out, Value = Out, Key = string | null> extends SourceOptions<Out> {
+  /** The cluster, made by `kafka`. */
+  readonly cluster: KafkaCluster;
+  /** The topic. */
+  readonly topic: string;
+  /** The format of values. Default `json()`. */
+  readonly value?: Serde<Value>;
+  /** The format of keys, for `record`. Default `string()`. */
+  readonly key?: Serde<Key>;
+  /** Makes the record of the workflow. Default: the value. If it throws, the failure policy ends the record. */
+  readonly record?: (record: KafkaRecord<Value, Key>) => Out;
+  /**
+   * The group under which progress is committed to the cluster, so that a later run continues from it and lag can be
+   * watched. Default: none; then progress is kept only in the checkpoints of the run.
+   */
+  readonly groupId?: string;
+  /** Where a new run begins. Default 'committed' with a `groupId`, otherwise 'earliest'. A resumed run ignores it. */
+  readonly from?: KafkaStart;
+  /** Where 'committed' begins if the group has committed nothing. Default 'earliest'. */
+  readonly startWhenNew?: 'earliest' | 'latest';
+  /**
+   * What happens if the next record was removed before it was read, by retention or because the topic was truncated. 'stop' fails
+   * the run and names the gap (default). 'earliest' and 'latest' report it and continue there.
+   */
+  readonly onOffsetLost?: OffsetLostPolicy;
+  /**
+   * 'end': the run ends with the last record that was stored when it started, and waits for transactions that were open then. A
+   * resumed run keeps that end for each partition from which a record has settled. 'stopped' (default): it goes on until it
+   * is stopped.
+   */
+  readonly until?: 'end' | 'stopped';
+  /** How long a broker waits for new records, in milliseconds. Default 500. */
+  readonly maxWaitMs?: number;
+}
+
+const RULES: OptionRules<KafkaSourceOptions<unknown>> = {
+  ...SOURCE_RULES,
+  cluster: madeBy(KafkaCluster, 'kafka()'),
+  topic: text,
+  value: aSerde,
+  key: aSerde,
+  record: callback,
+  groupId: text,
+  from: either(oneOf('committed', 'earliest', 'latest'), anObject),
+  startWhenNew: oneOf('earliest', 'latest'),
+  onOffsetLost: oneOf('stop', 'earliest', 'latest'),
+  until: oneOf('end', 'stopped'),
+  maxWaitMs: count(),
+};
+
+/**
+ * Reads a topic; its values are the records. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ *
+ * @example kafkaSource({ cluster: kafka({ brokers: ['localhost:9092'] }), topic: 'members', until: 'end', value: json(Member) })
+ */
+export function kafkaSource<Value = unknown>(
+  options: Omit<KafkaSourceOptions<Value, Value, never>, 'record'>,
+): SourceTask<Value>;
+/** Reads a topic; `record` makes the records. Throws MILLRACE_INVALID_OPTION for options that do not fit. */
+export function kafkaSource<Out, Value = unknown, Key = string | null>(
+  options: KafkaSourceOptions<Out, Value, Key> & Required<Pick<KafkaSourceOptions<Out, Value, Key>, 'record'>>,
+): SourceTask<Out>;
+export function kafkaSource<Out, Value, Key>(options: KafkaSourceOptions<Out, Value, Key>): SourceTask<Out> {
+  checkOptions('a kafkaSource', options, RULES, ['cluster', 'topic']);
+  const { from, groupId } = options;
+  if (from === 'committed' && groupId === undefined) {
+    throw new MillraceError('MILLRACE_INVALID_OPTION', "A kafkaSource with `from: 'committed'` needs a `groupId`");
+  }
+  return connectorSource(new KafkaSource(options), taskOptionsOf(options));
+}
+
+/** A topic as a `Source`. `kafkaSource` makes a task of it. */
+export class KafkaSource<Out, Value, Key> implements Source<Out> {
+  readonly kind = 'kafka source';
+  readonly isPartitioned = true;
+  private readonly options: KafkaSourceOptions<Out, Value, Key>;
+  private client: KafkaPort | undefined;
+  private reader: TopicReader | undefined;
+  private partitions: readonly TopicPartition<Out>[] = [];
+  private committed = new Map<number, string>();
+
+  constructor(options: KafkaSourceOptions<Out, Value, Key>) {
+    this.options = options;
+  }
+
+  get dataset(): Dataset {
+    return { namespace: this.options.cluster.namespace, name: this.options.topic };
+  }
+
+  /** The same for two clients of one topic, and different once the topic was deleted and created again. */
+  async identify(): Promise<Json> {
+    const client = await openClient(this.options.cluster);
+    try {
+      const { cluster, id } = await client.describe(this.options.topic);
+      return { cluster, topic: this.options.topic, id };
+    } finally {
+      await client.close();
+    }
+  }
+
+  async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
+    return holdClock(context.clock, this.connect(past, context));
+  }
+
+  async settled(progress: readonly PartitionProgress[]): Promise<void> {
+    const { groupId, topic } = this.options;
+    if (groupId === undefined || this.client === undefined) return;
+    const offsets = new Map<number, CommittedOffset>();
+    for (const { partition, watermark, done } of progress) {
+      const offset = this.partitions.find((one) => one.partition === partition)?.settledUpTo(watermark) ?? watermark;
+      const metadata = doneText(offset, done);
+      const state = `${offset} ${metadata}`;
+      if (this.committed.get(partition) === state) continue;
+      this.committed.set(partition, state);
+      offsets.set(partition, { offset, metadata });
+    }
+    if (offsets.size > 0) await this.client.commit(groupId, topic, offsets);
+  }
+
+  async close(): Promise<void> {
+    this.reader?.close();
+    await this.client?.close();
+    this.client = undefined;
+  }
+
+  private async connect(
+    past: SourcePast | undefined,
+    context: ConnectorContext,
+  ): Promise<readonly SourcePartition<Out>[]> {
+    const notice = (message: string): void => {
+      context.notice(message);
+    };
+    const { options } = this;
+    const { cluster, groupId, onOffsetLost = 'stop', startWhenNew = 'earliest', until, maxWaitMs = 500 } = options;
+    const from = options.from ?? (groupId === undefined ? 'earliest' : 'committed');
+    this.committed = new Map();
+    const client = (this.client = await openClient(cluster));
+    const topic = await client.describe(options.topic);
+    checkOffsets(from, topic);
+    const starts = await startsOf({ client, topic, past, from, startWhenNew, groupId });
+    const ends = until === 'end' ? await client.offsets(topic, 'end') : [];
+    const { timeoutMs } = cluster.options;
+    const reader = (this.reader = new TopicReader({ client, topic, onOffsetLost, timeoutMs, maxWaitMs, notice }));
+    context.signal.addEventListener('abort', () => {
+      reader.close();
+    });
+    this.partitions = starts.map((start, partition) => {
+      const lane = reader.open(partition, start.from, start.end ?? ends[partition]);
+      return new TopicPartition(lane, start, until === 'end', (record) => this.recordOf(partition, record));
+    });
+    return this.partitions;
+  }
+
+  private recordOf(partition: number, raw: RawRecord): Out | Rejected {
+    const { topic, value, key, record } = this.options;
+    const { offset, timestamp, headers } = raw;
+    try {
+      const own = (value ?? DEFAULT_VALUE).deserialize(raw.value) as Value;
+      if (record === undefined) return own as unknown as Out;
+      const named = (key ?? DEFAULT_KEY).deserialize(raw.key) as Key;
+      return record({ topic, partition, offset, timestamp, key: named, value: own, headers });
+    } catch (error) {
+      const input = { topic, partition, offset, key: textOf(raw.key), value: textOf(raw.value) };
+      return new Rejected(input, error);
+    }
+  }
+}
+
+const DEFAULT_VALUE = json();
+const DEFAULT_KEY = string();
+
+/** One partition of a topic. */
+class TopicPartition<Out> implements SourcePartition<Out> {
+  readonly partition: number;
+  readonly from: number;
+  private readonly lane: PartitionReader;
+  private readonly isBounded: boolean;
+  private readonly end: number | undefined;
+  private readonly recordOf: (record: RawRecord) => Out | Rejected;
+  /** What is done above the beginning: [from, to) pairs, of which those before `doneAt` are behind. */
+  private readonly done: readonly number[];
+  private doneAt = 0;
+  /** The number after the last record that the run was given. */
+  private last: number;
+
+  constructor(
+    lane: PartitionReader,
+    { from, done }: PartitionStart,
+    isBounded: boolean,
+    recordOf: (record: RawRecord) => Out | Rejected,
+  ) {
+    this.partition = lane.partition;
+    this.from = this.last = from;
+    this.lane = lane;
+    this.done = done;
+    this.isBounded = isBounded;
+    this.end = lane.end === Infinity ? undefined : lane.end;
+    this.recordOf = recordOf;
+  }
+
+  read(max: number): SourceRead<Out> | null | Promise<SourceRead<Out> | null> {
+    const some = this.lane.read(max);
+    if (some instanceof Promise) {
+      return some.then((read) => {
+        const made = this.made(read);
+        // All of them were done by an earlier run.
+        return made?.records.length === 0 ? this.read(max) : made;
+      });
+    }
+    const made = this.made(some);
+    return made?.records.length === 0 ? this.read(max) : made;
+  }
+
+  share(): number | undefined {
+    if (this.end === undefined) return undefined;
+    return this.end <= this.from ? 1 : Math.min(1, (this.lane.given - this.from) / (this.end - this.from));
+  }
+
+  close(): void {
+    this.lane.close();
+  }
+
+  /** The offset to commit, given the watermark: behind markers and gaps if every record that was given has settled. */
+  settledUpTo(watermark: number): number {
+    return watermark < this.last ? watermark : Math.max(watermark, this.lane.given);
+  }
+
+  private made(read: readonly RawRecord[] | null): SourceRead<Out> | null {
+    if (read === null) return null;
+    const fresh = this.done.length === 0 ? read : read.filter(({ offset }) => !this.isDone(offset));
+    const [first] = fresh;
+    if (first === undefined) return { records: [] };
+    this.last = (fresh.at(-1) as RawRecord).offset + 1;
+    const records = fresh.map(this.recordOf);
+    const numbers = fresh.map(({ offset }) => offset);
+    if (!this.isBounded) return { records, numbers };
+    return { records, numbers, position: { lineage: first.offset, end: this.end as number } };
+  }
+
+  private isDone(offset: number): boolean {
+    while ((this.done[this.doneAt + 1] ?? Infinity) <= offset) this.doneAt += 2;
+    return offset >= (this.done[this.doneAt] ?? Infinity);
+  }
+}
+
+/** For dead letters: the text of bytes, as well as it can be read. */
+function textOf(some: Uint8Array | null): string | null {
+  return some === null ? null : new TextDecoder().decode(some);
+}
+
+function taskOptionsOf<Out>({
+  description,
+  onFailure,
+  input,
+  output,
+  replayable,
+}: SourceOptions<Out>): ConnectorSourceOptions<Out> {
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+    ...(input === undefined ? {} : { input }),
+    ...(output === undefined ? {} : { output }),
+    ...(replayable === undefined ? {} : { replayable }),
+  };
+}

@@ -1,0 +1,150 @@
+/**
+ * What this connector asks of a Kafka client: single requests of the protocol, each repeated while that is safe.
+ *
+ * Guarantees of an implementation: a call rejects with MILLRACE_KAFKA for an answer that no repetition changes, and with
+ * MILLRACE_NETWORK once the cluster could not be reached for its `timeoutMs`. It repeats only requests whose repetition has no
+ * effect: batches carry sequence numbers, by which the broker recognises them. Offsets are numbers: 2^53 is enough for 285
+ * years of a million records per second. After `close` every call rejects, also those under way.
+ */
+
+/** A topic as the brokers describe it. */
+export interface TopicDescription {
+  readonly name: string;
+  /** It differs if the topic was deleted and created again. */
+  readonly id: string;
+  /** The id of the cluster. */
+  readonly cluster: string;
+  readonly partitions: number;
+}
+
+/**
+ * Where an offset is looked for: the first record; the end of what readers of committed data can see ('latest'); the end of what
+ * is stored, open transactions included ('end'); or the first record at or after a time in milliseconds.
+ */
+export type OffsetPlace = 'earliest' | 'latest' | 'end' | { readonly timestamp: number };
+
+/** A record in a partition. The bytes belong to a large buffer: what is kept for long must be copied. */
+export interface RawRecord {
+  readonly offset: number;
+  /** Milliseconds since 1970. */
+  readonly timestamp: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly (readonly [string, Uint8Array | null])[];
+}
+
+/** What is fetched of one partition. */
+export interface FetchPlace {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export interface FetchRequest {
+  readonly topic: TopicDescription;
+  readonly places: readonly FetchPlace[];
+  /** How long the broker waits for a first record. */
+  readonly maxWaitMs: number;
+  readonly maxBytesPerPartition: number;
+}
+
+/** The result of a fetch for one partition. */
+export type Fetched = FetchedRecords | LostOffset | MovedPartition;
+
+/** Only records of committed transactions, and those outside of transactions. */
+export interface FetchedRecords {
+  readonly kind: 'records';
+  readonly partition: number;
+  readonly records: readonly RawRecord[];
+  /** The offset from which to fetch next. It may advance without records, over aborted ones and markers. */
+  readonly next: number;
+}
+
+/** The requested offset does not exist: retention removed it, or the topic is shorter. */
+export interface LostOffset {
+  readonly kind: 'lost';
+  readonly partition: number;
+}
+
+/** The broker did not answer, or does not lead the partition any more. */
+export interface MovedPartition {
+  readonly kind: 'moved';
+  readonly partition: number;
+  readonly error: unknown;
+}
+
+/** What a group has committed for a partition. */
+export interface CommittedOffset {
+  readonly offset: number;
+  readonly metadata: string;
+}
+
+/** The identity under which one life of a producer writes. A later life of the same transactional id fences it. */
+export interface ProducerIdentity {
+  readonly transactionalId: string;
+  readonly producerId: string;
+  readonly epoch: number;
+}
+
+/** A record to be written. */
+export interface NewRecord {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly (readonly [string, Uint8Array])[];
+}
+
+/** How batches are compressed. */
+export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+
+/** Records for one partition, which are stored together. */
+export interface NewBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly NewRecord[];
+  readonly compression: Compression;
+  /** Without a producer the batch is in no transaction, and a repeated request may store it twice. */
+  readonly producer?: ProducerIdentity;
+  /** The number of records that this producer has written to the partition before. */
+  readonly sequence: number;
+}
+
+export interface KafkaPort {
+  /** Rejects with MILLRACE_KAFKA if the topic does not exist. */
+  describe(topic: string): Promise<TopicDescription>;
+  /** The value of a setting of the topic; undefined if this client may not read it. */
+  setting(topic: string, name: string): Promise<string | undefined>;
+  /** The offset of each partition; -1 if there is no record at or after the time. */
+  offsets(topic: TopicDescription, place: OffsetPlace): Promise<readonly number[]>;
+  /** The leader of each partition; asks the brokers again if `isStale`. */
+  leaders(topic: TopicDescription, isStale: boolean): Promise<readonly number[]>;
+  /** Fetches once from partitions of one leader. */
+  fetch(leader: number, request: FetchRequest): Promise<readonly Fetched[]>;
+  /**
+   * What the group has committed, by partition. 'stable' waits for the end of a transaction that is about to change it, 'current'
+   * ignores such a transaction.
+   */
+  committed(
+    group: string,
+    topic: TopicDescription,
+    which: 'stable' | 'current',
+  ): Promise<ReadonlyMap<number, CommittedOffset>>;
+  commit(group: string, topic: string, offsets: ReadonlyMap<number, CommittedOffset>): Promise<void>;
+  /** Fences earlier producers of the id and ends their transaction: it is aborted unless its end has begun. */
+  beginProducer(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity>;
+  /** Must precede the first batch of a transaction for a partition. */
+  addPartitions(producer: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void>;
+  write(batch: NewBatch): Promise<void>;
+  /** Commits an offset as part of the transaction. */
+  commitWithin(
+    producer: ProducerIdentity,
+    group: string,
+    topic: string,
+    offsets: ReadonlyMap<number, CommittedOffset>,
+  ): Promise<void>;
+  /**
+   * Ends the transaction. Resolves with whether the request was repeated: then the producer must not be used any more, because a
+   * delayed request of it could end a later transaction.
+   */
+  endTransaction(producer: ProducerIdentity, isCommitted: boolean): Promise<{ readonly wasRepeated: boolean }>;
+  /** Closes all connections. */
+  close(): Promise<void>;
+}
