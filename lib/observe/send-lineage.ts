@@ -123,7 +123,8 @@ function senderTo(url: URL, { apiKey, timeoutMs = 5000 }: LineageOptions): (even
         }
         throw new MillraceError(
           'MILLRACE_NETWORK',
-          `Cannot send lineage to ${maskText(endpoint.href)}: ${describeThrown(error)}. The run is not affected`,
+          // `fetch` quotes the whole URL where it refuses its credentials.
+          maskText(`Cannot send lineage to ${endpoint.href}: ${describeThrown(error)}. The run is not affected`),
           { cause: error },
         );
       }
