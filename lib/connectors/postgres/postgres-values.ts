@@ -37,7 +37,8 @@ export const typesOfQuery = {
 };
 
 function listOf(text: string, parse: Parser): unknown[] {
-  const lists = (types as unknown as { readonly arrayParser: { create(text: string, parse: Parser): { parse(): unknown[] } } })
-    .arrayParser;
+  const lists = (
+    types as unknown as { readonly arrayParser: { create(text: string, parse: Parser): { parse(): unknown[] } } }
+  ).arrayParser;
   return lists.create(text, parse).parse();
 }
