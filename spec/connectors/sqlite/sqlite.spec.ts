@@ -6,17 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow, sourceTask, syncTask, type RunOptions, type RunSummary } from 'millrace';
+import { SqliteSink } from '#lib/connectors/sqlite/sqlite-sink.js';
+import { SqliteSource } from '#lib/connectors/sqlite/sqlite-source.js';
 import { SharedFile } from '#lib/connectors/sqlite/shared-file.js';
 import { connectorContract, memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
-import {
-  SqliteSink,
-  sqliteSink,
-  SqliteSource,
-  sqliteSource,
-  sqlStatement,
-  type SqliteFields,
-  type SqliteSinkOptions,
-} from 'millrace/sqlite';
+import { sqliteSink, sqliteSource, sqlStatement, type SqliteFields, type SqliteSinkOptions } from 'millrace/sqlite';
 
 interface Item {
   readonly id: number;
