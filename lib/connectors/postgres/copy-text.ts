@@ -39,7 +39,7 @@ function columnText(value: unknown, form: ColumnForm, column: string): string | 
       `Column '${column}' cannot contain ${describeValue(value)}: only columns of json, jsonb and arrays contain objects and lists`,
     );
   }
-  return String(plain);
+  return String(plain as string | number | boolean);
 }
 
 /** A literal of an array: each element in quotes. */

@@ -99,8 +99,12 @@ export class PostgresSink<In, Column extends string> extends TransactionalSink<I
       retryForMs: options.retryForMs,
       whenAnew:
         mode === 'upsert' ? undefined : 'Rows that earlier incarnations have written stay in the table, and come twice',
-      tableOf: ({ task, secrets, notice }) => {
-        hidePassword(connection, secrets);
+      tableOf: (context) => {
+        hidePassword(connection, context.secrets);
+        const { task } = context;
+        const notice = (message: string): void => {
+          context.notice(message);
+        };
         return new PostgresTable({ connection, schema, table, columns, mode, key, task, notice });
       },
     });
