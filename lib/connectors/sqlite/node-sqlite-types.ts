@@ -1,14 +1,14 @@
 /** The part of `node:sqlite` that is used. The types of the oldest supported Node do not have the module. */
-import type { SqliteStored } from './sqlite-driver.js';
 
+type Value = number | bigint | string | Uint8Array | null;
 type Row = Record<string, unknown>;
 
 /** A prepared statement. */
 export declare class StatementSync {
   setReadBigInts(isEnabled: boolean): void;
-  run(...values: readonly SqliteStored[]): unknown;
-  all(...values: readonly SqliteStored[]): Row[];
-  iterate(...values: readonly SqliteStored[]): IterableIterator<Row>;
+  run(...values: readonly Value[]): unknown;
+  all(...values: readonly Value[]): Row[];
+  iterate(...values: readonly Value[]): IterableIterator<Row>;
 }
 
 /** A file. */

@@ -7,6 +7,7 @@
 import { createRequire } from 'node:module';
 import { describeThrown, MillraceError } from '../../connect/index.js';
 import type { SqlFailure } from '../sql/sql-errors.js';
+import type * as NodeSqliteModule from './node-sqlite-types.js';
 
 /** A value as SQLite stores it. */
 export type SqliteStored = number | bigint | string | Uint8Array | null;
@@ -39,7 +40,7 @@ export class SqliteError extends Error {
   }
 }
 
-type NodeSqlite = typeof import('./node-sqlite-types.js');
+type NodeSqlite = typeof NodeSqliteModule;
 type WasmSqlite = typeof import('node-sqlite3-wasm');
 type WasmStatement = ReturnType<InstanceType<WasmSqlite['Database']>['prepare']>;
 
@@ -158,14 +159,14 @@ class WasmFile implements SqliteFile {
     };
     let statement = make();
     const execute = <T>(work: () => T): T => {
-      const isWithin = this.database.inTransaction;
+      const isWithin = this.isInTransaction();
       try {
         return work();
       } catch (error) {
         // A statement of this package that has failed reports its error once more at its next use.
         this.end(statement);
         // A full disk and other faults of the database end the transaction, a bad row does not.
-        const isOver = isWithin && !this.database.inTransaction;
+        const isOver = isWithin && !this.isInTransaction();
         statement = make();
         throw new SqliteError(isOver ? 'statement' : 'row', error);
       }
@@ -178,7 +179,7 @@ class WasmFile implements SqliteFile {
       iterate: (values) => {
         const rows = execute(() => statement.iterate([...values]) as IterableIterator<SqliteFields>);
         return {
-          next: () => execute(() => rows.next() as IteratorResult<SqliteFields>),
+          next: () => execute(() => rows.next()),
           return: () => rows.return?.() ?? { done: true, value: undefined },
         };
       },
@@ -190,6 +191,10 @@ class WasmFile implements SqliteFile {
     for (const statement of this.statements) this.end(statement);
     if (last !== '') this.exec(last);
     this.database.close();
+  }
+
+  private isInTransaction(): boolean {
+    return this.database.inTransaction;
   }
 
   private end(statement: WasmStatement): void {
