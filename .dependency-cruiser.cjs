@@ -146,6 +146,24 @@ module.exports = {
       to: { path: '^lib/', pathNot: ['^lib/connectors/kafka/', '^lib/connect/index.ts$'] },
     },
     {
+      name: 'sql-is-built-on-connect',
+      severity: 'error',
+      from: { path: '^lib/connectors/(sql|postgres|sqlite)/' },
+      to: {
+        path: '^lib/',
+        pathNot: [
+          ...['connectors/(sql|postgres|sqlite)', 'connect', 'text', 'model', 'options'].map(inside),
+          '^lib/storage/process-identity.ts$',
+        ],
+      },
+    },
+    {
+      name: 'postgres-and-sqlite-do-not-know-each-other',
+      severity: 'error',
+      from: { path: '^lib/connectors/(postgres|sqlite)/' },
+      to: { path: '^lib/connectors/(postgres|sqlite)/', pathNot: '^lib/connectors/$1/' },
+    },
+    {
       name: 'nobody-uses-the-front-door-from-inside',
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/index.ts$' },

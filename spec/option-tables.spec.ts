@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 
 const lib = new URL('../../lib/', import.meta.url).pathname;
-const DOORS = ['index.ts', 'connect/index.ts', 'thread.ts', 'opentelemetry.ts', 'testing/index.ts'];
+const DOORS = [
+  ...['index.ts', 'connect/index.ts', 'thread.ts', 'opentelemetry.ts', 'testing/index.ts'],
+  ...['connectors/postgres/index.ts', 'connectors/sqlite/index.ts'],
+];
 
 /** What is checked another way. */
 const OTHERWISE: Readonly<Record<string, string>> = {

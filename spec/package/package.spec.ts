@@ -129,11 +129,11 @@ describe('the package', () => {
   });
 
   it('is imported by every door it has, and nothing else', async () => {
-    // `npm install` has not brought the optional peer of the remaining one. Kafka loads its peer when a run connects.
+    // `npm install` has not brought the optional peers of the remaining ones.
     const doors = Object.keys(
       (JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { exports: object }).exports,
     )
-      .filter((door) => !['./package.json', './opentelemetry'].includes(door))
+      .filter((door) => !['./package.json', './opentelemetry', './postgres', './sqlite'].includes(door))
       .map((door) => door.replace('.', 'millrace'));
     expect(doors).toContain('millrace/mock-server/in-thread');
     const program = `for (const door of ${JSON.stringify(doors)}) {
@@ -174,6 +174,17 @@ describe('the package', () => {
     expect(await sh(project, process.execPath, '--input-type=module', '--eval', program)).toBe(
       'MILLRACE_MISSING_PACKAGE millrace/kafka needs @platformatic/kafka, which is not installed. Install it: npm install @platformatic/kafka\n',
     );
+  });
+
+  it('says what to install where the doors to databases are opened without their peers', async () => {
+    const open = (door: string) =>
+      failureOf(project, process.execPath, '--input-type=module', '--eval', `await import('${door}')`);
+    expect((await open('millrace/postgres')).stderr).toContain(
+      'MillraceError: millrace/postgres needs pg, which is not installed. Install it: npm install pg',
+    );
+    const { code, stderr } = await open('millrace/sqlite');
+    // Newer versions of Node have SQLite themselves.
+    if (code !== 0) expect(stderr).toContain('which is not installed. Install it: npm install node-sqlite3-wasm');
   });
 
   it('opens nothing when its front doors are imported', async () => {

@@ -75,7 +75,14 @@ export class PostgresServer {
   async begin(): Promise<void> {
     const settings = ['fsync=off', 'unix_socket_directories=', 'listen_addresses=127.0.0.1', 'max_connections=100'];
     const options = settings.flatMap((setting) => ['-c', setting]);
-    const server = [join(programs as string, 'postgres'), '-D', join(this.folder, 'data'), '-p', String(this.port), ...options];
+    const server = [
+      join(programs as string, 'postgres'),
+      '-D',
+      join(this.folder, 'data'),
+      '-p',
+      String(this.port),
+      ...options,
+    ];
     // The shell ends the server when its input ends, and that ends with this process.
     const script = 'exec 3<&0; "$@" 3<&- </dev/null & server=$!; (cat <&3; kill -QUIT $server) & wait $server';
     const child = spawn('/bin/sh', ['-c', script, 'sh', ...server], {
@@ -150,7 +157,9 @@ function findPrograms(): string | undefined {
 function accountOfServer(): { readonly uid?: number; readonly gid?: number } | undefined {
   if (process.getuid?.() !== 0) return {};
   try {
-    const [uid, gid] = ['-u', '-g'].map((option) => Number(execFileSync('id', [option, 'postgres'], { encoding: 'utf8' })));
+    const [uid, gid] = ['-u', '-g'].map((option) =>
+      Number(execFileSync('id', [option, 'postgres'], { encoding: 'utf8' })),
+    );
     return { uid: uid as number, gid: gid as number };
   } catch {
     return undefined;

@@ -39,7 +39,7 @@ function columnText(value: unknown, form: ColumnForm, column: string): string | 
       `Column '${column}' cannot contain ${describeValue(value)}: only columns of json, jsonb and arrays contain objects and lists`,
     );
   }
-  return String(plain);
+  return typeof plain === 'string' ? plain : JSON.stringify(plain);
 }
 
 /** A literal of an array: each element in quotes. */
@@ -47,7 +47,7 @@ function arrayText(items: readonly unknown[]): string {
   const elements = items.map((item) => {
     if (item === null || item === undefined) return 'NULL';
     if (Array.isArray(item)) return arrayText(item);
-    const text = typeof item === 'object' ? JSON.stringify(item) : String(item as string | number | boolean);
+    const text = typeof item === 'string' ? item : JSON.stringify(item);
     return `"${text.replace(/["\\]/g, '\\$&')}"`;
   });
   return `{${elements.join(',')}}`;

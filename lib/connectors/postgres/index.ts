@@ -1,11 +1,6 @@
 /** The door `millrace/postgres`: tables and queries of PostgreSQL as sources, sinks and tasks. It needs the package pg. */
-export { PostgresSink, postgresSink, type PostgresSinkOptions, type PostgresValue } from './postgres-sink.js';
-export {
-  PostgresSource,
-  postgresSource,
-  type PostgresFields,
-  type PostgresSourceOptions,
-} from './postgres-source.js';
-export type { PostgresMode, PostgresRow } from './postgres-table.js';
-export type { PostgresConnection } from './postgres-connection.js';
+export { postgresSink, type PostgresSinkOptions, type PostgresValue } from './postgres-sink.js';
+export { postgresSource, type PostgresFields, type PostgresSourceOptions } from './postgres-source.js';
 export { sqlStatement, type SqlStatementOptions } from './sql-statement.js';
+export type { PostgresConnection } from './postgres-connection.js';
+export type { PostgresMode } from './postgres-table.js';

@@ -70,7 +70,7 @@ export function clientConfig(connection: string | PostgresConnection | undefined
     ...(password === undefined
       ? {}
       : { password: typeof password === 'string' ? password : async () => Promise.resolve(password()) }),
-  } as ClientConfig;
+  };
 }
 
 /** The dataset of a table or a query: the server and the database, then the name. Contains no credentials. */

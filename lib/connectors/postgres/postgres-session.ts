@@ -71,10 +71,7 @@ export class PostgresSession {
   }
 
   /** The rows as arrays of the texts that the server has sent. */
-  async texts(
-    text: string,
-    values: readonly unknown[] = [],
-  ): Promise<QueryResult<(string | null)[]>> {
+  async texts(text: string, values: readonly unknown[] = []): Promise<QueryResult<(string | null)[]>> {
     return this.client.query<(string | null)[]>({
       text,
       values: [...values],
@@ -93,7 +90,9 @@ export class PostgresSession {
   /** Ends the connection at once. */
   disconnect(): void {
     this.isLost = true;
-    const { connection } = this.client as unknown as { readonly connection?: { readonly stream?: { destroy(): void } } };
+    const { connection } = this.client as unknown as {
+      readonly connection?: { readonly stream?: { destroy(): void } };
+    };
     connection?.stream?.destroy();
   }
 

@@ -80,9 +80,7 @@ const RULES: OptionRules<PostgresSinkOptions<unknown, string>> = {
  *
  * @example postgresSink({ table: 'offers', columns: ['id', 'offer'], mode: 'upsert', key: ['id'] })
  */
-export function postgresSink<In, const Column extends string>(
-  options: PostgresSinkOptions<In, Column>,
-): Task<In, In> {
+export function postgresSink<In, const Column extends string>(options: PostgresSinkOptions<In, Column>): Task<In, In> {
   checkOptions('a postgresSink', options, RULES, ['table', 'columns']);
   return connectorSink(new PostgresSink(options), taskOptions(options));
 }
@@ -101,8 +99,12 @@ export class PostgresSink<In, Column extends string> extends TransactionalSink<I
       retryForMs: options.retryForMs,
       whenAnew:
         mode === 'upsert' ? undefined : 'Rows that earlier incarnations have written stay in the table, and come twice',
-      tableOf: ({ task, secrets, notice }) => {
-        hidePassword(connection, secrets);
+      tableOf: (context) => {
+        hidePassword(connection, context.secrets);
+        const { task } = context;
+        const notice = (message: string): void => {
+          context.notice(message);
+        };
         return new PostgresTable({ connection, schema, table, columns, mode, key, task, notice });
       },
     });
@@ -118,5 +120,6 @@ function checkKey(mode: PostgresMode, key: readonly string[], columns: readonly 
         : key.some((column) => !columns.includes(column))
           ? '`key` of a postgresSink to name some of `columns`'
           : undefined;
-  if (problem !== undefined) throw new MillraceError('MILLRACE_INVALID_OPTION', `Expected ${problem}, got [${key.join(', ')}]`);
+  if (problem !== undefined)
+    throw new MillraceError('MILLRACE_INVALID_OPTION', `Expected ${problem}, got [${key.join(', ')}]`);
 }

@@ -128,7 +128,9 @@ export class PostgresSource<Out> implements Source<Out> {
     const { keyset, connection, replayable } = this.options;
     hidePassword(connection, context.secrets);
     if (keyset === undefined && replayable === undefined) {
-      context.cannotResume(`'${context.task}' has no \`keyset\`, so it cannot continue after the last row that it has read`);
+      context.cannotResume(
+        `'${context.task}' has no \`keyset\`, so it cannot continue after the last row that it has read`,
+      );
     }
     const position = past?.position as { readonly lineage: number; readonly key: Key } | undefined;
     const cursor = new QueryCursor(this.options, context, position?.key);

@@ -9,7 +9,7 @@ import type { HeldRecords } from '../sql/held-records.js';
 import { assertKnownColumn, quoted, quotedList } from '../sql/identifiers.js';
 import { isolateRows } from '../sql/isolate-rows.js';
 import type { SqlFailure } from '../sql/sql-errors.js';
-import type { SinkIdentity, SinkTable } from '../sql/transactional-sink.js';
+import type { ProgressOf, SinkIdentity, SinkTable } from '../sql/transactional-sink.js';
 import type { WriteProgress } from '../sql/write-progress.js';
 import { copyIn } from './copy-in.js';
 import { copyLine, type ColumnForm } from './copy-text.js';
@@ -87,7 +87,9 @@ export class PostgresTable implements SinkTable<PostgresRow> {
       // What an earlier incarnation has named stays until its record has come by again.
       await session.query(`UPDATE ${names} SET epoch = -1 WHERE sink = $1`, [this.sink]);
     }
-    const numbers = await session.texts(`SELECT root, partition, first, past FROM ${ranges} WHERE sink = $1`, [this.sink]);
+    const numbers = await session.texts(`SELECT root, partition, first, past FROM ${ranges} WHERE sink = $1`, [
+      this.sink,
+    ]);
     for (const [root, partition, first, past] of numbers.rows) {
       held.addRange(root as string, Number(partition), { first: Number(first), past: Number(past) });
     }
@@ -98,14 +100,28 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   encode(fields: Readonly<Record<string, unknown>>): PostgresRow {
     const { columns, key } = this.parts;
     const values = columns.map((column) => fields[column]);
-    const text = this.copies
-      ? copyLine(values, (this.facts as TableFacts).forms, columns)
-      : rowJson(values, columns);
+    const text = this.copies ? copyLine(values, (this.facts as TableFacts).forms, columns) : rowJson(values, columns);
     if (key.length === 0) return { text, key: '' };
-    return { text, key: rowJson(key.map((column) => fields[column]), key) };
+    return {
+      text,
+      key: rowJson(
+        key.map((column) => fields[column]),
+        key,
+      ),
+    };
   }
 
-  async writeAll(rows: readonly PostgresRow[], progress: WriteProgress, epoch: number): Promise<void> {
+  async write(rows: readonly PostgresRow[], progressOf: ProgressOf, epoch: number): Promise<readonly RefusedRow[]> {
+    try {
+      await this.writeAll(rows, progressOf([]), epoch);
+      return [];
+    } catch (error) {
+      if (this.failureOf(error) !== 'row') throw error;
+      return await this.writeApart(rows, progressOf, epoch);
+    }
+  }
+
+  private async writeAll(rows: readonly PostgresRow[], progress: WriteProgress, epoch: number): Promise<void> {
     const session = this.opened();
     const { sinks, ranges, names } = this.tables;
     if (this.copies) {
@@ -128,11 +144,11 @@ export class PostgresTable implements SinkTable<PostgresRow> {
     if (owners.length === 0) throw this.replaced();
   }
 
-  async writeApart(
+  private async writeApart(
     rows: readonly PostgresRow[],
-    progressOf: (refused: readonly RefusedRow[]) => WriteProgress,
+    progressOf: ProgressOf,
     epoch: number,
-  ): Promise<RefusedRow[]> {
+  ): Promise<readonly RefusedRow[]> {
     let refused: RefusedRow[] = [];
     const attempt = (isImmediate: boolean): Promise<void> =>
       this.transaction(async (session) => {
@@ -169,7 +185,13 @@ export class PostgresTable implements SinkTable<PostgresRow> {
         `UPDATE ${names} AS n SET epoch = $2
         FROM unnest($3::text[], $4::bigint[], $5::text[]) AS seen(root, partition, name)
         WHERE n.sink = $1 AND n.root = seen.root AND n.partition = seen.partition AND n.name = seen.name`,
-        [this.sink, epoch, seen.map(({ root }) => root), seen.map(({ partition }) => partition), seen.map(({ name }) => name)],
+        [
+          this.sink,
+          epoch,
+          seen.map(({ root }) => root),
+          seen.map(({ partition }) => partition),
+          seen.map(({ name }) => name),
+        ],
       );
       await session.query(`DELETE FROM ${names} WHERE sink = $1 AND epoch >= 0 AND epoch < $2`, [this.sink, epoch]);
     });
@@ -224,7 +246,9 @@ export class PostgresTable implements SinkTable<PostgresRow> {
     const takesCopies = ['r', 'p', 'f'].includes(table['kind'] as string) && table['is_secured'] !== true;
     this.copies = mode === 'copy' && takesCopies;
     if (mode === 'copy' && !takesCopies) {
-      notice(`'${task}' inserts its rows: COPY does not work for views and tables with row security, such as ${this.name}`);
+      notice(
+        `'${task}' inserts its rows: COPY does not work for views and tables with row security, such as ${this.name}`,
+      );
     }
     const facts: TableFacts = {
       schema,
@@ -363,7 +387,9 @@ interface InsertForm {
 /** @param owner a table without whose row nothing is inserted. */
 function insertOf({ table, columns, types, key }: InsertForm, owner: string): string {
   const fields = columns.map((_, i) => `c${i}`);
-  const updates = columns.filter((column) => !key.includes(column)).map((column) => `${quoted(column)} = excluded.${quoted(column)}`);
+  const updates = columns
+    .filter((column) => !key.includes(column))
+    .map((column) => `${quoted(column)} = excluded.${quoted(column)}`);
   const conflict = updates.length === 0 ? 'DO NOTHING' : `DO UPDATE SET ${updates.join(', ')}`;
   return `INSERT INTO ${table} (${quotedList(columns)}) SELECT ${fields.join(', ')}
     FROM ${owner}json_to_recordset($1::json) AS r(${fields.map((field, i) => `${field} ${types[i]}`).join(', ')})

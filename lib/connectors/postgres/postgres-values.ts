@@ -13,7 +13,10 @@ const TIMESTAMP = 1114;
 const DATES = 1182;
 const TIMESTAMPS = 1115;
 
-const utc = types.getTypeParser(1184, 'text') as Parser;
+/** The parsers of pg, for types of any number. */
+const parserOfPackage = types.getTypeParser as unknown as (type: number, format: 'text' | 'binary') => Parser;
+
+const utc = parserOfPackage(1184, 'text');
 /** Without a zone, such as `2024-01-02 03:04:05`; also `infinity`, which has none. */
 const timestamp: Parser = (text) => (/\d$/.test(text) ? utc(`${text}+00`) : utc(text));
 const asText: Parser = (text) => text;
@@ -27,17 +30,18 @@ const OWN: Readonly<Record<number, Parser>> = {
 
 /** Reads a value of the type with this number. */
 export function parserOf(type: number): Parser {
-  return OWN[type] ?? (types.getTypeParser(type, 'text') as Parser);
+  return OWN[type] ?? parserOfPackage(type, 'text');
 }
 
 /** The types of a query, in the form that pg expects. */
 export const typesOfQuery = {
   getTypeParser: (type: number, format?: string): Parser =>
-    format === 'binary' ? (types.getTypeParser(type, 'binary') as Parser) : parserOf(type),
+    format === 'binary' ? parserOfPackage(type, 'binary') : parserOf(type),
 };
 
 function listOf(text: string, parse: Parser): unknown[] {
-  const lists = (types as unknown as { readonly arrayParser: { create(text: string, parse: Parser): { parse(): unknown[] } } })
-    .arrayParser;
+  const lists = (
+    types as unknown as { readonly arrayParser: { create(text: string, parse: Parser): { parse(): unknown[] } } }
+  ).arrayParser;
   return lists.create(text, parse).parse();
 }

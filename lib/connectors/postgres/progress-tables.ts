@@ -23,9 +23,10 @@ export function progressTables(schema: string): ProgressTables {
 const CREATED_MEANWHILE = new Set(['23505', '42P07', '42710']);
 
 export async function createProgressTables(session: PostgresSession, tables: ProgressTables): Promise<void> {
-  const { rows } = await session.query('SELECT bool_and(to_regclass(name) IS NOT NULL) AS known FROM unnest($1::text[]) AS name', [
-    Object.values(tables),
-  ]);
+  const { rows } = await session.query(
+    'SELECT bool_and(to_regclass(name) IS NOT NULL) AS known FROM unnest($1::text[]) AS name',
+    [Object.values(tables)],
+  );
   if (rows[0]?.['known'] === true) return;
   for (const statement of statementsOf(tables)) {
     try {

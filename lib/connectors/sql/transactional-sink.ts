@@ -30,6 +30,9 @@ export interface SinkIdentity {
   readonly task: string;
 }
 
+/** Returns the progress of a write whose other rows were refused. */
+export type ProgressOf = (refused: readonly RefusedRow[]) => WriteProgress;
+
 /** A table of a database, with the tables of the progress beside it. */
 export interface SinkTable<Row> {
   /** The table, for messages. */
@@ -39,17 +42,18 @@ export interface SinkTable<Row> {
    * ended, and fills `held`. With `isAnew` the stored progress is removed. After a lost connection, `isAgain` is true: then
    * it throws MILLRACE_LOCKED if another process has become the owner.
    */
-  open(identity: SinkIdentity, how: { readonly isAnew: boolean; readonly isAgain: boolean }, held: HeldRecords): Promise<void>;
+  open(
+    identity: SinkIdentity,
+    how: { readonly isAnew: boolean; readonly isAgain: boolean },
+    held: HeldRecords,
+  ): Promise<void>;
   /** The row of a record. Throws for a value that no column can contain. */
   encode(fields: Readonly<Record<string, unknown>>): Row;
-  /** Writes all rows and the progress in one transaction. Throws MILLRACE_LOCKED if another process is the owner. */
-  writeAll(rows: readonly Row[], progress: WriteProgress, epoch: number): Promise<void>;
-  /** Writes the rows that the database accepts, and the progress of these, in one transaction. */
-  writeApart(
-    rows: readonly Row[],
-    progressOf: (refused: readonly RefusedRow[]) => WriteProgress,
-    epoch: number,
-  ): Promise<RefusedRow[]>;
+  /**
+   * Writes the rows that the database accepts, and the progress of these, in one transaction. Returns the refused ones with
+   * the errors of the database. Throws MILLRACE_LOCKED if another process is the owner.
+   */
+  write(rows: readonly Row[], progressOf: ProgressOf, epoch: number): Promise<readonly RefusedRow[]>;
   /** Removes the names of records that are not needed again: those of earlier epochs. `seen` gets the epoch instead. */
   forget(epoch: number, seen: readonly LineageId[]): Promise<void>;
   /** Removes the progress, because the run is over. */
@@ -145,23 +149,20 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
         left = left.filter(isNew);
       }
       if (left.length === 0) return [];
-      const progressOf = (without: readonly RefusedRow[]): WriteProgress => {
+      const progressOf: ProgressOf = (without) => {
         const out = new Set(without.map(({ row }) => left[row]));
         const stored = left.filter((i) => !out.has(i));
         if (names !== undefined) return { root, partition, ranges: [], names: stored.map((i) => names[i] as string) };
-        const ranges = this.ends.rangesOf(root, partition, stored.map((i) => numbers[i] as number));
+        const ranges = this.ends.rangesOf(
+          root,
+          partition,
+          stored.map((i) => numbers[i] as number),
+        );
         return { root, partition, ranges, names: [] };
       };
       const some = left.map((i) => rows[i] as Row);
-      let [progress, apart]: [WriteProgress, readonly RefusedRow[]] = [progressOf([]), []];
-      try {
-        await table.writeAll(some, progress, this.epoch);
-      } catch (error) {
-        if (table.failureOf(error) !== 'row') throw error;
-        apart = await table.writeApart(some, progressOf, this.epoch);
-        progress = progressOf(apart);
-      }
-      this.ends.stored(progress);
+      const apart = await table.write(some, progressOf, this.epoch);
+      this.ends.stored(progressOf(apart));
       return apart.map(({ row, error }) => ({
         row: left[row] as number,
         error: refusedRow(`Table ${table.name} of '${context.task}'`, table.describe(error), error),

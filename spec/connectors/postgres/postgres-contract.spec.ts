@@ -1,7 +1,9 @@
 /** PostgreSQL held to the contract of connectors, against a real server. */
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { connectorContract } from 'millrace/testing';
-import { PostgresSink, type PostgresMode } from 'millrace/postgres';
+import { PostgresSink } from '#lib/connectors/postgres/postgres-sink.js';
+import { PostgresSource } from '#lib/connectors/postgres/postgres-source.js';
+import type { PostgresMode } from 'millrace/postgres';
 import { describeWithPostgres, PostgresServer } from '../../support/postgres-server.js';
 
 interface Item {
@@ -26,6 +28,25 @@ describeWithPostgres('PostgreSQL', () => {
   }, 120_000);
   afterAll(async () => {
     await server.stop();
+  });
+
+  const read = connectorContract<Record<string, unknown>, never>({
+    source: {
+      records: ITEMS as unknown as readonly Record<string, unknown>[],
+      place: async (records) => {
+        const table = `source_${count++}`;
+        await server.sql(`CREATE TABLE ${table} (id int PRIMARY KEY, name text, flag boolean)`);
+        for (const { id, name, flag } of records) {
+          await server.sql(`INSERT INTO ${table} VALUES ($1, $2, $3)`, [id, name, flag]);
+        }
+        const query = `SELECT * FROM ${table} -- all of them`;
+        return () => new PostgresSource({ connection: server.url, query, keyset: ['id'], fetchRows: 2 });
+      },
+      missing: () => new PostgresSource({ connection: server.url, query: 'SELECT * FROM nowhere' }),
+    },
+  });
+  it.each(read)('$name', async ({ run }) => {
+    await run();
   });
 
   describe.each<PostgresMode>(['insert', 'upsert', 'copy'])('as a sink with mode %s', (mode) => {

@@ -36,7 +36,10 @@ describeWithPostgres('PostgreSQL in a run', () => {
       name: 'Write',
       build: (flow) =>
         flow
-          .task('Items', sourceTask<Item>(() => records))
+          .task(
+            'Items',
+            sourceTask<Item>(() => records),
+          )
           .task('Table', ['Items'], postgresSink({ connection: server.url, columns: ['id', 'name'], ...options })),
     }).run(undefined, run).finished;
   const idsOf = async (table: string): Promise<unknown[]> =>
@@ -74,7 +77,10 @@ describeWithPostgres('PostgreSQL in a run', () => {
   it('the last of several rows with one key stays', async () => {
     const table = await tableOf('id numeric PRIMARY KEY, name text');
     // Equal for the server alone.
-    const equal = [{ id: 1, name: 'a' }, { id: '1.0' as unknown as number, name: 'b' }];
+    const equal = [
+      { id: 1, name: 'a' },
+      { id: '1.0' as unknown as number, name: 'b' },
+    ];
     await write([...equal, { id: 2, name: 'c' }, { id: 2, name: 'd' }], { table, mode: 'upsert', key: ['id'] });
     expect(await server.sql(`SELECT name FROM ${table} ORDER BY id`)).toEqual([{ name: 'b' }, { name: 'd' }]);
   });
@@ -103,7 +109,8 @@ describeWithPostgres('PostgreSQL in a run', () => {
       const others = await server.connect();
       let isOver = false;
       const meddle = (async () => {
-        while (!isOver) await others.query(`UPDATE ${table} SET name = name || 'x' WHERE id % 100 = 7`).catch(() => undefined);
+        while (!isOver)
+          await others.query(`UPDATE ${table} SET name = name || 'x' WHERE id % 100 = 7`).catch(() => undefined);
       })();
       const summary = await write(items(2000), { table, mode: 'upsert', key: ['id'] });
       isOver = true;
@@ -148,24 +155,47 @@ describeWithPostgres('PostgreSQL in a run', () => {
     await write(items(1500), { table }, { runId: 'kept', checkpoints: memoryCheckpoints().begin() });
     expect(await idsOf(table)).toEqual(items(1500).map(({ id }) => id));
     expect(await server.sql(`SELECT * FROM millrace_sinks WHERE run = 'kept'`)).toEqual([]);
-    expect(await server.sql(`SELECT r.* FROM millrace_ranges r LEFT JOIN millrace_sinks s ON s.id = r.sink WHERE s.id IS NULL`)).toEqual([]);
+    expect(
+      await server.sql(
+        `SELECT r.* FROM millrace_ranges r LEFT JOIN millrace_sinks s ON s.id = r.sink WHERE s.id IS NULL`,
+      ),
+    ).toEqual([]);
   });
 
   it.each([
     [{ table: 'nowhere' }, `The table "nowhere" of 'Table' does not exist`],
-    [{ table: 'parts', schema: 'shop' }, 'Table "shop"."parts" has no column id (string). Its columns: part, name'.replace('id (string)', '"id" (string)')],
-    [{ table: 'keyless', mode: 'upsert', key: ['id'] }, '`key` must name the columns of a primary key or a unique index'],
-    [{ table: 'keyless', connection: 'postgres://postgres@127.0.0.1:1/postgres' }, 'The PostgreSQL server cannot be reached'],
+    [
+      { table: 'parts', schema: 'shop' },
+      'Table "shop"."parts" has no column id (string). Its columns: part, name'.replace('id (string)', '"id" (string)'),
+    ],
+    [
+      { table: 'keyless', mode: 'upsert', key: ['id'] },
+      '`key` must name the columns of a primary key or a unique index',
+    ],
+    [
+      { table: 'keyless', connection: 'postgres://postgres@127.0.0.1:1/postgres' },
+      'The PostgreSQL server cannot be reached',
+    ],
     [{ table: 'keyless', connection: { database: 'none' } }, 'database "none" does not exist'],
   ] as const)('says in one sentence what is wrong with %j', async (options, message) => {
-    await server.sql('CREATE SCHEMA IF NOT EXISTS shop; CREATE TABLE IF NOT EXISTS shop.parts (part int, name text); CREATE TABLE IF NOT EXISTS keyless (id int, name text)');
-    const { connection = server.url, ...rest } = options as { readonly connection?: string | { readonly database: string } };
-    const given = typeof connection === 'string' ? connection : { ...connection, host: '127.0.0.1', port: server.port, user: 'postgres' };
-    await expect(write(items(1), { ...(rest as { readonly table: string }), connection: given })).rejects.toThrow(message);
+    await server.sql(
+      'CREATE SCHEMA IF NOT EXISTS shop; CREATE TABLE IF NOT EXISTS shop.parts (part int, name text); CREATE TABLE IF NOT EXISTS keyless (id int, name text)',
+    );
+    const { connection = server.url, ...rest } = options as {
+      readonly connection?: string | { readonly database: string };
+    };
+    const given =
+      typeof connection === 'string'
+        ? connection
+        : { ...connection, host: '127.0.0.1', port: server.port, user: 'postgres' };
+    await expect(write(items(1), { ...(rest as { readonly table: string }), connection: given })).rejects.toThrow(
+      message,
+    );
   });
 
   it('values of all types come back as they were written, by INSERT and by COPY', async () => {
-    const columns = 'id int, b bigint, n numeric, f float8, t text, v varchar(3), d date, ts timestamp, tz timestamptz, j jsonb, js json, a int[], ta text[], bytes bytea, ok boolean';
+    const columns =
+      'id int, b bigint, n numeric, f float8, t text, v varchar(3), d date, ts timestamp, tz timestamptz, j jsonb, js json, a int[], ta text[], bytes bytea, ok boolean';
     const names = columns.split(', ').map((column) => column.split(' ')[0] as string);
     const value = {
       ...{ id: 1, b: 9007199254740993n, n: '0.10', f: 0.1, t: 'a "b" \\ \t\n', v: 'abc', d: '2024-02-29' },
@@ -190,7 +220,11 @@ describeWithPostgres('PostgreSQL in a run', () => {
         build: (flow) =>
           flow
             .task('Rows', postgresSource({ connection: server.url, query: `SELECT * FROM ${table}`, keyset: ['id'] }))
-            .task('Keep', ['Rows'], syncTask((row: Record<string, unknown>) => found.push(row))),
+            .task(
+              'Keep',
+              ['Rows'],
+              syncTask((row: Record<string, unknown>) => found.push(row)),
+            ),
       }).run().finished;
       expect(found).toEqual([{ ...value, b: '9007199254740993' }, empty]);
     }
@@ -218,11 +252,17 @@ describeWithPostgres('PostgreSQL in a run', () => {
                 ordered: true,
               }),
             )
-            .task('Keep', ['Name'], syncTask((name: string) => found.push(name))),
+            .task(
+              'Keep',
+              ['Name'],
+              syncTask((name: string) => found.push(name)),
+            ),
       }).run(undefined, { deadLetters: letters }).finished;
     await lookUp(`SELECT name FROM ${table} WHERE id = $1`);
     expect(found).toEqual(['0: name 0', '99: name 99', '100: undefined']);
     expect(letters.letters).toMatchObject([{ record: 'x', code: 'MILLRACE_SQL' }]);
-    await expect(lookUp('SELECT name FROM nowhere WHERE id = $1')).rejects.toThrow(`The statement of 'Name': relation "nowhere" does not exist`);
+    await expect(lookUp('SELECT name FROM nowhere WHERE id = $1')).rejects.toThrow(
+      `The statement of 'Name': relation "nowhere" does not exist`,
+    );
   });
 });

@@ -4,18 +4,19 @@ import { asyncTask, defineWorkflow } from 'millrace';
 import { postgresSink, postgresSource } from 'millrace/postgres';
 import { z } from 'zod';
 
-const Config = z.strictObject({ url: z.string(), mode: z.enum(['copy', 'insert']) });
+const Config = z.strictObject({ port: z.coerce.number(), mode: z.enum(['copy', 'insert']) });
 const Numbered = z.object({ id: z.coerce.number(), name: z.string() });
 type Numbered = z.output<typeof Numbered>;
 
 export const CopyFlow = defineWorkflow({
   name: 'CopyFlow',
   config: Config,
-  build: (flow, { url, mode }) =>
-    flow
+  build: (flow, { port, mode }) => {
+    const connection = { host: '127.0.0.1', port, user: 'postgres', database: 'postgres' };
+    return flow
       .task(
         'Numbers',
-        postgresSource({ connection: url, query: 'SELECT id, name FROM numbers', keyset: ['id'], schema: Numbered }),
+        postgresSource({ connection, query: 'SELECT id, name FROM numbers', keyset: ['id'], schema: Numbered }),
       )
       .task(
         'Work',
@@ -28,5 +29,6 @@ export const CopyFlow = defineWorkflow({
           { concurrency: 64 },
         ),
       )
-      .task('Copies', ['Work'], postgresSink({ connection: url, table: 'copies', columns: ['id', 'name'], mode })),
+      .task('Copies', ['Work'], postgresSink({ connection, table: 'copies', columns: ['id', 'name'], mode }));
+  },
 });

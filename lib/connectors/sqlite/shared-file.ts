@@ -1,0 +1,181 @@
+/**
+ * The connection of this process to a SQLite file: one for all tasks that use the file.
+ *
+ * Guarantees: tasks of one process never wait for each other, because each transaction begins and ends in one turn. What was
+ * committed survives the loss of power. The lock of a process that was killed is removed; that of a living process never is.
+ *
+ * node-sqlite3-wasm locks a file by a folder beside it, which a killed process leaves behind, and it takes its own lock for
+ * that of another process when it looks for an interrupted transaction. So such a transaction would not be rolled back. With
+ * a write-ahead log there is nothing to roll back, and with an exclusive lock it needs no shared memory.
+ */
+import {
+  existsSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { MillraceError } from '../../connect/index.js';
+import { isRunning, thisProcess, type ProcessIdentity } from '../../storage/process-identity.js';
+import { openFile, SqliteError, type SqliteFile, type SqliteStatement } from './sqlite-driver.js';
+
+/** The open files of this process. SQLite allows one connection of this kind per file, so they cannot belong to a run. */
+const files = new Map<string, Promise<SharedFile>>();
+
+export class SharedFile {
+  private readonly path: string;
+  private readonly file: SqliteFile;
+  private readonly statements = new Map<string, SqliteStatement>();
+  private users = 0;
+  private journal = '';
+
+  private constructor(path: string, file: SqliteFile) {
+    this.path = path;
+    this.file = file;
+  }
+
+  /** Opens the file for one user, who closes it. Throws MILLRACE_LOCKED if another process has it for itself. */
+  static async open(path: string): Promise<SharedFile> {
+    const place = placeOf(path);
+    const known = files.get(place);
+    const opening = known ?? SharedFile.openAlone(place);
+    files.set(place, opening);
+    try {
+      const file = await opening;
+      file.users++;
+      return file;
+    } catch (error) {
+      if (files.get(place) === opening) files.delete(place);
+      throw error;
+    }
+  }
+
+  private static async openAlone(path: string): Promise<SharedFile> {
+    if (!existsSync(dirname(path))) {
+      throw new MillraceError('MILLRACE_FILE', `The folder of ${path} does not exist. Create it, or correct \`path\``);
+    }
+    const file = openFile(path);
+    const shared = new SharedFile(path, file);
+    try {
+      if (file.isExclusive) await shared.lock();
+      file.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 50');
+      return shared;
+    } catch (error) {
+      file.close('');
+      throw error;
+    }
+  }
+
+  /** Whether statements wait for other processes. */
+  get isExclusive(): boolean {
+    return this.file.isExclusive;
+  }
+
+  /** A statement that is prepared once. Throws if SQLite refuses it. */
+  statement(sql: string): SqliteStatement {
+    const known = this.statements.get(sql) ?? this.file.prepare(sql);
+    this.statements.set(sql, known);
+    return known;
+  }
+
+  /** A statement of one user, for rows that are read one by one. */
+  cursor(sql: string): SqliteStatement {
+    return this.file.prepare(sql);
+  }
+
+  /** Does the work in one transaction, which is rolled back if the work throws. */
+  transaction<T>(work: () => T): T {
+    this.file.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.file.exec('COMMIT');
+      return result;
+    } catch (error) {
+      try {
+        this.file.exec('ROLLBACK');
+      } catch {
+        // SQLite has rolled it back by itself.
+      }
+      throw error;
+    }
+  }
+
+  /** Called once per user. The last one closes the file. */
+  close(): void {
+    if (--this.users > 0) return;
+    files.delete(this.path);
+    this.statements.clear();
+    // The log goes back into the file, so that other programs find all in one file.
+    const isLogged = !this.file.isExclusive || this.journal === 'wal';
+    this.file.close(isLogged ? '' : 'PRAGMA journal_mode = DELETE');
+    if (this.file.isExclusive) rmSync(noteOf(this.path), { force: true });
+  }
+
+  /** Acquires the file for this process alone. */
+  private async lock(): Promise<void> {
+    const { path, file } = this;
+    if (existsSync(`${path}.lock`)) await removeLockOfDead(path);
+    const journal = statSync(`${path}-journal`, { throwIfNoEntry: false });
+    if (journal !== undefined && journal.size > 0) {
+      throw new MillraceError(
+        'MILLRACE_FILE',
+        `Another program died while it wrote to ${path}, and node-sqlite3-wasm cannot repair it. Open it once with sqlite3, or use Node 22.13 or later`,
+      );
+    }
+    try {
+      const [mode] = file.prepare('PRAGMA journal_mode').all([]);
+      this.journal = String(mode?.['journal_mode']);
+      file.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; COMMIT');
+    } catch (error) {
+      if (!(error instanceof SqliteError) || !existsSync(`${path}.lock`)) throw error;
+      throw lockedBy(path, undefined, error);
+    }
+    writeFileSync(noteOf(path), JSON.stringify(await thisProcess()));
+  }
+}
+
+/** The path of a file, the same for each of its names. */
+function placeOf(path: string): string {
+  const full = resolve(path);
+  if (existsSync(full)) return realpathSync(full);
+  return existsSync(dirname(full)) ? join(realpathSync(dirname(full)), basename(full)) : full;
+}
+
+function noteOf(path: string): string {
+  return `${path}.millrace-owner`;
+}
+
+async function removeLockOfDead(path: string): Promise<void> {
+  const owner = readNote(path);
+  if (owner === undefined || (await isRunning(owner)) !== false) throw lockedBy(path, owner);
+  // Of several processes that want to remove it, one renames the note.
+  const own = `${noteOf(path)}-${process.pid}`;
+  try {
+    renameSync(noteOf(path), own);
+  } catch (error) {
+    throw lockedBy(path, undefined, error);
+  }
+  rmdirSync(`${path}.lock`);
+  rmSync(own);
+}
+
+function readNote(path: string): ProcessIdentity | undefined {
+  try {
+    return JSON.parse(readFileSync(noteOf(path), 'utf8')) as ProcessIdentity;
+  } catch {
+    return undefined;
+  }
+}
+
+function lockedBy(path: string, owner: ProcessIdentity | undefined, cause?: unknown): MillraceError {
+  const who = owner === undefined ? 'another process' : `process ${owner.pid} on ${owner.host}`;
+  return new MillraceError(
+    'MILLRACE_LOCKED',
+    `${path} is used by ${who}. Wait for it. If there is no such process, remove the folder ${path}.lock`,
+    { cause, retryable: true },
+  );
+}

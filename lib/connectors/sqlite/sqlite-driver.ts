@@ -1,0 +1,216 @@
+/**
+ * SQLite, as Node has it (`node:sqlite`), or else as the package node-sqlite3-wasm has it.
+ *
+ * Guarantees: if there is neither, the error names the package and the command that installs it. An error tells by its
+ * `failure` what it means; no decision depends on the text of a message.
+ */
+import { createRequire } from 'node:module';
+import { describeThrown, MillraceError } from '../../connect/index.js';
+import type { SqlFailure } from '../sql/sql-errors.js';
+import type * as NodeSqliteModule from './node-sqlite-types.js';
+
+/** A value as SQLite stores it. */
+export type SqliteStored = number | bigint | string | Uint8Array | null;
+/** A row by column name. */
+export type SqliteFields = Record<string, SqliteStored>;
+
+export interface SqliteStatement {
+  run(values: readonly SqliteStored[]): void;
+  all(values: readonly SqliteStored[]): SqliteFields[];
+  iterate(values: readonly SqliteStored[]): Iterator<SqliteFields>;
+}
+
+/** A file that is open. */
+export interface SqliteFile {
+  /** Whether only this connection may use the file. */
+  readonly isExclusive: boolean;
+  exec(sql: string): void;
+  prepare(sql: string): SqliteStatement;
+  /** @param last executed when every statement has ended, if it is not empty. */
+  close(last: string): void;
+}
+
+/** An error of SQLite. */
+export class SqliteError extends Error {
+  readonly failure: SqlFailure;
+
+  constructor(failure: SqlFailure, cause: unknown) {
+    super(describeThrown(cause), { cause });
+    this.failure = failure;
+  }
+}
+
+type NodeSqlite = typeof NodeSqliteModule;
+type WasmSqlite = typeof import('node-sqlite3-wasm');
+type WasmStatement = ReturnType<InstanceType<WasmSqlite['Database']>['prepare']>;
+
+function load(): (path: string) => SqliteFile {
+  const own = (process as { getBuiltinModule?: (name: string) => unknown }).getBuiltinModule?.('node:sqlite');
+  const builtIn = own as NodeSqlite | undefined;
+  // The first versions cannot return rows one by one.
+  if (typeof builtIn?.StatementSync.prototype.iterate === 'function') return (path) => new NodeFile(builtIn, path);
+  try {
+    const wasm = createRequire(import.meta.url)('node-sqlite3-wasm') as WasmSqlite;
+    return (path) => new WasmFile(wasm, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+    throw new MillraceError(
+      'MILLRACE_MISSING_PACKAGE',
+      `millrace/sqlite needs Node 22.13 or later, or node-sqlite3-wasm, which is not installed. Install it: npm install node-sqlite3-wasm`,
+      { cause: error },
+    );
+  }
+}
+
+/** Opens a file, or makes it. */
+export const openFile = load();
+
+/** Result codes: sqlite.org/rescode.html. The low byte of an extended code is the primary one. */
+const AGAIN = new Set([5, 6, 261]);
+const ROW = new Set([18, 19, 20]);
+
+class NodeFile implements SqliteFile {
+  readonly isExclusive = false;
+  private readonly database: InstanceType<NodeSqlite['DatabaseSync']>;
+
+  constructor({ DatabaseSync }: NodeSqlite, path: string) {
+    this.database = this.guarded(() => new DatabaseSync(path));
+  }
+
+  exec(sql: string): void {
+    this.guarded(() => {
+      this.database.exec(sql);
+    });
+  }
+
+  prepare(sql: string): SqliteStatement {
+    const statement = this.guarded(() => this.database.prepare(sql));
+    statement.setReadBigInts(true);
+    return {
+      run: (values) => {
+        this.guarded(() => statement.run(...values));
+      },
+      all: (values) => this.guarded(() => statement.all(...values).map(withNumbers)),
+      iterate: (values) => {
+        const rows = this.guarded(() => statement.iterate(...values));
+        return {
+          next: () => {
+            const next = this.guarded(() => rows.next());
+            return next.done === true ? { done: true, value: undefined } : { value: withNumbers(next.value) };
+          },
+          return: () => {
+            rows.return?.();
+            return { done: true, value: undefined };
+          },
+        };
+      },
+    };
+  }
+
+  close(last: string): void {
+    if (last !== '') this.exec(last);
+    this.database.close();
+  }
+
+  private guarded<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const { errcode } = error as { readonly errcode?: number };
+      if (errcode === undefined) throw error;
+      const primary = errcode & 0xff;
+      throw new SqliteError(AGAIN.has(primary) ? 'again' : ROW.has(primary) ? 'row' : 'statement', error);
+    }
+  }
+}
+
+/** Whole numbers that a number represents exactly are numbers. */
+function withNumbers(row: Record<string, unknown>): SqliteFields {
+  const fields: SqliteFields = {};
+  for (const [name, value] of Object.entries(row as SqliteFields)) {
+    const isSafe = typeof value === 'bigint' && Number.isSafeInteger(Number(value));
+    fields[name] = isSafe ? Number(value) : value;
+  }
+  return fields;
+}
+
+/** The errors of this package have no codes: what has failed says what they mean. */
+class WasmFile implements SqliteFile {
+  readonly isExclusive = true;
+  private readonly statements = new Set<WasmStatement>();
+  private readonly database: InstanceType<WasmSqlite['Database']>;
+
+  constructor({ Database }: WasmSqlite, path: string) {
+    this.database = guarded('statement', () => new Database(path));
+  }
+
+  exec(sql: string): void {
+    // The file is locked once and for all, so only a conflict with a lock fails here.
+    guarded('again', () => {
+      this.database.exec(sql);
+    });
+  }
+
+  prepare(sql: string): SqliteStatement {
+    const make = (): WasmStatement => {
+      const made = guarded('statement', () => this.database.prepare(sql));
+      this.statements.add(made);
+      return made;
+    };
+    let statement = make();
+    const execute = <T>(work: () => T): T => {
+      const isWithin = this.isInTransaction();
+      try {
+        return work();
+      } catch (error) {
+        // A statement of this package that has failed reports its error once more at its next use.
+        this.end(statement);
+        // A full disk and other faults of the database end the transaction, a bad row does not.
+        const isOver = isWithin && !this.isInTransaction();
+        statement = make();
+        throw new SqliteError(isOver ? 'statement' : 'row', error);
+      }
+    };
+    return {
+      run: (values) => {
+        execute(() => statement.run([...values]));
+      },
+      all: (values) => execute(() => statement.all([...values]) as SqliteFields[]),
+      iterate: (values) => {
+        const rows = execute(() => statement.iterate([...values]) as IterableIterator<SqliteFields>);
+        return {
+          next: () => execute(() => rows.next()),
+          return: () => rows.return?.() ?? { done: true, value: undefined },
+        };
+      },
+    };
+  }
+
+  close(last: string): void {
+    // A statement that has not ended keeps the file open, and locked.
+    for (const statement of this.statements) this.end(statement);
+    if (last !== '') this.exec(last);
+    this.database.close();
+  }
+
+  private isInTransaction(): boolean {
+    return this.database.inTransaction;
+  }
+
+  private end(statement: WasmStatement): void {
+    this.statements.delete(statement);
+    try {
+      statement.finalize();
+    } catch {
+      // It reports the error of its last use, which is known.
+    }
+  }
+}
+
+function guarded<T>(failure: SqlFailure, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new SqliteError(failure, error);
+  }
+}

@@ -1,0 +1,30 @@
+/** Values as SQLite stores them: texts, numbers and bytes. */
+import { describeValue, MillraceError } from '../../connect/index.js';
+import type { SqliteStored } from './sqlite-driver.js';
+
+/**
+ * The value in the form in which it is stored: booleans as 1 and 0, dates as text in UTC, objects and lists as JSON. Throws
+ * MILLRACE_INVALID_OUTPUT for a value that has no such form.
+ */
+export function storedValue(value: unknown, of: string): SqliteStored {
+  switch (typeof value) {
+    case 'undefined':
+      return null;
+    case 'string':
+    case 'bigint':
+      return value;
+    case 'number':
+      // SQLite stores NaN as NULL.
+      if (Number.isNaN(value)) break;
+      return value;
+    case 'boolean':
+      return value ? 1 : 0;
+    case 'object':
+      if (value === null || value instanceof Uint8Array) return value;
+      if (value instanceof Date && Number.isNaN(value.getTime())) break;
+      return value instanceof Date ? value.toISOString() : JSON.stringify(value);
+    default:
+      break;
+  }
+  throw new MillraceError('MILLRACE_INVALID_OUTPUT', `${of} cannot contain ${describeValue(value)}`);
+}
