@@ -107,11 +107,16 @@ export const joinRootOf = (task: string): string => `${task} (join)`;
 /** Validates the graph and divides it into regions. Throws a MillraceError that names the tasks. */
 export function planGraph(nodes: readonly GraphNode[]): GraphPlan {
   const byName = indexByName(nodes);
-  const inputs = new Map(nodes.map((node) => [node.name, node.dependencies.map((label) => resolve(node, label, byName))]));
+  const inputs = new Map(
+    nodes.map((node) => [node.name, node.dependencies.map((label) => resolve(node, label, byName))]),
+  );
   const outputs = outputsRead(inputs);
   for (const node of nodes) checkNode(node, inputs.get(node.name) as readonly InputPlan[]);
   for (const node of nodes) checkOutputs(node, outputs.get(node.name) ?? new Set());
-  const resolved = nodes.map((node) => ({ ...node, dependencies: (inputs.get(node.name) ?? []).map(({ task }) => task) }));
+  const resolved = nodes.map((node) => ({
+    ...node,
+    dependencies: (inputs.get(node.name) ?? []).map(({ task }) => task),
+  }));
   const ordered = orderByDependency(resolved, new Map(resolved.map((node) => [node.name, node])));
   const planner = new Planner(inputs, outputs);
   for (const node of ordered) planner.add(node);
@@ -299,7 +304,10 @@ class Planner {
       roots.set(node.name, { id: node.name, ...(isChildRoot ? { parent: inputRoot } : {}), exits: [] });
       if (inputRoot !== undefined) exitsOf(roots, inputRoot).push({ task: node.name, dependency: 0 });
     }
-    this.choices.set(node.name, outputRoot === inputRoot && keepsLineage ? this.choicesOf(node, inputs, join) : NO_CHOICES);
+    this.choices.set(
+      node.name,
+      outputRoot === inputRoot && keepsLineage ? this.choicesOf(node, inputs, join) : NO_CHOICES,
+    );
     plans.set(node.name, {
       node,
       join,

@@ -235,7 +235,10 @@ class Generator {
     if (one.root === other.root && this.areApart(one, other)) {
       this.work(name, 'merge', from, { isUnion: false });
       const behind = this.choicesBehind(other);
-      this.choices.set(name, new Map([...this.choicesBehind(one)].filter(([task, output]) => behind.get(task) === output)));
+      this.choices.set(
+        name,
+        new Map([...this.choicesBehind(one)].filter(([task, output]) => behind.get(task) === output)),
+      );
       return;
     }
     const most = one.most + other.most;

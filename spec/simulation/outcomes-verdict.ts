@@ -173,7 +173,8 @@ class Interpreter {
     const outputs = new Map<string, string>();
     for (const [id, path] of first) {
       const isWhole = inputs.every((input, index) => input.has(id) || isOptional(node, index));
-      if (isWhole) outputs.set(id, inputs.length === 1 ? path : short(alignedPath(inputs.map((input) => input.get(id)))));
+      if (isWhole)
+        outputs.set(id, inputs.length === 1 ? path : short(alignedPath(inputs.map((input) => input.get(id)))));
     }
     return outputs;
   }
@@ -327,7 +328,9 @@ class Interpreter {
 
   /** The sources that the records of a task descend from. */
   private descentOf(name: string): Set<string> {
-    const { dependencies } = this.graph.nodes.find((node) => node.name === name) as OutcomesNode;
+    const { dependencies } = this.graph.nodes.find((node) =>
+      [node.name, `${node.name}.failed`].includes(name),
+    ) as OutcomesNode;
     return new Set(dependencies.length === 0 ? [name] : dependencies.flatMap((from) => [...this.descentOf(from)]));
   }
 

@@ -108,8 +108,7 @@ export class RunPast {
       return (lineage) => this.hasPassed(root, label, lineage) || this.wasGivenUp(task, root, lineage);
     }
     const isRepeated = isBoundary || this.plan.feedsBoundary(task);
-    return (lineage) =>
-      this.wasGivenUp(task, root, lineage) || (!isRepeated && this.havePassed(task, root, lineage));
+    return (lineage) => this.wasGivenUp(task, root, lineage) || (!isRepeated && this.havePassed(task, root, lineage));
   }
 
   /** Whether the record has passed this exit for good. */

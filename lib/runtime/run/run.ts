@@ -87,7 +87,10 @@ export class Run<Outputs = Record<string, unknown>> {
     const found = this.outputs().get(name);
     if (found === undefined) {
       const names = [...this.outputs().keys()];
-      throw new MillraceError('MILLRACE_UNKNOWN_TASK', `There is no output '${name}' to observe.${suggest(name, names)}`);
+      throw new MillraceError(
+        'MILLRACE_UNKNOWN_TASK',
+        `There is no output '${name}' to observe.${suggest(name, names)}`,
+      );
     }
     return recordsOf<Outputs[Name]>(found.outlet, found.output, this.reportSubscriber);
   }

@@ -151,24 +151,25 @@ export class Wiring {
       },
       this.services,
     );
-    const joinScope = plan.node.bearing !== 'source' && !plan.keepsLineage
-      ? new RunScope(
-          {
-            task: name,
-            root: this.wiredRoots.ledger(plan.inputRoot as string),
-            inputs: dependencies.map((from, dependency) =>
-              this.edge(this.outputRootOf(from), { task: name, dependency }, name, from),
-            ),
-            family: undefined,
-            onFailure,
-            past: this.past,
-            state: this.stateOf(plan, 'join'),
-            outputs: this.wiredRoots.outputs,
-            forks: this.forks,
-          },
-          this.services,
-        )
-      : scope;
+    const joinScope =
+      plan.node.bearing !== 'source' && !plan.keepsLineage
+        ? new RunScope(
+            {
+              task: name,
+              root: this.wiredRoots.ledger(plan.inputRoot as string),
+              inputs: dependencies.map((from, dependency) =>
+                this.edge(this.outputRootOf(from), { task: name, dependency }, name, from),
+              ),
+              family: undefined,
+              onFailure,
+              past: this.past,
+              state: this.stateOf(plan, 'join'),
+              outputs: this.wiredRoots.outputs,
+              forks: this.forks,
+            },
+            this.services,
+          )
+        : scope;
     return { plan, declaration, scope, joinScope, output$: this.outlets.get(name) as Outlet };
   }
 
