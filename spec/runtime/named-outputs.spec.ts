@@ -84,7 +84,7 @@ describe('a branch', () => {
       [
         'Route',
         'MILLRACE_INVALID_OUTPUT',
-        "Expected the branch of 'Route' to be 'large' or 'small', got 'huge' (string)",
+        "Expected the branch of 'Route' to be 'large' or 'small', got \"huge\" (string)",
       ],
     ]);
   });
