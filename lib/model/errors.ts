@@ -46,7 +46,7 @@ export const ERROR_CODES = {
   MILLRACE_UNKNOWN_RUN: 'No kept run has that id.',
   MILLRACE_UNKNOWN_TASK: 'A dependency or an output names a task that does not exist.',
   MILLRACE_UNKNOWN_WORKFLOW: 'No workflow with that name or path can be loaded.',
-  MILLRACE_UNREACHABLE: 'A task that is not a source depends on nothing, so no record can reach it.',
+  MILLRACE_UNREACHABLE: 'A task that is not a source depends on nothing, or no task reads an output of a branch.',
   MILLRACE_UPSTREAM_DOWN: 'The upstream stayed down past the deadline of the circuit breaker. The run stops.',
   MILLRACE_USAGE: 'The command line has an unknown command, option or value.',
 } as const;

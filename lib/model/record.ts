@@ -85,6 +85,12 @@ export class Routed {
   }
 }
 
+/** The record in a slot for the readers of this output, or `GONE`. Without a name: for the readers of the plain output. */
+export function recordAt(value: unknown, output: string | undefined): unknown {
+  if (!(value instanceof Routed)) return output === undefined ? value : GONE;
+  return value.output === output ? value.record : GONE;
+}
+
 /** A record that a task gave up, as the `failed` output of the task emits it. Plain data, as far as the record is. */
 export interface FailedRecord<In = unknown> {
   /** The record as the task received it; for a source, the input that could not be read as a record. */

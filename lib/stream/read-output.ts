@@ -4,7 +4,7 @@
  * Guarantees: each slot stays, so every output has every lineage: the record where it left by this output, else `GONE`.
  */
 import { map, type OperatorFunction } from 'rxjs';
-import { Batch, GONE, Routed } from '../model/record.js';
+import { Batch, GONE, recordAt } from '../model/record.js';
 
 /** @param output the name of the output; undefined for the plain one. */
 export function readOutput(output: string | undefined): OperatorFunction<Batch<unknown>, Batch<unknown>> {
@@ -17,10 +17,4 @@ export function readOutput(output: string | undefined): OperatorFunction<Batch<u
     });
     return new Batch(lineages, read, gone);
   });
-}
-
-/** The record in a slot for the readers of this output, or `GONE`. */
-export function recordAt(value: unknown, output: string | undefined): unknown {
-  if (!(value instanceof Routed)) return output === undefined ? value : GONE;
-  return value.output === output ? value.record : GONE;
 }

@@ -180,8 +180,8 @@ type PartlyOf<Outputs, Names extends readonly (keyof Outputs)[], Optional> = {
     : Outputs[Names[Index]];
 };
 
-/** A record of any of the dependencies. */
-type MergedOf<Outputs, Name extends keyof Outputs, Labelled> = Labelled extends true
+/** A record of any of the dependencies. While the compiler infers a function, `Labelled` is `never` if the option is absent. */
+type MergedOf<Outputs, Name extends keyof Outputs, Labelled> = [true] extends [Labelled]
   ? { [From in Name]: { readonly from: From; readonly record: Outputs[From] } }[Name]
   : Outputs[Name];
 
@@ -202,7 +202,8 @@ type With<Outputs, Name extends string, In, Out, Named extends object> = {
 };
 
 /** A task with named outputs has no plain one. */
-type NewKey<Name extends string, Named extends object> = `${Name}.failed` | ([keyof Named] extends [never] ? Name : `${Name}.${keyof Named & string}`);
+type NewKey<Name extends string, Named extends object> =
+  `${Name}.failed` | ([keyof Named] extends [never] ? Name : `${Name}.${keyof Named & string}`);
 
 /** One declared task, without types. */
 export interface TaskDeclaration {

@@ -100,6 +100,16 @@ describe('the examples', () => {
     ]);
   });
 
+  it('routes: each order takes one way, and all of them end in one list', async () => {
+    expect((await run('routes')).sort()).toEqual([
+      '0 dead letters',
+      '20 passed, with a card',
+      '31 passed, with a pen',
+      '500 checked',
+      '7000 refused: above the limit',
+    ]);
+  });
+
   it('thread-bridge: finds the first primes above a million millions, and its threads end', async () => {
     expect(await run('thread-bridge')).toEqual([
       '1000000000039 is prime',

@@ -37,7 +37,9 @@ export async function checkGraph(seed: number, isVirtual: boolean): Promise<Rand
     if (clock !== undefined && !graph.mustFail) expect(clock.pending).toBe(0);
     if (graph.mustFail) {
       expect(result).toBeInstanceOf(RunFailedError);
-      expect((result as RunFailedError).message).toMatch(/^Task '(S\d+|T\d+[abc]?)(\.[abc])?( read| merged)?' failed on record/);
+      expect((result as RunFailedError).message).toMatch(
+        /^Task '(S\d+|T\d+[abc]?)(\.[abc])?( read| merged)?' failed on record/,
+      );
       return graph;
     }
     if (result instanceof Error) throw result;

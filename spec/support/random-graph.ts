@@ -199,7 +199,8 @@ class Generator {
       if (!chosen.every((one) => isOptional(one) || one.outputs.has(lineage))) continue;
       inputs.set(lineage, chosen.length === 1 ? value : chosen.map(({ outputs }) => outputs.get(lineage)));
     }
-    const join = optional.length === 0 ? {} : { join: { join: 'aligned', optional: optional.map((one) => one.name) } as const };
+    const join =
+      optional.length === 0 ? {} : { join: { join: 'aligned', optional: optional.map((one) => one.name) } as const };
     const choices = new Map(chosen.filter((one) => !isOptional(one)).flatMap((one) => [...choicesBehind(one)]));
     this.work(name, chosen, inputs, { ...join, choices });
   }
@@ -218,9 +219,13 @@ class Generator {
     };
     const onFailure = this.pick(['dead-letter', 'dead-letter', 'skip'] as const);
     const make = (materials: Materials): Task<never, Value> =>
-      branch<Value, string>([...outputs] as [string, string], materials.watched(name, choose) as BranchFunction<Value, string>, {
-        onFailure,
-      });
+      branch<Value, string>(
+        [...outputs] as [string, string],
+        materials.watched(name, choose) as BranchFunction<Value, string>,
+        {
+          onFailure,
+        },
+      );
     const chosen = new Map<string, Value>();
     const counts = { skipped: 0, givenUp: [] as Value[], failed: new Map<string, Value>() };
     for (const [lineage, value] of node.outputs) this.expect(choose, lineage, value, onFailure, chosen, counts);
@@ -248,7 +253,9 @@ class Generator {
 
   /** A task that takes what another gives up, so that it is no dead letter. */
   private failed(name: string): void {
-    const candidates = this.nodes.filter(({ failed, name: task }) => failed !== undefined && !this.isRead(`${task}.failed`));
+    const candidates = this.nodes.filter(
+      ({ failed, name: task }) => failed !== undefined && !this.isRead(`${task}.failed`),
+    );
     if (candidates.length === 0) return;
     const node = this.pick(candidates);
     const label = `${node.name}.failed`;
@@ -503,7 +510,16 @@ class Generator {
     outputs: Outputs,
     traits: Partial<ReferenceNode> & { join?: JoinOptions } = {},
   ): void {
-    const { join, skipped = 0, givenUp = [], pairs, isSink = false, isBranch = false, failed, choices = new Map() } = traits;
+    const {
+      join,
+      skipped = 0,
+      givenUp = [],
+      pairs,
+      isSink = false,
+      isBranch = false,
+      failed,
+      choices = new Map(),
+    } = traits;
     this.plans.push({ name, dependencies, make, join });
     const counts = { skipped, givenUp, deadLettered: givenUp.length };
     this.nodes.push({

@@ -2,7 +2,7 @@
  * What must not compile, and what the compiler must infer. This file is compiled with the specs: a case under
  * `@ts-expect-error` that compiles after all fails the build, and so does an inference that is not exact.
  */
-import { aggregateTask, asyncTask, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, syncTask, type Flow, type Task } from 'millrace';
+import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, syncTask, type FailedRecord, type Flow, type Task } from 'millrace';
 import { requestTask } from 'millrace/http';
 import { bufferCount } from 'rxjs';
 import { z } from 'zod';
@@ -172,6 +172,54 @@ two
   );
 
 exactly<Task<Member, number>>()(points);
+
+/* ---- named outputs, merges and optional partners ---- */
+
+const routed = two
+  .task('Route', ['Members'], branch(['rich', 'poor'], (member) => {
+    exactly<Member>()(member);
+    return member.points > 10 ? 'rich' : member.points < 0 ? skip('none') : 'poor';
+  }))
+  .task('Rich', ['Route.rich'], asyncTask(async (member) => {
+    exactly<Member>()(member);
+    return member.id;
+  }))
+  .task('Refused', ['Rich.failed'], syncTask((failure) => {
+    exactly<FailedRecord<Member>>()(failure);
+    return failure.error.code.length + failure.attempts;
+  }));
+routed.task('Either', ['Rich', 'Refused'], { join: 'merge' }, syncTask((either) => {
+  exactly<string | number>()(either);
+  return either;
+}));
+routed.task('From', ['Rich', 'Route.poor'], { join: 'merge', labelled: true }, syncTask((one) => {
+  exactly<{ readonly from: 'Rich'; readonly record: string } | { readonly from: 'Route.poor'; readonly record: Member }>()(one);
+  return one.from === 'Rich' ? one.record.length : one.record.points;
+}));
+routed.task('Perhaps', ['Members', 'Rich', 'Points'], { join: 'aligned', optional: ['Rich'] }, syncTask((tuple) => {
+  exactly<[Member, string | undefined, number]>()(tuple);
+  return tuple[0].id;
+}));
+// @ts-expect-error an output that the branch does not have
+routed.task('X', ['Route.middle'], sinkTask(() => undefined));
+// @ts-expect-error a branch has no plain output
+routed.task('X', ['Route'], sinkTask(() => undefined));
+// @ts-expect-error a branch that names an output it does not declare
+branch(['rich', 'poor'], (member: Member) => (member.points > 10 ? 'rich' : 'middle'));
+// @ts-expect-error a branch over another record
+two.task('X', ['Points'], branch(['rich', 'poor'], (member: Member) => (member.points > 10 ? 'rich' : 'poor')));
+// @ts-expect-error a branch with one output
+branch(['rich'], () => 'rich');
+// @ts-expect-error an optional partner that is no dependency
+routed.task('X', ['Members', 'Points'], { join: 'aligned', optional: ['Rich'] }, sinkTask(() => undefined));
+// @ts-expect-error the record of an optional partner may be missing
+routed.task('X', ['Members', 'Points'], { join: 'aligned', optional: ['Points'] }, syncTask(([, n]) => n + 1));
+// @ts-expect-error optional partners of another join
+routed.task('X', ['Members', 'Points'], { join: 'latest', optional: ['Points'] }, sinkTask(() => undefined));
+// @ts-expect-error labels of another join
+routed.task('X', ['Members', 'Points'], { join: 'latest', labelled: true }, sinkTask(() => undefined));
+// @ts-expect-error a task with the name of an output
+routed.task('Route.rich', ['Members'], points);
 
 /* ---- graphs that are made from data ---- */
 

@@ -86,7 +86,10 @@ function edgeView({ from, to, isOptional }: EdgeView): Html {
   const [x1, y1] = [from.x + BOX_WIDTH, from.y + BOX_HEIGHT / 2];
   const [x2, y2] = [to.x, to.y + BOX_HEIGHT / 2];
   const bend = Math.max(GAP_X / 2, (x2 - x1) / 2);
-  return html`<path class="edge ${isOptional ? 'optional' : ''}" d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}" />`;
+  return html`<path
+    class="edge ${isOptional ? 'optional' : ''}"
+    d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}"
+  />`;
 }
 
 function countsOf(task: TaskProgress | undefined): string {

@@ -25,7 +25,10 @@ export function describeDefinition(
     const from = labels.length === 0 ? '' : ` of ${labels.join(', ')} (${join})`;
     const { join: ofJoin, task: ofTask } = durability.of(node.name);
     const kept = [...(ofJoin === 'kept' ? ['join'] : []), ...(ofTask === 'kept' ? ['task'] : [])].join(' and ');
-    return [node.name, `${kinds.get(node.name) ?? ''}${outputsOf(node)}${from}${kept === '' ? '' : `, durable ${kept}`}`];
+    return [
+      node.name,
+      `${kinds.get(node.name) ?? ''}${outputsOf(node)}${from}${kept === '' ? '' : `, durable ${kept}`}`,
+    ];
   });
   return { workflow, tasks: Object.fromEntries(tasks) as Record<string, string>, config: hashesOf(config) };
 }

@@ -23,6 +23,7 @@ export class ResumePlan {
   /** Which boundaries keep their state. */
   readonly durability: DurabilityPlan;
   private readonly plan: GraphPlan;
+  private readonly hasState: boolean;
   private readonly tasks: ReadonlyMap<string, Task<never, unknown>>;
   private readonly repeatable = new Set<string>();
   /** Per task, the exits that its outputs can reach within their region. Made when it is first needed. */
@@ -37,6 +38,7 @@ export class ResumePlan {
    */
   constructor(plan: GraphPlan, declarations: readonly TaskDeclaration[], hasState = true, known: KnownOrder = {}) {
     this.plan = plan;
+    this.hasState = hasState;
     this.durability = new DurabilityPlan(plan, declarations, hasState, known);
     this.nodes = new Map(plan.nodes.map((node) => [node.node.name, node]));
     this.tasks = new Map(declarations.map(({ name, task }) => [name, task]));
@@ -59,7 +61,16 @@ export class ResumePlan {
         ? `'${exit.task}' would need all records of '${root}' again, which keeps only those in flight. Remove \`durable: false\` from '${exit.task}', or set it for '${root}' too`
         : `source '${root}' cannot be read again, and '${exit.task}' would need its records again`;
     }
-    return undefined;
+    return this.lostChoice();
+  }
+
+  /** A task whose choice between its outputs may be another one in the next incarnation, while nothing keeps it. */
+  private lostChoice(): string | undefined {
+    if (this.hasState) return undefined;
+    const lost = this.plan.nodes.find(({ node, outputs }) => outputs.size > 0 && this.isFork(node.name));
+    if (lost === undefined) return undefined;
+    const named = [...lost.outputs].map((output) => `'${lost.node.name}.${output}'`);
+    return `a record may leave by ${named.join(' or ')} in one incarnation and by another output in the next, because the checkpoint store keeps no state`;
   }
 
   /**

@@ -11,10 +11,9 @@ import type { RunEvent } from '../../model/events.js';
 import type { TaskCounts } from '../../model/metrics.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
-import { GONE } from '../../model/record.js';
+import { GONE, recordAt } from '../../model/record.js';
 import { GuardedObservable } from '../../stream/guarded-observable.js';
 import { Outlet } from '../../stream/outlet.js';
-import { recordAt } from '../../stream/read-output.js';
 import { suggest } from '../../text/nearest.js';
 import type { DrainOptions } from './draining.js';
 import { EventStream } from './event-stream.js';
@@ -87,7 +86,10 @@ export class Run<Outputs = Record<string, unknown>> {
     const found = this.outputs().get(name);
     if (found === undefined) {
       const names = [...this.outputs().keys()];
-      throw new MillraceError('MILLRACE_UNKNOWN_TASK', `There is no output '${name}' to observe.${suggest(name, names)}`);
+      throw new MillraceError(
+        'MILLRACE_UNKNOWN_TASK',
+        `There is no output '${name}' to observe.${suggest(name, names)}`,
+      );
     }
     return recordsOf<Outputs[Name]>(found.outlet, found.output, this.reportSubscriber);
   }
