@@ -43,7 +43,7 @@ export function guard(app: FastifyInstance, hosts: () => readonly string[]): voi
     if (isForeign || (site === 'cross-site' && !isNavigation)) {
       return refuse(reply, 403, 'MILLRACE_ORIGIN', 'Pages of other origins may not use this server');
     }
-    const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+    const hasBody = Number(request.headers['content-length'] ?? 0) > 0 || request.headers['transfer-encoding'] !== undefined;
     const type = request.headers['content-type'];
     const isJson = type === 'application/json' || type === 'application/json; charset=utf-8';
     if ((hasBody && !isJson) || request.headers['content-encoding'] !== undefined) {
