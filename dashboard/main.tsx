@@ -23,7 +23,14 @@ const CHORD_MS = 1500;
 
 function Page(): JSX.Element {
   const [isHelp, setHelp] = useState(false);
-  useKeys(() => { setHelp((is) => !is); }, () => { setHelp(false); });
+  useKeys(
+    () => {
+      setHelp((is) => !is);
+    },
+    () => {
+      setHelp(false);
+    },
+  );
   const { path } = route.value;
   const [screen = '', id] = path;
   // The screen of a run follows its own stream, which has the changes too.
@@ -31,7 +38,14 @@ function Page(): JSX.Element {
   useEffect(() => (hasOwnStream ? undefined : follow(undefined, () => undefined)), [hasOwnStream, token.value]);
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus(); }}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById('main')?.focus();
+        }}
+      >
         Skip to the content
       </a>
       <header>
@@ -46,7 +60,12 @@ function Page(): JSX.Element {
         <span class="quiet" role="status">
           {isLive.value ? '● live' : '○ not connected'} · {zoneName}
         </span>
-        <button type="button" onClick={() => { setHelp(true); }}>
+        <button
+          type="button"
+          onClick={() => {
+            setHelp(true);
+          }}
+        >
           Keys
         </button>
         <button type="button" onClick={signOut}>
@@ -122,7 +141,9 @@ function useKeys(onHelp: () => void, onEscape: () => void): void {
       }
     };
     addEventListener('keydown', onKey);
-    return () => { removeEventListener('keydown', onKey); };
+    return () => {
+      removeEventListener('keydown', onKey);
+    };
   }, []);
 }
 

@@ -18,7 +18,12 @@ export function useData<Answer>(path: string): Loaded<Answer> {
         if (!isOver) setState({ path, data, error: '' });
       },
       (error: unknown) => {
-        if (!isOver) setState((old) => ({ path, data: old?.path === path ? old.data : undefined, error: String((error as Error).message) }));
+        if (!isOver)
+          setState((old) => ({
+            path,
+            data: old?.path === path ? old.data : undefined,
+            error: String((error as Error).message),
+          }));
       },
     );
     return () => {
@@ -27,15 +32,25 @@ export function useData<Answer>(path: string): Loaded<Answer> {
   }, [path, asked, version.value, token.value]);
   // Data of another screen is not shown on this one.
   const own = state?.path === path ? state : undefined;
-  return { data: own?.data, error: own?.error ?? '', reload: () => { setAsked((count) => count + 1); } };
+  return {
+    data: own?.data,
+    error: own?.error ?? '',
+    reload: () => {
+      setAsked((count) => count + 1);
+    },
+  };
 }
 
 /** The present, once per second, for relative times. */
 export function useNow(): number {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
-    const timer = setInterval(() => { setNow(Date.now()); }, 1000);
-    return () => { clearInterval(timer); };
+    const timer = setInterval(() => {
+      setNow(Date.now());
+    }, 1000);
+    return () => {
+      clearInterval(timer);
+    };
   }, []);
   return now;
 }

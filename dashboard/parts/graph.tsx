@@ -19,18 +19,38 @@ export function Graph({ view }: { readonly view: RunView }): JSX.Element {
   const width = view.layers * (WIDTH + GAP_X) - GAP_X + 2 * MARGIN;
   const height = view.rows * (HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN;
   const corners = new Map(
-    view.tasks.map(({ name, layer, row }) => [name, { x: MARGIN + layer * (WIDTH + GAP_X), y: MARGIN + row * (HEIGHT + GAP_Y) }]),
+    view.tasks.map(({ name, layer, row }) => [
+      name,
+      { x: MARGIN + layer * (WIDTH + GAP_X), y: MARGIN + row * (HEIGHT + GAP_Y) },
+    ]),
   );
   const fastest = Math.max(1, ...view.edges.map(({ perSecond }) => perSecond));
   const cornerOf = (name: string): { x: number; y: number } => corners.get(name) ?? { x: 0, y: 0 };
   return (
     <div class="graph" tabIndex={0} role="region" aria-label="Graph of the tasks">
-      <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="group" aria-label={`Graph of ${view.tasks.length} tasks`}>
+      <svg
+        width={width}
+        height={height}
+        viewBox={`0 0 ${width} ${height}`}
+        role="group"
+        aria-label={`Graph of ${view.tasks.length} tasks`}
+      >
         {view.edges.map((edge) => (
-          <Edge key={`${edge.from}\n${edge.to}`} edge={edge} from={cornerOf(edge.from)} to={cornerOf(edge.to)} fastest={fastest} />
+          <Edge
+            key={`${edge.from}\n${edge.to}`}
+            edge={edge}
+            from={cornerOf(edge.from)}
+            to={cornerOf(edge.to)}
+            fastest={fastest}
+          />
         ))}
         {view.tasks.map((task) => (
-          <Task key={task.name} task={task} {...cornerOf(task.name)} isHot={task.name === view.bottleneck?.task && view.outcome === null} />
+          <Task
+            key={task.name}
+            task={task}
+            {...cornerOf(task.name)}
+            isHot={task.name === view.bottleneck?.task && view.outcome === null}
+          />
         ))}
       </svg>
     </div>
@@ -56,7 +76,14 @@ function Edge({ edge, from, to, fastest }: EdgeProps): JSX.Element {
       <title>{label}</title>
       <path class={`pipe ${edge.state}`} d={path} stroke-width={thickness + 4} />
       {/* What waits fills the pipe from the end of its receiver. */}
-      <path class="fill" d={path} stroke-width={thickness} pathLength={100} stroke-dasharray={`${edge.fill * 100} 200`} stroke-dashoffset={edge.fill * 100 - 100} />
+      <path
+        class="fill"
+        d={path}
+        stroke-width={thickness}
+        pathLength={100}
+        stroke-dasharray={`${edge.fill * 100} 200`}
+        stroke-dashoffset={edge.fill * 100 - 100}
+      />
       {edge.perSecond > 0 && (
         <text class="rate" x={(x1 + x2) / 2} y={(y1 + y2) / 2 - 8} text-anchor="middle">
           {rate(edge.perSecond)}
@@ -107,7 +134,21 @@ export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
       <table>
         <thead>
           <tr>
-            {['task', 'kind', 'in', 'out', 'skipped', 'dead letters', 'in flight', 'records/s', 'busy', 'waiting', 'blocked', 'p50', 'p95'].map((title) => (
+            {[
+              'task',
+              'kind',
+              'in',
+              'out',
+              'skipped',
+              'dead letters',
+              'in flight',
+              'records/s',
+              'busy',
+              'waiting',
+              'blocked',
+              'p50',
+              'p95',
+            ].map((title) => (
               <th scope="col" key={title}>
                 {title}
               </th>

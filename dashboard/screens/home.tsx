@@ -22,7 +22,8 @@ export function Home(): JSX.Element {
             {data.attention.map(({ about, subject, text }) => (
               <li key={`${about} ${subject} ${text}`}>
                 <span aria-hidden="true">⚠</span>{' '}
-                {about === 'run' ? <a href={`#/runs/${subject}`}>{subject}</a> : <strong>{subject || about}</strong>}: {text}
+                {about === 'run' ? <a href={`#/runs/${subject}`}>{subject}</a> : <strong>{subject || about}</strong>}:{' '}
+                {text}
               </li>
             ))}
           </ul>
@@ -45,7 +46,8 @@ export function Home(): JSX.Element {
                 </div>
                 {readShare !== null && (
                   <>
-                    <progress value={readShare} max={1} aria-label={`Read of the input of ${run.workflow}`} /> {percent(readShare)} read
+                    <progress value={readShare} max={1} aria-label={`Read of the input of ${run.workflow}`} />{' '}
+                    {percent(readShare)} read
                   </>
                 )}
               </li>

@@ -60,14 +60,20 @@ function Actions({ run, isOpen, isStopped, reload }: ActionProps): JSX.Element {
   const [error, setError] = useState('');
   const act = (work: () => Promise<unknown>) => () => {
     setError('');
-    work().then(reload, (failure: unknown) => { setError((failure as Error).message); });
+    work().then(reload, (failure: unknown) => {
+      setError((failure as Error).message);
+    });
   };
   const path = `/runs/${encodeURIComponent(run.id)}`;
   return (
     <div class="actions">
       {isOpen && (
         <>
-          <button type="button" disabled={run.stopWish !== null} onClick={act(() => post(`${path}/stop`, { how: 'drain' }))}>
+          <button
+            type="button"
+            disabled={run.stopWish !== null}
+            onClick={act(() => post(`${path}/stop`, { how: 'drain' }))}
+          >
             Drain
           </button>
           <button type="button" onClick={act(() => post(`${path}/stop`, { how: 'cancel' }))}>
@@ -109,8 +115,8 @@ function Facts({ view }: { readonly view: RunView }): JSX.Element {
       )}
       {bottleneck !== null && (
         <li>
-          <strong>{bottleneck.task}</strong> {outcome === null ? 'is' : 'was'} the bottleneck: {percent(bottleneck.load)} of its capacity{' '}
-          {outcome === null ? 'is' : 'was'} used
+          <strong>{bottleneck.task}</strong> {outcome === null ? 'is' : 'was'} the bottleneck:{' '}
+          {percent(bottleneck.load)} of its capacity {outcome === null ? 'is' : 'was'} used
         </li>
       )}
     </ul>
@@ -124,7 +130,11 @@ function Details({ id, view }: { readonly id: string; readonly view: RunView }):
     <>
       <nav class="tabs" aria-label="Details of the run">
         {TABS.map((one) => (
-          <a key={one} href={`#/runs/${encodeURIComponent(id)}?tab=${encodeURIComponent(one)}`} aria-current={one === tab ? 'page' : undefined}>
+          <a
+            key={one}
+            href={`#/runs/${encodeURIComponent(id)}?tab=${encodeURIComponent(one)}`}
+            aria-current={one === tab ? 'page' : undefined}
+          >
             {one}
           </a>
         ))}

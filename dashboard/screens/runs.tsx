@@ -6,7 +6,16 @@ import { useData, useNow } from '../parts/data.js';
 import { Notice, State } from '../parts/state.js';
 import { go, route } from '../router.js';
 
-const STATES: readonly (keyof Overview['counts'])[] = ['queued', 'starting', 'running', 'completed', 'failed', 'drained', 'cancelled', 'interrupted'];
+const STATES: readonly (keyof Overview['counts'])[] = [
+  'queued',
+  'starting',
+  'running',
+  'completed',
+  'failed',
+  'drained',
+  'cancelled',
+  'interrupted',
+];
 
 export function Runs(): JSX.Element {
   const { query } = route.value;
@@ -24,7 +33,13 @@ export function Runs(): JSX.Element {
       <h1>Runs{query.get('workflow') === null ? '' : ` of ${query.get('workflow') ?? ''}`}</h1>
       <p>
         <label for="state">State</label>{' '}
-        <select id="state" value={query.get('state') ?? ''} onChange={(event) => { go(withParam('state', event.currentTarget.value)); }}>
+        <select
+          id="state"
+          value={query.get('state') ?? ''}
+          onChange={(event) => {
+            go(withParam('state', event.currentTarget.value));
+          }}
+        >
           <option value="">all</option>
           {STATES.map((state) => (
             <option key={state}>{state}</option>

@@ -40,7 +40,9 @@ function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reloa
   const path = `/schedules/${encodeURIComponent(workflow)}/${encodeURIComponent(name)}`;
   const act = (work: () => Promise<unknown>): void => {
     setError('');
-    work().then(reload, (failure: unknown) => { setError((failure as Error).message); });
+    work().then(reload, (failure: unknown) => {
+      setError((failure as Error).message);
+    });
   };
   return (
     <li class="card">
@@ -57,8 +59,19 @@ function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reloa
         <p>
           {next.length === 0 ? 'No tick to come' : `Next tick ${relative(next[0] ?? 0, now)}`}{' '}
           <label for={`note-${id}`}>Note</label>{' '}
-          <input id={`note-${id}`} value={note} onInput={(event) => { setNote(event.currentTarget.value); }} />{' '}
-          <button type="button" onClick={() => { act(() => post(`${path}/pause`, { note })); }}>
+          <input
+            id={`note-${id}`}
+            value={note}
+            onInput={(event) => {
+              setNote(event.currentTarget.value);
+            }}
+          />{' '}
+          <button
+            type="button"
+            onClick={() => {
+              act(() => post(`${path}/pause`, { note }));
+            }}
+          >
             Pause
           </button>
         </p>
@@ -66,12 +79,24 @@ function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reloa
         <p>
           ⏸ Paused by {pause.by} {relative(pause.at, now)}
           {pause.note === '' ? '' : `: ${pause.note}`}. Ticks until then have no runs{' '}
-          <button class="main" type="button" onClick={() => { act(() => post(`${path}/unpause`)); }}>
+          <button
+            class="main"
+            type="button"
+            onClick={() => {
+              act(() => post(`${path}/unpause`));
+            }}
+          >
             Go on
           </button>
         </p>
       )}
-      <button type="button" aria-expanded={isOpen} onClick={() => { setOpen(!isOpen); }}>
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={() => {
+          setOpen(!isOpen);
+        }}
+      >
         Ticks
       </button>
       {isOpen && (
@@ -102,8 +127,15 @@ function History({ path }: { readonly path: string }): JSX.Element {
       {data.decisions.map((decision) => (
         <li key={decision.number}>
           {moment(decision.from)}
-          {decision.from === decision.to ? '' : ` to ${moment(decision.to)} (${decision.count === null ? 'many' : grouped(decision.count)} ticks)`}:{' '}
-          {decision.runId === null ? decision.reason && REASONS[decision.reason] : <a href={`#/runs/${decision.runId}`}>run {decision.runId}</a>}
+          {decision.from === decision.to
+            ? ''
+            : ` to ${moment(decision.to)} (${decision.count === null ? 'many' : grouped(decision.count)} ticks)`}
+          :{' '}
+          {decision.runId === null ? (
+            decision.reason && REASONS[decision.reason]
+          ) : (
+            <a href={`#/runs/${decision.runId}`}>run {decision.runId}</a>
+          )}
         </li>
       ))}
     </ul>

@@ -33,7 +33,13 @@ export function Workflows(): JSX.Element {
                 {last === undefined ? 'Never run' : <State state={last.state} />}
                 {Number.isFinite(next) ? ` · next tick ${relative(next, now)}` : ' · no tick to come'}
               </p>
-              <button type="button" aria-expanded={open === workflow.name} onClick={() => { setOpen(open === workflow.name ? '' : workflow.name); }}>
+              <button
+                type="button"
+                aria-expanded={open === workflow.name}
+                onClick={() => {
+                  setOpen(open === workflow.name ? '' : workflow.name);
+                }}
+              >
                 Start a run…
               </button>{' '}
               <a href={`#/runs?workflow=${encodeURIComponent(workflow.name)}`}>All its runs</a>
@@ -61,7 +67,8 @@ function TriggerForm({ workflow }: { readonly workflow: Workflow }): JSX.Element
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
     const settings: Record<string, unknown> = {};
-    for (const [key, text] of given) if (text !== '') settings[key] = valueOf(String(text), (workflow.paramSchema[key] ?? {}) as ParamSchema);
+    for (const [key, text] of given)
+      if (text !== '') settings[key] = valueOf(String(text), (workflow.paramSchema[key] ?? {}) as ParamSchema);
     setBusy(true);
     try {
       const run = await post<Run>(`/workflows/${encodeURIComponent(workflow.name)}/runs`, { settings });
@@ -77,12 +84,19 @@ function TriggerForm({ workflow }: { readonly workflow: Workflow }): JSX.Element
       {workflow.params.map((key) => {
         const schema = (workflow.paramSchema[key] ?? {}) as ParamSchema;
         const id = `param-${workflow.name}-${key}`;
-        const hint = schema.default === undefined ? 'as configured' : `as configured; otherwise ${String(schema.default)}`;
+        const hint =
+          schema.default === undefined ? 'as configured' : `as configured; otherwise ${String(schema.default)}`;
         return (
           <p key={key}>
             <label for={id}>{key}</label>
             {schema.enum === undefined ? (
-              <input id={id} name={key} placeholder={hint} inputMode={isNumber(schema) ? 'numeric' : 'text'} autocomplete="off" />
+              <input
+                id={id}
+                name={key}
+                placeholder={hint}
+                inputMode={isNumber(schema) ? 'numeric' : 'text'}
+                autocomplete="off"
+              />
             ) : (
               <select id={id} name={key}>
                 <option value="">{hint}</option>

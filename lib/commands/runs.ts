@@ -52,7 +52,10 @@ export const runsCommand: Command = {
 async function listOfServer(args: Arguments, action: string, runId: string): Promise<typeof EXIT.success> {
   args.refuseOptions(['runs', 'all'], 'cannot be combined with --server');
   if (action !== 'list' || runId !== '') {
-    throw new MillraceError('MILLRACE_USAGE', `Expected \`runs --server\` without more words, got '${action} ${runId}'`);
+    throw new MillraceError(
+      'MILLRACE_USAGE',
+      `Expected \`runs --server\` without more words, got '${action} ${runId}'`,
+    );
   }
   const { runs } = await serverFrom(args).get<z.output<typeof Runs>>('/runs?limit=50');
   if (args.flag('json')) process.stdout.write(`${JSON.stringify(runs)}\n`);

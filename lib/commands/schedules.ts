@@ -41,7 +41,10 @@ export const schedulesCommand: Command = {
     }
     const [workflow = '', name = ''] = args.word('schedule').split('/');
     if (name === '') {
-      throw new MillraceError('MILLRACE_USAGE', `Expected <workflow>/<name> after \`schedules ${action}\`. \`schedules\` lists them`);
+      throw new MillraceError(
+        'MILLRACE_USAGE',
+        `Expected <workflow>/<name> after \`schedules ${action}\`. \`schedules\` lists them`,
+      );
     }
     const path = `/schedules/${segment(workflow)}/${segment(name)}`;
     if (action === 'history') {
@@ -65,7 +68,12 @@ export const schedulesCommand: Command = {
 
 function print(titles: readonly string[], rows: readonly (readonly string[])[]): void {
   const columns = titles.map((title) => ({ title }));
-  for (const line of renderTable(columns, rows.map((row) => row.map(printable)), Infinity)) process.stdout.write(`${line}\n`);
+  for (const line of renderTable(
+    columns,
+    rows.map((row) => row.map(printable)),
+    Infinity,
+  ))
+    process.stdout.write(`${line}\n`);
 }
 
 function inWords(at: number | undefined): string {

@@ -19,7 +19,8 @@ export const serveCommand: Command = {
     'allow-host': {
       ...value,
       array: true,
-      describe: 'A name, with its port, under which browsers may also reach the server: flows.example.org:4747. Repeatable',
+      describe:
+        'A name, with its port, under which browsers may also reach the server: flows.example.org:4747. Repeatable',
     },
     'max-runs': { ...value, describe: 'The most runs at work at once (default: one per core)' },
     ...runsOptions,
@@ -68,6 +69,9 @@ export const serveCommand: Command = {
 
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { resolve(); });
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => {
+        resolve();
+      });
   });
 }

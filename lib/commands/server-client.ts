@@ -25,7 +25,10 @@ export function serverFrom(args: Arguments): ServerClient {
   const address = args.text('server') ?? DEFAULT_SERVER;
   const token = process.env['MILLRACE_TOKEN'];
   if (!/^https?:\/\//.test(address) || !URL.canParse(address)) {
-    throw new MillraceError('MILLRACE_USAGE', `Expected --server to be an address such as ${DEFAULT_SERVER}, got '${address}'`);
+    throw new MillraceError(
+      'MILLRACE_USAGE',
+      `Expected --server to be an address such as ${DEFAULT_SERVER}, got '${address}'`,
+    );
   }
   if (token === undefined || token === '') {
     throw new MillraceError(
@@ -48,9 +51,13 @@ export function serverFrom(args: Arguments): ServerClient {
       });
     } catch (error) {
       const why = describeThrown((error as Error).cause ?? error);
-      throw new MillraceError('MILLRACE_NETWORK', `The server ${address} does not answer: ${why}. Start it, or check --server`, {
-        cause: error,
-      });
+      throw new MillraceError(
+        'MILLRACE_NETWORK',
+        `The server ${address} does not answer: ${why}. Start it, or check --server`,
+        {
+          cause: error,
+        },
+      );
     }
     const answer = (await response.json().catch(() => undefined)) as { readonly message?: string } | undefined;
     if (response.ok && answer !== undefined) return answer as Answer;

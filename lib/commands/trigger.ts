@@ -30,7 +30,10 @@ export const triggerCommand: Command = {
       const { path, value } = parseSetting(given);
       const [key, ...deeper] = path;
       if (key !== undefined && deeper.length === 0) return [key, value as Json] as const;
-      throw new MillraceError('MILLRACE_USAGE', `Expected --set to name a param, got '${path.join('.')}'. Set it as a whole, as JSON`);
+      throw new MillraceError(
+        'MILLRACE_USAGE',
+        `Expected --set to name a param, got '${path.join('.')}'. Set it as a whole, as JSON`,
+      );
     });
     const requestKey = args.text('request-key');
     const { id } = await serverFrom(args).post<{ readonly id: string }>(

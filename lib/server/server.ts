@@ -86,13 +86,36 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const output = join(home, 'output');
   let poke = (): void => undefined;
   let changed = (): void => undefined;
-  const processes = runProcesses({ runs, output, folder, environment, script, onExit: () => { poke(); } });
-  const supervisor = new Supervisor({ store, processes, now, maxRuns, onChange: () => { changed(); } });
+  const processes = runProcesses({
+    runs,
+    output,
+    folder,
+    environment,
+    script,
+    onExit: () => {
+      poke();
+    },
+  });
+  const supervisor = new Supervisor({
+    store,
+    processes,
+    now,
+    maxRuns,
+    onChange: () => {
+      changed();
+    },
+  });
   const catalog = new Catalog({ folder, script, environment });
   let names: readonly string[] = [];
   const app = buildApp({
     ...{ store, supervisor, catalog, views, now, runs, output, maxRuns, startedAt: now() },
-    ...{ hosts: () => names, pages: options.pages, poke: () => { poke(); } },
+    ...{
+      hosts: () => names,
+      pages: options.pages,
+      poke: () => {
+        poke();
+      },
+    },
   });
   const closeAll = async (): Promise<void> => {
     await app.http.close();
@@ -115,7 +138,9 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   changed = () => {
     app.live.changed();
   };
-  const tokenFile = await ensureTokenFile(join(home, 'token'), (token) => app.access.ensureToken(token, 'token file', 'admin'));
+  const tokenFile = await ensureTokenFile(join(home, 'token'), (token) =>
+    app.access.ensureToken(token, 'token file', 'admin'),
+  );
 
   let isClosing = false;
   let timer: NodeJS.Timeout | undefined;

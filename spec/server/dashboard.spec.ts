@@ -45,7 +45,9 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
   async function faults(): Promise<readonly string[]> {
     await page.evaluate(AXE);
     return page.evaluate(async () => {
-      const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+      const { axe } = globalThis as unknown as {
+        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+      };
       return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''}`);
     });
   }
@@ -54,62 +56,82 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
     expect(page.url()).toBe(`${served.url}/#/`);
   });
 
-  it('starts a run, shows it live, and names its dead letters', async () => {
-    await page.keyboard.press('g');
-    await page.keyboard.press('w');
-    const card = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Flow', exact: true }) });
-    await card.getByRole('button', { name: 'Start a run…' }).click();
-    await card.getByLabel('text').fill('<b>typed</b>');
-    await card.getByRole('button', { name: 'Start', exact: true }).click();
-    await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
-    await page.getByText('running', { exact: true }).waitFor();
-    expect(await page.getByRole('img', { name: /^Numbers to Wait <b>here<\/b>: / }).count()).toBe(1);
-    writeFileSync(join(folder, 'go'), '');
-    await page.getByText('completed', { exact: true }).waitFor();
-    await page.getByRole('link', { name: 'dead letters' }).click();
-    await page.getByText('<script>pwned=1</script>').waitFor();
-    expect(readFileSync(join(folder, 'text'), 'utf8')).toBe('<b>typed</b>');
-  }, LIMIT_MS);
+  it(
+    'starts a run, shows it live, and names its dead letters',
+    async () => {
+      await page.keyboard.press('g');
+      await page.keyboard.press('w');
+      const card = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Flow', exact: true }) });
+      await card.getByRole('button', { name: 'Start a run…' }).click();
+      await card.getByLabel('text').fill('<b>typed</b>');
+      await card.getByRole('button', { name: 'Start', exact: true }).click();
+      await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
+      await page.getByText('running', { exact: true }).waitFor();
+      expect(await page.getByRole('img', { name: /^Numbers to Wait <b>here<\/b>: / }).count()).toBe(1);
+      writeFileSync(join(folder, 'go'), '');
+      await page.getByText('completed', { exact: true }).waitFor();
+      await page.getByRole('link', { name: 'dead letters' }).click();
+      await page.getByText('<script>pwned=1</script>').waitFor();
+      expect(readFileSync(join(folder, 'text'), 'utf8')).toBe('<b>typed</b>');
+    },
+    LIMIT_MS,
+  );
 
-  it('pauses a schedule with a note, and lets it go on', async () => {
-    await page.keyboard.press('g');
-    await page.keyboard.press('s');
-    await page.getByLabel('Note').fill('holidays');
-    await page.getByRole('button', { name: 'Pause' }).click();
-    await page.getByText('holidays').waitFor();
-    await page.getByRole('button', { name: 'Go on' }).click();
-    await page.getByRole('button', { name: 'Pause' }).waitFor();
-  }, LIMIT_MS);
+  it(
+    'pauses a schedule with a note, and lets it go on',
+    async () => {
+      await page.keyboard.press('g');
+      await page.keyboard.press('s');
+      await page.getByLabel('Note').fill('holidays');
+      await page.getByRole('button', { name: 'Pause' }).click();
+      await page.getByText('holidays').waitFor();
+      await page.getByRole('button', { name: 'Go on' }).click();
+      await page.getByRole('button', { name: 'Pause' }).waitFor();
+    },
+    LIMIT_MS,
+  );
 
-  it.each(['light', 'dark'] as const)('has no fault that axe finds on any screen, in the theme %s', async (colorScheme) => {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    const { body } = await served.ask('/runs');
-    const id = (body['runs'] as { id: string }[])[0]?.id ?? '';
-    const tabs = ['figures', 'dead%20letters', 'output', 'notes', 'configuration'].map((tab) => `runs/${id}?tab=${tab}`);
-    for (const screen of ['', 'workflows', 'runs', 'schedules', ...tabs]) {
-      await page.goto(`${served.url}/#/${screen}`);
-      await page.getByRole('heading', { level: 1 }).waitFor();
-      if (screen.startsWith('runs/')) await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
-      expect([screen, await faults()]).toEqual([screen, []]);
-    }
-  }, LIMIT_MS);
+  it.each(['light', 'dark'] as const)(
+    'has no fault that axe finds on any screen, in the theme %s',
+    async (colorScheme) => {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      const { body } = await served.ask('/runs');
+      const id = (body['runs'] as { id: string }[])[0]?.id ?? '';
+      const tabs = ['figures', 'dead%20letters', 'output', 'notes', 'configuration'].map(
+        (tab) => `runs/${id}?tab=${tab}`,
+      );
+      for (const screen of ['', 'workflows', 'runs', 'schedules', ...tabs]) {
+        await page.goto(`${served.url}/#/${screen}`);
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        if (screen.startsWith('runs/')) await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
+        expect([screen, await faults()]).toEqual([screen, []]);
+      }
+    },
+    LIMIT_MS,
+  );
 
   it('runs no script that is not its own, and complains about nothing', async () => {
     expect(await page.evaluate(() => (globalThis as { pwned?: unknown }).pwned)).toBeUndefined();
     expect(complaints).toEqual([]);
   });
 
-  it('signs out, and asks for a token', async () => {
-    await page.getByRole('button', { name: 'Sign out' }).click();
-    await page.getByLabel('Token').fill(served.token);
-    expect(await faults()).toEqual([]);
-    await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByRole('heading', { level: 1 }).waitFor();
-  }, LIMIT_MS);
+  it(
+    'signs out, and asks for a token',
+    async () => {
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByLabel('Token').fill(served.token);
+      expect(await faults()).toEqual([]);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('heading', { level: 1 }).waitFor();
+    },
+    LIMIT_MS,
+  );
 });
 
 it('the dashboard has less than 100 kB, packed', () => {
-  const sizes = readdirSync(join(BUILT, 'assets')).map((name) => gzipSync(readFileSync(join(BUILT, 'assets', name))).length);
+  const sizes = readdirSync(join(BUILT, 'assets')).map(
+    (name) => gzipSync(readFileSync(join(BUILT, 'assets', name))).length,
+  );
   const total = sizes.reduce((sum, size) => sum + size, 0);
   process.stdout.write(`dashboard: ${total} bytes packed\n`);
   expect(total).toBeLessThan(100_000);

@@ -15,9 +15,13 @@ export function accessRoutes(api: Api): void {
     },
     async ({ body }) => {
       const session = await access.exchange(body.code);
-      if (session === 'later') throw httpError(429, 'MILLRACE_TOKEN', 'Too many wrong codes. Try again in a minute');
+      if (session === 'later') throw httpError(429, 'MILLRACE_USAGE', 'Too many wrong codes. Try again in a minute');
       if (session === 'wrong') {
-        throw httpError(401, 'MILLRACE_TOKEN', 'This code was used, or has expired. Start the server again for a new one, or use a token');
+        throw httpError(
+          401,
+          'MILLRACE_USAGE',
+          'This code was used, or has expired. Start the server again for a new one, or use a token',
+        );
       }
       return { ...session, role: 'admin' as const };
     },
@@ -52,7 +56,7 @@ export function accessRoutes(api: Api): void {
     },
     async (request) => {
       const { id } = request.params;
-      if (!(await store.removeToken(id))) throw httpError(404, 'MILLRACE_TOKEN', `There is no token '${id}'`);
+      if (!(await store.removeToken(id))) throw httpError(404, 'MILLRACE_USAGE', `There is no token '${id}'`);
       await audit(api, request, 'remove token', id);
       return {};
     },

@@ -71,7 +71,14 @@ export class Access {
   private async addToken(token: string, name: string, role: Role, days: number | null): Promise<void> {
     const createdAt = this.now();
     const expiresAt = days === null ? null : createdAt + days * DAY_MS;
-    await this.store.addToken({ id: randomBytes(6).toString('hex'), name, role, hash: hashOf(token), createdAt, expiresAt });
+    await this.store.addToken({
+      id: randomBytes(6).toString('hex'),
+      name,
+      role,
+      hash: hashOf(token),
+      createdAt,
+      expiresAt,
+    });
   }
 }
 

@@ -37,6 +37,11 @@ export function httpError(statusCode: number, code: string, message: string): Er
 }
 
 /** Records who did what. */
-export function audit({ store, now }: Api, { user }: Pick<FastifyRequest, 'user'>, what: string, subject: string): Promise<void> {
+export function audit(
+  { store, now }: Api,
+  { user }: Pick<FastifyRequest, 'user'>,
+  what: string,
+  subject: string,
+): Promise<void> {
   return store.addAudit({ at: now(), who: user?.name ?? '', what, subject });
 }

@@ -48,7 +48,12 @@ export interface App {
 }
 
 export function buildApp(options: AppOptions): App {
-  const http = fastify({ bodyLimit: BODY_BYTES, requestTimeout: REQUEST_MS, forceCloseConnections: true, exposeHeadRoutes: false });
+  const http = fastify({
+    bodyLimit: BODY_BYTES,
+    requestTimeout: REQUEST_MS,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+  });
   const access = new Access(options.store, options.now);
   const live = new LiveStreams(options.views);
   http.removeContentTypeParser('text/plain');
@@ -62,11 +67,14 @@ export function buildApp(options: AppOptions): App {
     const status = error.statusCode ?? 500;
     const isOurs = status < 500;
     return reply.code(status).send({
-      code: codeOf(error)?.startsWith('MILLRACE_') === true ? codeOf(error) : isOurs ? 'MILLRACE_USAGE' : 'MILLRACE_TASK',
+      code:
+        codeOf(error)?.startsWith('MILLRACE_') === true ? codeOf(error) : isOurs ? 'MILLRACE_USAGE' : 'MILLRACE_TASK',
       message: isOurs ? error.message : `The server failed: ${describeThrown(error)}`,
     });
   });
-  http.setNotFoundHandler((_, reply) => reply.code(404).send({ code: 'MILLRACE_USAGE', message: 'There is nothing here' }));
+  http.setNotFoundHandler((_, reply) =>
+    reply.code(404).send({ code: 'MILLRACE_USAGE', message: 'There is nothing here' }),
+  );
   const api: Api = { ...options, access, live, http: http.withTypeProvider<ZodProvider>() };
   overviewRoutes(api);
   runRoutes(api);
@@ -95,14 +103,29 @@ async function authorize(request: FastifyRequest, reply: FastifyReply, access: A
   const role = request.routeOptions.config.role ?? 'viewer';
   if (role === 'public') return undefined;
   if (new URL(request.url, 'http://x').searchParams.has('token')) {
-    return reply.code(400).send({ code: 'MILLRACE_USAGE', message: 'A token in an address is logged and remembered. Send it as Authorization: Bearer …' });
+    return reply
+      .code(400)
+      .send({
+        code: 'MILLRACE_USAGE',
+        message: 'A token in an address is logged and remembered. Send it as Authorization: Bearer …',
+      });
   }
   const token = await access.tokenOf(request.headers.authorization);
   if (token === undefined) {
-    return reply.code(401).send({ code: 'MILLRACE_TOKEN', message: 'Expected the header Authorization: Bearer <token>, with a token that has not expired' });
+    return reply
+      .code(401)
+      .send({
+        code: 'MILLRACE_USAGE',
+        message: 'Expected the header Authorization: Bearer <token>, with a token that has not expired',
+      });
   }
   if (!mayUse(token.role, role)) {
-    return reply.code(403).send({ code: 'MILLRACE_TOKEN', message: `This needs a token with the role ${role}, and '${token.name}' has the role ${token.role}` });
+    return reply
+      .code(403)
+      .send({
+        code: 'MILLRACE_USAGE',
+        message: `This needs a token with the role ${role}, and '${token.name}' has the role ${token.role}`,
+      });
   }
   request.user = { name: token.name, role: token.role };
   return undefined;

@@ -35,19 +35,25 @@ export function guard(app: FastifyInstance, hosts: () => readonly string[]): voi
     const { host, origin } = request.headers;
     const isKnown = (name: string | undefined): boolean => name !== undefined && hosts().includes(name.toLowerCase());
     if (!isKnown(host) || request.raw.headersDistinct['host']?.length !== 1) {
-      return refuse(reply, 421, 'MILLRACE_HOST', 'This server does not answer under this name. --allow-host adds one');
+      return refuse(reply, 421, 'MILLRACE_USAGE', 'This server does not answer under this name. --allow-host adds one');
     }
     const site = request.headers['sec-fetch-site'];
     const isForeign = origin !== undefined && !isKnown(/^https?:\/\/([^/]+)$/.exec(origin)?.[1]);
     const isNavigation = request.method === 'GET' && request.headers['sec-fetch-mode'] === 'navigate';
     if (isForeign || (site === 'cross-site' && !isNavigation)) {
-      return refuse(reply, 403, 'MILLRACE_ORIGIN', 'Pages of other origins may not use this server');
+      return refuse(reply, 403, 'MILLRACE_USAGE', 'Pages of other origins may not use this server');
     }
-    const hasBody = Number(request.headers['content-length'] ?? 0) > 0 || request.headers['transfer-encoding'] !== undefined;
+    const hasBody =
+      Number(request.headers['content-length'] ?? 0) > 0 || request.headers['transfer-encoding'] !== undefined;
     const type = request.headers['content-type'];
     const isJson = type === 'application/json' || type === 'application/json; charset=utf-8';
     if ((hasBody && !isJson) || request.headers['content-encoding'] !== undefined) {
-      return refuse(reply, 415, 'MILLRACE_USAGE', 'Expected a body with content-type: application/json, without encoding');
+      return refuse(
+        reply,
+        415,
+        'MILLRACE_USAGE',
+        'Expected a body with content-type: application/json, without encoding',
+      );
     }
     return undefined;
   });

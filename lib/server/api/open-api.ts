@@ -41,11 +41,19 @@ function operationOf({ summary, role, schema }: DocumentedRoute): Json {
     parameters: [...parametersOf('path', schema.params), ...parametersOf('query', schema.querystring)],
     ...(schema.body === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: jsonSchemaOf(schema.body, 'input') } } } }),
+      : {
+          requestBody: {
+            required: true,
+            content: { 'application/json': { schema: jsonSchemaOf(schema.body, 'input') } },
+          },
+        }),
     responses: Object.fromEntries(
       answers.map(([status, answer]) => [
         status,
-        { description: `Status ${status}`, content: { 'application/json': { schema: jsonSchemaOf(answer, 'output') } } },
+        {
+          description: `Status ${status}`,
+          content: { 'application/json': { schema: jsonSchemaOf(answer, 'output') } },
+        },
       ]),
     ),
   };

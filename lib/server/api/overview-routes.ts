@@ -16,7 +16,10 @@ export function overviewRoutes(api: Api): void {
   const { http, store, supervisor, catalog, views, live, now } = api;
   http.get(
     '/api/v1/overview',
-    { config: { role: 'viewer', summary: 'What needs attention, what runs, and what comes next' }, schema: { response: { 200: Overview } } },
+    {
+      config: { role: 'viewer', summary: 'What needs attention, what runs, and what comes next' },
+      schema: { response: { 200: Overview } },
+    },
     async () => {
       const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE });
       const schedules = (await store.schedules()).filter(({ isPresent }) => isPresent);
@@ -42,7 +45,10 @@ export function overviewRoutes(api: Api): void {
   );
   http.get(
     '/api/v1/workflows',
-    { config: { role: 'viewer', summary: 'The workflows, their schedules and their newest runs' }, schema: { response: { 200: Workflows } } },
+    {
+      config: { role: 'viewer', summary: 'The workflows, their schedules and their newest runs' },
+      schema: { response: { 200: Workflows } },
+    },
     async () => {
       const schedules = await store.schedules();
       return {
@@ -57,7 +63,9 @@ export function overviewRoutes(api: Api): void {
             schedules: schedules
               .filter(({ workflow, isPresent }) => workflow === facts.name && isPresent)
               .map((one) => shownSchedule(one, supervisor, now())),
-            recent: (await store.runs({ workflow: facts.name, limit: RECENT_RUNS })).map((run) => shownRun(run, supervisor)),
+            recent: (await store.runs({ workflow: facts.name, limit: RECENT_RUNS })).map((run) =>
+              shownRun(run, supervisor),
+            ),
           })),
         ),
       };
@@ -84,7 +92,12 @@ type Attention = z.input<typeof Overview>['attention'];
 
 async function attentionOf(
   { store, catalog, now }: Api,
-  schedules: readonly { readonly id: string; readonly problem: string; readonly pause: unknown; readonly decidedTo: number }[],
+  schedules: readonly {
+    readonly id: string;
+    readonly problem: string;
+    readonly pause: unknown;
+    readonly decidedTo: number;
+  }[],
 ): Promise<Attention> {
   const since = now() - DAY_MS;
   const troubled = await store.runs({ states: ['failed', 'interrupted'], limit: MOST_ATTENTION });

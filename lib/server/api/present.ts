@@ -42,7 +42,9 @@ export function shownSchedule(stored: StoredSchedule, supervisor: Supervisor, no
 /** The JSON Schemas of the params, by key. */
 export function paramSchemaOf({ params, configSchema }: WorkflowFacts): Record<string, Json> {
   const { properties = {} } = (configSchema ?? {}) as { readonly properties?: Readonly<Record<string, Json>> };
-  return Object.fromEntries(params.map((key) => [key, Object.hasOwn(properties, key) ? (properties[key] as Json) : {}]));
+  return Object.fromEntries(
+    params.map((key) => [key, Object.hasOwn(properties, key) ? (properties[key] as Json) : {}]),
+  );
 }
 
 function ruleInWords(schedule: Rule): string {

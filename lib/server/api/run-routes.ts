@@ -30,7 +30,10 @@ import {
 
 /** The end of what a run has printed, in bytes. */
 const OUTPUT_BYTES = 64 * 1024;
-const ATTACHMENT = { 'content-disposition': 'attachment; filename="report.html"', 'content-security-policy': 'sandbox' };
+const ATTACHMENT = {
+  'content-disposition': 'attachment; filename="report.html"',
+  'content-security-policy': 'sandbox',
+};
 
 export function runRoutes(api: Api): void {
   const { http, store, supervisor, views } = api;
@@ -80,7 +83,13 @@ export function runRoutes(api: Api): void {
     async ({ params }) => {
       const view = await views.view((await known(api, params.id)).id);
       if (view === undefined) throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${params.id} has not started yet`);
-      return { ...view, tasks: [...view.tasks], edges: [...view.edges], deadLetters: [...view.deadLetters], notes: [...view.notes] };
+      return {
+        ...view,
+        tasks: [...view.tasks],
+        edges: [...view.edges],
+        deadLetters: [...view.deadLetters],
+        notes: [...view.notes],
+      };
     },
   );
   http.get(
@@ -117,7 +126,10 @@ export function runRoutes(api: Api): void {
       const folder = await folderOf(api, params.id);
       const path = await writeReport(folder, { folder: api.runs, environment: {} });
       // Never shown inside of this origin.
-      return reply.headers(ATTACHMENT).type('text/html; charset=utf-8').send((await readFile(path)) as never);
+      return reply
+        .headers(ATTACHMENT)
+        .type('text/html; charset=utf-8')
+        .send((await readFile(path)) as never);
     },
   );
   http.post(

@@ -8,7 +8,10 @@ export function scheduleRoutes(api: Api): void {
   const { http, store, supervisor, now } = api;
   http.get(
     '/api/v1/schedules',
-    { config: { role: 'viewer', summary: 'All schedules, with their next ticks' }, schema: { response: { 200: Schedules } } },
+    {
+      config: { role: 'viewer', summary: 'All schedules, with their next ticks' },
+      schema: { response: { 200: Schedules } },
+    },
     async () => ({ schedules: (await store.schedules()).map((one) => shownSchedule(one, supervisor, now())) }),
   );
   http.get(

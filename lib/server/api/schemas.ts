@@ -138,9 +138,7 @@ export const RunView = z.strictObject({
   settled: z.number(),
   inFlight: z.number(),
   isConserved: z.boolean(),
-  deadLetters: z.array(
-    z.strictObject({ task: z.string(), code: z.string(), message: z.string(), count: z.number() }),
-  ),
+  deadLetters: z.array(z.strictObject({ task: z.string(), code: z.string(), message: z.string(), count: z.number() })),
   notes: z.array(z.strictObject({ at: time, text: z.string() })),
   config: z.unknown(),
 });
@@ -163,7 +161,9 @@ export const Overview = z.strictObject({
   startedAt: time,
   maxRuns: z.number(),
   /** What somebody should look at, most urgent first. */
-  attention: z.array(z.strictObject({ about: z.enum(['run', 'schedule', 'workflow']), subject: z.string(), text: z.string() })),
+  attention: z.array(
+    z.strictObject({ about: z.enum(['run', 'schedule', 'workflow']), subject: z.string(), text: z.string() }),
+  ),
   active: z.array(z.strictObject({ run: Run, readShare: z.number().nullable(), perSecond: z.number() })),
   next: z.array(z.strictObject({ schedule: z.string(), at: time })),
   counts: z.record(z.enum(RUN_STATES), z.number()),

@@ -30,7 +30,10 @@ export interface Served {
   readonly token: string;
   readonly process: ChildProcess;
   /** An answer of the API, with its status. */
-  ask(path: string, options?: Ask): Promise<{ readonly status: number; readonly body: Readonly<Record<string, unknown>> }>;
+  ask(
+    path: string,
+    options?: Ask,
+  ): Promise<{ readonly status: number; readonly body: Readonly<Record<string, unknown>> }>;
 }
 
 export interface Ask {
