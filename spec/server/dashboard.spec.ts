@@ -1,8 +1,8 @@
 /** The dashboard in a real browser: each screen, in both themes, under its policy, with hostile names and messages. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import axe from 'axe-core';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { gzipSync } from 'node:zlib';
 import { readdirSync } from 'node:fs';
@@ -10,7 +10,6 @@ import { end, newFolder, removeFolder, serve, type Served } from './support/serv
 
 const CHROMIUM = '/usr/bin/chromium';
 const LIMIT_MS = 60_000;
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
 
 (existsSync(CHROMIUM) ? describe : describe.skip)('the dashboard', () => {
@@ -43,7 +42,7 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
 
   /** Debugging tools may evaluate scripts that the policy of the page refuses to the page itself. */
   async function faults(): Promise<readonly string[]> {
-    await page.evaluate(AXE);
+    await page.evaluate(axe.source);
     return page.evaluate(async () => {
       const { axe } = globalThis as unknown as {
         axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
@@ -66,10 +65,10 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
       await card.getByLabel('text').fill('<b>typed</b>');
       await card.getByRole('button', { name: 'Start', exact: true }).click();
       await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
-      await page.getByText('running', { exact: true }).waitFor();
+      await page.locator('h1 .state.running').waitFor();
       expect(await page.getByRole('img', { name: /^Numbers to Wait <b>here<\/b>: / }).count()).toBe(1);
       writeFileSync(join(folder, 'go'), '');
-      await page.getByText('completed', { exact: true }).waitFor();
+      await page.locator('h1 .state.completed').waitFor();
       await page.getByRole('link', { name: 'dead letters' }).click();
       await page.getByText('<script>pwned=1</script>').waitFor();
       expect(readFileSync(join(folder, 'text'), 'utf8')).toBe('<b>typed</b>');

@@ -103,29 +103,23 @@ async function authorize(request: FastifyRequest, reply: FastifyReply, access: A
   const role = request.routeOptions.config.role ?? 'viewer';
   if (role === 'public') return undefined;
   if (new URL(request.url, 'http://x').searchParams.has('token')) {
-    return reply
-      .code(400)
-      .send({
-        code: 'MILLRACE_USAGE',
-        message: 'A token in an address is logged and remembered. Send it as Authorization: Bearer …',
-      });
+    return reply.code(400).send({
+      code: 'MILLRACE_USAGE',
+      message: 'A token in an address is logged and remembered. Send it as Authorization: Bearer …',
+    });
   }
   const token = await access.tokenOf(request.headers.authorization);
   if (token === undefined) {
-    return reply
-      .code(401)
-      .send({
-        code: 'MILLRACE_USAGE',
-        message: 'Expected the header Authorization: Bearer <token>, with a token that has not expired',
-      });
+    return reply.code(401).send({
+      code: 'MILLRACE_USAGE',
+      message: 'Expected the header Authorization: Bearer <token>, with a token that has not expired',
+    });
   }
   if (!mayUse(token.role, role)) {
-    return reply
-      .code(403)
-      .send({
-        code: 'MILLRACE_USAGE',
-        message: `This needs a token with the role ${role}, and '${token.name}' has the role ${token.role}`,
-      });
+    return reply.code(403).send({
+      code: 'MILLRACE_USAGE',
+      message: `This needs a token with the role ${role}, and '${token.name}' has the role ${token.role}`,
+    });
   }
   request.user = { name: token.name, role: token.role };
   return undefined;

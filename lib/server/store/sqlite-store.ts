@@ -163,14 +163,14 @@ class SqliteStore implements ServerStore {
   runs({ workflow, schedule, states, before, limit }: RunQuery): Promise<readonly StoredRun[]> {
     const conditions: string[] = [];
     const values: SqlValue[] = [];
-    const require = (condition: string, ...given: readonly SqlValue[]): void => {
+    const restrict = (condition: string, ...given: readonly SqlValue[]): void => {
       conditions.push(condition);
       values.push(...given);
     };
-    if (workflow !== undefined) require('workflow = ?', workflow);
-    if (schedule !== undefined) require('schedule = ?', schedule);
-    if (states !== undefined) require(`state IN (${states.map(() => '?').join(', ')})`, ...states);
-    if (before !== undefined) require('id < ?', before);
+    if (workflow !== undefined) restrict('workflow = ?', workflow);
+    if (schedule !== undefined) restrict('schedule = ?', schedule);
+    if (states !== undefined) restrict(`state IN (${states.map(() => '?').join(', ')})`, ...states);
+    if (before !== undefined) restrict('id < ?', before);
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
     return this.read(() =>
       this.database.all(`SELECT * FROM runs ${where} ORDER BY id DESC LIMIT ?`, [...values, limit]).map(runOf),
