@@ -1,6 +1,5 @@
 /** `trigger`: asks a server for a run. */
 import { MillraceError } from '../model/errors.js';
-import type { Json } from '../model/json.js';
 import { debugOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { segment, serverFrom, serverOptions } from './server-client.js';
@@ -29,7 +28,7 @@ export const triggerCommand: Command = {
     const settings = args.texts('set').map((given) => {
       const { path, value } = parseSetting(given);
       const [key, ...deeper] = path;
-      if (key !== undefined && deeper.length === 0) return [key, value as Json] as const;
+      if (key !== undefined && deeper.length === 0) return [key, value] as const;
       throw new MillraceError(
         'MILLRACE_USAGE',
         `Expected --set to name a param, got '${path.join('.')}'. Set it as a whole, as JSON`,

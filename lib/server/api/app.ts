@@ -67,8 +67,7 @@ export function buildApp(options: AppOptions): App {
     const status = error.statusCode ?? 500;
     const isOurs = status < 500;
     return reply.code(status).send({
-      code:
-        codeOf(error)?.startsWith('MILLRACE_') === true ? codeOf(error) : isOurs ? 'MILLRACE_USAGE' : 'MILLRACE_TASK',
+      code: codeOf(error).startsWith('MILLRACE_') ? codeOf(error) : 'MILLRACE_USAGE',
       message: isOurs ? error.message : `The server failed: ${describeThrown(error)}`,
     });
   });

@@ -11,7 +11,6 @@ import { stripVTControlCharacters } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeThrown } from '../../model/errors.js';
 import type { Json } from '../../model/json.js';
-import type { RunOutcome } from '../../model/ports.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import { isAlive, lastIncarnation } from '../../storage/incarnations.js';
 import { isRunning } from '../../storage/process-identity.js';
@@ -112,7 +111,7 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     return {
       ...facts,
       state: 'ended',
-      outcome: (last.outcome ?? undefined) as RunOutcome | undefined,
+      outcome: last.outcome ?? undefined,
       failure: kept?.error === undefined ? undefined : `${kept.error.code}: ${kept.error.message}`,
       settled,
       deadLetters: (kept?.deadLettered ?? 0) + (kept?.lettersBefore ?? 0),
@@ -166,7 +165,7 @@ export function literal(value: Json): Json {
   if (typeof value === 'string') return value.replace(/\$\{/g, () => '$${');
   if (Array.isArray(value)) return value.map((item: Json) => literal(item));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, literal(inner as Json)]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, literal(inner)]));
 }
 
 /** The variables that the configuration of a scheduled run may use. */

@@ -106,8 +106,9 @@ export function decide(
 }
 
 function joined(reason: Reason, ticks: readonly number[], earlier?: TickRange): NoRunDecision {
-  const from = earlier?.from ?? (ticks[0] as number);
-  const to = ticks.at(-1) ?? (earlier as TickRange).to;
+  // One of them has a tick.
+  const from = earlier?.from ?? ticks[0] ?? 0;
+  const to = ticks.at(-1) ?? earlier?.to ?? 0;
   const count = earlier === undefined ? ticks.length : earlier.count === null ? null : earlier.count + ticks.length;
   return { kind: 'no-run', reason, from, to, count };
 }

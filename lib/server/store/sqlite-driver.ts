@@ -49,8 +49,8 @@ type NodeSqlite = { readonly DatabaseSync: new (path: string) => NodeDatabase };
 
 /** The types of Node 20 do not know it. */
 function nodeSqlite(): NodeSqlite | undefined {
-  const load = process.getBuiltinModule as ((name: string) => unknown) | undefined;
-  return load?.call(process, 'node:sqlite') as NodeSqlite | undefined;
+  const { getBuiltinModule } = process as { getBuiltinModule?: (this: void, name: string) => unknown };
+  return getBuiltinModule?.('node:sqlite') as NodeSqlite | undefined;
 }
 
 function openNode(path: string): SqlDatabase {
