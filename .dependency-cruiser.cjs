@@ -46,6 +46,10 @@ const ROOMS = {
     packages: ['rxjs', '@standard-schema'],
     node: true,
   },
+  server: {
+    rooms: ['text', 'model', 'options', 'measure', 'storage', 'observe', 'runtime', 'jobs'],
+    node: true,
+  },
   testing: {
     rooms: [
       ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'runtime'],
@@ -176,9 +180,9 @@ module.exports = {
       to: { path: '^lib/commands/' },
     },
     {
-      name: 'only-commands-use-jobs',
+      name: 'only-commands-and-the-server-use-jobs',
       severity: 'error',
-      from: { path: '^lib/', pathNot: ['^lib/jobs/', '^lib/commands/'] },
+      from: { path: '^lib/', pathNot: ['^lib/jobs/', '^lib/commands/', '^lib/server/'] },
       to: { path: '^lib/jobs/' },
     },
     {

@@ -1,13 +1,23 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'build/**', 'node_modules/**', '*.config.js', '.dependency-cruiser.cjs'] },
+  {
+    ignores: [
+      'dist/**',
+      'build/**',
+      'node_modules/**',
+      '*.config.js',
+      'dashboard/vite.config.js',
+      '.dependency-cruiser.cjs',
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {
       parserOptions: {
         project: [
           'lib/tsconfig.json',
+          'dashboard/tsconfig.json',
           'mock-server/tsconfig.json',
           'workflows/tsconfig.json',
           'spec/tsconfig.json',

@@ -6,6 +6,7 @@ export type { BuildContext, ListedDefinition, WorkflowDefinition } from './runti
 export type { Run } from './runtime/run/run.js';
 export { RunFailedError } from './runtime/run/run.js';
 export { combine, stream, type RecordStream } from './runtime/definition/record-stream.js';
+export type { CronSchedule, IntervalSchedule, OneTimeSchedule, Schedule, ScheduleRules } from './model/schedule.js';
 export type { ResourcePeaks, RunSummary, TaskSummary } from './model/run-summary.js';
 
 export { BaseTask, type FoundRecord, type NoOutputs, type Task } from './tasks/task.js';

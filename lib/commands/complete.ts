@@ -62,6 +62,8 @@ const VALUES: Readonly<Record<string, Answers>> = {
   shell: oneOf(...SHELLS),
   run: runs,
   action: oneOf('list', 'show', 'clean'),
+  'workflow-name': workflows,
+  'schedules-action': oneOf('list', 'history', 'pause', 'unpause'),
   what: either(oneOf('replay'), runs),
 };
 

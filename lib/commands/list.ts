@@ -15,11 +15,21 @@ export const listCommand: Command = {
   words: [{ ...workflowWord, describe: 'A file, to list what it exports instead' }],
   options: {
     workflow: { ...workflowOptions.workflow, describe: 'A file, to list what it exports instead' },
+    json: {
+      type: 'boolean',
+      describe: 'Print JSON, with the schedules, the params and the schema of the configuration of each workflow',
+    },
     ...debugOptions,
   },
   run: async (args, context) => {
     const { findWorkflows, workflowsIn } = await import('../jobs/workflows/load-workflow.js');
     const path = workflowNamed(args);
+    if (args.flag('json')) {
+      if (path !== undefined) args.refuseOptions(['json'], 'lists the workflows of the folder, not of one file');
+      const { describeWorkflows } = await import('../jobs/workflows/describe-workflows.js');
+      process.stdout.write(`${JSON.stringify(await describeWorkflows(here(context)))}\n`);
+      return EXIT.success;
+    }
     const { found, broken } =
       path === undefined
         ? await findWorkflows(here(context))

@@ -10,6 +10,7 @@ import type { Command, CommandContext } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { graphCommand } from './graph.js';
+import { cancelCommand } from './cancel.js';
 import { completionCommand } from './completion.js';
 import { initCommand } from './init.js';
 import { listCommand } from './list.js';
@@ -19,6 +20,9 @@ import { resumeCommand } from './resume.js';
 import { plainWords, type Parsed } from './plain-words.js';
 import { runCommand } from './run.js';
 import { runsCommand } from './runs.js';
+import { schedulesCommand } from './schedules.js';
+import { serveCommand } from './serve.js';
+import { triggerCommand } from './trigger.js';
 import { whyCommand } from './why.js';
 import { validateCommand } from './validate.js';
 
@@ -33,6 +37,10 @@ const COMMANDS: readonly Command[] = [
   listCommand,
   graphCommand,
   validateCommand,
+  serveCommand,
+  triggerCommand,
+  cancelCommand,
+  schedulesCommand,
   initCommand,
   completionCommand,
 ];

@@ -1,6 +1,9 @@
 /** `resume [run]`: continues an unfinished run from its last checkpoint; by default the newest one. */
 import { debugOptions, runsFrom, runsOptions, secretOptions, type Command } from './command.js';
 import { here } from './here.js';
+import type { Arguments } from './arguments.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { segment, serverFrom, serverOptions } from './server-client.js';
 import { MillraceError } from '../model/errors.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { oneLine } from '../text/printable.js';
@@ -21,6 +24,7 @@ export const resumeCommand: Command = {
   ],
   options: {
     ...runsOptions,
+    server: { ...serverOptions.server, describe: `${serverOptions.server.describe}: it resumes the run` },
     ...secretOptions,
     ...reportOptions,
     ...stopOptions,
@@ -32,6 +36,7 @@ export const resumeCommand: Command = {
     ...debugOptions,
   },
   run: async (args, context) => {
+    if (args.text('server') !== undefined) return resumeOnServer(args);
     const [{ execute }, { assertOptionFiles }] = await Promise.all([
       import('./execute.js'),
       import('./output-files.js'),
@@ -59,6 +64,17 @@ export const resumeCommand: Command = {
     }
   },
 };
+
+/** Asks a server to resume the run, which gets its other options from the server. */
+async function resumeOnServer(args: Arguments): Promise<ExitCode> {
+  const others = Object.keys(resumeCommand.options).filter((name) => name !== 'server' && name !== 'debug');
+  args.refuseOptions(others, 'cannot be combined with --server');
+  const runId = args.word('run');
+  if (runId === '') throw new MillraceError('MILLRACE_USAGE', 'Expected the id of a run after `resume`, with --server');
+  await serverFrom(args).post(`/runs/${segment(runId)}/resume`);
+  process.stderr.write(`Run ${runId} is queued, and resumes\n`);
+  return EXIT.success;
+}
 
 /** Where to look for the run, and the settings that were given again. */
 interface AskedRun {

@@ -44,6 +44,7 @@ export const runCommand: Command = {
       type: 'boolean',
       describe: 'Run again when the workflow, what it imports, its config or its input files change',
     },
+    'run-id': { ...value, describe: 'The id of the run, which must be new (default: the time and a random part)' },
     ephemeral: { type: 'boolean', describe: 'Keep nothing of the run: it cannot be resumed' },
     ...debugOptions,
   },
@@ -87,6 +88,13 @@ async function preparationOf(args: Arguments, context: CommandContext): Promise<
   const own = numbersOf(args);
   graceMsOf(args);
   const [isEphemeral, isResume] = [args.flag('ephemeral'), args.flag('resume')];
+  const runId = runIdFrom(args);
+  if (runId !== undefined && (isEphemeral || isResume)) {
+    throw new MillraceError(
+      'MILLRACE_USAGE',
+      'Expected --run-id without --ephemeral and --resume: it is for a new run that is kept. Remove one',
+    );
+  }
   if (isEphemeral && (isResume || args.text('runs') !== undefined)) {
     throw new MillraceError(
       'MILLRACE_USAGE',
@@ -107,7 +115,7 @@ async function preparationOf(args: Arguments, context: CommandContext): Promise<
   const prepare = async (): Promise<ReadyRun> => {
     const ready = isEphemeral
       ? await newEphemeralRun(job, place)
-      : await (folder === undefined ? keepNewRun(runs, job, place) : reopenRun(folder, job, place));
+      : await (folder === undefined ? keepNewRun(runs, job, place, runId) : reopenRun(folder, job, place));
     return { ...ready, options: { ...own, ...ready.options } };
   };
   return { prepare, stopped };
@@ -116,6 +124,15 @@ async function preparationOf(args: Arguments, context: CommandContext): Promise<
 /** Prints also if the run is quiet: a user of --resume must know if a new run starts instead, and why. */
 function printSentence(sentence: string): void {
   process.stderr.write(`${oneLine(sentence)}\n`);
+}
+
+function runIdFrom(args: Arguments): string | undefined {
+  const runId = args.text('run-id');
+  if (runId === undefined || /^[A-Za-z0-9][\w.-]{0,63}$/.test(runId)) return runId;
+  throw new MillraceError(
+    'MILLRACE_USAGE',
+    `Expected --run-id to have at most 64 letters, digits, '.', '_' and '-', and to start with a letter or digit, got '${runId}'`,
+  );
 }
 
 function numbersOf(args: Arguments): RunOptions {

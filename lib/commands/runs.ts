@@ -7,7 +7,10 @@ import { here } from './here.js';
 import type { BrokenRunFacts, RunDetails, RunFacts } from '../jobs/kept-runs.js';
 import { MillraceError } from '../model/errors.js';
 import { grouped, printable } from '../text/printable.js';
+import { serverFrom, serverOptions } from './server-client.js';
 import { renderTable } from './table.js';
+import type { z } from 'zod';
+import type { Runs } from '../server/api/schemas.js';
 
 const ACTIONS = ['list', 'show', 'clean'] as const;
 
@@ -21,6 +24,7 @@ export const runsCommand: Command = {
   ],
   options: {
     ...runsOptions,
+    server: { ...serverOptions.server, describe: `${serverOptions.server.describe}: list its runs` },
     all: { type: 'boolean', describe: 'For clean: also runs that can still be resumed' },
     json: { type: 'boolean', describe: 'Print JSON' },
     ...debugOptions,
@@ -29,6 +33,7 @@ export const runsCommand: Command = {
     const runs = runsFrom(args);
     const action = args.wordOf('action', ACTIONS) ?? 'list';
     const runId = args.word('run');
+    if (args.text('server') !== undefined) return listOfServer(args, action, runId);
     if (action === 'show' && runId === '') {
       throw new MillraceError(
         'MILLRACE_USAGE',
@@ -42,6 +47,27 @@ export const runsCommand: Command = {
     return EXIT.success;
   },
 };
+
+/** The newest runs of a server. */
+async function listOfServer(args: Arguments, action: string, runId: string): Promise<typeof EXIT.success> {
+  args.refuseOptions(['runs', 'all'], 'cannot be combined with --server');
+  if (action !== 'list' || runId !== '') {
+    throw new MillraceError(
+      'MILLRACE_USAGE',
+      `Expected \`runs --server\` without more words, got '${action} ${runId}'`,
+    );
+  }
+  const { runs } = await serverFrom(args).get<z.output<typeof Runs>>('/runs?limit=50');
+  if (args.flag('json')) process.stdout.write(`${JSON.stringify(runs)}\n`);
+  else {
+    const columns = ['run', 'workflow', 'state', 'queued', 'by', 'problem'].map((title) => ({ title }));
+    const cells = runs.map(({ id, workflow, state, queuedAt, schedule, askedBy, problem, waitsFor }) =>
+      [id, workflow, state, new Date(queuedAt).toISOString(), schedule ?? askedBy, problem || waitsFor].map(printable),
+    );
+    for (const line of renderTable(columns, cells, Infinity)) process.stdout.write(`${line}\n`);
+  }
+  return EXIT.success;
+}
 
 function list(found: readonly (RunFacts | BrokenRunFacts)[], runs: string, args: Arguments): void {
   const rows = found.map(rowOf);

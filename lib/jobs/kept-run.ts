@@ -34,9 +34,16 @@ export async function newEphemeralRun(job: LoadedJob, place: JobPlace): Promise<
   return { job, options: deadLetters === undefined ? { secrets } : { secrets, deadLetters } };
 }
 
-/** A new run in its own folder in `runs`. Throws MILLRACE_FILE if the folder or dead letters cannot be written. */
-export async function keepNewRun(runs: string, job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
-  const runId = newRunId();
+/**
+ * A new run in its own folder in `runs`. Throws MILLRACE_FILE if the folder or dead letters cannot be written, or if there is a run
+ * with this id already.
+ */
+export async function keepNewRun(
+  runs: string,
+  job: LoadedJob,
+  place: JobPlace,
+  runId: string = newRunId(),
+): Promise<ReadyRun> {
   const own = lettersOf(job, place);
   await own?.assertWritable?.();
   const folder = await RunFolder.create(pathFrom(place, runs), {

@@ -33,7 +33,7 @@ export async function isRunning({ pid, host, processStart, idSpace }: ProcessIde
   const ours = await idSpaceOfThis();
   if (idSpace !== undefined && ours !== undefined && idSpace !== ours) return undefined;
   if (!isThere(pid)) return false;
-  return processStart === null || processStart === (await processStartOf(pid));
+  return processStart === null || processStart === (await processStartOf(pid, true));
 }
 
 function isThere(pid: number): boolean {
@@ -51,12 +51,16 @@ async function idSpaceOfThis(): Promise<string | undefined> {
   return space === undefined ? undefined : `${await bootId()}/${space}`;
 }
 
-/** The start of a process. Linux reports it in clock ticks since boot (proc(5), /proc/pid/stat, field 22). */
-async function processStartOf(pid: number): Promise<string | null> {
+/**
+ * The start of a process. Linux reports it in clock ticks since boot (proc(5), /proc/pid/stat, field 22). With `mustLive`, null for a
+ * process that has ended and waits for its parent, as all orphans do in a container whose first process reaps none.
+ */
+async function processStartOf(pid: number, mustLive = false): Promise<string | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   if (stat === undefined) return null;
   // The second field is the program name in brackets, which may contain spaces and brackets.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (mustLive && /^[ZX]$/.test(fields[0] ?? '')) return null;
   return `${await bootId()}/${fields[19] ?? ''}`;
 }
 

@@ -16,6 +16,7 @@
  * Guarantees: each file has a checksum, so a change of any byte is noticed and the file is named. The folder belongs to the
  * process of the last incarnation; a process that was replaced writes nothing more.
  */
+import { existsSync } from 'node:fs';
 import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Checkpoint, CheckpointStore, Json } from '../model/checkpoint.js';
@@ -75,18 +76,20 @@ export class RunFolder {
     this.manifest = manifest;
   }
 
-  /** Creates the folder of a new run. Throws MILLRACE_FILE if that fails. */
+  /** Creates the folder of a new run. Throws MILLRACE_FILE if that fails, also if there is a run with this id. */
   static async create(runs: string, manifest: RunManifest): Promise<RunFolder> {
     const path = join(runs, manifest.runId);
     const file = join(path, 'manifest.json');
     try {
       // Records and configurations are private, so only the owner may read the folder.
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      await mkdir(runs, { recursive: true, mode: 0o700 });
+      // Not recursive: of two processes that make the same run, one is refused.
+      await mkdir(path, { mode: 0o700 });
       await replaceFile(file, seal(manifest, 2), `${file}.tmp`);
     } catch (error) {
       throw new MillraceError(
         'MILLRACE_FILE',
-        `Cannot make the folder ${path} of the run: ${whyNoFolder(runs, error)}. Name another place for runs, or keep none`,
+        `Cannot make the folder ${path} of the run: ${whyNoFolder(runs, path, error)}. Name another place for runs, or keep none`,
         { cause: error },
       );
     }
@@ -247,8 +250,9 @@ function exists(path: string): Promise<boolean> {
   );
 }
 
-function whyNoFolder(runs: string, error: unknown): string {
+function whyNoFolder(runs: string, path: string, error: unknown): string {
   const code = systemCodeOf(error);
+  if (code === 'EEXIST' && existsSync(path)) return 'there is a run with this id';
   if (code === 'ENOTDIR' || code === 'EEXIST') return `${runs} is a file`;
   return code === 'ENOSPC' ? 'the disk is full' : describeThrown(error);
 }

@@ -43,6 +43,7 @@ const RESULT_COLUMNS = [
 export const OfferWorkFlow = defineWorkflow({
   name: 'OfferWorkFlow',
   description: 'Reads member transactions, asks two models about each member, and assigns an offer',
+  params: ['as_of', 'transport', 'concurrency', 'window', 'on_failed_prediction', 'timeout_ms'],
   config: OfferConfig,
   defaultConfig: new URL('../../../workflows/offer/config.json', import.meta.url),
   window: (config) => config.window,

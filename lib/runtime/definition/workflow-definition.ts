@@ -10,9 +10,12 @@ import {
   callback,
   checkObject,
   checkOptions,
+  anObject,
   count,
   either,
   moduleUrl,
+  names,
+  oneOf,
   standardSchema,
   text,
   words,
@@ -20,6 +23,7 @@ import {
 } from '../../options/options.js';
 import type { Awaitable, DeadLetterStore } from '../../model/ports.js';
 import type { RunSummary } from '../../model/run-summary.js';
+import type { CronSchedule, IntervalSchedule, OneTimeSchedule, Schedule } from '../../model/schedule.js';
 import { declare, emptyFlow, type Flow, type TaskDeclaration } from '../../tasks/flow.js';
 
 /** The functions and facts that a definition may use while it builds the graph of one run. */
@@ -47,6 +51,13 @@ interface DefinitionHead<Config extends StandardSchemaV1> {
   readonly deadLetters?: (config: StandardSchemaV1.InferOutput<Config>) => DeadLetterStore;
   /** Called with the summary of each run before `finished` settles, for example to write it to a file. */
   readonly onEnd?: (summary: RunSummary, config: StandardSchemaV1.InferOutput<Config>) => Awaitable<void>;
+  /** When `millrace serve` starts runs, by a name for each rule: letters, digits, `.`, `_` and `-`. Default: never. */
+  readonly schedules?: Readonly<Record<string, Schedule>>;
+  /**
+   * The keys of the configuration that users of `millrace serve` may set for a run. Name no paths and no addresses: those users
+   * are not trusted with files. Default: none.
+   */
+  readonly params?: readonly string[];
 }
 
 /** The argument of `defineWorkflow`: a name, a schema for the configuration, and the graph. */
@@ -76,7 +87,20 @@ const HEAD_RULES: OptionRules<DefinitionHead<StandardSchemaV1>> = {
   window: either(count(), callback),
   deadLetters: callback,
   onEnd: callback,
+  schedules: anObject,
+  params: names,
 };
+const SCHEDULE_RULES: OptionRules<CronSchedule & IntervalSchedule & OneTimeSchedule> = {
+  cron: text,
+  zone: text,
+  every: text,
+  anchor: text,
+  at: text,
+  overlap: oneOf('skip', 'queue', 'allow'),
+  catchUp: oneOf('last', 'none', 'all'),
+  settings: anObject,
+};
+const SCHEDULE_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const RULES: OptionRules<WorkflowDefinition<StandardSchemaV1, unknown> & ListedDefinition<StandardSchemaV1>> = {
   ...HEAD_RULES,
   build: callback,
@@ -88,12 +112,44 @@ export function checkDefinition(definition: object): void {
   checkObject('the definition of a workflow', definition);
   const { name } = definition as { readonly name?: unknown };
   checkOptions(typeof name === 'string' ? `workflow '${name}'` : 'a workflow', definition, RULES, ['name']);
+  checkSchedules(String(name), (definition as { readonly schedules?: object }).schedules ?? {});
   const given = ['build', 'tasks'].filter((way) => way in definition);
   if (given.length === 1) return;
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
     `Expected workflow '${String(name)}' to have either \`build\` or \`tasks\`, got ${given.length === 0 ? 'none' : 'both'}`,
   );
+}
+
+/** Checks the shape of the schedules. Whether a pattern is one, and a zone exists, is checked by the server. */
+function checkSchedules(workflow: string, schedules: object): void {
+  for (const [name, schedule] of Object.entries(schedules) as [string, unknown][]) {
+    const what = `schedule '${name}' of workflow '${workflow}'`;
+    if (!SCHEDULE_NAME.test(name)) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `Expected the name of ${what} to have at most 64 letters, digits, '.', '_' and '-', and to start with a letter or digit`,
+      );
+    }
+    checkObject(what, schedule);
+    const kinds = ['cron', 'every', 'at'].filter((kind) => kind in schedule);
+    if (kinds.length !== 1) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `Expected ${what} to have one of \`cron\`, \`every\` and \`at\`, got ${kinds.length === 0 ? 'none' : kinds.join(' and ')}`,
+      );
+    }
+    checkOptions(what, schedule, SCHEDULE_RULES, 'cron' in schedule ? ['cron', 'zone'] : kinds);
+    const foreign = ['zone', 'anchor'].find(
+      (key) => key in schedule && (key === 'zone' ? 'cron' : 'every') !== kinds[0],
+    );
+    if (foreign !== undefined) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `\`${foreign}\` has no effect in ${what}, which has \`${String(kinds[0])}\`. Remove it`,
+      );
+    }
+  }
 }
 
 /** The declarations of one run. */

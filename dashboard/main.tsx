@@ -1,0 +1,168 @@
+/** The page: sign-in, navigation and keys around the screens. */
+import { render, type JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { exchange, follow, isLive, signIn, signOut, token } from './api.js';
+import { zoneName } from './format.js';
+import { Notice } from './parts/state.js';
+import { go, route } from './router.js';
+import { Home } from './screens/home.js';
+import { Run } from './screens/run.js';
+import { Runs } from './screens/runs.js';
+import { Schedules } from './screens/schedules.js';
+import { Workflows } from './screens/workflows.js';
+import './style.css';
+
+/** The screens, with the key that follows `g`. */
+const SCREENS = [
+  { path: '', title: 'Home', key: 'h' },
+  { path: 'workflows', title: 'Workflows', key: 'w' },
+  { path: 'runs', title: 'Runs', key: 'r' },
+  { path: 'schedules', title: 'Schedules', key: 's' },
+] as const;
+const CHORD_MS = 1500;
+
+function Page(): JSX.Element {
+  const [isHelp, setHelp] = useState(false);
+  useKeys(
+    () => {
+      setHelp((is) => !is);
+    },
+    () => {
+      setHelp(false);
+    },
+  );
+  const { path } = route.value;
+  const [screen = '', id] = path;
+  // The screen of a run follows its own stream, which has the changes too.
+  const hasOwnStream = screen === 'runs' && id !== undefined;
+  useEffect(() => (hasOwnStream ? undefined : follow(undefined, () => undefined)), [hasOwnStream, token.value]);
+  return (
+    <>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById('main')?.focus();
+        }}
+      >
+        Skip to the content
+      </a>
+      <header>
+        <strong>millrace</strong>
+        <nav aria-label="Screens">
+          {SCREENS.map(({ path: to, title }) => (
+            <a key={to} href={`#/${to}`} aria-current={to === screen ? 'page' : undefined}>
+              {title}
+            </a>
+          ))}
+        </nav>
+        <span class="quiet" role="status">
+          {isLive.value ? '● live' : '○ not connected'} · {zoneName}
+        </span>
+        <button
+          type="button"
+          onClick={() => {
+            setHelp(true);
+          }}
+        >
+          Keys
+        </button>
+        <button type="button" onClick={signOut}>
+          Sign out
+        </button>
+      </header>
+      <main id="main" tabIndex={-1}>
+        {isHelp && (
+          <section class="card" aria-label="Keys">
+            <ul>
+              {SCREENS.map(({ title, key }) => (
+                <li key={key}>
+                  <kbd>g</kbd> <kbd>{key}</kbd> {title}
+                </li>
+              ))}
+              <li>
+                <kbd>?</kbd> shows this, <kbd>Esc</kbd> hides it
+              </li>
+            </ul>
+          </section>
+        )}
+        {screen === '' && <Home />}
+        {screen === 'workflows' && <Workflows />}
+        {screen === 'runs' && (id === undefined ? <Runs /> : <Run key={id} id={id} />)}
+        {screen === 'schedules' && <Schedules />}
+        {!SCREENS.some(({ path: to }) => to === screen) && <Notice error="There is no such page" />}
+      </main>
+    </>
+  );
+}
+
+function SignIn({ problem }: { readonly problem: string }): JSX.Element {
+  return (
+    <main id="main">
+      <h1>millrace</h1>
+      <Notice error={problem} />
+      <form
+        class="card"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const given = new FormData(event.currentTarget).get('token');
+          signIn(String(given ?? '').trim());
+        }}
+      >
+        <p>
+          The server prints an address that signs in once. Later, use a token: the server has one in its file{' '}
+          <code>.millrace/server/token</code>.
+        </p>
+        <p>
+          <label for="token">Token</label> <input id="token" name="token" type="password" autocomplete="off" required />
+        </p>
+        <button class="main" type="submit">
+          Sign in
+        </button>
+      </form>
+    </main>
+  );
+}
+
+function useKeys(onHelp: () => void, onEscape: () => void): void {
+  useEffect(() => {
+    let pressedG = -Infinity;
+    const onKey = (event: KeyboardEvent): void => {
+      const isTyping = event.target instanceof Element && event.target.matches('input, select, textarea');
+      if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === '?') onHelp();
+      else if (event.key === 'Escape') onEscape();
+      else if (event.key === 'g') pressedG = event.timeStamp;
+      else if (event.timeStamp - pressedG < CHORD_MS) {
+        const screen = SCREENS.find(({ key }) => key === event.key);
+        if (screen !== undefined) go(`/${screen.path}`);
+        pressedG = -Infinity;
+      }
+    };
+    addEventListener('keydown', onKey);
+    return () => {
+      removeEventListener('keydown', onKey);
+    };
+  }, []);
+}
+
+function App({ problem }: { readonly problem: string }): JSX.Element {
+  return token.value === '' ? <SignIn problem={problem} /> : <Page />;
+}
+
+async function start(): Promise<void> {
+  const [, code] = /^#code=([\w-]+)$/.exec(location.hash) ?? [];
+  let problem = '';
+  if (code !== undefined) {
+    // The code must not stay in the history.
+    history.replaceState(null, '', '/#/');
+    route.value = { path: [], query: new URLSearchParams() };
+    await exchange(code).catch((error: unknown) => {
+      problem = (error as Error).message;
+    });
+  }
+  render(<App problem={problem} />, document.getElementById('page') as HTMLElement);
+}
+
+void start();

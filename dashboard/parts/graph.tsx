@@ -1,0 +1,185 @@
+/** The graph of a run: tasks with their work, and edges with their records per second and their backpressure. */
+import type { JSX } from 'preact';
+import type { EdgeView, RunView, TaskView } from '../api.js';
+import { grouped, percent, rate } from '../format.js';
+
+const [WIDTH, HEIGHT] = [190, 74];
+const [GAP_X, GAP_Y, MARGIN] = [96, 22, 10];
+const NAME_LENGTH = 24;
+
+/** How an edge is drawn where it is not idle. */
+const WORDS: Readonly<Record<EdgeView['state'], string>> = {
+  flowing: 'flowing',
+  starved: 'waits for records',
+  blocked: 'blocked by what follows',
+  idle: 'idle',
+};
+
+export function Graph({ view }: { readonly view: RunView }): JSX.Element {
+  const width = view.layers * (WIDTH + GAP_X) - GAP_X + 2 * MARGIN;
+  const height = view.rows * (HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN;
+  const corners = new Map(
+    view.tasks.map(({ name, layer, row }) => [
+      name,
+      { x: MARGIN + layer * (WIDTH + GAP_X), y: MARGIN + row * (HEIGHT + GAP_Y) },
+    ]),
+  );
+  const fastest = Math.max(1, ...view.edges.map(({ perSecond }) => perSecond));
+  const cornerOf = (name: string): { x: number; y: number } => corners.get(name) ?? { x: 0, y: 0 };
+  return (
+    <div class="graph" tabIndex={0} role="region" aria-label="Graph of the tasks">
+      <svg
+        width={width}
+        height={height}
+        viewBox={`0 0 ${width} ${height}`}
+        role="group"
+        aria-label={`Graph of ${view.tasks.length} tasks`}
+      >
+        {view.edges.map((edge) => (
+          <Edge
+            key={`${edge.from}\n${edge.to}`}
+            edge={edge}
+            from={cornerOf(edge.from)}
+            to={cornerOf(edge.to)}
+            fastest={fastest}
+          />
+        ))}
+        {view.tasks.map((task) => (
+          <Task
+            key={task.name}
+            task={task}
+            {...cornerOf(task.name)}
+            isHot={task.name === view.bottleneck?.task && view.outcome === null}
+          />
+        ))}
+      </svg>
+    </div>
+  );
+}
+
+interface EdgeProps {
+  readonly edge: EdgeView;
+  readonly from: { x: number; y: number };
+  readonly to: { x: number; y: number };
+  readonly fastest: number;
+}
+
+function Edge({ edge, from, to, fastest }: EdgeProps): JSX.Element {
+  const [x1, y1] = [from.x + WIDTH, from.y + HEIGHT / 2];
+  const [x2, y2] = [to.x, to.y + HEIGHT / 2];
+  const bend = Math.max(GAP_X / 2, (x2 - x1) / 2);
+  const path = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+  const thickness = 2 + 6 * (edge.perSecond / fastest);
+  const label = `${edge.from} to ${edge.to}: ${rate(edge.perSecond)}, ${WORDS[edge.state]}, ${percent(edge.fill)} of the window waits, ${grouped(edge.records)} records`;
+  return (
+    <g role="img" aria-label={label}>
+      <title>{label}</title>
+      <path class={`pipe ${edge.state}`} d={path} stroke-width={thickness + 4} />
+      {/* What waits fills the pipe from the end of its receiver. */}
+      <path
+        class="fill"
+        d={path}
+        stroke-width={thickness}
+        pathLength={100}
+        stroke-dasharray={`${edge.fill * 100} 200`}
+        stroke-dashoffset={edge.fill * 100 - 100}
+      />
+      {edge.perSecond > 0 && (
+        <text class="rate" x={(x1 + x2) / 2} y={(y1 + y2) / 2 - 8} text-anchor="middle">
+          {rate(edge.perSecond)}
+          {edge.state === 'blocked' ? ' blocked' : ''}
+        </text>
+      )}
+    </g>
+  );
+}
+
+interface TaskProps {
+  readonly task: TaskView;
+  readonly x: number;
+  readonly y: number;
+  readonly isHot: boolean;
+}
+
+function Task({ task, x, y, isHot }: TaskProps): JSX.Element {
+  const name = task.name.length > NAME_LENGTH ? `${task.name.slice(0, NAME_LENGTH - 1)}…` : task.name;
+  const letters = task.deadLettered > 0 ? ` · ${grouped(task.deadLettered)} dead` : '';
+  const label = `${task.name}, ${task.kind}${isHot ? ', bottleneck' : ''}: ${grouped(task.out)} out${letters}, ${percent(task.busy)} busy, ${percent(task.blocked)} blocked`;
+  const inner = WIDTH - 2;
+  return (
+    <g role="img" aria-label={label}>
+      <title>{label}</title>
+      <rect class={`box ${isHot ? 'hot' : ''}`} x={x} y={y} width={WIDTH} height={HEIGHT} rx="8" />
+      <text class="name" x={x + 11} y={y + 21}>
+        {name}
+      </text>
+      <text class="quiet" x={x + 11} y={y + 38}>
+        {task.kind}
+        {isHot ? ' · bottleneck' : ''}
+        {letters}
+      </text>
+      <text class="quiet" x={x + 11} y={y + 55}>
+        {grouped(task.out)} out{task.inFlight > 0 ? ` · ${grouped(task.inFlight)} in flight` : ''}
+      </text>
+      <rect class="busy" x={x + 1} y={y + HEIGHT - 7} width={inner * task.busy} height="6" />
+      <rect class="stuck" x={x + 1 + inner * task.busy} y={y + HEIGHT - 7} width={inner * task.blocked} height="6" />
+    </g>
+  );
+}
+
+/** The same figures as a table. */
+export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label="Figures of the tasks">
+      <table>
+        <thead>
+          <tr>
+            {[
+              'task',
+              'kind',
+              'in',
+              'out',
+              'skipped',
+              'dead letters',
+              'in flight',
+              'records/s',
+              'busy',
+              'waiting',
+              'blocked',
+              'p50',
+              'p95',
+            ].map((title) => (
+              <th scope="col" key={title}>
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {view.tasks.map((task) => (
+            <tr key={task.name}>
+              <th scope="row">{task.name}</th>
+              <td>{task.kind}</td>
+              {[task.in, task.out, task.skipped, task.deadLettered, task.inFlight].map((count, index) => (
+                <td class="number" key={index}>
+                  {grouped(count)}
+                </td>
+              ))}
+              <td class="number">{rate(view.outcome === null ? task.perSecond : task.averagePerSecond)}</td>
+              {[task.busy, task.waiting, task.blocked].map((share, index) => (
+                <td class="number" key={index}>
+                  {percent(share)}
+                </td>
+              ))}
+              {[task.p50, task.p95].map((ms, index) => (
+                <td class="number" key={index}>
+                  {ms === null ? '' : `${ms < 10 ? ms.toFixed(1) : grouped(ms)} ms`}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,102 @@
+/** Home: what needs attention, what is at work, and what comes next. */
+import type { JSX } from 'preact';
+import type { Overview } from '../api.js';
+import { duration, grouped, moment, percent, rate, relative } from '../format.js';
+import { useData, useNow } from '../parts/data.js';
+import { Notice, State } from '../parts/state.js';
+
+export function Home(): JSX.Element {
+  const { data, error } = useData<Overview>('/overview');
+  const now = useNow();
+  if (data === undefined) return <Notice error={error} />;
+  return (
+    <>
+      <h1>Home</h1>
+      <Notice error={error} />
+      <section aria-labelledby="attention">
+        <h2 id="attention">Needs attention</h2>
+        {data.attention.length === 0 ? (
+          <p class="quiet">Nothing in the last 24 hours</p>
+        ) : (
+          <ul class="attention">
+            {data.attention.map(({ about, subject, text }) => (
+              <li key={`${about} ${subject} ${text}`}>
+                <span aria-hidden="true">⚠</span>{' '}
+                {about === 'run' ? <a href={`#/runs/${subject}`}>{subject}</a> : <strong>{subject || about}</strong>}:{' '}
+                {text}
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
+      <section aria-labelledby="active">
+        <h2 id="active">At work and waiting</h2>
+        {data.active.length === 0 ? (
+          <p class="quiet">
+            No run is at work. <a href="#/workflows">Start one</a>
+          </p>
+        ) : (
+          <ul class="cards">
+            {data.active.map(({ run, readShare, perSecond }) => (
+              <li key={run.id} class="card">
+                <a href={`#/runs/${run.id}`}>{run.workflow}</a> <State state={run.state} />
+                <div class="quiet">
+                  {run.startedAt === null ? run.waitsFor : `for ${duration(now - run.startedAt)} · ${rate(perSecond)}`}
+                  {run.schedule === null ? '' : ` · ${run.schedule}`}
+                </div>
+                {readShare !== null && (
+                  <>
+                    <progress value={readShare} max={1} aria-label={`Read of the input of ${run.workflow}`} />{' '}
+                    {percent(readShare)} read
+                  </>
+                )}
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
+      <section aria-labelledby="next">
+        <h2 id="next">Next ticks</h2>
+        {data.next.length === 0 ? (
+          <p class="quiet">No workflow has a schedule</p>
+        ) : (
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">schedule</th>
+                <th scope="col">when</th>
+                <th scope="col">your time</th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.next.map(({ schedule, at }) => (
+                <tr key={`${schedule} ${at}`}>
+                  <th scope="row">
+                    <a href="#/schedules">{schedule}</a>
+                  </th>
+                  <td>{relative(at, now)}</td>
+                  <td>{moment(at)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+      </section>
+      <section aria-labelledby="all">
+        <h2 id="all">All runs</h2>
+        <ul class="counts">
+          {(Object.entries(data.counts) as [keyof Overview['counts'], number][]).map(([state, count]) => (
+            <li key={state}>
+              <a href={`#/runs?state=${state}`}>
+                <State state={state} /> {grouped(count)}
+              </a>
+            </li>
+          ))}
+        </ul>
+        <p class="quiet">
+          millrace {data.version}, up for {duration(now - data.startedAt)}, at most {data.maxRuns} runs at work
+        </p>
+      </section>
+    </>
+  );
+}

@@ -1,0 +1,194 @@
+/** One run: its graph, live, its figures, dead letters and output. */
+import type { JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { follow, post, save, type LetterGroups, type Run as RunRow, type RunView } from '../api.js';
+import { duration, grouped, moment, percent } from '../format.js';
+import { useData, useNow } from '../parts/data.js';
+import { Graph, TaskTable } from '../parts/graph.js';
+import { Notice, State } from '../parts/state.js';
+import { route } from '../router.js';
+
+const TABS = ['figures', 'dead letters', 'output', 'notes', 'configuration'] as const;
+type Tab = (typeof TABS)[number];
+
+export function Run({ id }: { readonly id: string }): JSX.Element {
+  const { data: run, error, reload } = useData<RunRow>(`/runs/${encodeURIComponent(id)}`);
+  const [view, setView] = useState<RunView>();
+  const now = useNow();
+  useEffect(() => {
+    setView(undefined);
+    return follow(id, setView);
+  }, [id]);
+  if (run === undefined) return <Notice error={error} />;
+  const isOpen = run.endedAt === null;
+  const isStopped = ['failed', 'drained', 'cancelled', 'interrupted'].includes(run.state);
+  return (
+    <>
+      <h1>
+        {run.workflow} <State state={run.state} />
+      </h1>
+      <p class="quiet">
+        Run {run.id} · {run.schedule === null ? run.askedBy || run.origin : run.schedule}
+        {run.scheduledFor === null ? '' : ` · for ${moment(run.scheduledFor)}`}
+        {run.startedAt === null ? '' : ` · ${duration((run.endedAt ?? now) - run.startedAt)}`}
+        {view !== undefined && view.incarnations > 1 ? ` · process ${view.incarnations} of this run` : ''}
+      </p>
+      <Notice error={run.problem || error} />
+      {run.waitsFor !== '' && <p>{run.waitsFor}</p>}
+      <Actions run={run} isOpen={isOpen} isStopped={isStopped} reload={reload} />
+      {view === undefined ? (
+        <p class="quiet">{isOpen ? 'It has not started yet' : 'It has left no events'}</p>
+      ) : (
+        <>
+          <Facts view={view} />
+          <Graph view={view} />
+          <Details id={id} view={view} />
+        </>
+      )}
+    </>
+  );
+}
+
+interface ActionProps {
+  readonly run: RunRow;
+  readonly isOpen: boolean;
+  readonly isStopped: boolean;
+  reload(): void;
+}
+
+function Actions({ run, isOpen, isStopped, reload }: ActionProps): JSX.Element {
+  const [error, setError] = useState('');
+  const act = (work: () => Promise<unknown>) => () => {
+    setError('');
+    work().then(reload, (failure: unknown) => {
+      setError((failure as Error).message);
+    });
+  };
+  const path = `/runs/${encodeURIComponent(run.id)}`;
+  return (
+    <div class="actions">
+      {isOpen && (
+        <>
+          <button
+            type="button"
+            disabled={run.stopWish !== null}
+            onClick={act(() => post(`${path}/stop`, { how: 'drain' }))}
+          >
+            Drain
+          </button>
+          <button type="button" onClick={act(() => post(`${path}/stop`, { how: 'cancel' }))}>
+            Cancel
+          </button>
+        </>
+      )}
+      {isStopped && (
+        <button class="main" type="button" onClick={act(() => post(`${path}/resume`))}>
+          Resume
+        </button>
+      )}
+      {!isOpen && (
+        <button type="button" onClick={act(() => save(`${path}/report`, `${run.id}.html`))}>
+          Save the report
+        </button>
+      )}
+      {run.stopWish !== null && <span role="status">It was asked to {run.stopWish}</span>}
+      <Notice error={error} />
+    </div>
+  );
+}
+
+function Facts({ view }: { readonly view: RunView }): JSX.Element {
+  const { bottleneck, outcome } = view;
+  return (
+    <ul class="facts">
+      <li>
+        {grouped(view.settled)} of {grouped(view.born)} records settled, {grouped(view.inFlight)} in flight
+      </li>
+      <li>
+        <span aria-hidden="true">{view.isConserved ? '✓' : '✕'}</span> in = out + skipped + dead letters + in flight
+        {view.isConserved ? ' holds' : ' does not hold'}
+      </li>
+      {view.readShare !== null && (
+        <li>
+          <progress value={view.readShare} max={1} aria-label="Read of the input" /> {percent(view.readShare)} read
+        </li>
+      )}
+      {bottleneck !== null && (
+        <li>
+          <strong>{bottleneck.task}</strong> {outcome === null ? 'is' : 'was'} the bottleneck:{' '}
+          {percent(bottleneck.load)} of its capacity {outcome === null ? 'is' : 'was'} used
+        </li>
+      )}
+    </ul>
+  );
+}
+
+function Details({ id, view }: { readonly id: string; readonly view: RunView }): JSX.Element {
+  const given = route.value.query.get('tab');
+  const tab: Tab = TABS.find((one) => one === given) ?? 'figures';
+  return (
+    <>
+      <nav class="tabs" aria-label="Details of the run">
+        {TABS.map((one) => (
+          <a
+            key={one}
+            href={`#/runs/${encodeURIComponent(id)}?tab=${encodeURIComponent(one)}`}
+            aria-current={one === tab ? 'page' : undefined}
+          >
+            {one}
+          </a>
+        ))}
+      </nav>
+      {tab === 'figures' && <TaskTable view={view} />}
+      {tab === 'dead letters' && <Letters id={id} />}
+      {tab === 'output' && <Output id={id} />}
+      {tab === 'notes' && (
+        <ul>
+          {view.notes.length === 0 && <li class="quiet">None</li>}
+          {view.notes.map(({ at, text }, index) => (
+            <li key={index}>
+              <span class="quiet">{moment(at)}</span> {text}
+            </li>
+          ))}
+        </ul>
+      )}
+      {tab === 'configuration' && <pre tabIndex={0}>{JSON.stringify(view.config, null, 2)}</pre>}
+    </>
+  );
+}
+
+function Letters({ id }: { readonly id: string }): JSX.Element {
+  const { data, error } = useData<LetterGroups>(`/runs/${encodeURIComponent(id)}/dead-letters`);
+  if (data === undefined) return <Notice error={error} />;
+  if (data.groups.length === 0) return <p class="quiet">No record was given up</p>;
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">records</th>
+          <th scope="col">task</th>
+          <th scope="col">code</th>
+          <th scope="col">message of the first</th>
+          <th scope="col">first</th>
+        </tr>
+      </thead>
+      <tbody>
+        {data.groups.map((group, index) => (
+          <tr key={index}>
+            <td class="number">{grouped(group.count)}</td>
+            <td>{group.task}</td>
+            <td>{group.code}</td>
+            <td class="problem">{group.message}</td>
+            <td>{group.example}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Output({ id }: { readonly id: string }): JSX.Element {
+  const { data, error } = useData<{ text: string }>(`/runs/${encodeURIComponent(id)}/output`);
+  if (data === undefined) return <Notice error={error} />;
+  return data.text === '' ? <p class="quiet">It has printed nothing</p> : <pre tabIndex={0}>{data.text}</pre>;
+}

@@ -1,0 +1,143 @@
+/** Schedules: their rules, next ticks and history, with pause. */
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import { post, type Decision, type Schedule } from '../api.js';
+import { grouped, moment, momentIn, relative, zoneName } from '../format.js';
+import { useData, useNow } from '../parts/data.js';
+import { Notice } from '../parts/state.js';
+
+const REASONS: Readonly<Record<NonNullable<Decision['reason']>, string>> = {
+  overlap: 'skipped: a run of the schedule was queued or at work',
+  down: 'missed: the server was down',
+  paused: 'missed: the schedule was paused',
+  coalesced: 'covered by the run of a later tick',
+  limit: 'missed: too many ticks to catch up with',
+};
+
+export function Schedules(): JSX.Element {
+  const { data, error, reload } = useData<{ schedules: readonly Schedule[] }>('/schedules');
+  if (data === undefined) return <Notice error={error} />;
+  return (
+    <>
+      <h1>Schedules</h1>
+      <Notice error={error} />
+      {data.schedules.length === 0 && <p class="quiet">No workflow has a schedule</p>}
+      <ul class="workflows">
+        {data.schedules.map((schedule) => (
+          <ScheduleCard key={schedule.id} schedule={schedule} reload={reload} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reload(): void }): JSX.Element {
+  const now = useNow();
+  const [error, setError] = useState('');
+  const [note, setNote] = useState('');
+  const [isOpen, setOpen] = useState(false);
+  const { id, workflow, name, pause, next, zone } = schedule;
+  const path = `/schedules/${encodeURIComponent(workflow)}/${encodeURIComponent(name)}`;
+  const act = (work: () => Promise<unknown>): void => {
+    setError('');
+    work().then(reload, (failure: unknown) => {
+      setError((failure as Error).message);
+    });
+  };
+  return (
+    <li class="card">
+      <h2>{id}</h2>
+      <p>
+        <code>{schedule.rule}</code> {zone} · overlap {schedule.overlap} · catch-up {schedule.catchUp}
+        {schedule.isPresent ? '' : ' · no longer in the workflow'}
+      </p>
+      <Notice error={schedule.problem || error} />
+      {schedule.warnings.map((warning) => (
+        <p key={warning}>⚠ {warning}</p>
+      ))}
+      {pause === null ? (
+        <p>
+          {next.length === 0 ? 'No tick to come' : `Next tick ${relative(next[0] ?? 0, now)}`}{' '}
+          <label for={`note-${id}`}>Note</label>{' '}
+          <input
+            id={`note-${id}`}
+            value={note}
+            onInput={(event) => {
+              setNote(event.currentTarget.value);
+            }}
+          />{' '}
+          <button
+            type="button"
+            onClick={() => {
+              act(() => post(`${path}/pause`, { note }));
+            }}
+          >
+            Pause
+          </button>
+        </p>
+      ) : (
+        <p>
+          ⏸ Paused by {pause.by} {relative(pause.at, now)}
+          {pause.note === '' ? '' : `: ${pause.note}`}. Ticks until then have no runs{' '}
+          <button
+            class="main"
+            type="button"
+            onClick={() => {
+              act(() => post(`${path}/unpause`));
+            }}
+          >
+            Go on
+          </button>
+        </p>
+      )}
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={() => {
+          setOpen(!isOpen);
+        }}
+      >
+        Ticks
+      </button>
+      {isOpen && (
+        <>
+          <h3>To come, in {zoneName}</h3>
+          <ol>
+            {next.map((at) => (
+              <li key={at}>
+                {moment(at)}
+                {zone === null || zone === zoneName ? '' : ` (${momentIn(at, zone)} in ${zone})`}
+              </li>
+            ))}
+          </ol>
+          <h3>Decided</h3>
+          <History path={path} />
+        </>
+      )}
+    </li>
+  );
+}
+
+function History({ path }: { readonly path: string }): JSX.Element {
+  const { data, error } = useData<{ decisions: readonly Decision[] }>(`${path}/decisions`);
+  if (data === undefined) return <Notice error={error} />;
+  if (data.decisions.length === 0) return <p class="quiet">No tick yet</p>;
+  return (
+    <ul>
+      {data.decisions.map((decision) => (
+        <li key={decision.number}>
+          {moment(decision.from)}
+          {decision.from === decision.to
+            ? ''
+            : ` to ${moment(decision.to)} (${decision.count === null ? 'many' : grouped(decision.count)} ticks)`}
+          :{' '}
+          {decision.runId === null ? (
+            decision.reason && REASONS[decision.reason]
+          ) : (
+            <a href={`#/runs/${decision.runId}`}>run {decision.runId}</a>
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}

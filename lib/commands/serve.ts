@@ -1,0 +1,77 @@
+/** `serve`: schedules, runs and monitors the workflows of the current folder until it is stopped. */
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
+import { EXIT } from './exit-codes.js';
+import { explainError } from './explain-error.js';
+
+const value = { type: 'string', requiresArg: true } as const;
+const HOME = '.millrace/server';
+const DEFAULT_PORT = 4747;
+
+export const serveCommand: Command = {
+  name: 'serve',
+  description: 'Schedule, run and monitor workflows: one process with a store, an API and a dashboard',
+  options: {
+    port: { ...value, describe: `The port; 0 selects a free one (default: ${DEFAULT_PORT})` },
+    host: { ...value, describe: 'The address to listen on (default: 127.0.0.1, this machine only)' },
+    'allow-host': {
+      ...value,
+      array: true,
+      describe:
+        'A name, with its port, under which browsers may also reach the server: flows.example.org:4747. Repeatable',
+    },
+    'max-runs': { ...value, describe: 'The most runs at work at once (default: one per core)' },
+    ...runsOptions,
+    ...debugOptions,
+  },
+  run: async (args, context) => {
+    const port = args.wholeNumber('port', 0, 65_535) ?? DEFAULT_PORT;
+    const maxRuns = args.wholeNumber('max-runs', 1, 1000) ?? availableParallelism();
+    const { startServer } = await import('../server/server.js');
+    const say = (error: unknown): void => {
+      process.stderr.write(`${explainError(error, args.flag('debug'), context.secrets)}\n`);
+    };
+    let lose: (error: unknown) => void = () => undefined;
+    const lost = new Promise<unknown>((resolve) => {
+      lose = resolve;
+    });
+    const server = await startServer({
+      folder: process.cwd(),
+      runs: resolve(runsFrom(args)),
+      home: resolve(HOME),
+      host: args.text('host') ?? '127.0.0.1',
+      port,
+      allowedHosts: args.texts('allow-host').map((name) => name.toLowerCase()),
+      maxRuns,
+      environment: process.env,
+      script: fileURLToPath(new URL('../cli.js', import.meta.url)),
+      pages: fileURLToPath(new URL('../dashboard/', import.meta.url)),
+      onError: say,
+      onLost: lose,
+    });
+    process.stdout.write(`${server.signInUrl}\n`);
+    process.stderr.write(
+      `The address opens the dashboard once, within ten minutes. Later: ${server.url} with the token in ${server.tokenFile}\n`,
+    );
+    const stopped = stopSignal();
+    const loss = await Promise.race([stopped.then(() => undefined), lost]);
+    await server.close();
+    if (loss === undefined) {
+      process.stderr.write('The server has stopped. Runs that are at work go on; the next server adopts them\n');
+      return EXIT.success;
+    }
+    say(loss);
+    return EXIT.failed;
+  },
+};
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => {
+        resolve();
+      });
+  });
+}

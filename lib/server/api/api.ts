@@ -1,0 +1,47 @@
+/** What the routes of the API share. */
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Catalog } from '../catalog.js';
+import type { RunViews } from '../runs/run-views.js';
+import type { ServerStore } from '../store/server-store.js';
+import type { Supervisor } from '../supervisor.js';
+import type { Access } from './access.js';
+import type { LiveStreams } from './live.js';
+import type { ZodProvider } from './zod-provider.js';
+
+/** The parts of a server that its API uses. */
+export interface ApiPorts {
+  readonly store: ServerStore;
+  readonly supervisor: Supervisor;
+  readonly catalog: Catalog;
+  readonly views: RunViews;
+  readonly now: () => number;
+  /** The folder of runs, and that of what their processes print; absolute. */
+  readonly runs: string;
+  readonly output: string;
+  readonly maxRuns: number;
+  readonly startedAt: number;
+  /** Asks for a pass soon. */
+  readonly poke: () => void;
+}
+
+export interface Api extends ApiPorts {
+  readonly http: FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodProvider>;
+  readonly access: Access;
+  readonly live: LiveStreams;
+}
+
+/** An error with a status, for the answer. */
+export function httpError(statusCode: number, code: string, message: string): Error {
+  return Object.assign(new Error(message), { statusCode, code });
+}
+
+/** Records who did what. */
+export function audit(
+  { store, now }: Api,
+  { user }: Pick<FastifyRequest, 'user'>,
+  what: string,
+  subject: string,
+): Promise<void> {
+  return store.addAudit({ at: now(), who: user?.name ?? '', what, subject });
+}

@@ -1,0 +1,125 @@
+/**
+ * The HTTP application: guards, access, and the routes.
+ *
+ * Guarantees: each route below /api names the role that it needs, or the application does not start; requests and answers are checked by
+ * the schemas from which the OpenAPI document is made; nobody can name a path or an address.
+ */
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { codeOf, describeThrown } from '../../model/errors.js';
+import { versionOfMillrace } from '../../observe/version.js';
+import { Access } from './access.js';
+import { guard } from './guards.js';
+import { LiveStreams } from './live.js';
+import { openApiOf, type DocumentedRoute } from './open-api.js';
+import { servePages } from './pages.js';
+import { mayUse, type RouteRole } from './roles.js';
+import { accessRoutes } from './access-routes.js';
+import { overviewRoutes } from './overview-routes.js';
+import { runRoutes } from './run-routes.js';
+import { scheduleRoutes } from './schedule-routes.js';
+import type { Api, ApiPorts } from './api.js';
+import { serializeByZod, validateByZod, type ZodProvider } from './zod-provider.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    readonly role?: RouteRole;
+    readonly summary?: string;
+  }
+  interface FastifyRequest {
+    /** The name and role of the token; nobody on a public route. */
+    user: { readonly name: string; readonly role: 'viewer' | 'operator' | 'admin' } | undefined;
+  }
+}
+
+const BODY_BYTES = 2 ** 20;
+const REQUEST_MS = 30_000;
+
+export interface AppOptions extends ApiPorts {
+  /** The values of the header `Host` that are answered. */
+  readonly hosts: () => readonly string[];
+  /** The folder of the built dashboard. */
+  readonly pages: string;
+}
+
+export interface App {
+  readonly http: FastifyInstance;
+  readonly access: Access;
+  readonly live: LiveStreams;
+}
+
+export function buildApp(options: AppOptions): App {
+  const http = fastify({
+    bodyLimit: BODY_BYTES,
+    requestTimeout: REQUEST_MS,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+  });
+  const access = new Access(options.store, options.now);
+  const live = new LiveStreams(options.views);
+  http.removeContentTypeParser('text/plain');
+  http.setValidatorCompiler(validateByZod);
+  http.setSerializerCompiler(serializeByZod);
+  http.decorateRequest('user', undefined);
+  guard(http, options.hosts);
+  const routes = documentRoutes(http);
+  http.addHook('onRequest', (request, reply) => authorize(request, reply, access));
+  http.setErrorHandler((error: Error & { statusCode?: number }, _, reply) => {
+    const status = error.statusCode ?? 500;
+    const isOurs = status < 500;
+    return reply.code(status).send({
+      code: codeOf(error).startsWith('MILLRACE_') ? codeOf(error) : 'MILLRACE_USAGE',
+      message: isOurs ? error.message : `The server failed: ${describeThrown(error)}`,
+    });
+  });
+  http.setNotFoundHandler((_, reply) =>
+    reply.code(404).send({ code: 'MILLRACE_USAGE', message: 'There is nothing here' }),
+  );
+  const api: Api = { ...options, access, live, http: http.withTypeProvider<ZodProvider>() };
+  overviewRoutes(api);
+  runRoutes(api);
+  scheduleRoutes(api);
+  accessRoutes(api);
+  http.get('/api/v1/openapi.json', { config: { role: 'viewer', summary: 'This document' } }, (_, reply) =>
+    reply.send(openApiOf(routes, versionOfMillrace())),
+  );
+  servePages(http, options.pages);
+  return { http, access, live };
+}
+
+/** Collects the routes, and refuses one without a role. */
+function documentRoutes(http: FastifyInstance): readonly DocumentedRoute[] {
+  const routes: DocumentedRoute[] = [];
+  http.addHook('onRoute', ({ method, url, schema = {}, config }) => {
+    const { role, summary = '' } = config ?? {};
+    if (role === undefined) throw new TypeError(`The route ${String(method)} ${url} names no role`);
+    if (url.startsWith('/api/')) routes.push({ method: String(method), url, role, summary, schema });
+  });
+  return routes;
+}
+
+/** A route that is not known needs a token too, so nobody learns which ones there are. */
+async function authorize(request: FastifyRequest, reply: FastifyReply, access: Access): Promise<unknown> {
+  const role = request.routeOptions.config.role ?? 'viewer';
+  if (role === 'public') return undefined;
+  if (new URL(request.url, 'http://x').searchParams.has('token')) {
+    return reply.code(400).send({
+      code: 'MILLRACE_USAGE',
+      message: 'A token in an address is logged and remembered. Send it as Authorization: Bearer …',
+    });
+  }
+  const token = await access.tokenOf(request.headers.authorization);
+  if (token === undefined) {
+    return reply.code(401).send({
+      code: 'MILLRACE_USAGE',
+      message: 'Expected the header Authorization: Bearer <token>, with a token that has not expired',
+    });
+  }
+  if (!mayUse(token.role, role)) {
+    return reply.code(403).send({
+      code: 'MILLRACE_USAGE',
+      message: `This needs a token with the role ${role}, and '${token.name}' has the role ${token.role}`,
+    });
+  }
+  request.user = { name: token.name, role: token.role };
+  return undefined;
+}

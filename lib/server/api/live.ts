@@ -1,0 +1,73 @@
+/**
+ * The live stream of a page: server-sent events over a request with a token.
+ *
+ * Events: `change` says that runs or schedules have changed; `run` has the view of the run that the page shows.
+ *
+ * Guarantees: a reader that is slow gets fewer events, and never makes the server remember them; there are at most `MOST_STREAMS` streams.
+ */
+import type { ServerResponse } from 'node:http';
+import type { RunViews } from '../runs/run-views.js';
+import { SECURITY_HEADERS } from './guards.js';
+
+const MOST_STREAMS = 100;
+/** The time between two looks. */
+const LOOK_MS = 500;
+const BEAT_LOOKS = 30;
+
+export class LiveStreams {
+  private readonly views: RunViews;
+  private readonly streams = new Set<ServerResponse>();
+  private version = 0;
+
+  constructor(views: RunViews) {
+    this.views = views;
+  }
+
+  /** Something in the store has changed. */
+  changed(): void {
+    this.version++;
+  }
+
+  get isFull(): boolean {
+    return this.streams.size >= MOST_STREAMS;
+  }
+
+  /** Writes events until the reader goes. The caller has given up the response. */
+  open(response: ServerResponse, runId: string | undefined): void {
+    this.streams.add(response);
+    response.writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'text/event-stream; charset=utf-8' });
+    let seenVersion = -1;
+    let seenAt = 0;
+    let looks = 0;
+    let isLooking = false;
+    const look = async (): Promise<void> => {
+      if (isLooking || response.writableNeedDrain) return;
+      isLooking = true;
+      try {
+        if (this.version !== seenVersion) {
+          seenVersion = this.version;
+          response.write(`event: change\ndata: ${seenVersion}\n\n`);
+        }
+        const view = runId === undefined ? undefined : await this.views.view(runId);
+        if (view !== undefined && view.seenAt !== seenAt && !response.destroyed) {
+          seenAt = view.seenAt;
+          response.write(`event: run\ndata: ${JSON.stringify(view)}\n\n`);
+        }
+        // So that both ends notice a connection that is gone.
+        if (++looks % BEAT_LOOKS === 0) response.write(': \n\n');
+      } finally {
+        isLooking = false;
+      }
+    };
+    const timer = setInterval(() => void look().catch(() => undefined), LOOK_MS);
+    void look().catch(() => undefined);
+    response.on('close', () => {
+      clearInterval(timer);
+      this.streams.delete(response);
+    });
+  }
+
+  close(): void {
+    for (const stream of this.streams) stream.end();
+  }
+}

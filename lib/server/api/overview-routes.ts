@@ -1,0 +1,120 @@
+/** The routes for the state of the whole server, for workflows, and for live events. */
+import type { z } from 'zod';
+import { versionOfMillrace } from '../../observe/version.js';
+import { ACTIVE_STATES } from '../runs/stored-run.js';
+import { httpError, type Api } from './api.js';
+import { paramSchemaOf, shownRun, shownSchedule } from './present.js';
+import { LiveQuery, Overview, Problem, Workflows } from './schemas.js';
+
+const RECENT_RUNS = 30;
+const MOST_ATTENTION = 50;
+const MOST_ACTIVE = 200;
+const NEXT_TICKS = 10;
+const DAY_MS = 86_400_000;
+
+export function overviewRoutes(api: Api): void {
+  const { http, store, supervisor, catalog, views, live, now } = api;
+  http.get(
+    '/api/v1/overview',
+    {
+      config: { role: 'viewer', summary: 'What needs attention, what runs, and what comes next' },
+      schema: { response: { 200: Overview } },
+    },
+    async () => {
+      const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE });
+      const schedules = (await store.schedules()).filter(({ isPresent }) => isPresent);
+      const shown = schedules.map((one) => shownSchedule(one, supervisor, now()));
+      const next = shown.flatMap(({ id, next: ticks }) => ticks.map((at) => ({ schedule: id, at })));
+      return {
+        version: versionOfMillrace(),
+        startedAt: api.startedAt,
+        maxRuns: api.maxRuns,
+        attention: await attentionOf(api, shown),
+        active: await Promise.all(
+          active.map(async (run) => {
+            const view = await views.view(run.id);
+            const sources = view?.tasks.filter(({ layer }) => layer === 0) ?? [];
+            const perSecond = sources.reduce((sum, task) => sum + task.perSecond, 0);
+            return { run: shownRun(run, supervisor), readShare: view?.readShare ?? null, perSecond };
+          }),
+        ),
+        next: next.sort((a, b) => a.at - b.at).slice(0, NEXT_TICKS),
+        counts: await store.counts(),
+      };
+    },
+  );
+  http.get(
+    '/api/v1/workflows',
+    {
+      config: { role: 'viewer', summary: 'The workflows, their schedules and their newest runs' },
+      schema: { response: { 200: Workflows } },
+    },
+    async () => {
+      const schedules = await store.schedules();
+      return {
+        problems: [...catalog.problems],
+        workflows: await Promise.all(
+          catalog.workflows.map(async (facts) => ({
+            name: facts.name,
+            description: facts.description,
+            from: facts.from,
+            params: [...facts.params],
+            paramSchema: paramSchemaOf(facts) as Record<string, never>,
+            schedules: schedules
+              .filter(({ workflow, isPresent }) => workflow === facts.name && isPresent)
+              .map((one) => shownSchedule(one, supervisor, now())),
+            recent: (await store.runs({ workflow: facts.name, limit: RECENT_RUNS })).map((run) =>
+              shownRun(run, supervisor),
+            ),
+          })),
+        ),
+      };
+    },
+  );
+  http.get(
+    '/api/v1/live',
+    {
+      config: { role: 'viewer', summary: 'Server-sent events: `change`, and `run` with the view of the named run' },
+      schema: { querystring: LiveQuery, response: { 404: Problem, 429: Problem } },
+    },
+    async ({ query }, reply) => {
+      if (live.isFull) throw httpError(429, 'MILLRACE_USAGE', 'There are too many live streams. Close a page');
+      if (query.run !== undefined && (await store.run(query.run)) === undefined) {
+        throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `There is no run '${query.run}'`);
+      }
+      reply.hijack();
+      live.open(reply.raw, query.run);
+    },
+  );
+}
+
+type Attention = z.input<typeof Overview>['attention'];
+
+async function attentionOf(
+  { store, catalog, now }: Api,
+  schedules: readonly {
+    readonly id: string;
+    readonly problem: string;
+    readonly pause: unknown;
+    readonly decidedTo: number;
+  }[],
+): Promise<Attention> {
+  const since = now() - DAY_MS;
+  const troubled = await store.runs({ states: ['failed', 'interrupted'], limit: MOST_ATTENTION });
+  return [
+    ...catalog.problems.map((text) => ({ about: 'workflow' as const, subject: '', text })),
+    ...schedules.flatMap(({ id, problem, decidedTo }) => {
+      // The clock was ahead when the tick was decided, and was set back.
+      const isAhead = decidedTo > now() + DAY_MS;
+      const text = isAhead ? 'The clock was set back: this schedule waits for the time that it has reached' : problem;
+      return text === '' ? [] : [{ about: 'schedule' as const, subject: id, text }];
+    }),
+    ...troubled
+      .filter(({ endedAt }) => (endedAt ?? 0) > since)
+      .map(({ id, state, problem, workflow }) => ({
+        about: 'run' as const,
+        subject: id,
+        text: `${workflow}: ${problem === '' ? state : problem}`,
+      })),
+  ];
+}

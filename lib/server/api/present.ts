@@ -1,0 +1,53 @@
+/** What the API shows of the server's data. */
+import type { z } from 'zod';
+import { MillraceError } from '../../model/errors.js';
+import { maskSecrets } from '../../text/mask-secrets.js';
+import type { WorkflowFacts } from '../../jobs/workflows/describe-workflows.js';
+import type { Json } from '../../model/json.js';
+import type { Schedule as Rule } from '../../model/schedule.js';
+import type { StoredRun } from '../runs/stored-run.js';
+import type { StoredSchedule } from '../schedules/stored-schedule.js';
+import type { Supervisor } from '../supervisor.js';
+import type { Run, Schedule } from './schemas.js';
+
+const SHOWN_TICKS = 10;
+
+export function shownRun(run: StoredRun, supervisor: Supervisor): z.input<typeof Run> {
+  const { isExclusive: _, isLiteral: __, incarnationBefore: ___, ...rest } = run;
+  const { fruitlessResumes: ____, settledAtStart: _____, requestKey: ______, ...shown } = rest;
+  const waitsFor = run.state === 'queued' ? (supervisor.whyWaiting(run.id) ?? '') : '';
+  return { ...shown, settings: maskSecrets(run.settings) as Record<string, never>, waitsFor };
+}
+
+export function shownSchedule(stored: StoredSchedule, supervisor: Supervisor, now: number): z.input<typeof Schedule> {
+  const { id, workflow, name, schedule, generation, isPresent, pause, cursor } = stored;
+  const timetable = supervisor.timetable(stored);
+  const isBroken = timetable instanceof MillraceError;
+  const next: number[] = [];
+  if (!isBroken && isPresent && pause === null) {
+    let at: number | null = Math.max(now, cursor);
+    while (next.length < SHOWN_TICKS && (at = timetable.next(at)) !== null) next.push(at);
+  }
+  return {
+    ...{ id, workflow, name, generation, isPresent, pause, decidedTo: cursor, next },
+    rule: ruleInWords(schedule),
+    zone: 'cron' in schedule ? schedule.zone : null,
+    overlap: schedule.overlap ?? 'skip',
+    catchUp: schedule.catchUp ?? 'last',
+    warnings: isBroken ? [] : [...timetable.warnings],
+    problem: isBroken ? timetable.message : '',
+  };
+}
+
+/** The JSON Schemas of the params, by key. */
+export function paramSchemaOf({ params, configSchema }: WorkflowFacts): Record<string, Json> {
+  const { properties = {} } = (configSchema ?? {}) as { readonly properties?: Readonly<Record<string, Json>> };
+  return Object.fromEntries(
+    params.map((key) => [key, Object.hasOwn(properties, key) ? (properties[key] as Json) : {}]),
+  );
+}
+
+function ruleInWords(schedule: Rule): string {
+  if ('cron' in schedule) return schedule.cron;
+  return 'every' in schedule ? `every ${schedule.every}` : schedule.at;
+}

@@ -1,0 +1,209 @@
+/** The routes for runs. */
+import { open } from 'node:fs/promises';
+import { stripVTControlCharacters } from 'node:util';
+import { z } from 'zod';
+import { groupLetters } from '../../jobs/dead-letters.js';
+import { lettersFileOf } from '../../jobs/kept-runs.js';
+import { writeReport } from '../../jobs/run-report.js';
+import type { Json } from '../../model/json.js';
+import { RunFolder } from '../../storage/run-folder.js';
+import { nearest } from '../../text/nearest.js';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { outputFileOf } from '../runs/run-processes.js';
+import type { StoredRun } from '../runs/stored-run.js';
+import { audit, httpError, type Api } from './api.js';
+import { shownRun } from './present.js';
+import {
+  LetterGroups,
+  Problem,
+  Run,
+  RunParams,
+  Runs,
+  RunsQuery,
+  RunView,
+  StopBody,
+  TriggerBody,
+  WorkflowParams,
+} from './schemas.js';
+
+/** The end of what a run has printed, in bytes. */
+const OUTPUT_BYTES = 64 * 1024;
+const ATTACHMENT = {
+  'content-disposition': 'attachment; filename="report.html"',
+  'content-security-policy': 'sandbox',
+};
+
+export function runRoutes(api: Api): void {
+  const { http, store, supervisor, views } = api;
+  http.get(
+    '/api/v1/runs',
+    {
+      config: { role: 'viewer', summary: 'Runs, newest first' },
+      schema: { querystring: RunsQuery, response: { 200: Runs } },
+    },
+    async ({ query: { state, limit, ...query } }) => {
+      const runs = await store.runs({ ...query, limit, ...(state === undefined ? {} : { states: [state] }) });
+      const before = runs.length < limit ? null : (runs.at(-1)?.id ?? null);
+      return { runs: runs.map((run) => shownRun(run, supervisor)), before };
+    },
+  );
+  http.post(
+    '/api/v1/workflows/:workflow/runs',
+    {
+      config: { role: 'operator', summary: 'Asks for a run' },
+      schema: { params: WorkflowParams, body: TriggerBody, response: { 200: Run, 400: Problem, 404: Problem } },
+    },
+    async (request) => {
+      const { workflow } = request.params;
+      const { settings, requestKey = null } = request.body;
+      assertSettings(api, workflow, settings);
+      const askedBy = request.user?.name ?? '';
+      const run = await supervisor.request({ workflow, settings, askedBy, requestKey });
+      await audit(api, request, 'start run', `${run.id} of ${workflow}`);
+      api.poke();
+      return shownRun(run, supervisor);
+    },
+  );
+  http.get(
+    '/api/v1/runs/:id',
+    {
+      config: { role: 'viewer', summary: 'A run' },
+      schema: { params: RunParams, response: { 200: Run, 404: Problem } },
+    },
+    async ({ params }) => shownRun(await known(api, params.id), supervisor),
+  );
+  http.get(
+    '/api/v1/runs/:id/view',
+    {
+      config: { role: 'viewer', summary: 'The graph of a run with its figures, now or at its end' },
+      schema: { params: RunParams, response: { 200: RunView, 404: Problem } },
+    },
+    async ({ params }) => {
+      const view = await views.view((await known(api, params.id)).id);
+      if (view === undefined) throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${params.id} has not started yet`);
+      return {
+        ...view,
+        tasks: [...view.tasks],
+        edges: [...view.edges],
+        deadLetters: [...view.deadLetters],
+        notes: [...view.notes],
+      };
+    },
+  );
+  http.get(
+    '/api/v1/runs/:id/dead-letters',
+    {
+      config: { role: 'operator', summary: 'The dead letters of a run, by reason' },
+      schema: { params: RunParams, response: { 200: LetterGroups, 404: Problem } },
+    },
+    async ({ params }) => {
+      const folder = await folderOf(api, params.id);
+      if (!existsSync(lettersFileOf(folder))) return { groups: [], others: 0 };
+      const { groups, others } = await groupLetters(folder);
+      return { groups: [...groups], others };
+    },
+  );
+  http.get(
+    '/api/v1/runs/:id/output',
+    {
+      config: { role: 'operator', summary: 'The end of what the last process of a run has printed' },
+      schema: { params: RunParams, response: { 200: z.strictObject({ text: z.string() }), 404: Problem } },
+    },
+    async ({ params }) => {
+      const run = await known(api, params.id);
+      return { text: await lastOutput(outputFileOf(api.output, run.id, run.incarnationBefore + 1)) };
+    },
+  );
+  http.get(
+    '/api/v1/runs/:id/report',
+    {
+      config: { role: 'viewer', summary: 'The report of a run, as an HTML file to be saved' },
+      schema: { params: RunParams, response: { 404: Problem } },
+    },
+    async ({ params }, reply) => {
+      const folder = await folderOf(api, params.id);
+      const path = await writeReport(folder, { folder: api.runs, environment: {} });
+      // Never shown inside of this origin.
+      return reply
+        .headers(ATTACHMENT)
+        .type('text/html; charset=utf-8')
+        .send((await readFile(path)) as never);
+    },
+  );
+  http.post(
+    '/api/v1/runs/:id/stop',
+    {
+      config: { role: 'operator', summary: 'Drains or cancels a run' },
+      schema: { params: RunParams, body: StopBody, response: { 200: Run, 404: Problem, 409: Problem } },
+    },
+    async (request) => {
+      const { id, state } = await known(api, request.params.id);
+      if (!(await supervisor.stop(id, request.body.how))) {
+        throw httpError(409, 'MILLRACE_USAGE', `Run ${id} is ${state}: there is nothing to stop`);
+      }
+      await audit(api, request, `${request.body.how} run`, id);
+      api.poke();
+      return shownRun(await known(api, id), supervisor);
+    },
+  );
+  http.post(
+    '/api/v1/runs/:id/resume',
+    {
+      config: { role: 'operator', summary: 'Resumes a run that was stopped, failed or interrupted' },
+      schema: { params: RunParams, response: { 200: Run, 404: Problem, 409: Problem } },
+    },
+    async (request) => {
+      const { id, state } = await known(api, request.params.id);
+      if (!(await supervisor.resume(id))) {
+        throw httpError(409, 'MILLRACE_RESUME', `Run ${id} is ${state}: there is nothing to resume`);
+      }
+      await audit(api, request, 'resume run', id);
+      api.poke();
+      return shownRun(await known(api, id), supervisor);
+    },
+  );
+}
+
+async function known({ store }: Api, id: string): Promise<StoredRun> {
+  const run = await store.run(id);
+  if (run !== undefined) return run;
+  throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `There is no run '${id}'`);
+}
+
+async function folderOf(api: Api, id: string): Promise<RunFolder> {
+  await known(api, id);
+  if (!existsSync(join(api.runs, id, 'manifest.json'))) {
+    throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${id} has no folder: it has not started, or was removed`);
+  }
+  return RunFolder.open(api.runs, id);
+}
+
+/** Only registered names and declared keys: a user must not be able to name a file or an address. */
+function assertSettings({ catalog }: Api, workflow: string, settings: Readonly<Record<string, Json>>): void {
+  const facts = catalog.workflow(workflow);
+  if (facts === undefined) {
+    const names = catalog.workflows.map(({ name }) => name);
+    const near = nearest(workflow, names);
+    const hint = near === undefined ? `Known: ${names.join(', ')}` : `Did you mean '${near}'?`;
+    throw httpError(404, 'MILLRACE_UNKNOWN_WORKFLOW', `There is no workflow '${workflow}'. ${hint}`);
+  }
+  const wrong = Object.keys(settings).find((key) => !facts.params.includes(key));
+  if (wrong === undefined) return;
+  const may = facts.params.length === 0 ? 'It has no `params`' : `Its \`params\` are ${facts.params.join(', ')}`;
+  throw httpError(400, 'MILLRACE_CONFIG', `The key '${wrong}' of '${workflow}' cannot be set for a run. ${may}`);
+}
+
+async function lastOutput(path: string): Promise<string> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (file === undefined) return '';
+  try {
+    const { size } = await file.stat();
+    const bytes = Buffer.alloc(Math.min(size, OUTPUT_BYTES));
+    await file.read(bytes, 0, bytes.length, size - bytes.length);
+    return stripVTControlCharacters(bytes.toString('utf8'));
+  } finally {
+    await file.close();
+  }
+}

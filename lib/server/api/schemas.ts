@@ -1,0 +1,215 @@
+/**
+ * The shapes of the HTTP API: they validate requests and answers, and the OpenAPI document is made from them. Times are milliseconds since
+ * 1970.
+ */
+import { z } from 'zod';
+import { RUN_STATES } from '../runs/stored-run.js';
+
+const time = z.number();
+const optionalTime = time.nullable();
+
+export const RunId = z.string().regex(/^[A-Za-z0-9][\w.-]{0,63}$/);
+export const Name = z.string().min(1).max(200);
+export const RoleName = z.enum(['viewer', 'operator', 'admin']);
+
+export const Problem = z.strictObject({
+  /** A stable code, such as MILLRACE_UNKNOWN_RUN. */
+  code: z.string(),
+  message: z.string(),
+});
+
+export const Session = z.strictObject({ token: z.string(), role: RoleName, expiresAt: optionalTime });
+export const Me = z.strictObject({ name: z.string(), role: RoleName });
+
+export const Run = z.strictObject({
+  id: RunId,
+  workflow: z.string(),
+  state: z.enum(RUN_STATES),
+  origin: z.enum(['schedule', 'request', 'command line']),
+  askedBy: z.string(),
+  schedule: z.string().nullable(),
+  scheduledFor: optionalTime,
+  coversFrom: optionalTime,
+  coversTo: optionalTime,
+  queuedAt: time,
+  startedAt: optionalTime,
+  endedAt: optionalTime,
+  stopWish: z.enum(['drain', 'cancel']).nullable(),
+  settings: z.record(z.string(), z.json()),
+  settled: z.number(),
+  deadLetters: z.number(),
+  problem: z.string(),
+  /** Why a queued run waits; '' for any other. */
+  waitsFor: z.string(),
+});
+export const Runs = z.strictObject({
+  runs: z.array(Run),
+  /** The value of `before` for the next page; null on the last one. */
+  before: z.string().nullable(),
+});
+
+export const Schedule = z.strictObject({
+  id: z.string(),
+  workflow: z.string(),
+  name: z.string(),
+  /** In words: `30 2 * * *`, `every 15m`, or a moment. */
+  rule: z.string(),
+  zone: z.string().nullable(),
+  overlap: z.string(),
+  catchUp: z.string(),
+  generation: z.number(),
+  isPresent: z.boolean(),
+  pause: z.strictObject({ by: z.string(), at: time, note: z.string() }).nullable(),
+  /** The last decided tick, or when the schedule came into being. */
+  decidedTo: time,
+  /** The next ticks; none while it is paused. */
+  next: z.array(time),
+  warnings: z.array(z.string()),
+  /** What is wrong with the rule; '' for nothing. */
+  problem: z.string(),
+});
+export const Schedules = z.strictObject({ schedules: z.array(Schedule) });
+export const Decision = z.strictObject({
+  number: z.number(),
+  kind: z.enum(['run', 'no-run']),
+  reason: z.enum(['overlap', 'down', 'paused', 'coalesced', 'limit']).nullable(),
+  from: time,
+  to: time,
+  count: z.number().nullable(),
+  runId: z.string().nullable(),
+  decidedAt: time,
+});
+export const Decisions = z.strictObject({ decisions: z.array(Decision) });
+
+export const Workflow = z.strictObject({
+  name: z.string(),
+  description: z.string(),
+  from: z.string(),
+  params: z.array(z.string()),
+  /** The JSON Schema of the configuration, as far as the params go. */
+  paramSchema: z.record(z.string(), z.json()),
+  schedules: z.array(Schedule),
+  /** The newest runs, newest first. */
+  recent: z.array(Run),
+});
+export const Workflows = z.strictObject({ workflows: z.array(Workflow), problems: z.array(z.string()) });
+
+export const TaskView = z.strictObject({
+  name: z.string(),
+  kind: z.string(),
+  layer: z.number(),
+  row: z.number(),
+  in: z.number(),
+  out: z.number(),
+  skipped: z.number(),
+  deadLettered: z.number(),
+  inFlight: z.number(),
+  queued: z.number(),
+  perSecond: z.number(),
+  averagePerSecond: z.number(),
+  busy: z.number(),
+  waiting: z.number(),
+  blocked: z.number(),
+  p50: z.number().nullable(),
+  p95: z.number().nullable(),
+});
+export const EdgeView = z.strictObject({
+  from: z.string(),
+  to: z.string(),
+  records: z.number(),
+  perSecond: z.number(),
+  fill: z.number(),
+  state: z.enum(['flowing', 'starved', 'blocked', 'idle']),
+});
+export const RunView = z.strictObject({
+  runId: z.string(),
+  workflow: z.string(),
+  startedAt: time,
+  seenAt: time,
+  incarnations: z.number(),
+  outcome: z.string().nullable(),
+  layers: z.number(),
+  rows: z.number(),
+  tasks: z.array(TaskView),
+  edges: z.array(EdgeView),
+  bottleneck: z.strictObject({ task: z.string(), load: z.number() }).nullable(),
+  readShare: z.number().nullable(),
+  born: z.number(),
+  settled: z.number(),
+  inFlight: z.number(),
+  isConserved: z.boolean(),
+  deadLetters: z.array(z.strictObject({ task: z.string(), code: z.string(), message: z.string(), count: z.number() })),
+  notes: z.array(z.strictObject({ at: time, text: z.string() })),
+  config: z.unknown(),
+});
+
+export const LetterGroups = z.strictObject({
+  groups: z.array(
+    z.strictObject({
+      task: z.string(),
+      code: z.string(),
+      message: z.string(),
+      example: z.string(),
+      count: z.number(),
+    }),
+  ),
+  others: z.number(),
+});
+
+export const Overview = z.strictObject({
+  version: z.string(),
+  startedAt: time,
+  maxRuns: z.number(),
+  /** What somebody should look at, most urgent first. */
+  attention: z.array(
+    z.strictObject({ about: z.enum(['run', 'schedule', 'workflow']), subject: z.string(), text: z.string() }),
+  ),
+  active: z.array(z.strictObject({ run: Run, readShare: z.number().nullable(), perSecond: z.number() })),
+  next: z.array(z.strictObject({ schedule: z.string(), at: time })),
+  counts: z.record(z.enum(RUN_STATES), z.number()),
+});
+
+export const Token = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  role: RoleName,
+  createdAt: time,
+  expiresAt: optionalTime,
+});
+export const Tokens = z.strictObject({ tokens: z.array(Token) });
+export const NewToken = z.strictObject({ token: z.string() });
+export const Audit = z.strictObject({
+  entries: z.array(z.strictObject({ at: time, who: z.string(), what: z.string(), subject: z.string() })),
+});
+
+export const TriggerBody = z.strictObject({
+  /** By key; only keys among the `params` of the workflow. */
+  settings: z.record(z.string(), z.json()).default({}),
+  /** Asking again under the same key gives the same run. */
+  requestKey: z.string().min(1).max(200).optional(),
+});
+export const StopBody = z.strictObject({ how: z.enum(['drain', 'cancel']) });
+export const PauseBody = z.strictObject({ note: z.string().max(500).default('') });
+export const SessionBody = z.strictObject({ code: z.string().min(1).max(200) });
+export const TokenBody = z.strictObject({
+  name: Name,
+  role: RoleName,
+  /** Days until it expires. */
+  days: z.int().min(1).max(3650).default(90),
+});
+export const RunsQuery = z.strictObject({
+  workflow: Name.optional(),
+  schedule: Name.optional(),
+  state: z.enum(RUN_STATES).optional(),
+  before: RunId.optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+export const PageQuery = z.strictObject({
+  before: z.coerce.number().int().min(0).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+export const LiveQuery = z.strictObject({ run: RunId.optional() });
+export const RunParams = z.strictObject({ id: RunId });
+export const WorkflowParams = z.strictObject({ workflow: Name });
+export const ScheduleParams = z.strictObject({ workflow: Name, name: Name });
+export const TokenParams = z.strictObject({ id: RunId });

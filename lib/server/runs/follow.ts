@@ -1,0 +1,103 @@
+/**
+ * What to do about a run that is at work as far as the store knows, from what its folder and its process show. Pure.
+ *
+ * Guarantees: a process that is alive is adopted, whoever started it, and never started twice; a run whose process died resumes from
+ * its checkpoint, unless a user had asked it to stop; a run that dies again and again without progress ends as failed.
+ */
+import type { RunOutcome } from '../../model/ports.js';
+import type { StoredRun } from './stored-run.js';
+
+/** What can be seen of a run. */
+export interface Sight {
+  /**
+   * none: it has no folder, or no incarnation. working: the process of its last incarnation is alive. ended: the last incarnation
+   * recorded its end. dead: the process of the last incarnation is gone, without a word.
+   */
+  readonly state: 'none' | 'working' | 'ended' | 'dead';
+  /** The number of the last incarnation; 0 for none. */
+  readonly incarnation: number;
+  /** With 'ended'. */
+  readonly outcome?: RunOutcome | undefined;
+  /** With 'ended': the sentence of the failure. */
+  readonly failure?: string | undefined;
+  readonly settled: number;
+  readonly deadLetters: number;
+  /** True if a child process of this server works on it, or begins to. */
+  readonly hasChild: boolean;
+  /** How the last child process of this server for this run has ended; absent if there was none, or it lives. */
+  readonly exit?: ProcessExit | undefined;
+}
+
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** The end of what it has printed. */
+  readonly words: string;
+}
+
+/** A change of the row, and whether a process is to be started. */
+export interface FollowUp {
+  readonly change: Partial<StoredRun>;
+  readonly start: boolean;
+}
+
+/** A run may die this often without progress. */
+export const MOST_FRUITLESS = 3;
+const USAGE_EXIT = 2;
+
+/** The next step of a run in state 'starting' or 'running'; undefined to wait. */
+export function followUp(run: StoredRun, sight: Sight, now: number): FollowUp | undefined {
+  const { settled, deadLetters } = sight;
+  const facts = { settled: Math.max(settled, run.settled), deadLetters: Math.max(deadLetters, run.deadLetters) };
+  const end = (state: StoredRun['state'], problem = ''): FollowUp => ({
+    change: { ...facts, state, problem, endedAt: now, stopWish: null },
+    start: false,
+  });
+  const hasBegun = sight.incarnation > run.incarnationBefore;
+  if (hasBegun && sight.state === 'working') {
+    const isKnown = run.state === 'running' && facts.settled === run.settled && facts.deadLetters === run.deadLetters;
+    return isKnown
+      ? undefined
+      : { change: { ...facts, state: 'running', startedAt: run.startedAt ?? now }, start: false };
+  }
+  if (sight.hasChild) return undefined;
+  if (hasBegun && sight.state === 'ended') {
+    if (sight.outcome === undefined) return end('interrupted', 'It ended before it has done anything');
+    return end(sight.outcome, sight.outcome === 'failed' ? (sight.failure ?? wordsOf(sight.exit)) : '');
+  }
+  if (run.stopWish !== null) return end(run.stopWish === 'cancel' ? 'cancelled' : 'drained');
+  if (sight.exit?.code === USAGE_EXIT && sight.state === 'none') return end('failed', wordsOf(sight.exit));
+  // The run has a folder, so it could start once: now it is refused, for example because its input has changed.
+  if (sight.exit?.code === USAGE_EXIT && sight.incarnation > 0) return end('interrupted', wordsOf(sight.exit));
+  // Unless a user of the server has resumed it.
+  if (run.origin === 'command line' && run.incarnationBefore === 0) {
+    return hasBegun
+      ? end('interrupted', 'Its process died. The server resumes only runs that it has started')
+      : undefined;
+  }
+  const isFruitless = settled <= run.settledAtStart;
+  const fruitlessResumes = isFruitless ? run.fruitlessResumes + 1 : 0;
+  if (fruitlessResumes > MOST_FRUITLESS) {
+    return end(
+      'failed',
+      `Its process died ${fruitlessResumes} times without progress. ${explainExit(sight.exit)}`.trim(),
+    );
+  }
+  const again = { incarnationBefore: sight.incarnation, settledAtStart: settled, fruitlessResumes };
+  return { change: { ...facts, ...again, state: 'starting', problem: explainExit(sight.exit) }, start: true };
+}
+
+/** One sentence about the end of a process that left no summary. */
+export function explainExit(exit: ProcessExit | undefined): string {
+  if (exit === undefined) return 'Its process is gone';
+  const { code, signal, words } = exit;
+  if (/heap out of memory/i.test(words))
+    return 'Its process ran out of memory: lower its window, or give Node more heap';
+  if (signal === 'SIGKILL') return 'Its process was killed, perhaps by the system because memory was short';
+  if (signal !== null) return `Its process was ended by ${signal}`;
+  return `Its process ended with code ${String(code)}${words === '' ? '' : `: ${words}`}`;
+}
+
+function wordsOf(exit: ProcessExit | undefined): string {
+  return exit === undefined || exit.words === '' ? explainExit(exit) : exit.words;
+}

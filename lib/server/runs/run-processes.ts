@@ -1,0 +1,197 @@
+/**
+ * Runs as processes of their own: each is `millrace run` or `millrace resume`, whatever becomes of the server.
+ *
+ * Guarantees: a process outlives the server, because it has a session of its own and prints into a file, never into a pipe; a signal goes
+ * only to the process that works on the run, not to another one that got its id; values of users reach the configuration unchanged.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readSync, fstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeThrown } from '../../model/errors.js';
+import type { Json } from '../../model/json.js';
+import type { RunSummary } from '../../model/run-summary.js';
+import { isAlive, lastIncarnation } from '../../storage/incarnations.js';
+import { isRunning } from '../../storage/process-identity.js';
+import { RunFolder } from '../../storage/run-folder.js';
+import { oneLine } from '../../text/printable.js';
+import type { ProcessExit, Sight } from './follow.js';
+import type { StopWish, StoredRun } from './stored-run.js';
+
+/** The processes of runs, as the supervisor needs them. */
+export interface RunProcesses {
+  /** What can be seen of a run. */
+  look(runId: string): Promise<Sight>;
+  /** Starts the process that begins this incarnation. Resolves once it was asked for. */
+  start(run: StoredRun, incarnation: number): Promise<void>;
+  /** Signals the process that works on the run. Returns false if there is none that can be reached. */
+  stop(runId: string, wish: StopWish): Promise<boolean>;
+  /** The run is over: nothing about its processes needs to be remembered. */
+  forget(runId: string): void;
+}
+
+export interface RunProcessOptions {
+  /** The folder of runs, absolute. */
+  readonly runs: string;
+  /** The folder for what the processes print, absolute. */
+  readonly output: string;
+  /** The current folder of the processes. */
+  readonly folder: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The script of the command line. */
+  readonly script: string;
+  /** Called when a process has ended. */
+  readonly onExit: (runId: string) => void;
+}
+
+/** Two signals within 100 ms count as one key press. */
+const BETWEEN_SIGNALS_MS = 200;
+const WORDS_BYTES = 4096;
+const MOST_WORDS = 600;
+
+interface Child {
+  exit?: ProcessExit;
+}
+
+export function runProcesses(options: RunProcessOptions): RunProcesses {
+  const { runs, output, folder, environment, script, onExit } = options;
+  const children = new Map<string, Child>();
+  mkdirSync(output, { recursive: true, mode: 0o700 });
+
+  const start = async (run: StoredRun, incarnation: number): Promise<void> => {
+    const words = existsSync(join(runs, run.id, 'manifest.json')) ? resumeWords(run) : runWords(run);
+    const path = outputFileOf(output, run.id, incarnation);
+    const child: Child = {};
+    children.set(run.id, child);
+    const end = (code: number | null, signal: string | null, failure = ''): void => {
+      if (child.exit !== undefined) return;
+      child.exit = { code, signal, words: failure === '' ? lastWordsOf(path) : failure };
+      onExit(run.id);
+    };
+    const file = openSync(path, 'a', 0o600);
+    try {
+      const started = spawn(process.execPath, [script, ...words, '--runs', runs, '--quiet', '--no-color'], {
+        cwd: folder,
+        detached: true,
+        env: { ...environment, ...timesOf(run) },
+        stdio: ['ignore', file, file],
+      });
+      started.unref();
+      started.on('error', (error) => {
+        end(null, null, describeThrown(error));
+      });
+      started.on('exit', (code, signal) => {
+        end(code, signal);
+      });
+    } catch (error) {
+      end(null, null, describeThrown(error));
+    } finally {
+      closeSync(file);
+    }
+    await Promise.resolve();
+  };
+
+  const look = async (runId: string): Promise<Sight> => {
+    const child = children.get(runId);
+    const own = { hasChild: child !== undefined && child.exit === undefined, exit: child?.exit };
+    const nothing: Sight = { state: 'none', incarnation: 0, settled: 0, deadLetters: 0, ...own };
+    if (!existsSync(join(runs, runId, 'manifest.json'))) return nothing;
+    const run = await RunFolder.open(runs, runId);
+    const last = await lastIncarnation(run.path);
+    if (last === undefined) return { ...nothing, state: 'dead' };
+    const facts = { incarnation: last.number, settled: 0, deadLetters: 0, ...own };
+    if (await isAlive(run.path, last)) return { ...facts, state: 'working' };
+    const progress = await run.progress().catch(() => undefined);
+    const roots = Object.values(progress?.checkpoint?.roots ?? {});
+    const settled = roots.reduce((sum, { watermark }) => sum + watermark, 0);
+    if (last.endedAt === undefined) return { ...facts, state: 'dead', settled };
+    const summary = (await run.summary().catch(() => undefined)) as (RunSummary & { incarnation?: number }) | undefined;
+    const kept = summary?.incarnation === last.number ? summary : undefined;
+    return {
+      ...facts,
+      state: 'ended',
+      outcome: last.outcome ?? undefined,
+      failure: kept?.error === undefined ? undefined : `${kept.error.code}: ${kept.error.message}`,
+      settled,
+      deadLetters: (kept?.deadLettered ?? 0) + (kept?.lettersBefore ?? 0),
+    };
+  };
+
+  const stop = async (runId: string, wish: StopWish): Promise<boolean> => {
+    const path = join(runs, runId);
+    const last = await lastIncarnation(path).catch(() => undefined);
+    if (last === undefined || last.endedAt !== undefined || (await isRunning(last)) !== true) return false;
+    process.kill(last.pid, 'SIGTERM');
+    if (wish === 'cancel') {
+      await sleep(BETWEEN_SIGNALS_MS);
+      if ((await isRunning(last)) === true) process.kill(last.pid, 'SIGTERM');
+    }
+    return true;
+  };
+
+  return {
+    start,
+    look,
+    stop,
+    forget: (runId) => {
+      children.delete(runId);
+    },
+  };
+}
+
+/** The file into which an incarnation prints. */
+export function outputFileOf(output: string, runId: string, incarnation: number): string {
+  return join(output, `${runId}-${incarnation}.log`);
+}
+
+function runWords(run: StoredRun): readonly string[] {
+  return ['run', run.workflow, '--run-id', run.id, ...settingWords(run)];
+}
+
+function resumeWords({ id }: StoredRun): readonly string[] {
+  return ['resume', id];
+}
+
+/** Each setting as one word, so that no value can be read as an option. */
+function settingWords({ settings, isLiteral }: StoredRun): readonly string[] {
+  return Object.entries(settings).map(
+    ([key, value]) => `--set=${key}=${JSON.stringify(isLiteral ? literal(value) : value)}`,
+  );
+}
+
+/** The value with each `${` written so that a configuration reads it as itself. */
+export function literal(value: Json): Json {
+  if (typeof value === 'string') return value.replace(/\$\{/g, () => '$${');
+  if (Array.isArray(value)) return value.map((item: Json) => literal(item));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, literal(inner)]));
+}
+
+/** The variables that the configuration of a scheduled run may use. */
+function timesOf({ scheduledFor, coversFrom, coversTo }: StoredRun): Record<string, string> {
+  const times = {
+    MILLRACE_SCHEDULED_FOR: scheduledFor,
+    MILLRACE_COVERS_FROM: coversFrom,
+    MILLRACE_COVERS_TO: coversTo,
+  };
+  const known = Object.entries(times).filter((entry): entry is [string, number] => entry[1] !== null);
+  return Object.fromEntries(known.map(([name, at]) => [name, new Date(at).toISOString()]));
+}
+
+/** The end of what a process has printed, as one line. */
+function lastWordsOf(path: string): string {
+  try {
+    const file = openSync(path, 'r');
+    try {
+      const { size } = fstatSync(file);
+      const bytes = Buffer.alloc(Math.min(size, WORDS_BYTES));
+      readSync(file, bytes, 0, bytes.length, size - bytes.length);
+      return oneLine(stripVTControlCharacters(bytes.toString('utf8'))).slice(-MOST_WORDS);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * What a page shows of a run, live or afterwards: the story of the report, and the state of each edge. Plain data.
+ *
+ * Guarantees: memory is bounded for a run of any length; the same events give the same view, whether they are read live or later.
+ */
+import type { RunEvent } from '../../model/events.js';
+import type { TaskProgress } from '../../model/metrics.js';
+import { layOut } from '../../observe/report/layout.js';
+import { StoryBuilder, type Note, type Reason } from '../../observe/report/run-story.js';
+import { entry } from '../../text/entry.js';
+
+export interface TaskView {
+  readonly name: string;
+  readonly kind: string;
+  /** The place in the graph, in units of its grid. */
+  readonly layer: number;
+  readonly row: number;
+  readonly in: number;
+  readonly out: number;
+  readonly skipped: number;
+  readonly deadLettered: number;
+  readonly inFlight: number;
+  readonly queued: number;
+  /** Records per second: over about the last five seconds, and over the run. */
+  readonly perSecond: number;
+  readonly averagePerSecond: number;
+  /** The shares of the time since the last measurement. */
+  readonly busy: number;
+  readonly waiting: number;
+  readonly blocked: number;
+  /** Milliseconds; null before the first record was timed. */
+  readonly p50: number | null;
+  readonly p95: number | null;
+}
+
+export interface EdgeView {
+  readonly from: string;
+  readonly to: string;
+  readonly records: number;
+  readonly perSecond: number;
+  /** Records in front of the receiving task, as a share of the window of their root, 0 to 1. */
+  readonly fill: number;
+  /** flowing; starved: the receiver waits for records; blocked: the sender cannot get rid of its records; idle: nothing moves. */
+  readonly state: 'flowing' | 'starved' | 'blocked' | 'idle';
+}
+
+export interface RunView {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly startedAt: number;
+  /** The time of the last event. */
+  readonly seenAt: number;
+  readonly incarnations: number;
+  readonly outcome: string | null;
+  readonly layers: number;
+  readonly rows: number;
+  readonly tasks: readonly TaskView[];
+  readonly edges: readonly EdgeView[];
+  readonly bottleneck: { readonly task: string; readonly load: number } | null;
+  /** How much of the input was read, 0 to 1; null if no source knows. */
+  readonly readShare: number | null;
+  readonly born: number;
+  readonly settled: number;
+  readonly inFlight: number;
+  /** True if in = out + skipped + dead letters + in flight, for each task that keeps the lineages it gets. */
+  readonly isConserved: boolean;
+  readonly deadLetters: readonly Reason[];
+  readonly notes: readonly Note[];
+  readonly config: unknown;
+}
+
+type Progress = Extract<RunEvent, { type: 'progress' }>;
+type Started = Extract<RunEvent, { type: 'run-started' }>;
+
+/** Where more than this share of the time is spent, it names the state of an edge. */
+const MOSTLY = 0.5;
+const MOST_NOTES = 50;
+
+export class RunViewBuilder {
+  private readonly story = new StoryBuilder();
+  private started: Started | undefined;
+  private last: Progress | undefined;
+  private before: Progress | undefined;
+
+  record(event: RunEvent): void {
+    this.story.record(event);
+    if (event.type === 'run-started') {
+      this.started = event;
+      this.last = this.before = undefined;
+    } else if (event.type === 'progress') {
+      this.before = this.last;
+      this.last = event;
+    }
+  }
+
+  /** Undefined before the run has started. */
+  build(): RunView | undefined {
+    const story = this.story.build();
+    const { started, last } = this;
+    if (story === undefined || started === undefined) return undefined;
+    const { places, layers, rows } = layOut(story.graph);
+    const isOver = story.summary !== undefined;
+    const tasks = story.graph.map(({ name, kind }): TaskView => {
+      const { layer, row } = places.get(name) ?? { layer: 0, row: 0 };
+      return { name, kind, layer, row, ...figuresOf(entry(story.tasks, name), isOver) };
+    });
+    const edges = story.graph.flatMap(({ name, dependencies }) =>
+      dependencies.map((from) => this.edge(from, name, isOver)),
+    );
+    const roots = Object.values(last?.roots ?? {});
+    const shares = Object.values(story.tasks).flatMap(({ readShare }) => readShare ?? []);
+    const sum = (pick: (root: (typeof roots)[number]) => number): number =>
+      roots.reduce((all, root) => all + pick(root), 0);
+    const bottleneck = story.summary?.bottleneck ?? last?.bottleneck ?? null;
+    return {
+      runId: story.runId,
+      workflow: story.workflow,
+      startedAt: story.startedAt,
+      seenAt: story.endedAt,
+      incarnations: story.incarnations,
+      outcome: story.summary?.outcome ?? null,
+      layers,
+      rows,
+      tasks,
+      edges,
+      bottleneck: bottleneck === null ? null : { task: bottleneck.task, load: bottleneck.load },
+      readShare: shares.length === 0 ? null : Math.min(...shares),
+      born: sum(({ born }) => born),
+      settled: sum(({ settled }) => settled),
+      inFlight: sum(({ inFlight }) => inFlight),
+      isConserved: story.graph.every(({ name, bearing }) => {
+        const task = entry(story.tasks, name);
+        if (task === undefined || bearing === 'boundary') return true;
+        return task.in === task.out + task.skipped + task.deadLettered + task.inFlight;
+      }),
+      deadLetters: story.deadLetters,
+      notes: story.notes.slice(-MOST_NOTES),
+      config: story.config,
+    };
+  }
+
+  private edge(from: string, to: string, isOver: boolean): EdgeView {
+    const { last, before } = this;
+    const now = last?.edges.find((one) => one.from === from && one.to === to);
+    const then = before?.edges.find((one) => one.from === from && one.to === to);
+    const seconds = last === undefined || before === undefined ? 0 : (last.elapsedMs - before.elapsedMs) / 1000;
+    const moved = (now?.records ?? 0) - (then?.records ?? 0);
+    const perSecond = isOver || seconds <= 0 ? 0 : moved / seconds;
+    const [sender, receiver] = [entry(last?.tasks ?? {}, from), entry(last?.tasks ?? {}, to)];
+    const root = this.started?.graph.find(({ name }) => name === from)?.outputRoot ?? '';
+    const window = entry(last?.roots ?? {}, root)?.window ?? this.started?.window ?? 1;
+    const held = (receiver?.held.queued ?? 0) + (now?.waiting ?? 0);
+    const fill = isOver ? 0 : Math.min(1, held / window);
+    const state = isOver ? 'idle' : stateOf(sender, receiver, perSecond);
+    return { from, to, records: now?.records ?? 0, perSecond, fill, state };
+  }
+}
+
+function stateOf(
+  sender: TaskProgress | undefined,
+  receiver: TaskProgress | undefined,
+  perSecond: number,
+): EdgeView['state'] {
+  if (sender !== undefined && sender.shares.blocked > MOSTLY) return 'blocked';
+  if (receiver !== undefined && receiver.shares.waiting > MOSTLY) return perSecond > 0 ? 'starved' : 'idle';
+  return perSecond > 0 ? 'flowing' : 'idle';
+}
+
+function figuresOf(task: TaskProgress | undefined, isOver: boolean): Omit<TaskView, 'name' | 'kind' | 'layer' | 'row'> {
+  if (task === undefined) {
+    const nothing = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0, queued: 0 };
+    return { ...nothing, perSecond: 0, averagePerSecond: 0, busy: 0, waiting: 0, blocked: 0, p50: null, p95: null };
+  }
+  const { service } = task.latencyMs;
+  return {
+    ...{ in: task.in, out: task.out, skipped: task.skipped, deadLettered: task.deadLettered, inFlight: task.inFlight },
+    queued: task.held.queued,
+    perSecond: isOver ? 0 : task.perSecond.now,
+    averagePerSecond: task.perSecond.average,
+    ...task.shares,
+    p50: service.count === 0 ? null : service.p50,
+    p95: service.count === 0 ? null : service.p95,
+  };
+}

@@ -1,0 +1,66 @@
+/** A run as the server knows it. The folder of the run holds everything else. Plain data; times are milliseconds since 1970. */
+import type { Json } from '../../model/json.js';
+
+/**
+ * queued: waits for a place. starting: a process was asked for, and has not begun. running: a process is at work. interrupted: its
+ * process died, and it was not resumed, because that was refused or did not help. The others are outcomes.
+ */
+export const RUN_STATES = [
+  'queued',
+  'starting',
+  'running',
+  'completed',
+  'failed',
+  'drained',
+  'cancelled',
+  'interrupted',
+] as const;
+
+export type ServerRunState = (typeof RUN_STATES)[number];
+
+export type RunOrigin = 'schedule' | 'request' | 'command line';
+
+/** How a user asked a run to stop. */
+export type StopWish = 'drain' | 'cancel';
+
+export interface StoredRun {
+  readonly id: string;
+  readonly workflow: string;
+  readonly state: ServerRunState;
+  readonly origin: RunOrigin;
+  /** The name of the token that asked for it; '' for none. */
+  readonly askedBy: string;
+  /** `<workflow>/<schedule>`; null for a run that no schedule started. */
+  readonly schedule: string | null;
+  /** The tick. */
+  readonly scheduledFor: number | null;
+  readonly coversFrom: number | null;
+  readonly coversTo: number | null;
+  /** True if it waits while another run of its schedule is at work. */
+  readonly isExclusive: boolean;
+  /** Settings by key. Those of a user are `literal`: their texts are never replaced by environment variables. */
+  readonly settings: Readonly<Record<string, Json>>;
+  readonly isLiteral: boolean;
+  readonly queuedAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly stopWish: StopWish | null;
+  /** The number of the incarnation before the one that was asked for. */
+  readonly incarnationBefore: number;
+  /** How often it was resumed without any progress since the last time. */
+  readonly fruitlessResumes: number;
+  /** Records of all sources that had settled when it was last started. */
+  readonly settledAtStart: number;
+  readonly settled: number;
+  readonly deadLetters: number;
+  /** One sentence about what is wrong; '' for nothing. */
+  readonly problem: string;
+  /** The key under which a client asked for it, so that asking again gives the same run. */
+  readonly requestKey: string | null;
+}
+
+export const ACTIVE_STATES: readonly ServerRunState[] = ['queued', 'starting', 'running'];
+
+export function isAtWork({ state }: Pick<StoredRun, 'state'>): boolean {
+  return state === 'starting' || state === 'running';
+}

@@ -1,0 +1,227 @@
+/**
+ * A server: schedules, runs and monitors the workflows of one folder, and shows them over HTTP.
+ *
+ * Guarantees: one server per folder, by a lease; a second one is refused, and names the first. After `close` runs that are at work go on;
+ * the next server adopts them.
+ */
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
+import { claimFile } from '../storage/file-owner.js';
+import { RunFolder } from '../storage/run-folder.js';
+import { buildApp } from './api/app.js';
+import { Catalog } from './catalog.js';
+import { runProcesses } from './runs/run-processes.js';
+import { RunViews } from './runs/run-views.js';
+import type { StoredRun } from './runs/stored-run.js';
+import type { ServerStore } from './store/server-store.js';
+import { sqliteStore } from './store/sqlite-store.js';
+import { Supervisor } from './supervisor.js';
+
+export interface ServeOptions {
+  /** The folder of the workflows, which is the current folder of runs too; absolute. */
+  readonly folder: string;
+  /** The folder of kept runs; absolute. */
+  readonly runs: string;
+  /** The folder of the server's own files; absolute. */
+  readonly home: string;
+  readonly host: string;
+  /** 0 for a free one. */
+  readonly port: number;
+  /** More names under which the server answers, with their port where it is not that of the scheme. */
+  readonly allowedHosts: readonly string[];
+  /** The most runs at work. */
+  readonly maxRuns: number;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The script of the command line, and the folder of the built dashboard; absolute. */
+  readonly script: string;
+  readonly pages: string;
+  /** Called with each error that a pass ends with; the next pass comes all the same. */
+  readonly onError: (error: unknown) => void;
+  /** Called if another server takes over the folder. */
+  readonly onLost: (error: unknown) => void;
+}
+
+export interface RunningServer {
+  /** The address, without the code. */
+  readonly url: string;
+  /** The address that opens the dashboard without a token, once, within ten minutes. */
+  readonly signInUrl: string;
+  /** The file with a token of role admin. */
+  readonly tokenFile: string;
+  close(): Promise<void>;
+}
+
+/** The longest time between two passes: while something is at work, and otherwise. */
+const PASS_MS = 500;
+const REFRESH_MS = 5000;
+
+/**
+ * Starts a server. Rejects with MILLRACE_LOCKED if another one serves the folder, MILLRACE_USAGE if it cannot listen, and MILLRACE_FILE if
+ * its files cannot be used.
+ */
+export async function startServer(options: ServeOptions): Promise<RunningServer> {
+  const { folder, runs, home, host, port, maxRuns, script, onError, onLost } = options;
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  mkdirSync(runs, { recursive: true, mode: 0o700 });
+  const database = join(home, 'state.db');
+  const claim = await claimFile(database).catch((error: unknown) => {
+    throw codeOf(error) === 'MILLRACE_LOCKED'
+      ? new MillraceError('MILLRACE_LOCKED', `${folder} is served already: ${describeThrown(error)}`, { cause: error })
+      : error;
+  });
+  let store: ServerStore;
+  try {
+    store = sqliteStore(database);
+  } catch (error) {
+    await claim();
+    throw error;
+  }
+  const now = (): number => Date.now();
+  const views = new RunViews(runs);
+  // A token of the server is no business of the code of workflows.
+  const environment = { ...options.environment, MILLRACE_TOKEN: undefined };
+  const output = join(home, 'output');
+  let poke = (): void => undefined;
+  let changed = (): void => undefined;
+  const processes = runProcesses({
+    runs,
+    output,
+    folder,
+    environment,
+    script,
+    onExit: () => {
+      poke();
+    },
+  });
+  const supervisor = new Supervisor({
+    store,
+    processes,
+    now,
+    maxRuns,
+    onChange: () => {
+      changed();
+    },
+  });
+  const catalog = new Catalog({ folder, script, environment });
+  let names: readonly string[] = [];
+  const app = buildApp({
+    ...{ store, supervisor, catalog, views, now, runs, output, maxRuns, startedAt: now() },
+    ...{
+      hosts: () => names,
+      pages: options.pages,
+      poke: () => {
+        poke();
+      },
+    },
+  });
+  const closeAll = async (): Promise<void> => {
+    await app.http.close();
+    await store.close();
+    await claim();
+  };
+  try {
+    await app.http.listen({ host, port });
+  } catch (error) {
+    await closeAll();
+    const why = codeOf(error) === 'EADDRINUSE' ? 'it is in use' : describeThrown(error);
+    throw new MillraceError(
+      'MILLRACE_USAGE',
+      `Cannot serve on port ${port} of ${host}: ${why}. Name another one with --port, or 0 for a free one`,
+      { cause: error },
+    );
+  }
+  const { port: actualPort } = app.http.server.address() as AddressInfo;
+  names = [...['127.0.0.1', 'localhost', '[::1]'].map((name) => `${name}:${actualPort}`), ...options.allowedHosts];
+  changed = () => {
+    app.live.changed();
+  };
+  const tokenFile = await ensureTokenFile(join(home, 'token'), (token) =>
+    app.access.ensureToken(token, 'token file', 'admin'),
+  );
+
+  let isClosing = false;
+  let timer: NodeJS.Timeout | undefined;
+  let passing: Promise<void> = Promise.resolve();
+  let refreshedAt = -Infinity;
+  const known = new Set<string>();
+  const work = async (): Promise<void> => {
+    try {
+      claim.assertHeld();
+    } catch (error) {
+      isClosing = true;
+      onLost(error);
+      return;
+    }
+    try {
+      if (performance.now() - refreshedAt > REFRESH_MS) {
+        refreshedAt = performance.now();
+        await adoptForeign(store, runs, known, now());
+        if (await catalog.refresh()) {
+          await supervisor.sync(catalog.workflows, catalog.problems.length === 0);
+          changed();
+        }
+      }
+      await supervisor.pass();
+    } catch (error) {
+      onError(error);
+    }
+  };
+  const loop = (): void => {
+    clearTimeout(timer);
+    if (isClosing) return;
+    passing = passing.then(work).then(() => {
+      clearTimeout(timer);
+      if (!isClosing) timer = setTimeout(loop, PASS_MS);
+    });
+  };
+  poke = loop;
+  loop();
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`;
+  return {
+    url,
+    signInUrl: `${url}/#code=${app.access.newCode()}`,
+    tokenFile,
+    close: async () => {
+      isClosing = true;
+      clearTimeout(timer);
+      app.live.close();
+      await passing;
+      await closeAll();
+    },
+  };
+}
+
+/** A file that only its owner can read, with a token of role admin. */
+async function ensureTokenFile(path: string, ensure: (token: string) => Promise<void>): Promise<string> {
+  if (!existsSync(path)) writeFileSync(path, `mr_${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
+  chmodSync(path, 0o600);
+  await ensure(readFileSync(path, 'utf8').trim());
+  return path;
+}
+
+/** Adds the runs that were started by the command line, or that an older store knew. */
+async function adoptForeign(store: ServerStore, runs: string, known: Set<string>, now: number): Promise<void> {
+  for (const name of readdirSync(runs)) {
+    if (known.has(name) || !/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) continue;
+    // A folder without it is one that is being made.
+    if (!existsSync(join(runs, name, 'manifest.json'))) continue;
+    known.add(name);
+    if ((await store.run(name)) !== undefined) continue;
+    const folder = await RunFolder.open(runs, name).catch(() => undefined);
+    if (folder === undefined) continue;
+    const { workflow, createdAt } = folder.manifest;
+    const facts = { id: name, workflow, queuedAt: createdAt, startedAt: createdAt } as const;
+    const run: StoredRun = {
+      ...facts,
+      ...({ state: 'running', origin: 'command line', askedBy: '', schedule: null, scheduledFor: null } as const),
+      ...{ coversFrom: null, coversTo: null, isExclusive: false, settings: {}, isLiteral: false, endedAt: null },
+      ...{ stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0, deadLetters: 0 },
+      ...{ problem: '', requestKey: null },
+    };
+    // The next pass sees whether it is at work, and how it has ended.
+    await store.addRun({ ...run, queuedAt: Math.min(createdAt, now) });
+  }
+}

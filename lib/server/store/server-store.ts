@@ -1,0 +1,92 @@
+/**
+ * The port of the store of a server: what the folders of runs cannot hold (cursors of schedules, decisions, the queue, tokens, the
+ * audit), and an index of the runs. `spec/contracts/server-store.contract.ts` is the contract in code.
+ *
+ * Guarantees: each call is one transaction, durable when it resolves; a tick has at most one run, and a request key too, whoever asks
+ * and how often.
+ */
+import type { Reason } from '../schedules/decide.js';
+import type { StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
+import type { ServerRunState, StoredRun } from '../runs/stored-run.js';
+
+export type Role = 'viewer' | 'operator' | 'admin';
+
+export interface StoredToken {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  /** SHA-256 of the token, in hexadecimal. */
+  readonly hash: string;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+}
+
+export interface AuditEntry {
+  readonly at: number;
+  readonly who: string;
+  /** A verb and an object: `cancel run`. */
+  readonly what: string;
+  readonly subject: string;
+}
+
+/** Which runs to read, newest first. */
+export interface RunQuery {
+  readonly workflow?: string | undefined;
+  readonly schedule?: string | undefined;
+  readonly states?: readonly ServerRunState[] | undefined;
+  /** Only runs with a smaller id, which are older. */
+  readonly before?: string | undefined;
+  readonly limit: number;
+}
+
+/** The decisions about one schedule, committed with the runs that they ask for. */
+export interface SchedulePass {
+  readonly schedule: string;
+  /** The cursor that the decisions started from: the pass is refused if it is another one by now. */
+  readonly cursorBefore: number;
+  readonly cursor: number;
+  readonly coveredTo: number;
+  readonly at: number;
+  readonly runs: readonly StoredRun[];
+  readonly noRuns: readonly {
+    readonly reason: Reason;
+    readonly from: number;
+    readonly to: number;
+    readonly count: number | null;
+  }[];
+}
+
+export interface ServerStore {
+  schedules(): Promise<readonly StoredSchedule[]>;
+  /** Adds schedules, or replaces those with the same ids. */
+  putSchedules(schedules: readonly StoredSchedule[]): Promise<void>;
+  /**
+   * Commits a pass. Returns false, and changes nothing, if the cursor of the schedule is no longer `cursorBefore`. A stretch of ticks
+   * without a run that continues the last decision, for the same reason, is joined with it.
+   */
+  commitPass(pass: SchedulePass): Promise<boolean>;
+  /** Newest first. */
+  decisions(
+    schedule: string,
+    query: { readonly before?: number | undefined; readonly limit: number },
+  ): Promise<readonly StoredDecision[]>;
+
+  /** Adds a run; returns the one with the same request key if there is one already. */
+  addRun(run: StoredRun): Promise<StoredRun>;
+  run(id: string): Promise<StoredRun | undefined>;
+  runs(query: RunQuery): Promise<readonly StoredRun[]>;
+  /** Changes a run if it is in one of these states. Returns whether it was. */
+  changeRun(id: string, states: readonly ServerRunState[], change: Partial<StoredRun>): Promise<boolean>;
+  /** The number of runs per state. */
+  counts(): Promise<Readonly<Record<ServerRunState, number>>>;
+
+  addToken(token: StoredToken): Promise<void>;
+  tokens(): Promise<readonly StoredToken[]>;
+  removeToken(id: string): Promise<boolean>;
+
+  addAudit(entry: AuditEntry): Promise<void>;
+  /** Newest first. */
+  audit(limit: number): Promise<readonly AuditEntry[]>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,320 @@
+/** The store of a server in one SQLite file. */
+import type { Json } from '../../model/json.js';
+import { MillraceError } from '../../model/errors.js';
+import type { Schedule } from '../../model/schedule.js';
+import type { Reason } from '../schedules/decide.js';
+import type { StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
+import { RUN_STATES, type RunOrigin, type ServerRunState, type StopWish, type StoredRun } from '../runs/stored-run.js';
+import type { AuditEntry, Role, RunQuery, SchedulePass, ServerStore, StoredToken } from './server-store.js';
+import { openSqlite, type SqlDatabase, type SqliteEngine, type SqlRow, type SqlValue } from './sqlite-driver.js';
+
+/** The steps from an empty file to the present tables. A released step never changes. */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE schedules (
+     id TEXT PRIMARY KEY, workflow TEXT NOT NULL, name TEXT NOT NULL, schedule TEXT NOT NULL, generation INTEGER NOT NULL,
+     cursor INTEGER NOT NULL, coveredTo INTEGER NOT NULL, isPresent INTEGER NOT NULL, pause TEXT
+   ) STRICT;
+   CREATE TABLE decisions (
+     number INTEGER PRIMARY KEY AUTOINCREMENT, schedule TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT, fromTick INTEGER NOT NULL,
+     toTick INTEGER NOT NULL, count INTEGER, runId TEXT, decidedAt INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX decisionsBySchedule ON decisions (schedule, number);
+   CREATE TABLE runs (
+     id TEXT PRIMARY KEY, workflow TEXT NOT NULL, state TEXT NOT NULL, origin TEXT NOT NULL, askedBy TEXT NOT NULL, schedule TEXT,
+     scheduledFor INTEGER, coversFrom INTEGER, coversTo INTEGER, isExclusive INTEGER NOT NULL, settings TEXT NOT NULL,
+     isLiteral INTEGER NOT NULL, queuedAt INTEGER NOT NULL, startedAt INTEGER, endedAt INTEGER, stopWish TEXT,
+     incarnationBefore INTEGER NOT NULL, fruitlessResumes INTEGER NOT NULL, settledAtStart INTEGER NOT NULL,
+     settled INTEGER NOT NULL, deadLetters INTEGER NOT NULL, problem TEXT NOT NULL, requestKey TEXT UNIQUE
+   ) STRICT;
+   CREATE UNIQUE INDEX runsByTick ON runs (schedule, scheduledFor) WHERE schedule IS NOT NULL;
+   CREATE INDEX runsByState ON runs (state, id);
+   CREATE INDEX runsByWorkflow ON runs (workflow, id);
+   CREATE TABLE counts (state TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+   CREATE TRIGGER countAdded AFTER INSERT ON runs BEGIN
+     INSERT INTO counts VALUES (new.state, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+   END;
+   CREATE TRIGGER countChanged AFTER UPDATE OF state ON runs WHEN old.state <> new.state BEGIN
+     UPDATE counts SET count = count - 1 WHERE state = old.state;
+     INSERT INTO counts VALUES (new.state, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+   END;
+   CREATE TABLE tokens (
+     id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, createdAt INTEGER NOT NULL,
+     expiresAt INTEGER
+   ) STRICT;
+   CREATE TABLE audit (
+     number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, subject TEXT NOT NULL
+   ) STRICT;`,
+];
+
+/** The columns of a run, which have the names of its members. */
+const RUN_COLUMNS = [
+  ...[
+    'id',
+    'workflow',
+    'state',
+    'origin',
+    'askedBy',
+    'schedule',
+    'scheduledFor',
+    'coversFrom',
+    'coversTo',
+    'isExclusive',
+  ],
+  ...['settings', 'isLiteral', 'queuedAt', 'startedAt', 'endedAt', 'stopWish', 'incarnationBefore', 'fruitlessResumes'],
+  ...['settledAtStart', 'settled', 'deadLetters', 'problem', 'requestKey'],
+] as readonly (keyof StoredRun)[];
+const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.join(', ')}) VALUES (${RUN_COLUMNS.map(() => '?').join(', ')})`;
+
+/** Opens the store; makes the file, or brings it to the present version. Throws MILLRACE_FILE for a file of a newer millrace. */
+export function sqliteStore(path: string, engine?: SqliteEngine): ServerStore {
+  const database = openSqlite(path, engine);
+  migrate(database, path);
+  return new SqliteStore(database);
+}
+
+function migrate(database: SqlDatabase, path: string): void {
+  const version = Number(database.all('PRAGMA user_version', [])[0]?.['user_version'] ?? 0);
+  if (version > MIGRATIONS.length) {
+    throw new MillraceError(
+      'MILLRACE_FILE',
+      `${path} has version ${version}, and this millrace knows versions up to ${MIGRATIONS.length}. Use the millrace that wrote it, or a newer one`,
+    );
+  }
+  for (let at = version; at < MIGRATIONS.length; at++) {
+    database.exec(`BEGIN IMMEDIATE; ${MIGRATIONS[at] as string} PRAGMA user_version = ${at + 1}; COMMIT;`);
+  }
+}
+
+class SqliteStore implements ServerStore {
+  private readonly database: SqlDatabase;
+
+  constructor(database: SqlDatabase) {
+    this.database = database;
+  }
+
+  schedules(): Promise<readonly StoredSchedule[]> {
+    return this.read(() => this.database.all('SELECT * FROM schedules ORDER BY id', []).map(scheduleOf));
+  }
+
+  putSchedules(schedules: readonly StoredSchedule[]): Promise<void> {
+    return this.transact(() => {
+      for (const one of schedules) {
+        const { id, workflow, name, schedule, generation, cursor, coveredTo, isPresent, pause } = one;
+        this.database.run('INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', [
+          ...[id, workflow, name, JSON.stringify(schedule), generation, cursor, coveredTo, Number(isPresent)],
+          pause === null ? null : JSON.stringify(pause),
+        ]);
+      }
+    });
+  }
+
+  commitPass({ schedule, cursorBefore, cursor, coveredTo, at, runs, noRuns }: SchedulePass): Promise<boolean> {
+    return this.transact(() => {
+      const moved = this.database.run('UPDATE schedules SET cursor = ?, coveredTo = ? WHERE id = ? AND cursor = ?', [
+        ...[cursor, coveredTo, schedule, cursorBefore],
+      ]);
+      if (moved === 0) return false;
+      for (const run of runs) {
+        this.database.run(INSERT_RUN, valuesOf(run));
+        const tick = run.scheduledFor ?? at;
+        this.insertDecision([schedule, 'run', null, tick, tick, 1, run.id, at]);
+      }
+      for (const { reason, from, to, count } of noRuns) {
+        const last = this.database.all('SELECT * FROM decisions WHERE schedule = ? ORDER BY number DESC LIMIT 1', [
+          schedule,
+        ])[0];
+        // Only a pause and an overlap go on from pass to pass: a stretch of them is one line in the history.
+        const isContinued = last?.['reason'] === reason && (reason === 'paused' || reason === 'overlap');
+        if (!isContinued) this.insertDecision([schedule, 'no-run', reason, from, to, count, null, at]);
+        else {
+          this.database.run('UPDATE decisions SET toTick = ?, count = count + ?, decidedAt = ? WHERE number = ?', [
+            ...[to, count, at, last['number'] as number],
+          ]);
+        }
+      }
+      return true;
+    });
+  }
+
+  decisions(
+    schedule: string,
+    { before = Number.MAX_SAFE_INTEGER, limit }: { readonly before?: number | undefined; readonly limit: number },
+  ): Promise<readonly StoredDecision[]> {
+    const sql = 'SELECT * FROM decisions WHERE schedule = ? AND number < ? ORDER BY number DESC LIMIT ?';
+    return this.read(() => this.database.all(sql, [schedule, before, limit]).map(decisionOf));
+  }
+
+  addRun(run: StoredRun): Promise<StoredRun> {
+    return this.transact(() => {
+      const known =
+        run.requestKey === null
+          ? undefined
+          : this.database.all('SELECT * FROM runs WHERE requestKey = ?', [run.requestKey])[0];
+      if (known !== undefined) return runOf(known);
+      this.database.run(INSERT_RUN, valuesOf(run));
+      return run;
+    });
+  }
+
+  run(id: string): Promise<StoredRun | undefined> {
+    return this.read(() => this.database.all('SELECT * FROM runs WHERE id = ?', [id]).map(runOf)[0]);
+  }
+
+  runs({ workflow, schedule, states, before, limit }: RunQuery): Promise<readonly StoredRun[]> {
+    const conditions: string[] = [];
+    const values: SqlValue[] = [];
+    const restrict = (condition: string, ...given: readonly SqlValue[]): void => {
+      conditions.push(condition);
+      values.push(...given);
+    };
+    if (workflow !== undefined) restrict('workflow = ?', workflow);
+    if (schedule !== undefined) restrict('schedule = ?', schedule);
+    if (states !== undefined) restrict(`state IN (${states.map(() => '?').join(', ')})`, ...states);
+    if (before !== undefined) restrict('id < ?', before);
+    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+    return this.read(() =>
+      this.database.all(`SELECT * FROM runs ${where} ORDER BY id DESC LIMIT ?`, [...values, limit]).map(runOf),
+    );
+  }
+
+  changeRun(id: string, states: readonly ServerRunState[], change: Partial<StoredRun>): Promise<boolean> {
+    return this.transact(() => {
+      const columns = RUN_COLUMNS.filter((name) => name !== 'id' && change[name] !== undefined);
+      const assignments = columns.map((name) => `${name} = ?`).join(', ');
+      const values = columns.map((name) => valueOf(change[name]));
+      const condition = `id = ? AND state IN (${states.map(() => '?').join(', ')})`;
+      return this.database.run(`UPDATE runs SET ${assignments} WHERE ${condition}`, [...values, id, ...states]) > 0;
+    });
+  }
+
+  counts(): Promise<Readonly<Record<ServerRunState, number>>> {
+    return this.read(() => {
+      const found = new Map(
+        this.database.all('SELECT * FROM counts', []).map(({ state, count }) => [state, Number(count)]),
+      );
+      return Object.fromEntries(RUN_STATES.map((state) => [state, found.get(state) ?? 0])) as Record<
+        ServerRunState,
+        number
+      >;
+    });
+  }
+
+  addToken({ id, name, role, hash, createdAt, expiresAt }: StoredToken): Promise<void> {
+    return this.transact(() => {
+      const values = [id, name, role, hash, createdAt, expiresAt];
+      this.database.run('INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?)', values);
+    });
+  }
+
+  tokens(): Promise<readonly StoredToken[]> {
+    return this.read(() => this.database.all('SELECT * FROM tokens ORDER BY createdAt, id', []).map(tokenOf));
+  }
+
+  removeToken(id: string): Promise<boolean> {
+    return this.transact(() => this.database.run('DELETE FROM tokens WHERE id = ?', [id]) > 0);
+  }
+
+  addAudit({ at, who, what, subject }: AuditEntry): Promise<void> {
+    return this.transact(() => {
+      this.database.run('INSERT INTO audit (at, who, what, subject) VALUES (?, ?, ?, ?)', [at, who, what, subject]);
+    });
+  }
+
+  audit(limit: number): Promise<readonly AuditEntry[]> {
+    return this.read(() =>
+      this.database
+        .all('SELECT at, who, what, subject FROM audit ORDER BY number DESC LIMIT ?', [limit])
+        .map((row) => ({ ...row }) as unknown as AuditEntry),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.read(() => {
+      this.database.close();
+    });
+  }
+
+  private insertDecision(values: readonly SqlValue[]): void {
+    this.database.run(
+      'INSERT INTO decisions (schedule, kind, reason, fromTick, toTick, count, runId, decidedAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      values,
+    );
+  }
+
+  /** SQLite answers at once; a store over a network will not. */
+  private read<T>(ask: () => T): Promise<T> {
+    return new Promise((resolve) => {
+      resolve(ask());
+    });
+  }
+
+  private transact<T>(change: () => T): Promise<T> {
+    return this.read(() => {
+      this.database.exec('BEGIN IMMEDIATE');
+      try {
+        const result = change();
+        this.database.exec('COMMIT');
+        return result;
+      } catch (error) {
+        this.database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+}
+
+function valueOf(value: unknown): SqlValue {
+  if (typeof value === 'boolean') return Number(value);
+  if (typeof value === 'object' && value !== null) return JSON.stringify(value);
+  return value as SqlValue;
+}
+
+function valuesOf(run: StoredRun): SqlValue[] {
+  return RUN_COLUMNS.map((name) => valueOf(run[name]));
+}
+
+function runOf(row: SqlRow): StoredRun {
+  return {
+    ...(row as unknown as StoredRun),
+    state: row['state'] as ServerRunState,
+    origin: row['origin'] as RunOrigin,
+    stopWish: row['stopWish'] as StopWish | null,
+    isExclusive: row['isExclusive'] === 1,
+    isLiteral: row['isLiteral'] === 1,
+    settings: JSON.parse(row['settings'] as string) as Record<string, Json>,
+  };
+}
+
+function scheduleOf(row: SqlRow): StoredSchedule {
+  const pause = row['pause'] as string | null;
+  return {
+    id: row['id'] as string,
+    workflow: row['workflow'] as string,
+    name: row['name'] as string,
+    schedule: JSON.parse(row['schedule'] as string) as Schedule,
+    generation: row['generation'] as number,
+    cursor: row['cursor'] as number,
+    coveredTo: row['coveredTo'] as number,
+    isPresent: row['isPresent'] === 1,
+    isPaused: pause !== null,
+    pause: pause === null ? null : (JSON.parse(pause) as NonNullable<StoredSchedule['pause']>),
+  };
+}
+
+function decisionOf(row: SqlRow): StoredDecision {
+  return {
+    number: row['number'] as number,
+    schedule: row['schedule'] as string,
+    kind: row['kind'] as 'run' | 'no-run',
+    reason: row['reason'] as Reason | null,
+    from: row['fromTick'] as number,
+    to: row['toTick'] as number,
+    count: row['count'] as number | null,
+    runId: row['runId'] as string | null,
+    decidedAt: row['decidedAt'] as number,
+  };
+}
+
+function tokenOf(row: SqlRow): StoredToken {
+  return { ...(row as unknown as StoredToken), role: row['role'] as Role };
+}

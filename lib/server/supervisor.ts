@@ -1,0 +1,263 @@
+/**
+ * The heart of a server: adopts and follows runs, decides ticks, and starts what is queued, pass after pass.
+ *
+ * Guarantees: it may be ended at any moment, and another one goes on from the store and the folders of runs; a decision is committed
+ * before anything starts; runs are adopted before ticks are decided, so a schedule sees the runs that are at work. Passes never overlap.
+ */
+import { describeThrown, MillraceError } from '../model/errors.js';
+import type { Json } from '../model/json.js';
+import { newRunId } from '../runtime/run/run.js';
+import { decide } from './schedules/decide.js';
+import { syncSchedules, type Scheduled } from './schedules/sync-schedules.js';
+import type { StoredSchedule } from './schedules/stored-schedule.js';
+import { timetableOf, type Timetable } from './schedules/timetable.js';
+import { followUp } from './runs/follow.js';
+import { chooseFromQueue } from './runs/queue.js';
+import type { RunProcesses } from './runs/run-processes.js';
+import { ACTIVE_STATES, isAtWork, type StopWish, type StoredRun } from './runs/stored-run.js';
+import type { ServerStore } from './store/server-store.js';
+
+export interface SupervisorPorts {
+  readonly store: ServerStore;
+  readonly processes: RunProcesses;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** The most runs at work. */
+  readonly maxRuns: number;
+  /** Called after each change of a run or a schedule. */
+  readonly onChange?: () => void;
+}
+
+/** A request for a run. */
+export interface RunRequest {
+  readonly workflow: string;
+  readonly settings: Readonly<Record<string, Json>>;
+  readonly askedBy: string;
+  readonly requestKey: string | null;
+}
+
+/** Runs in the store that are neither queued nor at work are not looked at. */
+const MOST_ACTIVE = 10_000;
+
+export class Supervisor {
+  private readonly ports: SupervisorPorts;
+  private waiting: ReadonlyMap<string, string> = new Map();
+  private passing: Promise<unknown> = Promise.resolve();
+  private readonly signalled = new Set<string>();
+  private readonly timetables = new Map<
+    string,
+    { readonly key: string; readonly timetable: Timetable | MillraceError }
+  >();
+
+  constructor(ports: SupervisorPorts) {
+    this.ports = ports;
+  }
+
+  /** One pass. Resolves with the moment of the next tick; null if there is none. */
+  pass(): Promise<number | null> {
+    return this.inTurn(async () => {
+      await this.follow();
+      const next = await this.decideTicks();
+      await this.dispatch();
+      return next;
+    });
+  }
+
+  /** Why a queued run waits, in one sentence; undefined if it is not known to wait. */
+  whyWaiting(runId: string): string | undefined {
+    return this.waiting.get(runId);
+  }
+
+  /** Brings the schedules of the store in line with those of the workflows. */
+  async sync(workflows: readonly Scheduled[], isWhole: boolean): Promise<void> {
+    await this.inTurn(async () => {
+      const { store, now } = this.ports;
+      const changed = syncSchedules(workflows, await store.schedules(), now(), isWhole);
+      if (changed.length === 0) return;
+      await store.putSchedules(changed);
+      this.changed();
+    });
+  }
+
+  /** The timetable of a schedule, or what is wrong with it. */
+  timetable({ id, schedule }: Pick<StoredSchedule, 'id' | 'schedule'>): Timetable | MillraceError {
+    const key = JSON.stringify(schedule);
+    const known = this.timetables.get(id);
+    if (known?.key === key) return known.timetable;
+    let timetable: Timetable | MillraceError;
+    try {
+      timetable = timetableOf(schedule);
+    } catch (error) {
+      timetable =
+        error instanceof MillraceError ? error : new MillraceError('MILLRACE_INVALID_OPTION', describeThrown(error));
+    }
+    this.timetables.set(id, { key, timetable });
+    return timetable;
+  }
+
+  /** Queues a run. Asking again under the same request key gives the same run. */
+  async request({ workflow, settings, askedBy, requestKey }: RunRequest): Promise<StoredRun> {
+    const { store, now } = this.ports;
+    const run = queuedRun(workflow, now(), { origin: 'request', settings, isLiteral: true, askedBy, requestKey });
+    const kept = await store.addRun(run);
+    this.changed();
+    return kept;
+  }
+
+  /** Asks a run to stop. Returns false if it is neither queued nor at work. */
+  async stop(runId: string, wish: StopWish): Promise<boolean> {
+    const { store, now, processes } = this.ports;
+    const isQueued = await store.changeRun(runId, ['queued'], { state: 'cancelled', endedAt: now() });
+    const isWished = isQueued || (await store.changeRun(runId, ['starting', 'running'], { stopWish: wish }));
+    if (isWished && !isQueued && (await processes.stop(runId, wish))) this.signalled.add(runId);
+    this.changed();
+    return isWished;
+  }
+
+  /** Queues a run that has ended without completing, so that it resumes. Returns false if it is in another state. */
+  async resume(runId: string): Promise<boolean> {
+    const { store, now } = this.ports;
+    const change = { state: 'queued', stopWish: null, endedAt: null, queuedAt: now(), problem: '' } as const;
+    const isQueued = await store.changeRun(runId, ['failed', 'drained', 'cancelled', 'interrupted'], change);
+    this.changed();
+    return isQueued;
+  }
+
+  /** Pauses a schedule, or lets it go on. Its ticks meanwhile have no runs. Returns false if there is no such schedule. */
+  async pause(scheduleId: string, pause: StoredSchedule['pause']): Promise<boolean> {
+    return this.inTurn(async () => {
+      const { store } = this.ports;
+      // What is due until now is decided under the old rule.
+      await this.decideTicks();
+      const schedule = (await store.schedules()).find(({ id }) => id === scheduleId);
+      if (schedule === undefined) return false;
+      await store.putSchedules([{ ...schedule, isPaused: pause !== null, pause }]);
+      this.changed();
+      return true;
+    });
+  }
+
+  private async follow(): Promise<void> {
+    const { store, processes, now } = this.ports;
+    for (const run of await store.runs({ states: ['starting', 'running'], limit: MOST_ACTIVE })) {
+      const sight = await processes.look(run.id);
+      const step = followUp(run, sight, now());
+      if (step === undefined) {
+        // A wish that came before the process had begun.
+        if (run.stopWish !== null && sight.state === 'working' && !this.signalled.has(run.id)) {
+          if (await processes.stop(run.id, run.stopWish)) this.signalled.add(run.id);
+        }
+        continue;
+      }
+      if (!(await store.changeRun(run.id, ['starting', 'running'], step.change))) continue;
+      if (step.start) await processes.start(run, sight.incarnation + 1);
+      else if (step.change.endedAt !== undefined) {
+        processes.forget(run.id);
+        this.signalled.delete(run.id);
+      }
+      this.changed();
+    }
+  }
+
+  private async decideTicks(): Promise<number | null> {
+    const { store, now } = this.ports;
+    let next: number | null = null;
+    const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE });
+    for (const schedule of await store.schedules()) {
+      if (!schedule.isPresent) continue;
+      const timetable = this.timetable(schedule);
+      if (timetable instanceof MillraceError) continue;
+      const own = active.filter((run) => run.schedule === schedule.id);
+      const at = now();
+      const situation = {
+        now: at,
+        atWork: own.filter(isAtWork).length,
+        queued: own.filter((run) => !isAtWork(run)).length,
+      };
+      const pass = decide(schedule.schedule, timetable, schedule, situation);
+      const upcoming = timetable.next(Math.max(at, pass.cursor));
+      if (upcoming !== null) next = Math.min(next ?? upcoming, upcoming);
+      if (pass.decisions.length === 0) continue;
+      await store.commitPass({
+        schedule: schedule.id,
+        cursorBefore: schedule.cursor,
+        cursor: pass.cursor,
+        coveredTo: pass.coveredTo,
+        at,
+        runs: pass.decisions.flatMap((decision) =>
+          decision.kind === 'no-run'
+            ? []
+            : [
+                queuedRun(schedule.workflow, at, {
+                  origin: 'schedule',
+                  schedule: schedule.id,
+                  scheduledFor: decision.tick,
+                  coversFrom: decision.covers.from,
+                  coversTo: decision.covers.to,
+                  isExclusive: decision.isExclusive,
+                  settings: schedule.schedule.settings ?? {},
+                }),
+              ],
+        ),
+        noRuns: pass.decisions.filter((decision) => decision.kind === 'no-run'),
+      });
+      this.changed();
+    }
+    return next;
+  }
+
+  private async dispatch(): Promise<void> {
+    const { store, processes, maxRuns } = this.ports;
+    const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE });
+    const { start, waiting } = chooseFromQueue(active, maxRuns);
+    this.waiting = waiting;
+    for (const id of start) {
+      const { incarnation, settled } = await processes.look(id);
+      const change = { incarnationBefore: incarnation, settledAtStart: settled, fruitlessResumes: 0, problem: '' };
+      if (!(await store.changeRun(id, ['queued'], { state: 'starting', ...change }))) continue;
+      const run = active.find((one) => one.id === id) as StoredRun;
+      await processes.start(run, incarnation + 1);
+      this.changed();
+    }
+  }
+
+  /** One after another: an answer must not rest on a state that another pass is changing. */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.passing.then(work);
+    this.passing = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private changed(): void {
+    this.ports.onChange?.();
+  }
+}
+
+function queuedRun(workflow: string, queuedAt: number, facts: Partial<StoredRun>): StoredRun {
+  return {
+    id: newRunId(),
+    workflow,
+    state: 'queued',
+    origin: 'request',
+    askedBy: '',
+    schedule: null,
+    scheduledFor: null,
+    coversFrom: null,
+    coversTo: null,
+    isExclusive: false,
+    settings: {},
+    isLiteral: false,
+    queuedAt,
+    startedAt: null,
+    endedAt: null,
+    stopWish: null,
+    incarnationBefore: 0,
+    fruitlessResumes: 0,
+    settledAtStart: 0,
+    settled: 0,
+    deadLetters: 0,
+    problem: '',
+    requestKey: null,
+    ...facts,
+  };
+}

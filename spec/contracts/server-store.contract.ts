@@ -1,0 +1,131 @@
+/** The contract of the store of a server, for each implementation. */
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { SchedulePass, ServerStore } from '#lib/server/store/server-store.js';
+import type { StoredRun } from '#lib/server/runs/stored-run.js';
+import type { StoredSchedule } from '#lib/server/schedules/stored-schedule.js';
+
+export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
+  return {
+    id,
+    ...({ workflow: 'Flow', state: 'queued', origin: 'request', askedBy: 'ada', schedule: null } as const),
+    ...{ scheduledFor: null, coversFrom: null, coversTo: null, isExclusive: false },
+    ...{ settings: { text: '${HOME}', list: [1, { deep: null }] }, isLiteral: true, queuedAt: 5, startedAt: null },
+    ...{ endedAt: null, stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0 },
+    ...{ deadLetters: 0, problem: '', requestKey: null },
+    ...facts,
+  };
+}
+
+export function aSchedule(name: string, facts: Partial<StoredSchedule> = {}): StoredSchedule {
+  return {
+    ...{ id: `Flow/${name}`, workflow: 'Flow', name, schedule: { every: '1m' }, generation: 1, cursor: 0 },
+    ...{ coveredTo: 0, isPresent: true, isPaused: false, pause: null },
+    ...facts,
+  };
+}
+
+function aPass(facts: Partial<SchedulePass>): SchedulePass {
+  return { schedule: 'Flow/a', cursorBefore: 0, cursor: 60, coveredTo: 60, at: 61, runs: [], noRuns: [], ...facts };
+}
+
+/** @param open opens the same store again after `close`, if it is one that lasts. */
+export function serverStoreContract(open: () => ServerStore, lasts: boolean): void {
+  describe('keeps the contract of a store:', () => {
+    let store: ServerStore;
+    beforeEach(() => {
+      store = open();
+    });
+    afterEach(async () => {
+      await store.close();
+    });
+
+    it('returns runs and schedules as they were put', async () => {
+      const run = aRun('r1', { schedule: 'Flow/a', scheduledFor: 60, isExclusive: true, requestKey: 'k' });
+      expect(await store.addRun(run)).toEqual(run);
+      expect(await store.run('r1')).toEqual(run);
+      expect(await store.run('r2')).toBeUndefined();
+      const pause = { by: 'ada', at: 7, note: "it's 'late'; DROP TABLE runs" };
+      const schedules = [aSchedule('a'), aSchedule('b', { isPaused: true, pause })];
+      await store.putSchedules([...schedules].reverse());
+      expect(await store.schedules()).toEqual(schedules);
+    });
+
+    it('gives the same run for the same request key', async () => {
+      await store.addRun(aRun('r1', { requestKey: 'k' }));
+      expect((await store.addRun(aRun('r2', { requestKey: 'k' }))).id).toBe('r1');
+      expect(await store.runs({ limit: 9 })).toHaveLength(1);
+    });
+
+    it('commits a pass as a whole, or not at all', async () => {
+      await store.putSchedules([aSchedule('a')]);
+      const tick = { schedule: 'Flow/a', scheduledFor: 60 };
+      const noRuns = [{ reason: 'coalesced', from: 20, to: 40, count: 2 }] as const;
+      expect(await store.commitPass(aPass({ runs: [aRun('r1', tick)], noRuns }))).toBe(true);
+      expect((await store.schedules())[0]).toMatchObject({ cursor: 60, coveredTo: 60 });
+      expect(await store.decisions('Flow/a', { limit: 9 })).toMatchObject([
+        { kind: 'no-run', reason: 'coalesced', from: 20, to: 40, count: 2, runId: null, decidedAt: 61 },
+        { kind: 'run', reason: null, from: 60, to: 60, count: 1, runId: 'r1' },
+      ]);
+      // A tick has one run, whatever the cursor says.
+      const again = aPass({ cursorBefore: 60, cursor: 90, runs: [aRun('r2', tick)], noRuns });
+      await expect(store.commitPass(again)).rejects.toThrow();
+      expect((await store.schedules())[0]?.cursor).toBe(60);
+      expect(await store.decisions('Flow/a', { limit: 9 })).toHaveLength(2);
+      expect(await store.run('r2')).toBeUndefined();
+    });
+
+    it('refuses a pass that started from another cursor', async () => {
+      await store.putSchedules([aSchedule('a', { cursor: 30 })]);
+      expect(await store.commitPass(aPass({ runs: [aRun('r1')] }))).toBe(false);
+      expect(await store.run('r1')).toBeUndefined();
+    });
+
+    it('joins the ticks of a pause that goes on', async () => {
+      await store.putSchedules([aSchedule('a')]);
+      const stretch = (from: number, count: number): SchedulePass['noRuns'] => [
+        { reason: 'paused', from, to: from + count - 1, count },
+      ];
+      await store.commitPass(aPass({ cursor: 2, noRuns: stretch(1, 2) }));
+      await store.commitPass(aPass({ cursorBefore: 2, cursor: 5, noRuns: stretch(3, 3) }));
+      expect(await store.decisions('Flow/a', { limit: 9 })).toMatchObject([{ from: 1, to: 5, count: 5 }]);
+    });
+
+    it('lists runs from the newest, page by page and filtered', async () => {
+      for (const id of ['a', 'b', 'c', 'd']) await store.addRun(aRun(id, { workflow: id < 'c' ? 'One' : 'Two' }));
+      await store.changeRun('d', ['queued'], { state: 'running' });
+      const ids = async (query: Partial<Parameters<ServerStore['runs']>[0]>): Promise<string[]> =>
+        (await store.runs({ limit: 9, ...query })).map(({ id }) => id);
+      expect(await ids({ limit: 3 })).toEqual(['d', 'c', 'b']);
+      expect(await ids({ before: 'b' })).toEqual(['a']);
+      expect(await ids({ workflow: 'One' })).toEqual(['b', 'a']);
+      expect(await ids({ states: ['running', 'failed'] })).toEqual(['d']);
+    });
+
+    it('changes a run only in the named states, and counts states', async () => {
+      await store.addRun(aRun('r1', { stopWish: 'drain' }));
+      expect(await store.changeRun('r1', ['running'], { state: 'failed' })).toBe(false);
+      expect(await store.changeRun('r1', ['queued'], { state: 'failed', stopWish: null, problem: 'x' })).toBe(true);
+      expect(await store.run('r1')).toMatchObject({ state: 'failed', stopWish: null, problem: 'x', queuedAt: 5 });
+      expect(await store.counts()).toMatchObject({ queued: 0, failed: 1, running: 0 });
+    });
+
+    it('keeps tokens and the audit', async () => {
+      const token = { id: 't', name: 'ci', role: 'operator', hash: 'ab', createdAt: 1, expiresAt: null } as const;
+      await store.addToken(token);
+      expect(await store.tokens()).toEqual([token]);
+      expect([await store.removeToken('t'), await store.removeToken('t')]).toEqual([true, false]);
+      await store.addAudit({ at: 1, who: 'ada', what: 'cancel run', subject: 'r1' });
+      await store.addAudit({ at: 2, who: 'ada', what: 'pause schedule', subject: 's' });
+      expect((await store.audit(1)).map(({ what }) => what)).toEqual(['pause schedule']);
+    });
+
+    if (lasts) {
+      it('has everything again after it was closed', async () => {
+        await store.addRun(aRun('r1'));
+        await store.close();
+        store = open();
+        expect(await store.run('r1')).toEqual(aRun('r1'));
+      });
+    }
+  });
+}

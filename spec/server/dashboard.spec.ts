@@ -1,0 +1,137 @@
+/** The dashboard in a real browser: each screen, in both themes, under its policy, with hostile names and messages. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import axe from 'axe-core';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { gzipSync } from 'node:zlib';
+import { readdirSync } from 'node:fs';
+import { end, newFolder, removeFolder, serve, type Served } from './support/served.js';
+
+const CHROMIUM = '/usr/bin/chromium';
+const LIMIT_MS = 60_000;
+const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
+
+(existsSync(CHROMIUM) ? describe : describe.skip)('the dashboard', () => {
+  let folder: string;
+  let served: Served;
+  let browser: Browser;
+  let page: Page;
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    folder = newFolder({ nightly: { cron: '30 2 * * *', zone: 'Europe/Berlin' } });
+    served = await serve(folder);
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+    page = await browser.newPage();
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => {
+      complaints.push(error.message);
+    });
+    await page.goto(served.signInUrl);
+    await page.getByRole('heading', { name: 'Needs attention' }).waitFor();
+  }, LIMIT_MS);
+  afterAll(async () => {
+    await browser.close();
+    writeFileSync(join(folder, 'go'), '');
+    await end(served);
+    removeFolder(folder);
+  });
+
+  /** Debugging tools may evaluate scripts that the policy of the page refuses to the page itself. */
+  async function faults(): Promise<readonly string[]> {
+    await page.evaluate(axe.source);
+    return page.evaluate(async () => {
+      const { axe } = globalThis as unknown as {
+        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+      };
+      return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ''}`);
+    });
+  }
+
+  it('signs in by the printed address, and leaves no code in the history', () => {
+    expect(page.url()).toBe(`${served.url}/#/`);
+  });
+
+  it(
+    'starts a run, shows it live, and names its dead letters',
+    async () => {
+      await page.keyboard.press('g');
+      await page.keyboard.press('w');
+      const card = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Flow', exact: true }) });
+      await card.getByRole('button', { name: 'Start a run…' }).click();
+      await card.getByLabel('text').fill('<b>typed</b>');
+      await card.getByRole('button', { name: 'Start', exact: true }).click();
+      await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
+      await page.locator('h1 .state.running').waitFor();
+      expect(await page.getByRole('img', { name: /^Numbers to Wait <b>here<\/b>: / }).count()).toBe(1);
+      writeFileSync(join(folder, 'go'), '');
+      await page.locator('h1 .state.completed').waitFor();
+      await page.getByRole('link', { name: 'dead letters' }).click();
+      await page.getByText('<script>pwned=1</script>').waitFor();
+      expect(readFileSync(join(folder, 'text'), 'utf8')).toBe('<b>typed</b>');
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'pauses a schedule with a note, and lets it go on',
+    async () => {
+      await page.keyboard.press('g');
+      await page.keyboard.press('s');
+      await page.getByLabel('Note').fill('holidays');
+      await page.getByRole('button', { name: 'Pause' }).click();
+      await page.getByText('holidays').waitFor();
+      await page.getByRole('button', { name: 'Go on' }).click();
+      await page.getByRole('button', { name: 'Pause' }).waitFor();
+    },
+    LIMIT_MS,
+  );
+
+  it.each(['light', 'dark'] as const)(
+    'has no fault that axe finds on any screen, in the theme %s',
+    async (colorScheme) => {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      const { body } = await served.ask('/runs');
+      const id = (body['runs'] as { id: string }[])[0]?.id ?? '';
+      const tabs = ['figures', 'dead%20letters', 'output', 'notes', 'configuration'].map(
+        (tab) => `runs/${id}?tab=${tab}`,
+      );
+      for (const screen of ['', 'workflows', 'runs', 'schedules', ...tabs]) {
+        await page.goto(`${served.url}/#/${screen}`);
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        if (screen.startsWith('runs/')) await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
+        expect([screen, await faults()]).toEqual([screen, []]);
+      }
+    },
+    LIMIT_MS,
+  );
+
+  it('runs no script that is not its own, and complains about nothing', async () => {
+    expect(await page.evaluate(() => (globalThis as { pwned?: unknown }).pwned)).toBeUndefined();
+    expect(complaints).toEqual([]);
+  });
+
+  it(
+    'signs out, and asks for a token',
+    async () => {
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByLabel('Token').fill(served.token);
+      expect(await faults()).toEqual([]);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('heading', { level: 1 }).waitFor();
+    },
+    LIMIT_MS,
+  );
+});
+
+it('the dashboard has less than 100 kB, packed', () => {
+  const sizes = readdirSync(join(BUILT, 'assets')).map(
+    (name) => gzipSync(readFileSync(join(BUILT, 'assets', name))).length,
+  );
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  process.stdout.write(`dashboard: ${total} bytes packed\n`);
+  expect(total).toBeLessThan(100_000);
+});
