@@ -133,7 +133,7 @@ describe('the package', () => {
     const doors = Object.keys(
       (JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { exports: object }).exports,
     )
-      .filter((door) => !['./package.json', './opentelemetry', './postgres', './sqlite'].includes(door))
+      .filter((door) => !['./package.json', './opentelemetry', './postgres'].includes(door))
       .map((door) => door.replace('.', 'millrace'));
     expect(doors).toContain('millrace/mock-server/in-thread');
     const program = `for (const door of ${JSON.stringify(doors)}) {
@@ -176,15 +176,12 @@ describe('the package', () => {
     );
   });
 
-  it('says what to install where the doors to databases are opened without their peers', async () => {
+  it('says what to install where the door to a database is opened without its peer', async () => {
     const open = (door: string) =>
       failureOf(project, process.execPath, '--input-type=module', '--eval', `await import('${door}')`);
     expect((await open('millrace/postgres')).stderr).toContain(
       'MillraceError: millrace/postgres needs pg, which is not installed. Install it: npm install pg',
     );
-    const { code, stderr } = await open('millrace/sqlite');
-    // Newer versions of Node have SQLite themselves.
-    if (code !== 0) expect(stderr).toContain('which is not installed. Install it: npm install node-sqlite3-wasm');
   });
 
   it('opens nothing when its front doors are imported', async () => {
