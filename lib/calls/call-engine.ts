@@ -222,7 +222,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       const nowMs = this.scope.clock.monotonicMs();
       // While a hedge waits for its permit, it goes first.
       if (this.startHedges(nowMs)) this.startQueued(nowMs);
-      this.scope.account.mark(nowMs);
+      this.scope.account.sampleMeter(nowMs);
     } finally {
       this.isStarting = false;
     }
@@ -475,7 +475,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
         const { lineage, attempts: attempt } = call;
         const [code, message] = [codeOf(error), describeThrown(error)];
         this.meter.counts.retries++;
-        this.scope.tell({ type: 'retry', lineage, attempt, delayMs, code, message });
+        this.scope.report({ type: 'retry', lineage, attempt, delayMs, code, message });
         this.requeueAfter(call, delayMs);
         break;
       }
@@ -681,7 +681,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     gate.stop();
     this.queue.clear();
     this.held.clear();
-    scope.tell({
+    scope.report({
       type: 'calls',
       upstream: options.upstream,
       policies: String(options.policies),

@@ -88,7 +88,7 @@ export class CallGate {
           if (state === 'open') this.counts.circuitOpened++;
           // The waiting calls must not all start at once against an upstream that has just recovered.
           if (state === 'closed' && isSilent) this.allowance = Math.min(this.allowance, breaker.options.probes);
-          scope.tell({ type: 'circuit', upstream, state, message });
+          scope.report({ type: 'circuit', upstream, state, message });
           if (state !== 'open') parts.wake();
         },
         onDown: parts.fail,
@@ -308,7 +308,7 @@ export class CallGate {
     if (nowMs + delayMs <= this.pausedUntilMs) return;
     const { scope, upstream } = this.parts;
     this.pausedUntilMs = nowMs + delayMs;
-    scope.tell({ type: 'throttled', upstream, delayMs });
+    scope.report({ type: 'throttled', upstream, delayMs });
     this.wakeAfter(delayMs, nowMs);
   }
 
@@ -327,7 +327,7 @@ export class CallGate {
 
   private reportLimit(): void {
     const { scope, upstream } = this.parts;
-    scope.tell({ type: 'concurrency', upstream, limit: this.limit.limit });
+    scope.report({ type: 'concurrency', upstream, limit: this.limit.limit });
   }
 
   private overloadedError(cause: UpstreamError, deadlineMs: number): UpstreamError {

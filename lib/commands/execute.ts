@@ -83,7 +83,7 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
       process.stderr.write(`${explainError(failure.error, args.flag('debug'), context.secrets)}\n`);
     } else if (summary?.outcome === 'completed') printWhereItIs(ready, summary, args);
     const isOver = summary?.outcome === 'completed' && failure === undefined;
-    if (!isOver) await tellHowToGoOn(summary, folder, args, hasBegun || failure === undefined);
+    if (!isOver) await printNextStep(summary, folder, args, hasBegun || failure === undefined);
     if (failure !== undefined) return isBrokenLaw(failure.error) ? EXIT.brokenLaw : EXIT.failed;
     return summary === undefined ? EXIT.failed : exitCodeOf(summary);
   } finally {
@@ -124,7 +124,7 @@ function printWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Ar
 }
 
 /** Prints how the run goes on, or why it cannot. `mayGoOn`: false if the run could not be restored, which its error explains. */
-async function tellHowToGoOn(
+async function printNextStep(
   summary: RunSummary | undefined,
   folder: RunFolder | undefined,
   args: Arguments,

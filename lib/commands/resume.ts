@@ -112,13 +112,13 @@ async function reopen(folder: RunFolder, job: LoadedJob, place: JobPlace, isRunn
   const { reopenRun } = await import('../jobs/kept-run.js');
   if (!isRunning) return reopenRun(folder, job, place);
   const { runId } = folder.manifest;
-  const telling = setTimeout(() => {
+  const waitNotice = setTimeout(() => {
     say(`Run ${runId} was worked on a moment ago: waiting up to 30 seconds for a sign of life of its process`);
   }, TELL_AFTER_MS);
   try {
     return await reopenRun(folder, job, place);
   } finally {
-    clearTimeout(telling);
+    clearTimeout(waitNotice);
   }
 }
 

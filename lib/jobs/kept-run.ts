@@ -120,16 +120,16 @@ function assertMayGoBack({ prepared }: LoadedJob, damage: MillraceError): void {
 }
 
 /**
- * The newest unfinished run that can resume, with its job; undefined if there is none. `tell` gets one sentence about each
+ * The newest unfinished run that can resume, with its job; undefined if there is none. `notify` gets one sentence about each
  * newer unfinished run that cannot. Throws what `loadJob` throws.
  */
 export async function findResumable(
   runs: string,
   place: JobPlace,
-  tell: (sentence: string) => void,
+  notify: (sentence: string) => void,
   options: LoadAgainOptions = {},
 ): Promise<{ readonly job: LoadedJob; readonly folder: RunFolder } | undefined> {
-  for await (const folder of unfinishedRuns(runs, place, tell)) {
+  for await (const folder of unfinishedRuns(runs, place, notify)) {
     try {
       const job = await loadAgain(folder, place, options);
       const checkpoint = await folder.checkpoint();
@@ -138,7 +138,7 @@ export async function findResumable(
     } catch (error) {
       // Any other error is about the workflow or its configuration, and the user can mend it.
       if (codeOf(error) !== 'MILLRACE_RESUME') throw error;
-      tell(`Run ${folder.manifest.runId} is passed over: ${describeThrown(error)}`);
+      notify(`Run ${folder.manifest.runId} is passed over: ${describeThrown(error)}`);
     }
   }
   return undefined;
@@ -151,18 +151,18 @@ export interface FoundRun {
 }
 
 /**
- * The newest unfinished run that can resume with the requested job. `tell` gets one sentence about each newer
+ * The newest unfinished run that can resume with the requested job. `notify` gets one sentence about each newer
  * unfinished run, with the reason why it is passed over. Throws what `loadJob` throws.
  */
 export async function findUnfinished(
   runs: string,
   request: JobRequest,
   place: JobPlace,
-  tell: (sentence: string) => void,
+  notify: (sentence: string) => void,
 ): Promise<FoundRun> {
   const workflow = await loadWorkflow(request.workflow, place);
   const passOver = (runId: string, why: string): void => {
-    tell(`Run ${runId} is passed over: ${why}`);
+    notify(`Run ${runId} is passed over: ${why}`);
   };
   const folders = await listRuns(pathFrom(place, runs), ({ runId, error }) => {
     passOver(runId, error.message);

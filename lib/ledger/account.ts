@@ -93,7 +93,7 @@ export class TaskAccount {
   touch(nowMs: number): void {
     this.firstAtMs ??= nowMs;
     this.lastAtMs = nowMs;
-    this.mark(nowMs);
+    this.sampleMeter(nowMs);
   }
 
   /** Records a stretch in which the task had the event loop, in monotonic milliseconds. */
@@ -104,7 +104,7 @@ export class TaskAccount {
   }
 
   /** Passes the present state of the records in flight to the meter. Call it whenever they may have changed. */
-  mark(nowMs: number): void {
+  sampleMeter(nowMs: number): void {
     this.meter.hold(nowMs, this.look());
   }
 

@@ -109,7 +109,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     account.in += count;
     this.queued += count;
     this.arrivals.arrive(count, nowMs);
-    account.mark(nowMs);
+    account.sampleMeter(nowMs);
     if (count > 0) this.batches.push(batch);
     if (this.reorder !== undefined) for (const lineage of batch.lineages) this.reorder.expect(lineage);
     if (batch.gone > 0) this.passGone(batch);
@@ -117,7 +117,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     while (this.lanes.size < this.concurrency && this.queued > 0 && this.scope.mayStart()) void this.lane();
     const afterMs = clock.monotonicMs();
     account.meter.worked(nowMs, afterMs);
-    account.mark(afterMs);
+    account.sampleMeter(afterMs);
   }
 
   endInput(): void {

@@ -137,7 +137,7 @@ export interface TaskScope extends TaskContext {
   /** Emits a notice to the observers of the run: one sentence. */
   notice(message: string): void;
   /** Emits an event about the upstream that this task calls. */
-  tell(news: CallNews): void;
+  report(news: CallNews): void;
   /**
    * Adds one sample of the time spent on a record, in milliseconds. `lineage` is given if it is the time of that record,
    * and not a mean over several.

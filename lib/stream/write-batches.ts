@@ -113,7 +113,7 @@ class BatchWriter<In, Row> implements Engine<In> {
         if (value !== GONE) this.earlyRecords++;
       }
     }
-    account.mark(nowMs);
+    account.sampleMeter(nowMs);
     this.work();
   }
 

@@ -182,7 +182,7 @@ export class RunScope implements TaskScope {
     this.services.emit({ type: 'notice', at: this.services.clock.now(), message });
   }
 
-  tell(news: CallNews): void {
+  report(news: CallNews): void {
     if (news.type === 'calls') {
       const { upstream, policies, concurrency, counts } = news;
       this.calls = { upstream, policies, concurrency, counts };
