@@ -9,9 +9,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 const root = new URL('../../../', import.meta.url).pathname;
 const LIMIT_MS = 120_000;
 /** Bytes; about a tenth above what it is. More than that should be a decision. */
-const MOST_PACKED = 1_400_000;
-/** Bytes with everything it depends on, of which versions and sizes are for others to decide: half as much again. */
-const MOST_INSTALLED = 30_000_000;
+const MOST_PACKED = 1_600_000;
+/** Bytes with everything it depends on, of which versions and sizes are for others to decide: a quarter above what it is. */
+const MOST_INSTALLED = 40_000_000;
 
 async function sh(cwd: string, command: string, ...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(command, args, { cwd, timeout: LIMIT_MS, maxBuffer: 2 ** 24 });
@@ -104,8 +104,8 @@ describe('the package', () => {
     const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
       scripts: { build: string };
     };
-    const afterCompiling = scripts.build.replace(/^tsc -b && /, '');
-    await sh(copy, '/bin/sh', '-c', afterCompiling);
+    const last = scripts.build.split(' && ').at(-1) as string;
+    await sh(copy, '/bin/sh', '-c', last);
     expect((await lstat(join(copy, 'dist', 'cli.js'))).mode & 0o111).toBe(0o111);
   });
 
