@@ -107,7 +107,7 @@ function SignIn({ problem }: { readonly problem: string }): JSX.Element {
         onSubmit={(event) => {
           event.preventDefault();
           const given = new FormData(event.currentTarget).get('token');
-          signIn(String(given ?? '').trim());
+          signIn(typeof given === 'string' ? given.trim() : '');
         }}
       >
         <p>

@@ -19,7 +19,7 @@ const Routes = defineWorkflow({
       .task(
         'Check',
         ['Route.large'],
-        asyncTask(async (total) => {
+        asyncTask((total) => {
           if (total > 1000) throw new Error('above the limit');
           return `${total} checked`;
         }),
@@ -50,9 +50,12 @@ const Routes = defineWorkflow({
         'Show',
         ['Decision', 'Gift'],
         { join: 'aligned', optional: ['Gift'] },
-        sinkTask(([decision, gift]) => console.log(gift === undefined ? decision : `${decision}, with ${gift}`), {
-          ordered: true,
-        }),
+        sinkTask(
+          ([decision, gift]) => {
+            console.log(gift === undefined ? decision : `${decision}, with ${gift}`);
+          },
+          { ordered: true },
+        ),
       ),
 });
 

@@ -5,7 +5,7 @@ import { get, token, version } from '../api.js';
 export interface Loaded<Answer> {
   readonly data: Answer | undefined;
   readonly error: string;
-  reload(): void;
+  readonly reload: () => void;
 }
 
 export function useData<Answer>(path: string): Loaded<Answer> {
@@ -22,7 +22,7 @@ export function useData<Answer>(path: string): Loaded<Answer> {
           setState((old) => ({
             path,
             data: old?.path === path ? old.data : undefined,
-            error: String((error as Error).message),
+            error: (error as Error).message,
           }));
       },
     );

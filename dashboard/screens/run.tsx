@@ -53,7 +53,7 @@ interface ActionProps {
   readonly run: RunRow;
   readonly isOpen: boolean;
   readonly isStopped: boolean;
-  reload(): void;
+  readonly reload: () => void;
 }
 
 function Actions({ run, isOpen, isStopped, reload }: ActionProps): JSX.Element {

@@ -31,7 +31,7 @@ export function Schedules(): JSX.Element {
   );
 }
 
-function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reload(): void }): JSX.Element {
+function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; readonly reload: () => void }): JSX.Element {
   const now = useNow();
   const [error, setError] = useState('');
   const [note, setNote] = useState('');

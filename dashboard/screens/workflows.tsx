@@ -68,7 +68,7 @@ function TriggerForm({ workflow }: { readonly workflow: Workflow }): JSX.Element
     const given = new FormData(event.currentTarget as HTMLFormElement);
     const settings: Record<string, unknown> = {};
     for (const [key, text] of given)
-      if (text !== '') settings[key] = valueOf(String(text), (workflow.paramSchema[key] ?? {}) as ParamSchema);
+      if (typeof text === 'string' && text !== '') settings[key] = valueOf(text, schemaOf(workflow, key));
     setBusy(true);
     try {
       const run = await post<Run>(`/workflows/${encodeURIComponent(workflow.name)}/runs`, { settings });
@@ -79,13 +79,13 @@ function TriggerForm({ workflow }: { readonly workflow: Workflow }): JSX.Element
     }
   };
   return (
-    <form onSubmit={(event) => void start(event as unknown as SubmitEvent)}>
+    <form onSubmit={(event) => void start(event)}>
       {workflow.params.length === 0 && <p class="quiet">It has no params: it starts with its configuration</p>}
       {workflow.params.map((key) => {
-        const schema = (workflow.paramSchema[key] ?? {}) as ParamSchema;
+        const schema = schemaOf(workflow, key);
         const id = `param-${workflow.name}-${key}`;
         const hint =
-          schema.default === undefined ? 'as configured' : `as configured; otherwise ${String(schema.default)}`;
+          schema.default === undefined ? 'as configured' : `as configured; otherwise ${JSON.stringify(schema.default)}`;
         return (
           <p key={key}>
             <label for={id}>{key}</label>
@@ -114,6 +114,11 @@ function TriggerForm({ workflow }: { readonly workflow: Workflow }): JSX.Element
       </button>
     </form>
   );
+}
+
+function schemaOf({ paramSchema }: Workflow, key: string): ParamSchema {
+  const schema: unknown = paramSchema[key];
+  return typeof schema === 'object' && schema !== null ? schema : {};
 }
 
 function isNumber({ type }: ParamSchema): boolean {

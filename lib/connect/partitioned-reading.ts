@@ -435,7 +435,7 @@ function consecutive(first: Lineage, count: number): readonly Lineage[] {
 
 /** Throws MILLRACE_INVALID_OUTPUT for a read that has no records, or more or fewer than may be read. */
 export function assertRead(read: SourceRead<unknown>, max: number, task: string): void {
-  const count = (read as SourceRead<unknown> | undefined)?.records?.length;
+  const count = (read as Partial<SourceRead<unknown>> | undefined)?.records?.length;
   if (count !== undefined && count >= 1 && count <= max) return;
   throw new MillraceError(
     'MILLRACE_INVALID_OUTPUT',

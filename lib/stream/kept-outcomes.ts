@@ -8,7 +8,7 @@
  * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork stays in the
  * store, so that the letter can be replayed.
  */
-import { Batch, GONE, Routed, type Gone, type Lineage } from '../model/record.js';
+import { Batch, GONE, Routed, type Lineage } from '../model/record.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';
 import type { TaskScope } from './task-scope.js';
 
@@ -115,7 +115,7 @@ export class KeptOutcomes implements StateHolder {
       this.restored.delete(name);
       gone--;
     }
-    return values === undefined ? batch : new Batch(batch.lineages, values as (unknown | Gone)[], gone);
+    return values === undefined ? batch : new Batch(batch.lineages, values, gone);
   }
 
   private isNeeded(lineage: Lineage): boolean {

@@ -32,9 +32,9 @@ export function lostClass(value: unknown): string | undefined {
     const prototype = Object.getPrototypeOf(next) as { readonly constructor?: { readonly name?: string } } | null;
     const name = prototype === null ? 'Object' : (prototype.constructor?.name ?? '');
     if (!COPIED.has(name) && !(next instanceof Error)) return name;
-    if (next instanceof Map) waiting.push(...next.keys(), ...next.values());
-    else if (next instanceof Set) waiting.push(...next);
-    else waiting.push(...Object.values(next));
+    if (next instanceof Map) waiting.push(...[...(next as Map<unknown, unknown>)].flat());
+    else if (next instanceof Set) waiting.push(...(next as Set<unknown>));
+    else waiting.push(...(Object.values(next) as unknown[]));
   }
   return undefined;
 }

@@ -26,7 +26,6 @@ export interface RefusedRow {
 
 /** The result of a write: nothing, or the rows that were refused. */
 // Sinks that refuse nothing return nothing.
-// eslint-disable-next-line @typescript-eslint/no-invalid-void-type
 export type WriteResult = Awaitable<void | readonly RefusedRow[]>;
 
 export interface WriteOptions<In, Row> {

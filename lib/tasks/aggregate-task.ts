@@ -10,11 +10,20 @@ import type { Observable, OperatorFunction } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
 import type { ModuleRef } from '../execution/executor.js';
 import { loadChecked } from '../execution/load-export.js';
-import { callback, checkObject, checkOptions, count, either, oneOf, type OptionRules } from '../options/options.js';
+import {
+  callback,
+  checkFunction,
+  checkObject,
+  checkOptions,
+  count,
+  either,
+  oneOf,
+  type OptionRules,
+} from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
 import { homeOf, referTo } from '../execution/thread-function.js';
-import { checkAggregate, type Aggregate } from './aggregate.js';
+import type { Aggregate } from './aggregate.js';
 import type { Aggregator } from './aggregator.js';
 import type { ModuleFunction } from './cpu-task.js';
 import { BaseTask, type FoldedSource, type Operators, type Task } from './task.js';
@@ -161,3 +170,20 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
     return new operators.Aggregator({ aggregate, ref, maxKeys, options, partitionBy, timeoutMs });
   }
 }
+
+/**
+ * Throws MILLRACE_INVALID_OPTION if a required function is missing, a member is not a function, or a member is unknown.
+ */
+function checkAggregate<In, Key, State, Out>(given: Aggregate<In, Key, State, Out>): void {
+  for (const part of ['init', 'add', 'finish'] as const) checkFunction(`\`${part}\` of an aggregateTask`, given[part]);
+  // An instance of a user's class may have members of its own.
+  if (Object.getPrototypeOf(given) === Object.prototype) checkOptions('an aggregate', given, AGGREGATE_RULES);
+}
+
+const AGGREGATE_RULES: OptionRules<Aggregate<never, unknown, unknown, unknown>> = {
+  key: callback,
+  init: callback,
+  add: callback,
+  merge: callback,
+  finish: callback,
+};

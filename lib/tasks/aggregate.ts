@@ -1,5 +1,4 @@
 /** What an aggregate is: the functions that fold many records into one result per key. */
-import { callback, checkFunction, checkOptions, type OptionRules } from '../options/options.js';
 import type { Skip } from '../model/record.js';
 
 /** How records are folded. `State` may be changed in place by `add` and `merge`, which return it. */
@@ -15,20 +14,3 @@ export interface Aggregate<In, Key, State, Out> {
   /** The result of one key, or `skip(reason)`. */
   readonly finish: (state: State, key: Key) => Out | Skip;
 }
-
-/**
- * Throws MILLRACE_INVALID_OPTION if a required function is missing, a member is not a function, or a member is unknown.
- */
-export function checkAggregate<In, Key, State, Out>(given: Aggregate<In, Key, State, Out>): void {
-  for (const part of ['init', 'add', 'finish'] as const) checkFunction(`\`${part}\` of an aggregateTask`, given[part]);
-  // An instance of a user's class may have members of its own.
-  if (Object.getPrototypeOf(given) === Object.prototype) checkOptions('an aggregate', given, AGGREGATE_RULES);
-}
-
-const AGGREGATE_RULES: OptionRules<Aggregate<never, unknown, unknown, unknown>> = {
-  key: callback,
-  init: callback,
-  add: callback,
-  merge: callback,
-  finish: callback,
-};

@@ -58,6 +58,7 @@ export interface TakenMark {
 }
 
 /** The type of the named outputs of a task that has none. */
+// eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type
 export type NoOutputs = Record<never, never>;
 
 /** A node of a workflow, as the engine sees it. `Named` has the types of its named outputs. */

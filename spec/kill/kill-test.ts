@@ -120,7 +120,8 @@ async function replayUntilDone(
     } else if (code !== 0 && code !== 3) throw new Error(`The replay ended with code ${code ?? 'none'}: ${err}`);
     else {
       if (mayKill) figures.missed++;
-      return;
+      // A replay that was killed before its first checkpoint has left the letters as they were.
+      if (args[0] !== 'resume') return;
     }
     args = ['dead-letters', 'replay', runId];
   }

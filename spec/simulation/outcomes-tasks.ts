@@ -36,9 +36,9 @@ import { CallTask } from './upstream.js';
 /** The path of what a join hands to a task. */
 export function joinedPath({ join, dependencies, isUnion, takes }: WorkNode, record: Value): string {
   if (takes !== undefined) return joinedPath(takes, (record as FailedRecord).record);
-  if (join === 'merge') return isUnion === true ? unionPath(record as Labelled) : (record as string);
+  if (join === 'merge') return isUnion === true ? unionPath(record as never) : (record as string);
   const items = record as readonly (string | null | undefined)[];
-  if (join === 'aligned') return dependencies.length === 1 ? (record as string) : short(alignedPath(items as string[]));
+  if (join === 'aligned') return dependencies.length === 1 ? (record as string) : short(alignedPath(items));
   if (join === 'gather') return short(`[${items.join(',')}]`);
   if (join === 'keyed') return short(`(${items[0] ?? ''}&${items[1] ?? ''})`);
   if (join === 'latest') return JSON.stringify(items);

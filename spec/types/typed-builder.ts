@@ -213,7 +213,7 @@ branch(['rich'], () => 'rich');
 // @ts-expect-error an optional partner that is no dependency
 routed.task('X', ['Members', 'Points'], { join: 'aligned', optional: ['Rich'] }, sinkTask(() => undefined));
 // @ts-expect-error the record of an optional partner may be missing
-routed.task('X', ['Members', 'Points'], { join: 'aligned', optional: ['Points'] }, syncTask(([, n]) => n + 1));
+routed.task('X', ['Members', 'Points'], { join: 'aligned', optional: ['Points'] }, syncTask(([, n]) => n.toFixed()));
 // @ts-expect-error optional partners of another join
 routed.task('X', ['Members', 'Points'], { join: 'latest', optional: ['Points'] }, sinkTask(() => undefined));
 // @ts-expect-error labels of another join

@@ -127,9 +127,11 @@ export class SharedFile {
       );
     }
     try {
+      // First of all: a file whose log a killed process left cannot be read without it, since there is no shared memory.
+      file.exec('PRAGMA locking_mode = EXCLUSIVE');
       const [mode] = file.prepare('PRAGMA journal_mode').all([]);
       this.journal = String(mode?.['journal_mode']);
-      file.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; COMMIT');
+      file.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; COMMIT');
     } catch (error) {
       if (!(error instanceof SqliteError) || !existsSync(`${path}.lock`)) throw error;
       throw lockedBy(path, undefined, error);

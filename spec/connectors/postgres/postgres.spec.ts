@@ -107,13 +107,13 @@ describeWithPostgres('PostgreSQL in a run', () => {
     await server.sql(`ALTER ROLE postgres SET default_transaction_isolation = 'serializable'`);
     try {
       const others = await server.connect();
-      let isOver = false;
+      const meddling = new AbortController();
       const meddle = (async () => {
-        while (!isOver)
+        while (!meddling.signal.aborted)
           await others.query(`UPDATE ${table} SET name = name || 'x' WHERE id % 100 = 7`).catch(() => undefined);
       })();
       const summary = await write(items(2000), { table, mode: 'upsert', key: ['id'] });
-      isOver = true;
+      meddling.abort();
       await meddle;
       await others.end();
       expect(summary).toMatchObject({ outcome: 'completed', tasks: { Table: { out: 2000 } } });
