@@ -226,6 +226,11 @@ describe('a server that is killed', () => {
         process.kill(pidOf(folder, dies), 'SIGKILL');
         served = await serve(folder, '--max-runs', '8');
         await until(() => existsSync(join(folder, '.millrace', 'runs', dies, 'incarnation-2.json')));
+        // The first scheduled run waits for the file, so a later tick meets it.
+        await until(async () => {
+          const found = (await served.ask('/schedules/Flow/often/decisions?limit=200')).body;
+          return (found['decisions'] as StoredDecision[]).some(({ reason }) => reason === 'overlap');
+        });
         writeFileSync(join(folder, 'go'), '');
         for (const id of [goesOn, dies]) {
           expect(await untilState(served, id, 'completed', 'failed', 'interrupted')).toMatchObject({
