@@ -16,7 +16,7 @@ export type LetterGroups = z.output<typeof schemas.LetterGroups>;
 
 const KEY = 'millrace token';
 
-/** '' where nobody has signed in. */
+/** The empty string before the user has signed in. */
 export const token = signal(localStorage.getItem(KEY) ?? '');
 /** Grows when something has changed on the server. */
 export const version = signal(0);

@@ -1,4 +1,4 @@
-/** Home: what needs attention, what is at work, and what comes next. */
+/** Home: what needs attention, the runs in progress, and the next schedules. */
 import type { JSX } from 'preact';
 import type { Overview } from '../api.js';
 import { duration, grouped, moment, percent, rate, relative } from '../format.js';
