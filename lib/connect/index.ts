@@ -5,6 +5,7 @@
  */
 export { connectorSource, type ConnectorSourceOptions } from './connector-source.js';
 export { connectorSink, type ConnectorSinkOptions } from './connector-sink.js';
+export { taskOptionsOf } from './connector-options.js';
 export type { ConnectorContext } from './context.js';
 export type { PartitionPast, PartitionProgress, Source, SourcePartition, SourcePast, SourceRead } from './source.js';
 export type { Sink, SinkHoldings, SinkPast, SinkRows } from './sink.js';

@@ -105,11 +105,16 @@ const MOST_CAUSES = 3;
  */
 export function describeThrown(thrown: unknown): string {
   try {
-    if (thrown instanceof Error) return withCauses(thrown, MOST_CAUSES);
+    if (isError(thrown)) return withCauses(thrown, MOST_CAUSES);
     return `a value that is not an Error was thrown: ${describeValue(thrown)}`;
   } catch {
     return 'an error whose message cannot be read was thrown';
   }
+}
+
+/** Also an error of another realm, such as one that a module of Node makes for code in a `vm` context. */
+function isError(value: unknown): value is Error {
+  return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
 }
 
 function withCauses(error: Error, more: number): string {
@@ -119,7 +124,7 @@ function withCauses(error: Error, more: number): string {
   if (error instanceof MillraceError || more === 0) return own;
   const cause =
     fieldOf(error, 'cause') ?? (error instanceof AggregateError ? (error.errors as unknown[])[0] : undefined);
-  if (!(cause instanceof Error)) return own;
+  if (!isError(cause)) return own;
   const why = withCauses(cause, more - 1);
   if (message === '') return why;
   return own.includes(why) ? own : `${own}: ${why}`;

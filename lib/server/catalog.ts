@@ -47,15 +47,16 @@ export class Catalog {
   async refresh(): Promise<boolean> {
     const seen = this.look();
     if (seen === this.seen) return false;
-    this.seen = seen;
     const described = await this.describe();
+    // What could not be described is tried again.
+    if (described.isComplete) this.seen = seen;
     const old = described.problems.length === 0 ? [] : [...this.known];
     this.known = new Map([...old, ...described.workflows.map((facts) => [facts.name, facts] as const)]);
     this.problems = described.problems;
     return true;
   }
 
-  private describe(): Promise<DescribedWorkflows> {
+  private describe(): Promise<DescribedWorkflows & { readonly isComplete: boolean }> {
     const { script, folder, environment } = this.options;
     return new Promise((resolve) => {
       const words = [script, 'list', '--json'];
@@ -66,11 +67,11 @@ export class Catalog {
         { cwd: folder, env: { ...environment }, ...limits },
         (error, stdout, stderr) => {
           try {
-            resolve(JSON.parse(stdout) as DescribedWorkflows);
+            resolve({ ...(JSON.parse(stdout) as DescribedWorkflows), isComplete: true });
           } catch {
             const why =
               error?.killed === true ? `it took more than ${MOST_MS / 1000} s` : stderr.trim() || describeThrown(error);
-            resolve({ workflows: [], problems: [`The workflows cannot be described: ${why}`] });
+            resolve({ workflows: [], problems: [`The workflows cannot be described: ${why}`], isComplete: false });
           }
         },
       );

@@ -134,7 +134,10 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     );
   }
   const { port: actualPort } = app.http.server.address() as AddressInfo;
-  names = [...['127.0.0.1', 'localhost', '[::1]'].map((name) => `${name}:${actualPort}`), ...options.allowedHosts];
+  const isWildcard = host === '0.0.0.0' || host === '::';
+  const shown = isWildcard ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  const own = new Set(['127.0.0.1', 'localhost', '[::1]', shown.toLowerCase()]);
+  names = [...[...own].map((name) => `${name}:${actualPort}`), ...options.allowedHosts];
   changed = () => {
     app.live.changed();
   };
@@ -179,7 +182,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   };
   poke = loop;
   loop();
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`;
+  const url = `http://${shown}:${actualPort}`;
   return {
     url,
     signInUrl: `${url}/#code=${app.access.newCode()}`,

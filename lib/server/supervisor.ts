@@ -11,7 +11,7 @@ import { decide } from './schedules/decide.js';
 import { syncSchedules, type Scheduled } from './schedules/sync-schedules.js';
 import type { StoredSchedule } from './schedules/stored-schedule.js';
 import { timetableOf, type Timetable } from './schedules/timetable.js';
-import { followUp } from './runs/follow.js';
+import { followUp, type Sight } from './runs/follow.js';
 import { chooseFromQueue } from './runs/queue.js';
 import type { RunProcesses } from './runs/run-processes.js';
 import { ACTIVE_STATES, isAtWork, type StopWish, type StoredRun } from './runs/stored-run.js';
@@ -43,7 +43,7 @@ export class Supervisor {
   private readonly ports: SupervisorPorts;
   private waiting: ReadonlyMap<string, string> = new Map();
   private passing: Promise<unknown> = Promise.resolve();
-  private readonly signalled = new Set<string>();
+  private readonly signalled = new Map<string, StopWish>();
   private readonly timetables = new Map<
     string,
     { readonly key: string; readonly timetable: Timetable | MillraceError }
@@ -96,22 +96,37 @@ export class Supervisor {
   }
 
   /** Queues a run. Asking again under the same request key gives the same run. */
-  async request({ workflow, settings, askedBy, requestKey }: RunRequest): Promise<StoredRun> {
+  async request({
+    workflow,
+    settings,
+    askedBy,
+    requestKey,
+  }: RunRequest): Promise<{ readonly run: StoredRun; readonly isNew: boolean }> {
     const { store, now } = this.ports;
     const run = queuedRun(workflow, now(), { origin: 'request', settings, isLiteral: true, askedBy, requestKey });
     const kept = await store.addRun(run);
     this.changed();
-    return kept;
+    return { run: kept, isNew: kept.id === run.id };
   }
 
   /** Asks a run to stop. Returns false if it is neither queued nor at work. */
   async stop(runId: string, wish: StopWish): Promise<boolean> {
-    const { store, now, processes } = this.ports;
-    const isQueued = await store.changeRun(runId, ['queued'], { state: 'cancelled', endedAt: now() });
-    const isWished = isQueued || (await store.changeRun(runId, ['starting', 'running'], { stopWish: wish }));
-    if (isWished && !isQueued && (await processes.stop(runId, wish))) this.signalled.add(runId);
-    this.changed();
-    return isWished;
+    return this.inTurn(async () => {
+      const { store, now } = this.ports;
+      const isQueued = await store.changeRun(runId, ['queued'], { state: 'cancelled', endedAt: now() });
+      const isWished = isQueued || (await store.changeRun(runId, ['starting', 'running'], { stopWish: wish }));
+      if (isWished && !isQueued) await this.signal(runId, wish);
+      this.changed();
+      return isWished;
+    });
+  }
+
+  /** Signals each wish once. A run that drains needs one more signal to abort, and a third one would kill it. */
+  private async signal(runId: string, wish: StopWish): Promise<void> {
+    const before = this.signalled.get(runId);
+    if (before === wish || before === 'cancel') return;
+    const isSignalled = await this.ports.processes.stop(runId, before === 'drain' ? 'drain' : wish);
+    if (isSignalled) this.signalled.set(runId, wish);
   }
 
   /** Queues a run that has ended without completing, so that it resumes. Returns false if it is in another state. */
@@ -140,13 +155,12 @@ export class Supervisor {
   private async follow(): Promise<void> {
     const { store, processes, now } = this.ports;
     for (const run of await store.runs({ states: ['starting', 'running'], limit: MOST_ACTIVE })) {
-      const sight = await processes.look(run.id);
+      const sight = await this.sightOf(run);
+      if (sight === undefined) continue;
       const step = followUp(run, sight, now());
       if (step === undefined) {
         // A wish that came before the process had begun.
-        if (run.stopWish !== null && sight.state === 'working' && !this.signalled.has(run.id)) {
-          if (await processes.stop(run.id, run.stopWish)) this.signalled.add(run.id);
-        }
+        if (run.stopWish !== null && sight.state === 'working') await this.signal(run.id, run.stopWish);
         continue;
       }
       if (!(await store.changeRun(run.id, ['starting', 'running'], step.change))) continue;
@@ -156,6 +170,23 @@ export class Supervisor {
         this.signalled.delete(run.id);
       }
       this.changed();
+    }
+  }
+
+  /** What is seen of a run; undefined if its folder cannot be read. Then the run is over, and the others go on. */
+  private async sightOf(run: StoredRun): Promise<Sight | undefined> {
+    const { store, processes, now } = this.ports;
+    try {
+      return await processes.look(run.id);
+    } catch (error) {
+      // Anything else may pass, such as too many open files.
+      if (!(error instanceof MillraceError)) throw error;
+      const change = { state: 'interrupted', endedAt: now(), problem: describeThrown(error) } as const;
+      await store.changeRun(run.id, [run.state], change);
+      processes.forget(run.id);
+      this.signalled.delete(run.id);
+      this.changed();
+      return undefined;
     }
   }
 
@@ -212,10 +243,12 @@ export class Supervisor {
     const { start, waiting } = chooseFromQueue(active, maxRuns);
     this.waiting = waiting;
     for (const id of start) {
-      const { incarnation, settled } = await processes.look(id);
+      const run = active.find((one) => one.id === id) as StoredRun;
+      const sight = await this.sightOf(run);
+      if (sight === undefined) continue;
+      const { incarnation, settled } = sight;
       const change = { incarnationBefore: incarnation, settledAtStart: settled, fruitlessResumes: 0, problem: '' };
       if (!(await store.changeRun(id, ['queued'], { state: 'starting', ...change }))) continue;
-      const run = active.find((one) => one.id === id) as StoredRun;
       await processes.start(run, incarnation + 1);
       this.changed();
     }

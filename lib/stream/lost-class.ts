@@ -26,15 +26,29 @@ const COPIED = new Set([
 /** The name of the first class whose instances would lose their methods; undefined if there is none. */
 export function lostClass(value: unknown): string | undefined {
   const waiting: unknown[] = [value];
+  // What would not be looked at is not queued: a set may have millions of members.
+  const queue = (values: Iterable<unknown>): void => {
+    for (const one of values) {
+      if (waiting.length >= MOST_VALUES) return;
+      waiting.push(one);
+    }
+  };
   for (let looked = 0; waiting.length > 0 && looked < MOST_VALUES; looked++) {
     const next = waiting.pop();
     if (typeof next !== 'object' || next === null || ArrayBuffer.isView(next)) continue;
     const prototype = Object.getPrototypeOf(next) as { readonly constructor?: { readonly name?: string } } | null;
     const name = prototype === null ? 'Object' : (prototype.constructor?.name ?? '');
     if (!COPIED.has(name) && !(next instanceof Error)) return name;
-    if (next instanceof Map) waiting.push(...[...(next as Map<unknown, unknown>)].flat());
-    else if (next instanceof Set) waiting.push(...(next as Set<unknown>));
-    else waiting.push(...(Object.values(next) as unknown[]));
+    if (next instanceof Map) {
+      queue(next.keys());
+      queue(next.values());
+    } else if (next instanceof Set || Array.isArray(next)) queue(next);
+    else queue(membersOf(next));
   }
   return undefined;
+}
+
+/** The values of the object's own members, one by one. */
+function* membersOf(value: object): Generator {
+  for (const name in value) if (Object.hasOwn(value, name)) yield (value as Readonly<Record<string, unknown>>)[name];
 }

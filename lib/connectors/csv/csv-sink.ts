@@ -21,7 +21,6 @@ import {
   text,
   type Clock,
   type ConnectorContext,
-  type ConnectorSinkOptions,
   type Dataset,
   type FoundRecord,
   type OptionRules,
@@ -32,6 +31,7 @@ import {
   type Task,
   type TaskOptions,
   type TouchedFile,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
 import { csvDelimiter } from './csv-reader-options.js';
@@ -79,7 +79,7 @@ const RULES: OptionRules<CsvSinkOptions<unknown, string>> = {
  */
 export function csvSink<In, const Column extends string>(options: CsvSinkOptions<In, Column>): Task<In, In> {
   checkOptions('a csvSink', options, RULES, ['path', 'columns']);
-  return connectorSink(new CsvSink(options), optionsOf(options));
+  return connectorSink(new CsvSink(options), taskOptionsOf(options));
 }
 
 /** A CSV file as a `Sink`. `csvSink` makes a task of it. */
@@ -171,20 +171,4 @@ export class CsvSink<In, Column extends string> implements Sink<In, string> {
     if (writer === undefined) return;
     await holdClock(this.clock, outcome === 'completed' ? writer.finish() : writer.abandon());
   }
-}
-
-function optionsOf<In>({
-  description,
-  onFailure,
-  input,
-  output,
-  ordered,
-}: ConnectorSinkOptions<In>): ConnectorSinkOptions<In> {
-  return {
-    ...(description === undefined ? {} : { description }),
-    ...(onFailure === undefined ? {} : { onFailure }),
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(ordered === undefined ? {} : { ordered }),
-  };
 }

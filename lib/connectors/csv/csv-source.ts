@@ -24,7 +24,6 @@ import {
   standardSchema,
   text,
   type ConnectorContext,
-  type ConnectorSourceOptions,
   type Dataset,
   type FoundRecord,
   type Json,
@@ -37,6 +36,7 @@ import {
   type SourcePosition,
   type SourceTask,
   type TouchedFile,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { identifyFile, touchedFile } from '../../connect/files.js';
 import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
@@ -128,7 +128,7 @@ const RULES: OptionRules<CsvSourceOptions<unknown>> = {
  */
 export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): SourceTask<Out> {
   checkOptions('a csvSource', options, RULES, ['path']);
-  return connectorSource(new CsvSource(options), optionsOf(options));
+  return connectorSource(new CsvSource(options), taskOptionsOf(options));
 }
 
 /** CSV files as a `Source`. `csvSource` makes a task of it. */
@@ -263,22 +263,6 @@ export class CsvSource<Out> implements Source<Out> {
 
 /** Small enough that each stream reads only one part ahead. */
 const READ_PART_BYTES = 1024 * 1024;
-
-function optionsOf<Out>({
-  description,
-  onFailure,
-  input,
-  output,
-  replayable,
-}: ConnectorSourceOptions<Out>): ConnectorSourceOptions<Out> {
-  return {
-    ...(description === undefined ? {} : { description }),
-    ...(onFailure === undefined ? {} : { onFailure }),
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(replayable === undefined ? {} : { replayable }),
-  };
-}
 
 /** The options that the reader has, too. */
 const READER_OPTIONS = [

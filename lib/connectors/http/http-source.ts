@@ -25,7 +25,6 @@ import {
   anObject,
   callback,
   type ConnectorContext,
-  type ConnectorSourceOptions,
   type Dataset,
   type Json,
   type Lineage,
@@ -37,6 +36,7 @@ import {
   type SourcePast,
   type SourceRead,
   type SourceTask,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { RateLimit, type TokenBucket } from '../../calls/policies/rate-limit.js';
 import { RetryPolicy } from '../../calls/policies/retry-policy.js';
@@ -107,7 +107,7 @@ export function httpSource<Out = unknown>(options: HttpSourceOptions<Out>): Sour
       `Expected \`url\` of an httpSource to be an http: or https: URL, got ${describeValue(options.url)}`,
     );
   }
-  return connectorSource(new HttpSource(options), optionsOf(options));
+  return connectorSource(new HttpSource(options), taskOptionsOf(options));
 }
 
 /** A list of pages as a `Source`. `httpSource` makes a task of it. */
@@ -328,20 +328,4 @@ class HttpPages<Out> implements SourcePartition<Out> {
     const { origin, pathname } = new URL(this.options.url);
     return origin + pathname;
   }
-}
-
-function optionsOf<Out>({
-  description,
-  onFailure,
-  input,
-  output,
-  replayable,
-}: ConnectorSourceOptions<Out>): ConnectorSourceOptions<Out> {
-  return {
-    ...(description === undefined ? {} : { description }),
-    ...(onFailure === undefined ? {} : { onFailure }),
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(replayable === undefined ? {} : { replayable }),
-  };
 }

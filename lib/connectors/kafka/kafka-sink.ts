@@ -21,7 +21,6 @@ import {
   text,
   type Clock,
   type ConnectorContext,
-  type ConnectorSinkOptions,
   type Dataset,
   type Json,
   type OptionRules,
@@ -31,6 +30,7 @@ import {
   type SinkRows,
   type Task,
   type TaskOptions,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { KafkaCluster } from './cluster.js';
 import type { Compression, KafkaPort, NewRecord, ProducerIdentity, TopicDescription } from './port.js';
@@ -318,19 +318,3 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
 
 const encoder = new TextEncoder();
 const JSON_VALUE = json<never>() as Serde<unknown>;
-
-function taskOptionsOf<In>({
-  description,
-  onFailure,
-  input,
-  output,
-  ordered,
-}: KafkaSinkOptions<In>): ConnectorSinkOptions<In> {
-  return {
-    ...(description === undefined ? {} : { description }),
-    ...(onFailure === undefined ? {} : { onFailure }),
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(ordered === undefined ? {} : { ordered }),
-  };
-}

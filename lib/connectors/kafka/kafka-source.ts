@@ -21,7 +21,6 @@ import {
   SOURCE_RULES,
   text,
   type ConnectorContext,
-  type ConnectorSourceOptions,
   type Dataset,
   type Json,
   type OptionRules,
@@ -32,6 +31,7 @@ import {
   type SourcePast,
   type SourceRead,
   type SourceTask,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { KafkaCluster } from './cluster.js';
 import { doneText } from './done-text.js';
@@ -308,20 +308,4 @@ class TopicPartition<Out> implements SourcePartition<Out> {
 /** For dead letters: the text of bytes, as well as it can be read. */
 function textOf(some: Uint8Array | null): string | null {
   return some === null ? null : new TextDecoder().decode(some);
-}
-
-function taskOptionsOf<Out>({
-  description,
-  onFailure,
-  input,
-  output,
-  replayable,
-}: SourceOptions<Out>): ConnectorSourceOptions<Out> {
-  return {
-    ...(description === undefined ? {} : { description }),
-    ...(onFailure === undefined ? {} : { onFailure }),
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(replayable === undefined ? {} : { replayable }),
-  };
 }

@@ -54,8 +54,10 @@ export async function startsOf(request: StartRequest): Promise<readonly Partitio
   const found = isEach ? [] : await client.offsets(topic, place);
   // No record is that young.
   const ends = found.includes(-1) ? await client.offsets(topic, 'latest') : [];
-  // In a resumed run a partition that is new was added meanwhile: none of its records was read.
-  const first = past !== undefined && !isKnown ? await client.offsets(topic, 'earliest') : [];
+  // In a resumed run that knows partitions, one that is new was added meanwhile: none of its records was read. A run that
+  // died before it knew any starts where a new run does.
+  const isAdded = known.size > 0;
+  const first = isAdded && !isKnown ? await client.offsets(topic, 'earliest') : [];
   return partitions.map((partition): PartitionStart => {
     const before = known.get(partition);
     if (before !== undefined) {
@@ -64,7 +66,7 @@ export async function startsOf(request: StartRequest): Promise<readonly Partitio
     }
     const own = committed?.get(partition);
     if (own !== undefined) return { from: own.offset, done: doneRanges(own.offset, own.metadata), end: undefined };
-    if (past !== undefined) return { from: first[partition] as number, done: [], end: undefined };
+    if (isAdded) return { from: first[partition] as number, done: [], end: undefined };
     const at = found[partition] as number;
     return {
       from: offsetIn(from, partition) ?? (at === -1 ? (ends[partition] as number) : at),

@@ -18,7 +18,6 @@ import {
   text,
   type Clock,
   type ConnectorContext,
-  type ConnectorSinkOptions,
   type Dataset,
   type FoundRecord,
   type OptionRules,
@@ -29,6 +28,7 @@ import {
   type Task,
   type TaskOptions,
   type TouchedFile,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
 import { filesOnTheWayTo, openResultFile, type ResultFile } from '../files/result-file.js';
@@ -71,7 +71,7 @@ const KIND = { names: /\.(?:ndjson|jsonl)$/i, ending: '.ndjson', isKnownBy: (): 
  */
 export function ndjsonSink<In>(options: NdjsonSinkOptions<In>): Task<In, In> {
   checkOptions('an ndjsonSink', options, RULES, ['path']);
-  return connectorSink(new NdjsonSink(options), optionsOf(options));
+  return connectorSink(new NdjsonSink(options), taskOptionsOf(options));
 }
 
 /** A file of JSON lines as a `Sink`. `ndjsonSink` makes a task of it. */
@@ -136,20 +136,4 @@ export class NdjsonSink<In> implements Sink<In, string> {
     if (file === undefined) return;
     await holdClock(this.clock, outcome === 'completed' ? file.finish() : file.abandon());
   }
-}
-
-function optionsOf<In>({
-  description,
-  onFailure,
-  input,
-  output,
-  ordered,
-}: ConnectorSinkOptions<In>): ConnectorSinkOptions<In> {
-  return {
-    ...(description === undefined ? {} : { description }),
-    ...(onFailure === undefined ? {} : { onFailure }),
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(ordered === undefined ? {} : { ordered }),
-  };
 }

@@ -19,7 +19,6 @@ import {
   standardSchema,
   text,
   type ConnectorContext,
-  type ConnectorSourceOptions,
   type Dataset,
   type FoundRecord,
   type Json,
@@ -32,6 +31,7 @@ import {
   type SourcePosition,
   type SourceTask,
   type TouchedFile,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { identifyFile, touchedFile } from '../../connect/files.js';
 import { FileRows } from '../files/file-rows.js';
@@ -72,7 +72,7 @@ const RULES: OptionRules<NdjsonSourceOptions<unknown>> = {
  */
 export function ndjsonSource<Out = unknown>(options: NdjsonSourceOptions<Out>): SourceTask<Out> {
   checkOptions('an ndjsonSource', options, RULES, ['path']);
-  return connectorSource(new NdjsonSource(options), optionsOf(options));
+  return connectorSource(new NdjsonSource(options), taskOptionsOf(options));
 }
 
 /** Files of JSON records as a `Source`. `ndjsonSource` makes a task of it. */
@@ -166,20 +166,4 @@ export class NdjsonSource<Out> implements Source<Out> {
     const place = at as (SourcePosition & { readonly start: number; readonly line: number }) | undefined;
     return { ...this.readerOf(path), signal, at: place && { start: place.start, line: place.line } };
   }
-}
-
-function optionsOf<Out>({
-  description,
-  onFailure,
-  input,
-  output,
-  replayable,
-}: ConnectorSourceOptions<Out>): ConnectorSourceOptions<Out> {
-  return {
-    ...(description === undefined ? {} : { description }),
-    ...(onFailure === undefined ? {} : { onFailure }),
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(replayable === undefined ? {} : { replayable }),
-  };
 }

@@ -15,9 +15,9 @@ import {
   type OptionRules,
   type Task,
   type TaskOptions,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { identifier, identifiers } from '../sql/identifiers.js';
-import { taskOptions } from '../sql/task-options.js';
 import { TransactionalSink } from '../sql/transactional-sink.js';
 import {
   checkConnection,
@@ -82,7 +82,7 @@ const RULES: OptionRules<PostgresSinkOptions<unknown, string>> = {
  */
 export function postgresSink<In, const Column extends string>(options: PostgresSinkOptions<In, Column>): Task<In, In> {
   checkOptions('a postgresSink', options, RULES, ['table', 'columns']);
-  return connectorSink(new PostgresSink(options), taskOptions(options));
+  return connectorSink(new PostgresSink(options), taskOptionsOf(options));
 }
 
 /** A table of PostgreSQL as a `Sink`. `postgresSink` makes a task of it. */

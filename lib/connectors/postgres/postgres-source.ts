@@ -31,12 +31,12 @@ import {
   type SourcePast,
   type SourceRead,
   type SourceTask,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { assertKnownColumn, identifiers } from '../sql/identifiers.js';
 import { assertKey, keysetQuery } from '../sql/keyset.js';
 import { Patience } from '../sql/patience.js';
 import { databaseAway, wrongStatement } from '../sql/sql-errors.js';
-import { taskOptions } from '../sql/task-options.js';
 import {
   checkConnection,
   datasetOf,
@@ -95,7 +95,7 @@ const RULES: OptionRules<PostgresSourceOptions<unknown>> = {
  */
 export function postgresSource<Out = PostgresFields>(options: PostgresSourceOptions<Out>): SourceTask<Out> {
   checkOptions('a postgresSource', options, RULES, ['query']);
-  return connectorSource(new PostgresSource(options), taskOptions(options));
+  return connectorSource(new PostgresSource(options), taskOptionsOf(options));
 }
 
 /** The texts of a key, as the server has sent them. */

@@ -60,6 +60,8 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   private insertOfOwner = '';
   /** Whether rows are sent by COPY. */
   private copies = false;
+  /** Whether policies of row security may refuse single rows. */
+  private isSecured = false;
   private sink = '0';
   private incarnation = '0';
 
@@ -212,7 +214,7 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   }
 
   failureOf(error: unknown): SqlFailure {
-    return failureOf(error, this.session?.isConnected === true);
+    return failureOf(error, this.session?.isConnected === true, this.isSecured);
   }
 
   describe(error: unknown): string {
@@ -243,7 +245,8 @@ export class PostgresTable implements SinkTable<PostgresRow> {
     const known = new Map(rows.map((row) => [row[0] as string, row]));
     for (const column of columns) assertKnownColumn(`Table ${this.name}`, column, [...known.keys()]);
     const schema = table['schema'] as string;
-    const takesCopies = ['r', 'p', 'f'].includes(table['kind'] as string) && table['is_secured'] !== true;
+    this.isSecured = table['is_secured'] === true;
+    const takesCopies = ['r', 'p', 'f'].includes(table['kind'] as string) && !this.isSecured;
     this.copies = mode === 'copy' && takesCopies;
     if (mode === 'copy' && !takesCopies) {
       notice(

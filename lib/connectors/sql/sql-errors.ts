@@ -20,5 +20,5 @@ export function wrongStatement(of: string, message: string, cause: unknown): Fat
 
 /** The error of a database that stayed away. */
 export function databaseAway(of: string, message: string, cause: unknown): MillraceError {
-  return new MillraceError('MILLRACE_NETWORK', `${of}: ${message}`, { cause, retryable: true });
+  return new FatalTaskError('MILLRACE_NETWORK', `${of}: ${message}`, { cause, retryable: true });
 }

@@ -17,9 +17,9 @@ import {
   type OptionRules,
   type Task,
   type TaskOptions,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { identifier, identifiers } from '../sql/identifiers.js';
-import { taskOptions } from '../sql/task-options.js';
 import { TransactionalSink } from '../sql/transactional-sink.js';
 import { SqliteTable, type SqliteMode, type SqliteRow } from './sqlite-table.js';
 
@@ -67,7 +67,7 @@ const RULES: OptionRules<SqliteSinkOptions<unknown, string>> = {
  */
 export function sqliteSink<In, const Column extends string>(options: SqliteSinkOptions<In, Column>): Task<In, In> {
   checkOptions('a sqliteSink', options, RULES, ['path', 'table', 'columns']);
-  return connectorSink(new SqliteSink(options), taskOptions(options));
+  return connectorSink(new SqliteSink(options), taskOptionsOf(options));
 }
 
 /** A table of a SQLite file as a `Sink`. `sqliteSink` makes a task of it. */

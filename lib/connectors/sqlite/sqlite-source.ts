@@ -29,11 +29,11 @@ import {
   type SourcePast,
   type SourceRead,
   type SourceTask,
+  taskOptionsOf,
 } from '../../connect/index.js';
 import { assertKnownColumn, identifiers } from '../sql/identifiers.js';
 import { assertKey, keysetQuery } from '../sql/keyset.js';
 import { wrongStatement } from '../sql/sql-errors.js';
-import { taskOptions } from '../sql/task-options.js';
 import { SharedFile } from './shared-file.js';
 import type { SqliteFields, SqliteStored } from './sqlite-driver.js';
 import { storedValue } from './sqlite-value.js';
@@ -75,7 +75,7 @@ const RULES: OptionRules<SqliteSourceOptions<unknown>> = {
  */
 export function sqliteSource<Out = SqliteFields>(options: SqliteSourceOptions<Out>): SourceTask<Out> {
   checkOptions('a sqliteSource', options, RULES, ['path', 'query']);
-  return connectorSource(new SqliteSource(options), taskOptions(options));
+  return connectorSource(new SqliteSource(options), taskOptionsOf(options));
 }
 
 /** A query of SQLite as a `Source`. `sqliteSource` makes a task of it. */

@@ -29,6 +29,7 @@ export class ResumePlan {
   /** Per task, the exits that its outputs can reach within their region. Made when it is first needed. */
   private foundExits: ReadonlyMap<string, readonly ExitPlan[]> | undefined;
   /** Per task, whether its outputs are the same in each incarnation, given the records of its root. */
+  private foundOptional: ReadonlySet<string> | undefined;
   private foundStable: ReadonlyMap<string, boolean> | undefined;
   private foundCollected: ReadonlySet<string> | undefined;
 
@@ -89,15 +90,19 @@ export class ResumePlan {
    * @param isKeptAt whether the output of a task for the record is kept, so that nothing in front of the task is needed.
    */
   isNeeded(task: string, hasPassed: (label: string) => boolean, isKeptAt: (task: string) => boolean): boolean {
-    if (isKeptAt(task)) return false;
-    const { node, outputRoot, edges } = this.nodeOf(task);
-    const own = exitLabel({ task });
-    if ((edges.length === 0 || node.isDurable === true) && !hasPassed(own)) return true;
-    return edges.some((edge) => {
-      const exit = this.exitAt(edge);
-      if (exit === undefined) return this.isNeeded(edge.to, hasPassed, isKeptAt);
-      return !this.isKeptEntry(outputRoot, exit) || !hasPassed(exitLabel(exit));
-    });
+    // A set that grows while it is read: each task once, however many ways lead to it.
+    const reached = new Set([task]);
+    for (const name of reached) {
+      if (isKeptAt(name)) continue;
+      const { node, outputRoot, edges } = this.nodeOf(name);
+      if ((edges.length === 0 || node.isDurable === true) && !hasPassed(exitLabel({ task: name }))) return true;
+      for (const edge of edges) {
+        const exit = this.exitAt(edge);
+        if (exit === undefined) reached.add(edge.to);
+        else if (!this.isKeptEntry(outputRoot, exit) || !hasPassed(exitLabel(exit))) return true;
+      }
+    }
+    return false;
   }
 
   /** Whether the outputs of the task are the same in each incarnation, given the records of its root. */
@@ -200,9 +205,18 @@ export class ResumePlan {
 
   /** Whether a join behind the task has emitted the record without the output of the task. */
   private isOptional(task: string): boolean {
-    return this.nodeOf(task).edges.some(
-      ({ to, isOptional }) => isOptional || (this.nodeOf(to).keepsLineage && this.isOptional(to)),
-    );
+    this.foundOptional ??= this.findOptional();
+    return this.foundOptional.has(task);
+  }
+
+  /** Dependents first, for the reason of `findStable`. */
+  private findOptional(): Set<string> {
+    const found = new Set<string>();
+    for (const { node, edges } of [...this.plan.nodes].reverse()) {
+      const isFound = edges.some(({ to, isOptional }) => isOptional || (this.nodeOf(to).keepsLineage && found.has(to)));
+      if (isFound) found.add(node.name);
+    }
+    return found;
   }
 
   /** Whether the input of the task is made of collections that are kept only until their parents have settled. */

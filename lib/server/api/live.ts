@@ -3,7 +3,8 @@
  *
  * Events: `change` says that runs or schedules have changed; `run` has the view of the run that the page shows.
  *
- * Guarantees: a reader that is slow gets fewer events, and never makes the server remember them; there are at most `MOST_STREAMS` streams.
+ * Guarantees: a reader that is slow gets fewer events, and never makes the server remember them; there are at
+ * most `MOST_STREAMS` streams; a stream ends a few seconds after its token was removed or has expired.
  */
 import type { ServerResponse } from 'node:http';
 import type { RunViews } from '../runs/run-views.js';
@@ -13,6 +14,8 @@ const MOST_STREAMS = 100;
 /** The time between two looks. */
 const LOOK_MS = 500;
 const BEAT_LOOKS = 30;
+/** Looks between two checks of the token. */
+const TOKEN_LOOKS = 10;
 
 export class LiveStreams {
   private readonly views: RunViews;
@@ -32,8 +35,11 @@ export class LiveStreams {
     return this.streams.size >= MOST_STREAMS;
   }
 
-  /** Writes events until the reader goes. The caller has given up the response. */
-  open(response: ServerResponse, runId: string | undefined): void {
+  /**
+   * Writes events until the reader goes, or may not read any more. The caller has given up the response.
+   * @param isAllowed whether the token of the reader is still valid.
+   */
+  open(response: ServerResponse, runId: string | undefined, isAllowed: () => Promise<boolean>): void {
     this.streams.add(response);
     response.writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'text/event-stream; charset=utf-8' });
     let seenVersion = -1;
@@ -44,6 +50,10 @@ export class LiveStreams {
       if (isLooking || response.writableNeedDrain) return;
       isLooking = true;
       try {
+        if (++looks % TOKEN_LOOKS === 0 && !(await isAllowed())) {
+          response.end();
+          return;
+        }
         if (this.version !== seenVersion) {
           seenVersion = this.version;
           response.write(`event: change\ndata: ${seenVersion}\n\n`);
@@ -54,7 +64,7 @@ export class LiveStreams {
           response.write(`event: run\ndata: ${JSON.stringify(view)}\n\n`);
         }
         // So that both ends notice a connection that is gone.
-        if (++looks % BEAT_LOOKS === 0) response.write(': \n\n');
+        if (looks % BEAT_LOOKS === 0) response.write(': \n\n');
       } finally {
         isLooking = false;
       }

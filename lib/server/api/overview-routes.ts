@@ -13,7 +13,7 @@ const NEXT_TICKS = 10;
 const DAY_MS = 86_400_000;
 
 export function overviewRoutes(api: Api): void {
-  const { http, store, supervisor, catalog, views, live, now } = api;
+  const { http, store, supervisor, catalog, views, live, access, now } = api;
   http.get(
     '/api/v1/overview',
     {
@@ -32,7 +32,8 @@ export function overviewRoutes(api: Api): void {
         attention: await attentionOf(api, shown),
         active: await Promise.all(
           active.map(async (run) => {
-            const view = await views.view(run.id);
+            // A recording that cannot be read must not hide the other runs.
+            const view = await views.view(run.id).catch(() => undefined);
             const sources = view?.tasks.filter(({ layer }) => layer === 0) ?? [];
             const perSecond = sources.reduce((sum, task) => sum + task.perSecond, 0);
             return { run: shownRun(run, supervisor), readShare: view?.readShare ?? null, perSecond };
@@ -77,13 +78,13 @@ export function overviewRoutes(api: Api): void {
       config: { role: 'viewer', summary: 'Server-sent events: `change`, and `run` with the view of the named run' },
       schema: { querystring: LiveQuery, response: { 404: Problem, 429: Problem } },
     },
-    async ({ query }, reply) => {
+    async ({ query, headers }, reply) => {
       if (live.isFull) throw httpError(429, 'MILLRACE_USAGE', 'There are too many live streams. Close a page');
       if (query.run !== undefined && (await store.run(query.run)) === undefined) {
         throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `There is no run '${query.run}'`);
       }
       reply.hijack();
-      live.open(reply.raw, query.run);
+      live.open(reply.raw, query.run, async () => (await access.tokenOf(headers.authorization)) !== undefined);
     },
   );
 }

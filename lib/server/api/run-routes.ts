@@ -1,6 +1,6 @@
 /** The routes for runs. */
 import { open } from 'node:fs/promises';
-import { stripVTControlCharacters } from 'node:util';
+import { isDeepStrictEqual, stripVTControlCharacters } from 'node:util';
 import { z } from 'zod';
 import { groupLetters } from '../../jobs/dead-letters.js';
 import { lettersFileOf } from '../../jobs/kept-runs.js';
@@ -53,15 +53,26 @@ export function runRoutes(api: Api): void {
     '/api/v1/workflows/:workflow/runs',
     {
       config: { role: 'operator', summary: 'Asks for a run' },
-      schema: { params: WorkflowParams, body: TriggerBody, response: { 200: Run, 400: Problem, 404: Problem } },
+      schema: {
+        params: WorkflowParams,
+        body: TriggerBody,
+        response: { 200: Run, 400: Problem, 404: Problem, 409: Problem },
+      },
     },
     async (request) => {
       const { workflow } = request.params;
       const { settings, requestKey = null } = request.body;
       assertSettings(api, workflow, settings);
       const askedBy = request.user?.name ?? '';
-      const run = await supervisor.request({ workflow, settings, askedBy, requestKey });
-      await audit(api, request, 'start run', `${run.id} of ${workflow}`);
+      const { run, isNew } = await supervisor.request({ workflow, settings, askedBy, requestKey });
+      if (isNew) await audit(api, request, 'start run', `${run.id} of ${workflow}`);
+      else if (run.workflow !== workflow || !isDeepStrictEqual(run.settings, settings)) {
+        throw httpError(
+          409,
+          'MILLRACE_USAGE',
+          `The request key '${requestKey ?? ''}' belongs to run ${run.id} of '${run.workflow}' with its settings. Use a new key`,
+        );
+      }
       api.poke();
       return shownRun(run, supervisor);
     },

@@ -69,8 +69,9 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
       child.exit = { code, signal, words: failure === '' ? lastWordsOf(path) : failure };
       onExit(run.id);
     };
-    const file = openSync(path, 'a', 0o600);
+    let file: number | undefined;
     try {
+      file = openSync(path, 'a', 0o600);
       const started = spawn(process.execPath, [script, ...words, '--runs', runs, '--quiet', '--no-color'], {
         cwd: folder,
         detached: true,
@@ -87,7 +88,7 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     } catch (error) {
       end(null, null, describeThrown(error));
     } finally {
-      closeSync(file);
+      if (file !== undefined) closeSync(file);
     }
     await Promise.resolve();
   };

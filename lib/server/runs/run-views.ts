@@ -40,7 +40,8 @@ export class RunViews {
     this.readings.set(runId, reading);
     const oldest = this.readings.keys().next();
     if (this.readings.size > MOST_VIEWS && oldest.done !== true) this.readings.delete(oldest.value);
-    reading.turn = reading.turn.then(() => this.readOn(runId, reading));
+    const before = reading.turn.catch(() => undefined);
+    reading.turn = before.then(() => this.readOn(runId, reading));
     await reading.turn;
     return reading.view;
   }

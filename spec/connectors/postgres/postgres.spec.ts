@@ -1,4 +1,5 @@
 /** PostgreSQL in runs: what becomes of bad rows, lost connections, conflicts, other owners, and of values of all types. */
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { defineWorkflow, sourceTask, syncTask, type DeadLetter, type RunOptions, type RunSummary } from 'millrace';
 import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
@@ -143,9 +144,13 @@ describeWithPostgres('PostgreSQL in a run', () => {
   it('rows that were written after the last checkpoint are not written again', async () => {
     const table = await tableOf('id int, name text');
     const kept = memoryCheckpoints();
-    const broken = function* (): Generator<Item> {
+    const broken = async function* (): AsyncGenerator<Item> {
       for (const item of items(1500)) {
-        if (item.id === 1400) throw new Error('The input broke');
+        if (item.id === 1400) {
+          // Not before a transaction was committed.
+          while ((await idsOf(table)).length === 0) await setImmediate();
+          throw new Error('The input broke');
+        }
         yield item;
       }
     };
