@@ -181,6 +181,8 @@ describe('a server', () => {
       writeFileSync(join(folder, 'go'), '');
       const id = await trigger(served, { requestKey: 'once' });
       expect(await trigger(served, { requestKey: 'once' })).toBe(id);
+      const other = { requestKey: 'once', settings: { text: 'another one' } };
+      expect((await served.ask('/workflows/Flow/runs', { method: 'POST', body: other })).status).toBe(409);
       await untilState(served, id, 'completed');
       rmSync(join(folder, 'go'));
     },
@@ -198,6 +200,24 @@ describe('a server', () => {
       expect((await served.ask(`/runs/${id}/resume`, { method: 'POST' })).status).toBe(200);
       expect(await untilState(served, id, 'completed', 'failed', 'interrupted')).toMatchObject({ state: 'completed' });
       expect((await served.ask(`/runs/${id}/resume`, { method: 'POST' })).status).toBe(409);
+      rmSync(join(folder, 'go'));
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'ends a run whose folder is damaged, and goes on with the others',
+    async () => {
+      const id = await trigger(served);
+      await untilState(served, id, 'running');
+      const pid = pidOf(folder, id);
+      writeFileSync(join(folder, '.millrace', 'runs', id, 'manifest.json'), '{ damaged');
+      expect(await untilState(served, id, 'interrupted')).toMatchObject({
+        problem: expect.stringContaining('manifest.json'),
+      });
+      process.kill(pid, 'SIGKILL');
+      writeFileSync(join(folder, 'go'), '');
+      await untilState(served, await trigger(served), 'completed');
       rmSync(join(folder, 'go'));
     },
     LIMIT_MS,
