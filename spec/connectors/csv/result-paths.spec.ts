@@ -144,6 +144,7 @@ describe('a CSV result', () => {
     const path = join(await folderOf(), 'out.csv');
     fifo(path);
     const reader = spawn('sh', ['-c', `sleep 0.2; wc -l < ${path}`]);
+    const closed = once(reader, 'close');
     let counted = '';
     reader.stdout.on('data', (chunk: Buffer) => (counted += chunk.toString()));
     // The shell opens the pipe after a while; until then there is no reader.
@@ -159,7 +160,7 @@ describe('a CSV result', () => {
     expect(await writer.mark()).toBeUndefined();
     for (let i = 0; i < 20; i++) await writer.write(Array.from({ length: 5000 }, (_, a) => ({ a })));
     await writer.finish();
-    await once(reader, 'close');
+    await closed;
     expect(counted.trim()).toBe('100001');
     expect((await lstat(path)).isFIFO()).toBe(true);
   });
