@@ -72,7 +72,7 @@ describe('a mock server', () => {
   it.each(['slow', 'faulty'])('leaves nothing alive when it stops in the middle of everything (%s)', async (how) => {
     const urls = [import.meta.resolve('#mock-server/server.js'), import.meta.resolve('ws')];
     const args = ['--input-type=module', '-e', BUSY, ...urls, how, JSON.stringify(FEATURES)];
-    const child = spawn(process.execPath, args, { timeout: 4000 });
+    const child = spawn(process.execPath, args, { timeout: 30_000 });
     let out = '';
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (out += chunk.toString()));
