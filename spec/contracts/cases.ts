@@ -14,6 +14,7 @@ import {
   type TaskOptions,
 } from 'millrace';
 import { fakeUpstream, recordingDeadLetters, virtualClock } from 'millrace/testing';
+import { isLong } from '../support/long.js';
 import { runToEnd, type Ended } from '../support/run-to-end.js';
 import type { Bad, Subject } from './subjects.js';
 import type { Numbered } from './works.js';
@@ -200,7 +201,7 @@ const credit: Case = {
 const stack: Case = {
   name: 'takes a long input without growing the stack',
   check: async (subject) => {
-    const records = subject.mostRecords ?? 100_000;
+    const records = Math.min(subject.mostRecords ?? Infinity, LONG);
     const { summary } = await runToEnd(
       graphOf(subject, () => long(records)),
       { ...subject.run, window: 64 },
@@ -229,6 +230,9 @@ export const CASES: readonly Case[] = [
   stack,
   released,
 ];
+
+/** A stack holds some ten thousand calls. */
+const LONG = isLong ? 100_000 : 30_000;
 
 function* long(records: number): Generator<Numbered> {
   for (let n = 0; n < records; n++) yield { n, value: n };

@@ -22,8 +22,6 @@ export interface Victim {
   readonly args: readonly string[];
   readonly outputs: readonly string[];
   readonly letters: string;
-  /** The longest wait before a kill, in milliseconds from the start of the process. */
-  readonly killWithinMs: number;
   /** Whether rows may come in any order, because time decides what meets first. */
   readonly isUnordered?: boolean;
   /** The file that makes the dead letters of a finished run succeed when they are replayed. */
@@ -41,13 +39,13 @@ export interface KillFigures {
 /** Kills runs of the victim until there were `kills` kills. Throws at the first difference. */
 export async function killTest(victim: Victim, kills: number, seed: number): Promise<KillFigures> {
   const random = seededRandom(seed);
-  const expected = await undisturbed(victim);
+  const { results: expected, tookMs } = await undisturbed(victim);
   const figures = { kills: 0, runs: 0, missed: 0 };
   while (figures.kills < kills) {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-kill-'));
     try {
-      await killUntilDone(victim, folder, random, figures, kills);
-      if (victim.heals !== undefined) await replayUntilDone(victim, folder, random, figures, kills);
+      await killUntilDone(victim, folder, random, tookMs, figures, kills);
+      if (victim.heals !== undefined) await replayUntilDone(victim, folder, random, tookMs, figures, kills);
       figures.runs++;
       const got = resultsIn(victim, folder);
       for (const [file, content] of Object.entries(expected)) {
@@ -68,6 +66,7 @@ async function killUntilDone(
   victim: Victim,
   folder: string,
   random: () => number,
+  killWithinMs: number,
   figures: { kills: number; missed: number },
   most: number,
 ): Promise<void> {
@@ -75,7 +74,7 @@ async function killUntilDone(
   for (;;) {
     const child = start(args, folder);
     const mayKill = figures.kills < most;
-    const killed = mayKill ? killAfter(child, random() * victim.killWithinMs) : undefined;
+    const killed = mayKill ? killAfter(child, random() * killWithinMs) : undefined;
     const { code, signal, err } = await ended(child);
     killed?.abort();
     if (signal === 'SIGKILL') figures.kills++;
@@ -101,6 +100,7 @@ async function replayUntilDone(
   victim: Victim,
   folder: string,
   random: () => number,
+  killWithinMs: number,
   figures: { kills: number; missed: number },
   most: number,
 ): Promise<void> {
@@ -110,7 +110,7 @@ async function replayUntilDone(
   for (;;) {
     const child = start(args, folder);
     const mayKill = figures.kills < most;
-    const killed = mayKill ? killAfter(child, random() * victim.killWithinMs) : undefined;
+    const killed = mayKill ? killAfter(child, random() * killWithinMs) : undefined;
     const { code, signal, err } = await ended(child);
     killed?.abort();
     if (signal === 'SIGKILL') figures.kills++;
@@ -127,13 +127,16 @@ async function replayUntilDone(
   }
 }
 
-async function undisturbed(victim: Victim): Promise<Record<string, string>> {
+/** What a run makes that is not killed, and how long it takes: a kill at a time within that hits, on any machine. */
+async function undisturbed(victim: Victim): Promise<{ results: Record<string, string>; tookMs: number }> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-kill-'));
   try {
+    const startedAt = performance.now();
     const { code, err } = await ended(start(['run', ...victim.args], folder));
+    const tookMs = performance.now() - startedAt;
     if (code !== 0 && code !== 3) throw new Error(`${victim.name} ended with code ${code ?? 'none'}: ${err}`);
-    if (victim.heals !== undefined) await replayUntilDone(victim, folder, () => 1, { kills: 0, missed: 0 }, 0);
-    return resultsIn(victim, folder);
+    if (victim.heals !== undefined) await replayUntilDone(victim, folder, () => 1, tookMs, { kills: 0, missed: 0 }, 0);
+    return { results: resultsIn(victim, folder), tookMs };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,10 +1,13 @@
-/** The short form of the kill test; the long one is `npm run kill-test -- --kills 1000`. */
+/** Short forms of the kill test; one of any length is `npm run kill-test -- --kills 1000`. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isLong } from '../support/long.js';
 import { killTest } from './kill-test.js';
 import { filesVictim, killFlowVictim, offerVictim, startMockServer, stateFlowVictim } from './victims.js';
+
+const KILLS = isLong ? 10 : 4;
 
 let folder = '';
 let server: Awaited<ReturnType<typeof startMockServer>>;
@@ -19,22 +22,22 @@ afterAll(() => {
 
 describe('a run that is killed and resumed until it is done', () => {
   it('writes what an undisturbed run writes, behind an aggregate and three upstreams', async () => {
-    const figures = await killTest(offerVictim(folder, server.url, 1500), 10, Date.now() % 100_000);
-    expect(figures.kills).toBe(10);
+    const figures = await killTest(offerVictim(folder, server.url, 1500), KILLS, Date.now() % 100_000);
+    expect(figures.kills).toBe(KILLS);
   }, 120_000);
 
   it('writes what an undisturbed run writes, with several sinks, one of them packed and one in the middle', async () => {
-    const figures = await killTest(killFlowVictim(folder, 10_000), 10, Date.now() % 100_000);
-    expect(figures.kills).toBe(10);
+    const figures = await killTest(killFlowVictim(folder, 10_000), KILLS, Date.now() % 100_000);
+    expect(figures.kills).toBe(KILLS);
   }, 120_000);
 
   it('writes what an undisturbed run writes, with durable state in front of each sink, and dead letters that are replayed', async () => {
-    const figures = await killTest(stateFlowVictim(folder, 600), 4, Date.now() % 100_000);
-    expect(figures.kills).toBe(4);
+    const figures = await killTest(stateFlowVictim(folder, 600), KILLS, Date.now() % 100_000);
+    expect(figures.kills).toBe(KILLS);
   }, 120_000);
 
   it('writes what an undisturbed run writes, from several files in their order', async () => {
-    const figures = await killTest(filesVictim(folder, 10_000), 4, Date.now() % 100_000);
-    expect(figures.kills).toBe(4);
+    const figures = await killTest(filesVictim(folder, 10_000), KILLS, Date.now() % 100_000);
+    expect(figures.kills).toBe(KILLS);
   }, 120_000);
 });

@@ -36,7 +36,6 @@ export function offerVictim(folder: string, url: string, members: number): Victi
     args: ['--config', config],
     outputs: ['result.csv'],
     letters: 'result.csv.dead-letters.ndjson',
-    killWithinMs: 4000,
   };
 }
 
@@ -55,7 +54,6 @@ export function killFlowVictim(folder: string, rows: number): Victim {
     ],
     outputs: ['middle.csv', 'packed.csv.gz', 'end.csv'],
     letters: 'dead-letters.ndjson',
-    killWithinMs: 3000,
   };
 }
 
@@ -77,7 +75,6 @@ export function stateFlowVictim(folder: string, rows: number): Victim {
     ],
     outputs: ['checked.csv', 'pieces.csv', 'totals.csv', 'pairs.csv', 'seen.csv', 'counted.csv'],
     letters: 'dead-letters.ndjson',
-    killWithinMs: 3000,
     isUnordered: true,
     heals: 'healed',
   };
@@ -106,7 +103,6 @@ export function filesVictim(folder: string, rows: number): Victim {
     ],
     outputs: ['plain.ndjson', 'packed.ndjson.gz'],
     letters: 'dead-letters.ndjson',
-    killWithinMs: 3000,
   };
 }
 
