@@ -10,7 +10,7 @@ import { assertKnownColumn, quoted, quotedList } from '../sql/identifiers.js';
 import type { SqlFailure } from '../sql/sql-errors.js';
 import type { ProgressOf, SinkIdentity, SinkTable } from '../sql/transactional-sink.js';
 import { SharedFile } from './shared-file.js';
-import { SqliteError, type SqliteStatement, type SqliteStored } from './sqlite-driver.js';
+import { SqliteError, type SqliteStatement, type SqliteStored } from '../../storage/sqlite.js';
 import { storedValue } from './sqlite-value.js';
 
 /** How rows are written. */
