@@ -35,7 +35,9 @@ describe('the groups of an aggregate', () => {
     const first = sums();
     const space = new StateSpace('task Sum');
     first.keepIn(space);
-    expect(() => { first.add({ key: 'a', value: -1 }); }).toThrow('below zero');
+    expect(() => {
+      first.add({ key: 'a', value: -1 });
+    }).toThrow('below zero');
     first.add({ key: 'b', value: 1 });
     first.add({ key: 'a', value: 2 });
     checkpoint(space, store);
