@@ -21,4 +21,9 @@ function load(): PostgresPackage {
   }
 }
 
-export const { Client, Pool, types } = load();
+const postgres = load();
+
+// The annotations keep the path of a package of pg out of the declarations.
+export const Client: PostgresPackage['Client'] = postgres.Client;
+export const Pool: PostgresPackage['Pool'] = postgres.Pool;
+export const types: PostgresPackage['types'] = postgres.types;
