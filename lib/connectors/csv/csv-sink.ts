@@ -36,7 +36,7 @@ import {
 import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
 import { csvDelimiter } from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
-import { filesOnTheWayTo } from '../files/result-file.js';
+import { assertResultPlace, filesOnTheWayTo } from '../files/result-file.js';
 import { openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv-writer.js';
 
 /** A value that a field can represent. */
@@ -106,10 +106,7 @@ export class CsvSink<In, Column extends string> implements Sink<In, string> {
 
   files(): readonly TouchedFile[] {
     const { path } = this.csv;
-    return [
-      { ...touchedFile(path, 'write'), needsFolder: true },
-      ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path)),
-    ];
+    return [touchedFile(path, 'write'), ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path))];
   }
 
   async *find(key: string): AsyncGenerator<FoundRecord> {
@@ -122,6 +119,10 @@ export class CsvSink<In, Column extends string> implements Sink<In, string> {
     for await (const { item } of findRows(options, key)) {
       yield { where: `${file}, line ${item.line}`, what: 'error' in item ? item.text : JSON.stringify(item.values) };
     }
+  }
+
+  check(): Promise<void> {
+    return assertResultPlace(this.csv.path);
   }
 
   async open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {

@@ -31,7 +31,7 @@ import {
   taskOptionsOf,
 } from '../../connect/index.js';
 import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
-import { filesOnTheWayTo, openResultFile, type ResultFile } from '../files/result-file.js';
+import { assertResultPlace, filesOnTheWayTo, openResultFile, type ResultFile } from '../files/result-file.js';
 import { jsonText } from '../json/json-text.js';
 import { findJson } from './find-json.js';
 
@@ -103,6 +103,10 @@ export class NdjsonSink<In> implements Sink<In, string> {
     for await (const { item } of findJson({ path: file }, key)) {
       yield { where: `${file}, line ${item.line}`, what: 'error' in item ? item.text : JSON.stringify(item.value) };
     }
+  }
+
+  check(): Promise<void> {
+    return assertResultPlace(this.options.path);
   }
 
   async open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
