@@ -63,7 +63,7 @@ const BUGS: readonly PlantedBug[] = [
         const at = outputs.indexOf(input.output as never);
         return input.output === undefined || at < 0 ? input : { ...input, output: outputs[(at + 1) % outputs.length] };
       });
-      return { ...task, plan: { ...plan, inputs: others as typeof plan.inputs } };
+      return { ...task, plan: { ...plan, inputs: others } };
     }),
   ),
   wrong(

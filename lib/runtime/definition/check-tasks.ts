@@ -21,7 +21,7 @@ function check(name: string, task: TaskDeclaration['task']): Promise<void> | und
     if (checking === undefined) return undefined;
     return Promise.resolve(checking).catch((error: unknown) => Promise.reject(blamed(error) as Error));
   } catch (error) {
-    return Promise.reject(blamed(error) as Error);
+    return Promise.reject(blamed(error));
   }
 }
 
