@@ -55,8 +55,10 @@ describe.each(['http', 'websocket'] as const)('an asynchronous schema over %s', 
   it.each(['input', 'output', 'response'] as const)(
     'as the %s is waited for, and costs single records',
     async (name) => {
-      const options = transport === 'http' ? {} : { method: 'echo' };
-      const { outputs, letters } = await callUpstream({ url: urls[transport], ...options, [name]: even }, [1, 2, 3, 4]);
+      const { outputs, letters } = await callUpstream(
+        { url: urls[transport], ...(transport === 'http' ? {} : { method: 'echo' }), [name]: even },
+        [1, 2, 3, 4],
+      );
       expect(outputs.flat().sort()).toEqual([2, 4]);
       expect(letters.map(({ message }) => message).sort()).toEqual(
         [1, 3].map(() => expect.stringContaining('odd, got')),
