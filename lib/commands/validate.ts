@@ -1,11 +1,12 @@
 /**
- * `validate`: checks configuration and graph as `run` checks them, and that the folders of results are there.
+ * `validate`: checks configuration, graph, results and dead letters as `run` checks them before it opens anything.
  *
  * Guarantees: nothing is run, opened or written.
  */
 import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { counted, printable } from '../text/printable.js';
+import { here } from './here.js';
 import { durabilityLines } from './durability-lines.js';
 import { labelsOf } from './graph-text.js';
 
@@ -16,8 +17,9 @@ export const validateCommand: Command = {
   options: { ...workflowOptions, ...configOptions, ...debugOptions },
   run: async (args, context) => {
     const job = await loadFrom(args, context);
-    const { assertFoldersOfResults } = await import('../jobs/load-job.js');
-    await assertFoldersOfResults(job);
+    const { assertCanOpen, lettersOf } = await import('../jobs/load-job.js');
+    await assertCanOpen(job);
+    await lettersOf(job, here(context))?.assertWritable?.();
     const { name, plan, declarations, durability } = job.prepared;
     const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
     const lines = plan.nodes.map(({ node, join, inputs }) => {

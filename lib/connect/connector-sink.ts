@@ -8,14 +8,14 @@ import { isPromiseLike } from '../model/awaitable.js';
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
 import { describeThrown, MillraceError } from '../model/errors.js';
-import type { LineageId, RunOutcome } from '../model/ports.js';
+import type { Awaitable, LineageId, RunOutcome } from '../model/ports.js';
 import type { Batch, Lineage } from '../model/record.js';
 import type { TouchedFile } from '../model/touched-file.js';
 import { checkFunction, checkObject, checkOptions, flag, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { RefusedRow, WriteResult } from '../stream/write-batches.js';
 import { WriteGate } from '../stream/write-gate.js';
-import { checkInput } from '../tasks/record-step.js';
+import { checkInputEventually } from '../tasks/record-step.js';
 import { BaseTask, type FoundRecord, type Operators, type TakenMark, type Task } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
 import type { Sink, SinkHoldings } from './sink.js';
@@ -77,6 +77,10 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     return this.sink.find?.(key) ?? [];
   }
 
+  override check(): Awaitable<void> {
+    return this.sink.check?.();
+  }
+
   override async open(scope: TaskScope): Promise<void> {
     const { past } = scope;
     this.isOpen = true;
@@ -119,15 +123,16 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<In>> {
     const { sink, gate, holdings } = this;
-    const check = checkInput<In>(this.options.input, scope.task);
+    const check = checkInputEventually<In>(this.options.input, scope.task);
+    // The rows of a sink without `encode` are records.
+    const encode = (record: In): Row => (sink.encode === undefined ? (record as unknown as Row) : sink.encode(record));
     const { numbering: root, root: ledger } = scope;
     const identify = (lineage: Lineage): LineageId => ({ ...scope.idOf(lineage, ledger), root });
     return operators.writeBatches<In, Row>(
       {
         encode: (record) => {
-          const checked = check(record);
-          // The rows of a sink without `encode` are records.
-          return sink.encode === undefined ? (checked as unknown as Row) : sink.encode(checked);
+          const checking = check(record);
+          return isPromiseLike(checking) ? checking.then(encode) : encode(checking);
         },
         write: (rows, lineages) => {
           scope.assertOwned?.();

@@ -17,6 +17,7 @@ import type { FoldedParts, FoldRequest } from '../tasks/source-parts.js';
 import { positionIn, SourceTask, type SourcePosition } from '../tasks/source-task.js';
 import type { FoundRecord, TakenMark } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
+import { entry } from '../text/entry.js';
 import { assertPosition, assertRead, partitionPastsOf, PartitionedReading } from './partitioned-reading.js';
 import type { PartitionProgress, Source, SourcePartition, SourcePast } from './source.js';
 
@@ -25,6 +26,9 @@ export interface ConnectorSourceOptions<Out> extends TaskOptions<never, Out> {
   /** Whether a resumed run can read the source again. Default: `isReplayable` of the source, otherwise true. */
   readonly replayable?: boolean;
 }
+
+/** The key of the beginning in the mark of a source. */
+const BEGINNING = 'start';
 
 const RULES: OptionRules<ConnectorSourceOptions<unknown>> = { ...TASK_RULES, replayable: flag };
 
@@ -51,6 +55,8 @@ class ConnectorSource<Out> extends SourceTask<Out> {
   /** Whether the run makes checkpoints. */
   private isKept = false;
   private start: Lineage = 0;
+  /** Where the first incarnation began, if the source has said so. */
+  private beginning: Json | undefined;
   /** The positions from which unsettled records can be read, ascending. */
   private positions: SourcePosition[] = [];
   /** The reading of a source with several partitions, once it is open. */
@@ -86,6 +92,16 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     return this.source.foldParts?.(fold, scope);
   }
 
+  override async open(scope: TaskScope): Promise<void> {
+    this.beginning = undefined;
+    const { source } = this;
+    if (source.start === undefined || source.isPartitioned !== true) return;
+    const kept = entry((scope.past?.mark ?? {}) as Readonly<Record<string, Json>>, BEGINNING);
+    // A run that knows its partitions has begun before this could be kept.
+    const isFirst = kept === undefined && partitionPastsOf(scope).length === 0;
+    this.beginning = isFirst ? await source.start(scope) : kept;
+  }
+
   protected override read(): never {
     throw new TypeError('A connector has a reader of its own');
   }
@@ -98,7 +114,11 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     const { source } = this;
     // A source that numbers its records without partitions never gets another one.
     const mayGrow = source.nextPartitions !== undefined && source.isPartitioned === true;
-    const partitions = checkPartitions<Out>(await source.open(scope, past), scope.task, mayGrow ? 0 : 1);
+    const partitions = checkPartitions<Out>(
+      await source.open(scope, past, this.beginning),
+      scope.task,
+      mayGrow ? 0 : 1,
+    );
     // The run may have ended in the meantime.
     this.hasOpened = this.isOpen;
     const only = this.onlyPartition(partitions, scope);
@@ -153,6 +173,12 @@ class ConnectorSource<Out> extends SourceTask<Out> {
 
   override mark(scope: TaskScope): Json | undefined {
     this.isKept = true;
+    const mark = this.positionsIn(scope);
+    if (this.beginning === undefined) return mark;
+    return { ...(mark as Readonly<Record<string, Json>> | undefined), [BEGINNING]: this.beginning };
+  }
+
+  private positionsIn(scope: TaskScope): Json | undefined {
     if (this.partitioned !== undefined) return this.partitioned.mark();
     // The source is not open yet.
     if (scope.root.partitions !== undefined) return scope.past?.mark;

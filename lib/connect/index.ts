@@ -21,7 +21,13 @@ export {
   type FailurePolicy,
   type TaskOptions,
 } from '../tasks/task-options.js';
-export { checkInput, checkOutput, contextOf } from '../tasks/record-step.js';
+export {
+  checkInput,
+  checkInputEventually,
+  checkOutput,
+  checkOutputEventually,
+  contextOf,
+} from '../tasks/record-step.js';
 
 export {
   anObject,
@@ -46,7 +52,7 @@ export {
   type OptionRule,
   type OptionRules,
 } from '../options/options.js';
-export { refuseAsynchronous, validate, type Schema } from '../options/schema.js';
+export { refuseAsynchronous, validate, validateEventually, type Schema } from '../options/schema.js';
 
 export {
   MillraceError,
@@ -64,5 +70,6 @@ export { recordText } from '../model/lineage-id.js';
 export type { Json } from '../model/checkpoint.js';
 export type { Dataset } from '../model/events.js';
 export type { Awaitable, LineageId, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';
+export { isPromiseLike } from '../model/awaitable.js';
 export type { TouchedFile } from '../model/touched-file.js';
 export type { Failure, TaskPast, TaskScope } from '../stream/task-scope.js';

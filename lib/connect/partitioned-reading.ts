@@ -30,8 +30,8 @@ export interface PartitionedReadingParts<Out> {
 
 /** The positions of all partitions, as a checkpoint keeps them. */
 interface PartitionedMark {
-  readonly [key: string]: Json;
-  readonly partitions: Readonly<Record<string, SourcePosition>>;
+  /** Absent if there are no positions yet. */
+  readonly partitions?: Readonly<Record<string, SourcePosition>>;
 }
 
 export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
@@ -94,7 +94,7 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   }
 
   /** The positions from which a later incarnation can continue, and those of partitions that are not open. */
-  mark(): PartitionedMark | undefined {
+  mark(): Readonly<Record<string, Json>> | undefined {
     const positions = positionsOf(this.scope);
     for (const lane of this.lanes.values()) {
       const position = lane.positionAt(this.ledgers.floorOf(lane.number));
@@ -416,7 +416,7 @@ function positionsOf({ past }: TaskScope): Map<number, SourcePosition> {
   const mark = past?.mark as PartitionedMark | SourcePosition | undefined;
   if (mark === undefined) return new Map();
   if (!isPartitioned(mark)) return new Map([[0, mark]]);
-  return new Map(Object.entries(mark.partitions).map(([partition, position]) => [Number(partition), position]));
+  return new Map(Object.entries(mark.partitions ?? {}).map(([partition, position]) => [Number(partition), position]));
 }
 
 function isPartitioned(mark: PartitionedMark | SourcePosition): mark is PartitionedMark {

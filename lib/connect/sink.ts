@@ -1,7 +1,7 @@
 /**
  * The interface of a sink: a place outside of the run to which records are written.
  *
- * Guarantees: the engine calls `open` once, before everything else. At most one of `write`, `prepare` and `commit` runs
+ * Guarantees: the engine calls `open` once, before everything else but `check`. At most one of `write`, `prepare` and `commit` runs
  * at a time. Nothing is written between `prepare` and its `commit`. `commit` is called only for rows that are in a
  * durable checkpoint. After `open` was called, also if it failed, `close` is called once, as the last call.
  *
@@ -72,6 +72,11 @@ export interface Sink<In, Row = In> {
   files?(): readonly TouchedFile[];
   /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
+  /**
+   * Called before any task of a run opens, and by `validate`. Throws if `open` would fail for a reason that can be seen
+   * already, such as a missing folder: then no record is read and no upstream is called. Opens and changes nothing.
+   */
+  check?(): Awaitable<void>;
   /**
    * Prepares the sink for a run. `past` is undefined in the first incarnation of a run. Returns the rows that the store
    * already holds, if it stores lineages with its rows. An error fails the run.

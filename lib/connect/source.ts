@@ -125,10 +125,22 @@ export interface Source<Out> {
   /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
+   * Where the first incarnation of a run begins, as plain data, for a source of which that depends on the moment, such as "the
+   * newest record". Called before `open`, once per run. It is in the first checkpoint, before any record is read, so a run
+   * that dies early begins at the same place again. Needs `isPartitioned`. An error fails the run. Default: nothing to keep.
+   */
+  start?(context: ConnectorContext): Awaitable<Json | undefined>;
+  /**
    * Prepares the source before the first read and returns the partitions, at least one unless there is `nextPartitions`. `past` is undefined in the first
    * incarnation of a run. A later incarnation may open other partitions. An error fails the run.
+   *
+   * @param start the result of `start` in the first incarnation; undefined if it has returned nothing.
    */
-  open(context: ConnectorContext, past: SourcePast | undefined): Awaitable<readonly SourcePartition<Out>[]>;
+  open(
+    context: ConnectorContext,
+    past: SourcePast | undefined,
+    start?: Json,
+  ): Awaitable<readonly SourcePartition<Out>[]>;
   /**
    * Returns partitions that have appeared, none of them opened before, or a promise of them; null when there will be no
    * more. Called after `open`, and again when the last call has resolved, until it returns null: the source is not over

@@ -11,7 +11,7 @@ import { newRunId } from '../runtime/run/run.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { listRuns, RunFolder } from '../storage/run-folder.js';
 import { keyOf, keyWithoutValue, settingToKeep } from './config/config-secrets.js';
-import { lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';
+import { assertCanOpen, lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';
 import { unfinishedRuns } from './kept-runs.js';
 import { assertSamePlace } from './moved-run.js';
 import { pathFrom, type JobPlace } from './place.js';
@@ -26,16 +26,17 @@ export interface ReadyRun {
   readonly notices?: readonly string[];
 }
 
-/** A new run that keeps nothing, so it cannot be resumed. Throws MILLRACE_FILE if dead letters cannot be written. */
+/** A new run that keeps nothing, so it cannot be resumed. Throws MILLRACE_FILE if results or dead letters cannot be written. */
 export async function newEphemeralRun(job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   const deadLetters = lettersOf(job, place);
+  await assertCanOpen(job);
   await deadLetters?.assertWritable?.();
   const { secrets } = job;
   return { job, options: deadLetters === undefined ? { secrets } : { secrets, deadLetters } };
 }
 
 /**
- * A new run in its own folder in `runs`. Throws MILLRACE_FILE if the folder or dead letters cannot be written, or if there is a run
+ * A new run in its own folder in `runs`. Throws MILLRACE_FILE if the folder, results or dead letters cannot be written, or if there is a run
  * with this id already.
  */
 export async function keepNewRun(
@@ -45,6 +46,7 @@ export async function keepNewRun(
   runId: string = newRunId(),
 ): Promise<ReadyRun> {
   const own = lettersOf(job, place);
+  await assertCanOpen(job);
   await own?.assertWritable?.();
   const folder = await RunFolder.create(pathFrom(place, runs), {
     format: 1,
@@ -96,6 +98,7 @@ export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPla
   if (checkpoint !== undefined) await own.prepared.assertResumable(checkpoint);
   if (damage !== undefined) assertMayGoBack(own, damage);
   const deadLetters = lettersOf(own, place) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
+  await assertCanOpen(own);
   await deadLetters.assertWritable?.();
   const checkpoints = await folder.begin();
   const from = checkpoint === undefined ? { runId: folder.manifest.runId } : { resumeFrom: checkpoint };

@@ -3,15 +3,12 @@
  *
  * Guarantees: the configuration is read and parsed once and the graph is built once; nothing is opened or written.
  */
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { MillraceError } from '../model/errors.js';
 import type { DeadLetterStore } from '../model/ports.js';
 import type { PreparedWorkflow, PrepareOptions } from '../runtime/definition/prepared-workflow.js';
+import { checkTasks } from '../runtime/definition/check-tasks.js';
 import { assertDistinctFiles, claimsBy, claimsOf, type FileClaim } from '../runtime/definition/file-claims.js';
 import { deadLetterFile } from '../storage/dead-letter-file.js';
-import { fileError } from '../storage/file-errors.js';
 import { touchedFile } from '../storage/touched-file.js';
 import { Secrets } from '../text/secrets.js';
 import { keyOf } from './config/config-secrets.js';
@@ -139,12 +136,10 @@ export function filesWrittenBy({ prepared }: LoadedJob): readonly string[] {
     .map(({ path, given }) => given ?? path);
 }
 
-/** Throws MILLRACE_FILE if a result cannot be written because its folder is missing or does not accept files. */
-export async function assertFoldersOfResults({ prepared }: LoadedJob): Promise<void> {
-  for (const { path, given, needsFolder } of prepared.declarations.flatMap(({ task }) => task.files())) {
-    if (needsFolder !== true) continue;
-    await access(dirname(path), constants.W_OK).catch((error: unknown) => {
-      throw fileError('write', given ?? path, error);
-    });
-  }
+/**
+ * Throws MILLRACE_FILE if a result of the job cannot be written, or what else `check` of a task throws. Nothing is opened or
+ * written.
+ */
+export async function assertCanOpen({ prepared }: LoadedJob): Promise<void> {
+  await checkTasks(prepared.declarations);
 }

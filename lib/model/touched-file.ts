@@ -6,8 +6,6 @@ export interface TouchedFile {
   readonly path: string;
   /** The path as it was given, for messages. Default: `path`. */
   readonly given?: string;
-  /** True if the folder of a written file must exist, because the task does not make it. Default false. */
-  readonly needsFolder?: boolean;
   /** Equal for all names of one file: links, and paths through links. Absent if only the path can be compared. */
   readonly identity?: string;
   /** Several readers may share a file; a writer must have it alone. */

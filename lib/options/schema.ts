@@ -1,8 +1,8 @@
 /**
  * Validation through Standard Schema, which zod, valibot, arktype and other libraries implement.
  *
- * Guarantees: an error names the path of the value and the broken rule. An asynchronous schema ends the run, and is no fault
- * of a record.
+ * Guarantees: an error names the path of the value and the broken rule. Where nothing can wait, an asynchronous schema ends the
+ * run, and is no fault of a record.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { FatalTaskError, MillraceError, describeValue, type ErrorCode } from '../model/errors.js';
@@ -17,6 +17,22 @@ export type Schema<T> = StandardSchemaV1<unknown, T>;
 export function validate<T>(schema: Schema<T>, value: unknown, code: ErrorCode, subject: string): T {
   const result = schema['~standard'].validate(value);
   if (isPromise(result)) throw asynchronous(result, subject);
+  return outputOf(result, value, code, subject);
+}
+
+/** As `validate`, also for an asynchronous schema: then it returns a promise. */
+export function validateEventually<T>(
+  schema: Schema<T>,
+  value: unknown,
+  code: ErrorCode,
+  subject: string,
+): T | Promise<T> {
+  const result = schema['~standard'].validate(value);
+  if (!isPromise(result)) return outputOf(result, value, code, subject);
+  return Promise.resolve(result).then((settled) => outputOf(settled, value, code, subject));
+}
+
+function outputOf<T>(result: StandardSchemaV1.Result<T>, value: unknown, code: ErrorCode, subject: string): T {
   if (result.issues === undefined) return result.value;
   throw new MillraceError(code, `${subject}: ${describeIssues(result.issues, value)}`);
 }
@@ -45,7 +61,7 @@ function asynchronous(result: PromiseLike<unknown>, subject: string): FatalTaskE
   result.then(undefined, () => undefined);
   return new FatalTaskError(
     'MILLRACE_INVALID_OPTION',
-    `The schema of ${subject} is asynchronous. Use a synchronous one, and put asynchronous checks into an asyncTask`,
+    `The schema of ${subject} is asynchronous, and is applied where nothing can wait. Use a synchronous one, or give it to a task that waits: \`output\` of a source, \`input\` of a sink, or \`input\` and \`output\` of an asyncTask or a requestTask`,
   );
 }
 

@@ -222,7 +222,7 @@ async function adoptForeign(store: ServerStore, runs: string, known: Set<string>
       ...({ state: 'running', origin: 'command line', askedBy: '', schedule: null, scheduledFor: null } as const),
       ...{ coversFrom: null, coversTo: null, isExclusive: false, settings: {}, isLiteral: false, endedAt: null },
       ...{ stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0, deadLetters: 0 },
-      ...{ problem: '', requestKey: null },
+      ...{ problem: '', requestKey: null, signalled: null, signalledAt: null },
     };
     // The next pass sees whether it is at work, and how it has ended.
     await store.addRun({ ...run, queuedAt: Math.min(createdAt, now) });

@@ -14,7 +14,7 @@ import { timetableOf, type Timetable } from './schedules/timetable.js';
 import { followUp, type Sight } from './runs/follow.js';
 import { chooseFromQueue } from './runs/queue.js';
 import type { RunProcesses } from './runs/run-processes.js';
-import { ACTIVE_STATES, isAtWork, type StopWish, type StoredRun } from './runs/stored-run.js';
+import { ACTIVE_STATES, isAtWork, UNSIGNALLED, type StopWish, type StoredRun } from './runs/stored-run.js';
 import type { ServerStore } from './store/server-store.js';
 
 export interface SupervisorPorts {
@@ -38,12 +38,15 @@ export interface RunRequest {
 
 /** Runs in the store that are neither queued nor at work are not looked at. */
 const MOST_ACTIVE = 10_000;
+/** A process that was started by a server aborts itself when its grace is over (8 s): at work after this time, it is stuck. */
+const AGAIN_AFTER_MS = 30_000;
+/** The grace that a run of the command line may have. */
+const LONGEST_GRACE_MS = 86_400_000;
 
 export class Supervisor {
   private readonly ports: SupervisorPorts;
   private waiting: ReadonlyMap<string, string> = new Map();
   private passing: Promise<unknown> = Promise.resolve();
-  private readonly signalled = new Map<string, StopWish>();
   private readonly timetables = new Map<
     string,
     { readonly key: string; readonly timetable: Timetable | MillraceError }
@@ -115,24 +118,40 @@ export class Supervisor {
       const { store, now } = this.ports;
       const isQueued = await store.changeRun(runId, ['queued'], { state: 'cancelled', endedAt: now() });
       const isWished = isQueued || (await store.changeRun(runId, ['starting', 'running'], { stopWish: wish }));
-      if (isWished && !isQueued) await this.signal(runId, wish);
+      const run = isWished && !isQueued ? await store.run(runId) : undefined;
+      if (run !== undefined) await this.signal(run, wish);
       this.changed();
       return isWished;
     });
   }
 
-  /** Signals each wish once. A run that drains needs one more signal to abort, and a third one would kill it. */
-  private async signal(runId: string, wish: StopWish): Promise<void> {
-    const before = this.signalled.get(runId);
-    if (before === wish || before === 'cancel') return;
-    const isSignalled = await this.ports.processes.stop(runId, before === 'drain' ? 'drain' : wish);
-    if (isSignalled) this.signalled.set(runId, wish);
+  /**
+   * Signals each wish once, whichever server began it. A run that drains needs one more signal to abort, and a third one would
+   * kill it. One that is at work long after its grace is signalled again.
+   */
+  private async signal(run: StoredRun, wish: StopWish): Promise<void> {
+    const { store, processes, now } = this.ports;
+    const { id, origin, signalled, signalledAt } = run;
+    const againMs = AGAIN_AFTER_MS + (origin === 'command line' ? LONGEST_GRACE_MS : 0);
+    const isRecent = signalledAt !== null && now() - signalledAt < againMs;
+    if (isRecent && (signalled === wish || signalled === 'cancel')) return;
+    // Noted first: if this server dies in between, the next one must not abort a run that drains.
+    await store.changeRun(id, ['starting', 'running'], { signalled: wish, signalledAt: now() });
+    const isSignalled = await processes.stop(id, signalled === 'drain' ? 'drain' : wish);
+    if (!isSignalled) await store.changeRun(id, ['starting', 'running'], { signalled, signalledAt });
   }
 
   /** Queues a run that has ended without completing, so that it resumes. Returns false if it is in another state. */
   async resume(runId: string): Promise<boolean> {
     const { store, now } = this.ports;
-    const change = { state: 'queued', stopWish: null, endedAt: null, queuedAt: now(), problem: '' } as const;
+    const change = {
+      state: 'queued',
+      stopWish: null,
+      endedAt: null,
+      queuedAt: now(),
+      problem: '',
+      ...UNSIGNALLED,
+    } as const;
     const isQueued = await store.changeRun(runId, ['failed', 'drained', 'cancelled', 'interrupted'], change);
     this.changed();
     return isQueued;
@@ -160,15 +179,12 @@ export class Supervisor {
       const step = followUp(run, sight, now());
       if (step === undefined) {
         // A wish that came before the process had begun.
-        if (run.stopWish !== null && sight.state === 'working') await this.signal(run.id, run.stopWish);
+        if (run.stopWish !== null && sight.state === 'working') await this.signal(run, run.stopWish);
         continue;
       }
       if (!(await store.changeRun(run.id, ['starting', 'running'], step.change))) continue;
       if (step.start) await processes.start(run, sight.incarnation + 1);
-      else if (step.change.endedAt !== undefined) {
-        processes.forget(run.id);
-        this.signalled.delete(run.id);
-      }
+      else if (step.change.endedAt !== undefined) processes.forget(run.id);
       this.changed();
     }
   }
@@ -181,10 +197,9 @@ export class Supervisor {
     } catch (error) {
       // Anything else may pass, such as too many open files.
       if (!(error instanceof MillraceError)) throw error;
-      const change = { state: 'interrupted', endedAt: now(), problem: describeThrown(error) } as const;
+      const change = { state: 'interrupted', endedAt: now(), problem: describeThrown(error), ...UNSIGNALLED } as const;
       await store.changeRun(run.id, [run.state], change);
       processes.forget(run.id);
-      this.signalled.delete(run.id);
       this.changed();
       return undefined;
     }
@@ -284,6 +299,7 @@ function queuedRun(workflow: string, queuedAt: number, facts: Partial<StoredRun>
     startedAt: null,
     endedAt: null,
     stopWish: null,
+    ...UNSIGNALLED,
     incarnationBefore: 0,
     fruitlessResumes: 0,
     settledAtStart: 0,

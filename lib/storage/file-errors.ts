@@ -3,7 +3,7 @@
  *
  * Guarantees: the system's own error is always kept as the cause.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync, type Stats } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { MillraceError, describeThrown } from '../model/errors.js';
 
@@ -21,6 +21,8 @@ function reasonOf(action: 'read' | 'write', path: string, thrown: unknown): stri
     case 'ENOENT':
     case 'ENOTDIR':
       if (action === 'write') {
+        const file = fileOnTheWay(path);
+        if (file !== undefined) return `'${file}' is a file, not a folder; name a folder that exists`;
         return existsSync(dirname(path))
           ? 'it disappeared while it was written; let no other program write or remove it'
           : `the folder '${dirname(path)}' does not exist; create it first`;
@@ -55,6 +57,24 @@ function reasonOf(action: 'read' | 'write', path: string, thrown: unknown): stri
       return 'too many files are open; close some or raise the limit';
     default:
       return messageOf(thrown);
+  }
+}
+
+/** The part of the path that should be a folder and is a file, if there is one. */
+function fileOnTheWay(path: string): string | undefined {
+  for (let at = dirname(path); ; at = dirname(at)) {
+    const facts = factsOf(at);
+    if (facts !== undefined) return facts.isDirectory() ? undefined : at;
+    if (dirname(at) === at) return undefined;
+  }
+}
+
+/** Undefined also for a path through a file, which Node reports as an error. */
+function factsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
   }
 }
 

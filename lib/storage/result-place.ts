@@ -71,13 +71,22 @@ export async function lookAtResult(path: string): Promise<ResultPlace> {
  * the result needs none, because the path leads to a device or a pipe.
  */
 export function resultPathOf(path: string): string | undefined {
-  const facts = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+  const facts = linkFactsOf(path);
   if (facts === undefined) return path;
   if (!facts.isSymbolicLink()) return isStream(facts) ? undefined : path;
   if (leadsThroughDescriptor(path)) return undefined;
   const end = whereItLeads(resolve(path));
-  const target = lstatSync(end, { throwIfNoEntry: false, bigint: true });
+  const target = linkFactsOf(end);
   return target !== undefined && isStream(target) ? undefined : end;
+}
+
+/** Undefined if there is nothing, also below a file or in a folder that may not be looked into: opening it reports why. */
+function linkFactsOf(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false, bigint: true });
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -29,8 +29,11 @@ export interface RefusedRow {
 export type WriteResult = Awaitable<void | readonly RefusedRow[]>;
 
 export interface WriteOptions<In, Row> {
-  /** Returns the row of a record. A throw ends the record by the failure policy. */
-  readonly encode: (record: In, lineage: number) => Row;
+  /**
+   * Returns the row of a record, or a promise of it. An error ends the record by the failure policy. A write waits until all of
+   * its rows are there.
+   */
+  readonly encode: (record: In, lineage: number) => Awaitable<Row>;
   /**
    * Writes rows, each with the lineage of its record. Returns a promise if the next write must wait, and the rows that the
    * destination refused; the failure policy ends their records.
@@ -160,7 +163,8 @@ class BatchWriter<In, Row> implements Engine<In> {
     this.heldRecords -= group.ended;
     if (group.rows.length > 0) this.scope.sampleQueueing(startedAtMs - this.arrivals.of(this.started));
     this.started += group.rows.length + group.ended + group.routed + group.old;
-    const writing = this.write(group);
+    const encoding = this.encodeLate(group);
+    const writing = encoding === undefined ? this.write(group) : encoding.then(() => this.write(group));
     if (!isPromiseLike(writing)) {
       this.leave(group, startedAtMs, false);
       return;
@@ -194,6 +198,7 @@ class BatchWriter<In, Row> implements Engine<In> {
       lineages: [],
       left: [],
       rows: [],
+      late: [],
       slots: [],
       ended: 0,
       routed: 0,
@@ -207,14 +212,14 @@ class BatchWriter<In, Row> implements Engine<In> {
       if (record !== GONE && this.isWritten(lineage)) group.old++;
       else if (record !== GONE) {
         try {
-          group.rows.push(options.encode(record, lineage));
+          addRow(group, options.encode(record, lineage), false);
         } catch (error) {
           left = scope.giveUp({ lineage, record, error, attempts: 1 }) as In | Gone;
           // A fallback is written in place of the record. A fallback that cannot be encoded is a mistake in the task and
           // fails the run.
           if (left === GONE) group.ended++;
           else if (left instanceof Routed) group.routed++;
-          else group.rows.push(options.encode(left, lineage));
+          else addRow(group, options.encode(left, lineage), true);
         }
         if (left !== GONE && !(left instanceof Routed)) group.slots.push(group.left.length);
       }
@@ -224,10 +229,49 @@ class BatchWriter<In, Row> implements Engine<In> {
     return group;
   }
 
+  /** Waits for the rows of the group that are promises. Undefined if there are none. */
+  private encodeLate(group: Group<In, Row>): Promise<void> | undefined {
+    const { late } = group;
+    if (late.length === 0) return undefined;
+    return Promise.allSettled(late.map(({ row }) => row)).then(async (results) => {
+      const without = new Set<number>();
+      for (const [i, { at, isFallback }] of late.entries()) {
+        const result = results[i] as PromiseSettledResult<Row>;
+        if (result.status === 'fulfilled') group.rows[at] = result.value;
+        else if (isFallback) throw result.reason as Error;
+        else if (!this.subscriber.closed && !(await this.replace(group, at, result.reason))) without.add(at);
+      }
+      if (without.size === 0) return;
+      const stays = (_: unknown, at: number): boolean => !without.has(at);
+      group.rows = group.rows.filter(stays);
+      group.slots = group.slots.filter(stays);
+      this.beingWritten = group.rows.length;
+    });
+  }
+
+  /** Ends a record without a row. Resolves with true if there is a fallback, whose row is in its place then. */
+  private async replace(group: Group<In, Row>, at: number, error: unknown): Promise<boolean> {
+    const slot = group.slots[at] as number;
+    const lineage = group.lineages[slot] as number;
+    const left = this.scope.giveUp({ lineage, record: group.left[slot], error, attempts: 1 }) as In | Gone;
+    group.left[slot] = left;
+    if (left === GONE) {
+      group.ended++;
+      this.heldRecords--;
+      return false;
+    }
+    if (left instanceof Routed) {
+      group.routed++;
+      return false;
+    }
+    group.rows[at] = await this.options.encode(left, lineage);
+    return true;
+  }
+
   /** Writes the rows of the group, and ends the records whose rows are refused. */
   private write(group: Group<In, Row>): Awaitable<void> {
     const { rows, slots, lineages } = group;
-    if (rows.length === 0) return undefined;
+    if (rows.length === 0 || this.subscriber.closed) return undefined;
     const writing = this.options.write(
       rows,
       slots.map((slot) => lineages[slot] as number),
@@ -238,7 +282,7 @@ class BatchWriter<In, Row> implements Engine<In> {
 
   private refuse(group: Group<In, Row>, refused: readonly RefusedRow[]): Awaitable<void> {
     const { scope, options } = this;
-    const rows: Row[] = [];
+    const rows: Awaitable<Row>[] = [];
     const lineages: number[] = [];
     for (const { row, error } of refused) {
       const slot = group.slots[row] as number;
@@ -255,7 +299,9 @@ class BatchWriter<In, Row> implements Engine<In> {
       }
     }
     if (rows.length === 0) return undefined;
-    const writing = options.write(rows, lineages);
+    const writing = rows.some(isPromiseLike)
+      ? Promise.all(rows).then((ready) => options.write(ready, lineages))
+      : options.write(rows as readonly Row[], lineages);
     if (!isPromiseLike(writing)) {
       assertStored(writing ?? []);
       return undefined;
@@ -281,14 +327,34 @@ class BatchWriter<In, Row> implements Engine<In> {
   }
 }
 
+/** A row that is encoded asynchronously. */
+interface LateRow<Row> {
+  readonly row: PromiseLike<Row>;
+  /** Its place in the rows. */
+  readonly at: number;
+  /** Whether it is the row of a fallback. */
+  readonly isFallback: boolean;
+}
+
+function addRow<In, Row>({ rows, late }: Group<In, Row>, row: Awaitable<Row>, isFallback: boolean): void {
+  if (!isPromiseLike(row)) {
+    rows.push(row);
+    return;
+  }
+  late.push({ row, at: rows.length, isFallback });
+  rows.push(undefined as Row);
+}
+
 /** The records of one write, in the order in which they leave. */
 interface Group<In, Row> {
   readonly lineages: number[];
   /** What leaves in each slot. */
   readonly left: (In | Gone)[];
-  readonly rows: Row[];
+  rows: Row[];
+  /** The rows that are not there yet. */
+  readonly late: LateRow<Row>[];
   /** The slot of each row. */
-  readonly slots: number[];
+  slots: number[];
   /** The number of records that could not be encoded, and end here. */
   ended: number;
   /** The number of records that could not be encoded, and leave by the output for failed records. */

@@ -2,9 +2,10 @@
  * The durable input of a user's operator: every record that it was given, in order. Nobody can look into an operator, so a
  * resumed run gives them to a new one again.
  *
- * Guarantees: a checkpoint adds only the records since the one before. Beyond `limit` records nothing is kept any more, and
- * the run reports that it cannot be resumed.
+ * Guarantees: a checkpoint adds only the records since the one before, as they were when the operator was given them. Beyond
+ * `limit` records nothing is kept any more, and the run reports that it cannot be resumed.
  */
+import { lostClass } from '../stream/lost-class.js';
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
 
 /** A record that an operator was given, with its name in every incarnation of the run. */
@@ -51,11 +52,11 @@ export class OperatorHistory<In> implements StateHolder {
     return record;
   }
 
-  /** Keeps a record that the operator is given. */
-  add(record: GivenRecord<In>): void {
+  /** Keeps a copy of a record that the operator is given, and may change before the next checkpoint. */
+  add([record, name]: GivenRecord<In>): void {
     if (this.isFull) return;
     this.count++;
-    if (this.count <= this.limit) this.given.push(record);
+    if (this.count <= this.limit) this.given.push([copyOf(record), name]);
     else {
       this.isFull = true;
       this.given = [];
@@ -67,5 +68,15 @@ export class OperatorHistory<In> implements StateHolder {
     if (this.given.length === 0) return;
     yield [String(this.chunks++), [this.given]];
     this.given = [];
+  }
+}
+
+/** A record that cannot be copied stays as it is, and the checkpoint reports it. Plain data comes back from a copy unchanged. */
+function copyOf<In>(record: In): In {
+  if (typeof record !== 'object' || record === null || lostClass(record) !== undefined) return record;
+  try {
+    return structuredClone(record);
+  } catch {
+    return record;
   }
 }

@@ -22,7 +22,7 @@ export interface SourceReading<Out> {
    */
   readonly skip: () => number;
   /** Checks each record; undefined if there is nothing to check. */
-  readonly check: ((record: Out | Skip) => Out | Skip) | undefined;
+  readonly check: ((record: Out | Skip) => Awaitable<Out | Skip>) | undefined;
 }
 
 /** The operator of a source; its input is never subscribed to. */
@@ -43,24 +43,35 @@ export function readSource<Out>(
   return () => pumpRoot<Out>(check === undefined ? reader : checkedReader(reader, check), scope);
 }
 
-/** Calls `check` with each item of the reader. An error that it throws rejects that item only. */
+/**
+ * Calls `check` with each item of the reader. An error that it throws rejects that item only. A read ends when all of its items
+ * are checked, so order and backpressure are those of the reader.
+ */
 export function checkedReader<Out>(
   reader: Reader<Out | Skip | Rejected>,
-  check: (item: Out | Skip) => Out | Skip,
+  check: (item: Out | Skip) => Awaitable<Out | Skip>,
 ): Reader<Out | Skip | Rejected> {
-  const checkOne = (item: Out | Skip | Rejected): Out | Skip | Rejected => {
+  type Item = Out | Skip | Rejected;
+  const checkOne = (item: Item): Awaitable<Item> => {
     if (item instanceof Rejected) return item;
     try {
-      return check(item);
+      const checking = check(item);
+      if (!isPromiseLike(checking)) return checking;
+      return checking.then(undefined, (error: unknown) => new Rejected(item, error));
     } catch (error) {
       return new Rejected(item, error);
     }
   };
+  const checkAll = (items: readonly Item[] | null): Awaitable<readonly Item[] | null> => {
+    const checked = items?.map(checkOne) ?? null;
+    return checked?.some(isPromiseLike) === true
+      ? Promise.all(checked.map((one) => Promise.resolve(one)))
+      : (checked as readonly Item[] | null);
+  };
   return {
     read: (max) => {
       const items = reader.read(max);
-      if (isPromiseLike(items)) return items.then((arrived) => arrived?.map(checkOne) ?? null);
-      return items?.map(checkOne) ?? null;
+      return isPromiseLike(items) ? items.then(checkAll) : checkAll(items);
     },
     share: () => reader.share?.(),
     close: () => reader.close(),

@@ -10,7 +10,7 @@ import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable, LineageId, RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { Skip } from '../model/record.js';
-import { refuseAsynchronous, validate, type Schema } from '../options/schema.js';
+import { refuseAsynchronous, validate, validateEventually, type Schema } from '../options/schema.js';
 
 interface Schemas {
   readonly input?: Schema<unknown>;
@@ -70,11 +70,15 @@ export function compileStep<In, Out>(
   if (input === undefined && output === undefined) {
     return (record, lineage, attempt, waiting) => work(record, new StepContext(scope, lineage, attempt, waiting));
   }
-  const before = checkInput<In>(input, scope.task);
-  const after = checkOutput<Out>(output, scope.task);
+  const before = checkInputEventually<In>(input, scope.task);
+  const after = checkOutputEventually<Out>(output, scope.task);
   return (record, lineage, attempt, waiting) => {
-    const result = work(before(record), new StepContext(scope, lineage, attempt, waiting));
-    return isPromiseLike(result) ? result.then((value) => after(value)) : after(result);
+    const run = (checked: In): Awaitable<Out | Skip> => {
+      const result = work(checked, new StepContext(scope, lineage, attempt, waiting));
+      return isPromiseLike(result) ? result.then((value) => after(value)) : after(result);
+    };
+    const checking = before(record);
+    return isPromiseLike(checking) ? checking.then(run) : run(checking);
   };
 }
 
@@ -113,4 +117,26 @@ export function checkOutput<Out>(schema: Schema<unknown> | undefined, task: stri
     value instanceof Skip
       ? value
       : (validate(schema, value, 'MILLRACE_INVALID_OUTPUT', `The output of '${task}'`) as Out);
+}
+
+/** As `checkInput`, also for a schema that is asynchronous: then it returns a promise. */
+export function checkInputEventually<In>(
+  schema: Schema<unknown> | undefined,
+  task: string,
+): (record: In) => Awaitable<In> {
+  if (schema === undefined) return (record) => record;
+  return (record) =>
+    validateEventually(schema, record, 'MILLRACE_INVALID_INPUT', `The input of '${task}'`) as Awaitable<In>;
+}
+
+/** As `checkOutput`, also for a schema that is asynchronous: then it returns a promise. */
+export function checkOutputEventually<Out>(
+  schema: Schema<unknown> | undefined,
+  task: string,
+): (value: Out | Skip) => Awaitable<Out | Skip> {
+  if (schema === undefined) return (value) => value;
+  return (value) =>
+    value instanceof Skip
+      ? value
+      : (validateEventually(schema, value, 'MILLRACE_INVALID_OUTPUT', `The output of '${task}'`) as Awaitable<Out>);
 }

@@ -12,7 +12,7 @@ import {
 import type { Awaitable, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
-import { checkInput } from './record-step.js';
+import { checkInputEventually } from './record-step.js';
 import { RecordTask } from './record-task.js';
 import { BaseTask, type Operators, type Task } from './task.js';
 import { CONCURRENT_RULES, TASK_RULES, type ConcurrentOptions, type TaskOptions } from './task-options.js';
@@ -107,7 +107,7 @@ class WriterSink<In> extends BaseTask<In, In> {
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<In>> {
     return operators.writeBatches<In, In>(
       {
-        encode: checkInput(this.options.input, scope.task),
+        encode: checkInputEventually(this.options.input, scope.task),
         write: (rows) => this.into.write(rows),
         ordered: this.ordered,
       },

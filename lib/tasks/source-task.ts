@@ -14,7 +14,7 @@ import type { Batch, Lineage, Rejected, Skip } from '../model/record.js';
 import type { OverflowPolicy } from '../stream/outbox.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { Pullable, Reader } from '../stream/reader.js';
-import { checkOutput } from './record-step.js';
+import { checkOutputEventually } from './record-step.js';
 import { BaseTask, type Operators } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
@@ -96,11 +96,11 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
     return this.positionOf(root.watermark);
   }
 
-  /** Reads the source. Throws MILLRACE_INVALID_OPTION if `output` is an asynchronous schema. */
+  /** Reads the source. A batch of records leaves when all of its records are checked, in their order. */
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<NoInput>, Batch<Out>> {
     const { output } = this.options;
     // A source that cannot be read again returns new records, so none are skipped.
-    const check = output === undefined ? undefined : checkOutput<Out>(output, scope.task);
+    const check = output === undefined ? undefined : checkOutputEventually<Out>(output, scope.task);
     // Called when the source is open and knows its first record.
     const skip = (): number => (this.isRepeatable ? scope.root.watermark - this.startOf(scope) : 0);
     return operators.readSource<Out>({ open: () => this.reader(scope, operators), skip, check }, scope);

@@ -129,6 +129,11 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   find(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /** Identifies the input of a source, as plain data that differs when the input differs. */
   identify(): Awaitable<Json>;
+  /**
+   * Called before any task of a run opens, and by `validate`. Throws if `open` would fail for a reason that can be seen
+   * already, such as a missing folder. Opens and changes nothing. Absent in tasks of earlier versions of this package.
+   */
+  check?(): Awaitable<void>;
   /** Prepares the task for a run. */
   open(scope: TaskScope): Awaitable<void>;
   /** The Observable operator of one run. `operators` are the engine's own, to build on. */
@@ -247,6 +252,11 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   /** See `Task.identify`. Default null. */
   identify(): Awaitable<Json> {
     return null;
+  }
+
+  /** See `Task.check`. Default: nothing to check. */
+  check(): Awaitable<void> {
+    return undefined;
   }
 
   /** See `Task.open`. Default: nothing to prepare. */

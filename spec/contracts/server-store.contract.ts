@@ -11,7 +11,7 @@ export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
     ...{ scheduledFor: null, coversFrom: null, coversTo: null, isExclusive: false },
     ...{ settings: { text: '${HOME}', list: [1, { deep: null }] }, isLiteral: true, queuedAt: 5, startedAt: null },
     ...{ endedAt: null, stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0 },
-    ...{ deadLetters: 0, problem: '', requestKey: null },
+    ...{ deadLetters: 0, problem: '', requestKey: null, signalled: null, signalledAt: null },
     ...facts,
   };
 }

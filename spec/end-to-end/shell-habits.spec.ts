@@ -332,6 +332,7 @@ describe('a result on standard output', () => {
   const results = (): string => `
 import { asyncTask, defineWorkflow, sourceTask } from '${DOOR}';
 import { csvSink } from '${CSV}';
+import { ndjsonSink } from '${CSV.replace('/csv/', '/ndjson/')}';
 const to = (name, source, path, fails = false) => defineWorkflow({ name, build: (flow) => flow
   .task('In', sourceTask(source))
   .task('Work', ['In'], asyncTask(async (row) => { if (fails) throw new Error('no'); return row; }, { onFailure: 'fail' }))
@@ -340,6 +341,10 @@ export const Many = to('Many', function* () { for (let id = 0; id < 1e6; id++) y
 export const One = to('One', [{ id: 1 }], '/dev/stdout');
 export const Fails = to('Fails', [{ id: 1 }], '/dev/stdout', true);
 export const Nowhere = to('Nowhere', [{ id: 1 }], 'no/out.csv');
+export const Silent = to('Silent', [{ id: 1 }], '/dev/null');
+export const Lines = defineWorkflow({ name: 'Lines', build: (flow) => flow
+  .task('In', sourceTask(() => { throw new Error('The input was read'); }))
+  .task('Out', ['In'], ndjsonSink({ path: 'results.js/out.ndjson' })) });
 `;
   const piped = (name: string, reader: string): Promise<Ended> => {
     writeFileSync(file('results.js'), results());
@@ -362,10 +367,25 @@ export const Nowhere = to('Nowhere', [{ id: 1 }], 'no/out.csv');
     expect(err).not.toContain('To resume it');
   });
 
-  it('in a folder that does not exist is found before anything is run', async () => {
+  it.each(['validate', 'run', 'run --ephemeral'])(
+    'in a folder that does not exist is found before anything is run: %s',
+    async (words) => {
+      writeFileSync(file('results.js'), results());
+      const { code, err } = await millrace(...words.split(' '), './results.js#Nowhere');
+      expect(err).toBe("MILLRACE_FILE: Cannot write no/out.csv: the folder 'no' does not exist; create it first\n");
+      expect(code).toBe(2);
+      expect(existsSync(file('.millrace/runs'))).toBe(false);
+    },
+  );
+
+  it('and dead letters below a file are refused before the input is read', async () => {
     writeFileSync(file('results.js'), results());
-    const { code, err } = await millrace('validate', './results.js#Nowhere');
-    expect(code).toBe(2);
-    expect(err).toBe("MILLRACE_FILE: Cannot write no/out.csv: the folder 'no' does not exist; create it first\n");
+    const lines = await millrace('run', './results.js#Lines');
+    expect(lines.err).toBe(
+      "MILLRACE_FILE: Cannot write results.js/out.ndjson: 'results.js' is a file, not a folder; name a folder that exists\n",
+    );
+    const letters = await millrace('run', './results.js#Silent', '--dead-letters', 'results.js/letters.ndjson');
+    expect(letters.err).toContain("results.js' is a file, not a folder; name a folder that exists\n");
+    expect([lines.code, letters.code]).toEqual([2, 2]);
   });
 });

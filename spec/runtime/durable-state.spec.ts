@@ -279,6 +279,64 @@ describe('a resumed run', () => {
     expect(groups.length - distinct.size).toBeLessThanOrEqual(8);
   });
 
+  it('gives an operator its input again as it was, though the operator has changed it', async () => {
+    const kept = memoryCheckpoints();
+    const given: string[] = [];
+    const flow = defineWorkflow({
+      name: 'Changing',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask(numbers(20).map((n) => ({ n, sum: [n] }))))
+          .task(
+            'Ask',
+            ['Numbers'],
+            slowly(() => undefined),
+          )
+          .task(
+            'Change',
+            ['Ask'],
+            operatorTask(
+              map((record: { n: number; sum: number[] }) => {
+                given.push(JSON.stringify(record));
+                record.sum.push(1);
+                return Object.assign(record, { n: -1 });
+              }),
+            ),
+          )
+          .task(
+            'Write',
+            ['Change'],
+            slowly(() => undefined),
+          ),
+    });
+    await live(flow, { kept, until: { task: 'Ask', outputs: 12 } });
+    await live(flow, { kept });
+    const expected = numbers(20).map((n) => JSON.stringify({ n, sum: [n] }));
+    expect(new Set(given)).toEqual(new Set(expected));
+  });
+
+  it('reports once that an operator was given more than `history` records, and goes on', async () => {
+    const kept = memoryCheckpoints();
+    const flow = defineWorkflow({
+      name: 'Long',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask(numbers(20)))
+          .task(
+            'Ask',
+            ['Numbers'],
+            slowly(() => undefined),
+          )
+          .task('Groups', ['Ask'], operatorTask(bufferCount<number>(3), { history: 12 })),
+    });
+    const events = await live(flow, { kept });
+    const notices = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
+    expect(notices).toEqual([
+      "If this run dies it cannot be resumed: 'Groups' was given more than 12 records, the most that are kept. Raise `history`, or use a task that keeps its own state",
+    ]);
+    expect(kept.last).toMatchObject({ isComplete: true, obstacle: expect.stringContaining('more than 12 records') });
+  });
+
   it('repeats what lies behind an operator that emits on its own', async () => {
     const kept = memoryCheckpoints();
     const seen: number[] = [];

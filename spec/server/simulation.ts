@@ -3,12 +3,12 @@
  *
  * `simulate` throws where a law is broken. The laws: each tick up to the cursor has exactly one decision, and nothing else has; a run
  * is never worked on by two processes; nothing starts before its tick; exclusive runs of a schedule never overlap; the runs of a
- * schedule cover the time without gap and overlap; in the end each run is over.
+ * schedule cover the time without gap and overlap; a run that drains is not signalled again; in the end each run is over.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Sight } from '#lib/server/runs/follow.js';
 import type { RunProcesses } from '#lib/server/runs/run-processes.js';
-import { isAtWork, type StoredRun } from '#lib/server/runs/stored-run.js';
+import { isAtWork, type StopWish, type StoredRun } from '#lib/server/runs/stored-run.js';
 import type { Scheduled } from '#lib/server/schedules/sync-schedules.js';
 import { timetableOf } from '#lib/server/schedules/timetable.js';
 import type { ServerStore } from '#lib/server/store/server-store.js';
@@ -17,6 +17,7 @@ import { Supervisor } from '#lib/server/supervisor.js';
 
 const MINUTE = 60_000;
 const MAX_RUNS = 4;
+const GRACE_MS = 8_000;
 
 export interface Figures {
   readonly runs: number;
@@ -46,7 +47,11 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
   const birth = 1_760_000_000_000 + Math.floor(random() * 86_400_000);
   let now = birth;
   let crashes = 0;
-  const world = new World(random, () => now);
+  const world = new World(
+    random,
+    () => now,
+    async (id) => (await store.run(id))?.stopWish ?? null,
+  );
   const schedules: Scheduled['schedules'] = {
     skip: { every: '1m' },
     queue: { cron: '*/7 * * * *', zone: 'Europe/Berlin', overlap: 'queue', catchUp: 'all' },
@@ -164,11 +169,13 @@ class World implements RunProcesses {
   private readonly now: () => number;
   private readonly processes = new Map<string, Process[]>();
   private readonly stopped = new Map<string, 'drained' | 'cancelled'>();
+  private readonly wishOf: (runId: string) => Promise<StopWish | null>;
   private children = new Set<string>();
 
-  constructor(random: () => number, now: () => number) {
+  constructor(random: () => number, now: () => number, wishOf: (runId: string) => Promise<StopWish | null>) {
     this.random = random;
     this.now = now;
+    this.wishOf = wishOf;
   }
 
   loseChildren(): void {
@@ -200,8 +207,12 @@ class World implements RunProcesses {
 
   async stop(runId: string, wish: 'drain' | 'cancel'): Promise<boolean> {
     if (!this.isWorking(runId)) return false;
+    // A second signal aborts a run that drains.
+    const isAgain = this.stopped.has(runId) && (await this.wishOf(runId)) === 'drain';
+    expectLaw(!isAgain, `${runId} is signalled again while it drains`);
     const all = this.processes.get(runId) as Process[];
-    all.push({ ...(all.pop() as Process), endsAt: this.now() + 1, dies: false });
+    const lasts = wish === 'drain' ? this.random() * GRACE_MS : 1;
+    all.push({ ...(all.pop() as Process), endsAt: this.now() + lasts, dies: false });
     this.stopped.set(runId, wish === 'drain' ? 'drained' : 'cancelled');
     return true;
   }

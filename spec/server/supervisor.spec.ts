@@ -1,5 +1,9 @@
 /** The laws of the server, in virtual time. `SERVER_SEEDS=1000` runs more seeds. */
 import { describe, expect, it } from '@jest/globals';
+import type { RunProcesses } from '#lib/server/runs/run-processes.js';
+import { sqliteStore } from '#lib/server/store/sqlite-store.js';
+import { Supervisor } from '#lib/server/supervisor.js';
+import { aRun } from '../contracts/server-store.contract.js';
 import { simulate, type Plant } from './simulation.js';
 
 const SEEDS = Number(process.env['SERVER_SEEDS'] ?? 4);
@@ -61,6 +65,62 @@ describe('the supervisor', () => {
     ],
   ])('is found out if it %s', async (_, plant) => {
     expect(await brokenBy(plant)).not.toBe('');
+  });
+});
+
+describe('a run that drains', () => {
+  it('is signalled once, whichever server follows it, and again only long after its grace', async () => {
+    const store = sqliteStore(':memory:', 'wasm');
+    const signals: string[] = [];
+    let now = 1_000_000;
+    let isReachable = false;
+    const processes: RunProcesses = {
+      look: () => Promise.resolve({ state: 'working', incarnation: 1, settled: 0, deadLetters: 0, hasChild: false }),
+      start: () => Promise.resolve(),
+      stop: (_, wish) => {
+        if (isReachable) signals.push(wish);
+        return Promise.resolve(isReachable);
+      },
+      forget: () => undefined,
+    };
+    const server = (): Supervisor => new Supervisor({ store, processes, now: () => now, maxRuns: 1 });
+    await store.addRun(aRun('r', { state: 'running', origin: 'schedule' }));
+    // Its process has not begun yet.
+    expect(await server().stop('r', 'drain')).toBe(true);
+    isReachable = true;
+    for (let life = 0; life < 3; life++) {
+      const one = server();
+      await one.pass();
+      await one.pass();
+      now += 2_000;
+    }
+    expect(signals).toEqual(['drain']);
+    // One more signal aborts it.
+    await server().stop('r', 'cancel');
+    await server().pass();
+    expect(signals).toEqual(['drain', 'drain']);
+    // It should have ended long ago.
+    now += 60_000;
+    await server().pass();
+    expect(signals).toEqual(['drain', 'drain', 'cancel']);
+    await store.close();
+  });
+
+  it('that was started by the command line is not signalled again, because its grace may be long', async () => {
+    const store = sqliteStore(':memory:', 'wasm');
+    let signals = 0;
+    const processes = {
+      look: () => Promise.resolve({ state: 'working', incarnation: 1, settled: 0, deadLetters: 0, hasChild: false }),
+      stop: () => Promise.resolve(++signals > 0),
+    } as unknown as RunProcesses;
+    let now = 1_000_000;
+    const server = (): Supervisor => new Supervisor({ store, processes, now: () => now, maxRuns: 1 });
+    await store.addRun(aRun('r', { state: 'running', origin: 'command line' }));
+    await server().stop('r', 'drain');
+    now += 3_600_000;
+    await server().pass();
+    expect(signals).toBe(1);
+    await store.close();
   });
 });
 

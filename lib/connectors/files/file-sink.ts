@@ -20,7 +20,7 @@ import {
   type TouchedFile,
 } from '../../connect/index.js';
 import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
-import { filesOnTheWayTo } from './result-file.js';
+import { assertResultPlace, filesOnTheWayTo } from './result-file.js';
 
 /** A file of one format that is open for writing. */
 export interface OpenFile {
@@ -50,10 +50,11 @@ export abstract class FileSink<In, File extends OpenFile> implements Sink<In, st
 
   files(): readonly TouchedFile[] {
     const { path } = this;
-    return [
-      { ...touchedFile(path, 'write'), needsFolder: true },
-      ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path)),
-    ];
+    return [touchedFile(path, 'write'), ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path))];
+  }
+
+  check(): Promise<void> {
+    return assertResultPlace(this.path);
   }
 
   async *find(key: string): AsyncGenerator<FoundRecord> {

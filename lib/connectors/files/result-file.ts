@@ -10,7 +10,7 @@
  * MILLRACE_FILE with the system's error as its cause, at this `put` or the next, and always at `finish`.
  */
 import { constants } from 'node:fs';
-import { copyFile, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { access, copyFile, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MillraceError } from '../../model/errors.js';
 import {
@@ -58,6 +58,19 @@ export interface ResultFileOptions {
 export function filesOnTheWayTo(path: string): readonly string[] {
   const end = resultPathOf(path);
   return end === undefined ? [] : [partOf(end), copyOf(end), ownerFileOf(partOf(end))];
+}
+
+/**
+ * Throws MILLRACE_FILE if no result can be written to this path: its folder is missing or does not accept files, or the path
+ * leads to something that no result may replace. Opens and changes nothing.
+ */
+export async function assertResultPlace(path: string): Promise<void> {
+  try {
+    const place = await lookAtResult(path);
+    if (place.kind === 'file') await access(dirname(place.path), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw fileError('write', path, error);
+  }
 }
 
 /** Opens `path.part` and writes the header; throws MILLRACE_FILE or MILLRACE_RESUME. */

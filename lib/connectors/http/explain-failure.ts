@@ -12,6 +12,7 @@ import {
   type Blame,
 } from '../../connect/index.js';
 import { codeIn, configurationFault, remedyOf } from '../request/configuration-fault.js';
+import { noDescriptor } from '../request/no-descriptor.js';
 import { parseRetryAfter } from '../request/retry-after.js';
 import { isPermanentStatus, isQuotaUsedUp, isRetryableStatus } from '../request/retryable-status.js';
 
@@ -52,8 +53,6 @@ const UNSENDABLE = new Set([
   'ERR_HTTP_INVALID_HEADER_VALUE',
   'UND_ERR_INVALID_ARG',
 ]);
-/** This process or machine has no descriptor left for a connection: the upstream has nothing to do with it, and fewer calls help. */
-const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
 const UNREADABLE = 'ERR_BAD_RESPONSE';
 const PROXY_CREDENTIALS = 407;
 
@@ -81,13 +80,8 @@ export function explainFailure(error: unknown, context: FailureContext): unknown
     );
   }
   const named = codeIn(error);
-  if (NO_DESCRIPTOR.has(named)) {
-    return new UpstreamError(
-      'MILLRACE_NETWORK',
-      `'${task}' cannot connect to ${upstream}, because too many files are open here (${named}). Raise the limit (ulimit -n), or lower \`concurrency\``,
-      { cause: error, blame: 'load', retryable: true },
-    );
-  }
+  const ours = noDescriptor(error, named, context);
+  if (ours !== undefined) return ours;
   const remedy = remedyOf(named, context.isUnixSocket);
   if (remedy !== undefined && context.hasAnswered !== true) return configurationFault(error, named, remedy, context);
   const why = `${describeThrown(error)}${named === '' ? '' : ` (${named})`}${remedy === undefined ? '' : `. ${remedy}`}`;

@@ -6,7 +6,7 @@
  */
 import { types } from 'node:util';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
-import { UpstreamError, type Clock } from '../../connect/index.js';
+import { isPromiseLike, UpstreamError, type Awaitable, type Clock } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';
 import type { CallIdentity } from '../request/request-identity.js';
 import type { UrlTemplate } from '../request/request-url.js';
@@ -16,6 +16,8 @@ import { explainFailure, unwritableBody, type FailureContext } from './explain-f
 import type { ItemError } from '../request/request-options.js';
 import { itemsOf, type BatchItem } from './batch-answer.js';
 import { isForJson, kindOf, writeJson } from '../request/json-value.js';
+import type { CallBody } from '../request/request-body.js';
+import { reportAnswer } from '../request/report-answer.js';
 
 export interface HttpCallerParts<In, Out> {
   readonly client: AxiosInstance;
@@ -45,12 +47,18 @@ export interface HttpCallerParts<In, Out> {
   readonly writesJson: boolean;
   readonly task: string;
   readonly clock: Clock;
-  /** Returns the body of an attempt; undefined: no body. */
-  readonly bodyOf: (attempt: Attempt<In>) => unknown;
-  /** Makes an output from an answer, or throws. */
-  readonly read: (answer: unknown) => Out;
+  /** Returns the body of an attempt, or a promise of it. */
+  readonly bodyOf: (attempt: Attempt<In>) => Awaitable<CallBody>;
+  /** Makes an output from an answer, or a promise of it, or throws. */
+  readonly read: (answer: unknown) => Awaitable<Out>;
   /** Present if a request carries several records. */
   readonly batch?: { readonly errorOf: ((item: unknown) => ItemError | null | undefined) | undefined };
+}
+
+/** The body for one record. */
+interface MadeBody {
+  readonly body?: unknown;
+  readonly failure?: { readonly error: unknown };
 }
 
 /** One request in flight. */
@@ -90,15 +98,17 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   private async ask(given: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): Promise<void> {
     const { client, batch, isOwnClient } = this.parts;
     const bodies: unknown[] = [];
-    const attempts = given.filter((attempt) => {
+    const made = given.map((attempt) => this.bodyFor(attempt));
+    // Nothing waits unless a schema does.
+    const ready = made.some(isPromiseLike)
+      ? await Promise.all(made.map((one) => Promise.resolve(one)))
+      : (made as MadeBody[]);
+    const attempts = given.filter((attempt, i) => {
       if (attempt.isOver) return false;
-      try {
-        bodies.push(this.bodyFor(attempt));
-        return true;
-      } catch (error) {
-        outcomes.fail(attempt, error);
-        return false;
-      }
+      const { body, failure } = ready[i] as MadeBody;
+      if (failure === undefined) bodies.push(body);
+      else outcomes.fail(attempt, failure.error);
+      return failure === undefined;
     });
     const [first] = attempts;
     // A record that could not be sent may have ended the run, and with it all attempts that were admitted with it.
@@ -127,14 +137,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   private succeed(attempt: Attempt<In>, answer: unknown, outcomes: CallOutcomes<In, Out>): void {
     if (attempt.handle === undefined) return;
     attempt.handle = undefined;
-    let output: Out;
-    try {
-      output = this.parts.read(answer);
-    } catch (error) {
-      outcomes.fail(attempt, error);
-      return;
-    }
-    outcomes.succeed(attempt, output);
+    reportAnswer(() => this.parts.read(answer), attempt, outcomes);
   }
 
   private splitAnswer(exchange: Exchange<In>, answer: unknown, outcomes: CallOutcomes<In, Out>): void {
@@ -150,10 +153,21 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     });
   }
 
-  /** The body for one record. What it throws fails this record only, before anything is sent. */
-  private bodyFor(attempt: Attempt<In>): unknown {
-    const { bodyOf, writesJson, batch } = this.parts;
-    const body = bodyOf(attempt);
+  /** The body for one record, or its failure, which concerns this record only. Nothing is sent yet. */
+  private bodyFor(attempt: Attempt<In>): Awaitable<MadeBody> {
+    const failed = (error: unknown): MadeBody => ({ failure: { error } });
+    if (attempt.isOver) return {};
+    try {
+      const body = this.parts.bodyOf(attempt);
+      if (!isPromiseLike(body)) return { body: this.written(body.value) };
+      return body.then(({ value }): MadeBody => ({ body: this.written(value) })).then(undefined, failed);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  private written(body: unknown): unknown {
+    const { writesJson, batch } = this.parts;
     const isJson = isForJson(body);
     if (!writesJson) return isJson || batch === undefined ? body : this.refuseInBatch(body);
     // In a JSON array, undefined becomes null.

@@ -35,10 +35,10 @@ import {
 } from '../../connect/index.js';
 import { KafkaCluster } from './cluster.js';
 import { doneText } from './done-text.js';
-import type { CommittedOffset, KafkaPort, RawRecord } from './port.js';
+import type { CommittedOffset, KafkaPort, RawRecord, TopicDescription } from './port.js';
 import { openClient } from './raw-client.js';
 import { aSerde, json, string, type Serde } from './serde.js';
-import { checkOffsets, startsOf, type KafkaStart, type PartitionStart } from './source-start.js';
+import { checkOffsets, startsOf, type KafkaStart, type KeptStart, type PartitionStart } from './source-start.js';
 import { TopicReader, type OffsetLostPolicy, type PartitionReader } from './topic-reader.js';
 
 /** A record of a topic, with everything that Kafka keeps of it. */
@@ -160,8 +160,18 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
     }
   }
 
-  async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
-    return holdClock(context.clock, this.connect(past, context));
+  async start({ clock }: ConnectorContext): Promise<Json | undefined> {
+    // The first record is the same one at any time.
+    if (this.from === 'earliest') return undefined;
+    return holdClock(clock, this.findStart());
+  }
+
+  async open(
+    context: ConnectorContext,
+    past: SourcePast | undefined,
+    start?: Json,
+  ): Promise<readonly SourcePartition<Out>[]> {
+    return holdClock(context.clock, this.connect(past, context, start as readonly KeptStart[] | undefined));
   }
 
   async settled(progress: readonly PartitionProgress[]): Promise<void> {
@@ -185,21 +195,48 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
     this.client = undefined;
   }
 
+  private get from(): KafkaStart {
+    return this.options.from ?? (this.options.groupId === undefined ? 'earliest' : 'committed');
+  }
+
+  private async findStart(): Promise<Json> {
+    const { cluster, topic: name } = this.options;
+    const client = await openClient(cluster);
+    try {
+      const topic = await client.describe(name);
+      checkOffsets(this.from, topic);
+      const starts = await this.startsIn(client, topic, undefined);
+      return starts.map(({ from, done }) => ({ from, done }));
+    } finally {
+      await client.close();
+    }
+  }
+
+  private startsIn(
+    client: KafkaPort,
+    topic: TopicDescription,
+    past: SourcePast | undefined,
+    kept?: readonly KeptStart[],
+  ): Promise<readonly PartitionStart[]> {
+    const { groupId, startWhenNew = 'earliest' } = this.options;
+    return startsOf({ client, topic, past, from: this.from, startWhenNew, groupId, kept });
+  }
+
   private async connect(
     past: SourcePast | undefined,
     context: ConnectorContext,
+    kept: readonly KeptStart[] | undefined,
   ): Promise<readonly SourcePartition<Out>[]> {
     const notice = (message: string): void => {
       context.notice(message);
     };
     const { options } = this;
-    const { cluster, groupId, onOffsetLost = 'stop', startWhenNew = 'earliest', until, maxWaitMs = 500 } = options;
-    const from = options.from ?? (groupId === undefined ? 'earliest' : 'committed');
+    const { cluster, onOffsetLost = 'stop', until, maxWaitMs = 500 } = options;
     this.committed = new Map();
     const client = (this.client = await openClient(cluster));
     const topic = await client.describe(options.topic);
-    checkOffsets(from, topic);
-    const starts = await startsOf({ client, topic, past, from, startWhenNew, groupId });
+    checkOffsets(this.from, topic);
+    const starts = await this.startsIn(client, topic, past, kept);
     const ends = until === 'end' ? await client.offsets(topic, 'end') : [];
     const { timeoutMs } = cluster.options;
     const reader = (this.reader = new TopicReader({ client, topic, onOffsetLost, timeoutMs, maxWaitMs, notice }));

@@ -27,7 +27,12 @@ export interface StartRequest {
   readonly from: KafkaStart;
   readonly startWhenNew: 'earliest' | 'latest';
   readonly groupId: string | undefined;
+  /** Where the first incarnation of the run began, by partition; undefined if that was not kept. */
+  readonly kept?: readonly KeptStart[] | undefined;
 }
+
+/** The beginning of a partition as the first checkpoint keeps it. */
+export type KeptStart = Pick<PartitionStart, 'from' | 'done'>;
 
 /** The beginning of one partition. */
 export interface PartitionStart {
@@ -41,32 +46,34 @@ export interface PartitionStart {
 
 /** The beginning of each partition of the topic. Rejects with MILLRACE_KAFKA for offsets that the topic does not have. */
 export async function startsOf(request: StartRequest): Promise<readonly PartitionStart[]> {
-  const { client, topic, past, groupId, from, startWhenNew } = request;
+  const { client, topic, past, groupId, from, startWhenNew, kept = [] } = request;
   const partitions = [...new Array<undefined>(topic.partitions).keys()];
   const known = new Map((past?.partitions ?? []).map((one) => [one.partition, one]));
-  const isKnown = partitions.every((partition) => known.has(partition));
+  const isKnown = partitions.every((partition) => known.has(partition) || kept[partition] !== undefined);
   const committed =
     from === 'committed' && groupId !== undefined && !isKnown
       ? await client.committed(groupId, topic, 'stable')
       : undefined;
-  const isEach = partitions.every((partition) => known.has(partition) || committed?.has(partition) === true);
+  const isEach = isKnown || partitions.every((partition) => known.has(partition) || committed?.has(partition) === true);
   const place = placeOf(from, startWhenNew);
   const found = isEach ? [] : await client.offsets(topic, place);
   // No record is that young.
   const ends = found.includes(-1) ? await client.offsets(topic, 'latest') : [];
   // In a resumed run that knows partitions, one that is new was added meanwhile: none of its records was read. A run that
   // died before it knew any starts where a new run does.
-  const isAdded = known.size > 0;
-  const first = isAdded && !isKnown ? await client.offsets(topic, 'earliest') : [];
+  const isAdded = known.size > 0 || kept.length > 0;
+  const earliest = isAdded && !isKnown ? await client.offsets(topic, 'earliest') : [];
   return partitions.map((partition): PartitionStart => {
     const before = known.get(partition);
     if (before !== undefined) {
       const { position } = before;
       return { from: before.from, done: [], end: typeof position?.['end'] === 'number' ? position['end'] : undefined };
     }
+    const first = kept[partition];
+    if (first !== undefined) return { ...first, end: undefined };
     const own = committed?.get(partition);
     if (own !== undefined) return { from: own.offset, done: doneRanges(own.offset, own.metadata), end: undefined };
-    if (isAdded) return { from: first[partition] as number, done: [], end: undefined };
+    if (isAdded) return { from: earliest[partition] as number, done: [], end: undefined };
     const at = found[partition] as number;
     return {
       from: offsetIn(from, partition) ?? (at === -1 ? (ends[partition] as number) : at),

@@ -4,6 +4,7 @@
  * Guarantees: rows and progress are in one transaction, which also checks that this process still owns the sink. Values are
  * parameters, names are quoted.
  */
+import { randomInt } from 'node:crypto';
 import { describeValue, MillraceError, type LineageId, type RefusedRow } from '../../connect/index.js';
 import type { HeldRecords } from '../sql/held-records.js';
 import { assertKnownColumn, quoted, quotedList } from '../sql/identifiers.js';
@@ -40,6 +41,9 @@ export interface PostgresRow {
   readonly key: string;
 }
 
+/** A table may be taken over a million times before its incarnation exceeds a bigint. */
+const MOST_SKIPPED = 2 ** 42;
+
 /** What the catalog contains about a table. */
 interface TableFacts {
   readonly schema: string;
@@ -64,6 +68,8 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   private isSecured = false;
   private sink = '0';
   private incarnation = '0';
+  /** The incarnation that the server has been asked for, and may have stored. */
+  private next: string | undefined;
 
   constructor(parts: PostgresTableParts) {
     this.parts = parts;
@@ -290,8 +296,8 @@ export class PostgresTable implements SinkTable<PostgresRow> {
     const { schema } = this.facts as TableFacts;
     const { rows } = isAgain
       ? await session.query(
-          `UPDATE ${sinks} SET incarnation = incarnation + 1 WHERE id = $1 AND incarnation = $2 RETURNING id, incarnation`,
-          [this.sink, this.incarnation],
+          `UPDATE ${sinks} SET incarnation = $3 WHERE id = $1 AND incarnation IN ($2, $3) RETURNING id, incarnation`,
+          [this.sink, this.incarnation, this.nextIncarnation()],
         )
       : await session.query(
           `INSERT INTO ${sinks} AS s (run, task, target, incarnation) VALUES ($1, $2, $3, 1)
@@ -303,6 +309,16 @@ export class PostgresTable implements SinkTable<PostgresRow> {
     if (owner === undefined) throw this.replaced();
     this.sink = String(owner['id']);
     this.incarnation = String(owner['incarnation']);
+    this.next = undefined;
+  }
+
+  /**
+   * The incarnation of this process after a lost connection, the same until the server has confirmed it: an answer that was
+   * lost must not look like another owner. It is drawn, because another process would be the one after the present one.
+   */
+  private nextIncarnation(): string {
+    this.next ??= String(BigInt(this.incarnation) + BigInt(randomInt(2, MOST_SKIPPED)));
+    return this.next;
   }
 
   private replaced(): MillraceError {

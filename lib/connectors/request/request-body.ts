@@ -1,10 +1,11 @@
 /** What a request sends for a record, and how its answer becomes an output: user functions and schemas. */
 import {
-  checkInput,
-  checkOutput,
+  checkInputEventually,
+  checkOutputEventually,
   contextOf,
-  refuseAsynchronous,
-  validate,
+  isPromiseLike,
+  validateEventually,
+  type Awaitable,
   type Skip,
   type TaskScope,
 } from '../../connect/index.js';
@@ -13,32 +14,44 @@ import { takesBody } from './request-method.js';
 import type { RequestOptions } from './request-options.js';
 import type { UrlTemplate } from './request-url.js';
 
-/** Returns the body of an attempt. It throws what the input schema or the user's function throws. */
+/** In an object, because a body that is a promise is not waited for but refused. */
+export interface CallBody {
+  /** Undefined: no body. */
+  readonly value: unknown;
+}
+
+/**
+ * Returns the body of an attempt, or a promise of it if the input schema is asynchronous. It throws what the schema or the
+ * user's function throws.
+ */
 export function bodyFunction<In, Out>(
   { input, body }: RequestOptions<In, Out>,
   scope: TaskScope,
   method: string,
-): (attempt: Attempt<In>) => unknown {
-  const check = checkInput<In>(input, scope.task);
-  if (body !== undefined) {
-    return ({ call, number }) => body(check(call.record), contextOf(scope, call.lineage, number));
-  }
-  if (takesBody(method)) return ({ call }) => check(call.record);
-  return ({ call }) => {
-    check(call.record);
-    return undefined;
+): (attempt: Attempt<In>) => Awaitable<CallBody> {
+  const check = checkInputEventually<In>(input, scope.task);
+  const isSent = takesBody(method);
+  const bodyOf = ({ call, number }: Attempt<In>, record: In): CallBody => {
+    if (body !== undefined) return { value: body(record, contextOf(scope, call.lineage, number)) };
+    return { value: isSent ? record : undefined };
+  };
+  return (attempt) => {
+    const checking = check(attempt.call.record);
+    return isPromiseLike(checking) ? checking.then((record) => bodyOf(attempt, record)) : bodyOf(attempt, checking);
   };
 }
 
-/** Makes an output from an answer, or throws what a schema throws. */
+/** Makes an output from an answer, or a promise of it if a schema is asynchronous. It throws what a schema throws. */
 export function answerReader<In, Out>(
   { response, output }: RequestOptions<In, Out>,
   url: UrlTemplate,
   scope: TaskScope,
-): (answer: unknown) => Out | Skip {
-  const check = checkOutput<Out>(output, scope.task);
+): (answer: unknown) => Awaitable<Out | Skip> {
+  const check = checkOutputEventually<Out>(output, scope.task);
   if (response === undefined) return (answer) => check(answer as Out);
   const subject = `The answer of ${url.label} to '${scope.task}'`;
-  refuseAsynchronous(response, subject);
-  return (answer) => check(validate(response, answer, 'MILLRACE_INVALID_OUTPUT', subject));
+  return (answer) => {
+    const reading = validateEventually(response, answer, 'MILLRACE_INVALID_OUTPUT', subject);
+    return isPromiseLike(reading) ? reading.then(check) : check(reading);
+  };
 }

@@ -8,9 +8,11 @@
  * calls broke the connection, each of them is sent again alone, so that only the culprit fails. An upstream that refuses each
  * connection after the handshake ends the run.
  */
-import type { Clock } from '../../connect/index.js';
+import { isPromiseLike, type Awaitable, type Clock } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes, CancelReason } from '../../calls/call.js';
 import type { Connection } from '../request/connection.js';
+import type { CallBody } from '../request/request-body.js';
+import { reportAnswer } from '../request/report-answer.js';
 import type { CallIdentity } from '../request/request-identity.js';
 import type { IncomingReply } from './codec.js';
 import { IdRing } from './id-ring.js';
@@ -36,8 +38,8 @@ export interface SocketCallerParts<In, Out> {
   readonly connection: Connection;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly bodyOf: (attempt: Attempt<In>) => unknown;
-  readonly read: (answer: unknown) => Out;
+  readonly bodyOf: (attempt: Attempt<In>) => Awaitable<CallBody>;
+  readonly read: (answer: unknown) => Awaitable<Out>;
   /** Reports a peculiarity of the upstream to the user. */
   readonly notice: (message: string) => void;
 }
@@ -69,6 +71,8 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
   private outbox: Attempt<In>[] = [];
   private sentFrom = 0;
   private suspects: Attempt<In>[] = [];
+  /** The bodies of attempts whose schema was asynchronous. */
+  private readonly bodies = new WeakMap<Attempt<In>, CallBody>();
   private readonly cancelled = new IdRing(REMEMBERED);
   private nextId = 1;
   private isFlushDue = false;
@@ -191,13 +195,19 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     if (attempt.isOver) return undefined;
     const { method, keyName, sendsTrace, identity, settings, bodyOf } = this.parts;
     const { lineage, span } = attempt.call;
-    const id = this.nextId++;
+    const id = this.nextId;
     let text: string;
     try {
+      const body = this.bodies.get(attempt) ?? bodyOf(attempt);
+      if (isPromiseLike(body)) {
+        this.sendLater(attempt, body);
+        return undefined;
+      }
+      this.nextId++;
       text = settings.codec.encode({
         id,
         method,
-        params: bodyOf(attempt),
+        params: body.value,
         key: keyName === undefined ? undefined : { name: keyName, value: identity.key(lineage) },
         traceparent: sendsTrace ? (span?.traceparent ?? identity.traceparent(lineage)) : undefined,
       });
@@ -208,6 +218,19 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     attempt.handle = id;
     link.pending.set(id, attempt);
     return text;
+  }
+
+  /** Queues the attempt again when its body is there. */
+  private sendLater(attempt: Attempt<In>, making: PromiseLike<CallBody>): void {
+    making.then(
+      (body) => {
+        this.bodies.set(attempt, body);
+        if (attempt.call.losses >= SUSPECT_AFTER) this.suspects.push(attempt);
+        else this.outbox.push(attempt);
+        this.flush();
+      },
+      (error: unknown) => this.outcomes?.fail(attempt, error),
+    );
   }
 
   private receive(text: string, link: SocketLink<In>): void {
@@ -265,14 +288,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
       this.outcomes?.fail(attempt, invalidReply(invalid, this.parts));
       return;
     }
-    let output: Out;
-    try {
-      output = this.parts.read(result);
-    } catch (refused) {
-      this.outcomes?.fail(attempt, refused);
-      return;
-    }
-    this.outcomes?.succeed(attempt, output);
+    reportAnswer(() => this.parts.read(result), attempt, this.outcomes);
   }
 
   private countStray(id: number): void {

@@ -4,6 +4,7 @@
  * Guarantees: events and codes decide, never a message. A call with an unknown outcome is repeated only if that is safe.
  */
 import { FatalTaskError, UpstreamError, describeThrown, type Clock, type MillraceError } from '../../connect/index.js';
+import { noDescriptor } from '../request/no-descriptor.js';
 import { parseRetryAfter } from '../request/retry-after.js';
 import { codeIn, configurationFault, remedyOf } from '../request/configuration-fault.js';
 import { isRetryableStatus } from '../request/retryable-status.js';
@@ -78,6 +79,8 @@ export function lossError(end: LinkEnd, parts: SocketErrorContext, hasReplied: b
     );
   }
   const code = codeIn(cause);
+  const ours = end.wasOpen ? undefined : noDescriptor(cause, code, parts);
+  if (ours !== undefined) return ours;
   const remedy = end.wasOpen || response !== undefined ? undefined : remedyOf(code, parts.isUnixSocket);
   if (remedy !== undefined && !hasReplied) return configurationFault(cause, code, remedy, parts);
   return new UpstreamError(

@@ -3,7 +3,7 @@
  *
  * Guarantees: a call that cannot be encoded, and a reply that is too large or cannot be decoded, fail as over a connection.
  */
-import { MillraceError, describeValue, type Upstream, type UpstreamReply } from '../../connect/index.js';
+import { describeValue, isPromiseLike, MillraceError, type Upstream, type UpstreamReply } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';
 import type { SocketCallerParts } from './socket-caller.js';
 import { lossError, remoteError } from './socket-errors.js';
@@ -56,7 +56,7 @@ export class SocketStandIn<In, Out> implements Caller<In, Out> {
     attempt.handle = cancellation;
     let result: { output: Out } | { error: unknown };
     try {
-      result = { output: this.parts.read(await this.answer(attempt, cancellation)) };
+      result = { output: await this.parts.read(await this.answer(attempt, cancellation)) };
     } catch (error) {
       result = { error };
     }
@@ -69,7 +69,9 @@ export class SocketStandIn<In, Out> implements Caller<In, Out> {
   private async answer(attempt: Attempt<In>, cancellation: Cancellation): Promise<unknown> {
     const { task, url, method, headers, keyName, sendsTrace, identity, settings, bodyOf } = this.parts;
     const { lineage, span } = attempt.call;
-    const params = bodyOf(attempt);
+    const body = bodyOf(attempt);
+    // Nothing waits unless a schema does.
+    const { value: params } = isPromiseLike(body) ? await body : body;
     const key = keyName === undefined ? undefined : { name: keyName, value: identity.key(lineage) };
     const traceparent = sendsTrace ? (span?.traceparent ?? identity.traceparent(lineage)) : undefined;
     // Throws if the protocol cannot encode the call.

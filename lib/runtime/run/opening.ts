@@ -1,13 +1,15 @@
 /**
- * The beginning of a run: prepares the executor, the inputs, the tasks and the checkpoints, one after the other, until
- * the run ends.
+ * The beginning of a run: prepares the executor, checks inputs and results, and opens the dead letters, the tasks and the
+ * checkpoints, one after the other, until the run ends.
  *
  * Guarantees: after `settled` has resolved nothing is being opened, so nothing is closed while it opens.
  */
 import type { Json } from '../../model/checkpoint.js';
+import { holdClock, type Clock } from '../../model/clock.js';
 import type { DeadLetterStore } from '../../model/ports.js';
 import type { ProgressKeeper } from '../resume/progress-keeper.js';
 import type { RunExecutor } from './run-executor.js';
+import { checkTasks } from '../definition/check-tasks.js';
 import { blame } from '../wiring/task-failure.js';
 import type { Wiring } from '../wiring/wiring.js';
 
@@ -16,6 +18,7 @@ export interface ToOpen {
   readonly wiring: Wiring;
   readonly keeper: ProgressKeeper | undefined;
   readonly deadLetters: DeadLetterStore;
+  readonly clock: Clock;
   readonly hasEnded: () => boolean;
 }
 
@@ -31,11 +34,17 @@ export class Opening {
    * Resolves with true if the run can begin, and with false if it has ended meanwhile. Rejects with the first error of
    * the opening.
    */
-  async open({ executor, wiring, keeper, deadLetters, hasEnded }: ToOpen): Promise<boolean> {
+  async open({ executor, wiring, keeper, deadLetters, clock, hasEnded }: ToOpen): Promise<boolean> {
     const tasks = [...wiring.tasks.values()];
     await executor.prepare(tasks.some(({ declaration }) => declaration.task.usesExecutor));
     if (hasEnded()) return false;
     const inputs = await this.follow(keeper?.checkInputs(wiring) ?? Promise.resolve<Record<string, Json>>({}));
+    if (hasEnded()) return false;
+    // Nothing is opened, and nobody outside is asked, for a run that could not keep its results.
+    const checking = checkTasks(tasks.map(({ declaration }) => declaration));
+    if (checking !== undefined) await this.follow(holdClock(clock, checking));
+    const looking = deadLetters.assertWritable?.();
+    if (looking !== undefined) await this.follow(holdClock(clock, looking));
     if (hasEnded()) return false;
     await this.follow(Promise.resolve(deadLetters.open?.()));
     if (hasEnded()) return false;

@@ -221,7 +221,7 @@ export class RunEngine {
     const { deadLetters } = this.parts;
     try {
       const hasEnded = (): boolean => this.hasEnded();
-      if (!(await this.opening.open({ executor, wiring, keeper, deadLetters, hasEnded }))) return;
+      if (!(await this.opening.open({ executor, wiring, keeper, deadLetters, clock, hasEnded }))) return;
     } catch (error) {
       this.end('failed', error);
       return;

@@ -5,7 +5,7 @@
  * its checkpoint, unless a user had asked it to stop; a run that dies again and again without progress ends as failed.
  */
 import type { RunOutcome } from '../../model/ports.js';
-import type { StoredRun } from './stored-run.js';
+import { UNSIGNALLED, type StoredRun } from './stored-run.js';
 
 /** What can be seen of a run. */
 export interface Sight {
@@ -50,7 +50,7 @@ export function followUp(run: StoredRun, sight: Sight, now: number): FollowUp | 
   const { settled, deadLetters } = sight;
   const facts = { settled: Math.max(settled, run.settled), deadLetters: Math.max(deadLetters, run.deadLetters) };
   const end = (state: StoredRun['state'], problem = ''): FollowUp => ({
-    change: { ...facts, state, problem, endedAt: now, stopWish: null },
+    change: { ...facts, state, problem, endedAt: now, stopWish: null, ...UNSIGNALLED },
     start: false,
   });
   const hasBegun = sight.incarnation > run.incarnationBefore;

@@ -45,6 +45,9 @@ export interface StoredRun {
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly stopWish: StopWish | null;
+  /** The wish that its process was last signalled for, and when; noted before the signal. */
+  readonly signalled: StopWish | null;
+  readonly signalledAt: number | null;
   /** The number of the incarnation before the one that was asked for. */
   readonly incarnationBefore: number;
   /** How often it was resumed without any progress since the last time. */
@@ -58,6 +61,9 @@ export interface StoredRun {
   /** The key under which a client asked for it, so that asking again gives the same run. */
   readonly requestKey: string | null;
 }
+
+/** The facts of a run whose process was not signalled. */
+export const UNSIGNALLED = { signalled: null, signalledAt: null } as const;
 
 export const ACTIVE_STATES: readonly ServerRunState[] = ['queued', 'starting', 'running'];
 

@@ -45,6 +45,8 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE audit (
      number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, subject TEXT NOT NULL
    ) STRICT;`,
+  `ALTER TABLE runs ADD COLUMN signalled TEXT;
+   ALTER TABLE runs ADD COLUMN signalledAt INTEGER;`,
 ];
 
 /** The columns of a run, which have the names of its members. */
@@ -62,7 +64,7 @@ const RUN_COLUMNS = [
     'isExclusive',
   ],
   ...['settings', 'isLiteral', 'queuedAt', 'startedAt', 'endedAt', 'stopWish', 'incarnationBefore', 'fruitlessResumes'],
-  ...['settledAtStart', 'settled', 'deadLetters', 'problem', 'requestKey'],
+  ...['settledAtStart', 'settled', 'deadLetters', 'problem', 'requestKey', 'signalled', 'signalledAt'],
 ] as readonly (keyof StoredRun)[];
 const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.join(', ')}) VALUES (${RUN_COLUMNS.map(() => '?').join(', ')})`;
 
@@ -280,6 +282,7 @@ function runOf(row: SqliteFields): StoredRun {
     state: row['state'] as ServerRunState,
     origin: row['origin'] as RunOrigin,
     stopWish: row['stopWish'] as StopWish | null,
+    signalled: row['signalled'] as StopWish | null,
     isExclusive: row['isExclusive'] === 1,
     isLiteral: row['isLiteral'] === 1,
     settings: JSON.parse(row['settings'] as string) as Record<string, Json>,

@@ -6,6 +6,7 @@ import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
 import { postgresSink, postgresSource, sqlStatement, type PostgresSinkOptions } from 'millrace/postgres';
 import { PostgresSink } from '#lib/connectors/postgres/postgres-sink.js';
 import { contextOfTest } from '#lib/testing/connector-context.js';
+import { PostgresSession } from '#lib/connectors/postgres/postgres-session.js';
 import { describeWithPostgres, PostgresServer } from '../../support/postgres-server.js';
 
 interface Item {
@@ -141,6 +142,36 @@ describeWithPostgres('PostgreSQL in a run', () => {
       /Another process has resumed this run and writes to "t\d+"/,
     );
     expect((await idsOf(table)).length).toBeLessThanOrEqual(500);
+  });
+
+  it('a lost answer while the sink connects again is not taken for another owner', async () => {
+    const table = await tableOf('id int, name text');
+    const original = Reflect.get(PostgresSession.prototype, 'query') as (...given: unknown[]) => Promise<unknown>;
+    let lost = 0;
+    const replaced = async function (this: PostgresSession, ...given: unknown[]): Promise<unknown> {
+      const answer = await original.apply(this, given);
+      if (!String(given[0]).includes('SET incarnation =') || lost++ > 1) return answer;
+      this.disconnect();
+      throw Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' });
+    };
+    Reflect.set(PostgresSession.prototype, 'query', replaced);
+    try {
+      const records = async function* (): AsyncGenerator<Item> {
+        for (const item of items(1000)) {
+          if (item.id === 500) {
+            await server.sql(
+              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+            );
+          }
+          yield item;
+        }
+      };
+      expect(await write(records(), { table })).toMatchObject({ outcome: 'completed' });
+      expect(lost).toBeGreaterThan(1);
+      expect(await idsOf(table)).toEqual(items(1000).map(({ id }) => id));
+    } finally {
+      Reflect.set(PostgresSession.prototype, 'query', original);
+    }
   });
 
   it('rows that were written after the last checkpoint are not written again', async () => {

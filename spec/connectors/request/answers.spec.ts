@@ -141,36 +141,3 @@ describe('an empty body', () => {
     expect((await callUpstream({ url, ...options })).outputs).toEqual(['']);
   });
 });
-
-describe('an asynchronous schema', () => {
-  const standard = (validate: (value: unknown) => unknown) =>
-    ({ '~standard': { version: 1, vendor: 'spec', validate } }) as never;
-  /** As of yup: always a promise. */
-  const always = standard((value) => Promise.resolve({ value }));
-  /** As of zod with an asynchronous refinement: only for values that have the right type. */
-  const late = standard((value) =>
-    value === undefined ? { issues: [{ message: 'Required' }] } : Promise.reject(new Error('nobody looks at it')),
-  );
-
-  it.each(['input', 'output', 'response'] as const)('as the %s is refused before the first call', async (name) => {
-    let calls = 0;
-    const body = (): number => ++calls;
-    answer = { body: '1' };
-    const { failure, letters } = await callUpstream({ url, body, [name]: always }, [1, 2, 3]);
-    expect(failure).toMatchObject({
-      code: 'MILLRACE_INVALID_OPTION',
-      message: expect.stringContaining('asynchronous'),
-    });
-    expect([calls, letters]).toEqual([0, []]);
-  });
-
-  it.each(['input', 'output', 'response'] as const)(
-    'as the %s that shows only with a value ends the run, and makes no dead letters',
-    async (name) => {
-      answer = { body: '1' };
-      const { failure, letters } = await callUpstream({ url, [name]: late }, [1, 2, 3]);
-      expect(failure).toMatchObject({ code: 'MILLRACE_INVALID_OPTION' });
-      expect(letters).toEqual([]);
-    },
-  );
-});

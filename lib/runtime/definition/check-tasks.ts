@@ -1,0 +1,30 @@
+/**
+ * Checks tasks before any of them opens: a result without a folder costs no call and no row then.
+ *
+ * Guarantees: nothing is opened or changed. The error is that of the first task that has one.
+ */
+import type { TaskDeclaration } from '../../tasks/flow.js';
+import { blame } from '../wiring/task-failure.js';
+
+/** Undefined if no task has anything to wait for. */
+export function checkTasks(declarations: readonly TaskDeclaration[]): Promise<void> | undefined {
+  const checks = declarations.map(({ name, task }) => check(name, task));
+  const pending = checks.filter((each) => each !== undefined);
+  if (pending.length === 0) return undefined;
+  return inTurn(pending);
+}
+
+function check(name: string, task: TaskDeclaration['task']): Promise<void> | undefined {
+  const blamed = (error: unknown): unknown => blame(name, 'could not be opened', error);
+  try {
+    const checking = task.check?.();
+    if (checking === undefined) return undefined;
+    return Promise.resolve(checking).catch((error: unknown) => Promise.reject(blamed(error) as Error));
+  } catch (error) {
+    return Promise.reject(blamed(error));
+  }
+}
+
+async function inTurn(checks: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(checks)) if (result.status === 'rejected') throw result.reason as Error;
+}
