@@ -26,6 +26,8 @@ export interface Chunk {
   readonly from: number;
   readonly lineages: readonly Lineage[];
   readonly records: readonly unknown[];
+  /** For a job that keeps state: per record, the number by which the client knows its place in the state. */
+  readonly places?: readonly number[] | undefined;
 }
 
 /** One function in a chain of functions, and its task. */

@@ -3,12 +3,12 @@
  * guarantees.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
-import type { ModuleRef } from '../execution/executor.js';
+import type { JobPort, ModuleRef } from '../execution/executor.js';
 import { describeValue } from '../model/errors.js';
 import type { Batch, Rejected, Skip } from '../model/record.js';
 import { foldExecutor } from '../stream/fold-executor.js';
 import { foldInline } from '../stream/fold-inline.js';
-import { foldPartitions } from '../stream/fold-partitions.js';
+import { partitionOfKey } from '../stream/key-partition.js';
 import { mergeCollected } from '../stream/merge-collected.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Reader } from '../stream/reader.js';
@@ -134,7 +134,7 @@ export class Aggregator<In, Key, State, Out> {
         const onOver = (): void => {
           subscriber.add(pumpRoot<Out>(this.results(groups, scope), scope).subscribe(subscriber));
         };
-        foldExecutor(input$, { ref, timeoutMs, before, merge, onOver }, scope, subscriber);
+        foldExecutor(input$, { ref, timeoutMs, before, how: { merge }, onOver }, scope, subscriber);
       });
   }
 
@@ -142,24 +142,19 @@ export class Aggregator<In, Key, State, Out> {
   private inPartitions(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     return (input$) =>
       new Observable((subscriber) => {
-        const { partitionBy, timeoutMs } = this.parts;
-        const keyOf = partitionBy === 'key' ? this.parts.aggregate.key : partitionBy;
-        foldPartitions(
-          input$,
-          {
-            ref,
-            timeoutMs,
-            partitions: scope.executor.size,
-            maxKeys: this.parts.maxKeys,
-            before: checkInput<unknown>(this.parts.options.input, scope.task),
-            keyOf: (keyOf ?? (() => undefined)) as (record: unknown) => unknown,
-            onOver: (results) => {
-              subscriber.add(pumpRoot<Out>(this.leaving(results, scope), scope).subscribe(subscriber));
-            },
-          },
-          scope,
-          subscriber,
-        );
+        const { partitionBy, timeoutMs, maxKeys } = this.parts;
+        const keyOf = ((partitionBy === 'key' ? this.parts.aggregate.key : partitionBy) ?? (() => undefined)) as (
+          record: unknown,
+        ) => unknown;
+        const partitions = scope.executor.size;
+        const before = checkInput<unknown>(this.parts.options.input, scope.task);
+        const partitionOf = (record: unknown): number => partitionOfKey(keyOf(record), partitions);
+        const onOver = (jobs: readonly JobPort[]): void => {
+          const results = mergeCollected(jobs.map((job) => job.collect()));
+          subscriber.add(pumpRoot<Out>(this.leaving(results, scope), scope).subscribe(subscriber));
+        };
+        const how = { partitions, maxKeys, partitionOf };
+        foldExecutor(input$, { ref, timeoutMs, before, how, onOver }, scope, subscriber);
       });
   }
 

@@ -65,5 +65,6 @@ export function slice(chunk: Chunk, start: number, end: number): Chunk {
     from: chunk.from + start,
     lineages: chunk.lineages.slice(start, end),
     records: chunk.records.slice(start, end),
+    places: chunk.places?.slice(start, end),
   };
 }

@@ -162,13 +162,14 @@ export class Dispatcher {
     const number = this.nextNumber();
     const wantsBetween = job.client.wantsBetween ?? false;
     const { lineages, records } = chunk;
+    const places = chunk.places && packLineages(chunk.places);
     const isFirst = thread.isFresh;
     try {
       thread.open(job);
       const transfer =
         job.transfer === undefined ? undefined : records.flatMap((record) => job.transfer?.(record) ?? []);
       thread.post(
-        { type: 'chunk', job: job.id, chunk: number, lineages: packLineages(lineages), records, wantsBetween },
+        { type: 'chunk', job: job.id, chunk: number, lineages: packLineages(lineages), records, places, wantsBetween },
         transfer,
       );
     } catch (error) {

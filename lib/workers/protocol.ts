@@ -19,7 +19,7 @@ export interface ThreadData {
   readonly progress: Int32Array;
 }
 
-/** Consecutive lineages as the first one only; others as a list. */
+/** Consecutive lineages or places as the first one only; others as a list. */
 export type WireLineages = number | readonly number[];
 
 /** Messages to a thread. */
@@ -32,6 +32,8 @@ export type ToThread =
       readonly chunk: number;
       readonly lineages: WireLineages;
       readonly records: readonly unknown[];
+      /** See `Chunk.places`. */
+      readonly places: WireLineages | undefined;
       readonly wantsBetween: boolean;
     }
   | { readonly type: 'close'; readonly job: number }

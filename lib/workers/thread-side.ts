@@ -114,13 +114,19 @@ export class ThreadSide {
     );
   }
 
-  private execute({ job, chunk, lineages, records, wantsBetween }: ChunkMessage, spec: Job, loaded: LoadedJob): void {
+  private execute(message: ChunkMessage, spec: Job, loaded: LoadedJob): void {
+    const { job, chunk, lineages, records, places, wantsBetween } = message;
     const { progress } = this;
     const unpacked = unpackLineages(lineages, records.length);
     progress[PROGRESS.index] = 0;
     progress[PROGRESS.chunk] = chunk;
     try {
-      const result = loaded.execute({ chunk: { from: 0, lineages: unpacked, records }, progress, wantsBetween });
+      const placed = places === undefined ? undefined : unpackLineages(places, records.length);
+      const result = loaded.execute({
+        chunk: { from: 0, lineages: unpacked, records, places: placed },
+        progress,
+        wantsBetween,
+      });
       try {
         const endings = result.endings.map(packEnding);
         this.post({ type: 'done', chunk, ...result, endings }, loaded.transferOf(result.outputs));
