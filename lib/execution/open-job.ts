@@ -11,7 +11,7 @@
  * Guarantees: two chunks per thread fit into the window, so no thread waits for records that another one holds. `end` is called
  * once. After `close`, and after an error, the owner is not called again.
  */
-import type { Chunk, ChunkResult, Executor, Job, JobClient, JobOptions, JobPort } from './executor.js';
+import type { Chunk, ChunkResult, Executor, Job, JobClient, JobOptions, JobPort, PlacedStates } from './executor.js';
 
 /** The operator that owns the records of a job. */
 export interface JobOwner {
@@ -19,6 +19,8 @@ export interface JobOwner {
   readonly queued: number;
   /** See `JobClient.wantsBetween`. */
   readonly wantsBetween?: boolean;
+  /** See `JobClient.states`. */
+  states?(): PlacedStates;
   /** Hands over 1 to `max` records, with `from` as the number of the first; undefined if none wait or none may start. */
   next(max: number, from: number): Chunk | undefined;
   /** Accepts the answer to a chunk. An error that it throws goes to `fail`. */
@@ -58,6 +60,10 @@ export class OpenJob implements JobClient {
 
   get wantsBetween(): boolean {
     return this.owner.wantsBetween ?? false;
+  }
+
+  states(): PlacedStates {
+    return this.owner.states?.() ?? { places: [], states: [] };
   }
 
   /** Reports that records wait. */

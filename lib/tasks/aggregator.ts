@@ -18,6 +18,7 @@ import { FoldReports, type FoldScopes } from './fold-reports.js';
 import { foldResults } from './fold-results.js';
 import { foldStates } from './fold-states.js';
 import { Groups } from './groups.js';
+import { foldKeyed } from './keyed-fold.js';
 import { checkedReader } from './read-source.js';
 import { checkInput, checkOutput } from './record-step.js';
 import type { FoldedParts } from './source-parts.js';
@@ -46,8 +47,7 @@ export class Aggregator<In, Key, State, Out> {
     if (ref === undefined || scope.executor.size === 0) return this.inline(scope);
     if (partitionBy === undefined) return this.inParts(ref, scope);
     if (scope.state === undefined) return this.inPartitions(ref, scope);
-    // A state that is kept is held in this thread, not in those of the partitions.
-    return this.parts.aggregate.merge === undefined ? this.inline(scope) : this.inParts(ref, scope);
+    return this.keyed(ref, partitionBy, scope);
   }
 
   /** For a source that threads read and fold: merges or collects the results of the threads. */
@@ -155,6 +155,25 @@ export class Aggregator<In, Key, State, Out> {
         };
         const how = { partitions, maxKeys, partitionOf };
         foldExecutor(input$, { ref, timeoutMs, before, how, onOver }, scope, subscriber);
+      });
+  }
+
+  /** The keys are divided among threads, and this thread has their states too, because they are kept. */
+  private keyed(
+    ref: ModuleRef,
+    partitionBy: 'key' | ((record: In) => string),
+    scope: TaskScope,
+  ): OperatorFunction<Batch<In>, Batch<Out>> {
+    return (input$) =>
+      new Observable((subscriber) => {
+        const groups = this.groups(scope);
+        const { timeoutMs, options, aggregate } = this.parts;
+        const before = checkInput<In>(options.input, scope.task);
+        const onOver = (): void => {
+          subscriber.add(pumpRoot<Out>(this.results(groups, scope), scope).subscribe(subscriber));
+        };
+        const { key } = aggregate;
+        foldKeyed(input$, { ref, timeoutMs, before, key, partitionBy, groups, onOver }, scope, subscriber);
       });
   }
 

@@ -52,6 +52,18 @@ export class Groups<In, Key, State, Out> {
     states.set(key, added);
   }
 
+  /** The state of a key, in an array of one item; undefined if there is none. */
+  stateOf(key: Key): readonly [State] | undefined {
+    return this.states.has(key) ? [this.states.get(key) as State] : undefined;
+  }
+
+  /** Sets the state of a key. */
+  put(key: Key, state: State): void {
+    if (!this.states.has(key)) this.checkRoom();
+    this.kept?.changed.add(key);
+    this.states.set(key, state);
+  }
+
   /** Adds a partial state of later records. */
   merge(key: Key, right: State): void {
     const { aggregate, states } = this;
