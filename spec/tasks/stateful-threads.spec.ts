@@ -20,6 +20,7 @@ import { KeyedStates } from '#lib/tasks/keyed-states.js';
 import { memoryCheckpoints } from '#lib/testing/index.js';
 import { ThreadJob } from '#lib/workers/thread-job.js';
 import { wrong } from '../planted-bugs/plant.js';
+import { isLong } from '../support/long.js';
 import {
   DEADLY,
   drawn,
@@ -92,7 +93,7 @@ describe('a statefulTask in threads', () => {
           expect(summary.tasks['State']).toMatchObject({ in: got, out, skipped, deadLettered });
         },
       ),
-      { numRuns: 12 },
+      { numRuns: isLong ? 100 : 6 },
     );
   });
 
@@ -120,6 +121,10 @@ describe('a statefulTask in threads', () => {
 
   it('holds the order of a key when a record ends its thread and passes the second time', async () => {
     expect(await passingTheSecondTime()).toBe(true);
+  });
+
+  it('holds the order of the input when the states of one thread are slow', async () => {
+    expect(await oneSlowPartition()).toBe(true);
   });
 
   it('gives up the record whose output cannot be copied, and refuses such a state', async () => {
@@ -299,6 +304,5 @@ describe('these specs notice', () => {
     } finally {
       takeOut();
     }
-    expect(await isRight()).toBe(true);
   });
 });
