@@ -44,10 +44,12 @@ export {
   threadFactory,
   threadFunction,
   threadSchema,
+  threadStateful,
   type Threadable,
   type ThreadFunctionOptions,
+  type ThreadStateful,
 } from './execution/thread-function.js';
-export type { ThreadContext } from './execution/loaded-job.js';
+export type { ThreadContext } from './execution/thread-context.js';
 export type { Executor, ModuleRef, ThreadLimits } from './execution/executor.js';
 export type { ExecutorStats, ThreadStats } from './model/thread-stats.js';
 export { workerOperator, type WorkerOperator, type WorkerOperatorOptions } from './workers/worker-operator.js';

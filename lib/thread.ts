@@ -7,9 +7,12 @@ export {
   threadFactory,
   threadFunction,
   threadSchema,
+  threadStateful,
   type Threadable,
   type ThreadFunctionOptions,
+  type ThreadStateful,
 } from './execution/thread-function.js';
 export { skip, type Skip } from './model/record.js';
 export type { Aggregate } from './tasks/aggregate.js';
-export type { ThreadContext } from './execution/loaded-job.js';
+export type { Stateful } from './tasks/stateful.js';
+export type { ThreadContext } from './execution/thread-context.js';

@@ -26,6 +26,12 @@ export interface Chunk {
   readonly from: number;
   readonly lineages: readonly Lineage[];
   readonly records: readonly unknown[];
+  /** For a job that keeps state: per record, the number by which the client knows its place in the state. */
+  readonly places?: readonly number[] | undefined;
+  /** For a keyed job: places whose states are no longer needed. No record of this chunk or a later one has such a place. */
+  readonly forgotten?: readonly number[] | undefined;
+  /** For a keyed job: states that the thread needs for these records, unless it has newer ones. */
+  readonly seeds?: PlacedStates | undefined;
 }
 
 /** One function in a chain of functions, and its task. */
@@ -71,7 +77,30 @@ export interface PartitionJob extends JobHead {
   readonly maxKeys: number;
 }
 
-export type Job = MapJob | FoldJob | PartitionJob;
+/**
+ * A state per key, in the thread that owns the partition of the key. The places of the records name their keys. Records of a
+ * partition are processed in order. Each answer contains the states that it has changed, so the client can hand them to
+ * another thread (`JobClient.states`) when this one dies.
+ */
+export interface KeyedJob extends JobHead {
+  readonly kind: 'keyed';
+  readonly task: string;
+  readonly ref: ModuleRef;
+  /** The functions of the export: `step` of a `Stateful`, or `add` of an `Aggregate`. */
+  readonly as: 'stateful' | 'aggregate';
+  /** The seed of the randomness of `step`; a record gets the same numbers wherever it runs. */
+  readonly seed: number;
+  /** Jobs with equal numbers run in the same thread. */
+  readonly partition: number;
+}
+
+export type Job = MapJob | FoldJob | PartitionJob | KeyedJob;
+
+/** The states of a keyed job, by their places. */
+export interface PlacedStates {
+  readonly places: readonly number[];
+  readonly states: readonly unknown[];
+}
 
 /** A record that ended without output. */
 export interface Ending {
@@ -91,8 +120,13 @@ export interface Ending {
 
 /** The answer to a chunk. */
 export interface ChunkResult {
-  /** For a map: one output per record, undefined if the record ended. For a fold: pairs of key and state. */
+  /**
+   * For a map or `step`: one output per record, undefined if the record ended. For a fold: pairs of key and state. Otherwise
+   * empty.
+   */
   readonly outputs: readonly unknown[];
+  /** For a keyed job: the states that the records have changed. */
+  readonly changed?: PlacedStates | undefined;
   /** Ascending by stage, then by index. */
   readonly endings: readonly Ending[];
   /** The outputs of the stages before the last, if the client asked for them. */
@@ -109,6 +143,8 @@ export interface JobClient {
   readonly wantsBetween?: boolean;
   /** Whether no further records will arrive; undefined if the client does not know. */
   readonly isInputOver?: boolean;
+  /** For a keyed job: the states after all chunks that were answered, for a thread that has none. */
+  states?(): PlacedStates;
   /** Hands over 1 to `max` records; undefined if none wait. */
   take(max: number): Chunk | undefined;
   /** Accepts the results of a chunk. */
@@ -148,7 +184,7 @@ export interface ItemReader<T> {
 }
 
 /** The kinds of exports that a module can provide. */
-export type ExportKind = 'function' | 'aggregate';
+export type ExportKind = 'function' | 'aggregate' | 'stateful';
 
 /** Limits per thread, in MiB. Exceeding one ends the thread, not the process. Buffers do not count. Default: Node's. */
 export interface ThreadLimits {

@@ -92,6 +92,7 @@ class InlinePort implements JobPort {
     holdClock(slices, loadJob(job)).then(
       (loaded) => {
         this.loaded = loaded;
+        if (job.kind === 'keyed' && client.states !== undefined) loaded.restore?.(client.states());
         this.wake();
       },
       (error: unknown) => {

@@ -19,6 +19,19 @@ export interface AnyAggregate {
   readonly finish: (state: unknown, key: unknown) => unknown;
 }
 
+/** The functions of a stateful task without their types; the typed interface is `Stateful` of `statefulTask`. */
+export interface AnyStateful {
+  readonly key?: (record: unknown) => unknown;
+  readonly init: (key: unknown) => unknown;
+  readonly step: (state: unknown, record: unknown, context: unknown) => readonly [state: unknown, output: unknown];
+}
+
+/** The members that an export of each kind must have, and its description. */
+const KINDS = {
+  aggregate: [['init', 'add', 'finish'], 'an aggregate with `init`, `add` and `finish`'],
+  stateful: [['init', 'step'], 'an object with `init` and `step`'],
+} as const;
+
 /** The export itself, or the result of the export called with `args`. Throws MILLRACE_INVALID_OPTION. */
 export async function loadExport(ref: ModuleRef): Promise<unknown> {
   const found = await (loadingThread()?.load(ref) ?? findInline(ref));
@@ -30,8 +43,13 @@ export async function loadExport(ref: ModuleRef): Promise<unknown> {
 /** The export, checked for its kind. Throws MILLRACE_INVALID_OPTION. */
 export async function loadChecked(ref: ModuleRef, as: ExportKind): Promise<unknown> {
   const found = await loadExport(ref);
-  if (as === 'function' ? typeof found === 'function' : isAggregate(found)) return found;
-  throw refuse(ref, as === 'function' ? 'a function' : 'an aggregate with `init`, `add` and `finish`', found);
+  if (as === 'function') {
+    if (typeof found === 'function') return found;
+    throw refuse(ref, 'a function', found);
+  }
+  const [members, description] = KINDS[as];
+  if (hasFunctions(found, members)) return found;
+  throw refuse(ref, description, found);
 }
 
 /** The iterable that the export returns when it is called. Throws MILLRACE_INVALID_OPTION for another result. */
@@ -51,10 +69,9 @@ async function callWithoutArgs(ref: ModuleRef): Promise<unknown> {
   return found();
 }
 
-function isAggregate(value: unknown): value is AnyAggregate {
+function hasFunctions(value: unknown, members: readonly string[]): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const parts = value as Record<string, unknown>;
-  return ['init', 'add', 'finish'].every((part) => typeof parts[part] === 'function');
+  return members.every((member) => typeof (value as Record<string, unknown>)[member] === 'function');
 }
 
 function refuse(ref: ModuleRef, wanted: string, got: unknown): FatalTaskError {

@@ -7,35 +7,28 @@
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { Ending, Job, MapJob } from './executor.js';
-import { loadChecked, type AnyAggregate } from './load-export.js';
+import { loadChecked, type AnyAggregate, type AnyStateful } from './load-export.js';
 import { LoadedPartition } from './loaded-partition.js';
-import { seededRandom } from './random.js';
+import { LoadedStates } from './loaded-states.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import { Skip, type Lineage } from '../model/record.js';
 import { refusePromise } from './refuse-promise.js';
 import { PROGRESS, type LoadedJob } from './running-job.js';
+import { JobContext, type ThreadContext } from './thread-context.js';
 import { homeOf } from './thread-function.js';
-
-/** The second argument of a function in a thread, beside the record. */
-export interface ThreadContext {
-  /** The name of the task in its workflow. */
-  readonly task: string;
-  /** The same in every incarnation of a resumed run. */
-  readonly runId: string;
-  /**
-   * The number of the record in its root, from 0. Behind a source with several partitions it is a number of this incarnation
-   * of the run only.
-   */
-  readonly lineage: Lineage;
-  /** 0 ≤ x < 1. The sequence of a lineage is the same on every machine and in every repetition. */
-  random(): number;
-}
 
 type Work = (record: unknown, context: ThreadContext) => unknown;
 
 /** Loads the exports of the job. Throws MILLRACE_INVALID_OPTION if one does not fit. */
 export async function loadJob(job: Job): Promise<LoadedJob> {
   if (job.kind === 'map') return loadMap(job);
+  if (job.kind === 'keyed') {
+    const { task, runId, seed } = job;
+    const functions = await loadChecked(job.ref, job.as);
+    const context = new JobContext(task, runId, seed);
+    if (job.as === 'stateful') return LoadedStates.ofStateful(functions as AnyStateful, context);
+    return LoadedStates.ofAggregate(functions as AnyAggregate, context);
+  }
   const aggregate = (await loadChecked(job.ref, 'aggregate')) as AnyAggregate;
   if (job.kind === 'fold') return loadFold(aggregate, job.task);
   return new LoadedPartition(job, aggregate);
@@ -43,7 +36,7 @@ export async function loadJob(job: Job): Promise<LoadedJob> {
 
 async function loadMap(job: MapJob): Promise<LoadedJob> {
   const works = await Promise.all(job.stages.map(async ({ ref }) => (await loadChecked(ref, 'function')) as Work));
-  const contexts = job.stages.map(({ task }, stage) => new StageContext(task, job.runId, job.seed + stage));
+  const contexts = job.stages.map(({ task }, stage) => new JobContext(task, job.runId, job.seed + stage));
   const transfer = await loadTransfer(job, works.at(-1));
   return {
     transferOf: (outputs) => (transfer === undefined ? [] : outputs.flatMap((output) => transfer(output))),
@@ -54,7 +47,7 @@ async function loadMap(job: MapJob): Promise<LoadedJob> {
       const ended = new Set<number>();
       let values = chunk.records;
       works.forEach((work, stage) => {
-        const context = contexts[stage] as StageContext;
+        const context = contexts[stage] as JobContext;
         const startedAtMs = performance.now();
         progress[PROGRESS.stage] = stage;
         const outputs = runStage({ work, context, stage, progress, endings, ended }, values, chunk.lineages);
@@ -84,7 +77,7 @@ async function loadTransfer(
 /** One stage over one chunk. */
 interface StageWork {
   readonly work: Work;
-  readonly context: StageContext;
+  readonly context: JobContext;
   readonly stage: number;
   readonly progress: Int32Array;
   readonly endings: Ending[];
@@ -170,27 +163,4 @@ function loadFold(aggregate: AnyAggregate, task: string): LoadedJob {
       return { outputs: [...states], endings, elapsedMs: [performance.now() - startedAtMs] };
     },
   };
-}
-
-/** The context of one stage; its lineage is set before every call. */
-class StageContext implements ThreadContext {
-  readonly task: string;
-  readonly runId: string;
-  lineage: Lineage = 0;
-  private readonly seed: number;
-  private sequence: { readonly lineage: Lineage; readonly next: () => number } | undefined;
-
-  constructor(task: string, runId: string, seed: number) {
-    this.task = task;
-    this.runId = runId;
-    this.seed = seed;
-  }
-
-  random(): number {
-    if (this.sequence?.lineage !== this.lineage) {
-      const { lineage, seed } = this;
-      this.sequence = { lineage, next: seededRandom(Math.imul(lineage + 1, 0x9e3779b1) ^ seed) };
-    }
-    return this.sequence.next();
-  }
 }

@@ -20,14 +20,14 @@ export class LoadedPartition implements LoadedJob {
     return [];
   }
 
-  /** Uses lineages as the numbers of records in the whole input, because the records of a partition are not consecutive. */
-  execute({ chunk: { records, lineages }, progress }: ChunkWork): ChunkResult {
+  /** The place of a record is its number in the whole input: the records of a partition are not consecutive. */
+  execute({ chunk: { records, places = [] }, progress }: ChunkWork): ChunkResult {
     const endings: Ending[] = [];
     const startedAtMs = performance.now();
     for (let i = 0; i < records.length; i++) {
       progress[PROGRESS.index] = i;
       try {
-        this.groups.add(records[i], lineages[i] as number);
+        this.groups.add(records[i], places[i] as number);
       } catch (error) {
         if (error instanceof FatalTaskError) throw error;
         endings.push({ index: i, stage: 0, error });

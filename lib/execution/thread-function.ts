@@ -6,6 +6,7 @@
  */
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { ModuleRef } from './executor.js';
+import type { ThreadContext } from './thread-context.js';
 import { callback, checkOptions, type OptionRules } from '../options/options.js';
 
 /** A registered symbol, so that two copies of the package in one process recognise each other's tags. */
@@ -109,6 +110,29 @@ export function threadFactory<Args, T extends object>(
  */
 export function threadAggregate<T extends object>(moduleUrl: string, name: string, aggregate: T): Threadable<T> {
   return tag(aggregate, { ref: refOf(moduleUrl, name) });
+}
+
+/** A `Stateful` whose `step` can be called in a thread. */
+export interface ThreadStateful<In, Key, State, Out> {
+  readonly key?: (record: In) => Key;
+  readonly init: (key: Key) => State;
+  readonly step: (state: State, record: In, context: ThreadContext) => readonly [state: State, output: Out];
+}
+
+/**
+ * Tags the functions of a stateful task. The module that calls this with its `import.meta.url` must export them under `name`.
+ * Throws MILLRACE_INVALID_OPTION if the module is not a URL or the name is empty.
+ *
+ * @example
+ * export const totals = threadStateful(import.meta.url, 'totals', {
+ *   key: (sale: Sale) => sale.member, init: () => 0, step: (total: number, sale) => [total + sale.amount, total + sale.amount] })
+ */
+export function threadStateful<In, State, Out, Key = undefined>(
+  moduleUrl: string,
+  name: string,
+  stateful: ThreadStateful<In, Key, State, Out>,
+): Threadable<ThreadStateful<In, Key, State, Out>> {
+  return tag(stateful, { ref: refOf(moduleUrl, name) });
 }
 
 /**

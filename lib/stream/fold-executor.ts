@@ -1,29 +1,45 @@
 /**
- * Folds the records of an aggregate in the executor, part by part: each chunk becomes a partial aggregate, and parts are
- * merged in the order of their records.
+ * Folds the records of an aggregate in the executor, in one of two ways:
  *
- * Guarantees: the merged result equals one fold in input order, even if parts return in another order or a thread dies. A
- * record stays in flight until its part is merged, so the window bounds everything.
+ * - in parts: any thread folds any chunk of the input to partial states, which are merged in the order of their records;
+ * - in partitions: one thread folds all records of a key and holds its state until the end.
+ *
+ * Guarantees: the result equals one fold in input order. In parts, a thread may die, and parts may return in any order. A
+ * record stays in flight until it is folded, so the window bounds everything.
  */
 import type { Observable, Subscriber } from 'rxjs';
-import type { Chunk, ChunkResult, JobClient, JobPort, ModuleRef } from '../execution/executor.js';
+import type { Chunk, ChunkResult, JobPort, ModuleRef } from '../execution/executor.js';
+import { OpenJob, type JobOwner } from '../execution/open-job.js';
 import type { TaskScope } from './task-scope.js';
 import type { Batch, Lineage } from '../model/record.js';
 import { InOrder } from './in-order.js';
 import { Intake } from './intake.js';
+import { RecordQueue } from './record-queue.js';
+
+/** A fold in parts. */
+interface Parts {
+  /** Merges the partial states of one part: pairs of key and state, in input order. */
+  readonly merge: (part: readonly (readonly [unknown, unknown])[]) => void;
+}
+
+/** A fold in partitions. */
+interface Partitions {
+  readonly partitions: number;
+  /** The maximum number of keys per partition. */
+  readonly maxKeys: number;
+  /** The partition of a record. A throw ends the record. */
+  readonly partitionOf: (record: unknown) => number;
+}
 
 export interface FoldExecutorOptions {
   readonly ref: ModuleRef;
   readonly timeoutMs?: number | undefined;
   /** Checks a record before it is sent. A throw ends the record. */
   readonly before: (record: unknown) => unknown;
-  /** Merges the partial states of one part: pairs of key and state, in input order. */
-  readonly merge: (part: readonly (readonly [unknown, unknown])[]) => void;
-  /** Called once, when everything is merged. */
-  readonly onOver: () => void;
+  readonly how: Parts | Partitions;
+  /** Called once, when everything is folded, with the jobs: one, or one per partition. */
+  readonly onOver: (jobs: readonly JobPort[]) => void;
 }
-
-const MAX_CHUNK = 1024;
 
 /** Subscribes to the input. Errors go to the subscriber. */
 export function foldExecutor(
@@ -32,129 +48,176 @@ export function foldExecutor(
   scope: TaskScope,
   subscriber: Subscriber<never>,
 ): void {
-  const fold = new PartFold(options, scope, subscriber);
-  fold.connect(input$);
+  new ExecutorFold(options, scope, subscriber).connect(input$);
 }
 
-class PartFold implements JobClient {
+/** Ends the records of a chunk that was folded: those that failed by the policy of the task, and all of them in their root. */
+export function leaveFolded(scope: TaskScope, chunk: Chunk, { endings, elapsedMs }: ChunkResult): void {
+  const { lineages, records } = chunk;
+  const [edge] = scope.inputs;
+  for (const { index, error, attempts = 1 } of endings) {
+    const lineage = lineages[index] as Lineage;
+    scope.giveUp({ lineage, record: records[index], error, attempts, takenFrom: edge?.root });
+  }
+  const [elapsed] = elapsedMs;
+  if (elapsed !== undefined) {
+    scope.sampleLatency(elapsed / records.length);
+    scope.account.meter.pooled(elapsed);
+  }
+  scope.account.touch(scope.clock.monotonicMs());
+  edge?.root.leave(edge.exit, lineages);
+}
+
+class ExecutorFold {
   private readonly options: FoldExecutorOptions;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<never>;
   private readonly intake: Intake;
-  private readonly port: JobPort;
-  private readonly order = new InOrder<{ readonly chunk: Chunk; readonly result: ChunkResult }>();
-  private running = 0;
-  private taken = 0;
-  isInputOver = false;
+  private readonly lanes: readonly Lane[];
+  /** The number of records that were distributed. */
+  private distributed = 0;
+  private lanesOver = 0;
 
   constructor(options: FoldExecutorOptions, scope: TaskScope, subscriber: Subscriber<never>) {
     this.options = options;
     this.scope = scope;
     this.subscriber = subscriber;
     this.intake = new Intake(scope);
-    scope.account.watch(() => ({ queued: this.intake.size, running: this.running, waiting: 0 }));
-    const { executor, task, runId } = scope;
-    const window = scope.inputs[0]?.root.window ?? MAX_CHUNK;
-    this.port = executor.open({ kind: 'fold', task, runId, ref: options.ref, timeoutMs: options.timeoutMs }, this, {
-      maxChunk: Math.max(1, Math.min(MAX_CHUNK, Math.floor(window / (2 * Math.max(1, executor.size))))),
-    });
+    const count = 'merge' in options.how ? 1 : options.how.partitions;
+    const onOver = (): void => {
+      this.laneOver();
+    };
+    const onError = (error: unknown): void => {
+      subscriber.error(error);
+    };
+    this.lanes = Array.from({ length: count }, (_, lane) => new Lane(lane, options, scope, { onOver, onError }));
+    scope.account.watch(() => ({
+      queued: this.intake.size + this.sum(({ queued }) => queued),
+      running: this.sum(({ job, unmerged }) => job.running + unmerged),
+      waiting: 0,
+    }));
   }
 
   connect(input$: Observable<Batch<unknown>>): void {
-    const { subscriber } = this;
-    subscriber.add(() => {
-      this.port.close();
+    this.subscriber.add(() => {
+      for (const { job } of this.lanes) job.close();
     });
     this.intake.connect(
       [input$],
       {
         onArrival: () => {
-          this.port.wake();
+          this.distribute();
         },
         onInputOver: () => {
-          this.isInputOver = true;
-          this.endIfDone();
+          for (const { job } of this.lanes) job.endInput();
         },
       },
-      subscriber,
+      this.subscriber,
     );
   }
 
-  get queued(): number {
-    return this.intake.size;
-  }
-
-  take(max: number): Chunk | undefined {
-    const from = this.taken;
-    const lineages: Lineage[] = [];
-    const records: unknown[] = [];
-    while (records.length < max && this.intake.size > 0) {
-      const arrival = this.intake.shift();
+  /** Queues the records that have arrived, in input order. */
+  private distribute(): void {
+    const { options, scope, lanes, intake } = this;
+    const { before, how } = options;
+    const parts = lanes.map(() => ({ lineages: [] as Lineage[], records: [] as unknown[], places: [] as number[] }));
+    while (intake.size > 0) {
+      const arrival = intake.shift();
       const { lineage, value } = arrival;
       try {
-        records.push(this.options.before(value));
-        lineages.push(lineage);
+        const record = before(value);
+        const part = parts['merge' in how ? 0 : how.partitionOf(record)] as (typeof parts)[number];
+        part.lineages.push(lineage);
+        part.records.push(record);
+        part.places.push(this.distributed++);
       } catch (error) {
-        this.scope.giveUp({ lineage, record: value, error, attempts: 1, takenFrom: this.scope.inputs[0]?.root });
-        this.intake.letGo(arrival);
+        scope.giveUp({ lineage, record: value, error, attempts: 1, takenFrom: scope.inputs[0]?.root });
+        intake.letGo(arrival);
       }
     }
-    if (records.length === 0) {
-      // If the last records did not fit their schema, no result returns that could end the fold.
-      this.endIfDone();
-      return undefined;
-    }
-    this.taken += records.length;
-    this.running += records.length;
-    return { from, lineages, records };
+    parts.forEach(({ lineages, records, places }, lane) => {
+      if (records.length > 0) (lanes[lane] as Lane).push(lineages, records, places);
+    });
   }
 
-  deliver(chunk: Chunk, result: ChunkResult): void {
-    try {
-      this.order.hold(chunk.from, { chunk, result });
-      while (this.order.isReady) {
-        const part = this.order.release();
-        this.order.advance(part.chunk.records.length);
-        this.merge(part.chunk, part.result);
-      }
-      this.endIfDone();
-    } catch (error) {
-      this.subscriber.error(error);
+  private laneOver(): void {
+    if (++this.lanesOver === this.lanes.length) this.options.onOver(this.lanes.map(({ job }) => job.port));
+  }
+
+  private sum(count: (lane: Lane) => number): number {
+    return this.lanes.reduce((sum, lane) => sum + count(lane), 0);
+  }
+}
+
+/** The records of one job. */
+class Lane implements JobOwner {
+  readonly job: OpenJob;
+  /** The number of records that are folded, while an earlier part is not. */
+  unmerged = 0;
+  private readonly how: Parts | Partitions;
+  private readonly scope: TaskScope;
+  private readonly queue: RecordQueue;
+  private readonly order = new InOrder<readonly [Chunk, ChunkResult]>();
+  private readonly handlers: { readonly onOver: () => void; readonly onError: (error: unknown) => void };
+
+  constructor(
+    lane: number,
+    { ref, timeoutMs, how }: FoldExecutorOptions,
+    scope: TaskScope,
+    handlers: { readonly onOver: () => void; readonly onError: (error: unknown) => void },
+  ) {
+    const { task, runId, executor } = scope;
+    const window = scope.inputs[0]?.root.window ?? 1;
+    this.how = how;
+    this.scope = scope;
+    this.handlers = handlers;
+    this.queue = new RecordQueue(window);
+    const head = { task, runId, ref, timeoutMs };
+    const job =
+      'merge' in how
+        ? ({ ...head, kind: 'fold' } as const)
+        : ({ ...head, kind: 'partition', partition: lane, maxKeys: how.maxKeys } as const);
+    this.job = new OpenJob(executor, job, this, { window });
+  }
+
+  get queued(): number {
+    return this.queue.size;
+  }
+
+  push(lineages: readonly Lineage[], records: readonly unknown[], places: readonly number[]): void {
+    this.queue.push(lineages, records, 'merge' in this.how ? undefined : places);
+    this.job.wake();
+  }
+
+  next(max: number, from: number): Chunk | undefined {
+    return this.queue.take(max, from);
+  }
+
+  settle(chunk: Chunk, result: ChunkResult): void {
+    const { how, order, scope } = this;
+    if (!('merge' in how)) {
+      leaveFolded(scope, chunk, result);
+      return;
     }
+    this.unmerged += chunk.records.length;
+    order.pass(
+      chunk.from,
+      [chunk, result],
+      ([{ records }]) => records.length,
+      ([part, { outputs, ...rest }]) => {
+        this.unmerged -= part.records.length;
+        // A record that could not be sent has no partial state.
+        how.merge(outputs.filter((pair) => pair !== undefined) as (readonly [unknown, unknown])[]);
+        leaveFolded(scope, part, { outputs, ...rest });
+      },
+    );
+  }
+
+  end(): void {
+    this.handlers.onOver();
   }
 
   fail(error: unknown): void {
-    this.subscriber.error(error);
-  }
-
-  private merge({ lineages, records }: Chunk, { outputs, endings, elapsedMs }: ChunkResult): void {
-    const { scope } = this;
-    this.running -= records.length;
-    for (const { index, error, attempts = 1 } of endings) {
-      scope.giveUp({
-        lineage: lineages[index] as Lineage,
-        record: records[index],
-        error,
-        attempts,
-        takenFrom: scope.inputs[0]?.root,
-      });
-    }
-    // A record that could not be sent has no partial state.
-    this.options.merge(outputs.filter((pair) => pair !== undefined) as (readonly [unknown, unknown])[]);
-    const [elapsed] = elapsedMs;
-    if (elapsed !== undefined) {
-      scope.sampleLatency(elapsed / records.length);
-      scope.account.meter.pooled(elapsed);
-    }
-    scope.account.touch(scope.clock.monotonicMs());
-    const edge = scope.inputs[0];
-    edge?.root.leave(edge.exit, lineages);
-  }
-
-  private endIfDone(): void {
-    if (!this.isInputOver || this.intake.size > 0 || this.running > 0 || this.subscriber.closed) return;
-    this.isInputOver = false;
-    this.port.close();
-    this.options.onOver();
+    this.handlers.onError(error);
   }
 }

@@ -34,6 +34,16 @@ export class InOrder<T> {
     return item;
   }
 
+  /** Holds an item that stands for `countOf` numbers, and hands over all items whose turn has come. */
+  pass(number: number, item: T, countOf: (item: T) => number, use: (item: T) => void): void {
+    this.hold(number, item);
+    while (this.isReady) {
+      const next = this.release();
+      this.advance(countOf(next));
+      use(next);
+    }
+  }
+
   /** Passes the next `count` numbers. */
   advance(count = 1): void {
     this.next += count;

@@ -10,7 +10,8 @@
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
-import type { Chunk, ChunkResult, Ending, JobClient, JobPort, MapJob, Stage } from '../execution/executor.js';
+import type { Chunk, ChunkResult, Ending, MapJob, Stage } from '../execution/executor.js';
+import { OpenJob, type JobOwner } from '../execution/open-job.js';
 import type { TaskScope } from './task-scope.js';
 import { Batch, BatchBuilder, GONE, type Gone, type Lineage, type Skip } from '../model/record.js';
 import { batchOf, endRecord } from './chunk-endings.js';
@@ -36,9 +37,6 @@ export interface MapExecutorOptions<In, Out> {
   readonly after?: ((output: Out | Skip) => Out | Skip) | undefined;
 }
 
-/** The maximum number of records per message. More records give no measurable gain. */
-const MAX_CHUNK = 1024;
-
 export function mapExecutor<In, Out>(
   tasks: readonly [HopTask, ...HopTask[]],
   options: MapExecutorOptions<In, Out>,
@@ -46,7 +44,7 @@ export function mapExecutor<In, Out>(
   return operate((subscriber) => new Hop<In, Out>(tasks, options, subscriber));
 }
 
-class Hop<In, Out> implements Engine<In>, JobClient {
+class Hop<In, Out> implements Engine<In>, JobOwner {
   private readonly tasks: readonly HopTask[];
   private readonly first: TaskScope;
   private readonly last: TaskScope;
@@ -54,12 +52,9 @@ class Hop<In, Out> implements Engine<In>, JobClient {
   private readonly subscriber: Subscriber<Batch<Out>>;
   private readonly queue: RecordQueue;
   private readonly arrivals: ArrivalTimes;
-  private taken = 0;
   private readonly reorder: Reorder<Out> | undefined;
-  private readonly port: JobPort;
-  private running = 0;
+  private readonly job: OpenJob;
   private waiting = 0;
-  isInputOver = false;
 
   constructor(
     tasks: readonly [HopTask, ...HopTask[]],
@@ -76,8 +71,6 @@ class Hop<In, Out> implements Engine<In>, JobClient {
     this.queue = new RecordQueue(window);
     this.arrivals = new ArrivalTimes(window);
     this.reorder = options.ordered === true ? new Reorder(window) : undefined;
-    this.watch();
-    const { executor } = scope;
     const job: MapJob = {
       kind: 'map',
       runId: scope.runId,
@@ -85,12 +78,8 @@ class Hop<In, Out> implements Engine<In>, JobClient {
       stages: tasks.map(({ stage }) => stage),
       timeoutMs: options.timeoutMs,
     };
-    // Two chunks per thread must fit into the window, or a thread would wait for records that another holds.
-    const maxChunk = Math.max(1, Math.min(MAX_CHUNK, Math.floor(window / (2 * Math.max(1, executor.size)))));
-    this.port = executor.open(job, this, {
-      maxChunk,
-      transfer: options.transfer,
-    });
+    this.job = new OpenJob(scope.executor, job, this, { window, transfer: options.transfer });
+    this.watch();
   }
 
   get queued(): number {
@@ -107,42 +96,31 @@ class Hop<In, Out> implements Engine<In>, JobClient {
     const { before } = this.options;
     if (batch.gone === 0 && before === undefined) this.enqueue(batch.lineages, batch.values);
     else this.sort(batch, before);
-    this.port.wake();
-    this.completeIfDone();
+    this.job.wake();
   }
 
   endInput(): void {
-    this.isInputOver = true;
-    this.completeIfDone();
+    this.job.endInput();
   }
 
   stop(): void {
-    this.port.close();
+    this.job.close();
     this.queue.clear();
   }
 
-  take(max: number): Chunk | undefined {
+  next(max: number, from: number): Chunk | undefined {
     if (this.queue.size > 0 && !this.first.mayStart()) return undefined;
-    const chunk = this.queue.take(max);
+    const chunk = this.queue.take(max, from);
     if (chunk !== undefined) {
-      this.running += chunk.records.length;
       const nowMs = this.first.clock.monotonicMs();
       this.first.account.touch(nowMs);
-      this.first.sampleQueueing(nowMs - this.arrivals.of(this.taken));
-      this.taken += chunk.records.length;
+      this.first.sampleQueueing(nowMs - this.arrivals.of(from));
     }
     return chunk;
   }
 
-  deliver(chunk: Chunk, result: ChunkResult): void {
-    if (this.subscriber.closed) return;
-    try {
-      this.running -= chunk.records.length;
-      this.settle(chunk, result);
-      this.completeIfDone();
-    } catch (error) {
-      this.subscriber.error(error);
-    }
+  end(): void {
+    this.subscriber.complete();
   }
 
   fail(error: unknown): void {
@@ -180,7 +158,7 @@ class Hop<In, Out> implements Engine<In>, JobClient {
     this.emit(staying.take());
   }
 
-  private settle(chunk: Chunk, { outputs, endings, between, elapsedMs }: ChunkResult): void {
+  settle(chunk: Chunk, { outputs, endings, between, elapsedMs }: ChunkResult): void {
     const { lineages, records } = chunk;
     let alive = records.length;
     let at = 0;
@@ -259,7 +237,7 @@ class Hop<In, Out> implements Engine<In>, JobClient {
   private watch(): void {
     const atEntry = (): { queued: number; running: number; waiting: number } => ({
       queued: this.queue.size,
-      running: this.running,
+      running: this.job.running,
       waiting: 0,
     });
     if (this.first === this.last) {
@@ -268,10 +246,5 @@ class Hop<In, Out> implements Engine<In>, JobClient {
     }
     this.first.account.watch(atEntry);
     this.last.account.watch(() => ({ queued: 0, running: 0, waiting: this.waiting }));
-  }
-
-  private completeIfDone(): void {
-    if (!this.isInputOver || this.queue.size > 0 || this.running > 0 || this.subscriber.closed) return;
-    this.subscriber.complete();
   }
 }

@@ -3,12 +3,12 @@
  * guarantees.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
-import type { ModuleRef } from '../execution/executor.js';
+import type { JobPort, ModuleRef } from '../execution/executor.js';
 import { describeValue } from '../model/errors.js';
 import type { Batch, Rejected, Skip } from '../model/record.js';
 import { foldExecutor } from '../stream/fold-executor.js';
 import { foldInline } from '../stream/fold-inline.js';
-import { foldPartitions } from '../stream/fold-partitions.js';
+import { partitionOfKey } from '../stream/key-partition.js';
 import { mergeCollected } from '../stream/merge-collected.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Reader } from '../stream/reader.js';
@@ -18,6 +18,7 @@ import { FoldReports, type FoldScopes } from './fold-reports.js';
 import { foldResults } from './fold-results.js';
 import { foldStates } from './fold-states.js';
 import { Groups } from './groups.js';
+import { foldKeyed } from './keyed-fold.js';
 import { checkedReader } from './read-source.js';
 import { checkInput, checkOutput } from './record-step.js';
 import type { FoldedParts } from './source-parts.js';
@@ -46,8 +47,7 @@ export class Aggregator<In, Key, State, Out> {
     if (ref === undefined || scope.executor.size === 0) return this.inline(scope);
     if (partitionBy === undefined) return this.inParts(ref, scope);
     if (scope.state === undefined) return this.inPartitions(ref, scope);
-    // A state that is kept is held in this thread, not in those of the partitions.
-    return this.parts.aggregate.merge === undefined ? this.inline(scope) : this.inParts(ref, scope);
+    return this.keyed(ref, partitionBy, scope);
   }
 
   /** For a source that threads read and fold: merges or collects the results of the threads. */
@@ -134,7 +134,7 @@ export class Aggregator<In, Key, State, Out> {
         const onOver = (): void => {
           subscriber.add(pumpRoot<Out>(this.results(groups, scope), scope).subscribe(subscriber));
         };
-        foldExecutor(input$, { ref, timeoutMs, before, merge, onOver }, scope, subscriber);
+        foldExecutor(input$, { ref, timeoutMs, before, how: { merge }, onOver }, scope, subscriber);
       });
   }
 
@@ -142,24 +142,38 @@ export class Aggregator<In, Key, State, Out> {
   private inPartitions(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     return (input$) =>
       new Observable((subscriber) => {
-        const { partitionBy, timeoutMs } = this.parts;
-        const keyOf = partitionBy === 'key' ? this.parts.aggregate.key : partitionBy;
-        foldPartitions(
-          input$,
-          {
-            ref,
-            timeoutMs,
-            partitions: scope.executor.size,
-            maxKeys: this.parts.maxKeys,
-            before: checkInput<unknown>(this.parts.options.input, scope.task),
-            keyOf: (keyOf ?? (() => undefined)) as (record: unknown) => unknown,
-            onOver: (results) => {
-              subscriber.add(pumpRoot<Out>(this.leaving(results, scope), scope).subscribe(subscriber));
-            },
-          },
-          scope,
-          subscriber,
-        );
+        const { partitionBy, timeoutMs, maxKeys } = this.parts;
+        const keyOf = ((partitionBy === 'key' ? this.parts.aggregate.key : partitionBy) ?? (() => undefined)) as (
+          record: unknown,
+        ) => unknown;
+        const partitions = scope.executor.size;
+        const before = checkInput<unknown>(this.parts.options.input, scope.task);
+        const partitionOf = (record: unknown): number => partitionOfKey(keyOf(record), partitions);
+        const onOver = (jobs: readonly JobPort[]): void => {
+          const results = mergeCollected(jobs.map((job) => job.collect()));
+          subscriber.add(pumpRoot<Out>(this.leaving(results, scope), scope).subscribe(subscriber));
+        };
+        const how = { partitions, maxKeys, partitionOf };
+        foldExecutor(input$, { ref, timeoutMs, before, how, onOver }, scope, subscriber);
+      });
+  }
+
+  /** The keys are divided among threads, and this thread has their states too, because they are kept. */
+  private keyed(
+    ref: ModuleRef,
+    partitionBy: 'key' | ((record: In) => string),
+    scope: TaskScope,
+  ): OperatorFunction<Batch<In>, Batch<Out>> {
+    return (input$) =>
+      new Observable((subscriber) => {
+        const groups = this.groups(scope);
+        const { timeoutMs, options, aggregate } = this.parts;
+        const before = checkInput<In>(options.input, scope.task);
+        const onOver = (): void => {
+          subscriber.add(pumpRoot<Out>(this.results(groups, scope), scope).subscribe(subscriber));
+        };
+        const { key } = aggregate;
+        foldKeyed(input$, { ref, timeoutMs, before, key, partitionBy, groups, onOver }, scope, subscriber);
       });
   }
 

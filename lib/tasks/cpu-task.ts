@@ -5,7 +5,7 @@
  */
 import type { OperatorFunction } from 'rxjs';
 import type { ModuleRef, Stage } from '../execution/executor.js';
-import type { ThreadContext } from '../execution/loaded-job.js';
+import type { ThreadContext } from '../execution/thread-context.js';
 import { anObject, callback, checkOptions, count, flag, text, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';

@@ -55,6 +55,18 @@ export class Groups<In, Key, State, Out> {
     if (isNew) this.kept?.entries.changed(key);
   }
 
+  /** The state of a key, in an array of one item; undefined if there is none. */
+  stateOf(key: Key): readonly [State] | undefined {
+    return this.states.has(key) ? [this.states.get(key) as State] : undefined;
+  }
+
+  /** Sets the state of a key. */
+  put(key: Key, state: State): void {
+    if (!this.states.has(key)) this.checkRoom();
+    this.states.set(key, state);
+    this.kept?.entries.changed(key);
+  }
+
   /** Adds a partial state of later records. */
   merge(key: Key, right: State): void {
     const { aggregate, states } = this;

@@ -17,3 +17,4 @@ export { FunctionCaller } from './function-caller.js';
 export { KeyedScan } from './keyed-scan.js';
 export { OperatorFeeder } from './operator-feeder.js';
 export { readSource } from './read-source.js';
+export { ThreadedScan } from './threaded-scan.js';

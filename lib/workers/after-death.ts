@@ -19,7 +19,10 @@ export interface Verdict {
   readonly reruns: readonly Rerun[];
 }
 
-/** Decides about one chunk that was outstanding when the thread died. */
+/**
+ * Decides about one chunk that was outstanding when the thread died. The parts that run again are in the order of their
+ * records where the job needs it.
+ */
 export function judge(
   posted: Posted,
   position: Position | undefined,
@@ -43,13 +46,18 @@ export function judge(
       : { reruns: [{ chunk, deaths: deaths + 1 }] };
   }
   const { index, stage } = position;
-  const others = [slice(chunk, 0, index), slice(chunk, index + 1, chunk.records.length)]
-    .filter(({ records }) => records.length > 0)
-    .map((part) => ({ chunk: part, deaths: 0 }));
+  const before = rerunsOf(slice(chunk, 0, index));
+  const after = rerunsOf(slice(chunk, index + 1, chunk.records.length));
+  const others = [...before, ...after];
   // The record itself exceeded the time limit, so there is no doubt about the cause.
   if (thread.stoppedAt !== undefined) return { guilty: { index, stage, attempts: 1 }, reruns: others };
   if (isAlone && deaths > 0) return { guilty: { index: 0, stage, attempts: deaths + 1 }, reruns: [] };
-  return { reruns: [...others, { chunk: slice(chunk, index, index + 1), deaths: 1 }] };
+  const suspect = { chunk: slice(chunk, index, index + 1), deaths: 1 };
+  return { reruns: posted.job.isOrdered ? [...before, suspect, ...after] : [...others, suspect] };
+}
+
+function rerunsOf(chunk: Chunk): Rerun[] {
+  return chunk.records.length > 0 ? [{ chunk, deaths: 0 }] : [];
 }
 
 /** Halves the chunk of a thread that died between two chunks, or at the start of one: the record is unknown. */
@@ -65,5 +73,8 @@ export function slice(chunk: Chunk, start: number, end: number): Chunk {
     from: chunk.from + start,
     lineages: chunk.lineages.slice(start, end),
     records: chunk.records.slice(start, end),
+    places: chunk.places?.slice(start, end),
+    forgotten: chunk.forgotten,
+    seeds: chunk.seeds,
   };
 }

@@ -97,7 +97,7 @@ export class Dispatcher {
   };
 
   /** Handles the answer to a chunk. */
-  done(thread: Thread, number: number, { outputs, endings, between, elapsedMs }: WireResult): void {
+  done(thread: Thread, number: number, { outputs, endings, changed, between, elapsedMs }: WireResult): void {
     let totalMs = 0;
     for (const ms of elapsedMs) totalMs += ms;
     const posted = thread.answered(number, totalMs);
@@ -108,7 +108,7 @@ export class Dispatcher {
     // Send the next chunk before handling this answer, or the thread would have to wait.
     this.schedule();
     const unpacked = endings.length === 0 ? NONE : endings.map(unpackEnding);
-    job.deliver(chunk, { outputs, endings: unpacked, between, elapsedMs });
+    job.deliver(chunk, { outputs, endings: unpacked, changed, between, elapsedMs });
     job.release();
     this.schedule();
   }
@@ -139,7 +139,11 @@ export class Dispatcher {
       const deaths = Math.max(job.loadDeaths, this.startDeaths);
       if (deaths >= MAX_LOAD_DEATHS) job.fail(fruitlessError(thread, deaths));
     }
-    for (const posted of thread.outstanding) this.afterDeath(posted, position, thread);
+    // The chunks of a death are put in front of those that wait, so the last one comes first where their order counts.
+    for (const posted of thread.outstanding) if (!posted.job.isOrdered) this.afterDeath(posted, position, thread);
+    for (const posted of thread.outstanding.toReversed()) {
+      if (posted.job.isOrdered) this.afterDeath(posted, position, thread);
+    }
     this.schedule();
   }
 
@@ -162,13 +166,25 @@ export class Dispatcher {
     const number = this.nextNumber();
     const wantsBetween = job.client.wantsBetween ?? false;
     const { lineages, records } = chunk;
+    const { forgotten, seeds } = chunk;
+    const places = chunk.places && packLineages(chunk.places);
     const isFirst = thread.isFresh;
     try {
       thread.open(job);
       const transfer =
         job.transfer === undefined ? undefined : records.flatMap((record) => job.transfer?.(record) ?? []);
       thread.post(
-        { type: 'chunk', job: job.id, chunk: number, lineages: packLineages(lineages), records, wantsBetween },
+        {
+          type: 'chunk',
+          job: job.id,
+          chunk: number,
+          lineages: packLineages(lineages),
+          records,
+          places,
+          forgotten,
+          seeds,
+          wantsBetween,
+        },
         transfer,
       );
     } catch (error) {

@@ -4,7 +4,7 @@
  * The thread of the run numbers the chunks and uses each number once, so it recognises an answer to a chunk that nobody waits
  * for any more. Credits: at most `CREDITS` chunks, and `ITEM_CREDITS` batches of a stream, are outstanding.
  */
-import type { ChunkResult, Ending, ExportKind, Job, ModuleRef } from '../execution/executor.js';
+import type { ChunkResult, Ending, ExportKind, Job, ModuleRef, PlacedStates } from '../execution/executor.js';
 import type { WireError } from './error-wire.js';
 
 /** Outstanding chunks per thread: one to work on, and one to continue with while the first answer travels. */
@@ -19,19 +19,31 @@ export interface ThreadData {
   readonly progress: Int32Array;
 }
 
-/** Consecutive lineages as the first one only; others as a list. */
+/** Consecutive lineages or places as the first one only; others as a list. */
 export type WireLineages = number | readonly number[];
 
 /** Messages to a thread. */
 export type ToThread =
   | { readonly type: 'check'; readonly id: number; readonly ref: ModuleRef; readonly as: ExportKind }
-  | { readonly type: 'open'; readonly job: number; readonly spec: Job }
+  | {
+      readonly type: 'open';
+      readonly job: number;
+      readonly spec: Job;
+      /** The states with which a keyed job begins. */
+      readonly states: PlacedStates | undefined;
+    }
   | {
       readonly type: 'chunk';
       readonly job: number;
       readonly chunk: number;
       readonly lineages: WireLineages;
       readonly records: readonly unknown[];
+      /** See `Chunk.places`. */
+      readonly places: WireLineages | undefined;
+      /** See `Chunk.forgotten`. */
+      readonly forgotten: readonly number[] | undefined;
+      /** See `Chunk.seeds`. */
+      readonly seeds: PlacedStates | undefined;
       readonly wantsBetween: boolean;
     }
   | { readonly type: 'close'; readonly job: number }

@@ -67,7 +67,12 @@ export class ThreadJob {
 
   /** The number of the only thread that may run the job; undefined if any may. */
   get slot(): number | undefined {
-    return this.spec.kind === 'partition' ? this.spec.partition : undefined;
+    return this.spec.kind === 'partition' || this.spec.kind === 'keyed' ? this.spec.partition : undefined;
+  }
+
+  /** Whether records are processed in order, each with the state after the one before. */
+  get isOrdered(): boolean {
+    return this.spec.kind === 'keyed';
   }
 
   /** The task of a stage. */
@@ -87,7 +92,8 @@ export class ThreadJob {
     // A chunk that is sent before the job is loaded hides whether the module or a record killed the thread.
     const isSafe = thread.hasLoaded(this);
     if (this.loadsFirst && !isSafe) return this.load(thread);
-    const at = this.hasAnswered
+    const isInOrder = this.hasAnswered || this.isOrdered;
+    const at = isInOrder
       ? 0
       : Math.max(
           0,
@@ -96,7 +102,7 @@ export class ThreadJob {
     const rerun = this.reruns[at];
     if (rerun === undefined) return this.fresh(outstanding);
     if (rerun.deaths > 0) {
-      const fresh = this.hasAnswered ? undefined : this.fresh(outstanding);
+      const fresh = isInOrder ? undefined : this.fresh(outstanding);
       if (fresh !== undefined) return fresh;
       if (outstanding > 0) return undefined;
       if (!isSafe) return this.load(thread);

@@ -19,6 +19,7 @@ import { prepareTypeScript } from './typescript.js';
 import { whyUncloneable } from './uncloneable.js';
 
 type ChunkMessage = ToThread & { type: 'chunk' };
+type OpenMessage = ToThread & { type: 'open' };
 
 interface OpenJob {
   readonly spec: Job;
@@ -55,7 +56,7 @@ export class ThreadSide {
         this.chunk(message);
         return;
       case 'open':
-        this.open(message.job, message.spec);
+        this.open(message);
         return;
       case 'check':
         prepared([message.ref], () => loadChecked(message.ref, message.as)).then(
@@ -84,11 +85,12 @@ export class ThreadSide {
     }
   };
 
-  private open(id: number, spec: Job): void {
+  private open({ job: id, spec, states }: OpenMessage): void {
     const job: OpenJob = { spec, loaded: undefined, loading: prepared(modulesOf(spec), () => loadJob(spec)) };
     this.jobs.set(id, job);
     job.loading.then(
       (loaded) => {
+        if (states !== undefined) loaded.restore?.(states);
         job.loaded = loaded;
         this.post({ type: 'loaded', job: id });
       },
@@ -114,13 +116,19 @@ export class ThreadSide {
     );
   }
 
-  private execute({ job, chunk, lineages, records, wantsBetween }: ChunkMessage, spec: Job, loaded: LoadedJob): void {
+  private execute(message: ChunkMessage, spec: Job, loaded: LoadedJob): void {
+    const { job, chunk, lineages, records, places, forgotten, seeds, wantsBetween } = message;
     const { progress } = this;
     const unpacked = unpackLineages(lineages, records.length);
     progress[PROGRESS.index] = 0;
     progress[PROGRESS.chunk] = chunk;
     try {
-      const result = loaded.execute({ chunk: { from: 0, lineages: unpacked, records }, progress, wantsBetween });
+      const placed = places === undefined ? undefined : unpackLineages(places, records.length);
+      const result = loaded.execute({
+        chunk: { from: 0, lineages: unpacked, records, places: placed, forgotten, seeds },
+        progress,
+        wantsBetween,
+      });
       try {
         const endings = result.endings.map(packEnding);
         this.post({ type: 'done', chunk, ...result, endings }, loaded.transferOf(result.outputs));
@@ -210,16 +218,19 @@ function* packCollected(collected: Iterable<Collected>): Generator<unknown, void
 /** Replaces the parts of a result that cannot be cloned. Only for a chunk whose answer could not be sent as a whole. */
 function dropUncloneable(result: ChunkResult, spec: Job, lineages: readonly number[]): ChunkResult {
   if (spec.kind !== 'map') {
-    throw new MillraceError(
-      'MILLRACE_UNCLONABLE',
-      `A key or partial state of '${spec.task}' cannot be copied to another thread: ${whyUncloneable(result.outputs)}. Use plain data for states, or run the aggregate inline`,
-    );
+    const reason = whyUncloneable(spec.kind === 'keyed' ? result.changed : result.outputs);
+    if (spec.kind !== 'keyed' || reason !== undefined) {
+      throw new MillraceError(
+        'MILLRACE_UNCLONABLE',
+        `A key or state of '${spec.task}' cannot be copied to another thread: ${reason}. Use plain data for states, or run the task inline`,
+      );
+    }
   }
   const endings = result.endings.map((ending) => ('record' in ending ? soundRecord(ending) : ending));
   const ended = new Set(endings.map(({ index }) => index));
   const outputs = result.outputs.slice();
-  const stage = spec.stages.length - 1;
-  const task = spec.stages[stage]?.task ?? '';
+  const stage = spec.kind === 'map' ? spec.stages.length - 1 : 0;
+  const task = spec.kind === 'map' ? (spec.stages[stage]?.task ?? '') : spec.task;
   outputs.forEach((output, index) => {
     const reason = ended.has(index) ? undefined : whyUncloneable(output);
     if (reason === undefined) return;

@@ -100,7 +100,8 @@ export class Thread {
   /** Sends a job before its first chunk; later calls do nothing. */
   open(job: ThreadJob): void {
     if (this.openJobs.has(job.id)) return;
-    this.post({ type: 'open', job: job.id, spec: job.spec });
+    const states = job.isOrdered ? job.client.states?.() : undefined;
+    this.post({ type: 'open', job: job.id, spec: job.spec, states });
     this.openJobs.set(job.id, false);
   }
 

@@ -8,15 +8,8 @@
  */
 import { Observable, Subscription, isObservable, type Subscriber } from 'rxjs';
 import { MillraceError, describeThrown } from '../model/errors.js';
-import type {
-  Chunk,
-  ChunkResult,
-  Executor,
-  JobClient,
-  JobPort,
-  ModuleRef,
-  ThreadLimits,
-} from '../execution/executor.js';
+import type { Chunk, ChunkResult, Executor, MapJob, ModuleRef, ThreadLimits } from '../execution/executor.js';
+import type { JobOwner, OpenJob } from '../execution/open-job.js';
 import { Skip } from '../model/record.js';
 import {
   anObject,
@@ -77,7 +70,6 @@ const RULES: OptionRules<WorkerOperatorOptions<never, never>> = {
 
 const DEFAULT_WINDOW = 2048;
 const DEFAULT_BUFFER = 65_536;
-const MAX_CHUNK = 1024;
 
 /**
  * Runs a function in worker threads. The function is tagged with its module (`threadFunction`, `threadFactory`), or given
@@ -115,12 +107,12 @@ interface Finished<Out> {
 }
 
 /** One subscription: connects the input, an executor and the subscriber. */
-class Bridge<In, Out> implements JobClient {
+class Bridge<In, Out> implements JobOwner {
   private readonly options: WorkerOperatorOptions<In, Out>;
   private readonly subscriber: Subscriber<Out>;
   private readonly ref: ModuleRef;
   private executor: Executor | undefined;
-  private port: JobPort | undefined;
+  private job: OpenJob | undefined;
   private readonly window: number;
   private readonly subscription = new Subscription();
   private reader: Reader<In | Skip> = readerOf<In>([]);
@@ -128,11 +120,9 @@ class Bridge<In, Out> implements JobClient {
   private waiting: In[] = [];
   /** Restores the input order; undefined until the executor is open. */
   private order: InOrder<Finished<Out>> | undefined;
-  private taken = 0;
-  private emitted = 0;
-  private running = 0;
+  /** The number of records that were sent, or wait for their turn to be emitted. */
+  private held = 0;
   private isReading = false;
-  isInputOver = false;
   private isStopped = false;
 
   constructor(ref: ModuleRef, options: WorkerOperatorOptions<In, Out>, subscriber: Subscriber<Out>) {
@@ -146,9 +136,10 @@ class Bridge<In, Out> implements JobClient {
   async begin(): Promise<void> {
     const { threads = 'auto', limits = {}, timeoutMs, transfer } = this.options;
     try {
-      const [executor, { InOrder: Order }] = await Promise.all([
+      const [executor, { InOrder: Order }, { OpenJob: Job }] = await Promise.all([
         openExecutor(threads, limits),
         import('../stream/in-order.js'),
+        import('../execution/open-job.js'),
       ]);
       if (this.isStopped) {
         await executor.close();
@@ -156,16 +147,13 @@ class Bridge<In, Out> implements JobClient {
       }
       const stages = [{ task: this.ref.export, ref: this.ref }];
       const seed = Math.floor(Math.random() * 2 ** 31);
-      const share = Math.floor(this.window / (2 * Math.max(1, executor.size)));
+      const job: MapJob = { kind: 'map', runId: 'workerOperator', seed, stages, timeoutMs };
       this.order = new Order();
       this.executor = executor;
-      this.port = executor.open({ kind: 'map', runId: 'workerOperator', seed, stages, timeoutMs }, this, {
-        maxChunk: Math.max(1, Math.min(MAX_CHUNK, share)),
-        transfer: transfer,
-      });
+      this.job = new Job(executor, job, this, { window: this.window, transfer });
       this.pull();
     } catch (error) {
-      this.end(error, true);
+      this.finish(error, true);
     }
   }
 
@@ -183,7 +171,7 @@ class Bridge<In, Out> implements JobClient {
           outbox.push(record);
         },
         error: (error: unknown) => {
-          this.end(error, true);
+          this.finish(error, true);
         },
         complete: () => {
           outbox.complete();
@@ -196,100 +184,101 @@ class Bridge<In, Out> implements JobClient {
     return this.waiting.length;
   }
 
-  take(max: number): Chunk | undefined {
+  next(max: number, from: number): Chunk | undefined {
     if (this.waiting.length === 0) return undefined;
     const records = this.waiting.length <= max ? this.waiting : this.waiting.slice(0, max);
     this.waiting = this.waiting.length <= max ? [] : this.waiting.slice(max);
-    const from = this.taken;
-    this.taken += records.length;
-    this.running += records.length;
+    this.held += records.length;
     return { from, lineages: records.map((_, index) => from + index), records };
   }
 
-  deliver(chunk: Chunk, { outputs, endings }: ChunkResult): void {
-    if (this.isStopped) return;
-    this.running -= chunk.records.length;
+  settle(chunk: Chunk, { outputs, endings }: ChunkResult): void {
     for (const { index, skip, error } of endings) {
       if (skip !== undefined) continue;
       if (this.options.onFailure === undefined) {
-        this.end(asError(error), true);
+        this.finish(asError(error), true);
         return;
       }
       this.options.onFailure(error, chunk.records[index] as In);
     }
     const ended = endings.length === 0 ? undefined : new Set(endings.map(({ index }) => index));
     const results = (ended === undefined ? outputs : outputs.filter((_, index) => !ended.has(index))) as readonly Out[];
-    if (this.options.ordered === false) this.emit(results, chunk.records.length);
+    const { length: count } = chunk.records;
+    if (this.options.ordered === false) this.emit({ results, count });
     else {
-      const { order } = this;
-      order?.hold(chunk.from, { results, count: chunk.records.length });
-      while (order?.isReady === true) {
-        const next = order.release();
-        order.advance(next.count);
-        this.emit(next.results, next.count);
-      }
+      this.order?.pass(
+        chunk.from,
+        { results, count },
+        (finished) => finished.count,
+        (finished) => {
+          this.emit(finished);
+        },
+      );
     }
     this.pull();
   }
 
+  end(): void {
+    this.finish(undefined, false);
+  }
+
   fail(error: unknown): void {
-    this.end(asError(error), true);
+    this.finish(asError(error), true);
   }
 
   stop(): void {
     this.isStopped = true;
     this.subscription.unsubscribe();
-    this.port?.close();
+    this.job?.close();
     void this.reader.close();
     this.waiting = [];
     void this.executor?.close();
   }
 
-  /** @param count the number of records that the results belong to. */
-  private emit(results: readonly Out[], count: number): void {
-    this.emitted += count;
+  private emit({ results, count }: Finished<Out>): void {
+    this.held -= count;
     for (const result of results) this.subscriber.next(result);
   }
 
   /** Reads while the window has room. Records count until they are emitted. */
   private pull(): void {
-    if (this.isReading || this.port === undefined) return;
+    const { job } = this;
+    if (this.isReading || job === undefined) return;
     try {
-      while (!this.isStopped && !this.isInputOver && this.room() > 0) {
+      while (!this.isStopped && !job.isInputOver && this.room() > 0) {
         const items = this.reader.read(this.room());
         if (isPromiseLike(items)) {
-          this.await(items);
+          this.await(items, job);
           break;
         }
-        this.accept(items);
+        this.accept(items, job);
       }
     } catch (error) {
-      this.end(error, true);
+      this.finish(error, true);
       return;
     }
-    if (this.waiting.length > 0) this.port.wake();
-    this.completeIfDone();
+    if (this.waiting.length > 0) job.wake();
   }
 
-  private await(items: PromiseLike<readonly (In | Skip)[] | null>): void {
+  private await(items: PromiseLike<readonly (In | Skip)[] | null>, job: OpenJob): void {
     this.isReading = true;
     items.then(
       (arrived) => {
         this.isReading = false;
         if (this.isStopped) return;
-        this.accept(arrived);
+        this.accept(arrived, job);
         this.pull();
       },
       (error: unknown) => {
         this.isReading = false;
-        this.end(error, true);
+        this.finish(error, true);
       },
     );
   }
 
-  private accept(items: readonly (In | Skip)[] | null): void {
+  private accept(items: readonly (In | Skip)[] | null, job: OpenJob): void {
     if (items === null) {
-      this.isInputOver = true;
+      job.endInput();
       return;
     }
     // Records that the overflow policy dropped arrive as Skip. This operator has no counts for them.
@@ -297,20 +286,15 @@ class Bridge<In, Out> implements JobClient {
   }
 
   private room(): number {
-    return this.window - (this.taken - this.emitted) - this.waiting.length;
-  }
-
-  private completeIfDone(): void {
-    if (!this.isReading && this.isInputOver && this.waiting.length === 0 && this.running === 0)
-      this.end(undefined, false);
+    return this.window - this.held - this.waiting.length;
   }
 
   /** Ends the threads before the Observable, so that no thread is left when the subscriber learns of the end. */
-  private end(error: unknown, isError: boolean): void {
+  private finish(error: unknown, isError: boolean): void {
     if (this.isStopped) return;
     this.isStopped = true;
     this.subscription.unsubscribe();
-    this.port?.close();
+    this.job?.close();
     void this.reader.close();
     void (this.executor?.close() ?? Promise.resolve()).then(() => {
       if (isError) this.subscriber.error(error);

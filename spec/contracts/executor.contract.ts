@@ -1,7 +1,7 @@
 /** What every executor owes: the same results, whether it works inline or in threads. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { MillraceError } from '#lib/model/errors.js';
-import type { ChunkResult, Executor } from '#lib/execution/executor.js';
+import type { Chunk, ChunkResult, Executor } from '#lib/execution/executor.js';
 import { seededRandom } from '#lib/execution/random.js';
 import { CustomError, failures } from '../workers/modules/failures.js';
 import * as numbers from '../workers/modules/numbers.js';
@@ -182,6 +182,36 @@ export function executorContract(name: string, make: () => Executor): void {
         [2, 4, 13],
       ]);
       expect(collected).toEqual([[{ from: 0, output: 'odd: 9' }], [{ from: 3, output: 'even: 6' }]]);
+    });
+
+    it('keeps the states of a keyed job, answers with those that changed, and forgets and accepts them by place', async () => {
+      const chunks: Chunk[] = [
+        { from: 0, lineages: [0, 1, 2], records: [0, 3, 13], places: [5, 5, 5], seeds: { places: [5], states: [9] } },
+        { from: 3, lineages: [3], records: [6], places: [6], seeds: { places: [5], states: [0] } },
+        { from: 4, lineages: [4, 5], records: [9, 12], places: [5, 7], forgotten: [6] },
+      ];
+      const results: ChunkResult[] = [];
+      await new Promise<void>((resolve, reject) => {
+        const client = {
+          get queued() {
+            return chunks.length;
+          },
+          states: () => ({ places: [6], states: [100] }),
+          take: () => chunks.shift(),
+          deliver: (_: unknown, result: ChunkResult) => {
+            if (results.push(result) === 3) resolve();
+          },
+          fail: reject,
+        };
+        const job = { kind: 'keyed', as: 'aggregate', seed: 0, runId: 'spec', task: 'sum', partition: 0 } as const;
+        executor.open({ ...job, ref: refOf(sums) }, client, { maxChunk: 10 }).wake();
+      });
+      expect(results.map(({ changed }) => changed)).toEqual([
+        { places: [5], states: [12] },
+        { places: [6], states: [106] },
+        { places: [5, 7], states: [21, 12] },
+      ]);
+      expect(results[0]?.endings).toMatchObject([{ index: 2 }]);
     });
 
     it('streams what a module gives, and its error after what came before', async () => {

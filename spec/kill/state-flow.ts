@@ -1,13 +1,14 @@
 /**
  * A workflow with durable state, made to be killed: an expansion that throws midway, an aggregate, a keyed join, a latest
- * join, a task with a state per key, and records that fail until they are healed. What comes out is decided by the input
- * alone, except for the order of pairs.
+ * join, states per key here and in threads, and records that fail until they are healed. What comes out is decided by the
+ * input alone, except for the order of pairs.
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aggregateTask, asyncTask, defineWorkflow, expandTask, statefulTask, syncTask } from 'millrace';
 import { csvSink, csvSource } from 'millrace/csv';
 import { z } from 'zod';
+import { listed, tally } from './state-functions.js';
 
 const StateConfig = z.strictObject({
   input: z.string(),
@@ -109,5 +110,9 @@ export const StateFlow = defineWorkflow({
           },
         }),
       )
-      .task('Counted', ['Count'], csvSink({ path: 'counted.csv', columns: ['n', 'count', 'sum'] })),
+      .task('Counted', ['Count'], csvSink({ path: 'counted.csv', columns: ['n', 'count', 'sum'] }))
+      .task('Tally', ['Work'], statefulTask(tally, { partitionBy: 'key' }))
+      .task('Tallied', ['Tally'], csvSink({ path: 'tallied.csv', columns: ['n', 'count', 'sum'] }))
+      .task('List', ['Work'], aggregateTask(listed, { partitionBy: 'key' }))
+      .task('Listed', ['List'], csvSink({ path: 'listed.csv', columns: ['key', 'list'] })),
 });

@@ -10,7 +10,7 @@ import { KeptOutcomes } from '#lib/stream/kept-outcomes.js';
 import { KeptOutputs } from '#lib/stream/kept-outputs.js';
 import { StateSpace, type Change } from '#lib/stream/state-space.js';
 import { Expander } from '#lib/tasks/expander.js';
-import { KeyedScan } from '#lib/tasks/keyed-scan.js';
+import { KeyedStates } from '#lib/tasks/keyed-states.js';
 import type { Life } from '../simulation/life.js';
 import { Stores } from '../simulation/stores.js';
 import { wrong, type Inside, type Method, type PlantedBug } from './plant.js';
@@ -330,17 +330,15 @@ const BUGS: readonly PlantedBug[] = [
   ),
   wrong('a record that the state of a join contains is joined again', RunPast, 'enteredJoin', () => () => undefined),
   from(
-    75,
+    50,
     wrong(
       'the state of a key is not in the checkpoint after its first record',
-      KeyedScan,
-      'hold',
+      KeyedStates,
+      'commit',
       (original) =>
         function (...given) {
-          const kept = this['kept'] as { dirty: Set<unknown> } | undefined;
-          const [key, held] = given as unknown as [unknown, object | undefined];
-          original.apply(this, given);
-          if (held !== undefined) kept?.dirty.delete(key);
+          const [{ hasState }] = given as unknown as [{ hasState: boolean }];
+          return hasState ? undefined : original.apply(this, given);
         },
     ),
   ),

@@ -1,5 +1,5 @@
 /** What must not compile of work in threads, and what the compiler must infer; compiled with the specs. */
-import { aggregateTask, cpuTask, threadAggregate, threadFactory, threadFunction, threadSchema, type Flow, type Task } from 'millrace';
+import { aggregateTask, cpuTask, threadAggregate, threadFactory, threadFunction, threadSchema, threadStateful, statefulTask, type Flow, type RecordContext, type Task } from 'millrace';
 import { csvSource } from 'millrace/csv';
 import { z } from 'zod';
 
@@ -25,6 +25,12 @@ const total = threadAggregate(url, 'total', {
   merge: (left: number, right: number) => left + right,
   finish: (sum: number, id: string) => ({ id, sum }),
 });
+const running = threadStateful(url, 'running', {
+  key: (member: Member) => member.id,
+  init: () => 0,
+  step: (sum: number, { points }, { task }) => [sum + points, `${task} ${sum + points}`],
+});
+type Running = typeof import('../workers/modules/running.js');
 const Row = threadSchema(url, 'Row', z.object({ id: z.string(), points: z.coerce.number() }));
 
 const read = flow.task('Read', csvSource({ path: 'f.csv', schema: Row, partitions: 'auto' }));
@@ -58,6 +64,12 @@ aggregateTask(total, { partitionBy: (member) => member.name });
 csvSource({ path: 'f.csv', schema: Row, partitions: 'all' });
 // @ts-expect-error 13: a dependent that takes another row than the schema gives
 read.task('X', ['Read'], cpuTask(threadFunction(url, 'x', (row: { name: string }) => row.name)));
+// @ts-expect-error 14: functions with a state per key that need more than a thread gives
+threadStateful(url, 'x', { init: () => 0, step: (sum: number, n: number, { signal }: RecordContext) => [sum, signal] as const });
+// @ts-expect-error 15: functions with a state per key over another record
+scored.task('X', ['Points'], statefulTask(running, { partitionBy: 'key' }));
+// @ts-expect-error 16: by name, without the option that brings them into threads
+statefulTask<Running, 'drawn'>({ module: SUMS, export: 'drawn' });
 
 /* ---- what must be inferred ---- */
 
@@ -65,6 +77,7 @@ exactly<number>()(points({ id: 'a', points: 1 }));
 exactly<Task<Member, number>>()(cpuTask(points));
 exactly<Task<Member, number>>()(cpuTask(scorer(2)));
 exactly<Task<Member, { id: string; sum: number }>>()(aggregateTask(total));
+exactly<Task<Member, string>>()(statefulTask(running, { partitionBy: 'key' }));
 exactly<Task<number, string>>()(aggregateTask<Sums, 'sums'>({ module: SUMS, export: 'sums' }));
 exactly<Task<number, readonly [number, string]>>()(
   aggregateTask<Sums, 'texts'>({ module: SUMS, export: 'texts', args: { groups: 2 } }),

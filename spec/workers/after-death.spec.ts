@@ -8,8 +8,8 @@ const chunkOf = (from: number, length: number): Chunk => {
   const records = Array.from({ length }, (_, index) => from + index);
   return { from, lineages: records, records };
 };
-const posted = (number: number, chunk: Chunk, deaths = 0, transfer?: () => object[]): Posted =>
-  ({ number, chunk, deaths, isFirst: false, job: { transfer } }) as unknown as Posted;
+const posted = (number: number, chunk: Chunk, deaths = 0, transfer?: () => object[], isOrdered = false): Posted =>
+  ({ number, chunk, deaths, isFirst: false, job: { transfer, isOrdered } }) as unknown as Posted;
 const isLoading = (): boolean => false;
 
 describe('of the chunks a dead thread had in hand', () => {
@@ -25,6 +25,16 @@ describe('of the chunks a dead thread had in hand', () => {
         { chunk: chunkOf(1, 1), deaths: 1 },
       ],
     });
+  });
+
+  it('the one it was on keeps the order of its records, where the job needs it', () => {
+    const ordered = posted(1, { ...chunkOf(0, 4), places: [7, 8, 7, 9] }, 0, undefined, true);
+    const { reruns } = judge(ordered, { chunk: 1, stage: 0, index: 1 }, thread);
+    expect(reruns).toMatchObject([
+      { chunk: { from: 0, records: [0], places: [7] }, deaths: 0 },
+      { chunk: { from: 1, records: [1], places: [8] }, deaths: 1 },
+      { chunk: { from: 2, records: [2, 3], places: [7, 9] }, deaths: 0 },
+    ]);
   });
 
   it('the others are run again as they were', () => {

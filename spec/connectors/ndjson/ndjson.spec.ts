@@ -169,9 +169,9 @@ describe('an ndjsonSink', () => {
     },
   );
 
-  it('needs the folder of its result before the run, as a csvSink does', () => {
-    const [result] = new NdjsonSink({ path: 'no/out.ndjson' }).files();
-    expect(result).toMatchObject({ use: 'write', given: 'no/out.ndjson', needsFolder: true });
+  it('needs the folder of its result before the run, as a csvSink does', async () => {
+    const sink = new NdjsonSink({ path: 'no/out.ndjson' });
+    await expect(sink.check()).rejects.toThrow(/no.out\.ndjson/);
   });
 
   it('gives up a record that JSON cannot represent, and no other', async () => {

@@ -1,7 +1,7 @@
 /** Functions that specs run in threads: each does one thing that threads must cope with. */
 import { skip, type Skip } from '#lib/model/record.js';
 import { threadFactory, threadFunction } from '#lib/execution/thread-function.js';
-import type { ThreadContext } from '#lib/execution/loaded-job.js';
+import type { ThreadContext } from '#lib/execution/thread-context.js';
 
 export const double = threadFunction(import.meta.url, 'double', (n: number): number => n * 2);
 export const addOne = threadFunction(import.meta.url, 'addOne', (n: number): number => n + 1);

@@ -34,7 +34,8 @@ export function sumsOfParts(executor: Executor, lists: readonly (readonly number
       first += records.length;
       const ref = { module: import.meta.url, export: 'sums' };
       return await new Promise((resolve, reject) => {
-        let chunk: Chunk | undefined = { from, lineages: records.map((_, index) => from + index), records };
+        const places = records.map((_, index) => from + index);
+        let chunk: Chunk | undefined = { from, lineages: places, records, places };
         const port = executor.open(
           { kind: 'partition', runId: 'spec', task: 'sum', ref, partition, maxKeys: 10 },
           {

@@ -1,0 +1,345 @@
+/**
+ * Sends records to the threads that own the states of their keys, and hands the results over in rounds.
+ *
+ * A round is a stretch of the input, in root order. Its records go to the threads of their partitions. A thread answers with
+ * outputs and with the states that it has changed. When all records of a round, and of the rounds before it, are answered, the
+ * round is complete: in one turn of the event loop its states are handed over, its outputs, and its records leave their root.
+ * So whoever keeps the states always has those after a prefix of the input, whatever the order in which threads answer. A
+ * checkpoint can contain them, and a thread that replaces a dead one continues with them.
+ *
+ * Guarantees: the records of a key are processed in root order, also after the death of a thread. A quarter of the window is
+ * the most records of a round, so threads do not wait for each other while the window has more.
+ */
+import type { Observable, Subscriber } from 'rxjs';
+import type { Chunk, ChunkResult, KeyedJob, PlacedStates } from '../execution/executor.js';
+import { OpenJob, type JobOwner } from '../execution/open-job.js';
+import { skip, type Batch, type Lineage } from '../model/record.js';
+import { Intake, type Arrival } from './intake.js';
+import type { TaskScope } from './task-scope.js';
+
+/** Where a record is processed. */
+export interface Placed {
+  readonly partition: number;
+  /** The place of its key in the state. */
+  readonly place: number;
+  /** For the first record of a key that an earlier incarnation left: its state, in an array of one item. */
+  readonly seed?: readonly [state: unknown] | undefined;
+}
+
+/** A round whose records were all answered. `Note` is what the owner knows about the round. */
+export interface FinishedRound<Note> {
+  readonly note: Note;
+  readonly lineages: readonly Lineage[];
+  /** The places of the records, in root order. */
+  readonly places: readonly number[];
+  /** Per record, its output or a skip; `ENDED` if it failed, undefined for an aggregate. */
+  readonly outputs: readonly unknown[];
+  /** The states that were changed, by their places. */
+  readonly states: ReadonlyMap<number, unknown>;
+}
+
+export interface KeyedRoundsOptions<Note> {
+  readonly job: Pick<KeyedJob, 'ref' | 'as' | 'seed' | 'timeoutMs'>;
+  readonly partitions: number;
+  /** Begins the note of a round. */
+  readonly begin: () => Note;
+  /** Checks a record and finds its place. Called in root order. A throw ends the record. */
+  readonly place: (record: unknown, note: Note) => Placed & { readonly record: unknown };
+  /** The states of a partition after the last finished round. */
+  readonly statesOf: (partition: number) => Iterable<readonly [place: number, state: unknown]>;
+  /** Whether no more records may be sent for now, because the outputs are not read. */
+  readonly isHeld?: () => boolean;
+  /** Accepts the next round, in root order. Its records leave their root after the call. */
+  readonly accept: (round: FinishedRound<Note>) => void;
+  /** Called once, after the last round. */
+  readonly onOver: () => void;
+}
+
+/** In place of the output of a record that failed. */
+export const ENDED: unique symbol = Symbol('millrace.ended');
+
+interface Round<Note> {
+  readonly note: Note;
+  readonly arrivals: Arrival[];
+  readonly places: number[];
+  readonly outputs: unknown[];
+  readonly failures: { readonly index: number; readonly error: unknown; readonly attempts: number }[];
+  readonly segments: (Segment | undefined)[];
+  /** How many records are not answered. */
+  open: number;
+  /** Whether a thread has received a record of it, so that no more are added. */
+  isStarted: boolean;
+}
+
+/** The records of a round that belong to one partition. */
+interface Segment {
+  /** The number of the first record among all records of the partition. */
+  readonly first: number;
+  readonly lineages: Lineage[];
+  readonly records: unknown[];
+  readonly places: number[];
+  /** Their positions in the round. */
+  readonly indexes: number[];
+  readonly forgotten: readonly number[];
+  readonly seeds: Map<number, unknown>;
+  /** The states that the answered records have changed. */
+  readonly states: Map<number, unknown>;
+  /** How many records were handed over. */
+  taken: number;
+}
+
+export class KeyedRounds<Note> {
+  private readonly options: KeyedRoundsOptions<Note>;
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<never>;
+  private readonly intake: Intake;
+  private readonly lanes: readonly Lane<Note>[];
+  /** The rounds that are not finished, in root order. */
+  private readonly rounds: Round<Note>[] = [];
+  private readonly limit: number;
+  private lanesOver = 0;
+
+  constructor(options: KeyedRoundsOptions<Note>, scope: TaskScope, subscriber: Subscriber<never>) {
+    this.options = options;
+    this.scope = scope;
+    this.subscriber = subscriber;
+    this.intake = new Intake(scope);
+    this.limit = Math.max(1, Math.floor((scope.inputs[0]?.root.window ?? 1) / 4));
+    this.lanes = Array.from({ length: options.partitions }, (_, partition) => {
+      return new Lane(partition, options, scope, {
+        roundsOpen: this.rounds,
+        onAnswer: () => {
+          this.finishRounds();
+        },
+        onOver: () => {
+          if (++this.lanesOver === this.lanes.length) options.onOver();
+        },
+        onError: (error) => {
+          subscriber.error(error);
+        },
+      });
+    });
+    scope.account.watch(() => {
+      const queued = this.lanes.reduce((sum, lane) => sum + lane.queued, 0);
+      const held = this.rounds.reduce((sum, { arrivals }) => sum + arrivals.length, 0);
+      return { queued: this.intake.size + queued, running: held - queued, waiting: 0 };
+    });
+  }
+
+  connect(input$: Observable<Batch<unknown>>): void {
+    this.subscriber.add(() => {
+      for (const { job } of this.lanes) job.close();
+    });
+    this.intake.connect(
+      [input$],
+      {
+        onArrival: () => {
+          this.distribute();
+        },
+        onInputOver: () => {
+          for (const { job } of this.lanes) job.endInput();
+        },
+      },
+      this.subscriber,
+    );
+  }
+
+  /** Reports that `isHeld` may have become false. */
+  wake(): void {
+    for (const lane of this.lanes) if (lane.queued > 0) lane.job.wake();
+  }
+
+  /** Reports that no later record has this place. */
+  forget({ partition, place }: Placed): void {
+    this.lanes[partition]?.forget(place);
+  }
+
+  private distribute(): void {
+    const { intake, scope, options } = this;
+    while (intake.size > 0) {
+      const arrival = intake.shift();
+      const round = this.current();
+      try {
+        const placed = options.place(arrival.value, round.note);
+        (this.lanes[placed.partition] as Lane<Note>).push(round, arrival, placed);
+      } catch (error) {
+        const { lineage, value: record } = arrival;
+        scope.giveUp({ lineage, record, error, attempts: 1, takenFrom: scope.inputs[0]?.root });
+        intake.letGo(arrival);
+      }
+    }
+    this.wake();
+  }
+
+  /** The round to which the next record belongs. */
+  private current(): Round<Note> {
+    const last = this.rounds.at(-1);
+    if (last !== undefined && !last.isStarted && last.arrivals.length < this.limit) return last;
+    const round: Round<Note> = {
+      note: this.options.begin(),
+      arrivals: [],
+      places: [],
+      outputs: [],
+      failures: [],
+      segments: this.lanes.map(() => undefined),
+      open: 0,
+      isStarted: false,
+    };
+    this.rounds.push(round);
+    return round;
+  }
+
+  private finishRounds(): void {
+    for (let first = this.rounds[0]; first?.isStarted === true && first.open === 0; first = this.rounds[0]) {
+      this.rounds.shift();
+      this.finish(first);
+    }
+  }
+
+  private finish({ note, arrivals, places, outputs, failures, segments }: Round<Note>): void {
+    const { scope, options } = this;
+    const [edge] = scope.inputs;
+    for (const { index, error, attempts } of failures) {
+      const { lineage, value: record } = arrivals[index] as Arrival;
+      scope.giveUp({ lineage, record, error, attempts, takenFrom: edge?.root });
+    }
+    const states = new Map<number, unknown>();
+    for (const segment of segments) for (const [place, state] of segment?.states ?? []) states.set(place, state);
+    const lineages = arrivals.map(({ lineage }) => lineage);
+    options.accept({ note, lineages, places, outputs, states });
+    edge?.root.leave(edge.exit, lineages);
+  }
+}
+
+interface LaneHandlers<Note> {
+  readonly roundsOpen: readonly Round<Note>[];
+  readonly onAnswer: () => void;
+  readonly onOver: () => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** The records of one partition, in root order. */
+class Lane<Note> implements JobOwner {
+  readonly job: OpenJob;
+  queued = 0;
+  private readonly partition: number;
+  private readonly options: KeyedRoundsOptions<Note>;
+  private readonly scope: TaskScope;
+  private readonly handlers: LaneHandlers<Note>;
+  private pushed = 0;
+  private forgotten: number[] = [];
+
+  constructor(partition: number, options: KeyedRoundsOptions<Note>, scope: TaskScope, handlers: LaneHandlers<Note>) {
+    const { executor, task, runId, inputs } = scope;
+    this.partition = partition;
+    this.options = options;
+    this.scope = scope;
+    this.handlers = handlers;
+    const job: KeyedJob = { ...options.job, kind: 'keyed', task, runId, partition };
+    this.job = new OpenJob(executor, job, this, { window: inputs[0]?.root.window ?? 1 });
+  }
+
+  forget(place: number): void {
+    this.forgotten.push(place);
+  }
+
+  push(round: Round<Note>, arrival: Arrival, { place, seed, record }: Placed & { readonly record: unknown }): void {
+    const segment = (round.segments[this.partition] ??= this.begin());
+    segment.indexes.push(round.arrivals.length);
+    segment.lineages.push(arrival.lineage);
+    segment.records.push(record);
+    segment.places.push(place);
+    if (seed !== undefined) segment.seeds.set(place, seed[0]);
+    round.arrivals.push(arrival);
+    round.places.push(place);
+    round.outputs.push(undefined);
+    round.open++;
+    this.pushed++;
+    this.queued++;
+  }
+
+  states(): PlacedStates {
+    const all = new Map(this.options.statesOf(this.partition));
+    // Answers of rounds that are not finished.
+    for (const { segments } of this.handlers.roundsOpen) {
+      for (const [place, state] of segments[this.partition]?.states ?? []) all.set(place, state);
+    }
+    return placed(all);
+  }
+
+  next(max: number, from: number): Chunk | undefined {
+    if (this.queued === 0 || this.options.isHeld?.() === true) return undefined;
+    const { round, segment } = this.find(from);
+    const start = segment.taken;
+    const end = Math.min(segment.records.length, start + max);
+    round.isStarted = true;
+    segment.taken = end;
+    this.queued -= end - start;
+    return {
+      from,
+      lineages: segment.lineages.slice(start, end),
+      records: segment.records.slice(start, end),
+      places: segment.places.slice(start, end),
+      forgotten: segment.forgotten,
+      seeds: segment.seeds.size > 0 ? placed(segment.seeds) : undefined,
+    };
+  }
+
+  settle({ from, records }: Chunk, { outputs, endings, changed, elapsedMs }: ChunkResult): void {
+    const { round, segment } = this.find(from);
+    const indexes = segment.indexes.slice(from - segment.first, from - segment.first + records.length);
+    if (outputs.length > 0) indexes.forEach((index, i) => (round.outputs[index] = outputs[i]));
+    for (const { index: at, skip: reason, error, attempts = 1 } of endings) {
+      const index = indexes[at] as number;
+      round.outputs[index] = reason === undefined ? ENDED : skip(reason);
+      if (reason === undefined) round.failures.push({ index, error, attempts });
+    }
+    changed?.places.forEach((place, i) => segment.states.set(place, changed.states[i]));
+    const { scope } = this;
+    const [elapsed] = elapsedMs;
+    if (elapsed !== undefined) {
+      scope.sampleLatency(elapsed / records.length);
+      scope.account.meter.pooled(elapsed);
+    }
+    scope.account.touch(scope.clock.monotonicMs());
+    round.open -= records.length;
+    if (round.open === 0) this.handlers.onAnswer();
+  }
+
+  end(): void {
+    this.handlers.onOver();
+  }
+
+  fail(error: unknown): void {
+    this.handlers.onError(error);
+  }
+
+  private begin(): Segment {
+    const { pushed: first, forgotten } = this;
+    this.forgotten = [];
+    return {
+      first,
+      lineages: [],
+      records: [],
+      places: [],
+      indexes: [],
+      forgotten,
+      seeds: new Map(),
+      states: new Map(),
+      taken: 0,
+    };
+  }
+
+  /** The round and segment of the record with this number. There are only a few open rounds. */
+  private find(number: number): { round: Round<Note>; segment: Segment } {
+    for (const round of this.handlers.roundsOpen) {
+      const segment = round.segments[this.partition];
+      if (segment !== undefined && number < segment.first + segment.records.length) return { round, segment };
+    }
+    throw new Error(`There is no record ${number} in partition ${this.partition} of '${this.scope.task}'`);
+  }
+}
+
+function placed(states: ReadonlyMap<number, unknown>): PlacedStates {
+  return { places: [...states.keys()], states: [...states.values()] };
+}

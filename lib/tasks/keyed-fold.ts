@@ -1,0 +1,81 @@
+/**
+ * Folds an aggregate whose state is kept, in the threads that own the keys. The groups in this thread have the states after a
+ * prefix of the input (see `KeyedRounds`), so checkpoints, results and resumed runs are those of a fold in this thread.
+ */
+import type { Observable, Subscriber } from 'rxjs';
+import type { ModuleRef } from '../execution/executor.js';
+import type { Batch } from '../model/record.js';
+import { partitionOfKey } from '../stream/key-partition.js';
+import { ENDED, KeyedRounds, type FinishedRound } from '../stream/keyed-rounds.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { Groups } from './groups.js';
+
+export interface KeyedFoldOptions<In, Key, State> {
+  readonly ref: ModuleRef;
+  readonly timeoutMs: number | undefined;
+  /** Checks a record before it is sent. A throw ends the record. */
+  readonly before: (record: In) => In;
+  readonly key: ((record: In) => Key) | undefined;
+  readonly partitionBy: 'key' | ((record: In) => string);
+  readonly groups: Groups<In, Key, State, unknown>;
+  /** Called once, when everything is folded. */
+  readonly onOver: () => void;
+}
+
+/** A key that was used in this incarnation. Its place is its index among them. */
+interface Owned<Key> {
+  readonly key: Key;
+  readonly place: number;
+  readonly partition: number;
+}
+
+/** Subscribes to the input. Errors go to the subscriber. */
+export function foldKeyed<In, Key, State>(
+  input$: Observable<Batch<In>>,
+  options: KeyedFoldOptions<In, Key, State>,
+  scope: TaskScope,
+  subscriber: Subscriber<never>,
+): void {
+  const { ref, timeoutMs, before, key: keyOf, partitionBy, groups, onOver } = options;
+  const partitions = scope.executor.size;
+  const owned: Owned<Key>[] = [];
+  const byKey = new Map<Key, Owned<Key>>();
+  const ownerOf = (key: Key, record: In): Owned<Key> => {
+    const partition = partitionOfKey(partitionBy === 'key' ? key : partitionBy(record), partitions);
+    const made = { key, place: owned.length, partition };
+    owned.push(made);
+    byKey.set(key, made);
+    return made;
+  };
+  const accept = ({ places, outputs, states }: FinishedRound<undefined>): void => {
+    // Results come in the order in which keys got their first record, and a record that failed is none.
+    const added = places.filter((_, i) => outputs[i] !== ENDED);
+    for (const place of new Set([...added, ...states.keys()])) {
+      if (states.has(place)) groups.put((owned[place] as Owned<Key>).key, states.get(place) as State);
+    }
+  };
+  new KeyedRounds<undefined>(
+    {
+      job: { ref, as: 'aggregate', seed: 0, timeoutMs },
+      partitions,
+      begin: () => undefined,
+      place: (value) => {
+        const record = before(value as In);
+        const key = keyOf === undefined ? (undefined as Key) : keyOf(record);
+        const known = byKey.get(key);
+        if (known !== undefined) return { ...known, record };
+        return { ...ownerOf(key, record), record, seed: groups.stateOf(key) };
+      },
+      *statesOf(partition) {
+        for (const { key, place, partition: owner } of owned) {
+          const state = owner === partition ? groups.stateOf(key) : undefined;
+          if (state !== undefined) yield [place, state[0]];
+        }
+      },
+      accept,
+      onOver,
+    },
+    scope,
+    subscriber,
+  ).connect(input$);
+}

@@ -1,0 +1,135 @@
+/**
+ * The step of a `statefulTask` in the threads that own the keys. `statefulTask` states the guarantees, and `KeyedRounds`
+ * explains how the states in this thread stay those after a prefix of the input.
+ */
+import type { Observable, Subscriber } from 'rxjs';
+import type { ModuleRef } from '../execution/executor.js';
+import type { Batch, Skip } from '../model/record.js';
+import { partitionOfKey } from '../stream/key-partition.js';
+import { ENDED, KeyedRounds, type FinishedRound } from '../stream/keyed-rounds.js';
+import type { TaskScope } from '../stream/task-scope.js';
+import type { KeyState, LastUse } from './keyed-states.js';
+import { checkInput } from './record-step.js';
+import { ScanOutputs } from './scan-outputs.js';
+import type { Stateful, StatefulOptions } from './stateful.js';
+
+/** What the records of a round have done to the keys. */
+interface Note<Key, State> {
+  readonly uses: Map<KeyState<Key, State>, LastUse>;
+  readonly evicted: KeyState<Key, State>[];
+}
+
+/** A key that was used in this incarnation. */
+interface Owned<Key, State> {
+  readonly held: KeyState<Key, State>;
+  readonly partition: number;
+}
+
+export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, State, Out> {
+  private readonly rounds: KeyedRounds<Note<Key, State>>;
+  private readonly owned = new Map<number, Owned<Key, State>>();
+  private readonly evictedNow: KeyState<Key, State>[] = [];
+  /** Whether threads got no records because outputs waited. */
+  private isHeld = false;
+
+  constructor(
+    stateful: Stateful<In, Key, State, Out>,
+    ref: ModuleRef,
+    options: StatefulOptions<In, Out>,
+    scope: TaskScope,
+    subscriber: Subscriber<Batch<Out>>,
+  ) {
+    super(options, scope, subscriber);
+    const before = checkInput<In>(options.input, scope.task);
+    const keyOf = stateful.key ?? ((): Key => undefined as Key);
+    const { partitionBy = 'key', timeoutMs } = options;
+    const partitions = scope.executor.size;
+    const seed = Math.floor(scope.random() * 2 ** 31);
+    this.rounds = new KeyedRounds<Note<Key, State>>(
+      {
+        job: { ref, as: 'stateful', seed, timeoutMs },
+        partitions,
+        begin: () => ({ uses: new Map(), evicted: [] }),
+        place: (value, note) => {
+          const record = before(value as In);
+          const key = keyOf(record);
+          const partition = (): number => partitionOfKey(partitionBy === 'key' ? key : partitionBy(record), partitions);
+          return { ...this.place(key, partition, note), record };
+        },
+        statesOf: (partition) => this.statesOf(partition),
+        isHeld: () => (this.isHeld = this.waiting >= scope.root.window),
+        accept: (round) => {
+          this.accept(round);
+        },
+        onOver: () => {
+          this.isOver = true;
+          this.waiter.wake();
+        },
+      },
+      scope,
+      subscriber,
+    );
+  }
+
+  override connect(input$: Observable<Batch<In>>): void {
+    this.emit();
+    this.rounds.connect(input$);
+  }
+
+  protected override process(): (Out | Skip)[] {
+    if (this.isHeld && this.waiting === 0) {
+      this.isHeld = false;
+      this.rounds.wake();
+    }
+    return [];
+  }
+
+  protected override evicted(key: KeyState<Key, State>): void {
+    this.evictedNow.push(key);
+  }
+
+  private place(
+    key: Key,
+    partitionOf: () => number,
+    note: Note<Key, State>,
+  ): { partition: number; place: number; seed: readonly [unknown] | undefined } {
+    const held = this.states.use(key);
+    note.evicted.push(...this.evictedNow.splice(0));
+    const { place, usedAt, use } = held;
+    note.uses.set(held, { usedAt, use });
+    const known = this.owned.get(place);
+    if (known !== undefined) return { partition: known.partition, place, seed: undefined };
+    const partition = partitionOf();
+    this.owned.set(place, { held, partition });
+    return { partition, place, seed: held.hasState ? [held.state] : undefined };
+  }
+
+  private *statesOf(partition: number): Iterable<readonly [number, unknown]> {
+    for (const [place, { held, partition: owner }] of this.owned) {
+      if (owner === partition && held.hasState) yield [place, held.state];
+    }
+  }
+
+  private accept({ note, lineages, outputs, states }: FinishedRound<Note<Key, State>>): void {
+    const { scope, owned } = this;
+    const [edge] = scope.inputs;
+    for (const [place, state] of states) {
+      const { held } = owned.get(place) as Owned<Key, State>;
+      held.state = state as State;
+      held.hasState = true;
+    }
+    for (const [held, lastUse] of note.uses) this.states.commit(held, lastUse);
+    for (const held of note.evicted) {
+      const { place } = held;
+      this.states.drop(held);
+      const partition = owned.get(place)?.partition;
+      if (partition !== undefined && owned.delete(place)) this.rounds.forget({ partition, place });
+    }
+    outputs.forEach((output, i) => {
+      if (output === ENDED) return;
+      const name = scope.outputs === undefined ? '' : scope.identityOf(lineages[i] as number, edge?.root);
+      this.add(name, output as Out | Skip);
+    });
+    this.waiter.wake();
+  }
+}
