@@ -11,7 +11,7 @@ export type HopOutcome = { readonly received: Received } | { readonly error: Err
 
 export class Direct implements Cancellable {
   readonly headers: Readonly<Record<string, string>>;
-  /** What axios has made of the request; undefined before it reaches the adapter. */
+  /** What axios has made of the request; undefined before it reaches the adapter, or if that cannot send it. */
   config: InternalAxiosRequestConfig | undefined;
   error: Error | undefined;
   private readonly outcome: HopOutcome | undefined;

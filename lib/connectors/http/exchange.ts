@@ -30,10 +30,11 @@ export async function exchange(
   const { maxRedirects = DEFAULT_MAX_REDIRECTS } = config;
   const maxBytes = mostBytes(config, settings);
   const direct = directOf(config);
-  if (direct !== undefined) direct.config = config;
   const cancellation = direct ?? new Cancellation(config, settings.schedule);
   try {
-    const first = withBody(firstHop(config, direct?.headers), config.data as unknown);
+    const bare = firstHop(config, direct?.headers);
+    if (direct !== undefined) direct.config = config;
+    const first = withBody(bare, config.data as unknown);
     // Text and bytes are sent in this turn.
     let hop = first instanceof Promise ? await first : first;
     for (let redirects = 0; ; redirects++) {

@@ -143,7 +143,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   private askPrepared(prepared: PreparedRequest, exchange: Exchange<In, Out>, body: string | undefined): void {
     const { attempts } = exchange;
     const headers = prepared.commonHeaders();
-    this.eachVaryingHeader(attempts, (name, value) => headers.push(name, value));
+    this.pushVarying(headers, attempts);
     exchange.headers = headers;
     let url: string;
     try {
@@ -317,23 +317,21 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   }
 
   private headersFor(attempts: readonly Attempt<In>[]): Record<string, string> {
-    const sent: Record<string, string> = { ...this.parts.headers };
-    this.eachVaryingHeader(attempts, (name, value) => {
-      sent[name] = value;
-    });
-    return sent;
+    const varying: string[] = [];
+    this.pushVarying(varying, attempts);
+    return { ...this.parts.headers, ...fromPairs(varying) };
   }
 
-  /** The headers that differ from request to request. */
-  private eachVaryingHeader(attempts: readonly Attempt<In>[], add: (name: string, value: string) => void): void {
+  /** Adds the names and values of the headers that differ from request to request. */
+  private pushVarying(headers: string[], attempts: readonly Attempt<In>[]): void {
     const { keyHeader, correlationHeader, sendsTrace, identity } = this.parts;
     const { lineage, span } = (attempts[0] as Attempt<In>).call;
     if (keyHeader !== undefined) {
       const isOne = attempts.length === 1;
-      add(keyHeader, isOne ? identity.key(lineage) : identity.keys(attempts.map(({ call }) => call.lineage)));
+      headers.push(keyHeader, isOne ? identity.key(lineage) : identity.keys(attempts.map(({ call }) => call.lineage)));
     }
-    if (correlationHeader !== undefined) add(correlationHeader, identity.correlationId(lineage));
-    if (sendsTrace) add(TRACE_HEADER, span?.traceparent ?? identity.traceparent(lineage));
+    if (correlationHeader !== undefined) headers.push(correlationHeader, identity.correlationId(lineage));
+    if (sendsTrace) headers.push(TRACE_HEADER, span?.traceparent ?? identity.traceparent(lineage));
   }
 
   private get context(): FailureContext {

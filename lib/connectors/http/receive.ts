@@ -96,7 +96,7 @@ export abstract class Reception implements Dispatcher.DispatchHandler {
     } catch (error) {
       // undici would take it for an error of the connection.
       queueMicrotask(() => {
-        throw error;
+        throw error as Error;
       });
     }
   }

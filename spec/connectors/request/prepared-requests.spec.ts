@@ -122,7 +122,10 @@ const after = (names: readonly string[]): readonly { name: string }[] => ['plain
 describe('a prepared request', () => {
   it.each([
     ['POST', {}],
-    ['PUT', { headers: { 'X-Api-Key': 'k', accept: 'application/json', 'X-Number': 5 as never } }],
+    [
+      'PUT with headers',
+      { method: 'PUT', headers: { 'X-Api-Key': 'k', accept: 'application/json', 'X-Number': 5 as never } },
+    ],
     ['GET', { method: 'GET' }],
     ['HEAD', { method: 'HEAD' }],
     ['other names of headers', { idempotencyKey: 'x-key', correlationId: false as const, trace: false }],
@@ -194,6 +197,27 @@ describe('a prepared request', () => {
     expect(run.prepared.outputs).toHaveLength(3);
     expect(run.axiosSaw.prepared).toBe(1);
     expect(closed).toBe(4);
+  });
+
+  it('goes through the proxy of the task', async () => {
+    const options = { url: 'http://upstream.example/a?b=1', proxy: elsewhere.url.replace('//', '//user:secret@') };
+    const run = await elsewhere.bothWays(options, [1, 2, 3]);
+    expect(run.prepared).toEqual(run.axios);
+    expect(run.axiosSaw.prepared).toBe(1);
+    expect(run.prepared.seen).toHaveLength(3);
+    expect(run.prepared.seen[2]).toMatchObject({
+      path: 'http://upstream.example/a?b=1',
+      headers: { host: 'upstream.example', 'proxy-authorization': 'Basic dXNlcjpzZWNyZXQ=' },
+    });
+  });
+
+  it('has a body of serialized JSON; others go through axios', async () => {
+    const bodies = [{ a: 1 }, 'text', null, new URLSearchParams('a=1'), Buffer.from('bytes'), [1], undefined, { b: 2 }];
+    const options = { url: server.url, body: (index: unknown) => bodies[index as number] };
+    const run = await server.bothWays(options, [...bodies.keys()]);
+    expect(run.prepared).toEqual(run.axios);
+    expect(run.axiosSaw.prepared).toBe(4);
+    expect(run.prepared.letters).toEqual([]);
   });
 
   it('fails for a record that cannot fill the URL, or that JSON cannot represent', async () => {

@@ -99,7 +99,7 @@ export async function oneServer(answer: Answer): Promise<OneServer> {
     let failure: string | undefined;
     await running.finished.catch((error: unknown) => {
       if (!(error instanceof RunFailedError)) throw error;
-      failure = String(error.message);
+      failure = error.message;
     });
     const letters = events.flatMap((event) => (event.type === 'dead-letter' ? [event.letter] : []));
     return {
