@@ -48,9 +48,10 @@ export function prepareRequest(
     if (typeof value === 'object') return undefined;
     if (!varying.includes(name)) flat.push(name, value);
   }
-  const { data: _, direct: __, ...kept } = config as InternalAxiosRequestConfig & { direct?: Direct };
+  // The first record and its answer must not be held as long as the run.
+  const kept = { ...config, data: undefined, direct: undefined };
   return new PreparedRequest({
-    config: kept as InternalAxiosRequestConfig,
+    config: kept,
     dispatcher: dispatchers.of(url, config.proxy === false),
     url: config.url ?? '',
     origin: url.origin,
@@ -63,7 +64,8 @@ export function prepareRequest(
 
 /** Whether axios would do the same with each request. Its defaults are the user's, who may have changed them. */
 function isPlain(config: InternalAxiosRequestConfig): boolean {
-  const { baseURL, params, timeout = 0, signal, cancelToken } = config;
+  const { baseURL, timeout = 0, signal, cancelToken } = config;
+  const params = config.params as unknown;
   return (
     baseURL === undefined && params === undefined && timeout === 0 && signal === undefined && cancelToken === undefined
   );
