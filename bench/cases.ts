@@ -10,8 +10,11 @@ import { cpuTaskSpeedup } from './cases/cpu-task-speedup.js';
 import { csvPartitionSpeedup } from './cases/csv-partition-speedup.js';
 import { dag10k } from './cases/dag-10k.js';
 import { faultsThroughput } from './cases/faults-throughput.js';
+import { httpAxiosInstanceVsUndici } from './cases/http-axios-instance-vs-undici.js';
+import { httpCpuVsUndici } from './cases/http-cpu-vs-undici.js';
 import { httpVsAxiosDefault } from './cases/http-vs-axios-default.js';
 import { httpVsAxiosInstance } from './cases/http-vs-axios-instance.js';
+import { httpVsUndici } from './cases/http-vs-undici.js';
 import { offerScaleRate } from './cases/offer-scale-rate.js';
 import { offerScaleRss } from './cases/offer-scale-rss.js';
 import { offerVsEffect100k } from './cases/offer-vs-effect-100k.js';
@@ -48,6 +51,9 @@ export const CASES: readonly BenchCase[] = [
   bridgeVsPiscina,
   cpuTaskSpeedup,
   csvPartitionSpeedup,
+  httpVsUndici,
+  httpCpuVsUndici,
+  httpAxiosInstanceVsUndici,
   httpVsAxiosInstance,
   httpVsAxiosDefault,
   wsVsBare,

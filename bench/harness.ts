@@ -90,6 +90,17 @@ export async function compareRates(plan: ComparisonPlan, settings: BenchSettings
   });
 }
 
+/** Compares two sides by the time on a processor per record, of all threads of a side. */
+export async function compareCpu(plan: ComparisonPlan, settings: BenchSettings): Promise<Finding> {
+  const { ours, theirs } = await compare(plan, settings);
+  const costs = (samples: readonly Sample[], { records }: SidePlan): number[] =>
+    samples.map(({ cpuMs }) => (cpuMs / records) * 1000);
+  return findingOf(costs(ours, plan.ours), costs(theirs, plan.theirs), {
+    unit: 'µs of CPU per record',
+    against: plan.theirs.title,
+  });
+}
+
 /** One side, sampled in one warm process or in a new process per sample. */
 class Sampler {
   private readonly plan: SidePlan;

@@ -31,6 +31,7 @@ export const SIDES = {
   'members-one': () => import('./peers/members-one.js'),
   'http-millrace': () => import('./peers/http-millrace.js'),
   'http-axios-instance': () => import('./peers/http-axios-instance.js'),
+  'http-undici': () => import('./peers/http-undici.js'),
   'http-axios-default': () => import('./peers/http-axios-default.js'),
   'ws-millrace': () => import('./peers/ws-millrace.js'),
   'ws-bare': () => import('./peers/ws-bare.js'),

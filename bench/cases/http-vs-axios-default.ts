@@ -5,7 +5,7 @@ import { compareRates, roundsOf } from '../harness.js';
 export const httpVsAxiosDefault: BenchCase = {
   name: 'http-vs-axios-default',
   description: 'requests over HTTP, against a loop over axios as it comes',
-  goal: { on: 'ratio', is: 'at least', than: 2 },
+  goal: { on: 'ratio', is: 'at least', than: 5 },
   run: (settings) => {
     const records = settings.isQuick ? 3_000 : 15_000;
     return compareRates(

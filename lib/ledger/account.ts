@@ -13,7 +13,11 @@ import type { InFlight } from '../model/metrics.js';
 const MAX_REASONS = 64;
 const OTHER_REASONS = 'other reasons';
 
+const NO_COUNTS: ReadonlyMap<string, number> = new Map();
 const NOTHING_IN_FLIGHT: InFlight = { queued: 0, running: 0, waiting: 0 };
+
+const noneInFlight = (): InFlight => NOTHING_IN_FLIGHT;
+const nothingRead = (): number | undefined => undefined;
 
 export class TaskAccount {
   readonly task: string;
@@ -27,16 +31,16 @@ export class TaskAccount {
   retried = 0;
   /** Batches emitted. */
   batches = 0;
-  /** Of `out`, the records that left by a named output, by its name. */
-  readonly routed = new Map<string, number>();
   readonly meter = new TaskMeter();
   /** Monotonic milliseconds of the first and the last activity; undefined before it. */
   firstAtMs: number | undefined;
   lastAtMs: number | undefined;
-  private readonly reasons = new Map<string, number>();
-  private look: () => InFlight = () => NOTHING_IN_FLIGHT;
+  /** Most tasks of a large graph need neither of these. */
+  private routes: Map<string, number> | undefined;
+  private reasons: Map<string, number> | undefined;
+  private look = noneInFlight;
   private oneToOne = true;
-  private readAt: () => number | undefined = () => undefined;
+  private readAt = nothingRead;
 
   constructor(task: string) {
     this.task = task;
@@ -53,7 +57,12 @@ export class TaskAccount {
   }
 
   get skipReasons(): ReadonlyMap<string, number> {
-    return this.reasons;
+    return this.reasons ?? NO_COUNTS;
+  }
+
+  /** Of `out`, the records that left by a named output, by its name. */
+  get routed(): ReadonlyMap<string, number> {
+    return this.routes ?? NO_COUNTS;
   }
 
   /** Sets the function that reports the records in flight. A task that holds none between calls needs no such function. */
@@ -80,13 +89,15 @@ export class TaskAccount {
   }
 
   countRouted(output: string): void {
-    this.routed.set(output, (this.routed.get(output) ?? 0) + 1);
+    this.routes ??= new Map();
+    this.routes.set(output, (this.routes.get(output) ?? 0) + 1);
   }
 
   countSkip(reason: string, count = 1): void {
     this.skipped += count;
-    const key = this.reasons.has(reason) || this.reasons.size < MAX_REASONS ? reason : OTHER_REASONS;
-    this.reasons.set(key, (this.reasons.get(key) ?? 0) + count);
+    const reasons = (this.reasons ??= new Map<string, number>());
+    const key = reasons.has(reason) || reasons.size < MAX_REASONS ? reason : OTHER_REASONS;
+    reasons.set(key, (reasons.get(key) ?? 0) + count);
   }
 
   /** Records that the task was active at this time. */

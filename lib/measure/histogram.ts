@@ -2,7 +2,7 @@
  * A mergeable histogram of durations with about 3 % relative error, after HdrHistogram (G. Tene): 32 linear buckets per
  * octave of microseconds.
  *
- * Guarantees: at most 8 KiB, and less while all samples are short; a few nanoseconds per sample; exact count and maximum.
+ * Guarantees: at most 8 KiB, and less while samples are alike; a few nanoseconds per sample; exact count and maximum.
  */
 import type { LatencyFigures, LatencyProgress } from '../model/metrics.js';
 
@@ -25,8 +25,13 @@ const NO_PROGRESS: LatencyProgress = Object.freeze({
 });
 
 export class Histogram {
-  /** Samples per bucket, up to the highest bucket that has any. No typed array: those are slow to create, for many tasks. */
-  private readonly counts: number[] = [];
+  /**
+   * Samples per bucket, from the lowest to the highest bucket that has any: a task of a large graph has one sample or a few. No
+   * typed array: those are slow to create, for many tasks.
+   */
+  private counts: number[] = [];
+  /** The bucket of the first entry. */
+  private lowest = 0;
   private total = 0;
   private sum = 0;
   private max = 0;
@@ -45,16 +50,14 @@ export class Histogram {
 
   record(elapsedMs: number): void {
     const index = indexOf(Math.min(MAX_US, Math.max(0, Math.round(elapsedMs * 1000))));
-    while (this.counts.length <= index) this.counts.push(0);
-    this.counts[index] = (this.counts[index] ?? 0) + 1;
+    this.add(index, 1);
     this.total++;
     this.sum += elapsedMs;
     if (elapsedMs > this.max) this.max = elapsedMs;
   }
 
   merge(other: Histogram): void {
-    while (this.counts.length < other.counts.length) this.counts.push(0);
-    for (let i = 0; i < other.counts.length; i++) this.counts[i] = (this.counts[i] ?? 0) + (other.counts[i] ?? 0);
+    for (let i = 0; i < other.counts.length; i++) this.add(other.lowest + i, other.counts[i] ?? 0);
     this.total += other.total;
     this.sum += other.sum;
     this.max = Math.max(this.max, other.max);
@@ -66,8 +69,8 @@ export class Histogram {
     const buckets: number[] = [];
     let seen = 0;
     let index = 0;
-    for (const bound of LATENCY_BOUNDS_MS) {
-      const last = indexOf(bound * 1000);
+    for (const bound of BOUNDS) {
+      const last = bound - this.lowest;
       for (; index <= last && index < this.counts.length; index++) seen += this.counts[index] ?? 0;
       buckets.push(seen);
     }
@@ -86,6 +89,20 @@ export class Histogram {
     return this.quantilesMs([share])[0] ?? 0;
   }
 
+  private add(index: number, samples: number): void {
+    const { counts, lowest } = this;
+    if (counts.length === 0) {
+      this.lowest = index;
+      this.counts = [samples];
+    } else if (index < lowest) {
+      this.counts = [samples, ...new Array<number>(lowest - index - 1).fill(0), ...counts];
+      this.lowest = index;
+    } else {
+      while (counts.length <= index - lowest) counts.push(0);
+      counts[index - lowest] = (counts[index - lowest] ?? 0) + samples;
+    }
+  }
+
   /** The quantiles of several shares in ascending order, computed in one pass. */
   private quantilesMs(shares: readonly number[]): number[] {
     if (this.total === 0) return shares.map(() => 0);
@@ -94,7 +111,7 @@ export class Histogram {
     for (let i = 0; i < this.counts.length && found.length < shares.length; i++) {
       seen += this.counts[i] ?? 0;
       while (found.length < shares.length && seen >= Math.max(1, Math.ceil((shares[found.length] ?? 1) * this.total))) {
-        found.push(Math.min(this.max, upperBoundUs(i) / 1000));
+        found.push(Math.min(this.max, upperBoundUs(this.lowest + i) / 1000));
       }
     }
     return found;
@@ -105,6 +122,9 @@ export class Histogram {
 function toUs(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
+
+/** The buckets that contain the bounds of `progress`. */
+const BOUNDS = LATENCY_BOUNDS_MS.map((bound) => indexOf(bound * 1000));
 
 function indexOf(us: number): number {
   if (us < SUB_BUCKETS) return us;

@@ -14,8 +14,8 @@ const REPLACEMENT = '\ufffd';
 /** @param fallback the label of the encoding, for TextDecoder, if the answer names none. Default UTF-8. */
 export function decodeText(body: Buffer, headers: IncomingHttpHeaders, fallback: string | undefined): string {
   if (body.length === 0) return '';
-  const label = markedEncoding(body) ?? charsetOf(headers['content-type']) ?? fallback ?? 'utf-8';
-  if (!/^utf-?8$/i.test(label)) return decodeAs(label, body);
+  const label = markedEncoding(body) ?? charsetOf(headers['content-type']) ?? fallback;
+  if (label !== undefined && !/^utf-?8$/i.test(label)) return decodeAs(label, body);
   const text = body.toString('utf8');
   // The search is quick in text of ASCII and Latin-1. The character may have been sent.
   if (text.includes(REPLACEMENT) && !isUtf8(body)) {

@@ -1,17 +1,34 @@
 /**
- * The fast path from a request task to its own adapter. It avoids the parts of axios that cost more than the request itself:
+ * The way of a request from a task to its own adapter. It avoids the parts of axios that cost more than the request itself:
  * headers that no interceptor reads, and an AbortController for cancellation.
  */
 import { CanceledError, type AxiosRequestConfig, type InternalAxiosRequestConfig } from 'axios';
 import type { Cancellable } from '../request/upstream-answer.js';
+import type { Received } from './receive.js';
+
+/** How the first hop of a request ended. */
+export type HopOutcome = { readonly received: Received } | { readonly error: Error };
 
 export class Direct implements Cancellable {
   readonly headers: Readonly<Record<string, string>>;
+  /** What axios has made of the request; undefined before it reaches the adapter, or if that cannot send it. */
+  config: InternalAxiosRequestConfig | undefined;
   error: Error | undefined;
+  private readonly outcome: HopOutcome | undefined;
   private listener: ((error: Error) => void) | undefined;
 
-  constructor(headers: Readonly<Record<string, string>>) {
+  /** @param outcome of a first hop that was sent without axios. It is not sent again. */
+  constructor(headers: Readonly<Record<string, string>>, outcome?: HopOutcome) {
     this.headers = headers;
+    this.outcome = outcome;
+  }
+
+  /** The answer to the first hop, or `ask()` if it was not sent yet. */
+  async firstHop(ask: () => Promise<Received>): Promise<Received> {
+    const { outcome } = this;
+    if (outcome === undefined) return ask();
+    if ('error' in outcome) throw outcome.error;
+    return outcome.received;
   }
 
   /** One listener at a time: a request has one exchange in flight. */
@@ -34,7 +51,7 @@ interface WithDirect {
   direct?: Direct;
 }
 
-/** Puts a config on the fast path. axios passes unknown properties on to the adapter. */
+/** Puts a config on this way. axios passes unknown properties on to the adapter. */
 export function withDirect(config: AxiosRequestConfig, direct: Direct): AxiosRequestConfig {
   (config as WithDirect).direct = direct;
   return config;

@@ -27,19 +27,21 @@ export async function exchange(
   ask: AskHop,
   settings: ExchangeSettings,
 ): Promise<AxiosResponse> {
-  const { maxContentLength = -1, maxRedirects = DEFAULT_MAX_REDIRECTS } = config;
-  const maxBytes = maxContentLength >= 0 ? maxContentLength : settings.maxResponseBytes;
+  const { maxRedirects = DEFAULT_MAX_REDIRECTS } = config;
+  const maxBytes = mostBytes(config, settings);
   const direct = directOf(config);
   const cancellation = direct ?? new Cancellation(config, settings.schedule);
   try {
-    const first = withBody(firstHop(config, direct?.headers), config.data as unknown);
+    const bare = firstHop(config, direct?.headers);
+    if (direct !== undefined) direct.config = config;
+    const first = withBody(bare, config.data as unknown);
     // Text and bytes are sent in this turn.
     let hop = first instanceof Promise ? await first : first;
     for (let redirects = 0; ; redirects++) {
-      const received = await ask(hop, maxBytes, cancellation, config.proxy === false);
-      const location = received.headers['location'];
-      const isRedirect = received.status >= 300 && received.status < 400 && location !== undefined;
-      if (!isRedirect || maxRedirects === 0) return await settle(received, maxBytes, config);
+      const send = (): Promise<Received> => ask(hop, maxBytes, cancellation, config.proxy === false);
+      const received = await (redirects === 0 && direct !== undefined ? direct.firstHop(send) : send());
+      const location = redirectOf(received);
+      if (location === undefined || maxRedirects === 0) return await settle(received, maxBytes, config);
       if (redirects === maxRedirects) {
         throw new AxiosError(`More than ${maxRedirects} redirects`, 'ERR_FR_TOO_MANY_REDIRECTS', config);
       }
@@ -52,7 +54,23 @@ export async function exchange(
   }
 }
 
-function firstHop(config: InternalAxiosRequestConfig, more: Readonly<Record<string, string>> = {}): Hop {
+/** The most bytes of an answer to this request, compressed or not. */
+export function mostBytes({ maxContentLength = -1 }: InternalAxiosRequestConfig, settings: ExchangeSettings): number {
+  return maxContentLength >= 0 ? maxContentLength : settings.maxResponseBytes;
+}
+
+/** Where an answer redirects to; undefined if it is no redirect. */
+export function redirectOf({ status, headers }: Received): string | undefined {
+  return status >= 300 && status < 400 ? headers['location'] : undefined;
+}
+
+/** Whether axios resolves with this status. */
+export function isValidStatus(status: number, { validateStatus }: InternalAxiosRequestConfig): boolean {
+  return typeof validateStatus !== 'function' || validateStatus(status);
+}
+
+/** @param more headers besides those of the config. */
+export function firstHop(config: InternalAxiosRequestConfig, more: Readonly<Record<string, string>> = {}): Hop {
   // `getUri` handles base URLs and parameters, but costs as much as the rest of a request.
   const isPlain = config.baseURL === undefined && config.params === undefined;
   const url = new URL(isPlain ? (config.url ?? '') : axios.getUri(config));
@@ -108,17 +126,25 @@ async function settle(
   const { status, statusText, headers } = received;
   const body = config.decompress === false ? received.body : await unpack(received.body, headers, maxBytes);
   const response: AxiosResponse = {
-    data: config.responseType === 'arraybuffer' ? body : decodeText(body, headers, config.responseEncoding),
+    data: dataOf(body, received, config),
     status,
     statusText,
     headers: headers as AxiosResponse['headers'],
     config,
     request: undefined,
   };
-  const { validateStatus } = config;
-  if (typeof validateStatus !== 'function' || validateStatus(status)) return response;
+  if (isValidStatus(status, config)) return response;
   const code = status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE;
   throw new AxiosError(`Request failed with status code ${status}`, code, config, undefined, response);
+}
+
+/** The data of a response, before the transformers of axios. Throws if the body cannot be read as text. */
+export function dataOf(
+  body: Buffer,
+  { headers }: Received,
+  { responseType, responseEncoding }: InternalAxiosRequestConfig,
+): Buffer | string {
+  return responseType === 'arraybuffer' ? body : decodeText(body, headers, responseEncoding);
 }
 
 function asAxiosError(error: unknown, config: InternalAxiosRequestConfig): unknown {

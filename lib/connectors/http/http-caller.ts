@@ -11,13 +11,17 @@ import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';
 import type { CallIdentity } from '../request/request-identity.js';
 import type { UrlTemplate } from '../request/request-url.js';
 import { setAttempt, whichAttempt } from '../request/which-attempt.js';
-import { Direct, withDirect } from './direct.js';
+import { Direct, withDirect, type HopOutcome } from './direct.js';
 import { explainFailure, unwritableBody, type FailureContext } from './explain-failure.js';
 import type { ItemError } from '../request/request-options.js';
 import { itemsOf, type BatchItem } from './batch-answer.js';
 import { isForJson, kindOf, writeJson } from '../request/json-value.js';
 import type { CallBody } from '../request/request-body.js';
 import { reportAnswer } from '../request/report-answer.js';
+import type { AnswerTarget, PreparedRequest } from './prepared-request.js';
+import type { TaskAdapter } from './undici-adapter.js';
+
+const TRACE_HEADER = 'traceparent';
 
 export interface HttpCallerParts<In, Out> {
   readonly client: AxiosInstance;
@@ -33,6 +37,8 @@ export interface HttpCallerParts<In, Out> {
   readonly isIdempotent: boolean;
   /** Whether the task created the client: then no user interceptor sees the requests, and `shared` is its defaults. */
   readonly isOwnClient: boolean;
+  /** Present if the client is the task's own, and sends over the network. */
+  readonly prepare?: TaskAdapter['prepare'] | undefined;
   /** Whether connections go to a unix socket. */
   readonly isUnixSocket: boolean;
   /** The part of the config that is the same for every request: limits, and how answers are read. */
@@ -41,6 +47,8 @@ export interface HttpCallerParts<In, Out> {
   readonly contentType: Readonly<Record<string, string>>;
   /** Whether the options name the content type. Otherwise it is the type of each body. */
   readonly isTypeNamed: boolean;
+  /** Whether requests of this method have a body. */
+  readonly hasBody: boolean;
   /** Whether bodies are JSON: true unless the headers name another type. */
   readonly sendsJson: boolean;
   /** Whether they are serialized here. A user's client may serialize in its own way. */
@@ -62,50 +70,76 @@ interface MadeBody {
 }
 
 /** One request in flight. */
-class Exchange<In> {
-  readonly cancellation: Direct | AbortController;
+class Exchange<In, Out> implements AnswerTarget {
+  readonly caller: HttpCaller<In, Out>;
   readonly attempts: readonly Attempt<In>[];
+  readonly outcomes: CallOutcomes<In, Out>;
+  readonly body: unknown;
+  cancellation: { abort(): void } | undefined;
+  /** The headers that were sent, names and values in turn, if it was sent without axios. */
+  headers: readonly string[] | undefined;
   wanted: number;
 
-  constructor(attempts: readonly Attempt<In>[], cancellation: Direct | AbortController) {
+  constructor(
+    caller: HttpCaller<In, Out>,
+    attempts: readonly Attempt<In>[],
+    body: unknown,
+    outcomes: CallOutcomes<In, Out>,
+  ) {
+    this.caller = caller;
     this.attempts = attempts;
-    this.cancellation = cancellation;
+    this.body = body;
+    this.outcomes = outcomes;
     this.wanted = attempts.length;
+  }
+
+  answered(data: unknown): void {
+    this.caller.accept(this, data);
+  }
+
+  leaveToAxios(outcome: HopOutcome): void {
+    void this.caller.askAxios(this, outcome);
   }
 }
 
 export class HttpCaller<In, Out> implements Caller<In, Out> {
   private readonly parts: HttpCallerParts<In, Out>;
   private hasAnswered = false;
+  /** Undefined until axios has seen a request, 'none' if it must see each. */
+  private prepared: PreparedRequest | 'none' | undefined;
 
   constructor(parts: HttpCallerParts<In, Out>) {
     this.parts = parts;
   }
 
   start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void {
-    if (this.parts.batch === undefined) for (const attempt of attempts) void this.ask([attempt], outcomes);
-    else void this.ask(attempts, outcomes);
+    if (this.parts.batch === undefined) for (const attempt of attempts) this.ask([attempt], outcomes);
+    else this.ask(attempts, outcomes);
   }
 
   cancel(attempt: Attempt<In>): void {
     const exchange = attempt.handle;
     if (!(exchange instanceof Exchange)) return;
     attempt.handle = undefined;
-    if (--exchange.wanted === 0) exchange.cancellation.abort();
+    if (--exchange.wanted === 0) exchange.cancellation?.abort();
   }
 
-  /** Never rejects. */
-  private async ask(given: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): Promise<void> {
-    const { client, batch, isOwnClient } = this.parts;
-    const bodies: unknown[] = [];
+  private ask(given: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void {
     const made = given.map((attempt) => this.bodyFor(attempt));
     // Nothing waits unless a schema does.
-    const ready = made.some(isPromiseLike)
-      ? await Promise.all(made.map((one) => Promise.resolve(one)))
-      : (made as MadeBody[]);
+    if (!made.some(isPromiseLike)) this.send(given, made as MadeBody[], outcomes);
+    else {
+      void Promise.all(made.map((one) => Promise.resolve(one))).then((ready) => {
+        this.send(given, ready, outcomes);
+      });
+    }
+  }
+
+  private send(given: readonly Attempt<In>[], made: readonly MadeBody[], outcomes: CallOutcomes<In, Out>): void {
+    const bodies: unknown[] = [];
     const attempts = given.filter((attempt, i) => {
       if (attempt.isOver) return false;
-      const { body, failure } = ready[i] as MadeBody;
+      const { body, failure } = made[i] as MadeBody;
       if (failure === undefined) bodies.push(body);
       else outcomes.fail(attempt, failure.error);
       return failure === undefined;
@@ -113,25 +147,89 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const [first] = attempts;
     // A record that could not be sent may have ended the run, and with it all attempts that were admitted with it.
     if (first === undefined || first.isOver) return;
-    const headers = this.headersFor(attempts);
-    const exchange = new Exchange(attempts, isOwnClient ? new Direct(headers) : new AbortController());
+    const body = this.bodyOfAll(bodies);
+    const exchange = new Exchange(this, attempts, body, outcomes);
     for (const attempt of attempts) attempt.handle = exchange;
-    let data: unknown;
+    const { prepared } = this;
+    if (prepared === undefined || prepared === 'none' || !this.isPreparable(body)) void this.askAxios(exchange);
+    else this.askPrepared(prepared, exchange, body);
+  }
+
+  /** Sends a request as axios has sent those before. */
+  private askPrepared(prepared: PreparedRequest, exchange: Exchange<In, Out>, body: string | undefined): void {
+    const { attempts } = exchange;
+    const headers = prepared.commonHeaders();
+    this.pushVarying(headers, attempts);
+    exchange.headers = headers;
+    let url: string;
     try {
-      const config = this.configOf(exchange, this.bodyOfAll(bodies), headers);
-      ({ data } = await client.request<unknown>(config));
+      url = this.parts.url.fill((attempts[0] as Attempt<In>).call.record);
     } catch (error) {
-      const explained = explainFailure(error, this.context);
-      // A status other than success is an answer, too.
-      if (explained instanceof UpstreamError && explained.status !== undefined) this.hasAnswered = true;
-      this.report(attempts, (attempt) => {
-        outcomes.fail(attempt, explained);
-      });
+      this.refuse(exchange, error);
       return;
     }
+    const request = prepared.begin(exchange);
+    exchange.cancellation = request;
+    request.send(url, headers, body ?? null);
+  }
+
+  /**
+   * Sends a request with axios. Never rejects.
+   * @param outcome of its first hop, if it was sent without axios.
+   */
+  async askAxios(exchange: Exchange<In, Out>, outcome?: HopOutcome): Promise<void> {
+    const { attempts, body, wanted } = exchange;
+    if (wanted === 0) return;
+    const headers = exchange.headers === undefined ? this.headersFor(attempts) : fromPairs(exchange.headers);
+    const direct = this.parts.isOwnClient ? new Direct(headers, outcome) : undefined;
+    const cancellation = direct ?? new AbortController();
+    exchange.cancellation = cancellation;
+    let data: unknown;
+    try {
+      const config = this.configOf(attempts, cancellation, body, headers);
+      ({ data } = await this.parts.client.request<unknown>(config));
+    } catch (error) {
+      this.refuse(exchange, error);
+      return;
+    } finally {
+      if (direct !== undefined && this.prepared === undefined && this.isPreparable(body)) this.prepare(direct);
+    }
+    this.accept(exchange, data);
+  }
+
+  /** Reports the error of a request. */
+  private refuse({ attempts, outcomes }: Exchange<In, Out>, error: unknown): void {
+    const explained = explainFailure(error, this.context);
+    // A status other than success is an answer, too.
+    if (explained instanceof UpstreamError && explained.status !== undefined) this.hasAnswered = true;
+    this.report(attempts, (attempt) => {
+      outcomes.fail(attempt, explained);
+    });
+  }
+
+  /** Reports the answer to a request. */
+  accept(exchange: Exchange<In, Out>, data: unknown): void {
+    const { attempts, outcomes } = exchange;
     this.hasAnswered = true;
-    if (batch === undefined) this.succeed(first, data, outcomes);
-    else this.splitAnswer(exchange, data, outcomes);
+    if (this.parts.batch === undefined) this.succeed(attempts[0] as Attempt<In>, data, outcomes);
+    else this.splitAnswer(exchange, data);
+  }
+
+  /** Whether axios would do nothing with this body that it has not done with that of the first request. */
+  private isPreparable(body: unknown): body is string | undefined {
+    const { prepare, hasBody, writesJson } = this.parts;
+    if (prepare === undefined) return false;
+    return hasBody ? writesJson && typeof body === 'string' : body === undefined;
+  }
+
+  private prepare(direct: Direct): void {
+    const { prepare, headers, hasBody, keyHeader, correlationHeader, sendsTrace } = this.parts;
+    // It did not reach the adapter.
+    if (direct.config === undefined) return;
+    const varying = [keyHeader, correlationHeader, sendsTrace ? TRACE_HEADER : undefined].filter(
+      (name) => name !== undefined,
+    );
+    this.prepared = prepare?.(direct, { headers, varying, hasBody }) ?? 'none';
   }
 
   private succeed(attempt: Attempt<In>, answer: unknown, outcomes: CallOutcomes<In, Out>): void {
@@ -140,8 +238,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     reportAnswer(() => this.parts.read(answer), attempt, outcomes);
   }
 
-  private splitAnswer(exchange: Exchange<In>, answer: unknown, outcomes: CallOutcomes<In, Out>): void {
-    const { attempts } = exchange;
+  private splitAnswer({ attempts, outcomes }: Exchange<In, Out>, answer: unknown): void {
     const items = itemsOf(answer, attempts.length, this.parts.batch?.errorOf, this.context);
     attempts.forEach((attempt, index) => {
       const item = items instanceof UpstreamError ? { error: items } : (items[index] as BatchItem);
@@ -208,7 +305,8 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   }
 
   private configOf(
-    { attempts, cancellation }: Exchange<In>,
+    attempts: readonly Attempt<In>[],
+    cancellation: Direct | AbortController,
     body: unknown,
     headers: Record<string, string>,
   ): AxiosRequestConfig {
@@ -239,16 +337,21 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   }
 
   private headersFor(attempts: readonly Attempt<In>[]): Record<string, string> {
-    const { headers, keyHeader, correlationHeader, sendsTrace, identity } = this.parts;
+    const varying: string[] = [];
+    this.pushVarying(varying, attempts);
+    return { ...this.parts.headers, ...fromPairs(varying) };
+  }
+
+  /** Adds the names and values of the headers that differ from request to request. */
+  private pushVarying(headers: string[], attempts: readonly Attempt<In>[]): void {
+    const { keyHeader, correlationHeader, sendsTrace, identity } = this.parts;
     const { lineage, span } = (attempts[0] as Attempt<In>).call;
-    const sent: Record<string, string> = { ...headers };
     if (keyHeader !== undefined) {
-      sent[keyHeader] =
-        attempts.length === 1 ? identity.key(lineage) : identity.keys(attempts.map(({ call }) => call.lineage));
+      const isOne = attempts.length === 1;
+      headers.push(keyHeader, isOne ? identity.key(lineage) : identity.keys(attempts.map(({ call }) => call.lineage)));
     }
-    if (correlationHeader !== undefined) sent[correlationHeader] = identity.correlationId(lineage);
-    if (sendsTrace) sent['traceparent'] = span?.traceparent ?? identity.traceparent(lineage);
-    return sent;
+    if (correlationHeader !== undefined) headers.push(correlationHeader, identity.correlationId(lineage));
+    if (sendsTrace) headers.push(TRACE_HEADER, span?.traceparent ?? identity.traceparent(lineage));
   }
 
   private get context(): FailureContext {
@@ -256,4 +359,10 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const { hasAnswered } = this;
     return { upstream: url.label, task, isIdempotent, now: clock.now(), hasAnswered, isUnixSocket };
   }
+}
+
+function fromPairs(flat: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (let i = 0; i < flat.length; i += 2) headers[flat[i] as string] = flat[i + 1] as string;
+  return headers;
 }

@@ -13,6 +13,7 @@ import { takesBody } from '../request/request-method.js';
 import type { RequestOptions } from '../request/request-options.js';
 import { DEFAULT_HTTP_CONCURRENCY, type Transport, type TransportParts } from '../request/transport.js';
 import { HttpCaller, type HttpCallerParts } from './http-caller.js';
+import type { TaskAdapter } from './undici-adapter.js';
 
 /** The options that do not depend on the types of the records. */
 type Given = Pick<
@@ -50,6 +51,7 @@ export async function openHttpTransport<In, Out>(parts: TransportParts<In, Out>)
         client,
         keyHeader,
         isOwnClient: own !== undefined && adapter === undefined,
+        prepare: adapter === undefined ? own?.prepare : undefined,
         shared: adapter === undefined ? shared : { ...shared, adapter },
       });
     },
@@ -62,7 +64,7 @@ export async function openHttpTransport<In, Out>(parts: TransportParts<In, Out>)
 function callerParts<In, Out>(
   { request, url, isIdempotent }: TransportParts<In, Out>,
   scope: TaskScope,
-): Omit<HttpCallerParts<In, Out | Skip>, 'client' | 'keyHeader' | 'isOwnClient' | 'shared'> {
+): Omit<HttpCallerParts<In, Out | Skip>, 'client' | 'keyHeader' | 'isOwnClient' | 'prepare' | 'shared'> {
   const { method = 'POST', correlationId, trace = true, batch } = request;
   return {
     url,
@@ -107,23 +109,33 @@ function sharedConfig({
 /** The given headers, with the content type apart. */
 function headersOf(
   request: Pick<Given, 'headers' | 'method' | 'axios'>,
-): Pick<HttpCallerParts<never, never>, 'headers' | 'contentType' | 'isTypeNamed' | 'sendsJson' | 'writesJson'> {
+): Pick<
+  HttpCallerParts<never, never>,
+  'headers' | 'contentType' | 'isTypeNamed' | 'hasBody' | 'sendsJson' | 'writesJson'
+> {
   const rest = Object.entries(request.headers ?? {});
   const index = rest.findIndex(([name]) => name.toLowerCase() === 'content-type');
   const named = index < 0 ? undefined : rest.splice(index, 1)[0]?.[1];
   const headers = Object.fromEntries(rest);
   if (!takesBody(request.method ?? 'POST')) {
     const contentType: Record<string, string> = named === undefined ? {} : { 'content-type': named };
-    return { headers, contentType, isTypeNamed: named !== undefined, sendsJson: false, writesJson: false };
+    return {
+      headers,
+      contentType,
+      isTypeNamed: named !== undefined,
+      hasBody: false,
+      sendsJson: false,
+      writesJson: false,
+    };
   }
   const type = named ?? 'application/json';
   const sendsJson = type.includes('json');
   const writesJson = sendsJson && request.axios === undefined;
   const isTypeNamed = named !== undefined;
-  return { headers, contentType: { 'content-type': type }, isTypeNamed, sendsJson, writesJson };
+  return { headers, contentType: { 'content-type': type }, isTypeNamed, hasBody: true, sendsJson, writesJson };
 }
 
-interface OwnClient {
+interface OwnClient extends Pick<TaskAdapter, 'prepare'> {
   readonly client: AxiosInstance;
   close(): Promise<void>;
 }
@@ -147,5 +159,5 @@ async function ownClient<In, Out>({
   const written = headersOf(request).writesJson ? { transformRequest: keepWritten(transforms) } : {};
   const transformResponse = readAnswer(request, [axios.defaults.transformResponse ?? []].flat());
   const client = axios.create({ ...sharedConfig(request), adapter, transformResponse, ...written });
-  return { client, close: () => adapter.close() };
+  return { client, prepare: (direct, template) => adapter.prepare(direct, template), close: () => adapter.close() };
 }

@@ -42,7 +42,16 @@ export function readAnswer(
     withLarge.add(answer);
     return answer;
   };
+  readers.add(read);
   return [read, ...transforms];
+}
+
+/** The first steps that `readAnswer` has made. */
+const readers = new WeakSet<object>();
+
+/** Whether a transformer is the first step. It reads no headers. */
+export function isReadAnswer(transform: object): boolean {
+  return readers.has(transform);
 }
 
 /** The error of an item of an answer to several records, if it has an integer that a number cannot hold. */

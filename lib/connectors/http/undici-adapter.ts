@@ -18,8 +18,10 @@ import {
   type ConnectionOptions,
 } from '../request/http-defaults.js';
 import type { Dispatchers } from './agent.js';
+import type { Direct } from './direct.js';
 import type { AskHop } from './exchange.js';
 import type { ExchangeSettings } from './exchange-settings.js';
+import type { PreparedRequest, Template } from './prepared-request.js';
 
 /** Options of `undiciAdapter`. An unknown one throws MILLRACE_INVALID_OPTION. */
 export interface UndiciAdapterOptions extends ConnectionOptions {
@@ -57,31 +59,45 @@ const RULES: OptionRules<UndiciAdapterOptions> = {
 export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter {
   checkOptions('an undiciAdapter', options, RULES);
   checkConnection('an undiciAdapter', options);
-  return adapterOver(options, async () => {
+  const adapter = adapterOver(options, async () => {
     const { openConnection } = await import('../request/connection.js');
     return openConnection(options, 'an undiciAdapter');
   });
+  const send: AxiosAdapter = (config) => adapter(config);
+  return Object.assign(send, { close: () => adapter.close() });
+}
+
+/** The adapter of a request task. */
+export interface TaskAdapter extends UndiciAdapter {
+  /** The request that others like this one can follow without axios, or undefined if axios must see each of them. */
+  prepare(direct: Direct, template: Template): PreparedRequest | undefined;
 }
 
 /** @param connect called once, with the first request. */
-export function adapterOver(options: UndiciAdapterOptions, connect: () => Promise<Connection>): UndiciAdapter {
+export function adapterOver(options: UndiciAdapterOptions, connect: () => Promise<Connection>): TaskAdapter {
   const { connections = 64, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, connectTimeoutMs = 10_000 } = options;
   const { credentialHeaders = [] } = options;
   const settings = exchangeSettings(maxResponseBytes, credentialHeaders, inRealTime);
   // Loaded with the first request: a program without requests does not load undici.
-  let loading: Promise<{ dispatchers: Dispatchers; send: AxiosAdapter }> | undefined;
-  let loaded: Awaited<typeof loading>;
-  const load = async (): Promise<NonNullable<typeof loaded>> => {
+  let loading: Promise<Loaded> | undefined;
+  let loaded: Loaded | undefined;
+  const load = async (): Promise<Loaded> => {
     const connection = await connect();
     const [{ exchange }, { receive }, { openDispatchers }] = await Promise.all([
       import('./exchange.js'),
       import('./receive.js'),
       import('./agent.js'),
     ]);
+    // Everything that it imports is loaded by now.
+    const { prepareRequest } = await import('./prepared-request.js');
     const dispatchers = openDispatchers(connections, connectTimeoutMs, connection);
     const ask: AskHop = (hop, maxBytes, cancellation, isDirect) =>
       receive(dispatchers.of(hop.url, isDirect), hop, maxBytes, cancellation);
-    loaded = { dispatchers, send: (config) => exchange(config, ask, settings) };
+    loaded = {
+      dispatchers,
+      send: (config) => exchange(config, ask, settings),
+      prepare: (direct, template) => prepareRequest(direct, template, dispatchers, settings),
+    };
     return loaded;
   };
   const adapter: AxiosAdapter = (config) => {
@@ -90,11 +106,18 @@ export function adapterOver(options: UndiciAdapterOptions, connect: () => Promis
     return loading.then(({ send }) => send(config));
   };
   return Object.assign(adapter, {
+    prepare: (direct: Direct, template: Template) => loaded?.prepare(direct, template),
     close: async () => {
       const opened = await loading?.catch(() => undefined);
       await opened?.dispatchers.destroy();
     },
   });
+}
+
+/** What is loaded with the first request. */
+interface Loaded extends Pick<TaskAdapter, 'prepare'> {
+  readonly dispatchers: Dispatchers;
+  readonly send: AxiosAdapter;
 }
 
 /** Call it only with valid header names. */

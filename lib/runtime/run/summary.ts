@@ -16,8 +16,6 @@ export function summarizeTask(
   const { account, latency, queueing, calls } = scope;
   const joined = joinScope === scope ? undefined : joinScope.account;
   const elapsedMs = (account.lastAtMs ?? 0) - (account.firstAtMs ?? 0);
-  const reasons = new Map(account.skipReasons);
-  for (const [reason, count] of joined?.skipReasons ?? []) reasons.set(reason, (reasons.get(reason) ?? 0) + count);
   return {
     kind: declaration.task.kind,
     dependencies: [...new Set(plan.node.dependencies)],
@@ -26,7 +24,7 @@ export function summarizeTask(
     out: account.out,
     ...(plan.outputs.size === 0 ? {} : { outputs: outputsOf(plan.outputs, account.routed) }),
     skipped: account.skipped + (joined?.skipped ?? 0),
-    skipReasons: Object.fromEntries(reasons),
+    skipReasons: reasonsOf(account.skipReasons, joined?.skipReasons),
     deadLettered: account.deadLettered + (joined?.deadLettered ?? 0),
     failed: account.failed + (joined?.failed ?? 0),
     retried: account.retried,
@@ -39,6 +37,17 @@ export function summarizeTask(
     load,
     ...(calls === undefined ? {} : { calls }),
   };
+}
+
+/** The counts of both by reason. Most tasks skip nothing. */
+function reasonsOf(
+  own: ReadonlyMap<string, number>,
+  joined: ReadonlyMap<string, number> | undefined,
+): Record<string, number> {
+  if (joined === undefined || joined.size === 0) return own.size === 0 ? {} : Object.fromEntries(own);
+  const reasons = new Map(own);
+  for (const [reason, count] of joined) reasons.set(reason, (reasons.get(reason) ?? 0) + count);
+  return Object.fromEntries(reasons);
 }
 
 function outputsOf(names: ReadonlySet<string>, routed: ReadonlyMap<string, number>): Record<string, number> {
