@@ -17,6 +17,7 @@ import { Supervisor } from '#lib/server/supervisor.js';
 
 const MINUTE = 60_000;
 const MAX_RUNS = 4;
+const RULES = { maxRuns: MAX_RUNS, pools: new Map(), rulesOf: () => undefined, sendsAlerts: true } as const;
 
 export interface Figures {
   readonly runs: number;
@@ -72,7 +73,7 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
       });
     const processes = plant.processes?.(world) ?? world;
     const used = plant.store?.(store) ?? store;
-    return new Supervisor({ store: guarded(used), processes: guarded(processes), now: () => now, maxRuns: MAX_RUNS });
+    return new Supervisor({ store: guarded(used), processes: guarded(processes), now: () => now, ...RULES });
   };
   let server = ports();
   const act = async (work: () => Promise<unknown>): Promise<void> => {
