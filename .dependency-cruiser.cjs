@@ -15,7 +15,7 @@ const ROOMS = {
     packages: ['rxjs', '@standard-schema'],
   },
   workers: { rooms: ['text', 'model', 'options', 'ledger', 'execution', 'stream'], packages: ['rxjs'], node: true },
-  storage: { rooms: ['text', 'model', 'options'], packages: ['rxjs'], node: true },
+  storage: { rooms: ['text', 'model', 'options'], packages: ['rxjs', 'node-sqlite3-wasm'], node: true },
   observe: { rooms: ['text', 'model', 'options', 'measure'], node: true },
   runtime: {
     rooms: [
@@ -157,7 +157,7 @@ module.exports = {
         path: '^lib/',
         pathNot: [
           ...['connectors/(sql|postgres|sqlite)', 'connect', 'text', 'model', 'options'].map(inside),
-          '^lib/storage/process-identity.ts$',
+          '^lib/storage/(process-identity|sqlite).ts$',
         ],
       },
     },

@@ -20,7 +20,7 @@ const MIN_REFUSALS = 4;
 const MIN_SHARE = 0.1;
 /** Refusals below this share of an epoch are no reason to slow down. */
 const CALM_SHARE = 0.03;
-/** What was accepted in an epoch with refusals is a rate that is low enough, if a little is taken off. */
+/** The rate that was accepted in an epoch with refusals, times this factor, counts as low enough. */
 const BELOW = 0.95;
 /** The search ends when the rates that are too high and low enough differ by this factor. */
 const CLOSE = 1.08;
@@ -170,7 +170,7 @@ export class Pace {
   private setRate(rate: number, nowMs: number): void {
     if (this.rate === Infinity) {
       this.tokens = 0;
-      // What was accepted before, perhaps a burst, says nothing about the rate.
+      // The calls accepted before, perhaps a burst, are no evidence of the rate.
       this.blockedAtMs = nowMs;
       this.acceptedSinceBlock = 0;
     }
@@ -206,7 +206,7 @@ export class Pace {
   /** The rate was too high. `accepted` is a rate that was accepted meanwhile. */
   private slowDown(accepted: number, nowMs: number): void {
     const isProbe = this.rate > this.low && this.low > 0;
-    // What was low enough before is too high now.
+    // The rate that was low enough before is too high now.
     if (!isProbe) this.low = 0;
     this.high = this.rate;
     this.low = Math.max(this.low, Math.min(accepted, this.high / CLOSE));

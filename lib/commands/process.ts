@@ -31,7 +31,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.stderr.write(`MILLRACE_FILE: Cannot write to standard output: ${error.message}\n`);
   process.exitCode = EXIT.failed;
 });
-// Where messages cannot be written there is nobody to tell.
+// Where messages cannot be written, nobody can read one about that.
 process.stderr.on('error', () => undefined);
 process.on('uncaughtException', (error: unknown, origin) => {
   const wasOver = isOver;

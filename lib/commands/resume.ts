@@ -104,7 +104,7 @@ async function named({ runs, place, settings }: AskedRun, runId: string): Promis
   return { folder, job: await loadAgain(folder, place, { settings }), isRunning: state === 'running' };
 }
 
-/** After this wait for the process of a run, in milliseconds, the user is told about it. */
+/** After this wait for the process of a run, in milliseconds, a line informs the user. */
 const TELL_AFTER_MS = 1000;
 
 /** Reopens the run. A run that may still be worked on elsewhere is waited for. */

@@ -48,7 +48,7 @@ export class Catalog {
     const seen = this.look();
     if (seen === this.seen) return false;
     const described = await this.describe();
-    // What could not be described is tried again.
+    // Workflows that could not be described are tried again.
     if (described.isComplete) this.seen = seen;
     const old = described.problems.length === 0 ? [] : [...this.known];
     this.known = new Map([...old, ...described.workflows.map((facts) => [facts.name, facts] as const)]);

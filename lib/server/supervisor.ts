@@ -152,7 +152,7 @@ export class Supervisor {
   async pause(scheduleId: string, pause: StoredSchedule['pause']): Promise<boolean> {
     return this.inTurn(async () => {
       const { store } = this.ports;
-      // What is due until now is decided under the old rule.
+      // Ticks that are due until now are decided under the old rule.
       await this.decideTicks();
       const schedule = (await store.schedules()).find(({ id }) => id === scheduleId);
       if (schedule === undefined) return false;

@@ -102,7 +102,7 @@ export async function lastCheckpoint(path: string, fix: string): Promise<FoundCh
   return { checkpoint, damage: isDamage(told) ? told : damage };
 }
 
-/** What to look at where the checkpoint before a damaged one is used. */
+/** The likely cause of a damaged checkpoint. */
 const BY_OTHERS = 'the disk or another program has changed it';
 
 function isDamage(error: unknown): error is MillraceError {

@@ -44,8 +44,8 @@ export interface RowFileKind {
 }
 
 /**
- * Throws MILLRACE_FILE if rows would replace a file of another kind: one whose name does not tell that it is of this kind,
- * and whose beginning does not either. `isPacked` is true for a file compressed with gzip.
+ * Throws MILLRACE_FILE if rows would replace a file of another kind: one whose name is not of this kind, and whose beginning is
+ * not either. `isPacked` is true for a file compressed with gzip.
  */
 export async function assertForRows(path: string, kind: RowFileKind, isPacked: boolean): Promise<void> {
   if (kind.names.test(isPacked ? path.replace(/\.gz$/i, '') : path)) return;

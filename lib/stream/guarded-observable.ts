@@ -1,25 +1,22 @@
 /**
- * An Observable whose subscribers cannot break the emitter: errors that their handlers throw or do not handle go to
- * `report`, and never become uncaught exceptions of the process. Operators piped onto it are guarded too.
+ * Observables that know their whole pipe: operators that are piped onto them give an Observable of the same kind, and the links of
+ * a chain are distinguished from its end.
+ *
+ * Guarantees of a `GuardedObservable`: its subscribers cannot break the emitter. Errors that their handlers throw or do not handle
+ * go to `report`, and never become uncaught exceptions of the process, also behind operators.
  */
 import { Observable, Subscriber, type Observer, type Subscription, type TeardownLogic } from 'rxjs';
 
-export class GuardedObservable<T> extends Observable<T> {
-  private readonly report: (error: unknown) => void;
+/** A subscriber that an operator has made. The end of its chain is another one. */
+export type Link<T> = Observer<T> & Pick<Subscription, 'add'>;
 
-  constructor(report: (error: unknown) => void, subscribe?: (subscriber: Subscriber<T>) => TeardownLogic) {
-    super(subscribe);
-    this.report = report;
-  }
-
+export abstract class PipeObservable<T> extends Observable<T> {
   /**
-   * RxJS 7 creates the result of each operator with `lift`, so the guard reaches the end of each pipe. RxJS marks the
-   * method as internal. If it disappears, pipes become plain Observables, and a spec fails.
+   * RxJS 7 creates the result of each operator with `lift`. RxJS marks the method as internal. If it disappears, pipes become
+   * plain Observables, and a spec fails.
    */
   override lift<R>(operator?: unknown): Observable<R> {
-    const lifted = new GuardedObservable<R>(this.report);
-    Object.assign(lifted, { source: this, operator });
-    return lifted;
+    return Object.assign(this.alike<R>(), { source: this, operator });
   }
 
   override subscribe(observer?: Partial<Observer<T>> | ((value: T) => void) | null): Subscription;
@@ -33,13 +30,45 @@ export class GuardedObservable<T> extends Observable<T> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
-    // A Subscriber is a link of a chain. The end of the chain has a guard of its own.
-    if (isLink(given)) return super.subscribe(given);
-    const observer: Partial<Observer<T>> =
+    if (isLink<T>(given)) return this.subscribeLink(given);
+    return this.subscribeEnd(
       typeof given === 'object' && given !== null
         ? given
-        : { ...(given ? { next: given } : {}), ...(error ? { error } : {}), ...(complete ? { complete } : {}) };
-    return super.subscribe(new GuardedSubscriber(observer, this.report));
+        : { ...(given ? { next: given } : {}), ...(error ? { error } : {}), ...(complete ? { complete } : {}) },
+    );
+  }
+
+  /** Makes an Observable of the same kind, for the result of an operator. */
+  protected abstract alike<R>(): PipeObservable<R>;
+
+  /** Subscribes the next operator of the pipe. */
+  protected subscribeLink(link: Link<T>): Subscription {
+    return this.subscribePlainly(link);
+  }
+
+  /** Subscribes the observer at the end of the pipe. */
+  protected abstract subscribeEnd(observer: Partial<Observer<T>>): Subscription;
+
+  /** Subscribes as any Observable does. */
+  protected subscribePlainly(observer: Partial<Observer<T>>): Subscription {
+    return super.subscribe(observer);
+  }
+}
+
+export class GuardedObservable<T> extends PipeObservable<T> {
+  private readonly report: (error: unknown) => void;
+
+  constructor(report: (error: unknown) => void, subscribe?: (subscriber: Subscriber<T>) => TeardownLogic) {
+    super(subscribe);
+    this.report = report;
+  }
+
+  protected alike<R>(): GuardedObservable<R> {
+    return new GuardedObservable<R>(this.report);
+  }
+
+  protected subscribeEnd(observer: Partial<Observer<T>>): Subscription {
+    return this.subscribePlainly(new GuardedSubscriber(observer, this.report));
   }
 }
 
@@ -94,6 +123,6 @@ class GuardedSubscriber<T> extends Subscriber<T> {
   }
 }
 
-function isLink(given: unknown): given is Subscriber<unknown> {
+function isLink<T>(given: unknown): given is Link<T> {
   return typeof given === 'object' && given !== null && 'isStopped' in given && 'add' in given;
 }

@@ -13,6 +13,7 @@ import { MillraceError, describeValue } from '../model/errors.js';
 import type { TaskScope } from './task-scope.js';
 import type { Batch } from '../model/record.js';
 import { Intake, type Arrival } from './intake.js';
+import { KeptEntries } from './kept-entries.js';
 import { pumpRoot } from './pump-root.js';
 import type { Reader } from './reader.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';
@@ -117,7 +118,10 @@ class KeyedJoin implements Reader<Pair> {
     this.scope = scope;
     this.subscriber = subscriber;
     this.intake = new Intake(scope);
-    if (scope.state !== undefined) this.kept = new KeptSides(scope.state, () => this.matches.slice(this.made));
+    if (scope.state !== undefined) {
+      const isKept = (entry: Entry): boolean => this.sideOf(entry.arrival.input).inOrder.has(entry);
+      this.kept = new KeptSides(scope.state, isKept, () => this.matches.slice(this.made));
+    }
   }
 
   connect(inputs: readonly Observable<Batch<unknown>>[]): void {
@@ -182,14 +186,14 @@ class KeyedJoin implements Reader<Pair> {
     const partners = [...(other.byKey.get(key) ?? [])];
     entry.isMatched = partners.length > 0;
     for (const partner of partners) {
-      if (!partner.isMatched) this.kept?.changed(partner);
+      if (!partner.isMatched) this.kept?.entries.changed(partner);
       partner.isMatched = true;
     }
     // Read once: `letGo` may end the other side, and the entry must not count as both kept and over.
     const mayStillMatch = !other.isOver || this.continuesLater;
     if (mayStillMatch) {
       own.add(entry);
-      this.kept?.changed(entry);
+      this.kept?.entries.changed(entry);
       if (own.inOrder.size > this.options.capacity) this.evict(own);
     }
     this.intake.letGo(arrival);
@@ -215,17 +219,19 @@ class KeyedJoin implements Reader<Pair> {
 
   /** Continues with the records and pairs that an earlier incarnation left. */
   private restore(kept: KeptSides): void {
-    for (const { arrival, isMatched } of kept.entries()) {
-      this.sideOf(arrival.input).add({ key: this.keyOf(arrival), arrival, isMatched });
-    }
-    this.follow(kept.matches());
+    const matches = kept.restore((arrival, isMatched) => {
+      const entry: Entry = { key: this.keyOf(arrival), arrival, isMatched };
+      this.sideOf(arrival.input).add(entry);
+      return entry;
+    });
+    this.follow(matches);
   }
 
   private evict(side: Side): void {
     const [oldest] = side.inOrder;
     if (oldest === undefined) return;
     side.remove(oldest);
-    this.kept?.removed(oldest);
+    this.kept?.entries.removed(oldest);
     if (oldest.isMatched) return;
     const from = this.names[oldest.arrival.input] ?? '';
     this.giveUp(
@@ -249,7 +255,7 @@ class KeyedJoin implements Reader<Pair> {
       const other = this.sideOf(1 - index);
       if (!other.isOver || side.inOrder.size === 0) continue;
       const entries = [...side.inOrder].filter((entry) => !entry.isMatched);
-      for (const entry of side.inOrder) this.kept?.removed(entry);
+      for (const entry of side.inOrder) this.kept?.entries.removed(entry);
       side.byKey.clear();
       side.inOrder.clear();
       // A drained input may have had more records, so an unmatched record would be a wrong answer.
@@ -288,56 +294,39 @@ const MATCHES = 'matches';
 
 /** The kept records of both sides, and the pairs that have not been emitted, as a part of the durable state. */
 class KeptSides implements StateHolder {
+  readonly entries: KeptEntries<Entry>;
   private readonly space: StateSpace;
   private readonly matchesLeft: () => readonly Match[];
-  private readonly dirty = new Map<string, Entry | undefined>();
-  private readonly stored = new Set<string>();
   private hasMatches: boolean;
 
   /** @param matchesLeft returns the pairs that have not been emitted. */
-  constructor(space: StateSpace, matchesLeft: () => readonly Match[]) {
+  constructor(space: StateSpace, isKept: (entry: Entry) => boolean, matchesLeft: () => readonly Match[]) {
     this.space = space;
     this.matchesLeft = matchesLeft;
     this.hasMatches = space.restored.has(MATCHES);
-    for (const key of space.restored.keys()) if (key !== MATCHES) this.stored.add(key);
+    this.entries = new KeptEntries(
+      (entry) => (isKept(entry) ? [[entry.arrival, entry.isMatched] satisfies StoredEntry] : undefined),
+      // The name, because the number of a record may belong to another record in the next incarnation.
+      ({ arrival: { input, name } }) => `${input} ${name}`,
+    );
     space.heldBy(this);
   }
 
-  *entries(): Iterable<Omit<Entry, 'key'>> {
-    for (const key of this.stored) {
-      const [arrival, isMatched] = this.space.restored.get(key) as StoredEntry;
-      yield { arrival, isMatched };
+  /** Passes the records that an earlier incarnation left to `keep`. Returns the pairs that it left. */
+  restore(keep: (...stored: StoredEntry) => Entry): readonly Match[] {
+    const { restored } = this.space;
+    for (const [key, stored] of restored) {
+      if (key !== MATCHES) this.entries.restored(keep(...(stored as StoredEntry)), key);
     }
-  }
-
-  matches(): readonly Match[] {
-    return (this.space.restored.get(MATCHES) as readonly Match[] | undefined) ?? [];
-  }
-
-  changed(entry: Entry): void {
-    this.dirty.set(idOf(entry), entry);
-  }
-
-  removed(entry: Entry): void {
-    this.dirty.set(idOf(entry), undefined);
+    this.space.consumed();
+    return (restored.get(MATCHES) as readonly Match[] | undefined) ?? [];
   }
 
   *changes(): Iterable<Change> {
-    for (const [id, entry] of this.dirty) {
-      if (entry !== undefined) {
-        this.stored.add(id);
-        yield [id, [[entry.arrival, entry.isMatched] satisfies StoredEntry]];
-      } else if (this.stored.delete(id)) yield [id, undefined];
-    }
-    this.dirty.clear();
+    yield* this.entries.changes();
     const matches = this.matchesLeft();
     if (matches.length > 0) yield [MATCHES, [matches]];
     else if (this.hasMatches) yield [MATCHES, undefined];
     this.hasMatches = matches.length > 0;
   }
-}
-
-/** The name, because the number of a record may belong to another record in the next incarnation. */
-function idOf({ arrival: { input, name } }: Entry): string {
-  return `${input} ${name}`;
 }

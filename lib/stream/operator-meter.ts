@@ -11,6 +11,7 @@
  * such as one made with `new Observable`, counts as holding nothing.
  */
 import { Observable, Subscription, type Observer, type Subscriber, type TeardownLogic } from 'rxjs';
+import { PipeObservable, type Link } from './guarded-observable.js';
 
 /** The stages of all operators of one task. */
 export class OperatorMeter {
@@ -46,7 +47,7 @@ export class OperatorMeter {
 }
 
 /** An Observable whose operators are metered, up to the end of each pipe. */
-export class MeteredObservable<T> extends Observable<T> {
+export class MeteredObservable<T> extends PipeObservable<T> {
   private readonly meter: OperatorMeter;
 
   constructor(meter: OperatorMeter, subscribe?: (subscriber: Subscriber<T>) => TeardownLogic) {
@@ -54,32 +55,16 @@ export class MeteredObservable<T> extends Observable<T> {
     this.meter = meter;
   }
 
-  /** RxJS 7 creates the result of each operator with `lift`. RxJS marks the method as internal; a spec fails without it. */
-  override lift<R>(operator?: unknown): Observable<R> {
-    const lifted = new MeteredObservable<R>(this.meter);
-    Object.assign(lifted, { source: this, operator });
-    return lifted;
+  protected alike<R>(): MeteredObservable<R> {
+    return new MeteredObservable<R>(this.meter);
   }
 
-  override subscribe(observer?: Partial<Observer<T>> | ((value: T) => void) | null): Subscription;
-  override subscribe(
-    next?: ((value: T) => void) | null,
-    error?: ((error: unknown) => void) | null,
-    complete?: (() => void) | null,
-  ): Subscription;
-  override subscribe(
-    given?: Partial<Observer<T>> | ((value: T) => void) | null,
-    error?: ((error: unknown) => void) | null,
-    complete?: (() => void) | null,
-  ): Subscription {
-    if (isLink<T>(given)) {
-      const isOperated = (this as { readonly operator?: unknown }).operator !== undefined;
-      return super.subscribe(isOperated ? new Stage<T>(given, this.meter) : given);
-    }
-    const observer =
-      typeof given === 'object' && given !== null
-        ? given
-        : { ...(given ? { next: given } : {}), ...(error ? { error } : {}), ...(complete ? { complete } : {}) };
+  protected override subscribeLink(link: Link<T>): Subscription {
+    const isOperated = (this as { readonly operator?: unknown }).operator !== undefined;
+    return this.subscribePlainly(isOperated ? new Stage<T>(link, this.meter) : link);
+  }
+
+  protected subscribeEnd(observer: Partial<Observer<T>>): Subscription {
     // The subscriber of this Observable is a link, so the last operator of the pipe gets a stage too.
     return new Observable<T>((link) => this.subscribe(link)).subscribe(observer);
   }
@@ -113,7 +98,7 @@ export class Stage<T> extends Subscription implements Observer<T> {
   private hasJustEnded = false;
   private drops = false;
 
-  constructor(link: Observer<T> & Pick<Subscription, 'add'>, meter: OperatorMeter) {
+  constructor(link: Link<T>, meter: OperatorMeter) {
     super();
     this.link = link;
     this.behind = stageOf(link);
@@ -193,9 +178,4 @@ export class Stage<T> extends Subscription implements Observer<T> {
     this.waiting = 0;
     this.drops = true;
   }
-}
-
-/** A Subscriber is a link of a chain. */
-function isLink<T>(given: unknown): given is Observer<T> & Pick<Subscription, 'add'> {
-  return typeof given === 'object' && given !== null && 'isStopped' in given && 'add' in given;
 }

@@ -7,9 +7,9 @@ import type { Family, OpenParent } from '../ledger/family.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { GONE, Rejected, type Batch, type Lineage, type Skip } from '../model/record.js';
-import { Waiter } from '../model/awaitable.js';
+import { Waiter, isPromiseLike } from '../model/awaitable.js';
 import { Intake, type Arrival } from '../stream/intake.js';
-import { isPromiseLike } from '../model/awaitable.js';
+import { KeptEntries } from '../stream/kept-entries.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
@@ -73,7 +73,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     this.family.whenClosed((parent) => {
       const arrival = this.parents.get(parent) as Arrival;
       this.parents.delete(parent);
-      this.kept?.changed.add(parent);
+      this.kept?.entries.removed(parent);
       this.intake.letGo(arrival);
     });
     scope.whenEnding(() => {
@@ -227,7 +227,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     const { present, scope } = this;
     // A parent that was stopped while its children were fetched is closed, so late children are dropped.
     if (present?.arrival !== arrival) return undefined;
-    this.kept?.changed.add(arrival.lineage);
+    this.kept?.entries.changed(arrival.lineage);
     if (all === null) {
       this.present = undefined;
       this.family.expanded(arrival.lineage, false);
@@ -298,7 +298,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
 
   private end(arrival: Arrival, error: unknown): void {
     this.present = undefined;
-    this.kept?.changed.add(arrival.lineage);
+    this.kept?.entries.changed(arrival.lineage);
     this.scope.giveUp({
       lineage: arrival.lineage,
       record: arrival.value,
@@ -338,7 +338,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   private begin(arrival: Arrival): void {
     this.parents.set(arrival.lineage, arrival);
     this.family.begin(arrival.lineage);
-    this.kept?.changed.add(arrival.lineage);
+    this.kept?.entries.changed(arrival.lineage);
   }
 }
 
@@ -346,17 +346,17 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
 type ChildOrigin = readonly [parent: Lineage, ordinal: number];
 
 /** The durable form of an open parent. */
+type StoredParent = readonly [record: unknown, born: number, isExpanded: boolean];
+
+/** An open parent of an earlier incarnation. */
 interface KeptParent extends OpenParent {
   readonly record: unknown;
 }
 
 /** The open parents, as a part of the durable state. */
 class OpenParents implements StateHolder {
-  /** Parents that were opened, changed or closed since the last checkpoint. */
-  readonly changed = new Set<Lineage>();
+  readonly entries: KeptEntries<Lineage>;
   private readonly parents: ReadonlyMap<Lineage, Arrival>;
-  private readonly family: Family;
-  private readonly stored = new Set<Lineage>();
   /** Parents that an earlier incarnation has opened and that have not arrived again. */
   private readonly before = new Map<Lineage, KeptParent>();
   private readonly space: StateSpace;
@@ -364,7 +364,15 @@ class OpenParents implements StateHolder {
   constructor(space: StateSpace, parents: ReadonlyMap<Lineage, Arrival>, family: Family) {
     this.space = space;
     this.parents = parents;
-    this.family = family;
+    this.entries = new KeptEntries(
+      (parent) => {
+        const state = family.stateOf(parent);
+        const arrival = parents.get(parent);
+        if (state === undefined || arrival === undefined) return undefined;
+        return [[arrival.value, state.born, state.isExpanded] satisfies StoredParent];
+      },
+      (parent) => parent,
+    );
     space.heldBy(this);
   }
 
@@ -379,10 +387,11 @@ class OpenParents implements StateHolder {
     for (const [parent] of children) unsettled.set(parent, (unsettled.get(parent) ?? 0) + 1);
     for (const [key, entry] of this.space.restored) {
       const parent = Number(key);
-      const [record, born, isExpanded] = entry as [unknown, number, boolean];
-      this.stored.add(parent);
+      const [record, born, isExpanded] = entry as StoredParent;
+      this.entries.restored(parent, parent);
       this.before.set(parent, { record, born, isExpanded, settled: born - (unsettled.get(parent) ?? 0) });
     }
+    this.space.consumed();
   }
 
   /** The parent as an earlier incarnation has left it; undefined if none has opened it. */
@@ -392,16 +401,8 @@ class OpenParents implements StateHolder {
     return before;
   }
 
-  *changes(): Iterable<Change> {
-    for (const parent of this.changed) {
-      const state = this.family.stateOf(parent);
-      const arrival = this.parents.get(parent);
-      if (state !== undefined && arrival !== undefined) {
-        this.stored.add(parent);
-        yield [String(parent), [[arrival.value, state.born, state.isExpanded]]];
-      } else if (this.stored.delete(parent)) yield [String(parent), undefined];
-    }
-    this.changed.clear();
+  changes(): Iterable<Change> {
+    return this.entries.changes();
   }
 
   accepted(): Lineage[] {

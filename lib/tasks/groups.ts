@@ -7,6 +7,7 @@
 import { FatalTaskError, describeThrown } from '../model/errors.js';
 import { refusePromise } from '../execution/refuse-promise.js';
 import { Rejected, type Skip } from '../model/record.js';
+import { KeptEntries } from '../stream/kept-entries.js';
 import type { Reader } from '../stream/reader.js';
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
 import type { Aggregate } from './aggregate.js';
@@ -44,24 +45,27 @@ export class Groups<In, Key, State, Out> {
       refusePromise(state, `\`init\` of '${this.task}'`);
     }
     // Before `add`, which may change the state in place and then throw.
-    this.kept?.changed.add(key);
+    if (!isNew) this.kept?.entries.changed(key);
     const added = aggregate.add(state as State, record);
     // A state that was changed in place needs no `set`, which saves one look-up per record.
     if (!isNew && added === state) return;
     refusePromise(added, `\`add\` of '${this.task}'`);
     states.set(key, added);
+    // After `add`, so that places are in the order of `states`: a group exists once its first record was added.
+    if (isNew) this.kept?.entries.changed(key);
   }
 
   /** Adds a partial state of later records. */
   merge(key: Key, right: State): void {
     const { aggregate, states } = this;
     const left = states.get(key);
-    this.kept?.changed.add(key);
     if (left === undefined && !states.has(key)) {
       this.checkRoom();
       states.set(key, right);
+      this.kept?.entries.changed(key);
       return;
     }
+    this.kept?.entries.changed(key);
     try {
       const merged = (aggregate.merge as (left: State, right: State) => State)(left as State, right);
       refusePromise(merged, `\`merge\` of '${this.task}'`);
@@ -146,27 +150,26 @@ const RELEASED = 'released';
  * one number records all groups that were released.
  */
 class KeptGroups<Key, State> implements StateHolder {
-  /** The keys of groups that were added or changed since the last checkpoint. */
-  readonly changed = new Set<Key>();
-  private readonly states: Map<Key, State>;
-  /** The place of each group in the store. */
-  private readonly places = new Map<Key, number>();
+  readonly entries: KeptEntries<Key>;
   private next = 0;
   /** Groups below this place were released. */
   private done = 0;
   private storedDone = 0;
 
   constructor(space: StateSpace, states: Map<Key, State>) {
-    this.states = states;
-    this.done = this.storedDone = (space.restored.get(RELEASED) as number | undefined) ?? 0;
-    const places = [...space.restored.keys()].filter((key) => key !== RELEASED).map(Number);
+    this.entries = new KeptEntries(
+      (key) => (states.has(key) ? [[key, states.get(key)]] : undefined),
+      () => this.next++,
+    );
     const { restored } = space;
+    this.done = this.storedDone = (restored.get(RELEASED) as number | undefined) ?? 0;
+    const places = [...restored.keys()].filter((key) => key !== RELEASED).map(Number);
     for (const place of places.sort((a, b) => a - b)) {
       this.next = place + 1;
       if (place < this.done) continue;
       const [key, state] = restored.get(String(place)) as [Key, State];
       states.set(key, state);
-      this.places.set(key, place);
+      this.entries.restored(key, place);
     }
     space.heldBy(this);
     space.consumed();
@@ -174,23 +177,12 @@ class KeptGroups<Key, State> implements StateHolder {
 
   /** Called when the result of the group is made. */
   released(key: Key): void {
-    this.changed.delete(key);
-    const place = this.places.get(key);
-    if (place === undefined) return;
-    this.places.delete(key);
-    this.done = place + 1;
+    const place = this.entries.leave(key);
+    if (place !== undefined) this.done = Number(place) + 1;
   }
 
   *changes(): Iterable<Change> {
-    const { states, places } = this;
-    for (const key of this.changed) {
-      // The first record of the key could not be added.
-      if (!states.has(key)) continue;
-      let place = places.get(key);
-      if (place === undefined) places.set(key, (place = this.next++));
-      yield [String(place), [[key, states.get(key)]]];
-    }
-    this.changed.clear();
+    yield* this.entries.changes();
     if (this.done === this.storedDone) return;
     this.storedDone = this.done;
     yield [RELEASED, [this.done]];

@@ -6,9 +6,10 @@ import { refusePromise } from '../execution/refuse-promise.js';
 import { FatalTaskError } from '../model/errors.js';
 import type { Batch, Rejected, Skip } from '../model/record.js';
 import { Intake, type Arrival } from '../stream/intake.js';
+import { KeptEntries } from '../stream/kept-entries.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import type { Reader } from '../stream/reader.js';
-import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
+import type { StateSpace } from '../stream/state-space.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { checkInput, checkOutput, contextOf } from './record-step.js';
 import type { Stateful, StatefulOptions } from './stateful.js';
@@ -32,7 +33,7 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
   private readonly intake: Intake;
   /** With a limit, the key that was used longest ago comes first. */
   private readonly states = new Map<Key, Held<State>>();
-  private readonly kept: KeptStates<Key, State> | undefined;
+  private readonly kept: KeptEntries<Key> | undefined;
   private readonly before: (record: In) => In;
   private readonly after: (output: Out | Skip) => Out | Skip;
   private readonly isLimited: boolean;
@@ -58,7 +59,7 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
     this.before = checkInput<In>(options.input, scope.task);
     this.after = checkOutput<Out>(options.output, scope.task);
     this.intake = new Intake(scope);
-    if (scope.state !== undefined) this.kept = new KeptStates(scope.state, this.states);
+    if (scope.state !== undefined) this.kept = keepStates(scope.state, this.states);
     for (const { use } of this.states.values()) this.uses = use + 1;
   }
 
@@ -125,7 +126,7 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
     const state = held === undefined ? stateful.init(key) : held.state;
     if (held === undefined) refusePromise(state, `\`init\` of '${scope.task}'`);
     // Before `step`, which may change the state in place and then throw.
-    if (held !== undefined) this.kept?.changed.add(key);
+    if (held !== undefined) this.kept?.changed(key);
     const stepped = stateful.step(state, record, contextOf(scope, lineage, 1));
     refusePromise(stepped, `\`step\` of '${scope.task}'`);
     const [next, output] = stepped;
@@ -137,7 +138,7 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
   private hold(key: Key, held: Held<State> | undefined, state: State, now: number): void {
     const { states } = this;
     const use = this.uses++;
-    this.kept?.changed.add(key);
+    this.kept?.changed(key);
     if (held === undefined) {
       this.makeRoom();
       states.set(key, { state, usedAt: now, use });
@@ -175,7 +176,7 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
 
   private evict(key: Key, why: string): void {
     this.states.delete(key);
-    this.kept?.changed.add(key);
+    this.kept?.removed(key);
     if (++this.evicted === 1) {
       this.scope.notice(`'${this.scope.task}' evicts the states of keys, the first one because ${why}`);
     }
@@ -187,42 +188,30 @@ export class KeyedScan<In, Key, State, Out> implements Reader<Out | Skip> {
   }
 }
 
-/** The durable form of the states: per key, a place, the key, its state, and its last use: time and number. */
-class KeptStates<Key, State> implements StateHolder {
-  /** The keys whose states have changed since the last checkpoint. */
-  readonly changed = new Set<Key>();
-  private readonly states: Map<Key, Held<State>>;
-  private readonly places = new Map<Key, number>();
-  private next = 0;
+/** The durable form of a state, under a number of its own. */
+type StoredState<Key, State> = readonly [key: Key, state: State, usedAt: number, use: number];
 
-  constructor(space: StateSpace, states: Map<Key, Held<State>>) {
-    this.states = states;
-    const restored = [...space.restored].map(
-      ([place, entry]) => [Number(place), entry as readonly [Key, State, number, number]] as const,
-    );
-    // The key that was used longest ago comes first.
-    restored.sort(([, [, , , a]], [, [, , , b]]) => a - b);
-    for (const [place, [key, state, usedAt, use]] of restored) {
-      states.set(key, { state, usedAt, use });
-      this.places.set(key, place);
-      this.next = Math.max(this.next, place + 1);
-    }
-    space.heldBy(this);
-    space.consumed();
+/** Keeps the states as a part of the durable state, and continues with those that an earlier incarnation left. */
+function keepStates<Key, State>(space: StateSpace, states: Map<Key, Held<State>>): KeptEntries<Key> {
+  let next = 0;
+  const entries = new KeptEntries<Key>(
+    (key) => {
+      const held = states.get(key);
+      return held && [[key, held.state, held.usedAt, held.use] satisfies StoredState<Key, State>];
+    },
+    () => next++,
+  );
+  const restored = [...space.restored].map(
+    ([place, entry]) => [Number(place), entry as StoredState<Key, State>] as const,
+  );
+  // The key that was used longest ago comes first.
+  restored.sort(([, [, , , a]], [, [, , , b]]) => a - b);
+  for (const [place, [key, state, usedAt, use]] of restored) {
+    states.set(key, { state, usedAt, use });
+    entries.restored(key, place);
+    next = Math.max(next, place + 1);
   }
-
-  *changes(): Iterable<Change> {
-    for (const key of this.changed) {
-      const held = this.states.get(key);
-      let place = this.places.get(key);
-      if (held !== undefined) {
-        if (place === undefined) this.places.set(key, (place = this.next++));
-        yield [String(place), [[key, held.state, held.usedAt, held.use]]];
-      } else if (place !== undefined) {
-        this.places.delete(key);
-        yield [String(place), undefined];
-      }
-    }
-    this.changed.clear();
-  }
+  space.heldBy(entries);
+  space.consumed();
+  return entries;
 }

@@ -70,6 +70,7 @@ export function sinkTask<In>(
 
 class FunctionSink<In> extends RecordTask<In, In> {
   override readonly kind = 'sink';
+  override readonly writes = true;
   private readonly into: SinkFunction<In>;
 
   constructor(into: SinkFunction<In>, options: ConcurrentOptions<In, In>) {
@@ -85,6 +86,7 @@ class FunctionSink<In> extends RecordTask<In, In> {
 
 class WriterSink<In> extends BaseTask<In, In> {
   override readonly kind = 'sink';
+  override readonly writes = true;
   private readonly into: SinkWriter<In>;
   private readonly ordered: boolean;
 

@@ -82,6 +82,11 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   readonly expands: boolean;
   /** The names of the outputs of a task that emits each record by exactly one of them; empty for a plain output. */
   readonly outputs: readonly string[];
+  /**
+   * True when the task writes its records outside of the run. It then gets each record, also when no task downstream needs
+   * more. A durable task does in any case.
+   */
+  readonly writes: boolean;
   /** True when the output outlives the process and can be cut back to a `mark`, such as a file. */
   readonly isDurable: boolean;
   /**
@@ -184,6 +189,8 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   readonly expands: boolean = false;
   /** See `Task.outputs`. Default: one plain output. */
   readonly outputs: readonly string[] = [];
+  /** See `Task.writes`. Default false. */
+  readonly writes: boolean = false;
   /** See `Task.isDurable`. Default false. */
   readonly isDurable: boolean = false;
   /** See `Task.hasCommits`. Default false. */

@@ -1,5 +1,6 @@
 /** Sources with several partitions: each partition is read, settled and resumed by itself. */
 import { describe, expect, it } from '@jest/globals';
+import { isLong } from '../support/long.js';
 import fc from 'fast-check';
 import {
   aggregateTask,
@@ -531,7 +532,7 @@ describe('a record of a partition', () => {
 });
 
 /** `PARTITION_RUNS=20000 npm run jest -- connect/partitions` runs more of them. */
-const RUNS = Number(process.env['PARTITION_RUNS'] ?? 200);
+const RUNS = Number(process.env['PARTITION_RUNS'] ?? (isLong ? 200 : 60));
 
 describe('a run over random partitions that is killed at random moments', () => {
   it.each([

@@ -13,7 +13,7 @@ import { STATE_BUGS } from './state-bugs.js';
 const TIMEOUT_MS = 180_000;
 
 describe('the simulation', () => {
-  it.each([...PLANTED_BUGS, ...STATE_BUGS].filter((_, index) => isLong || index % 4 === 0))(
+  it.each([...PLANTED_BUGS, ...STATE_BUGS].filter((_, index) => isLong || index % 6 === 0))(
     'finds, within 500 seeds, that $name',
     async (bug) => {
       expect(await findBug(bug, 500, bug.from)).toBeDefined();

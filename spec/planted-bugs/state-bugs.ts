@@ -337,10 +337,10 @@ const BUGS: readonly PlantedBug[] = [
       'hold',
       (original) =>
         function (...given) {
-          const kept = this['kept'] as { changed: Set<unknown> } | undefined;
+          const kept = this['kept'] as { dirty: Set<unknown> } | undefined;
           const [key, held] = given as unknown as [unknown, object | undefined];
           original.apply(this, given);
-          if (held !== undefined) kept?.changed.delete(key);
+          if (held !== undefined) kept?.dirty.delete(key);
         },
     ),
   ),

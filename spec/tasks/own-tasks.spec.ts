@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { BaseTask, RecordTask, sourceTask, stream, syncTask, type Task } from 'millrace';
+import { BaseTask, operatorTask, RecordTask, sourceTask, stream, syncTask, type Task } from 'millrace';
 import { virtualClock } from 'millrace/testing';
-import { Observable, type OperatorFunction } from 'rxjs';
+import { Observable, take, type OperatorFunction } from 'rxjs';
 import { Batch, GONE as OWN_GONE, Skip } from '#lib/model/record.js';
 import { runToEnd, task } from '../support/run-to-end.js';
 
@@ -55,6 +55,33 @@ describe('a task of your own', () => {
     await expect(runToEnd([task('S', [], sourceTask([1, 2])), task('T', ['S'], fails)])).rejects.toMatchObject({
       message: 'wrong from 1 on',
     });
+  });
+
+  it.each([
+    ['ends with the last task that needs it, also if its kind is named `sink`', false, 3],
+    ['gets each record if it writes, also when no task downstream needs more', true, 100],
+  ])('%s', async (_, writes, atLeast) => {
+    class Named extends RecordTask<number, number> {
+      override readonly kind = 'sink';
+      override readonly writes = writes;
+      seen = 0;
+      protected override process(n: number): number {
+        this.seen++;
+        return n;
+      }
+    }
+    const named = new Named();
+    const { outputs } = await runToEnd(
+      [
+        task('S', [], sourceTask(Array.from({ length: 100 }, (_one, n) => n))),
+        task('Named', ['S'], named),
+        task('First', ['Named'], operatorTask(take(3))),
+      ],
+      { window: 8 },
+    );
+    expect(outputs['First']).toEqual([0, 1, 2]);
+    expect(named.seen).toBeGreaterThanOrEqual(atLeast);
+    expect(named.seen === 100).toBe(writes);
   });
 
   it('may have an operator over batches instead of a `process`', async () => {

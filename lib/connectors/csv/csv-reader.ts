@@ -13,7 +13,8 @@
 import { MillraceError, describeThrown } from '../../model/errors.js';
 import { BlockText } from './block-text.js';
 import type { InputVersion } from '../../connect/files.js';
-import { isPacked, openByteSource, type OpenByteSource } from '../files/byte-source.js';
+import { BlockReader, throwIfAborted } from '../files/block-reader.js';
+import { openByteSource, type OpenByteSource } from '../files/byte-source.js';
 import type { RowPoint, RowReader } from '../files/row-reader.js';
 import { isStandard, splitBare, splitRow, type CsvDialect } from './csv-dialect.js';
 import { checkHeader, delimiterAfterQuote, list, nameOf, namesFor } from './csv-header.js';
@@ -64,9 +65,6 @@ export interface CsvReader extends RowReader<CsvItem> {
   readonly version: InputVersion | undefined;
   pointBefore(row: number): CsvPoint | undefined;
 }
-
-/** The most places kept. Beyond that there are gaps, and a resumed reader skips more rows. */
-const MAX_POINTS = 1024;
 
 /** Opens a file and reads its header; throws MILLRACE_FILE, MILLRACE_CSV or MILLRACE_INVALID_OPTION. */
 export async function openCsvReader(options: CsvReaderOptions): Promise<CsvReader> {
@@ -142,38 +140,25 @@ async function skipLine(source: OpenByteSource): Promise<boolean> {
   }
 }
 
-class CsvFileReader implements CsvReader {
+class CsvFileReader extends BlockReader<CsvItem, CsvPoint> implements CsvReader {
   columns: readonly string[] = [];
-  bytesBefore: number | undefined;
   readonly version: InputVersion | undefined;
   private readonly options: ResolvedReaderOptions;
   private readonly dialect: CsvDialect;
-  private readonly source: OpenByteSource;
   private readonly blocks: RecordBlocks;
   private quotedRows: QuotedRows | undefined;
   private readonly text: BlockText;
-  private items: readonly CsvItem[] = [];
-  private at = 0;
   /** The number of the next row. */
   private nextRow = 0;
   private share: ShareFilter | undefined;
   private first: CsvPoint | undefined;
-  /**
-   * The beginnings of the blocks that may contain the next requested row. Limited by the distance that is read ahead.
-   */
-  private points: CsvPoint[] = [];
-  private failure: unknown;
-  private closing: Promise<void> | undefined;
-  private readonly onAbort = (): void => {
-    this.close().catch(() => undefined);
-  };
 
   constructor(
     source: OpenByteSource,
     options: ResolvedReaderOptions,
     { delimiter, line }: { readonly delimiter: string; readonly line: number },
   ) {
-    this.source = source;
+    super(source, options);
     this.options = options;
     this.version = source.version;
     const { path, maxRowBytes, byteRange, encoding, headerNames } = options;
@@ -184,7 +169,6 @@ class CsvFileReader implements CsvReader {
     const { isUtf8 } = encoding;
     this.blocks = new RecordBlocks(source, { path, dialect, isUtf8, maxRowBytes, offset, line, columns });
     this.text = new BlockText(encoding);
-    options.signal?.addEventListener('abort', this.onAbort, { once: true });
   }
 
   get firstRow(): CsvPoint {
@@ -250,74 +234,20 @@ class CsvFileReader implements CsvReader {
       this.share = new ShareFilter({ ...share, columns, delimiter: dialect.delimiter, encoding });
   }
 
-  async read(max: number): Promise<readonly CsvItem[] | null> {
-    if (this.failure !== undefined) throw this.failure;
-    throwIfAborted(this.options);
-    if (!(await this.fill())) return null;
-    throwIfAborted(this.options);
-    const items = this.items.slice(this.at, this.at + Math.max(1, max));
-    this.at += items.length;
-    if (this.at >= this.items.length) this.items = [];
-    return items;
-  }
-
-  async isAtEnd(): Promise<boolean> {
-    if (this.failure !== undefined) return false;
-    // The next read throws the error.
-    const hasMore = await this.fill().catch(() => true);
-    return !hasMore;
-  }
-
-  /** Reads a block if no row waits. Returns false at the end, and after `close`. */
-  private async fill(): Promise<boolean> {
-    try {
-      while (this.at >= this.items.length) {
-        if (this.closing !== undefined) return false;
-        const block = await this.blocks.next();
-        if (block === null) {
-          await this.close();
-          return false;
-        }
-        this.notePoint(block);
-        this.items = await this.itemsOf(block);
-        this.at = 0;
-      }
-      return true;
-    } catch (error) {
-      throwIfAborted(this.options);
-      // The reader was closed during the read, so the error is irrelevant.
-      if (this.closing !== undefined) return false;
-      this.failure = error;
-      await this.close();
-      throw error;
-    }
-  }
-
-  pointBefore(row: number): CsvPoint | undefined {
-    while (this.points[1] !== undefined && this.points[1].rows <= row) this.points.shift();
-    return this.points[0];
-  }
-
-  close(): Promise<void> {
-    return (this.closing ??= this.release());
-  }
-
-  private async release(): Promise<void> {
-    this.options.signal?.removeEventListener('abort', this.onAbort);
-    this.items = [];
-    this.quotedRows?.close();
-    await this.source.close();
-  }
-
-  private notePoint({ spans }: RecordBlock): void {
-    const { path, encoding } = this.options;
-    const [first] = spans;
-    if (first === undefined || encoding.isConverted || isPacked(path)) return;
-    this.bytesBefore = first.start;
-    if (this.points.length === MAX_POINTS) this.points.splice(1, 1);
+  protected async nextItems(): Promise<readonly CsvItem[] | null> {
+    const block = await this.blocks.next();
+    if (block === null) return null;
+    const [first] = block.spans;
     const { columns } = this;
     const { delimiter } = this.dialect;
-    this.points.push({ rows: this.nextRow, start: first.start, line: first.line, columns, delimiter });
+    if (first !== undefined) {
+      this.beginsAt({ rows: this.nextRow, start: first.start, line: first.line, columns, delimiter });
+    }
+    return this.itemsOf(block);
+  }
+
+  protected override end(): void {
+    this.quotedRows?.close();
   }
 
   private async itemsOf(block: RecordBlock): Promise<CsvItem[]> {
@@ -437,8 +367,3 @@ class CsvFileReader implements CsvReader {
 
 /** A placeholder for a row that fast-csv has not read yet. */
 const UNREAD: CsvItem = { number: 0, line: 0, values: {} };
-
-export function throwIfAborted({ path, signal }: Pick<ResolvedReaderOptions, 'path' | 'signal'>): void {
-  if (signal?.aborted !== true) return;
-  throw new MillraceError('MILLRACE_ABORTED', `Reading ${path} was cancelled`, { cause: signal.reason });
-}

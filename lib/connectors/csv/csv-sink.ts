@@ -1,42 +1,31 @@
 /**
  * CSV files as a sink: one row per record, in root order, so that the same input produces the same bytes.
  *
- * Guarantees: rows are written to `path.part`, which is renamed to `path` only when the whole run has completed, so a
- * reader never sees a partial result (see files/result-file for links, mounts, devices and pipes). A record that cannot be made a row ends by the failure policy, without other
- * records.
+ * Guarantees: those of `FileSink`. A record that cannot be made a row ends by the failure policy, without other records.
  */
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import {
   callback,
   checkOptions,
   connectorSink,
   describeValue,
   flag,
-  holdClock,
   MillraceError,
   names,
   oneOf,
   TASK_RULES,
   text,
-  type Clock,
   type ConnectorContext,
   type Dataset,
   type FoundRecord,
   type OptionRules,
-  type RunOutcome,
-  type Sink,
-  type SinkPast,
-  type SinkRows,
   type Task,
   type TaskOptions,
-  type TouchedFile,
   taskOptionsOf,
 } from '../../connect/index.js';
-import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
+import type { FilePoint } from '../../connect/files.js';
 import { csvDelimiter } from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
-import { filesOnTheWayTo } from '../files/result-file.js';
+import { FileSink } from '../files/file-sink.js';
 import { openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv-writer.js';
 
 /** A value that a field can represent. */
@@ -83,14 +72,13 @@ export function csvSink<In, const Column extends string>(options: CsvSinkOptions
 }
 
 /** A CSV file as a `Sink`. `csvSink` makes a task of it. */
-export class CsvSink<In, Column extends string> implements Sink<In, string> {
+export class CsvSink<In, Column extends string> extends FileSink<In, CsvWriter> {
   readonly kind = 'csv sink';
   private readonly csv: CsvSinkOptions<In, Column>;
-  private writer: CsvWriter | undefined;
-  private clock: Pick<Clock, 'hold'> = {};
   private task = '';
 
   constructor(options: CsvSinkOptions<In, Column>) {
+    super(options.path);
     if (!Array.isArray(options.columns) || options.columns.length === 0) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
@@ -100,75 +88,42 @@ export class CsvSink<In, Column extends string> implements Sink<In, string> {
     this.csv = options;
   }
 
-  get dataset(): Dataset {
-    return { namespace: 'file', name: resolve(this.csv.path), fields: this.csv.columns };
-  }
-
-  files(): readonly TouchedFile[] {
-    const { path } = this.csv;
-    return [
-      { ...touchedFile(path, 'write'), needsFolder: true },
-      ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path)),
-    ];
-  }
-
-  async *find(key: string): AsyncGenerator<FoundRecord> {
-    const { path, columns, delimiter } = this.csv;
-    // An unfinished result is in the file beside it. A device or a pipe has nothing to read.
-    const end = resultPathOf(path);
-    const file = [path, `${end}.part`].find((name) => statSync(name, { throwIfNoEntry: false })?.isFile() === true);
-    if (end === undefined || file === undefined) return;
-    const options = { path: file, columns, ...(delimiter === undefined ? {} : { delimiter }) };
-    for await (const { item } of findRows(options, key)) {
-      yield { where: `${file}, line ${item.line}`, what: 'error' in item ? item.text : JSON.stringify(item.values) };
-    }
-  }
-
-  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
-    const { task, clock, signal } = context;
-    const { path, columns, delimiter, lineEnd, escapeFormulas } = this.csv;
-    this.clock = clock;
-    this.task = task;
-    const opening = openCsvWriter({
-      path,
-      columns,
-      signal,
-      from: past?.prepared as FilePoint | undefined,
-      ...(delimiter === undefined ? {} : { delimiter }),
-      ...(lineEnd === undefined ? {} : { lineEnd }),
-      ...(escapeFormulas === undefined ? {} : { escapeFormulas }),
-    });
-    this.writer = await holdClock(clock, opening);
-    if (this.writer.isStream) {
-      context.cannotResume(`'${task}' writes to ${path}, a device or a pipe, from which no row can be taken back`);
-    }
+  override get dataset(): Dataset {
+    return { ...super.dataset, fields: this.csv.columns };
   }
 
   encode(record: In): string {
     const { row } = this.csv;
     const fields: unknown = row === undefined ? record : row(record);
-    if (typeof fields === 'object' && fields !== null) {
-      return (this.writer as CsvWriter).encode(fields as Record<string, unknown>);
-    }
+    if (typeof fields === 'object' && fields !== null) return this.file.encode(fields as Record<string, unknown>);
     throw new MillraceError(
       'MILLRACE_INVALID_OUTPUT',
       `Expected a row of '${this.task}' to be an object with its columns, got ${describeValue(fields)}`,
     );
   }
 
-  write({ rows }: SinkRows<string>): void | Promise<void> {
-    const writing = this.writer?.writeText(rows);
-    return writing && holdClock(this.clock, writing);
+  protected openFile({ task, signal }: ConnectorContext, from: FilePoint | undefined): Promise<CsvWriter> {
+    this.task = task;
+    const { path, columns, delimiter, lineEnd, escapeFormulas } = this.csv;
+    return openCsvWriter({
+      path,
+      columns,
+      signal,
+      from,
+      ...(delimiter === undefined ? {} : { delimiter }),
+      ...(lineEnd === undefined ? {} : { lineEnd }),
+      ...(escapeFormulas === undefined ? {} : { escapeFormulas }),
+    });
   }
 
-  prepare(): Promise<FilePoint | undefined> {
-    return holdClock(this.clock, (this.writer as CsvWriter).mark());
+  protected put(file: CsvWriter, rows: readonly string[]): void | Promise<void> {
+    return file.writeText(rows);
   }
 
-  async close(outcome: RunOutcome): Promise<void> {
-    const { writer } = this;
-    this.writer = undefined;
-    if (writer === undefined) return;
-    await holdClock(this.clock, outcome === 'completed' ? writer.finish() : writer.abandon());
+  protected async *findIn(path: string, key: string): AsyncGenerator<FoundRecord> {
+    const { columns, delimiter } = this.csv;
+    for await (const { item } of findRows({ path, columns, ...(delimiter === undefined ? {} : { delimiter }) }, key)) {
+      yield { where: `${path}, line ${item.line}`, what: 'error' in item ? item.text : JSON.stringify(item.values) };
+    }
   }
 }

@@ -5,8 +5,6 @@
  * Guarantees: memory does not depend on the size of the file. The failure policy ends a row that cannot be read or does
  * not fit the schema; the other rows continue. A file that cannot be read as declared fails the run with one sentence.
  */
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import {
   checkOptions,
   connectorSource,
@@ -14,7 +12,6 @@ import {
   describeThrown,
   either,
   flag,
-  holdClock,
   names,
   oneOf,
   MillraceError,
@@ -26,23 +23,18 @@ import {
   type ConnectorContext,
   type Dataset,
   type FoundRecord,
-  type Json,
   type OptionRules,
   type Schema,
-  type Source,
   type SourceOptions,
   type SourcePartition,
   type SourcePast,
   type SourcePosition,
   type SourceTask,
-  type TouchedFile,
   taskOptionsOf,
 } from '../../connect/index.js';
-import { identifyFile, touchedFile } from '../../connect/files.js';
 import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
-import { FileRows } from '../files/file-rows.js';
 import { pathOrFiles, type FileSelection } from '../files/file-selection.js';
-import { SelectedFiles } from '../files/selected-files.js';
+import { FileSource, nameOf } from '../files/file-source.js';
 import { DividedFile } from './divided-file.js';
 import { readParts } from './parts-reader.js';
 import { recordOf } from './row-record.js';
@@ -55,7 +47,7 @@ import {
   type CsvFormatOptions,
 } from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
-import { openCsvReader, type CsvItem, type CsvPoint, type CsvReaderOptions } from './csv-reader.js';
+import { openCsvReader, type CsvItem, type CsvPoint, type CsvReader, type CsvReaderOptions } from './csv-reader.js';
 
 /** The fields of a row by column name. */
 export type CsvFields = Record<string, string>;
@@ -132,56 +124,34 @@ export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): Sour
 }
 
 /** CSV files as a `Source`. `csvSource` makes a task of it. */
-export class CsvSource<Out> implements Source<Out> {
+export class CsvSource<Out> extends FileSource<CsvItem, Out> {
   readonly kind = 'csv source';
-  readonly isPartitioned: boolean;
   private readonly csv: CsvSourceOptions<Out>;
   /** The one file; undefined if there are several. */
   private readonly file: DividedFile | undefined;
-  private readonly selected: SelectedFiles<CsvItem, Out> | undefined;
 
   constructor(options: CsvSourceOptions<Out>) {
+    super(options.path);
     this.csv = options;
     const { path, schema, missing, partitions, partitionBy } = options;
-    this.isPartitioned = typeof path !== 'string';
-    resolveReaderOptions(this.readerOf(typeof path === 'string' ? path : path.name));
+    resolveReaderOptions(this.readerOf(nameOf(path)));
     if (typeof path === 'string') {
       this.file = new DividedFile({ reading: this.readerOf(path), schema, missing, partitions, partitionBy });
-      return;
-    }
-    if (partitions !== undefined || partitionBy !== undefined) {
+    } else if (partitions !== undefined || partitionBy !== undefined) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
         'Expected `partitions` and `partitionBy` of a csvSource only for one file: threads read several files no faster. Leave them out',
       );
     }
-    this.selected = new SelectedFiles<CsvItem, Out>(path, {
-      open: (file, at, signal) => openCsvReader(this.readerAt(file, at, signal)),
-      recordOf: (item, file) => recordOf(item, { ...this.csv, path: file }),
-      find: (file, key) => this.findIn(file, key),
-    });
   }
 
   get usesThreads(): boolean {
     return this.file?.isDivided ?? false;
   }
 
-  find(key: string): AsyncGenerator<FoundRecord> {
-    return this.selected?.find(key) ?? this.findIn(this.path, key);
-  }
-
-  get dataset(): Dataset {
-    const { path, columns } = this.csv;
-    const name = typeof path === 'string' ? path : path.name;
-    return { namespace: 'file', name: resolve(name), ...(columns && { fields: columns }) };
-  }
-
-  files(): readonly TouchedFile[] {
-    return this.selected?.files() ?? [touchedFile(this.path, 'read')];
-  }
-
-  identify(): Promise<Json> {
-    return this.selected?.identify() ?? identifyFile(this.path);
+  override get dataset(): Dataset {
+    const { columns } = this.csv;
+    return { ...super.dataset, ...(columns && { fields: columns }) };
   }
 
   foldParts(fold: FoldRequest, context: ConnectorContext): FoldedParts | undefined {
@@ -190,9 +160,11 @@ export class CsvSource<Out> implements Source<Out> {
       : undefined;
   }
 
-  async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
-    if (this.selected !== undefined) return this.selected.open(context, past);
-    const { executor, signal, clock } = context;
+  override async open(
+    context: ConnectorContext,
+    past: SourcePast | undefined,
+  ): Promise<readonly SourcePartition<Out>[]> {
+    const { executor } = context;
     // A resumed run continues from a place in the file, which a single reader can do without planning.
     if (this.file?.isDivided === true && executor.size > 0 && (past === undefined || past.from === 0)) {
       const planned = await this.file.planRanges(context, READ_PART_BYTES).catch(() => undefined);
@@ -200,30 +172,20 @@ export class CsvSource<Out> implements Source<Out> {
       if (planned !== undefined)
         return [readParts(executor, planned.request, planned.parts, this.file.countOf(executor.size))];
     }
-    const { path } = this;
-    const reader = await holdClock(clock, openCsvReader(this.readerAt(path, past?.position, signal)));
-    const { size } = await holdClock(clock, stat(path));
-    const options = { ...this.csv, path };
-    const from = past?.position?.lineage ?? 0;
-    return [new FileRows({ reader, recordOf: (item: CsvItem) => recordOf(item, options), from, size, clock })];
+    return super.open(context, past);
   }
 
-  nextPartitions(): Promise<readonly SourcePartition<Out>[] | null> {
-    return this.selected?.nextPartitions() ?? Promise.resolve(null);
+  protected openFile(path: string, at: SourcePosition | undefined, signal: AbortSignal): Promise<CsvReader> {
+    return openCsvReader(this.readerAt(path, at, signal));
   }
 
-  close(): void {
-    this.selected?.close();
+  protected recordOf(item: CsvItem, path: string): Out | Skip | Rejected {
+    return recordOf(item, { ...this.csv, path });
   }
 
-  /** The path of the one file. */
-  private get path(): string {
-    return this.csv.path as string;
-  }
-
-  private async *findIn(path: string, key: string): AsyncGenerator<FoundRecord> {
+  protected async *findIn(path: string, key: string): AsyncGenerator<FoundRecord> {
     for await (const { item, index } of findRows(this.readerOf(path), key)) {
-      const left = recordOf(item, { ...this.csv, path });
+      const left = this.recordOf(item, path);
       const text = 'error' in item ? item.text : JSON.stringify(item.values);
       const fate =
         left instanceof Skip

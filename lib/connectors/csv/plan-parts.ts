@@ -9,7 +9,8 @@
  */
 import type { InputVersion } from '../../connect/files.js';
 import { openByteSource } from '../files/byte-source.js';
-import { openCsvReader, throwIfAborted } from './csv-reader.js';
+import { throwIfAborted } from '../files/block-reader.js';
+import { openCsvReader } from './csv-reader.js';
 import { resolveReaderOptions, type CsvReaderOptions } from './csv-reader-options.js';
 import { isRow, RecordBlocks } from './record-blocks.js';
 

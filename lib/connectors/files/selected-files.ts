@@ -60,7 +60,7 @@ export class SelectedFiles<Item, Out> {
   private known = new Map<number, string>();
   /** The positions that an earlier incarnation has kept. */
   private positions = new Map<number, FilePosition>();
-  /** What the last look has found, for files that are not read yet. */
+  /** The files that the last look has found and that are not read yet. */
   private seen = new Map<string, FoundFile>();
   private lastFoundAt = 0;
 

@@ -4,7 +4,7 @@
  * The rule is that of KIP-98. A broker returns the aborted transactions of the fetched range, each with its producer and first
  * offset. In the order of offsets, a producer is aborting from the first offset of its next aborted transaction until its own abort
  * marker; its records in between are left out. A marker may be in a later fetch than its records, and a producer may have
- * several aborted transactions, so the records cannot be told by their producer alone.
+ * several aborted transactions, so the producer alone does not identify the records.
  */
 
 /** A stored batch of records. */

@@ -85,7 +85,7 @@ const RULES: OptionRules<KafkaSinkOptions<unknown>> = {
   ordered: flag,
 };
 
-/** What brokers accept as the largest batch unless they are told otherwise. */
+/** The largest batch that brokers accept by default. */
 const DEFAULT_MAX_BYTES = 1_048_588;
 const DEFAULT_TRANSACTION_TIMEOUT_MS = 900_000;
 

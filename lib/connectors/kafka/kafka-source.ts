@@ -49,7 +49,7 @@ export interface KafkaRecord<Value, Key = string | null> {
   readonly partition: number;
   /** The place of the record in its partition. */
   readonly offset: number;
-  /** When it was made, or when the broker stored it, as the topic says; milliseconds since 1970. */
+  /** When it was made, or when the broker stored it, by the setting of the topic; milliseconds since 1970. */
   readonly timestamp: number;
   /** The key, as `key` of the source reads it. */
   readonly key: Key;

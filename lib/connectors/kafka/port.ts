@@ -78,7 +78,7 @@ export interface CommittedOffset {
   readonly metadata: string;
 }
 
-/** The identity under which one life of a producer writes. A later life of the same transactional id fences it. */
+/** The identity under which one incarnation of a producer writes. A later one with the same transactional id fences it. */
 export interface ProducerIdentity {
   readonly transactionalId: string;
   readonly producerId: string;

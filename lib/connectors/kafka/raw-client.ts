@@ -2,15 +2,14 @@
  * The client port on the raw requests of `@platformatic/kafka`, an optional peer dependency.
  *
  * Only the codecs and the connections of the package are used, not its consumer, producer or transactions: its consumer delivers
- * records of aborted transactions, its transactions commit less than they were told, and its idempotent producer loses concurrent
- * batches (DECISIONS 80). Two pools of connections: a broker answers the requests of one connection in order, so a fetch that waits
- * for records would hold up everything behind it.
+ * records of aborted transactions, its transactions commit less than they should, and its idempotent producer loses concurrent
+ * batches (DECISIONS 80).
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type * as Package from '@platformatic/kafka';
 import { MillraceError } from '../../connect/index.js';
+import { Brokers } from './brokers.js';
 import { faultOf, runErrorOf } from './client-faults.js';
-import type { KafkaCluster, KafkaSaslOptions } from './cluster.js';
+import type { KafkaCluster } from './cluster.js';
 import { committedBatches, timestampOf, type StoredBatch } from './committed-records.js';
 import type {
   CommittedOffset,
@@ -24,28 +23,16 @@ import type {
   RawRecord,
   TopicDescription,
 } from './port.js';
+import { Transactions } from './transactions.js';
+import { offsetsOf, wireIdentity } from './wire-forms.js';
 
 const PACKAGE = '@platformatic/kafka';
-const FIRST_PAUSE_MS = 10;
-const LONGEST_PAUSE_MS = 1000;
-/** How long a topic may be unknown: a broker learns of a new topic a moment later than the one that created it. */
-const UNKNOWN_TOPIC_MS = 1000;
 const PRODUCE_TIMEOUT_MS = 30_000;
 const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 const ALL_REPLICAS = -1;
 const TOPIC_RESOURCE = 2;
 const SEQUENCES = 2 ** 31;
-
-type CoordinatorOf = 'group' | 'transaction';
-const COORDINATOR_TYPES: Readonly<Record<CoordinatorOf, number>> = { group: 0, transaction: 1 };
-
-interface Topology {
-  readonly cluster: string;
-  readonly brokers: ReadonlyMap<number, Package.Broker>;
-  readonly topicId: string;
-  readonly leaders: readonly number[];
-}
 
 /**
  * Opens a client. Rejects with MILLRACE_MISSING_PACKAGE if the package is not installed.
@@ -69,41 +56,24 @@ async function load(): Promise<typeof Package> {
 
 class RawClient implements KafkaPort {
   private readonly kafka: typeof Package;
-  private readonly timeoutMs: number;
-  private readonly bootstrap: Package.Broker[];
-  /** For requests that are answered at once. */
-  private readonly direct: Package.ConnectionPool;
-  /** For fetches, which may wait. */
-  private readonly waiting: Package.ConnectionPool;
-  private readonly topologies = new Map<string, Topology>();
-  private readonly coordinators = new Map<string, Package.Broker>();
-  private readonly closing = new AbortController();
+  private readonly brokers: Brokers;
+  private readonly transactions: Transactions;
 
-  constructor(kafka: typeof Package, { options }: KafkaCluster) {
+  constructor(kafka: typeof Package, cluster: KafkaCluster) {
     this.kafka = kafka;
-    this.timeoutMs = options.timeoutMs;
-    this.bootstrap = options.brokers.map((address) => {
-      const colon = address.lastIndexOf(':');
-      return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
-    });
-    const { clientId, tls, sasl } = options;
-    const settings: Package.ConnectionOptions = {
-      ...(tls === undefined || tls === false ? {} : { tls: tls === true ? {} : { ...tls }, tlsServerName: true }),
-      ...(sasl === undefined ? {} : { sasl: saslOf(sasl) }),
-    };
-    this.direct = new kafka.ConnectionPool(clientId, settings);
-    this.waiting = new kafka.ConnectionPool(clientId, settings);
+    this.brokers = new Brokers(kafka, cluster);
+    this.transactions = new Transactions(this.brokers);
   }
 
   async describe(topic: string): Promise<TopicDescription> {
-    const { topicId, cluster, leaders } = await this.topology(topic, true);
+    const { topicId, cluster, leaders } = await this.brokers.topology(topic, true);
     return { name: topic, id: topicId, cluster, partitions: leaders.length };
   }
 
   async setting(topic: string, name: string): Promise<string | undefined> {
     try {
-      return await this.repeat(`read the settings of topic '${topic}'`, async () => {
-        const connection = await this.direct.getFirstAvailable(this.bootstrap);
+      return await this.brokers.repeat(`read the settings of topic '${topic}'`, async () => {
+        const connection = await this.brokers.any();
         const resource = { resourceType: TOPIC_RESOURCE as never, resourceName: topic, configurationKeys: [name] };
         const { results } = await this.kafka.describeConfigsV4.api.async(connection, [resource], false, false);
         return results[0]?.configs.find((config) => config.name === name)?.value ?? undefined;
@@ -119,10 +89,10 @@ class RawClient implements KafkaPort {
     const timestamp = place === 'earliest' ? -2n : typeof place === 'string' ? -1n : BigInt(Math.ceil(place.timestamp));
     const isolation = place === 'end' ? READ_UNCOMMITTED : READ_COMMITTED;
     const found = new Array<number>(topic.partitions).fill(-1);
-    await this.repeat(`look up offsets of topic '${name}'`, async () => {
-      const topology = await this.topology(name);
+    await this.brokers.repeat(`look up offsets of topic '${name}'`, async () => {
+      const topology = await this.brokers.topology(name);
       const asking = [...new Set(topology.leaders)].map(async (leader) => {
-        const connection = await this.direct.get(brokerOf(topology, leader));
+        const connection = await this.brokers.one(topology, leader);
         const partitions = topology.leaders.flatMap((own, partitionIndex) =>
           own === leader ? [{ partitionIndex, currentLeaderEpoch: -1, timestamp }] : [],
         );
@@ -136,7 +106,7 @@ class RawClient implements KafkaPort {
   }
 
   async leaders({ name, id }: TopicDescription, isStale: boolean): Promise<readonly number[]> {
-    const { topicId, leaders } = await this.topology(name, isStale);
+    const { topicId, leaders } = await this.brokers.topology(name, isStale);
     if (topicId === id) return leaders;
     throw new MillraceError(
       'MILLRACE_KAFKA',
@@ -156,15 +126,15 @@ class RawClient implements KafkaPort {
     const maxBytes = Math.min(maxBytesPerPartition * places.length, 2 ** 30);
     let answered: readonly Package.fetchV13.FetchResponsePartition[];
     try {
-      this.assertOpen();
-      const connection = await this.waiting.get(brokerOf(await this.topology(topic.name), leader));
+      this.brokers.assertOpen();
+      const connection = await this.brokers.waitingOne(await this.brokers.topology(topic.name), leader);
       const topics = [{ topicId: topic.id, partitions }];
       const { responses } = await this.kafka.fetchV13.api
         .async(connection, maxWaitMs, 1, maxBytes, READ_COMMITTED, 0, -1, topics, [], '')
         .catch(partlyAnswered);
       answered = responses.flatMap((one) => one.partitions);
     } catch (error) {
-      if (this.closing.signal.aborted || !isPassing(error)) throw runErrorOf(`read topic '${topic.name}'`, error);
+      if (this.brokers.isClosed || !isPassing(error)) throw runErrorOf(`read topic '${topic.name}'`, error);
       return places.map(({ partition }) => ({ kind: 'moved', partition, error }));
     }
     return places.map(({ partition, offset }): Fetched => {
@@ -185,8 +155,8 @@ class RawClient implements KafkaPort {
     topic: TopicDescription,
     which: 'stable' | 'current',
   ): Promise<ReadonlyMap<number, CommittedOffset>> {
-    return this.repeat(`read the offsets of group '${group}'`, async () => {
-      const connection = await this.coordinator('group', group);
+    return this.brokers.repeat(`read the offsets of group '${group}'`, async () => {
+      const connection = await this.brokers.coordinator('group', group);
       const partitionIndexes = [...new Array<undefined>(topic.partitions).keys()];
       const asked = [{ groupId: group, memberEpoch: -1, topics: [{ name: topic.name, partitionIndexes }] }];
       const { groups } = await this.kafka.offsetFetchV8.api.async(connection, asked, which === 'stable');
@@ -202,30 +172,9 @@ class RawClient implements KafkaPort {
   }
 
   async commit(group: string, topic: string, offsets: ReadonlyMap<number, CommittedOffset>): Promise<void> {
-    await this.repeat(`commit offsets of group '${group}'`, async () => {
-      const connection = await this.coordinator('group', group);
+    await this.brokers.repeat(`commit offsets of group '${group}'`, async () => {
+      const connection = await this.brokers.coordinator('group', group);
       await this.kafka.offsetCommitV8.api.async(connection, group, -1, '', null, [offsetsOf(topic, offsets)]);
-    });
-  }
-
-  beginProducer(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity> {
-    return this.repeat(`begin to write as '${transactionalId}'`, async () => {
-      const connection = await this.coordinator('transaction', transactionalId);
-      const { producerId, producerEpoch } = await this.kafka.initProducerIdV4.api.async(
-        ...([connection, transactionalId, transactionTimeoutMs, -1n, -1] as const),
-      );
-      return { transactionalId, producerId: String(producerId), epoch: producerEpoch };
-    });
-  }
-
-  async addPartitions(producer: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void> {
-    const { transactionalId } = producer;
-    await this.repeat(`begin a transaction of '${transactionalId}'`, async () => {
-      const connection = await this.coordinator('transaction', transactionalId);
-      const topics = [{ name: topic, partitions: [...partitions] }];
-      await this.kafka.addPartitionsToTxnV3.api.async(connection, [
-        { transactionalId, ...wireIdentity(producer), verifyOnly: false, topics },
-      ]);
     });
   }
 
@@ -239,10 +188,10 @@ class RawClient implements KafkaPort {
       sequences: new NumericMap([[`${topic}:${partition}`, sequence % SEQUENCES]]),
     };
     const timestamp = BigInt(Date.now());
-    await this.repeat(`write to partition ${partition} of topic '${topic}'`, async () => {
-      const topology = await this.topology(topic);
+    await this.brokers.repeat(`write to partition ${partition} of topic '${topic}'`, async () => {
+      const topology = await this.brokers.topology(topic);
       const leader = topology.leaders[partition];
-      const connection = await this.direct.get(brokerOf(topology, leader));
+      const connection = await this.brokers.one(topology, leader);
       const messages = records.map(({ key, value, headers }) => ({
         topic,
         partition,
@@ -255,127 +204,29 @@ class RawClient implements KafkaPort {
     });
   }
 
-  async commitWithin(
+  beginProducer(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity> {
+    return this.transactions.beginProducer(transactionalId, transactionTimeoutMs);
+  }
+
+  addPartitions(producer: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void> {
+    return this.transactions.addPartitions(producer, topic, partitions);
+  }
+
+  commitWithin(
     producer: ProducerIdentity,
     group: string,
     topic: string,
     offsets: ReadonlyMap<number, CommittedOffset>,
   ): Promise<void> {
-    const { transactionalId } = producer;
-    const { producerId, producerEpoch } = wireIdentity(producer);
-    const what = `commit offsets of group '${group}' in a transaction`;
-    await this.repeat(what, async () => {
-      const connection = await this.coordinator('transaction', transactionalId);
-      await this.kafka.addOffsetsToTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, group);
-    });
-    await this.repeat(what, async () => {
-      const connection = await this.coordinator('group', group);
-      await this.kafka.txnOffsetCommitV3.api.async(
-        ...([connection, transactionalId, group, producerId, producerEpoch, -1, '', null] as const),
-        [offsetsOf(topic, offsets)],
-      );
-    });
+    return this.transactions.commitWithin(producer, group, topic, offsets);
   }
 
   endTransaction(producer: ProducerIdentity, isCommitted: boolean): Promise<{ readonly wasRepeated: boolean }> {
-    const { transactionalId } = producer;
-    const { producerId, producerEpoch } = wireIdentity(producer);
-    const what = `${isCommitted ? 'commit' : 'abort'} a transaction of '${transactionalId}'`;
-    let sent = 0;
-    return this.repeat(what, async () => {
-      const connection = await this.coordinator('transaction', transactionalId);
-      sent++;
-      await this.kafka.endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, isCommitted);
-      return { wasRepeated: sent > 1 };
-    });
+    return this.transactions.endTransaction(producer, isCommitted);
   }
 
-  async close(): Promise<void> {
-    this.closing.abort();
-    await Promise.all([this.direct.close(), this.waiting.close()]);
-  }
-
-  private async topology(topic: string, isStale = false): Promise<Topology> {
-    const known = this.topologies.get(topic);
-    if (known !== undefined && !isStale) return known;
-    const unknownUntil = performance.now() + UNKNOWN_TOPIC_MS;
-    return this.repeat(
-      `find topic '${topic}'`,
-      async () => {
-        const connection = await this.direct.getFirstAvailable(this.bootstrap);
-        const { brokers, clusterId, topics } = await this.kafka.metadataV12.api.async(
-          connection,
-          [topic],
-          false,
-          false,
-        );
-        const [found] = topics;
-        const topology: Topology = {
-          cluster: clusterId ?? '',
-          brokers: new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])),
-          topicId: found?.topicId ?? '',
-          leaders: [...(found?.partitions ?? [])]
-            .sort((a, b) => a.partitionIndex - b.partitionIndex)
-            .map(({ leaderId }) => leaderId),
-        };
-        this.topologies.set(topic, topology);
-        return topology;
-      },
-      (error) => {
-        if (performance.now() < unknownUntil) return;
-        if (!faultOf(error).answers.includes('UNKNOWN_TOPIC_OR_PARTITION')) return;
-        throw new MillraceError(
-          'MILLRACE_KAFKA',
-          `There is no topic '${topic}'. Create it, for example: kafka-topics.sh --create --topic ${topic} --partitions 12 --bootstrap-server …`,
-          { cause: error },
-        );
-      },
-    );
-  }
-
-  private async coordinator(of: CoordinatorOf, name: string): Promise<Package.Connection> {
-    const key = `${of} ${name}`;
-    let broker = this.coordinators.get(key);
-    if (broker === undefined) {
-      const connection = await this.direct.getFirstAvailable(this.bootstrap);
-      const { coordinators } = await this.kafka.findCoordinatorV4.api.async(connection, COORDINATOR_TYPES[of], [name]);
-      const [found] = coordinators;
-      if (found === undefined) throw passing('COORDINATOR_NOT_AVAILABLE');
-      broker = { host: found.host, port: found.port };
-      this.coordinators.set(key, broker);
-    }
-    return this.direct.get(broker);
-  }
-
-  /** Repeats the request while its error may pass. `refuse` may throw another error instead. */
-  private async repeat<T>(
-    what: string,
-    request: () => Promise<T>,
-    refuse: (error: unknown) => void = () => undefined,
-  ): Promise<T> {
-    const latest = performance.now() + this.timeoutMs;
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
-      this.assertOpen();
-      try {
-        return await request();
-      } catch (error) {
-        refuse(error);
-        const { isPassing: mayPass, isStale } = faultOf(error);
-        if (!mayPass || performance.now() + pauseMs > latest) throw runErrorOf(what, error);
-        if (isStale) this.forget();
-        await sleep(pauseMs, undefined, { signal: this.closing.signal }).catch(() => undefined);
-      }
-    }
-  }
-
-  private assertOpen(): void {
-    if (!this.closing.signal.aborted) return;
-    throw new MillraceError('MILLRACE_ABORTED', 'The connections to Kafka were closed');
-  }
-
-  private forget(): void {
-    this.topologies.clear();
-    this.coordinators.clear();
+  close(): Promise<void> {
+    return this.brokers.close();
   }
 
   private decoded(topic: string, found: Package.fetchV13.FetchResponsePartition, offset: number): FetchedRecords {
@@ -400,37 +251,6 @@ class RawClient implements KafkaPort {
   }
 }
 
-function brokerOf({ brokers }: Topology, id: number | undefined): Package.Broker {
-  const broker = id === undefined ? undefined : brokers.get(id);
-  if (broker !== undefined) return broker;
-  // A partition without a leader gets one, or the request fails in the end.
-  throw passing('LEADER_NOT_AVAILABLE');
-}
-
-function passing(apiId: string): Error {
-  return Object.assign(new Error('No broker is responsible at the moment'), { apiId });
-}
-
-function wireIdentity({ producerId, epoch }: ProducerIdentity): {
-  readonly producerId: bigint;
-  readonly producerEpoch: number;
-} {
-  return { producerId: BigInt(producerId), producerEpoch: epoch };
-}
-
-function offsetsOf(
-  name: string,
-  offsets: ReadonlyMap<number, CommittedOffset>,
-): { name: string; partitions: Package.offsetCommitV8.OffsetCommitRequestPartition[] } {
-  const partitions = [...offsets].map(([partitionIndex, { offset, metadata }]) => ({
-    partitionIndex,
-    committedOffset: BigInt(offset),
-    committedLeaderEpoch: -1,
-    committedMetadata: metadata,
-  }));
-  return { name, partitions };
-}
-
 /** The answer of a fetch in which some partitions failed: the package makes an error of it. */
 function partlyAnswered(error: unknown): Package.fetchV13.FetchResponse {
   const { response } = error as { readonly response?: Package.fetchV13.FetchResponse };
@@ -448,8 +268,4 @@ function bufferOf(bytes: Uint8Array | null): Buffer | null {
 
 function textOf(bytes: Uint8Array | null): string {
   return bytes === null ? '' : (bufferOf(bytes) as Buffer).toString('utf8');
-}
-
-function saslOf({ mechanism, ...credentials }: KafkaSaslOptions): Package.SASLOptions {
-  return { mechanism: mechanism.toUpperCase() as Package.SASLMechanismValue, ...credentials };
 }

@@ -7,7 +7,8 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { MillraceError } from '../../model/errors.js';
-import { firstInvalidByte, isPacked, openByteSource, type OpenByteSource } from '../files/byte-source.js';
+import { BlockReader, throwIfAborted } from '../files/block-reader.js';
+import { firstInvalidByte, openByteSource, type OpenByteSource } from '../files/byte-source.js';
 import type { RowPoint, RowReader } from '../files/row-reader.js';
 import { decode } from '../files/text-encoding.js';
 import { JsonFault, readJson } from '../json/json-value.js';
@@ -34,8 +35,6 @@ export interface JsonBadRow {
 
 export type JsonItem = JsonRow | JsonBadRow;
 
-/** The most places kept. Beyond that there are gaps, and a resumed reader skips more records. */
-const MAX_POINTS = 1024;
 /** How much of the beginning is looked at to find out whether the file has another form. */
 const HEAD_BYTES = 64;
 
@@ -73,25 +72,14 @@ async function refuseOtherForms(source: OpenByteSource, path: string): Promise<v
   }
 }
 
-class JsonReader implements RowReader<JsonItem> {
-  bytesBefore: number | undefined;
-  private readonly source: OpenByteSource;
+class JsonReader extends BlockReader<JsonItem, RowPoint> {
   private readonly options: ResolvedJsonOptions;
   private readonly blocks: JsonBlocks;
-  private items: readonly JsonItem[] = [];
-  private at = 0;
   /** The number of the next record of the next block. */
   private next = 0;
-  /** The beginnings of the blocks that may contain the next requested record. */
-  private points: RowPoint[] = [];
-  private failure: unknown;
-  private closing: Promise<void> | undefined;
-  private readonly onAbort = (): void => {
-    this.close().catch(() => undefined);
-  };
 
   constructor(source: OpenByteSource, options: ResolvedJsonOptions) {
-    this.source = source;
+    super(source, options);
     this.options = options;
     const { path, at, isArray, maxRecordBytes } = options;
     const offset = at?.start ?? source.skippedBytes;
@@ -100,74 +88,16 @@ class JsonReader implements RowReader<JsonItem> {
       ? new ArrayScanner({ path, offset, line, isInside: at !== undefined })
       : new LineScanner({ offset, line });
     this.blocks = new JsonBlocks(source, scanner, { offset, maxBytes: maxRecordBytes });
-    options.signal?.addEventListener('abort', this.onAbort, { once: true });
   }
 
-  async read(max: number): Promise<readonly JsonItem[] | null> {
-    if (this.failure !== undefined) throw this.failure;
-    throwIfAborted(this.options);
-    if (!(await this.fill())) return null;
-    throwIfAborted(this.options);
-    const items = this.items.slice(this.at, this.at + Math.max(1, max));
-    this.at += items.length;
-    if (this.at >= this.items.length) this.items = [];
+  protected async nextItems(): Promise<readonly JsonItem[] | null> {
+    const block = await this.blocks.next();
+    if (block === null) return null;
+    const [first] = block.spans;
+    if (first !== undefined) this.beginsAt({ rows: this.next, start: first.start, line: first.line });
+    const items = this.itemsOf(block);
+    this.next += items.length;
     return items;
-  }
-
-  async isAtEnd(): Promise<boolean> {
-    if (this.failure !== undefined) return false;
-    // The next read throws the error.
-    const hasMore = await this.fill().catch(() => true);
-    return !hasMore;
-  }
-
-  pointBefore(row: number): RowPoint | undefined {
-    while (this.points[1] !== undefined && this.points[1].rows <= row) this.points.shift();
-    return this.points[0];
-  }
-
-  close(): Promise<void> {
-    return (this.closing ??= this.release());
-  }
-
-  private async release(): Promise<void> {
-    this.options.signal?.removeEventListener('abort', this.onAbort);
-    this.items = [];
-    await this.source.close();
-  }
-
-  /** Reads a block if no record waits. Returns false at the end, and after `close`. */
-  private async fill(): Promise<boolean> {
-    try {
-      while (this.at >= this.items.length) {
-        if (this.closing !== undefined) return false;
-        const block = await this.blocks.next();
-        if (block === null) {
-          await this.close();
-          return false;
-        }
-        this.notePoint(block);
-        this.items = this.itemsOf(block);
-        this.at = 0;
-        this.next += this.items.length;
-      }
-      return true;
-    } catch (error) {
-      throwIfAborted(this.options);
-      // The reader was closed during the read, so the error is irrelevant.
-      if (this.closing !== undefined) return false;
-      this.failure = error;
-      await this.close();
-      throw error;
-    }
-  }
-
-  private notePoint({ spans: [first] }: JsonBlock): void {
-    const { path, encoding } = this.options;
-    if (first === undefined || encoding.isConverted || isPacked(path)) return;
-    this.bytesBefore = first.start;
-    if (this.points.length === MAX_POINTS) this.points.splice(1, 1);
-    this.points.push({ rows: this.next, start: first.start, line: first.line });
   }
 
   private itemsOf(block: JsonBlock): JsonItem[] {
@@ -218,9 +148,4 @@ function invalidByte(byte: number | undefined, encoding: string): string {
 /** Joined files have byte order marks at the beginnings of records. */
 function withoutMark(text: string): string {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
-}
-
-function throwIfAborted({ path, signal }: Pick<ResolvedJsonOptions, 'path' | 'signal'>): void {
-  if (signal?.aborted !== true) return;
-  throw new MillraceError('MILLRACE_ABORTED', `Reading ${path} was cancelled`, { cause: signal.reason });
 }

@@ -1,37 +1,26 @@
 /**
  * Files of JSON lines as a sink: one line per record, in root order, so that the same input produces the same bytes.
  *
- * Guarantees: lines are written to `path.part`, which is renamed to `path` only when the whole run has completed, so a
- * reader never sees a partial result (see files/result-file for links, mounts, devices and pipes). A record that JSON
- * cannot represent ends by the failure policy, without other records.
+ * Guarantees: those of `FileSink`. A record that JSON cannot represent ends by the failure policy, without other records.
  */
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import {
   callback,
   checkOptions,
   connectorSink,
   flag,
-  holdClock,
   oneOf,
   TASK_RULES,
   text,
-  type Clock,
   type ConnectorContext,
-  type Dataset,
   type FoundRecord,
   type OptionRules,
-  type RunOutcome,
-  type Sink,
-  type SinkPast,
-  type SinkRows,
   type Task,
   type TaskOptions,
-  type TouchedFile,
   taskOptionsOf,
 } from '../../connect/index.js';
-import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
-import { filesOnTheWayTo, openResultFile, type ResultFile } from '../files/result-file.js';
+import type { FilePoint } from '../../connect/files.js';
+import { FileSink } from '../files/file-sink.js';
+import { openResultFile, type ResultFile } from '../files/result-file.js';
 import { jsonText } from '../json/json-text.js';
 import { findJson } from './find-json.js';
 
@@ -59,7 +48,7 @@ const RULES: OptionRules<NdjsonSinkOptions<unknown>> = {
   lineEnd: oneOf('\n', '\r\n'),
 };
 
-/** Which files are replaced. Anything may be JSON, so only the name tells. */
+/** Which files are replaced. Anything may be JSON, so only the name decides. */
 const KIND = { names: /\.(?:ndjson|jsonl)$/i, ending: '.ndjson', isKnownBy: (): boolean => false };
 
 /**
@@ -75,45 +64,13 @@ export function ndjsonSink<In>(options: NdjsonSinkOptions<In>): Task<In, In> {
 }
 
 /** A file of JSON lines as a `Sink`. `ndjsonSink` makes a task of it. */
-export class NdjsonSink<In> implements Sink<In, string> {
+export class NdjsonSink<In> extends FileSink<In, ResultFile> {
   readonly kind = 'ndjson sink';
   private readonly options: NdjsonSinkOptions<In>;
-  private file: ResultFile | undefined;
-  private clock: Pick<Clock, 'hold'> = {};
 
   constructor(options: NdjsonSinkOptions<In>) {
+    super(options.path);
     this.options = options;
-  }
-
-  get dataset(): Dataset {
-    return { namespace: 'file', name: resolve(this.options.path) };
-  }
-
-  files(): readonly TouchedFile[] {
-    const { path } = this.options;
-    return [touchedFile(path, 'write'), ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path))];
-  }
-
-  async *find(key: string): AsyncGenerator<FoundRecord> {
-    const { path } = this.options;
-    // An unfinished result is in the file beside it. A device or a pipe has nothing to read.
-    const end = resultPathOf(path);
-    const file = [path, `${end}.part`].find((name) => statSync(name, { throwIfNoEntry: false })?.isFile() === true);
-    if (end === undefined || file === undefined) return;
-    for await (const { item } of findJson({ path: file }, key)) {
-      yield { where: `${file}, line ${item.line}`, what: 'error' in item ? item.text : JSON.stringify(item.value) };
-    }
-  }
-
-  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
-    const { task, clock, signal } = context;
-    const { path } = this.options;
-    this.clock = clock;
-    const from = past?.prepared as FilePoint | undefined;
-    this.file = await holdClock(clock, openResultFile({ path, header: '', kind: KIND, signal, from }));
-    if (this.file.isStream) {
-      context.cannotResume(`'${task}' writes to ${path}, a device or a pipe, from which no line can be taken back`);
-    }
   }
 
   encode(record: In): string {
@@ -121,19 +78,17 @@ export class NdjsonSink<In> implements Sink<In, string> {
     return jsonText(value === undefined ? record : value(record)) + lineEnd;
   }
 
-  write({ rows }: SinkRows<string>): void | Promise<void> {
-    const writing = this.file?.put(() => [rows.join('')]);
-    return writing && holdClock(this.clock, writing);
+  protected openFile({ signal }: ConnectorContext, from: FilePoint | undefined): Promise<ResultFile> {
+    return openResultFile({ path: this.options.path, header: '', kind: KIND, signal, from });
   }
 
-  prepare(): Promise<FilePoint | undefined> {
-    return holdClock(this.clock, (this.file as ResultFile).mark());
+  protected put(file: ResultFile, lines: readonly string[]): void | Promise<void> {
+    return file.put(() => [lines.join('')]);
   }
 
-  async close(outcome: RunOutcome): Promise<void> {
-    const { file } = this;
-    this.file = undefined;
-    if (file === undefined) return;
-    await holdClock(this.clock, outcome === 'completed' ? file.finish() : file.abandon());
+  protected async *findIn(path: string, key: string): AsyncGenerator<FoundRecord> {
+    for await (const { item } of findJson({ path }, key)) {
+      yield { where: `${path}, line ${item.line}`, what: 'error' in item ? item.text : JSON.stringify(item.value) };
+    }
   }
 }

@@ -5,38 +5,27 @@
  * Guarantees: memory does not depend on the size of the file. The failure policy ends a text that is no record or does not
  * fit the schema; the other records continue. A file that cannot be read as declared fails the run with one sentence.
  */
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import {
   checkOptions,
   connectorSource,
   count,
   describeThrown,
-  holdClock,
   oneOf,
   Rejected,
   SOURCE_RULES,
   standardSchema,
   text,
-  type ConnectorContext,
-  type Dataset,
   type FoundRecord,
-  type Json,
   type OptionRules,
   type Schema,
-  type Source,
   type SourceOptions,
-  type SourcePartition,
-  type SourcePast,
   type SourcePosition,
   type SourceTask,
-  type TouchedFile,
   taskOptionsOf,
 } from '../../connect/index.js';
-import { identifyFile, touchedFile } from '../../connect/files.js';
-import { FileRows } from '../files/file-rows.js';
 import { pathOrFiles, type FileSelection } from '../files/file-selection.js';
-import { SelectedFiles, type FileReading } from '../files/selected-files.js';
+import { FileSource, nameOf } from '../files/file-source.js';
+import type { RowReader } from '../files/row-reader.js';
 import { findJson } from './find-json.js';
 import { openJsonReader, type JsonItem } from './json-reader.js';
 import { resolveJsonOptions, type JsonFormatOptions, type JsonReaderOptions } from './json-reader-options.js';
@@ -76,69 +65,27 @@ export function ndjsonSource<Out = unknown>(options: NdjsonSourceOptions<Out>): 
 }
 
 /** Files of JSON records as a `Source`. `ndjsonSource` makes a task of it. */
-export class NdjsonSource<Out> implements Source<Out> {
+export class NdjsonSource<Out> extends FileSource<JsonItem, Out> {
   readonly kind = 'ndjson source';
-  readonly isPartitioned: boolean;
   private readonly options: NdjsonSourceOptions<Out>;
-  private readonly selected: SelectedFiles<JsonItem, Out> | undefined;
-  private readonly reading: FileReading<JsonItem, Out>;
 
   constructor(options: NdjsonSourceOptions<Out>) {
+    super(options.path);
     this.options = options;
-    const { path, schema } = options;
-    resolveJsonOptions(this.readerOf(typeof path === 'string' ? path : path.name));
-    this.reading = {
-      open: (file, at, signal) => openJsonReader(this.readerAt(file, at, signal)),
-      recordOf: (item, file) => jsonRecord(item, file, schema),
-      find: (file, key) => this.findIn(file, key),
-    };
-    this.isPartitioned = typeof path !== 'string';
-    if (typeof path !== 'string') this.selected = new SelectedFiles(path, this.reading);
+    resolveJsonOptions(this.readerOf(nameOf(options.path)));
   }
 
-  get dataset(): Dataset {
-    const { path } = this.options;
-    return { namespace: 'file', name: resolve(typeof path === 'string' ? path : path.name) };
+  protected openFile(path: string, at: SourcePosition | undefined, signal: AbortSignal): Promise<RowReader<JsonItem>> {
+    return openJsonReader(this.readerAt(path, at, signal));
   }
 
-  files(): readonly TouchedFile[] {
-    return this.selected?.files() ?? [touchedFile(this.path, 'read')];
+  protected recordOf(item: JsonItem, path: string): Out | Rejected {
+    return jsonRecord(item, path, this.options.schema);
   }
 
-  identify(): Promise<Json> {
-    return this.selected?.identify() ?? identifyFile(this.path);
-  }
-
-  find(key: string): AsyncIterable<FoundRecord> {
-    return this.selected?.find(key) ?? this.findIn(this.path, key);
-  }
-
-  async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
-    if (this.selected !== undefined) return this.selected.open(context, past);
-    const { path, reading } = this;
-    const { clock, signal } = context;
-    const reader = await holdClock(clock, reading.open(path, past?.position, signal));
-    const { size } = await holdClock(clock, stat(path));
-    const from = past?.position?.lineage ?? 0;
-    return [new FileRows({ reader, recordOf: (item: JsonItem) => reading.recordOf(item, path), from, size, clock })];
-  }
-
-  nextPartitions(): Promise<readonly SourcePartition<Out>[] | null> {
-    return this.selected?.nextPartitions() ?? Promise.resolve(null);
-  }
-
-  close(): void {
-    this.selected?.close();
-  }
-
-  /** The path of the one file. */
-  private get path(): string {
-    return this.options.path as string;
-  }
-
-  private async *findIn(path: string, key: string): AsyncGenerator<FoundRecord> {
+  protected async *findIn(path: string, key: string): AsyncGenerator<FoundRecord> {
     for await (const { item, index } of findJson(this.readerOf(path), key)) {
-      const left = jsonRecord(item, path, this.options.schema);
+      const left = this.recordOf(item, path);
       const fate = left instanceof Rejected ? `given up: ${describeThrown(left.error)}` : 'read';
       yield {
         where: `${path}, line ${item.line}`,

@@ -21,4 +21,7 @@ function load(): PostgresPackage {
   }
 }
 
-export const { Client, Pool, types } = load();
+const postgres = load();
+
+export const { Client, Pool } = postgres;
+export const types: PostgresPackage['types'] = postgres.types;

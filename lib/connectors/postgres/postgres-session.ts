@@ -19,7 +19,7 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 SELECT set_config('client_connection_check_interval', '10s', false)
   WHERE current_setting('server_version_num')::int >= 140000`;
 
-/** Connections that cannot be made, whoever tries. */
+/** Errors of a server that cannot be reached at all. */
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT']);
 
 export class PostgresSession {

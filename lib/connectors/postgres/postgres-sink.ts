@@ -97,8 +97,7 @@ export class PostgresSink<In, Column extends string> extends TransactionalSink<I
       dataset: datasetOf(connection, schema === undefined ? table : `${schema}.${table}`, columns),
       row: options.row,
       retryForMs: options.retryForMs,
-      whenAnew:
-        mode === 'upsert' ? undefined : 'Rows that earlier incarnations have written stay in the table, and come twice',
+      replaces: mode === 'upsert',
       tableOf: (context) => {
         hidePassword(connection, context.secrets);
         const { task } = context;

@@ -4,7 +4,6 @@
  * Guarantees: memory does not depend on the number of rows. With a `keyset`, a resumed run and a new connection continue after
  * the last key. The rows of one connection are those of one moment.
  */
-import { createHash } from 'node:crypto';
 import {
   checkOptions,
   connectorSource,
@@ -13,15 +12,12 @@ import {
   holdClock,
   MillraceError,
   number,
-  Rejected,
   SOURCE_RULES,
   standardSchema,
   text,
-  validate,
   type ConnectorContext,
   type Dataset,
   type Json,
-  type OptionRule,
   type OptionRules,
   type RunOutcome,
   type Schema,
@@ -36,6 +32,7 @@ import {
 import { assertKnownColumn, identifiers } from '../sql/identifiers.js';
 import { assertKey, keysetQuery } from '../sql/keyset.js';
 import { Patience } from '../sql/patience.js';
+import { checkResumable, identityOfQuery, nameOfQuery, parameters, recordOfRow } from '../sql/query.js';
 import { databaseAway, wrongStatement } from '../sql/sql-errors.js';
 import {
   checkConnection,
@@ -72,13 +69,11 @@ export interface PostgresSourceOptions<Out> extends SourceOptions<Out> {
   readonly retryForMs?: number;
 }
 
-const list: OptionRule = { expected: 'an array', accepts: (value) => Array.isArray(value) };
-
 const RULES: OptionRules<PostgresSourceOptions<unknown>> = {
   ...SOURCE_RULES,
   connection: postgresConnection,
   query: text,
-  params: list,
+  params: parameters,
   keyset: identifiers,
   schema: standardSchema,
   fetchRows: count(),
@@ -115,23 +110,16 @@ export class PostgresSource<Out> implements Source<Out> {
   }
 
   get dataset(): Dataset {
-    return datasetOf(this.options.connection, `query-${digest(this.options.query).slice(0, 12)}`);
+    return datasetOf(this.options.connection, nameOfQuery(this.options));
   }
 
   identify(): Json {
-    // Parameters may be secrets.
-    const { query, params = [], keyset = [] } = this.options;
-    return { query: digest(JSON.stringify([query, params.map(String), keyset])) };
+    return { query: identityOfQuery(this.options) };
   }
 
   async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
-    const { keyset, connection, replayable } = this.options;
-    hidePassword(connection, context.secrets);
-    if (keyset === undefined && replayable === undefined) {
-      context.cannotResume(
-        `'${context.task}' has no \`keyset\`, so it cannot continue after the last row that it has read`,
-      );
-    }
+    hidePassword(this.options.connection, context.secrets);
+    checkResumable(this.options, context);
     const position = past?.position as { readonly lineage: number; readonly key: Key } | undefined;
     const cursor = new QueryCursor(this.options, context, position?.key);
     this.cursor = cursor;
@@ -170,27 +158,15 @@ class RowsOfQuery<Out> implements SourcePartition<Out> {
     const rows = await holdClock(this.context.clock, this.cursor.read(max));
     if (rows === null) return null;
     this.next += rows.length;
-    const { keyset } = this.options;
+    const { keyset, schema } = this.options;
     return {
-      records: rows.map(({ fields }) => this.recordOf(fields)),
+      records: rows.map(({ fields }) => recordOfRow(schema, fields, this.context.task)),
       ...(keyset === undefined ? {} : { position: { lineage: this.next, key: rows.at(-1)?.key as Key } }),
     };
   }
 
   close(): void {
     this.cursor.close();
-  }
-
-  private recordOf(fields: PostgresFields): Out | Rejected {
-    const { schema } = this.options;
-    if (schema === undefined) return fields as Out;
-    try {
-      return validate(schema, fields, 'MILLRACE_SQL', `A row of '${this.context.task}'`);
-    } catch (error) {
-      // An asynchronous schema is a mistake in the task.
-      if ((error as MillraceError).code !== 'MILLRACE_SQL') throw error;
-      return new Rejected(fields, error);
-    }
   }
 }
 
@@ -326,8 +302,4 @@ class QueryCursor {
       }
     }
   }
-}
-
-function digest(value: string): string {
-  return createHash('sha256').update(value).digest('hex');
 }

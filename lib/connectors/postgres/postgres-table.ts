@@ -86,7 +86,7 @@ export class PostgresTable implements SinkTable<PostgresRow> {
       await session.query(`DELETE FROM ${ranges} WHERE sink = $1`, [this.sink]);
       await session.query(`DELETE FROM ${names} WHERE sink = $1`, [this.sink]);
     } else {
-      // What an earlier incarnation has named stays until its record has come by again.
+      // Names of earlier incarnations stay until their records have come by again.
       await session.query(`UPDATE ${names} SET epoch = -1 WHERE sink = $1`, [this.sink]);
     }
     const numbers = await session.texts(`SELECT root, partition, first, past FROM ${ranges} WHERE sink = $1`, [
@@ -138,6 +138,7 @@ export class PostgresTable implements SinkTable<PostgresRow> {
       `WITH owner AS (SELECT id FROM ${sinks} WHERE id = $2 AND incarnation = $3 FOR NO KEY UPDATE),
       stored AS (${storeRanges(ranges, 'owner.id', 4)}),
       named AS (${storeNames(names, 'owner.id', 8)}),
+      joined AS (${removeRanges(ranges, 4, 10)}),
       written AS (${this.insertOfOwner})
       SELECT id FROM owner`,
       [jsonOf(latest(rows)), ...this.progressValues(progress, epoch)],
@@ -330,7 +331,8 @@ export class PostgresTable implements SinkTable<PostgresRow> {
     const { rows } = await this.opened().query(
       `WITH owner AS (SELECT id FROM ${sinks} WHERE id = $1 AND incarnation = $2 FOR NO KEY UPDATE),
       stored AS (${storeRanges(ranges, 'owner.id', 3)}),
-      named AS (${storeNames(names, 'owner.id', 7)})
+      named AS (${storeNames(names, 'owner.id', 7)}),
+      joined AS (${removeRanges(ranges, 3, 9)})
       SELECT id FROM owner`,
       this.progressValues(progress, epoch),
       'millrace_progress',
@@ -338,12 +340,12 @@ export class PostgresTable implements SinkTable<PostgresRow> {
     if (rows.length === 0) throw this.replaced();
   }
 
-  private progressValues({ root, partition, ranges, names }: WriteProgress, epoch: number): unknown[] {
+  private progressValues({ root, partition, ranges, joined, names }: WriteProgress, epoch: number): unknown[] {
     return [
       ...[this.sink, this.incarnation, root, partition],
       ranges.map(({ first }) => first),
       ranges.map(({ past }) => past),
-      ...[names, epoch],
+      ...[names, epoch, joined],
     ];
   }
 
@@ -413,6 +415,13 @@ function storeNames(table: string, sink: string, at: number): string {
     SELECT ${sink}, $${at - 4}::text, $${at - 3}::bigint, n.name, $${at + 1}::bigint
     FROM owner, unnest($${at}::text[]) AS n(name)
     ON CONFLICT (sink, root, partition, name) DO UPDATE SET epoch = excluded.epoch`;
+}
+
+/** @param at the number of the first parameter: root, partition. @param joined that of the beginnings of the ranges. */
+function removeRanges(table: string, at: number, joined: number): string {
+  return `DELETE FROM ${table} AS r USING owner
+    WHERE r.sink = owner.id AND r.root = $${at}::text AND r.partition = $${at + 1}::bigint
+    AND r.first = ANY($${joined}::bigint[])`;
 }
 
 function formOf([, , category, base]: readonly (string | null)[]): ColumnForm {

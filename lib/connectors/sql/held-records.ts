@@ -52,6 +52,13 @@ export class HeldRecords implements SinkHoldings {
     return isHeld;
   }
 
+  /** The ranges of each partition, ascending. */
+  *ranges(): Iterable<{ readonly root: string; readonly partition: number; readonly ranges: readonly NumberRange[] }> {
+    for (const [root, ofRoot] of this.partitions) {
+      for (const [partition, held] of ofRoot) yield { root, partition, ranges: sorted(held) };
+    }
+  }
+
   private partition(root: string, partition: number): Partition {
     const ofRoot = this.partitions.get(root) ?? new Map<number, Partition>();
     this.partitions.set(root, ofRoot);
@@ -61,13 +68,17 @@ export class HeldRecords implements SinkHoldings {
   }
 }
 
-function inRanges(held: Partition, number: number): boolean {
-  const { ranges } = held;
+function sorted(held: Partition): readonly NumberRange[] {
   if (!held.isSorted) {
-    ranges.sort((a, b) => a.first - b.first);
+    held.ranges.sort((a, b) => a.first - b.first);
     held.isSorted = true;
     held.cursor = 0;
   }
+  return held.ranges;
+}
+
+function inRanges(held: Partition, number: number): boolean {
+  const ranges = sorted(held);
   const known = ranges[held.cursor];
   if (known !== undefined && known.first <= number && number < known.past) return true;
   let [low, high] = [0, ranges.length];

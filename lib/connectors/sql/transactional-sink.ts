@@ -22,7 +22,7 @@ import {
 import { HeldRecords } from './held-records.js';
 import { Patience } from './patience.js';
 import { databaseAway, refusedRow, wrongStatement, type SqlFailure } from './sql-errors.js';
-import { RangeEnds, type WriteProgress } from './write-progress.js';
+import { StoredRanges, type WriteProgress } from './write-progress.js';
 
 /** The identity of a sink in a database, the same in every incarnation of a run. */
 export interface SinkIdentity {
@@ -74,15 +74,15 @@ export interface TransactionalSinkParts<In, Row> {
   readonly tableOf: (context: ConnectorContext) => SinkTable<Row>;
   readonly row: ((record: In) => object) | undefined;
   readonly retryForMs: number | undefined;
-  /** What happens to rows of earlier incarnations when everything is written again; undefined if nothing is wrong then. */
-  readonly whenAnew: string | undefined;
+  /** Whether a row that is written again replaces the one that is there. */
+  readonly replaces: boolean;
 }
 
 export class TransactionalSink<In, Row> implements Sink<In, Row> {
   readonly kind: string;
   readonly dataset: Dataset;
   private readonly parts: TransactionalSinkParts<In, Row>;
-  private readonly ends = new RangeEnds();
+  private readonly ranges = new StoredRanges();
   private context: ConnectorContext | undefined;
   private table: SinkTable<Row> | undefined;
   private held = new HeldRecords();
@@ -103,9 +103,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
   }
 
   async open(context: ConnectorContext, past: SinkPast | undefined): Promise<SinkHoldings> {
-    const { whenAnew } = this.parts;
     this.context = context;
-    this.ends.clear();
     this.epoch = 0;
     this.hasNames = false;
     this.seen = [];
@@ -113,7 +111,11 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
     this.table = table;
     context.signal.addEventListener('abort', this.stop);
     const isAnew = past?.isAnew === true;
-    if (isAnew && whenAnew !== undefined) context.notice(`'${context.task}' writes everything again. ${whenAnew}`);
+    if (isAnew && !this.parts.replaces) {
+      context.notice(
+        `'${context.task}' writes everything again. Rows that earlier incarnations have written stay in the table, and come twice`,
+      );
+    }
     await this.untilDone(async () => {
       this.isConnected = false;
       await this.connect(isAnew, false);
@@ -152,17 +154,15 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
       const progressOf: ProgressOf = (without) => {
         const out = new Set(without.map(({ row }) => left[row]));
         const stored = left.filter((i) => !out.has(i));
-        if (names !== undefined) return { root, partition, ranges: [], names: stored.map((i) => names[i] as string) };
-        const ranges = this.ends.rangesOf(
-          root,
-          partition,
-          stored.map((i) => numbers[i] as number),
-        );
-        return { root, partition, ranges, names: [] };
+        if (names !== undefined) {
+          return { root, partition, ranges: [], joined: [], names: stored.map((i) => names[i] as string) };
+        }
+        const ascending = stored.map((i) => numbers[i] as number);
+        return { root, partition, ...this.ranges.extendedBy(root, partition, ascending), names: [] };
       };
       const some = left.map((i) => rows[i] as Row);
       const apart = await table.write(some, progressOf, this.epoch);
-      this.ends.stored(progressOf(apart));
+      this.ranges.stored(progressOf(apart));
       return apart.map(({ row, error }) => ({
         row: left[row] as number,
         error: refusedRow(`Table ${table.name} of '${context.task}'`, table.describe(error), error),
@@ -204,9 +204,10 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
       this.seen.push(id);
     });
     table.disconnect();
-    this.ends.clear();
     await table.open({ runId: context.runId, task: context.task }, { isAnew, isAgain }, held);
     this.held = held;
+    this.ranges.clear();
+    for (const stored of held.ranges()) this.ranges.stored(stored);
     this.isConnected = true;
   }
 

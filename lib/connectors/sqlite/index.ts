@@ -5,5 +5,5 @@
 export { sqliteSink, type SqliteSinkOptions, type SqliteValue } from './sqlite-sink.js';
 export { sqliteSource, type SqliteSourceOptions } from './sqlite-source.js';
 export { sqlStatement, type SqlStatementOptions } from './sql-statement.js';
-export type { SqliteFields, SqliteStored } from './sqlite-driver.js';
+export type { SqliteFields, SqliteStored } from '../../storage/sqlite.js';
 export type { SqliteMode } from './sqlite-table.js';

@@ -21,7 +21,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { MillraceError } from '../../connect/index.js';
 import { isRunning, thisProcess, type ProcessIdentity } from '../../storage/process-identity.js';
-import { openFile, SqliteError, type SqliteFile, type SqliteStatement } from './sqlite-driver.js';
+import { openSqlite, SqliteError, type SqliteFile, type SqliteStatement } from '../../storage/sqlite.js';
 
 /** The open files of this process. SQLite allows one connection of this kind per file, so they cannot belong to a run. */
 const files = new Map<string, Promise<SharedFile>>();
@@ -58,7 +58,7 @@ export class SharedFile {
     if (!existsSync(dirname(path))) {
       throw new MillraceError('MILLRACE_FILE', `The folder of ${path} does not exist. Create it, or correct \`path\``);
     }
-    const file = openFile(path);
+    const file = openSqlite(path);
     const shared = new SharedFile(path, file);
     try {
       if (file.isExclusive) await shared.lock();
@@ -118,6 +118,7 @@ export class SharedFile {
   /** Acquires the file for this process alone. */
   private async lock(): Promise<void> {
     const { path, file } = this;
+    const owner = JSON.stringify(await thisProcess());
     if (existsSync(`${path}.lock`)) await removeLockOfDead(path);
     const journal = statSync(`${path}-journal`, { throwIfNoEntry: false });
     if (journal !== undefined && journal.size > 0) {
@@ -130,13 +131,14 @@ export class SharedFile {
       // First of all: a file whose log a killed process left cannot be read without it, since there is no shared memory.
       file.exec('PRAGMA locking_mode = EXCLUSIVE');
       const [mode] = file.prepare('PRAGMA journal_mode').all([]);
+      // At once: a process that is killed between its lock and this note leaves a lock of which nobody knows the owner.
+      writeFileSync(noteOf(path), owner);
       this.journal = String(mode?.['journal_mode']);
       file.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; COMMIT');
     } catch (error) {
       if (!(error instanceof SqliteError) || !existsSync(`${path}.lock`)) throw error;
       throw lockedBy(path, undefined, error);
     }
-    writeFileSync(noteOf(path), JSON.stringify(await thisProcess()));
   }
 }
 

@@ -22,7 +22,7 @@ import {
 import { Patience } from '../sql/patience.js';
 import { databaseAway, refusedRow, wrongStatement } from '../sql/sql-errors.js';
 import { SharedFile } from './shared-file.js';
-import { SqliteError, type SqliteFields } from './sqlite-driver.js';
+import { SqliteError, type SqliteFields } from '../../storage/sqlite.js';
 import { storedValue } from './sqlite-value.js';
 
 /** Options of `sqlStatement`. */

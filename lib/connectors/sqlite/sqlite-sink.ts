@@ -86,8 +86,7 @@ export class SqliteSink<In, Column extends string> extends TransactionalSink<In,
       dataset: { namespace: 'sqlite', name: `${resolve(path)}/${table}`, fields: columns },
       row: options.row,
       retryForMs: options.retryForMs,
-      whenAnew:
-        mode === 'upsert' ? undefined : 'Rows that earlier incarnations have written stay in the table, and come twice',
+      replaces: mode === 'upsert',
       tableOf: ({ task }) => new SqliteTable({ path, table, columns, mode, key, task }),
     });
   }

@@ -3,7 +3,6 @@
  *
  * Guarantees: memory does not depend on the number of rows. With a `keyset`, a resumed run continues after the last key.
  */
-import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import {
   checkOptions,
@@ -11,15 +10,13 @@ import {
   describeThrown,
   holdClock,
   MillraceError,
-  Rejected,
+  type Rejected,
   SOURCE_RULES,
   standardSchema,
   text,
-  validate,
   type ConnectorContext,
   type Dataset,
   type Json,
-  type OptionRule,
   type OptionRules,
   type RunOutcome,
   type Schema,
@@ -33,9 +30,10 @@ import {
 } from '../../connect/index.js';
 import { assertKnownColumn, identifiers } from '../sql/identifiers.js';
 import { assertKey, keysetQuery } from '../sql/keyset.js';
+import { checkResumable, identityOfQuery, nameOfQuery, parameters, recordOfRow } from '../sql/query.js';
 import { wrongStatement } from '../sql/sql-errors.js';
 import { SharedFile } from './shared-file.js';
-import type { SqliteFields, SqliteStored } from './sqlite-driver.js';
+import type { SqliteFields, SqliteStored } from '../../storage/sqlite.js';
 import { storedValue } from './sqlite-value.js';
 
 /** Options of `sqliteSource`: the query, and how its rows become records. */
@@ -55,13 +53,11 @@ export interface SqliteSourceOptions<Out> extends SourceOptions<Out> {
   readonly schema?: Schema<Out>;
 }
 
-const list: OptionRule = { expected: 'an array', accepts: (value) => Array.isArray(value) };
-
 const RULES: OptionRules<SqliteSourceOptions<unknown>> = {
   ...SOURCE_RULES,
   path: text,
   query: text,
-  params: list,
+  params: parameters,
   keyset: identifiers,
   schema: standardSchema,
 };
@@ -90,24 +86,16 @@ export class SqliteSource<Out> implements Source<Out> {
   }
 
   get dataset(): Dataset {
-    const { path, query } = this.options;
-    return { namespace: 'sqlite', name: `${resolve(path)}/query-${digest(query).slice(0, 12)}` };
+    return { namespace: 'sqlite', name: `${resolve(this.options.path)}/${nameOfQuery(this.options)}` };
   }
 
   identify(): Json {
-    // Parameters may be secrets.
-    const { path, query, params = [], keyset = [] } = this.options;
-    return { path: resolve(path), query: digest(JSON.stringify([query, params.map(String), keyset])) };
+    return { path: resolve(this.options.path), query: identityOfQuery(this.options) };
   }
 
   async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
-    const { path, keyset, replayable } = this.options;
-    if (keyset === undefined && replayable === undefined) {
-      context.cannotResume(
-        `'${context.task}' has no \`keyset\`, so it cannot continue after the last row that it has read`,
-      );
-    }
-    this.file = await holdClock(context.clock, SharedFile.open(path));
+    checkResumable(this.options, context);
+    this.file = await holdClock(context.clock, SharedFile.open(this.options.path));
     const position = past?.position as { readonly lineage: number; readonly key: readonly Json[] } | undefined;
     this.rows = new RowsOfQuery(this.file, this.options, context.task, position);
     return [this.rows];
@@ -179,15 +167,7 @@ class RowsOfQuery<Out> implements SourcePartition<Out> {
       assertKey(task, keyset, key, this.key);
       this.key = key;
     }
-    const { schema } = this.options;
-    if (schema === undefined) return fields as Out;
-    try {
-      return validate(schema, fields, 'MILLRACE_SQL', `A row of '${task}'`);
-    } catch (error) {
-      // An asynchronous schema is a mistake in the task.
-      if ((error as MillraceError).code !== 'MILLRACE_SQL') throw error;
-      return new Rejected(fields, error);
-    }
+    return recordOfRow(this.options.schema, fields, task);
   }
 
   private guarded<T>(work: () => T): T {
@@ -210,8 +190,4 @@ function ofJson(value: Json): SqliteStored {
   if (typeof value !== 'object' || value === null) return value as SqliteStored;
   const { bigint, bytes } = value as { readonly bigint?: string; readonly bytes?: string };
   return bigint === undefined ? Buffer.from(bytes ?? '', 'hex') : BigInt(bigint);
-}
-
-function digest(value: string): string {
-  return createHash('sha256').update(value).digest('hex');
 }

@@ -10,7 +10,7 @@ import { assertKnownColumn, quoted, quotedList } from '../sql/identifiers.js';
 import type { SqlFailure } from '../sql/sql-errors.js';
 import type { ProgressOf, SinkIdentity, SinkTable } from '../sql/transactional-sink.js';
 import { SharedFile } from './shared-file.js';
-import { SqliteError, type SqliteStatement, type SqliteStored } from './sqlite-driver.js';
+import { SqliteError, type SqliteStatement, type SqliteStored } from '../../storage/sqlite.js';
 import { storedValue } from './sqlite-value.js';
 
 /** How rows are written. */
@@ -69,7 +69,7 @@ export class SqliteTable implements SinkTable<SqliteRow> {
           file.statement(`DELETE FROM ${table} WHERE sink = ?`).run([this.sink]);
         }
       } else {
-        // What an earlier incarnation has named stays until its record has come by again.
+        // Names of earlier incarnations stay until their records have come by again.
         file.statement('UPDATE millrace_names SET epoch = -1 WHERE sink = ?').run([this.sink]);
       }
     });
@@ -101,7 +101,11 @@ export class SqliteTable implements SinkTable<SqliteRow> {
           refused.push({ row: index, error });
         }
       });
-      const { root, partition, ranges, names } = progressOf(refused);
+      const { root, partition, ranges, joined, names } = progressOf(refused);
+      const removeRange = file.statement(
+        'DELETE FROM millrace_ranges WHERE sink = ? AND root = ? AND partition = ? AND first = ?',
+      );
+      for (const first of joined) removeRange.run([this.sink, root, partition, first]);
       const storeRange = file.statement(
         `INSERT INTO millrace_ranges (sink, root, partition, first, past) VALUES (?, ?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET past = excluded.past`,

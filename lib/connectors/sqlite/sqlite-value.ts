@@ -1,6 +1,6 @@
 /** Values as SQLite stores them: texts, numbers and bytes. */
 import { describeValue, MillraceError } from '../../connect/index.js';
-import type { SqliteStored } from './sqlite-driver.js';
+import type { SqliteStored } from '../../storage/sqlite.js';
 
 /**
  * The value in the form in which it is stored: booleans as 1 and 0, dates as text in UTC, objects and lists as JSON. Throws

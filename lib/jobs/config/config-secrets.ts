@@ -42,7 +42,7 @@ export function keyOf(setting: string): string {
 
 function secretsOfSetting(setting: string): readonly string[] {
   const key = keyOf(setting);
-  // What comes from the environment is found there.
+  // Values from the environment are found there.
   const value = setting.slice(key.length + 1).replace(/\$\{[A-Za-z_]\w*\}/g, '');
   if (value === '' || value === NOT_KEPT) return [];
   const config = key.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), parsed(value));

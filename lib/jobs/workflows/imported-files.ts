@@ -1,5 +1,5 @@
 /**
- * The files that a module imports, told by its text.
+ * The files that a module imports, found in its text.
  *
  * Guarantees: nothing is loaded, so a file that does not load is included; there are at most MAX_FILES.
  */

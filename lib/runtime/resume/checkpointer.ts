@@ -133,7 +133,7 @@ export class Checkpointer {
   /** Writes the last checkpoint of a run that has not failed. */
   async finish(isComplete: boolean): Promise<void> {
     await this.stop();
-    // What was prepared for a checkpoint that failed is in no later one.
+    // No later checkpoint contains the rows that were prepared for a failed one.
     if (this.failure !== undefined) throw this.failure.error;
     if (this.head !== undefined) await this.makeCheckpoint({ isLast: true, isComplete });
   }

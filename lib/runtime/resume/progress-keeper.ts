@@ -91,7 +91,7 @@ export class ProgressKeeper {
     this.checkpointer?.forbid(reason);
   }
 
-  /** What lies behind this boundary is repeated by a resumed run. */
+  /** A resumed run repeats the work behind this boundary. */
   cannotRepeat(task: string): void {
     if (this.uncertain.has(task)) return;
     this.uncertain.add(task);

@@ -15,7 +15,7 @@ import type { Wiring } from '../wiring/wiring.js';
 /** The interval of the checks, in milliseconds of the run's clock. It grows up to the second value while nothing moves. */
 const LOOK_EVERY_MS = 1000;
 const LOOK_AT_LEAST_EVERY_MS = 60_000;
-/** Of a large graph a measurement takes long: then the next one waits this many times as long. */
+/** A measurement of a large graph takes long. The next one then waits this many times as long. */
 const REST_AFTER_LOOK = 50;
 /** A run counts as stalled after this many checks without movement. */
 const STILL_LOOKS = 2;

@@ -89,8 +89,8 @@ export class Wiring {
     const byName = new Map(declarations.map((declaration) => [declaration.name, declaration]));
     for (const node of plan.nodes) {
       const declaration = byName.get(node.node.name) as TaskDeclaration;
-      const isSink = node.node.isDurable === true || declaration.task.kind === 'sink';
-      this.wanted.set(node.node.name, Math.max(1, node.dependents.length + (isSink ? 1 : 0)));
+      const { writes, isDurable } = declaration.task;
+      this.wanted.set(node.node.name, Math.max(1, node.dependents.length + (writes || isDurable ? 1 : 0)));
       const task = this.place(node, declaration);
       this.tasks.set(node.node.name, task);
       this.forks?.add(task.scope);

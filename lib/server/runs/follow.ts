@@ -1,7 +1,7 @@
 /**
- * What to do about a run that is at work as far as the store knows, from what its folder and its process show. Pure.
+ * Decides what to do about a run that is at work according to the store, from its folder and its process. Pure.
  *
- * Guarantees: a process that is alive is adopted, whoever started it, and never started twice; a run whose process died resumes from
+ * Guarantees: a process that is alive is adopted, also if another server started it, and never started twice; a run whose process died resumes from
  * its checkpoint, unless a user had asked it to stop; a run that dies again and again without progress ends as failed.
  */
 import type { RunOutcome } from '../../model/ports.js';

@@ -1,7 +1,7 @@
 /**
  * What a page shows of a run, live or afterwards: the story of the report, and the state of each edge. Plain data.
  *
- * Guarantees: memory is bounded for a run of any length; the same events give the same view, whether they are read live or later.
+ * Guarantees: memory is bounded for a run of any length; the same events result in the same view, whether they are read live or later.
  */
 import type { RunEvent } from '../../model/events.js';
 import type { TaskProgress } from '../../model/metrics.js';

@@ -1,5 +1,5 @@
 /**
- * What becomes of the ticks that are due: a pure function, without clock and storage.
+ * Decides the ticks that are due: a pure function, without clock and storage.
  *
  * Guarantees: each tick between the old and the new cursor has exactly one decision: a run, or a reason why it has none. Nothing is
  * decided before its tick, and no tick twice, because the cursor never goes back. The intervals that runs cover follow each other

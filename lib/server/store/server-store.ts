@@ -2,8 +2,8 @@
  * The port of the store of a server: what the folders of runs cannot hold (cursors of schedules, decisions, the queue, tokens, the
  * audit), and an index of the runs. `spec/contracts/server-store.contract.ts` is the contract in code.
  *
- * Guarantees: each call is one transaction, durable when it resolves; a tick has at most one run, and a request key too, whoever asks
- * and how often.
+ * Guarantees: each call is one transaction, durable when it resolves; a tick has at most one run, and so has a request key, however
+ * often it is used.
  */
 import type { Alert } from '../alerts/alert.js';
 import type { Reason } from '../schedules/decide.js';

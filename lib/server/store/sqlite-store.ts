@@ -14,7 +14,8 @@ import type {
   StoredAlert,
   StoredToken,
 } from './server-store.js';
-import { openSqlite, type SqlDatabase, type SqliteEngine, type SqlRow, type SqlValue } from './sqlite-driver.js';
+import type { SqliteEngine, SqliteFields, SqliteStored } from '../../storage/sqlite.js';
+import { OwnedDatabase } from './owned-database.js';
 
 /** The steps from an empty file to the present tables. A released step never changes. */
 const MIGRATIONS: readonly string[] = [
@@ -83,12 +84,12 @@ const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.join(', ')}) VALUES (${RUN_C
 
 /** Opens the store; makes the file, or brings it to the present version. Throws MILLRACE_FILE for a file of a newer millrace. */
 export function sqliteStore(path: string, engine?: SqliteEngine): ServerStore {
-  const database = openSqlite(path, engine);
+  const database = new OwnedDatabase(path, engine);
   migrate(database, path);
   return new SqliteStore(database);
 }
 
-function migrate(database: SqlDatabase, path: string): void {
+function migrate(database: OwnedDatabase, path: string): void {
   const version = Number(database.all('PRAGMA user_version', [])[0]?.['user_version'] ?? 0);
   if (version > MIGRATIONS.length) {
     throw new MillraceError(
@@ -102,9 +103,9 @@ function migrate(database: SqlDatabase, path: string): void {
 }
 
 class SqliteStore implements ServerStore {
-  private readonly database: SqlDatabase;
+  private readonly database: OwnedDatabase;
 
-  constructor(database: SqlDatabase) {
+  constructor(database: OwnedDatabase) {
     this.database = database;
   }
 
@@ -179,8 +180,8 @@ class SqliteStore implements ServerStore {
 
   runs({ workflow, schedule, states, before, limit }: RunQuery): Promise<readonly StoredRun[]> {
     const conditions: string[] = [];
-    const values: SqlValue[] = [];
-    const restrict = (condition: string, ...given: readonly SqlValue[]): void => {
+    const values: SqliteStored[] = [];
+    const restrict = (condition: string, ...given: readonly SqliteStored[]): void => {
       conditions.push(condition);
       values.push(...given);
     };
@@ -297,7 +298,7 @@ class SqliteStore implements ServerStore {
     }
   }
 
-  private insertDecision(values: readonly SqlValue[]): void {
+  private insertDecision(values: readonly SqliteStored[]): void {
     this.database.run(
       'INSERT INTO decisions (schedule, kind, reason, fromTick, toTick, count, runId, decidedAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
       values,
@@ -326,17 +327,17 @@ class SqliteStore implements ServerStore {
   }
 }
 
-function valueOf(value: unknown): SqlValue {
+function valueOf(value: unknown): SqliteStored {
   if (typeof value === 'boolean') return Number(value);
   if (typeof value === 'object' && value !== null) return JSON.stringify(value);
-  return value as SqlValue;
+  return value as SqliteStored;
 }
 
-function valuesOf(run: StoredRun): SqlValue[] {
+function valuesOf(run: StoredRun): SqliteStored[] {
   return RUN_COLUMNS.map((name) => valueOf(run[name]));
 }
 
-function runOf(row: SqlRow): StoredRun {
+function runOf(row: SqliteFields): StoredRun {
   return {
     ...(row as unknown as StoredRun),
     state: row['state'] as ServerRunState,
@@ -348,7 +349,7 @@ function runOf(row: SqlRow): StoredRun {
   };
 }
 
-function scheduleOf(row: SqlRow): StoredSchedule {
+function scheduleOf(row: SqliteFields): StoredSchedule {
   const pause = row['pause'] as string | null;
   return {
     id: row['id'] as string,
@@ -364,7 +365,7 @@ function scheduleOf(row: SqlRow): StoredSchedule {
   };
 }
 
-function decisionOf(row: SqlRow): StoredDecision {
+function decisionOf(row: SqliteFields): StoredDecision {
   return {
     number: row['number'] as number,
     schedule: row['schedule'] as string,
@@ -378,10 +379,10 @@ function decisionOf(row: SqlRow): StoredDecision {
   };
 }
 
-function alertOf(row: SqlRow): StoredAlert {
+function alertOf(row: SqliteFields): StoredAlert {
   return { ...row } as unknown as StoredAlert;
 }
 
-function tokenOf(row: SqlRow): StoredToken {
+function tokenOf(row: SqliteFields): StoredToken {
   return { ...(row as unknown as StoredToken), role: row['role'] as Role };
 }

@@ -3,12 +3,13 @@
  * writes and the reader reads back. `CSV_TABLES=50000` reads more of them, `CSV_TABLES_SEED` others.
  */
 import { describe, expect, it } from '@jest/globals';
+import { isLong } from '../../support/long.js';
 import { seededRandom } from '#lib/index.js';
 import { OpenByteSource } from '#lib/connectors/files/byte-source.js';
 import { openCsvReaderOn, type CsvReaderOptions } from '#lib/connectors/csv/csv-reader.js';
 import { RowFormat } from '#lib/connectors/csv/csv-row-format.js';
 
-const TABLES = Number(process.env['CSV_TABLES'] ?? 5000);
+const TABLES = Number(process.env['CSV_TABLES'] ?? (isLong ? 5000 : 1500));
 const SEED = Number(process.env['CSV_TABLES_SEED'] ?? 1);
 
 /** Reads bytes from memory, in chunks of this size. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { isLong } from '../../support/long.js';
 import { OpenByteSource } from '#lib/connectors/files/byte-source.js';
 import { encodingOf } from '#lib/connectors/files/text-encoding.js';
 import {
@@ -469,7 +470,7 @@ describe('a CSV file of the wild', () => {
       fc.asyncProperty(text, options, fc.integer({ min: 1, max: 90 }), async (body, chosen, chunkBytes) => {
         await everyWay(Buffer.from(`a,b\n${body}`), { ...chosen, columns: ['a'] }, [chunkBytes]);
       }),
-      { numRuns: 300 },
+      { numRuns: isLong ? 300 : 100 },
     );
   }, 120_000);
 });

@@ -8,6 +8,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { writeToString } from 'fast-csv';
 import fc from 'fast-check';
+import { isLong } from '../../support/long.js';
 import { openCsvReader } from '#lib/connectors/csv/csv-reader.js';
 import { RowFormat } from '#lib/connectors/csv/csv-row-format.js';
 import { openCsvWriter, type CsvWriterOptions } from '#lib/connectors/csv/csv-writer.js';
@@ -107,7 +108,7 @@ describe('a CSV writer', () => {
           expect(back).toEqual(rows.map((row) => ({ ...row })));
         },
       ),
-      { numRuns: 400 },
+      { numRuns: isLong ? 400 : 120 },
     );
   });
 
@@ -131,7 +132,7 @@ describe('a CSV writer', () => {
         });
         expect(format.header + format.text(rows)).toBe(theirs);
       }),
-      { numRuns: 500 },
+      { numRuns: isLong ? 500 : 150 },
     );
   });
 

@@ -145,7 +145,7 @@ describe('a CSV file in partitions', () => {
           expect(await read(path, partitions, { threads })).toEqual(await read(path, undefined, alone));
         },
       ),
-      { numRuns: isLong ? 200 : 20 },
+      { numRuns: isLong ? 200 : 8 },
     );
   }, 600_000);
 
@@ -169,10 +169,14 @@ describe('a CSV file in partitions', () => {
     const expected = await read(path, undefined, alone);
     for (const [partitions, threads] of [
       ['auto', 2],
-      [2, 2],
       [7, 1],
-      [100, 2],
       [3, 0],
+      ...(isLong
+        ? ([
+            [2, 2],
+            [100, 2],
+          ] as const)
+        : []),
     ] as const) {
       expect(await read(path, partitions, { threads })).toEqual(expected);
     }
@@ -335,7 +339,7 @@ describe('a run over a CSV file in partitions that ends early', () => {
     ['an aggregate', fold],
     ['an aggregate of shares', foldShares],
   ])('goes on from its checkpoint, and writes what an uninterrupted run writes of %s', async (name, flow) => {
-    const path = await fileOf(`a,b\n${rows.repeat(3)}`, 'longer.csv');
+    const path = await fileOf(`a,b\n${rows.repeat(2)}`, 'longer.csv');
     const out = (what: string): string => join(folder, `${name} ${what}.csv`);
     await flow(path, out('whole'), 1).run(undefined, alone).finished;
     let last: Checkpoint | undefined;

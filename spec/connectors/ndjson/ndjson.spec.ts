@@ -169,6 +169,11 @@ describe('an ndjsonSink', () => {
     },
   );
 
+  it('needs the folder of its result before the run, as a csvSink does', () => {
+    const [result] = new NdjsonSink({ path: 'no/out.ndjson' }).files();
+    expect(result).toMatchObject({ use: 'write', given: 'no/out.ndjson', needsFolder: true });
+  });
+
   it('gives up a record that JSON cannot represent, and no other', async () => {
     const path = newPath('jsonl');
     const values: unknown[] = [

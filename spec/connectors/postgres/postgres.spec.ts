@@ -4,6 +4,8 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { defineWorkflow, sourceTask, syncTask, type DeadLetter, type RunOptions, type RunSummary } from 'millrace';
 import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
 import { postgresSink, postgresSource, sqlStatement, type PostgresSinkOptions } from 'millrace/postgres';
+import { PostgresSink } from '#lib/connectors/postgres/postgres-sink.js';
+import { contextOfTest } from '#lib/testing/connector-context.js';
 import { describeWithPostgres, PostgresServer } from '../../support/postgres-server.js';
 
 interface Item {
@@ -166,6 +168,42 @@ describeWithPostgres('PostgreSQL in a run', () => {
       ),
     ).toEqual([]);
   });
+
+  it.each(['insert', 'copy'] as const)(
+    'with mode %s, a record that closes a gap joins the ranges beside it, also if a row is refused',
+    async (mode) => {
+      const table = await tableOf('id int PRIMARY KEY CHECK (id <> 6), name text');
+      const rangesAfter = async (...batches: readonly (readonly number[])[]): Promise<unknown> => {
+        const options = { connection: server.url, table, columns: ['id', 'name'], mode } as const;
+        const sink = new PostgresSink<Item, 'id' | 'name'>(options);
+        await sink.open(contextOfTest('Table'), undefined);
+        for (const numbers of batches) {
+          const rows = numbers.map((id) => sink.encode({ id, name: '' }));
+          await sink.write({ root: 'Items', partition: 0, numbers, rows });
+        }
+        await sink.close('failed');
+        const found = await server.sql(
+          `SELECT first::int, past::int FROM millrace_ranges r JOIN millrace_sinks s ON s.id = r.sink
+          WHERE s.target = 'public.${table}' ORDER BY first`,
+        );
+        return found.map(({ first, past }) => [first, past]);
+      };
+      expect(await rangesAfter([0, 2, 4], [3], [9])).toEqual([
+        [0, 1],
+        [2, 5],
+        [9, 10],
+      ]);
+      expect(await rangesAfter([8, 1])).toEqual([
+        [0, 5],
+        [8, 10],
+      ]);
+      expect(await rangesAfter([5, 6, 7])).toEqual([
+        [0, 6],
+        [7, 10],
+      ]);
+      expect((await idsOf(table)).length).toBe(9);
+    },
+  );
 
   it.each([
     [{ table: 'nowhere' }, `The table "nowhere" of 'Table' does not exist`],

@@ -1,4 +1,5 @@
 /** How connections are made: through real proxies, with real TLS, over real unix sockets; and what is said when they cannot be. */
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createPlain, request as forward, type Server } from 'node:http';
 import { createServer as createSecure, type ServerOptions } from 'node:https';
@@ -34,12 +35,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function listen(server: Server, at: number | string = 0): Promise<number> {
+async function listen(server: Server, at: number | string = 0, host = '127.0.0.1'): Promise<number> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => undefined)));
-  await new Promise<void>((resolve) =>
-    typeof at === 'string' ? server.listen(at, resolve) : server.listen(at, '127.0.0.1', resolve),
-  );
+  const listening = once(server, 'listening');
+  if (typeof at === 'string') server.listen(at);
+  else server.listen(at, host);
+  await listening;
   open.push(async () => {
     for (const socket of sockets) socket.destroy();
     server.closeAllConnections();
@@ -233,11 +235,12 @@ describe.each(BOTH)('TLS over %s', (_, via, answer) => {
   });
 
   it('says so where the certificate is for another host', async () => {
-    const port = await listen(answering(TLS));
-    const { url, ...rest } = via(port, true);
-    const came = await callUpstream({ url: url.replace('localhost', '127.0.0.2'), ...rest, ca: CA });
+    const port = await listen(answering(TLS), 0, '127.0.0.2').catch(() => undefined);
     // Some systems have no 127.0.0.2 on the loopback interface.
-    if (came.failure !== undefined) expect(came.failure.message).toMatch(/is for another host|cannot be/);
+    if (port === undefined) return;
+    const { url, ...rest } = via(port, true);
+    const came = await callUpstream({ ...rest, url: url.replace('localhost', '127.0.0.2'), ca: CA });
+    expect(came.failure?.message).toContain('is for another host');
   });
 
   it('checks certificates and keys when the run opens, and shows no key', async () => {

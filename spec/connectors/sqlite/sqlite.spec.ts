@@ -9,6 +9,7 @@ import { defineWorkflow, sourceTask, syncTask, type RunOptions, type RunSummary 
 import { SqliteSink } from '#lib/connectors/sqlite/sqlite-sink.js';
 import { SqliteSource } from '#lib/connectors/sqlite/sqlite-source.js';
 import { SharedFile } from '#lib/connectors/sqlite/shared-file.js';
+import { contextOfTest } from '#lib/testing/connector-context.js';
 import { connectorContract, memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
 import { sqliteSink, sqliteSource, sqlStatement, type SqliteFields, type SqliteSinkOptions } from 'millrace/sqlite';
 
@@ -137,6 +138,31 @@ describe('SQLite', () => {
       { n: 1500, different: 1500 },
     ]);
     expect(await sql(path, 'SELECT * FROM millrace_ranges')).toEqual([]);
+  });
+
+  it('a record that closes a gap joins the ranges beside it, also those of an earlier process', async () => {
+    const path = await fileWith('id INTEGER PRIMARY KEY, name TEXT');
+    const writeNumbers = async (...batches: readonly (readonly number[])[]): Promise<SqliteFields[]> => {
+      const sink = new SqliteSink<Item, 'id' | 'name'>({ path, table: 't', columns: ['id', 'name'] });
+      await sink.open(contextOfTest('Table'), undefined);
+      for (const numbers of batches) {
+        const rows = numbers.map((id) => sink.encode({ id, name: '' }));
+        await sink.write({ root: 'Items', partition: 0, numbers, rows });
+      }
+      await sink.close('failed');
+      return sql(path, 'SELECT first, past FROM millrace_ranges ORDER BY first');
+    };
+    expect(await writeNumbers([0, 2, 4], [3], [9])).toEqual([
+      { first: 0, past: 1 },
+      { first: 2, past: 5 },
+      { first: 9, past: 10 },
+    ]);
+    expect(await writeNumbers([8, 1])).toEqual([
+      { first: 0, past: 5 },
+      { first: 8, past: 10 },
+    ]);
+    expect(await writeNumbers([5, 7], [6])).toEqual([{ first: 0, past: 10 }]);
+    expect(await sql(path, 'SELECT count(*) AS n FROM t')).toEqual([{ n: 10 }]);
   });
 
   it('one file is read, written and asked at the same time, and values come back as they were', async () => {

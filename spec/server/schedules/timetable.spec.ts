@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { isLong } from '../../support/long.js';
 import fc from 'fast-check';
 import { MOST_TICKS, timetableOf } from '#lib/server/schedules/timetable.js';
 
@@ -99,7 +100,7 @@ describe('a timetable', () => {
         const counted = earlier === undefined ? 0 : (earlier.count ?? expected.length - MOST_TICKS);
         expect([ticks, ticks.length + counted]).toEqual([expected.slice(-MOST_TICKS), expected.length]);
       }),
-      { numRuns: 30 },
+      { numRuns: isLong ? 100 : 8 },
     );
   });
 

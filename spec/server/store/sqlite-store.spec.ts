@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { sqliteStore } from '#lib/server/store/sqlite-store.js';
-import { hasNodeSqlite, openSqlite, type SqliteEngine } from '#lib/server/store/sqlite-driver.js';
+import { OwnedDatabase } from '#lib/server/store/owned-database.js';
+import { hasNodeSqlite, type SqliteEngine } from '#lib/storage/sqlite.js';
 import { aRun, serverStoreContract } from '../../contracts/server-store.contract.js';
 
 let folder = '';
@@ -34,7 +35,7 @@ describe.each(engines)('the store in SQLite, by the engine %s,', (engine) => {
 
   it('refuses a file of a newer millrace', () => {
     const path = join(folder, 'state.db');
-    const database = openSqlite(path, engine);
+    const database = new OwnedDatabase(path, engine);
     database.exec('PRAGMA user_version = 99');
     database.close();
     expect(() => sqliteStore(path, engine)).toThrow('version 99');

@@ -1,12 +1,12 @@
 /**
- * SQLite, as Node has it (`node:sqlite`), or else as the package node-sqlite3-wasm has it.
+ * Files of SQLite, behind one small interface: by Node itself (`node:sqlite`), or else by the package node-sqlite3-wasm. Both
+ * use the same file format.
  *
- * Guarantees: if there is neither, the error names the package and the command that installs it. An error tells by its
- * `failure` what it means; no decision depends on the text of a message.
+ * Guarantees: if there is neither, the error names the package and the command that installs it. An error has its meaning in
+ * `failure`; no decision depends on the text of a message.
  */
 import { createRequire } from 'node:module';
-import { describeThrown, MillraceError } from '../../connect/index.js';
-import type { SqlFailure } from '../sql/sql-errors.js';
+import { describeThrown, MillraceError } from '../model/errors.js';
 import type * as NodeSqliteModule from './node-sqlite-types.js';
 
 /** A value as SQLite stores it. */
@@ -15,7 +15,8 @@ export type SqliteStored = number | bigint | string | Uint8Array | null;
 export type SqliteFields = Record<string, SqliteStored>;
 
 export interface SqliteStatement {
-  run(values: readonly SqliteStored[]): void;
+  /** Returns the number of changed rows. */
+  run(values: readonly SqliteStored[]): number;
   all(values: readonly SqliteStored[]): SqliteFields[];
   iterate(values: readonly SqliteStored[]): Iterator<SqliteFields>;
 }
@@ -24,17 +25,24 @@ export interface SqliteStatement {
 export interface SqliteFile {
   /** Whether only this connection may use the file. */
   readonly isExclusive: boolean;
+  /** Executes statements without parameters. */
   exec(sql: string): void;
   prepare(sql: string): SqliteStatement;
   /** @param last executed when every statement has ended, if it is not empty. */
   close(last: string): void;
 }
 
+/** The implementation of SQLite. */
+export type SqliteEngine = 'node' | 'wasm';
+
+/** `again`: another connection holds a lock. `row`: the values are refused. `statement`: the statement is wrong, or the file. */
+export type SqliteFailure = 'again' | 'row' | 'statement';
+
 /** An error of SQLite. */
 export class SqliteError extends Error {
-  readonly failure: SqlFailure;
+  readonly failure: SqliteFailure;
 
-  constructor(failure: SqlFailure, cause: unknown) {
+  constructor(failure: SqliteFailure, cause: unknown) {
     super(describeThrown(cause), { cause });
     this.failure = failure;
   }
@@ -44,26 +52,36 @@ type NodeSqlite = typeof NodeSqliteModule;
 type WasmSqlite = typeof import('node-sqlite3-wasm');
 type WasmStatement = ReturnType<InstanceType<WasmSqlite['Database']>['prepare']>;
 
-function load(): (path: string) => SqliteFile {
+/** Opens a file, or makes it. ':memory:' is a database in memory. */
+export function openSqlite(path: string, engine?: SqliteEngine): SqliteFile {
+  const own = engine === 'wasm' ? undefined : nodeSqlite();
+  return own === undefined ? new WasmFile(loadWasm(), path) : new NodeFile(own, path);
+}
+
+/** Whether this Node has `node:sqlite` without a flag. */
+export function hasNodeSqlite(): boolean {
+  return nodeSqlite() !== undefined;
+}
+
+function nodeSqlite(): NodeSqlite | undefined {
   const own = (process as { getBuiltinModule?: (name: string) => unknown }).getBuiltinModule?.('node:sqlite');
   const builtIn = own as NodeSqlite | undefined;
   // The first versions cannot return rows one by one.
-  if (typeof builtIn?.StatementSync.prototype.iterate === 'function') return (path) => new NodeFile(builtIn, path);
+  return typeof builtIn?.StatementSync.prototype.iterate === 'function' ? builtIn : undefined;
+}
+
+function loadWasm(): WasmSqlite {
   try {
-    const wasm = createRequire(import.meta.url)('node-sqlite3-wasm') as WasmSqlite;
-    return (path) => new WasmFile(wasm, path);
+    return createRequire(import.meta.url)('node-sqlite3-wasm') as WasmSqlite;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
     throw new MillraceError(
       'MILLRACE_MISSING_PACKAGE',
-      `millrace/sqlite needs Node 22.13 or later, or node-sqlite3-wasm, which is not installed. Install it: npm install node-sqlite3-wasm`,
+      `SQLite needs Node 22.13 or later, or node-sqlite3-wasm, which is not installed. Install it: npm install node-sqlite3-wasm`,
       { cause: error },
     );
   }
 }
-
-/** Opens a file, or makes it. */
-export const openFile = load();
 
 /** Result codes: sqlite.org/rescode.html. The low byte of an extended code is the primary one. */
 const AGAIN = new Set([5, 6, 261]);
@@ -88,7 +106,8 @@ class NodeFile implements SqliteFile {
     statement.setReadBigInts(true);
     return {
       run: (values) => {
-        this.guarded(() => statement.run(...values));
+        const { changes } = this.guarded(() => statement.run(...values));
+        return Number(changes);
       },
       all: (values) => this.guarded(() => statement.all(...values).map(withNumbers)),
       iterate: (values) => {
@@ -134,7 +153,7 @@ function withNumbers(row: Record<string, unknown>): SqliteFields {
   return fields;
 }
 
-/** The errors of this package have no codes: what has failed says what they mean. */
+/** The errors of this package have no codes, so their meaning follows from the call that failed. */
 class WasmFile implements SqliteFile {
   readonly isExclusive = true;
   private readonly statements = new Set<WasmStatement>();
@@ -172,9 +191,7 @@ class WasmFile implements SqliteFile {
       }
     };
     return {
-      run: (values) => {
-        execute(() => statement.run([...values]));
-      },
+      run: (values) => execute(() => statement.run([...values])).changes,
       all: (values) => execute(() => statement.all([...values]) as SqliteFields[]),
       iterate: (values) => {
         const rows = execute(() => statement.iterate([...values]) as IterableIterator<SqliteFields>);
@@ -207,7 +224,7 @@ class WasmFile implements SqliteFile {
   }
 }
 
-function guarded<T>(failure: SqlFailure, work: () => T): T {
+function guarded<T>(failure: SqliteFailure, work: () => T): T {
   try {
     return work();
   } catch (error) {

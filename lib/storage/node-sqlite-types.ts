@@ -6,7 +6,7 @@ type Row = Record<string, unknown>;
 /** A prepared statement. */
 export declare class StatementSync {
   setReadBigInts(isEnabled: boolean): void;
-  run(...values: readonly Value[]): unknown;
+  run(...values: readonly Value[]): { readonly changes: number | bigint };
   all(...values: readonly Value[]): Row[];
   iterate(...values: readonly Value[]): IterableIterator<Row>;
 }

@@ -1,0 +1,82 @@
+/**
+ * Transactions of Kafka, on the raw requests: their coordinator, their partitions, their offsets and their end.
+ *
+ * Guarantees: a request is repeated while its error may pass. `endTransaction` reports a repetition, because then the end may
+ * belong to an earlier request.
+ */
+import type { Brokers } from './brokers.js';
+import type { CommittedOffset, KafkaPort, ProducerIdentity } from './port.js';
+import { offsetsOf, wireIdentity } from './wire-forms.js';
+
+/** The part of the port that concerns transactions. */
+type TransactionPort = Pick<KafkaPort, 'beginProducer' | 'addPartitions' | 'commitWithin' | 'endTransaction'>;
+
+export class Transactions implements TransactionPort {
+  private readonly brokers: Brokers;
+
+  constructor(brokers: Brokers) {
+    this.brokers = brokers;
+  }
+
+  beginProducer(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity> {
+    return this.brokers.repeat(`begin to write as '${transactionalId}'`, async () => {
+      const connection = await this.brokers.coordinator('transaction', transactionalId);
+      const { producerId, producerEpoch } = await this.brokers.kafka.initProducerIdV4.api.async(
+        ...([connection, transactionalId, transactionTimeoutMs, -1n, -1] as const),
+      );
+      return { transactionalId, producerId: String(producerId), epoch: producerEpoch };
+    });
+  }
+
+  async addPartitions(producer: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void> {
+    const { transactionalId } = producer;
+    await this.brokers.repeat(`begin a transaction of '${transactionalId}'`, async () => {
+      const connection = await this.brokers.coordinator('transaction', transactionalId);
+      const topics = [{ name: topic, partitions: [...partitions] }];
+      await this.brokers.kafka.addPartitionsToTxnV3.api.async(connection, [
+        { transactionalId, ...wireIdentity(producer), verifyOnly: false, topics },
+      ]);
+    });
+  }
+
+  async commitWithin(
+    producer: ProducerIdentity,
+    group: string,
+    topic: string,
+    offsets: ReadonlyMap<number, CommittedOffset>,
+  ): Promise<void> {
+    const { transactionalId } = producer;
+    const { producerId, producerEpoch } = wireIdentity(producer);
+    const what = `commit offsets of group '${group}' in a transaction`;
+    await this.brokers.repeat(what, async () => {
+      const connection = await this.brokers.coordinator('transaction', transactionalId);
+      await this.brokers.kafka.addOffsetsToTxnV3.api.async(
+        connection,
+        transactionalId,
+        producerId,
+        producerEpoch,
+        group,
+      );
+    });
+    await this.brokers.repeat(what, async () => {
+      const connection = await this.brokers.coordinator('group', group);
+      await this.brokers.kafka.txnOffsetCommitV3.api.async(
+        ...([connection, transactionalId, group, producerId, producerEpoch, -1, '', null] as const),
+        [offsetsOf(topic, offsets)],
+      );
+    });
+  }
+
+  endTransaction(producer: ProducerIdentity, isCommitted: boolean): Promise<{ readonly wasRepeated: boolean }> {
+    const { transactionalId } = producer;
+    const { producerId, producerEpoch } = wireIdentity(producer);
+    const what = `${isCommitted ? 'commit' : 'abort'} a transaction of '${transactionalId}'`;
+    let sent = 0;
+    return this.brokers.repeat(what, async () => {
+      const connection = await this.brokers.coordinator('transaction', transactionalId);
+      sent++;
+      await this.brokers.kafka.endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, isCommitted);
+      return { wasRepeated: sent > 1 };
+    });
+  }
+}

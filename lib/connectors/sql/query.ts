@@ -1,0 +1,64 @@
+/**
+ * A query as a source, whatever the database: its identity, and its rows as records.
+ *
+ * Guarantees: neither the name of a query nor what identifies it contains its parameters, which may be secrets.
+ */
+import { createHash } from 'node:crypto';
+import {
+  Rejected,
+  validate,
+  type ConnectorContext,
+  type MillraceError,
+  type OptionRule,
+  type Schema,
+  type SourceOptions,
+} from '../../connect/index.js';
+
+/** The options that the queries of all databases have. */
+export interface QueryOptions<Out> extends SourceOptions<Out> {
+  readonly query: string;
+  readonly params?: readonly unknown[];
+  readonly keyset?: readonly string[];
+  readonly schema?: Schema<Out>;
+}
+
+/** The rule of `params`. */
+export const parameters: OptionRule = { expected: 'an array', accepts: (value) => Array.isArray(value) };
+
+/** A short name of the query, for datasets. */
+export function nameOfQuery({ query }: QueryOptions<unknown>): string {
+  return `query-${digest(query).slice(0, 12)}`;
+}
+
+/** A text that is different for queries that read other rows, or in another order. */
+export function identityOfQuery({ query, params = [], keyset = [] }: QueryOptions<unknown>): string {
+  return digest(JSON.stringify([query, params.map(String), keyset]));
+}
+
+/** Reports that a run cannot be resumed, unless the query has a keyset or the user says otherwise. */
+export function checkResumable({ keyset, replayable }: QueryOptions<unknown>, context: ConnectorContext): void {
+  if (keyset !== undefined || replayable !== undefined) return;
+  context.cannotResume(
+    `'${context.task}' has no \`keyset\`, so it cannot continue after the last row that it has read`,
+  );
+}
+
+/** The record of a row. One that does not fit the schema is rejected with MILLRACE_SQL. */
+export function recordOfRow<Out>(
+  schema: Schema<Out> | undefined,
+  fields: Readonly<Record<string, unknown>>,
+  task: string,
+): Out | Rejected {
+  if (schema === undefined) return fields as Out;
+  try {
+    return validate(schema, fields, 'MILLRACE_SQL', `A row of '${task}'`);
+  } catch (error) {
+    // An asynchronous schema is a mistake in the task.
+    if ((error as MillraceError).code !== 'MILLRACE_SQL') throw error;
+    return new Rejected(fields, error);
+  }
+}
+
+function digest(value: string): string {
+  return createHash('sha256').update(value).digest('hex');
+}
