@@ -1,4 +1,6 @@
-/** How `millrace serve` treats the runs of a workflow, however they were asked for. Plain data. */
+/** The rules of a workflow for a server. Plain data. */
+
+/** How `millrace serve` treats the runs of a workflow, however they were asked for. */
 export interface ServingRules {
   /** The most runs of this workflow at work at once. Default: as many as the server has places. */
   readonly maxRuns?: number;

@@ -230,7 +230,7 @@ async function adoptForeign(store: ServerStore, runs: string, known: Set<string>
     const folder = await RunFolder.open(runs, name).catch(() => undefined);
     if (folder === undefined) continue;
     const { workflow, createdAt } = folder.manifest;
-    const facts = { id: name, workflow, queuedAt: createdAt, startedAt: createdAt } as const;
+    const facts = { id: name, workflow, queuedAt: createdAt, startedAt: createdAt, notBefore: null } as const;
     const run: StoredRun = {
       ...facts,
       ...({ state: 'running', origin: 'command line', askedBy: '', schedule: null, scheduledFor: null } as const),

@@ -9,7 +9,8 @@ import type { Json } from '../model/json.js';
 import type { ServingRules } from '../model/serving.js';
 import { newRunId } from '../runtime/run/run.js';
 import { alertOfTicks, alertsOfRun, type Alert } from './alerts/alert.js';
-import { decide } from './schedules/decide.js';
+import { decide, ON_TIME_MS } from './schedules/decide.js';
+import { jitterOf } from './schedules/jitter.js';
 import { syncSchedules, type Scheduled } from './schedules/sync-schedules.js';
 import type { StoredSchedule } from './schedules/stored-schedule.js';
 import { timetableOf, type Timetable } from './schedules/timetable.js';
@@ -237,6 +238,7 @@ export class Supervisor {
                   coversFrom: decision.covers.from,
                   coversTo: decision.covers.to,
                   isExclusive: decision.isExclusive,
+                  notBefore: notBeforeOf(schedule, decision.tick, at),
                   settings: schedule.schedule.settings ?? {},
                 }),
               ],
@@ -299,6 +301,12 @@ export class Supervisor {
   }
 }
 
+/** A run that is late already waits no longer. */
+function notBeforeOf({ id, schedule }: StoredSchedule, tick: number, now: number): number | null {
+  const isLate = now - tick > ON_TIME_MS;
+  return schedule.jitter === undefined || isLate ? null : tick + jitterOf(id, tick, schedule.jitter);
+}
+
 function queuedRun(workflow: string, queuedAt: number, facts: Partial<StoredRun>): StoredRun {
   return {
     id: newRunId(),
@@ -314,6 +322,7 @@ function queuedRun(workflow: string, queuedAt: number, facts: Partial<StoredRun>
     settings: {},
     isLiteral: false,
     queuedAt,
+    notBefore: null,
     startedAt: null,
     endedAt: null,
     stopWish: null,

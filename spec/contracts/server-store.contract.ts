@@ -9,7 +9,13 @@ export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
     id,
     ...({ workflow: 'Flow', state: 'queued', origin: 'request', askedBy: 'ada', schedule: null } as const),
     ...{ scheduledFor: null, coversFrom: null, coversTo: null, isExclusive: false },
-    ...{ settings: { text: '${HOME}', list: [1, { deep: null }] }, isLiteral: true, queuedAt: 5, startedAt: null },
+    ...{
+      settings: { text: '${HOME}', list: [1, { deep: null }] },
+      isLiteral: true,
+      queuedAt: 5,
+      notBefore: null,
+      startedAt: null,
+    },
     ...{ endedAt: null, stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0 },
     ...{ deadLetters: 0, problem: '', requestKey: null },
     ...facts,
@@ -48,7 +54,13 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
     });
 
     it('returns runs and schedules as they were put', async () => {
-      const run = aRun('r1', { schedule: 'Flow/a', scheduledFor: 60, isExclusive: true, requestKey: 'k' });
+      const run = aRun('r1', {
+        schedule: 'Flow/a',
+        scheduledFor: 60,
+        isExclusive: true,
+        notBefore: 70,
+        requestKey: 'k',
+      });
       expect(await store.addRun(run)).toEqual(run);
       expect(await store.run('r1')).toEqual(run);
       expect(await store.run('r2')).toBeUndefined();

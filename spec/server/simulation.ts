@@ -49,7 +49,7 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
   let crashes = 0;
   const world = new World(random, () => now);
   const schedules: Scheduled['schedules'] = {
-    skip: { every: '1m' },
+    skip: { every: '1m', jitter: '20s' },
     queue: { cron: '*/7 * * * *', zone: 'Europe/Berlin', overlap: 'queue', catchUp: 'all' },
     allow: { every: '90s', overlap: 'allow', catchUp: 'none' },
   };
@@ -192,6 +192,7 @@ class World implements RunProcesses {
     const all = this.processes.get(run.id) ?? [];
     // The lease of the run refuses a second process.
     expectLaw(!this.isWorking(run.id), `a second process for ${run.id} is asked for`);
+    expectLaw((run.notBefore ?? 0) <= this.now(), `${run.id} starts before its time`);
     const length = this.random() < 0.3 ? this.random() * 10 * MINUTE : this.random() * 30_000;
     const begunAt = this.now();
     all.push({ begunAt, endsAt: begunAt + length, dies: this.random() < 0.2 });

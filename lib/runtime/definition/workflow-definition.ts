@@ -20,6 +20,7 @@ import {
   standardSchema,
   text,
   words,
+  type OptionRule,
   type OptionRules,
 } from '../../options/options.js';
 import type { Awaitable, DeadLetterStore } from '../../model/ports.js';
@@ -96,14 +97,15 @@ const HEAD_RULES: OptionRules<DefinitionHead<StandardSchemaV1>> = {
   serving: anObject,
   params: names,
 };
+const duration: OptionRule = {
+  expected: "a length of time such as '30s', '15m', '6h' or '1d'",
+  accepts: (value) => typeof value === 'string' && (parseDuration(value) ?? 0) > 0,
+};
 const SERVING_RULES: OptionRules<ServingRules> = {
   maxRuns: count(),
   pools: names,
   priority: number(-1000, 1000),
-  alertAfter: {
-    expected: "a length of time such as '30s', '15m', '6h' or '1d'",
-    accepts: (value) => typeof value === 'string' && (parseDuration(value) ?? 0) > 0,
-  },
+  alertAfter: duration,
   alertDeadLetters: count(0),
 };
 const SCHEDULE_RULES: OptionRules<CronSchedule & IntervalSchedule & OneTimeSchedule> = {
@@ -114,6 +116,7 @@ const SCHEDULE_RULES: OptionRules<CronSchedule & IntervalSchedule & OneTimeSched
   at: text,
   overlap: oneOf('skip', 'queue', 'allow'),
   catchUp: oneOf('last', 'none', 'all'),
+  jitter: duration,
   settings: anObject,
 };
 const SCHEDULE_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;

@@ -43,17 +43,21 @@ export class AlertPost {
     await this.sending?.catch(() => undefined);
   }
 
+  private isClosed(): boolean {
+    return this.closed.signal.aborted;
+  }
+
   private async sendDue(): Promise<void> {
     const { store, target, now } = this.ports;
-    for (const { attempts, ...alert } of await store.dueAlerts(now(), AT_ONCE)) {
-      if (this.closed.signal.aborted) return;
+    for (const { attempts, nextAt: _, sentAt: __, problem: ___, ...alert } of await store.dueAlerts(now(), AT_ONCE)) {
+      if (this.isClosed()) return;
       let problem = '';
       try {
         await target(alert, this.closed.signal);
       } catch (error) {
         problem = describeThrown(error);
       }
-      if (problem !== '' && this.closed.signal.aborted) return;
+      if (problem !== '' && this.isClosed()) return;
       const isGivenUp = now() - alert.at > GIVEN_UP_AFTER_MS;
       const waitMs = Math.min(FIRST_WAIT_MS * 2 ** attempts, LONGEST_WAIT_MS);
       await store.changeAlert(alert.id, {

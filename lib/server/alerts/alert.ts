@@ -41,7 +41,8 @@ export function alertsOfRun(run: StoredRun, rules: ServingRules | undefined, now
     alerts.push({ id: `failed ${runId} ${endedAt ?? 0}`, kind: 'failed', text, ...about });
   }
   if (deadLetters > alertDeadLetters) {
-    const text = `Run ${runId} of ${workflow} has ${deadLetters} dead letters, more than ${alertDeadLetters}`;
+    const letters = deadLetters === 1 ? 'a dead letter' : `${deadLetters} dead letters`;
+    const text = `Run ${runId} of ${workflow} has ${letters}, and an alert is asked for above ${alertDeadLetters}`;
     alerts.push({ id: `dead letters ${runId} ${endedAt ?? 0}`, kind: 'dead letters', text, ...about });
   }
   return alerts;

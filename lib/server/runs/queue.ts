@@ -29,7 +29,7 @@ export interface Places {
 
 type Queueable = Pick<
   StoredRun,
-  'id' | 'workflow' | 'state' | 'schedule' | 'isExclusive' | 'queuedAt' | 'scheduledFor'
+  'id' | 'workflow' | 'state' | 'schedule' | 'isExclusive' | 'queuedAt' | 'scheduledFor' | 'notBefore'
 >;
 
 /** A run in the queue gains one step of priority in this time, so that it starts some day. */
@@ -51,11 +51,13 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
   const queued = runs
     .filter(({ state }) => state === 'queued')
     .sort((a, b) => urgencyOf(b) - urgencyOf(a) || byTurn(a, b));
-  for (const { id, workflow, schedule, isExclusive } of queued) {
+  for (const { id, workflow, schedule, isExclusive, notBefore } of queued) {
     const rules = rulesOf(workflow);
     const full = held.whatIsFull(workflow, rules, pools);
     const other = schedule !== null && isExclusive ? busySchedules.get(schedule) : undefined;
-    if (other !== undefined) waiting.set(id, `It waits for the end of run ${other} of the same schedule`);
+    if (notBefore !== null && notBefore > now) {
+      waiting.set(id, `It waits for its time, ${new Date(notBefore).toISOString()}: the schedule has a jitter`);
+    } else if (other !== undefined) waiting.set(id, `It waits for the end of run ${other} of the same schedule`);
     else if (full !== undefined) waiting.set(id, full);
     else if (atWork.length + start.length >= maxRuns) {
       waiting.set(id, `It waits for a place: ${maxRuns} of ${maxRuns} runs are at work`);

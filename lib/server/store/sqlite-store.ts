@@ -57,6 +57,7 @@ const MIGRATIONS: readonly string[] = [
      id TEXT PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL, workflow TEXT NOT NULL, schedule TEXT, runId TEXT, text TEXT NOT NULL,
      attempts INTEGER NOT NULL, nextAt INTEGER, sentAt INTEGER, problem TEXT NOT NULL
    ) STRICT;
+   ALTER TABLE runs ADD COLUMN notBefore INTEGER;
    CREATE INDEX alertsByTime ON alerts (at);
    CREATE INDEX alertsDue ON alerts (nextAt) WHERE nextAt IS NOT NULL;`,
 ];
@@ -78,7 +79,7 @@ const RUN_COLUMNS = [
     'isExclusive',
   ],
   ...['settings', 'isLiteral', 'queuedAt', 'startedAt', 'endedAt', 'stopWish', 'incarnationBefore', 'fruitlessResumes'],
-  ...['settledAtStart', 'settled', 'deadLetters', 'problem', 'requestKey'],
+  ...['settledAtStart', 'settled', 'deadLetters', 'problem', 'requestKey', 'notBefore'],
 ] as readonly (keyof StoredRun)[];
 const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.join(', ')}) VALUES (${RUN_COLUMNS.map(() => '?').join(', ')})`;
 

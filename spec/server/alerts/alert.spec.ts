@@ -35,7 +35,9 @@ describe('an alert', () => {
     const run = aRun('r', { state: 'completed', endedAt: 7, deadLetters: 3 });
     expect(texts(run, { alertDeadLetters: 3 }, 9)).toEqual([]);
     expect(texts(run, {}, 9)).toEqual([]);
-    expect(texts(run, { alertDeadLetters: 2 }, 9)).toEqual(['Run r of Flow has 3 dead letters, more than 2']);
+    expect(texts(run, { alertDeadLetters: 2 }, 9)).toEqual([
+      'Run r of Flow has 3 dead letters, and an alert is asked for above 2',
+    ]);
     expect(texts({ ...run, state: 'failed' }, { alertDeadLetters: 2 }, 9)).toHaveLength(2);
   });
 

@@ -67,6 +67,14 @@ describe('the queue', () => {
     ).toEqual(['low']);
   });
 
+  it('starts no run before its time, and keeps no place for it', () => {
+    const runs = [aRun('a', { queuedAt: 1, notBefore: 11 }), queued('b', 2)];
+    const { start, waiting } = chooseFromQueue(runs, places(1, { now: 10 }));
+    expect(start).toEqual(['b']);
+    expect(waiting.get('a')).toBe('It waits for its time, 1970-01-01T00:00:00.011Z: the schedule has a jitter');
+    expect(chooseFromQueue(runs, places(1, { now: 11 })).start).toEqual(['a']);
+  });
+
   it('has no pool that is overfull, whatever is queued and at work', () => {
     const workflows = ['A', 'B', 'C'];
     const one = fc.record({ workflow: fc.constantFrom(...workflows), queuedAt: fc.nat(100) });
