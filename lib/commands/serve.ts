@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MillraceError } from '../model/errors.js';
 import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { explainError } from './explain-error.js';
@@ -23,6 +24,15 @@ export const serveCommand: Command = {
         'A name, with its port, under which browsers may also reach the server: flows.example.org:4747. Repeatable',
     },
     'max-runs': { ...value, describe: 'The most runs at work at once (default: one per core)' },
+    pool: {
+      ...value,
+      array: true,
+      describe: 'A pool of places that runs hold, and its size: warehouse=2 (`serving.pools`). Repeatable',
+    },
+    alert: {
+      ...value,
+      describe: 'Where alerts go: an address of http or https that takes a POST, or a command that reads JSON',
+    },
     ...runsOptions,
     ...debugOptions,
   },
@@ -45,6 +55,8 @@ export const serveCommand: Command = {
       port,
       allowedHosts: args.texts('allow-host').map((name) => name.toLowerCase()),
       maxRuns,
+      pools: poolsOf(args.texts('pool')),
+      alert: args.text('alert'),
       environment: process.env,
       script: fileURLToPath(new URL('../cli.js', import.meta.url)),
       pages: fileURLToPath(new URL('../dashboard/', import.meta.url)),
@@ -66,6 +78,20 @@ export const serveCommand: Command = {
     return EXIT.failed;
   },
 };
+
+/** `['warehouse=2']` as a map of sizes. */
+function poolsOf(words: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(
+    words.map((word) => {
+      const [, name, size] = /^([A-Za-z0-9][\w.-]{0,63})=([1-9]\d{0,4})$/.exec(word) ?? [];
+      if (name !== undefined && size !== undefined) return [name, Number(size)];
+      throw new MillraceError(
+        'MILLRACE_USAGE',
+        `Expected --pool to be a name and a size from 1, such as warehouse=2, got '${word}'`,
+      );
+    }),
+  );
+}
 
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {

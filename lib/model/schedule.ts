@@ -14,6 +14,11 @@ export interface ScheduleRules {
    */
   readonly catchUp?: 'last' | 'none' | 'all';
   /**
+   * A run starts up to this long after its tick, `30s`, `15m`, `6h` or `1d`, so that many schedules with the same rule do not start at
+   * once. How long is fixed for each tick. Default: at its tick.
+   */
+  readonly jitter?: string;
+  /**
    * Settings of the configuration for the runs of this schedule, by key as for `--set`. Texts may use environment variables, also
    * `${MILLRACE_SCHEDULED_FOR}`, `${MILLRACE_COVERS_FROM}` and `${MILLRACE_COVERS_TO}`, which are ISO 8601 times in UTC.
    */

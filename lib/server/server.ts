@@ -11,6 +11,8 @@ import { join } from 'node:path';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import { claimFile } from '../storage/file-owner.js';
 import { RunFolder } from '../storage/run-folder.js';
+import { AlertPost } from './alerts/alert-post.js';
+import { alertTarget } from './alerts/alert-target.js';
 import { buildApp } from './api/app.js';
 import { Catalog } from './catalog.js';
 import { runProcesses } from './runs/run-processes.js';
@@ -34,6 +36,10 @@ export interface ServeOptions {
   readonly allowedHosts: readonly string[];
   /** The most runs at work. */
   readonly maxRuns: number;
+  /** The sizes of the pools, by name. */
+  readonly pools: ReadonlyMap<string, number>;
+  /** Where alerts are sent: an address of http or https, or a command. */
+  readonly alert?: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The script of the command line, and the folder of the built dashboard; absolute. */
   readonly script: string;
@@ -63,7 +69,10 @@ const REFRESH_MS = 5000;
  * its files cannot be used.
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
-  const { folder, runs, home, host, port, maxRuns, script, onError, onLost } = options;
+  const { folder, runs, home, host, port, maxRuns, pools, script, onError, onLost } = options;
+  // A token of the server is no business of the code of workflows.
+  const environment = { ...options.environment, MILLRACE_TOKEN: undefined };
+  const target = options.alert === undefined ? undefined : alertTarget(options.alert, { folder, environment });
   mkdirSync(home, { recursive: true, mode: 0o700 });
   mkdirSync(runs, { recursive: true, mode: 0o700 });
   const database = join(home, 'state.db');
@@ -80,9 +89,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     throw error;
   }
   const now = (): number => Date.now();
+  const post = target === undefined ? undefined : new AlertPost({ store, target, now });
   const views = new RunViews(runs);
-  // A token of the server is no business of the code of workflows.
-  const environment = { ...options.environment, MILLRACE_TOKEN: undefined };
   const output = join(home, 'output');
   let poke = (): void => undefined;
   let changed = (): void => undefined;
@@ -96,16 +104,19 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       poke();
     },
   });
+  const catalog = new Catalog({ folder, script, environment });
   const supervisor = new Supervisor({
     store,
     processes,
     now,
     maxRuns,
+    pools,
+    rulesOf: (workflow) => catalog.workflow(workflow)?.serving,
+    sendsAlerts: target !== undefined,
     onChange: () => {
       changed();
     },
   });
-  const catalog = new Catalog({ folder, script, environment });
   let names: readonly string[] = [];
   const app = buildApp({
     ...{ store, supervisor, catalog, views, now, runs, output, maxRuns, startedAt: now() },
@@ -168,6 +179,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
         }
       }
       await supervisor.pass();
+      // Not awaited: a target that does not answer must not hold up runs.
+      post?.send().catch(onError);
     } catch (error) {
       onError(error);
     }
@@ -192,6 +205,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       clearTimeout(timer);
       app.live.close();
       await passing;
+      await post?.close();
       await closeAll();
     },
   };
@@ -216,7 +230,7 @@ async function adoptForeign(store: ServerStore, runs: string, known: Set<string>
     const folder = await RunFolder.open(runs, name).catch(() => undefined);
     if (folder === undefined) continue;
     const { workflow, createdAt } = folder.manifest;
-    const facts = { id: name, workflow, queuedAt: createdAt, startedAt: createdAt } as const;
+    const facts = { id: name, workflow, queuedAt: createdAt, startedAt: createdAt, notBefore: null } as const;
     const run: StoredRun = {
       ...facts,
       ...({ state: 'running', origin: 'command line', askedBy: '', schedule: null, scheduledFor: null } as const),

@@ -6,8 +6,11 @@
  */
 import { describeThrown, MillraceError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
+import type { ServingRules } from '../model/serving.js';
 import { newRunId } from '../runtime/run/run.js';
-import { decide } from './schedules/decide.js';
+import { alertOfTicks, alertsOfRun, type Alert } from './alerts/alert.js';
+import { decide, ON_TIME_MS } from './schedules/decide.js';
+import { jitterOf } from './schedules/jitter.js';
 import { syncSchedules, type Scheduled } from './schedules/sync-schedules.js';
 import type { StoredSchedule } from './schedules/stored-schedule.js';
 import { timetableOf, type Timetable } from './schedules/timetable.js';
@@ -15,7 +18,7 @@ import { followUp, type Sight } from './runs/follow.js';
 import { chooseFromQueue } from './runs/queue.js';
 import type { RunProcesses } from './runs/run-processes.js';
 import { ACTIVE_STATES, isAtWork, UNSIGNALLED, type StopWish, type StoredRun } from './runs/stored-run.js';
-import type { ServerStore } from './store/server-store.js';
+import type { ServerStore, StoredAlert } from './store/server-store.js';
 
 export interface SupervisorPorts {
   readonly store: ServerStore;
@@ -24,6 +27,12 @@ export interface SupervisorPorts {
   readonly now: () => number;
   /** The most runs at work. */
   readonly maxRuns: number;
+  /** The sizes of the pools, by name. */
+  readonly pools: ReadonlyMap<string, number>;
+  /** The rules of a workflow; undefined for one that the server does not know. */
+  readonly rulesOf: (workflow: string) => ServingRules | undefined;
+  /** Whether alerts are sent; otherwise they are only stored. */
+  readonly sendsAlerts: boolean;
   /** Called after each change of a run or a schedule. */
   readonly onChange?: () => void;
 }
@@ -47,6 +56,8 @@ export class Supervisor {
   private readonly ports: SupervisorPorts;
   private waiting: ReadonlyMap<string, string> = new Map();
   private passing: Promise<unknown> = Promise.resolve();
+  /** The ids of the alerts about late runs that were stored: they are not stored again with each pass. */
+  private toldLate: ReadonlySet<string> = new Set();
   private readonly timetables = new Map<
     string,
     { readonly key: string; readonly timetable: Timetable | MillraceError }
@@ -182,7 +193,8 @@ export class Supervisor {
         if (run.stopWish !== null && sight.state === 'working') await this.signal(run, run.stopWish);
         continue;
       }
-      if (!(await store.changeRun(run.id, ['starting', 'running'], step.change))) continue;
+      const alerts = this.alertsOf({ ...run, ...step.change });
+      if (!(await store.changeRun(run.id, ['starting', 'running'], step.change, alerts))) continue;
       if (step.start) await processes.start(run, sight.incarnation + 1);
       else if (step.change.endedAt !== undefined) processes.forget(run.id);
       this.changed();
@@ -198,7 +210,7 @@ export class Supervisor {
       // Anything else may pass, such as too many open files.
       if (!(error instanceof MillraceError)) throw error;
       const change = { state: 'interrupted', endedAt: now(), problem: describeThrown(error), ...UNSIGNALLED } as const;
-      await store.changeRun(run.id, [run.state], change);
+      await store.changeRun(run.id, [run.state], change, this.alertsOf({ ...run, ...change }));
       processes.forget(run.id);
       this.changed();
       return undefined;
@@ -241,22 +253,45 @@ export class Supervisor {
                   coversFrom: decision.covers.from,
                   coversTo: decision.covers.to,
                   isExclusive: decision.isExclusive,
+                  notBefore: notBeforeOf(schedule, decision.tick, at),
                   settings: schedule.schedule.settings ?? {},
                 }),
               ],
         ),
         noRuns: pass.decisions.filter((decision) => decision.kind === 'no-run'),
+        alerts: pass.decisions.flatMap((decision) => {
+          const alert = decision.kind === 'run' ? undefined : alertOfTicks(decision, schedule, at);
+          return alert === undefined ? [] : [this.toBeSent(alert)];
+        }),
       });
       this.changed();
     }
     return next;
   }
 
+  /** Alerts about runs that are not over in time. */
+  private async watchTimes(active: readonly StoredRun[]): Promise<void> {
+    const late = active.flatMap((run) => this.alertsOf(run));
+    const fresh = late.filter(({ id }) => !this.toldLate.has(id));
+    if (fresh.length > 0) await this.ports.store.addAlerts(fresh);
+    this.toldLate = new Set(late.map(({ id }) => id));
+  }
+
+  private alertsOf(run: StoredRun): readonly StoredAlert[] {
+    const { rulesOf, now } = this.ports;
+    return alertsOfRun(run, rulesOf(run.workflow), now()).map((alert) => this.toBeSent(alert));
+  }
+
+  private toBeSent(alert: Alert): StoredAlert {
+    return { ...alert, attempts: 0, nextAt: this.ports.sendsAlerts ? alert.at : null, sentAt: null, problem: '' };
+  }
+
   private async dispatch(): Promise<void> {
-    const { store, processes, maxRuns } = this.ports;
+    const { store, processes, now, maxRuns, pools, rulesOf } = this.ports;
     const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE });
-    const { start, waiting } = chooseFromQueue(active, maxRuns);
+    const { start, waiting } = chooseFromQueue(active, { maxRuns, pools, rulesOf, now: now() });
     this.waiting = waiting;
+    await this.watchTimes(active);
     for (const id of start) {
       const run = active.find((one) => one.id === id) as StoredRun;
       const sight = await this.sightOf(run);
@@ -281,6 +316,12 @@ export class Supervisor {
   }
 }
 
+/** A run that is late already waits no longer. */
+function notBeforeOf({ id, schedule }: StoredSchedule, tick: number, now: number): number | null {
+  const isLate = now - tick > ON_TIME_MS;
+  return schedule.jitter === undefined || isLate ? null : tick + jitterOf(id, tick, schedule.jitter);
+}
+
 function queuedRun(workflow: string, queuedAt: number, facts: Partial<StoredRun>): StoredRun {
   return {
     id: newRunId(),
@@ -296,6 +337,7 @@ function queuedRun(workflow: string, queuedAt: number, facts: Partial<StoredRun>
     settings: {},
     isLiteral: false,
     queuedAt,
+    notBefore: null,
     startedAt: null,
     endedAt: null,
     stopWish: null,

@@ -1,6 +1,6 @@
 /** The contract of the store of a server, for each implementation. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { SchedulePass, ServerStore } from '#lib/server/store/server-store.js';
+import type { SchedulePass, ServerStore, StoredAlert } from '#lib/server/store/server-store.js';
 import type { StoredRun } from '#lib/server/runs/stored-run.js';
 import type { StoredSchedule } from '#lib/server/schedules/stored-schedule.js';
 
@@ -9,7 +9,13 @@ export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
     id,
     ...({ workflow: 'Flow', state: 'queued', origin: 'request', askedBy: 'ada', schedule: null } as const),
     ...{ scheduledFor: null, coversFrom: null, coversTo: null, isExclusive: false },
-    ...{ settings: { text: '${HOME}', list: [1, { deep: null }] }, isLiteral: true, queuedAt: 5, startedAt: null },
+    ...{
+      settings: { text: '${HOME}', list: [1, { deep: null }] },
+      isLiteral: true,
+      queuedAt: 5,
+      notBefore: null,
+      startedAt: null,
+    },
     ...{ endedAt: null, stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0 },
     ...{ deadLetters: 0, problem: '', requestKey: null, signalled: null, signalledAt: null },
     ...facts,
@@ -20,6 +26,14 @@ export function aSchedule(name: string, facts: Partial<StoredSchedule> = {}): St
   return {
     ...{ id: `Flow/${name}`, workflow: 'Flow', name, schedule: { every: '1m' }, generation: 1, cursor: 0 },
     ...{ coveredTo: 0, isPresent: true, isPaused: false, pause: null },
+    ...facts,
+  };
+}
+
+function anAlert(id: string, facts: Partial<StoredAlert> = {}): StoredAlert {
+  return {
+    ...{ id, kind: 'failed', at: 0, workflow: 'Flow', schedule: null, runId: null, text: "it's over", attempts: 0 },
+    ...{ nextAt: null, sentAt: null, problem: '' },
     ...facts,
   };
 }
@@ -40,7 +54,13 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
     });
 
     it('returns runs and schedules as they were put', async () => {
-      const run = aRun('r1', { schedule: 'Flow/a', scheduledFor: 60, isExclusive: true, requestKey: 'k' });
+      const run = aRun('r1', {
+        schedule: 'Flow/a',
+        scheduledFor: 60,
+        isExclusive: true,
+        notBefore: 70,
+        requestKey: 'k',
+      });
       expect(await store.addRun(run)).toEqual(run);
       expect(await store.run('r1')).toEqual(run);
       expect(await store.run('r2')).toBeUndefined();
@@ -72,6 +92,33 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       expect((await store.schedules())[0]?.cursor).toBe(60);
       expect(await store.decisions('Flow/a', { limit: 9 })).toHaveLength(2);
       expect(await store.run('r2')).toBeUndefined();
+    });
+
+    it('adds each alert once, with what it is about, and gives those that are due, oldest first', async () => {
+      await store.addRun(aRun('r1', { state: 'running' }));
+      await store.putSchedules([aSchedule('a')]);
+      const failed = anAlert('failed r1', { at: 20, nextAt: 20, runId: 'r1' });
+      expect(await store.changeRun('r1', ['queued'], { state: 'failed' }, [failed])).toBe(false);
+      expect(await store.alerts(9)).toEqual([]);
+      expect(await store.changeRun('r1', ['running'], { state: 'failed' }, [failed])).toBe(true);
+      const missed = anAlert('no run', { at: 10, nextAt: 10, schedule: 'Flow/a' });
+      expect(await store.commitPass(aPass({ alerts: [missed] }))).toBe(true);
+      await store.addAlerts([{ ...failed, at: 99 }, anAlert('kept only', { at: 30, nextAt: null })]);
+      expect(await store.dueAlerts(50, 9)).toEqual([missed, failed]);
+      expect(await store.dueAlerts(15, 9)).toEqual([missed]);
+      expect(await store.dueAlerts(50, 1)).toEqual([missed]);
+      await store.changeAlert('no run', { attempts: 1, nextAt: null, sentAt: 12, problem: '' });
+      await store.changeAlert('failed r1', { attempts: 1, nextAt: 60, sentAt: null, problem: 'no answer' });
+      expect(await store.dueAlerts(59, 9)).toEqual([]);
+      expect((await store.dueAlerts(60, 9)).map(({ problem }) => problem)).toEqual(['no answer']);
+      expect((await store.alerts(2)).map(({ id }) => id)).toEqual(['kept only', 'failed r1']);
+    });
+
+    it('removes alerts that are over for a month, and none that is to be sent', async () => {
+      const month = 31 * 86_400_000;
+      await store.addAlerts([anAlert('over', { at: 1 }), anAlert('unsent', { at: 1, nextAt: 5 })]);
+      await store.addAlerts([anAlert('new', { at: month })]);
+      expect((await store.alerts(9)).map(({ id }) => id)).toEqual(['new', 'unsent']);
     });
 
     it('refuses a pass that started from another cursor', async () => {

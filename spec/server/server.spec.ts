@@ -281,3 +281,70 @@ describe('a server that is killed', () => {
     LIMIT_MS,
   );
 });
+
+describe('a server that sends alerts', () => {
+  it(
+    'tells a command about dead letters, once, and lets a run wait for a pool that is full',
+    async () => {
+      const folder = newFolder();
+      const served = await serve(folder, '--alert', 'cat >> alerts.ndjson', '--pool', 'few=1');
+      try {
+        const id = await trigger(served);
+        const second = await trigger(served);
+        const waiting = await untilWaits(served, second);
+        expect(waiting).toBe("It waits for the pool 'few': 1 of 1 of its places are taken");
+        writeFileSync(join(folder, 'go'), '');
+        await untilState(served, id, 'completed');
+        await untilState(served, second, 'completed');
+        const sent = async (): Promise<readonly Record<string, unknown>[]> =>
+          (await served.ask('/alerts')).body['alerts'] as Record<string, unknown>[];
+        await until(async () => (await sent()).filter(({ sentAt }) => sentAt !== null).length === 2);
+        const lines = readFileSync(join(folder, 'alerts.ndjson'), 'utf8').trim().split('\n');
+        const alerts = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+        expect(alerts.map(({ kind, runId, text }) => [kind, runId, text])).toEqual(
+          [id, second].map((run) => [
+            'dead letters',
+            run,
+            `Run ${run} of Flow has a dead letter, and an alert is asked for above 0`,
+          ]),
+        );
+        expect(Object.keys(alerts[0] ?? {}).sort()).toEqual([
+          'at',
+          'id',
+          'kind',
+          'runId',
+          'schedule',
+          'text',
+          'workflow',
+        ]);
+      } finally {
+        writeFileSync(join(folder, 'go'), '');
+        await end(served);
+        removeFolder(folder);
+      }
+    },
+    LIMIT_MS,
+  );
+
+  it.each([
+    ['--pool', 'few', 'Expected --pool to be a name and a size from 1, such as warehouse=2, got'],
+    ['--pool', 'few=0', 'Expected --pool to be a name and a size'],
+    ['--alert', 'https://ada:secret@example.org', 'The address of --alert is not valid, or has a user name in it'],
+  ])('refuses %s %s with the reason', async (option, word, reason) => {
+    const folder = newFolder();
+    try {
+      await expect(serve(folder, option, word)).rejects.toThrow(reason);
+    } finally {
+      removeFolder(folder);
+    }
+  });
+});
+
+async function untilWaits(served: Served, id: string): Promise<unknown> {
+  let why: unknown;
+  await until(async () => {
+    why = (await served.ask(`/runs/${id}`)).body['waitsFor'];
+    return typeof why === 'string' && why.startsWith('It waits for the pool');
+  });
+  return why;
+}

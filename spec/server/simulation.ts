@@ -18,6 +18,7 @@ import { Supervisor } from '#lib/server/supervisor.js';
 const MINUTE = 60_000;
 const MAX_RUNS = 4;
 const GRACE_MS = 8_000;
+const RULES = { maxRuns: MAX_RUNS, pools: new Map(), rulesOf: () => undefined, sendsAlerts: true } as const;
 
 export interface Figures {
   readonly runs: number;
@@ -53,7 +54,7 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
     async (id) => (await store.run(id))?.stopWish ?? null,
   );
   const schedules: Scheduled['schedules'] = {
-    skip: { every: '1m' },
+    skip: { every: '1m', jitter: '20s' },
     queue: { cron: '*/7 * * * *', zone: 'Europe/Berlin', overlap: 'queue', catchUp: 'all' },
     allow: { every: '90s', overlap: 'allow', catchUp: 'none' },
   };
@@ -77,7 +78,7 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
       });
     const processes = plant.processes?.(world) ?? world;
     const used = plant.store?.(store) ?? store;
-    return new Supervisor({ store: guarded(used), processes: guarded(processes), now: () => now, maxRuns: MAX_RUNS });
+    return new Supervisor({ store: guarded(used), processes: guarded(processes), now: () => now, ...RULES });
   };
   let server = ports();
   const act = async (work: () => Promise<unknown>): Promise<void> => {
@@ -198,6 +199,7 @@ class World implements RunProcesses {
     const all = this.processes.get(run.id) ?? [];
     // The lease of the run refuses a second process.
     expectLaw(!this.isWorking(run.id), `a second process for ${run.id} is asked for`);
+    expectLaw((run.notBefore ?? 0) <= this.now(), `${run.id} starts before its time`);
     const length = this.random() < 0.3 ? this.random() * 10 * MINUTE : this.random() * 30_000;
     const begunAt = this.now();
     all.push({ begunAt, endsAt: begunAt + length, dies: this.random() < 0.2 });

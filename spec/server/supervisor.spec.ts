@@ -6,6 +6,8 @@ import { Supervisor } from '#lib/server/supervisor.js';
 import { aRun } from '../contracts/server-store.contract.js';
 import { simulate, type Plant } from './simulation.js';
 
+/** No limits, and no target for alerts. */
+const SERVING = { pools: new Map<string, number>(), rulesOf: () => undefined, sendsAlerts: false } as const;
 const SEEDS = Number(process.env['SERVER_SEEDS'] ?? 4);
 const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1);
 
@@ -83,7 +85,7 @@ describe('a run that drains', () => {
       },
       forget: () => undefined,
     };
-    const server = (): Supervisor => new Supervisor({ store, processes, now: () => now, maxRuns: 1 });
+    const server = (): Supervisor => new Supervisor({ store, processes, now: () => now, maxRuns: 1, ...SERVING });
     await store.addRun(aRun('r', { state: 'running', origin: 'schedule' }));
     // Its process has not begun yet.
     expect(await server().stop('r', 'drain')).toBe(true);
@@ -114,7 +116,7 @@ describe('a run that drains', () => {
       stop: () => Promise.resolve(++signals > 0),
     } as unknown as RunProcesses;
     let now = 1_000_000;
-    const server = (): Supervisor => new Supervisor({ store, processes, now: () => now, maxRuns: 1 });
+    const server = (): Supervisor => new Supervisor({ store, processes, now: () => now, maxRuns: 1, ...SERVING });
     await store.addRun(aRun('r', { state: 'running', origin: 'command line' }));
     await server().stop('r', 'drain');
     now += 3_600_000;

@@ -1,6 +1,6 @@
 /** The time limits of one attempt and of all attempts of one record together. */
 import { number, type OptionRules } from '../../options/options.js';
-import { describeMs } from '../../text/describe-ms.js';
+import { describeMs } from '../../text/durations.js';
 import { resolvePolicy } from './policy.js';
 
 /** Options of `callTimeout`, in milliseconds. */

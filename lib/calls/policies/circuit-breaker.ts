@@ -4,7 +4,7 @@
  * Guarantees: a policy has no state, so several tasks may share one.
  */
 import { checkNumber, count, number, type OptionRules } from '../../options/options.js';
-import { describeMs } from '../../text/describe-ms.js';
+import { describeMs } from '../../text/durations.js';
 import { resolvePolicy } from './policy.js';
 
 /** Options of `circuitBreaker`: when it opens, how it probes, and when the run fails. */

@@ -7,7 +7,7 @@
  */
 import { Histogram } from '../../measure/histogram.js';
 import { count, number, type OptionRules } from '../../options/options.js';
-import { describeMs } from '../../text/describe-ms.js';
+import { describeMs } from '../../text/durations.js';
 import { resolvePolicy } from './policy.js';
 
 /** Options of `hedgePolicy`: when a second attempt starts, and how many there may be. */

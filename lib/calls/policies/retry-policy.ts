@@ -6,7 +6,7 @@
  * numbers give the same delays.
  */
 import { callback, count, number, oneOf, type OptionRule, type OptionRules } from '../../options/options.js';
-import { describeMs } from '../../text/describe-ms.js';
+import { describeMs } from '../../text/durations.js';
 import { fieldOf } from '../../model/errors.js';
 import { UpstreamError } from '../../model/upstream-error.js';
 import { resolvePolicy, type Resolved } from './policy.js';

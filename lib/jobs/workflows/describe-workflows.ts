@@ -6,6 +6,7 @@
 import { describeThrown } from '../../model/errors.js';
 import type { Json } from '../../model/json.js';
 import type { Schedule } from '../../model/schedule.js';
+import type { ServingRules } from '../../model/serving.js';
 import type { JobPlace } from '../place.js';
 import { findWorkflows, type LoadableWorkflow } from './load-workflow.js';
 
@@ -16,6 +17,7 @@ export interface WorkflowFacts {
   /** 'registered', or the path of the file. */
   readonly from: string;
   readonly schedules: Readonly<Record<string, Schedule>>;
+  readonly serving: ServingRules;
   /** The keys of its configuration that users of a server may set. */
   readonly params: readonly string[];
   /** The JSON Schema of its configuration as it is given; null if its schema cannot be converted, or if there is none. */
@@ -36,6 +38,7 @@ export async function describeWorkflows(place: JobPlace): Promise<DescribedWorkf
       description: workflow.description,
       from,
       schedules: workflow.definition.schedules ?? {},
+      serving: workflow.definition.serving ?? {},
       params: workflow.definition.params ?? [],
       configSchema: schemaOf(workflow),
     })),

@@ -15,15 +15,19 @@ import {
   either,
   moduleUrl,
   names,
+  number,
   oneOf,
   standardSchema,
   text,
   words,
+  type OptionRule,
   type OptionRules,
 } from '../../options/options.js';
 import type { Awaitable, DeadLetterStore } from '../../model/ports.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import type { CronSchedule, IntervalSchedule, OneTimeSchedule, Schedule } from '../../model/schedule.js';
+import type { ServingRules } from '../../model/serving.js';
+import { parseDuration } from '../../text/durations.js';
 import { declare, emptyFlow, type Flow, type TaskDeclaration } from '../../tasks/flow.js';
 
 /** The functions and facts that a definition may use while it builds the graph of one run. */
@@ -53,6 +57,8 @@ interface DefinitionHead<Config extends StandardSchemaV1> {
   readonly onEnd?: (summary: RunSummary, config: StandardSchemaV1.InferOutput<Config>) => Awaitable<void>;
   /** When `millrace serve` starts runs, by a name for each rule: letters, digits, `.`, `_` and `-`. Default: never. */
   readonly schedules?: Readonly<Record<string, Schedule>>;
+  /** How `millrace serve` treats its runs: limits, priority, alerts. */
+  readonly serving?: ServingRules;
   /**
    * The keys of the configuration that users of `millrace serve` may set for a run. Name no paths and no addresses: those users
    * are not trusted with files. Default: none.
@@ -88,7 +94,19 @@ const HEAD_RULES: OptionRules<DefinitionHead<StandardSchemaV1>> = {
   deadLetters: callback,
   onEnd: callback,
   schedules: anObject,
+  serving: anObject,
   params: names,
+};
+const duration: OptionRule = {
+  expected: "a length of time such as '30s', '15m', '6h' or '1d'",
+  accepts: (value) => typeof value === 'string' && (parseDuration(value) ?? 0) > 0,
+};
+const SERVING_RULES: OptionRules<ServingRules> = {
+  maxRuns: count(),
+  pools: names,
+  priority: number(-1000, 1000),
+  alertAfter: duration,
+  alertDeadLetters: count(0),
 };
 const SCHEDULE_RULES: OptionRules<CronSchedule & IntervalSchedule & OneTimeSchedule> = {
   cron: text,
@@ -98,6 +116,7 @@ const SCHEDULE_RULES: OptionRules<CronSchedule & IntervalSchedule & OneTimeSched
   at: text,
   overlap: oneOf('skip', 'queue', 'allow'),
   catchUp: oneOf('last', 'none', 'all'),
+  jitter: duration,
   settings: anObject,
 };
 const SCHEDULE_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
@@ -110,8 +129,9 @@ const RULES: OptionRules<WorkflowDefinition<StandardSchemaV1, unknown> & ListedD
 /** Checks a definition that may come from JavaScript. */
 export function checkDefinition(definition: object): void {
   checkObject('the definition of a workflow', definition);
-  const { name } = definition as { readonly name?: unknown };
+  const { name, serving = {} } = definition as { readonly name?: unknown; readonly serving?: object };
   checkOptions(typeof name === 'string' ? `workflow '${name}'` : 'a workflow', definition, RULES, ['name']);
+  checkOptions(`\`serving\` of workflow '${String(name)}'`, serving, SERVING_RULES);
   checkSchedules(String(name), (definition as { readonly schedules?: object }).schedules ?? {});
   const given = ['build', 'tasks'].filter((way) => way in definition);
   if (given.length === 1) return;

@@ -4,7 +4,7 @@ import { versionOfMillrace } from '../../observe/version.js';
 import { ACTIVE_STATES } from '../runs/stored-run.js';
 import { httpError, type Api } from './api.js';
 import { paramSchemaOf, shownRun, shownSchedule } from './present.js';
-import { LiveQuery, Overview, Problem, Workflows } from './schemas.js';
+import { Alerts, AlertsQuery, LiveQuery, Overview, Problem, Workflows } from './schemas.js';
 
 const RECENT_RUNS = 30;
 const MOST_ATTENTION = 50;
@@ -73,6 +73,14 @@ export function overviewRoutes(api: Api): void {
     },
   );
   http.get(
+    '/api/v1/alerts',
+    {
+      config: { role: 'viewer', summary: 'The alerts of the last month, newest first, and whether they were sent' },
+      schema: { querystring: AlertsQuery, response: { 200: Alerts } },
+    },
+    async ({ query }) => ({ alerts: [...(await store.alerts(query.limit))] }),
+  );
+  http.get(
     '/api/v1/live',
     {
       config: { role: 'viewer', summary: 'Server-sent events: `change`, and `run` with the view of the named run' },
@@ -110,6 +118,13 @@ async function attentionOf(
       const text = isAhead ? 'The clock was set back: this schedule waits for the time that it has reached' : problem;
       return text === '' ? [] : [{ about: 'schedule' as const, subject: id, text }];
     }),
+    ...(await store.alerts(MOST_ATTENTION))
+      .filter(({ at, problem }) => problem !== '' && at > since)
+      .map(({ text, problem }) => ({
+        about: 'alert' as const,
+        subject: '',
+        text: `An alert was not sent, because ${problem}: ${text}`,
+      })),
     ...troubled
       .filter(({ endedAt }) => (endedAt ?? 0) > since)
       .map(({ id, state, problem, workflow }) => ({

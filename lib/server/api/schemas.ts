@@ -3,6 +3,7 @@
  * 1970.
  */
 import { z } from 'zod';
+import { ALERT_KINDS } from '../alerts/alert.js';
 import { RUN_STATES } from '../runs/stored-run.js';
 
 const time = z.number();
@@ -162,12 +163,29 @@ export const Overview = z.strictObject({
   maxRuns: z.number(),
   /** What somebody should look at, most urgent first. */
   attention: z.array(
-    z.strictObject({ about: z.enum(['run', 'schedule', 'workflow']), subject: z.string(), text: z.string() }),
+    z.strictObject({ about: z.enum(['run', 'schedule', 'workflow', 'alert']), subject: z.string(), text: z.string() }),
   ),
   active: z.array(z.strictObject({ run: Run, readShare: z.number().nullable(), perSecond: z.number() })),
   next: z.array(z.strictObject({ schedule: z.string(), at: time })),
   counts: z.record(z.enum(RUN_STATES), z.number()),
 });
+
+export const Alert = z.strictObject({
+  id: z.string(),
+  kind: z.enum(ALERT_KINDS),
+  at: time,
+  workflow: z.string(),
+  schedule: z.string().nullable(),
+  runId: z.string().nullable(),
+  text: z.string(),
+  attempts: z.number(),
+  /** When it is tried to send it next; null if it is over, or the server has no target for alerts. */
+  nextAt: optionalTime,
+  sentAt: optionalTime,
+  /** Why the last attempt to send it did not succeed; '' if it did, or there was none. */
+  problem: z.string(),
+});
+export const Alerts = z.strictObject({ alerts: z.array(Alert) });
 
 export const Token = z.strictObject({
   id: z.string(),
@@ -208,6 +226,7 @@ export const PageQuery = z.strictObject({
   before: z.coerce.number().int().min(0).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
+export const AlertsQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(200).default(50) });
 export const LiveQuery = z.strictObject({ run: RunId.optional() });
 export const RunParams = z.strictObject({ id: RunId });
 export const WorkflowParams = z.strictObject({ workflow: Name });

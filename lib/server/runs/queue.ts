@@ -1,9 +1,11 @@
 /**
  * Which queued runs start now: a pure function of the runs that are queued and at work.
  *
- * Guarantees: at most `maxRuns` runs are at work; an exclusive run never starts beside another run of its schedule; a run that must wait
- * holds back no other. Places are counted from the runs themselves, so none can be lost.
+ * Guarantees: at most `maxRuns` runs are at work, of a workflow at most its own number, and in a pool at most its size; an exclusive run
+ * never starts beside another run of its schedule; a run that must wait holds back no other, and waits no longer than others of a higher
+ * priority come in. Places are counted from the runs themselves, so none can be lost.
  */
+import type { ServingRules } from '../../model/serving.js';
 import { isAtWork, type StoredRun } from './stored-run.js';
 
 export interface QueueAnswer {
@@ -13,28 +15,88 @@ export interface QueueAnswer {
   readonly waiting: ReadonlyMap<string, string>;
 }
 
-type Queueable = Pick<StoredRun, 'id' | 'state' | 'schedule' | 'isExclusive' | 'queuedAt' | 'scheduledFor'>;
+/** What the server has to give. */
+export interface Places {
+  /** The most runs at work. */
+  readonly maxRuns: number;
+  /** The sizes of the pools, by name. */
+  readonly pools: ReadonlyMap<string, number>;
+  /** The rules of a workflow; undefined for one that the server does not know. */
+  readonly rulesOf: (workflow: string) => ServingRules | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+type Queueable = Pick<
+  StoredRun,
+  'id' | 'workflow' | 'state' | 'schedule' | 'isExclusive' | 'queuedAt' | 'scheduledFor' | 'notBefore'
+>;
+
+/** A run in the queue gains one step of priority in this time, so that it starts some day. */
+const AGEING_MS = 3_600_000;
 
 /** @param runs all that are queued or at work, in any order. */
-export function chooseFromQueue(runs: readonly Queueable[], maxRuns: number): QueueAnswer {
+export function chooseFromQueue(runs: readonly Queueable[], places: Places): QueueAnswer {
+  const { maxRuns, pools, rulesOf, now } = places;
   const atWork = runs.filter(isAtWork);
   const busySchedules = new Map(
     atWork.flatMap(({ id, schedule }) => (schedule === null ? [] : [[schedule, id] as const])),
   );
   const start: string[] = [];
   const waiting = new Map<string, string>();
-  const queued = runs.filter(({ state }) => state === 'queued').sort(byTurn);
-  for (const { id, schedule, isExclusive } of queued) {
+  const held = new Held();
+  for (const { workflow } of atWork) held.take(workflow, rulesOf(workflow)?.pools);
+  const urgencyOf = ({ workflow, queuedAt }: Queueable): number =>
+    (rulesOf(workflow)?.priority ?? 0) + Math.floor((now - queuedAt) / AGEING_MS);
+  const queued = runs
+    .filter(({ state }) => state === 'queued')
+    .sort((a, b) => urgencyOf(b) - urgencyOf(a) || byTurn(a, b));
+  for (const { id, workflow, schedule, isExclusive, notBefore } of queued) {
+    const rules = rulesOf(workflow);
+    const full = held.whatIsFull(workflow, rules, pools);
     const other = schedule !== null && isExclusive ? busySchedules.get(schedule) : undefined;
-    if (other !== undefined) waiting.set(id, `It waits for the end of run ${other} of the same schedule`);
+    if (notBefore !== null && notBefore > now) {
+      waiting.set(id, `It waits for its time, ${new Date(notBefore).toISOString()}: the schedule has a jitter`);
+    } else if (other !== undefined) waiting.set(id, `It waits for the end of run ${other} of the same schedule`);
+    else if (full !== undefined) waiting.set(id, full);
     else if (atWork.length + start.length >= maxRuns) {
       waiting.set(id, `It waits for a place: ${maxRuns} of ${maxRuns} runs are at work`);
     } else {
       start.push(id);
+      held.take(workflow, rules?.pools);
       if (schedule !== null) busySchedules.set(schedule, id);
     }
   }
   return { start, waiting };
+}
+
+/** What the runs at work hold. */
+class Held {
+  private readonly byWorkflow = new Map<string, number>();
+  private readonly byPool = new Map<string, number>();
+
+  take(workflow: string, pools: readonly string[] = []): void {
+    this.byWorkflow.set(workflow, this.of(this.byWorkflow, workflow) + 1);
+    for (const pool of new Set(pools)) this.byPool.set(pool, this.of(this.byPool, pool) + 1);
+  }
+
+  /** Why a run of the workflow cannot start now, in one sentence; undefined if it can. */
+  whatIsFull(workflow: string, rules: ServingRules = {}, sizes: ReadonlyMap<string, number>): string | undefined {
+    const { maxRuns = Infinity, pools = [] } = rules;
+    if (this.of(this.byWorkflow, workflow) >= maxRuns) {
+      return `It waits for a place: ${maxRuns} of ${maxRuns} runs of ${workflow} are at work`;
+    }
+    const pool = pools.find((name) => this.of(this.byPool, name) >= (sizes.get(name) ?? 0));
+    if (pool === undefined) return undefined;
+    const size = sizes.get(pool);
+    return size === undefined
+      ? `It waits for the pool '${pool}', which this server does not have. Start the server with --pool ${pool}=1`
+      : `It waits for the pool '${pool}': ${size} of ${size} of its places are taken`;
+  }
+
+  private of(counts: ReadonlyMap<string, number>, name: string): number {
+    return counts.get(name) ?? 0;
+  }
 }
 
 function byTurn(a: Queueable, b: Queueable): number {

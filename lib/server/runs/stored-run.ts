@@ -42,6 +42,8 @@ export interface StoredRun {
   readonly settings: Readonly<Record<string, Json>>;
   readonly isLiteral: boolean;
   readonly queuedAt: number;
+  /** It starts at this moment or later; null for as soon as there is room. */
+  readonly notBefore: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly stopWish: StopWish | null;

@@ -8,6 +8,7 @@
 import { Cron } from 'croner';
 import { describeThrown, MillraceError } from '../../model/errors.js';
 import type { Schedule } from '../../model/schedule.js';
+import { parseDuration } from '../../text/durations.js';
 
 /** Ticks, oldest first, and those before them that were too many to be listed. */
 export interface DueTicks {
@@ -41,7 +42,7 @@ const LONGEST_PATTERN = 200;
 const YEAR_MS = 366 * 86_400_000;
 /** A pattern must match once in this time. The 29th of February is eight years apart around 2100. */
 const HORIZON_MS = 9 * YEAR_MS;
-const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const SECOND_MS = 1000;
 
 /** Throws MILLRACE_INVALID_OPTION for a schedule that has no ticks, or that cannot be read. */
 export function timetableOf(schedule: Schedule): Timetable {
@@ -97,9 +98,8 @@ function dueOf(cron: Cron, next: (after: number) => number | null, after: number
 }
 
 function intervalTimetable(every: string, anchor: string | undefined): Timetable {
-  const [, number = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(every) ?? [];
-  const period = Number(number) * ((UNITS[unit as keyof typeof UNITS] as number | undefined) ?? 0);
-  if (period < UNITS.s || period > 10 * YEAR_MS) {
+  const period = parseDuration(every) ?? 0;
+  if (period < SECOND_MS || period > 10 * YEAR_MS) {
     throw refuse(
       `Expected \`every\` to be a whole number and s, m, h or d, from one second to ten years, got '${every.slice(0, 80)}'. An example: '15m'`,
     );

@@ -5,6 +5,7 @@
  * Guarantees: each call is one transaction, durable when it resolves; a tick has at most one run, and so has a request key, however
  * often it is used.
  */
+import type { Alert } from '../alerts/alert.js';
 import type { Reason } from '../schedules/decide.js';
 import type { StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
 import type { ServerRunState, StoredRun } from '../runs/stored-run.js';
@@ -27,6 +28,17 @@ export interface AuditEntry {
   /** A verb and an object: `cancel run`. */
   readonly what: string;
   readonly subject: string;
+}
+
+/** An alert, and what became of it. */
+export interface StoredAlert extends Alert {
+  /** How often it was tried to send it. */
+  readonly attempts: number;
+  /** When it is tried next; null if it is over, or nobody is to be told. */
+  readonly nextAt: number | null;
+  readonly sentAt: number | null;
+  /** Why the last attempt did not succeed; '' if it did, or there was none. */
+  readonly problem: string;
 }
 
 /** Which runs to read, newest first. */
@@ -54,6 +66,7 @@ export interface SchedulePass {
     readonly to: number;
     readonly count: number | null;
   }[];
+  readonly alerts?: readonly StoredAlert[];
 }
 
 export interface ServerStore {
@@ -75,10 +88,23 @@ export interface ServerStore {
   addRun(run: StoredRun): Promise<StoredRun>;
   run(id: string): Promise<StoredRun | undefined>;
   runs(query: RunQuery): Promise<readonly StoredRun[]>;
-  /** Changes a run if it is in one of these states. Returns whether it was. */
-  changeRun(id: string, states: readonly ServerRunState[], change: Partial<StoredRun>): Promise<boolean>;
+  /** Changes a run if it is in one of these states, and adds the alerts with it. Returns whether it was. */
+  changeRun(
+    id: string,
+    states: readonly ServerRunState[],
+    change: Partial<StoredRun>,
+    alerts?: readonly StoredAlert[],
+  ): Promise<boolean>;
   /** The number of runs per state. */
   counts(): Promise<Readonly<Record<ServerRunState, number>>>;
+
+  /** Adds alerts whose ids are new. Those that are over for a month are removed. */
+  addAlerts(alerts: readonly StoredAlert[]): Promise<void>;
+  /** Those that are to be sent by now, oldest first. */
+  dueAlerts(now: number, limit: number): Promise<readonly StoredAlert[]>;
+  changeAlert(id: string, change: Pick<StoredAlert, 'attempts' | 'nextAt' | 'sentAt' | 'problem'>): Promise<void>;
+  /** Newest first. */
+  alerts(limit: number): Promise<readonly StoredAlert[]>;
 
   addToken(token: StoredToken): Promise<void>;
   tokens(): Promise<readonly StoredToken[]>;

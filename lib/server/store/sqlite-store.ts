@@ -5,7 +5,15 @@ import type { Schedule } from '../../model/schedule.js';
 import type { Reason } from '../schedules/decide.js';
 import type { StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
 import { RUN_STATES, type RunOrigin, type ServerRunState, type StopWish, type StoredRun } from '../runs/stored-run.js';
-import type { AuditEntry, Role, RunQuery, SchedulePass, ServerStore, StoredToken } from './server-store.js';
+import type {
+  AuditEntry,
+  Role,
+  RunQuery,
+  SchedulePass,
+  ServerStore,
+  StoredAlert,
+  StoredToken,
+} from './server-store.js';
 import type { SqliteEngine, SqliteFields, SqliteStored } from '../../storage/sqlite.js';
 import { OwnedDatabase } from './owned-database.js';
 
@@ -47,7 +55,16 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT;`,
   `ALTER TABLE runs ADD COLUMN signalled TEXT;
    ALTER TABLE runs ADD COLUMN signalledAt INTEGER;`,
+  `CREATE TABLE alerts (
+     id TEXT PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL, workflow TEXT NOT NULL, schedule TEXT, runId TEXT, text TEXT NOT NULL,
+     attempts INTEGER NOT NULL, nextAt INTEGER, sentAt INTEGER, problem TEXT NOT NULL
+   ) STRICT;
+   ALTER TABLE runs ADD COLUMN notBefore INTEGER;
+   CREATE INDEX alertsByTime ON alerts (at);
+   CREATE INDEX alertsDue ON alerts (nextAt) WHERE nextAt IS NOT NULL;`,
 ];
+
+const ALERTS_KEPT_MS = 30 * 86_400_000;
 
 /** The columns of a run, which have the names of its members. */
 const RUN_COLUMNS = [
@@ -64,7 +81,7 @@ const RUN_COLUMNS = [
     'isExclusive',
   ],
   ...['settings', 'isLiteral', 'queuedAt', 'startedAt', 'endedAt', 'stopWish', 'incarnationBefore', 'fruitlessResumes'],
-  ...['settledAtStart', 'settled', 'deadLetters', 'problem', 'requestKey', 'signalled', 'signalledAt'],
+  ...['settledAtStart', 'settled', 'deadLetters', 'problem', 'requestKey', 'signalled', 'signalledAt', 'notBefore'],
 ] as readonly (keyof StoredRun)[];
 const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.join(', ')}) VALUES (${RUN_COLUMNS.map(() => '?').join(', ')})`;
 
@@ -111,7 +128,7 @@ class SqliteStore implements ServerStore {
     });
   }
 
-  commitPass({ schedule, cursorBefore, cursor, coveredTo, at, runs, noRuns }: SchedulePass): Promise<boolean> {
+  commitPass({ schedule, cursorBefore, cursor, coveredTo, at, runs, noRuns, alerts }: SchedulePass): Promise<boolean> {
     return this.transact(() => {
       const moved = this.database.run('UPDATE schedules SET cursor = ?, coveredTo = ? WHERE id = ? AND cursor = ?', [
         ...[cursor, coveredTo, schedule, cursorBefore],
@@ -135,6 +152,7 @@ class SqliteStore implements ServerStore {
           ]);
         }
       }
+      this.insertAlerts(alerts);
       return true;
     });
   }
@@ -180,13 +198,21 @@ class SqliteStore implements ServerStore {
     );
   }
 
-  changeRun(id: string, states: readonly ServerRunState[], change: Partial<StoredRun>): Promise<boolean> {
+  changeRun(
+    id: string,
+    states: readonly ServerRunState[],
+    change: Partial<StoredRun>,
+    alerts?: readonly StoredAlert[],
+  ): Promise<boolean> {
     return this.transact(() => {
       const columns = RUN_COLUMNS.filter((name) => name !== 'id' && change[name] !== undefined);
       const assignments = columns.map((name) => `${name} = ?`).join(', ');
       const values = columns.map((name) => valueOf(change[name]));
       const condition = `id = ? AND state IN (${states.map(() => '?').join(', ')})`;
-      return this.database.run(`UPDATE runs SET ${assignments} WHERE ${condition}`, [...values, id, ...states]) > 0;
+      const sql = `UPDATE runs SET ${assignments} WHERE ${condition}`;
+      if (this.database.run(sql, [...values, id, ...states]) === 0) return false;
+      this.insertAlerts(alerts);
+      return true;
     });
   }
 
@@ -200,6 +226,32 @@ class SqliteStore implements ServerStore {
         number
       >;
     });
+  }
+
+  addAlerts(alerts: readonly StoredAlert[]): Promise<void> {
+    return this.transact(() => {
+      this.insertAlerts(alerts);
+    });
+  }
+
+  dueAlerts(now: number, limit: number): Promise<readonly StoredAlert[]> {
+    const sql = 'SELECT * FROM alerts WHERE nextAt <= ? ORDER BY at, id LIMIT ?';
+    return this.read(() => this.database.all(sql, [now, limit]).map(alertOf));
+  }
+
+  changeAlert(
+    id: string,
+    { attempts, nextAt, sentAt, problem }: Pick<StoredAlert, 'attempts' | 'nextAt' | 'sentAt' | 'problem'>,
+  ): Promise<void> {
+    return this.transact(() => {
+      const sql = 'UPDATE alerts SET attempts = ?, nextAt = ?, sentAt = ?, problem = ? WHERE id = ?';
+      this.database.run(sql, [attempts, nextAt, sentAt, problem, id]);
+    });
+  }
+
+  alerts(limit: number): Promise<readonly StoredAlert[]> {
+    const sql = 'SELECT * FROM alerts ORDER BY at DESC, id LIMIT ?';
+    return this.read(() => this.database.all(sql, [limit]).map(alertOf));
   }
 
   addToken({ id, name, role, hash, createdAt, expiresAt }: StoredToken): Promise<void> {
@@ -235,6 +287,18 @@ class SqliteStore implements ServerStore {
     return this.read(() => {
       this.database.close();
     });
+  }
+
+  private insertAlerts(alerts: readonly StoredAlert[] = []): void {
+    const [first] = alerts;
+    if (first === undefined) return;
+    this.database.run('DELETE FROM alerts WHERE nextAt IS NULL AND at < ?', [first.at - ALERTS_KEPT_MS]);
+    for (const one of alerts) {
+      const { id, kind, at, workflow, schedule, runId, text, attempts, nextAt, sentAt, problem } = one;
+      this.database.run('INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', [
+        ...[id, kind, at, workflow, schedule, runId, text, attempts, nextAt, sentAt, problem],
+      ]);
+    }
   }
 
   private insertDecision(values: readonly SqliteStored[]): void {
@@ -317,6 +381,10 @@ function decisionOf(row: SqliteFields): StoredDecision {
     runId: row['runId'] as string | null,
     decidedAt: row['decidedAt'] as number,
   };
+}
+
+function alertOf(row: SqliteFields): StoredAlert {
+  return { ...row } as unknown as StoredAlert;
 }
 
 function tokenOf(row: SqliteFields): StoredToken {

@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncTask, defineWorkflow, sinkTask, sourceTask } from '${import.meta.resolve('#lib/index.js')}';
 const config = { '~standard': { version: 1, vendor: 'spec', validate: (value) => ({ value: value ?? {} }) } };
 export const Flow = defineWorkflow({ name: 'Flow', description: 'Waits <img src=x onerror=pwned=1>', config, params: ['text'],
-  schedules: __SCHEDULES__,
+  schedules: __SCHEDULES__, serving: { alertDeadLetters: 0, pools: ['few'], maxRuns: 9, priority: 1 },
   build: (flow, { text, path }) => flow
     .task('Numbers', sourceTask([1, 2, 3]))
     .task('Wait <b>here</b>', ['Numbers'], asyncTask(async (n) => { while (!existsSync('go')) await sleep(20); if (n === 3) throw new Error('<script>pwned=1</script>'); return n; }))
@@ -57,7 +57,7 @@ export function removeFolder(folder: string): void {
 
 /** Starts the server, and waits until it knows its workflows. */
 export async function serve(folder: string, ...words: readonly string[]): Promise<Served> {
-  const server = spawn(process.execPath, [SCRIPT, 'serve', '--port', '0', ...words], {
+  const server = spawn(process.execPath, [SCRIPT, 'serve', '--port', '0', '--pool', 'few=9', ...words], {
     cwd: folder,
     env: { ...process.env, CANARY: 'a-secret-canary' },
     stdio: ['ignore', 'pipe', 'pipe'],

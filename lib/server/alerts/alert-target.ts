@@ -1,0 +1,104 @@
+/**
+ * Where alerts are sent: an address that takes a POST, or a command that reads its standard input. Both get one JSON object.
+ *
+ * Guarantees: no redirect is followed, so an address cannot lead elsewhere; an attempt ends within its time, and its command with it.
+ */
+import { spawn } from 'node:child_process';
+import { describeThrown, MillraceError } from '../../model/errors.js';
+import { oneLine } from '../../text/printable.js';
+import type { Alert } from './alert.js';
+
+/** Sends an alert. Rejects with the reason if it was not taken. */
+export type AlertTarget = (alert: Alert, signal: AbortSignal) => Promise<void>;
+
+export interface TargetOptions {
+  /** The current folder of a command. */
+  readonly folder: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+const ADDRESS_MS = 10_000;
+const COMMAND_MS = 30_000;
+const MOST_WORDS = 300;
+
+/** @param text an address of http or https, or anything else: a command for the shell. Throws MILLRACE_USAGE. */
+export function alertTarget(text: string, options: TargetOptions): AlertTarget {
+  if (!/^https?:\/\//i.test(text)) return (alert, signal) => runCommand(text, alert, options, signal);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.username === '' && url.password === '') return (alert, signal) => post(url, alert, signal);
+  throw new MillraceError(
+    'MILLRACE_USAGE',
+    'The address of --alert is not valid, or has a user name in it. Use an address that needs none, or a command that sends the alert',
+  );
+}
+
+async function post(url: URL, alert: Alert, signal: AbortSignal): Promise<void> {
+  const answer = await fetch(url, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { 'content-type': 'application/json', 'idempotency-key': alert.id },
+    body: JSON.stringify(alert),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(ADDRESS_MS)]),
+  }).catch((error: unknown) => {
+    // The reason of a failed fetch is in its cause; the address may be secret.
+    const cause = (error as { readonly cause?: unknown }).cause;
+    throw new Error(`the address did not answer: ${describeThrown(cause ?? error)}`, { cause: error });
+  });
+  await answer.body?.cancel();
+  if (!answer.ok) throw new Error(`the address answered with status ${answer.status}`);
+}
+
+function runCommand(
+  command: string,
+  alert: Alert,
+  { folder, environment }: TargetOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, {
+      shell: true,
+      cwd: folder,
+      env: { ...environment },
+      stdio: ['pipe', 'ignore', 'pipe'],
+      // A shell has children, which end with it only as a group.
+      detached: true,
+    });
+    let words = '';
+    let why = '';
+    const end = (reason: string): void => {
+      why = reason;
+      if (child.pid === undefined) return;
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // It is over.
+      }
+    };
+    const timer = setTimeout(() => {
+      end(`the command took more than ${COMMAND_MS / 1000} s`);
+    }, COMMAND_MS);
+    const abort = (): void => {
+      end('the server stopped');
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (words = (words + text).slice(-MOST_WORDS)));
+    // A command need not read what it is told.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(`${JSON.stringify(alert)}\n`);
+    const settle = (reason: string): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      if (reason === '') resolve();
+      else reject(new Error(reason));
+    };
+    child.once('error', (error) => {
+      settle(`the command did not start: ${error.message}`);
+    });
+    child.once('exit', (code, killedBy) => {
+      const said = oneLine(words.trim());
+      const ended = `the command ended with ${code === null ? String(killedBy) : `code ${code}`}${said === '' ? '' : `: ${said}`}`;
+      settle(why !== '' ? why : code === 0 ? '' : ended);
+    });
+    if (signal.aborted) abort();
+  });
+}

@@ -1,0 +1,62 @@
+/**
+ * What somebody should be told about: a run that failed, a run that is late, more dead letters than allowed, ticks that had no run.
+ *
+ * Guarantees: the id of an alert follows from what it is about, so the same thing is told once, however often it is seen.
+ */
+import type { ServingRules } from '../../model/serving.js';
+import { parseDuration } from '../../text/durations.js';
+import type { NoRunDecision } from '../schedules/decide.js';
+import { ACTIVE_STATES, type StoredRun } from '../runs/stored-run.js';
+
+export const ALERT_KINDS = ['failed', 'late', 'dead letters', 'no run'] as const;
+
+/** Plain data; times are milliseconds since 1970. */
+export interface Alert {
+  readonly id: string;
+  readonly kind: (typeof ALERT_KINDS)[number];
+  readonly at: number;
+  readonly workflow: string;
+  readonly schedule: string | null;
+  readonly runId: string | null;
+  /** One sentence. */
+  readonly text: string;
+}
+
+/** The alerts that a run gives at this moment. */
+export function alertsOfRun(run: StoredRun, rules: ServingRules | undefined, now: number): readonly Alert[] {
+  const { id: runId, workflow, schedule, state, problem, endedAt, deadLetters, queuedAt, scheduledFor } = run;
+  const about = { at: now, workflow, schedule, runId };
+  const { alertAfter, alertDeadLetters = Infinity } = rules ?? {};
+  if (ACTIVE_STATES.includes(state)) {
+    // A run that somebody has resumed has its time anew.
+    const since = Math.max(queuedAt, scheduledFor ?? queuedAt);
+    const isLate = alertAfter !== undefined && now - since > (parseDuration(alertAfter) ?? Infinity);
+    if (!isLate) return [];
+    const text = `Run ${runId} of ${workflow} is not over after ${alertAfter}: it is ${state}`;
+    return [{ id: `late ${runId} ${since}`, kind: 'late', text, ...about }];
+  }
+  const alerts: Alert[] = [];
+  if (state === 'failed' || state === 'interrupted') {
+    const text = `Run ${runId} of ${workflow} is ${state}${problem === '' ? '' : `: ${problem}`}`;
+    alerts.push({ id: `failed ${runId} ${endedAt ?? 0}`, kind: 'failed', text, ...about });
+  }
+  if (deadLetters > alertDeadLetters) {
+    const letters = deadLetters === 1 ? 'a dead letter' : `${deadLetters} dead letters`;
+    const text = `Run ${runId} of ${workflow} has ${letters}, and an alert is asked for above ${alertDeadLetters}`;
+    alerts.push({ id: `dead letters ${runId} ${endedAt ?? 0}`, kind: 'dead letters', text, ...about });
+  }
+  return alerts;
+}
+
+/** The alert about ticks that had no run because nobody was there to start one; undefined for those that were left out by a rule. */
+export function alertOfTicks(
+  { reason, from, to, count }: NoRunDecision,
+  { id: schedule, workflow }: { readonly id: string; readonly workflow: string },
+  now: number,
+): Alert | undefined {
+  if (reason !== 'down' && reason !== 'limit') return undefined;
+  const ticks = count === 1 ? 'A tick' : `${count ?? 'Many'} ticks`;
+  const since = new Date(from).toISOString();
+  const text = `${ticks} of ${schedule} had no run, because the server was down: ${from === to ? since : `${since} to ${new Date(to).toISOString()}`}`;
+  return { id: `no run ${schedule} ${to}`, kind: 'no run', at: now, workflow, schedule, runId: null, text };
+}
