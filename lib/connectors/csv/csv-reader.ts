@@ -81,6 +81,8 @@ export async function openCsvReaderOn(source: OpenByteSource, options: CsvReader
 async function openOn(source: OpenByteSource, options: ResolvedReaderOptions): Promise<CsvReader> {
   try {
     const { delimiter, line } = await beginningOf(source, options);
+    // The reader hears only of later aborts.
+    throwIfAborted(options);
     const reader = new CsvFileReader(source, options, { delimiter, line });
     try {
       await reader.begin();

@@ -45,6 +45,8 @@ export async function openJsonReader(options: JsonReaderOptions): Promise<RowRea
   const source = await openByteSource(resolved);
   try {
     if (resolved.at === undefined && !resolved.isArray) await refuseOtherForms(source, resolved.path);
+    // The reader hears only of later aborts.
+    throwIfAborted(resolved);
     return new JsonReader(source, resolved);
   } catch (error) {
     await source.close().catch(() => undefined);
