@@ -10,7 +10,7 @@
  * record-blocks). It splits rows without quotes at the delimiters itself; fast-csv reads the others (quoted-rows), unless
  * an option allows quotes that fast-csv does not read (csv-dialect).
  */
-import { MillraceError, describeThrown } from '../../model/errors.js';
+import { MillraceError, describeThrown } from '../../connect/values.js';
 import { BlockText } from './block-text.js';
 import type { InputVersion } from '../../connect/files.js';
 import { BlockReader, throwIfAborted } from '../files/block-reader.js';
