@@ -235,7 +235,15 @@ async function adoptForeign(store: ServerStore, runs: string, known: Set<string>
     const run: StoredRun = {
       ...facts,
       ...({ state: 'running', origin: 'command line', askedBy: '', schedule: null, scheduledFor: null } as const),
-      ...{ coversFrom: null, coversTo: null, isExclusive: false, settings: {}, isLiteral: false, endedAt: null },
+      ...{
+        coversFrom: null,
+        coversTo: null,
+        backfill: null,
+        isExclusive: false,
+        settings: {},
+        isLiteral: false,
+        endedAt: null,
+      },
       ...{ stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0, deadLetters: 0 },
       ...{ problem: '', requestKey: null, signalled: null, signalledAt: null },
     };

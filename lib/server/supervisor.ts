@@ -11,8 +11,9 @@ import { newRunId } from '../runtime/run/run.js';
 import { alertOfTicks, alertsOfRun, type Alert } from './alerts/alert.js';
 import { decide, ON_TIME_MS } from './schedules/decide.js';
 import { jitterOf } from './schedules/jitter.js';
-import { syncSchedules, type Scheduled } from './schedules/sync-schedules.js';
-import type { StoredSchedule } from './schedules/stored-schedule.js';
+import { backfillTicks, type BackfillTick } from './schedules/backfill.js';
+import { storedSchedule, syncSchedules, type Scheduled } from './schedules/sync-schedules.js';
+import type { StoredBackfill, StoredSchedule } from './schedules/stored-schedule.js';
 import { timetableOf, type Timetable } from './schedules/timetable.js';
 import { followUp, type Sight } from './runs/follow.js';
 import { chooseFromQueue } from './runs/queue.js';
@@ -43,6 +44,16 @@ export interface SupervisorPorts {
 export interface RunRequest {
   readonly workflow: string;
   readonly settings: Readonly<Record<string, Json>>;
+  readonly askedBy: string;
+  readonly requestKey: string | null;
+}
+
+/** A request for runs for ticks of the past. */
+export interface BackfillRequest {
+  readonly from: number;
+  readonly to: number;
+  /** Whether its runs may overlap. */
+  readonly overlaps: boolean;
   readonly askedBy: string;
   readonly requestKey: string | null;
 }
@@ -186,6 +197,71 @@ export class Supervisor {
     });
   }
 
+  /** Makes a schedule, or changes one. A change of its rule counts from now on: no tick of the past is decided again. */
+  async putSchedule(one: Pick<StoredSchedule, 'workflow' | 'name' | 'schedule'> & { madeBy: string }): Promise<void> {
+    await this.inTurn(async () => {
+      const { store, now } = this.ports;
+      // Ticks that are due until now are decided under the old rule.
+      await this.decideTicks();
+      const id = `${one.workflow}/${one.name}`;
+      const old = (await store.schedules()).find((other) => other.id === id);
+      await store.putSchedules([storedSchedule({ ...one, id }, old, now())]);
+      this.changed();
+    });
+  }
+
+  /** Removes a schedule. Its history and its runs stay. Returns false if there is none. */
+  async removeSchedule(scheduleId: string): Promise<boolean> {
+    return this.inTurn(async () => {
+      const isRemoved = await this.ports.store.removeSchedule(scheduleId);
+      this.changed();
+      return isRemoved;
+    });
+  }
+
+  /** The ticks that a backfill would have runs for. Throws MILLRACE_USAGE for a range with none, or with too many. */
+  backfillTicks(schedule: StoredSchedule, { from, to }: Pick<BackfillRequest, 'from' | 'to'>): readonly BackfillTick[] {
+    const timetable = this.timetable(schedule);
+    if (timetable instanceof MillraceError) throw timetable;
+    return backfillTicks(timetable, { from, to, now: this.ports.now() });
+  }
+
+  /** Queues a run for each tick of the range, oldest first. Asking again under the same request key adds nothing. */
+  async backfill(
+    schedule: StoredSchedule,
+    request: BackfillRequest,
+  ): Promise<{ readonly backfill: StoredBackfill; readonly isNew: boolean }> {
+    const { store, now } = this.ports;
+    const { from, to, overlaps, askedBy, requestKey } = request;
+    const ticks = this.backfillTicks(schedule, request);
+    const at = now();
+    const id = newRunId();
+    const { workflow } = schedule;
+    const { settings = {} } = schedule.schedule;
+    const backfill = { id, schedule: schedule.id, workflow, from, to, count: ticks.length, askedBy, at, requestKey };
+    const runs = ticks.map(({ tick, covers }) =>
+      queuedRun(workflow, at, {
+        ...{ origin: 'backfill', backfill: id, askedBy, isExclusive: !overlaps },
+        ...{ scheduledFor: tick, coversFrom: covers.from, coversTo: covers.to },
+        ...{ settings, isLiteral: schedule.madeBy !== null },
+      }),
+    );
+    const kept = await store.addBackfill(backfill, runs);
+    this.changed();
+    return { backfill: kept, isNew: kept.id === id };
+  }
+
+  /** Stops the runs of a backfill that are queued or at work. Returns how many. */
+  async stopBackfill(id: string, wish: StopWish): Promise<number> {
+    const active = await this.ports.store.runs({ backfill: id, states: ACTIVE_STATES, limit: MOST_ACTIVE });
+    let stopped = 0;
+    // The queued ones first, so that none of them starts when one at work ends.
+    for (const run of [...active].sort((a, b) => Number(isAtWork(a)) - Number(isAtWork(b)))) {
+      if (await this.stop(run.id, wish)) stopped++;
+    }
+    return stopped;
+  }
+
   private async follow(): Promise<void> {
     const { store, processes, now } = this.ports;
     for (const run of await store.runs({ states: ['starting', 'running'], limit: MOST_ACTIVE })) {
@@ -265,6 +341,8 @@ export class Supervisor {
                   isExclusive: decision.isExclusive,
                   notBefore: notBeforeOf(schedule, decision.tick, at),
                   settings: schedule.schedule.settings ?? {},
+                  // What came over HTTP is never taken for a name of an environment variable.
+                  isLiteral: schedule.madeBy !== null,
                 }),
               ],
         ),
@@ -348,6 +426,7 @@ function queuedRun(workflow: string, queuedAt: number, facts: Partial<StoredRun>
     scheduledFor: null,
     coversFrom: null,
     coversTo: null,
+    backfill: null,
     isExclusive: false,
     settings: {},
     isLiteral: false,

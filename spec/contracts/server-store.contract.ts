@@ -2,13 +2,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { SchedulePass, ServerStore, StoredAlert } from '#lib/server/store/server-store.js';
 import type { StoredRun } from '#lib/server/runs/stored-run.js';
-import type { StoredSchedule } from '#lib/server/schedules/stored-schedule.js';
+import type { StoredBackfill, StoredSchedule } from '#lib/server/schedules/stored-schedule.js';
 
 export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
   return {
     id,
     ...({ workflow: 'Flow', state: 'queued', origin: 'request', askedBy: 'ada', schedule: null } as const),
-    ...{ scheduledFor: null, coversFrom: null, coversTo: null, isExclusive: false },
+    ...{ scheduledFor: null, coversFrom: null, coversTo: null, backfill: null, isExclusive: false },
     ...{
       settings: { text: '${HOME}', list: [1, { deep: null }] },
       isLiteral: true,
@@ -25,7 +25,14 @@ export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
 export function aSchedule(name: string, facts: Partial<StoredSchedule> = {}): StoredSchedule {
   return {
     ...{ id: `Flow/${name}`, workflow: 'Flow', name, schedule: { every: '1m' }, generation: 1, cursor: 0 },
-    ...{ coveredTo: 0, isPresent: true, isPaused: false, pause: null },
+    ...{ coveredTo: 0, isPresent: true, madeBy: null, isPaused: false, pause: null },
+    ...facts,
+  };
+}
+
+function aBackfill(id: string, facts: Partial<StoredBackfill> = {}): StoredBackfill {
+  return {
+    ...{ id, schedule: 'Flow/a', workflow: 'Flow', from: 0, to: 9, count: 2, askedBy: 'ada', at: 5, requestKey: null },
     ...facts,
   };
 }
@@ -68,6 +75,29 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       const schedules = [aSchedule('a'), aSchedule('b', { isPaused: true, pause })];
       await store.putSchedules([...schedules].reverse());
       expect(await store.schedules()).toEqual(schedules);
+    });
+
+    it('removes a schedule, and keeps who made one', async () => {
+      await store.putSchedules([aSchedule('a', { madeBy: 'ada' }), aSchedule('b')]);
+      expect((await store.schedules()).map(({ madeBy }) => madeBy)).toEqual(['ada', null]);
+      expect(await store.removeSchedule('Flow/a')).toBe(true);
+      expect(await store.removeSchedule('Flow/a')).toBe(false);
+      expect((await store.schedules()).map(({ id }) => id)).toEqual(['Flow/b']);
+    });
+
+    it('adds a backfill with its runs as a whole, once per request key', async () => {
+      const backfill = aBackfill('f1', { requestKey: 'k' });
+      const runs = ['r1', 'r2'].map((id, n) => aRun(id, { backfill: 'f1', scheduledFor: n, origin: 'backfill' }));
+      expect(await store.addBackfill(backfill, runs)).toEqual(backfill);
+      expect(await store.addBackfill(aBackfill('f2', { requestKey: 'k' }), [aRun('r3')])).toEqual(backfill);
+      expect(await store.backfills(9)).toEqual([backfill]);
+      expect((await store.runs({ backfill: 'f1', limit: 9 })).map(({ id }) => id)).toEqual(['r2', 'r1']);
+      // Two backfills of the same ticks are two wishes.
+      await store.addBackfill(aBackfill('f3', { at: 9 }), [aRun('r4', { backfill: 'f3', scheduledFor: 1 })]);
+      expect((await store.backfills(1)).map(({ id }) => id)).toEqual(['f3']);
+      await expect(store.addBackfill(aBackfill('f4'), [aRun('r5'), aRun('r1')])).rejects.toThrow();
+      expect(await store.backfills(9)).toHaveLength(2);
+      expect(await store.run('r5')).toBeUndefined();
     });
 
     it('gives the same run for the same request key', async () => {

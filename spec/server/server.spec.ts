@@ -27,6 +27,20 @@ async function untilState(
   return run;
 }
 
+/** Waits until the server has so many runs of this kind. */
+async function untilRuns(
+  served: Served,
+  query: string,
+  count = 1,
+): Promise<{ readonly runs: readonly Readonly<Record<string, unknown>>[] }> {
+  let runs: readonly Readonly<Record<string, unknown>>[] = [];
+  await until(async () => {
+    runs = (await served.ask(`/runs?${query}`)).body['runs'] as typeof runs;
+    return runs.length >= count;
+  });
+  return { runs };
+}
+
 /** The process that works on the run. */
 function pidOf(folder: string, id: string): number {
   const path = join(folder, '.millrace', 'runs', id);
@@ -73,7 +87,7 @@ describe('a server', () => {
     for (const { path, method, description, summary } of routes) {
       expect(summary).not.toBe('');
       const place = path.replace('/api/v1', '').replace(/\{\w+\}/g, 'x');
-      const sent = method === 'POST' ? { body: {} } : {};
+      const sent = method === 'POST' || method === 'PUT' ? { body: {} } : {};
       const isPublic = description === 'Needs no token.';
       expect(isPublic).toBe(path === '/api/v1/session');
       if (isPublic) continue;
@@ -219,6 +233,77 @@ describe('a server', () => {
       writeFileSync(join(folder, 'go'), '');
       await untilState(served, await trigger(served), 'completed');
       rmSync(join(folder, 'go'));
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'has schedules that users make, change and remove, and never replaces what they write',
+    async () => {
+      const put = (name: string, body: unknown): ReturnType<Served['ask']> =>
+        served.ask(`/schedules/Flow/${name}`, { method: 'PUT', body });
+      const rule = { every: '1s', overlap: 'allow', settings: { text: '${CANARY}' } };
+      expect((await put('often', rule)).body).toMatchObject({ rule: 'every 1s', madeBy: 'token file', stated: rule });
+      writeFileSync(join(folder, 'go'), '');
+      const { runs } = await untilRuns(served, 'schedule=Flow/often&state=completed');
+      expect(readFileSync(join(folder, 'text'), 'utf8')).toBe('${CANARY}');
+      expect(runs[0]).toMatchObject({ origin: 'schedule', settings: { text: '${CANARY}' } });
+      expect((await put('often', { ...rule, every: '6h' })).body).toMatchObject({ rule: 'every 6h', generation: 2 });
+      const refused: readonly [string, object, RegExp][] = [
+        ['often', { cron: '61 * * * *', zone: 'Europe/Berlin' }, /not a cron pattern/],
+        ['often', { cron: '0 2 30 2 *', zone: 'Europe/Berlin' }, /never matches/],
+        ['often', { every: '1h', settings: { path: '/etc' } }, /Its `params` are text/],
+        ['often', { cron: '* * * * *' }, /zone/],
+        ['often', { every: '1h', jitter: 'soon' }, /must be a whole number and s, m, h or d/],
+        ['a b', { every: '1h' }, /letters, digits/],
+      ];
+      for (const [name, body, message] of refused) {
+        const { status, body: answer } = await put(name, body);
+        expect([status, answer['message']]).toEqual([400, expect.stringMatching(message)]);
+      }
+      const preview = await served.ask('/schedules/preview', { method: 'POST', body: { every: '1h' } });
+      expect((preview.body['next'] as unknown[]).length).toBe(10);
+      expect((await served.ask('/schedules/Flow/often', { method: 'DELETE' })).status).toBe(200);
+      expect((await served.ask('/schedules/Flow/often', { method: 'DELETE' })).status).toBe(404);
+      expect(JSON.stringify((await served.ask('/schedules')).body)).not.toContain('often');
+      rmSync(join(folder, 'go'));
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'has runs for ticks of the past, one after another, after a preview',
+    async () => {
+      const to = Math.floor(Date.now() / 3_600_000) * 3_600_000;
+      const range = { from: to - 3 * 3_600_000, to };
+      await served.ask('/schedules/Flow/hourly', { method: 'PUT', body: { every: '1h' } });
+      const ticks = [1, 2, 3].map((hours) => range.from + hours * 3_600_000);
+      const preview = await served.ask(`/schedules/Flow/hourly/backfill?from=${range.from}&to=${range.to}`);
+      expect(preview.body).toEqual({ count: 3, ticks, settings: {} });
+      const ask = (body: object): ReturnType<Served['ask']> =>
+        served.ask('/schedules/Flow/hourly/backfill', { method: 'POST', body: { ...body, requestKey: 'again' } });
+      const { body: made } = await ask(range);
+      expect((await ask(range)).body['id']).toBe(made['id']);
+      expect((await ask({ ...range, from: range.from - 1 })).status).toBe(409);
+      expect((await ask({ ...range, to: Date.now() + 60_000 })).status).toBe(400);
+      writeFileSync(join(folder, 'go'), '');
+      const query = `backfill=${String(made['id'])}&state=completed`;
+      const { runs } = await untilRuns(served, query, 3);
+      const byTick = [...runs].sort((a, b) => Number(a['scheduledFor']) - Number(b['scheduledFor']));
+      expect(byTick.map(({ scheduledFor }) => scheduledFor)).toEqual(ticks);
+      expect(byTick.map(({ coversFrom }) => coversFrom)).toEqual([range.from, ...ticks.slice(0, 2)]);
+      expect((await served.ask('/backfills')).body).toMatchObject({
+        backfills: [{ count: 3, states: { completed: 3 } }],
+      });
+      rmSync(join(folder, 'go'));
+      const { body: second } = await served.ask('/schedules/Flow/hourly/backfill', { method: 'POST', body: range });
+      const stop = await served.ask(`/backfills/${String(second['id'])}/stop`, {
+        method: 'POST',
+        body: { how: 'cancel' },
+      });
+      expect(stop.body).toEqual({ stopped: 3 });
+      await untilRuns(served, `backfill=${String(second['id'])}&state=cancelled`, 3);
+      await served.ask('/schedules/Flow/hourly', { method: 'DELETE' });
     },
     LIMIT_MS,
   );

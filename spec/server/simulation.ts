@@ -2,7 +2,8 @@
  * A server in virtual time, with crashes at its awaits: the store is the real one, the processes of runs are simulated.
  *
  * `simulate` throws where a law is broken. The laws: each tick up to the cursor has exactly one decision, and nothing else has; a run
- * is never worked on by two processes; nothing starts before its tick; exclusive runs of a schedule never overlap; the runs of a
+ * is never worked on by two processes; nothing starts before its tick; exclusive runs of a schedule, or of a backfill, never overlap; a
+ * backfill has all of its runs, or is not there; the runs of a
  * schedule cover the time without gap and overlap; a run that drains is not signalled again; in the end each run is over.
  */
 import { setImmediate as turn } from 'node:timers/promises';
@@ -112,6 +113,12 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
       if (active[0] !== undefined)
         await act(() => server.stop((active[0] as StoredRun).id, random() < 0.5 ? 'cancel' : 'drain'));
     }
+    if (what > 0.97) {
+      const from = now - Math.floor(random() * 20 * MINUTE) - 2 * MINUTE;
+      const [schedule] = (await store.schedules()).filter(({ id }) => id === 'Flow/skip');
+      const request = { from, to: now, overlaps: random() < 0.3, askedBy: 'x', requestKey: String(step % 7) };
+      if (schedule !== undefined) await act(() => server.backfill(schedule, request));
+    }
     await act(() => server.pass());
     // Bugs that start something twice show between passes.
     world.check((await store.runs({ limit: 10_000 })).filter(isAtWork));
@@ -136,6 +143,12 @@ async function checkLaws(store: ServerStore, world: World, birth: number): Promi
   const open = runs.filter(({ state }) => ['queued', 'starting', 'running'].includes(state));
   expectLaw(open.length === 0, `${open.length} runs never end: ${JSON.stringify(open[0])}`);
   let ticks = 0;
+  for (const { id, count, from, to } of await store.backfills(100_000)) {
+    const own = runs.filter(({ backfill }) => backfill === id);
+    expectLaw(own.length === count, `backfill ${id} has ${own.length} of ${count} runs`);
+    const covered = own.every(({ scheduledFor }) => (scheduledFor ?? 0) > from && (scheduledFor ?? 0) <= to);
+    expectLaw(covered, `backfill ${id} has a run for a tick outside of its range`);
+  }
   for (const { id, schedule, cursor } of await store.schedules()) {
     const table = timetableOf(schedule);
     const expected: number[] = [];
@@ -237,7 +250,7 @@ class World implements RunProcesses {
     expectLaw(atWork.length <= MAX_RUNS, `${atWork.length} runs are at work`);
     const busy = atWork
       .filter(({ id, isExclusive }) => isExclusive && this.isWorking(id))
-      .map(({ schedule }) => schedule);
+      .map(({ schedule, backfill }) => backfill ?? schedule);
     expectLaw(new Set(busy).size === busy.length, `two runs of ${String(busy[0])} are at work`);
     const known = new Set(atWork.map(({ id }) => id));
     for (const id of this.processes.keys()) {

@@ -16,6 +16,7 @@ import { mayUse, type RouteRole } from './roles.js';
 import { accessRoutes } from './access-routes.js';
 import { overviewRoutes } from './overview-routes.js';
 import { runRoutes } from './run-routes.js';
+import { backfillRoutes } from './backfill-routes.js';
 import { scheduleRoutes } from './schedule-routes.js';
 import type { Api, ApiPorts } from './api.js';
 import { serializeByZod, validateByZod, type ZodProvider } from './zod-provider.js';
@@ -78,6 +79,7 @@ export function buildApp(options: AppOptions): App {
   overviewRoutes(api);
   runRoutes(api);
   scheduleRoutes(api);
+  backfillRoutes(api);
   accessRoutes(api);
   http.get('/api/v1/openapi.json', { config: { role: 'viewer', summary: 'This document' } }, (_, reply) =>
     reply.send(openApiOf(routes, versionOfMillrace())),

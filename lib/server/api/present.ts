@@ -7,6 +7,7 @@ import type { Json } from '../../model/json.js';
 import type { Schedule as Rule } from '../../model/schedule.js';
 import type { StoredRun } from '../runs/stored-run.js';
 import type { StoredSchedule } from '../schedules/stored-schedule.js';
+import type { Timetable } from '../schedules/timetable.js';
 import type { Supervisor } from '../supervisor.js';
 import type { Run, Schedule } from './schemas.js';
 
@@ -14,7 +15,8 @@ const SHOWN_TICKS = 10;
 
 /** What the API shows of a run as it is stored. */
 const SHOWN = [
-  ...(['id', 'workflow', 'state', 'origin', 'askedBy', 'schedule', 'scheduledFor', 'coversFrom', 'coversTo'] as const),
+  ...(['id', 'workflow', 'state', 'origin', 'askedBy', 'schedule', 'scheduledFor'] as const),
+  ...(['coversFrom', 'coversTo', 'backfill'] as const),
   ...(['queuedAt', 'startedAt', 'endedAt', 'stopWish', 'settled', 'deadLetters', 'problem'] as const),
 ] as const;
 
@@ -25,16 +27,14 @@ export function shownRun(run: StoredRun, supervisor: Supervisor): z.input<typeof
 }
 
 export function shownSchedule(stored: StoredSchedule, supervisor: Supervisor, now: number): z.input<typeof Schedule> {
-  const { id, workflow, name, schedule, generation, isPresent, pause, cursor } = stored;
+  const { id, workflow, name, schedule, generation, isPresent, madeBy, pause, cursor } = stored;
   const timetable = supervisor.timetable(stored);
   const isBroken = timetable instanceof MillraceError;
-  const next: number[] = [];
-  if (!isBroken && isPresent && pause === null) {
-    let at: number | null = Math.max(now, cursor);
-    while (next.length < SHOWN_TICKS && (at = timetable.next(at)) !== null) next.push(at);
-  }
+  const next = !isBroken && isPresent && pause === null ? nextTicks(timetable, Math.max(now, cursor)) : [];
   return {
-    ...{ id, workflow, name, generation, isPresent, pause, decidedTo: cursor, next },
+    ...{ id, workflow, name, generation, isPresent, madeBy, pause, decidedTo: cursor },
+    next: [...next],
+    stated: maskSecrets(schedule) as Record<string, never>,
     rule: ruleInWords(schedule),
     zone: 'cron' in schedule ? schedule.zone : null,
     overlap: schedule.overlap ?? 'skip',
@@ -42,6 +42,14 @@ export function shownSchedule(stored: StoredSchedule, supervisor: Supervisor, no
     warnings: isBroken ? [] : [...timetable.warnings],
     problem: isBroken ? timetable.message : '',
   };
+}
+
+/** The ticks to come that are shown. */
+export function nextTicks(timetable: Timetable, after: number): readonly number[] {
+  const next: number[] = [];
+  let at: number | null = after;
+  while (next.length < SHOWN_TICKS && (at = timetable.next(at)) !== null) next.push(at);
+  return next;
 }
 
 /** The JSON Schemas of the params, by key. */

@@ -192,7 +192,7 @@ async function folderOf(api: Api, id: string): Promise<RunFolder> {
 }
 
 /** Only registered names and declared keys: a user must not be able to name a file or an address. */
-function assertSettings({ catalog }: Api, workflow: string, settings: Readonly<Record<string, Json>>): void {
+export function assertSettings({ catalog }: Api, workflow: string, settings: Readonly<Record<string, Json>>): void {
   const facts = catalog.workflow(workflow);
   if (facts === undefined) {
     const names = catalog.workflows.map(({ name }) => name);

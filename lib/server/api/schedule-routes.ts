@@ -1,8 +1,24 @@
 /** The routes for schedules. */
+import { MillraceError } from '../../model/errors.js';
 import { audit, httpError, type Api } from './api.js';
-import { shownSchedule } from './present.js';
-import { Decisions, PageQuery, PauseBody, Problem, Schedule, ScheduleParams, Schedules } from './schemas.js';
+import { nextTicks, shownSchedule } from './present.js';
+import { assertSettings } from './run-routes.js';
+import {
+  Decisions,
+  Done,
+  MadeScheduleParams,
+  PageQuery,
+  PauseBody,
+  Problem,
+  Schedule,
+  ScheduleBody,
+  SchedulePreview,
+  ScheduleParams,
+  Schedules,
+} from './schemas.js';
+import type { Schedule as Rule } from '../../model/schedule.js';
 import type { StoredSchedule } from '../schedules/stored-schedule.js';
+import type { Timetable } from '../schedules/timetable.js';
 
 export function scheduleRoutes(api: Api): void {
   const { http, store, supervisor, now } = api;
@@ -21,7 +37,7 @@ export function scheduleRoutes(api: Api): void {
       schema: { params: ScheduleParams, querystring: PageQuery, response: { 200: Decisions, 404: Problem } },
     },
     async ({ params, query }) => {
-      const { id } = await known(api, params);
+      const { id } = await knownSchedule(api, params);
       const decisions = await store.decisions(id, query);
       return { decisions: decisions.map(({ schedule: _, ...decision }) => decision) };
     },
@@ -33,11 +49,11 @@ export function scheduleRoutes(api: Api): void {
       schema: { params: ScheduleParams, body: PauseBody, response: { 200: Schedule, 404: Problem } },
     },
     async (request) => {
-      const { id } = await known(api, request.params);
+      const { id } = await knownSchedule(api, request.params);
       const pause = { by: request.user?.name ?? '', at: now(), note: request.body.note };
       await supervisor.pause(id, pause);
       await audit(api, request, 'pause schedule', id);
-      return shownSchedule(await known(api, request.params), supervisor, now());
+      return shownSchedule(await knownSchedule(api, request.params), supervisor, now());
     },
   );
   http.post(
@@ -47,15 +63,80 @@ export function scheduleRoutes(api: Api): void {
       schema: { params: ScheduleParams, response: { 200: Schedule, 404: Problem } },
     },
     async (request) => {
-      const { id } = await known(api, request.params);
+      const { id } = await knownSchedule(api, request.params);
       await supervisor.pause(id, null);
       await audit(api, request, 'unpause schedule', id);
-      return shownSchedule(await known(api, request.params), supervisor, now());
+      return shownSchedule(await knownSchedule(api, request.params), supervisor, now());
+    },
+  );
+  http.post(
+    '/api/v1/schedules/preview',
+    {
+      config: { role: 'operator', summary: 'The next ticks of a rule, and what is odd about it. Changes nothing' },
+      schema: { body: ScheduleBody, response: { 200: SchedulePreview, 400: Problem } },
+    },
+    ({ body }) => {
+      const timetable = checked(api, body as Rule);
+      return { next: [...nextTicks(timetable, now())], warnings: [...timetable.warnings] };
+    },
+  );
+  http.put(
+    '/api/v1/schedules/:workflow/:name',
+    {
+      config: { role: 'operator', summary: 'Makes a schedule, or changes one that was made so' },
+      schema: {
+        params: MadeScheduleParams,
+        body: ScheduleBody,
+        response: { 200: Schedule, 400: Problem, 404: Problem, 409: Problem },
+      },
+    },
+    async (request) => {
+      const { workflow, name } = request.params;
+      const schedule = request.body as Rule;
+      assertSettings(api, workflow, schedule.settings ?? {});
+      const id = `${workflow}/${name}`;
+      checked(api, schedule);
+      const old = (await store.schedules()).find((one) => one.id === id);
+      if (old?.isPresent === true) assertMade(old);
+      await supervisor.putSchedule({ workflow, name, schedule, madeBy: request.user?.name ?? '' });
+      await audit(api, request, old === undefined ? 'make schedule' : 'change schedule', id);
+      api.poke();
+      return shownSchedule(await knownSchedule(api, request.params), supervisor, now());
+    },
+  );
+  http.delete(
+    '/api/v1/schedules/:workflow/:name',
+    {
+      config: { role: 'operator', summary: 'Removes a schedule that was made here. Its runs and its history stay' },
+      schema: { params: ScheduleParams, response: { 200: Done, 404: Problem, 409: Problem } },
+    },
+    async (request) => {
+      const found = await knownSchedule(api, request.params);
+      if (found.isPresent) assertMade(found);
+      await supervisor.removeSchedule(found.id);
+      await audit(api, request, 'remove schedule', found.id);
+      return {};
     },
   );
 }
 
-async function known(
+/** The timetable of a rule that came over HTTP. */
+function checked({ supervisor }: Api, schedule: Rule): Timetable {
+  const timetable = supervisor.timetable({ id: 'preview', schedule });
+  if (timetable instanceof MillraceError) throw httpError(400, timetable.code, timetable.message);
+  return timetable;
+}
+
+function assertMade({ id, madeBy }: StoredSchedule): void {
+  if (madeBy !== null) return;
+  throw httpError(
+    409,
+    'MILLRACE_USAGE',
+    `The workflow states the schedule '${id}': change it in the file of the workflow, or pause it here`,
+  );
+}
+
+export async function knownSchedule(
   { store }: Api,
   { workflow, name }: { readonly workflow: string; readonly name: string },
 ): Promise<StoredSchedule> {

@@ -26,12 +26,14 @@ export const Run = z.strictObject({
   id: RunId,
   workflow: z.string(),
   state: z.enum(RUN_STATES),
-  origin: z.enum(['schedule', 'request', 'command line']),
+  origin: z.enum(['schedule', 'request', 'command line', 'backfill']),
   askedBy: z.string(),
   schedule: z.string().nullable(),
   scheduledFor: optionalTime,
   coversFrom: optionalTime,
   coversTo: optionalTime,
+  /** The backfill that it belongs to. */
+  backfill: z.string().nullable(),
   queuedAt: time,
   startedAt: optionalTime,
   endedAt: optionalTime,
@@ -60,6 +62,10 @@ export const Schedule = z.strictObject({
   catchUp: z.string(),
   generation: z.number(),
   isPresent: z.boolean(),
+  /** Who made it; null for one that the workflow states, which only its file can change. */
+  madeBy: z.string().nullable(),
+  /** The rule as it was given. */
+  stated: z.record(z.string(), z.json()),
   pause: z.strictObject({ by: z.string(), at: time, note: z.string() }).nullable(),
   /** The last decided tick, or when the schedule came into being. */
   decidedTo: time,
@@ -70,6 +76,74 @@ export const Schedule = z.strictObject({
   problem: z.string(),
 });
 export const Schedules = z.strictObject({ schedules: z.array(Schedule) });
+/** A rule in time, with what happens at its ticks. */
+export const ScheduleBody = z
+  .strictObject({
+    cron: z.string().max(200).optional(),
+    zone: z.string().max(80).optional(),
+    every: z.string().max(20).optional(),
+    anchor: z.string().max(40).optional(),
+    at: z.string().max(40).optional(),
+    overlap: z.enum(['skip', 'queue', 'allow']).optional(),
+    catchUp: z.enum(['last', 'none', 'all']).optional(),
+    jitter: z
+      .string()
+      .regex(/^\d{1,9}[smhd]$/, 'must be a whole number and s, m, h or d')
+      .optional(),
+    /** By key; only keys among the `params` of the workflow. */
+    settings: z.record(z.string(), z.json()).optional(),
+  })
+  .refine(({ cron, every, at }) => [cron, every, at].filter((rule) => rule !== undefined).length === 1, {
+    error: 'Expected exactly one of `cron`, `every` and `at`',
+  })
+  .refine(({ cron, zone }) => (cron === undefined) === (zone === undefined), {
+    error: 'Expected `zone` with `cron`, and with nothing else',
+  })
+  .refine(({ every, anchor }) => anchor === undefined || every !== undefined, {
+    error: 'Expected `anchor` only with `every`',
+  });
+export const SchedulePreview = z.strictObject({ next: z.array(time), warnings: z.array(z.string()) });
+export const MadeScheduleParams = z.strictObject({
+  workflow: z.string().min(1).max(200),
+  name: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][\w.-]{0,63}$/,
+      'must be 1 to 64 letters, digits, ., _ and -, and begin with a letter or a digit',
+    ),
+});
+const backfillRange = { from: z.coerce.number().int().min(0), to: z.coerce.number().int().min(0) };
+export const BackfillQuery = z.strictObject(backfillRange);
+export const BackfillBody = z.strictObject({
+  ...backfillRange,
+  /** Whether its runs may overlap. Otherwise each waits for the end of the one before. */
+  overlaps: z.boolean().default(false),
+  /** Asking again under the same key adds nothing. */
+  requestKey: z.string().min(1).max(200).optional(),
+});
+/** What a backfill would do: the number of its runs, and the first and the last of its ticks. */
+export const BackfillPreview = z.strictObject({
+  count: z.number(),
+  ticks: z.array(time),
+  settings: z.record(z.string(), z.json()),
+});
+export const Backfill = z.strictObject({
+  id: RunId,
+  schedule: z.string(),
+  workflow: z.string(),
+  from: time,
+  to: time,
+  count: z.number(),
+  askedBy: z.string(),
+  at: time,
+  /** The number of its runs by state. */
+  states: z.record(z.string(), z.number()),
+});
+export const Backfills = z.strictObject({ backfills: z.array(Backfill) });
+export const BackfillParams = z.strictObject({ id: RunId });
+export const Stopped = z.strictObject({ stopped: z.number() });
+export const Done = z.strictObject({});
+
 export const Decision = z.strictObject({
   number: z.number(),
   kind: z.enum(['run', 'no-run']),
@@ -218,6 +292,7 @@ export const TokenBody = z.strictObject({
 export const RunsQuery = z.strictObject({
   workflow: Name.optional(),
   schedule: Name.optional(),
+  backfill: RunId.optional(),
   state: z.enum(RUN_STATES).optional(),
   before: RunId.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),

@@ -2,7 +2,7 @@
  * Which queued runs start now: a pure function of the runs that are queued and at work.
  *
  * Guarantees: at most `maxRuns` runs are at work, of a workflow at most its own number, and in a pool at most its size; an exclusive run
- * never starts beside another run of its schedule; a run that must wait holds back no other, and waits no longer than others of a higher
+ * never starts beside another run of its schedule, or of its backfill; a run that must wait holds back no other, and waits no longer than others of a higher
  * priority come in. Places are counted from the runs themselves, so none can be lost.
  */
 import type { ServingRules } from '../../model/serving.js';
@@ -29,7 +29,7 @@ export interface Places {
 
 type Queueable = Pick<
   StoredRun,
-  'id' | 'workflow' | 'state' | 'schedule' | 'isExclusive' | 'queuedAt' | 'scheduledFor' | 'notBefore'
+  'id' | 'workflow' | 'state' | 'schedule' | 'backfill' | 'isExclusive' | 'queuedAt' | 'scheduledFor' | 'notBefore'
 >;
 
 /** A run in the queue gains one step of priority in this time, so that it starts some day. */
@@ -39,9 +39,7 @@ const AGEING_MS = 3_600_000;
 export function chooseFromQueue(runs: readonly Queueable[], places: Places): QueueAnswer {
   const { maxRuns, pools, rulesOf, now } = places;
   const atWork = runs.filter(isAtWork);
-  const busySchedules = new Map(
-    atWork.flatMap(({ id, schedule }) => (schedule === null ? [] : [[schedule, id] as const])),
-  );
+  const busy = new Map(atWork.flatMap((run) => (groupOf(run) === undefined ? [] : [[groupOf(run), run.id] as const])));
   const start: string[] = [];
   const waiting = new Map<string, string>();
   const held = new Held();
@@ -51,23 +49,34 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
   const queued = runs
     .filter(({ state }) => state === 'queued')
     .sort((a, b) => urgencyOf(b) - urgencyOf(a) || byTurn(a, b));
-  for (const { id, workflow, schedule, isExclusive, notBefore } of queued) {
+  for (const run of queued) {
+    const { id, workflow, isExclusive, notBefore } = run;
+    const group = groupOf(run);
     const rules = rulesOf(workflow);
     const full = held.whatIsFull(workflow, rules, pools);
-    const other = schedule !== null && isExclusive ? busySchedules.get(schedule) : undefined;
+    const other = group !== undefined && isExclusive ? busy.get(group) : undefined;
     if (notBefore !== null && notBefore > now) {
       waiting.set(id, `It waits for its time, ${new Date(notBefore).toISOString()}: the schedule has a jitter`);
-    } else if (other !== undefined) waiting.set(id, `It waits for the end of run ${other} of the same schedule`);
+    } else if (other !== undefined)
+      waiting.set(
+        id,
+        `It waits for the end of run ${other} of the same ${run.backfill === null ? 'schedule' : 'backfill'}`,
+      );
     else if (full !== undefined) waiting.set(id, full);
     else if (atWork.length + start.length >= maxRuns) {
       waiting.set(id, `It waits for a place: ${maxRuns} of ${maxRuns} runs are at work`);
     } else {
       start.push(id);
       held.take(workflow, rules?.pools);
-      if (schedule !== null) busySchedules.set(schedule, id);
+      if (group !== undefined) busy.set(group, id);
     }
   }
   return { start, waiting };
+}
+
+/** The runs that an exclusive one must not overlap with. */
+function groupOf({ schedule, backfill }: Queueable): string | undefined {
+  return backfill === null ? (schedule ?? undefined) : `backfill ${backfill}`;
 }
 
 /** What the runs at work hold. */

@@ -18,7 +18,7 @@ export const RUN_STATES = [
 
 export type ServerRunState = (typeof RUN_STATES)[number];
 
-export type RunOrigin = 'schedule' | 'request' | 'command line';
+export type RunOrigin = 'schedule' | 'request' | 'command line' | 'backfill';
 
 /** How a user asked a run to stop. */
 export type StopWish = 'drain' | 'cancel';
@@ -36,7 +36,9 @@ export interface StoredRun {
   readonly scheduledFor: number | null;
   readonly coversFrom: number | null;
   readonly coversTo: number | null;
-  /** True if it waits while another run of its schedule is at work. */
+  /** The id of the backfill that it belongs to; null for any other run. */
+  readonly backfill: string | null;
+  /** True if it waits while another run of its schedule, or of its backfill, is at work. */
   readonly isExclusive: boolean;
   /** Settings by key. Those of a user are `literal`: their texts are never replaced by environment variables. */
   readonly settings: Readonly<Record<string, Json>>;

@@ -10,10 +10,29 @@ export interface StoredSchedule extends ScheduleCursor {
   readonly schedule: Schedule;
   /** Grows with each change of the rule in time. */
   readonly generation: number;
-  /** False once its workflow no longer has it. */
+  /** False once its workflow no longer has it, or is gone. */
   readonly isPresent: boolean;
+  /** The name of the token that made it; null for one that the workflow states, which only its file can change. */
+  readonly madeBy: string | null;
   /** Who paused it, when and why; null unless it is paused. */
   readonly pause: { readonly by: string; readonly at: number; readonly note: string } | null;
+}
+
+/** Runs for ticks of the past, asked for by a user. */
+export interface StoredBackfill {
+  readonly id: string;
+  /** `<workflow>/<name>`. */
+  readonly schedule: string;
+  readonly workflow: string;
+  /** The ticks after `from`, up to and including `to`. */
+  readonly from: number;
+  readonly to: number;
+  /** The number of ticks, and so of runs. */
+  readonly count: number;
+  readonly askedBy: string;
+  readonly at: number;
+  /** The key under which a client asked for it, so that asking again adds nothing. */
+  readonly requestKey: string | null;
 }
 
 /** What became of one tick, or of several in a row. */

@@ -27,21 +27,39 @@ export function syncSchedules(
   const found = workflows.flatMap(({ name: workflow, schedules }) =>
     Object.entries(schedules).map(([name, schedule]) => ({ id: `${workflow}/${name}`, workflow, name, schedule })),
   );
-  const changed = found.flatMap((one) => {
-    const old = before.get(one.id);
-    if (old === undefined) {
-      const fresh = { generation: 1, cursor: now, coveredTo: now, isPresent: true, isPaused: false, pause: null };
-      return [{ ...one, ...fresh }];
-    }
-    if (!old.isPresent || ruleOf(old.schedule) !== ruleOf(one.schedule)) {
-      const cursor = Math.max(now, old.cursor);
-      return [{ ...old, schedule: one.schedule, generation: old.generation + 1, cursor, isPresent: true }];
-    }
-    return JSON.stringify(old.schedule) === JSON.stringify(one.schedule) ? [] : [{ ...old, schedule: one.schedule }];
-  });
   const ids = new Set(found.map(({ id }) => id));
-  const gone = isWhole ? known.filter(({ id, isPresent }) => isPresent && !ids.has(id)) : [];
+  const names = new Set(workflows.map(({ name }) => name));
+  // Those that a user has made live as long as their workflow.
+  const made = known
+    .filter(({ id, madeBy, workflow }) => madeBy !== null && !ids.has(id) && names.has(workflow))
+    .map(({ id, workflow, name, schedule, madeBy }) => ({ id, workflow, name, schedule, madeBy }));
+  const stated = found.map((one) => ({ ...one, madeBy: null }));
+  const changed = [...stated, ...made].flatMap((one) => {
+    const old = before.get(one.id);
+    const next = storedSchedule(one, old, now);
+    return next === old ? [] : [next];
+  });
+  const present = new Set([...stated, ...made].map(({ id }) => id));
+  const gone = isWhole ? known.filter(({ id, isPresent }) => isPresent && !present.has(id)) : [];
   return [...changed, ...gone.map((one) => ({ ...one, isPresent: false }))];
+}
+
+/** The schedule as it is to be stored: `old` itself if nothing has changed. */
+export function storedSchedule(
+  one: Pick<StoredSchedule, 'id' | 'workflow' | 'name' | 'schedule' | 'madeBy'>,
+  old: StoredSchedule | undefined,
+  now: number,
+): StoredSchedule {
+  if (old === undefined) {
+    return { ...one, generation: 1, cursor: now, coveredTo: now, isPresent: true, isPaused: false, pause: null };
+  }
+  const { schedule, madeBy } = one;
+  if (!old.isPresent || ruleOf(old.schedule) !== ruleOf(schedule)) {
+    const cursor = Math.max(now, old.cursor);
+    return { ...old, schedule, madeBy, generation: old.generation + 1, cursor, isPresent: true };
+  }
+  const isSame = JSON.stringify(old.schedule) === JSON.stringify(schedule) && old.madeBy === madeBy;
+  return isSame ? old : { ...old, schedule, madeBy };
 }
 
 /** The part of a schedule that names its ticks. */

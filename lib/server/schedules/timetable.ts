@@ -28,6 +28,8 @@ export interface TickRange {
 export interface Timetable {
   /** The first tick after this moment; null if there is none. */
   next(after: number): number | null;
+  /** The last tick before this moment; null if there is none. */
+  previous(before: number): number | null;
   /** The ticks after `after`, up to and including `until`; at most `MOST_TICKS` of them are listed, the last ones. */
   due(after: number, until: number): DueTicks;
   /** What a user should know: a pattern that matches rarely, or that joins two conditions by "or". */
@@ -69,7 +71,13 @@ function cronTimetable(pattern: string, zone: string): Timetable {
   if (first === null || first > Date.UTC(2026, 0) + HORIZON_MS) {
     throw refuse(`The pattern '${pattern}' never matches: there is no such date. Correct its day or its month`);
   }
-  return { next, due: (after, until) => dueOf(cron, next, after, until), warnings: warningsOf(pattern, first, next) };
+  const previous = (before: number): number | null => cron.previousRuns(1, new Date(before))[0]?.getTime() ?? null;
+  return {
+    next,
+    previous,
+    due: (after, until) => dueOf(cron, next, after, until),
+    warnings: warningsOf(pattern, first, next),
+  };
 }
 
 function dueOf(cron: Cron, next: (after: number) => number | null, after: number, until: number): DueTicks {
@@ -108,6 +116,7 @@ function intervalTimetable(every: string, anchor: string | undefined): Timetable
   const next = (after: number): number => origin + (Math.floor((after - origin) / period) + 1) * period;
   return {
     next,
+    previous: (before) => origin + (Math.ceil((before - origin) / period) - 1) * period,
     due: (after, until) => {
       const first = next(after);
       const last = next(until) - period;
@@ -125,6 +134,7 @@ function intervalTimetable(every: string, anchor: string | undefined): Timetable
 function oneTimeTimetable(at: number): Timetable {
   return {
     next: (after) => (at > after ? at : null),
+    previous: (before) => (at < before ? at : null),
     due: (after, until) => ({ ticks: at > after && at <= until ? [at] : [] }),
     warnings: [],
   };

@@ -7,7 +7,7 @@
  */
 import type { Alert } from '../alerts/alert.js';
 import type { Reason } from '../schedules/decide.js';
-import type { StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
+import type { StoredBackfill, StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
 import type { ServerRunState, StoredRun } from '../runs/stored-run.js';
 
 export type Role = 'viewer' | 'operator' | 'admin';
@@ -45,6 +45,7 @@ export interface StoredAlert extends Alert {
 export interface RunQuery {
   readonly workflow?: string | undefined;
   readonly schedule?: string | undefined;
+  readonly backfill?: string | undefined;
   readonly states?: readonly ServerRunState[] | undefined;
   /** Only runs with a smaller id, which are older. */
   readonly before?: string | undefined;
@@ -73,6 +74,8 @@ export interface ServerStore {
   schedules(): Promise<readonly StoredSchedule[]>;
   /** Adds schedules, or replaces those with the same ids. */
   putSchedules(schedules: readonly StoredSchedule[]): Promise<void>;
+  /** Removes a schedule. Its decisions and runs stay. Returns whether it was there. */
+  removeSchedule(id: string): Promise<boolean>;
   /**
    * Commits a pass. Returns false, and changes nothing, if the cursor of the schedule is no longer `cursorBefore`. A stretch of ticks
    * without a run that continues the last decision, for the same reason, is joined with it.
@@ -86,6 +89,10 @@ export interface ServerStore {
 
   /** Adds a run; returns the one with the same request key if there is one already. */
   addRun(run: StoredRun): Promise<StoredRun>;
+  /** Adds a backfill with its runs; returns the one with the same request key, and adds nothing, if there is one already. */
+  addBackfill(backfill: StoredBackfill, runs: readonly StoredRun[]): Promise<StoredBackfill>;
+  /** Newest first. */
+  backfills(limit: number): Promise<readonly StoredBackfill[]>;
   run(id: string): Promise<StoredRun | undefined>;
   runs(query: RunQuery): Promise<readonly StoredRun[]>;
   /** Changes a run if it is in one of these states, and adds the alerts with it. Returns whether it was. */

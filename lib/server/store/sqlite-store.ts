@@ -3,7 +3,7 @@ import type { Json } from '../../model/json.js';
 import { MillraceError } from '../../model/errors.js';
 import type { Schedule } from '../../model/schedule.js';
 import type { Reason } from '../schedules/decide.js';
-import type { StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
+import type { StoredBackfill, StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
 import { RUN_STATES, type RunOrigin, type ServerRunState, type StopWish, type StoredRun } from '../runs/stored-run.js';
 import type {
   AuditEntry,
@@ -62,6 +62,13 @@ const MIGRATIONS: readonly string[] = [
    ALTER TABLE runs ADD COLUMN notBefore INTEGER;
    CREATE INDEX alertsByTime ON alerts (at);
    CREATE INDEX alertsDue ON alerts (nextAt) WHERE nextAt IS NOT NULL;`,
+  `ALTER TABLE schedules ADD COLUMN madeBy TEXT;
+   ALTER TABLE runs ADD COLUMN backfill TEXT;
+   CREATE INDEX runsByBackfill ON runs (backfill, id) WHERE backfill IS NOT NULL;
+   CREATE TABLE backfills (
+     id TEXT PRIMARY KEY, schedule TEXT NOT NULL, workflow TEXT NOT NULL, fromTime INTEGER NOT NULL, toTime INTEGER NOT NULL,
+     count INTEGER NOT NULL, askedBy TEXT NOT NULL, at INTEGER NOT NULL, requestKey TEXT UNIQUE
+   ) STRICT;`,
 ];
 
 const ALERTS_KEPT_MS = 30 * 86_400_000;
@@ -82,6 +89,7 @@ const RUN_COLUMNS = [
   ],
   ...['settings', 'isLiteral', 'queuedAt', 'startedAt', 'endedAt', 'stopWish', 'incarnationBefore', 'fruitlessResumes'],
   ...['settledAtStart', 'settled', 'deadLetters', 'problem', 'requestKey', 'signalled', 'signalledAt', 'notBefore'],
+  'backfill',
 ] as readonly (keyof StoredRun)[];
 const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.join(', ')}) VALUES (${RUN_COLUMNS.map(() => '?').join(', ')})`;
 
@@ -119,13 +127,17 @@ class SqliteStore implements ServerStore {
   putSchedules(schedules: readonly StoredSchedule[]): Promise<void> {
     return this.transact(() => {
       for (const one of schedules) {
-        const { id, workflow, name, schedule, generation, cursor, coveredTo, isPresent, pause } = one;
-        this.database.run('INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', [
+        const { id, workflow, name, schedule, generation, cursor, coveredTo, isPresent, pause, madeBy } = one;
+        this.database.run('INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', [
           ...[id, workflow, name, JSON.stringify(schedule), generation, cursor, coveredTo, Number(isPresent)],
-          pause === null ? null : JSON.stringify(pause),
+          ...[pause === null ? null : JSON.stringify(pause), madeBy],
         ]);
       }
     });
+  }
+
+  removeSchedule(id: string): Promise<boolean> {
+    return this.transact(() => this.database.run('DELETE FROM schedules WHERE id = ?', [id]) > 0);
   }
 
   commitPass({ schedule, cursorBefore, cursor, coveredTo, at, runs, noRuns, alerts }: SchedulePass): Promise<boolean> {
@@ -177,11 +189,31 @@ class SqliteStore implements ServerStore {
     });
   }
 
+  addBackfill(backfill: StoredBackfill, runs: readonly StoredRun[]): Promise<StoredBackfill> {
+    return this.transact(() => {
+      const { id, schedule, workflow, from, to, count, askedBy, at, requestKey } = backfill;
+      const known =
+        requestKey === null
+          ? undefined
+          : this.database.all('SELECT * FROM backfills WHERE requestKey = ?', [requestKey])[0];
+      if (known !== undefined) return backfillOf(known);
+      const values = [id, schedule, workflow, from, to, count, askedBy, at, requestKey];
+      this.database.run('INSERT INTO backfills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', values);
+      for (const run of runs) this.database.run(INSERT_RUN, valuesOf(run));
+      return backfill;
+    });
+  }
+
+  backfills(limit: number): Promise<readonly StoredBackfill[]> {
+    const sql = 'SELECT * FROM backfills ORDER BY at DESC, id DESC LIMIT ?';
+    return this.read(() => this.database.all(sql, [limit]).map(backfillOf));
+  }
+
   run(id: string): Promise<StoredRun | undefined> {
     return this.read(() => this.database.all('SELECT * FROM runs WHERE id = ?', [id]).map(runOf)[0]);
   }
 
-  runs({ workflow, schedule, states, before, limit }: RunQuery): Promise<readonly StoredRun[]> {
+  runs({ workflow, schedule, backfill, states, before, limit }: RunQuery): Promise<readonly StoredRun[]> {
     const conditions: string[] = [];
     const values: SqliteStored[] = [];
     const restrict = (condition: string, ...given: readonly SqliteStored[]): void => {
@@ -190,6 +222,7 @@ class SqliteStore implements ServerStore {
     };
     if (workflow !== undefined) restrict('workflow = ?', workflow);
     if (schedule !== undefined) restrict('schedule = ?', schedule);
+    if (backfill !== undefined) restrict('backfill = ?', backfill);
     if (states !== undefined) restrict(`state IN (${states.map(() => '?').join(', ')})`, ...states);
     if (before !== undefined) restrict('id < ?', before);
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
@@ -364,6 +397,7 @@ function scheduleOf(row: SqliteFields): StoredSchedule {
     cursor: row['cursor'] as number,
     coveredTo: row['coveredTo'] as number,
     isPresent: row['isPresent'] === 1,
+    madeBy: row['madeBy'] as string | null,
     isPaused: pause !== null,
     pause: pause === null ? null : (JSON.parse(pause) as NonNullable<StoredSchedule['pause']>),
   };
@@ -381,6 +415,10 @@ function decisionOf(row: SqliteFields): StoredDecision {
     runId: row['runId'] as string | null,
     decidedAt: row['decidedAt'] as number,
   };
+}
+
+function backfillOf({ fromTime, toTime, ...row }: SqliteFields): StoredBackfill {
+  return { ...row, from: fromTime, to: toTime } as unknown as StoredBackfill;
 }
 
 function alertOf(row: SqliteFields): StoredAlert {

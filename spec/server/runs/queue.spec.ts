@@ -37,6 +37,16 @@ describe('the queue', () => {
     expect(chooseFromQueue([queued('a', 1, 's'), queued('b', 2, 's')], places(9)).start).toEqual(['a']);
   });
 
+  it('keeps the exclusive runs of a backfill apart, oldest tick first, also beside runs of its schedule', () => {
+    const past = (id: string, tick: number, isExclusive = true): StoredRun =>
+      aRun(id, { backfill: 'f', scheduledFor: tick, isExclusive });
+    const runs = [past('b', 2), past('a', 1), queued('c', 9, 's')];
+    const { start, waiting } = chooseFromQueue(runs, places(9));
+    expect(start).toEqual(['a', 'c']);
+    expect(waiting.get('b')).toBe('It waits for the end of run a of the same backfill');
+    expect(chooseFromQueue([past('a', 1, false), past('b', 2, false)], places(9)).start).toEqual(['a', 'b']);
+  });
+
   const of = (workflow: string, id: string, queuedAt: number): StoredRun => aRun(id, { workflow, queuedAt });
 
   it('keeps the runs of a workflow within its own number, and lets others pass', () => {
