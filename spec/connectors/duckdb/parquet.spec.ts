@@ -7,12 +7,7 @@ import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { defineWorkflow, sinkTask, sourceTask } from 'millrace';
 import { files, parquetSink, parquetSource, type DuckdbFields } from 'millrace/duckdb';
-import {
-  connectorContract,
-  recordingDeadLetters,
-  type SinkSubject,
-  type SourceSubject,
-} from 'millrace/testing';
+import { connectorContract, recordingDeadLetters, type SinkSubject, type SourceSubject } from 'millrace/testing';
 import { contextOfTest } from '#lib/testing/connector-context.js';
 import { DuckdbSession } from '#lib/connectors/duckdb/duckdb-session.js';
 import { ParquetSink } from '#lib/connectors/duckdb/parquet-sink.js';
