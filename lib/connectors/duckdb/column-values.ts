@@ -62,7 +62,7 @@ function writingOfType(type: DuckDBType): Writing | undefined {
     case Id.FLOAT:
       return (value) => (typeof value === 'number' && Object.is(Math.fround(value), value) ? value : undefined);
     case Id.DECIMAL:
-      return decimal(type as DuckDBDecimalType);
+      return decimal(type);
     case Id.VARCHAR:
       return type.alias === 'JSON' ? json : wellFormed;
     case Id.DATE:
@@ -80,9 +80,9 @@ function writingOfType(type: DuckDBType): Writing | undefined {
     case Id.BLOB:
       return (value) => (isUint8Array(value) ? duckdb.blobValue(value) : undefined);
     case Id.LIST:
-      return list(type as DuckDBListType);
+      return list(type);
     case Id.STRUCT:
-      return struct(type as DuckDBStructType);
+      return struct(type);
     default:
       return undefined;
   }
@@ -143,7 +143,7 @@ function millisOf(value: unknown): bigint | undefined {
 
 const json: Writing = (value) => {
   try {
-    return JSON.stringify(value) as string | undefined;
+    return JSON.stringify(value);
   } catch {
     // A bigint or a circle in it.
     return undefined;

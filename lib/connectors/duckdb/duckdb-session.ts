@@ -164,20 +164,20 @@ export class DuckdbSession {
   }
 
   private async guarded<T>(of: string, begin: () => Promise<T>): Promise<T> {
-    if (this.hasEnded) throw cancelled(of, this.signal?.reason);
+    if (this.hasEnded()) throw cancelled(of, this.signal?.reason);
     const work = begin();
     this.pending.add(work);
     try {
       return await work;
     } catch (error) {
-      if (this.hasEnded) throw cancelled(of, error);
+      if (this.hasEnded()) throw cancelled(of, error);
       throw wrongStatement(of, describeDuckdb(error), error);
     } finally {
       this.pending.delete(work);
     }
   }
 
-  private get hasEnded(): boolean {
+  private hasEnded(): boolean {
     return this.isClosed || this.signal?.aborted === true;
   }
 }

@@ -5,10 +5,7 @@
  * type that has no rule here is refused before the first row, with what to do.
  */
 import type {
-  DuckDBArrayType,
   DuckDBArrayValue,
-  DuckDBBlobValue,
-  DuckDBListType,
   DuckDBListValue,
   DuckDBMapType,
   DuckDBMapValue,
@@ -81,15 +78,15 @@ function readingOfType(type: DuckDBType): Reading | undefined {
     case Id.TIMESTAMP_S:
       return moment<DuckDBTimestampSecondsValue>(({ seconds }) => seconds * 1000n, 1n);
     case Id.BLOB:
-      return (value) => Uint8Array.from((value as DuckDBBlobValue).bytes);
+      return (value) => Uint8Array.from((value as unknown as { readonly bytes: Uint8Array }).bytes);
     case Id.LIST:
-      return listOf((type as DuckDBListType).valueType);
+      return listOf(type.valueType);
     case Id.ARRAY:
-      return listOf((type as DuckDBArrayType).valueType);
+      return listOf(type.valueType);
     case Id.STRUCT:
-      return structOf(type as DuckDBStructType);
+      return structOf(type);
     case Id.MAP:
-      return mapOf(type as DuckDBMapType);
+      return mapOf(type);
     default:
       return undefined;
   }

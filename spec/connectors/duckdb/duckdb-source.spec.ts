@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { asyncTask, defineWorkflow, sinkTask } from 'millrace';
+import { asyncTask, defineWorkflow, sinkTask, type MillraceError } from 'millrace';
 import { duckdbSource, type DuckdbFields, type DuckdbSourceOptions } from 'millrace/duckdb';
 import { connectorContract, memoryCheckpoints, virtualClock, type SourceSubject } from 'millrace/testing';
 import { DuckdbSource } from '#lib/connectors/duckdb/duckdb-source.js';
@@ -52,7 +52,7 @@ async function recordsOf<Out>(options: DuckdbSourceOptions<Out>): Promise<Out[]>
 async function errorOf(options: DuckdbSourceOptions<unknown>): Promise<string> {
   return recordsOf(options).then(
     () => 'none',
-    ({ code, message }: Error & { readonly code: string }) => `${code}: ${message}`,
+    (error: unknown) => `${(error as MillraceError).code}: ${(error as MillraceError).message}`,
   );
 }
 

@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { defineWorkflow, sinkTask, sourceTask } from 'millrace';
+import { defineWorkflow, sinkTask, sourceTask, type MillraceError } from 'millrace';
 import { files, parquetSink, parquetSource, type DuckdbFields } from 'millrace/duckdb';
 import { connectorContract, recordingDeadLetters, type SinkSubject, type SourceSubject } from 'millrace/testing';
 import { contextOfTest } from '#lib/testing/connector-context.js';
 import { DuckdbSession } from '#lib/connectors/duckdb/duckdb-session.js';
+import type { PartsPoint } from '#lib/connectors/duckdb/parquet-parts.js';
 import { ParquetSink } from '#lib/connectors/duckdb/parquet-sink.js';
 import { ParquetSource, type ParquetSourceOptions } from '#lib/connectors/duckdb/parquet-source.js';
 
@@ -234,7 +235,7 @@ describe('a Parquet file that cannot be read', () => {
   const errorOf = (options: ParquetSourceOptions<unknown>): Promise<string> =>
     read(options).then(
       () => 'none',
-      ({ code, message }: Error & { readonly code: string }) => `${code}: ${message}`,
+      (error: unknown) => `${(error as MillraceError).code}: ${(error as MillraceError).message}`,
     );
 
   it('fails the run with one sentence', async () => {
@@ -272,7 +273,7 @@ describe('a Parquet file that cannot be written', () => {
   const refused = (path: string, columns: Record<string, string> = { id: 'INTEGER' }): Promise<string> =>
     write([{ id: 1 }], columns, {}, path).then(
       () => 'none',
-      ({ code, message }: Error & { readonly code: string }) => `${code}: ${message}`,
+      (error: unknown) => `${(error as MillraceError).code}: ${(error as MillraceError).message}`,
     );
 
   it('is refused with one sentence', async () => {
@@ -321,9 +322,12 @@ describe('a Parquet file of a run that is resumed', () => {
   type Id = { readonly id: number };
 
   /** A sink that continues at this point, with some more rows. */
-  async function life(from: Awaited<ReturnType<ParquetSink<Id, 'id'>['prepare']>> | undefined, ids: readonly number[]) {
+  async function life(from: PartsPoint | undefined, ids: readonly number[]) {
     const sink = new ParquetSink<Id, 'id'>({ path: join(folder, 'out.parquet'), columns });
-    await sink.open(contextOfTest('File'), from && { prepared: JSON.parse(JSON.stringify(from)), isAnew: false });
+    await sink.open(
+      contextOfTest('File'),
+      from && { prepared: JSON.parse(JSON.stringify(from)) as PartsPoint, isAnew: false },
+    );
     if (ids.length > 0) {
       await sink.write({ root: 'r', partition: 0, numbers: ids, rows: ids.map((id) => sink.encode({ id })) });
     }

@@ -90,7 +90,7 @@ describe('the engines of OfferWorkFlow', () => {
     expect([...duckdb.members.keys()].sort()).toEqual([...stream.members.keys()].sort());
     for (const [id, expected] of stream.members) {
       const found = duckdb.members.get(id) as MemberFeatures;
-      for (const [name, value] of Object.entries(expected)) {
+      for (const [name, value] of Object.entries(expected) as [string, number][]) {
         const other = (found as unknown as Record<string, unknown>)[name];
         if (name.includes('REVENUE')) {
           expect(Math.abs((other as number) - value)).toBeLessThanOrEqual(1e-12 * Math.abs(value));
