@@ -173,7 +173,7 @@ module.exports = {
       from: { path: '^lib/connectors/duckdb/' },
       to: {
         path: '^lib/',
-        pathNot: ['connectors/(duckdb|sql|files|json)', 'connect', 'text', 'model', 'options'].map(inside),
+        pathNot: ['connectors/(duckdb|sql|files)', 'connect'].map(inside),
       },
     },
     {
