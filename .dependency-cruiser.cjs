@@ -163,6 +163,15 @@ module.exports = {
       to: { path: '^lib/connectors/(postgres|sqlite)/', pathNot: '^lib/connectors/$1/' },
     },
     {
+      name: 'duckdb-is-built-on-connect',
+      severity: 'error',
+      from: { path: '^lib/connectors/duckdb/' },
+      to: {
+        path: '^lib/',
+        pathNot: ['connectors/(duckdb|sql|files)', 'connect'].map(inside),
+      },
+    },
+    {
       name: 'nobody-uses-the-front-door-from-inside',
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/index.ts$' },

@@ -9,6 +9,7 @@ import { cliList } from './cases/cli-list.js';
 import { cpuTaskSpeedup } from './cases/cpu-task-speedup.js';
 import { csvPartitionSpeedup } from './cases/csv-partition-speedup.js';
 import { dag10k } from './cases/dag-10k.js';
+import { duckdbCsv } from './cases/duckdb-csv.js';
 import { faultsThroughput } from './cases/faults-throughput.js';
 import { httpAxiosInstanceVsUndici } from './cases/http-axios-instance-vs-undici.js';
 import { httpCpuVsUndici } from './cases/http-cpu-vs-undici.js';
@@ -51,6 +52,7 @@ export const CASES: readonly BenchCase[] = [
   bridgeVsPiscina,
   cpuTaskSpeedup,
   csvPartitionSpeedup,
+  duckdbCsv,
   httpVsUndici,
   httpCpuVsUndici,
   httpAxiosInstanceVsUndici,

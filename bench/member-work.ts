@@ -1,21 +1,12 @@
 /** Extract and Transform of OfferWorkFlow over a generated member file, with almost no work after them. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { csvSource } from 'millrace/csv';
 import { defineWorkflow, sinkTask } from 'millrace';
 import type { MemberFeatures } from '#workflows/offer/features.js';
-import { writeMemberFile } from '#workflows/offer/generate-members.js';
 import { memberFeatures } from '#workflows/offer/member-features.js';
 import { MEMBER_COLUMNS, TransactionRow } from '#workflows/offer/transaction.js';
+import { memberFile } from './member-file.js';
 
 const AS_OF = Date.UTC(2025, 2, 14);
-
-const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-process.once('exit', () => {
-  rmSync(folder, { recursive: true, force: true });
-});
-const written = new Set<string>();
 
 /**
  * Returns a checksum that depends on each feature of each member, and on their order.
@@ -49,12 +40,4 @@ export async function readMembers(rows: number, partitions: number): Promise<num
   });
   await flow.run(undefined, { threads: partitions > 1 ? partitions : 0 }).finished;
   return checksum;
-}
-
-/** Created once per process and size: a warm-up of the same size keeps this write out of the samples. */
-async function memberFile(rows: number): Promise<string> {
-  const path = join(folder, `${rows}.csv`);
-  if (!written.has(path)) await writeMemberFile(path, { rows, seed: 7 });
-  written.add(path);
-  return path;
 }

@@ -177,6 +177,14 @@ describe('the package', () => {
     );
   });
 
+  it('says what to install where a task is made that needs DuckDB', async () => {
+    const program = `import { duckdbSource } from 'millrace/duckdb';
+      try { duckdbSource({ sql: 'SELECT 1' }); } catch ({ code, message }) { console.log(code, message); }`;
+    expect(await sh(project, process.execPath, '--input-type=module', '--eval', program)).toBe(
+      'MILLRACE_MISSING_PACKAGE millrace/duckdb needs @duckdb/node-api, which is not installed. Install it: npm install @duckdb/node-api\n',
+    );
+  });
+
   it('says what to install where the door to a database is opened without its peer', async () => {
     const open = (door: string) =>
       failureOf(project, process.execPath, '--input-type=module', '--eval', `await import('${door}')`);

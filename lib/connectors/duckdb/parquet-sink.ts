@@ -1,0 +1,402 @@
+/**
+ * A Parquet file as a sink: one row per record, in root order.
+ *
+ * Guarantees: the rows go to part files beside the result. When the whole run has completed, they are joined and get the name `path`, so
+ * a reader never sees a partial result. A run that is resumed continues after the rows of its last checkpoint. A record that does not fit the
+ * columns ends by the failure policy, without other records.
+ */
+import { constants } from 'node:fs';
+import { chmod, copyFile, rename, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { DuckDBValue } from '@duckdb/node-api';
+import {
+  callback,
+  checkOptions,
+  connectorSink,
+  count,
+  describeValue,
+  flag,
+  holdClock,
+  MillraceError,
+  oneOf,
+  TASK_RULES,
+  type Clock,
+  type ConnectorContext,
+  type Dataset,
+  type FoundRecord,
+  type OptionRule,
+  type OptionRules,
+  type RunOutcome,
+  type Sink,
+  type SinkPast,
+  type SinkRows,
+  type Task,
+  type TaskOptions,
+  type TouchedFile,
+  taskOptionsOf,
+  text,
+} from '../../connect/index.js';
+import {
+  assertForRows,
+  assertOwnFile,
+  claimFile,
+  fileError,
+  lookAtResult,
+  ownerFileOf,
+  resultPathOf,
+  syncFolder,
+  touchedFile,
+  type FilePlace,
+} from '../../connect/files.js';
+import { findItems } from '../files/find-items.js';
+import { assertResultPlace } from '../files/result-file.js';
+import { identifier, quoted } from '../sql/identifiers.js';
+import { writingOf } from './column-values.js';
+import { assertDuckdb, duckdbPackage } from './duckdb-package.js';
+import { DuckdbSession, type ResultColumn } from './duckdb-session.js';
+import { literal } from './input-files.js';
+import { newToken, ParquetParts, partPath, syncFile, type PartsPoint } from './parquet-parts.js';
+import { openParquetReader, pathLiteral } from './parquet-reader.js';
+import { containsText, printed } from './row-chunks.js';
+
+/** Options of `parquetSink`: where the file goes, its columns, and how a record becomes a row. */
+export interface ParquetSinkOptions<In, Column extends string> extends TaskOptions<In, In> {
+  /** The path of the result. An existing file is replaced if its name ends in .parquet, or if it is a Parquet file. */
+  readonly path: string;
+  /** The columns, in order, with their types in DuckDB: `{ id: 'BIGINT', tags: 'VARCHAR[]' }`. */
+  readonly columns: { readonly [Key in Column]: string };
+  /** The fields of a record. Default: the record's own properties. */
+  readonly row?: (record: In) => { readonly [Key in Column]?: unknown };
+  /** Writes in root order. Default true. */
+  readonly ordered?: boolean;
+  /** Default `snappy`, which every reader knows. */
+  readonly compression?: 'snappy' | 'zstd' | 'gzip' | 'uncompressed';
+  /** Rows per row group, from 2,048. So many rows are held in memory. Default 122,880. */
+  readonly rowGroupRows?: number;
+}
+
+const columnTypes: OptionRule = {
+  expected: "an object such as { id: 'BIGINT' }, with at least one column",
+  accepts: (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.keys(value).length > 0 &&
+    Object.entries(value).every(([name, type]) => identifier.accepts(name) && typeof type === 'string' && type !== ''),
+};
+
+/** The size of a vector of DuckDB. */
+const CHUNK_ROWS = 2048;
+
+const RULES: OptionRules<ParquetSinkOptions<unknown, string>> = {
+  ...TASK_RULES,
+  path: text,
+  columns: columnTypes,
+  row: callback,
+  ordered: flag,
+  compression: oneOf('snappy', 'zstd', 'gzip', 'uncompressed'),
+  rowGroupRows: count(CHUNK_ROWS),
+};
+
+/** Which files are replaced. */
+const KIND = {
+  names: /\.parquet$/i,
+  ending: '.parquet',
+  isKnownBy: (head: string): boolean => head.startsWith('PAR1'),
+};
+
+/**
+ * Writes one row per record. The file appears under its name only when the run has completed. The failure policy ends a record that does
+ * not fit the columns; other records continue. Throws MILLRACE_INVALID_OPTION for options that do not fit, and MILLRACE_MISSING_PACKAGE
+ * without @duckdb/node-api.
+ *
+ * @example parquetSink({ path: 'offers.parquet', columns: { id: 'VARCHAR', at: 'TIMESTAMP', scores: 'DOUBLE[]' } })
+ */
+export function parquetSink<In, const Column extends string>(options: ParquetSinkOptions<In, Column>): Task<In, In> {
+  checkOptions('a parquetSink', options, RULES, ['path', 'columns']);
+  assertDuckdb();
+  return connectorSink(new ParquetSink(options), taskOptionsOf(options));
+}
+
+type Row = readonly DuckDBValue[];
+
+/** A Parquet file as a `Sink`. `parquetSink` makes a task of it. */
+export class ParquetSink<In, Column extends string> implements Sink<In, Row> {
+  readonly kind = 'parquet sink';
+  private readonly options: ParquetSinkOptions<In, Column>;
+  private clock: Pick<Clock, 'hold'> = {};
+  private file: OpenParquetFile | undefined;
+  private writes: readonly (readonly [string, (value: unknown) => DuckDBValue])[] = [];
+  private task = '';
+
+  constructor(options: ParquetSinkOptions<In, Column>) {
+    this.options = options;
+  }
+
+  get dataset(): Dataset {
+    const { path, columns } = this.options;
+    return { namespace: 'file', name: resolve(path), fields: Object.keys(columns) };
+  }
+
+  files(): readonly TouchedFile[] {
+    const { path } = this.options;
+    const end = resultPathOf(path) ?? path;
+    const onTheWay = [`${end}.part`, ownerFileOf(`${end}.part`)];
+    return [touchedFile(path, 'write'), ...onTheWay.map((part) => touchedFile(part, 'write', path))];
+  }
+
+  check(): Promise<void> {
+    return assertResultPlace(this.options.path);
+  }
+
+  async *find(key: string): AsyncGenerator<FoundRecord> {
+    const { path } = this.options;
+    const facts = await stat(path).catch(() => undefined);
+    if (facts?.isFile() !== true) return;
+    const reader = { path, columns: undefined, start: 0, signal: undefined };
+    for await (const { item, index } of findItems(
+      () => openParquetReader(reader),
+      (row) => containsText(row, key),
+    )) {
+      yield { where: `${path}, row ${index + 1}`, what: printed(item) };
+    }
+  }
+
+  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
+    this.task = context.task;
+    this.clock = context.clock;
+    const from = past?.prepared as PartsPoint | undefined;
+    this.file = await holdClock(context.clock, OpenParquetFile.open(this.options, context, from));
+    this.writes = this.file.columns.map((column) => [column.name, writingOf(column, context.task)]);
+  }
+
+  encode(record: In): Row {
+    const { row } = this.options;
+    const fields: unknown = row === undefined ? record : row(record);
+    if (typeof fields !== 'object' || fields === null) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OUTPUT',
+        `Expected a row of '${this.task}' to be an object with its columns, got ${describeValue(fields)}`,
+      );
+    }
+    return this.writes.map(([name, write]) => write((fields as Record<string, unknown>)[name]));
+  }
+
+  write({ rows }: SinkRows<Row>): Promise<void> {
+    return holdClock(this.clock, this.opened.write(rows));
+  }
+
+  prepare(): Promise<PartsPoint> {
+    return holdClock(this.clock, this.opened.mark());
+  }
+
+  async close(outcome: RunOutcome): Promise<void> {
+    const { file } = this;
+    this.file = undefined;
+    if (file !== undefined) await holdClock(this.clock, outcome === 'completed' ? file.finish() : file.abandon());
+  }
+
+  private get opened(): OpenParquetFile {
+    if (this.file === undefined) throw new TypeError('The sink is not open');
+    return this.file;
+  }
+}
+
+/** The options that concern the file. */
+type FileOptions = Pick<ParquetSinkOptions<never, string>, 'path' | 'columns' | 'compression' | 'rowGroupRows'>;
+
+interface OpenParts {
+  readonly path: string;
+  readonly place: FilePlace;
+  readonly session: DuckdbSession;
+  readonly columns: readonly ResultColumn[];
+  readonly parts: ParquetParts;
+  readonly claim: Awaited<ReturnType<typeof claimFile>>;
+  /** The options of COPY. */
+  readonly format: string;
+  readonly groupRows: number;
+}
+
+/** A result that is being written. */
+class OpenParquetFile {
+  readonly columns: readonly ResultColumn[];
+  private readonly open: OpenParts;
+  /** Rows that are not in DuckDB yet. */
+  private rows: Row[] = [];
+  /** The number of rows in the table of DuckDB. */
+  private held = 0;
+
+  private constructor(open: OpenParts) {
+    this.open = open;
+    this.columns = open.columns;
+  }
+
+  static async open(
+    { path, columns, compression = 'snappy', rowGroupRows = 122_880 }: FileOptions,
+    { task, signal }: ConnectorContext,
+    from: PartsPoint | undefined,
+  ): Promise<OpenParquetFile> {
+    const place = await placeOf(path, from);
+    const claim = await claimFile(`${place.path}.part`);
+    let session: DuckdbSession | undefined;
+    try {
+      const parts = await ParquetParts.open(place.path, from && (await bringBack(place.path, from)));
+      session = await DuckdbSession.open(signal);
+      const list = Object.entries(columns).map(([name, type]) => `${quoted(name)} ${type}`);
+      const of = `The columns of '${task}'`;
+      await session.run(of, `CREATE TABLE held (${list.join(', ')})`);
+      return new OpenParquetFile({
+        ...{ path, place, session, parts, claim },
+        columns: await session.columnsOf(of, 'held'),
+        format: `FORMAT parquet, COMPRESSION ${compression}, ROW_GROUP_SIZE ${rowGroupRows}`,
+        groupRows: rowGroupRows,
+      });
+    } catch (error) {
+      await session?.close();
+      await claim();
+      throw error;
+    }
+  }
+
+  async write(rows: readonly Row[]): Promise<void> {
+    for (const row of rows) {
+      this.rows.push(row);
+      if (this.rows.length === CHUNK_ROWS) await this.append();
+    }
+    if (this.held >= this.open.groupRows) await this.addPart();
+  }
+
+  /** The point after the rows so far, once they would survive a loss of power. */
+  async mark(): Promise<PartsPoint> {
+    await this.addPart();
+    return this.open.parts.point;
+  }
+
+  /** Joins the parts and gives the result its name. */
+  async finish(): Promise<void> {
+    const { path, place, session, parts, claim, format } = this.open;
+    try {
+      await this.addPart();
+      const { rows, series } = parts.point;
+      const list = parts.paths.map(pathLiteral).join(', ');
+      const from = rows === 0 ? 'held' : `read_parquet([${list}])`;
+      const whole = `${place.path}.part`;
+      claim.assertHeld();
+      await assertOwnFile(whole);
+      // The parts that the file consists of are named in it: a run that dies before it has noted its end knows its result again.
+      const metadata = `KV_METADATA {${MADE_OF}: ${literal(JSON.stringify(series))}}`;
+      await session.run(path, `COPY (SELECT * FROM ${from}) TO ${literal(resolve(whole))} (${format}, ${metadata})`);
+      if (place.mode !== undefined) await chmod(whole, place.mode);
+      await syncFile(whole);
+      claim.assertHeld();
+      await rename(whole, place.path);
+      await syncFolder(dirname(place.path));
+      await parts.remove();
+    } catch (error) {
+      throw fileError('write', path, error);
+    } finally {
+      await this.release();
+    }
+  }
+
+  /** Keeps the parts. */
+  abandon(): Promise<void> {
+    return this.release();
+  }
+
+  private async release(): Promise<void> {
+    await this.open.session.close();
+    await this.open.claim();
+  }
+
+  /** Moves the rows to the table of DuckDB. */
+  private async append(): Promise<void> {
+    const { rows } = this;
+    if (rows.length === 0) return;
+    this.rows = [];
+    const { DuckDBDataChunk } = duckdbPackage();
+    const chunk = DuckDBDataChunk.create(
+      this.columns.map(({ type }) => type),
+      rows.length,
+    );
+    chunk.setRows(rows);
+    await this.open.session.append('held', chunk);
+    this.held += rows.length;
+  }
+
+  private async addPart(): Promise<void> {
+    await this.append();
+    const { held } = this;
+    if (held === 0) return;
+    const { path, session, parts, claim, format } = this.open;
+    claim.assertHeld();
+    try {
+      await parts.add(held, (part) => session.run(path, `COPY held TO ${literal(resolve(part))} (${format})`));
+      await session.run(path, 'TRUNCATE held');
+    } catch (error) {
+      throw fileError('write', path, error);
+    }
+    this.held = 0;
+  }
+}
+
+/** The key in the metadata of a result. */
+const MADE_OF = 'millrace_parts';
+
+/** Throws MILLRACE_FILE if no Parquet file can be written to this path. */
+async function placeOf(path: string, from: PartsPoint | undefined): Promise<FilePlace> {
+  try {
+    const place = await lookAtResult(path);
+    if (place.kind === 'stream') {
+      throw new MillraceError(
+        'MILLRACE_FILE',
+        `Cannot write ${path}: it is a device or a pipe, and Parquet needs a file`,
+      );
+    }
+    if (place.isFilled) {
+      throw new MillraceError(
+        'MILLRACE_FILE',
+        `Cannot write ${path}: the file has several names or belongs to another user, and would be replaced. Name another file`,
+      );
+    }
+    if (from === undefined && place.mode !== undefined) await assertForRows(place.path, KIND, false);
+    return place;
+  } catch (error) {
+    throw fileError('write', path, error);
+  }
+}
+
+/**
+ * If an earlier incarnation has already given the result its name and removed the parts, the result is their only copy: a copy of it
+ * becomes the first part, and the result stays until the run has completed again.
+ */
+async function bringBack(end: string, from: PartsPoint): Promise<PartsPoint> {
+  const { series, rows } = from;
+  const [first] = series;
+  if (first === undefined || (await stat(partPath(end, first.token, 0)).catch(() => undefined)) !== undefined)
+    return from;
+  if ((await madeOf(end)) !== JSON.stringify(series)) return from;
+  const token = newToken();
+  const part = partPath(end, token, 0);
+  await copyFile(end, part, constants.COPYFILE_FICLONE);
+  await syncFile(part);
+  await syncFolder(dirname(part));
+  return { series: [{ token, parts: 1 }], rows };
+}
+
+/** What a result says about the parts that it consists of; undefined if it says nothing, or is no Parquet file. */
+async function madeOf(path: string): Promise<unknown> {
+  const session = await DuckdbSession.open();
+  try {
+    const [[value] = []] = await session.rows(
+      path,
+      `SELECT decode(value) FROM parquet_kv_metadata(${pathLiteral(path)}) WHERE decode(key) = ${literal(MADE_OF)}`,
+    );
+    return value;
+  } catch {
+    // The missing parts are reported.
+    return undefined;
+  } finally {
+    await session.close();
+  }
+}

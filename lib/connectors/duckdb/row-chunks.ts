@@ -1,0 +1,52 @@
+/**
+ * The chunks of a result as rows.
+ *
+ * Guarantees: a column has one name; two columns of one name fail the run, because one of them would be lost.
+ */
+import type { DuckDBDataChunk } from '@duckdb/node-api';
+import { wrongStatement } from '../sql/sql-errors.js';
+import { readingOf } from './duckdb-values.js';
+import type { ChunkReader, ResultColumn } from './duckdb-session.js';
+
+/** A row by column name. */
+export type DuckdbFields = Record<string, unknown>;
+
+/** Returns a function that makes rows of a chunk. Throws MILLRACE_SQL for columns that cannot be read. */
+export function rowMaker(
+  { columns }: Pick<ChunkReader, 'columns'>,
+  of: string,
+): (chunk: DuckDBDataChunk) => DuckdbFields[] {
+  assertDifferent(columns, of);
+  const reads = columns.map((column) => readingOf(column, of));
+  return (chunk) => {
+    const rows: DuckdbFields[] = Array.from({ length: chunk.rowCount }, () => ({}));
+    columns.forEach(({ name }, at) => {
+      const values = chunk.getColumnValues(at);
+      const read = reads[at] as (typeof reads)[number];
+      for (let row = 0; row < rows.length; row++) {
+        (rows[row] as DuckdbFields)[name] = read(values[row] ?? null);
+      }
+    });
+    return rows;
+  };
+}
+
+function assertDifferent(columns: readonly ResultColumn[], of: string): void {
+  const names = columns.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined && !names.includes('__proto__')) return;
+  const what = twice === undefined ? "a column '__proto__'" : `two columns ${JSON.stringify(twice)}`;
+  throw wrongStatement(of, `it has ${what}. Name it otherwise, with AS`, undefined);
+}
+
+/** Whether a value of the row, at any depth, has this text. */
+export function containsText(value: unknown, text: string): boolean {
+  if (value instanceof Date) return value.toISOString() === text;
+  if (typeof value === 'object' && value !== null) return Object.values(value).some((part) => containsText(part, text));
+  return String(value) === text;
+}
+
+/** The row as one line. */
+export function printed(row: DuckdbFields): string {
+  return JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+}
