@@ -12,6 +12,9 @@ export type Workflow = z.output<typeof schemas.Workflow>;
 export type Workflows = z.output<typeof schemas.Workflows>;
 export type Schedule = z.output<typeof schemas.Schedule>;
 export type Decision = z.output<typeof schemas.Decision>;
+export type SchedulePreview = z.output<typeof schemas.SchedulePreview>;
+export type Backfill = z.output<typeof schemas.Backfill>;
+export type BackfillPreview = z.output<typeof schemas.BackfillPreview>;
 export type LetterGroups = z.output<typeof schemas.LetterGroups>;
 
 const KEY = 'millrace token';
@@ -52,6 +55,14 @@ export async function get<Answer>(path: string): Promise<Answer> {
 
 export async function post<Answer>(path: string, body?: unknown): Promise<Answer> {
   return (await (await send('POST', path, body)).json()) as Answer;
+}
+
+export async function put<Answer>(path: string, body: unknown): Promise<Answer> {
+  return (await (await send('PUT', path, body)).json()) as Answer;
+}
+
+export async function remove(path: string): Promise<void> {
+  await send('DELETE', path);
 }
 
 /** Saves an answer as a file. */

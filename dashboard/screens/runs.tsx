@@ -30,7 +30,11 @@ export function Runs(): JSX.Element {
   };
   return (
     <>
-      <h1>Runs{query.get('workflow') === null ? '' : ` of ${query.get('workflow') ?? ''}`}</h1>
+      <h1>
+        Runs
+        {query.get('workflow') === null ? '' : ` of ${query.get('workflow') ?? ''}`}
+        {query.get('backfill') === null ? '' : ` of backfill ${query.get('backfill') ?? ''}`}
+      </h1>
       <p>
         <label for="state">State</label>{' '}
         <select
@@ -46,6 +50,7 @@ export function Runs(): JSX.Element {
           ))}
         </select>{' '}
         {query.get('workflow') !== null && <a href={`#${withParam('workflow', '')}`}>All workflows</a>}
+        {query.get('backfill') !== null && <a href={`#${withParam('backfill', '')}`}>All runs</a>}
       </p>
       <Notice error={error} />
       {data?.runs.length === 0 && <p class="quiet">No run matches</p>}

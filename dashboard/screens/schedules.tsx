@@ -1,9 +1,11 @@
 /** Schedules: their rules, next ticks and history, with pause. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { post, type Decision, type Schedule } from '../api.js';
+import { post, remove, type Backfill, type Decision, type Schedule, type Workflows } from '../api.js';
 import { grouped, moment, momentIn, relative, zoneName } from '../format.js';
+import { BackfillForm } from '../parts/backfill-form.js';
 import { useData, useNow } from '../parts/data.js';
+import { ScheduleForm } from '../parts/schedule-form.js';
 import { Notice } from '../parts/state.js';
 
 const REASONS: Readonly<Record<NonNullable<Decision['reason']>, string>> = {
@@ -16,16 +18,81 @@ const REASONS: Readonly<Record<NonNullable<Decision['reason']>, string>> = {
 
 export function Schedules(): JSX.Element {
   const { data, error, reload } = useData<{ schedules: readonly Schedule[] }>('/schedules');
+  const workflows = useData<Workflows>('/workflows').data?.workflows.map(({ name }) => name) ?? [];
+  const [isMaking, setMaking] = useState(false);
   if (data === undefined) return <Notice error={error} />;
   return (
     <>
       <h1>Schedules</h1>
       <Notice error={error} />
-      {data.schedules.length === 0 && <p class="quiet">No workflow has a schedule</p>}
+      <button
+        type="button"
+        aria-expanded={isMaking}
+        onClick={() => {
+          setMaking(!isMaking);
+        }}
+      >
+        New schedule…
+      </button>
+      {isMaking && (
+        <section class="card" aria-label="New schedule">
+          <ScheduleForm
+            workflows={workflows}
+            onSaved={() => {
+              setMaking(false);
+              reload();
+            }}
+          />
+        </section>
+      )}
+      {data.schedules.length === 0 && <p class="quiet">There is no schedule</p>}
       <ul class="workflows">
         {data.schedules.map((schedule) => (
           <ScheduleCard key={schedule.id} schedule={schedule} reload={reload} />
         ))}
+      </ul>
+      <Backfills />
+    </>
+  );
+}
+
+function Backfills(): JSX.Element | null {
+  const { data, error, reload } = useData<{ backfills: readonly Backfill[] }>('/backfills');
+  const [problem, setProblem] = useState('');
+  if (data === undefined) return <Notice error={error} />;
+  if (data.backfills.length === 0) return null;
+  const stop = ({ id, count, schedule }: Backfill): void => {
+    if (!confirm(`Cancel the runs of the backfill of ${schedule} (${count}) that are not over?`)) return;
+    post(`/backfills/${id}/stop`, { how: 'cancel' }).then(reload, (failure: unknown) => {
+      setProblem((failure as Error).message);
+    });
+  };
+  return (
+    <>
+      <h2>Backfills</h2>
+      <Notice error={error || problem} />
+      <ul>
+        {data.backfills.map((backfill) => {
+          const { id, schedule, from, to, askedBy, states } = backfill;
+          const isOver = !['queued', 'starting', 'running'].some((state) => (states[state] ?? 0) > 0);
+          const parts = Object.entries(states).map(([state, count]) => `${grouped(count)} ${state}`);
+          return (
+            <li key={id}>
+              <a href={`#/runs?backfill=${id}`}>{schedule}</a> from {moment(from)} to {moment(to)}, by {askedBy}:{' '}
+              {parts.join(', ')}{' '}
+              {!isOver && (
+                <button
+                  type="button"
+                  onClick={() => {
+                    stop(backfill);
+                  }}
+                >
+                  Cancel
+                </button>
+              )}
+            </li>
+          );
+        })}
       </ul>
     </>
   );
@@ -35,7 +102,10 @@ function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reado
   const now = useNow();
   const [error, setError] = useState('');
   const [note, setNote] = useState('');
-  const [isOpen, setOpen] = useState(false);
+  const [open, setOpen] = useState<'' | 'ticks' | 'backfill' | 'change'>('');
+  const toggle = (part: typeof open): void => {
+    setOpen(open === part ? '' : part);
+  };
   const { id, workflow, name, pause, next, zone } = schedule;
   const path = `/schedules/${encodeURIComponent(workflow)}/${encodeURIComponent(name)}`;
   const act = (work: () => Promise<unknown>): void => {
@@ -49,7 +119,8 @@ function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reado
       <h2>{id}</h2>
       <p>
         <code>{schedule.rule}</code> {zone} · overlap {schedule.overlap} · catch-up {schedule.catchUp}
-        {schedule.isPresent ? '' : ' · no longer in the workflow'}
+        {schedule.madeBy === null ? ' · stated by the workflow' : ` · made by ${schedule.madeBy}`}
+        {schedule.isPresent ? '' : ' · no longer there'}
       </p>
       <Notice error={schedule.problem || error} />
       {schedule.warnings.map((warning) => (
@@ -92,14 +163,55 @@ function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reado
       )}
       <button
         type="button"
-        aria-expanded={isOpen}
+        aria-expanded={open === 'ticks'}
         onClick={() => {
-          setOpen(!isOpen);
+          toggle('ticks');
         }}
       >
         Ticks
-      </button>
-      {isOpen && (
+      </button>{' '}
+      <button
+        type="button"
+        aria-expanded={open === 'backfill'}
+        onClick={() => {
+          toggle('backfill');
+        }}
+      >
+        Backfill…
+      </button>{' '}
+      {schedule.madeBy !== null && (
+        <>
+          <button
+            type="button"
+            aria-expanded={open === 'change'}
+            onClick={() => {
+              toggle('change');
+            }}
+          >
+            Change…
+          </button>{' '}
+          <button
+            type="button"
+            onClick={() => {
+              if (confirm(`Remove the schedule ${id}? Its runs and its history stay.`)) act(() => remove(path));
+            }}
+          >
+            Remove
+          </button>
+        </>
+      )}
+      {open === 'backfill' && <BackfillForm id={`backfill-${id}`} path={path} />}
+      {open === 'change' && (
+        <ScheduleForm
+          workflows={[workflow]}
+          schedule={schedule}
+          onSaved={() => {
+            setOpen('');
+            reload();
+          }}
+        />
+      )}
+      {open === 'ticks' && (
         <>
           <h3>To come, in {zoneName}</h3>
           <ol>

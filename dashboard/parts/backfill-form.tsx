@@ -1,0 +1,89 @@
+/** A form that asks runs for ticks of the past: which ones is shown before anything is queued. */
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import { get, post, type Backfill, type BackfillPreview } from '../api.js';
+import { grouped, moment } from '../format.js';
+import { go } from '../router.js';
+import { Notice } from './state.js';
+
+export function BackfillForm({ id, path }: { readonly id: string; readonly path: string }): JSX.Element {
+  const [from, setFrom] = useState('');
+  const [to, setTo] = useState('');
+  const [overlaps, setOverlaps] = useState(false);
+  const [preview, setPreview] = useState<BackfillPreview>();
+  const [error, setError] = useState('');
+  // Pressing twice asks for the same runs.
+  const [requestKey] = useState(() => crypto.randomUUID());
+  const range = { from: Date.parse(from), to: Date.parse(to) };
+  const attempt = (work: () => Promise<void>): void => {
+    setError('');
+    work().catch((failure: unknown) => {
+      setError((failure as Error).message);
+    });
+  };
+  const look = (): void => {
+    attempt(async () => {
+      setPreview(await get<BackfillPreview>(`${path}/backfill?from=${range.from}&to=${range.to}`));
+    });
+  };
+  const start = (): void => {
+    attempt(async () => {
+      const { id: made } = await post<Backfill>(`${path}/backfill`, { ...range, overlaps, requestKey });
+      go(`/runs?backfill=${made}`);
+    });
+  };
+  const field = (label: string, value: string, onInput: (text: string) => void): JSX.Element => (
+    <p>
+      <label for={`${id}-${label}`}>{label}</label>
+      <input
+        id={`${id}-${label}`}
+        type="datetime-local"
+        value={value}
+        required
+        onInput={(event) => {
+          setPreview(undefined);
+          onInput(event.currentTarget.value);
+        }}
+      />
+    </p>
+  );
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (preview === undefined) look();
+        else start();
+      }}
+    >
+      <p>Each tick after the beginning, up to the end, gets a run of its own. The oldest comes first</p>
+      {field('After', from, setFrom)}
+      {field('Until', to, setTo)}
+      <p>
+        <input
+          id={`${id}-overlaps`}
+          type="checkbox"
+          checked={overlaps}
+          onChange={(event) => {
+            setOverlaps(event.currentTarget.checked);
+          }}
+        />{' '}
+        <label for={`${id}-overlaps`}>Its runs may overlap</label>
+      </p>
+      <Notice error={error} />
+      {preview !== undefined && (
+        <>
+          <h3>{preview.count === 1 ? 'One run' : `${grouped(preview.count)} runs`}, for</h3>
+          <ol>
+            {preview.ticks.map((at) => (
+              <li key={at}>{moment(at)}</li>
+            ))}
+          </ol>
+          {preview.count > preview.ticks.length && <p class="quiet">The last one is that of the end</p>}
+        </>
+      )}
+      <button class={preview === undefined ? '' : 'main'} type="submit">
+        {preview === undefined ? 'Show the ticks' : 'Queue the runs'}
+      </button>
+    </form>
+  );
+}
