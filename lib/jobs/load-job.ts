@@ -112,7 +112,7 @@ export interface NamedOutput {
  */
 export function assertFilesApart(job: LoadedJob, outputs: readonly NamedOutput[], place: JobPlace): void {
   assertDistinctFiles([
-    ...claimsOf(job.prepared.declarations),
+    ...claimsOf(job.prepared.declarations, job.prepared.plan.stages),
     ...outputs.flatMap(({ by, path }) =>
       path === null || path === undefined ? [] : claimsBy(by, [touchedFile(absolutePath(place, path), 'write')]),
     ),

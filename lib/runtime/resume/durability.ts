@@ -73,9 +73,14 @@ export class DurabilityPlan {
       };
       const found: { join?: Durability; task?: Durability; keepsInput?: boolean } = {};
       if (isJoin(node)) {
-        found.join = this.ofJoin(node, outputRoots, input, (join as DurableOptions | undefined)?.durable, hasState);
-        if (node.join !== 'gather') this.roots.set(joinRootOf(name), found.join);
-        input = after(found.join, input);
+        found.join =
+          node.node.after !== undefined
+            ? 'computed'
+            : this.ofJoin(node, outputRoots, input, (join as DurableOptions | undefined)?.durable, hasState);
+        if (node.node.after !== undefined) this.roots.set(node.inputRoot as string, found.join);
+        else if (node.join !== 'gather') this.roots.set(joinRootOf(name), found.join);
+        // Its record has the counts of one incarnation.
+        input = { ...after(found.join, input), ...(node.node.after === undefined ? {} : { isComputable: false }) };
       }
       if (bearing === 'boundary') {
         const { durable } = task.options as DurableOptions;
