@@ -191,7 +191,7 @@ describe('a task that runs after others', () => {
           { after: ['Clean up'], when: 'ended' },
           syncTask(() => log.push('last')),
         ),
-    ) as Run;
+    );
     const summary = await run.finished;
     expect(log).toEqual(['aborted']);
     expect(statusesOf(summary)).toMatchObject({ 'Clean up': 'cancelled', Last: 'not-started' });
@@ -343,7 +343,7 @@ describe('a resumed run', () => {
             }),
           ),
       { checkpoints: kept.begin(), ...(kept.last && { resumeFrom: kept.last }) },
-    ) as Run;
+    );
 
   it('runs again what was in flight when the process died, and nothing that had ended before', async () => {
     const kept = memoryCheckpoints();
@@ -425,13 +425,13 @@ describe('a rule', () => {
   const source = (name: string, more: Partial<TaskDeclaration> = {}): TaskDeclaration => ({
     name,
     dependencies: [],
-    task: sourceTask([1]) as never,
+    task: sourceTask([1]),
     ...more,
   });
   const step = (name: string, dependencies: string[], more: Partial<TaskDeclaration> = {}): TaskDeclaration => ({
     name,
     dependencies,
-    task: syncTask((n) => n) as never,
+    task: syncTask((n) => n),
     ...more,
   });
   const planned = (...tasks: TaskDeclaration[]) => new Workflow({ name: 'W', tasks: () => tasks }).plan().plan;

@@ -1,15 +1,6 @@
 /** Workflows as tasks of others. */
 import { describe, expect, it } from '@jest/globals';
-import {
-  asyncTask,
-  branch,
-  defineWorkflow,
-  expandTask,
-  sourceTask,
-  subWorkflow,
-  syncTask,
-  Workflow,
-} from 'millrace';
+import { asyncTask, branch, defineWorkflow, expandTask, sourceTask, subWorkflow, syncTask, Workflow } from 'millrace';
 import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
 import { z } from 'zod';
 import { outputsOf } from '../support/outputs-of.js';
@@ -140,6 +131,7 @@ describe('a sub-workflow', () => {
           asyncTask(
             async (n) => {
               calls.push(n);
+              await new Promise((done) => setImmediate(done));
               if (n === 3 && !mayEnd) throw new Error('down');
               return n;
             },
@@ -183,11 +175,11 @@ describe('a sub-workflow', () => {
     const Snake: Workflow = new Workflow({
       name: 'Snake',
       tasks: () => [
-        { name: 'In', dependencies: [], task: sourceTask([1]) as never },
+        { name: 'In', dependencies: [], task: sourceTask([1]) },
         {
           name: 'Tail',
           dependencies: ['In'],
-          task: subWorkflow(Snake, { input: 'In', output: 'Tail' }) as never,
+          task: subWorkflow(Snake, { input: 'In', output: 'Tail' }),
         },
       ],
     });

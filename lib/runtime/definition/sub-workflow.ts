@@ -110,7 +110,7 @@ export function withSubWorkflows(
   if (!declarations.some(({ task }) => task instanceof SubWorkflowTask)) return declarations;
   return declarations.flatMap((declaration) =>
     declaration.task instanceof SubWorkflowTask
-      ? replaced(declaration, declaration.task, context, within)
+      ? replaced(declaration, declaration.task as SubWorkflowTask<never, unknown>, context, within)
       : [declaration],
   );
 }

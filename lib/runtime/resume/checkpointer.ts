@@ -238,9 +238,8 @@ export class Checkpointer {
       }
     });
     const lettersMark = deadLetters.durable?.mark();
-    const closed = Object.fromEntries(
-      Object.entries(this.marks).filter(([name]) => !opened.some(([open]) => open === name)),
-    );
+    const openNames = new Set(opened.map(([name]) => name));
+    const closed = Object.fromEntries(Object.entries(this.marks).filter(([name]) => !openNames.has(name)));
     // Waits for all of them, also if one has failed: no write may outlive the run.
     const marked = Promise.allSettled([lettersMark, collecting, ...marking]);
     const head = this.head as CheckpointHead;

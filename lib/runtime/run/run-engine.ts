@@ -219,7 +219,8 @@ export class RunEngine {
         this.fail(error);
       },
       failAfterCheckpoint: (error) => {
-        this.failAfterCheckpoint(error);
+        if (this.aftermath === undefined) this.failAfterCheckpoint(error);
+        else this.aftermath.fail(error);
       },
       track: (work) => {
         this.pendingWork.track(work);
