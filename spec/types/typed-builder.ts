@@ -258,5 +258,11 @@ const best = scored.task(
 best.task('Keep', ['Best'], syncTask((row: { id: string; best: number }) => row));
 // @ts-expect-error the records of the other tasks keep their types
 scored.task('X', ['Members'], syncTask((member) => member.name));
+// A loop compiles too; tasks that the compiler has to know afterwards are added by `each`.
+let looped = flow.task('Members', members);
+for (const { name, bonus } of models) {
+  looped = looped.task(`Model ${name}`, ['Members'], syncTask((member) => member.points + bonus));
+}
+looped.task('After', ['Members'], points);
 // @ts-expect-error the function returns no flow
 flow.each(models, () => 1);

@@ -72,15 +72,14 @@ export class DurabilityPlan {
         isReplayable: from.every(({ isReplayable }) => isReplayable),
       };
       const found: { join?: Durability; task?: Durability; keepsInput?: boolean } = {};
-      if (isJoin(node)) {
-        found.join =
-          node.node.after !== undefined
-            ? 'computed'
-            : this.ofJoin(node, outputRoots, input, (join as DurableOptions | undefined)?.durable, hasState);
-        if (node.node.after !== undefined) this.roots.set(node.inputRoot as string, found.join);
-        else if (node.join !== 'gather') this.roots.set(joinRootOf(name), found.join);
-        // Its record has the counts of one incarnation.
-        input = { ...after(found.join, input), ...(node.node.after === undefined ? {} : { isComputable: false }) };
+      if (node.node.after !== undefined && node.inputRoot !== undefined) {
+        // One record, with the same number each time; it has counts of one incarnation.
+        this.roots.set(node.inputRoot, 'computed');
+        input = { ...input, isComputable: false };
+      } else if (isJoin(node)) {
+        found.join = this.ofJoin(node, outputRoots, input, (join as DurableOptions | undefined)?.durable, hasState);
+        if (node.join !== 'gather') this.roots.set(joinRootOf(name), found.join);
+        input = after(found.join, input);
       }
       if (bearing === 'boundary') {
         const { durable } = task.options as DurableOptions;

@@ -37,6 +37,9 @@ import { Secrets } from '../../text/secrets.js';
 /** How long the checkpoint of a run that fails may take, in milliseconds; a write of a sink may never end. */
 const LAST_CHECKPOINT_MS = 5_000;
 
+/** The most names of tasks in a notice. */
+const MOST_NAMES = 8;
+
 /** The part of a `Run` that the engine uses. */
 export interface RunFace {
   readonly events: EventStream;
@@ -239,6 +242,8 @@ export class RunEngine {
     if (this.outcome !== undefined) return;
     this.report.introduce();
     this.hasStarted = true;
+    const ended = [...this.stages.ends.keys()];
+    if (ended.length > 0) this.notice(`Completed by an earlier incarnation: ${named(ended)}`);
     if (this.parts.signal?.aborted === true) {
       this.cancel();
       return;
@@ -488,6 +493,13 @@ export class RunEngine {
   private emit(event: RunEvent): void {
     this.events.emit(event);
   }
+}
+
+/** The names, or the first of them. */
+function named(tasks: readonly string[]): string {
+  const shown = tasks.slice(0, MOST_NAMES).map((task) => `'${task}'`);
+  const more = tasks.length - shown.length;
+  return shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 function cancelled(): MillraceError {
