@@ -156,6 +156,12 @@ export class ResumePlan {
     return entersJoin ? ofJoin === 'kept' : ofTask === 'kept' || keepsInput;
   }
 
+  /** The tasks that start and end together with this one. */
+  partOf(task: string): readonly string[] {
+    const parts = this.plan.stages.flatMap(({ parts }) => parts);
+    return parts.find(({ tasks }) => tasks.includes(task))?.tasks ?? [task];
+  }
+
   /** The labels of all exits of a root. */
   labelsOf(root: string): string[] {
     return this.exitsOf(root).map(exitLabel);

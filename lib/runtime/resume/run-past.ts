@@ -203,7 +203,22 @@ export function redoing(checkpoint: Checkpoint, letters: readonly LetterHead[], 
     const progress = entry(roots, root);
     if (progress !== undefined) setEntry(roots, root, withPartitionHoles(progress, holes, plan.labelsOf(root)));
   }
-  return { ...checkpoint, roots, isComplete: false };
+  return {
+    ...checkpoint,
+    ...(checkpoint.ended && { ended: withoutParts(checkpoint.ended, letters, plan) }),
+    roots,
+    isComplete: false,
+  };
+}
+
+/** The tasks that have ended, without those that get records again. */
+function withoutParts(
+  ended: NonNullable<Checkpoint['ended']>,
+  letters: readonly LetterHead[],
+  plan: ResumePlan,
+): NonNullable<Checkpoint['ended']> {
+  const again = new Set(letters.flatMap(({ task }) => plan.partOf(task)));
+  return Object.fromEntries(Object.entries(ended).filter(([task]) => !again.has(task)));
 }
 
 /** Collects holes in any order. */

@@ -6,15 +6,17 @@
  * left.
  */
 import { countsOf } from '../../ledger/account.js';
+import type { Json } from '../../model/checkpoint.js';
 import type { TaskCounts } from '../../model/metrics.js';
-import { codeOf, MillraceError } from '../../model/errors.js';
+import { codeOf, describeThrown, MillraceError } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
 import type { RunOutcome } from '../../model/ports.js';
 import { seededRandom } from '../../execution/random.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import { Turn } from '../../ledger/turn.js';
-import { attempt, closeAll } from './closing.js';
+import { Aftermath } from './aftermath.js';
+import { attempt, closeAll, closeTask } from './closing.js';
 import { maskEvent } from './mask-event.js';
 import { Draining, type DrainOptions } from './draining.js';
 import { Opening } from './opening.js';
@@ -23,6 +25,8 @@ import { ProgressKeeper } from '../resume/progress-keeper.js';
 import { RunExecutor } from './run-executor.js';
 import type { KeptProgress, RunParts } from './run-parts.js';
 import { RunReport } from './run-report.js';
+import { StageOrder, type BegunStage } from './stage-order.js';
+import type { WiredTask } from '../wiring/wired-task.js';
 import type { RunServices } from '../wiring/services.js';
 import { Watchdog } from '../watch/watchdog.js';
 import { Wiring } from '../wiring/wiring.js';
@@ -32,6 +36,9 @@ import { Secrets } from '../../text/secrets.js';
 
 /** How long the checkpoint of a run that fails may take, in milliseconds; a write of a sink may never end. */
 const LAST_CHECKPOINT_MS = 5_000;
+
+/** The most names of tasks in a notice. */
+const MOST_NAMES = 8;
 
 /** The part of a `Run` that the engine uses. */
 export interface RunFace {
@@ -54,9 +61,17 @@ export class RunEngine {
   private readonly onEnd: RunFace['onEnd'];
   private readonly abort = new AbortController();
   private readonly pendingWork = new PendingWork((error) => {
-    if (this.failLate === undefined) this.end('failed', error);
+    if (this.aftermath !== undefined || this.failLate === undefined) this.fail(error);
     else this.failLate(error);
   });
+  private readonly stages: StageOrder;
+  /** Resolves when no stage is being ended or begun. */
+  private transition: Promise<unknown> = Promise.resolve();
+  /** The tasks that were opened, or would have been, and are not closed. */
+  private readonly toClose = new Set<string>();
+  private isOver = false;
+  /** Set when tasks run after the end of the run. */
+  private aftermath: Aftermath | undefined;
   private readonly opening = new Opening();
   private outcome: RunOutcome | undefined;
   private failure: unknown;
@@ -88,6 +103,9 @@ export class RunEngine {
     });
     const services = this.services(turn);
     if (progress !== undefined) this.keeper = this.keeperOf(progress, services);
+    this.stages = new StageOrder(parts.plan, this.keeper?.endedBefore);
+    for (const task of this.stages.firstTasks()) this.toClose.add(task);
+    const prefixes = new Map(parts.declarations.map(({ name, prefix }) => [name, prefix]));
     const { window, fusions } = parts;
     this.wiring = new Wiring(parts.plan, parts.declarations, services, {
       window,
@@ -97,8 +115,9 @@ export class RunEngine {
       past: this.keeper?.past,
       kept: this.keeper && progress && { keeper: this.keeper.state, plan: progress.plan },
       outlets,
+      startOf: (task) => secrets.data(this.stages.startOf(task, prefixes.get(task))),
     });
-    this.report = new RunReport(parts, this.wiring, services, this.executor, this.events);
+    this.report = new RunReport(parts, this.wiring, services, this.executor, this.events, this.stages);
     this.watchdog = new Watchdog(this.wiring, services, {
       onLook: () => {
         this.report.measure();
@@ -106,7 +125,7 @@ export class RunEngine {
       isCheckpointing: () => this.keeper?.isCheckpointing === true,
     });
     const fail = (error: unknown): void => {
-      this.end('failed', error);
+      this.fail(error);
     };
     parts.deadLetters.whenBroken(fail);
     progress?.store.whenLost?.((error) => {
@@ -125,9 +144,15 @@ export class RunEngine {
     return this.executor.stats();
   }
 
+  /** True while tasks run after the end of the run. */
+  get isInAftermath(): boolean {
+    return this.aftermath !== undefined && !this.isOver;
+  }
+
   /** Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. */
   cancel(): void {
-    this.end('cancelled');
+    if (this.aftermath === undefined) this.end('cancelled');
+    else this.aftermath.cancel();
   }
 
   /** Stops the sources and lets the records in flight settle; see `Run.drain`. */
@@ -165,19 +190,22 @@ export class RunEngine {
 
   private services(turn: Turn): RunServices {
     const { clock } = this.parts;
+    const signal = (): AbortSignal => this.aftermath?.signal ?? this.abort.signal;
     return {
       runId: this.parts.runId,
       clock,
       random: seededRandom(this.parts.seed),
-      signal: this.abort.signal,
+      get signal() {
+        return signal();
+      },
       turn,
       executor: () => this.executor.current,
       deadLetters: this.parts.deadLetters,
       upstream: this.parts.upstream,
       secrets: this.secrets,
       tracer: this.parts.tracer,
-      isDraining: () => this.isDraining,
-      mayStart: () => this.failing === undefined && !this.letsGo(),
+      isDraining: () => this.isDraining && this.aftermath === undefined,
+      mayStart: () => this.aftermath !== undefined || (this.failing === undefined && !this.letsGo()),
       emit: (event) => {
         this.emit(event);
       },
@@ -185,16 +213,17 @@ export class RunEngine {
         this.parts.progress?.store.assertOwned?.();
       },
       cannotResume: (reason) => {
-        this.keeper?.cannotResume(this.secrets.message(reason));
+        if (this.aftermath === undefined) this.keeper?.cannotResume(this.secrets.message(reason));
       },
       cannotRepeat: (task) => {
-        this.keeper?.cannotRepeat(task);
+        if (this.aftermath === undefined) this.keeper?.cannotRepeat(task);
       },
       fail: (error) => {
-        this.end('failed', error);
+        this.fail(error);
       },
       failAfterCheckpoint: (error) => {
-        this.failAfterCheckpoint(error);
+        if (this.aftermath === undefined) this.failAfterCheckpoint(error);
+        else this.aftermath.fail(error);
       },
       track: (work) => {
         this.pendingWork.track(work);
@@ -202,37 +231,159 @@ export class RunEngine {
     };
   }
 
-  /** Ends the run as failed. */
+  /** Ends the run as failed, or what runs after its end. */
   fail(error: unknown): void {
-    this.end('failed', error);
+    if (this.aftermath === undefined) this.end('failed', error);
+    else this.aftermath.fail(error);
   }
 
   /** Opens and connects everything; a failure ends the run. */
   async start(): Promise<void> {
     if (this.outcome !== undefined) return;
-    const { clock } = this.parts;
     this.report.introduce();
     this.hasStarted = true;
+    const ended = [...this.stages.ends.keys()];
+    if (ended.length > 0) this.notice(`Completed by an earlier incarnation: ${named(ended)}`);
     if (this.parts.signal?.aborted === true) {
       this.cancel();
       return;
     }
     const { executor, wiring, keeper } = this;
-    const { deadLetters } = this.parts;
+    const { deadLetters, clock } = this.parts;
     try {
       const hasEnded = (): boolean => this.hasEnded();
-      if (!(await this.opening.open({ executor, wiring, keeper, deadLetters, clock, hasEnded }))) return;
+      const tasks = this.wiredOf(this.beginStage() as BegunStage);
+      if (!(await this.opening.open({ executor, wiring, tasks, keeper, deadLetters, clock, hasEnded }))) return;
     } catch (error) {
       this.end('failed', error);
       return;
     }
-    for (const task of wiring.tasks.keys()) this.emit({ type: 'task-started', at: clock.now(), task });
+    this.emitStarted(this.stages.tasks);
     // A listener of `run-started` may have ended the run.
     if (this.hasEnded()) return;
     this.watchdog.start();
-    this.wiring.connect(() => {
-      this.end(this.isDraining ? 'drained' : 'completed');
+    this.connectStage();
+  }
+
+  /** Begins the next stage, and reports what is skipped; undefined after the last one. */
+  private beginStage(stop?: string): BegunStage | undefined {
+    const stage = this.stages.begin(stop);
+    for (const task of stage?.tasks ?? []) this.toClose.add(task);
+    const at = this.parts.clock.now();
+    for (const [task, reason] of stage?.skipped ?? []) this.emit({ type: 'task-skipped', at, task, reason });
+    return stage;
+  }
+
+  private wiredOf({ tasks }: BegunStage): WiredTask[] {
+    return tasks.map((name) => this.wiring.tasks.get(name) as WiredTask);
+  }
+
+  private emitStarted(tasks: readonly string[]): void {
+    for (const task of tasks) this.emit({ type: 'task-started', at: this.parts.clock.now(), task });
+  }
+
+  /** Connects the tasks of the present stage. After the last one the run ends. */
+  private connectStage(): void {
+    const onDone = (): void => {
+      if (this.hasEnded()) return;
+      if (this.draining === undefined && this.stages.hasNext) this.follow(this.advance());
+      else this.end(this.isDraining || this.stages.hasNext ? 'drained' : 'completed');
+    };
+    if (this.stages.tasks.length === 0) onDone();
+    else this.wiring.connect(this.stages.tasks, onDone);
+  }
+
+  private follow(work: Promise<void>): void {
+    const before = this.transition;
+    this.transition = work.catch((error: unknown) => {
+      this.end('failed', error);
     });
+    this.transition = Promise.all([before, this.transition]);
+  }
+
+  /** Puts the results of the present stage in place, and begins the next one. Rejects if that fails; stops if the run ends meanwhile. */
+  private async advance(): Promise<void> {
+    const { stages, wiring, keeper } = this;
+    this.watchdog.assertOver();
+    wiring.disconnect();
+    await this.pendingWork.settled();
+    await (keeper === undefined ? this.parts.deadLetters.durable?.mark() : keeper.endStage());
+    if (this.hasEnded()) return;
+    await this.closeStage('completed');
+    const counts = stages.endedNow();
+    let inputs: Readonly<Record<string, Json>> = {};
+    let stage: BegunStage | undefined;
+    do {
+      if (this.hasEnded()) return;
+      if (this.draining !== undefined) break;
+      stage = this.beginStage();
+    } while (stage?.tasks.length === 0);
+    const tasks = stage === undefined ? [] : this.wiredOf(stage);
+    inputs = (await keeper?.checkInputs(tasks)) ?? {};
+    if (this.hasEnded()) return;
+    await keeper?.startStage(counts, inputs);
+    if (this.hasEnded()) return;
+    if (stage === undefined) {
+      this.end(this.draining === undefined ? 'completed' : 'drained');
+      return;
+    }
+    await this.opening.openTasks(tasks, wiring);
+    if (this.hasEnded()) return;
+    this.emitStarted(stages.tasks);
+    if (!this.hasEnded()) this.connectStage();
+  }
+
+  /** Closes the tasks of the present stage, and notes how they ended. Rejects with the first error. */
+  private async closeStage(outcome: RunOutcome, error?: unknown): Promise<void> {
+    const { stages, wiring } = this;
+    const errors: unknown[] = [];
+    for (const name of [...stages.tasks].reverse()) {
+      if (!this.toClose.delete(name)) continue;
+      wiring.opened.delete(name);
+      const { declaration } = wiring.tasks.get(name) as WiredTask;
+      await attempt(
+        () => closeTask(name, declaration.task, outcome),
+        (thrown) => errors.push(thrown),
+      );
+    }
+    const failure = outcome === 'failed' ? error : errors[0];
+    const ended = errors.length > 0 && outcome !== 'cancelled' ? 'failed' : outcome;
+    stages.end(ended, this.counts, ended === 'failed' ? this.inWords(failure) : undefined);
+    if (errors.length > 0) throw errors[0];
+  }
+
+  private inWords(error: unknown): { readonly code: string; readonly message: string } {
+    return { code: codeOf(error), message: this.secrets.message(describeThrown(error)) };
+  }
+
+  /** Runs what runs however the others ended. Its first failure is that of a run that has not failed. */
+  private async runAfterwards(outcome: RunOutcome, fail: (error: unknown) => void): Promise<void> {
+    await attempt(() => this.closeStage(outcome, this.failure), fail);
+    this.aftermath = new Aftermath({
+      wiring: this.wiring,
+      opening: this.opening,
+      begin: () => this.beginStage(outcome === 'failed' ? undefined : `the run was ${outcome}`),
+      started: (tasks) => {
+        this.emitStarted(tasks);
+      },
+      assertOver: () => {
+        this.watchdog.assertOver();
+      },
+      settled: () => this.pendingWork.settled(),
+      end: async (ended, error) => {
+        await this.parts.deadLetters.durable?.mark();
+        await this.closeStage(ended, error);
+      },
+    });
+    this.watchdog.start();
+    const failures = await this.aftermath.run();
+    this.watchdog.stop();
+    this.report.measure();
+    this.report.rest();
+    for (const error of failures) {
+      if (this.failure !== undefined) this.notice(`After the end of the run: ${this.inWords(error).message}`);
+      fail(error);
+    }
   }
 
   /**
@@ -307,11 +458,15 @@ export class RunEngine {
     if (isWell()) await attempt(() => this.keeper?.finish(outcome === 'completed'), fail);
     abortIfIll();
     await this.opening.settled;
+    await this.transition;
     await stopped;
     await attempt(() => this.keeper?.close(), fail);
     await this.pendingWork.settled();
+    if (this.stages.hasNext && this.opening.hasBegun && !this.isReplaced) await this.runAfterwards(outcome, fail);
     await this.executor.close();
-    const tasks = [...this.wiring.tasks].map(([name, { declaration }]) => ({ name, task: declaration.task }));
+    const tasks = [...this.wiring.tasks]
+      .filter(([name]) => this.toClose.has(name))
+      .map(([name, { declaration }]) => ({ name, task: declaration.task }));
     await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
     if (!this.isReplaced) await attempt(() => this.parts.onEnd?.(this.report.summarize(outcome, this.failure)), fail);
     this.conclude(outcome);
@@ -325,6 +480,7 @@ export class RunEngine {
   }
 
   private conclude(outcome: RunOutcome): void {
+    this.isOver = true;
     this.outcome = outcome;
     this.onEnd(this.report.summarize(outcome, this.failure), this.failure);
   }
@@ -337,6 +493,13 @@ export class RunEngine {
   private emit(event: RunEvent): void {
     this.events.emit(event);
   }
+}
+
+/** The names, or the first of them. */
+function named(tasks: readonly string[]): string {
+  const shown = tasks.slice(0, MOST_NAMES).map((task) => `'${task}'`);
+  const more = tasks.length - shown.length;
+  return shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 function cancelled(): MillraceError {

@@ -32,6 +32,8 @@ export interface ScopeParts {
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
   readonly onFailure: FailurePolicy<unknown>;
+  /** Whether the task has one record, which stands for the task. */
+  readonly startsOnce?: boolean;
   /** Whether a task reads the records that this one gives up, so that they are no dead letters. */
   readonly hasFailedOutput?: boolean;
   /** The past of a resumed run. */
@@ -64,6 +66,7 @@ export class RunScope implements TaskScope {
   readonly slowest = new SlowRecords();
   private readonly onFailure: FailurePolicy<unknown>;
   private readonly hasFailedOutput: boolean;
+  private readonly startsOnce: boolean;
   private readonly services: RunServices;
   private readonly endingListeners: (() => void)[] = [];
   private hasToEnd = false;
@@ -82,6 +85,7 @@ export class RunScope implements TaskScope {
     this.outputs = parts.outputs.get(parts.root);
     this.onFailure = parts.onFailure;
     this.hasFailedOutput = parts.hasFailedOutput ?? false;
+    this.startsOnce = parts.startsOnce ?? false;
     this.runPast = parts.past;
     this.past = parts.past?.of(parts.task, parts.root.name);
     this.account = new TaskAccount(parts.task);
@@ -301,6 +305,11 @@ export class RunScope implements TaskScope {
   }
 
   private refusal({ lineage, error, takenFrom = this.root }: Failure): MillraceError {
+    if (this.startsOnce) {
+      return new MillraceError('MILLRACE_TASK', `Task '${this.task}' failed: ${describeThrown(error)}`, {
+        cause: error,
+      });
+    }
     return new MillraceError(
       'MILLRACE_TASK',
       `Task '${this.task}' failed on record ${recordText(takenFrom.identify(lineage))} of '${takenFrom.name}': ${describeThrown(error)}`,
