@@ -1,4 +1,4 @@
-/** The port of time: the machine's clock in production, a virtual one in a test. */
+/** The port of time, and the clock of the machine, which runs use unless a test brings a virtual one. */
 
 /**
  * The time of a run.
@@ -27,3 +27,31 @@ export interface Clock {
 export function holdClock<Work extends PromiseLike<unknown>>(clock: Pick<Clock, 'hold'>, work: Work): Work {
   return clock.hold?.(work) ?? work;
 }
+
+/** `setTimeout` fires at once for longer delays. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** The clock of the machine. A delay above the limit of timers lasts its full time. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  schedule: (delayMs, action) => {
+    let left = Math.max(0, delayMs);
+    let timer: NodeJS.Timeout;
+    const arm = (): void => {
+      const part = Math.min(left, MAX_TIMER_MS);
+      left -= part;
+      timer = setTimeout(() => {
+        if (left > 0) arm();
+        else action();
+      }, part);
+    };
+    arm();
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+  defer: (action) => {
+    setImmediate(action);
+  },
+};

@@ -182,3 +182,28 @@ function check(what: string, value: unknown, rule: OptionRule): void {
 function startOfSentence(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
+
+/** Options with defaults, as a table. */
+export interface OptionTable<Options, Defaults extends Partial<Options>> {
+  /** The name in messages: `a rate limit`. */
+  readonly name: string;
+  readonly rules: OptionRules<Options>;
+  readonly defaults: Defaults;
+  /** The options without a default that must be given. */
+  readonly required?: readonly (keyof Options & string)[];
+}
+
+/** Options after their check: those with a default are always present. */
+export type Resolved<Options, Defaults> = Readonly<
+  Omit<Options, keyof Defaults> & Required<Pick<Options, keyof Defaults & keyof Options>>
+>;
+
+/** The options with the defaults filled in. Throws MILLRACE_INVALID_OPTION if a name is unknown or a value does not fit. */
+export function resolveOptions<Options extends object, Defaults extends Partial<Options>>(
+  { name, rules, defaults, required = [] }: OptionTable<Options, Defaults>,
+  given: Options,
+): Resolved<Options, Defaults> {
+  checkOptions(name, given, rules, required);
+  const named = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(named) } as Resolved<Options, Defaults>;
+}

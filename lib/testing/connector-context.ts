@@ -4,7 +4,7 @@ import { InlineExecutor } from '../execution/inline-executor.js';
 import { seededRandom } from '../execution/random.js';
 import { Turn } from '../ledger/turn.js';
 import { Secrets } from '../text/secrets.js';
-import { systemClock } from '../runtime/run/clock.js';
+import { systemClock } from '../model/clock.js';
 
 export function contextOfTest(task: string): ConnectorContext {
   return {

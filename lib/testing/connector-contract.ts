@@ -11,7 +11,7 @@ import type { Json } from '../model/checkpoint.js';
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { Awaitable } from '../model/ports.js';
 import type { Lineage } from '../model/record.js';
-import { systemClock } from '../runtime/run/clock.js';
+import { systemClock } from '../model/clock.js';
 import type { SourcePosition } from '../tasks/source-task.js';
 import { contextOfTest } from './connector-context.js';
 

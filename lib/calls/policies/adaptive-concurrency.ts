@@ -10,8 +10,7 @@
  * Guarantees: the limit stays between `min` and `max`. It changes only while it is the limit that holds calls back. There is
  * no timer: the same calls give the same limits.
  */
-import { checkCount, checkNumber, count, number, type OptionRules } from '../../options/options.js';
-import { resolvePolicy } from './policy.js';
+import { checkCount, checkNumber, count, number, resolveOptions, type OptionRules } from '../../options/options.js';
 
 /** Options of `adaptiveConcurrency`, in calls in flight. */
 export interface AdaptiveConcurrencyOptions {
@@ -41,7 +40,7 @@ export class AdaptiveConcurrency {
   readonly options: Readonly<Required<AdaptiveConcurrencyOptions>>;
 
   constructor(options: AdaptiveConcurrencyOptions = {}) {
-    const resolved = resolvePolicy(TABLE, options);
+    const resolved = resolveOptions(TABLE, options);
     const { min, max } = resolved;
     checkCount('max', max, min);
     const { initial = Math.min(max, Math.max(min, 16)) } = resolved;

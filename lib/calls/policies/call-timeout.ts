@@ -1,7 +1,6 @@
 /** The time limits of one attempt and of all attempts of one record together. */
-import { number, type OptionRules } from '../../options/options.js';
+import { number, resolveOptions, type OptionRules } from '../../options/options.js';
 import { describeMs } from '../../text/durations.js';
-import { resolvePolicy } from './policy.js';
 
 /** Options of `callTimeout`, in milliseconds. */
 export interface TimeoutOptions {
@@ -25,7 +24,7 @@ export class CallTimeout {
   readonly options: Readonly<Required<TimeoutOptions>>;
 
   constructor(options: TimeoutOptions = {}) {
-    this.options = resolvePolicy(TABLE, options);
+    this.options = resolveOptions(TABLE, options);
   }
 
   /** Both limits, as the summary of a run shows them. */

@@ -3,9 +3,8 @@
  *
  * Guarantees: a policy has no state, so several tasks may share one.
  */
-import { checkNumber, count, number, type OptionRules } from '../../options/options.js';
+import { checkNumber, count, number, resolveOptions, type OptionRules } from '../../options/options.js';
 import { describeMs } from '../../text/durations.js';
-import { resolvePolicy } from './policy.js';
 
 /** Options of `circuitBreaker`: when it opens, how it probes, and when the run fails. */
 export interface CircuitBreakerOptions {
@@ -55,7 +54,7 @@ export class CircuitBreaker {
   readonly options: Readonly<Required<CircuitBreakerOptions>>;
 
   constructor(options: CircuitBreakerOptions = {}) {
-    this.options = resolvePolicy(TABLE, options);
+    this.options = resolveOptions(TABLE, options);
     checkNumber('maxPauseMs', this.options.maxPauseMs, this.options.pauseMs);
   }
 

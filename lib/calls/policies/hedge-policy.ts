@@ -6,9 +6,8 @@
  * have shown the usual latency.
  */
 import { Histogram } from '../../measure/histogram.js';
-import { count, number, type OptionRules } from '../../options/options.js';
+import { count, number, resolveOptions, type OptionRules } from '../../options/options.js';
 import { describeMs } from '../../text/durations.js';
-import { resolvePolicy } from './policy.js';
 
 /** Options of `hedgePolicy`: when a second attempt starts, and how many there may be. */
 export interface HedgeOptions {
@@ -39,7 +38,7 @@ export class HedgePolicy {
   readonly options: Readonly<Required<HedgeOptions>>;
 
   constructor(options: HedgeOptions = {}) {
-    this.options = resolvePolicy(TABLE, options);
+    this.options = resolveOptions(TABLE, options);
   }
 
   /** The quantile, the shortest delay and the share, as the summary of a run shows them. */

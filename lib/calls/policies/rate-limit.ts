@@ -4,8 +4,7 @@
  * Guarantees: in any t seconds at most burst + perSecond · t records start, alone or in groups. It has no timer: the caller
  * passes the time, so a test can step through it.
  */
-import { number, type OptionRules } from '../../options/options.js';
-import { resolvePolicy } from './policy.js';
+import { number, resolveOptions, type OptionRules } from '../../options/options.js';
 
 /** The fill rate and the size of the token bucket of `rateLimit`. */
 export interface RateLimitOptions {
@@ -29,7 +28,7 @@ export class RateLimit {
   readonly options: Readonly<Required<RateLimitOptions>>;
 
   constructor(options: RateLimitOptions) {
-    const { perSecond, burst = Math.max(1, perSecond / 50) } = resolvePolicy(TABLE, options);
+    const { perSecond, burst = Math.max(1, perSecond / 50) } = resolveOptions(TABLE, options);
     this.options = { perSecond, burst };
   }
 

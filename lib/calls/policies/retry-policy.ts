@@ -5,11 +5,19 @@
  * Guarantees: at most `attempts` attempts. No attempt starts later than `budgetMs` after the first one. The same random
  * numbers give the same delays.
  */
-import { callback, count, number, oneOf, type OptionRule, type OptionRules } from '../../options/options.js';
+import {
+  callback,
+  count,
+  number,
+  oneOf,
+  resolveOptions,
+  type OptionRule,
+  type OptionRules,
+  type Resolved,
+} from '../../options/options.js';
 import { describeMs } from '../../text/durations.js';
 import { fieldOf } from '../../model/errors.js';
 import { UpstreamError } from '../../model/upstream-error.js';
-import { resolvePolicy, type Resolved } from './policy.js';
 
 /** Options of `retryPolicy`: how many attempts, at which delays, after which errors. */
 export interface RetryOptions {
@@ -81,7 +89,7 @@ export class RetryPolicy {
 
   /** @param isTransient decides if neither `statuses` nor `retryOn` does. Default: the error's own `retryable`. */
   constructor(options: RetryOptions = {}, isTransient: (error: unknown) => boolean = isMarkedRetryable) {
-    this.options = resolvePolicy(TABLE, options);
+    this.options = resolveOptions(TABLE, options);
     this.isTransient = isTransient;
   }
 

@@ -3,7 +3,7 @@
  *
  * Only the codecs and the connections of the package are used, not its consumer, producer or transactions: its consumer delivers
  * records of aborted transactions, its transactions commit less than they should, and its idempotent producer loses concurrent
- * batches (DECISIONS 80).
+ * batches (DECISIONS 78).
  */
 import type * as Package from '@platformatic/kafka';
 import { MillraceError } from '../../connect/index.js';

@@ -15,7 +15,7 @@ import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../../model/
 import { checkCount, checkOptions, type OptionRules } from '../../options/options.js';
 import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
 import { knownOrder, ResumePlan } from '../resume/resume-plan.js';
-import { systemClock } from '../run/clock.js';
+import { systemClock } from '../../model/clock.js';
 import { newRunId, Run } from '../run/run.js';
 import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
 import { NO_FUSIONS, planFusions, type Fusions } from './fusion.js';

@@ -9,7 +9,7 @@ import { MillraceError } from '../../model/errors.js';
 import { describeIssues } from '../../options/schema.js';
 import type { Checkpoint } from '../../model/checkpoint.js';
 import type { LetterHead } from '../../model/ports.js';
-import { systemClock } from '../run/clock.js';
+import { systemClock } from '../../model/clock.js';
 import { PreparedWorkflow, type PrepareOptions, type WorkflowPlan } from './prepared-workflow.js';
 import { checkRunOptions, type RunOptions } from './run-options.js';
 import type { Run } from '../run/run.js';

@@ -5,7 +5,7 @@ import { maskSecrets } from '../../text/mask-secrets.js';
 import type { RunOutcome } from '../../model/ports.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import { ResourceWatch } from '../../observe/resources.js';
-import { systemClock } from './clock.js';
+import { systemClock } from '../../model/clock.js';
 import type { EventStream } from './event-stream.js';
 import type { RunExecutor } from './run-executor.js';
 import { graphOfRun } from './run-graph.js';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { failureKind } from '#lib/calls/failure-kind.js';
 import { lossError, type SocketErrorContext } from '#lib/connectors/websocket/socket-errors.js';
-import { systemClock } from '#lib/runtime/run/clock.js';
+import { systemClock } from '#lib/model/clock.js';
 
 const context: SocketErrorContext = {
   ...{ upstream: 'ws://api.example', task: 'Score', isIdempotent: false, isUnixSocket: false },
