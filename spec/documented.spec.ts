@@ -79,7 +79,7 @@ describe('the doors of the package', () => {
       const callables = namesOf(file).flatMap(callablesOf);
       const silent = callables.flatMap(({ name, code, docstring }) => {
         const thrown = [...thrownCodes(code)];
-        if (thrown.length === 0 || thrown.some((one) => docstring.includes(one))) return [];
+        if (thrown.length === 0 || thrown.some((one) => isNamed(one, docstring))) return [];
         return [{ name: `${ownFileOf(code) ?? ''}: ${name}`, thrown }];
       });
       expect(silent).toEqual([]);
@@ -99,3 +99,8 @@ describe('the doors of the package', () => {
     expect(thrownBy('partitionOf')).toEqual([]);
   });
 });
+
+/** A function that throws with a code that it was given names the parameter. */
+function isNamed(code: string, docstring: string): boolean {
+  return docstring.includes(code) || (code.startsWith('the code of ') && docstring.includes('`code`'));
+}

@@ -31,7 +31,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.stderr.write(`MILLRACE_FILE: Cannot write to standard output: ${error.message}\n`);
   process.exitCode = EXIT.failed;
 });
-// Where messages cannot be written, nobody can read one about that.
+// If standard error is closed, there is no place for a message about it.
 process.stderr.on('error', () => undefined);
 process.on('uncaughtException', (error: unknown, origin) => {
   const wasOver = isOver;

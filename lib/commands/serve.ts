@@ -81,16 +81,18 @@ export const serveCommand: Command = {
 
 /** `['warehouse=2']` as a map of sizes. */
 function poolsOf(words: readonly string[]): ReadonlyMap<string, number> {
-  return new Map(
-    words.map((word) => {
-      const [, name, size] = /^([A-Za-z0-9][\w.-]{0,63})=([1-9]\d{0,4})$/.exec(word) ?? [];
-      if (name !== undefined && size !== undefined) return [name, Number(size)];
+  const sizes = new Map<string, number>();
+  for (const word of words) {
+    const [, name, size] = /^([A-Za-z0-9][\w.-]{0,63})=([1-9]\d{0,4})$/.exec(word) ?? [];
+    if (name === undefined || size === undefined || sizes.has(name)) {
       throw new MillraceError(
         'MILLRACE_USAGE',
-        `Expected --pool to be a name and a size from 1, such as warehouse=2, got '${word}'`,
+        `Expected --pool to be a name and a size from 1, such as warehouse=2, once for each name, got '${word}'`,
       );
-    }),
-  );
+    }
+    sizes.set(name, Number(size));
+  }
+  return sizes;
 }
 
 function stopSignal(): Promise<void> {

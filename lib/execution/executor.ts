@@ -88,7 +88,7 @@ export interface KeyedJob extends JobHead {
   readonly ref: ModuleRef;
   /** The functions of the export: `step` of a `Stateful`, or `add` of an `Aggregate`. */
   readonly as: 'stateful' | 'aggregate';
-  /** The seed of the randomness of `step`; a record gets the same numbers wherever it runs. */
+  /** The seed of the random numbers of `step`. A record gets the same numbers in every thread. */
   readonly seed: number;
   /** Jobs with equal numbers run in the same thread. */
   readonly partition: number;

@@ -114,8 +114,11 @@ export function threadAggregate<T extends object>(moduleUrl: string, name: strin
 
 /** A `Stateful` whose `step` can be called in a thread. */
 export interface ThreadStateful<In, Key, State, Out> {
+  /** As in a `Stateful`. Also called in the thread of the run. */
   readonly key?: (record: In) => Key;
+  /** As in a `Stateful`. */
   readonly init: (key: Key) => State;
+  /** As in a `Stateful`, with the context of a thread. */
   readonly step: (state: State, record: In, context: ThreadContext) => readonly [state: State, output: Out];
 }
 

@@ -20,7 +20,7 @@ export function validate<T>(schema: Schema<T>, value: unknown, code: ErrorCode, 
   return outputOf(result, value, code, subject);
 }
 
-/** As `validate`, also for an asynchronous schema: then it returns a promise. */
+/** As `validate`, also for an asynchronous schema: then it returns a promise. Throws, or rejects with, `code` for an unfit value. */
 export function validateEventually<T>(
   schema: Schema<T>,
   value: unknown,

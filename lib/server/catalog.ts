@@ -29,6 +29,8 @@ export class Catalog {
   private seen = '';
   /** One sentence per file that did not load. */
   problems: readonly string[] = [];
+  /** Whether the workflows were described once. */
+  isDescribed = false;
 
   constructor(options: CatalogOptions) {
     this.options = options;
@@ -49,7 +51,10 @@ export class Catalog {
     if (seen === this.seen) return false;
     const described = await this.describe();
     // Workflows that could not be described are tried again.
-    if (described.isComplete) this.seen = seen;
+    if (described.isComplete) {
+      this.seen = seen;
+      this.isDescribed = true;
+    }
     const old = described.problems.length === 0 ? [] : [...this.known];
     this.known = new Map([...old, ...described.workflows.map((facts) => [facts.name, facts] as const)]);
     this.problems = described.problems;

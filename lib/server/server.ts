@@ -112,6 +112,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     maxRuns,
     pools,
     rulesOf: (workflow) => catalog.workflow(workflow)?.serving,
+    isReady: () => catalog.isDescribed,
     sendsAlerts: target !== undefined,
     onChange: () => {
       changed();

@@ -31,6 +31,8 @@ export interface SupervisorPorts {
   readonly pools: ReadonlyMap<string, number>;
   /** The rules of a workflow; undefined for one that the server does not know. */
   readonly rulesOf: (workflow: string) => ServingRules | undefined;
+  /** Whether the workflows were described, so that their rules are known. Until then no run starts. */
+  readonly isReady: () => boolean;
   /** Whether alerts are sent; otherwise they are only stored. */
   readonly sendsAlerts: boolean;
   /** Called after each change of a run or a schedule. */
@@ -56,6 +58,8 @@ export class Supervisor {
   private readonly ports: SupervisorPorts;
   private waiting: ReadonlyMap<string, string> = new Map();
   private passing: Promise<unknown> = Promise.resolve();
+  /** The runs whose processes this server has seen at work, and that are not over. */
+  private readonly seenAtWork = new Set<string>();
   /** The ids of the alerts about late runs that were stored: they are not stored again with each pass. */
   private toldLate: ReadonlySet<string> = new Set();
   private readonly timetables = new Map<
@@ -193,10 +197,16 @@ export class Supervisor {
         if (run.stopWish !== null && sight.state === 'working') await this.signal(run, run.stopWish);
         continue;
       }
-      const alerts = this.alertsOf({ ...run, ...step.change });
+      if (sight.state === 'working') this.seenAtWork.add(run.id);
+      // A run of the command line may have ended long before this server began.
+      const isNews = run.origin !== 'command line' || this.seenAtWork.has(run.id);
+      const alerts = isNews ? this.alertsOf({ ...run, ...step.change }) : [];
       if (!(await store.changeRun(run.id, ['starting', 'running'], step.change, alerts))) continue;
       if (step.start) await processes.start(run, sight.incarnation + 1);
-      else if (step.change.endedAt !== undefined) processes.forget(run.id);
+      else if (step.change.endedAt !== undefined) {
+        processes.forget(run.id);
+        this.seenAtWork.delete(run.id);
+      }
       this.changed();
     }
   }
@@ -289,6 +299,11 @@ export class Supervisor {
   private async dispatch(): Promise<void> {
     const { store, processes, now, maxRuns, pools, rulesOf } = this.ports;
     const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE });
+    if (!this.ports.isReady()) {
+      const why = 'It waits until the workflows can be described';
+      this.waiting = new Map(active.filter((run) => !isAtWork(run)).map(({ id }) => [id, why]));
+      return;
+    }
     const { start, waiting } = chooseFromQueue(active, { maxRuns, pools, rulesOf, now: now() });
     this.waiting = waiting;
     await this.watchTimes(active);

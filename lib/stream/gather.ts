@@ -10,7 +10,6 @@ import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
 import type { Family } from '../ledger/family.js';
 import type { RootLedger } from '../ledger/ledger.js';
-import { KeptEntries } from './kept-entries.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';
 import type { TaskScope } from './task-scope.js';
 import { observe } from './observe.js';
@@ -58,13 +57,12 @@ export function gather(
         group = { values: [], ordinals: new Set(), beyond: 0, expected: undefined, isGone: false };
         groups.set(parent, group);
       }
-      kept?.entries.changed(parent);
+      kept?.changed(parent, group);
       return group;
     };
     const closeIfDone = (parent: Lineage, group: Group): void => {
       if (group.expected === undefined || arrivedIn(group) < group.expected) return;
       groups.delete(parent);
-      kept?.emitted(parent, group);
       done.push(parent, group.isGone ? GONE : collect(parent, group));
     };
     const collect = (parent: Lineage, group: Group): unknown[] | typeof GONE => {
@@ -171,28 +169,17 @@ function arrivedIn({ ordinals, beyond }: Group): number {
  * parent has settled, because the tasks behind it may still need it.
  */
 class KeptGroups implements StateHolder {
-  readonly entries: KeptEntries<Lineage>;
-  /** The groups whose collections were emitted since the last checkpoint. */
-  private readonly complete = new Map<Lineage, Group>();
+  /** The groups that have changed since the last checkpoint. */
+  private readonly dirty = new Map<Lineage, Group>();
+  private readonly stored = new Set<Lineage>();
+  private readonly parents: RootLedger;
 
   constructor(space: StateSpace, groups: Map<Lineage, Group>, parents: RootLedger, left: LeftChildren | undefined) {
-    this.entries = new KeptEntries(
-      (parent) => {
-        const group = groups.get(parent) ?? this.complete.get(parent);
-        if (group === undefined) return undefined;
-        const { values, ordinals, beyond, expected, isGone } = group;
-        return [[values, [...ordinals], beyond, expected, isGone] satisfies StoredGroup];
-      },
-      (parent) => parent,
-    );
-    parents.whenSettled((parent) => {
-      this.complete.delete(parent);
-      this.entries.removed(parent);
-    });
+    this.parents = parents;
     for (const [key, entry] of space.restored) {
       const [values, ordinals, beyond, expected, isGone] = entry as StoredGroup;
       const parent = Number(key);
-      this.entries.restored(parent, parent);
+      this.stored.add(parent);
       const isCounted = expected !== undefined;
       groups.set(parent, { values: [...values], ordinals: new Set(ordinals), beyond, expected, isGone, isCounted });
     }
@@ -205,15 +192,34 @@ class KeptGroups implements StateHolder {
       group.values = group.values.filter((one) => one.ordinal !== ordinal);
     }
     space.heldBy(this);
-    space.consumed();
   }
 
-  emitted(parent: Lineage, group: Group): void {
-    this.complete.set(parent, group);
+  changed(parent: Lineage, group: Group): void {
+    this.dirty.set(parent, group);
+    // Groups that were opened and settled since the last checkpoint need not be held until the next.
+    if (this.dirty.size > 2 * this.parents.span) this.forgetSettled();
   }
 
   *changes(): Iterable<Change> {
-    yield* this.entries.changes();
-    this.complete.clear();
+    this.forgetSettled();
+    for (const [parent, { values, ordinals, beyond, expected, isGone }] of this.dirty) {
+      this.stored.add(parent);
+      yield [String(parent), [[values, [...ordinals], beyond, expected, isGone] satisfies StoredGroup]];
+    }
+    this.dirty.clear();
+    for (const parent of this.stored) {
+      if (this.isNeeded(parent)) continue;
+      this.stored.delete(parent);
+      yield [String(parent), undefined];
+    }
+  }
+
+  private forgetSettled(): void {
+    for (const parent of this.dirty.keys()) if (!this.isNeeded(parent)) this.dirty.delete(parent);
+  }
+
+  /** A parent at or above `born` will arrive again. */
+  private isNeeded(parent: Lineage): boolean {
+    return parent >= this.parents.born || this.parents.isInFlight(parent);
   }
 }

@@ -122,7 +122,9 @@ export class KeyedRounds<Note> {
     scope.account.watch(() => {
       const queued = this.lanes.reduce((sum, lane) => sum + lane.queued, 0);
       const held = this.rounds.reduce((sum, { arrivals }) => sum + arrivals.length, 0);
-      return { queued: this.intake.size + queued, running: held - queued, waiting: 0 };
+      // An answer of a round that is not finished is in no checkpoint, and no thread works on it.
+      const running = this.lanes.reduce((sum, { job }) => sum + job.running, 0);
+      return { queued: this.intake.size + queued, running, waiting: held - queued - running };
     });
   }
 

@@ -75,6 +75,7 @@ class BatchWriter<In, Row> implements Engine<In> {
   /** The number of held records in the current write. */
   private beingWritten = 0;
   private isWriting = false;
+  private over: Promise<void> | undefined;
   private isInputOver = false;
 
   constructor(options: WriteOptions<In, Row>, scope: TaskScope, subscriber: Subscriber<Batch<In>>) {
@@ -164,7 +165,10 @@ class BatchWriter<In, Row> implements Engine<In> {
     if (group.rows.length > 0) this.scope.sampleQueueing(startedAtMs - this.arrivals.of(this.started));
     this.started += group.rows.length + group.ended + group.routed + group.old;
     const encoding = this.encodeLate(group);
-    const writing = encoding === undefined ? this.write(group) : encoding.then(() => this.write(group));
+    const writing =
+      encoding === undefined
+        ? this.write(group)
+        : Promise.race([encoding, this.whenOver()]).then(() => this.write(group));
     if (!isPromiseLike(writing)) {
       this.leave(group, startedAtMs, false);
       return;
@@ -189,6 +193,15 @@ class BatchWriter<In, Row> implements Engine<In> {
         this.subscriber.error(error);
       },
     );
+  }
+
+  /** Resolves when the run has ended, so that a schema that never answers holds it up no longer. */
+  private whenOver(): Promise<void> {
+    return (this.over ??= new Promise((resolve) => {
+      this.subscriber.add(() => {
+        resolve();
+      });
+    }));
   }
 
   /** The records of the next write, with the rows of those that must be written. */

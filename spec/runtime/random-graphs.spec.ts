@@ -4,7 +4,7 @@ import { checkGraph } from '../support/check-graph.js';
 import { isLong } from '../support/long.js';
 
 /** `GRAPHS=20000 npm run jest -- random-graphs` runs more of them. */
-const GRAPHS = Number(process.env['GRAPHS'] ?? (isLong ? 1000 : 40));
+const GRAPHS = Number(process.env['GRAPHS'] ?? (isLong ? 300 : 40));
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 
 describe('a random graph', () => {

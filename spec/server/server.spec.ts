@@ -327,7 +327,7 @@ describe('a server that sends alerts', () => {
   );
 
   it.each([
-    ['--pool', 'few', 'Expected --pool to be a name and a size from 1, such as warehouse=2, got'],
+    ['--pool', 'few', 'Expected --pool to be a name and a size from 1, such as warehouse=2, once for each name, got'],
     ['--pool', 'few=0', 'Expected --pool to be a name and a size'],
     ['--alert', 'https://ada:secret@example.org', 'The address of --alert is not valid, or has a user name in it'],
   ])('refuses %s %s with the reason', async (option, word, reason) => {

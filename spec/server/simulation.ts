@@ -18,7 +18,13 @@ import { Supervisor } from '#lib/server/supervisor.js';
 const MINUTE = 60_000;
 const MAX_RUNS = 4;
 const GRACE_MS = 8_000;
-const RULES = { maxRuns: MAX_RUNS, pools: new Map(), rulesOf: () => undefined, sendsAlerts: true } as const;
+const RULES = {
+  maxRuns: MAX_RUNS,
+  pools: new Map(),
+  rulesOf: () => undefined,
+  isReady: () => true,
+  sendsAlerts: true,
+} as const;
 
 export interface Figures {
   readonly runs: number;

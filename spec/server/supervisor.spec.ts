@@ -7,7 +7,12 @@ import { aRun } from '../contracts/server-store.contract.js';
 import { simulate, type Plant } from './simulation.js';
 
 /** No limits, and no target for alerts. */
-const SERVING = { pools: new Map<string, number>(), rulesOf: () => undefined, sendsAlerts: false } as const;
+const SERVING = {
+  pools: new Map<string, number>(),
+  rulesOf: () => undefined,
+  isReady: () => true,
+  sendsAlerts: false,
+} as const;
 const SEEDS = Number(process.env['SERVER_SEEDS'] ?? 4);
 const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1);
 

@@ -4,7 +4,7 @@ import { isLong } from '../support/long.js';
 import { simulateOutcomes } from './outcomes.js';
 import type { Simulated } from './simulate.js';
 
-const SEEDS = isLong ? 3000 : 120;
+const SEEDS = isLong ? 1000 : 120;
 
 describe('a run whose calls and generators end differently in each life', () => {
   it(`loses and doubles nothing, and repeats at most one window of starts per crash, for ${SEEDS} seeds`, async () => {

@@ -6,6 +6,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   aggregateTask,
+  asyncTask,
   defineWorkflow,
   sinkTask,
   sourceTask,
@@ -125,6 +126,28 @@ describe('a statefulTask in threads', () => {
 
   it('holds the order of the input when the states of one thread are slow', async () => {
     expect(await oneSlowPartition()).toBe(true);
+  });
+
+  it('drains while its outputs are held back by a slow task', async () => {
+    const store = memoryCheckpoints();
+    const flow = defineWorkflow({
+      name: 'Running',
+      build: (flow) =>
+        flow
+          .task('Read', sourceTask(numbers(100_000)))
+          .task('State', ['Read'], statefulTask(running({ keys: 7 }), { partitionBy: 'key' }))
+          .task(
+            'Slow',
+            ['State'],
+            asyncTask(() => new Promise<void>((resolve) => setTimeout(resolve, 5)), { concurrency: 2 }),
+          ),
+    });
+    const run = flow.run(undefined, { threads: 2, window: 64, checkpoints: store.begin() });
+    let passed = 0;
+    run.output$('Slow').subscribe(() => {
+      if (++passed === 300) run.drain();
+    });
+    expect((await run.finished).outcome).toBe('drained');
   });
 
   it('gives up the record whose output cannot be copied, and refuses such a state', async () => {

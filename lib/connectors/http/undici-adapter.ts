@@ -114,7 +114,7 @@ export function adapterOver(options: UndiciAdapterOptions, connect: () => Promis
   });
 }
 
-/** What is loaded with the first request. */
+/** The modules that the first request loads. */
 interface Loaded extends Pick<TaskAdapter, 'prepare'> {
   readonly dispatchers: Dispatchers;
   readonly send: AxiosAdapter;

@@ -1,8 +1,8 @@
 /**
  * The brokers of a cluster: connections to them, which of them answers what, and the repetition of requests.
  *
- * Guarantees: a request is repeated while its error may pass, and no longer than the timeout. What is known about the cluster is
- * looked up again when an answer shows that it is outdated. There are two pools of connections: a broker answers the requests of
+ * Guarantees: a request is repeated while its error may be temporary, at most until the timeout. The metadata of the cluster is
+ * requested again when an answer shows that it is outdated. There are two pools of connections: a broker answers the requests of
  * one connection in order, so a fetch that waits for records would hold up everything behind it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,7 +19,7 @@ const UNKNOWN_TOPIC_MS = 1000;
 type CoordinatorOf = 'group' | 'transaction';
 const COORDINATOR_TYPES: Readonly<Record<CoordinatorOf, number>> = { group: 0, transaction: 1 };
 
-/** What is known about a topic. */
+/** The metadata of a topic. */
 export interface Topology {
   readonly cluster: string;
   readonly brokers: ReadonlyMap<number, Package.Broker>;
@@ -90,7 +90,7 @@ export class Brokers {
     return this.direct.get(broker);
   }
 
-  /** What is known about a topic. Throws MILLRACE_KAFKA if there is none. @param isStale looks it up again. */
+  /** The metadata of a topic. Throws MILLRACE_KAFKA if there is no such topic. @param isStale requests it again. */
   async topology(topic: string, isStale = false): Promise<Topology> {
     const known = this.topologies.get(topic);
     if (known !== undefined && !isStale) return known;

@@ -1,7 +1,7 @@
 /**
  * Transactions of Kafka, on the raw requests: their coordinator, their partitions, their offsets and their end.
  *
- * Guarantees: a request is repeated while its error may pass. `endTransaction` reports a repetition, because then the end may
+ * Guarantees: a request is repeated while its error may be temporary. `endTransaction` reports a repetition, because then the end may
  * belong to an earlier request.
  */
 import type { Brokers } from './brokers.js';

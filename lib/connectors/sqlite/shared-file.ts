@@ -131,7 +131,7 @@ export class SharedFile {
       // First of all: a file whose log a killed process left cannot be read without it, since there is no shared memory.
       file.exec('PRAGMA locking_mode = EXCLUSIVE');
       const [mode] = file.prepare('PRAGMA journal_mode').all([]);
-      // At once: a process that is killed between its lock and this note leaves a lock of which nobody knows the owner.
+      // Written at once: if the process were killed before it, nobody would know the owner of the lock.
       writeFileSync(noteOf(path), owner);
       this.journal = String(mode?.['journal_mode']);
       file.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; COMMIT');

@@ -97,13 +97,19 @@ const HEAD_RULES: OptionRules<DefinitionHead<StandardSchemaV1>> = {
   serving: anObject,
   params: names,
 };
+/** The names of schedules and pools. */
+const SERVER_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const duration: OptionRule = {
   expected: "a length of time such as '30s', '15m', '6h' or '1d'",
   accepts: (value) => typeof value === 'string' && (parseDuration(value) ?? 0) > 0,
 };
 const SERVING_RULES: OptionRules<ServingRules> = {
   maxRuns: count(),
-  pools: names,
+  pools: {
+    expected: "an array of names of letters, digits, '.', '_' and '-'",
+    accepts: (value) =>
+      Array.isArray(value) && value.every((name) => typeof name === 'string' && SERVER_NAME.test(name)),
+  },
   priority: number(-1000, 1000),
   alertAfter: duration,
   alertDeadLetters: count(0),
@@ -119,7 +125,6 @@ const SCHEDULE_RULES: OptionRules<CronSchedule & IntervalSchedule & OneTimeSched
   jitter: duration,
   settings: anObject,
 };
-const SCHEDULE_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const RULES: OptionRules<WorkflowDefinition<StandardSchemaV1, unknown> & ListedDefinition<StandardSchemaV1>> = {
   ...HEAD_RULES,
   build: callback,
@@ -145,7 +150,7 @@ export function checkDefinition(definition: object): void {
 function checkSchedules(workflow: string, schedules: object): void {
   for (const [name, schedule] of Object.entries(schedules) as [string, unknown][]) {
     const what = `schedule '${name}' of workflow '${workflow}'`;
-    if (!SCHEDULE_NAME.test(name)) {
+    if (!SERVER_NAME.test(name)) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
         `Expected the name of ${what} to have at most 64 letters, digits, '.', '_' and '-', and to start with a letter or digit`,

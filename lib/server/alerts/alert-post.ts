@@ -49,22 +49,28 @@ export class AlertPost {
 
   private async sendDue(): Promise<void> {
     const { store, target, now } = this.ports;
-    for (const { attempts, nextAt: _, sentAt: __, problem: ___, ...alert } of await store.dueAlerts(now(), AT_ONCE)) {
+    for (const { attempts, nextAt, sentAt, problem: before, ...alert } of await store.dueAlerts(now(), AT_ONCE)) {
       if (this.isClosed()) return;
+      const waitMs = Math.min(FIRST_WAIT_MS * 2 ** attempts, LONGEST_WAIT_MS);
+      const again = { attempts: attempts + 1, nextAt: now() + waitMs };
+      // Before it is sent: if its outcome cannot be stored, it must not be sent again at once.
+      await store.changeAlert(alert.id, { ...again, sentAt, problem: before });
       let problem = '';
       try {
         await target(alert, this.closed.signal);
       } catch (error) {
         problem = describeThrown(error);
       }
-      if (problem !== '' && this.isClosed()) return;
-      const isGivenUp = now() - alert.at > GIVEN_UP_AFTER_MS;
-      const waitMs = Math.min(FIRST_WAIT_MS * 2 ** attempts, LONGEST_WAIT_MS);
+      if (problem !== '' && this.isClosed()) {
+        await store.changeAlert(alert.id, { attempts, nextAt, sentAt, problem: before });
+        return;
+      }
+      const isOver = problem === '' || now() - alert.at > GIVEN_UP_AFTER_MS;
       await store.changeAlert(alert.id, {
-        attempts: attempts + 1,
+        attempts: again.attempts,
         problem,
         sentAt: problem === '' ? now() : null,
-        nextAt: problem === '' || isGivenUp ? null : now() + waitMs,
+        nextAt: isOver ? null : now() + waitMs,
       });
     }
   }

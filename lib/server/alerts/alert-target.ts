@@ -1,11 +1,10 @@
 /**
  * Where alerts are sent: an address that takes a POST, or a command that reads its standard input. Both get one JSON object.
  *
- * Guarantees: no redirect is followed, so an address cannot lead elsewhere; an attempt ends within its time, and its command with it.
+ * Guarantees: no redirect is followed, so an address cannot lead elsewhere; a command that takes too long is ended, with what it has started.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { describeThrown, MillraceError } from '../../model/errors.js';
-import { oneLine } from '../../text/printable.js';
 import type { Alert } from './alert.js';
 
 /** Sends an alert. Rejects with the reason if it was not taken. */
@@ -19,7 +18,6 @@ export interface TargetOptions {
 
 const ADDRESS_MS = 10_000;
 const COMMAND_MS = 30_000;
-const MOST_WORDS = 300;
 
 /** @param text an address of http or https, or anything else: a command for the shell. Throws MILLRACE_USAGE. */
 export function alertTarget(text: string, options: TargetOptions): AlertTarget {
@@ -59,11 +57,11 @@ function runCommand(
       shell: true,
       cwd: folder,
       env: { ...environment },
-      stdio: ['pipe', 'ignore', 'pipe'],
+      // What it prints may be secret, so it goes where the server prints, and into no alert.
+      stdio: ['pipe', 'ignore', 'inherit'],
       // A shell has children, which end with it only as a group.
       detached: true,
     });
-    let words = '';
     let why = '';
     const end = (reason: string): void => {
       why = reason;
@@ -81,10 +79,6 @@ function runCommand(
       end('the server stopped');
     };
     signal.addEventListener('abort', abort, { once: true });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (words = (words + text).slice(-MOST_WORDS)));
-    // A command need not read what it is told.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(`${JSON.stringify(alert)}\n`);
     const settle = (reason: string): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
@@ -95,10 +89,13 @@ function runCommand(
       settle(`the command did not start: ${error.message}`);
     });
     child.once('exit', (code, killedBy) => {
-      const said = oneLine(words.trim());
-      const ended = `the command ended with ${code === null ? String(killedBy) : `code ${code}`}${said === '' ? '' : `: ${said}`}`;
+      const ended = `the command ended with ${code === null ? String(killedBy) : `code ${code}`}`;
       settle(why !== '' ? why : code === 0 ? '' : ended);
     });
+    // A command need not read what it is told. Without a descriptor left, a child has no input.
+    const { stdin } = child as ChildProcess;
+    stdin?.on('error', () => undefined);
+    stdin?.end(`${JSON.stringify(alert)}\n`);
     if (signal.aborted) abort();
   });
 }

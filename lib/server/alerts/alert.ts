@@ -24,12 +24,12 @@ export interface Alert {
 
 /** The alerts that a run gives at this moment. */
 export function alertsOfRun(run: StoredRun, rules: ServingRules | undefined, now: number): readonly Alert[] {
-  const { id: runId, workflow, schedule, state, problem, endedAt, deadLetters, queuedAt, scheduledFor } = run;
+  const { id: runId, workflow, schedule, state, problem, endedAt, deadLetters, queuedAt, notBefore } = run;
   const about = { at: now, workflow, schedule, runId };
   const { alertAfter, alertDeadLetters = Infinity } = rules ?? {};
   if (ACTIVE_STATES.includes(state)) {
     // A run that somebody has resumed has its time anew.
-    const since = Math.max(queuedAt, scheduledFor ?? queuedAt);
+    const since = Math.max(queuedAt, notBefore ?? queuedAt);
     const isLate = alertAfter !== undefined && now - since > (parseDuration(alertAfter) ?? Infinity);
     if (!isLate) return [];
     const text = `Run ${runId} of ${workflow} is not over after ${alertAfter}: it is ${state}`;

@@ -13,7 +13,15 @@ import type { Run, Schedule } from './schemas.js';
 const SHOWN_TICKS = 10;
 
 export function shownRun(run: StoredRun, supervisor: Supervisor): z.input<typeof Run> {
-  const { isExclusive: _, isLiteral: __, notBefore: _______, incarnationBefore: ___, ...rest } = run;
+  const {
+    isExclusive: _,
+    isLiteral: __,
+    notBefore: _______,
+    signalled: ________,
+    signalledAt: _________,
+    ...more
+  } = run;
+  const { incarnationBefore: ___, ...rest } = more;
   const { fruitlessResumes: ____, settledAtStart: _____, requestKey: ______, ...shown } = rest;
   const waitsFor = run.state === 'queued' ? (supervisor.whyWaiting(run.id) ?? '') : '';
   return { ...shown, settings: maskSecrets(run.settings) as Record<string, never>, waitsFor };

@@ -145,7 +145,7 @@ describe('a CSV file in partitions', () => {
           expect(await read(path, partitions, { threads })).toEqual(await read(path, undefined, alone));
         },
       ),
-      { numRuns: isLong ? 200 : 8 },
+      { numRuns: isLong ? 60 : 8 },
     );
   }, 600_000);
 

@@ -82,10 +82,8 @@ describe('a target of alerts', () => {
     expect(await readFile(join(folder, 'environment'), 'utf8')).toBe('own\n');
   });
 
-  it('has failed if the command does, with what it said', async () => {
-    await expect(targetOf('echo no such channel >&2; exit 3')(ALERT, never)).rejects.toThrow(
-      'the command ended with code 3: no such channel',
-    );
+  it('has failed if the command does', async () => {
+    await expect(targetOf('exit 3')(ALERT, never)).rejects.toThrow('the command ended with code 3');
     await expect(targetOf('kill -9 $$')(ALERT, never)).rejects.toThrow('the command ended with SIGKILL');
   });
 

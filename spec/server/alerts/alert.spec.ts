@@ -22,9 +22,9 @@ describe('an alert', () => {
     expect(new Set(ids).size).toBe(2);
   });
 
-  it('is given by a run that is not over in time, counted from its tick, under one id', () => {
+  it('is given by a run that is not over in time, counted from its jitter, under one id', () => {
     const rules = { alertAfter: '2h' };
-    const run = aRun('r', { state: 'running', queuedAt: 2 * HOUR, scheduledFor: 2 * HOUR });
+    const run = aRun('r', { state: 'running', queuedAt: HOUR, notBefore: 2 * HOUR });
     expect(texts(run, rules, 4 * HOUR)).toEqual([]);
     expect(texts(run, rules, 4 * HOUR + 1)).toEqual(['Run r of Flow is not over after 2h: it is running']);
     expect(alertsOfRun(run, rules, 9 * HOUR)[0]?.id).toBe(alertsOfRun(run, rules, 5 * HOUR)[0]?.id);

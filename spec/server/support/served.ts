@@ -57,11 +57,15 @@ export function removeFolder(folder: string): void {
 
 /** Starts the server, and waits until it knows its workflows. */
 export async function serve(folder: string, ...words: readonly string[]): Promise<Served> {
-  const server = spawn(process.execPath, [SCRIPT, 'serve', '--port', '0', '--pool', 'few=9', ...words], {
-    cwd: folder,
-    env: { ...process.env, CANARY: 'a-secret-canary' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const server = spawn(
+    process.execPath,
+    [SCRIPT, 'serve', '--port', '0', ...(words.includes('--pool') ? [] : ['--pool', 'few=9']), ...words],
+    {
+      cwd: folder,
+      env: { ...process.env, CANARY: 'a-secret-canary' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let err = '';
   server.stderr.on('data', (data: Buffer) => {
     err += data.toString();
