@@ -144,11 +144,15 @@ export class Checkpointer {
     if (!this.isStopped) await this.makeCheckpoint({ isLast: false, isComplete: false, isOfStage: true });
   }
 
-  /** Records that the results of these tasks are in place, and the inputs of the next ones. Resolves when that is durable. */
-  async startStage(ended: NonNullable<Checkpoint['ended']>, inputs: Readonly<Record<string, Json>>): Promise<void> {
+  /** Records that the results of these tasks are in place. Resolves when that is durable. */
+  async stageEnded(ended: NonNullable<Checkpoint['ended']>): Promise<void> {
     this.ended = { ...this.ended, ...ended };
-    if (this.head !== undefined) this.head = { ...this.head, inputs: { ...this.head.inputs, ...inputs } };
     await this.writeNow();
+  }
+
+  /** The inputs of the sources of the next stage, for the checkpoints from here on. */
+  addInputs(inputs: CheckpointHead['inputs']): void {
+    if (this.head !== undefined) this.head = { ...this.head, inputs: { ...this.head.inputs, ...inputs } };
   }
 
   /** Writes the last checkpoint of a run that has not failed. */

@@ -56,7 +56,7 @@ export class ProgressKeeper {
 
   /**
    * The identities of the inputs of these tasks. Throws if they differ from those of the checkpoint. The checkpoint has none for
-   * sources of a stage that no incarnation has begun.
+   * sources of a stage that no incarnation has begun. From here on, those of a later stage are in each checkpoint.
    */
   async checkInputs(tasks: Iterable<WiredTask>): Promise<Record<string, Json>> {
     const inputs: Record<string, Json> = {};
@@ -70,6 +70,7 @@ export class ProgressKeeper {
       );
       assertSameInputs(from, Object.fromEntries(known));
     }
+    this.checkpointer?.addInputs(inputs);
     return inputs;
   }
 
@@ -84,9 +85,9 @@ export class ProgressKeeper {
     await this.checkpointer?.endStage();
   }
 
-  /** Records that the results of these tasks are in place, and the inputs of the next ones. Resolves when that is durable. */
-  async startStage(ended: NonNullable<Checkpoint['ended']>, inputs: Readonly<Record<string, Json>>): Promise<void> {
-    await this.checkpointer?.startStage(ended, inputs);
+  /** Records that the results of these tasks are in place. Resolves when that is durable. */
+  async stageEnded(ended: NonNullable<Checkpoint['ended']>): Promise<void> {
+    await this.checkpointer?.stageEnded(ended);
   }
 
   /** Starts the checkpoints. From here on, a run that dies can be resumed. */

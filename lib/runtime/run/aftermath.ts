@@ -2,28 +2,28 @@
  * What runs after the end of a run that has failed, was cancelled or drained: the tasks whose rules are met by that.
  *
  * Guarantees: everything that ran before has ended and is closed; no checkpoint is written any more, so a resumed run continues with the
- * last one before; a failure or a cancel ends the present stage, a cancel also all that would follow.
+ * last one before; a failure or a cancel ends the present stage, a cancel also all that would follow; a stage that has ended connects
+ * nothing more.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { RunOutcome } from '../../model/ports.js';
-import type { WiredTask } from '../wiring/wired-task.js';
-import type { Wiring } from '../wiring/wiring.js';
-import type { Opening } from './opening.js';
-import type { BegunStage } from './stage-order.js';
+import { attempt } from './closing.js';
+import type { PresentStage } from './present-stage.js';
 
 export interface AftermathParts {
-  readonly wiring: Wiring;
-  readonly opening: Opening;
-  /** Begins the next stage; undefined after the last one. */
-  readonly begin: () => BegunStage | undefined;
-  /** Reports the start of these tasks. */
-  readonly started: (tasks: readonly string[]) => void;
+  readonly stage: PresentStage;
+  /** The reason why only parts begin that run however the others ended; undefined after a failure, where each part may begin. */
+  readonly stop: string | undefined;
   /** Throws the error of the first law that does not hold. */
   readonly assertOver: () => void;
-  /** Resolves when no work beside the records is left. */
-  readonly settled: () => Promise<void>;
-  /** Closes the tasks of the present stage. Rejects if one of them cannot be closed. */
-  readonly end: (outcome: RunOutcome, error: unknown) => Promise<void>;
+  /** Ends the work of the tasks. Resolves when none is left, and the tasks can be closed. */
+  readonly disconnect: () => Promise<void>;
+}
+
+/** How a stage ended, and the error if it did not complete. */
+interface StageEnd {
+  readonly outcome: RunOutcome;
+  readonly error?: unknown;
 }
 
 export class Aftermath {
@@ -31,7 +31,7 @@ export class Aftermath {
   /** Aborts the work of the present stage. */
   private abort = new AbortController();
   private isCancelled = false;
-  private endStage: (outcome: RunOutcome, error?: unknown) => void = () => undefined;
+  private endStage: (end: StageEnd) => void = () => undefined;
 
   constructor(parts: AftermathParts) {
     this.parts = parts;
@@ -44,64 +44,62 @@ export class Aftermath {
   /** Ends the present stage, and begins no other one. */
   cancel(): void {
     this.isCancelled = true;
-    this.endStage('cancelled', new MillraceError('MILLRACE_ABORTED', 'The run was cancelled'));
+    this.endStage({ outcome: 'cancelled', error: new MillraceError('MILLRACE_ABORTED', 'The run was cancelled') });
   }
 
   /** Ends the present stage as failed. */
   fail(error: unknown): void {
-    this.endStage('failed', error);
+    this.endStage({ outcome: 'failed', error });
   }
 
   /** Runs one stage after the other. Resolves with the errors of those that failed. */
   async run(): Promise<unknown[]> {
+    const { stage, stop } = this.parts;
     const failures: unknown[] = [];
-    for (let stage = this.parts.begin(); stage !== undefined && !this.isCancelled; stage = this.parts.begin()) {
-      if (stage.tasks.length === 0) continue;
-      this.abort = new AbortController();
-      const failure = await this.runStage(stage.tasks);
-      if (failure !== undefined) failures.push(failure.error);
+    while (stage.begin(() => !this.isCancelled, stop)) {
+      const { outcome, error } = await this.runStage();
+      if (outcome === 'failed') failures.push(error);
     }
     return failures;
   }
 
-  private async runStage(names: readonly string[]): Promise<{ readonly error: unknown } | undefined> {
-    const { wiring, opening, started, assertOver, settled, end } = this.parts;
-    let { outcome, error } = await new Promise<{ outcome: RunOutcome; error: unknown }>((resolve) => {
-      this.endStage = (outcome, error) => {
-        resolve({ outcome, error });
+  private async runStage(): Promise<StageEnd> {
+    const { stage, assertOver, disconnect } = this.parts;
+    this.abort = new AbortController();
+    let end: StageEnd | undefined;
+    const ended = new Promise<void>((resolve) => {
+      this.endStage = (given) => {
+        // Work that is aborted may fail, so only the first end counts; a completed stage may still fail while it ends.
+        if (end === undefined || (end.outcome === 'completed' && given.outcome === 'failed')) end = given;
+        resolve();
       };
-      const tasks = names.map((name) => wiring.tasks.get(name) as WiredTask);
-      opening.openTasks(tasks, wiring).then(
-        () => {
-          if (this.isCancelled) return;
-          started(names);
-          wiring.connect(names, () => {
-            this.endStage('completed');
-          });
-        },
-        (error: unknown) => {
-          this.fail(error);
-        },
-      );
     });
-    const fail = (thrown: unknown): void => {
-      if (outcome !== 'failed') [outcome, error] = ['failed', thrown];
+    const theEnd = (): StageEnd => end as StageEnd;
+    const fail = (error: unknown): void => {
+      if (theEnd().outcome !== 'failed') end = { outcome: 'failed', error };
     };
-    this.endStage = (ended, thrown) => {
-      // Work that is aborted may fail.
-      if (ended === 'failed' && outcome === 'completed') fail(thrown);
-    };
+    void this.openStage(() => end !== undefined);
+    await ended;
+    if (theEnd().outcome === 'completed') await attempt(assertOver, fail);
+    if (theEnd().outcome !== 'completed') this.abort.abort(theEnd().error);
+    await attempt(disconnect, fail);
+    await attempt(() => stage.close(theEnd().outcome, theEnd().error), fail);
+    return theEnd();
+  }
+
+  private async openStage(hasEnded: () => boolean): Promise<void> {
+    const { stage } = this.parts;
     try {
-      if (outcome === 'completed') assertOver();
-    } catch (thrown) {
-      fail(thrown);
+      await stage.open();
+      if (hasEnded()) return;
+      stage.announce();
+      // A listener may have ended the stage.
+      if (hasEnded()) return;
+      stage.connect(() => {
+        this.endStage({ outcome: 'completed' });
+      });
+    } catch (error) {
+      this.fail(error);
     }
-    if (outcome !== 'completed') this.abort.abort(error);
-    wiring.disconnect();
-    await opening.settled;
-    await settled();
-    for (const name of names) wiring.opened.delete(name);
-    await end(outcome, error).catch(fail);
-    return outcome === 'failed' ? { error } : undefined;
   }
 }

@@ -45,8 +45,7 @@ export class Opening {
     const inputs = await this.follow(keeper?.checkInputs(tasks) ?? Promise.resolve<Record<string, Json>>({}));
     if (hasEnded()) return false;
     // Nothing is opened, and nobody outside is asked, for a run that could not keep its results.
-    const checking = checkTasks(tasks.map(({ declaration }) => declaration));
-    if (checking !== undefined) await this.follow(holdClock(clock, checking));
+    await this.check(tasks, clock);
     const looking = deadLetters.assertWritable?.();
     if (looking !== undefined) await this.follow(holdClock(clock, looking));
     if (hasEnded()) return false;
@@ -59,6 +58,12 @@ export class Opening {
     // then.
     await this.follow(Promise.resolve(keeper?.begin(wiring, inputs)));
     return !hasEnded();
+  }
+
+  /** Rejects if one of the tasks would not open, as far as that can be seen. */
+  async check(tasks: readonly WiredTask[], clock: Clock): Promise<void> {
+    const checking = checkTasks(tasks.map(({ declaration }) => declaration));
+    if (checking !== undefined) await this.follow(holdClock(clock, checking));
   }
 
   /** Opens the tasks of one stage, at the same time. Rejects with the first error; `settled` waits for all of them. */

@@ -6,7 +6,6 @@
  * left.
  */
 import { countsOf } from '../../ledger/account.js';
-import type { Json } from '../../model/checkpoint.js';
 import type { TaskCounts } from '../../model/metrics.js';
 import { codeOf, describeThrown, MillraceError } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';
@@ -16,17 +15,17 @@ import { seededRandom } from '../../execution/random.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import { Turn } from '../../ledger/turn.js';
 import { Aftermath } from './aftermath.js';
-import { attempt, closeAll, closeTask } from './closing.js';
+import { attempt, closeAll } from './closing.js';
 import { maskEvent } from './mask-event.js';
 import { Draining, type DrainOptions } from './draining.js';
 import { Opening } from './opening.js';
 import { PendingWork } from './pending-work.js';
+import { PresentStage } from './present-stage.js';
 import { ProgressKeeper } from '../resume/progress-keeper.js';
 import { RunExecutor } from './run-executor.js';
 import type { KeptProgress, RunParts } from './run-parts.js';
 import { RunReport } from './run-report.js';
-import { StageOrder, type BegunStage } from './stage-order.js';
-import type { WiredTask } from '../wiring/wired-task.js';
+import { StageOrder } from './stage-order.js';
 import type { RunServices } from '../wiring/services.js';
 import { Watchdog } from '../watch/watchdog.js';
 import { Wiring } from '../wiring/wiring.js';
@@ -64,14 +63,15 @@ export class RunEngine {
     if (this.aftermath !== undefined || this.failLate === undefined) this.fail(error);
     else this.failLate(error);
   });
-  private readonly stages: StageOrder;
-  /** Resolves when no stage is being ended or begun. */
-  private transition: Promise<unknown> = Promise.resolve();
-  /** The tasks that were opened, or would have been, and are not closed. */
-  private readonly toClose = new Set<string>();
+  private readonly order: StageOrder;
+  private readonly stage: PresentStage;
+  /** Set while one stage is ended and the next one begun. Never rejects. */
+  private advancing: Promise<void> | undefined;
   private isOver = false;
   /** Set when tasks run after the end of the run. */
   private aftermath: Aftermath | undefined;
+  /** True if nothing may begin after the end of the run. */
+  private skipsAftermath = false;
   private readonly opening = new Opening();
   private outcome: RunOutcome | undefined;
   private failure: unknown;
@@ -103,8 +103,7 @@ export class RunEngine {
     });
     const services = this.services(turn);
     if (progress !== undefined) this.keeper = this.keeperOf(progress, services);
-    this.stages = new StageOrder(parts.plan, this.keeper?.endedBefore);
-    for (const task of this.stages.firstTasks()) this.toClose.add(task);
+    this.order = new StageOrder(parts.plan, this.keeper?.endedBefore);
     const prefixes = new Map(parts.declarations.map(({ name, prefix }) => [name, prefix]));
     const { window, fusions } = parts;
     this.wiring = new Wiring(parts.plan, parts.declarations, services, {
@@ -115,9 +114,18 @@ export class RunEngine {
       past: this.keeper?.past,
       kept: this.keeper && progress && { keeper: this.keeper.state, plan: progress.plan },
       outlets,
-      startOf: (task) => secrets.data(this.stages.startOf(task, prefixes.get(task))),
+      startOf: (task) => secrets.data(this.order.startOf(task, prefixes.get(task))),
     });
-    this.report = new RunReport(parts, this.wiring, services, this.executor, this.events, this.stages);
+    this.stage = new PresentStage({
+      order: this.order,
+      wiring: this.wiring,
+      opening: this.opening,
+      clock: parts.clock,
+      secrets,
+      emit: services.emit,
+      counts: () => this.counts,
+    });
+    this.report = new RunReport(parts, this.wiring, services, this.executor, this.events, this.order);
     this.watchdog = new Watchdog(this.wiring, services, {
       onLook: () => {
         this.report.measure();
@@ -130,7 +138,8 @@ export class RunEngine {
     parts.deadLetters.whenBroken(fail);
     progress?.store.whenLost?.((error) => {
       this.isReplaced = true;
-      fail(error);
+      this.end('failed', error);
+      this.endAftermath();
     });
   }
 
@@ -149,23 +158,29 @@ export class RunEngine {
     return this.aftermath !== undefined && !this.isOver;
   }
 
-  /** Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. */
+  /** Aborts the run: it reads, starts and writes nothing more. In a run that has ended already, it ends what runs after that. */
   cancel(): void {
-    if (this.aftermath === undefined) this.end('cancelled');
-    else this.aftermath.cancel();
+    if (this.hasEnded()) this.endAftermath();
+    else this.end('cancelled');
+  }
+
+  private endAftermath(): void {
+    this.skipsAftermath = true;
+    this.aftermath?.cancel();
   }
 
   /** Stops the sources and lets the records in flight settle; see `Run.drain`. */
   drain({ graceMs = this.parts.graceMs }: DrainOptions = {}): void {
     if (this.outcome !== undefined || this.draining !== undefined) return;
     const { clock } = this.parts;
-    this.isDraining = this.wiring.hasOpenSource || this.wiring.lastOperators.length > 0;
     this.draining = new Draining({
       graceMs,
       clock,
       wiring: this.wiring,
       letsGo: () => this.letsGo(),
-      isHeldBack: () => this.keeper?.isCheckpointing === true || this.parts.deadLetters.isFull,
+      // A stage that is ended or begun is under way, although none of its tasks is.
+      isHeldBack: () =>
+        this.advancing !== undefined || this.keeper?.isCheckpointing === true || this.parts.deadLetters.isFull,
       onRest: () => {
         this.hasLetGo = true;
         this.end('drained');
@@ -176,6 +191,12 @@ export class RunEngine {
       },
     });
     this.emit({ type: 'draining', at: clock.now() });
+    this.stopSources();
+  }
+
+  /** Ends the sources of the present stage, also before it is opened. */
+  private stopSources(): void {
+    this.isDraining ||= this.wiring.hasOpenSource || this.wiring.lastOperators.length > 0;
     this.wiring.stopSources();
   }
 
@@ -242,137 +263,97 @@ export class RunEngine {
     if (this.outcome !== undefined) return;
     this.report.introduce();
     this.hasStarted = true;
-    const ended = [...this.stages.ends.keys()];
+    const ended = [...this.order.ends.keys()];
     if (ended.length > 0) this.notice(`Completed by an earlier incarnation: ${named(ended)}`);
     if (this.parts.signal?.aborted === true) {
       this.cancel();
       return;
     }
-    const { executor, wiring, keeper } = this;
+    const { executor, wiring, keeper, stage } = this;
     const { deadLetters, clock } = this.parts;
     try {
       const hasEnded = (): boolean => this.hasEnded();
-      const tasks = this.wiredOf(this.beginStage() as BegunStage);
+      stage.begin(() => !hasEnded());
+      // The run may drain before it has started.
+      if (this.draining !== undefined) this.stopSources();
+      const { tasks } = stage;
       if (!(await this.opening.open({ executor, wiring, tasks, keeper, deadLetters, clock, hasEnded }))) return;
     } catch (error) {
       this.end('failed', error);
       return;
     }
-    this.emitStarted(this.stages.tasks);
-    // A listener of `run-started` may have ended the run.
-    if (this.hasEnded()) return;
     this.watchdog.start();
-    this.connectStage();
+    this.runStage();
   }
 
-  /** Begins the next stage, and reports what is skipped; undefined after the last one. */
-  private beginStage(stop?: string): BegunStage | undefined {
-    const stage = this.stages.begin(stop);
-    for (const task of stage?.tasks ?? []) this.toClose.add(task);
-    const at = this.parts.clock.now();
-    for (const [task, reason] of stage?.skipped ?? []) this.emit({ type: 'task-skipped', at, task, reason });
-    return stage;
-  }
-
-  private wiredOf({ tasks }: BegunStage): WiredTask[] {
-    return tasks.map((name) => this.wiring.tasks.get(name) as WiredTask);
-  }
-
-  private emitStarted(tasks: readonly string[]): void {
-    for (const task of tasks) this.emit({ type: 'task-started', at: this.parts.clock.now(), task });
-  }
-
-  /** Connects the tasks of the present stage. After the last one the run ends. */
-  private connectStage(): void {
-    const onDone = (): void => {
+  /** Connects the tasks of the present stage, which are open. The next stage follows, or the end of the run. */
+  private runStage(): void {
+    this.stage.announce();
+    // A listener may have ended the run.
+    if (this.hasEnded()) return;
+    this.stage.connect(() => {
       if (this.hasEnded()) return;
-      if (this.draining === undefined && this.stages.hasNext) this.follow(this.advance());
-      else this.end(this.isDraining || this.stages.hasNext ? 'drained' : 'completed');
-    };
-    if (this.stages.tasks.length === 0) onDone();
-    else this.wiring.connect(this.stages.tasks, onDone);
-  }
-
-  private follow(work: Promise<void>): void {
-    const before = this.transition;
-    this.transition = work.catch((error: unknown) => {
-      this.end('failed', error);
+      if (this.draining !== undefined || !this.order.hasNext) this.endStages();
+      else this.advancing = this.advance();
     });
-    this.transition = Promise.all([before, this.transition]);
   }
 
-  /** Puts the results of the present stage in place, and begins the next one. Rejects if that fails; stops if the run ends meanwhile. */
+  /** Ends the run after a stage that has completed. */
+  private endStages(): void {
+    const isPartial = this.isDraining || (this.draining !== undefined && this.order.hasNext);
+    this.end(isPartial ? 'drained' : 'completed');
+  }
+
   private async advance(): Promise<void> {
-    const { stages, wiring, keeper } = this;
-    this.watchdog.assertOver();
-    wiring.disconnect();
-    await this.pendingWork.settled();
-    await (keeper === undefined ? this.parts.deadLetters.durable?.mark() : keeper.endStage());
-    if (this.hasEnded()) return;
-    await this.closeStage('completed');
-    const counts = stages.endedNow();
-    let inputs: Readonly<Record<string, Json>> = {};
-    let stage: BegunStage | undefined;
-    do {
+    try {
+      const hasNext = await this.prepareNext();
+      this.advancing = undefined;
       if (this.hasEnded()) return;
-      if (this.draining !== undefined) break;
-      stage = this.beginStage();
-    } while (stage?.tasks.length === 0);
-    const tasks = stage === undefined ? [] : this.wiredOf(stage);
-    inputs = (await keeper?.checkInputs(tasks)) ?? {};
-    if (this.hasEnded()) return;
-    await keeper?.startStage(counts, inputs);
-    if (this.hasEnded()) return;
-    if (stage === undefined) {
-      this.end(this.draining === undefined ? 'completed' : 'drained');
-      return;
+      if (hasNext) this.runStage();
+      else this.endStages();
+    } catch (error) {
+      this.end('failed', error);
     }
-    await this.opening.openTasks(tasks, wiring);
-    if (this.hasEnded()) return;
-    this.emitStarted(stages.tasks);
-    if (!this.hasEnded()) this.connectStage();
   }
 
-  /** Closes the tasks of the present stage, and notes how they ended. Rejects with the first error. */
-  private async closeStage(outcome: RunOutcome, error?: unknown): Promise<void> {
-    const { stages, wiring } = this;
-    const errors: unknown[] = [];
-    for (const name of [...stages.tasks].reverse()) {
-      if (!this.toClose.delete(name)) continue;
-      wiring.opened.delete(name);
-      const { declaration } = wiring.tasks.get(name) as WiredTask;
-      await attempt(
-        () => closeTask(name, declaration.task, outcome),
-        (thrown) => errors.push(thrown),
-      );
-    }
-    const failure = outcome === 'failed' ? error : errors[0];
-    const ended = errors.length > 0 && outcome !== 'cancelled' ? 'failed' : outcome;
-    stages.end(ended, this.counts, ended === 'failed' ? this.inWords(failure) : undefined);
-    if (errors.length > 0) throw errors[0];
+  /** Puts the results of the present stage in place, and opens the next one. False if there is none, or if the run ends meanwhile. */
+  private async prepareNext(): Promise<boolean> {
+    const { stage, order, keeper } = this;
+    const mayBegin = (): boolean => !this.hasEnded() && this.draining === undefined;
+    this.watchdog.assertOver();
+    await this.disconnect();
+    await (keeper === undefined ? this.parts.deadLetters.durable?.mark() : keeper.endStage());
+    if (this.hasEnded()) return false;
+    await stage.close('completed');
+    await keeper?.stageEnded(order.endedNow());
+    if (!stage.begin(mayBegin)) return false;
+    await keeper?.checkInputs(stage.tasks);
+    if (this.hasEnded()) return false;
+    await stage.open();
+    return true;
   }
 
-  private inWords(error: unknown): { readonly code: string; readonly message: string } {
-    return { code: codeOf(error), message: this.secrets.message(describeThrown(error)) };
+  /** Ends the work of the tasks. Resolves when none is left. */
+  private async disconnect(): Promise<void> {
+    this.wiring.disconnect();
+    await this.opening.settled;
+    await this.pendingWork.settled();
   }
 
   /** Runs what runs however the others ended. Its first failure is that of a run that has not failed. */
   private async runAfterwards(outcome: RunOutcome, fail: (error: unknown) => void): Promise<void> {
-    await attempt(() => this.closeStage(outcome, this.failure), fail);
+    await attempt(() => this.stage.close(outcome, this.failure), fail);
+    if (this.skipsAftermath) return;
     this.aftermath = new Aftermath({
-      wiring: this.wiring,
-      opening: this.opening,
-      begin: () => this.beginStage(outcome === 'failed' ? undefined : `the run was ${outcome}`),
-      started: (tasks) => {
-        this.emitStarted(tasks);
-      },
+      stage: this.stage,
+      stop: outcome === 'failed' ? undefined : `the run was ${outcome}`,
       assertOver: () => {
         this.watchdog.assertOver();
       },
-      settled: () => this.pendingWork.settled(),
-      end: async (ended, error) => {
-        await this.parts.deadLetters.durable?.mark();
-        await this.closeStage(ended, error);
+      disconnect: async () => {
+        await this.disconnect();
+        // Another process owns the file of the letters then.
+        if (!this.isReplaced) await this.parts.deadLetters.durable?.mark();
       },
     });
     this.watchdog.start();
@@ -381,7 +362,7 @@ export class RunEngine {
     this.report.measure();
     this.report.rest();
     for (const error of failures) {
-      if (this.failure !== undefined) this.notice(`After the end of the run: ${this.inWords(error).message}`);
+      if (this.failure !== undefined) this.notice(`After the end of the run: ${this.secrets.message(describeThrown(error))}`);
       fail(error);
     }
   }
@@ -458,15 +439,13 @@ export class RunEngine {
     if (isWell()) await attempt(() => this.keeper?.finish(outcome === 'completed'), fail);
     abortIfIll();
     await this.opening.settled;
-    await this.transition;
+    await this.advancing;
     await stopped;
     await attempt(() => this.keeper?.close(), fail);
     await this.pendingWork.settled();
-    if (this.stages.hasNext && this.opening.hasBegun && !this.isReplaced) await this.runAfterwards(outcome, fail);
+    if (this.order.hasNext && this.opening.hasBegun && !this.skipsAftermath) await this.runAfterwards(outcome, fail);
     await this.executor.close();
-    const tasks = [...this.wiring.tasks]
-      .filter(([name]) => this.toClose.has(name))
-      .map(([name, { declaration }]) => ({ name, task: declaration.task }));
+    const tasks = this.stage.unclosed.map(({ declaration }) => declaration);
     await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
     if (!this.isReplaced) await attempt(() => this.parts.onEnd?.(this.report.summarize(outcome, this.failure)), fail);
     this.conclude(outcome);

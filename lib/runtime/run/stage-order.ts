@@ -1,5 +1,5 @@
 /**
- * The order of the stages of a run, and how the task of each have ended.
+ * The order of the stages of a run, and how the tasks of each have ended.
  *
  * Guarantees: a part of the graph starts only if its rules are met, and otherwise each of its tasks is skipped, with the reason; tasks
  * that an earlier incarnation has completed are not started again.
@@ -11,13 +11,8 @@ import type { RunOutcome } from '../../model/ports.js';
 import { unmetRule, type PartPlan, type TaskEnd } from '../../model/stages.js';
 import { entry, setEntry } from '../../text/entry.js';
 
-/** What a stage does. */
-export interface BegunStage {
-  /** The tasks to open and to connect. */
-  readonly tasks: readonly string[];
-  /** The tasks that do not run, with the reason. */
-  readonly skipped: readonly (readonly [task: string, reason: string])[];
-}
+/** A task that does not run, with the reason. */
+export type SkippedTask = readonly [task: string, reason: string];
 
 const NO_COUNTS: TaskCounts = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0 };
 
@@ -37,25 +32,20 @@ export class StageOrder {
     for (const [task, counts] of Object.entries(ended)) this.ends.set(task, { status: 'completed', counts });
   }
 
-  /** The tasks of the first stage that are not completed yet. */
-  firstTasks(): readonly string[] {
-    const [first] = this.plan.stages;
-    return (first?.parts ?? []).flatMap(({ tasks }) => tasks).filter((task) => !this.ends.has(task));
-  }
-
   get hasNext(): boolean {
     return this.at < this.plan.stages.length;
   }
 
   /**
-   * Begins the next stage; undefined after the last one.
+   * Begins the next stage. Returns the tasks of it that are skipped; undefined after the last stage.
    * @param stop the reason why only parts begin that run however the others ended; undefined if each part may begin.
    */
-  begin(stop?: string): BegunStage | undefined {
+  begin(stop?: string): readonly SkippedTask[] | undefined {
     const stage = this.plan.stages[this.at++];
-    if (stage === undefined) return undefined;
     const tasks: string[] = [];
-    const skipped: [string, string][] = [];
+    this.tasks = tasks;
+    if (stage === undefined) return undefined;
+    const skipped: SkippedTask[] = [];
     for (const part of stage.parts) {
       if (part.tasks.every((task) => this.ends.get(task)?.status === 'completed')) continue;
       const reason = (stop !== undefined && isForGood(part) ? stop : undefined) ?? unmetRule(part, this.ends);
@@ -66,13 +56,13 @@ export class StageOrder {
       this.reasons.set(task, reason);
       this.ends.set(task, { status: 'skipped', counts: NO_COUNTS });
     }
-    this.tasks = tasks;
-    return { tasks, skipped };
+    return skipped;
   }
 
-  /** Notes how the tasks of the present stage have ended. */
+  /** Notes how the tasks of the present stage have ended. A run that ends while a finished stage is closed changes nothing. */
   end(status: RunOutcome, counts: Readonly<Record<string, TaskCounts>>, error?: TaskEnd['error']): void {
     for (const task of this.tasks) {
+      if (this.ends.has(task)) continue;
       this.ends.set(task, { status, counts: entry(counts, task) ?? NO_COUNTS, ...(error && { error }) });
     }
   }

@@ -174,7 +174,7 @@ export class Watchdog {
   }
 
   private isSource(root: string): boolean {
-    return this.wiring.isConnected(root) && this.wiring.tasks.get(root)?.plan.node.bearing === 'source';
+    return this.wiring.isPresent(root) && this.wiring.tasks.get(root)?.plan.node.bearing === 'source';
   }
 
   private scopes(): RunScope[] {

@@ -54,8 +54,8 @@ export class Wiring {
   readonly over = new Set<string>();
   /** Tasks that are open, so that they have a position for a checkpoint. */
   readonly opened = new Set<string>();
-  /** The tasks of the present stage: those that `connect` was called with. */
-  private connected: ReadonlySet<string> = new Set();
+  /** The names of the tasks of the present stage. */
+  private presentNames: ReadonlySet<string> = new Set();
   private readonly wiredRoots: WiredRoots;
   /** Per task, the number of dependents that still need its outputs. A sink needs them itself. */
   private readonly wanted = new Map<string, number>();
@@ -109,12 +109,16 @@ export class Wiring {
     return this.wiredRoots.ledgers;
   }
 
+  /** These tasks are the present stage from here on, also before they are opened: a run that drains ends their sources. */
+  present(names: Iterable<string>): void {
+    this.presentNames = new Set(names);
+  }
+
   /**
-   * Subscribes the tasks of a stage, sinks first, so that every emitted record has a subscriber. Calls `onDone` after the last
-   * output.
+   * Subscribes the tasks of the present stage, sinks first, so that every emitted record has a subscriber. Calls `onDone` after the
+   * last output.
    */
-  connect(names: Iterable<string>, onDone: () => void): void {
-    this.connected = new Set(names);
+  connect(onDone: () => void): void {
     this.connections = new Subscription();
     const wired = this.active.reverse();
     this.openLeaves = wired.filter(({ plan }) => plan.dependents.length === 0).length;
@@ -127,7 +131,7 @@ export class Wiring {
 
   /** The tasks of the present stage, dependencies first. */
   get active(): WiredTask[] {
-    return [...this.tasks.values()].filter(({ plan }) => this.connected.has(plan.node.name));
+    return [...this.tasks.values()].filter(({ plan }) => this.presentNames.has(plan.node.name));
   }
 
   /** The roots of the tasks of the present stage. Those of a stage that failed do not balance any more. */
@@ -137,8 +141,8 @@ export class Wiring {
   }
 
   /** Whether the task belongs to the present stage. */
-  isConnected(task: string): boolean {
-    return this.connected.has(task);
+  isPresent(task: string): boolean {
+    return this.presentNames.has(task);
   }
 
   /** Whether a source may still emit new records. */
