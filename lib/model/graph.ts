@@ -30,6 +30,8 @@ export interface GraphNode {
   readonly after?: readonly string[] | undefined;
   /** How these tasks have to end. Default: completed. */
   readonly when?: RuleCondition | undefined;
+  /** The tasks of the sub-workflow that this task is the end of. */
+  readonly members?: readonly string[] | undefined;
   /** Its failure policy leaves no failed records for a named output. */
   readonly handlesFailures?: boolean;
   /** `source`: no dependencies; `boundary`: its outputs belong to a new root; `inherits`: its outputs keep the lineage. */

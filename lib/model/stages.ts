@@ -47,6 +47,8 @@ export interface StagePlan {
 /** The members of a node that stages depend on. */
 interface StageNode {
   readonly name: string;
+  /** The tasks of the sub-workflow that this task is the end of. What runs after it runs after all of them. */
+  readonly members?: readonly string[] | undefined;
   /** Names of tasks. */
   readonly dependencies: readonly string[];
   readonly after?: readonly string[] | undefined;
@@ -60,15 +62,20 @@ export function planStages(nodes: readonly StageNode[]): StagePlan[] {
   }
   const parts = partsOf(nodes);
   const partOf = new Map(parts.flatMap((part) => part.tasks.map((task) => [task, part] as const)));
+  const membersOf = new Map(nodes.map(({ name, members = [] }) => [name, members]));
   const placed = new Set<PartPlan>();
+  const waitsFor = ({ after }: Rule): string | undefined =>
+    after.find((task) =>
+      [task, ...(membersOf.get(task) ?? [])].some((name) => !placed.has(partOf.get(name) as PartPlan)),
+    );
   const stages: StagePlan[] = [];
   while (placed.size < parts.length) {
-    const ready = parts.filter(
-      (part) =>
-        !placed.has(part) &&
-        part.rules.every(({ after }) => after.every((task) => placed.has(partOf.get(task) as PartPlan))),
-    );
-    if (ready.length === 0) throw neverReady(parts.filter((part) => !placed.has(part)));
+    const waiting = parts.filter((part) => !placed.has(part));
+    const ready = waiting.filter(({ rules }) => rules.every((rule) => waitsFor(rule) === undefined));
+    if (ready.length === 0) {
+      const rule = waiting.flatMap(({ rules }) => rules).find((each) => waitsFor(each) !== undefined) as Rule;
+      throw neverReady(rule, waitsFor(rule) as string);
+    }
     const eager = ready.filter(({ rules }) => rules.every(({ when }) => when !== 'ended'));
     const stage = eager.length > 0 ? eager : ready;
     for (const part of stage) placed.add(part);
@@ -78,9 +85,12 @@ export function planStages(nodes: readonly StageNode[]): StagePlan[] {
 }
 
 /** Why a part does not start, in words for people; undefined if its rules are met. */
-export function unmetRule({ rules }: PartPlan, ends: ReadonlyMap<string, TaskEnd>): string | undefined {
+export function unmetRule(
+  { rules }: PartPlan,
+  endOf: (task: string) => Pick<TaskEnd, 'status'> | undefined,
+): string | undefined {
   for (const { task, after, when } of rules) {
-    const statuses = after.map((name) => [name, ends.get(name)?.status] as const);
+    const statuses = after.map((name) => [name, endOf(name)?.status] as const);
     const other = statuses.find(([, status]) => status !== 'completed');
     if (when === 'completed' && other !== undefined) {
       return `'${task}' runs when '${other[0]}' has completed, which ${inWords(other[1])}`;
@@ -90,6 +100,23 @@ export function unmetRule({ rules }: PartPlan, ends: ReadonlyMap<string, TaskEnd
     }
   }
   return undefined;
+}
+
+/** What counts more in the end of several tasks comes first. */
+const GRAVEST: readonly TaskStatus[] = ['failed', 'cancelled', 'drained'];
+
+/**
+ * How a sub-workflow ended, of which `own` is the end of its last task: as failed, cancelled or drained if one of its tasks did. A task
+ * that was skipped inside of it is its own affair.
+ */
+export function endOfAll(own: TaskEnd, members: readonly TaskEnd[]): TaskEnd {
+  for (const gravest of GRAVEST) {
+    const found = [own, ...members].find(({ status }) => status === gravest);
+    if (found === undefined) continue;
+    const { status, error } = found;
+    return { status, counts: own.counts, ...(error && { error }) };
+  }
+  return own;
 }
 
 function inWords(status: TaskStatus | undefined): string {
@@ -119,12 +146,9 @@ function partsOf(nodes: readonly StageNode[]): PartPlan[] {
   return [...parts.values()];
 }
 
-function neverReady(parts: readonly PartPlan[]): MillraceError {
-  const waiting = new Set(parts.flatMap(({ tasks }) => tasks));
-  const rule = parts.flatMap(({ rules }) => rules).find(({ after }) => after.some((task) => waiting.has(task))) as Rule;
-  const first = rule.after.find((task) => waiting.has(task)) ?? '';
+function neverReady({ task }: Rule, first: string): MillraceError {
   return new MillraceError(
     'MILLRACE_CYCLE',
-    `Task '${rule.task}' runs after '${first}', which cannot end before '${rule.task}' has started: records of both meet in one task, or one of them waits for the other. Remove the rule, or separate the two`,
+    `Task '${task}' runs after '${first}', which cannot end before '${task}' has started: records of both meet in one task, or one of them waits for the other. Remove the rule, or separate the two`,
   );
 }

@@ -247,6 +247,8 @@ export interface TaskDeclaration {
   readonly when?: RuleCondition | undefined;
   /** What the names begin with because the task comes from a sub-workflow. Set by millrace. */
   readonly prefix?: string | undefined;
+  /** The tasks of the sub-workflow that this task is the end of. Set by millrace. */
+  readonly members?: readonly string[] | undefined;
   /** The task. It belongs to one run at a time. */
   readonly task: Task<never, unknown>;
 }
@@ -476,10 +478,11 @@ function checkJoin(name: string, join: unknown): void {
 
 /** The graph of the declarations, in the form that the planner accepts. */
 export function graphOf(declarations: readonly TaskDeclaration[]): GraphNode[] {
-  return declarations.map(({ name, dependencies, join, after, when, task }) => ({
+  return declarations.map(({ name, dependencies, join, after, when, members, task }) => ({
     name,
     after,
     when,
+    members,
     dependencies,
     join: join?.join,
     optional: join?.join === 'aligned' ? join.optional : undefined,

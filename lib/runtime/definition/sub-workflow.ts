@@ -137,9 +137,14 @@ function replaced(
       `Expected \`input\` of '${outer.name}' to name a source of workflow '${inner.name}', got '${given.input}', ${what}.${suggest(given.input, sources)}`,
     );
   }
+  if (source.after !== undefined) {
+    throw invalidOption(
+      `Expected \`input\` of '${outer.name}' to name a source without a rule, got '${given.input}', which runs after ${source.after.map((name) => `'${name}'`).join(', ')} in workflow '${inner.name}': its records come from '${outer.name}'. Give the rule to '${outer.name}'`,
+    );
+  }
   const prefix = `${outer.name}/`;
   const moved = tasks.map((task): TaskDeclaration => {
-    const { name, dependencies, join, after } = task;
+    const { name, dependencies, join, after, members } = task;
     if (task === source) return { ...outer, name: prefix + name, task: new Gate('input') };
     return {
       ...task,
@@ -147,10 +152,16 @@ function replaced(
       dependencies: dependencies.map((label) => prefix + label),
       ...(join && { join: renamed(join, prefix) }),
       ...(after && { after: after.map((label) => prefix + label) }),
+      ...(members && { members: members.map((label) => prefix + label) }),
       prefix: prefix + (task.prefix ?? ''),
     };
   });
-  const result = { name: outer.name, dependencies: [prefix + given.output], task: new Gate('sub-workflow') };
+  const result = {
+    name: outer.name,
+    dependencies: [prefix + given.output],
+    members: moved.map(({ name }) => name),
+    task: new Gate('sub-workflow'),
+  };
   return [...moved, result];
 }
 

@@ -162,6 +162,12 @@ export class ResumePlan {
     return parts.find(({ tasks }) => tasks.includes(task))?.tasks ?? [task];
   }
 
+  /** The roots of the records that the task receives and emits. */
+  rootsOf(task: string): readonly string[] {
+    const { inputRoot = [], outputRoot } = this.nodeOf(task);
+    return [outputRoot].concat(inputRoot);
+  }
+
   /** The labels of all exits of a root. */
   labelsOf(root: string): string[] {
     return this.exitsOf(root).map(exitLabel);

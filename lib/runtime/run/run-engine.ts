@@ -209,11 +209,22 @@ export class RunEngine {
     this.emit({ type: 'notice', at: this.parts.clock.now(), message });
   }
 
+  /**
+   * What runs after the end of an incarnation runs again after the next one, under another name: otherwise an upstream or a table would
+   * take the second alert for the first one.
+   */
+  private numberingOf(root: string): string {
+    const { progress } = this.parts;
+    if (this.aftermath === undefined || progress === undefined) return this.wiring.past?.numberingOf(root) ?? root;
+    return `${root} (after life ${progress.store.incarnation})`;
+  }
+
   private services(turn: Turn): RunServices {
     const { clock } = this.parts;
     const signal = (): AbortSignal => this.aftermath?.signal ?? this.abort.signal;
     return {
       runId: this.parts.runId,
+      numberingOf: (root) => this.numberingOf(root),
       clock,
       random: seededRandom(this.parts.seed),
       get signal() {

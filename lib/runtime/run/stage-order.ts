@@ -8,7 +8,7 @@ import type { Checkpoint } from '../../model/checkpoint.js';
 import type { GraphPlan } from '../../model/graph.js';
 import type { TaskCounts } from '../../model/metrics.js';
 import type { RunOutcome } from '../../model/ports.js';
-import { unmetRule, type PartPlan, type TaskEnd } from '../../model/stages.js';
+import { endOfAll, unmetRule, type PartPlan, type TaskEnd } from '../../model/stages.js';
 import { entry, setEntry } from '../../text/entry.js';
 
 /** A task that does not run, with the reason. */
@@ -24,11 +24,14 @@ export class StageOrder {
   /** The tasks of the present stage that run. */
   tasks: readonly string[] = [];
   private readonly plan: GraphPlan;
+  /** By the task at the end of a sub-workflow: the tasks in it. */
+  private readonly membersOf = new Map<string, readonly string[]>();
   private at = 0;
 
   /** @param ended the tasks that earlier incarnations of the run have completed. */
   constructor(plan: GraphPlan, ended: Checkpoint['ended'] = {}) {
     this.plan = plan;
+    for (const { node } of plan.nodes) if (node.members !== undefined) this.membersOf.set(node.name, node.members);
     for (const [task, counts] of Object.entries(ended)) this.ends.set(task, { status: 'completed', counts });
   }
 
@@ -48,7 +51,7 @@ export class StageOrder {
     const skipped: SkippedTask[] = [];
     for (const part of stage.parts) {
       if (part.tasks.every((task) => this.ends.get(task)?.status === 'completed')) continue;
-      const reason = (stop !== undefined && isForGood(part) ? stop : undefined) ?? unmetRule(part, this.ends);
+      const reason = (stop !== undefined && isForGood(part) ? stop : undefined) ?? unmetRule(part, (task) => this.endOf(task));
       if (reason === undefined) tasks.push(...part.tasks);
       else for (const task of part.tasks) skipped.push([task, reason]);
     }
@@ -78,8 +81,19 @@ export class StageOrder {
   startOf(task: string, prefix = ''): Record<string, TaskEnd> {
     const after = this.plan.nodes.find(({ node }) => node.name === task)?.node.after ?? [];
     const ends: Record<string, TaskEnd> = {};
-    for (const name of after) setEntry(ends, name.slice(prefix.length), this.ends.get(name) as TaskEnd);
+    for (const name of after) setEntry(ends, name.slice(prefix.length), this.endOf(name) as TaskEnd);
     return ends;
+  }
+
+  /** How the task ended, and with it the sub-workflow that it is the end of. */
+  private endOf(task: string): TaskEnd | undefined {
+    const own = this.ends.get(task);
+    const members = this.membersOf.get(task);
+    if (own === undefined || members === undefined) return own;
+    return endOfAll(
+      own,
+      members.flatMap((name) => this.ends.get(name) ?? []),
+    );
   }
 }
 

@@ -49,7 +49,6 @@ export interface ScopeParts {
 export class RunScope implements TaskScope {
   readonly task: string;
   readonly root: RootLedger;
-  readonly numbering: string;
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
   readonly state: StateSpace | undefined;
@@ -70,13 +69,13 @@ export class RunScope implements TaskScope {
   private readonly services: RunServices;
   private readonly endingListeners: (() => void)[] = [];
   private hasToEnd = false;
+  private ownNumbering: string | undefined;
   private edgeLook: (input: number) => number = () => 0;
   private readonly explainers: (() => Waiting | undefined)[] = [];
 
   constructor(parts: ScopeParts, services: RunServices) {
     this.task = parts.task;
     this.root = parts.root;
-    this.numbering = parts.past?.numberingOf(parts.root.name) ?? parts.root.name;
     this.inputs = parts.inputs;
     this.family = parts.family;
     this.state = parts.state;
@@ -94,6 +93,11 @@ export class RunScope implements TaskScope {
 
   get runId(): string {
     return this.services.runId;
+  }
+  /** Made when the task is opened, because what runs after the end of the run has a numbering of its own. */
+  get numbering(): string {
+    this.ownNumbering ??= this.services.numberingOf(this.root.name);
+    return this.ownNumbering;
   }
   get clock(): Clock {
     return this.services.clock;

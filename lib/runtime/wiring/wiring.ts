@@ -222,10 +222,13 @@ export class Wiring {
   }
 
   private edge(root: string, exit: ExitPlan, owner: string, from: string): InputEdge {
+    const { services } = this;
     return {
       from,
       ...this.wiredRoots.exit(root, exit),
-      numbering: this.past?.numberingOf(root) ?? root,
+      get numbering() {
+        return services.numberingOf(root);
+      },
       descent: this.wiredRoots.descentOf(root),
       stop: () => {
         this.releaseInputs(owner);
