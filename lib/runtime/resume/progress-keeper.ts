@@ -134,6 +134,14 @@ export class ProgressKeeper {
     return this.kept.from?.ended;
   }
 
+  /** The tasks of which the checkpoint has progress. */
+  get begunBefore(): ReadonlySet<string> {
+    const { from, plan } = this.kept;
+    const hasBegun = (root: string): boolean => (entry(from?.roots ?? {}, root)?.born ?? 0) > 0;
+    const tasks = this.parts.plan.nodes.map(({ node }) => node.name);
+    return new Set(tasks.filter((task) => plan.rootsOf(task).some(hasBegun)));
+  }
+
   /** True if the run has a checkpoint that it can resume from. */
   get canResume(): boolean {
     return this.checkpointer !== undefined && this.obstacle === undefined;

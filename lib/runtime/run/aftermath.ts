@@ -12,8 +12,8 @@ import type { PresentStage } from './present-stage.js';
 
 export interface AftermathParts {
   readonly stage: PresentStage;
-  /** The reason why only parts begin that run however the others ended; undefined after a failure, where each part may begin. */
-  readonly stop: string | undefined;
+  /** How the run has ended. */
+  readonly outcome: RunOutcome;
   /** Throws the error of the first law that does not hold. */
   readonly assertOver: () => void;
   /** Ends the work of the tasks. Resolves when none is left, and the tasks can be closed. */
@@ -54,9 +54,9 @@ export class Aftermath {
 
   /** Runs one stage after the other. Resolves with the errors of those that failed. */
   async run(): Promise<unknown[]> {
-    const { stage, stop } = this.parts;
+    const { stage, outcome: ofRun } = this.parts;
     const failures: unknown[] = [];
-    while (stage.begin(() => !this.isCancelled, stop)) {
+    while (stage.begin(() => !this.isCancelled, ofRun)) {
       const { outcome, error } = await this.runStage();
       if (outcome === 'failed') failures.push(error);
     }

@@ -48,12 +48,12 @@ export class PresentStage {
   /**
    * Begins the next stage in which a task runs, and reports the tasks that are skipped. False if there is none.
    * @param mayBegin asked before each stage, because who hears of a skipped task may end the run.
-   * @param stop the reason why only parts begin that run however the others ended; undefined if each part may begin.
+   * @param ended how the run has ended, in whose aftermath the stage begins.
    */
-  begin(mayBegin: () => boolean, stop?: string): boolean {
+  begin(mayBegin: () => boolean, ended?: RunOutcome): boolean {
     const { order, wiring, clock, emit } = this.parts;
     while (mayBegin()) {
-      const skipped = order.begin(stop);
+      const skipped = order.begin(ended);
       if (skipped === undefined) return false;
       wiring.present(order.tasks);
       for (const task of order.tasks) this.toClose.add(task);

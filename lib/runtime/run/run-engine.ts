@@ -103,7 +103,7 @@ export class RunEngine {
     });
     const services = this.services(turn);
     if (progress !== undefined) this.keeper = this.keeperOf(progress, services);
-    this.order = new StageOrder(parts.plan, this.keeper?.endedBefore);
+    this.order = new StageOrder(parts.plan, this.keeper?.endedBefore, this.keeper?.begunBefore);
     const prefixes = new Map(parts.declarations.map(({ name, prefix }) => [name, prefix]));
     const { window, fusions } = parts;
     this.wiring = new Wiring(parts.plan, parts.declarations, services, {
@@ -357,7 +357,7 @@ export class RunEngine {
     if (this.skipsAftermath) return;
     this.aftermath = new Aftermath({
       stage: this.stage,
-      stop: outcome === 'failed' ? undefined : `the run was ${outcome}`,
+      outcome,
       assertOver: () => {
         this.watchdog.assertOver();
       },
@@ -373,7 +373,8 @@ export class RunEngine {
     this.report.measure();
     this.report.rest();
     for (const error of failures) {
-      if (this.failure !== undefined) this.notice(`After the end of the run: ${this.secrets.message(describeThrown(error))}`);
+      if (this.failure !== undefined)
+        this.notice(`After the end of the run: ${this.secrets.message(describeThrown(error))}`);
       fail(error);
     }
   }

@@ -26,11 +26,16 @@ export class StageOrder {
   private readonly plan: GraphPlan;
   /** By the task at the end of a sub-workflow: the tasks in it. */
   private readonly membersOf = new Map<string, readonly string[]>();
+  private readonly begunBefore: ReadonlySet<string>;
   private at = 0;
 
-  /** @param ended the tasks that earlier incarnations of the run have completed. */
-  constructor(plan: GraphPlan, ended: Checkpoint['ended'] = {}) {
+  /**
+   * @param ended the tasks that earlier incarnations of the run have completed.
+   * @param begunBefore the tasks of which the checkpoint has progress.
+   */
+  constructor(plan: GraphPlan, ended: Checkpoint['ended'] = {}, begunBefore: ReadonlySet<string> = new Set()) {
     this.plan = plan;
+    this.begunBefore = begunBefore;
     for (const { node } of plan.nodes) if (node.members !== undefined) this.membersOf.set(node.name, node.members);
     for (const [task, counts] of Object.entries(ended)) this.ends.set(task, { status: 'completed', counts });
   }
@@ -41,9 +46,9 @@ export class StageOrder {
 
   /**
    * Begins the next stage. Returns the tasks of it that are skipped; undefined after the last stage.
-   * @param stop the reason why only parts begin that run however the others ended; undefined if each part may begin.
+   * @param ended how the run has ended, in whose aftermath the stage begins; undefined in a run that goes on.
    */
-  begin(stop?: string): readonly SkippedTask[] | undefined {
+  begin(ended?: RunOutcome): readonly SkippedTask[] | undefined {
     const stage = this.plan.stages[this.at++];
     const tasks: string[] = [];
     this.tasks = tasks;
@@ -51,7 +56,7 @@ export class StageOrder {
     const skipped: SkippedTask[] = [];
     for (const part of stage.parts) {
       if (part.tasks.every((task) => this.ends.get(task)?.status === 'completed')) continue;
-      const reason = (stop !== undefined && isForGood(part) ? stop : undefined) ?? unmetRule(part, (task) => this.endOf(task));
+      const reason = this.stopOf(part, ended) ?? unmetRule(part, (task) => this.endOf(task));
       if (reason === undefined) tasks.push(...part.tasks);
       else for (const task of part.tasks) skipped.push([task, reason]);
     }
@@ -83,6 +88,14 @@ export class StageOrder {
     const ends: Record<string, TaskEnd> = {};
     for (const name of after) setEntry(ends, name.slice(prefix.length), this.endOf(name) as TaskEnd);
     return ends;
+  }
+
+  /** Why a part does not begin after the end of the run, although its rules may be met. */
+  private stopOf(part: PartPlan, ended: RunOutcome | undefined): string | undefined {
+    if (ended === undefined) return undefined;
+    // It was begun in its turn, as a replay of dead letters has it. What it has done is in the checkpoint.
+    if (part.tasks.some((task) => this.begunBefore.has(task))) return 'it continues when the run is resumed';
+    return ended !== 'failed' && isForGood(part) ? `the run was ${ended}` : undefined;
   }
 
   /** How the task ended, and with it the sub-workflow that it is the end of. */
