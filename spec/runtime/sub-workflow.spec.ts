@@ -171,6 +171,89 @@ describe('a sub-workflow', () => {
     expect(() => workflow.plan()).toThrow(message);
   });
 
+  it('ends with all of its tasks: what runs after it runs after those that run by rules inside of it', async () => {
+    const log: string[] = [];
+    const Inner = defineWorkflow({
+      name: 'Inner',
+      build: (flow) =>
+        flow
+          .task('In', sourceTask<number>([]))
+          .task(
+            'Out',
+            ['In'],
+            syncTask((n) => n),
+          )
+          .task(
+            'Alert',
+            { after: ['Out'], when: 'failed' },
+            syncTask(() => log.push('alert')),
+          )
+          .task(
+            'Publish',
+            { after: ['Out'] },
+            asyncTask(async () => log.push('publish')),
+          )
+          .task(
+            'Clean up',
+            { after: ['Publish'], when: 'ended' },
+            asyncTask(async () => {
+              log.push('clean up');
+              if (log.includes('fail')) throw new Error('refused');
+            }),
+          ),
+    });
+    const Outer = defineWorkflow({
+      name: 'Outer',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask([1, 2]))
+          .task('Sub', ['Numbers'], subWorkflow(Inner, { input: 'In', output: 'Out' }))
+          .task(
+            'Then',
+            { after: ['Sub'] },
+            syncTask(({ Sub }) => log.push(`then: ${Sub.status} ${Sub.counts.out}`)),
+          )
+          .task(
+            'Repair',
+            { after: ['Sub'], when: 'failed' },
+            syncTask(({ Sub }) => log.push(`repair: ${Sub.error?.message ?? ''}`)),
+          ),
+    });
+    await Outer.run().finished;
+    expect(log.splice(0)).toEqual(['publish', 'clean up', 'then: completed 2']);
+    log.push('fail');
+    await expect(Outer.run().finished).rejects.toThrow("'Sub/Clean up' failed: refused");
+    expect(log).toEqual(['fail', 'publish', 'clean up', "repair: Task 'Sub/Clean up' failed: refused"]);
+  });
+
+  it('is refused if its input runs after another task, because its rule would be lost', () => {
+    const Late = defineWorkflow({
+      name: 'Late',
+      build: (flow) =>
+        flow
+          .task('First', sourceTask([1]))
+          .task(
+            'Load',
+            ['First'],
+            syncTask((n) => n),
+          )
+          .task('In', { after: ['Load'] }, sourceTask<number>([]))
+          .task(
+            'Out',
+            ['In'],
+            syncTask((n) => n),
+          ),
+    });
+    const Outer = defineWorkflow({
+      name: 'Outer',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask([1]))
+          .task('Sub', ['Numbers'], subWorkflow(Late, { input: 'In', output: 'Out' })),
+    });
+    expect(() => Outer.plan()).toThrow("'In', which runs after 'Load' in workflow 'Late'");
+  });
+
   it('that contains itself is refused', () => {
     const Snake: Workflow = new Workflow({
       name: 'Snake',
