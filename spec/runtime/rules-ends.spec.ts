@@ -6,7 +6,6 @@ import { describe, expect, it } from '@jest/globals';
 import {
   asyncTask,
   defineWorkflow,
-  operatorTask,
   RecordTask,
   sinkTask,
   sourceTask,
@@ -21,7 +20,6 @@ import { connectorSink, type Sink } from 'millrace/connect';
 import { deadLetterFile } from 'millrace/storage';
 import type { CheckpointStore } from '#lib/model/checkpoint.js';
 import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
-import { map } from 'rxjs';
 
 const never = (): Promise<never> => new Promise(() => undefined);
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -364,7 +362,10 @@ describe('the sinks of a stage', () => {
   });
 });
 
-it('the dead letters of a stage that has ended stay when the run is resumed, also behind an operator', async () => {
+/** Nothing keeps the state of joins, so a resumed run would repeat them and all that is behind them. */
+const withoutState = ({ incarnation, read, write }: CheckpointStore): CheckpointStore => ({ incarnation, read, write });
+
+it('the dead letters of a stage that has ended stay when the run is resumed, also where their numbers are not the same again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'rules-ends-'));
   try {
     const path = join(folder, 'letters.ndjson');
@@ -374,17 +375,18 @@ it('the dead letters of a stage that has ended stay when the run is resumed, als
         (flow) =>
           flow
             .task('Numbers', sourceTask([1, 2, 3]))
-            .task('Operator', ['Numbers'], operatorTask<number, number>(map((n) => n)))
+            .task('Setting', sourceTask(['on']))
             .task(
               'Load',
-              ['Operator'],
-              syncTask((n) => {
-                if (n === 2) throw new Error('odd');
+              ['Numbers', 'Setting'],
+              { join: 'latest' },
+              syncTask(([n]) => {
+                if (n === 3) throw new Error('odd');
               }),
             )
             .task('Publish', { after: ['Load'] }, asyncTask(publish)),
         {
-          checkpoints: checkpoints.begin(),
+          checkpoints: withoutState(checkpoints.begin()),
           deadLetters: deadLetterFile(path),
           ...(checkpoints.last && { resumeFrom: checkpoints.last }),
         },
