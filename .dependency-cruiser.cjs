@@ -31,13 +31,8 @@ const ROOMS = {
     ],
     packages: ['rxjs', '@standard-schema'],
   },
-  connectors: {
-    rooms: [
-      ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks'],
-      ...['workers', 'storage', 'connect'],
-    ],
-    node: true,
-  },
+  // Only requests use calls, and only SQLite uses storage; see below.
+  connectors: { rooms: ['connect', 'calls', 'storage'], node: true },
   jobs: {
     rooms: [
       ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'workers'],
@@ -134,7 +129,7 @@ module.exports = {
       from: { path: '^lib/connectors/(csv|ndjson|files|json)/' },
       to: {
         path: '^lib/',
-        pathNot: ['connectors/(files|json|$1)', 'connect', 'text', 'model', 'options'].map(inside),
+        pathNot: ['connectors/(files|json|$1)', 'connect'].map(inside),
       },
     },
     {
@@ -156,7 +151,7 @@ module.exports = {
       to: {
         path: '^lib/',
         pathNot: [
-          ...['connectors/(sql|postgres|sqlite)', 'connect', 'text', 'model', 'options'].map(inside),
+          ...['connectors/(sql|postgres|sqlite)', 'connect'].map(inside),
           '^lib/storage/(process-identity|sqlite).ts$',
         ],
       },
@@ -204,7 +199,7 @@ module.exports = {
       to: {
         path: ['^(lib|mock-server|spec)/', '^dist/'],
         pathNot: [
-          '^dist/(index|thread|opentelemetry|connectors/[a-z]+/index|observe/index|storage/index|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$',
+          '^dist/(index|thread|opentelemetry|connectors/[a-z]+/index|connect/files|observe/index|storage/index|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$',
         ],
       },
     },

@@ -9,7 +9,12 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { MillraceError } from '../model/errors.js';
 
 /** `tail` is a hash of up to 1 KiB before the point. Plain data. */
-export type FilePoint = { readonly bytes: number; readonly tail: string };
+export type FilePoint = {
+  /** The length of the file, in bytes. */
+  readonly bytes: number;
+  /** The hash. */
+  readonly tail: string;
+};
 
 const TAIL_BYTES = 1024;
 

@@ -12,6 +12,7 @@ import { MillraceError } from '../model/errors.js';
 export interface InputVersion {
   /** The device and the inode. */
   readonly file: string;
+  /** In bytes. */
   readonly size: number;
   /** The time of the last change, in nanoseconds since 1970. */
   readonly changedAt: string;
@@ -29,7 +30,10 @@ export class InputFacts {
     this.version = version;
   }
 
-  /** Looks at an open file. `before` is the version that an earlier reading of the same input had. */
+  /**
+   * Looks at an open file. `before` is the version that an earlier reading of the same input had: throws MILLRACE_FILE if the
+   * file has another one.
+   */
   static async of(path: string, handle: FileHandle, before?: InputVersion): Promise<InputFacts> {
     const now = versionOf(await handle.stat({ bigint: true }));
     const facts = new InputFacts(path, before ?? now);

@@ -13,6 +13,7 @@ import { MOST_LINKS, whereItLeads } from './touched-file.js';
 
 /** A regular file, or a place where one can be made. The result is written beside it first. */
 export interface FilePlace {
+  /** Tells the two kinds of places apart. */
   readonly kind: 'file';
   /** The path without a link at its end: a rename to it replaces the file, not a link to it. */
   readonly path: string;

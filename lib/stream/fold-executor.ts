@@ -13,6 +13,7 @@ import { OpenJob, type JobOwner } from '../execution/open-job.js';
 import type { TaskScope } from './task-scope.js';
 import type { Batch, Lineage } from '../model/record.js';
 import { InOrder } from './in-order.js';
+import { feedJobs } from './feed-jobs.js';
 import { Intake } from './intake.js';
 import { RecordQueue } from './record-queue.js';
 
@@ -99,20 +100,16 @@ class ExecutorFold {
   }
 
   connect(input$: Observable<Batch<unknown>>): void {
-    this.subscriber.add(() => {
-      for (const { job } of this.lanes) job.close();
-    });
-    this.intake.connect(
-      [input$],
-      {
-        onArrival: () => {
-          this.distribute();
-        },
-        onInputOver: () => {
-          for (const { job } of this.lanes) job.endInput();
-        },
-      },
-      this.subscriber,
+    const { lanes, intake, subscriber } = this;
+    const onArrival = (): void => {
+      this.distribute();
+    };
+    feedJobs(
+      lanes.map(({ job }) => job),
+      intake,
+      input$,
+      onArrival,
+      subscriber,
     );
   }
 

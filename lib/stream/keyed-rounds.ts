@@ -14,6 +14,7 @@ import type { Observable, Subscriber } from 'rxjs';
 import type { Chunk, ChunkResult, KeyedJob, PlacedStates } from '../execution/executor.js';
 import { OpenJob, type JobOwner } from '../execution/open-job.js';
 import { skip, type Batch, type Lineage } from '../model/record.js';
+import { feedJobs } from './feed-jobs.js';
 import { Intake, type Arrival } from './intake.js';
 import type { TaskScope } from './task-scope.js';
 
@@ -129,20 +130,16 @@ export class KeyedRounds<Note> {
   }
 
   connect(input$: Observable<Batch<unknown>>): void {
-    this.subscriber.add(() => {
-      for (const { job } of this.lanes) job.close();
-    });
-    this.intake.connect(
-      [input$],
-      {
-        onArrival: () => {
-          this.distribute();
-        },
-        onInputOver: () => {
-          for (const { job } of this.lanes) job.endInput();
-        },
-      },
-      this.subscriber,
+    const { lanes, intake, subscriber } = this;
+    const onArrival = (): void => {
+      this.distribute();
+    };
+    feedJobs(
+      lanes.map(({ job }) => job),
+      intake,
+      input$,
+      onArrival,
+      subscriber,
     );
   }
 

@@ -6,13 +6,13 @@ export { fakeUpstream, type FakeCall, type FakeReply, type FakeUpstream } from '
 export { faultInjector, type Fault, type FaultInjector, type FaultOptions } from './fault-injector.js';
 export { recordingDeadLetters, recordingSink, type RecordingDeadLetters, type RecordingSink } from './recording.js';
 export { memoryCheckpoints, type MemoryCheckpoints } from './memory-checkpoints.js';
-export {
-  connectorContract,
-  type ContractCase,
-  type ContractSubjects,
-  type PartitionedPlace,
-  type PartitionedSubject,
-  type SinkPlace,
-  type SinkSubject,
-  type SourceSubject,
-} from './connector-contract.js';
+export { connectorContract } from './contract/connector-contract.js';
+export type {
+  ContractCase,
+  ContractSubjects,
+  PartitionedPlace,
+  PartitionedSubject,
+  SinkPlace,
+  SinkSubject,
+  SourceSubject,
+} from './contract/subjects.js';

@@ -93,6 +93,11 @@ const MIXES: readonly (readonly [number, number])[] = [
   [2000, 1900],
 ];
 
+/** The short form leaves out orders of the largest mixes. */
+function ordersOf(size: number): readonly string[] {
+  return isLong || size < 1000 ? ORDERS : ['first', 'random'];
+}
+
 const LARGE: readonly (readonly [number, number, string])[] = [
   [200, 20_000, 'random'],
   [5000, 10_000, 'spread'],
@@ -118,7 +123,7 @@ const asking =
 
 describe('records that always fail', () => {
   const cases = [
-    ...MIXES.flatMap(([size, bad]) => ORDERS.map((order) => [bad, size, order] as const)),
+    ...MIXES.flatMap(([size, bad]) => ordersOf(size).map((order) => [bad, size, order] as const)),
     ...(isLong ? LARGE : []),
   ];
   it.each(cases)('alone are dead letters, within three times the time: %i of %i, %s', async (bad, size, order) => {

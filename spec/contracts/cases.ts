@@ -232,7 +232,7 @@ export const CASES: readonly Case[] = [
 ];
 
 /** A stack holds some ten thousand calls. */
-const LONG = isLong ? 100_000 : 30_000;
+const LONG = isLong ? 100_000 : 12_000;
 
 function* long(records: number): Generator<Numbered> {
   for (let n = 0; n < records; n++) yield { n, value: n };

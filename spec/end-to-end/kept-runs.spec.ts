@@ -4,6 +4,7 @@ import {
   appendFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -13,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { seal, unseal } from '#lib/storage/sealed.js';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
@@ -42,9 +43,11 @@ interface Ended {
   readonly err: string;
 }
 
-let folder = '';
+const root = mkdtempSync(join(tmpdir(), 'millrace-kept-'));
+/** The same for every test, because a kept run holds its path. */
+const folder = join(root, 'place');
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'millrace-kept-'));
+  mkdirSync(folder);
   writeFileSync(join(folder, 'flow.mjs'), FLOW);
   const rows = Array.from({ length: 3000 }, (_, i) => (i === 41 ? `m${i + 1},` : `m${i + 1},${i + 1}`));
   writeFileSync(join(folder, 'in.csv'), ['id,n', ...rows, ''].join('\n'));
@@ -52,6 +55,22 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** Brings the folder into a state that several tests begin with. It is made by the first of them. */
+async function beginWith(state: string, make: () => Promise<void>): Promise<void> {
+  const copy = join(root, state);
+  const options = { recursive: true, preserveTimestamps: true };
+  if (existsSync(copy)) {
+    rmSync(folder, { recursive: true });
+    cpSync(copy, folder, options);
+  } else {
+    await make();
+    cpSync(folder, copy, options);
+  }
+}
 
 const file = (name: string): string => join(folder, name);
 
@@ -86,12 +105,14 @@ async function untilProgress(): Promise<void> {
   });
 }
 
-/** Starts the workflow, and kills it when it has made progress. */
+/** A run of the workflow that was killed when it had made progress. */
 async function killedRun(): Promise<string> {
-  const { child, ended } = start('run', '--workflow', './flow.mjs', '--quiet');
-  await untilProgress();
-  child.kill('SIGKILL');
-  await ended;
+  await beginWith('killed', async () => {
+    const { child, ended } = start('run', '--workflow', './flow.mjs', '--quiet');
+    await untilProgress();
+    child.kill('SIGKILL');
+    await ended;
+  });
   return onlyRun();
 }
 
@@ -264,8 +285,10 @@ export const Quirks = defineWorkflow({ name: 'Quirks', build: (flow) => flow
 
 describe('a run that finished', () => {
   beforeEach(async () => {
-    writeFileSync(file('go'), '');
-    expect(await millrace('--workflow', './flow.mjs', '--quiet')).toMatchObject({ code: 3 });
+    await beginWith('finished', async () => {
+      writeFileSync(file('go'), '');
+      expect(await millrace('--workflow', './flow.mjs', '--quiet')).toMatchObject({ code: 3 });
+    });
   });
 
   it('tells its dead letters by reason, and the story of a record', async () => {
@@ -338,9 +361,11 @@ describe('a run with a file that is torn', () => {
   }
 
   beforeEach(async () => {
-    writeFileSync(file('go'), '');
-    writeFileSync(file('mended'), '');
-    expect(await millrace('--workflow', './flow.mjs', '--quiet')).toMatchObject({ code: 0 });
+    await beginWith('finished well', async () => {
+      writeFileSync(file('go'), '');
+      writeFileSync(file('mended'), '');
+      expect(await millrace('--workflow', './flow.mjs', '--quiet')).toMatchObject({ code: 0 });
+    });
   });
 
   it.each(TORN)(

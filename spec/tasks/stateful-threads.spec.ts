@@ -242,12 +242,15 @@ async function resumed({ threads, make, records }: Lives): Promise<{ written: un
       window: 32,
       ...(kept.last && { resumeFrom: kept.last }),
     });
+    const before = kept.last?.roots['Read']?.watermark ?? 0;
     let read = 0;
     run.events$.subscribe((event) => {
       if (event.type === 'dead-letter') letters.push(event.letter.record);
     });
     run.output$('Read').subscribe(() => {
-      if (++read >= share && !isLast && kept.last !== undefined) run.cancel();
+      // Only then is there anything to go on from.
+      const isFurther = (kept.last?.roots['Read']?.watermark ?? 0) > before;
+      if (++read >= share && !isLast && isFurther) run.cancel();
     });
     await run.finished.catch(() => undefined);
   }

@@ -5,8 +5,7 @@
  * header at all) is refused. The error names the columns that were found, the columns that were expected, and the
  * option or change that fixes it.
  */
-import { MillraceError } from '../../model/errors.js';
-import { nearest } from '../../text/nearest.js';
+import { MillraceError, nearest } from '../../connect/values.js';
 
 export interface HeaderFacts {
   readonly path: string;

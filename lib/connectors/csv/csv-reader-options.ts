@@ -3,8 +3,7 @@
  *
  * Guarantees: options are checked once, before a file is opened. Invalid options throw MILLRACE_INVALID_OPTION.
  */
-import { MillraceError, describeValue } from '../../model/errors.js';
-import type { OptionRule } from '../../options/options.js';
+import { MillraceError, describeValue, type OptionRule } from '../../connect/values.js';
 import type { InputVersion } from '../../connect/files.js';
 import type { CsvDialect } from './csv-dialect.js';
 import type { FileFormat } from '../files/byte-source.js';

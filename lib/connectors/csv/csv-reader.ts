@@ -10,7 +10,7 @@
  * record-blocks). It splits rows without quotes at the delimiters itself; fast-csv reads the others (quoted-rows), unless
  * an option allows quotes that fast-csv does not read (csv-dialect).
  */
-import { MillraceError, describeThrown } from '../../model/errors.js';
+import { MillraceError, describeThrown } from '../../connect/values.js';
 import { BlockText } from './block-text.js';
 import type { InputVersion } from '../../connect/files.js';
 import { BlockReader, throwIfAborted } from '../files/block-reader.js';
@@ -81,6 +81,8 @@ export async function openCsvReaderOn(source: OpenByteSource, options: CsvReader
 async function openOn(source: OpenByteSource, options: ResolvedReaderOptions): Promise<CsvReader> {
   try {
     const { delimiter, line } = await beginningOf(source, options);
+    // The reader hears only of later aborts.
+    throwIfAborted(options);
     const reader = new CsvFileReader(source, options, { delimiter, line });
     try {
       await reader.begin();

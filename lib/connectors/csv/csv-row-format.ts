@@ -7,7 +7,7 @@
  * time zone (ISO 8601 here), writes an object as `[object Object]` (an error here), and writes the empty field of a
  * single column as a blank line (`""` here).
  */
-import { MillraceError, describeValue } from '../../model/errors.js';
+import { MillraceError, describeValue } from '../../connect/values.js';
 
 export interface RowFormatOptions {
   readonly columns: readonly string[];

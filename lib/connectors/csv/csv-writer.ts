@@ -4,7 +4,7 @@
  * Guarantees: those of a result file (files/result-file). A value that CSV cannot represent is MILLRACE_CSV, and nothing of
  * its rows is written.
  */
-import { MillraceError, describeValue } from '../../model/errors.js';
+import { MillraceError, describeValue } from '../../connect/values.js';
 import type { FilePoint } from '../../connect/files.js';
 import { openResultFile, type ResultFile } from '../files/result-file.js';
 import { duplicatesOf } from './csv-header.js';

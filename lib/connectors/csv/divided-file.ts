@@ -9,10 +9,9 @@
  * with 'auto'.
  */
 import { stat } from 'node:fs/promises';
-import { MillraceError, codeOf } from '../../model/errors.js';
+import { MillraceError, codeOf, type Schema } from '../../connect/values.js';
 import type { ModuleRef } from '../../connect/parts.js';
 import type { ConnectorContext } from '../../connect/index.js';
-import type { Schema } from '../../options/schema.js';
 import { homeOf } from '../../connect/parts.js';
 import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
 import { isPacked } from '../files/byte-source.js';

@@ -5,12 +5,18 @@
  * Guarantees: the result is the same as if one thread had read the whole file, including the numbers and lines of the
  * rows.
  */
-import { FatalTaskError, codeOf, describeThrown, describeValue } from '../../model/errors.js';
+import {
+  FatalTaskError,
+  codeOf,
+  describeThrown,
+  describeValue,
+  Rejected,
+  Skip,
+  type Schema,
+} from '../../connect/values.js';
 import { loadChecked, loadExport, type AnyAggregate } from '../../connect/parts.js';
 import type { Collected, ModuleRef } from '../../connect/parts.js';
 import { PartitionGroups } from '../../connect/parts.js';
-import { Rejected, Skip } from '../../model/record.js';
-import type { Schema } from '../../options/schema.js';
 import { Groups } from '../../connect/parts.js';
 import type { BadRecord, FoldedResult, FoldProgress, FoldReport, FoldRequest } from '../../connect/parts.js';
 import { openCsvReader, type CsvItem, type CsvReaderOptions, type CsvRow } from './csv-reader.js';

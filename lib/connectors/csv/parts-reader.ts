@@ -5,8 +5,7 @@
  * Memory is limited to what the streams read ahead.
  */
 import type { Executor, ItemReader } from '../../connect/parts.js';
-import { MillraceError, type ErrorCode } from '../../model/errors.js';
-import { Rejected, skip, type Skip } from '../../model/record.js';
+import { MillraceError, type ErrorCode, Rejected, skip, type Skip } from '../../connect/values.js';
 import type { SourcePartition } from '../../connect/index.js';
 import type { CrossedRow, PartRequest } from './part-thread.js';
 import type { CsvPart } from './plan-parts.js';

@@ -6,7 +6,7 @@
  * swallowed lines that are rows themselves (most of the first `SAMPLE_LINES`), only the line of the quote is lost, and
  * reading goes on with the next one. The records do not depend on how the bytes are divided into chunks.
  */
-import { MillraceError } from '../../model/errors.js';
+import { MillraceError } from '../../connect/values.js';
 import type { ByteSource } from '../files/byte-source.js';
 import type { CsvDialect } from './csv-dialect.js';
 import { RecordScanner, type CrossingField, type RecordSpan } from './record-boundaries.js';

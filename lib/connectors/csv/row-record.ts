@@ -1,8 +1,6 @@
 /** Makes a row of a CSV file into a record, a skip, or a rejected row. The result is the same in every thread. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { MillraceError } from '../../model/errors.js';
-import { Rejected, skip, type Skip } from '../../model/record.js';
-import { describeIssues, type Schema } from '../../options/schema.js';
+import { MillraceError, Rejected, skip, type Skip, describeIssues, type Schema } from '../../connect/values.js';
 import { list } from './csv-header.js';
 import type { CsvItem } from './csv-reader.js';
 

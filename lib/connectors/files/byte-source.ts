@@ -13,7 +13,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
-import { MillraceError, type ErrorCode } from '../../model/errors.js';
+import { MillraceError, type ErrorCode } from '../../connect/values.js';
 import { fileError, InputFacts, messageOf, systemCodeOf, type InputVersion } from '../../connect/files.js';
 import type { TextEncoding } from './text-encoding.js';
 

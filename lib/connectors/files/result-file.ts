@@ -12,7 +12,7 @@
 import { constants } from 'node:fs';
 import { access, copyFile, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { MillraceError } from '../../model/errors.js';
+import { MillraceError } from '../../connect/values.js';
 import {
   assertForRows,
   assertOwnFile,

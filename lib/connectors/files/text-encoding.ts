@@ -5,8 +5,7 @@
  * one byte per character are decoded row by row, because their delimiters, quotes and line ends are the bytes of ASCII;
  * such files can be read from the middle. All others except UTF-8 are converted to UTF-8 while they are read.
  */
-import { MillraceError, describeValue } from '../../model/errors.js';
-import { nearest } from '../../text/nearest.js';
+import { MillraceError, describeValue, nearest } from '../../connect/values.js';
 
 export interface TextEncoding {
   /** The name in the Encoding Standard, in lower case. */

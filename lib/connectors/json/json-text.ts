@@ -4,7 +4,7 @@
  * Guarantees: what is written is read back as an equal value. A value that JSON would drop or replace silently (NaN, a
  * function, a Map, an element that is undefined) is an error. Properties that are undefined are left out.
  */
-import { MillraceError, describeThrown, describeValue } from '../../model/errors.js';
+import { MillraceError, describeThrown, describeValue } from '../../connect/values.js';
 
 /** The text, without a line end. Throws MILLRACE_JSON for a value that JSON cannot represent. */
 export function jsonText(value: unknown): string {

@@ -5,7 +5,7 @@
  * key that reaches into prototypes, and a value that is nested too deeply to be handled are faults, with what to do.
  * `JSON.parse` rounds, drops or accepts all of these.
  */
-import { oneLine } from '../../text/printable.js';
+import { oneLine } from '../../connect/values.js';
 import { LargeInteger, quoteLarge, reviveLarge, type LargeIntegers } from './large-integers.js';
 
 /** How JSON is read. */

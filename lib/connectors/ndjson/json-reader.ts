@@ -6,7 +6,7 @@
  * is one sentence with the file, the line, the cause and the fix. A file that changes while it is read is an error.
  */
 import { isUtf8 } from 'node:buffer';
-import { MillraceError } from '../../model/errors.js';
+import { MillraceError } from '../../connect/values.js';
 import { BlockReader, throwIfAborted } from '../files/block-reader.js';
 import { firstInvalidByte, openByteSource, type OpenByteSource } from '../files/byte-source.js';
 import type { RowPoint, RowReader } from '../files/row-reader.js';
@@ -45,6 +45,8 @@ export async function openJsonReader(options: JsonReaderOptions): Promise<RowRea
   const source = await openByteSource(resolved);
   try {
     if (resolved.at === undefined && !resolved.isArray) await refuseOtherForms(source, resolved.path);
+    // The reader hears only of later aborts.
+    throwIfAborted(resolved);
     return new JsonReader(source, resolved);
   } catch (error) {
     await source.close().catch(() => undefined);

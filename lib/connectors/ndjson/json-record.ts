@@ -1,7 +1,5 @@
 /** Makes a JSON value of a file into a record or a rejected one. */
-import { MillraceError } from '../../model/errors.js';
-import { Rejected } from '../../model/record.js';
-import { validate, type Schema } from '../../options/schema.js';
+import { MillraceError, Rejected, validate, type Schema } from '../../connect/values.js';
 import type { JsonItem } from './json-reader.js';
 
 /** Returns the record of a value, or its rejection. Throws a FatalTaskError for an asynchronous schema. */

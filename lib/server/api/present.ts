@@ -12,17 +12,14 @@ import type { Run, Schedule } from './schemas.js';
 
 const SHOWN_TICKS = 10;
 
+/** What the API shows of a run as it is stored. */
+const SHOWN = [
+  ...(['id', 'workflow', 'state', 'origin', 'askedBy', 'schedule', 'scheduledFor', 'coversFrom', 'coversTo'] as const),
+  ...(['queuedAt', 'startedAt', 'endedAt', 'stopWish', 'settled', 'deadLetters', 'problem'] as const),
+] as const;
+
 export function shownRun(run: StoredRun, supervisor: Supervisor): z.input<typeof Run> {
-  const {
-    isExclusive: _,
-    isLiteral: __,
-    notBefore: _______,
-    signalled: ________,
-    signalledAt: _________,
-    ...more
-  } = run;
-  const { incarnationBefore: ___, ...rest } = more;
-  const { fruitlessResumes: ____, settledAtStart: _____, requestKey: ______, ...shown } = rest;
+  const shown = Object.fromEntries(SHOWN.map((key) => [key, run[key]])) as Pick<StoredRun, (typeof SHOWN)[number]>;
   const waitsFor = run.state === 'queued' ? (supervisor.whyWaiting(run.id) ?? '') : '';
   return { ...shown, settings: maskSecrets(run.settings) as Record<string, never>, waitsFor };
 }

@@ -1,7 +1,7 @@
 /**
  * Reading CSV as rows: pulled, whatever the chunks, in parts of a file, and let go of at any time.
  */
-import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -15,6 +15,7 @@ import {
   type CsvReader,
   type CsvReaderOptions,
 } from '#lib/connectors/csv/csv-reader.js';
+import { openFilesIn } from '../../support/open-files.js';
 import { RecordScanner } from '#lib/connectors/csv/record-boundaries.js';
 
 let folder = '';
@@ -54,10 +55,7 @@ async function everything(options: CsvReaderOptions): Promise<unknown[]> {
 
 /** Whether this process still holds the file open; undefined where the system does not say. */
 async function isOpen(path: string): Promise<boolean | undefined> {
-  const names = await readdir('/proc/self/fd').catch(() => undefined);
-  if (names === undefined) return undefined;
-  const targets = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')));
-  return targets.includes(path);
+  return (await openFilesIn(path))?.includes(path);
 }
 
 describe('a CSV reader', () => {

@@ -1,5 +1,5 @@
 /** A CSV file that is divided for threads: dividing it ends with the run, and threads wait for dead letters. */
-import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -10,6 +10,7 @@ import { referTo } from '#lib/execution/thread-function.js';
 import { aggregateTask, defineWorkflow } from '#lib/index.js';
 import { csvSource } from '#lib/connectors/csv/index.js';
 import { rowCount } from './modules/row-count.js';
+import { openFilesIn } from '../../support/open-files.js';
 
 const ROW = '0123456789,0123456789\n';
 const ROWS = 400_000;
@@ -47,10 +48,7 @@ async function looksAt(signal: AbortSignal): Promise<number> {
 
 /** Whether this process holds the file open; only Linux tells. */
 async function isOpen(path: string): Promise<boolean> {
-  const held = '/proc/self/fd';
-  const names = await readdir(held).catch(() => []);
-  const targets = await Promise.all(names.map((name) => readlink(join(held, name)).catch(() => '')));
-  return targets.includes(path);
+  return (await openFilesIn(path))?.includes(path) ?? false;
 }
 
 describe('dividing a CSV file', () => {

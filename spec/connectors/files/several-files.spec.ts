@@ -15,6 +15,8 @@ import type { FilesOptions } from '#lib/connectors/files/file-selection.js';
 import { partitionOfPath } from '#lib/connectors/files/selected-files.js';
 import { matchPaths } from '#lib/connectors/files/glob.js';
 import { CsvSource } from '#lib/connectors/csv/csv-source.js';
+import { contextOfTest } from '#lib/testing/connector-context.js';
+import { openFilesIn } from '../../support/open-files.js';
 import { NdjsonSource } from '#lib/connectors/ndjson/ndjson-source.js';
 
 let root = '';
@@ -415,6 +417,19 @@ const KINDS: readonly Kind[] = [
 ];
 
 describe.each(KINDS)('files of $ending as partitions', ({ ending, records, make, textOf }) => {
+  it('are closed again if they are closed while they are opened', async () => {
+    await writeFile(join(folder, `0.${ending}`), textOf(records));
+    for (let turns = 0; turns < 20; turns++) {
+      const source = make(folder);
+      const [partition] = await source.open(contextOfTest('Read'), undefined);
+      const read = Promise.resolve(partition?.read(1)).catch(() => null);
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      await partition?.close?.();
+      await read;
+    }
+    expect((await openFilesIn(folder)) ?? []).toEqual([]);
+  });
+
   it.each(
     connectorContract({
       partitioned: {

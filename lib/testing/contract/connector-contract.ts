@@ -1,0 +1,36 @@
+/**
+ * The contract of connectors as a list of cases: what a source and a sink must do so that a run loses no record and writes
+ * each one once, also when it is killed and resumed at any step.
+ *
+ * Guarantees: no test runner is needed; each case places its own data and is independent of the others; a case that is not
+ * kept throws an error that says what was expected and what was got.
+ */
+import { MillraceError } from '../../model/errors.js';
+import { partitionedCases } from './partition-cases.js';
+import { sinkCases } from './sink-cases.js';
+import { sourceCases } from './source-cases.js';
+import type { ContractCase, ContractSubjects } from './subjects.js';
+
+/**
+ * The cases for a source, a source with several partitions, and a sink, as far as they are given. Throws MILLRACE_INVALID_OPTION for a subject with fewer than four records.
+ *
+ * @example for (const { name, run } of connectorContract({ source, sink })) it(name, run);
+ */
+export function connectorContract<Read, Written>({
+  source,
+  partitioned,
+  sink,
+}: ContractSubjects<Read, Written>): readonly ContractCase[] {
+  for (const subject of [source, partitioned, sink]) {
+    if (subject === undefined || subject.records.length >= 4) continue;
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected \`records\` of a contract subject to be at least 4, got ${subject.records.length}`,
+    );
+  }
+  return [
+    ...(source === undefined ? [] : sourceCases(source)),
+    ...(partitioned === undefined ? [] : partitionedCases(partitioned)),
+    ...(sink === undefined ? [] : sinkCases(sink)),
+  ];
+}

@@ -1,0 +1,216 @@
+/** What the contract asks of a sink, which is killed and resumed at every step. */
+import type { Sink, SinkHoldings, SinkPast } from '../../connect/sink.js';
+import type { Json } from '../../model/checkpoint.js';
+import type { Lineage } from '../../model/record.js';
+import { contextOfTest } from '../connector-context.js';
+import { assertDataset, assertSame, throughJson } from './asserts.js';
+import type { ContractCase, SinkPlace, SinkSubject } from './subjects.js';
+
+export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
+  const { records } = subject;
+  return [
+    {
+      name: 'a sink names its dataset',
+      run: async () => {
+        assertDataset((await subject.place()).make());
+      },
+    },
+    ...[1, 2, records.length].map((size) => ({
+      name: `a sink shows every record once and in order, written ${size} at a time`,
+      run: async () => {
+        const place = await subject.place();
+        const life = new SinkLife(place, records);
+        await life.open();
+        while (life.next < records.length) await life.write(size);
+        await life.finish();
+        assertSame('the destination', await place.read(), records);
+      },
+    })),
+    {
+      name: 'a sink that was given nothing shows nothing',
+      run: async () => {
+        const place = await subject.place();
+        const life = new SinkLife(place, records);
+        await life.open();
+        await life.finish();
+        assertSame('the destination', await place.read(), []);
+      },
+    },
+    {
+      name: 'a sink that prepares shows nothing before it commits',
+      run: async () => {
+        const place = await subject.place();
+        const life = new SinkLife(place, records);
+        const holdings = await life.open();
+        await life.write(2);
+        await life.prepare();
+        const shown = await place.read();
+        await life.sink.close?.('cancelled');
+        if (life.sink.prepare !== undefined && holdings === undefined) assertSame('the destination', shown, []);
+      },
+    },
+    {
+      name: 'a sink commits the same thing twice without harm',
+      run: async () => {
+        const place = await subject.place();
+        const life = new SinkLife(place, records);
+        await life.open();
+        await life.write(records.length);
+        await life.checkpoint();
+        await life.commit();
+        await life.finish();
+        assertSame('the destination', await place.read(), records);
+      },
+    },
+    {
+      name: 'a sink discards what was not prepared when its run fails',
+      run: async () => {
+        const place = await subject.place();
+        const life = new SinkLife(place, records);
+        const holdings = await life.open();
+        await life.write(2);
+        await life.checkpoint();
+        await life.write(2);
+        await life.sink.close?.('failed');
+        const shown = await place.read();
+        if (life.sink.prepare !== undefined && holdings === undefined)
+          assertSame('the destination', shown, records.slice(0, shown.length && 2));
+      },
+    },
+    {
+      name: 'a sink that keeps lineages reports those it holds, and no others',
+      run: async () => {
+        const place = await subject.place();
+        const life = new SinkLife(place, records);
+        if ((await life.open()) === undefined) return life.sink.close?.('cancelled');
+        await life.write(2);
+        await life.prepare();
+        await life.commit();
+        await place.kill?.(life.sink);
+        // The checkpoint was lost, and the rows were not.
+        const next = new SinkLife(place, records);
+        const holdings = await next.open({ prepared: undefined, isAnew: false });
+        const held = records.map((_, number) => holdings?.holds({ root: ROOT, partition: 0, number }) === true);
+        await next.sink.close?.('cancelled');
+        assertSame('what it holds', held, [true, true, ...records.slice(2).map(() => false)]);
+      },
+    },
+    ...STEPS.map((step) => ({
+      name: `a sink shows every record once when it is killed ${step} and goes on`,
+      run: () => killAndResume(subject, step),
+    })),
+  ];
+}
+
+const STEPS = [
+  'after it was opened',
+  'after a write',
+  'after it prepared',
+  'between the checkpoint and the commit',
+  'after the commit',
+  'after a write behind the commit',
+  'after it prepared again',
+] as const;
+
+/** Lives until the step, dies there, and goes on from the last checkpoint; then dies there once more. */
+async function killAndResume<T>(subject: SinkSubject<T>, step: (typeof STEPS)[number]): Promise<void> {
+  const place = await subject.place();
+  const { records } = subject;
+  let kept: Kept | undefined;
+  for (let death = 0; death < 2; death++) {
+    const life = new SinkLife(place, records, kept);
+    await life.live(STEPS.indexOf(step));
+    kept = life.kept;
+    await place.kill?.(life.sink);
+  }
+  const last = new SinkLife(place, records, kept);
+  await last.open();
+  while (last.next < records.length) await last.write(1);
+  await last.finish();
+  assertSame('the destination', await place.read(), records);
+}
+
+const ROOT = 'Records';
+
+/** What a checkpoint keeps of a sink. */
+interface Kept {
+  readonly prepared: Json | undefined;
+  /** How many records have passed the sink. */
+  readonly next: Lineage;
+}
+
+/** One life of a sink, driven as the engine does it. */
+class SinkLife<T> {
+  readonly sink: Sink<T, unknown>;
+  next: Lineage;
+  kept: Kept | undefined;
+  private readonly records: readonly T[];
+  private holdings: SinkHoldings | undefined;
+  private prepared: Json | undefined;
+
+  constructor(place: SinkPlace<T>, records: readonly T[], kept?: Kept) {
+    this.sink = place.make();
+    this.records = records;
+    this.kept = kept;
+    this.next = kept?.next ?? 0;
+  }
+
+  /** Does what comes before the step with this number, and no more. */
+  async live(step: number): Promise<void> {
+    const steps = [
+      () => this.open(),
+      () => this.write(1),
+      () => this.prepare(),
+      () => this.keep(),
+      () => this.commit(),
+      () => this.write(1),
+      () => this.prepare(),
+    ];
+    for (const act of steps.slice(0, step + 1)) await act();
+  }
+
+  async open(past?: SinkPast): Promise<SinkHoldings | undefined> {
+    const { kept } = this;
+    const known = past ?? (kept && { prepared: throughJson(kept.prepared), isAnew: false });
+    this.holdings = await this.sink.open(contextOfTest('Sink'), known);
+    return this.holdings;
+  }
+
+  async write(count: number): Promise<void> {
+    const numbers: number[] = [];
+    for (const until = Math.min(this.next + count, this.records.length); this.next < until; this.next++) {
+      const lineage = { root: ROOT, partition: 0, number: this.next };
+      if (this.holdings?.holds(lineage) !== true) numbers.push(this.next);
+    }
+    const { sink } = this;
+    const rows = numbers.map((number) => {
+      const record = this.records[number] as T;
+      return sink.encode === undefined ? record : sink.encode(record);
+    });
+    if (rows.length > 0) await sink.write({ root: ROOT, partition: 0, numbers, rows });
+  }
+
+  async prepare(): Promise<void> {
+    this.prepared = await this.sink.prepare?.();
+  }
+
+  keep(): Promise<void> {
+    this.kept = { prepared: this.prepared, next: this.next };
+    return Promise.resolve();
+  }
+
+  async commit(): Promise<void> {
+    if (this.prepared !== undefined) await this.sink.commit?.(this.prepared);
+  }
+
+  async checkpoint(): Promise<void> {
+    await this.prepare();
+    await this.keep();
+    await this.commit();
+  }
+
+  async finish(): Promise<void> {
+    await this.checkpoint();
+    await this.sink.close?.('completed');
+  }
+}
