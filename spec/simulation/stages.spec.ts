@@ -4,7 +4,7 @@ import { isLong } from '../support/long.js';
 import type { Simulated } from './simulate.js';
 import { simulateStages } from './stages.js';
 
-const SEEDS = isLong ? 2000 : 150;
+const SEEDS = isLong ? 2000 : 60;
 
 describe('a run whose parts run after others', () => {
   it(`loses and doubles nothing, and tears down whatever ends it, for ${SEEDS} seeds`, async () => {
