@@ -1,5 +1,6 @@
 /** The authoring door. Importing it opens no thread, socket or file. */
 export { defineWorkflow, Workflow } from './runtime/definition/workflow.js';
+export { subWorkflow, type Reusable, type SubWorkflowOptions } from './runtime/definition/sub-workflow.js';
 export type { PreparedWorkflow, PrepareOptions, TaskDurability } from './runtime/definition/prepared-workflow.js';
 export type { RunOptions } from './runtime/definition/run-options.js';
 export type { BuildContext, ListedDefinition, WorkflowDefinition } from './runtime/definition/workflow-definition.js';
@@ -36,7 +37,9 @@ export type {
   GatherOptions,
   JoinOptions,
   KeyedJoinOptions,
+  EndsOf,
   MergeOptions,
+  RuleOptions,
   TaskDeclaration,
 } from './tasks/flow.js';
 
@@ -59,6 +62,7 @@ export type { ThreadCount } from './runtime/run/run-executor.js';
 export { skip, type FailedRecord, type Skip } from './model/record.js';
 export { ERROR_CODES, MillraceError, type ErrorCode } from './model/errors.js';
 export type { TaskCounts } from './model/metrics.js';
+export type { RuleCondition, TaskEnd, TaskStatus } from './model/stages.js';
 export type {
   CheckpointEvent,
   GraphTask,

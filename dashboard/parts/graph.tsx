@@ -13,6 +13,7 @@ const WORDS: Readonly<Record<EdgeView['state'], string>> = {
   starved: 'waits for records',
   blocked: 'blocked by what follows',
   idle: 'idle',
+  rule: 'runs after it',
 };
 
 export function Graph({ view }: { readonly view: RunView }): JSX.Element {
@@ -70,7 +71,10 @@ function Edge({ edge, from, to, fastest }: EdgeProps): JSX.Element {
   const bend = Math.max(GAP_X / 2, (x2 - x1) / 2);
   const path = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
   const thickness = 2 + 6 * (edge.perSecond / fastest);
-  const label = `${edge.from} to ${edge.to}: ${rate(edge.perSecond)}, ${WORDS[edge.state]}, ${percent(edge.fill)} of the window waits, ${grouped(edge.records)} records`;
+  const label =
+    edge.state === 'rule'
+      ? `${edge.to} runs after ${edge.from}`
+      : `${edge.from} to ${edge.to}: ${rate(edge.perSecond)}, ${WORDS[edge.state]}, ${percent(edge.fill)} of the window waits, ${grouped(edge.records)} records`;
   return (
     <g role="img" aria-label={label}>
       <title>{label}</title>

@@ -38,12 +38,15 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
       ([reason, count]) => `  ${grouped(count)} skipped by ${printable(name)}: ${oneLine(reason)}`,
     ),
   );
+  const notRun = tasks.flatMap(([name, { reason }]) =>
+    reason === undefined ? [] : [`  ${printable(name)} did not run: ${oneLine(reason)}`],
+  );
   const { skipped, deadLettered, lettersBefore = 0 } = summary;
   const before = lettersBefore > 0 ? `, and ${grouped(lettersBefore)} from earlier incarnations of the run` : '';
   const totals = `${grouped(skipped)} skipped, ${counted(deadLettered, 'dead letter')}${before}`;
   return [
     ...renderTable(COLUMNS, tasks.map(rowOf), columns),
-    ...reasons.map((line) => cut(line, columns)),
+    ...[...reasons, ...notRun].map((line) => cut(line, columns)),
     cut(
       `${printable(summary.workflow)}: ${OUTCOMES[summary.outcome]} in ${duration(summary.elapsedMs)}, ${totals}`,
       columns,

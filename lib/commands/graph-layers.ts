@@ -10,9 +10,12 @@ export function graphLayers(nodes: readonly NodePlan[], kinds: ReadonlyMap<strin
   const layerOf = new Map<string, number>();
   const layers: NodePlan[][] = [];
   for (const plan of nodes) {
-    const { name, dependencies } = plan.node;
+    const { name, dependencies, after = [] } = plan.node;
     // A task may have more dependencies than a call can have arguments.
-    const layer = dependencies.reduce((last, dependency) => Math.max(last, (layerOf.get(dependency) ?? -1) + 1), 0);
+    const layer = [...dependencies, ...after].reduce(
+      (last, dependency) => Math.max(last, (layerOf.get(dependency) ?? -1) + 1),
+      0,
+    );
     layerOf.set(name, layer);
     (layers[layer] ??= []).push(plan);
   }

@@ -31,7 +31,10 @@ export function graphMermaid(
       return `  ${id(dependency)} ${arrow} ${id(node.name)}`;
     }),
   );
-  return [`%% ${printable(name).replaceAll('%', '')}`, 'flowchart LR', ...nodes, ...edges];
+  const rules = plan.nodes.flatMap(({ node: { name, after = [], when = 'completed' } }) =>
+    after.map((from) => `  ${id(from)} -.->|${when === 'completed' ? 'then' : `if ${when}`}| ${id(name)}`),
+  );
+  return [`%% ${printable(name).replaceAll('%', '')}`, 'flowchart LR', ...nodes, ...edges, ...rules];
 }
 
 /** Mermaid writes characters as `#…;`: used for each character that could be Markdown, HTML or a quote. */

@@ -45,8 +45,14 @@ function draw({ nodes }: WorkflowPlan['plan'], kinds: ReadonlyMap<string, string
 }
 
 /** The outputs that a task reads; one that may be missing has a question mark. */
-export function labelsOf({ optional = [] }: NodePlan['node'], inputs: NodePlan['inputs']): string[] {
+export function labelsOf({ optional = [], after, when }: NodePlan['node'], inputs: NodePlan['inputs']): string[] {
+  if (after !== undefined) return [ruleText({ after, when })];
   return inputs.map(({ label }) => (optional.includes(label) ? `${label}?` : label));
+}
+
+/** A rule in words: `after Load`, `after Load failed`, `after Load and Publish ended`. */
+export function ruleText({ after = [], when = 'completed' }: Pick<NodePlan['node'], 'after' | 'when'>): string {
+  return `after ${after.join(when === 'failed' ? ' or ' : ' and ')}${when === 'completed' ? '' : ` ${when}`}`;
 }
 
 /** The task at the end of each rail; undefined for a free place. */

@@ -22,7 +22,7 @@ const MAX_ABORT_MS = 1000;
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** The part of a run that signals stop. */
-export type Stoppable = Pick<Run, 'drain' | 'cancel'>;
+export type Stoppable = Pick<Run, 'drain' | 'cancel' | 'isInAftermath'>;
 
 export interface StopOptions {
   /** The milliseconds that a draining run may take. Then it is aborted. */
@@ -41,7 +41,11 @@ export function stopOnSignals(run: Stoppable, report: Pick<Report, 'stopping'>, 
   let stuck: NodeJS.Timeout | undefined;
   const abandonAfter = (ms: number): void => {
     clearTimeout(stuck);
-    stuck = setTimeout(onStuck, ms);
+    stuck = setTimeout(() => {
+      // What cleans up may take its time: the next signal ends it.
+      if (run.isInAftermath) abandonAfter(maxAbortMs);
+      else onStuck();
+    }, ms);
   };
   const ignoreSignals = (): void => {
     for (const signal of SIGNALS) process.off(signal, onSignal);

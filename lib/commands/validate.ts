@@ -8,7 +8,7 @@ import { EXIT } from './exit-codes.js';
 import { counted, printable } from '../text/printable.js';
 import { here } from './here.js';
 import { durabilityLines } from './durability-lines.js';
-import { labelsOf } from './graph-text.js';
+import { labelsOf, ruleText } from './graph-text.js';
 
 export const validateCommand: Command = {
   name: 'validate',
@@ -24,7 +24,8 @@ export const validateCommand: Command = {
     const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
     const lines = plan.nodes.map(({ node, join, inputs }) => {
       const how = node.dependencies.length > 1 || join !== 'aligned' ? ` (${join})` : '';
-      const from = node.dependencies.length === 0 ? '' : ` from ${labelsOf(node, inputs).join(', ')}${how}`;
+      const rule = node.after === undefined ? '' : `, ${ruleText(node)}`;
+      const from = node.dependencies.length === 0 ? rule : ` from ${labelsOf(node, inputs).join(', ')}${how}`;
       return `  ${node.name}: ${kinds.get(node.name) ?? ''}${from}`;
     });
     const head = `${name} is valid: ${counted(lines.length, 'task')}`;

@@ -73,8 +73,9 @@ export interface Sink<In, Row = In> {
   /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
-   * Called before any task of a run opens, and by `validate`. Throws if `open` would fail for a reason that can be seen
-   * already, such as a missing folder: then no record is read and no upstream is called. Opens and changes nothing.
+   * Called before any task of the run opens, and by `validate`; in a run with rules, before any task of the same stage opens, and by
+   * `validate` only for the first stage. Throws if `open` would fail for a reason that can be seen already, such as a missing folder:
+   * then no record is read and no upstream is called. Opens and changes nothing.
    */
   check?(): Awaitable<void>;
   /**

@@ -109,7 +109,7 @@ export interface NamedOutput {
  */
 export function assertFilesApart(job: LoadedJob, outputs: readonly NamedOutput[], place: JobPlace): void {
   assertDistinctFiles([
-    ...claimsOf(job.prepared.declarations),
+    ...claimsOf(job.prepared.declarations, job.prepared.plan.stages),
     ...outputs.flatMap(({ by, path }) =>
       path === null || path === undefined ? [] : claimsBy(by, [touchedFile(absolutePath(place, path), 'write')]),
     ),
@@ -138,8 +138,9 @@ export function filesWrittenBy({ prepared }: LoadedJob): readonly string[] {
 
 /**
  * Throws MILLRACE_FILE if a result of the job cannot be written, or what else `check` of a task throws. Nothing is opened or
- * written.
+ * written. Tasks that run after others are checked by nobody in advance: these may make their folders.
  */
-export async function assertCanOpen({ prepared }: LoadedJob): Promise<void> {
-  await checkTasks(prepared.declarations);
+export async function assertCanOpen({ prepared: { declarations, plan } }: LoadedJob): Promise<void> {
+  const first = new Set(plan.stages[0]?.parts.flatMap(({ tasks }) => tasks));
+  await checkTasks(declarations.filter(({ name }) => first.has(name)));
 }

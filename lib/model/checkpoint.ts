@@ -7,6 +7,7 @@
 import type { Lineage } from './record.js';
 import { containsLineage, excludeLineages, intersect, uniteRanges, type LineageRanges } from './lineage-ranges.js';
 import type { Json } from './json.js';
+import type { TaskCounts } from './metrics.js';
 import type { StateStore } from './state.js';
 import type { TouchedFile } from './touched-file.js';
 
@@ -86,6 +87,8 @@ export interface Checkpoint {
   readonly uncertain?: readonly string[];
   /** The reason why the run cannot be resumed, if there is one. */
   readonly obstacle?: string;
+  /** By task that has completed with its stage, so that its results are in place: its counts. A resumed run does not open it again. */
+  readonly ended?: Readonly<Record<string, TaskCounts>>;
   /** True once every record has settled; only renaming the results is left. */
   readonly isComplete: boolean;
 }

@@ -10,6 +10,7 @@ import type { GraphNode, JoinMode } from './graph.js';
 import type { Bottleneck, EdgeProgress, ResourceFigures, RootFigures, SlowRecord, TaskProgress } from './metrics.js';
 import type { DeadLetter, RunOutcome } from './ports.js';
 import type { RunSummary } from './run-summary.js';
+import type { RuleCondition } from './stages.js';
 
 /**
  * The version of the events; `run-started` carries it. A new type of event or a new field does not change the version,
@@ -35,6 +36,10 @@ export interface GraphTask {
   readonly inputs?: readonly string[];
   /** The inputs of an aligned join whose records may be missing, if there are any. */
   readonly optional?: readonly string[];
+  /** The tasks that it runs after, as wholes, if there are any. */
+  readonly after?: readonly string[];
+  /** How these have to end; present if `after` is. */
+  readonly when?: RuleCondition;
   /** How the records of the dependencies meet; 'aligned' by default. */
   readonly join: JoinMode;
   /** Lineages are born in `source` and `boundary` tasks; `inherits` keeps them. */
@@ -119,7 +124,7 @@ export type LifeEvent =
       readonly summary: RunSummary;
     };
 
-/** The beginning and the end of one task. A run whose tasks cannot open emits neither. */
+/** The beginning and the end of one task, or why it does not run. A run whose tasks cannot open emits neither. */
 export type TaskEvent =
   | {
       /** The task is open and accepts records. */
@@ -136,6 +141,15 @@ export type TaskEvent =
       readonly task: string;
       /** Counts since the start of this incarnation of the run. */
       readonly counts: TaskCounts;
+    }
+  | {
+      /** The rule of the task, or of a task that it gets records from, was not met, so it does not run. */
+      readonly type: 'task-skipped';
+      readonly at: number;
+      /** The name of the task. */
+      readonly task: string;
+      /** Which rule was not met: one clause. */
+      readonly reason: string;
     };
 
 /**

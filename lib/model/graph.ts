@@ -8,6 +8,7 @@
  */
 import { MillraceError } from './errors.js';
 import { suggest } from '../text/nearest.js';
+import { planStages, type RuleCondition, type StagePlan } from './stages.js';
 
 export type JoinMode = 'aligned' | 'latest' | 'keyed' | 'all' | 'gather' | 'merge';
 
@@ -25,6 +26,12 @@ export interface GraphNode {
   readonly optional?: readonly string[] | undefined;
   /** The named outputs of a task that emits each record by exactly one of them. */
   readonly outputs?: readonly string[] | undefined;
+  /** The tasks that have to end before this one starts. Only for a task without dependencies. */
+  readonly after?: readonly string[] | undefined;
+  /** How these tasks have to end. Default: completed. */
+  readonly when?: RuleCondition | undefined;
+  /** The tasks of the sub-workflow that this task is the end of. */
+  readonly members?: readonly string[] | undefined;
   /** Its failure policy leaves no failed records for a named output. */
   readonly handlesFailures?: boolean;
   /** `source`: no dependencies; `boundary`: its outputs belong to a new root; `inherits`: its outputs keep the lineage. */
@@ -99,10 +106,15 @@ export interface GraphPlan {
   /** Dependencies come before their dependents. */
   readonly nodes: readonly NodePlan[];
   readonly roots: ReadonlyMap<string, RootPlan>;
+  /** What runs after what, as wholes. A graph without rules has one stage. */
+  readonly stages: readonly StagePlan[];
 }
 
 /** The root of a boundary join, separate from the root of its task. */
 export const joinRootOf = (task: string): string => `${task} (join)`;
+
+/** The root of the one record that a task receives which runs after others. */
+const startRootOf = (task: string): string => `${task} (start)`;
 
 /** Validates the graph and divides it into regions. Throws a MillraceError that names the tasks. */
 export function planGraph(nodes: readonly GraphNode[]): GraphPlan {
@@ -112,6 +124,7 @@ export function planGraph(nodes: readonly GraphNode[]): GraphPlan {
   );
   const outputs = outputsRead(inputs);
   for (const node of nodes) checkNode(node, inputs.get(node.name) as readonly InputPlan[]);
+  for (const node of nodes) checkRule(node, byName);
   for (const node of nodes) checkOutputs(node, outputs.get(node.name) ?? new Set());
   const resolved = nodes.map((node) => ({
     ...node,
@@ -188,13 +201,30 @@ function checkNode(node: GraphNode, inputs: readonly InputPlan[]): void {
       `Source '${node.name}' was given dependencies (${labels.join(', ')}); a source has none. Use another kind of task, or drop them`,
     );
   }
-  if (node.bearing !== 'source' && labels.length === 0) {
+  if (node.bearing !== 'source' && labels.length === 0 && node.after === undefined) {
     throw new MillraceError(
       'MILLRACE_UNREACHABLE',
       `Task '${node.name}' depends on nothing and is not a source, so no record can reach it. Name its dependencies`,
     );
   }
   checkOptional(node, labels);
+}
+
+/** The tasks that a task runs after are wholes: named outputs have no end of their own. */
+function checkRule({ name, dependencies, after = [] }: GraphNode, byName: ReadonlyMap<string, GraphNode>): void {
+  const unknown = after.find((task) => !byName.has(task));
+  if (unknown !== undefined) {
+    throw new MillraceError(
+      'MILLRACE_UNKNOWN_TASK',
+      `Task '${name}' runs after '${unknown}', which does not exist.${suggest(unknown, [...byName.keys()])}`,
+    );
+  }
+  if (after.length > 0 && dependencies.length > 0) {
+    throw new MillraceError(
+      'MILLRACE_JOIN',
+      `Task '${name}' runs after ${after.map((task) => `'${task}'`).join(', ')} and has dependencies too. Let the source of its records run after them instead`,
+    );
+  }
 }
 
 function checkOptional({ name, optional = [] }: GraphNode, labels: readonly string[]): void {
@@ -243,7 +273,9 @@ function orderByDependency(nodes: readonly GraphNode[], byName: ReadonlyMap<stri
     const path: { node: GraphNode; at: number }[] = done.has(start.name) ? [] : [{ node: start, at: 0 }];
     const onPath = new Set(path.map((step) => step.node.name));
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      const name = top.node.dependencies[top.at++];
+      const { dependencies, after = [] } = top.node;
+      const name = dependencies[top.at] ?? after[top.at - dependencies.length];
+      top.at++;
       if (name === undefined) {
         path.pop();
         onPath.delete(top.node.name);
@@ -289,7 +321,9 @@ class Planner {
     const inputs = this.inputs.get(node.name) as readonly InputPlan[];
     const dependencies = inputs.map(({ task }) => plans.get(task) as NodePlan);
     const join = joinModeOf(node);
-    const keepsLineage = join === 'aligned' || (join === 'merge' && this.areBranches(inputs, dependencies));
+    const isStarted = node.after !== undefined && node.bearing !== 'source';
+    const keepsLineage =
+      !isStarted && (join === 'aligned' || (join === 'merge' && this.areBranches(inputs, dependencies)));
     if (join === 'aligned') this.assertTogether(node, inputs);
     dependencies.forEach((from, dependency) => {
       const label = inputs[dependency]?.label ?? '';
@@ -335,7 +369,8 @@ class Planner {
       }
       if (plan.dependents.length === 0 || isDurable === true) exitsOf(roots, plan.outputRoot).push({ task: name });
     }
-    return { nodes: [...plans.values()], roots };
+    const nodes = [...plans.values()];
+    return { nodes, roots, stages: planStages(nodes.map(({ node }) => node)) };
   }
 
   /** Whether a record that comes by one of these dependencies can never come by another one: they are branches of one choice. */
@@ -388,6 +423,11 @@ class Planner {
     }: Pick<NodePlan, 'join' | 'keepsLineage' | 'inputs'> & { readonly dependencies: readonly NodePlan[] },
   ): string {
     const { roots } = this;
+    if (node.after !== undefined) {
+      const id = startRootOf(node.name);
+      roots.set(id, { id, exits: [] });
+      return id;
+    }
     const first = dependencies[0] as NodePlan;
     if (keepsLineage) {
       const stranger = dependencies.find((dependency) => dependency.outputRoot !== first.outputRoot);

@@ -46,8 +46,13 @@ export interface TaskSummary {
   readonly kind: string;
   /** The names of the tasks that it depends on. */
   readonly dependencies: readonly string[];
-  /** The outcome of the run, or 'not-started' if no record reached the task in a run that did not complete. */
-  readonly status: RunOutcome | 'not-started';
+  /**
+   * The outcome of the run, or 'not-started' if no record reached the task in a run that did not complete. In a workflow with rules: the
+   * outcome of the stage of the task, or 'skipped' if its rule was not met.
+   */
+  readonly status: RunOutcome | 'not-started' | 'skipped';
+  /** Why the task did not run; present if the status is 'skipped'. */
+  readonly reason?: string;
   /** Records that came in; for a source, records that were born. */
   readonly in: number;
   /** Records that came out; for a boundary, those of its new root. */

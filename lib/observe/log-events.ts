@@ -69,6 +69,8 @@ function lineOf(event: RunEvent, run: string): Line {
       return { level: 'debug', message: `${event.task} started`, fields: { task: event.task } };
     case 'task-ended':
       return { level: 'info', message: `${event.task} ended`, fields: { task: event.task, counts: event.counts } };
+    case 'task-skipped':
+      return { level: 'info', message: `${event.task} is skipped: ${event.reason}`, fields: { task: event.task } };
     case 'dead-letter': {
       const { task, lineage, attempts, code, message } = event.letter;
       const fields = { task, attempt: attempts, ...recordOf(run, lineage), root: lineage.root, code };

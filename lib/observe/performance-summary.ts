@@ -14,8 +14,8 @@ const BYTES_PER_MB = 2 ** 20;
 /** Options of `writePerformanceSummary`. */
 export interface PerformanceSummaryOptions {
   /**
-   * Writes the status of a task as the earlier Python tool did: `Success` for a completed task, otherwise `Failed`.
-   * Default false: `completed`, `failed`, `drained`, `cancelled` or `not-started`.
+   * Writes the status of a task as the earlier Python tool did: `Success` for a completed or skipped task, otherwise `Failed`.
+   * Default false: `completed`, `failed`, `drained`, `cancelled`, `skipped` or `not-started`.
    */
   readonly legacyStatus?: boolean;
 }
@@ -25,7 +25,7 @@ const RULES: OptionRules<PerformanceSummaryOptions> = { legacyStatus: flag };
 /** The content of the file. `peak_memory_mb` is the peak of the whole process. */
 export function performanceSummary(run: RunSummary, { legacyStatus = false }: PerformanceSummaryOptions = {}): object {
   const statusOf = (status: string): string =>
-    legacyStatus ? (status === 'completed' ? 'Success' : 'Failed') : status;
+    legacyStatus ? (status === 'completed' || status === 'skipped' ? 'Success' : 'Failed') : status;
   const tasks = Object.entries(run.tasks).map(([name, task]) => [
     name,
     {

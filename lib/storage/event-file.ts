@@ -45,6 +45,7 @@ const NEVER_DROPPED: ReadonlySet<string> = new Set<RunEvent['type']>([
   'resumed',
   'task-started',
   'task-ended',
+  'task-skipped',
   'run-ended',
 ]);
 

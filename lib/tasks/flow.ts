@@ -7,6 +7,7 @@
 import { invalidOption, describeValue } from '../model/errors.js';
 import type { GraphNode, JoinMode } from '../model/graph.js';
 import type { FailedRecord } from '../model/record.js';
+import type { RuleCondition, TaskEnd } from '../model/stages.js';
 import {
   anything,
   checkFunction,
@@ -185,6 +186,33 @@ type MergedOf<Outputs, Name extends keyof Outputs, Labelled> = [true] extends [L
   ? { [From in Name]: { readonly from: From; readonly record: Outputs[From] } }[Name]
   : Outputs[Name];
 
+/**
+ * Runs a task after others, as wholes: without their records, when they have ended and their results are in place. In a flow it stands where
+ * the dependencies stand.
+ */
+export interface RuleOptions<Name extends string = string> {
+  /** The names of the tasks that have to end first; at least one. */
+  readonly after: readonly Name[];
+  /**
+   * `completed` (default): runs if all of them have completed. `failed`: runs if one of them has failed. `ended`: runs however they ended, also
+   * when the run fails, is cancelled or drained, and after everything else.
+   */
+  readonly when?: RuleCondition;
+}
+
+/** The input of a task that runs after others: how each of them ended, by name. */
+export type EndsOf<Name extends string> = { readonly [Task in Name]: TaskEnd };
+
+/** The input of a task with these dependencies, or with this rule. */
+type InputFrom<Outputs, From> = From extends readonly (keyof Outputs)[]
+  ? InputOf<Outputs, From>
+  : From extends { readonly after: readonly (infer Name extends string)[] }
+    ? EndsOf<Name>
+    : never;
+
+/** The names of tasks, without those of their named outputs. */
+type TaskNames<Outputs> = keyof Outputs extends infer Key ? (Key extends `${infer Name}.failed` ? Name : never) : never;
+
 /** The name itself, or a sentence that no name can match. */
 type NewName<Name extends string, Outputs> = Name extends keyof Outputs
   ? `A task named '${Name}' exists already`
@@ -213,6 +241,14 @@ export interface TaskDeclaration {
   readonly dependencies: readonly string[];
   /** How the records of the dependencies are joined. Default: aligned by lineage. */
   readonly join?: JoinOptions | undefined;
+  /** The tasks that have to end before this one starts, which then has no dependencies; see `RuleOptions`. */
+  readonly after?: readonly string[] | undefined;
+  /** How they have to end. Default 'completed'. */
+  readonly when?: RuleCondition | undefined;
+  /** What the names begin with because the task comes from a sub-workflow. Set by millrace. */
+  readonly prefix?: string | undefined;
+  /** The tasks of the sub-workflow that this task is the end of. Set by millrace. */
+  readonly members?: readonly string[] | undefined;
   /** The task. It belongs to one run at a time. */
   readonly task: Task<never, unknown>;
 }
@@ -228,19 +264,25 @@ export interface Flow<Outputs> {
     source: SourceTask<Out>,
   ): Flow<With<Outputs, Name, unknown, Out, NoOutputs>>;
   /**
-   * Adds a task over earlier tasks of one root; their outputs are aligned by lineage. Throws MILLRACE_INVALID_OPTION
-   * for an invalid name, array of names or task. The planner checks that the dependencies exist.
+   * Adds a task over earlier tasks of one root; their outputs are aligned by lineage. Or, with a rule in place of the dependencies, a task
+   * that runs once, after other tasks have ended: it gets one record, with the end of each of them, and if it fails, the run fails,
+   * unless `onFailure` says otherwise. Throws MILLRACE_INVALID_OPTION for an invalid name, array of names, rule or task. The planner
+   * checks that the dependencies exist.
+   *
+   * @example
+   * flow.task('Publish', { after: ['Load'] }, asyncTask(({ Load }) => publish(Load.counts.out)))
    */
   task<
     Name extends string,
-    const Names extends readonly [keyof Outputs & string, ...(keyof Outputs & string)[]],
+    const From extends
+      readonly [keyof Outputs & string, ...(keyof Outputs & string)[]] | RuleOptions<TaskNames<Outputs>>,
     Out,
     Named extends object = NoOutputs,
   >(
     name: NewName<Name, Outputs>,
-    dependencies: Names,
-    task: Task<InputOf<Outputs, Names>, Out, Named>,
-  ): Flow<With<Outputs, Name, InputOf<Outputs, Names>, Out, Named>>;
+    from: From,
+    task: Task<InputFrom<Outputs, From>, Out, Named>,
+  ): Flow<With<Outputs, Name, InputFrom<Outputs, From>, Out, Named>>;
   /**
    * Adds a task over dependencies that are joined in another way: see `JoinOptions`. Throws MILLRACE_INVALID_OPTION as
    * above, and for join options that do not fit.
@@ -262,6 +304,15 @@ export interface Flow<Outputs> {
     how: JoinSpec<Outputs, Names, Mode, Kind, Optional, Labelled>,
     task: Task<JoinedOf<Outputs, Names, Mode, Kind, Optional, Labelled>, Out, Named>,
   ): Flow<With<Outputs, Name, JoinedOf<Outputs, Names, Mode, Kind, Optional, Labelled>, Out, Named>>;
+
+  /**
+   * Adds a source that is read after other tasks have ended; see `RuleOptions`. Throws MILLRACE_INVALID_OPTION as above.
+   */
+  task<Name extends string, Out>(
+    name: NewName<Name, Outputs>,
+    rule: RuleOptions<TaskNames<Outputs>>,
+    source: SourceTask<Out>,
+  ): Flow<With<Outputs, Name, unknown, Out, NoOutputs>>;
 
   /**
    * Adds the tasks that `add` adds for each item, for a graph that is made from data. Name them with a template such as
@@ -302,9 +353,11 @@ class FlowBuilder {
   /** The overloads of `Flow.task`, distinguished by the types of the arguments. */
   task(name: string, ...rest: unknown[]): FlowBuilder {
     const task = rest.at(-1);
-    const dependencies = rest.length > 1 ? rest[0] : [];
+    const from = rest.length > 1 ? rest[0] : [];
     const join = rest.length > 2 ? rest[1] : undefined;
-    const declared = declare({ name, dependencies, join, task });
+    const declared = isRule(from)
+      ? declare({ name, join, task, ...checkedRule(name, from) })
+      : declare({ name, dependencies: from, join, task });
     // Another flow may have been made from this one before. Then each has declarations of its own.
     const all = this.all.length === this.length ? this.all : this.all.slice(0, this.length);
     all.push(declared);
@@ -332,9 +385,11 @@ export function declare(given: {
   readonly name: unknown;
   readonly dependencies?: unknown;
   readonly join?: unknown;
+  readonly after?: unknown;
+  readonly when?: unknown;
   readonly task: unknown;
 }): TaskDeclaration {
-  const { name, dependencies = [], join, task } = given;
+  const { name, dependencies = [], join, after, when, task } = given;
   if (typeof name !== 'string' || name === '') {
     throw invalidOption(`Expected the name of a task to be a string that is not empty, got ${describeValue(name)}`);
   }
@@ -349,12 +404,39 @@ export function declare(given: {
     );
   }
   checkJoin(name, join);
+  const isRuled = after !== undefined || when !== undefined;
+  const rule = isRuled ? checkedRule(name, { after, when }) : {};
+  if (isRuled && join !== undefined) {
+    throw invalidOption(
+      `Expected '${name}' to have no join, because it runs after others and has no dependencies, got ${describeValue(join)}`,
+    );
+  }
   return {
     name,
     dependencies: dependencies as string[],
     ...(join === undefined ? {} : { join: join as JoinOptions }),
+    ...rule,
     task,
   };
+}
+
+const RULE: OptionRules<RuleOptions> = { after: nameList, when: oneOf('completed', 'ended', 'failed') };
+
+/** True for anything that is no array of dependencies but an object, also if it is no valid rule. */
+function isRule(from: unknown): from is object {
+  return typeof from === 'object' && from !== null && !Array.isArray(from);
+}
+
+function checkedRule(name: string, rule: object): RuleOptions {
+  const { after, when } = rule as Partial<RuleOptions>;
+  if (!Array.isArray(after) || after.length === 0) {
+    throw invalidOption(
+      `Expected \`after\` of '${name}' to name the tasks that it runs after, got ${describeValue(after)}`,
+    );
+  }
+  const given = when === undefined ? { after: after as string[] } : { after: after as string[], when };
+  checkOptions(`the rule of '${name}'`, { ...rule, ...given }, RULE);
+  return given;
 }
 
 const LIMITED: OptionRules<GatherOptions> = { join: anything, limit: count() };
@@ -396,8 +478,11 @@ function checkJoin(name: string, join: unknown): void {
 
 /** The graph of the declarations, in the form that the planner accepts. */
 export function graphOf(declarations: readonly TaskDeclaration[]): GraphNode[] {
-  return declarations.map(({ name, dependencies, join, task }) => ({
+  return declarations.map(({ name, dependencies, join, after, when, members, task }) => ({
     name,
+    after,
+    when,
+    members,
     dependencies,
     join: join?.join,
     optional: join?.join === 'aligned' ? join.optional : undefined,

@@ -10,11 +10,14 @@ afterEach(() => {
   Reflect.deleteProperty(process.env, WATCHED);
 });
 
-function listen(graceMs = 8000): string[] {
+function listen(graceMs = 8000, isInAftermath = () => false): string[] {
   const calls: string[] = [];
   const run = {
     drain: (options?: { readonly graceMs?: number | undefined }) => calls.push(`drain ${options?.graceMs ?? ''}`),
     cancel: () => calls.push('cancel'),
+    get isInAftermath() {
+      return isInAftermath();
+    },
   } as unknown as Parameters<typeof stopOnSignals>[0];
   const report = { stopping: (how: string) => calls.push(how) };
   const release = stopOnSignals(run, report, { graceMs, onStuck: () => calls.push('stuck'), maxAbortMs: 500 });
@@ -33,6 +36,20 @@ describe('a signal', () => {
     jest.advanceTimersByTime(200);
     signal();
     expect(calls).toEqual(['draining', 'drain 8000', 'aborting', 'cancel']);
+  });
+
+  it('leaves time to the tasks that run after the end of an aborted run', () => {
+    jest.useFakeTimers();
+    let isInAftermath = true;
+    const calls = listen(8000, () => isInAftermath);
+    signal();
+    jest.advanceTimersByTime(200);
+    signal();
+    jest.advanceTimersByTime(60_000);
+    expect(calls).not.toContain('stuck');
+    isInAftermath = false;
+    jest.advanceTimersByTime(1000);
+    expect(calls).toContain('stuck');
   });
 
   it('counts once if npm sends it again at once', () => {

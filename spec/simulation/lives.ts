@@ -1,5 +1,14 @@
 /** Runs a workflow life after life until it is done: each life meets its fate, and the next one resumes from what is left. */
-import { MillraceError, Workflow, type DeadLetter, type Run, type RunEvent, type TaskDeclaration } from 'millrace';
+import {
+  MillraceError,
+  RunFailedError,
+  Workflow,
+  type DeadLetter,
+  type Run,
+  type RunEvent,
+  type RunSummary,
+  type TaskDeclaration,
+} from 'millrace';
 import type { LetterHead } from '#lib/model/ports.js';
 import { ResumePlan } from '#lib/runtime/resume/resume-plan.js';
 import { Disk } from './disk.js';
@@ -10,7 +19,7 @@ import type { Surroundings } from './materials.js';
 import { Stores } from './stores.js';
 import { Upstream } from './upstream.js';
 import { linesOf } from './verdict.js';
-import { World, type Fate } from './world.js';
+import { Violation, World, type Fate } from './world.js';
 
 /** What is run, and how its end is judged. */
 export interface Scenario {
@@ -18,6 +27,8 @@ export interface Scenario {
   readonly upstream: Upstream;
   /** By the name of a sink, the root of its records. */
   readonly sinks: ReadonlyMap<string, string>;
+  /** Whether the graph has several stages, so that a file may have its name before the run is complete. */
+  readonly hasStages?: boolean;
   /** The tasks of one life. */
   declare(surroundings: Surroundings): TaskDeclaration[];
   /**
@@ -27,6 +38,8 @@ export interface Scenario {
   judge(disk: Disk, events: readonly RunEvent[], wasReplayed: boolean): void;
   /** @param isAnew whether it continues from nothing, or from the end of the run, to replay dead letters. */
   onLife?(life: Life, isAnew: boolean): void;
+  /** The run of a life has come to an end by itself. */
+  onEnd?(life: Life, summary: RunSummary): void;
   /** The moment that a checkpoint describes. */
   onMark?(life: Life): void;
   /** The checkpoint is in place. */
@@ -49,7 +62,7 @@ export async function liveThrough(world: World, scenario: Scenario): Promise<{ r
     tasks: () => scenario.declare({ world, disk, upstream, laws, life: world.present as Life }),
   });
   const planFor = plansOf(scenario, new World(seed));
-  const laws = new Laws(world, disk, window, planFor, sinks);
+  const laws = new Laws(world, disk, window, planFor, sinks, scenario.hasStages);
   const stores = new Stores(laws, (life) => scenario.onTaken?.(life));
   world.look = (life) => {
     laws.look(life);
@@ -96,7 +109,7 @@ export async function liveThrough(world: World, scenario: Scenario): Promise<{ r
         run[isStopped.how]();
       });
     }
-    const ended = watch(run, life, world, laws);
+    const ended = watch(run, life, world, laws, scenario);
     const how = await world.clock.runUntil(Promise.race([ended, life.over]));
     if (world.violation !== undefined) throw world.violation;
     if (typeof how === 'string') {
@@ -134,9 +147,17 @@ function plansOf(scenario: Scenario, world: World): (uncertain: readonly string[
 }
 
 /** How the run of a life ended. */
-async function watch(run: Run, life: Life, world: World, laws: Laws): Promise<{ readonly isComplete: boolean }> {
+async function watch(
+  run: Run,
+  life: Life,
+  world: World,
+  laws: Laws,
+  scenario: Scenario,
+): Promise<{ readonly isComplete: boolean }> {
   try {
-    const { outcome } = await run.finished;
+    const summary = await run.finished;
+    const { outcome } = summary;
+    scenario.onEnd?.(life, summary);
     if (outcome !== 'completed') {
       checkReleased(life, world);
       return { isComplete: false };
@@ -146,6 +167,8 @@ async function watch(run: Run, life: Life, world: World, laws: Laws): Promise<{ 
     checkReleased(life, world);
     return { isComplete: true };
   } catch (error) {
+    if (error instanceof RunFailedError) scenario.onEnd?.(life, error.summary);
+    if (error instanceof Violation) world.broken(error.message);
     if (life.isDead) return { isComplete: false };
     checkReleased(life, world);
     const code = error instanceof MillraceError ? error.code : String(error);

@@ -1,14 +1,23 @@
 /**
- * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes]`: simulates so many seeds from the first on, and prints the
- * figures. With `--outcomes`, calls and generators end differently in each life.
+ * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --stages]`: simulates so many seeds from the first on, and prints the
+ * figures. With `--outcomes`, calls and generators end differently in each life. With `--stages`, parts of the graph run after
+ * others.
  */
 import { parseArgs } from 'node:util';
 import { simulateOutcomes } from './outcomes.js';
 import { simulate } from './simulate.js';
+import { simulateStages } from './stages.js';
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string' }, seed: { type: 'string' }, outcomes: { type: 'boolean' } },
+  options: {
+    seeds: { type: 'string' },
+    seed: { type: 'string' },
+    outcomes: { type: 'boolean' },
+    stages: { type: 'boolean' },
+  },
 });
+const world = values.outcomes === true ? ' --outcomes' : values.stages === true ? ' --stages' : '';
+const simulateSeed = values.outcomes === true ? simulateOutcomes : values.stages === true ? simulateStages : simulate;
 const first = Number(values.seed ?? 1);
 const seeds = Number(values.seeds ?? (values.seed === undefined ? 2000 : 1));
 const faults = new Map<string, number>();
@@ -16,7 +25,7 @@ const failed: number[] = [];
 let lives = 0;
 let checkpoints = 0;
 for (let seed = first; seed < first + seeds; seed++) {
-  const result = await (values.outcomes === true ? simulateOutcomes(seed) : simulate(seed));
+  const result = await simulateSeed(seed);
   lives += result.lives;
   checkpoints += result.checkpoints;
   for (const [fault, count] of result.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
@@ -26,8 +35,5 @@ for (let seed = first; seed < first + seeds; seed++) {
 }
 console.log(`${seeds} seeds from ${first} on, ${lives} lives, ${checkpoints} checkpoints, ${failed.length} failures`);
 for (const [fault, count] of [...faults].sort()) console.log(`  ${fault}: ${count}`);
-if (failed.length > 0)
-  console.log(
-    `Replay one: npm run simulate -- --seed ${failed[0] ?? ''}${values.outcomes === true ? ' --outcomes' : ''}`,
-  );
+if (failed.length > 0) console.log(`Replay one: npm run simulate -- --seed ${failed[0] ?? ''}${world}`);
 process.exitCode = failed.length > 0 ? 1 : 0;

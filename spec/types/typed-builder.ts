@@ -2,7 +2,7 @@
  * What must not compile, and what the compiler must infer. This file is compiled with the specs: a case under
  * `@ts-expect-error` that compiles after all fails the build, and so does an inference that is not exact.
  */
-import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, syncTask, type FailedRecord, type Flow, type Task } from 'millrace';
+import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, syncTask, type FailedRecord, type Flow, type Task, type TaskEnd } from 'millrace';
 import { requestTask } from 'millrace/http';
 import { bufferCount } from 'rxjs';
 import { z } from 'zod';
@@ -221,6 +221,26 @@ routed.task('X', ['Members', 'Points'], { join: 'latest', labelled: true }, sink
 // @ts-expect-error a task with the name of an output
 routed.task('Route.rich', ['Members'], points);
 
+/* ---- tasks that run after others ---- */
+
+two.task('After', { after: ['Members', 'Points'], when: 'ended' }, syncTask((ends) => {
+  exactly<{ readonly Members: TaskEnd; readonly Points: TaskEnd }>()(ends);
+  return ends.Points.counts.out;
+})).task('Next', ['After'], syncTask((n) => {
+  exactly<number>()(n);
+}));
+two.task('Later', { after: ['Points'] }, members).task('Use', ['Later'], points);
+// @ts-expect-error a rule over a task that does not exist
+two.task('X', { after: ['Pionts'] }, sinkTask(() => undefined));
+// @ts-expect-error a condition that does not exist
+two.task('X', { after: ['Points'], when: 'skipped' }, sinkTask(() => undefined));
+// @ts-expect-error a rule over a named output, which has no end of its own
+routed.task('X', { after: ['Route.rich'] }, sinkTask(() => undefined));
+// @ts-expect-error a task over records, after others
+two.task('X', { after: ['Points'] }, points);
+// @ts-expect-error a rule beside dependencies
+two.task('X', ['Points'], { after: ['Members'] }, sinkTask(() => undefined));
+
 /* ---- graphs that are made from data ---- */
 
 declare const models: readonly { readonly name: string; readonly bonus: number }[];
@@ -238,5 +258,11 @@ const best = scored.task(
 best.task('Keep', ['Best'], syncTask((row: { id: string; best: number }) => row));
 // @ts-expect-error the records of the other tasks keep their types
 scored.task('X', ['Members'], syncTask((member) => member.name));
+// A loop compiles too; tasks that the compiler has to know afterwards are added by `each`.
+let looped = flow.task('Members', members);
+for (const { name, bonus } of models) {
+  looped = looped.task(`Model ${name}`, ['Members'], syncTask((member) => member.points + bonus));
+}
+looped.task('After', ['Members'], points);
 // @ts-expect-error the function returns no flow
 flow.each(models, () => 1);

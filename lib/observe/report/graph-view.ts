@@ -29,13 +29,14 @@ export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
     const { layer, row } = places.get(name) ?? { layer: 0, row: 0 };
     return { x: MARGIN + layer * (BOX_WIDTH + GAP_X), y: MARGIN + row * (BOX_HEIGHT + GAP_Y) };
   };
-  const edges = graph.flatMap(({ name, dependencies, optional = [] }) =>
-    dependencies.map((from) => ({
+  const edges = graph.flatMap(({ name, dependencies, optional = [], after = [] }) => [
+    ...dependencies.map((from) => ({
       from: cornerOf(from),
       to: cornerOf(name),
-      isOptional: optional.some((input) => input === from || input.startsWith(`${from}.`)),
+      style: optional.some((input) => input === from || input.startsWith(`${from}.`)) ? 'optional' : '',
     })),
-  );
+    ...after.map((from) => ({ from: cornerOf(from), to: cornerOf(name), style: 'rule' })),
+  ]);
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Graph of the tasks">
     <svg
       style="min-width: ${Math.round(width * LEAST_SCALE)}px; max-width: ${width}px"
@@ -79,17 +80,15 @@ export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
 interface EdgeView {
   readonly from: { readonly x: number; readonly y: number };
   readonly to: { readonly x: number; readonly y: number };
-  readonly isOptional: boolean;
+  /** A class of the style sheet: '' for records, 'optional' for those that may be missing, 'rule' where no records flow. */
+  readonly style: string;
 }
 
-function edgeView({ from, to, isOptional }: EdgeView): Html {
+function edgeView({ from, to, style }: EdgeView): Html {
   const [x1, y1] = [from.x + BOX_WIDTH, from.y + BOX_HEIGHT / 2];
   const [x2, y2] = [to.x, to.y + BOX_HEIGHT / 2];
   const bend = Math.max(GAP_X / 2, (x2 - x1) / 2);
-  return html`<path
-    class="edge ${isOptional ? 'optional' : ''}"
-    d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}"
-  />`;
+  return html`<path class="edge ${style}" d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}" />`;
 }
 
 function countsOf(task: TaskProgress | undefined): string {

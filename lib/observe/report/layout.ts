@@ -7,6 +7,8 @@ export interface LayoutTask {
   readonly name: string;
   /** Names of tasks that come earlier in the list. */
   readonly dependencies: readonly string[];
+  /** Names of tasks that it runs after, which come earlier in the list too. */
+  readonly after?: readonly string[];
 }
 
 /** The position of a task, in units of the grid. */
@@ -27,14 +29,14 @@ const SWEEPS = 4;
 export function layOut(tasks: readonly LayoutTask[]): Layout {
   const layerOf = new Map<string, number>();
   const dependents = new Map<string, string[]>(tasks.map(({ name }) => [name, []]));
-  for (const { name, dependencies } of tasks) {
+  const before = new Map(tasks.map(({ name, dependencies, after = [] }) => [name, [...dependencies, ...after]]));
+  for (const [name, dependencies] of before) {
     layerOf.set(name, Math.max(-1, ...dependencies.map((dependency) => layerOf.get(dependency) ?? -1)) + 1);
     for (const dependency of dependencies) dependents.get(dependency)?.push(name);
   }
   const layers: string[][] = [];
   for (const { name } of tasks) (layers[layerOf.get(name) as number] ??= []).push(name);
   const rows = Math.max(0, ...layers.map((layer) => layer.length));
-  const before = new Map(tasks.map(({ name, dependencies }) => [name, dependencies]));
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     const isForward = sweep % 2 === 0;
     const place = placesOf(layers, rows);

@@ -138,6 +138,9 @@ export class StoryBuilder {
         this.note(event.at, `Left out of the recording, because the disk was too slow: ${types.join(', ')}`);
         break;
       }
+      case 'task-skipped':
+        this.note(event.at, `${event.task} was skipped: ${event.reason}`);
+        break;
       case 'draining':
         this.note(event.at, 'Draining');
         break;

@@ -5,6 +5,7 @@
  * Guarantees: the check uses paths and the files that exist already, before anything is opened.
  */
 import { MillraceError } from '../../model/errors.js';
+import type { StagePlan } from '../../model/stages.js';
 import type { TouchedFile } from '../../model/touched-file.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 
@@ -12,11 +13,18 @@ import type { TaskDeclaration } from '../../tasks/flow.js';
 export interface FileClaim extends TouchedFile {
   /** For messages: `'Offers'`, `--events`. */
   readonly by: string;
+  /** The number of the stage that uses the file. Undefined if it is used for the whole run. */
+  readonly stage?: number | undefined;
 }
 
 /** The files that the tasks read and write. */
-export function claimsOf(declarations: readonly TaskDeclaration[]): FileClaim[] {
-  return declarations.flatMap(({ name, task }) => claimsBy(`'${name}'`, task.files()));
+export function claimsOf(declarations: readonly TaskDeclaration[], stages: readonly StagePlan[]): FileClaim[] {
+  const stageOf = new Map(
+    stages.flatMap(({ parts }, stage) => parts.flatMap(({ tasks }) => tasks.map((task) => [task, stage] as const))),
+  );
+  return declarations.flatMap(({ name, task }) =>
+    claimsBy(`'${name}'`, task.files()).map((claim) => ({ ...claim, stage: stageOf.get(name) })),
+  );
 }
 
 /** The files that one task or option reads and writes. */
@@ -45,7 +53,8 @@ export function assertDistinctFiles(claims: readonly FileClaim[]): void {
   }
   for (const claim of claims) {
     const writer = claim.use === 'read' ? writerOf(claim) : undefined;
-    if (writer === undefined) continue;
+    // What an earlier stage has written is in place when a later one reads it.
+    if (writer === undefined || (writer.stage ?? Infinity) < (claim.stage ?? 0)) continue;
     const way = writer.onTheWayTo === undefined ? '' : `, on the way to ${writer.onTheWayTo}`;
     throw new MillraceError(
       'MILLRACE_FILE',

@@ -21,7 +21,13 @@ import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
 import { NO_FUSIONS, planFusions, type Fusions } from './fusion.js';
 import { assertSameDefinition, describeDefinition } from './run-definition.js';
 import { checkRunOptions, type RunOptions } from './run-options.js';
-import { declarationsOf, type ListedDefinition, type WorkflowDefinition } from './workflow-definition.js';
+import { withSubWorkflows } from './sub-workflow.js';
+import {
+  declarationsOf,
+  type BuildContext,
+  type ListedDefinition,
+  type WorkflowDefinition,
+} from './workflow-definition.js';
 
 /** The checked graph of a workflow. */
 export interface WorkflowPlan {
@@ -97,7 +103,7 @@ export class PreparedWorkflow<
     this.name = definition.name;
     this.config = config;
     this.startedAt = options.startedAt ?? systemClock.now();
-    this.declarations = declarationsOf(definition, config, {
+    const context: BuildContext = {
       onClose: (release) => {
         this.releases.push(release);
       },
@@ -106,9 +112,10 @@ export class PreparedWorkflow<
         else this.theRun.notice(message);
       },
       startedAt: this.startedAt,
-    });
+    };
+    this.declarations = withSubWorkflows(declarationsOf(definition, config, context), context);
     this.plan = planGraph(graphOf(this.declarations));
-    assertDistinctFiles(claimsOf(this.declarations));
+    assertDistinctFiles(claimsOf(this.declarations, this.plan.stages));
   }
 
   /**
@@ -153,7 +160,13 @@ export class PreparedWorkflow<
    */
   async assertResumable(checkpoint: Checkpoint): Promise<void> {
     assertSameDefinition(checkpoint, this.describe(checkpoint.state !== undefined));
-    const sources = this.declarations.filter(({ task }) => task.bearing === 'source');
+    const later = new Set(this.plan.stages.slice(1).flatMap(({ parts }) => parts.flatMap(({ tasks }) => tasks)));
+    const { ended = {}, inputs: known } = checkpoint;
+    // What has ended is not read again, and a later source may read what the run has yet to write.
+    const sources = this.declarations.filter(
+      ({ name, task }) =>
+        task.bearing === 'source' && !Object.hasOwn(ended, name) && (!later.has(name) || Object.hasOwn(known, name)),
+    );
     const inputs = sources.map(async ({ name, task }) => [name, await task.identify()] as const);
     const { assertSameInputs } = await import('../resume/same-inputs.js');
     assertSameInputs(checkpoint, Object.fromEntries(await Promise.all(inputs)));
@@ -210,7 +223,7 @@ export class PreparedWorkflow<
     if (window !== options.window) checkCount('window', window);
     const deadLetters = options.deadLetters ?? this.deadLetters ?? forgettingStore();
     assertDistinctFiles([
-      ...claimsOf(declarations),
+      ...claimsOf(declarations, plan.stages),
       ...claimsBy('the dead letters', deadLetters.files?.()),
       ...claimsBy('the checkpoints', checkpoints?.files?.()),
     ]);

@@ -22,7 +22,7 @@ export function describeDefinition(
   const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
   const tasks = plan.nodes.map(({ node, join, inputs }) => {
     const labels = inputs.map(({ label }) => (node.optional?.includes(label) === true ? `${label}?` : label));
-    const from = labels.length === 0 ? '' : ` of ${labels.join(', ')} (${join})`;
+    const from = labels.length === 0 ? ruleOf(node) : ` of ${labels.join(', ')} (${join})`;
     const { join: ofJoin, task: ofTask } = durability.of(node.name);
     const kept = [...(ofJoin === 'kept' ? ['join'] : []), ...(ofTask === 'kept' ? ['task'] : [])].join(' and ');
     return [
@@ -31,6 +31,10 @@ export function describeDefinition(
     ];
   });
   return { workflow, tasks: Object.fromEntries(tasks) as Record<string, string>, config: hashesOf(config) };
+}
+
+function ruleOf({ after = [], when = 'completed' }: GraphNode): string {
+  return after.length === 0 ? '' : ` after ${after.join(', ')} (${when})`;
 }
 
 function outputsOf({ outputs = [] }: GraphNode): string {

@@ -62,6 +62,8 @@ export interface CheckpointerParts {
   readonly progressOf: (name: string, root: RootLedger) => RootProgress;
   /** The labels of all exits of a root. */
   readonly exitsOf: (root: string) => readonly string[];
+  /** The checkpoint that the run resumed from. */
+  readonly from: Checkpoint | undefined;
   readonly onWritten: (written: WrittenCheckpoint) => void;
   readonly fail: (error: unknown) => void;
 }
@@ -88,6 +90,8 @@ interface CheckpointKind {
   readonly isLast: boolean;
   /** True if the run has completed. */
   readonly isComplete: boolean;
+  /** True if the tasks that are open have completed, and are closed next: their positions do not change any more. */
+  readonly isOfStage?: boolean;
 }
 
 export class Checkpointer {
@@ -103,9 +107,14 @@ export class Checkpointer {
   /** The time for which the last checkpoint held up the run to copy its state. */
   private lastStateMs = 0;
   private lastSettled = 0;
+  /** The positions in the last checkpoint. Those of tasks that are not open stay valid. */
+  private marks: Checkpoint['marks'];
+  private ended: NonNullable<Checkpoint['ended']>;
 
   constructor(parts: CheckpointerParts) {
     this.parts = parts;
+    this.marks = parts.from?.marks ?? {};
+    this.ended = parts.from?.ended ?? {};
   }
 
   /** Writes the first checkpoint of this incarnation, and then one whenever it is due. */
@@ -128,6 +137,22 @@ export class Checkpointer {
   async writeNow(): Promise<void> {
     if (this.isStopped || this.obstacle !== undefined) return;
     await this.makeCheckpoint();
+  }
+
+  /** Writes a checkpoint at the end of a stage. After it, the tasks that were open count as closed. */
+  async endStage(): Promise<void> {
+    if (!this.isStopped) await this.makeCheckpoint({ isLast: false, isComplete: false, isOfStage: true });
+  }
+
+  /** Records that the results of these tasks are in place. Resolves when that is durable. */
+  async stageEnded(ended: NonNullable<Checkpoint['ended']>): Promise<void> {
+    this.ended = { ...this.ended, ...ended };
+    await this.writeNow();
+  }
+
+  /** The inputs of the sources of the next stage, for the checkpoints from here on. */
+  addInputs(inputs: CheckpointHead['inputs']): void {
+    if (this.head !== undefined) this.head = { ...this.head, inputs: { ...this.head.inputs, ...inputs } };
   }
 
   /** Writes the last checkpoint of a run that has not failed. */
@@ -192,10 +217,11 @@ export class Checkpointer {
     return own;
   }
 
-  private async write({ isLast, isComplete }: CheckpointKind): Promise<void> {
+  private async write({ isLast, isComplete, isOfStage = false }: CheckpointKind): Promise<void> {
     const { wiring, clock, deadLetters, store, state, progressOf, onWritten } = this.parts;
     const startedAtMs = clock.monotonicMs();
-    const pauses = [...wiring.tasks.values()].map(({ declaration, scope }) => declaration.task.pause(scope));
+    const opened = [...wiring.tasks].filter(([name]) => wiring.opened.has(name));
+    const pauses = opened.map(([, { declaration, scope }]) => declaration.task.pause(scope));
     if (pauses.some((pause) => pause !== undefined)) await Promise.all(pauses.map((pause) => Promise.resolve(pause)));
     // The run was stopped during a write. What was written then is in no output, so no checkpoint may commit it.
     if (this.isStopped && !isLast) return;
@@ -208,7 +234,7 @@ export class Checkpointer {
     const collecting = state.collect();
     this.lastStateMs = clock.monotonicMs() - collectedAtMs;
     const uncertain = [...this.parts.uncertain];
-    const marking = [...wiring.tasks].map(async ([name, { declaration, scope }]) => {
+    const marking = opened.map(async ([name, { declaration, scope }]) => {
       try {
         return [name, await declaration.task.mark(scope)] as const;
       } catch (error) {
@@ -216,6 +242,8 @@ export class Checkpointer {
       }
     });
     const lettersMark = deadLetters.durable?.mark();
+    const openNames = new Set(opened.map(([name]) => name));
+    const closed = Object.fromEntries(Object.entries(this.marks).filter(([name]) => !openNames.has(name)));
     // Waits for all of them, also if one has failed: no write may outlive the run.
     const marked = Promise.allSettled([lettersMark, collecting, ...marking]);
     const head = this.head as CheckpointHead;
@@ -231,11 +259,15 @@ export class Checkpointer {
         ...head,
         at,
         roots,
-        marks: Object.fromEntries(marks.filter(([, mark]) => mark !== undefined)) as Record<string, Json>,
+        marks: {
+          ...closed,
+          ...(Object.fromEntries(marks.filter(([, mark]) => mark !== undefined)) as Record<string, Json>),
+        },
         deadLetters: letters,
         ...(position === undefined ? {} : { state: position }),
         ...(uncertain.length === 0 ? {} : { uncertain }),
         ...(this.obstacle === undefined ? {} : { obstacle: this.obstacle }),
+        ...(Object.keys(this.ended).length === 0 ? {} : { ended: this.ended }),
         isComplete,
       };
       await store.write(checkpoint);
@@ -248,7 +280,9 @@ export class Checkpointer {
     } catch (error) {
       throw explain(error);
     }
+    this.marks = durable.marks;
     await this.follow(durable);
+    if (isOfStage) for (const [name] of opened) wiring.opened.delete(name);
     // Slow commits count as well, or a sink would do nothing else.
     this.lastAtMs = clock.monotonicMs();
     this.lastCostMs = this.lastAtMs - startedAtMs;
@@ -257,7 +291,7 @@ export class Checkpointer {
   /** Reports a durable checkpoint: first to the tasks that write, together, then to the sources. */
   private async follow({ marks, roots }: Checkpoint): Promise<void> {
     const { wiring, exitsOf } = this.parts;
-    const tasks = [...wiring.tasks.values()];
+    const tasks = [...wiring.tasks.values()].filter(({ plan }) => wiring.opened.has(plan.node.name));
     const isSource = ({ plan }: WiredTask): boolean => plan.node.bearing === 'source';
     for (const some of [tasks.filter((task) => !isSource(task)), tasks.filter(isSource)]) {
       const notified = some.map(async ({ plan, declaration, scope }) => {

@@ -72,7 +72,11 @@ export class DurabilityPlan {
         isReplayable: from.every(({ isReplayable }) => isReplayable),
       };
       const found: { join?: Durability; task?: Durability; keepsInput?: boolean } = {};
-      if (isJoin(node)) {
+      if (node.node.after !== undefined && node.inputRoot !== undefined) {
+        // One record, with the same number each time; it has counts of one incarnation.
+        this.roots.set(node.inputRoot, 'computed');
+        input = { ...input, isComputable: false };
+      } else if (isJoin(node)) {
         found.join = this.ofJoin(node, outputRoots, input, (join as DurableOptions | undefined)?.durable, hasState);
         if (node.join !== 'gather') this.roots.set(joinRootOf(name), found.join);
         input = after(found.join, input);

@@ -4,7 +4,7 @@
  * Guarantees: if an input differs from the input of the checkpoint, the run is refused before anything is written; dead
  * letters of records that are processed again are removed before the first record is read.
  */
-import type { Json } from '../../model/checkpoint.js';
+import type { Checkpoint, Json } from '../../model/checkpoint.js';
 import type { RunEvent } from '../../model/events.js';
 import { Checkpointer } from './checkpointer.js';
 import { ResumePlan } from './resume-plan.js';
@@ -12,8 +12,9 @@ import { redoing, RunPast } from './run-past.js';
 import { assertSameInputs } from './same-inputs.js';
 import { StateKeeper } from './state-keeper.js';
 import type { KeptProgress, RunParts } from '../run/run-parts.js';
+import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
-import { setEntry } from '../../text/entry.js';
+import { entry, setEntry } from '../../text/entry.js';
 
 export interface ProgressHandlers {
   readonly emit: (event: RunEvent) => void;
@@ -53,14 +54,40 @@ export class ProgressKeeper {
     if (from !== undefined) this.past = new RunPast(plan, from, store.incarnation);
   }
 
-  /** The identities of the sources' inputs. Throws if they differ from those of the checkpoint. */
-  async checkInputs(wiring: Wiring): Promise<Record<string, Json>> {
+  /**
+   * The identities of the inputs of these tasks. Throws if they differ from those of the checkpoint. The checkpoint has none for
+   * sources of a stage that no incarnation has begun. From here on, those of a later stage are in each checkpoint.
+   */
+  async checkInputs(tasks: Iterable<WiredTask>): Promise<Record<string, Json>> {
     const inputs: Record<string, Json> = {};
-    for (const [name, { plan, declaration }] of wiring.tasks) {
-      if (plan.node.bearing === 'source') setEntry(inputs, name, await declaration.task.identify());
+    for (const { plan, declaration } of tasks) {
+      if (plan.node.bearing === 'source') setEntry(inputs, plan.node.name, await declaration.task.identify());
     }
-    if (this.kept.from !== undefined) assertSameInputs(this.kept.from, inputs);
+    const { from } = this.kept;
+    if (from !== undefined) {
+      const known = Object.entries(inputs).filter(
+        ([name]) => entry(from.inputs, name) !== undefined || !this.isLater(name),
+      );
+      assertSameInputs(from, Object.fromEntries(known));
+    }
+    this.checkpointer?.addInputs(inputs);
     return inputs;
+  }
+
+  /** Whether the task is in a later stage than the first one. */
+  private isLater(name: string): boolean {
+    const [first] = this.parts.plan.stages;
+    return first?.parts.some(({ tasks }) => tasks.includes(name)) === false;
+  }
+
+  /** Writes a checkpoint at the end of a stage. After it, the tasks that were open count as closed. */
+  async endStage(): Promise<void> {
+    await this.checkpointer?.endStage();
+  }
+
+  /** Records that the results of these tasks are in place. Resolves when that is durable. */
+  async stageEnded(ended: NonNullable<Checkpoint['ended']>): Promise<void> {
+    await this.checkpointer?.stageEnded(ended);
   }
 
   /** Starts the checkpoints. From here on, a run that dies can be resumed. */
@@ -68,7 +95,7 @@ export class ProgressKeeper {
     const { runId, deadLetters, seed, startedAt, clock } = this.parts;
     const { from, store, definition, plan } = this.kept;
     const { incarnation } = store;
-    const head = { runId, incarnation, startedAt, seed, definition, inputs };
+    const head = { runId, incarnation, startedAt, seed, definition, inputs: { ...from?.inputs, ...inputs } };
     if (from !== undefined && this.past !== undefined) {
       await this.state.restore(from.state);
       const letters = (await deadLetters.durable?.rewind(from.deadLetters, this.past.keeps, runId)) ?? null;
@@ -100,6 +127,19 @@ export class ProgressKeeper {
       uncertain: [...this.uncertain],
     });
     if (obstacle !== undefined) this.cannotResume(obstacle);
+  }
+
+  /** The tasks that earlier incarnations have completed, with their counts. */
+  get endedBefore(): Checkpoint['ended'] {
+    return this.kept.from?.ended;
+  }
+
+  /** The tasks of which the checkpoint has progress. */
+  get begunBefore(): ReadonlySet<string> {
+    const { from, plan } = this.kept;
+    const hasBegun = (root: string): boolean => (entry(from?.roots ?? {}, root)?.born ?? 0) > 0;
+    const tasks = this.parts.plan.nodes.map(({ node }) => node.name);
+    return new Set(tasks.filter((task) => plan.rootsOf(task).some(hasBegun)));
   }
 
   /** True if the run has a checkpoint that it can resume from. */
@@ -145,6 +185,7 @@ export class ProgressKeeper {
       uncertain: this.uncertain,
       progressOf: (name, root) => this.past?.progressOf(name, root.progress()) ?? root.progress(),
       exitsOf: (root) => plan.labelsOf(root),
+      from: this.kept.from,
       onWritten: ({ checkpoint, settled, elapsedMs }) => {
         const watermarks = Object.entries(checkpoint.roots).map(([root, { watermark }]) => [root, watermark]);
         const progress = { watermarks: Object.fromEntries(watermarks) as Record<string, number>, settled, elapsedMs };

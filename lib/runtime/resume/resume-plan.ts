@@ -156,6 +156,18 @@ export class ResumePlan {
     return entersJoin ? ofJoin === 'kept' : ofTask === 'kept' || keepsInput;
   }
 
+  /** The tasks that start and end together with this one. */
+  partOf(task: string): readonly string[] {
+    const parts = this.plan.stages.flatMap(({ parts }) => parts);
+    return parts.find(({ tasks }) => tasks.includes(task))?.tasks ?? [task];
+  }
+
+  /** The roots of the records that the task receives and emits. */
+  rootsOf(task: string): readonly string[] {
+    const { inputRoot = [], outputRoot } = this.nodeOf(task);
+    return [outputRoot].concat(inputRoot);
+  }
+
   /** The labels of all exits of a root. */
   labelsOf(root: string): string[] {
     return this.exitsOf(root).map(exitLabel);

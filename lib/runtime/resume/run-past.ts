@@ -40,8 +40,10 @@ export class RunPast {
     this.plan = plan;
     this.checkpoint = checkpoint;
     this.incarnation = incarnation;
+    const ended = new Set(Object.keys(checkpoint.ended ?? {}).flatMap((task) => plan.rootsOf(task)));
     for (const [root, progress] of Object.entries(checkpoint.roots)) {
-      if (plan.isKept(root)) this.roots.set(root, progress);
+      // Nothing repeats what a task has done that has ended, so also progress that would not be kept stays as it is.
+      if (plan.isKept(root) || ended.has(root)) this.roots.set(root, progress);
     }
   }
 
@@ -137,9 +139,15 @@ export class RunPast {
 
   /**
    * Whether a dead letter stays. It stays if its record has passed an exit that it could reach from the task: a task behind
-   * this exit counts on it. Otherwise the task processes the record again. Call this for every letter.
+   * this exit counts on it. Otherwise the task processes the record again. The letters of tasks that have ended stay. Call this for
+   * every letter.
    */
   readonly keeps = ({ task, lineage: { root, partition, number } }: LetterHead): boolean => {
+    // Nothing processes the records of a task that has ended.
+    if (entry(this.checkpoint.ended ?? {}, task) !== undefined) {
+      this.kept++;
+      return true;
+    }
     if (!this.roots.has(root) || this.plan.startsAnew(task)) return false;
     const labels = this.plan.labelsOfLetter(task, root);
     const progress = partitionIn(this.roots.get(root), partition);
@@ -203,7 +211,22 @@ export function redoing(checkpoint: Checkpoint, letters: readonly LetterHead[], 
     const progress = entry(roots, root);
     if (progress !== undefined) setEntry(roots, root, withPartitionHoles(progress, holes, plan.labelsOf(root)));
   }
-  return { ...checkpoint, roots, isComplete: false };
+  return {
+    ...checkpoint,
+    ...(checkpoint.ended && { ended: withoutParts(checkpoint.ended, letters, plan) }),
+    roots,
+    isComplete: false,
+  };
+}
+
+/** The tasks that have ended, without those that get records again. */
+function withoutParts(
+  ended: NonNullable<Checkpoint['ended']>,
+  letters: readonly LetterHead[],
+  plan: ResumePlan,
+): NonNullable<Checkpoint['ended']> {
+  const again = new Set(letters.flatMap(({ task }) => plan.partOf(task)));
+  return Object.fromEntries(Object.entries(ended).filter(([task]) => !again.has(task)));
 }
 
 /** Collects holes in any order. */

@@ -18,15 +18,22 @@ export async function closeAll(
   // Results are made visible only after the reasons for missing records are on the disk.
   await attempt(() => deadLetters.close(), fail);
   for (const { name, task } of [...tasks].reverse()) {
-    await attempt(async () => {
-      try {
-        await task.close(outcome());
-      } catch (error) {
-        throw blame(name, 'could not be closed', error);
-      }
-    }, fail);
+    await attempt(() => closeTask(name, task, outcome()), fail);
   }
   if (release !== undefined) await attempt(release, fail);
+}
+
+/** Closes one task. An error names it. */
+export async function closeTask(
+  name: string,
+  task: Pick<Task<never, unknown>, 'close'>,
+  outcome: RunOutcome,
+): Promise<void> {
+  try {
+    await task.close(outcome);
+  } catch (error) {
+    throw blame(name, 'could not be closed', error);
+  }
 }
 
 /** Passes an error to `fail`, and never rejects. */

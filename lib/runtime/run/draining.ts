@@ -87,10 +87,8 @@ export class Draining {
   }
 
   private hasOpenOperator(): boolean {
-    const { tasks, over } = this.parts.wiring;
-    return [...tasks.values()].some(
-      ({ plan, declaration }) => declaration.task.emitsOnItsOwn && !over.has(plan.node.name),
-    );
+    const { active, over } = this.parts.wiring;
+    return active.some(({ plan, declaration }) => declaration.task.emitsOnItsOwn && !over.has(plan.node.name));
   }
 
   private after(delayMs: number, action: () => void): void {

@@ -11,11 +11,14 @@ import type { ProgressKeeper } from '../resume/progress-keeper.js';
 import type { RunExecutor } from './run-executor.js';
 import { checkTasks } from '../definition/check-tasks.js';
 import { blame } from '../wiring/task-failure.js';
+import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
 
 export interface ToOpen {
   readonly executor: RunExecutor;
   readonly wiring: Wiring;
+  /** The tasks of the first stage. */
+  readonly tasks: readonly WiredTask[];
   readonly keeper: ProgressKeeper | undefined;
   readonly deadLetters: DeadLetterStore;
   readonly clock: Clock;
@@ -24,6 +27,8 @@ export interface ToOpen {
 
 export class Opening {
   private underWay: Promise<unknown> = Promise.resolve();
+  /** Whether a task was opened, or tried to open. */
+  hasBegun = false;
 
   /** Resolves when the opening is over, whether it succeeded or failed. */
   get settled(): Promise<unknown> {
@@ -34,34 +39,45 @@ export class Opening {
    * Resolves with true if the run can begin, and with false if it has ended meanwhile. Rejects with the first error of
    * the opening.
    */
-  async open({ executor, wiring, keeper, deadLetters, clock, hasEnded }: ToOpen): Promise<boolean> {
-    const tasks = [...wiring.tasks.values()];
-    await executor.prepare(tasks.some(({ declaration }) => declaration.task.usesExecutor));
+  async open({ executor, wiring, tasks, keeper, deadLetters, clock, hasEnded }: ToOpen): Promise<boolean> {
+    await executor.prepare([...wiring.tasks.values()].some(({ declaration }) => declaration.task.usesExecutor));
     if (hasEnded()) return false;
-    const inputs = await this.follow(keeper?.checkInputs(wiring) ?? Promise.resolve<Record<string, Json>>({}));
+    const inputs = await this.follow(keeper?.checkInputs(tasks) ?? Promise.resolve<Record<string, Json>>({}));
     if (hasEnded()) return false;
     // Nothing is opened, and nobody outside is asked, for a run that could not keep its results.
-    const checking = checkTasks(tasks.map(({ declaration }) => declaration));
-    if (checking !== undefined) await this.follow(holdClock(clock, checking));
+    await this.check(tasks, clock);
     const looking = deadLetters.assertWritable?.();
     if (looking !== undefined) await this.follow(holdClock(clock, looking));
     if (hasEnded()) return false;
     await this.follow(Promise.resolve(deadLetters.open?.()));
     if (hasEnded()) return false;
-    const opened = tasks.map(async ({ declaration, scope }) => {
-      try {
-        await declaration.task.open(scope);
-      } catch (error) {
-        throw blame(scope.task, 'could not be opened', error);
-      }
-    });
-    this.underWay = Promise.allSettled(opened);
-    await Promise.all(opened);
+    this.hasBegun = true;
+    await this.openTasks(tasks, wiring);
     if (hasEnded()) return false;
     // After the end of the run, another process may own its folder: checkpoints and letters must not be put in place
     // then.
     await this.follow(Promise.resolve(keeper?.begin(wiring, inputs)));
     return !hasEnded();
+  }
+
+  /** Rejects if one of the tasks would not open, as far as that can be seen. */
+  async check(tasks: readonly WiredTask[], clock: Clock): Promise<void> {
+    const checking = checkTasks(tasks.map(({ declaration }) => declaration));
+    if (checking !== undefined) await this.follow(holdClock(clock, checking));
+  }
+
+  /** Opens the tasks of one stage, at the same time. Rejects with the first error; `settled` waits for all of them. */
+  async openTasks(tasks: readonly WiredTask[], { opened }: Wiring): Promise<void> {
+    const opening = tasks.map(async ({ declaration, scope }) => {
+      try {
+        await declaration.task.open(scope);
+        opened.add(scope.task);
+      } catch (error) {
+        throw blame(scope.task, 'could not be opened', error);
+      }
+    });
+    this.underWay = Promise.allSettled(opening);
+    await Promise.all(opening);
   }
 
   private follow<T>(work: Promise<T>): Promise<T> {

@@ -7,22 +7,25 @@
  */
 import { countsOf } from '../../ledger/account.js';
 import type { TaskCounts } from '../../model/metrics.js';
-import { codeOf, MillraceError } from '../../model/errors.js';
+import { codeOf, describeThrown, MillraceError } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
 import type { RunOutcome } from '../../model/ports.js';
 import { seededRandom } from '../../execution/random.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import { Turn } from '../../ledger/turn.js';
+import { Aftermath } from './aftermath.js';
 import { attempt, closeAll } from './closing.js';
 import { maskEvent } from './mask-event.js';
 import { Draining, type DrainOptions } from './draining.js';
 import { Opening } from './opening.js';
 import { PendingWork } from './pending-work.js';
+import { PresentStage } from './present-stage.js';
 import { ProgressKeeper } from '../resume/progress-keeper.js';
 import { RunExecutor } from './run-executor.js';
 import type { KeptProgress, RunParts } from './run-parts.js';
 import { RunReport } from './run-report.js';
+import { StageOrder } from './stage-order.js';
 import type { RunServices } from '../wiring/services.js';
 import { Watchdog } from '../watch/watchdog.js';
 import { Wiring } from '../wiring/wiring.js';
@@ -32,6 +35,9 @@ import { Secrets } from '../../text/secrets.js';
 
 /** How long the checkpoint of a run that fails may take, in milliseconds; a write of a sink may never end. */
 const LAST_CHECKPOINT_MS = 5_000;
+
+/** The most names of tasks in a notice. */
+const MOST_NAMES = 8;
 
 /** The part of a `Run` that the engine uses. */
 export interface RunFace {
@@ -54,9 +60,18 @@ export class RunEngine {
   private readonly onEnd: RunFace['onEnd'];
   private readonly abort = new AbortController();
   private readonly pendingWork = new PendingWork((error) => {
-    if (this.failLate === undefined) this.end('failed', error);
+    if (this.aftermath !== undefined || this.failLate === undefined) this.fail(error);
     else this.failLate(error);
   });
+  private readonly order: StageOrder;
+  private readonly stage: PresentStage;
+  /** Set while one stage is ended and the next one begun. Never rejects. */
+  private advancing: Promise<void> | undefined;
+  private isOver = false;
+  /** Set when tasks run after the end of the run. */
+  private aftermath: Aftermath | undefined;
+  /** True if nothing may begin after the end of the run. */
+  private skipsAftermath = false;
   private readonly opening = new Opening();
   private outcome: RunOutcome | undefined;
   private failure: unknown;
@@ -88,6 +103,8 @@ export class RunEngine {
     });
     const services = this.services(turn);
     if (progress !== undefined) this.keeper = this.keeperOf(progress, services);
+    this.order = new StageOrder(parts.plan, this.keeper?.endedBefore, this.keeper?.begunBefore);
+    const prefixes = new Map(parts.declarations.map(({ name, prefix }) => [name, prefix]));
     const { window, fusions } = parts;
     this.wiring = new Wiring(parts.plan, parts.declarations, services, {
       window,
@@ -97,8 +114,18 @@ export class RunEngine {
       past: this.keeper?.past,
       kept: this.keeper && progress && { keeper: this.keeper.state, plan: progress.plan },
       outlets,
+      startOf: (task) => secrets.data(this.order.startOf(task, prefixes.get(task))),
     });
-    this.report = new RunReport(parts, this.wiring, services, this.executor, this.events);
+    this.stage = new PresentStage({
+      order: this.order,
+      wiring: this.wiring,
+      opening: this.opening,
+      clock: parts.clock,
+      secrets,
+      emit: services.emit,
+      counts: () => this.counts,
+    });
+    this.report = new RunReport(parts, this.wiring, services, this.executor, this.events, this.order);
     this.watchdog = new Watchdog(this.wiring, services, {
       onLook: () => {
         this.report.measure();
@@ -106,12 +133,13 @@ export class RunEngine {
       isCheckpointing: () => this.keeper?.isCheckpointing === true,
     });
     const fail = (error: unknown): void => {
-      this.end('failed', error);
+      this.fail(error);
     };
     parts.deadLetters.whenBroken(fail);
     progress?.store.whenLost?.((error) => {
       this.isReplaced = true;
-      fail(error);
+      this.end('failed', error);
+      this.endAftermath();
     });
   }
 
@@ -125,22 +153,34 @@ export class RunEngine {
     return this.executor.stats();
   }
 
-  /** Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. */
+  /** True while tasks run after the end of the run. */
+  get isInAftermath(): boolean {
+    return this.aftermath !== undefined && !this.isOver;
+  }
+
+  /** Aborts the run: it reads, starts and writes nothing more. In a run that has ended already, it ends what runs after that. */
   cancel(): void {
-    this.end('cancelled');
+    if (this.hasEnded()) this.endAftermath();
+    else this.end('cancelled');
+  }
+
+  private endAftermath(): void {
+    this.skipsAftermath = true;
+    this.aftermath?.cancel();
   }
 
   /** Stops the sources and lets the records in flight settle; see `Run.drain`. */
   drain({ graceMs = this.parts.graceMs }: DrainOptions = {}): void {
     if (this.outcome !== undefined || this.draining !== undefined) return;
     const { clock } = this.parts;
-    this.isDraining = this.wiring.hasOpenSource || this.wiring.lastOperators.length > 0;
     this.draining = new Draining({
       graceMs,
       clock,
       wiring: this.wiring,
       letsGo: () => this.letsGo(),
-      isHeldBack: () => this.keeper?.isCheckpointing === true || this.parts.deadLetters.isFull,
+      // A stage that is ended or begun is under way, although none of its tasks is.
+      isHeldBack: () =>
+        this.advancing !== undefined || this.keeper?.isCheckpointing === true || this.parts.deadLetters.isFull,
       onRest: () => {
         this.hasLetGo = true;
         this.end('drained');
@@ -151,6 +191,12 @@ export class RunEngine {
       },
     });
     this.emit({ type: 'draining', at: clock.now() });
+    this.stopSources();
+  }
+
+  /** Ends the sources of the present stage, also before it is opened. */
+  private stopSources(): void {
+    this.isDraining ||= this.wiring.hasOpenSource || this.wiring.lastOperators.length > 0;
     this.wiring.stopSources();
   }
 
@@ -163,21 +209,35 @@ export class RunEngine {
     this.emit({ type: 'notice', at: this.parts.clock.now(), message });
   }
 
+  /**
+   * What runs after the end of an incarnation runs again after the next one, under another name: otherwise an upstream or a table would
+   * take the second alert for the first one.
+   */
+  private numberingOf(root: string): string {
+    const { progress } = this.parts;
+    if (this.aftermath === undefined || progress === undefined) return this.wiring.past?.numberingOf(root) ?? root;
+    return `${root} (after life ${progress.store.incarnation})`;
+  }
+
   private services(turn: Turn): RunServices {
     const { clock } = this.parts;
+    const signal = (): AbortSignal => this.aftermath?.signal ?? this.abort.signal;
     return {
       runId: this.parts.runId,
+      numberingOf: (root) => this.numberingOf(root),
       clock,
       random: seededRandom(this.parts.seed),
-      signal: this.abort.signal,
+      get signal() {
+        return signal();
+      },
       turn,
       executor: () => this.executor.current,
       deadLetters: this.parts.deadLetters,
       upstream: this.parts.upstream,
       secrets: this.secrets,
       tracer: this.parts.tracer,
-      isDraining: () => this.isDraining,
-      mayStart: () => this.failing === undefined && !this.letsGo(),
+      isDraining: () => this.isDraining && this.aftermath === undefined,
+      mayStart: () => this.aftermath !== undefined || (this.failing === undefined && !this.letsGo()),
       emit: (event) => {
         this.emit(event);
       },
@@ -185,16 +245,17 @@ export class RunEngine {
         this.parts.progress?.store.assertOwned?.();
       },
       cannotResume: (reason) => {
-        this.keeper?.cannotResume(this.secrets.message(reason));
+        if (this.aftermath === undefined) this.keeper?.cannotResume(this.secrets.message(reason));
       },
       cannotRepeat: (task) => {
-        this.keeper?.cannotRepeat(task);
+        if (this.aftermath === undefined) this.keeper?.cannotRepeat(task);
       },
       fail: (error) => {
-        this.end('failed', error);
+        this.fail(error);
       },
       failAfterCheckpoint: (error) => {
-        this.failAfterCheckpoint(error);
+        if (this.aftermath === undefined) this.failAfterCheckpoint(error);
+        else this.aftermath.fail(error);
       },
       track: (work) => {
         this.pendingWork.track(work);
@@ -202,37 +263,120 @@ export class RunEngine {
     };
   }
 
-  /** Ends the run as failed. */
+  /** Ends the run as failed, or what runs after its end. */
   fail(error: unknown): void {
-    this.end('failed', error);
+    if (this.aftermath === undefined) this.end('failed', error);
+    else this.aftermath.fail(error);
   }
 
   /** Opens and connects everything; a failure ends the run. */
   async start(): Promise<void> {
     if (this.outcome !== undefined) return;
-    const { clock } = this.parts;
     this.report.introduce();
     this.hasStarted = true;
+    const ended = [...this.order.ends.keys()];
+    if (ended.length > 0) this.notice(`Completed by an earlier incarnation: ${named(ended)}`);
     if (this.parts.signal?.aborted === true) {
       this.cancel();
       return;
     }
-    const { executor, wiring, keeper } = this;
-    const { deadLetters } = this.parts;
+    const { executor, wiring, keeper, stage } = this;
+    const { deadLetters, clock } = this.parts;
     try {
       const hasEnded = (): boolean => this.hasEnded();
-      if (!(await this.opening.open({ executor, wiring, keeper, deadLetters, clock, hasEnded }))) return;
+      stage.begin(() => !hasEnded());
+      // The run may drain before it has started.
+      if (this.draining !== undefined) this.stopSources();
+      const { tasks } = stage;
+      if (!(await this.opening.open({ executor, wiring, tasks, keeper, deadLetters, clock, hasEnded }))) return;
     } catch (error) {
       this.end('failed', error);
       return;
     }
-    for (const task of wiring.tasks.keys()) this.emit({ type: 'task-started', at: clock.now(), task });
-    // A listener of `run-started` may have ended the run.
-    if (this.hasEnded()) return;
     this.watchdog.start();
-    this.wiring.connect(() => {
-      this.end(this.isDraining ? 'drained' : 'completed');
+    this.runStage();
+  }
+
+  /** Connects the tasks of the present stage, which are open. The next stage follows, or the end of the run. */
+  private runStage(): void {
+    this.stage.announce();
+    // A listener may have ended the run.
+    if (this.hasEnded()) return;
+    this.stage.connect(() => {
+      if (this.hasEnded()) return;
+      if (this.draining !== undefined || !this.order.hasNext) this.endStages();
+      else this.advancing = this.advance();
     });
+  }
+
+  /** Ends the run after a stage that has completed. */
+  private endStages(): void {
+    const isPartial = this.isDraining || (this.draining !== undefined && this.order.hasNext);
+    this.end(isPartial ? 'drained' : 'completed');
+  }
+
+  private async advance(): Promise<void> {
+    try {
+      const hasNext = await this.prepareNext();
+      this.advancing = undefined;
+      if (this.hasEnded()) return;
+      if (hasNext) this.runStage();
+      else this.endStages();
+    } catch (error) {
+      this.end('failed', error);
+    }
+  }
+
+  /** Puts the results of the present stage in place, and opens the next one. False if there is none, or if the run ends meanwhile. */
+  private async prepareNext(): Promise<boolean> {
+    const { stage, order, keeper } = this;
+    const mayBegin = (): boolean => !this.hasEnded() && this.draining === undefined;
+    this.watchdog.assertOver();
+    await this.disconnect();
+    await (keeper === undefined ? this.parts.deadLetters.durable?.mark() : keeper.endStage());
+    if (this.hasEnded()) return false;
+    await stage.close('completed');
+    await keeper?.stageEnded(order.endedNow());
+    if (!stage.begin(mayBegin)) return false;
+    await keeper?.checkInputs(stage.tasks);
+    if (this.hasEnded()) return false;
+    await stage.open();
+    return true;
+  }
+
+  /** Ends the work of the tasks. Resolves when none is left. */
+  private async disconnect(): Promise<void> {
+    this.wiring.disconnect();
+    await this.opening.settled;
+    await this.pendingWork.settled();
+  }
+
+  /** Runs what runs however the others ended. Its first failure is that of a run that has not failed. */
+  private async runAfterwards(outcome: RunOutcome, fail: (error: unknown) => void): Promise<void> {
+    await attempt(() => this.stage.close(outcome, this.failure), fail);
+    if (this.skipsAftermath) return;
+    this.aftermath = new Aftermath({
+      stage: this.stage,
+      outcome,
+      assertOver: () => {
+        this.watchdog.assertOver();
+      },
+      disconnect: async () => {
+        await this.disconnect();
+        // Another process owns the file of the letters then.
+        if (!this.isReplaced) await this.parts.deadLetters.durable?.mark();
+      },
+    });
+    this.watchdog.start();
+    const failures = await this.aftermath.run();
+    this.watchdog.stop();
+    this.report.measure();
+    this.report.rest();
+    for (const error of failures) {
+      if (this.failure !== undefined)
+        this.notice(`After the end of the run: ${this.secrets.message(describeThrown(error))}`);
+      fail(error);
+    }
   }
 
   /**
@@ -307,11 +451,13 @@ export class RunEngine {
     if (isWell()) await attempt(() => this.keeper?.finish(outcome === 'completed'), fail);
     abortIfIll();
     await this.opening.settled;
+    await this.advancing;
     await stopped;
     await attempt(() => this.keeper?.close(), fail);
     await this.pendingWork.settled();
+    if (this.order.hasNext && this.opening.hasBegun && !this.skipsAftermath) await this.runAfterwards(outcome, fail);
     await this.executor.close();
-    const tasks = [...this.wiring.tasks].map(([name, { declaration }]) => ({ name, task: declaration.task }));
+    const tasks = this.stage.unclosed.map(({ declaration }) => declaration);
     await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
     if (!this.isReplaced) await attempt(() => this.parts.onEnd?.(this.report.summarize(outcome, this.failure)), fail);
     this.conclude(outcome);
@@ -325,6 +471,7 @@ export class RunEngine {
   }
 
   private conclude(outcome: RunOutcome): void {
+    this.isOver = true;
     this.outcome = outcome;
     this.onEnd(this.report.summarize(outcome, this.failure), this.failure);
   }
@@ -337,6 +484,13 @@ export class RunEngine {
   private emit(event: RunEvent): void {
     this.events.emit(event);
   }
+}
+
+/** The names, or the first of them. */
+function named(tasks: readonly string[]): string {
+  const shown = tasks.slice(0, MOST_NAMES).map((task) => `'${task}'`);
+  const more = tasks.length - shown.length;
+  return shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 function cancelled(): MillraceError {

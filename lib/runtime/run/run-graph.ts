@@ -11,6 +11,7 @@ export function graphOfRun(plan: GraphPlan, declarations: readonly TaskDeclarati
     dependencies: [...new Set(node.dependencies)],
     ...(inputs.every(({ output }) => output === undefined) ? {} : { inputs: inputs.map(({ label }) => label) }),
     ...(node.optional === undefined ? {} : { optional: node.optional }),
+    ...(node.after === undefined ? {} : { after: node.after, when: node.when ?? 'completed' }),
     join,
     bearing: node.bearing,
     ...(inputRoot === undefined ? {} : { inputRoot }),

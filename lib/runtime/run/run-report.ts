@@ -13,6 +13,7 @@ import { RunMetrics } from '../watch/run-metrics.js';
 import type { RunParts } from './run-parts.js';
 import type { RunServices } from '../wiring/services.js';
 import type { Secrets } from '../../text/secrets.js';
+import type { StageOrder } from './stage-order.js';
 import { summarizeRun } from './summary.js';
 import type { Wiring } from '../wiring/wiring.js';
 
@@ -24,11 +25,20 @@ export class RunReport {
   private readonly metrics: RunMetrics;
   private readonly startedAt: number;
   private readonly secrets: Secrets;
+  private readonly stages: StageOrder;
   /** Undefined in virtual time, because the seconds of the process are not those of the run then. */
   private readonly resources: ResourceWatch | undefined;
 
-  constructor(parts: RunParts, wiring: Wiring, services: RunServices, executor: RunExecutor, events: EventStream) {
+  constructor(
+    parts: RunParts,
+    wiring: Wiring,
+    services: RunServices,
+    executor: RunExecutor,
+    events: EventStream,
+    stages: StageOrder,
+  ) {
     this.parts = parts;
+    this.stages = stages;
     this.wiring = wiring;
     this.executor = executor;
     this.events = events;
@@ -95,9 +105,9 @@ export class RunReport {
       ...(threads.size > 0 ? { threads } : {}),
     };
     const { secrets, wiring, metrics } = this;
-    if (outcome !== 'failed') return secrets.data(summarizeRun(wiring, metrics, head));
+    if (outcome !== 'failed') return secrets.data(summarizeRun(wiring, metrics, head, this.stages));
     const error = { code: codeOf(failure), message: secrets.message(describeThrown(failure)) };
-    return secrets.data(summarizeRun(wiring, metrics, { ...head, error }));
+    return secrets.data(summarizeRun(wiring, metrics, { ...head, error }, this.stages));
   }
 
   private emit(event: RunEvent): void {

@@ -116,7 +116,12 @@ export class Run<Outputs = Record<string, unknown>> {
     return this.engine?.threads ?? NO_THREADS;
   }
 
-  /** Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. */
+  /** True while tasks run after the end of a run that has failed, was cancelled or drained, because their rules ask for that. */
+  get isInAftermath(): boolean {
+    return this.engine?.isInAftermath ?? false;
+  }
+
+  /** Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. Ends what runs after the end of the run. */
   cancel(): void {
     if (this.engine === undefined) this.early = 'cancel';
     else this.engine.cancel();

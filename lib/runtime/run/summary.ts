@@ -1,6 +1,7 @@
 /** The summary of a run: plain data, the same in code and in a file. */
 import type { RunOutcome } from '../../model/ports.js';
 import type { RunSummary, TaskSummary } from '../../model/run-summary.js';
+import type { StageOrder } from './stage-order.js';
 import type { RunMetrics, TaskUsage } from '../watch/run-metrics.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
@@ -12,6 +13,7 @@ export function summarizeTask(
   { plan, declaration, scope, joinScope }: WiredTask,
   outcome: RunOutcome,
   { shares, load }: TaskUsage,
+  reason?: string,
 ): TaskSummary {
   const { account, latency, queueing, calls } = scope;
   const joined = joinScope === scope ? undefined : joinScope.account;
@@ -19,7 +21,8 @@ export function summarizeTask(
   return {
     kind: declaration.task.kind,
     dependencies: [...new Set(plan.node.dependencies)],
-    status: account.firstAtMs === undefined && outcome !== 'completed' ? 'not-started' : outcome,
+    status: statusOf(account.firstAtMs !== undefined, outcome, reason),
+    ...(reason === undefined ? {} : { reason }),
     in: account.in,
     out: account.out,
     ...(plan.outputs.size === 0 ? {} : { outputs: outputsOf(plan.outputs, account.routed) }),
@@ -50,6 +53,11 @@ function reasonsOf(
   return Object.fromEntries(reasons);
 }
 
+function statusOf(hasStarted: boolean, outcome: RunOutcome, reason: string | undefined): TaskSummary['status'] {
+  if (reason !== undefined) return 'skipped';
+  return hasStarted || outcome === 'completed' ? outcome : 'not-started';
+}
+
 function outputsOf(names: ReadonlySet<string>, routed: ReadonlyMap<string, number>): Record<string, number> {
   return Object.fromEntries([...names].map((name) => [name, routed.get(name) ?? 0]));
 }
@@ -58,13 +66,16 @@ export function summarizeRun(
   wiring: Wiring,
   metrics: RunMetrics,
   head: Omit<RunSummary, 'tasks' | 'skipped' | 'deadLettered' | 'elapsedMs' | 'bottleneck' | 'slowest'>,
+  { ends, reasons }: Pick<StageOrder, 'ends' | 'reasons'>,
 ): RunSummary {
   const { usage, bottleneck } = metrics.total();
   const tasks: [string, TaskSummary][] = [];
   let skipped = 0;
   let deadLettered = 0;
   for (const [name, task] of wiring.tasks) {
-    const summary = summarizeTask(task, head.outcome, usage.get(name) as TaskUsage);
+    const status = ends.get(name)?.status ?? head.outcome;
+    const outcome = status === 'skipped' ? head.outcome : status;
+    const summary = summarizeTask(task, outcome, usage.get(name) as TaskUsage, reasons.get(name));
     tasks.push([name, summary]);
     skipped += summary.skipped;
     deadLettered += summary.deadLettered;

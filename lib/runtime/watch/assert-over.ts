@@ -9,7 +9,7 @@ import type { Wiring } from '../wiring/wiring.js';
 
 /** Throws MILLRACE_CONSERVATION if the run is not over. The message names the task that completed too early. */
 export function assertOver(wiring: Wiring): void {
-  const unread = [...wiring.tasks.values()].filter(
+  const unread = wiring.active.filter(
     ({ plan, scope }) =>
       plan.node.bearing === 'source' && !scope.root.isExhausted && !scope.isEnding && !wiring.over.has(plan.node.name),
   );
@@ -20,7 +20,7 @@ export function assertOver(wiring: Wiring): void {
         'completed before its input did. The operator of a task completes after its input; operatorTask may end sooner',
     );
   }
-  for (const root of wiring.roots.values()) {
+  for (const root of wiring.activeRoots) {
     if (root.inFlight === 0) continue;
     throw new MillraceError(
       'MILLRACE_CONSERVATION',
@@ -35,8 +35,8 @@ export function quoted(names: readonly string[]): string {
 }
 
 /** Tasks that completed before their input did, without releasing their input. */
-function endedEarly({ tasks, over, released }: Wiring): readonly string[] {
-  return [...tasks.values()].flatMap(({ plan: { node } }) => {
+function endedEarly({ active, over, released }: Wiring): readonly string[] {
+  return active.flatMap(({ plan: { node } }) => {
     const isEarly =
       over.has(node.name) && !released.has(node.name) && node.dependencies.some((from) => !over.has(from));
     return isEarly ? [node.name] : [];

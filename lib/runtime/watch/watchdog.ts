@@ -69,7 +69,7 @@ export class Watchdog {
   /** Throws the error of the first law that does not hold. */
   assertLaws(): void {
     for (const scope of this.scopes()) scope.account.assertConservation();
-    for (const root of this.wiring.roots.values()) root.assertConservation();
+    for (const root of this.wiring.activeRoots) root.assertConservation();
   }
 
   /** Throws the error of the first law that does not hold, or an error if the run has completed but is not over. */
@@ -102,7 +102,7 @@ export class Watchdog {
     const waits = stalled.map(({ task, lineage, waitsFor }) => {
       return `'${task}' waits for ${quoted(waitsFor)} with record ${lineage}`;
     });
-    const roots = [...this.wiring.roots.values()].filter((root) => root.inFlight > 0);
+    const roots = [...this.wiring.activeRoots].filter((root) => root.inFlight > 0);
     const full = roots.map((root) => `${root.inFlight} of ${root.window} records of '${root.name}'`).join(', ');
     const message = `Nothing is queued or running, and ${full} are in flight: ${waits.join('; ') || 'no task says what it waits for'}`;
     if (this.mayMoveByItself()) {
@@ -140,9 +140,9 @@ export class Watchdog {
 
   /** True if records are in flight, no record is in work, and no source can emit more, or a task waits for a dependency. */
   private isStalled(): boolean {
-    const inFlight = [...this.wiring.roots.values()].some((root) => root.inFlight > 0);
+    const inFlight = [...this.wiring.activeRoots].some((root) => root.inFlight > 0);
     const running = this.scopes().some((scope) => scope.account.held.running > 0);
-    const supplied = [...this.wiring.roots.values()].some(
+    const supplied = [...this.wiring.activeRoots].some(
       (root) => !root.isExhausted && root.room > 0 && this.isSource(root.name),
     );
     // Roots wait on purpose while the dead-letter store is full, and in a run that lets go what has not started.
@@ -152,7 +152,7 @@ export class Watchdog {
 
   /** True if a source may push or an operator may have a timer: the stall may end by itself. */
   private mayMoveByItself(): boolean {
-    return [...this.wiring.tasks.values()].some(
+    return this.wiring.active.some(
       ({ plan, declaration, scope }) =>
         declaration.task.emitsOnItsOwn ||
         (plan.node.bearing === 'source' && !scope.root.isExhausted && scope.root.room > 0),
@@ -169,17 +169,15 @@ export class Watchdog {
   private measureMovement(): number {
     let sum = 0;
     for (const { account } of this.scopes()) sum += account.in + account.out + account.skipped + account.deadLettered;
-    for (const root of this.wiring.roots.values()) sum += root.settled;
+    for (const root of this.wiring.activeRoots) sum += root.settled;
     return sum;
   }
 
   private isSource(root: string): boolean {
-    return this.wiring.tasks.get(root)?.plan.node.bearing === 'source';
+    return this.wiring.isPresent(root) && this.wiring.tasks.get(root)?.plan.node.bearing === 'source';
   }
 
   private scopes(): RunScope[] {
-    return [...this.wiring.tasks.values()].flatMap(({ scope, joinScope }) =>
-      scope === joinScope ? [scope] : [joinScope, scope],
-    );
+    return this.wiring.active.flatMap(({ scope, joinScope }) => (scope === joinScope ? [scope] : [joinScope, scope]));
   }
 }

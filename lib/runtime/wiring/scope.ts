@@ -32,6 +32,8 @@ export interface ScopeParts {
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
   readonly onFailure: FailurePolicy<unknown>;
+  /** Whether the task has one record, which stands for the task. */
+  readonly startsOnce?: boolean;
   /** Whether a task reads the records that this one gives up, so that they are no dead letters. */
   readonly hasFailedOutput?: boolean;
   /** The past of a resumed run. */
@@ -47,7 +49,6 @@ export interface ScopeParts {
 export class RunScope implements TaskScope {
   readonly task: string;
   readonly root: RootLedger;
-  readonly numbering: string;
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
   readonly state: StateSpace | undefined;
@@ -64,16 +65,17 @@ export class RunScope implements TaskScope {
   readonly slowest = new SlowRecords();
   private readonly onFailure: FailurePolicy<unknown>;
   private readonly hasFailedOutput: boolean;
+  private readonly startsOnce: boolean;
   private readonly services: RunServices;
   private readonly endingListeners: (() => void)[] = [];
   private hasToEnd = false;
+  private ownNumbering: string | undefined;
   private edgeLook: (input: number) => number = () => 0;
   private readonly explainers: (() => Waiting | undefined)[] = [];
 
   constructor(parts: ScopeParts, services: RunServices) {
     this.task = parts.task;
     this.root = parts.root;
-    this.numbering = parts.past?.numberingOf(parts.root.name) ?? parts.root.name;
     this.inputs = parts.inputs;
     this.family = parts.family;
     this.state = parts.state;
@@ -82,6 +84,7 @@ export class RunScope implements TaskScope {
     this.outputs = parts.outputs.get(parts.root);
     this.onFailure = parts.onFailure;
     this.hasFailedOutput = parts.hasFailedOutput ?? false;
+    this.startsOnce = parts.startsOnce ?? false;
     this.runPast = parts.past;
     this.past = parts.past?.of(parts.task, parts.root.name);
     this.account = new TaskAccount(parts.task);
@@ -90,6 +93,11 @@ export class RunScope implements TaskScope {
 
   get runId(): string {
     return this.services.runId;
+  }
+  /** Made when the task is opened, because what runs after the end of the run has a numbering of its own. */
+  get numbering(): string {
+    this.ownNumbering ??= this.services.numberingOf(this.root.name);
+    return this.ownNumbering;
   }
   get clock(): Clock {
     return this.services.clock;
@@ -301,6 +309,11 @@ export class RunScope implements TaskScope {
   }
 
   private refusal({ lineage, error, takenFrom = this.root }: Failure): MillraceError {
+    if (this.startsOnce) {
+      return new MillraceError('MILLRACE_TASK', `Task '${this.task}' failed: ${describeThrown(error)}`, {
+        cause: error,
+      });
+    }
     return new MillraceError(
       'MILLRACE_TASK',
       `Task '${this.task}' failed on record ${recordText(takenFrom.identify(lineage))} of '${takenFrom.name}': ${describeThrown(error)}`,

@@ -11,6 +11,8 @@ import type { Secrets } from '../../text/secrets.js';
 
 export interface RunServices {
   readonly runId: string;
+  /** A name that, together with a lineage of this root, identifies one record over all incarnations of the run. */
+  readonly numberingOf: (root: string) => string;
   readonly clock: Clock;
   readonly random: () => number;
   readonly signal: AbortSignal;

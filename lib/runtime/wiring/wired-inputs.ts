@@ -13,6 +13,7 @@ import { joinLatest } from '../../stream/join-latest.js';
 import { joinMerge } from '../../stream/join-merge.js';
 import type { KeptOutputs } from '../../stream/kept-outputs.js';
 import { readOutput } from '../../stream/read-output.js';
+import { startOnce } from '../../stream/start-once.js';
 import type { RunPast } from '../resume/run-past.js';
 import type { Forks } from './forks.js';
 import type { WiredTask } from './wired-task.js';
@@ -25,6 +26,8 @@ export interface InputsOptions {
   readonly isRepeatable: boolean;
   readonly past: RunPast | undefined;
   readonly forks: Forks | undefined;
+  /** The record of a task that runs after others: how these have ended. */
+  readonly startOf: (task: string) => unknown;
 }
 
 export class WiredInputs {
@@ -71,7 +74,9 @@ export class WiredInputs {
   }
 
   private join({ plan, joinScope, declaration }: WiredTask): Observable<Batch<unknown>> {
-    const names = plan.inputs.map(({ label }) => label);
+    // Inside of a sub-workflow, a task knows its dependencies by the names that its author gave them.
+    const { prefix = '' } = declaration;
+    const names = plan.inputs.map(({ label }) => label.slice(prefix.length));
     const inputs = plan.inputs.map(({ task, output }, dependency) => {
       const { output$: all$, plan: from } = this.tasks.get(task) as WiredTask;
       const output$ = from.outputs.size === 0 ? all$.asObservable() : all$.pipe(readOutput(output));
@@ -82,6 +87,9 @@ export class WiredInputs {
     });
     const [first] = inputs;
     const options = declaration.join;
+    if (plan.node.after !== undefined && plan.inputRoot !== undefined) {
+      return startOnce(this.options.startOf(plan.node.name), joinScope);
+    }
     if (first === undefined) return new Subject<Batch<unknown>>().asObservable();
     if (plan.join === 'latest') return joinLatest(inputs, names, joinScope);
     if (options?.join === 'keyed') {
@@ -107,7 +115,7 @@ export class WiredInputs {
     }
     if (inputs.length === 1) return first;
     const optional = plan.node.optional ?? [];
-    const positions = names.flatMap((name, index) => (optional.includes(name) ? [index] : []));
+    const positions = plan.inputs.flatMap(({ label }, index) => (optional.includes(label) ? [index] : []));
     return joinAligned(inputs, names, joinScope, new Set(positions));
   }
 

@@ -42,6 +42,8 @@ export interface WiringOptions {
   readonly kept?: KeptState | undefined;
   /** The outputs of each task, by its name. */
   readonly outlets: ReadonlyMap<string, Outlet>;
+  /** The record of a task that runs after others: how these have ended. Called when the task is connected. */
+  readonly startOf: (task: string) => unknown;
 }
 
 export class Wiring {
@@ -50,12 +52,16 @@ export class Wiring {
   readonly released = new Set<string>();
   /** Tasks whose outputs are over. */
   readonly over = new Set<string>();
+  /** Tasks that are open, so that they have a position for a checkpoint. */
+  readonly opened = new Set<string>();
+  /** The names of the tasks of the present stage. */
+  private presentNames: ReadonlySet<string> = new Set();
   private readonly wiredRoots: WiredRoots;
   /** Per task, the number of dependents that still need its outputs. A sink needs them itself. */
   private readonly wanted = new Map<string, number>();
   /** Sources whose records are folded by the threads that read them. */
   private readonly folded = new Set<string>();
-  private readonly connections = new Subscription();
+  private connections = new Subscription();
   private readonly services: RunServices;
   private readonly outlets: ReadonlyMap<string, Outlet>;
   private readonly freezesRecords: boolean;
@@ -71,7 +77,7 @@ export class Wiring {
     plan: GraphPlan,
     declarations: readonly TaskDeclaration[],
     services: RunServices,
-    { window, fused = [], isRepeatable = false, freezesRecords = false, past, kept, outlets }: WiringOptions,
+    { window, fused = [], isRepeatable = false, freezesRecords = false, past, kept, outlets, startOf }: WiringOptions,
   ) {
     this.services = services;
     this.outlets = outlets;
@@ -83,6 +89,7 @@ export class Wiring {
       isRepeatable,
       past,
       forks: this.forks,
+      startOf,
     });
     this.past = past;
     for (const chain of fused) for (const name of chain) this.chains.set(name, chain);
@@ -102,9 +109,18 @@ export class Wiring {
     return this.wiredRoots.ledgers;
   }
 
-  /** Subscribes every task, sinks first, so that every emitted record has a subscriber. Calls `onDone` after the last output. */
+  /** These tasks are the present stage from here on, also before they are opened: a run that drains ends their sources. */
+  present(names: Iterable<string>): void {
+    this.presentNames = new Set(names);
+  }
+
+  /**
+   * Subscribes the tasks of the present stage, sinks first, so that every emitted record has a subscriber. Calls `onDone` after the
+   * last output.
+   */
   connect(onDone: () => void): void {
-    const wired = [...this.tasks.values()].reverse();
+    this.connections = new Subscription();
+    const wired = this.active.reverse();
     this.openLeaves = wired.filter(({ plan }) => plan.dependents.length === 0).length;
     for (const task of wired) {
       // A task that is already connected may have ended the run. Then no source may be read.
@@ -113,17 +129,31 @@ export class Wiring {
     }
   }
 
+  /** The tasks of the present stage, dependencies first. */
+  get active(): WiredTask[] {
+    return [...this.tasks.values()].filter(({ plan }) => this.presentNames.has(plan.node.name));
+  }
+
+  /** The roots of the tasks of the present stage. Those of a stage that failed do not balance any more. */
+  get activeRoots(): ReadonlySet<RootLedger> {
+    const names = this.active.flatMap(({ plan }) => [plan.inputRoot ?? plan.outputRoot, plan.outputRoot]);
+    return new Set(names.map((name) => this.wiredRoots.ledger(name)));
+  }
+
+  /** Whether the task belongs to the present stage. */
+  isPresent(task: string): boolean {
+    return this.presentNames.has(task);
+  }
+
   /** Whether a source may still emit new records. */
   get hasOpenSource(): boolean {
-    return [...this.tasks.values()].some(
-      ({ plan, scope }) => plan.node.bearing === 'source' && !scope.root.isExhausted,
-    );
+    return this.active.some(({ plan, scope }) => plan.node.bearing === 'source' && !scope.root.isExhausted);
   }
 
   /** Operators that have received all input while nothing else is in flight. They alone decide when the run ends. */
   get lastOperators(): readonly WiredTask[] {
-    if (this.hasOpenSource || [...this.roots.values()].some(({ inFlight }) => inFlight > 0)) return [];
-    return [...this.tasks.values()].filter(
+    if (this.hasOpenSource || [...this.activeRoots].some(({ inFlight }) => inFlight > 0)) return [];
+    return this.active.filter(
       ({ plan, declaration }) => declaration.task.emitsOnItsOwn && !this.over.has(plan.node.name),
     );
   }
@@ -131,7 +161,7 @@ export class Wiring {
   /** Ends every source, and the operators that nothing else would end. */
   stopSources(): void {
     for (const { scope } of this.lastOperators) scope.end();
-    for (const { plan, scope } of this.tasks.values()) if (plan.node.bearing === 'source') scope.end();
+    for (const { plan, scope } of this.active) if (plan.node.bearing === 'source') scope.end();
   }
 
   disconnect(): void {
@@ -140,7 +170,9 @@ export class Wiring {
 
   private place(plan: NodePlan, declaration: TaskDeclaration): WiredTask {
     const { name, dependencies } = plan.node;
-    const onFailure = declaration.task.options.onFailure ?? 'dead-letter';
+    const startsOnce = plan.node.after !== undefined && plan.node.bearing !== 'source';
+    // Its only record stands for the task: a task that fails is no record to put aside.
+    const onFailure = declaration.task.options.onFailure ?? (startsOnce ? 'fail' : 'dead-letter');
     const root = this.wiredRoots.ledger(plan.outputRoot);
     const isBoundary = plan.node.bearing === 'boundary';
     const scope = new RunScope(
@@ -150,6 +182,7 @@ export class Wiring {
         inputs: isBoundary ? [this.edge(plan.inputRoot as string, { task: name, dependency: 0 }, name, name)] : [],
         family: this.wiredRoots.families.get(plan.outputRoot),
         onFailure,
+        startsOnce,
         hasFailedOutput: plan.outputs.has(FAILED),
         past: this.past,
         state: this.stateOf(plan, 'task'),
@@ -189,10 +222,13 @@ export class Wiring {
   }
 
   private edge(root: string, exit: ExitPlan, owner: string, from: string): InputEdge {
+    const { services } = this;
     return {
       from,
       ...this.wiredRoots.exit(root, exit),
-      numbering: this.past?.numberingOf(root) ?? root,
+      get numbering() {
+        return services.numberingOf(root);
+      },
       descent: this.wiredRoots.descentOf(root),
       stop: () => {
         this.releaseInputs(owner);

@@ -194,7 +194,7 @@ export const EdgeView = z.strictObject({
   records: z.number(),
   perSecond: z.number(),
   fill: z.number(),
-  state: z.enum(['flowing', 'starved', 'blocked', 'idle']),
+  state: z.enum(['flowing', 'starved', 'blocked', 'idle', 'rule']),
 });
 export const RunView = z.strictObject({
   runId: z.string(),

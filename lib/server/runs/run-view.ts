@@ -40,8 +40,8 @@ export interface EdgeView {
   readonly perSecond: number;
   /** Records in front of the receiving task, as a share of the window of their root, 0 to 1. */
   readonly fill: number;
-  /** flowing; starved: the receiver waits for records; blocked: the sender cannot get rid of its records; idle: nothing moves. */
-  readonly state: 'flowing' | 'starved' | 'blocked' | 'idle';
+  /** flowing; starved: the receiver waits for records; blocked: the sender cannot get rid of its records; idle: nothing moves; rule: the receiver runs after the sender, and no records flow. */
+  readonly state: 'flowing' | 'starved' | 'blocked' | 'idle' | 'rule';
 }
 
 export interface RunView {
@@ -104,9 +104,10 @@ export class RunViewBuilder {
       const { layer, row } = places.get(name) ?? { layer: 0, row: 0 };
       return { name, kind, layer, row, ...figuresOf(entry(story.tasks, name), isOver) };
     });
-    const edges = story.graph.flatMap(({ name, dependencies }) =>
-      dependencies.map((from) => this.edge(from, name, isOver)),
-    );
+    const edges = story.graph.flatMap(({ name, dependencies, after = [] }) => [
+      ...dependencies.map((from) => this.edge(from, name, isOver)),
+      ...after.map((from) => ({ from, to: name, records: 0, perSecond: 0, fill: 0, state: 'rule' as const })),
+    ]);
     const roots = Object.values(last?.roots ?? {});
     const shares = Object.values(story.tasks).flatMap(({ readShare }) => readShare ?? []);
     const sum = (pick: (root: (typeof roots)[number]) => number): number =>

@@ -1,0 +1,154 @@
+/**
+ * The stages of a graph: what runs after what, as wholes. A *part* is a piece of the graph whose tasks hand records to each
+ * other; it starts and ends as a whole. A part with rules starts when the tasks that its rules name have ended.
+ *
+ * Guarantees: the tasks that a rule names are in earlier stages; what runs however others end comes after all else that can
+ * run; each task is in exactly one part, and each part in exactly one stage.
+ */
+import { MillraceError } from './errors.js';
+import type { TaskCounts } from './metrics.js';
+import type { RunOutcome } from './ports.js';
+
+/** How the tasks that a rule names have to end: all completed; all ended, in any way; at least one failed. */
+export type RuleCondition = 'completed' | 'ended' | 'failed';
+
+/** How a task ended. `skipped`: its rule was not met. */
+export type TaskStatus = RunOutcome | 'skipped';
+
+/** How one task ended, as the tasks that run after it see it. */
+export interface TaskEnd {
+  /** 'completed', 'failed', 'cancelled', 'drained'; or 'skipped' for a task whose own rule was not met. */
+  readonly status: TaskStatus;
+  /** Counts of the incarnation of the run in which it ended. */
+  readonly counts: TaskCounts;
+  /** The failure of the run; present if the status is 'failed'. */
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** A task that runs after others. */
+export interface Rule {
+  readonly task: string;
+  readonly after: readonly string[];
+  readonly when: RuleCondition;
+}
+
+/** Tasks that start together, because records flow between them. */
+export interface PartPlan {
+  readonly tasks: readonly string[];
+  /** The part starts when all of them are met. */
+  readonly rules: readonly Rule[];
+}
+
+/** Parts that run at the same time. */
+export interface StagePlan {
+  readonly parts: readonly PartPlan[];
+}
+
+/** The members of a node that stages depend on. */
+interface StageNode {
+  readonly name: string;
+  /** The tasks of the sub-workflow that this task is the end of. What runs after it runs after all of them. */
+  readonly members?: readonly string[] | undefined;
+  /** Names of tasks. */
+  readonly dependencies: readonly string[];
+  readonly after?: readonly string[] | undefined;
+  readonly when?: RuleCondition | undefined;
+}
+
+/** The stages, in their order. Throws MILLRACE_CYCLE if a task would have to end before it could start. */
+export function planStages(nodes: readonly StageNode[]): StagePlan[] {
+  if (nodes.every(({ after }) => after === undefined)) {
+    return [{ parts: [{ tasks: nodes.map(({ name }) => name), rules: [] }] }];
+  }
+  const parts = partsOf(nodes);
+  const partOf = new Map(parts.flatMap((part) => part.tasks.map((task) => [task, part] as const)));
+  const membersOf = new Map(nodes.map(({ name, members = [] }) => [name, members]));
+  const placed = new Set<PartPlan>();
+  const waitsFor = ({ after }: Rule): string | undefined =>
+    after.find((task) =>
+      [task, ...(membersOf.get(task) ?? [])].some((name) => !placed.has(partOf.get(name) as PartPlan)),
+    );
+  const stages: StagePlan[] = [];
+  while (placed.size < parts.length) {
+    const waiting = parts.filter((part) => !placed.has(part));
+    const ready = waiting.filter(({ rules }) => rules.every((rule) => waitsFor(rule) === undefined));
+    if (ready.length === 0) {
+      const rule = waiting.flatMap(({ rules }) => rules).find((each) => waitsFor(each) !== undefined) as Rule;
+      throw neverReady(rule, waitsFor(rule) as string);
+    }
+    const eager = ready.filter(({ rules }) => rules.every(({ when }) => when !== 'ended'));
+    const stage = eager.length > 0 ? eager : ready;
+    for (const part of stage) placed.add(part);
+    stages.push({ parts: stage });
+  }
+  return stages;
+}
+
+/** Why a part does not start, in words for people; undefined if its rules are met. */
+export function unmetRule(
+  { rules }: PartPlan,
+  endOf: (task: string) => Pick<TaskEnd, 'status'> | undefined,
+): string | undefined {
+  for (const { task, after, when } of rules) {
+    const statuses = after.map((name) => [name, endOf(name)?.status] as const);
+    const other = statuses.find(([, status]) => status !== 'completed');
+    if (when === 'completed' && other !== undefined) {
+      return `'${task}' runs when '${other[0]}' has completed, which ${inWords(other[1])}`;
+    }
+    if (when === 'failed' && statuses.every(([, status]) => status !== 'failed')) {
+      return `'${task}' runs when ${after.map((name) => `'${name}'`).join(' or ')} has failed, and none has`;
+    }
+  }
+  return undefined;
+}
+
+/** What counts more in the end of several tasks comes first. */
+const GRAVEST: readonly TaskStatus[] = ['failed', 'cancelled', 'drained'];
+
+/**
+ * How a sub-workflow ended, of which `own` is the end of its last task: as failed, cancelled or drained if one of its tasks did. A task
+ * that was skipped inside of it is its own affair.
+ */
+export function endOfAll(own: TaskEnd, members: readonly TaskEnd[]): TaskEnd {
+  for (const gravest of GRAVEST) {
+    const found = [own, ...members].find(({ status }) => status === gravest);
+    if (found === undefined) continue;
+    const { status, error } = found;
+    return { status, counts: own.counts, ...(error && { error }) };
+  }
+  return own;
+}
+
+function inWords(status: TaskStatus | undefined): string {
+  if (status === undefined) return 'did not start';
+  return status === 'failed' || status === 'completed' ? `has ${status}` : `was ${status}`;
+}
+
+/** The connected pieces of the graph, in the order of their first tasks. */
+function partsOf(nodes: readonly StageNode[]): PartPlan[] {
+  const leader = new Map(nodes.map(({ name }) => [name, name]));
+  const find = (name: string): string => {
+    let at = name;
+    for (let next = leader.get(at) as string; next !== at; next = leader.get(at) as string) {
+      leader.set(at, leader.get(next) as string);
+      at = next;
+    }
+    return at;
+  };
+  for (const { name, dependencies } of nodes) for (const from of dependencies) leader.set(find(name), find(from));
+  const parts = new Map<string, { tasks: string[]; rules: Rule[] }>();
+  for (const { name, after, when = 'completed' } of nodes) {
+    const part = parts.get(find(name)) ?? { tasks: [], rules: [] };
+    parts.set(find(name), part);
+    part.tasks.push(name);
+    if (after !== undefined) part.rules.push({ task: name, after: [...new Set(after)], when });
+  }
+  return [...parts.values()];
+}
+
+function neverReady({ task }: Rule, first: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_CYCLE',
+    `Task '${task}' runs after '${first}', which cannot end before '${task}' has started: records of both meet in one task, or one of them waits for the other. Remove the rule, or separate the two`,
+  );
+}

@@ -1,0 +1,109 @@
+/**
+ * The stage that runs at this moment: the part of the graph whose tasks are opened, connected and closed together.
+ *
+ * Guarantees: each task that a stage has begun is closed once, dependents before their dependencies, also if it could not be opened; how a
+ * task has ended is noted once, when it is closed.
+ */
+import { describeThrown, codeOf } from '../../model/errors.js';
+import type { RunEvent } from '../../model/events.js';
+import type { TaskCounts } from '../../model/metrics.js';
+import type { Clock, RunOutcome } from '../../model/ports.js';
+import type { Secrets } from '../../text/secrets.js';
+import type { WiredTask } from '../wiring/wired-task.js';
+import type { Wiring } from '../wiring/wiring.js';
+import { attempt, closeTask } from './closing.js';
+import type { Opening } from './opening.js';
+import type { StageOrder } from './stage-order.js';
+
+export interface PresentStageParts {
+  readonly order: StageOrder;
+  readonly wiring: Wiring;
+  readonly opening: Opening;
+  readonly clock: Clock;
+  readonly secrets: Secrets;
+  readonly emit: (event: RunEvent) => void;
+  /** The account of each task at this moment. */
+  readonly counts: () => Readonly<Record<string, TaskCounts>>;
+}
+
+export class PresentStage {
+  private readonly parts: PresentStageParts;
+  /** The tasks that were opened, or would have been, and are not closed. */
+  private readonly toClose = new Set<string>();
+
+  constructor(parts: PresentStageParts) {
+    this.parts = parts;
+  }
+
+  /** The tasks of the present stage that run, dependencies first. */
+  get tasks(): readonly WiredTask[] {
+    return this.parts.wiring.active;
+  }
+
+  /** Tasks that were begun and are not closed. */
+  get unclosed(): readonly WiredTask[] {
+    return [...this.parts.wiring.tasks.values()].filter(({ plan }) => this.toClose.has(plan.node.name));
+  }
+
+  /**
+   * Begins the next stage in which a task runs, and reports the tasks that are skipped. False if there is none.
+   * @param mayBegin asked before each stage, because who hears of a skipped task may end the run.
+   * @param ended how the run has ended, in whose aftermath the stage begins.
+   */
+  begin(mayBegin: () => boolean, ended?: RunOutcome): boolean {
+    const { order, wiring, clock, emit } = this.parts;
+    while (mayBegin()) {
+      const skipped = order.begin(ended);
+      if (skipped === undefined) return false;
+      wiring.present(order.tasks);
+      for (const task of order.tasks) this.toClose.add(task);
+      for (const [task, reason] of skipped) emit({ type: 'task-skipped', at: clock.now(), task, reason });
+      if (order.tasks.length > 0) return true;
+    }
+    return false;
+  }
+
+  /** Checks and opens the tasks, at the same time. Rejects with the first error. */
+  async open(): Promise<void> {
+    const { opening, wiring, clock } = this.parts;
+    await opening.check(this.tasks, clock);
+    await opening.openTasks(this.tasks, wiring);
+  }
+
+  /** Reports the start of the tasks. */
+  announce(): void {
+    for (const task of this.parts.order.tasks) {
+      this.parts.emit({ type: 'task-started', at: this.parts.clock.now(), task });
+    }
+  }
+
+  /** Connects the tasks. Calls `onDone` after the last output; at once in a run in which no task is left to run. */
+  connect(onDone: () => void): void {
+    if (this.parts.order.tasks.length === 0) onDone();
+    else this.parts.wiring.connect(onDone);
+  }
+
+  /** Closes the tasks, and notes how they ended. Rejects with the first error, and the stage counts as failed then. */
+  async close(outcome: RunOutcome, error?: unknown): Promise<void> {
+    const { order, wiring, counts } = this.parts;
+    const errors: unknown[] = [];
+    for (const name of [...order.tasks].reverse()) {
+      if (!this.toClose.delete(name)) continue;
+      wiring.opened.delete(name);
+      const { declaration } = wiring.tasks.get(name) as WiredTask;
+      await attempt(
+        () => closeTask(name, declaration.task, outcome),
+        (thrown) => errors.push(thrown),
+      );
+    }
+    const hasFailed = outcome === 'failed' || (errors.length > 0 && outcome !== 'cancelled');
+    const failure = outcome === 'failed' ? error : errors[0];
+    if (hasFailed) order.end('failed', counts(), this.inWords(failure));
+    else order.end(outcome, counts());
+    if (errors.length > 0) throw errors[0];
+  }
+
+  private inWords(error: unknown): { readonly code: string; readonly message: string } {
+    return { code: codeOf(error), message: this.parts.secrets.message(describeThrown(error)) };
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The order of the stages of a run, and how the tasks of each have ended.
+ *
+ * Guarantees: a part of the graph starts only if its rules are met, and otherwise each of its tasks is skipped, with the reason; tasks
+ * that an earlier incarnation has completed are not started again.
+ */
+import type { Checkpoint } from '../../model/checkpoint.js';
+import type { GraphPlan } from '../../model/graph.js';
+import type { TaskCounts } from '../../model/metrics.js';
+import type { RunOutcome } from '../../model/ports.js';
+import { endOfAll, unmetRule, type PartPlan, type TaskEnd } from '../../model/stages.js';
+import { entry, setEntry } from '../../text/entry.js';
+
+/** A task that does not run, with the reason. */
+export type SkippedTask = readonly [task: string, reason: string];
+
+const NO_COUNTS: TaskCounts = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0 };
+
+export class StageOrder {
+  /** By task: how it ended. */
+  readonly ends = new Map<string, TaskEnd>();
+  /** By skipped task: the reason. */
+  readonly reasons = new Map<string, string>();
+  /** The tasks of the present stage that run. */
+  tasks: readonly string[] = [];
+  private readonly plan: GraphPlan;
+  /** By the task at the end of a sub-workflow: the tasks in it. */
+  private readonly membersOf = new Map<string, readonly string[]>();
+  private readonly begunBefore: ReadonlySet<string>;
+  private at = 0;
+
+  /**
+   * @param ended the tasks that earlier incarnations of the run have completed.
+   * @param begunBefore the tasks of which the checkpoint has progress.
+   */
+  constructor(plan: GraphPlan, ended: Checkpoint['ended'] = {}, begunBefore: ReadonlySet<string> = new Set()) {
+    this.plan = plan;
+    this.begunBefore = begunBefore;
+    for (const { node } of plan.nodes) if (node.members !== undefined) this.membersOf.set(node.name, node.members);
+    for (const [task, counts] of Object.entries(ended)) this.ends.set(task, { status: 'completed', counts });
+  }
+
+  get hasNext(): boolean {
+    return this.at < this.plan.stages.length;
+  }
+
+  /**
+   * Begins the next stage. Returns the tasks of it that are skipped; undefined after the last stage.
+   * @param ended how the run has ended, in whose aftermath the stage begins; undefined in a run that goes on.
+   */
+  begin(ended?: RunOutcome): readonly SkippedTask[] | undefined {
+    const stage = this.plan.stages[this.at++];
+    const tasks: string[] = [];
+    this.tasks = tasks;
+    if (stage === undefined) return undefined;
+    const skipped: SkippedTask[] = [];
+    for (const part of stage.parts) {
+      if (part.tasks.every((task) => this.ends.get(task)?.status === 'completed')) continue;
+      const reason = this.stopOf(part, ended) ?? unmetRule(part, (task) => this.endOf(task));
+      if (reason === undefined) tasks.push(...part.tasks);
+      else for (const task of part.tasks) skipped.push([task, reason]);
+    }
+    for (const [task, reason] of skipped) {
+      this.reasons.set(task, reason);
+      this.ends.set(task, { status: 'skipped', counts: NO_COUNTS });
+    }
+    return skipped;
+  }
+
+  /** Notes how the tasks of the present stage have ended. A run that ends while a finished stage is closed changes nothing. */
+  end(status: RunOutcome, counts: Readonly<Record<string, TaskCounts>>, error?: TaskEnd['error']): void {
+    for (const task of this.tasks) {
+      if (this.ends.has(task)) continue;
+      this.ends.set(task, { status, counts: entry(counts, task) ?? NO_COUNTS, ...(error && { error }) });
+    }
+  }
+
+  /** The counts of the tasks of the present stage, which have completed. */
+  endedNow(): Record<string, TaskCounts> {
+    const ended: Record<string, TaskCounts> = {};
+    for (const task of this.tasks) setEntry(ended, task, this.ends.get(task)?.counts ?? NO_COUNTS);
+    return ended;
+  }
+
+  /** How the tasks ended that this task runs after, by name. `prefix` is what their names begin with inside of a sub-workflow. */
+  startOf(task: string, prefix = ''): Record<string, TaskEnd> {
+    const after = this.plan.nodes.find(({ node }) => node.name === task)?.node.after ?? [];
+    const ends: Record<string, TaskEnd> = {};
+    for (const name of after) setEntry(ends, name.slice(prefix.length), this.endOf(name) as TaskEnd);
+    return ends;
+  }
+
+  /** Why a part does not begin after the end of the run, although its rules may be met. */
+  private stopOf(part: PartPlan, ended: RunOutcome | undefined): string | undefined {
+    if (ended === undefined) return undefined;
+    // It was begun in its turn, as a replay of dead letters has it. What it has done is in the checkpoint.
+    if (part.tasks.some((task) => this.begunBefore.has(task))) return 'it continues when the run is resumed';
+    return ended !== 'failed' && isForGood(part) ? `the run was ${ended}` : undefined;
+  }
+
+  /** How the task ended, and with it the sub-workflow that it is the end of. */
+  private endOf(task: string): TaskEnd | undefined {
+    const own = this.ends.get(task);
+    const members = this.membersOf.get(task);
+    if (own === undefined || members === undefined) return own;
+    return endOfAll(
+      own,
+      members.flatMap((name) => this.ends.get(name) ?? []),
+    );
+  }
+}
+
+/** Whether the part continues the work of others, so that a run that stops does not begin it. */
+function isForGood({ rules }: PartPlan): boolean {
+  return rules.every(({ when }) => when === 'completed');
+}

@@ -1,0 +1,25 @@
+/** The short form of the world of whole-task rules; the long one is `npm run simulate -- --stages --seeds 100000`. */
+import { describe, expect, it } from '@jest/globals';
+import { isLong } from '../support/long.js';
+import type { Simulated } from './simulate.js';
+import { simulateStages } from './stages.js';
+
+const SEEDS = isLong ? 2000 : 60;
+
+describe('a run whose parts run after others', () => {
+  it(`loses and doubles nothing, and tears down whatever ends it, for ${SEEDS} seeds`, async () => {
+    const failures: Simulated[] = [];
+    let lives = 0;
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const result = await simulateStages(seed);
+      if (result.failure !== undefined) failures.push(result);
+      lives += result.lives;
+    }
+    expect(failures).toEqual([]);
+    expect(lives).toBeGreaterThan(SEEDS * 1.5);
+  }, 600_000);
+
+  it('happens again exactly, seed by seed', async () => {
+    for (const seed of [5, 17, 42]) expect(await simulateStages(seed)).toEqual(await simulateStages(seed));
+  });
+});
