@@ -29,7 +29,14 @@ const Keys = z.strictObject({
   concurrency: z.int().min(1).max(10_000).optional(),
   /** The most members in flight. */
   window: z.int().min(1).max(1_000_000).optional(),
-  /** The number of parts in which threads read the member file. 'auto': one per thread for a plain .csv of 32 MiB or more, else one. */
+  /**
+   * What reads the member file and computes the features: the stream of this process, or Apache Spark, which executes the same
+   * code in its executors (packages @grpc/grpc-js and @uwdata/flechette).
+   */
+  engine: z.enum(['stream', 'spark']).default('stream'),
+  /** With the engine 'spark': the address of a Spark Connect server, sc://host:port. The member file must be there too. */
+  spark_remote: z.string().regex(/^sc:\/\//, 'expected an address such as sc://host:15002').optional(),
+  /** With the engine 'stream': the number of parts in which threads read the member file. 'auto': one per thread for a plain .csv of 32 MiB or more, else one. */
   partitions: z
     .union([z.int().min(1).max(256), z.literal('auto')], "expected a whole number from 1, or 'auto'")
     .default('auto'),
@@ -48,6 +55,12 @@ const Keys = z.strictObject({
 const FILES = ['csv_path', 'result_output_path', 'performance_output_path', 'dead_letter_path'] as const;
 
 export const OfferConfig = Keys.superRefine((config, context) => {
+  if (config.engine !== 'stream' && config.partitions !== 'auto') {
+    context.addIssue({ code: 'custom', path: ['partitions'], message: "expected only with the engine 'stream'" });
+  }
+  if ((config.engine === 'spark') !== (config.spark_remote !== undefined)) {
+    context.addIssue({ code: 'custom', path: ['spark_remote'], message: "expected with the engine 'spark', and only with it" });
+  }
   for (const [index, key] of FILES.entries()) {
     const path = config[key];
     const other = FILES.slice(0, index).find((name) => path !== undefined && isSamePath(config[name], path));

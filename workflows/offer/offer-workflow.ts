@@ -2,17 +2,15 @@
  * OfferWorkFlow chooses an offer for every member. It reads transactions, computes the features of each member, calls two
  * models and the offer service, and writes one row per member.
  */
-import { statSync } from 'node:fs';
 import { z } from 'zod';
-import { csvSink, csvSource } from 'millrace/csv';
+import { csvSink } from 'millrace/csv';
 import { deadLetterFile } from 'millrace/storage';
 import { defineWorkflow, syncTask } from 'millrace';
 import { requestTask } from 'millrace/http';
 import { writePerformanceSummary } from 'millrace/observe';
 import { OfferConfig } from './config.js';
+import { featureTasks } from './engines.js';
 import type { MemberFeatures } from './features.js';
-import { memberFeatures } from './member-features.js';
-import { MEMBER_COLUMNS, TransactionRow } from './transaction.js';
 import { upstreamOf } from './upstream.js';
 
 /** The answer of a model. Null stands for a prediction that failed, with `on_failed_prediction: 'empty'`. */
@@ -43,7 +41,7 @@ const RESULT_COLUMNS = [
 export const OfferWorkFlow = defineWorkflow({
   name: 'OfferWorkFlow',
   description: 'Reads member transactions, asks two models about each member, and assigns an offer',
-  params: ['as_of', 'transport', 'concurrency', 'window', 'on_failed_prediction', 'timeout_ms'],
+  params: ['as_of', 'engine', 'spark_remote', 'transport', 'concurrency', 'window', 'on_failed_prediction', 'timeout_ms'],
   config: OfferConfig,
   defaultConfig: new URL('../../../workflows/offer/config.json', import.meta.url),
   window: (config) => config.window,
@@ -69,20 +67,10 @@ export const OfferWorkFlow = defineWorkflow({
     const unpredicted = writesEmpty ? { onFailure: { fallback: { prediction: null } } } : {};
     const unoffered = writesEmpty ? { input: BothPredictions, onFailure: { fallback: { offer: null } } } : {};
     const asOf = config.as_of === undefined ? context.startedAt : Date.parse(config.as_of);
-    const partitions = partitionsOf(config);
+    const { extract, transform } = featureTasks(config, asOf);
     return flow
-      .task(
-        'Extract',
-        csvSource({
-          path: config.csv_path,
-          columns: MEMBER_COLUMNS,
-          schema: TransactionRow,
-          missing: 'skip',
-          partitions,
-          partitionBy: 'memberId',
-        }),
-      )
-      .task('Transform', ['Extract'], memberFeatures({ asOf, isInThreads: partitions !== 1 }))
+      .task('Extract', extract)
+      .task('Transform', ['Extract'], transform)
       .task(
         'ATS Predict',
         ['Transform'],
@@ -119,15 +107,6 @@ export const OfferWorkFlow = defineWorkflow({
       );
   },
 });
-
-/** From this size on, a file is read in parts. For a smaller file, the start of threads takes longer than they save. */
-const LARGE_FILE_BYTES = 32 * 1024 * 1024;
-
-function partitionsOf({ csv_path: path, partitions }: OfferConfig): number | 'auto' {
-  if (partitions !== 'auto') return partitions;
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  return size >= LARGE_FILE_BYTES ? 'auto' : 1;
-}
 
 /** The eight features without the id of the member, which the models do not need. */
 function modelInput({ memberId: _, ...features }: MemberFeatures): Omit<MemberFeatures, 'memberId'> {

@@ -5,7 +5,7 @@
  * reached, because Spark reports a syntax error, a division by zero and a cancelled query with the same status.
  */
 import type { ServiceError } from '@grpc/grpc-js';
-import { describeThrown, MillraceError } from '../../connect/index.js';
+import { describeThrown } from '../../connect/index.js';
 import { ErrorInfo, Status } from './protocol/messages.js';
 
 /**
@@ -41,9 +41,13 @@ export function reportOf(error: unknown): SparkReport {
   return { failure: failureOf(code, info, errorClass, sqlState), errorClass, sqlState, message: shorten(message) + tail };
 }
 
-/** The error class of a MillraceError of this connector; undefined if Spark gave none. For policies of users. */
+/** The error class that Spark gave, such as `DIVIDE_BY_ZERO`, of an error or of its causes; undefined if there is none. */
 export function errorClassOf(error: unknown): string | undefined {
-  return error instanceof MillraceError && error.cause !== undefined ? reportOf(error.cause).errorClass : undefined;
+  for (let one = error; one instanceof Error; one = one.cause) {
+    const { errorClass } = reportOf(one);
+    if (errorClass !== undefined) return errorClass;
+  }
+  return undefined;
 }
 
 function failureOf(

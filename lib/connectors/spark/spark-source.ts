@@ -25,14 +25,14 @@ import {
   type SourceOptions,
   type SourcePartition,
   type SourcePast,
-  type SourceRead,
   type SourceTask,
 } from '../../connect/index.js';
 import { identifier, identifiers } from '../sql/identifiers.js';
 import { checkResumable, identityOfQuery, nameOfQuery, recordOfRow } from '../sql/query.js';
 import type { SparkFields } from './arrow-rows.js';
 import { sparkArguments, type SparkValue } from './literals.js';
-import { quoted, SparkCursor, wrapQuery, type CursorQuery, type Key } from './spark-cursor.js';
+import { QueryRows, type KeyPosition } from './query-rows.js';
+import { quoted, SparkCursor, wrapQuery, type CursorQuery } from './spark-cursor.js';
 import { addressOf, hideToken, sparkConnectionRules, type SparkConnection } from './spark-remote.js';
 import { Turns } from './turns.js';
 
@@ -126,7 +126,7 @@ export class SparkSource<Out> implements Source<Out> {
   readonly kind = 'spark source';
   readonly isPartitioned: boolean;
   private readonly options: SparkSourceOptions<Out>;
-  private parts: readonly RowsOfQuery<Out>[] = [];
+  private parts: readonly QueryRows<Out>[] = [];
 
   /** Throws MILLRACE_INVALID_OPTION if `remote` is no address. */
   constructor(options: SparkSourceOptions<Out>) {
@@ -145,14 +145,22 @@ export class SparkSource<Out> implements Source<Out> {
   }
 
   open(context: ConnectorContext, past: SourcePast | undefined): readonly SourcePartition<Out>[] {
-    const { partitions = 1, concurrency = DEFAULT_CONCURRENCY } = this.options;
+    const { partitions = 1, concurrency = DEFAULT_CONCURRENCY, schema, keyset } = this.options;
     hideToken(this.options, context.secrets);
     checkResumable(this.asQuery(), context);
     const turns = new Turns(concurrency);
     this.parts = Array.from({ length: partitions }, (_, partition) => {
-      const known = past?.partitions.find((one) => one.partition === partition);
-      const position = (this.isPartitioned ? known?.position : past?.position) as KeyPosition | undefined;
-      return new RowsOfQuery(this.options, context, partition, position, turns);
+      const position = positionOf(past, partition, this.isPartitioned);
+      return new QueryRows<Out>({
+        partition,
+        position,
+        cursor: new SparkCursor(queryOf(this.options, partition), context, position?.key),
+        turns,
+        recordsOf: (row) => [
+          'error' in row ? new Rejected({}, row.error) : recordOfRow(schema, row.fields, context.task),
+        ],
+        hasKey: keyset !== undefined,
+      });
     });
     context.signal.addEventListener('abort', this.stop);
     return this.parts;
@@ -172,70 +180,10 @@ export class SparkSource<Out> implements Source<Out> {
   }
 }
 
-/** Where a later incarnation continues: after a key. */
-interface KeyPosition {
-  readonly lineage: number;
-  readonly key: Key;
-}
-
-/** Reads one part of the result, and makes records of its rows. */
-class RowsOfQuery<Out> implements SourcePartition<Out> {
-  readonly partition: number;
-  readonly from: number;
-  private readonly options: SparkSourceOptions<Out>;
-  private readonly task: string;
-  private readonly cursor: SparkCursor;
-  private readonly turns: Turns;
-  private hasTurn = false;
-  private isClosed = false;
-  /** The number of the next row. */
-  private next: number;
-
-  constructor(
-    options: SparkSourceOptions<Out>,
-    context: ConnectorContext,
-    partition: number,
-    position: KeyPosition | undefined,
-    turns: Turns,
-  ) {
-    this.partition = partition;
-    this.from = this.next = position?.lineage ?? 0;
-    this.options = options;
-    this.task = context.task;
-    this.turns = turns;
-    this.cursor = new SparkCursor(queryOf(options, partition), context, position?.key);
-  }
-
-  async read(max: number): Promise<SourceRead<Out> | null> {
-    const { keyset, schema } = this.options;
-    if (!this.hasTurn) {
-      await this.turns.wait();
-      this.hasTurn = true;
-      if (this.isClosed) {
-        this.turns.done();
-        return null;
-      }
-    }
-    const rows = await this.cursor.read(max);
-    if (rows === null) {
-      await this.close();
-      return null;
-    }
-    this.next += rows.length;
-    return {
-      records: rows.map((row) =>
-        'error' in row ? new Rejected({}, row.error) : recordOfRow(schema, row.fields, this.task),
-      ),
-      ...(keyset === undefined ? {} : { position: { lineage: this.next, key: rows.at(-1)?.key as Key } }),
-    };
-  }
-
-  async close(): Promise<void> {
-    const { isClosed } = this;
-    this.isClosed = true;
-    await this.cursor.close();
-    if (!isClosed && this.hasTurn) this.turns.done();
-  }
+/** The position of a part in the last checkpoint. */
+export function positionOf(past: SourcePast | undefined, partition: number, isPartitioned: boolean): KeyPosition | undefined {
+  const known = past?.partitions.find((one) => one.partition === partition);
+  return (isPartitioned ? known?.position : past?.position) as KeyPosition | undefined;
 }
 
 function queryOf(options: SparkSourceOptions<unknown>, partition: number): CursorQuery {
