@@ -247,7 +247,8 @@ function validatorOf(schema: unknown): Validate {
 async function* inputLines(): AsyncGenerator<readonly string[]> {
   let rest = '';
   process.stdin.setEncoding('utf8');
-  for await (const chunk of process.stdin) {
+  // After an error the rest is still read: see below.
+  for await (const chunk of process.stdin.iterator({ destroyOnReturn: false })) {
     const lines = (rest + (chunk as string)).split('\n');
     rest = lines.pop() as string;
     yield lines;
@@ -294,5 +295,8 @@ try {
 } catch (error) {
   // Spark adds what is printed to the error of the task.
   console.error(error instanceof WorkerError ? error.message : error);
+  // It would report a broken pipe instead if it could not write all rows.
+  process.stdin.resume();
+  if (!process.stdin.readableEnded) await new Promise((resolve) => process.stdin.once('end', resolve));
   process.exit(UNFINISHED);
 }
