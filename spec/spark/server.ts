@@ -113,7 +113,11 @@ export class SparkServer {
     return url;
   }
 
-  private launch(name: string, command: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
+  private launch(
+    name: string,
+    command: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): ChildProcess {
     const child = spawn('sh', ['-c', GUARDED, name, ...command], {
       cwd: this.folder,
       stdio: ['pipe', 'ignore', 'ignore'],

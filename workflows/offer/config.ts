@@ -35,7 +35,10 @@ const Keys = z.strictObject({
    */
   engine: z.enum(['stream', 'spark']).default('stream'),
   /** With the engine 'spark': the address of a Spark Connect server, sc://host:port. The member file must be there too. */
-  spark_remote: z.string().regex(/^sc:\/\//, 'expected an address such as sc://host:15002').optional(),
+  spark_remote: z
+    .string()
+    .regex(/^sc:\/\//, 'expected an address such as sc://host:15002')
+    .optional(),
   /** With the engine 'stream': the number of parts in which threads read the member file. 'auto': one per thread for a plain .csv of 32 MiB or more, else one. */
   partitions: z
     .union([z.int().min(1).max(256), z.literal('auto')], "expected a whole number from 1, or 'auto'")
@@ -59,7 +62,11 @@ export const OfferConfig = Keys.superRefine((config, context) => {
     context.addIssue({ code: 'custom', path: ['partitions'], message: "expected only with the engine 'stream'" });
   }
   if ((config.engine === 'spark') !== (config.spark_remote !== undefined)) {
-    context.addIssue({ code: 'custom', path: ['spark_remote'], message: "expected with the engine 'spark', and only with it" });
+    context.addIssue({
+      code: 'custom',
+      path: ['spark_remote'],
+      message: "expected with the engine 'spark', and only with it",
+    });
   }
   for (const [index, key] of FILES.entries()) {
     const path = config[key];

@@ -20,7 +20,10 @@ export function featureTasks(config: OfferConfig, asOf: number): FeatureTasks {
   if (config.engine === 'spark') {
     const remote = config.spark_remote as string;
     // The features are computed where the file is read.
-    return pair(featuresOnSpark({ remote, path: config.csv_path, asOf }), syncTask((features: MemberFeatures) => features));
+    return pair(
+      featuresOnSpark({ remote, path: config.csv_path, asOf }),
+      syncTask((features: MemberFeatures) => features),
+    );
   }
   const partitions = partitionsOf(config);
   const extract = csvSource({

@@ -41,7 +41,16 @@ const RESULT_COLUMNS = [
 export const OfferWorkFlow = defineWorkflow({
   name: 'OfferWorkFlow',
   description: 'Reads member transactions, asks two models about each member, and assigns an offer',
-  params: ['as_of', 'engine', 'spark_remote', 'transport', 'concurrency', 'window', 'on_failed_prediction', 'timeout_ms'],
+  params: [
+    'as_of',
+    'engine',
+    'spark_remote',
+    'transport',
+    'concurrency',
+    'window',
+    'on_failed_prediction',
+    'timeout_ms',
+  ],
   config: OfferConfig,
   defaultConfig: new URL('../../../workflows/offer/config.json', import.meta.url),
   window: (config) => config.window,

@@ -23,6 +23,11 @@ export interface ArrowRows {
   keyTypeOf(column: string): string | undefined;
 }
 
+/** The type of the pairs of a map. */
+interface MapEntry {
+  readonly children: readonly [{ readonly type: DataType }, { readonly type: DataType }];
+}
+
 type Convert = (value: never) => unknown;
 
 /** Reads a message. Values are converted when their row is asked for. */
@@ -113,10 +118,11 @@ function converterOf(arrow: ArrowPackage, name: string, type: DataType): Convert
         Object.fromEntries(members.map(({ key, convert }) => [key, convert(value[key])]));
     }
     case Type.Map: {
-      const [key, value] = (type.children[0]?.type as { readonly children: readonly { readonly type: DataType }[] }).children;
-      const [ofKey, ofValue] = [each((key as { type: DataType }).type), each((value as { type: DataType }).type)];
-      const isNamed = key?.type.typeId === Type.Utf8;
-      return (pairs: Iterable<readonly [unknown, unknown]>) => {
+      const [entry] = type.children;
+      const [key, value] = (entry as unknown as { readonly type: MapEntry }).type.children;
+      const [ofKey, ofValue] = [each(key.type), each(value.type)];
+      const isNamed = key.type.typeId === Type.Utf8;
+      return (pairs: Iterable<readonly [unknown, unknown]>): unknown => {
         const entries = Array.from(pairs, ([one, other]) => [ofKey(one), ofValue(other)] as const);
         return isNamed ? Object.fromEntries(entries) : entries;
       };

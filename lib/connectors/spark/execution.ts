@@ -62,12 +62,13 @@ export class Execution {
     while (!this.isOver) {
       try {
         this.iterator ??= await this.connect();
-        const { done, value } = await this.withinLimit(this.iterator.next());
-        if (done === true) {
+        const answer = await this.withinLimit(this.iterator.next());
+        if (answer.done === true) {
           // The server ends a long stream by itself, and expects to be asked for the rest.
           this.drop();
           continue;
         }
+        const { value } = answer;
         this.patience = new Patience(this.context, this.limits.retryForMs);
         this.lastResponseId = value.responseId;
         if (value.complete !== undefined) this.isOver = true;

@@ -6,14 +6,17 @@
  *
  * - `["r", key, result?, letters, skips]`: a result, absent if it was skipped or failed;
  * - `["t", key, { in, out }]`: the counts of this worker, as its last line;
- * - `[]`: a sign of life, once per second.
+ * - `[]` and blanks: a sign of life, once per second.
  *
  * Guarantees: a worker that ends before its trailer has an exit code other than 0, whatever user code does, so Spark repeats
- * its task. A worker whose task was cancelled ends within a second or two: nobody reads its signs of life. User code that
- * prints writes to the log of the executor.
+ * its task. A worker whose task was cancelled ends: Spark neither stops it nor closes its output, but no longer reads it, so
+ * the signs of life fill the pipe, and the worker ends when nothing was read for a minute. User code that prints writes to
+ * the log of the executor.
  */
 import { Console } from 'node:console';
 import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { inspect } from 'node:util';
 
 /** What a worker is told on its command line. */
 export interface WorkerOrder {
@@ -22,6 +25,10 @@ export interface WorkerOrder {
   readonly schema?: WorkRef | undefined;
   /** The column of the key. */
   readonly key: string;
+  /** For how long nobody may read the output, in milliseconds. Default 60,000. */
+  readonly unreadMs?: number;
+  /** The time between two signs of life, in milliseconds. Default 1000. */
+  readonly heartbeatMs?: number;
 }
 
 /** An export of a module: a URL, or the path of a file beside this one. */
@@ -39,7 +46,13 @@ export interface WorkerLetter {
 }
 
 /** A line of a result. */
-export type ResultLine = readonly ['r', string, { readonly value?: unknown }, readonly WorkerLetter[], readonly string[]];
+export type ResultLine = readonly [
+  'r',
+  string,
+  { readonly value?: unknown },
+  readonly WorkerLetter[],
+  readonly string[],
+];
 /** The last line of a worker. */
 export type TrailerLine = readonly ['t', string, { readonly in: number; readonly out: number }];
 
@@ -58,6 +71,9 @@ interface Checked {
 type Validate = (row: unknown) => Checked | Promise<Checked>;
 
 const HEARTBEAT_MS = 1000;
+/** Some of them fill a pipe. */
+const HEARTBEAT = `[]${' '.repeat(16_384)}\n`;
+const UNREAD_MS = 60_000;
 /** Letters of one key are in one line. */
 const MAX_LETTERS = 1000;
 /** Begins the key of a line that is no result, so that it sorts apart from results. */
@@ -67,9 +83,17 @@ const UNFINISHED = 70;
 
 let hasFinished = false;
 let pending: string[] = [];
+/** Standard output would block the process when the pipe is full. */
+const output = createWriteStream('', { fd: 1 });
+let writes = 0;
+let lastWrittenAt = 0;
 
 async function work(order: WorkerOrder): Promise<void> {
-  const heart = setInterval(() => process.stdout.write('[]\n'), HEARTBEAT_MS);
+  const heart = setInterval(() => {
+    if (writes === 0 && !output.writableEnded) send(HEARTBEAT);
+    // A write that the system does not end would keep the process from exiting.
+    else if (performance.now() - lastWrittenAt > (order.unreadMs ?? UNREAD_MS)) process.kill(process.pid, 'SIGKILL');
+  }, order.heartbeatMs ?? HEARTBEAT_MS);
   const own = await load(order.work);
   const validate = order.schema === undefined ? undefined : validatorOf(await load(order.schema));
   const worker = order.kind === 'fold' ? new Folding(own as Fold) : new Mapping(own as (record: unknown) => unknown);
@@ -80,7 +104,9 @@ async function work(order: WorkerOrder): Promise<void> {
       const row = JSON.parse(line) as Readonly<Record<string, unknown>>;
       const key = row[order.key];
       if (typeof key !== 'string' && !Number.isSafeInteger(key)) {
-        throw new WorkerError(`Expected column '${order.key}' to contain a text or an integer in each row, got ${line}`);
+        throw new WorkerError(
+          `Expected column '${order.key}' to contain a text or an integer in each row, got ${line}`,
+        );
       }
       worker.begin(key);
       const record = validate === undefined ? row : await checked(validate, row, worker);
@@ -89,9 +115,12 @@ async function work(order: WorkerOrder): Promise<void> {
     await flush();
   }
   worker.end();
-  clearInterval(heart);
   write(['t', `${OWN}${randomUUID()}`, { in: count, out: worker.results }]);
   await flush();
+  await new Promise<void>((resolve) => {
+    output.end(resolve);
+  });
+  clearInterval(heart);
   hasFinished = true;
 }
 
@@ -164,7 +193,8 @@ class Folding extends Work {
     const { fold } = this;
     try {
       const key = fold.key?.(record);
-      if (key !== this.key) throw new WorkerError(`The key of the aggregate is ${String(key)} where the column has ${String(this.key)}`);
+      if (key !== this.key)
+        throw new WorkerError(`The key of the aggregate is ${String(key)} where the column has ${String(this.key)}`);
       this.state ??= { value: fold.init(key) };
       this.state.value = fold.add(this.state.value, record);
     } catch (error) {
@@ -264,9 +294,16 @@ async function flush(): Promise<void> {
   if (pending.length === 0) return;
   const text = `${pending.join('\n')}\n`;
   pending = [];
-  await new Promise<void>((resolve) => {
-    if (process.stdout.write(text)) resolve();
-    else process.stdout.once('drain', resolve);
+  if (!send(text)) await new Promise<void>((resolve) => output.once('drain', resolve));
+}
+
+/** Returns whether there is room for more. */
+function send(text: string): boolean {
+  if (writes === 0) lastWrittenAt = performance.now();
+  writes++;
+  return output.write(text, () => {
+    writes--;
+    lastWrittenAt = performance.now();
   });
 }
 
@@ -279,22 +316,23 @@ function exact(value: unknown): string {
     const members = Object.entries(value).filter(([, member]) => member !== undefined);
     return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${exact(member)}`).join(',')}}`;
   }
-  throw new TypeError(`A result contains ${String(value)}, which JSON does not have`);
+  const kind = typeof value === 'object' ? value.constructor.name : String(value as number | bigint | undefined);
+  throw new TypeError(`A result contains ${kind}, which JSON does not have`);
 }
 
 // The classes above exist only from here on.
 process.on('exit', () => {
   if (!hasFinished && (process.exitCode ?? 0) === 0) process.exitCode = UNFINISHED;
 });
-// Spark no longer reads: the task was cancelled.
-process.stdout.on('error', () => process.exit(UNFINISHED));
+// The executor is gone.
+output.on('error', () => process.exit(UNFINISHED));
 globalThis.console = new Console(process.stderr, process.stderr);
 
 try {
   await work(JSON.parse(Buffer.from(process.argv[2] as string, 'base64url').toString('utf8')) as WorkerOrder);
 } catch (error) {
   // Spark adds what is printed to the error of the task.
-  console.error(error instanceof WorkerError ? error.message : error);
+  process.stderr.write(`${error instanceof WorkerError ? error.message : inspect(error)}\n`);
   // It would report a broken pipe instead if it could not write all rows.
   process.stdin.resume();
   if (!process.stdin.readableEnded) await new Promise((resolve) => process.stdin.once('end', resolve));

@@ -22,7 +22,8 @@ function literalOf(name: string, value: unknown): Literal {
   if (value === null) return { null: { null: {} } };
   if (typeof value === 'string') return { string: value };
   if (typeof value === 'boolean') return { boolean: value };
-  if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0) ? { long: value } : { double: value };
+  if (typeof value === 'number')
+    return Number.isSafeInteger(value) && !Object.is(value, -0) ? { long: value } : { double: value };
   if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return { long: value };
   if (value instanceof Date && !Number.isNaN(value.getTime())) return { timestamp: BigInt(value.getTime()) * 1000n };
   if (value instanceof Uint8Array) return { binary: value };

@@ -49,7 +49,13 @@ import { QueryRows } from './query-rows.js';
 import { quoted, SparkCursor, type CursorQuery, type CursorRow, type Key } from './spark-cursor.js';
 import { addressOf, hideToken } from './spark-remote.js';
 import type { SparkSession } from './spark-session.js';
-import { DEFAULT_CONCURRENCY, DEFAULT_NO_PROGRESS_MS, positionOf, SPARK_READ_RULES, type SparkReadOptions } from './spark-source.js';
+import {
+  DEFAULT_CONCURRENCY,
+  DEFAULT_NO_PROGRESS_MS,
+  positionOf,
+  SPARK_READ_RULES,
+  type SparkReadOptions,
+} from './spark-source.js';
 import { Turns } from './turns.js';
 
 /** Options of `onSpark`: the rows, and where the code is. */
@@ -109,7 +115,8 @@ const RULES: OptionRules<OnSparkOptions<never, unknown>> = {
 };
 
 /** The work of `onSpark`: an aggregate, or a function of one record. */
-export type SparkWork<In, Key, State, Out> = Aggregate<In, Key, State, Out> | ((record: In) => Out | Skip | Promise<Out | Skip>);
+export type SparkWork<In, Key, State, Out> =
+  Aggregate<In, Key, State, Out> | ((record: In) => Out | Skip | Promise<Out | Skip>);
 
 /**
  * Runs an aggregate or a function in the executors of Spark, and emits its results: one per key, or one per row. The work is made
@@ -124,26 +131,34 @@ export function onSpark<In, Key, State, Out>(
   options: OnSparkOptions<In, Out>,
 ): SourceTask<Out> {
   checkOptions('onSpark', options, RULES as OptionRules<OnSparkOptions<In, Out>>, ['remote', 'sql', 'key']);
-  return connectorSource(new SparkWorkSource<Out>(work, options as OnSparkOptions<never, unknown>), taskOptionsOf(options));
+  return connectorSource(new SparkWorkSource<Out>(work, options as OnSparkOptions<never, Out>), taskOptionsOf(options));
 }
 
+/**
+ * Ends the task of Spark at a sign of life of its worker if it was cancelled. Spark interrupts the thread of the task and waits for
+ * its end, and nothing else looks at that between two lines.
+ */
+const IS_CANCELLED = `if(reflect('java.lang.Thread', 'interrupted') = 'true', raise_error('cancelled'), false)`;
 /** The file that the executors run. */
 const WORKER = new URL('./executor-worker.js', import.meta.url);
 
 class SparkWorkSource<Out> implements Source<Out> {
   readonly kind = 'spark work';
   readonly isPartitioned: boolean;
-  private readonly options: OnSparkOptions<never, unknown>;
+  private readonly options: OnSparkOptions<never, Out>;
   private readonly order: Omit<WorkerOrder, 'work' | 'schema'>;
   private readonly work: ModuleRef;
   private readonly schema: ModuleRef | undefined;
   private parts: readonly QueryRows<Out>[] = [];
 
-  constructor(work: unknown, options: OnSparkOptions<never, unknown>) {
+  constructor(work: unknown, options: OnSparkOptions<never, Out>) {
     addressOf(options);
     const isFold = typeof work !== 'function';
     if (!isFold && options.orderBy !== undefined) {
-      throw new MillraceError('MILLRACE_INVALID_OPTION', 'Expected `orderBy` of onSpark only for an aggregate, got a function');
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        'Expected `orderBy` of onSpark only for an aggregate, got a function',
+      );
     }
     this.options = options;
     this.work = plainRef(work, 'onSpark');
@@ -254,7 +269,7 @@ class SparkWorkSource<Out> implements Source<Out> {
     const lines = [
       `SELECT line FROM (SELECT TRANSFORM(row) USING '${command}' AS (line STRING) FROM (`,
       `SELECT to_json(struct(*), map('ignoreNullFields', 'false')) AS row FROM (SELECT * FROM ${input}${grouped})))`,
-      `WHERE line <> '[]'`,
+      `WHERE if(startswith(line, '[]'), ${IS_CANCELLED}, true)`,
     ].join('\n');
     const counted = countRows
       ? `\nUNION ALL SELECT concat('["c","\\\\u0000",', count(*), ']') AS line FROM ${input}`
@@ -320,7 +335,10 @@ class Tally {
   check(isCounted: boolean): void {
     const of = `The work of '${this.task}'`;
     if (this.results !== this.written) {
-      throw new MillraceError('MILLRACE_CONSERVATION', `${of} wrote ${this.written} results, and ${this.results} of them came`);
+      throw new MillraceError(
+        'MILLRACE_CONSERVATION',
+        `${of} wrote ${this.written} results, and ${this.results} of them came`,
+      );
     }
     if (isCounted && this.rows !== this.read) {
       throw new MillraceError(

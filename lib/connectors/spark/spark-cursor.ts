@@ -116,7 +116,10 @@ export class SparkCursor {
     if (arrow?.data === undefined) return;
     const start = Number(arrow.startOffset ?? 0);
     if (start !== this.offset) {
-      throw new MillraceError('MILLRACE_SQL', `${this.of} continued at row ${start} of its result instead of ${this.offset}`);
+      throw new MillraceError(
+        'MILLRACE_SQL',
+        `${this.of} continued at row ${start} of its result instead of ${this.offset}`,
+      );
     }
     const rows = readArrow(arrowPackage(), arrow.data);
     this.offset += rows.count;
@@ -153,8 +156,10 @@ export class SparkCursor {
   private nextKey(rows: ArrowRows, index: number): Key {
     const { keyset } = this.query;
     if (keyset.length === 0) return [];
-    const values = keyset.map((name) => rows.value(index, name));
-    const texts = values.map((value) => (value === null ? null : String(value)));
+    const texts = keyset.map((name) => {
+      const value = rows.value(index, name) as string | number | null;
+      return value === null ? null : String(value);
+    });
     const last = this.key?.map(({ text }) => text);
     assertKey(this.context.task, keyset, texts, last);
     this.key = keyset.map((name, i) => ({ type: this.typeOfKey(rows, name), text: texts[i] as string }));

@@ -38,7 +38,12 @@ export function reportOf(error: unknown): SparkReport {
   const errorClass = info?.get('errorClass');
   const sqlState = info?.get('sqlState');
   const tail = sqlState === undefined || message.includes(sqlState) ? '' : ` (SQLSTATE ${sqlState})`;
-  return { failure: failureOf(code, info, errorClass, sqlState), errorClass, sqlState, message: shorten(message) + tail };
+  return {
+    failure: failureOf(code, info, errorClass, sqlState),
+    errorClass,
+    sqlState,
+    message: shorten(message) + tail,
+  };
 }
 
 /** The error class that Spark gave, such as `DIVIDE_BY_ZERO`, of an error or of its causes; undefined if there is none. */

@@ -45,8 +45,12 @@ export const sparkConnectionRules: Readonly<Record<keyof SparkConnection, Option
  */
 export function addressOf({ remote, token }: SparkConnection): SparkAddress {
   const found = /^sc:\/\/([^/;?#@]+)\/?(?:;(.*))?$/.exec(remote);
-  const url = found === null || !URL.canParse(`grpc://${found[1] as string}`) ? undefined : new URL(`grpc://${found[1] as string}`);
-  if (url === undefined) throw wrongAddress('sc://host:15002, with parameters as in sc://host:15002/;use_ssl=true', remote);
+  const url =
+    found === null || !URL.canParse(`grpc://${found[1] as string}`)
+      ? undefined
+      : new URL(`grpc://${found[1] as string}`);
+  if (url === undefined)
+    throw wrongAddress('sc://host:15002, with parameters as in sc://host:15002/;use_ssl=true', remote);
   const parameters = new Map(
     (found?.[2] ?? '')
       .split(';')
@@ -57,7 +61,8 @@ export function addressOf({ remote, token }: SparkConnection): SparkAddress {
       }),
   );
   const unknown = [...parameters.keys()].find((name) => !PARAMETERS.includes(name));
-  if (unknown !== undefined) throw wrongAddress(`an address with the parameters ${PARAMETERS.join(', ')} only`, unknown);
+  if (unknown !== undefined)
+    throw wrongAddress(`an address with the parameters ${PARAMETERS.join(', ')} only`, unknown);
   const usesTls = parameters.get('use_ssl') === 'true';
   const hasToken = token !== undefined || parameters.has('token');
   if (hasToken && !usesTls && !LOOPBACK.test(url.hostname)) {
@@ -82,5 +87,8 @@ export function hideToken(connection: SparkConnection, secrets: ConnectorContext
 }
 
 function wrongAddress(expected: string, got: string): MillraceError {
-  return new MillraceError('MILLRACE_INVALID_OPTION', `Expected \`remote\` to be ${expected}, got ${describeValue(got)}`);
+  return new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`remote\` to be ${expected}, got ${describeValue(got)}`,
+  );
 }

@@ -41,7 +41,10 @@ export type Answers = ClientReadableStream<ExecutePlanResponse>;
 export class SparkSession {
   readonly id: string;
   private readonly client: Client;
-  private readonly head: { readonly sessionId: string; readonly user: { readonly userId: string; readonly userName: string } };
+  private readonly head: {
+    readonly sessionId: string;
+    readonly user: { readonly userId: string; readonly userName: string };
+  };
   private readonly metadata: () => Promise<Metadata>;
 
   /** @param id that of a session that another process has begun. Default: a new session, which begins with its first request. */
@@ -69,7 +72,13 @@ export class SparkSession {
   /** Begins an execution. */
   async execute(plan: Plan, operationId: string): Promise<Answers> {
     const options = [{ reattach: { isReattachable: true } }];
-    return this.answers('ExecutePlan', ExecutePlanRequest, { ...this.head, plan, clientType: CLIENT_TYPE, operationId, options });
+    return this.answers('ExecutePlan', ExecutePlanRequest, {
+      ...this.head,
+      plan,
+      clientType: CLIENT_TYPE,
+      operationId,
+      options,
+    });
   }
 
   /** Continues the answers of an execution after one of them, or from the first one on. */
@@ -102,18 +111,20 @@ export class SparkSession {
   async addFiles(files: ReadonlyMap<string, Uint8Array>): Promise<void> {
     const artifacts = [...files].map(([name, data]) => ({ name: `files/${name}`, data: { data, crc: crc32(data) } }));
     const metadata = await this.metadata();
-    const { artifacts: added = [] } = await new Promise<ReturnType<typeof AddArtifactsResponse.decode>>((resolve, reject) => {
-      const call = this.client.makeClientStreamRequest(
-        `${SERVICE}AddArtifacts`,
-        encoderOf(AddArtifactsRequest),
-        decoderOf(AddArtifactsResponse),
-        metadata,
-        { deadline: Date.now() + REQUEST_MS },
-        settle(resolve, reject),
-      );
-      call.write({ ...this.head, batch: { artifacts } });
-      call.end();
-    });
+    const { artifacts: added = [] } = await new Promise<ReturnType<typeof AddArtifactsResponse.decode>>(
+      (resolve, reject) => {
+        const call = this.client.makeClientStreamRequest(
+          `${SERVICE}AddArtifacts`,
+          encoderOf(AddArtifactsRequest),
+          decoderOf(AddArtifactsResponse),
+          metadata,
+          { deadline: Date.now() + REQUEST_MS },
+          settle(resolve, reject),
+        );
+        call.write({ ...this.head, batch: { artifacts } });
+        call.end();
+      },
+    );
     const broken = added.find(({ isIntact }) => isIntact !== true);
     if (broken !== undefined || added.length !== files.size) throw new Error('The server received damaged files');
   }

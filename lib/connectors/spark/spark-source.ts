@@ -181,7 +181,11 @@ export class SparkSource<Out> implements Source<Out> {
 }
 
 /** The position of a part in the last checkpoint. */
-export function positionOf(past: SourcePast | undefined, partition: number, isPartitioned: boolean): KeyPosition | undefined {
+export function positionOf(
+  past: SourcePast | undefined,
+  partition: number,
+  isPartitioned: boolean,
+): KeyPosition | undefined {
   const known = past?.partitions.find((one) => one.partition === partition);
   return (isPartitioned ? known?.position : past?.position) as KeyPosition | undefined;
 }

@@ -95,7 +95,9 @@ class SparkStatement<In, Out> extends RecordTask<In, Out> {
     scope?.signal.removeEventListener('abort', this.stop);
     const ended = await Promise.all([...this.executions].map((execution) => execution.close()));
     if (ended.includes(false)) {
-      scope?.notice(`A statement of '${scope.task}' could not be cancelled: the server did not answer. It may run to its end`);
+      scope?.notice(
+        `A statement of '${scope.task}' could not be cancelled: the server did not answer. It may run to its end`,
+      );
     }
     // A server that is away forgets an idle session by itself.
     await session?.end().catch(() => undefined);

@@ -51,6 +51,6 @@ async function runPlan(plan: Plan, { session, of, context, limits, whenBegun }: 
 }
 
 function rowsOf(data: Uint8Array): SparkFields[] {
-  const { count, row } = readArrow(arrowPackage(), data);
-  return Array.from({ length: count }, (_, i) => row(i));
+  const rows = readArrow(arrowPackage(), data);
+  return Array.from({ length: rows.count }, (_, i) => rows.row(i));
 }

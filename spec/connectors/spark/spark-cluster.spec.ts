@@ -106,7 +106,10 @@ describeWithSpark(
       () =>
         inFolder(async (folder) => {
           const SHOPS = 600;
-          const execute = (args: readonly string[], whenStarted?: (kill: () => void) => void): Promise<number | null> => {
+          const execute = (
+            args: readonly string[],
+            whenStarted?: (kill: () => void) => void,
+          ): Promise<number | null> => {
             const child = spawn(process.execPath, [CLI, ...args, '--quiet'], { cwd: folder, stdio: 'ignore' });
             whenStarted?.(() => child.kill('SIGKILL'));
             return new Promise((resolve) => child.once('close', resolve));

@@ -1,8 +1,11 @@
 /** Spark in runs, against a real server that asks for a token and whose driver holds only small results. */
-import { readFileSync, existsSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow, sinkTask, sourceTask, type RunOptions, type RunSummary, type SourceTask } from 'millrace';
 import { connectorContract, recordingDeadLetters } from 'millrace/testing';
@@ -19,9 +22,11 @@ import { sqlRelation } from '#lib/connectors/spark/literals.js';
 import { SparkSession } from '#lib/connectors/spark/spark-session.js';
 import { SparkSource } from '#lib/connectors/spark/spark-source.js';
 import { contextOfTest } from '#lib/testing/connector-context.js';
+import ts from 'typescript';
 import { describeWithSpark } from '../../spark/with-spark.js';
 import { foreignTotals, leaving, negated, noted, SaleRow, shopTotals, type Sale } from './modules/spark-work.js';
 
+const ROOT = new URL('../../../../', import.meta.url).pathname;
 const TOKEN = 'a-token-of-the-specs';
 const LIMIT_MS = 120_000;
 
@@ -78,11 +83,13 @@ describeWithSpark(
       ];
       const rowsOf = (items: readonly Record<string, unknown>[]): string =>
         `SELECT v.* FROM (SELECT explode(from_json('${JSON.stringify(items).replace(/[\\']/g, '\\$&')}', 'array<struct<id: bigint, part: int, name: string, flag: boolean>>')) AS v)`;
-      const columns = (items: readonly Record<string, unknown>[]): string => `SELECT id, name, flag FROM (${rowsOf(items)})`;
+      const columns = (items: readonly Record<string, unknown>[]): string =>
+        `SELECT id, name, flag FROM (${rowsOf(items)})`;
       const cases = connectorContract<Record<string, unknown>, never>({
         source: {
           records: ITEMS,
-          place: (records) => () => new SparkSource({ ...connection(), sql: `${columns(records)} -- all`, keyset: ['id'] }),
+          place: (records) => () =>
+            new SparkSource({ ...connection(), sql: `${columns(records)} -- all`, keyset: ['id'] }),
           missing: () => new SparkSource({ ...connection(), sql: 'SELECT * FROM nowhere' }),
         },
       });
@@ -169,20 +176,20 @@ describeWithSpark(
       });
 
       it('reads in parts what the driver cannot hold at once', async () => {
-        const sql = 'SELECT id, sha2(CAST(id AS STRING), 512) AS text FROM range(60000)';
+        const sql = 'SELECT id, sha2(CAST(id AS STRING), 512) AS text FROM range(30000)';
         await expect(read(source({ sql }))).rejects.toMatchObject({
           message: expect.stringContaining('spark.driver.maxResultSize'),
         });
         const { records } = await read(source({ sql, partitions: 6, partitionBy: 'id', keyset: ['id'] }));
-        expect(new Set(records.map(({ id }) => id)).size).toBe(60_000);
+        expect(new Set(records.map(({ id }) => id)).size).toBe(30_000);
       });
 
       it('reads each row once through connections that break', async () => {
-        const proxy = await CuttingProxy.start(server().port, 300_000);
+        const proxy = await CuttingProxy.start(server().port, 150_000);
         try {
-          const sql = 'SELECT id FROM range(0, 300000, 1, 4)';
+          const sql = 'SELECT id FROM range(0, 120000, 1, 4)';
           const { records } = await read(sparkSource<{ id: number }>({ remote: proxy.remote, token: TOKEN, sql }));
-          expect(records.length).toBe(300_000);
+          expect(records.length).toBe(120_000);
           expect(records.every(({ id }, i) => id === i)).toBe(true);
           expect(proxy.cuts).toBeGreaterThan(2);
         } finally {
@@ -206,7 +213,11 @@ describeWithSpark(
     it('cancels a query that is not over, and forgets it', async () => {
       const session = new SparkSession(connection());
       // One task would take minutes.
-      const plan = { root: sqlRelation('SELECT count(*) FROM range(0, 1000000000000, 1, 2) WHERE sha2(CAST(id AS STRING), 512) < id') };
+      const plan = {
+        root: sqlRelation(
+          'SELECT count(*) FROM range(0, 1000000000000, 1, 2) WHERE sha2(CAST(id AS STRING), 512) < id',
+        ),
+      };
       const limits = { retryForMs: 1000, noProgressMs: 60_000 };
       const execution = new Execution(session, plan, 'It', contextOfTest('Rows'), limits);
       const next = execution.next().catch(() => 'ended');
@@ -240,13 +251,38 @@ describeWithSpark(
 
       it('ends the record whose values Spark refuses, and the run whose statement it refuses', async () => {
         const deadLetters = recordingDeadLetters();
-        const divide = { sql: 'SELECT 6 / :by AS x', args: (by: number) => ({ by }), result: (rows: readonly object[]) => rows };
+        const divide = {
+          sql: 'SELECT 6 / :by AS x',
+          args: (by: number) => ({ by }),
+          result: (rows: readonly object[]) => rows,
+        };
         const { outputs } = await execute([2, 0, 3], divide, { deadLetters });
         expect(outputs).toEqual([[{ x: 3 }], [{ x: 2 }]]);
         expect(deadLetters.letters).toMatchObject([{ record: 0, code: 'MILLRACE_SQL' }]);
         await expect(execute([1], { sql: 'SELECT * FROM nowhere' })).rejects.toMatchObject({ code: 'MILLRACE_SQL' });
       });
     });
+
+    it('does what the guide says', async () => {
+      const guide = await readFile(join(ROOT, 'docs/spark.md'), 'utf8');
+      // Inside of the package, so that `import 'millrace'` is the package itself.
+      const folder = join(ROOT, 'build/spark-guide');
+      await mkdir(folder, { recursive: true });
+      const blocks = [...guide.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code as string);
+      for (const [i, block] of blocks.entries()) {
+        const code = block.replaceAll('sc://localhost:15002', `${server().remote}/;token=${TOKEN}`);
+        const { outputText } = ts.transpileModule(code, { compilerOptions: { target: ts.ScriptTarget.ES2023 } });
+        const name = /^\/\/ ([a-z-]+)\.ts\n/.exec(code)?.[1];
+        const file = join(folder, `${name ?? `block-${i + 1}`}.js`);
+        await writeFile(file, outputText);
+        if (name !== undefined) continue;
+        const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: LIMIT_MS });
+        expect(stdout.trimEnd().split('\n')).toEqual(
+          [...code.matchAll(/^\/\/ prints: (.*)$/gm)].map((match) => match[1]),
+        );
+      }
+      expect(blocks.length).toBeGreaterThan(3);
+    }, 240_000);
 
     describe('with own code in executors', () => {
       const node = process.execPath;
@@ -289,7 +325,11 @@ describeWithSpark(
         expect(records).toMatchObject([{ shop: 'a', count: 1 }]);
         expect(deadLetters.letters).toMatchObject([
           { record: { shop: 'a', amount: 13 }, code: 'MILLRACE_TASK', message: expect.stringContaining('unlucky') },
-          { record: { shop: 'b', amount: -1 }, code: 'MILLRACE_INVALID_INPUT', message: expect.stringContaining('amount: expected no refund') },
+          {
+            record: { shop: 'b', amount: -1 },
+            code: 'MILLRACE_INVALID_INPUT',
+            message: expect.stringContaining('amount: expected no refund'),
+          },
         ]);
         expect(summary.tasks['Rows']?.skipReasons).toEqual({ closed: 1 });
       });
@@ -323,45 +363,36 @@ describeWithSpark(
         ).rejects.toMatchObject({ code: 'MILLRACE_CONSERVATION' });
       });
 
-      it('ends its processes when the run is cancelled', async () => {
+      it('gives its places back when the run is cancelled', async () => {
         const file = join(server().folder, 'noted.log');
-        const options = { ...connection(), node, sql: 'SELECT id FROM range(0, 2000, 1, 2)', key: 'id' };
+        const ROWS = 1200;
+        const options = { ...connection(), node, sql: `SELECT id FROM range(0, ${ROWS}, 1, 2)`, key: 'id' };
         const run = defineWorkflow({
           name: 'Cancelled',
           build: (flow) =>
-            flow
-              .task('Rows', onSpark(noted({ file, delayMs: 50 }), options))
-              .task('Keep', ['Rows'], sinkTask(() => undefined)),
+            flow.task('Rows', onSpark(noted({ file, delayMs: 50 }), options)).task(
+              'Keep',
+              ['Rows'],
+              sinkTask(() => undefined),
+            ),
         }).run();
-        await until(() => existsSync(file) && processesIn(file).length === 2);
-        const processes = processesIn(file);
+        const calls = (): readonly string[] => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []);
+        const processes = (): ReadonlySet<number> => new Set(calls().map((line) => Number.parseInt(line, 10)));
+        // Both places of the server.
+        while (processes().size < 2) await sleep(50);
         run.cancel();
         expect(await run.finished).toMatchObject({ outcome: 'cancelled' });
-        await until(() => processes.every((id) => !isAlive(id)));
+        await read(source({ sql: 'SELECT count(*) AS n FROM range(0, 10, 1, 2)' }));
+        expect(calls().length).toBeLessThan(ROWS);
+        for (const id of processes()) process.kill(id, 'SIGKILL');
       });
     });
   },
   {
     environment: { SPARK_CONNECT_AUTHENTICATE_TOKEN: TOKEN },
-    settings: { 'spark.driver.maxResultSize': '3m' },
+    settings: { 'spark.driver.maxResultSize': '1500k' },
   },
 );
-
-function processesIn(file: string): readonly number[] {
-  return [...new Set(readFileSync(file, 'utf8').match(/^\d+/gm)?.map(Number))];
-}
-
-function isAlive(id: number): boolean {
-  try {
-    return process.kill(id, 0);
-  } catch {
-    return false;
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(50);
-}
 
 /** Forwards connections, and breaks each after some bytes of the server, up to a number of times. */
 class CuttingProxy {

@@ -110,11 +110,11 @@ export function nested<T>(number: number, kind: Message<T>): Field<T> {
 }
 
 /** A list of values of one field. */
-export function repeated<T>({ number, write, read }: Field<T>): Field<readonly T[]> {
+export function repeated<T>(field: Field<T>): Field<readonly T[]> {
   const all = (writer: Writer, values: readonly T[]): void => {
-    for (const value of values) write(writer, value);
+    for (const value of values) field.write(writer, value);
   };
-  return { number, isRepeated: true, write: all, read };
+  return { number: field.number, isRepeated: true, write: all, read: (reader) => field.read(reader) };
 }
 
 /** Makes the bytes of one message. */
