@@ -1,7 +1,6 @@
 /** The tasks Extract and Transform on the configured engine. Each engine passes records of its own from the one to the other. */
 import { statSync } from 'node:fs';
-import { syncTask, type Task } from 'millrace';
-import type { SourceTask } from 'millrace/connect';
+import { syncTask, type SourceTask, type Task } from 'millrace';
 import { csvSource } from 'millrace/csv';
 import type { OfferConfig } from './config.js';
 import type { MemberFeatures } from './features.js';

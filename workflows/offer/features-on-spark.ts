@@ -5,7 +5,7 @@
  * Guarantees: the features are those of the stream, to the last bit.
  */
 import { resolve } from 'node:path';
-import type { SourceTask } from 'millrace/connect';
+import type { SourceTask } from 'millrace';
 import { onSpark } from 'millrace/spark';
 import { threadedMemberAggregate, type MemberFeatures } from './features.js';
 import { MEMBER_COLUMNS, TransactionRow } from './transaction.js';

@@ -316,8 +316,7 @@ function exact(value: unknown): string {
     const members = Object.entries(value).filter(([, member]) => member !== undefined);
     return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${exact(member)}`).join(',')}}`;
   }
-  const kind = typeof value === 'object' ? value.constructor.name : String(value as number | bigint | undefined);
-  throw new TypeError(`A result contains ${kind}, which JSON does not have`);
+  throw new TypeError(`A result contains ${inspect(value, { depth: 0 })}, which JSON does not have`);
 }
 
 // The classes above exist only from here on.

@@ -99,7 +99,7 @@ const program: OptionRule = {
   accepts: (value) => typeof value === 'string' && /^[\w./@+-]+$/.test(value),
 };
 
-const RULES: OptionRules<OnSparkOptions<never, unknown>> = {
+const RULES: OptionRules<OnSparkOptions<never, never>> = {
   ...SOURCE_RULES,
   ...SPARK_READ_RULES,
   sql: text,
@@ -130,8 +130,8 @@ export function onSpark<In, Key, State, Out>(
   work: SparkWork<In, Key, State, Out>,
   options: OnSparkOptions<In, Out>,
 ): SourceTask<Out> {
-  checkOptions('onSpark', options, RULES as OptionRules<OnSparkOptions<In, Out>>, ['remote', 'sql', 'key']);
-  return connectorSource(new SparkWorkSource<Out>(work, options as OnSparkOptions<never, Out>), taskOptionsOf(options));
+  checkOptions('onSpark', options, RULES, ['remote', 'sql', 'key']);
+  return connectorSource(new SparkWorkSource<Out>(work, options), taskOptionsOf(options));
 }
 
 /**
@@ -145,13 +145,13 @@ const WORKER = new URL('./executor-worker.js', import.meta.url);
 class SparkWorkSource<Out> implements Source<Out> {
   readonly kind = 'spark work';
   readonly isPartitioned: boolean;
-  private readonly options: OnSparkOptions<never, Out>;
+  private readonly options: OnSparkOptions<unknown, Out>;
   private readonly order: Omit<WorkerOrder, 'work' | 'schema'>;
   private readonly work: ModuleRef;
   private readonly schema: ModuleRef | undefined;
   private parts: readonly QueryRows<Out>[] = [];
 
-  constructor(work: unknown, options: OnSparkOptions<never, Out>) {
+  constructor(work: unknown, options: OnSparkOptions<unknown, Out>) {
     addressOf(options);
     const isFold = typeof work !== 'function';
     if (!isFold && options.orderBy !== undefined) {
