@@ -147,20 +147,20 @@ module.exports = {
     {
       name: 'sql-is-built-on-connect',
       severity: 'error',
-      from: { path: '^lib/connectors/(sql|postgres|sqlite)/' },
+      from: { path: '^lib/connectors/(sql|postgres|sqlite|spark)/' },
       to: {
         path: '^lib/',
         pathNot: [
-          ...['connectors/(sql|postgres|sqlite)', 'connect'].map(inside),
+          ...['connectors/(sql|postgres|sqlite|spark)', 'connect'].map(inside),
           '^lib/storage/(process-identity|sqlite).ts$',
         ],
       },
     },
     {
-      name: 'postgres-and-sqlite-do-not-know-each-other',
+      name: 'databases-do-not-know-each-other',
       severity: 'error',
-      from: { path: '^lib/connectors/(postgres|sqlite)/' },
-      to: { path: '^lib/connectors/(postgres|sqlite)/', pathNot: '^lib/connectors/$1/' },
+      from: { path: '^lib/connectors/(postgres|sqlite|spark)/' },
+      to: { path: '^lib/connectors/(postgres|sqlite|spark)/', pathNot: '^lib/connectors/$1/' },
     },
     {
       name: 'duckdb-is-built-on-connect',

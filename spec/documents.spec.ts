@@ -76,8 +76,8 @@ describe('the documents', () => {
     expect(problems).toEqual([]);
   }, 60_000);
 
-  // Those about Kafka need a broker: see spec/connectors/kafka/kafka-guide.spec.ts.
-  it.each(blocks.filter(({ file }) => file.includes('block-') && !file.includes('docs-kafka')))(
+  // Those about Kafka and Spark need a server: see kafka-guide.spec.ts and spark.spec.ts in spec/connectors.
+  it.each(blocks.filter(({ file }) => file.includes('block-') && !/docs-(?:kafka|spark)/.test(file)))(
     'prints what it says in $name',
     async ({ file, code }) => {
       const expected = [...code.matchAll(/^\/\/ prints: (.*)$/gm)].map((match) => match[1]);

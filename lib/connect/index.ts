@@ -71,5 +71,8 @@ export type { Json } from '../model/checkpoint.js';
 export type { Dataset } from '../model/events.js';
 export type { Awaitable, LineageId, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';
 export { isPromiseLike } from '../model/awaitable.js';
+export { referTo } from '../execution/thread-function.js';
+export type { ModuleRef } from '../execution/executor.js';
+export type { Aggregate } from '../tasks/aggregate.js';
 export type { TouchedFile } from '../model/touched-file.js';
 export type { Failure, TaskPast, TaskScope } from '../stream/task-scope.js';

@@ -185,6 +185,16 @@ describe('the package', () => {
     );
   });
 
+  it('says what to install where a run connects to Spark without the peers of that door', async () => {
+    const program = `import { defineWorkflow, sinkTask } from 'millrace'; import { sparkSource } from 'millrace/spark';
+      const rows = sparkSource({ remote: 'sc://127.0.0.1:1', sql: 'SELECT 1' });
+      const Flow = defineWorkflow({ name: 'F', build: (flow) => flow.task('In', rows).task('Out', ['In'], sinkTask(() => {})) });
+      await Flow.run().finished.catch(({ code, message }) => console.log(code, message));`;
+    expect(await sh(project, process.execPath, '--input-type=module', '--eval', program)).toBe(
+      'MILLRACE_MISSING_PACKAGE millrace/spark needs @grpc/grpc-js, which is not installed. Install what it needs: npm install @grpc/grpc-js @uwdata/flechette@2.3.0\n',
+    );
+  });
+
   it('says what to install where the door to a database is opened without its peer', async () => {
     const open = (door: string) =>
       failureOf(project, process.execPath, '--input-type=module', '--eval', `await import('${door}')`);

@@ -29,8 +29,16 @@ const Keys = z.strictObject({
   concurrency: z.int().min(1).max(10_000).optional(),
   /** The most members in flight. */
   window: z.int().min(1).max(1_000_000).optional(),
-  /** What reads the member file and computes the features: the stream of this process, or SQL in DuckDB (@duckdb/node-api). */
-  engine: z.enum(['stream', 'duckdb']).default('stream'),
+  /**
+   * What reads the member file and computes the features: the stream of this process, SQL in DuckDB (package @duckdb/node-api), or
+   * Apache Spark, which executes the code of the stream in its executors (packages @grpc/grpc-js and @uwdata/flechette).
+   */
+  engine: z.enum(['stream', 'duckdb', 'spark']).default('stream'),
+  /** With the engine 'spark': the address of a Spark Connect server, sc://host:port. The member file must be there too. */
+  spark_remote: z
+    .string()
+    .regex(/^sc:\/\//, 'expected an address such as sc://host:15002')
+    .optional(),
   /** With the engine 'stream': the number of parts in which threads read the member file. 'auto': one per thread for a plain .csv of 32 MiB or more, else one. */
   partitions: z
     .union([z.int().min(1).max(256), z.literal('auto')], "expected a whole number from 1, or 'auto'")
@@ -52,6 +60,13 @@ const FILES = ['csv_path', 'result_output_path', 'performance_output_path', 'dea
 export const OfferConfig = Keys.superRefine((config, context) => {
   if (config.engine !== 'stream' && config.partitions !== 'auto') {
     context.addIssue({ code: 'custom', path: ['partitions'], message: "expected only with the engine 'stream'" });
+  }
+  if ((config.engine === 'spark') !== (config.spark_remote !== undefined)) {
+    context.addIssue({
+      code: 'custom',
+      path: ['spark_remote'],
+      message: "expected with the engine 'spark', and only with it",
+    });
   }
   for (const [index, key] of FILES.entries()) {
     const path = config[key];

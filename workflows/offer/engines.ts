@@ -1,9 +1,10 @@
 /** The tasks Extract and Transform on the configured engine. Each engine passes records of its own from the one to the other. */
 import { statSync } from 'node:fs';
-import type { SourceTask, Task } from 'millrace';
+import { syncTask, type SourceTask, type Task } from 'millrace';
 import { csvSource } from 'millrace/csv';
 import type { OfferConfig } from './config.js';
 import type { MemberFeatures } from './features.js';
+import { featuresOnSpark } from './features-on-spark.js';
 import { memberFeatures } from './member-features.js';
 import { featuresOfTotals, memberTotals } from './member-totals.js';
 import { MEMBER_COLUMNS, TransactionRow } from './transaction.js';
@@ -17,6 +18,14 @@ export interface FeatureTasks {
 /** @param asOf the moment up to which days are counted, in milliseconds since 1970. */
 export function featureTasks(config: OfferConfig, asOf: number): FeatureTasks {
   if (config.engine === 'duckdb') return pair(memberTotals(config.csv_path), featuresOfTotals(asOf));
+  if (config.engine === 'spark') {
+    const remote = config.spark_remote as string;
+    // The features are computed where the file is read.
+    return pair(
+      featuresOnSpark({ remote, path: config.csv_path, asOf }),
+      syncTask((features: MemberFeatures) => features),
+    );
+  }
   const partitions = partitionsOf(config);
   const extract = csvSource({
     path: config.csv_path,

@@ -1,0 +1,11 @@
+/**
+ * The door `millrace/spark`: queries, statements and own code on Apache Spark as sources and tasks, through Spark Connect. Connecting needs
+ * the packages @grpc/grpc-js and @uwdata/flechette.
+ */
+export { sparkSource, type SparkReadOptions, type SparkSourceOptions } from './spark-source.js';
+export { sparkStatement, type SparkStatementOptions } from './spark-statement.js';
+export { onSpark, type OnSparkOptions, type SparkWork } from './on-spark.js';
+export { errorClassOf } from './spark-errors.js';
+export type { SparkConnection } from './spark-remote.js';
+export type { SparkFields } from './arrow-rows.js';
+export type { SparkValue } from './literals.js';

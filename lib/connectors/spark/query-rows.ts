@@ -1,0 +1,81 @@
+/**
+ * One part of the result of a query, as a partition of a source.
+ *
+ * Guarantees: a position is returned only where a row of Spark ends, also if several records were made of it.
+ */
+import type { Rejected, Skip, SourcePartition, SourceRead } from '../../connect/index.js';
+import type { CursorRow, Key, SparkCursor } from './spark-cursor.js';
+import type { Turns } from './turns.js';
+
+/** Where a later incarnation continues: after a key. */
+export interface KeyPosition {
+  readonly lineage: number;
+  readonly key: Key;
+}
+
+/** What a part of a result is made of. */
+export interface QueryRowsParts<Out> {
+  readonly partition: number;
+  readonly position: KeyPosition | undefined;
+  readonly cursor: SparkCursor;
+  /** Limits how many parts are read at a time. */
+  readonly turns: Turns;
+  /** The records of a row. */
+  readonly recordsOf: (row: CursorRow) => readonly (Out | Skip | Rejected)[];
+  /** Called at the end of the result; an error fails the run. */
+  readonly whenOver?: () => void;
+  readonly hasKey: boolean;
+}
+
+export class QueryRows<Out> implements SourcePartition<Out> {
+  readonly partition: number;
+  readonly from: number;
+  private readonly parts: QueryRowsParts<Out>;
+  private hasTurn = false;
+  private isClosed = false;
+  /** The number of the next record that is not yet read from Spark. */
+  private next: number;
+  /** Records of rows that have been read. */
+  private waiting: (Out | Skip | Rejected)[] = [];
+  private key: Key | undefined;
+
+  constructor(parts: QueryRowsParts<Out>) {
+    this.parts = parts;
+    this.partition = parts.partition;
+    this.from = this.next = parts.position?.lineage ?? 0;
+  }
+
+  async read(max: number): Promise<SourceRead<Out> | null> {
+    if (!this.hasTurn) {
+      await this.parts.turns.wait();
+      this.hasTurn = true;
+      if (this.isClosed) {
+        this.parts.turns.done();
+        return null;
+      }
+    }
+    const { cursor, recordsOf, hasKey } = this.parts;
+    while (this.waiting.length === 0) {
+      const rows = await cursor.read(max);
+      if (rows === null) {
+        this.parts.whenOver?.();
+        await this.close();
+        return null;
+      }
+      this.waiting = rows.flatMap(recordsOf);
+      this.next += this.waiting.length;
+      this.key = rows.at(-1)?.key;
+    }
+    const records = this.waiting.length > max ? this.waiting.splice(0, max) : this.waiting;
+    if (records === this.waiting) this.waiting = [];
+    const isWhole = hasKey && this.waiting.length === 0;
+    return { records, ...(isWhole ? { position: { lineage: this.next, key: this.key as Key } } : {}) };
+  }
+
+  async close(): Promise<void> {
+    const { isClosed } = this;
+    this.isClosed = true;
+    await this.parts.cursor.close();
+    if (!isClosed && this.hasTurn) this.parts.turns.done();
+  }
+}
