@@ -1,7 +1,8 @@
 /**
  * The CSV half of the list of bad inputs: each with its exact message, or with the rows it gives all the same.
  */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -433,6 +434,24 @@ describe('bad CSV input', () => {
     await writeFile(join(folder, 'locked.csv'), 'a,b\n');
     await chmod(join(folder, 'locked.csv'), 0);
     expect(await outcome('locked.csv', AB)).toEqual([`MILLRACE_FILE Cannot read locked.csv: ${message}`]);
+  });
+
+  it('a device is read to its end, a pipe too, and links that lead in a circle are refused', async () => {
+    await symlink('/dev/null', join(folder, 'device'));
+    expect(await outcome('device', AB)).toEqual([
+      "MILLRACE_CSV device is empty: expected a header row with 'a' and 'b'",
+    ]);
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    const writing = writeFile(join(folder, 'pipe'), 'a,b\n1,2\n3\n');
+    expect(await outcome('pipe', AB)).toEqual([
+      [2, '1', '2'],
+      'MILLRACE_CSV pipe, line 3: expected 2 fields, got 1; add what is missing, or set the option `relaxColumnCount` to true',
+    ]);
+    await writing;
+    await symlink('circle', join(folder, 'circle'));
+    expect(await outcome('circle', AB)).toEqual([
+      'MILLRACE_FILE Cannot read circle: its links lead in a circle; remove one of them',
+    ]);
   });
 
   it.each([
