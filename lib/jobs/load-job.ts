@@ -3,6 +3,7 @@
  *
  * Guarantees: the configuration is read and parsed once and the graph is built once; nothing is opened or written.
  */
+import type { Checkpoint } from '../model/checkpoint.js';
 import { MillraceError } from '../model/errors.js';
 import type { DeadLetterStore } from '../model/ports.js';
 import type { PreparedWorkflow, PrepareOptions } from '../runtime/definition/prepared-workflow.js';
@@ -137,9 +138,9 @@ export function filesWrittenBy({ prepared }: LoadedJob): readonly string[] {
 }
 
 /**
- * Throws MILLRACE_FILE if a result of the job cannot be written, or what else `check` of a task throws. Nothing is opened or
- * written.
+ * Throws MILLRACE_FILE if a result of the job cannot be written, or what else `check` of a task throws, such as MILLRACE_RESUME
+ * if a result is not what it was at the checkpoint. Nothing is opened or written.
  */
-export async function assertCanOpen({ prepared }: LoadedJob): Promise<void> {
-  await checkTasks(prepared.declarations);
+export async function assertCanOpen({ prepared }: LoadedJob, from?: Checkpoint): Promise<void> {
+  await checkTasks(prepared.declarations, from?.marks);
 }
