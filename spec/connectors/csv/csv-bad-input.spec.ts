@@ -83,6 +83,15 @@ const CASES: readonly Case[] = [
         'add a header row, or set the option `header` to false if the file has none',
     ],
   },
+  {
+    input: 'blanks around the names in the header',
+    bytes: ' a , b \n1,2\n',
+    options: AB,
+    gives: [
+      "MILLRACE_CSV f.csv, line 1: the header lacks 'a' and 'b'; it has ' a ' and ' b '. " +
+        "Blanks are part of a name: ' a ' and ' b '. Remove them in the file, or set the option `trim` to true",
+    ],
+  },
   { input: 'no header, and said so', bytes: '1,2\n', options: { ...AB, header: false }, gives: [[1, '1', '2']] },
   { input: 'an empty file that has no header', bytes: '', options: { ...AB, header: false }, gives: [] },
   { input: 'a byte order mark', bytes: '\uFEFFa,b\n1,2\n', gives: [[2, '1', '2']] },
