@@ -36,6 +36,20 @@ const spin = <T>(value: T, ms = 1): T => {
   return value;
 };
 
+it('a proxy that cannot be read is thrown for one record, and costs that record only', async () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const work = syncTask((n: number) => {
+    // eslint-disable-next-line @typescript-eslint/only-throw-error
+    if (n === 1) throw proxy;
+    return n;
+  });
+  const { summary, outputs } = await runToEnd([task('S', [], sourceTask(range(3))), task('W', ['S'], work)], {
+    deadLetters: recordingDeadLetters(),
+  });
+  expect([summary.outcome, summary.deadLettered, outputs['W']]).toEqual(['completed', 1, [0, 2]]);
+});
+
 describe('records others want', () => {
   it('still come when a join that has no hope stops wanting them', async () => {
     const sink = recordingSink<number>();
