@@ -177,8 +177,20 @@ describe('a job', () => {
   });
 
   it.each([
-    ['has gone', 'the file does not exist any more', (out: string) => rmSync(out)],
-    ['is another one', 'it is not what this run wrote', (out: string) => writeFileSync(out, 'n\n')],
+    [
+      'has gone',
+      'the file does not exist any more',
+      (out: string): void => {
+        rmSync(out);
+      },
+    ],
+    [
+      'is another one',
+      'it is not what this run wrote',
+      (out: string): void => {
+        writeFileSync(out, 'n\n');
+      },
+    ],
   ])('refuses to replay a run whose result %s before it begins, and leaves it finished', async (_, what, harm) => {
     const ready = await newRun();
     await run(ready);
