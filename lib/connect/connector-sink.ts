@@ -77,8 +77,8 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     return this.sink.find?.(key) ?? [];
   }
 
-  override check(): Awaitable<void> {
-    return this.sink.check?.();
+  override check(mark?: Json): Awaitable<void> {
+    return this.sink.check?.(mark);
   }
 
   override async open(scope: TaskScope): Promise<void> {

@@ -4,7 +4,7 @@
  */
 export { fileError, messageOf, systemCodeOf } from '../storage/file-errors.js';
 export { claimFile, ownerFileOf } from '../storage/file-owner.js';
-export { endsAt, pointAt, reopenAt, type FilePoint } from '../storage/file-point.js';
+export { assertHolds, endsAt, pointAt, reopenAt, type FilePoint } from '../storage/file-point.js';
 export { identifyFile } from '../storage/identify-file.js';
 export { InputFacts, type InputVersion } from '../storage/input-facts.js';
 export { assertForRows, type RowFileKind } from '../storage/replaceable-file.js';

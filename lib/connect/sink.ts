@@ -76,8 +76,10 @@ export interface Sink<In, Row = In> {
    * Called before any task of the run opens, and by `validate`; in a run with rules, before any task of the same stage opens, and by
    * `validate` only for the first stage. Throws if `open` would fail for a reason that can be seen already, such as a missing folder:
    * then no record is read and no upstream is called. Opens and changes nothing.
+   *
+   * @param prepared what `prepare` had returned for the checkpoint from which the run would resume, if that is known.
    */
-  check?(): Awaitable<void>;
+  check?(prepared?: Json): Awaitable<void>;
   /**
    * Prepares the sink for a run. `past` is undefined in the first incarnation of a run. Returns the rows that the store
    * already holds, if it stores lineages with its rows. An error fails the run.

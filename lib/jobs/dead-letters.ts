@@ -59,7 +59,7 @@ export interface Replay {
 
 /**
  * Finds the dead letters of a finished run that can be replayed. To replay them, call `reopenRun` with the job and
- * `redo`. Throws MILLRACE_RESUME for a run that has not finished, MILLRACE_FILE for a line that is not a letter, and
+ * `redo`. Throws MILLRACE_RESUME for a run that has not finished, MILLRACE_FILE for a damaged last checkpoint or a line that is not a letter, and
  * what `loadJob` throws.
  */
 export async function findReplay(folder: RunFolder, place: JobPlace, options: LoadAgainOptions = {}): Promise<Replay> {
@@ -70,7 +70,10 @@ export async function findReplay(folder: RunFolder, place: JobPlace, options: Lo
     );
   }
   const job = await loadAgain(folder, place, options);
-  const canRedo = job.prepared.redoable(await folder.checkpoint());
+  const { checkpoint, damage } = await folder.progress();
+  // A replay that began from an older checkpoint would do finished work again, and could leave the run unfinished.
+  if (damage !== undefined) throw damage;
+  const canRedo = job.prepared.redoable(checkpoint);
   const redo: LetterHead[] = [];
   let stay = 0;
   for await (const { task, lineage } of readLetters(lettersFileOf(folder))) {

@@ -98,7 +98,7 @@ export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPla
   if (checkpoint !== undefined) await own.prepared.assertResumable(checkpoint);
   if (damage !== undefined) assertMayGoBack(own, damage);
   const deadLetters = lettersOf(own, place) ?? deadLetterFile(folder.file('dead-letters.ndjson'));
-  await assertCanOpen(own);
+  await assertCanOpen(own, checkpoint);
   await deadLetters.assertWritable?.();
   const checkpoints = await folder.begin();
   const from = checkpoint === undefined ? { runId: folder.manifest.runId } : { resumeFrom: checkpoint };

@@ -3,6 +3,7 @@
  *
  * Guarantees: the configuration is read and parsed once and the graph is built once; nothing is opened or written.
  */
+import type { Checkpoint } from '../model/checkpoint.js';
 import { MillraceError } from '../model/errors.js';
 import type { DeadLetterStore } from '../model/ports.js';
 import type { PreparedWorkflow, PrepareOptions } from '../runtime/definition/prepared-workflow.js';
@@ -137,10 +138,14 @@ export function filesWrittenBy({ prepared }: LoadedJob): readonly string[] {
 }
 
 /**
- * Throws MILLRACE_FILE if a result of the job cannot be written, or what else `check` of a task throws. Nothing is opened or
- * written. Tasks that run after others are checked by nobody in advance: these may make their folders.
+ * Throws MILLRACE_FILE if a result of the job cannot be written, or what else `check` of a task throws, such as MILLRACE_RESUME
+ * if a result is not what it was at the checkpoint. Nothing is opened or written. Tasks that run after others are checked by nobody
+ * in advance: these may make their folders.
  */
-export async function assertCanOpen({ prepared: { declarations, plan } }: LoadedJob): Promise<void> {
+export async function assertCanOpen({ prepared: { declarations, plan } }: LoadedJob, from?: Checkpoint): Promise<void> {
   const first = new Set(plan.stages[0]?.parts.flatMap(({ tasks }) => tasks));
-  await checkTasks(declarations.filter(({ name }) => first.has(name)));
+  // The results of an earlier stage that has ended are in their places.
+  const ended = from?.ended ?? {};
+  const checked = declarations.filter(({ name }) => first.has(name) && !Object.hasOwn(ended, name));
+  await checkTasks(checked, from?.marks);
 }

@@ -19,7 +19,12 @@ export function shareClass(shared: AnyClass, name: string): void {
     value(this: AnyClass, value: unknown): boolean {
       if (this !== shared) return hasPrototype.call(this, value);
       if (typeof value !== 'object' || value === null) return false;
-      return (value as { readonly [key: symbol]: unknown })[brand] === true;
+      try {
+        return (value as { readonly [key: symbol]: unknown })[brand] === true;
+      } catch {
+        // A proxy that cannot be read, perhaps thrown by a task, is of no class.
+        return false;
+      }
     },
   });
 }

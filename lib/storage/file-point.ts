@@ -28,20 +28,34 @@ export async function pointAt(handle: FileHandle, bytes: number): Promise<FilePo
 
 /** Opens the file for writing and cuts it off at the point. Throws MILLRACE_RESUME if the file does not match the point. */
 export async function reopenAt(path: string, point: FilePoint): Promise<FileHandle> {
-  const handle = await openExisting(path);
+  const handle = await openExisting(path, 'r+');
   try {
-    const { size } = await handle.stat();
-    if (size < point.bytes) {
-      throw lost(path, `it is ${size} bytes long, and the checkpoint counts on ${point.bytes}`);
-    }
-    if ((await pointAt(handle, point.bytes)).tail !== point.tail) {
-      throw lost(path, `the bytes before byte ${point.bytes} are not what this run wrote`);
-    }
+    await compare(handle, path, point);
     await handle.truncate(point.bytes);
     return handle;
   } catch (error) {
     await handle.close();
     throw error;
+  }
+}
+
+/** Throws MILLRACE_RESUME if the file does not match the point. Changes nothing. */
+export async function assertHolds(path: string, point: FilePoint): Promise<void> {
+  const handle = await openExisting(path, 'r');
+  try {
+    await compare(handle, path, point);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function compare(handle: FileHandle, path: string, point: FilePoint): Promise<void> {
+  const { size } = await handle.stat();
+  if (size < point.bytes) {
+    throw lost(path, `it is ${size} bytes long, and the checkpoint counts on ${point.bytes}`);
+  }
+  if ((await pointAt(handle, point.bytes)).tail !== point.tail) {
+    throw lost(path, `the bytes before byte ${point.bytes} are not what this run wrote`);
   }
 }
 
@@ -57,9 +71,9 @@ export async function endsAt(path: string, point: FilePoint): Promise<boolean> {
   }
 }
 
-async function openExisting(path: string): Promise<FileHandle> {
+async function openExisting(path: string, flags: 'r' | 'r+'): Promise<FileHandle> {
   try {
-    return await open(path, 'r+');
+    return await open(path, flags);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw lost(path, 'the file does not exist any more');
     throw error;

@@ -132,8 +132,10 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   /**
    * Called before any task of a run opens, and by `validate`. Throws if `open` would fail for a reason that can be seen
    * already, such as a missing folder. Opens and changes nothing. Absent in tasks of earlier versions of this package.
+   *
+   * @param mark the mark of the task in the checkpoint from which the run would resume, if that is known.
    */
-  check?(): Awaitable<void>;
+  check?(mark?: Json): Awaitable<void>;
   /** Prepares the task for a run. */
   open(scope: TaskScope): Awaitable<void>;
   /** The Observable operator of one run. `operators` are the engine's own, to build on. */
@@ -255,7 +257,7 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   }
 
   /** See `Task.check`. Default: nothing to check. */
-  check(): Awaitable<void> {
+  check(_mark?: Json): Awaitable<void> {
     return undefined;
   }
 

@@ -13,6 +13,7 @@ const MASK = '***';
 const LEAST_LENGTH = 6;
 /** The least length of the rest of a value that a message was cut within. */
 const LEAST_CUT = 4;
+const ELLIPSIS = '...';
 const MAX_DEPTH = 50;
 /** The least length of a line of a secret with several lines. */
 const LEAST_LINE = 12;
@@ -27,6 +28,14 @@ const ORDINARY = new Set(
 /** Numbers of a few digits, dates and times. */
 const ORDINARY_FORM = /^(?:[\d.,_ -]{1,8}|\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?)$/;
 
+/** What a text that was cut may end with. */
+interface Cuts {
+  /** Finds the first characters of a form. */
+  readonly pattern: RegExp;
+  /** The forms by their first characters, in lower case. */
+  readonly forms: ReadonlyMap<string, readonly string[]>;
+}
+
 /** The secrets of a run. Connectors add theirs with `scope.secrets.add(…)`. */
 export class Secrets {
   private readonly values = new Set<string>();
@@ -34,6 +43,7 @@ export class Secrets {
   /** All forms of all values, longest first; undefined after a value was added. */
   private forms: readonly string[] | undefined = [];
   private pattern: RegExp | undefined;
+  private cuts: Cuts | undefined;
 
   /** @param values the first secrets. */
   constructor(values: Iterable<string> = []) {
@@ -120,24 +130,31 @@ export class Secrets {
     if (this.forms === undefined || this.pattern === undefined) {
       this.forms = [...new Set([...this.values].flatMap(formsOf))].sort((a, b) => b.length - a.length);
       this.pattern = new RegExp(this.forms.map(escaped).join('|'), 'gi');
+      this.cuts = cutsOf(this.forms);
     }
     return this.pattern;
   }
 
-  /** Masks the beginning of a secret at the end of a text that was cut. */
+  /** Masks the beginning of a secret at the end of a text that was cut. The text is passed once, whatever its length. */
   private withoutCuts(text: string): string {
-    return text.replace(/(\S{4,})(…|\.\.\.)/g, (whole, before: string, mark: string) => {
-      const lower = before.toLowerCase();
-      let longest = 0;
-      for (const form of this.forms ?? []) {
-        const start = form.slice(0, LEAST_CUT).toLowerCase();
-        for (let at = lower.indexOf(start); at !== -1; at = lower.indexOf(start, at + 1)) {
-          const rest = lower.slice(at);
-          if (form.toLowerCase().startsWith(rest)) longest = Math.max(longest, rest.length);
-        }
+    const starts = this.cuts;
+    if (starts === undefined) return text;
+    const { pattern, forms } = starts;
+    let masked = '';
+    let from = 0;
+    pattern.lastIndex = 0;
+    for (let found = pattern.exec(text); found !== null; found = pattern.exec(text)) {
+      const at = found.index;
+      let end = 0;
+      for (const form of forms.get(found[0].toLowerCase()) ?? []) end = Math.max(end, endOfCut(text, at, form));
+      if (end > 0) {
+        masked += `${text.slice(from, at)}${MASK}`;
+        from = end;
       }
-      return longest === 0 ? whole : `${before.slice(0, before.length - longest)}${MASK}${mark}`;
-    });
+      // Beginnings may overlap.
+      pattern.lastIndex = end > 0 ? end : at + 1;
+    }
+    return from === 0 ? text : masked + text.slice(from);
   }
 
   private masked(value: unknown, depth: number, above: Set<object>): unknown {
@@ -176,6 +193,26 @@ export class Secrets {
       ? Object.fromEntries(entries)
       : value;
   }
+}
+
+function cutsOf(forms: readonly string[]): Cuts {
+  const byStart = new Map<string, string[]>();
+  for (const form of new Set(forms.map((one) => one.toLowerCase()))) {
+    const start = form.slice(0, LEAST_CUT);
+    byStart.set(start, [...(byStart.get(start) ?? []), form]);
+  }
+  return { pattern: new RegExp([...byStart.keys()].map(escaped).join('|'), 'gi'), forms: byStart };
+}
+
+/** Where the beginning of the form at this place of the text ends, if an ellipsis follows it; 0 if none does. */
+function endOfCut(text: string, at: number, form: string): number {
+  let length = LEAST_CUT;
+  while (length < form.length && text.charAt(at + length).toLowerCase() === form[length]) length++;
+  // The dots of an ellipsis may be those of the form.
+  for (let end = at + length; end >= at + Math.max(LEAST_CUT, length - ELLIPSIS.length); end--) {
+    if (text[end] === '…' || text.startsWith(ELLIPSIS, end)) return end;
+  }
+  return 0;
 }
 
 function isOrdinary(value: string): boolean {

@@ -194,7 +194,7 @@ describe('a run that was killed', () => {
     writeFileSync(file('out.csv.part'), 'id,n\n');
     writeFileSync(file('go'), '');
     const { code, err } = await millrace('resume', id, '--quiet');
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(err).toMatch(
       /^MILLRACE_RESUME: Cannot go on with out\.csv\.part: it is 5 bytes long, and the checkpoint counts on/,
     );

@@ -23,6 +23,8 @@ const ENVIRONMENT = {
   CANARY_SIGNS: 'canary "signs" & <ü> + / % \' ?',
   CANARY_LISTED: 'canary-listed-variable',
   CANARY_SET: 'canary-set-variable',
+  // Not used for the address of the server, but known to each request.
+  HTTPS_PROXY: 'http://proxy-user:canary-proxy-password@127.0.0.1:1',
 };
 const IN_FILE = {
   smtp_pass: 'canary-smtp-pass',
@@ -38,7 +40,8 @@ const IN_FILE = {
 };
 const SETTINGS = ['--set', 'api_key=canary-set-value', '--set', 'db.url=mysql://u:canary-set-password@h/d'];
 const CANARIES = [
-  ...Object.values(ENVIRONMENT),
+  ...Object.entries(ENVIRONMENT).flatMap(([name, value]) => (name.startsWith('CANARY') ? [value] : [])),
+  'canary-proxy-password',
   ...['canary-smtp-pass', 'canary-dsn-password', 'canary-jwt-value', 'canary-connection', 'canary-header-pair'],
   ...['canary-header-named', 'canary-header-text', 'canary-sent-header', 'canary-set-value', 'canary-set-password'],
 ];

@@ -131,6 +131,11 @@ describe('a wrong config', () => {
       'MILLRACE_CONFIG: The config file <folder>/c.json is not JSON: line 1, column 23: NaN is not JSON; write a text in double quotes',
     ],
     [
+      'with a variable of the name of what each object inherits',
+      '{"path": "${constructor}"}',
+      "MILLRACE_CONFIG: The config key 'path' needs the environment variable constructor, which is not set. Set it, or write the value itself",
+    ],
+    [
       'with a missing environment variable',
       '{"path": "x", "upstream": {"url": "http://${NOWHERE}/"}}',
       "MILLRACE_CONFIG: The config key 'upstream.url' needs the environment variable NOWHERE, which is not set. Set it, or write the value itself",

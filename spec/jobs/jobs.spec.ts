@@ -176,6 +176,55 @@ describe('a job', () => {
     expect(readFileSync(join(folder, 'out.csv'), 'utf8').trim().split('\n')).toHaveLength(5001);
   });
 
+  it.each([
+    [
+      'has gone',
+      'the file does not exist any more',
+      (out: string): void => {
+        rmSync(out);
+      },
+    ],
+    [
+      'is another one',
+      'it is not what this run wrote',
+      (out: string): void => {
+        writeFileSync(out, 'n\n');
+      },
+    ],
+  ])('refuses to replay a run whose result %s before it begins, and leaves it finished', async (_, what, harm) => {
+    const ready = await newRun();
+    await run(ready);
+    const kept = await openRun(RUNS, idOf(ready), place);
+    const out = join(folder, 'out.csv');
+    const before = readFileSync(out);
+    harm(out);
+    const { job } = await findReplay(kept, place);
+    await expect(reopenRun(kept, job, place)).rejects.toMatchObject({
+      code: 'MILLRACE_RESUME',
+      message: expect.stringContaining(`Cannot go on with ${out}: ${what}. Put the file back`) as unknown as string,
+    });
+    expect(await kept.state()).toBe('finished');
+    writeFileSync(out, before);
+    state.mended = true;
+    const again = await findReplay(await openRun(RUNS, idOf(ready), place), place);
+    const mended = await reopenRun(kept, again.job, place);
+    const { summary } = await run({ ...mended, options: { ...mended.options, redo: again.redo } });
+    expect(summary).toMatchObject({ outcome: 'completed', deadLettered: 0 });
+  });
+
+  it('refuses to replay a run whose last checkpoint is damaged, and leaves it finished', async () => {
+    const ready = await newRun();
+    await run(ready);
+    const checkpoint = join(folder, RUNS, idOf(ready), 'checkpoint.json');
+    writeFileSync(checkpoint, readFileSync(checkpoint, 'utf8').replace('Numbers', 'numbers'));
+    const kept = await openRun(RUNS, idOf(ready), place);
+    await expect(findReplay(kept, place)).rejects.toMatchObject({
+      code: 'MILLRACE_FILE',
+      message: expect.stringContaining(checkpoint) as unknown as string,
+    });
+    expect(await kept.state()).toBe('finished');
+  });
+
   it('refuses to replay a run that has not finished', async () => {
     const ready = await newRun();
     await run(ready, (started) => {

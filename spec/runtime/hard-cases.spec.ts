@@ -36,6 +36,29 @@ const spin = <T>(value: T, ms = 1): T => {
   return value;
 };
 
+it('tasks may have the names of what each object inherits, and are in the summary and the events', async () => {
+  const { summary, events } = await runToEnd([
+    task('constructor', [], sourceTask(range(3))),
+    task('toString', ['constructor'], keep),
+  ]);
+  expect(Object.keys(summary.tasks).sort()).toEqual(['constructor', 'toString']);
+  expect(summary.tasks['toString']).toMatchObject({ in: 3, out: 3, dependencies: ['constructor'] });
+  expect(events.filter(({ type }) => type === 'task-ended')).toHaveLength(2);
+});
+
+it('a proxy that cannot be read is thrown for one record, and costs that record only', async () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const work = syncTask((n: number) => {
+    if (n === 1) throw proxy;
+    return n;
+  });
+  const { summary, outputs } = await runToEnd([task('S', [], sourceTask(range(3))), task('W', ['S'], work)], {
+    deadLetters: recordingDeadLetters(),
+  });
+  expect([summary.outcome, summary.deadLettered, outputs['W']]).toEqual(['completed', 1, [0, 2]]);
+});
+
 describe('records others want', () => {
   it('still come when a join that has no hope stops wanting them', async () => {
     const sink = recordingSink<number>();

@@ -7,7 +7,7 @@ import type { Simulated } from './simulate.js';
 const SEEDS = isLong ? 1000 : 120;
 
 describe('a run whose calls and generators end differently in each life', () => {
-  it(`loses and doubles nothing, and repeats at most one window of starts per crash, for ${SEEDS} seeds`, async () => {
+  it(`loses and doubles nothing, and repeats at most one window of what had started before the checkpoint, for ${SEEDS} seeds`, async () => {
     const failures: Simulated[] = [];
     let lives = 0;
     for (let seed = 1; seed <= SEEDS; seed++) {

@@ -2,7 +2,18 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { secretsIn } from '#lib/text/find-secrets.js';
+import { oneLine } from '#lib/text/printable.js';
 import { Secrets } from '#lib/text/secrets.js';
+
+/** The least time of a few calls, in milliseconds, which no other work of the machine has made longer. */
+function leastTime(call: () => unknown): number {
+  const times = Array.from({ length: 3 }, () => {
+    const from = performance.now();
+    call();
+    return performance.now() - from;
+  });
+  return Math.min(...times);
+}
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
@@ -77,6 +88,43 @@ describe('a secret', () => {
     expect(secrets.message('https://hooks.example/T000/B000-1/abcdef did not answer pass-word-1')).toBe(
       'https://hooks.example*** did not answer ***',
     );
+  });
+
+  it.each([
+    ['at each mark', 'a hunter…,b hunter2-hun…', 'a ***…,b ***…'],
+    ['before three dots', '{"a":"xhunter2-..."}', '{"a":"x***..."}'],
+    ['in other case', 'HUNTER2…', '***…'],
+    ['whose end is a dot', 'of hunt....', 'of ***....'],
+    ['not where it is too short to be told', 'hun…', 'hun…'],
+  ])('is masked where a text was cut within it: %s', (_, text, masked) => {
+    expect(new Secrets(['hunter2-hunter2']).text(text)).toBe(masked);
+    expect(new Secrets(['hunt...er2']).text('hunt...')).toBe('***...');
+  });
+
+  it.each<[string, (secrets: Secrets, text: string) => unknown]>([
+    ['text', (secrets, text) => secrets.text(text)],
+    ['message', (secrets, text) => secrets.message(text)],
+    ['data', (secrets, text) => secrets.data({ text })],
+    ['one line', (_, text) => oneLine(text)],
+  ])('costs time in proportion to the %s it is looked for in', (_, look) => {
+    const secrets = new Secrets(['hunter2-hunter2', 'AAAAAAB']);
+    const shapes: ((size: number) => string)[] = [
+      (size) => `see ... ${'A'.repeat(size)}`,
+      (size) => '.'.repeat(size),
+      (size) => 'hunt…'.repeat(size / 5),
+      (size) => `${'hunt'.repeat(size / 4)} …`,
+      (size) => `${' '.repeat(size)}…`,
+      (size) => `…${'a='.repeat(size / 2)}`,
+      (size) => `…${'a-'.repeat(size / 2)}`,
+      (size) => `…${'?&'.repeat(size / 2)}`,
+      (size) => `…${'a://'.repeat(size / 4)}`,
+      (size) => `…${'Bearer '.repeat(size / 7)}`,
+    ];
+    for (const shape of shapes) {
+      // Fifty times the size takes 2,500 times as long if the time is quadratic.
+      const [small, large] = [500, 25_000].map((size) => leastTime(() => look(secrets, shape(size))));
+      expect([shape(8), (large as number) / Math.max(small as number, 0.002) < 500]).toEqual([shape(8), true]);
+    }
   });
 
   it('never gets through, whatever it is', () => {

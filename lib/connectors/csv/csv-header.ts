@@ -60,7 +60,8 @@ export function checkHeader(facts: HeaderFacts): void {
   if (missing.length === 0) return;
   const had = `it has ${list(names)}`;
   if (missing.length === columns.length && names.length >= columns.length) {
-    const isLikely = columns.every((column) => nearest(column, names) === undefined);
+    const trimmed = names.map((name) => name.trim());
+    const isLikely = columns.every((column) => !trimmed.includes(column) && nearest(column, names) === undefined);
     if (isLikely) {
       refuse(
         `expected a header with ${list(columns)}, got ${list(names)}; ` +

@@ -13,8 +13,8 @@
 import { MillraceError, describeThrown } from '../../connect/values.js';
 import { BlockText } from './block-text.js';
 import type { InputVersion } from '../../connect/files.js';
-import { BlockReader, throwIfAborted } from '../files/block-reader.js';
-import { openByteSource, type OpenByteSource } from '../files/byte-source.js';
+import { BlockReader } from '../files/block-reader.js';
+import { openByteSource, throwIfAborted, type OpenByteSource } from '../files/byte-source.js';
 import type { RowPoint, RowReader } from '../files/row-reader.js';
 import { isStandard, splitBare, splitRow, type CsvDialect } from './csv-dialect.js';
 import { checkHeader, delimiterAfterQuote, list, nameOf, namesFor } from './csv-header.js';
@@ -101,6 +101,12 @@ async function openOn(source: OpenByteSource, options: ResolvedReaderOptions): P
 const SEPARATOR_LINE = /^sep=([^\r\n])(?:\r\n|\r|\n|$)/i;
 const SEPARATOR_BYTES = 16;
 
+/** Whether the first line is complete, or is another one already. */
+function isNoSeparatorLine(bytes: Buffer): boolean {
+  const text = bytes.toString('latin1');
+  return /[\r\n]/.test(text) || !'sep='.startsWith(text.slice(0, 4).toLowerCase());
+}
+
 /** Leaves out the lines before the header, and finds the delimiter. */
 async function beginningOf(
   source: OpenByteSource,
@@ -108,7 +114,7 @@ async function beginningOf(
 ): Promise<{ delimiter: string; line: number }> {
   const given = dialect.delimiter;
   if (byteRange !== undefined) return { delimiter: given ?? ',', line: startLine };
-  const head = (await source.peek(SEPARATOR_BYTES)).toString('latin1');
+  const head = (await source.peek(SEPARATOR_BYTES, isNoSeparatorLine)).toString('latin1');
   const [text, declared] = SEPARATOR_LINE.exec(head.slice(0, SEPARATOR_BYTES)) ?? [];
   // A file without a header may hold this text; a header of one column may be named like this.
   const isData = (headerNames ?? columns).some((column) => column.toLowerCase().startsWith('sep='));

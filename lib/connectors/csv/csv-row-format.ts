@@ -21,9 +21,12 @@ export class RowFormat {
   readonly header: string;
   private readonly options: RowFormatOptions;
   private readonly mustQuote: RegExp;
+  /** Whether each object has a property with the name of a column, such as `constructor`, which is no field of it. */
+  private readonly isAmbiguous: boolean;
 
   constructor(options: RowFormatOptions) {
     this.options = options;
+    this.isAmbiguous = options.columns.some((column) => column in Object.prototype);
     // fast-csv quotes a `|` with any delimiter. It puts the delimiter into a character class without escaping it, which
     // breaks with `^` and `]`; here the delimiter is escaped.
     this.mustQuote = new RegExp(`["\\r\\n|${options.delimiter.replace(/[\]\\^-]/, '\\$&')}]`);
@@ -38,7 +41,8 @@ export class RowFormat {
   text(rows: readonly Readonly<Record<string, unknown>>[]): string {
     const { columns, delimiter, lineEnd } = this.options;
     let text = '';
-    for (const row of rows) {
+    for (const given of rows) {
+      const row = this.isAmbiguous ? this.ownFields(given) : given;
       let line = this.field(row[columns[0] as string], columns[0] as string);
       if (line === '' && columns.length === 1) line = '""';
       else if (line.charCodeAt(0) === MARK) line = `"${line}"`;
@@ -49,6 +53,14 @@ export class RowFormat {
       text += line + lineEnd;
     }
     return this.checked(text, rows);
+  }
+
+  /** The fields of a row, without what each object inherits. */
+  private ownFields(row: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const isField = (column: string): boolean => !(column in Object.prototype) || Object.hasOwn(row, column);
+    return Object.fromEntries(
+      this.options.columns.map((column) => [column, isField(column) ? row[column] : undefined]),
+    );
   }
 
   private field(value: unknown, column: string): string {

@@ -34,7 +34,7 @@ import {
 } from '../../connect/index.js';
 import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
 import { pathOrFiles, type FileSelection } from '../files/file-selection.js';
-import { FileSource, nameOf } from '../files/file-source.js';
+import { FileSource, isStream, nameOf } from '../files/file-source.js';
 import { DividedFile } from './divided-file.js';
 import { readParts } from './parts-reader.js';
 import { recordOf } from './row-record.js';
@@ -76,7 +76,7 @@ export interface CsvSourceOptions<Out>
    * The number of parts in which threads read the file; 'auto': one per thread of the run. Faster for large files (tens
    * of MB), especially before an aggregate that threads can fold, because then only its states leave the threads. A
    * `schema` must be one that threads can load (`threadSchema`). A .gz file, or one in UTF-16 or an Asian encoding, cannot
-   * be read from the middle: a number is refused, and 'auto' reads the file in one part, as does a run without threads. A thread that dies fails
+   * be read from the middle: a number is refused, and 'auto' reads the file in one part, as does a run without threads. A pipe is read in one part. A thread that dies fails
    * the run. Default 1.
    */
   readonly partitions?: number | 'auto';
@@ -155,7 +155,7 @@ export class CsvSource<Out> extends FileSource<CsvItem, Out> {
   }
 
   foldParts(fold: FoldRequest, context: ConnectorContext): FoldedParts | undefined {
-    return this.file?.isDivided === true && context.executor.size > 0
+    return this.file?.isDivided === true && context.executor.size > 0 && !isStream(nameOf(this.csv.path))
       ? this.file.foldedParts(fold, context)
       : undefined;
   }
@@ -166,7 +166,8 @@ export class CsvSource<Out> extends FileSource<CsvItem, Out> {
   ): Promise<readonly SourcePartition<Out>[]> {
     const { executor } = context;
     // A resumed run continues from a place in the file, which a single reader can do without planning.
-    if (this.file?.isDivided === true && executor.size > 0 && (past === undefined || past.from === 0)) {
+    const isWhole = past === undefined || past.from === 0;
+    if (this.file?.isDivided === true && executor.size > 0 && isWhole && !isStream(nameOf(this.csv.path))) {
       const planned = await this.file.planRanges(context, READ_PART_BYTES).catch(() => undefined);
       // A file that cannot be planned is read in one part, which returns the readable rows before the error.
       if (planned !== undefined)

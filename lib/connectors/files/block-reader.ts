@@ -4,8 +4,7 @@
  * Guarantees: those of `RowReader`, whatever the format: an error is kept for each later read, an error after `close` is
  * none, and the places to continue from are bounded.
  */
-import { MillraceError } from '../../connect/values.js';
-import { isPacked, type OpenByteSource } from './byte-source.js';
+import { isPacked, throwIfAborted, type OpenByteSource } from './byte-source.js';
 import type { RowPoint, RowReader } from './row-reader.js';
 import type { TextEncoding } from './text-encoding.js';
 
@@ -112,10 +111,4 @@ export abstract class BlockReader<Item, Point extends RowPoint> implements RowRe
       throw error;
     }
   }
-}
-
-/** Throws MILLRACE_ABORTED once the signal has aborted. */
-export function throwIfAborted({ path, signal }: Pick<BlockReaderOptions, 'path' | 'signal'>): void {
-  if (signal?.aborted !== true) return;
-  throw new MillraceError('MILLRACE_ABORTED', `Reading ${path} was cancelled`, { cause: signal.reason });
 }

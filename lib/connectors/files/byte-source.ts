@@ -35,6 +35,8 @@ export interface ByteSourceOptions {
   readonly byteRange: { readonly start: number; readonly end: number } | undefined;
   /** The version of the file in an earlier reading, which this one must find. */
   readonly version: InputVersion | undefined;
+  /** Ends the wait for a pipe whose writer is silent, with MILLRACE_ABORTED. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ByteSource {
@@ -77,11 +79,15 @@ export class OpenByteSource implements ByteSource {
     return this.pullSome();
   }
 
-  /** The next bytes, at least `count` unless the input ends before. They remain the next ones. */
-  async peek(count: number): Promise<Buffer> {
+  /**
+   * The next bytes, at least `count` unless the input ends before or they are enough. They remain the next ones. Rows of a
+   * pipe must not wait for those behind them, so whatever may come over a pipe should say what is enough.
+   */
+  async peek(count: number, isEnough: (bytes: Buffer) => boolean = () => false): Promise<Buffer> {
     const chunks = this.ahead === null ? [] : [this.ahead];
     let length = this.ahead?.length ?? 0;
     while (length < count && this.failure === undefined) {
+      if (length > 0 && isEnough(Buffer.concat(chunks))) break;
       const chunk = await this.pullSome().catch((error: unknown) => {
         if (length === 0) throw error;
         this.failure = error;
@@ -125,7 +131,7 @@ export async function openByteSource(options: ByteSourceOptions): Promise<OpenBy
     const { version } = facts;
     if (byteRange !== undefined && byteRange.start > 0) return new OpenByteSource({ ...unpacked, version });
     const source = new OpenByteSource({ ...unpacked, version });
-    const lead = await source.peek(LEAD_BYTES);
+    const lead = await source.peek(LEAD_BYTES, stats.isFile() ? undefined : isToldApart);
     if (lead.length > 0) refuseOtherFormats(lead, options);
     if (encoding.isConverted) {
       return new OpenByteSource({
@@ -144,6 +150,12 @@ export async function openByteSource(options: ByteSourceOptions): Promise<OpenBy
   }
 }
 
+/** Throws MILLRACE_ABORTED once the signal has aborted. */
+export function throwIfAborted({ path, signal }: Pick<ByteSourceOptions, 'path' | 'signal'>): void {
+  if (signal?.aborted !== true) return;
+  throw new MillraceError('MILLRACE_ABORTED', `Reading ${path} was cancelled`, { cause: signal.reason });
+}
+
 /** Whether a file of this name is compressed with gzip. */
 export function isPacked(path: string): boolean {
   return path.toLowerCase().endsWith('.gz');
@@ -152,7 +164,7 @@ export function isPacked(path: string): boolean {
 function plain(
   file: FileHandle,
   facts: InputFacts,
-  { path, chunkBytes, byteRange }: ByteSourceOptions,
+  { path, chunkBytes, byteRange, signal }: ByteSourceOptions,
   isPipe: boolean,
 ): { pull: Pull; close(): Promise<void> } {
   const start = byteRange?.start ?? 0;
@@ -172,6 +184,7 @@ function plain(
         if (systemCodeOf(error) !== 'EAGAIN') throw error;
       }
       await delay(PIPE_DELAY_MS);
+      throwIfAborted({ path, signal });
     }
     return Buffer.alloc(0);
   };
@@ -264,7 +277,19 @@ function titleOf({ name }: TextEncoding): string {
   return name === 'utf-16be' ? 'UTF-16 BE' : name;
 }
 
+/** Whether these bytes are not the beginning of one of the marks by which formats and encodings are recognised. */
+function isToldApart(bytes: Buffer): boolean {
+  return !MARKS.some((mark) => bytes.length < mark.length && bytes.equals(mark.subarray(0, bytes.length)));
+}
+
 const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const MARKS = [
+  UTF8_MARK,
+  Buffer.from([0x1f, 0x8b]),
+  Buffer.from([0x50, 0x4b, 0x03, 0x04]),
+  Buffer.from([0xfe, 0xff]),
+  Buffer.from([0xff, 0xfe]),
+];
 
 function refuseOtherFormats(first: Buffer, { path, encoding, format }: ByteSourceOptions): void {
   const refuse = (what: string): never => {

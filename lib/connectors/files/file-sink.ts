@@ -13,6 +13,7 @@ import {
   type ConnectorContext,
   type Dataset,
   type FoundRecord,
+  type Json,
   type RunOutcome,
   type Sink,
   type SinkPast,
@@ -20,7 +21,7 @@ import {
   type TouchedFile,
 } from '../../connect/index.js';
 import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
-import { assertResultPlace, filesOnTheWayTo } from './result-file.js';
+import { assertResultAt, assertResultPlace, filesOnTheWayTo } from './result-file.js';
 
 /** A file of one format that is open for writing. */
 export interface OpenFile {
@@ -53,8 +54,9 @@ export abstract class FileSink<In, File extends OpenFile> implements Sink<In, st
     return [touchedFile(path, 'write'), ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path))];
   }
 
-  check(): Promise<void> {
-    return assertResultPlace(this.path);
+  async check(prepared?: Json): Promise<void> {
+    await assertResultPlace(this.path);
+    if (prepared !== undefined) await assertResultAt(this.path, prepared as FilePoint);
   }
 
   async *find(key: string): AsyncGenerator<FoundRecord> {

@@ -3,10 +3,12 @@
  *
  * Guarantees: memory does not depend on the size of a file. A resumed run continues shortly before the row that it needs.
  */
+import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   holdClock,
+  MillraceError,
   type ConnectorContext,
   type Dataset,
   type FoundRecord,
@@ -55,18 +57,31 @@ export abstract class FileSource<Item, Out> implements Source<Out> {
     return this.selected?.identify() ?? identifyFile(this.path);
   }
 
-  find(key: string): AsyncIterable<FoundRecord> {
-    return this.selected?.find(key) ?? this.findIn(this.path, key);
+  find(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord> {
+    if (this.selected !== undefined) return this.selected.find(key);
+    return isStream(this.path) ? [] : this.findIn(this.path, key);
   }
 
   async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
     if (this.selected !== undefined) return this.selected.open(context, past);
     const { path } = this;
-    const { clock, signal } = context;
-    const reader = await holdClock(clock, this.openFile(path, past?.position, signal));
-    const { size } = await holdClock(clock, stat(path));
-    const from = past?.position?.lineage ?? 0;
-    return [new FileRows({ reader, recordOf: (item: Item) => this.recordOf(item, path), from, size, clock })];
+    const { clock, task } = context;
+    if (isStream(path)) {
+      if (past !== undefined) throw cannotReadAgain(path);
+      context.cannotResume(`'${task}' reads ${path}, a device or a pipe, which cannot be read again`);
+    }
+    const opening = new Opening(context);
+    try {
+      const reader = await holdClock(clock, this.openFile(path, past?.position, opening.signal));
+      const { size } = await holdClock(clock, stat(path));
+      const from = past?.position?.lineage ?? 0;
+      return [new FileRows({ reader, recordOf: (item: Item) => this.recordOf(item, path), from, size, clock })];
+    } catch (error) {
+      if (opening.hasEnded) return [NO_ROWS];
+      throw error;
+    } finally {
+      opening.finish();
+    }
   }
 
   nextPartitions(): Promise<readonly SourcePartition<Out>[] | null> {
@@ -93,6 +108,51 @@ export abstract class FileSource<Item, Out> implements Source<Out> {
   /** The path of the one file. */
   private get path(): string {
     return this.given as string;
+  }
+}
+
+/** True for a device, a pipe or a socket, which has no offsets and whose bytes can be read once. */
+export function isStream(path: string): boolean {
+  try {
+    const facts = statSync(path, { throwIfNoEntry: false });
+    return facts !== undefined && !facts.isFile() && !facts.isDirectory();
+  } catch {
+    // The code that reads the file reports the error.
+    return false;
+  }
+}
+
+/** What was read before is gone, and another pipe looks the same. */
+function cannotReadAgain(path: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_RESUME',
+    `Cannot continue to read ${path}: it is a device or a pipe, which cannot be read again. Start a new run, and write the input to a file for runs that can be resumed`,
+  );
+}
+
+/** What is read of a source that ended while its file was opened. */
+const NO_ROWS: SourcePartition<never> = { partition: 0, read: () => null };
+
+/** Aborts the opening of a file when the run drains or aborts: the writer of a pipe may be silent for ever. */
+class Opening {
+  hasEnded = false;
+  private isOver = false;
+  private readonly ending = new AbortController();
+  /** Aborts when the opening should end, and afterwards only when the run aborts. */
+  readonly signal: AbortSignal;
+
+  constructor(context: ConnectorContext) {
+    this.signal = AbortSignal.any([context.signal, this.ending.signal]);
+    context.whenEnding(() => {
+      // The engine closes a source that is open.
+      if (this.isOver) return;
+      this.hasEnded = true;
+      this.ending.abort();
+    });
+  }
+
+  finish(): void {
+    this.isOver = true;
   }
 }
 

@@ -17,6 +17,7 @@ import {
   assertForRows,
   assertOwnFile,
   claimFile,
+  assertHolds,
   endsAt,
   fileError,
   lookAtResult,
@@ -73,6 +74,39 @@ export async function assertResultPlace(path: string): Promise<void> {
   }
 }
 
+/**
+ * Throws MILLRACE_RESUME if a run cannot go on with the result at this point: it is neither unfinished nor finished there, or
+ * does not hold what was written up to the point. Changes nothing.
+ */
+export async function assertResultAt(path: string, point: FilePoint): Promise<void> {
+  try {
+    const place = await lookAtResult(path);
+    if (place.kind === 'stream') throw notAFile(path);
+    const part = partOf(place.path);
+    if (await isThere(part)) await assertHolds(part, point);
+    else await assertFinishedAt(place.path, point);
+  } catch (error) {
+    throw fileError('write', path, error);
+  }
+}
+
+/** Throws MILLRACE_RESUME if the finished result is gone, or is not as the run has finished it. */
+async function assertFinishedAt(path: string, point: FilePoint): Promise<void> {
+  if (await endsAt(path, point)) return;
+  const what = (await isThere(path)) ? 'it is not what this run wrote' : 'the file does not exist any more';
+  throw new MillraceError(
+    'MILLRACE_RESUME',
+    `Cannot go on with ${path}: ${what}. Put the file back as it was, or start a new run`,
+  );
+}
+
+function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Opens `path.part` and writes the header; throws MILLRACE_FILE or MILLRACE_RESUME. */
 export async function openResultFile(options: ResultFileOptions): Promise<ResultFile> {
   const { path, header, kind, signal, from } = options;
@@ -121,8 +155,9 @@ async function openPart(path: string, from: FilePoint | undefined, hasGhost: boo
   }
   // An earlier incarnation has already renamed the file: continue with a copy, and keep the file until the copy is
   // complete.
-  const isThere = await stat(part).catch(() => undefined);
-  if (isThere === undefined && (await endsAt(path, from))) {
+  const isUnfinished = await isThere(part);
+  if (!isUnfinished) {
+    await assertFinishedAt(path, from);
     const copy = copyOf(path);
     await assertOwnFile(copy);
     await rm(copy, { force: true });
@@ -130,7 +165,7 @@ async function openPart(path: string, from: FilePoint | undefined, hasGhost: boo
     await syncFile(copy);
     await rename(copy, part);
     await syncFolder(dirname(path));
-  } else if (isThere !== undefined && hasGhost) {
+  } else if (hasGhost) {
     // The process before this one may wake up and write to the file that it has open: that must be another file.
     await copyFile(part, copyOf(path), constants.COPYFILE_FICLONE);
     await syncFile(copyOf(path));

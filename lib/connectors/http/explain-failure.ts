@@ -119,7 +119,7 @@ export function statusError(
   if (status === PROXY_CREDENTIALS) {
     return new FatalTaskError(
       'MILLRACE_HTTP_STATUS',
-      `The proxy before ${upstream} asks '${task}' for credentials (status 407). Name them in \`proxy\`, or in HTTP_PROXY and HTTPS_PROXY: http://user:password@proxy:port`,
+      `The proxy before ${upstream} asks '${task}' for credentials (status 407). Name them in \`proxy\`, or in HTTP_PROXY and HTTPS_PROXY, as a user and a password before the host`,
       { cause },
     );
   }

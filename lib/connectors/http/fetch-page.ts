@@ -6,7 +6,7 @@
  */
 import { default as axios, type AxiosAdapter } from 'axios';
 import { MillraceError, UpstreamError, type ConnectorContext } from '../../connect/index.js';
-import { openConnection } from '../request/connection.js';
+import { openConnection, proxiesIn } from '../request/connection.js';
 import { DEFAULT_MAX_RESPONSE_BYTES, type ConnectionOptions } from '../request/http-defaults.js';
 import { explainFailure } from './explain-failure.js';
 import { httpStandIn } from './http-stand-in.js';
@@ -38,13 +38,14 @@ const LATE = Symbol('late');
 /** Rejects with MILLRACE_CONFIG for certificates or a proxy that cannot be used. */
 export async function openFetchPage(
   options: FetchPageOptions,
-  { task, upstream, clock }: ConnectorContext,
+  { task, upstream, clock, secrets }: ConnectorContext,
 ): Promise<FetchPage> {
   const { url: first, headers = {}, timeoutMs = 30_000, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES } = options;
   const limits = { maxResponseBytes, credentialHeaders: Object.keys(headers) };
   let adapter: AxiosAdapter;
   let close = (): Promise<void> => Promise.resolve();
   if (upstream === undefined) {
+    for (const proxy of proxiesIn(options)) secrets.addText(proxy);
     const connection = await openConnection(options, `'${task}'`);
     const own = adapterOver({ connections: 1, ...limits }, () => Promise.resolve(connection));
     adapter = own;

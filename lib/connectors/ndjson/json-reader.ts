@@ -7,8 +7,8 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { MillraceError } from '../../connect/values.js';
-import { BlockReader, throwIfAborted } from '../files/block-reader.js';
-import { firstInvalidByte, openByteSource, type OpenByteSource } from '../files/byte-source.js';
+import { BlockReader } from '../files/block-reader.js';
+import { firstInvalidByte, openByteSource, throwIfAborted, type OpenByteSource } from '../files/byte-source.js';
 import type { RowPoint, RowReader } from '../files/row-reader.js';
 import { decode } from '../files/text-encoding.js';
 import { JsonFault, readJson } from '../json/json-value.js';
@@ -54,9 +54,13 @@ export async function openJsonReader(options: JsonReaderOptions): Promise<RowRea
   }
 }
 
+function hasLine(bytes: Buffer): boolean {
+  return bytes.toString('latin1').trimStart().includes('\n');
+}
+
 /** A file whose first line is a bracket alone is one JSON document over several lines, of which no line is a record. */
 async function refuseOtherForms(source: OpenByteSource, path: string): Promise<void> {
-  const head = (await source.peek(HEAD_BYTES)).toString('latin1').trimStart();
+  const head = (await source.peek(HEAD_BYTES, hasLine)).toString('latin1').trimStart();
   const [first = ''] = head.split('\n', 1);
   if (first.length === head.length) return;
   const bracket = first.trim();

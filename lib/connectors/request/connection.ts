@@ -50,6 +50,17 @@ export async function openConnection(
   return { tls, socketPath, proxyFor: proxyFromEnvironment(environment) };
 }
 
+/** The URLs of the proxies that the options or the environment name. Their credentials are secrets. */
+export function proxiesIn(
+  { proxy }: Pick<ConnectionOptions, 'proxy'>,
+  environment: NodeJS.ProcessEnv = process.env,
+): readonly string[] {
+  if (proxy === false) return [];
+  const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
+  const given = proxy === undefined ? names.map((name) => environment[name]?.trim() ?? '') : [proxy];
+  return given.filter((text) => text !== '').map(withScheme);
+}
+
 async function readPem(pem: Pem, what: string, isSecret: boolean): Promise<string | Buffer> {
   if (typeof pem !== 'string') return Buffer.from(pem);
   // Environment variables often hold a PEM text with escaped line ends.
@@ -84,9 +95,14 @@ function checkTls(tls: TlsSettings, owner: string): void {
   }
 }
 
-/** Parses the URL of a proxy. As in curl, `host:port` means http:. */
+/** As in curl, `host:port` means http:. */
+function withScheme(proxy: string): string {
+  return /^[a-z][a-z\d+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
+}
+
+/** Parses the URL of a proxy. */
 function proxyUrl(given: string, what: string): URL {
-  const text = /^[a-z][a-z\d+.-]*:\/\//i.test(given) ? given : `http://${given}`;
+  const text = withScheme(given);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:') && canDecode(url)) return url;
   const got =
@@ -97,7 +113,7 @@ function proxyUrl(given: string, what: string): URL {
         : `${url.protocol}//`;
   throw new MillraceError(
     'MILLRACE_CONFIG',
-    `Expected ${what} to be the URL of an HTTP proxy, such as http://user:password@proxy.example:3128, got ${got}`,
+    `Expected ${what} to be the URL of an HTTP proxy, such as http://proxy.example:3128, with a user and a password before the host if it needs them, got ${got}`,
   );
 }
 

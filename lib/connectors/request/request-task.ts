@@ -69,7 +69,8 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
     checkTransport(request, isSocket(url), task);
     assertMethod(request, url, task);
     this.checkHedge(task);
-    const { openConnection } = await holdClock(clock, import('./connection.js'));
+    const { openConnection, proxiesIn } = await holdClock(clock, import('./connection.js'));
+    for (const proxy of proxiesIn(request)) secrets.addText(proxy);
     const connection = await holdClock(clock, openConnection(request, `'${task}'`));
     const parts = { request, policies, url, isIdempotent: this.isIdempotent, clock, upstream, connection };
     // Loaded here and not statically: a program without requests does not load the transports.

@@ -3,21 +3,29 @@
  *
  * Guarantees: nothing is opened or changed. The error is that of the first task that has one.
  */
+import type { Checkpoint, Json } from '../../model/checkpoint.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
+import { entry } from '../../text/entry.js';
 import { blame } from '../wiring/task-failure.js';
 
-/** Undefined if no task has anything to wait for. */
-export function checkTasks(declarations: readonly TaskDeclaration[]): Promise<void> | undefined {
-  const checks = declarations.map(({ name, task }) => check(name, task));
+/**
+ * Undefined if no task has anything to wait for.
+ * @param marks those of the checkpoint from which the run would resume.
+ */
+export function checkTasks(
+  declarations: readonly TaskDeclaration[],
+  marks: Checkpoint['marks'] = {},
+): Promise<void> | undefined {
+  const checks = declarations.map(({ name, task }) => check(name, task, entry(marks, name)));
   const pending = checks.filter((each) => each !== undefined);
   if (pending.length === 0) return undefined;
   return inTurn(pending);
 }
 
-function check(name: string, task: TaskDeclaration['task']): Promise<void> | undefined {
+function check(name: string, task: TaskDeclaration['task'], mark: Json | undefined): Promise<void> | undefined {
   const blamed = (error: unknown): unknown => blame(name, 'could not be opened', error);
   try {
-    const checking = task.check?.();
+    const checking = task.check?.(mark);
     if (checking === undefined) return undefined;
     return Promise.resolve(checking).catch((error: unknown) => Promise.reject(blamed(error) as Error));
   } catch (error) {

@@ -1,7 +1,8 @@
 /**
  * The CSV half of the list of bad inputs: each with its exact message, or with the rows it gives all the same.
  */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -80,6 +81,15 @@ const CASES: readonly Case[] = [
     gives: [
       "MILLRACE_CSV f.csv, line 1: expected a header with 'memberId' and 'lastTransactionUtcTs', got 'F44DBBBC' and '2023-12-10'; " +
         'add a header row, or set the option `header` to false if the file has none',
+    ],
+  },
+  {
+    input: 'blanks around the names in the header',
+    bytes: ' a , b \n1,2\n',
+    options: AB,
+    gives: [
+      "MILLRACE_CSV f.csv, line 1: the header lacks 'a' and 'b'; it has ' a ' and ' b '. " +
+        "Blanks are part of a name: ' a ' and ' b '. Remove them in the file, or set the option `trim` to true",
     ],
   },
   { input: 'no header, and said so', bytes: '1,2\n', options: { ...AB, header: false }, gives: [[1, '1', '2']] },
@@ -433,6 +443,24 @@ describe('bad CSV input', () => {
     await writeFile(join(folder, 'locked.csv'), 'a,b\n');
     await chmod(join(folder, 'locked.csv'), 0);
     expect(await outcome('locked.csv', AB)).toEqual([`MILLRACE_FILE Cannot read locked.csv: ${message}`]);
+  });
+
+  it('a device is read to its end, a pipe too, and links that lead in a circle are refused', async () => {
+    await symlink('/dev/null', join(folder, 'device'));
+    expect(await outcome('device', AB)).toEqual([
+      "MILLRACE_CSV device is empty: expected a header row with 'a' and 'b'",
+    ]);
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    const writing = writeFile(join(folder, 'pipe'), 'a,b\n1,2\n3\n');
+    expect(await outcome('pipe', AB)).toEqual([
+      [2, '1', '2'],
+      'MILLRACE_CSV pipe, line 3: expected 2 fields, got 1; add what is missing, or set the option `relaxColumnCount` to true',
+    ]);
+    await writing;
+    await symlink('circle', join(folder, 'circle'));
+    expect(await outcome('circle', AB)).toEqual([
+      'MILLRACE_FILE Cannot read circle: its links lead in a circle; remove one of them',
+    ]);
   });
 
   it.each([

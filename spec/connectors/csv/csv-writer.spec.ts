@@ -64,6 +64,20 @@ describe('a CSV writer', () => {
     );
   });
 
+  it('writes nothing for what each object inherits, such as a column constructor', async () => {
+    const columns = ['id', 'constructor', 'valueOf', '__proto__'];
+    const named = Object.defineProperty({ id: 2, constructor: 'c', valueOf: 3 }, '__proto__', {
+      value: 'p',
+      enumerable: true,
+    });
+    class Row {
+      readonly id = 4;
+    }
+    expect(await written([{ id: 1 }, named, new Row() as never], { columns })).toBe(
+      'id,constructor,valueOf,__proto__\n1,,,\n2,c,3,p\n4,,,\n',
+    );
+  });
+
   it('gives back every double exactly', async () => {
     const path = join(folder, 'doubles.csv');
     await fc.assert(
