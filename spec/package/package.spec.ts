@@ -246,7 +246,16 @@ describe('the package', () => {
     async () => {
       const place = join(project, 'elsewhere');
       await mkdir(place);
-      const quiet = await sh(place, 'npx', '--no-install', 'millrace', '--quiet', '--ephemeral');
+      const quiet = await sh(
+        place,
+        'npx',
+        '--no-install',
+        'millrace',
+        'run',
+        'OfferWorkFlow',
+        '--quiet',
+        '--ephemeral',
+      );
       expect(quiet).toBe('');
       expect((await readdir(place)).sort()).toEqual([
         'plusgrade_performance_summary.json',
