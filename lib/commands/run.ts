@@ -104,7 +104,7 @@ async function preparationOf(args: Arguments, context: CommandContext): Promise<
   }
   const [place, runs] = [here(context), runsFrom(args)];
   const request = { ...(await requestFrom(args, place)), deadLetters: args.text('dead-letters') ?? null };
-  const [{ lettersOf, loadJob }, { findUnfinished, keepNewRun, newEphemeralRun, reopenRun }] = await Promise.all([
+  const [{ lettersOf, loadJob }, { findUnfinished, prepareRun }] = await Promise.all([
     import('../jobs/load-job.js'),
     import('../jobs/kept-run.js'),
   ]);
@@ -112,12 +112,10 @@ async function preparationOf(args: Arguments, context: CommandContext): Promise<
     ? await findUnfinished(runs, request, place, printSentence)
     : { job: await loadJob(request, place), folder: undefined };
   const { assertOptionFiles } = await import('./output-files.js');
-  const stopped = watchedRun(job);
+  const stopped = watchedRun(job, place);
   assertOptionFiles(args, job, lettersOf(job, place)?.location ?? null);
   const prepare = async (): Promise<ReadyRun> => {
-    const ready = isEphemeral
-      ? await newEphemeralRun(job, place)
-      : await (folder === undefined ? keepNewRun(runs, job, place, runId) : reopenRun(folder, job, place));
+    const ready = await prepareRun(job, place, isEphemeral ? 'ephemeral' : (folder ?? { runs, runId }));
     return { ...ready, options: { ...own, ...ready.options } };
   };
   return { prepare, stopped };
