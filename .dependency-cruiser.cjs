@@ -129,7 +129,7 @@ module.exports = {
       from: { path: '^lib/connectors/(csv|ndjson|files|json)/' },
       to: {
         path: '^lib/',
-        pathNot: ['connectors/(files|json|$1)', 'connect'].map(inside),
+        pathNot: [inside('connectors/(files|json|$1)'), '^lib/connect/(index|files|parts|values).ts$'],
       },
     },
     {
@@ -147,13 +147,16 @@ module.exports = {
     {
       name: 'sql-is-built-on-connect',
       severity: 'error',
-      from: { path: '^lib/connectors/(sql|postgres|sqlite|spark)/' },
+      from: { path: '^lib/connectors/(sql|postgres|spark)/' },
+      to: { path: '^lib/', pathNot: ['connectors/(sql|postgres|spark)', 'connect'].map(inside) },
+    },
+    {
+      name: 'sqlite-is-built-on-connect-and-the-driver',
+      severity: 'error',
+      from: { path: '^lib/connectors/sqlite/' },
       to: {
         path: '^lib/',
-        pathNot: [
-          ...['connectors/(sql|postgres|sqlite|spark)', 'connect'].map(inside),
-          '^lib/storage/(process-identity|sqlite).ts$',
-        ],
+        pathNot: [...['connectors/(sql|sqlite)', 'connect'].map(inside), '^lib/storage/(process-identity|sqlite).ts$'],
       },
     },
     {
@@ -208,7 +211,7 @@ module.exports = {
       to: {
         path: ['^(lib|mock-server|spec)/', '^dist/'],
         pathNot: [
-          '^dist/(index|thread|opentelemetry|connectors/[a-z]+/index|connect/files|observe/index|storage/index|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$',
+          '^dist/(index|thread|opentelemetry|connectors/[a-z]+/index|connect/(files|parts|values)|observe/index|storage/index|mock-server/index|mock-server/in-thread)\\.d?\\.?(js|ts)$',
         ],
       },
     },

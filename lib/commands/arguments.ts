@@ -111,7 +111,9 @@ function checkWords(given: Given, commands: readonly string[], names: readonly s
   if (/[\\/]|\.[cm]?[jt]s$/.test(word)) {
     throw refuse(`Expected a command before a file, got '${word}'. Write run ${word}`);
   }
-  throw refuse(`There is no command '${word}'.${suggest(word, commands)}`);
+  throw refuse(
+    `There is no command '${word}'.${suggest(word, commands)} For a workflow of this name write run ${word}`,
+  );
 }
 
 function unknownOption(name: string, value: unknown, known: readonly string[]): MillraceError {

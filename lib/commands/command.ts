@@ -1,11 +1,11 @@
 /** A command of the command line, and the options that several commands share. */
 import type { Options } from 'yargs';
-import { MillraceError } from '../model/errors.js';
+import { describeThrown, MillraceError } from '../model/errors.js';
 import type { Arguments } from './arguments.js';
 import type { ExitCode } from './exit-codes.js';
 import { here } from './here.js';
 import type { JobRequest, LoadedJob } from '../jobs/load-job.js';
-import { DEFAULT_RUNS_FOLDER } from '../jobs/place.js';
+import { DEFAULT_RUNS_FOLDER, type JobPlace } from '../jobs/place.js';
 import type { Secrets } from '../text/secrets.js';
 
 /**
@@ -42,8 +42,6 @@ export interface CommandContext {
 
 const text = { type: 'string', requiresArg: true } as const;
 
-export const DEFAULT_WORKFLOW = 'OfferWorkFlow';
-
 /** The workflow as a word after the command, instead of `--workflow`. */
 export const workflowWord = {
   name: 'name-or-file',
@@ -52,7 +50,10 @@ export const workflowWord = {
 } as const satisfies CommandWord;
 
 export const workflowOptions = {
-  workflow: { ...text, describe: `A registered name, ./file.js, or ./file.js#Name (default: ${DEFAULT_WORKFLOW})` },
+  workflow: {
+    ...text,
+    describe: 'A name, ./file.js, or ./file.js#Name (default: the workflow in ./workflows, if there is only one)',
+  },
 } satisfies Record<string, Options>;
 
 export const configOptions = {
@@ -89,10 +90,13 @@ export function runsFrom(args: Arguments): string {
   return args.text('runs') ?? DEFAULT_RUNS_FOLDER;
 }
 
-/** The workflow and the configuration that the arguments name. */
-export function requestFrom(args: Arguments): JobRequest {
+/**
+ * The workflow and the configuration that the arguments name. Throws MILLRACE_USAGE if they name no workflow and the
+ * folder has none, or several.
+ */
+export async function requestFrom(args: Arguments, place: JobPlace): Promise<JobRequest> {
   return {
-    workflow: workflowNamed(args) ?? DEFAULT_WORKFLOW,
+    workflow: workflowNamed(args) ?? (await onlyWorkflow(place)),
     config: args.text('config') ?? null,
     settings: args.texts('set'),
     deadLetters: null,
@@ -113,9 +117,24 @@ export function workflowNamed(args: Arguments): string | undefined {
   );
 }
 
+/** The name of the only workflow in the folder of workflows. A guess between several could run the wrong one. */
+async function onlyWorkflow(place: JobPlace): Promise<string> {
+  const { findOwnWorkflows } = await import('../jobs/workflows/load-workflow.js');
+  const { names, broken } = await findOwnWorkflows(place);
+  const [only, another] = names;
+  if (only !== undefined && another === undefined && broken.length === 0) return only;
+  const unloaded = broken.map((error) => ` ${describeThrown(error)}.`).join('');
+  const there = names.length === 0 ? 'has none' : `has ${names.map((name) => `'${name}'`).join(', ')}`;
+  throw new MillraceError(
+    'MILLRACE_USAGE',
+    `Expected a workflow after the command, got none, and the folder workflows ${there}.${unloaded} Write its name or its file there; \`list\` lists the names`,
+  );
+}
+
 /** Loads the workflow and its configuration. Throws what `loadJob` throws for either. */
 export async function loadFrom(args: Arguments, context: CommandContext): Promise<LoadedJob> {
   // Imported when a command needs it, so that --help and a mistyped option answer at once.
   const { loadJob } = await import('../jobs/load-job.js');
-  return loadJob(requestFrom(args), here(context));
+  const place = here(context);
+  return loadJob(await requestFrom(args, place), place);
 }

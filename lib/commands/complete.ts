@@ -6,7 +6,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Options } from 'yargs';
-import { DEFAULT_WORKFLOW, workflowWord, type Command } from './command.js';
+import { workflowWord, type Command } from './command.js';
 import { FILES, SHELLS } from './completion-scripts.js';
 import { TEMPLATES } from './project-files.js';
 import { DEFAULT_RUNS_FOLDER } from '../jobs/place.js';
@@ -17,6 +17,9 @@ import { localWorkflowFiles } from '../jobs/workflows/workflow-files.js';
 type Answer = readonly [value: string, description: string];
 
 type Answers = (options: ReadonlyMap<string, string>) => readonly Answer[];
+
+/** The workflows of this package, which are not loaded here either. */
+const REGISTERED_NAMES = ['OfferWorkFlow'];
 
 /** The most ids of runs to offer, the newest first: a longer list does not help. */
 const MAX_RUNS = 50;
@@ -164,5 +167,5 @@ function workflowNames(): readonly string[] {
       return [];
     }
   });
-  return [...new Set([DEFAULT_WORKFLOW, ...found])];
+  return [...new Set([...found, ...REGISTERED_NAMES])];
 }

@@ -72,14 +72,6 @@ async function show(folder: RunFolder, args: Arguments): Promise<ExitCode> {
 
 async function replay(folder: RunFolder, args: Arguments, context: CommandContext): Promise<ExitCode> {
   const { runId } = folder.manifest;
-  const state = await folder.state();
-  if (state !== 'finished') {
-    const fix = state === 'running' ? 'Wait for its end' : `Resume it first: ${resumeLine(runId, args.text('runs'))}`;
-    throw new MillraceError(
-      'MILLRACE_RESUME',
-      `Run ${runId} has not finished, so its dead letters cannot be replayed yet. ${fix}`,
-    );
-  }
   const [{ execute }, { reopenRun }, { findReplay }, { assertOptionFiles }] = await Promise.all([
     import('./execute.js'),
     import('../jobs/kept-run.js'),
@@ -87,7 +79,15 @@ async function replay(folder: RunFolder, args: Arguments, context: CommandContex
     import('./output-files.js'),
   ]);
   const place = here(context);
-  const { job, redo, stay } = await findReplay(folder, place, { settings: args.texts('set') });
+  const found = await findReplay(folder, place, { settings: args.texts('set') });
+  if (typeof found === 'string') {
+    const fix = found === 'running' ? 'Wait for its end' : `Resume it first: ${resumeLine(runId, args.text('runs'))}`;
+    throw new MillraceError(
+      'MILLRACE_RESUME',
+      `Run ${runId} has not finished, so its dead letters cannot be replayed yet. ${fix}`,
+    );
+  }
+  const { job, redo, stay } = found;
   assertOptionFiles(args, job, folder.manifest.deadLetters);
   if (stay > 0) {
     process.stderr.write(

@@ -59,7 +59,7 @@ export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStrea
       timer = setInterval(draw, DRAW_EVERY_MS);
       const sentenceOf = sentences();
       subscription = run.events$.subscribe((event) => {
-        watch.take(event);
+        watch.accept(event);
         const sentence = sentenceOf(event);
         if (sentence !== undefined) screen.print(`${sentence}\n`);
       });

@@ -7,11 +7,10 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { relative } from 'node:path';
-import type { JobRequest } from '../jobs/load-job.js';
 import type { JobPlace } from '../jobs/place.js';
 import { EXIT, EXIT_CODES, type ExitCode } from './exit-codes.js';
 import { FileChanges } from './file-changes.js';
-import { sourceFilesOf } from '../jobs/workflows/source-files.js';
+import { sourceFilesOf, type RequestedFiles } from '../jobs/workflows/source-files.js';
 import { PRESSES, STOP, WATCHED, type WatchedFiles } from './watched-run.js';
 import { counted, printable } from '../text/printable.js';
 
@@ -22,7 +21,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** Options of `rerunOnChange`: how to start each run, and where to print messages. */
 export interface RerunOptions {
-  readonly request: JobRequest;
+  readonly request: RequestedFiles;
   readonly place: JobPlace;
   /** The command line of each run, without node and script. */
   readonly words: readonly string[];

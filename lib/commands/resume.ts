@@ -44,13 +44,11 @@ export const resumeCommand: Command = {
     const threads = args.wholeNumber('threads', 0);
     graceMsOf(args);
     const place = here(context);
-    const runs = runsFrom(args);
-    const asked = { runs, place, settings: args.texts('set') };
-    const {
-      folder,
-      job,
-      isRunning = false,
-    } = args.word('run') === '' ? await newest(asked) : await named(asked, args.word('run'));
+    const runId = args.word('run') === '' ? undefined : args.word('run');
+    const { openForResume } = await import('../jobs/kept-run.js');
+    const wanted = { runs: runsFrom(args), runId };
+    const { folder, job, isRunning } = await openForResume(wanted, place, say, { settings: args.texts('set') });
+    if (runId === undefined) say(`Resuming run ${folder.manifest.runId} of ${folder.manifest.workflow}`);
     assertOptionFiles(args, job, folder.manifest.deadLetters);
     const report = await reportFor(args);
     try {
@@ -76,36 +74,8 @@ async function resumeOnServer(args: Arguments): Promise<ExitCode> {
   return EXIT.success;
 }
 
-/** Where to look for the run, and the settings that were given again. */
-interface AskedRun {
-  readonly runs: string;
-  readonly place: JobPlace;
-  readonly settings: readonly string[];
-}
-
-interface ChosenRun {
-  readonly folder: RunFolder;
-  readonly job: LoadedJob;
-  /** True if a process works on it, as far as can be seen from here. */
-  readonly isRunning?: boolean;
-}
-
-/** The run with this id. */
-async function named({ runs, place, settings }: AskedRun, runId: string): Promise<ChosenRun> {
-  const [{ loadAgain }, { openRun }] = await Promise.all([
-    import('../jobs/kept-run.js'),
-    import('../jobs/kept-runs.js'),
-  ]);
-  const folder = await openRun(runs, runId, place);
-  const state = await folder.state();
-  if (state === 'finished') {
-    throw new MillraceError('MILLRACE_RESUME', `Run ${runId} has finished: there is nothing to resume`);
-  }
-  return { folder, job: await loadAgain(folder, place, { settings }), isRunning: state === 'running' };
-}
-
 /** After this wait for the process of a run, in milliseconds, a line informs the user. */
-const TELL_AFTER_MS = 1000;
+const NOTICE_AFTER_MS = 1000;
 
 /** Reopens the run. A run that may still be worked on elsewhere is waited for. */
 async function reopen(folder: RunFolder, job: LoadedJob, place: JobPlace, isRunning: boolean): Promise<ReadyRun> {
@@ -114,24 +84,12 @@ async function reopen(folder: RunFolder, job: LoadedJob, place: JobPlace, isRunn
   const { runId } = folder.manifest;
   const waitNotice = setTimeout(() => {
     say(`Run ${runId} was worked on a moment ago: waiting up to 30 seconds for a sign of life of its process`);
-  }, TELL_AFTER_MS);
+  }, NOTICE_AFTER_MS);
   try {
     return await reopenRun(folder, job, place);
   } finally {
     clearTimeout(waitNotice);
   }
-}
-
-/** The newest unfinished run that can resume. Prints its id, also if the output is quiet. */
-async function newest({ runs, place, settings }: AskedRun): Promise<ChosenRun> {
-  const [{ findResumable }, { noRunToResume }] = await Promise.all([
-    import('../jobs/kept-run.js'),
-    import('../jobs/kept-runs.js'),
-  ]);
-  const found = await findResumable(runs, place, say, { settings });
-  if (found === undefined) throw await noRunToResume(runs, place);
-  say(`Resuming run ${found.folder.manifest.runId} of ${found.folder.manifest.workflow}`);
-  return found;
 }
 
 /** Prints also if the output is quiet: the user must know which run resumes, and why. */

@@ -23,7 +23,7 @@ export class RunWatch {
    * Tasks that accept each record of each dependency. `inheriting`: those of them that emit as many records as they
    * accept.
    */
-  private readonly taking = new Set<string>();
+  private readonly accepting = new Set<string>();
   private readonly inheriting = new Set<string>();
   private readonly ended = new Map<string, number>();
   private progress: Extract<RunEvent, { type: 'progress' }> | undefined;
@@ -40,12 +40,12 @@ export class RunWatch {
   }
 
   /** Must be called with each event of the run. */
-  take(event: RunEvent): void {
+  accept(event: RunEvent): void {
     if (event.type === 'run-started') {
       for (const { name, dependencies, inputs, join, bearing } of event.graph) {
         this.dependencies.set(name, dependencies);
         // Of the records of a task with named outputs, an unknown part comes here.
-        if (join === 'aligned' && dependencies.length > 0 && inputs === undefined) this.taking.add(name);
+        if (join === 'aligned' && dependencies.length > 0 && inputs === undefined) this.accepting.add(name);
         if (join === 'aligned' && bearing === 'inherits') this.inheriting.add(name);
       }
     } else if (event.type === 'task-ended') this.ended.set(event.task, event.counts.out);
@@ -77,7 +77,7 @@ export class RunWatch {
   /** The number of records that a task will have accepted in total; undefined while that is not known. */
   private wholeOf(name: string): number | undefined {
     const dependencies = this.dependencies.get(name) ?? [];
-    if (!this.taking.has(name)) return undefined;
+    if (!this.accepting.has(name)) return undefined;
     const wholes = dependencies.map((dependency) => {
       const given = this.ended.get(dependency);
       if (given !== undefined) return given;

@@ -6,6 +6,7 @@ import {
   requestFrom,
   runsFrom,
   runsOptions,
+  workflowNamed,
   workflowOptions,
   workflowWord,
   type Command,
@@ -68,7 +69,8 @@ async function watch(args: Arguments, context: CommandContext): Promise<ExitCode
   args.refuseOptions(['resume'], 'cannot be combined with --watch, which starts each run from the beginning');
   const { rerunOnChange } = await import('./rerun-on-change.js');
   return rerunOnChange({
-    request: requestFrom(args),
+    // A workflow that is not named is found by each run, so that a file that does not load yet is watched too.
+    request: { workflow: workflowNamed(args), config: args.text('config') ?? null },
     place: here(context),
     words: process.argv.slice(2).filter((word) => !/^--watch(=true)?$/.test(word)),
     say: args.flag('quiet') ? () => undefined : printSentence,
@@ -84,7 +86,6 @@ interface Preparation {
 
 /** Checks the request, and creates nothing yet. */
 async function preparationOf(args: Arguments, context: CommandContext): Promise<Preparation> {
-  const request = { ...requestFrom(args), deadLetters: args.text('dead-letters') ?? null };
   const own = numbersOf(args);
   graceMsOf(args);
   const [isEphemeral, isResume] = [args.flag('ephemeral'), args.flag('resume')];
@@ -102,7 +103,8 @@ async function preparationOf(args: Arguments, context: CommandContext): Promise<
     );
   }
   const [place, runs] = [here(context), runsFrom(args)];
-  const [{ lettersOf, loadJob }, { findUnfinished, keepNewRun, newEphemeralRun, reopenRun }] = await Promise.all([
+  const request = { ...(await requestFrom(args, place)), deadLetters: args.text('dead-letters') ?? null };
+  const [{ lettersOf, loadJob }, { findUnfinished, prepareRun }] = await Promise.all([
     import('../jobs/load-job.js'),
     import('../jobs/kept-run.js'),
   ]);
@@ -110,12 +112,10 @@ async function preparationOf(args: Arguments, context: CommandContext): Promise<
     ? await findUnfinished(runs, request, place, printSentence)
     : { job: await loadJob(request, place), folder: undefined };
   const { assertOptionFiles } = await import('./output-files.js');
-  const stopped = watchedRun(job);
+  const stopped = watchedRun(job, place);
   assertOptionFiles(args, job, lettersOf(job, place)?.location ?? null);
   const prepare = async (): Promise<ReadyRun> => {
-    const ready = isEphemeral
-      ? await newEphemeralRun(job, place)
-      : await (folder === undefined ? keepNewRun(runs, job, place, runId) : reopenRun(folder, job, place));
+    const ready = await prepareRun(job, place, isEphemeral ? 'ephemeral' : (folder ?? { runs, runId }));
     return { ...ready, options: { ...own, ...ready.options } };
   };
   return { prepare, stopped };

@@ -2,9 +2,8 @@
  * A run that `run --watch` started, in its own process: it reports the files that the next run depends on, and is
  * cancelled when the watching process requests it or ends.
  */
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { LoadedJob } from '../jobs/load-job.js';
+import { filesReadBy, type LoadedJob } from '../jobs/load-job.js';
+import type { JobPlace } from '../jobs/place.js';
 
 /** The environment variable that marks a process as a run of `run --watch`. */
 export const WATCHED = 'MILLRACE_WATCHED';
@@ -24,7 +23,7 @@ export const STOP = 'stop';
  * Reports the configuration and the input files of the run, and returns the signal that cancels it; undefined if the
  * process is not a run of `run --watch`.
  */
-export function watchedRun({ workflow, prepared }: LoadedJob): AbortSignal | undefined {
+export function watchedRun(job: LoadedJob, place: JobPlace): AbortSignal | undefined {
   if (process.env[WATCHED] === undefined || process.send === undefined) return undefined;
   const stopped = new AbortController();
   const stop = (): void => {
@@ -36,16 +35,6 @@ export function watchedRun({ workflow, prepared }: LoadedJob): AbortSignal | und
   process.on('disconnect', stop);
   // The listeners keep the channel open, and with it the process, which has to end with the run.
   process.channel?.unref();
-  const { defaultConfig } = workflow.definition;
-  const inputs = prepared.declarations
-    .flatMap(({ task }) => task.files())
-    .filter(({ use }) => use === 'read')
-    .map(({ path }) => path);
-  const files = [...(defaultConfig === undefined ? [] : [pathOf(defaultConfig)]), ...inputs];
-  process.send({ files } satisfies WatchedFiles);
+  process.send({ files: filesReadBy(job, place) } satisfies WatchedFiles);
   return stopped.signal;
-}
-
-function pathOf(config: URL | string): string {
-  return resolve(config instanceof URL || config.startsWith('file:') ? fileURLToPath(config) : config);
 }

@@ -16,7 +16,7 @@ import type { TaskScope } from '../stream/task-scope.js';
 import type { RefusedRow, WriteResult } from '../stream/write-batches.js';
 import { WriteGate } from '../stream/write-gate.js';
 import { checkInputEventually } from '../tasks/record-step.js';
-import { BaseTask, type FoundRecord, type Operators, type TakenMark, type Task } from '../tasks/task.js';
+import { BaseTask, type FoundRecord, type Operators, type DurableMark, type Task } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
 import type { Sink, SinkHoldings } from './sink.js';
 
@@ -101,7 +101,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     return prepared;
   }
 
-  override async checkpointed({ mark }: TakenMark): Promise<void> {
+  override async checkpointed({ mark }: DurableMark): Promise<void> {
     if (mark !== undefined) await this.sink.commit?.(mark);
     this.gate.open();
   }

@@ -15,7 +15,7 @@ import type { Reader } from '../stream/reader.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { FoldedParts, FoldRequest } from '../tasks/source-parts.js';
 import { positionIn, SourceTask, type SourcePosition } from '../tasks/source-task.js';
-import type { FoundRecord, TakenMark } from '../tasks/task.js';
+import type { FoundRecord, DurableMark } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
 import { entry } from '../text/entry.js';
 import { assertPosition, assertRead, partitionPastsOf, PartitionedReading } from './partitioned-reading.js';
@@ -185,7 +185,7 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     return super.mark(scope) ?? positionIn(scope);
   }
 
-  override async checkpointed({ settled }: TakenMark): Promise<void> {
+  override async checkpointed({ settled }: DurableMark): Promise<void> {
     if (this.hasOpened) await this.source.settled?.(this.partitionsIn(settled));
   }
 

@@ -1,6 +1,6 @@
 /**
- * Shared code of connectors whose sources are read and folded in parts by threads. Threads load this file, so it loads
- * only the code that they need.
+ * The door `millrace/connect/parts`, for sources that threads read and fold in parts (`Source.foldParts`). Threads load it,
+ * so it loads only the code that they need.
  */
 export type { Collected, Executor, ItemReader, ModuleRef } from '../execution/executor.js';
 export { loadChecked, loadExport, type AnyAggregate } from '../execution/load-export.js';
@@ -12,6 +12,8 @@ export type {
   BadRecord,
   FoldedParts,
   FoldedResult,
+  FoldedResults,
+  FoldedStates,
   FoldProgress,
   FoldReport,
   FoldRequest,

@@ -171,15 +171,21 @@ export interface JobPort {
 
 /** One result of a partition: the number of the first record of its key, and the output of `finish`. */
 export interface Collected {
+  /** The number of the first record of the key. */
   readonly from: number;
+  /** The output, unless the result is a skip or a failure. */
   readonly output?: unknown;
+  /** The reason, if `finish` returned a skip. */
   readonly skip?: string;
+  /** The key and the error, if `finish` threw. */
   readonly failure?: { readonly error: unknown; readonly key: unknown };
 }
 
 /** Items that arrive in batches. At most one `read` at a time; `null` is the end; `read` rejects if the job failed. */
 export interface ItemReader<T> {
+  /** The next items; null at the end. */
   read(): Promise<readonly T[] | null>;
+  /** Ends the reading early. */
   close(): void;
 }
 

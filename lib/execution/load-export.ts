@@ -12,10 +12,15 @@ const UNFINISHED_MS = 200;
 
 /** An aggregate without its types; the typed interface is `Aggregate` of `aggregateTask`. */
 export interface AnyAggregate {
+  /** The key of a record. Default: one key for all. */
   readonly key?: (record: unknown) => unknown;
+  /** The state of a key before its first record. */
   readonly init: (key: unknown) => unknown;
+  /** The state after a record. */
   readonly add: (state: unknown, record: unknown) => unknown;
+  /** The state of two consecutive parts. */
   readonly merge?: (left: unknown, right: unknown) => unknown;
+  /** The output of a key. */
   readonly finish: (state: unknown, key: unknown) => unknown;
 }
 

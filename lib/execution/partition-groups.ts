@@ -21,6 +21,7 @@ export interface PartitionGroupsOptions {
   readonly maxKeys: number;
 }
 
+/** The groups of a part that has all records of its keys: it returns results. */
 export class PartitionGroups {
   private readonly aggregate: AnyAggregate;
   private readonly options: PartitionGroupsOptions;
@@ -31,7 +32,10 @@ export class PartitionGroups {
     this.options = options;
   }
 
-  /** `number` is the number of the record in the whole input. `onNew` may throw to refuse a new key. */
+  /**
+   * `number` is the number of the record in the whole input. `onNew` may throw to refuse a new key. Throws what the aggregate
+   * throws, MILLRACE_AGGREGATE_OVERFLOW for one key too many, and MILLRACE_INVALID_OPTION for a promise.
+   */
   add(record: unknown, number: number, onNew?: (key: unknown) => void): void {
     const { key, init, add } = this.aggregate;
     const name = key === undefined ? undefined : key(record);
@@ -52,7 +56,10 @@ export class PartitionGroups {
     this.groups.set(name, { from: number, state: this.checked(add(state, record), 'add') });
   }
 
-  /** Finishes each group and yields its result. */
+  /**
+   * Finishes each group and yields its result, also where `finish` throws. Throws an error that ends the run,
+   * with its `code`: MILLRACE_INVALID_OPTION for a promise.
+   */
   *collect(): Generator<Collected, void, undefined> {
     for (const [key, { from, state }] of this.groups) {
       this.groups.delete(key);

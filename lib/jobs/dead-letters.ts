@@ -3,11 +3,10 @@
  *
  * Guarantees: memory is bounded however many letters there are that cannot be replayed.
  */
-import { MillraceError } from '../model/errors.js';
 import { recordName } from '../model/lineage-id.js';
 import type { DeadLetter, LetterHead } from '../model/ports.js';
 import { readLetters } from '../storage/read-letters.js';
-import type { RunFolder } from '../storage/run-folder.js';
+import type { RunFolder, RunState } from '../storage/run-folder.js';
 import { loadAgain, type LoadAgainOptions } from './kept-run.js';
 import { lettersFileOf } from './kept-runs.js';
 import type { LoadedJob } from './load-job.js';
@@ -59,16 +58,16 @@ export interface Replay {
 
 /**
  * Finds the dead letters of a finished run that can be replayed. To replay them, call `reopenRun` with the job and
- * `redo`. Throws MILLRACE_RESUME for a run that has not finished, MILLRACE_FILE for a damaged last checkpoint or a line that is not a letter, and
- * what `loadJob` throws.
+ * `redo`. For a run that has not finished, the result is its state instead. Throws MILLRACE_FILE for a damaged last checkpoint or a
+ * line that is not a letter, and what `loadJob` throws.
  */
-export async function findReplay(folder: RunFolder, place: JobPlace, options: LoadAgainOptions = {}): Promise<Replay> {
-  if ((await folder.state()) !== 'finished') {
-    throw new MillraceError(
-      'MILLRACE_RESUME',
-      `Run ${folder.manifest.runId} has not finished, so its dead letters cannot be replayed yet. Resume it first, or wait for its end`,
-    );
-  }
+export async function findReplay(
+  folder: RunFolder,
+  place: JobPlace,
+  options: LoadAgainOptions = {},
+): Promise<Replay | Exclude<RunState, 'finished'>> {
+  const state = await folder.state();
+  if (state !== 'finished') return state;
   const job = await loadAgain(folder, place, options);
   const { checkpoint, damage } = await folder.progress();
   // A replay that began from an older checkpoint would do finished work again, and could leave the run unfinished.

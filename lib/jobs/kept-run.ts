@@ -12,7 +12,7 @@ import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { listRuns, RunFolder } from '../storage/run-folder.js';
 import { keyOf, keyWithoutValue, settingToKeep } from './config/config-secrets.js';
 import { assertCanOpen, lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';
-import { unfinishedRuns } from './kept-runs.js';
+import { noRunToResume, openRun, unfinishedRuns } from './kept-runs.js';
 import { assertSamePlace } from './moved-run.js';
 import { pathFrom, type JobPlace } from './place.js';
 import { loadWorkflow } from './workflows/load-workflow.js';
@@ -24,6 +24,16 @@ export interface ReadyRun {
   readonly folder?: RunFolder | undefined;
   /** Sentences to report to all observers of the run. */
   readonly notices?: readonly string[];
+}
+
+/** How a run is kept: not at all, in a new folder in `runs`, or in the folder of the run that it resumes. */
+export type RunKeeping = 'ephemeral' | { readonly runs: string; readonly runId?: string | undefined } | RunFolder;
+
+/** A run of the job that is ready to start. Throws what `newEphemeralRun`, `keepNewRun` or `reopenRun` throws. */
+export function prepareRun(job: LoadedJob, place: JobPlace, keeping: RunKeeping): Promise<ReadyRun> {
+  if (keeping === 'ephemeral') return newEphemeralRun(job, place);
+  if (keeping instanceof RunFolder) return reopenRun(keeping, job, place);
+  return keepNewRun(keeping.runs, job, place, keeping.runId);
 }
 
 /** A new run that keeps nothing, so it cannot be resumed. Throws MILLRACE_FILE if results or dead letters cannot be written. */
@@ -122,11 +132,43 @@ function assertMayGoBack({ prepared }: LoadedJob, damage: MillraceError): void {
   );
 }
 
+/** A kept run to resume, with its job. */
+export interface RunToResume {
+  readonly job: LoadedJob;
+  readonly folder: RunFolder;
+  /** True if a process works on it, as far as can be seen from here. `reopenRun` waits for its end. */
+  readonly isRunning: boolean;
+}
+
+/**
+ * The run with this id, or the newest one that can resume if `runId` is undefined; `notify` is for it, as in
+ * `findResumable`. Throws MILLRACE_UNKNOWN_RUN if there is none, MILLRACE_RESUME for a run that has finished, and what
+ * `loadAgain` throws.
+ */
+export async function openForResume(
+  { runs, runId }: { readonly runs: string; readonly runId: string | undefined },
+  place: JobPlace,
+  notify: (sentence: string) => void,
+  options: LoadAgainOptions = {},
+): Promise<RunToResume> {
+  if (runId === undefined) {
+    const found = await findResumable(runs, place, notify, options);
+    if (found === undefined) throw await noRunToResume(runs, place);
+    return { ...found, isRunning: false };
+  }
+  const folder = await openRun(runs, runId, place);
+  const state = await folder.state();
+  if (state === 'finished') {
+    throw new MillraceError('MILLRACE_RESUME', `Run ${runId} has finished: there is nothing to resume`);
+  }
+  return { folder, job: await loadAgain(folder, place, options), isRunning: state === 'running' };
+}
+
 /**
  * The newest unfinished run that can resume, with its job; undefined if there is none. `notify` gets one sentence about each
  * newer unfinished run that cannot. Throws what `loadJob` throws.
  */
-export async function findResumable(
+async function findResumable(
   runs: string,
   place: JobPlace,
   notify: (sentence: string) => void,

@@ -129,6 +129,13 @@ function definitionsOf({ request, workflow }: LoadedJob, place: JobPlace): FileC
   ];
 }
 
+/** The absolute paths of the files that a run depends on: its configuration and its inputs. They need not exist. */
+export function filesReadBy({ request, workflow, prepared }: LoadedJob, place: JobPlace): readonly string[] {
+  const config = configFileOf(workflow, request.config, place);
+  const inputs = prepared.declarations.flatMap(({ task }) => task.files()).filter(({ use }) => use === 'read');
+  return [...(config === undefined ? [] : [config]), ...inputs.map(({ path }) => path)];
+}
+
 /** The files that a completed run has written, each by the path that was given. */
 export function filesWrittenBy({ prepared }: LoadedJob): readonly string[] {
   return prepared.declarations

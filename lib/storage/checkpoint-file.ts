@@ -98,8 +98,8 @@ export async function lastCheckpoint(path: string, fix: string): Promise<FoundCh
   const checkpoint = await readCheckpoint(previousOf(path), fix).catch(() => undefined);
   if (checkpoint === undefined) throw damage;
   // The run can be used all the same, so the advice is not to remove it.
-  const told = await readCheckpoint(path, BY_OTHERS).catch((error: unknown) => error);
-  return { checkpoint, damage: isDamage(told) ? told : damage };
+  const reported = await readCheckpoint(path, BY_OTHERS).catch((error: unknown) => error);
+  return { checkpoint, damage: isDamage(reported) ? reported : damage };
 }
 
 /** The likely cause of a damaged checkpoint. */

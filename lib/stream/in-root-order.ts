@@ -25,7 +25,7 @@ class RootOrder<T> implements Engine<T> {
 
   accept(batch: Batch<T>): void {
     const { order } = this;
-    if (order.size === 0 && isRun(batch.lineages, order.next)) {
+    if (order.size === 0 && isConsecutive(batch.lineages, order.next)) {
       order.advance(batch.length);
       this.subscriber.next(batch);
       return;
@@ -45,7 +45,7 @@ class RootOrder<T> implements Engine<T> {
 }
 
 /** Whether the lineages are consecutive numbers that begin with `first`. */
-function isRun(lineages: readonly Lineage[], first: Lineage): boolean {
+function isConsecutive(lineages: readonly Lineage[], first: Lineage): boolean {
   for (let i = 0; i < lineages.length; i++) if (lineages[i] !== first + i) return false;
   return true;
 }

@@ -215,6 +215,6 @@ export function assertAllRead({ task, past }: TaskScope, gave: number): void {
   if (past === undefined || gave >= past.born) return;
   throw new MillraceError(
     'MILLRACE_RESUME',
-    `Source '${task}' gave ${gave} records, and ${past.born} in an earlier life of the run: its input is another one. Put it back, or start a new run`,
+    `Source '${task}' gave ${gave} records, and ${past.born} in an earlier incarnation of the run: its input is another one. Put it back, or start a new run`,
   );
 }

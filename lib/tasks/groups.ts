@@ -15,6 +15,7 @@ import type { Aggregate } from './aggregate.js';
 /** The number of groups that are finished before the credits are checked again. */
 const FINISH_CHUNK = 256;
 
+/** The groups of a part, or of a whole input: it returns states or results. */
 export class Groups<In, Key, State, Out> {
   private readonly aggregate: Aggregate<In, Key, State, Out>;
   private readonly maxKeys: number;
@@ -34,6 +35,10 @@ export class Groups<In, Key, State, Out> {
     this.kept = new KeptGroups(space, this.states);
   }
 
+  /**
+   * Adds a record to its group. Throws what the aggregate throws, MILLRACE_AGGREGATE_OVERFLOW for one key too many, and
+   * MILLRACE_INVALID_OPTION for a promise.
+   */
   add(record: In): void {
     const { aggregate, states } = this;
     const key = aggregate.key === undefined ? (undefined as Key) : aggregate.key(record);
@@ -60,14 +65,17 @@ export class Groups<In, Key, State, Out> {
     return this.states.has(key) ? [this.states.get(key) as State] : undefined;
   }
 
-  /** Sets the state of a key. */
+  /** Sets the state of a key. Throws MILLRACE_AGGREGATE_OVERFLOW for one key too many. */
   put(key: Key, state: State): void {
     if (!this.states.has(key)) this.checkRoom();
     this.states.set(key, state);
     this.kept?.entries.changed(key);
   }
 
-  /** Adds a partial state of later records. */
+  /**
+   * Adds a partial state of later records. Throws MILLRACE_AGGREGATE_OVERFLOW for one key too many, and MILLRACE_TASK if
+   * `merge` fails.
+   */
   merge(key: Key, right: State): void {
     const { aggregate, states } = this;
     const left = states.get(key);
@@ -105,6 +113,7 @@ export class Groups<In, Key, State, Out> {
     if (released.length > 0) yield released;
   }
 
+  /** Forgets all groups. */
   clear(): void {
     this.states.clear();
   }

@@ -6,7 +6,9 @@ import type { ModuleRef } from '../execution/executor.js';
 
 /** The aggregate that folds each part, and its limits. */
 export interface FoldRequest {
+  /** The export with the functions of the aggregate: `loadChecked(aggregate, 'aggregate')` loads it. */
   readonly aggregate: ModuleRef;
+  /** The most keys in one part. */
   readonly maxKeys: number;
   /** The aggregating task, for messages. */
   readonly task: string;
@@ -16,8 +18,11 @@ export interface FoldRequest {
 export interface BadRecord {
   /** Its number among all records of the source. */
   readonly number: number;
+  /** The value to put into its dead letter. */
   readonly input: unknown;
+  /** The `code` of the error. */
   readonly code: string;
+  /** The message of the error. */
   readonly message: string;
 }
 
@@ -25,6 +30,7 @@ export interface BadRecord {
 export interface FoldProgress {
   /** All rows that were read, including skipped and bad ones. */
   readonly rows: number;
+  /** The number of skipped rows per reason. */
   readonly skipped: Readonly<Record<string, number>>;
   /** Rows from which the source could not make records. */
   readonly bad: readonly BadRecord[];
@@ -34,19 +40,25 @@ export interface FoldProgress {
 
 /** At the end of a range: keys in the order in which they first appeared in it, with their states. */
 export interface FoldedStates {
+  /** Pairs of a key and its state. A part may report them a few at a time. */
   readonly states: readonly (readonly [key: unknown, state: unknown])[];
 }
 
 /** The result of `finish` for one key, with the number of the first record of the key. */
 export interface FoldedResult {
+  /** The number of the first record of the key among all records of the source. */
   readonly from: number;
+  /** The output, unless the result is a skip or a failure. */
   readonly output?: unknown;
+  /** The reason, if `finish` returned a skip. */
   readonly skip?: string;
+  /** The key and the error, if `finish` threw. */
   readonly failure?: { readonly key: unknown; readonly code: string; readonly message: string };
 }
 
 /** At the end of a share: results, in the order in which their keys first appeared. */
 export interface FoldedResults {
+  /** The results. A part may report them a few at a time. */
   readonly results: readonly FoldedResult[];
 }
 

@@ -50,7 +50,7 @@ export interface FoundRecord {
 }
 
 /** The part of a durable checkpoint that concerns one task. */
-export interface TakenMark {
+export interface DurableMark {
   /** The position that `mark` returned for the checkpoint. */
   readonly mark: Json | undefined;
   /** The settled records of the root of its outputs, over all incarnations of the run. */
@@ -156,7 +156,7 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * Called after a checkpoint would survive the loss of power, with what `mark` returned for it. A resumed run may
    * repeat the call for the same mark. Tasks that write are called before sources. An error fails the run.
    */
-  checkpointed(taken: TakenMark, scope: TaskScope): Awaitable<void> | undefined;
+  checkpointed(durable: DurableMark, scope: TaskScope): Awaitable<void> | undefined;
   /** Releases what `open` acquired. An error fails a run that had completed. */
   close(outcome: RunOutcome): Awaitable<void>;
   /**
@@ -277,7 +277,7 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   }
 
   /** See `Task.checkpointed`. Default: nothing to do. */
-  checkpointed(_taken: TakenMark, _scope: TaskScope): Awaitable<void> | undefined {
+  checkpointed(_durable: DurableMark, _scope: TaskScope): Awaitable<void> | undefined {
     return undefined;
   }
 

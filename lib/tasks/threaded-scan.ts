@@ -21,7 +21,7 @@ interface Note<Key, State> {
 
 /** A key that was used in this incarnation. */
 interface Owned<Key, State> {
-  readonly held: KeyState<Key, State>;
+  readonly keyState: KeyState<Key, State>;
   readonly partition: number;
 }
 
@@ -93,20 +93,20 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
     partitionOf: () => number,
     note: Note<Key, State>,
   ): { partition: number; place: number; seed: readonly [unknown] | undefined } {
-    const held = this.states.use(key);
+    const keyState = this.states.use(key);
     note.evicted.push(...this.evictedNow.splice(0));
-    const { place, usedAt, use } = held;
-    note.uses.set(held, { usedAt, use });
+    const { place, usedAt, use } = keyState;
+    note.uses.set(keyState, { usedAt, use });
     const known = this.owned.get(place);
     if (known !== undefined) return { partition: known.partition, place, seed: undefined };
     const partition = partitionOf();
-    this.owned.set(place, { held, partition });
-    return { partition, place, seed: held.hasState ? [held.state] : undefined };
+    this.owned.set(place, { keyState, partition });
+    return { partition, place, seed: keyState.hasState ? [keyState.state] : undefined };
   }
 
   private *statesOf(partition: number): Iterable<readonly [number, unknown]> {
-    for (const [place, { held, partition: owner }] of this.owned) {
-      if (owner === partition && held.hasState) yield [place, held.state];
+    for (const [place, { keyState, partition: owner }] of this.owned) {
+      if (owner === partition && keyState.hasState) yield [place, keyState.state];
     }
   }
 
@@ -114,14 +114,14 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
     const { scope, owned } = this;
     const [edge] = scope.inputs;
     for (const [place, state] of states) {
-      const { held } = owned.get(place) as Owned<Key, State>;
-      held.state = state as State;
-      held.hasState = true;
+      const { keyState } = owned.get(place) as Owned<Key, State>;
+      keyState.state = state as State;
+      keyState.hasState = true;
     }
-    for (const [held, lastUse] of note.uses) this.states.commit(held, lastUse);
-    for (const held of note.evicted) {
-      const { place } = held;
-      this.states.drop(held);
+    for (const [keyState, lastUse] of note.uses) this.states.commit(keyState, lastUse);
+    for (const keyState of note.evicted) {
+      const { place } = keyState;
+      this.states.drop(keyState);
       const partition = owned.get(place)?.partition;
       if (partition !== undefined && owned.delete(place)) this.rounds.forget({ partition, place });
     }

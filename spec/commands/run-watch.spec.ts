@@ -29,7 +29,7 @@ function watchOf(done: Record<string, number>): RunWatch {
     task('Write', ['Ask'], 'inherits'),
     task('Pair', ['Source', 'Ask'], 'inherits', 'latest'),
   ];
-  watch.take({ type: 'run-started', graph } as unknown as RunEvent);
+  watch.accept({ type: 'run-started', graph } as unknown as RunEvent);
   return watch;
 }
 
@@ -48,7 +48,7 @@ describe('what is known of how far a task is', () => {
   it('is what its source has read, while it reads', () => {
     const watch = watchOf({ Source: 10 });
     expect(shareOf(watch, 'Source')).toBeUndefined();
-    watch.take(progress(0.25));
+    watch.accept(progress(0.25));
     expect(shareOf(watch, 'Source')).toBe(0.25);
     expect([shareOf(watch, 'Sum'), shareOf(watch, 'Ask')]).toEqual([undefined, undefined]);
     expect(watch.figures().bottleneck).toEqual({ task: 'Sum', load: 0.9 });
@@ -56,10 +56,10 @@ describe('what is known of how far a task is', () => {
 
   it('is what it has done of what tasks that have ended gave it, also through others', () => {
     const watch = watchOf({ Source: 100, Sum: 20, Ask: 5, Write: 4 });
-    watch.take(ended('Source', 100));
+    watch.accept(ended('Source', 100));
     expect(shareOf(watch, 'Source')).toBe(1);
     expect(shareOf(watch, 'Ask')).toBeUndefined();
-    watch.take(ended('Sum', 20));
+    watch.accept(ended('Sum', 20));
     expect([shareOf(watch, 'Ask'), shareOf(watch, 'Write')]).toEqual([0.25, 0.2]);
     // How many pairs there will be nobody knows.
     expect(shareOf(watch, 'Pair')).toBeUndefined();
@@ -68,9 +68,9 @@ describe('what is known of how far a task is', () => {
   it('says nothing of the time that is left before it knows enough', () => {
     const watch = watchOf({ Source: 1 });
     expect(watch.figures().leftMs).toBeUndefined();
-    watch.take(progress(0.001));
+    watch.accept(progress(0.001));
     expect(watch.figures().leftMs).toBeUndefined();
-    watch.take(progress(0.5));
+    watch.accept(progress(0.5));
     expect(watch.figures().leftMs).toBeGreaterThan(0);
   });
 });

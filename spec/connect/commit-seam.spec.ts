@@ -18,7 +18,7 @@ const RECORDS = [0, 'b', '', false, null, 'f'];
 
 /** Writes down every call, in order. */
 function loggedSource(log: string[], clock: VirtualClock): Source<unknown> {
-  const source = listSource({ items: RECORDS, taken: 0, isOpen: false });
+  const source = listSource({ items: RECORDS, recordsRead: 0, isOpen: false });
   return {
     ...source,
     settled: async ([progress]) => {
@@ -213,7 +213,7 @@ it('rows that a store holds already are not written again', async () => {
     name: 'Held',
     build: (tasks) =>
       tasks
-        .task('Records', connectorSource(listSource({ items: RECORDS, taken: 0, isOpen: false })))
+        .task('Records', connectorSource(listSource({ items: RECORDS, recordsRead: 0, isOpen: false })))
         .task('Table', ['Records'], connectorSink(tableSink(table, true))),
   });
   const summary = await flow.run().finished;

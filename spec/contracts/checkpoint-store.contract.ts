@@ -40,7 +40,7 @@ export function checkpointStoreContract(name: string, make: () => Promise<Checkp
       expect((await store.read())?.marks).toEqual({ Sink: [1] });
     });
 
-    it('refuses an earlier life once the next has begun, and keeps what the next has written', async () => {
+    it('refuses an earlier incarnation once the next has begun, and keeps what the next has written', async () => {
       const zombie = await kept.begin();
       await zombie.write(checkpointAt(1));
       const present = await kept.begin();

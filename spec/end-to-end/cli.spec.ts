@@ -134,7 +134,10 @@ describe('what is wrong', () => {
       'MILLRACE_USAGE: --resume cannot be combined with --watch, which starts each run from the beginning. Remove it',
     ],
 
-    [['lst'], "MILLRACE_USAGE: There is no command 'lst'. Did you mean 'list'?"],
+    [
+      ['lst'],
+      "MILLRACE_USAGE: There is no command 'lst'. Did you mean 'list'? For a workflow of this name write run lst",
+    ],
     [['--wndow', '3'], "MILLRACE_USAGE: There is no option --wndow here. Did you mean '--window'?"],
     [['--window', '-1'], "MILLRACE_USAGE: Expected --window to be a whole number of at least 1, got '-1'"],
     [['--window', '1.5'], "MILLRACE_USAGE: Expected --window to be a whole number of at least 1, got '1.5'"],
@@ -147,7 +150,7 @@ describe('what is wrong', () => {
       "MILLRACE_USAGE: Expected --seed to be a whole number from 0 to 9007199254740991, got '99999999999999999999'",
     ],
     [
-      ['--metrics-port', '99999'],
+      ['run', './good.js', '--metrics-port', '99999'],
       "MILLRACE_USAGE: Expected --metrics-port to be a whole number from 0 to 65535, got '99999'",
     ],
     [['report'], 'MILLRACE_USAGE: Expected report <run>, got less: <run> is the id of the run. See --help'],

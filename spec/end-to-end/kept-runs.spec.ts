@@ -177,7 +177,7 @@ describe('a run that was killed', () => {
     expect((await millrace('resume', id, '--quiet')).err).toMatch(/task 'Write' was removed; task 'Store' was added/);
   });
 
-  it('ends with 3 for dead letters that an earlier life left, and says so', async () => {
+  it('ends with 3 for dead letters that an earlier incarnation left, and says so', async () => {
     const id = await killedRun();
     writeFileSync(file('go'), '');
     // Nothing fails any more.

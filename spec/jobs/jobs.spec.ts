@@ -5,10 +5,18 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RunEvent } from 'millrace';
-import { findReplay, groupLetters } from '#lib/jobs/dead-letters.js';
-import { findUnfinished, keepNewRun, loadAgain, newEphemeralRun, reopenRun } from '#lib/jobs/kept-run.js';
+import { findReplay, groupLetters, type Replay } from '#lib/jobs/dead-letters.js';
+import {
+  findUnfinished,
+  keepNewRun,
+  loadAgain,
+  newEphemeralRun,
+  openForResume,
+  prepareRun,
+  reopenRun,
+} from '#lib/jobs/kept-run.js';
 import { cleanRuns, inspectRun, keptRunOf, listKeptRuns, openRun } from '#lib/jobs/kept-runs.js';
-import { assertFilesApart, filesWrittenBy, loadJob, type JobRequest } from '#lib/jobs/load-job.js';
+import { assertFilesApart, filesReadBy, filesWrittenBy, loadJob, type JobRequest } from '#lib/jobs/load-job.js';
 import type { JobPlace } from '#lib/jobs/place.js';
 import { storyOfRecord } from '#lib/jobs/record-story.js';
 import { runJob, type RunEnd } from '#lib/jobs/run-job.js';
@@ -107,7 +115,7 @@ describe('a job', () => {
     expect(ready.folder?.manifest.cwd).toBe(folder);
   });
 
-  it('parses and builds once to resume, with the start of the first life', async () => {
+  it('parses and builds once to resume, with the start of the first incarnation', async () => {
     const ready = await newRun();
     await run(ready, (started) => {
       started.events$.subscribe(({ type }) => {
@@ -167,7 +175,9 @@ describe('a job', () => {
     calls();
     state.mended = true;
     const kept = await openRun(RUNS, idOf(ready), place);
-    const { job, redo, stay } = await findReplay(kept, place);
+    const found = await findReplay(kept, place);
+    if (typeof found === 'string') throw new Error(`the run is ${found}`);
+    const { job, redo, stay } = found;
     expect([redo, stay]).toEqual([[{ task: 'Work', lineage: { root: 'Numbers', partition: 0, number: 3 } }], 0]);
     const again = await reopenRun(kept, job, place);
     const { summary } = await run({ ...again, options: { ...again.options, redo } });
@@ -198,15 +208,15 @@ describe('a job', () => {
     const out = join(folder, 'out.csv');
     const before = readFileSync(out);
     harm(out);
-    const { job } = await findReplay(kept, place);
-    await expect(reopenRun(kept, job, place)).rejects.toMatchObject({
+    const found = (await findReplay(kept, place)) as Replay;
+    await expect(reopenRun(kept, found.job, place)).rejects.toMatchObject({
       code: 'MILLRACE_RESUME',
       message: expect.stringContaining(`Cannot go on with ${out}: ${what}. Put the file back`) as unknown as string,
     });
     expect(await kept.state()).toBe('finished');
     writeFileSync(out, before);
     state.mended = true;
-    const again = await findReplay(await openRun(RUNS, idOf(ready), place), place);
+    const again = (await findReplay(await openRun(RUNS, idOf(ready), place), place)) as Replay;
     const mended = await reopenRun(kept, again.job, place);
     const { summary } = await run({ ...mended, options: { ...mended.options, redo: again.redo } });
     expect(summary).toMatchObject({ outcome: 'completed', deadLettered: 0 });
@@ -225,13 +235,36 @@ describe('a job', () => {
     expect(await kept.state()).toBe('finished');
   });
 
-  it('refuses to replay a run that has not finished', async () => {
+  it('returns the state of a run that has not finished instead of its dead letters', async () => {
     const ready = await newRun();
     await run(ready, (started) => {
       started.cancel();
     });
     const kept = await openRun(RUNS, idOf(ready), place);
-    await expect(findReplay(kept, place)).rejects.toMatchObject({ code: 'MILLRACE_RESUME' });
+    expect(await findReplay(kept, place)).toBe('unfinished');
+  });
+
+  it('opens the newest run, or the one with an id, to resume it, and refuses one that has finished', async () => {
+    const none = { runs: RUNS, runId: undefined };
+    await expect(openForResume(none, place, () => undefined)).rejects.toMatchObject({ code: 'MILLRACE_UNKNOWN_RUN' });
+    const ready = await newRun();
+    await run(ready, (started) => {
+      started.cancel();
+    });
+    const runId = idOf(ready);
+    for (const wanted of [none, { runs: RUNS, runId }]) {
+      const { folder: found, job, isRunning } = await openForResume(wanted, place, () => undefined);
+      expect([found.manifest.runId, job.workflow.name, isRunning]).toEqual([runId, ready.job.workflow.name, false]);
+    }
+    const { job, folder: found } = await openForResume(none, place, () => undefined);
+    await run(await prepareRun(job, place, found));
+    const again = openForResume({ runs: RUNS, runId }, place, () => undefined);
+    await expect(again).rejects.toThrow(`Run ${runId} has finished: there is nothing to resume`);
+  });
+
+  it('names the files that a run depends on: its configuration and its inputs', async () => {
+    const job = await loadJob(request, place);
+    expect(filesReadBy(job, place)).toEqual([join(folder, request.config ?? '')]);
   });
 
   it('cannot resume from another folder than the one it was started in', async () => {

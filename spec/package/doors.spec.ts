@@ -46,6 +46,14 @@ for (const task of tasks) await import('./dist/tasks/' + task + '-task.js');
 await import('./dist/tasks/flow.js');`;
 
 describe('the doors', () => {
+  it('are the entry points that the guide lists', async () => {
+    const read = (path: string): Promise<string> => readFile(join(ROOT, path), 'utf8');
+    const { exports } = JSON.parse(await read('package.json')) as { exports: object };
+    const doors = Object.keys(exports).filter((door) => door !== './package.json');
+    const listed = [...(await read('docs/getting-started.md')).matchAll(/^\| `(millrace[^`]*)`/gm)];
+    expect(listed.map(([, door]) => door).sort()).toEqual(doors.map((door) => `millrace${door.slice(1)}`).sort());
+  });
+
   it('load at most 60 modules with `millrace`, and no connector, store, report, telemetry or ledger', async () => {
     const loaded = await modulesOf(`await import('millrace')`);
     const rooms = roomsOf(loaded);

@@ -208,7 +208,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       },
   ),
   wrong(
-    'rows that were written by an earlier life are written again',
+    'rows that were written by an earlier incarnation are written again',
     RunPast,
     'of',
     (original) =>

@@ -35,7 +35,7 @@ const FROM: Readonly<Record<string, number>> = {
   'a merge of branches gives the name of another branch to its records': 21,
   'a union names its records without the input that they came from': 55,
   'the kept output of a branch forgets by which it left': 83,
-  'a union emits again what an earlier life has accepted': 48,
+  'a union emits again what an earlier incarnation has accepted': 48,
 };
 
 const BUGS: readonly PlantedBug[] = [
@@ -123,7 +123,7 @@ const BUGS: readonly PlantedBug[] = [
   },
   {
     ...wrong(
-      'a union emits again what an earlier life has accepted',
+      'a union emits again what an earlier incarnation has accepted',
       RunPast,
       'enteredJoin',
       (original) =>

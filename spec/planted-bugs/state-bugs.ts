@@ -190,7 +190,7 @@ const BUGS: readonly PlantedBug[] = [
   from(
     50,
     wrong(
-      'children that an earlier life has emitted are emitted again',
+      'children that an earlier incarnation has emitted are emitted again',
       Expander,
       'open',
       (original) =>

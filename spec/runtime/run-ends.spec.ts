@@ -281,7 +281,7 @@ describe('the watchdog', () => {
     await expect(second.finished).rejects.toMatchObject({
       code: 'MILLRACE_RESUME',
       message: expect.stringMatching(
-        new RegExp(`^Source 'S' gave \\d+ records, and ${gave} in an earlier life of the run`),
+        new RegExp(`^Source 'S' gave \\d+ records, and ${gave} in an earlier incarnation of the run`),
       ),
     });
   });

@@ -109,7 +109,7 @@ describe('the event file', () => {
     expect(types[types.indexOf('dropped') + 1]).toBe('notice');
   });
 
-  it('goes on behind an earlier life of the run, without a line that a crash cut off', async () => {
+  it('goes on behind an earlier incarnation of the run, without a line that a crash cut off', async () => {
     const first = `${JSON.stringify(notice('x'.repeat(100_000)))}\n${JSON.stringify(notice('kept'))}\n`;
     for (const [before, kept] of [
       ['', 0],

@@ -32,12 +32,12 @@ function listSubject(fault?: SourceFault): SourceSubject<unknown> {
   return {
     records: RECORDS,
     place: (items) => {
-      const list: List = { items, taken: 0, isOpen: false };
+      const list: List = { items, recordsRead: 0, isOpen: false };
       last = list;
       return () => listSource(list, fault);
     },
     missing: () => listSource(undefined, fault),
-    taken: () => last?.taken ?? 0,
+    recordsRead: () => last?.recordsRead ?? 0,
   };
 }
 
@@ -98,7 +98,7 @@ describe('a twin that is broken', () => {
     'positions lie': 'a source that is read again gives the same records from each of its positions',
     'cannot be reopened': 'a source that is closed at any moment can be opened again',
     'reads ahead': 'a source takes no more than it was asked for',
-    'refuses a repeated settled': 'a source is told what has settled, also twice',
+    'refuses a repeated settled': 'a source gets the settled records, also twice',
     'starts too late': 'a source that is read again gives the same records from each of its positions',
     'hides a missing place': 'a source that is not there rejects, and can be closed',
   };
@@ -132,7 +132,7 @@ describe('a twin that is broken', () => {
     'opens only what it knows': 'begins a partition that appears at its start',
     'begins a new partition late': 'begins a partition that appears at its start',
     'ends with its shortest partition': 'opens each of them once, also one without records',
-    'wants the progress of all': 'is told what has settled in each',
+    'wants the progress of all': 'gets the settled records of each',
     'reads the wrong partition': 'opens each of them once',
   };
 

@@ -105,7 +105,7 @@ describe('a fault injector before an upstream', () => {
     expect(faults.injected.error).toBeGreaterThan(50);
   });
 
-  it('does the same to a second run, or to another life of the first', async () => {
+  it('does the same to a second run, or to another incarnation of the first', async () => {
     const clock = virtualClock();
     const faults = faultInjector({ seed: 5, clock, error: 0.2, lostReply: 0.1, hang: 0.1 });
     const upstream = faults.upstream(fakeUpstream(clock, ({ body }) => ({ body })));

@@ -25,7 +25,7 @@ export type SourceFault =
 
 export interface List {
   readonly items: readonly unknown[];
-  taken: number;
+  recordsRead: number;
   isOpen: boolean;
 }
 
@@ -54,7 +54,7 @@ export function listSource(list: List | undefined, fault?: SourceFault): Source<
             const records = all.slice(at, end);
             if (fault === 'swaps records') records.reverse();
             at += records.length;
-            if (list !== undefined) list.taken = fault === 'reads ahead' ? all.length : at;
+            if (list !== undefined) list.recordsRead = fault === 'reads ahead' ? all.length : at;
             return { records, position: { lineage: fault === 'positions lie' ? at + 1 : at } };
           },
         },

@@ -51,7 +51,7 @@ async function resumed(kept: MemoryCheckpoints, seen: number[]): Promise<RunSumm
 }
 
 describe('checkpoints in memory', () => {
-  it('let a run go on where an earlier life of it was', async () => {
+  it('let a run go on where an earlier incarnation of it was', async () => {
     const kept = memoryCheckpoints();
     const [first, second]: [number[], number[]] = [[], []];
     await cancelledAfter(3500, kept, first);
@@ -63,7 +63,7 @@ describe('checkpoints in memory', () => {
     expect(kept.count).toBeGreaterThan(3);
   });
 
-  it('refuse what an earlier life writes once the next one has begun', async () => {
+  it('refuse what an earlier incarnation writes once the next one has begun', async () => {
     const kept = memoryCheckpoints();
     const seen: number[] = [];
     await cancelledAfter(2500, kept, seen);

@@ -6,7 +6,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { describeValue, MillraceError, type LineageId, type RefusedRow } from '../../connect/index.js';
-import type { HeldRecords } from '../sql/held-records.js';
+import type { StoredRecords } from '../sql/stored-records.js';
 import { assertKnownColumn, quoted, quotedList } from '../sql/identifiers.js';
 import { isolateRows } from '../sql/isolate-rows.js';
 import type { SqlFailure } from '../sql/sql-errors.js';
@@ -79,7 +79,7 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   async open(
     identity: SinkIdentity,
     { isAnew, isAgain }: { readonly isAnew: boolean; readonly isAgain: boolean },
-    held: HeldRecords,
+    stored: StoredRecords,
   ): Promise<void> {
     const session = await PostgresSession.connect(this.parts.connection, this.facts === undefined, (disconnect) => {
       this.drop = disconnect;
@@ -99,10 +99,10 @@ export class PostgresTable implements SinkTable<PostgresRow> {
       this.sink,
     ]);
     for (const [root, partition, first, past] of numbers.rows) {
-      held.addRange(root as string, Number(partition), { first: Number(first), past: Number(past) });
+      stored.addRange(root as string, Number(partition), { first: Number(first), past: Number(past) });
     }
     const named = await session.texts(`SELECT root, partition, name FROM ${names} WHERE sink = $1`, [this.sink]);
-    for (const [root, partition, name] of named.rows) held.addName(root as string, Number(partition), name as string);
+    for (const [root, partition, name] of named.rows) stored.addName(root as string, Number(partition), name as string);
   }
 
   encode(fields: Readonly<Record<string, unknown>>): PostgresRow {

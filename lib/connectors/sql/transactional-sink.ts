@@ -19,7 +19,7 @@ import {
   type SinkPast,
   type SinkRows,
 } from '../../connect/index.js';
-import { HeldRecords } from './held-records.js';
+import { StoredRecords } from './stored-records.js';
 import { Patience } from './patience.js';
 import { databaseAway, refusedRow, wrongStatement, type SqlFailure } from './sql-errors.js';
 import { StoredRanges, type WriteProgress } from './write-progress.js';
@@ -39,13 +39,13 @@ export interface SinkTable<Row> {
   readonly name: string;
   /**
    * Opens a connection, and the tables. Makes this process the owner of the sink, after each earlier transaction of it has
-   * ended, and fills `held`. With `isAnew` the stored progress is removed. After a lost connection, `isAgain` is true: then
+   * ended, and fills `stored`. With `isAnew` the stored progress is removed. After a lost connection, `isAgain` is true: then
    * it throws MILLRACE_LOCKED if another process has become the owner.
    */
   open(
     identity: SinkIdentity,
     how: { readonly isAnew: boolean; readonly isAgain: boolean },
-    held: HeldRecords,
+    stored: StoredRecords,
   ): Promise<void>;
   /** The row of a record. Throws for a value that no column can contain. */
   encode(fields: Readonly<Record<string, unknown>>): Row;
@@ -85,7 +85,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
   private readonly ranges = new StoredRanges();
   private context: ConnectorContext | undefined;
   private table: SinkTable<Row> | undefined;
-  private held = new HeldRecords();
+  private stored = new StoredRecords();
   private isConnected = false;
   /** Counts the checkpoints of this incarnation. */
   private epoch = 0;
@@ -120,7 +120,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
       this.isConnected = false;
       await this.connect(isAnew, false);
     });
-    return { holds: (id) => this.held.holds(id) };
+    return { holds: (id) => this.stored.holds(id) };
   }
 
   encode(record: In): Row {
@@ -140,14 +140,14 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
     const order = inOrder(numbers);
     const isNew = (i: number): boolean => {
       const id = { root, partition, number: numbers[i] as number };
-      return !this.held.holds(names === undefined ? id : { ...id, name: names[i] as string });
+      return !this.stored.holds(names === undefined ? id : { ...id, name: names[i] as string });
     };
     if (names !== undefined) this.hasNames = true;
     let left = order;
     const refused = await this.untilDone(async () => {
       if (!this.isConnected) {
         await this.connect(false, true);
-        // The transaction whose end was unknown has ended, and what it has written is held.
+        // The transaction whose end was unknown has ended, and what it has written is stored.
         left = left.filter(isNew);
       }
       if (left.length === 0) return [];
@@ -200,14 +200,14 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
 
   private async connect(isAnew: boolean, isAgain: boolean): Promise<void> {
     const { table, context } = this.opened();
-    const held = new HeldRecords((id) => {
+    const stored = new StoredRecords((id) => {
       this.seen.push(id);
     });
     table.disconnect();
-    await table.open({ runId: context.runId, task: context.task }, { isAnew, isAgain }, held);
-    this.held = held;
+    await table.open({ runId: context.runId, task: context.task }, { isAnew, isAgain }, stored);
+    this.stored = stored;
     this.ranges.clear();
-    for (const stored of held.ranges()) this.ranges.stored(stored);
+    for (const ranges of stored.ranges()) this.ranges.stored(ranges);
     this.isConnected = true;
   }
 

@@ -5,7 +5,7 @@
  * and a record that closes a gap joins the ranges beside it, in the same transaction. So a table of ranges has one row per gap
  * that is still there. The memory for the ranges that may be joined is bounded.
  */
-import type { NumberRange } from './held-records.js';
+import type { NumberRange } from './stored-records.js';
 
 /** The progress that one transaction stores. */
 export interface WriteProgress {

@@ -5,7 +5,7 @@
  * parameters, names are quoted.
  */
 import { describeThrown, MillraceError, type LineageId, type RefusedRow } from '../../connect/index.js';
-import type { HeldRecords } from '../sql/held-records.js';
+import type { StoredRecords } from '../sql/stored-records.js';
 import { assertKnownColumn, quoted, quotedList } from '../sql/identifiers.js';
 import type { SqlFailure } from '../sql/sql-errors.js';
 import type { ProgressOf, SinkIdentity, SinkTable } from '../sql/transactional-sink.js';
@@ -54,7 +54,7 @@ export class SqliteTable implements SinkTable<SqliteRow> {
   async open(
     identity: SinkIdentity,
     { isAnew }: { readonly isAnew: boolean; readonly isAgain: boolean },
-    held: HeldRecords,
+    stored: StoredRecords,
   ): Promise<void> {
     const file = await SharedFile.open(this.parts.path);
     this.file = file;
@@ -75,11 +75,11 @@ export class SqliteTable implements SinkTable<SqliteRow> {
     });
     const ranges = file.statement('SELECT root, partition, first, past FROM millrace_ranges WHERE sink = ?');
     for (const { root, partition, first, past } of ranges.all([this.sink])) {
-      held.addRange(root as string, Number(partition), { first: Number(first), past: Number(past) });
+      stored.addRange(root as string, Number(partition), { first: Number(first), past: Number(past) });
     }
     const names = file.statement('SELECT root, partition, name FROM millrace_names WHERE sink = ?');
     for (const { root, partition, name } of names.all([this.sink])) {
-      held.addName(root as string, Number(partition), name as string);
+      stored.addName(root as string, Number(partition), name as string);
     }
   }
 

@@ -56,6 +56,21 @@ export async function findWorkflows(place: JobPlace): Promise<{ found: FoundWork
   };
 }
 
+/**
+ * What to request for each workflow of the folder `workflows`, and the errors of files that did not load: its name, or
+ * its file and export if the name leads to a registered workflow.
+ */
+export async function findOwnWorkflows(
+  place: JobPlace,
+): Promise<{ names: readonly string[]; broken: readonly MillraceError[] }> {
+  const registered = (await registeredWorkflows(place)).map(({ workflow }) => workflow.name);
+  const { found, broken } = await localWorkflows(localWorkflowFiles(place), place);
+  const names = found.map(({ workflow, exportName, from }) =>
+    registered.includes(workflow.name) ? `${from}#${exportName}` : workflow.name,
+  );
+  return { names: [...new Set(names)], broken };
+}
+
 /** The workflows that a file exports. Throws MILLRACE_UNKNOWN_WORKFLOW if there are none, or if it does not load. */
 export async function workflowsIn(path: string, place: JobPlace): Promise<FoundWorkflow[]> {
   const problem = fileProblem('workflow file', { path: absolutePath(place, path), shown: path }) ?? scriptProblem(path);

@@ -11,19 +11,25 @@ import { filesImportedBy, textOf } from './imported-files.js';
 import { isPath } from './load-workflow.js';
 import { localWorkflowFiles, nameOfFile } from './workflow-files.js';
 
+/** The part of a request that names files. */
+export interface RequestedFiles extends Pick<JobRequest, 'config'> {
+  /** As in a request; undefined for each workflow that has a name in the place. */
+  readonly workflow: string | undefined;
+}
+
 /** The absolute paths of the files of a request. Those of its configuration need not exist. */
-export function sourceFilesOf({ workflow, config }: JobRequest, place: JobPlace): readonly string[] {
+export function sourceFilesOf({ workflow, config }: RequestedFiles, place: JobPlace): readonly string[] {
   const found = filesImportedBy(entriesOf(workflow, place));
   return [...found, ...(config === null ? [] : [absolutePath(place, config)])];
 }
 
-function entriesOf(workflow: string, place: JobPlace): readonly string[] {
-  if (isPath(workflow)) {
+function entriesOf(workflow: string | undefined, place: JobPlace): readonly string[] {
+  if (workflow !== undefined && isPath(workflow)) {
     const path = workflow.startsWith('file:') ? fileURLToPath(workflow) : workflow;
     const whole = absolutePath(place, path);
     return [existsSync(whole) ? whole : absolutePath(place, path.replace(/#[^#]*$/, ''))];
   }
   return localWorkflowFiles(place)
     .map((file) => absolutePath(place, file))
-    .filter((file) => nameOfFile(file) === workflow || textOf(file).includes(workflow));
+    .filter((file) => workflow === undefined || nameOfFile(file) === workflow || textOf(file).includes(workflow));
 }

@@ -54,7 +54,7 @@ export class OpenSource<T> {
   }
 }
 
-/** What a resumed run tells a source about these partitions. */
+/** What a source knows about these partitions when its run is resumed. */
 export function pastOf(partitions: readonly PartitionPast[]): SourcePast {
   const first = partitions.find(({ partition }) => partition === 0);
   return { position: first?.position, from: first?.from ?? 0, partitions };

@@ -120,7 +120,7 @@ export function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCas
       },
     },
     {
-      name: 'a source with partitions is told what has settled in each, also of some, twice, and above a record that has not',
+      name: 'a source with partitions gets the settled records of each, also of some, twice, and above a record that has not',
       run: async () => {
         const source = await open(parts);
         const read = [await source.read(0, 2), await source.read(1, 2)].map((some) => some ?? []);

@@ -19,10 +19,10 @@ export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
       name: `a sink shows every record once and in order, written ${size} at a time`,
       run: async () => {
         const place = await subject.place();
-        const life = new SinkLife(place, records);
-        await life.open();
-        while (life.next < records.length) await life.write(size);
-        await life.finish();
+        const incarnation = new SinkIncarnation(place, records);
+        await incarnation.open();
+        while (incarnation.next < records.length) await incarnation.write(size);
+        await incarnation.finish();
         assertSame('the destination', await place.read(), records);
       },
     })),
@@ -30,9 +30,9 @@ export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
       name: 'a sink that was given nothing shows nothing',
       run: async () => {
         const place = await subject.place();
-        const life = new SinkLife(place, records);
-        await life.open();
-        await life.finish();
+        const incarnation = new SinkIncarnation(place, records);
+        await incarnation.open();
+        await incarnation.finish();
         assertSame('the destination', await place.read(), []);
       },
     },
@@ -40,25 +40,25 @@ export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
       name: 'a sink that prepares shows nothing before it commits',
       run: async () => {
         const place = await subject.place();
-        const life = new SinkLife(place, records);
-        const holdings = await life.open();
-        await life.write(2);
-        await life.prepare();
+        const incarnation = new SinkIncarnation(place, records);
+        const holdings = await incarnation.open();
+        await incarnation.write(2);
+        await incarnation.prepare();
         const shown = await place.read();
-        await life.sink.close?.('cancelled');
-        if (life.sink.prepare !== undefined && holdings === undefined) assertSame('the destination', shown, []);
+        await incarnation.sink.close?.('cancelled');
+        if (incarnation.sink.prepare !== undefined && holdings === undefined) assertSame('the destination', shown, []);
       },
     },
     {
       name: 'a sink commits the same thing twice without harm',
       run: async () => {
         const place = await subject.place();
-        const life = new SinkLife(place, records);
-        await life.open();
-        await life.write(records.length);
-        await life.checkpoint();
-        await life.commit();
-        await life.finish();
+        const incarnation = new SinkIncarnation(place, records);
+        await incarnation.open();
+        await incarnation.write(records.length);
+        await incarnation.checkpoint();
+        await incarnation.commit();
+        await incarnation.finish();
         assertSame('the destination', await place.read(), records);
       },
     },
@@ -66,14 +66,14 @@ export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
       name: 'a sink discards what was not prepared when its run fails',
       run: async () => {
         const place = await subject.place();
-        const life = new SinkLife(place, records);
-        const holdings = await life.open();
-        await life.write(2);
-        await life.checkpoint();
-        await life.write(2);
-        await life.sink.close?.('failed');
+        const incarnation = new SinkIncarnation(place, records);
+        const holdings = await incarnation.open();
+        await incarnation.write(2);
+        await incarnation.checkpoint();
+        await incarnation.write(2);
+        await incarnation.sink.close?.('failed');
         const shown = await place.read();
-        if (life.sink.prepare !== undefined && holdings === undefined)
+        if (incarnation.sink.prepare !== undefined && holdings === undefined)
           assertSame('the destination', shown, records.slice(0, shown.length && 2));
       },
     },
@@ -81,14 +81,14 @@ export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
       name: 'a sink that keeps lineages reports those it holds, and no others',
       run: async () => {
         const place = await subject.place();
-        const life = new SinkLife(place, records);
-        if ((await life.open()) === undefined) return life.sink.close?.('cancelled');
-        await life.write(2);
-        await life.prepare();
-        await life.commit();
-        await place.kill?.(life.sink);
+        const incarnation = new SinkIncarnation(place, records);
+        if ((await incarnation.open()) === undefined) return incarnation.sink.close?.('cancelled');
+        await incarnation.write(2);
+        await incarnation.prepare();
+        await incarnation.commit();
+        await place.kill?.(incarnation.sink);
         // The checkpoint was lost, and the rows were not.
-        const next = new SinkLife(place, records);
+        const next = new SinkIncarnation(place, records);
         const holdings = await next.open({ prepared: undefined, isAnew: false });
         const held = records.map((_, number) => holdings?.holds({ root: ROOT, partition: 0, number }) === true);
         await next.sink.close?.('cancelled');
@@ -118,12 +118,12 @@ async function killAndResume<T>(subject: SinkSubject<T>, step: (typeof STEPS)[nu
   const { records } = subject;
   let kept: Kept | undefined;
   for (let death = 0; death < 2; death++) {
-    const life = new SinkLife(place, records, kept);
-    await life.live(STEPS.indexOf(step));
-    kept = life.kept;
-    await place.kill?.(life.sink);
+    const incarnation = new SinkIncarnation(place, records, kept);
+    await incarnation.live(STEPS.indexOf(step));
+    kept = incarnation.kept;
+    await place.kill?.(incarnation.sink);
   }
-  const last = new SinkLife(place, records, kept);
+  const last = new SinkIncarnation(place, records, kept);
   await last.open();
   while (last.next < records.length) await last.write(1);
   await last.finish();
@@ -139,8 +139,8 @@ interface Kept {
   readonly next: Lineage;
 }
 
-/** One life of a sink, driven as the engine does it. */
-class SinkLife<T> {
+/** One incarnation of a sink, driven as the engine does it. */
+class SinkIncarnation<T> {
   readonly sink: Sink<T, unknown>;
   next: Lineage;
   kept: Kept | undefined;

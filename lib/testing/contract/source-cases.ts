@@ -5,7 +5,7 @@ import { OpenSource, pastOf } from './open-source.js';
 import type { ContractCase, SourceSubject } from './subjects.js';
 
 export function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
-  const { records, missing, taken } = subject;
+  const { records, missing, recordsRead } = subject;
   const reading = async (some: readonly T[], past?: SourcePast): Promise<OpenSource<T>> =>
     OpenSource.open((await subject.place(some))(), past);
   return [
@@ -69,12 +69,13 @@ export function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
       run: async () => {
         const open = await reading(records);
         await open.partition.read(1);
-        if (taken !== undefined) assertTrue(taken() <= 1, `asked for 1 record, it has taken ${taken()}`);
+        if (recordsRead !== undefined)
+          assertTrue(recordsRead() <= 1, `asked for 1 record, it has read ${recordsRead()}`);
         await open.close();
       },
     },
     {
-      name: 'a source is told what has settled, also twice',
+      name: 'a source gets the settled records, also twice',
       run: async () => {
         const open = await reading(records);
         await open.partition.read(2);

@@ -19,8 +19,8 @@ export interface SourceSubject<T> {
   place(records: readonly T[]): Awaitable<() => Source<T>>;
   /** Makes a source of a place that is not there; `open` or the first `read` must reject. */
   readonly missing?: () => Source<T>;
-  /** How many records were taken out of the last place, for sources that can be watched. */
-  readonly taken?: () => number;
+  /** How many records were read from the last place, for sources that can be watched. */
+  readonly recordsRead?: () => number;
 }
 
 /** The place of a source with several partitions. */
@@ -39,9 +39,9 @@ export interface PartitionedSubject<T> {
   place(partitions: readonly (readonly T[])[]): Awaitable<PartitionedPlace<T>>;
 }
 
-/** One destination, over all lives of a run. */
+/** One destination, over all incarnations of a run. */
 export interface SinkPlace<T> {
-  /** Makes the sink of the next life; all write to the same destination. */
+  /** Makes the sink of the next incarnation; all write to the same destination. */
   make(): Sink<T, unknown>;
   /** What a reader of the destination sees now: only what is committed, as records in the order of the rows. */
   read(): Awaitable<readonly T[]>;

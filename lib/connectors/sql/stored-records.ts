@@ -23,19 +23,19 @@ interface Partition {
   cursor: number;
 }
 
-export class HeldRecords implements SinkHoldings {
+export class StoredRecords implements SinkHoldings {
   private readonly partitions = new Map<string, Map<number, Partition>>();
   private readonly onNamed: ((id: LineageId) => void) | undefined;
 
-  /** @param onNamed called for each record that is held by its name, when it is asked for. */
+  /** @param onNamed called for each record that is stored by its name, when it is asked for. */
   constructor(onNamed?: (id: LineageId) => void) {
     this.onNamed = onNamed;
   }
 
   addRange(root: string, partition: number, range: NumberRange): void {
-    const held = this.partition(root, partition);
-    held.ranges.push(range);
-    held.isSorted = false;
+    const stored = this.partition(root, partition);
+    stored.ranges.push(range);
+    stored.isSorted = false;
   }
 
   addName(root: string, partition: number, name: string): void {
@@ -44,42 +44,42 @@ export class HeldRecords implements SinkHoldings {
 
   holds(id: LineageId): boolean {
     const { root, partition, number, name } = id;
-    const held = this.partitions.get(root)?.get(partition);
-    if (held === undefined) return false;
-    if (name === undefined) return inRanges(held, number);
-    const isHeld = held.names.has(name);
-    if (isHeld) this.onNamed?.(id);
-    return isHeld;
+    const stored = this.partitions.get(root)?.get(partition);
+    if (stored === undefined) return false;
+    if (name === undefined) return inRanges(stored, number);
+    const isStored = stored.names.has(name);
+    if (isStored) this.onNamed?.(id);
+    return isStored;
   }
 
   /** The ranges of each partition, ascending. */
   *ranges(): Iterable<{ readonly root: string; readonly partition: number; readonly ranges: readonly NumberRange[] }> {
     for (const [root, ofRoot] of this.partitions) {
-      for (const [partition, held] of ofRoot) yield { root, partition, ranges: sorted(held) };
+      for (const [partition, stored] of ofRoot) yield { root, partition, ranges: sorted(stored) };
     }
   }
 
   private partition(root: string, partition: number): Partition {
     const ofRoot = this.partitions.get(root) ?? new Map<number, Partition>();
     this.partitions.set(root, ofRoot);
-    const held = ofRoot.get(partition) ?? { ranges: [], names: new Set(), isSorted: true, cursor: 0 };
-    ofRoot.set(partition, held);
-    return held;
+    const stored = ofRoot.get(partition) ?? { ranges: [], names: new Set(), isSorted: true, cursor: 0 };
+    ofRoot.set(partition, stored);
+    return stored;
   }
 }
 
-function sorted(held: Partition): readonly NumberRange[] {
-  if (!held.isSorted) {
-    held.ranges.sort((a, b) => a.first - b.first);
-    held.isSorted = true;
-    held.cursor = 0;
+function sorted(stored: Partition): readonly NumberRange[] {
+  if (!stored.isSorted) {
+    stored.ranges.sort((a, b) => a.first - b.first);
+    stored.isSorted = true;
+    stored.cursor = 0;
   }
-  return held.ranges;
+  return stored.ranges;
 }
 
-function inRanges(held: Partition, number: number): boolean {
-  const ranges = sorted(held);
-  const known = ranges[held.cursor];
+function inRanges(stored: Partition, number: number): boolean {
+  const ranges = sorted(stored);
+  const known = ranges[stored.cursor];
   if (known !== undefined && known.first <= number && number < known.past) return true;
   let [low, high] = [0, ranges.length];
   while (low < high) {
@@ -87,7 +87,7 @@ function inRanges(held: Partition, number: number): boolean {
     if ((ranges[middle] as NumberRange).past <= number) low = middle + 1;
     else high = middle;
   }
-  held.cursor = low;
+  stored.cursor = low;
   const range = ranges[low];
   return range !== undefined && range.first <= number;
 }
