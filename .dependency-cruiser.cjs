@@ -38,6 +38,14 @@ const ROOMS = {
     ],
     node: true,
   },
+  lanes: {
+    rooms: [
+      ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'workers'],
+      ...['storage', 'observe', 'connect', 'connectors', 'runtime'],
+    ],
+    packages: ['rxjs'],
+    node: true,
+  },
   jobs: {
     rooms: [
       ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'workers'],

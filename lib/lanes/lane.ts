@@ -13,6 +13,7 @@ import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { codeOf } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { RunSummary } from '../model/run-summary.js';
+import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { Run } from '../runtime/run/run.js';
 import type { Secrets } from '../text/secrets.js';
 import type { Upstream } from '../model/upstream.js';
@@ -24,16 +25,14 @@ import { LaneStore, type LaneInput } from './lane-store.js';
 import { LaneTransaction } from './lane-transaction.js';
 import type { RunRecord } from './run-record.js';
 import type { Stage, StagePlan } from './stages.js';
-import { prepareStage, type SpreadWorkflow } from './stage-workflow.js';
+import { prepareStage } from './stage-workflow.js';
 
 /** The metadata of the offset of a lane that has ended, in the group of the workers. */
 export const CLOSED = 'millrace-closed';
 
 /** What is the same for all lanes of a worker. */
 export interface LaneSurroundings {
-  readonly workflow: SpreadWorkflow;
-  /** The configuration, as the schema of the workflow returned it. */
-  readonly config: unknown;
+  readonly workflow: PreparedWorkflow;
   readonly cluster: KafkaCluster;
   readonly plan: StagePlan;
   readonly record: RunRecord;
@@ -145,7 +144,7 @@ export class Lane {
 
   /** Resolves with undefined if the lane was stopped before its run began. */
   private async runWith(client: KafkaPort, transaction: LaneTransaction): Promise<RunSummary | undefined> {
-    const { workflow, config, cluster, plan, record, topics, assertOwned } = this.surroundings;
+    const { workflow, cluster, plan, record, topics, assertOwned } = this.surroundings;
     const { lane, partition, stage: stageName } = this.name;
     const topicOf = (name: string): TopicDescription => topics.get(name) as TopicDescription;
     const stateTopic = topicOf(plan.stateTopic);
@@ -168,7 +167,7 @@ export class Lane {
         sink: (edge, key) =>
           new EdgeSink({ transaction, topic: topicOf(edge.topic), key, namespace: cluster.namespace }),
       },
-      { config, startedAt: record.startedAt },
+      record.startedAt,
     );
     const letters = (this.letters = new LaneLetters(past.letters, `topic ${letterTopic.name}`));
     const store = (this.store = new LaneStore({

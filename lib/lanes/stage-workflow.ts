@@ -5,18 +5,12 @@
  * Guarantees: the tasks are those of the definition, under their own names. The definition is built anew for each lane, because a
  * task belongs to one run.
  */
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { connectorSink, connectorSource, type Sink, type Source } from '../connect/index.js';
 import type { NewRecord } from '../connectors/kafka/port.js';
 import { MillraceError } from '../model/errors.js';
 import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
-import { declarationsOf, type BuildContext } from '../runtime/definition/workflow-definition.js';
-import type { Workflow } from '../runtime/definition/workflow.js';
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
 import type { Edge, Stage } from './stages.js';
-
-/** A workflow of any copy of this package. */
-export type SpreadWorkflow = Pick<Workflow<StandardSchemaV1, never>, 'name' | 'definition' | 'prepare'>;
 
 /** The key of a record that crosses an edge. */
 export type EdgeKey = (record: unknown) => unknown;
@@ -30,25 +24,16 @@ export interface StageEnds {
 /**
  * Prepares the run of one lane. Throws what the definition throws, and MILLRACE_SPREAD for a task whose outputs cannot be repeated.
  *
- * @param config the configuration, as the schema of the workflow returned it.
+ * @param startedAt when the run was started, milliseconds since 1970.
  */
 export function prepareStage(
-  workflow: SpreadWorkflow,
+  workflow: PreparedWorkflow,
   stage: Stage,
   ends: StageEnds,
-  { config, startedAt }: { readonly config: unknown; readonly startedAt: number },
+  startedAt: number,
 ): PreparedWorkflow {
-  const { name, window } = workflow.definition;
-  const build = (parsed: unknown, context: BuildContext): readonly TaskDeclaration[] =>
-    declarationsIn(stage, declarationsOf(workflow.definition, parsed as never, context), ends);
-  // A workflow of the same copy of the package as its tasks.
-  const OwnWorkflow = workflow.constructor as new (definition: object) => Workflow;
-  const made = new OwnWorkflow({
-    name: `${name} (${stage.name})`,
-    tasks: build,
-    ...(window === undefined ? {} : { window }),
-  });
-  const prepared = made.prepare(config, { startedAt });
+  const tasks = (all: readonly TaskDeclaration[]): TaskDeclaration[] => declarationsIn(stage, all, ends);
+  const prepared = workflow.derive(`${workflow.name} (${stage.name})`, tasks, { startedAt });
   const repeated = prepared.durability.find(({ durability }) => durability === 'repeated');
   if (repeated === undefined) return prepared;
   throw new MillraceError(

@@ -9,11 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
+import type { RunDefinition } from '../model/checkpoint.js';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { Upstream } from '../model/upstream.js';
 import {
-  anything,
   callback,
   checkOptions,
   count,
@@ -25,20 +25,18 @@ import {
 } from '../options/options.js';
 import { describeDefinition } from '../runtime/definition/run-definition.js';
 import { ResumePlan } from '../runtime/resume/resume-plan.js';
+import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { Secrets } from '../text/secrets.js';
 import { CLOSED, Lane, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
 import { Membership } from './membership.js';
 import { agreeOn, assertSameRun, newRunRecord, readRunRecord } from './run-record.js';
 import { createTopics, describeTopics, laneCount, topicsOf } from './run-topics.js';
 import { planStages, type Stage, type StagePlan } from './stages.js';
-import type { SpreadWorkflow } from './stage-workflow.js';
 
 /** What the workers of one run have in common. */
 export interface SpreadOptions {
-  /** The workflow. */
-  readonly workflow: SpreadWorkflow;
-  /** Its configuration, as its schema accepts it. */
-  readonly config?: unknown;
+  /** The workflow with its configuration, as `prepare` returns it. */
+  readonly workflow: PreparedWorkflow;
   /** The cluster, made by `kafka`. */
   readonly cluster: KafkaCluster;
   /** The id of the run, the same for all workers. Part of the names of its topics. */
@@ -80,8 +78,7 @@ export interface WorkerEnd {
 }
 
 const SPREAD_RULES: OptionRules<SpreadOptions> = {
-  workflow: objectWith('prepare'),
-  config: anything,
+  workflow: objectWith('derive'),
   cluster: madeBy(KafkaCluster, 'kafka()'),
   runId: text,
   partitions: count(),
@@ -115,8 +112,11 @@ export function stagesOf(options: SpreadOptions): StagePlan {
  */
 export async function createRun(options: SpreadOptions, replicationFactor?: number): Promise<readonly string[]> {
   checkOptions('a run', options, SPREAD_RULES, REQUIRED);
-  const { plan, definition, startedAt } = planned(options);
-  const { cluster } = options;
+  const { plan, definition } = planned(options);
+  const {
+    cluster,
+    workflow: { startedAt },
+  } = options;
   const client = await openClient(cluster);
   try {
     const created = await createTopics(client, topicsOf(plan, replicationFactor));
@@ -148,7 +148,7 @@ export async function deleteRun(options: SpreadOptions): Promise<readonly string
  * Starts a worker of a run that `createRun` has created. Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
  * @example
- * const options = { workflow: Offers, config, cluster: kafka({ brokers: ['localhost:9092'] }), runId: 'r1' };
+ * const options = { workflow: Offers.prepare(config), cluster: kafka({ brokers: ['localhost:9092'] }), runId: 'r1' };
  * await createRun(options);
  * await startWorker(options).finished;
  */
@@ -157,18 +157,14 @@ export function startWorker(options: WorkerOptions): Worker {
   return new Worker(options);
 }
 
-function planned({ workflow, config, runId, partitions = DEFAULT_PARTITIONS }: SpreadOptions): {
-  plan: StagePlan;
-  definition: ReturnType<typeof describeDefinition>;
-  startedAt: number;
-  config: unknown;
+function planned({ workflow, runId, partitions = DEFAULT_PARTITIONS }: SpreadOptions): {
+  readonly plan: StagePlan;
+  readonly definition: RunDefinition;
 } {
-  const prepared = workflow.prepare(config);
-  const { plan: graph, declarations, startedAt } = prepared;
-  const plan = planStages(graph, declarations, { workflow: workflow.name, run: runId, partitions });
+  const { name, config, plan: graph, declarations } = workflow;
+  const plan = planStages(graph, declarations, { workflow: name, run: runId, partitions });
   const { durability } = new ResumePlan(graph, declarations);
-  const definition = describeDefinition(workflow.name, graph, declarations, prepared.config, durability);
-  return { plan, definition, startedAt, config: prepared.config };
+  return { plan, definition: describeDefinition(name, graph, declarations, config, durability) };
 }
 
 /** A worker; `startWorker` makes it. */
@@ -241,7 +237,7 @@ export class Worker {
 
   private async prepare(client: KafkaPort): Promise<{ topic: TopicDescription; plan: StagePlan }> {
     const { workflow, cluster, runId, secrets, upstream } = this.options;
-    const { plan, definition, config } = planned(this.options);
+    const { plan, definition } = planned(this.options);
     const { timeoutMs } = cluster.options;
     const hasRun = await client.hasTopic(plan.runTopic);
     const record = hasRun ? await readRunRecord(client, await client.describe(plan.runTopic), timeoutMs) : undefined;
@@ -258,7 +254,7 @@ export class Worker {
       [...new Array(of.lanes).keys()].map((partition) => ({ lane: lane++, stage: of.name, partition, of })),
     );
     this.surroundings = {
-      ...{ workflow, config, cluster, plan, record, topics },
+      ...{ workflow, cluster, plan, record, topics },
       checkpointEveryMs: this.options.commitEveryMs ?? 200,
       transactionTimeoutMs: this.options.transactionTimeoutMs ?? 60_000,
       secrets,
