@@ -27,8 +27,6 @@ export interface DueLetters {
 export class LaneLetters implements DeadLetterStore {
   readonly durable: DurableLetters;
   readonly location: string;
-  /** The letters of this owner that are in a transaction. */
-  written = 0;
   private waiting: DeadLetter[] = [];
   /** The letters in checkpoints whose records a resumed run may meet. */
   private readonly heads: Map<number, LetterHead>;
@@ -91,7 +89,6 @@ export class LaneLetters implements DeadLetterStore {
       this.heads.set(number, head);
       state.push(stateRecord(['letter', number], head));
     }
-    this.written += due.length;
     if (wasFull && !this.isFull) for (const listener of this.readyListeners) listener();
     const letters = due.map((letter) => ({
       key: null,

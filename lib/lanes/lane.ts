@@ -64,8 +64,6 @@ export interface LaneEnd {
    */
   readonly kind: 'closed' | 'given-up' | 'failed';
   readonly error?: unknown;
-  /** The dead letters that were written in this process. */
-  readonly deadLetters: number;
   readonly summary?: RunSummary | undefined;
 }
 
@@ -77,7 +75,6 @@ export class Lane {
   private readonly stage: Stage;
   private run: Run | undefined;
   private store: LaneStore | undefined;
-  private letters: LaneLetters | undefined;
   private isStopped = false;
 
   /** Takes the lane. */
@@ -109,16 +106,15 @@ export class Lane {
       client = await openClient(cluster);
       transaction = this.transactionOf(client);
       await transaction.begin();
-      if (await this.isClosed(client)) return { kind: 'closed', deadLetters: 0 };
+      if (await this.isClosed(client)) return { kind: 'closed' };
       const summary = await this.runWith(client, transaction);
-      const { deadLetters } = this;
-      if (summary?.outcome !== 'completed') return { kind: 'given-up', deadLetters, summary };
+      if (summary?.outcome !== 'completed') return { kind: 'given-up', summary };
       await this.close(transaction);
-      return { kind: 'closed', deadLetters, summary };
+      return { kind: 'closed', summary };
     } catch (error) {
       await transaction?.abort();
       const isLost = this.isStopped && ['MILLRACE_LOCKED', 'MILLRACE_ABORTED'].includes(codeOf(error) ?? '');
-      return { kind: isLost ? 'given-up' : 'failed', error, deadLetters: this.deadLetters };
+      return { kind: isLost ? 'given-up' : 'failed', error };
     } finally {
       await client?.close();
     }
@@ -130,10 +126,6 @@ export class Lane {
     const topic = topics.get(plan.stateTopic) as TopicDescription;
     const committed = await client.committed(plan.group, topic, 'stable');
     return committed.get(this.name.lane)?.metadata === CLOSED;
-  }
-
-  private get deadLetters(): number {
-    return this.letters?.written ?? 0;
   }
 
   private transactionOf(client: KafkaPort): LaneTransaction {
@@ -169,7 +161,7 @@ export class Lane {
       },
       record.startedAt,
     );
-    const letters = (this.letters = new LaneLetters(past.letters, `topic ${letterTopic.name}`));
+    const letters = new LaneLetters(past.letters, `topic ${letterTopic.name}`);
     const store = (this.store = new LaneStore({
       ...{
         transaction,

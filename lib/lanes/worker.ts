@@ -28,6 +28,7 @@ import { ResumePlan } from '../runtime/resume/resume-plan.js';
 import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { Secrets } from '../text/secrets.js';
 import { CLOSED, Lane, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
+import { recordsOf } from './lane-past.js';
 import { Membership } from './membership.js';
 import { agreeOn, assertSameRun, newRunRecord, readRunRecord } from './run-record.js';
 import { createTopics, describeTopics, laneCount, topicsOf } from './run-topics.js';
@@ -73,8 +74,8 @@ export interface WorkerEvent extends LaneName {
 export interface WorkerEnd {
   /** 'completed': all lanes of the run have ended. 'stopped': `stop` was called before. */
   readonly outcome: 'completed' | 'stopped';
-  /** The dead letters that this worker has written. */
-  readonly deadLetters: number;
+  /** Whether any worker of the run has written dead letters. */
+  readonly hasDeadLetters: boolean;
 }
 
 const SPREAD_RULES: OptionRules<SpreadOptions> = {
@@ -179,7 +180,6 @@ export class Worker {
   private readonly retries = new Map<number, number>();
   private isStopping = false;
   private failure: { readonly error: unknown } | undefined;
-  private deadLetters = 0;
   private surroundings: LaneSurroundings | undefined;
   private names: readonly (LaneName & { readonly of: Stage })[] = [];
   private wake: () => void = () => undefined;
@@ -225,7 +225,8 @@ export class Worker {
       await membership.leave();
       await taking;
       if (this.failure !== undefined) throw this.failure.error;
-      return { outcome: isCompleted ? 'completed' : 'stopped', deadLetters: this.deadLetters };
+      const hasDeadLetters = await this.hasLetters(client, plan);
+      return { outcome: isCompleted ? 'completed' : 'stopped', hasDeadLetters };
     } finally {
       await client.close();
     }
@@ -233,6 +234,13 @@ export class Worker {
 
   private get graceMs(): number {
     return this.options.graceMs ?? 30_000;
+  }
+
+  private async hasLetters(client: KafkaPort, { letterTopic }: StagePlan): Promise<boolean> {
+    const { timeoutMs } = this.options.cluster.options;
+    const topic = this.surroundings?.topics.get(letterTopic) as TopicDescription;
+    for await (const _ of recordsOf(client, topic, 0, timeoutMs)) return true;
+    return false;
   }
 
   private async prepare(client: KafkaPort): Promise<{ topic: TopicDescription; plan: StagePlan }> {
@@ -297,7 +305,6 @@ export class Worker {
     this.tell(lane.name, { type: 'taken' });
     const end = await lane.finished;
     this.lanes.delete(number);
-    this.deadLetters += end.deadLetters;
     this.tell(lane.name, { type: end.kind, ...('error' in end && { error: end.error }) });
     if (end.kind === 'closed') {
       this.retries.delete(number);
