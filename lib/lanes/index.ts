@@ -14,4 +14,5 @@ export {
   type WorkerOptions,
 } from './worker.js';
 export type { Edge, Stage, StagePlan } from './stages.js';
+export type { SpreadWorkflow } from './stage-workflow.js';
 export type { LaneName } from './lane.js';

@@ -13,7 +13,6 @@ import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { codeOf } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { RunSummary } from '../model/run-summary.js';
-import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { Run } from '../runtime/run/run.js';
 import type { Secrets } from '../text/secrets.js';
 import type { Upstream } from '../model/upstream.js';
@@ -25,14 +24,14 @@ import { LaneStore, type LaneInput } from './lane-store.js';
 import { LaneTransaction } from './lane-transaction.js';
 import type { RunRecord } from './run-record.js';
 import type { Stage, StagePlan } from './stages.js';
-import { prepareStage } from './stage-workflow.js';
+import { prepareStage, type SpreadWorkflow } from './stage-workflow.js';
 
 /** The metadata of the offset of a lane that has ended, in the group of the workers. */
 export const CLOSED = 'millrace-closed';
 
 /** What is the same for all lanes of a worker. */
 export interface LaneSurroundings {
-  readonly workflow: PreparedWorkflow;
+  readonly workflow: SpreadWorkflow;
   readonly cluster: KafkaCluster;
   readonly plan: StagePlan;
   readonly record: RunRecord;

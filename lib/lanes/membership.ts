@@ -9,8 +9,11 @@ import { MillraceError } from '../model/errors.js';
 
 const JOINING = 0;
 const LEAVING = -1;
-/** The owner of lanes stops writing after so many missed signs of life. Brokers expel it after nine, by default. */
-const LEASE_BEATS = 6;
+/**
+ * The owner of lanes stops writing when no sign of life was answered for so many intervals. Brokers expel it after nine of them, by
+ * default. What is written to Kafka is fenced in any case; this protects files.
+ */
+const LEASE_BEATS = 8;
 const FIRST_BEAT_MS = 1000;
 const PAUSE_MS = 200;
 

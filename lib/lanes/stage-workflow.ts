@@ -12,6 +12,12 @@ import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.j
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
 import type { Edge, Stage } from './stages.js';
 
+/** A workflow with its configuration: the part of it that lanes use. */
+export type SpreadWorkflow = Pick<
+  PreparedWorkflow,
+  'name' | 'config' | 'startedAt' | 'plan' | 'declarations' | 'derive'
+>;
+
 /** The key of a record that crosses an edge. */
 export type EdgeKey = (record: unknown) => unknown;
 
@@ -27,7 +33,7 @@ export interface StageEnds {
  * @param startedAt when the run was started, milliseconds since 1970.
  */
 export function prepareStage(
-  workflow: PreparedWorkflow,
+  workflow: SpreadWorkflow,
   stage: Stage,
   ends: StageEnds,
   startedAt: number,

@@ -25,19 +25,19 @@ import {
 } from '../options/options.js';
 import { describeDefinition } from '../runtime/definition/run-definition.js';
 import { ResumePlan } from '../runtime/resume/resume-plan.js';
-import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { Secrets } from '../text/secrets.js';
 import { CLOSED, Lane, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
 import { recordsOf } from './lane-past.js';
 import { Membership } from './membership.js';
 import { agreeOn, assertSameRun, newRunRecord, readRunRecord } from './run-record.js';
 import { createTopics, describeTopics, laneCount, topicsOf } from './run-topics.js';
+import type { SpreadWorkflow } from './stage-workflow.js';
 import { planStages, type Stage, type StagePlan } from './stages.js';
 
 /** What the workers of one run have in common. */
 export interface SpreadOptions {
   /** The workflow with its configuration, as `prepare` returns it. */
-  readonly workflow: PreparedWorkflow;
+  readonly workflow: SpreadWorkflow;
   /** The cluster, made by `kafka`. */
   readonly cluster: KafkaCluster;
   /** The id of the run, the same for all workers. Part of the names of its topics. */
