@@ -76,7 +76,7 @@ describe('the documents', () => {
     expect(problems).toEqual([]);
   }, 60_000);
 
-  // Those about Kafka need a broker: see spec/connectors/kafka/kafka-guide.spec.ts.
+  // Those about Kafka need a broker: see spec/connectors/kafka/kafka-guide.spec.ts and spec/lanes/lanes-guide.spec.ts.
   it.each(blocks.filter(({ file }) => file.includes('block-') && !file.includes('docs-kafka')))(
     'prints what it says in $name',
     async ({ file, code }) => {

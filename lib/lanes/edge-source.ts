@@ -65,19 +65,22 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
     return { topic: topic.name, id: topic.id, partition };
   }
 
-  open({ signal, notice }: ConnectorContext, past: SourcePast | undefined): readonly SourcePartition<unknown>[] {
+  open(context: ConnectorContext, past: SourcePast | undefined): readonly SourcePartition<unknown>[] {
     const { client, topic, partition, timeoutMs } = this.parts;
     const own = past?.partitions.find((one) => one.partition === partition);
     const position = own?.position as EdgePosition | undefined;
     this.first = this.last = position?.lineage ?? 0;
     this.ended = new Set(position?.ended);
     const reader = (this.reader = new TopicReader({
-      ...{ client, topic, timeoutMs, notice },
+      ...{ client, topic, timeoutMs },
       onOffsetLost: 'stop',
       maxWaitMs: MAX_WAIT_MS,
+      notice: (message) => {
+        context.notice(message);
+      },
     }));
     this.lane = reader.open(partition, this.first);
-    signal.addEventListener('abort', () => {
+    context.signal.addEventListener('abort', () => {
       reader.close();
     });
     return [this];

@@ -77,7 +77,7 @@ export class LaneLetters implements DeadLetterStore {
       this.heads.delete(number);
       state.push(stateRecord(['letter', number], undefined));
     }
-    const wasFull = this.isFull;
+    const { length } = this.waiting;
     const past = this.waiting.length === 0 ? undefined : new RunPast(plan, checkpoint, incarnation);
     const due = this.waiting.filter((letter) => checkpoint.isComplete || past?.keeps(letter) === true);
     const taken = new Set(due);
@@ -89,7 +89,7 @@ export class LaneLetters implements DeadLetterStore {
       this.heads.set(number, head);
       state.push(stateRecord(['letter', number], head));
     }
-    if (wasFull && !this.isFull) for (const listener of this.readyListeners) listener();
+    if (length >= MOST_WAITING && !this.isFull) for (const listener of this.readyListeners) listener();
     const letters = due.map((letter) => ({
       key: null,
       value: encoder.encode(letterLine(letter).trimEnd()),

@@ -55,7 +55,7 @@ export async function readPast(
   const entries = new Map<string, Map<string, StoredEntry>>();
   const letters = new Map<number, LetterHead>();
   for await (const record of recordsOf(client, topic, lane, timeoutMs)) {
-    const [kind, ...rest] = JSON.parse(decoder.decode(record.key as Uint8Array)) as [string, ...never[]];
+    const [kind, ...rest] = JSON.parse(decoder.decode(record.key)) as [string, ...never[]];
     const value = record.value === null ? undefined : valueOfBytes(record.value);
     if (kind === 'checkpoint') checkpoint = value as Checkpoint;
     else if (kind === 'letter') setOrDelete(letters, rest[0] as unknown as number, value as LetterHead | undefined);

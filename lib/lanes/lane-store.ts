@@ -119,7 +119,7 @@ export class LaneStore implements CheckpointStore {
     try {
       for (const { space, key, entry } of changes) records.push(this.changed(space, key, entry));
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     const position = ++this.appended;
     const { transaction, stateTopic, lane } = this.parts;

@@ -107,12 +107,15 @@ export class Lane {
       await transaction.begin();
       if (await this.isClosed(client)) return { kind: 'closed' };
       const summary = await this.runWith(client, transaction);
-      if (summary?.outcome !== 'completed') return { kind: 'given-up', summary };
+      if (summary?.outcome !== 'completed') {
+        await transaction.abort();
+        return { kind: 'given-up', summary };
+      }
       await this.close(transaction);
       return { kind: 'closed', summary };
     } catch (error) {
       await transaction?.abort();
-      const isLost = this.isStopped && ['MILLRACE_LOCKED', 'MILLRACE_ABORTED'].includes(codeOf(error) ?? '');
+      const isLost = this.isStopped && ['MILLRACE_LOCKED', 'MILLRACE_ABORTED'].includes(codeOf(error));
       return { kind: isLost ? 'given-up' : 'failed', error };
     } finally {
       await client?.close();
@@ -180,7 +183,7 @@ export class Lane {
     }));
     if (this.isStopped) return undefined;
     const run = (this.run = prepared.run({
-      runId: `${plan.run}.${lane}`,
+      runId: `${plan.group}.${lane}`,
       seed: (record.seed + lane) % 2 ** 32,
       checkpoints: store,
       checkpointEvery: { everyMs: this.surroundings.checkpointEveryMs },

@@ -18,7 +18,7 @@ const decoder = new TextDecoder();
 
 /** The first record of a run, as JSON. */
 export interface RunRecord {
-  readonly format: typeof FORMAT;
+  readonly format: number;
   /** When the run was started, milliseconds since 1970. */
   readonly startedAt: number;
   readonly seed: number;
@@ -54,7 +54,7 @@ export async function readRunRecord(
   timeoutMs: number,
 ): Promise<RunRecord | undefined> {
   for await (const { value } of recordsOf(client, topic, 0, timeoutMs)) {
-    const record = JSON.parse(decoder.decode(value as Uint8Array)) as RunRecord;
+    const record = JSON.parse(decoder.decode(value)) as RunRecord;
     if (record.format === FORMAT) return record;
     throw new MillraceError(
       'MILLRACE_RESUME',

@@ -53,7 +53,7 @@ function declarationsIn(stage: Stage, all: readonly TaskDeclaration[], ends: Sta
   const readers = stage.inputs.map((edge) => ({
     name: edge.reader,
     dependencies: [],
-    task: connectorSource(ends.source(edge)) as unknown as TaskDeclaration['task'],
+    task: connectorSource(ends.source(edge)),
   }));
   const tasks = stage.tasks.map((name) => {
     const own = declared.get(name) as TaskDeclaration;
@@ -63,7 +63,7 @@ function declarationsIn(stage: Stage, all: readonly TaskDeclaration[], ends: Sta
     name: edge.writer,
     dependencies: edge.labels,
     ...(edge.join === undefined ? {} : { join: edge.join }),
-    task: connectorSink(ends.sink(edge, keyOf(edge, declared))) as TaskDeclaration['task'],
+    task: connectorSink(ends.sink(edge, keyOf(edge, declared))),
   }));
   return [...readers, ...tasks, ...writers];
 }

@@ -226,7 +226,7 @@ describe('what cannot be spread is refused', () => {
       build: (flow) => flow.task('In', items()).task('Sum', ['In'], sums()),
     });
     expect(() => stagesOf({ workflow: workflow.prepare(), cluster, runId: 'r 1' })).toThrow(
-      expect.objectContaining({ code: 'MILLRACE_SPREAD' }) as unknown as Error,
+      expect.objectContaining({ code: 'MILLRACE_SPREAD' }),
     );
   });
 

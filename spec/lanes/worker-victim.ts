@@ -14,11 +14,12 @@ const worker = startWorker({
   runId,
   partitions: Number(partitions),
   onEvent: ({ type, stage, partition, error }) => {
-    if (type !== 'event') console.error(type, stage, partition, error ?? '');
+    if (type !== 'event')
+      process.stderr.write(`${type} ${stage} ${partition} ${error instanceof Error ? error.message : ''}\n`);
   },
 });
 process.once('SIGTERM', () => {
   worker.stop();
 });
 const { outcome } = await worker.finished;
-if (outcome === 'completed') console.log('over');
+if (outcome === 'completed') process.stdout.write('over\n');
