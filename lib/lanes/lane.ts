@@ -50,6 +50,7 @@ export interface LaneSurroundings {
 export interface LaneName {
   /** Its number among all lanes of the run. */
   readonly lane: number;
+  /** The name of its stage. */
   readonly stage: string;
   /** Its number in its stage. */
   readonly partition: number;

@@ -5,7 +5,7 @@
  * was expelled, or has heard nothing for `LEASE_BEATS` signs of life, owns nothing. Signs of life go on while lanes are drained.
  */
 import type { GroupAnswer, KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
-import { MillraceError } from '../model/errors.js';
+import { codeOf, MillraceError } from '../model/errors.js';
 
 const JOINING = 0;
 const LEAVING = -1;
@@ -59,9 +59,7 @@ export class Membership {
         await this.beat();
         failedSince = undefined;
       } catch (error) {
-        if (!(error instanceof MillraceError) || error.code !== 'MILLRACE_NETWORK') {
-          if (!isPassing(error)) throw error;
-        }
+        if (codeOf(error) !== 'MILLRACE_NETWORK') throw error;
         failedSince ??= performance.now();
         if (performance.now() - failedSince > giveUpAfterMs) throw error;
         await this.pause(PAUSE_MS);
@@ -153,10 +151,4 @@ export class Membership {
 
 function lost(why: string): MillraceError {
   return new MillraceError('MILLRACE_LOCKED', `This worker has lost its lanes: ${why}. It joins again by itself`);
-}
-
-/** Answers of a coordinator that moves or starts. */
-function isPassing(error: unknown): boolean {
-  const passing = ['COORDINATOR_NOT_AVAILABLE', 'COORDINATOR_LOAD_IN_PROGRESS', 'NOT_COORDINATOR'];
-  return error instanceof MillraceError && passing.some((answer) => error.message.includes(answer));
 }

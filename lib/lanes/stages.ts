@@ -15,7 +15,9 @@ import { TopicNames } from './topic-names.js';
 
 /** A topic between two stages. */
 export interface Edge {
+  /** The name of the topic. */
   readonly topic: string;
+  /** The number of its partitions, which are the lanes of the stage behind it. */
   readonly partitions: number;
   /** The stage that writes it. */
   readonly from: string;
@@ -45,18 +47,23 @@ export interface Stage {
   readonly tasks: readonly string[];
   /** The topics that its first task reads; none if that is a source of the workflow. */
   readonly inputs: readonly Edge[];
+  /** The topics that its tasks write. */
   readonly outputs: readonly Edge[];
 }
 
 /** The whole plan. */
 export interface StagePlan {
+  /** The name of the workflow. */
   readonly workflow: string;
+  /** The id of the run. */
   readonly run: string;
+  /** The stages, in the order of the graph. */
   readonly stages: readonly Stage[];
   /** The group of the workers, and what the names of all topics begin with. */
   readonly group: string;
   /** The compacted topic with the progress and the state of each lane, one partition per lane. */
   readonly stateTopic: string;
+  /** The topic of dead letters. */
   readonly letterTopic: string;
   /** The topic whose first record says what is run. */
   readonly runTopic: string;

@@ -66,7 +66,9 @@ export interface WorkerOptions extends SpreadOptions {
 export interface WorkerEvent extends LaneName {
   /** 'event' is an event of the run of the lane. */
   readonly type: 'taken' | 'closed' | 'given-up' | 'failed' | 'event';
+  /** Why the lane stopped. */
   readonly error?: unknown;
+  /** For 'event': what happened in the run of the lane. */
   readonly event?: RunEvent;
 }
 
@@ -130,7 +132,10 @@ export async function createRun(options: SpreadOptions, replicationFactor?: numb
   }
 }
 
-/** Deletes the topics of a run. Resolves with the names of those that existed. No worker may work on it. */
+/**
+ * Deletes the topics of a run, on which no worker may work. Resolves with the names of those that existed. Rejects with
+ * MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_INVALID_OPTION for options that do not fit.
+ */
 export async function deleteRun(options: SpreadOptions): Promise<readonly string[]> {
   checkOptions('a run', options, SPREAD_RULES, REQUIRED);
   const client = await openClient(options.cluster);
@@ -168,7 +173,11 @@ function planned({ workflow, runId, partitions = DEFAULT_PARTITIONS }: SpreadOpt
   return { plan, definition: describeDefinition(name, graph, declarations, config, durability) };
 }
 
-/** A worker; `startWorker` makes it. */
+/**
+ * A worker; `startWorker` makes it. `finished` rejects with MILLRACE_UNKNOWN_RUN if nobody has created the run, with MILLRACE_RESUME if
+ * it was created for another definition or configuration, with MILLRACE_NETWORK and MILLRACE_KAFKA if brokers do not answer or refuse,
+ * and with the error of a lane that failed.
+ */
 export class Worker {
   /** Resolves when all lanes of the run have ended, or after `stop`. Rejects with the error of the lane that failed. */
   readonly finished: Promise<WorkerEnd>;

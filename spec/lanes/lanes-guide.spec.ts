@@ -22,7 +22,8 @@ describeWithBroker('the guide to several processes', (broker) => {
     try {
       const bin = join(folder, 'node_modules', '.bin');
       await mkdir(bin, { recursive: true });
-      await symlink(join(root, 'dist', 'cli.js'), join(bin, 'millrace'));
+      const command = `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'dist', 'cli.js')}' "$@"\n`;
+      await writeFile(join(bin, 'millrace'), command, { mode: 0o755 });
       await writeFile(join(folder, 'package.json'), '{"type":"module"}');
       await symlink(root, join(folder, 'node_modules', 'millrace'));
       for (const [, language, code = ''] of guide.matchAll(/```(ts|bash)\n([\s\S]*?)```/g)) {

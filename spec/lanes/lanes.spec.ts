@@ -3,6 +3,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import type { NewRecord } from '#lib/connectors/kafka/port.js';
+import { openClient } from '#lib/connectors/kafka/raw-client.js';
+import { LaneTransaction } from '#lib/lanes/lane-transaction.js';
 import { createRun, deleteRun, startWorker, type SpreadOptions, type WorkerEvent } from 'millrace/lanes';
 import { describeWithBroker } from '../kafka/with-broker.js';
 import { isBad, LaneFlow, RECORDS } from './lane-flow.js';
@@ -22,6 +25,29 @@ describeWithBroker(
     });
 
     const rowsOf = async (file: string): Promise<string[]> => (await readFile(file, 'utf8')).trim().split('\n').sort();
+
+    it('takes back what a former owner of a lane has written, which can commit nothing more', async () => {
+      const topic = await broker().topic();
+      const client = await openClient(broker().cluster);
+      const described = await client.describe(topic);
+      const owner = (): LaneTransaction =>
+        new LaneTransaction({
+          client,
+          transactionalId: `lane-of-${topic}`,
+          group: `group-of-${topic}`,
+          timeoutMs: 60_000,
+        });
+      const rows = (value: string): NewRecord[] => [{ key: null, value: Buffer.from(value), headers: [] }];
+      const [former, next] = [owner(), owner()];
+      await former.begin();
+      await former.write(described, rows('of the former owner'));
+      await next.begin();
+      await next.write(described, rows('of the next owner'));
+      await expect(former.commit(new Map())).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
+      await next.commit(new Map());
+      await client.close();
+      expect((await broker().read(topic)).map(({ value }) => value)).toEqual(['of the next owner']);
+    }, 60_000);
 
     it('gives the rows, the topic and the dead letters of one process, while workers come and go', async () => {
       const [running, alone] = [await broker().topic(3), await broker().topic(3)];

@@ -28,9 +28,19 @@ export class GroupRequests {
       const assigned = assignment?.topicPartitions.flatMap((own) => (own.topicId === topic.id ? own.partitions : []));
       return { kind: 'member', epoch: memberEpoch, beatEveryMs: heartbeatIntervalMs, assigned };
     } catch (error) {
-      const { answers, isStale } = faultOf(error);
+      const { answers, isStale, isPassing } = faultOf(error);
       if (answers.some((answer) => EXPELLED.includes(answer))) return { kind: 'expelled' };
       if (isStale) this.brokers.forget();
+      if (isPassing) {
+        throw new MillraceError(
+          'MILLRACE_NETWORK',
+          `The coordinator of group '${group}' does not answer at the moment`,
+          {
+            cause: error,
+            retryable: true,
+          },
+        );
+      }
       if (!answers.some((answer) => TOO_OLD.includes(answer))) throw runErrorOf(`join group '${group}'`, error);
       throw new MillraceError(
         'MILLRACE_KAFKA',

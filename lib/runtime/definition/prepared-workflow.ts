@@ -149,8 +149,8 @@ export class PreparedWorkflow<
 
   /**
    * Prepares a run of other tasks that `tasks` makes of those of this workflow, which is built again for it. It has the same
-   * configuration and window, and no dead letters and no end of its own. Throws what `Workflow.plan` throws, except
-   * MILLRACE_CONFIG.
+   * configuration and window, and no dead letters and no end of its own. Throws MILLRACE_INVALID_OPTION, and what `Workflow.plan`
+   * throws for a wrong graph, such as MILLRACE_JOIN.
    */
   derive(
     name: string,
