@@ -33,6 +33,14 @@ const ROOMS = {
   },
   // Only requests use calls, and only SQLite uses storage; see below.
   connectors: { rooms: ['connect', 'calls', 'storage'], node: true },
+  lanes: {
+    rooms: [
+      ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'workers'],
+      ...['storage', 'observe', 'connect', 'connectors', 'runtime'],
+    ],
+    packages: ['rxjs'],
+    node: true,
+  },
   jobs: {
     rooms: [
       ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'workers'],

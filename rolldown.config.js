@@ -129,7 +129,7 @@ const common = {
   platform: 'node',
   tsconfig: false,
   // Optional, or needed by few commands: they stay packages that are installed.
-  external: [/^@opentelemetry\//, 'pino', 'pino-pretty', 'fastify', 'croner', 'node-sqlite3-wasm'],
+  external: [/^@opentelemetry\//, /^@platformatic\//, 'pino', 'pino-pretty', 'fastify', 'croner', 'node-sqlite3-wasm'],
   resolve: {
     // The files for bundlers, of which only what is used is kept.
     alias: { rxjs: join(import.meta.dirname, 'node_modules/rxjs/dist/esm/index.js') },

@@ -16,6 +16,7 @@ export { RecordTask } from './tasks/record-task.js';
 export type { ConcurrentOptions, DurableOptions, FailurePolicy, TaskOptions } from './tasks/task-options.js';
 export { SourceTask, sourceTask } from './tasks/source-task.js';
 export type { NoInput, SourceOf, SourceOptions, SourcePosition } from './tasks/source-task.js';
+export { repartition } from './tasks/repartition.js';
 export { branch, type BranchFunction, type BranchOptions } from './tasks/branch.js';
 export { syncTask, type SyncFunction } from './tasks/sync-task.js';
 export { asyncTask, type AsyncFunction, type AsyncOptions } from './tasks/async-task.js';

@@ -76,7 +76,8 @@ describe('the documents', () => {
     expect(problems).toEqual([]);
   }, 60_000);
 
-  // Those about Kafka and Spark need a server: see kafka-guide.spec.ts and spark.spec.ts in spec/connectors.
+  // Those about Kafka and Spark need a server: see kafka-guide.spec.ts and spark.spec.ts in spec/connectors, and
+  // spec/lanes/lanes-guide.spec.ts.
   it.each(blocks.filter(({ file }) => file.includes('block-') && !/docs-(?:kafka|spark)/.test(file)))(
     'prints what it says in $name',
     async ({ file, code }) => {

@@ -22,8 +22,10 @@ import { runCommand } from './run.js';
 import { runsCommand } from './runs.js';
 import { schedulesCommand } from './schedules.js';
 import { serveCommand } from './serve.js';
+import { topicsCommand } from './topics.js';
 import { triggerCommand } from './trigger.js';
 import { whyCommand } from './why.js';
+import { workerCommand } from './worker.js';
 import { validateCommand } from './validate.js';
 
 /** All commands; the first is the default one. */
@@ -37,6 +39,8 @@ const COMMANDS: readonly Command[] = [
   listCommand,
   graphCommand,
   validateCommand,
+  workerCommand,
+  topicsCommand,
   serveCommand,
   triggerCommand,
   cancelCommand,

@@ -3,6 +3,7 @@ import type { Arguments } from './arguments.js';
 import {
   configOptions,
   debugOptions,
+  loadFrom,
   requestFrom,
   runsFrom,
   runsOptions,
@@ -19,6 +20,7 @@ import { oneLine } from '../text/printable.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { ReadyRun } from '../jobs/kept-run.js';
 import type { ExitCode } from './exit-codes.js';
+import { kafkaOptions, partitionOptions, workerCountOptions } from './spread-options.js';
 import { watchedRun } from './watched-run.js';
 
 const value = { type: 'string', requiresArg: true } as const;
@@ -47,9 +49,14 @@ export const runCommand: Command = {
     },
     'run-id': { ...value, describe: 'The id of the run, which must be new (default: the time and a random part)' },
     ephemeral: { type: 'boolean', describe: 'Keep nothing of the run: it cannot be resumed' },
+    ...kafkaOptions,
+    ...partitionOptions,
+    ...workerCountOptions,
     ...debugOptions,
   },
   run: async (args, context) => {
+    if (args.text('kafka') !== undefined) return spread(args, context);
+    args.refuseOptions(['partitions', 'workers'], 'needs --kafka');
     if (args.flag('watch')) return watch(args, context);
     const report = await reportFor(args);
     try {
@@ -63,6 +70,40 @@ export const runCommand: Command = {
     }
   },
 };
+
+/** Options of a run in one process that have no meaning for one that is spread. */
+const IN_ONE_PROCESS = [
+  ...[
+    'window',
+    'seed',
+    'threads',
+    'dead-letters',
+    'runs',
+    'resume',
+    'watch',
+    'ephemeral',
+    'json',
+    'no-color',
+    'events',
+  ],
+  ...['log', 'log-format', 'log-level', 'openlineage', 'metrics-port'],
+];
+
+/** Creates the topics of a run, unless they exist, and works on it. */
+async function spread(args: Arguments, context: CommandContext): Promise<ExitCode> {
+  args.refuseOptions(IN_ONE_PROCESS, 'cannot be combined with --kafka');
+  const workers = args.wholeNumber('workers', 1, 256) ?? 1;
+  const { newRunId } = await import('../runtime/run/run.js');
+  const runId = runIdFrom(args) ?? newRunId();
+  const [{ spreadFrom }, { work }] = await Promise.all([import('./spread-options.js'), import('./work.js')]);
+  const job = await loadFrom(args, context);
+  const options = await spreadFrom(args, job, runId);
+  const { createRun } = await import('../lanes/index.js');
+  await createRun(options);
+  if (!args.flag('quiet'))
+    printSentence(`Run ${runId}. Another worker joins with: millrace worker … --run-id ${runId}`);
+  return work({ options, job, args, context }, workers);
+}
 
 /** Runs the same command line, without `--watch`, again and again. */
 async function watch(args: Arguments, context: CommandContext): Promise<ExitCode> {

@@ -65,6 +65,10 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     this.ordered = options.ordered ?? true;
   }
 
+  override get isShareable(): boolean {
+    return this.sink.isShareable ?? false;
+  }
+
   override get dataset(): Dataset | undefined {
     return this.sink.dataset;
   }

@@ -72,6 +72,10 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     return this.source.usesThreads ?? false;
   }
 
+  override get isTransient(): boolean {
+    return this.source.isTransient ?? false;
+  }
+
   override get dataset(): Dataset | undefined {
     return this.source.dataset;
   }

@@ -66,6 +66,11 @@ export interface SinkHoldings {
 export interface Sink<In, Row = In> {
   /** The kind of the task in `graph` and `list`. Default 'sink'. */
   readonly kind?: string;
+  /**
+   * Whether several runs, each with an id of its own, may write to the same place at the same time. Then each process of a workflow
+   * that is spread writes its own rows; otherwise one of them writes all rows. Default false.
+   */
+  readonly isShareable?: boolean;
   /** The dataset that is written, for lineage events. */
   readonly dataset?: Dataset | undefined;
   /** The files it writes, including temporary files. Default: that of `dataset`, if its namespace is `file`. */

@@ -116,6 +116,11 @@ export interface Source<Out> {
    * per partition from the start, also while it has one. Default: if it opens with another partition than 0 alone.
    */
   readonly isPartitioned?: boolean;
+  /**
+   * Whether records may be gone once they have settled, as behind a topic that is cleaned up. Then boundaries keep their state in
+   * the checkpoints of a run, and do not read the source from its beginning again. Default false.
+   */
+  readonly isTransient?: boolean;
   /** Whether the source uses `context.executor`. Then the run has threads. Default false. */
   readonly usesThreads?: boolean;
   /** The files it reads. Default: that of `dataset`, if its namespace is `file`. */

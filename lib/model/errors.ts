@@ -36,6 +36,7 @@ export const ERROR_CODES = {
   MILLRACE_RESUME: 'A run cannot be resumed: its workflow, configuration or input has changed, or its output is gone.',
   MILLRACE_RPC: 'The upstream answered a JSON-RPC call with an error.',
   MILLRACE_SOURCE_WITHOUT_OUTPUT: 'A source has no dependents, so nothing reads what it emits.',
+  MILLRACE_SPREAD: 'A workflow cannot be spread over several processes as it is.',
   MILLRACE_SQL: 'A database refused a statement, a row or a connection.',
   MILLRACE_STALLED:
     'The run cannot go on: nothing is queued or running while the window is full, or every call outlives its timeout.',

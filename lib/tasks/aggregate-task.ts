@@ -26,7 +26,7 @@ import { homeOf, referTo } from '../execution/thread-function.js';
 import type { Aggregate } from './aggregate.js';
 import type { Aggregator } from './aggregator.js';
 import type { ModuleFunction } from './cpu-task.js';
-import { BaseTask, type FoldedSource, type Operators, type Task } from './task.js';
+import { BaseTask, type FoldedSource, type Operators, type Partitioning, type Task } from './task.js';
 import { DURABLE_RULES, TASK_RULES, type DurableOptions, type TaskOptions } from './task-options.js';
 
 export type { Aggregate };
@@ -120,6 +120,12 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
     this.ref = ref;
     this.aggregateOptions = options;
     this.maxKeys = options.maxKeys ?? DEFAULT_MAX_KEYS;
+  }
+
+  /** The key of an aggregate of which only the module is known is not known before the run. */
+  override get partitioning(): Partitioning {
+    const key = this.loaded?.key;
+    return key === undefined ? 'whole' : { key: (record: In) => key(record) };
   }
 
   override get usesExecutor(): boolean {

@@ -28,7 +28,7 @@ import {
 import type { TaskScope } from '../stream/task-scope.js';
 import type { ModuleFunction } from './cpu-task.js';
 import type { Stateful, StatefulOptions } from './stateful.js';
-import { BaseTask, type Operators, type Task } from './task.js';
+import { BaseTask, type Operators, type Partitioning, type Task } from './task.js';
 import { DURABLE_RULES, TASK_RULES } from './task-options.js';
 
 export type { Stateful, StatefulOptions };
@@ -123,6 +123,12 @@ class StatefulTask<In, Key, State, Out> extends BaseTask<In, Out> {
     this.isRepeatable = !isThreaded;
     // With a time to live, the clock decides too.
     this.isDeterministic = options.ttlMs === undefined && !isThreaded;
+  }
+
+  /** The key of functions of which only the module is known is not known before the run. */
+  override get partitioning(): Partitioning {
+    const key = this.stateful?.key;
+    return key === undefined ? 'whole' : { key: (record: In) => key(record) };
   }
 
   override get usesExecutor(): boolean {

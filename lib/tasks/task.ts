@@ -61,6 +61,11 @@ export interface DurableMark {
 // eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type
 export type NoOutputs = Record<never, never>;
 
+/**
+ * Which records belong together: 'whole' stands for all of them, a key for those with the same key, however they are spread.
+ */
+export type Partitioning = 'whole' | { readonly key: (record: never) => unknown };
+
 /** A node of a workflow, as the engine sees it. `Named` has the types of its named outputs. */
 export interface Task<In, Out, Named extends object = NoOutputs> {
   /** Recognises a task, whatever its class. */
@@ -105,6 +110,18 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   readonly isDeterministic: boolean;
   /** True for a boundary whose operator can keep its state in the checkpoints of the run. */
   readonly keepsState: boolean;
+  /**
+   * Which records of its input the task must receive in one place when a workflow is spread over several processes. Undefined: it
+   * treats each record by itself. Absent in tasks of earlier versions of this package.
+   */
+  readonly partitioning?: Partitioning | undefined;
+  /**
+   * For a source: true when records may be gone once they have settled, so that it cannot be read from its beginning. Boundaries
+   * behind it keep their state. Default false.
+   */
+  readonly isTransient?: boolean;
+  /** For a task that writes: true when several runs may write to the same place at the same time. Default false. */
+  readonly isShareable?: boolean;
   /**
    * True when the task may emit, or end, without a new input record, such as by a timer. A quiet run then is not a
    * stalled run, and draining ends the task when nothing else can.
@@ -223,6 +240,21 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
 
   /** The Observable operator of one run. */
   abstract operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>>;
+
+  /** See `Task.partitioning`. Default: none, and 'whole' for a boundary. */
+  get partitioning(): Partitioning | undefined {
+    return this.bearing === 'boundary' && !this.expands ? 'whole' : undefined;
+  }
+
+  /** See `Task.isTransient`. Default false. */
+  get isTransient(): boolean {
+    return false;
+  }
+
+  /** See `Task.isShareable`. Default false. */
+  get isShareable(): boolean {
+    return false;
+  }
 
   /** See `Task.usesExecutor`. Default false. */
   get usesExecutor(): boolean {

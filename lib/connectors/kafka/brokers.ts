@@ -65,6 +65,14 @@ export class Brokers {
     return this.direct.getFirstAvailable(this.bootstrap);
   }
 
+  /** A connection to the broker that creates and deletes topics. */
+  async controller(): Promise<Package.Connection> {
+    const connection = await this.any();
+    const { brokers, controllerId } = await this.kafka.metadataV12.api.async(connection, [], false, false);
+    const found = brokers.find(({ nodeId }) => nodeId === controllerId);
+    return found === undefined ? connection : this.direct.get({ host: found.host, port: found.port });
+  }
+
   /** A connection to a broker of a topic, by its number; undefined: that of a partition without a leader. */
   one(topology: Topology, broker: number | undefined): Promise<Package.Connection> {
     return this.direct.get(brokerOf(topology, broker));
@@ -161,7 +169,8 @@ export class Brokers {
     await Promise.all([this.direct.close(), this.waiting.close()]);
   }
 
-  private forget(): void {
+  /** What is known about leaders and coordinators is looked up again. */
+  forget(): void {
     this.topologies.clear();
     this.coordinators.clear();
   }

@@ -118,6 +118,11 @@ export abstract class TopicSink<In> implements Sink<In, NewRecord> {
     this.options = options;
   }
 
+  /** Two writers with the same transactional id would fence each other. */
+  get isShareable(): boolean {
+    return this.options.transactionalId === undefined;
+  }
+
   get dataset(): Dataset {
     return { namespace: this.options.cluster.namespace, name: this.options.topic };
   }

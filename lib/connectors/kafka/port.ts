@@ -107,7 +107,51 @@ export interface NewBatch {
   readonly sequence: number;
 }
 
+/** A topic to be created. */
+export interface NewTopic {
+  readonly name: string;
+  readonly partitions: number;
+  /** The copies of each partition; undefined: as many as the brokers make by default. */
+  readonly replicationFactor: number | undefined;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** A sign of life of a member of a group, in the protocol of KIP-848. */
+export interface GroupBeat {
+  readonly group: string;
+  /** Chosen by the member, and the same for its life. */
+  readonly member: string;
+  /** 0 joins the group; -1 leaves it; otherwise what the last answer has said. */
+  readonly epoch: number;
+  /** The topic whose partitions the group divides. */
+  readonly topic: TopicDescription;
+  /** The partitions that the member works on. One that is left out here may be given to another member. */
+  readonly owned: readonly number[];
+  /** For how long the member may go on with partitions that it should give up. */
+  readonly rebalanceTimeoutMs: number;
+}
+
+/** The answer to a sign of life. */
+export type GroupAnswer =
+  | {
+      readonly kind: 'member';
+      readonly epoch: number;
+      readonly beatEveryMs: number;
+      /** The partitions that the member should have; undefined if that has not changed. */
+      readonly assigned: readonly number[] | undefined;
+    }
+  /** The group has given up the member: it owns nothing any more, and may join again. */
+  | { readonly kind: 'expelled' };
+
 export interface KafkaPort {
+  /** Resolves with false if the topic exists already. */
+  createTopic(topic: NewTopic): Promise<boolean>;
+  /** Resolves with false if there is no such topic. */
+  deleteTopic(name: string): Promise<boolean>;
+  /** Whether there is a topic with this name. */
+  hasTopic(name: string): Promise<boolean>;
+  /** Sends a sign of life once, and does not repeat it. Needs brokers of Kafka 4.0. */
+  beat(beat: GroupBeat): Promise<GroupAnswer>;
   /** Rejects with MILLRACE_KAFKA if the topic does not exist. */
   describe(topic: string): Promise<TopicDescription>;
   /** The value of a setting of the topic; undefined if this client may not read it. */

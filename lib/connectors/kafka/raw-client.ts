@@ -9,6 +9,8 @@ import type * as Package from '@platformatic/kafka';
 import { MillraceError } from '../../connect/index.js';
 import { Brokers } from './brokers.js';
 import { faultOf, runErrorOf } from './client-faults.js';
+import { GroupRequests } from './group-requests.js';
+import { TopicRequests } from './topic-requests.js';
 import type { KafkaCluster } from './cluster.js';
 import { committedBatches, timestampOf, type StoredBatch } from './committed-records.js';
 import type {
@@ -16,8 +18,11 @@ import type {
   Fetched,
   FetchedRecords,
   FetchRequest,
+  GroupAnswer,
+  GroupBeat,
   KafkaPort,
   NewBatch,
+  NewTopic,
   OffsetPlace,
   ProducerIdentity,
   RawRecord,
@@ -58,11 +63,31 @@ class RawClient implements KafkaPort {
   private readonly kafka: typeof Package;
   private readonly brokers: Brokers;
   private readonly transactions: Transactions;
+  private readonly topics: TopicRequests;
+  private readonly groups: GroupRequests;
 
   constructor(kafka: typeof Package, cluster: KafkaCluster) {
     this.kafka = kafka;
     this.brokers = new Brokers(kafka, cluster);
     this.transactions = new Transactions(this.brokers);
+    this.topics = new TopicRequests(this.brokers);
+    this.groups = new GroupRequests(this.brokers);
+  }
+
+  createTopic(topic: NewTopic): Promise<boolean> {
+    return this.topics.createTopic(topic);
+  }
+
+  deleteTopic(name: string): Promise<boolean> {
+    return this.topics.deleteTopic(name);
+  }
+
+  hasTopic(name: string): Promise<boolean> {
+    return this.topics.hasTopic(name);
+  }
+
+  beat(beat: GroupBeat): Promise<GroupAnswer> {
+    return this.groups.beat(beat);
   }
 
   async describe(topic: string): Promise<TopicDescription> {

@@ -16,7 +16,7 @@ const HEADER_OVERHEAD = 10;
 const MAX_BATCH_BYTES = 512 * 1024;
 
 export interface TopicWriterParts {
-  readonly client: KafkaPort;
+  readonly client: Pick<KafkaPort, 'addPartitions' | 'write'>;
   readonly topic: TopicDescription;
   readonly compression: Compression;
   /** The bytes of the largest batch that the topic accepts. */
@@ -43,9 +43,10 @@ export class TopicWriter {
     return this.joined.size > 0;
   }
 
-  async write(records: readonly NewRecord[]): Promise<void> {
+  /** @param partition the partition of all records. Default: that of the key of each. */
+  async write(records: readonly NewRecord[], partition?: number): Promise<void> {
     const { client, topic, producer } = this.parts;
-    const byPartition = this.divided(records);
+    const byPartition = partition === undefined ? this.divided(records) : new Map([[partition, records]]);
     if (producer !== undefined) {
       const fresh = [...byPartition.keys()].filter((partition) => !this.joined.has(partition));
       if (fresh.length > 0) await client.addPartitions(producer, topic.name, fresh);

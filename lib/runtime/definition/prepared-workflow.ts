@@ -155,6 +155,25 @@ export class PreparedWorkflow<
   }
 
   /**
+   * Prepares a run of other tasks that `tasks` makes of those of this workflow, which is built again for it. It has the same
+   * configuration and window, and no dead letters and no end of its own. Throws MILLRACE_INVALID_OPTION, and what `Workflow.plan`
+   * throws for a wrong graph, such as MILLRACE_JOIN.
+   */
+  derive(
+    name: string,
+    tasks: (declarations: readonly TaskDeclaration[]) => readonly TaskDeclaration[],
+    options: PrepareOptions = {},
+  ): PreparedWorkflow {
+    const { definition } = this;
+    const derived: ListedDefinition<Config> = {
+      name,
+      tasks: (config, context) => tasks(declarationsOf(definition, config, context)),
+      ...(definition.window === undefined ? {} : { window: definition.window }),
+    };
+    return new PreparedWorkflow(derived, this.config, options) as unknown as PreparedWorkflow;
+  }
+
+  /**
    * Checks that a run of this workflow could resume from the checkpoint. Rejects with MILLRACE_RESUME, and lists what has
    * changed.
    */

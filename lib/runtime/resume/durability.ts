@@ -97,7 +97,7 @@ export class DurabilityPlan {
       }
       this.nodes.set(name, found);
       const isOrdered = !divided.has(name);
-      const isReplayable = task.isRepeatable && isOrdered;
+      const isReplayable = task.isRepeatable && isOrdered && task.isTransient !== true;
       outputs.set(
         name,
         bearing === 'source'

@@ -55,7 +55,7 @@ export class ResumePlan {
   get obstacle(): string | undefined {
     for (const root of this.plan.roots.keys()) {
       const isKeptState = this.durability.ofRoot(root) === 'kept';
-      if (this.isSource(root) ? this.repeatable.has(root) : !isKeptState) continue;
+      if (this.isSource(root) ? this.isReadAgain(root) : !isKeptState) continue;
       const exit = this.exitsOf(root).find((candidate) => this.isReplaying(root, candidate));
       if (exit === undefined) continue;
       return isKeptState
@@ -136,6 +136,11 @@ export class ResumePlan {
   /** Whether settled lineages of the root stay done. This also holds for a source that cannot be read again. */
   isKept(root: string): boolean {
     return this.repeatable.has(root) || this.isSource(root);
+  }
+
+  /** Whether a source can be read again from its beginning. */
+  private isReadAgain(root: string): boolean {
+    return this.repeatable.has(root) && this.tasks.get(root)?.isTransient !== true;
   }
 
   isSource(root: string): boolean {

@@ -1,0 +1,123 @@
+/**
+ * Works on a run that is spread over several processes: in this process, or in several that it starts.
+ *
+ * Guarantees: the first signal drains the lanes of this machine and leaves them to other workers; the second one ends the process.
+ * A process that dies is not replaced: the others take over its lanes.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { LoadedJob } from '../jobs/load-job.js';
+import type { SpreadOptions, WorkerEvent } from '../lanes/index.js';
+import { oneLine } from '../text/printable.js';
+import type { Arguments } from './arguments.js';
+import type { CommandContext } from './command.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { explainError } from './explain-error.js';
+
+/** Two signals within this time are one key press, which the terminal has sent to each process. */
+const SAME_KEY_PRESS_MS = 100;
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+interface Work {
+  readonly options: SpreadOptions;
+  readonly job: LoadedJob;
+  readonly args: Arguments;
+  readonly context: CommandContext;
+}
+
+/** Works with so many processes until the run is over. */
+export async function work(given: Work, workers: number): Promise<ExitCode> {
+  return workers === 1 ? workHere(given) : workInProcesses(given, workers);
+}
+
+async function workHere({ options, job, args, context }: Work): Promise<ExitCode> {
+  const { startWorker } = await import('../lanes/index.js');
+  const graceSeconds = args.wholeNumber('grace', 0, 86_400);
+  const say = args.flag('quiet') ? (): void => undefined : told();
+  const worker = startWorker({
+    ...options,
+    secrets: job.secrets,
+    ...(graceSeconds === undefined ? {} : { graceMs: graceSeconds * 1000 }),
+    onEvent: (event) => {
+      const line = sentenceOf(event);
+      if (line !== undefined) say(job.secrets.text(line));
+    },
+  });
+  const release = onSignals((count) => {
+    if (count === 1) worker.stop();
+    else context.exit(EXIT.signal);
+  });
+  try {
+    const { outcome, hasDeadLetters } = await worker.finished;
+    if (outcome === 'stopped') {
+      say(`Stopped. Other workers of run ${options.runId} go on; so does one that is started again`);
+      return EXIT.signal;
+    }
+    say(`Run ${options.runId} has completed${hasDeadLetters ? ', with dead letters' : ''}`);
+    return hasDeadLetters ? EXIT.deadLetters : EXIT.success;
+  } catch (error) {
+    process.stderr.write(`${explainError(error, args.flag('debug'), context.secrets)}\n`);
+    return EXIT.failed;
+  } finally {
+    release();
+  }
+}
+
+/** Resolves with the code of a process that has seen the end of the run; otherwise with that of one that failed. */
+async function workInProcesses({ options, args }: Work, workers: number): Promise<ExitCode> {
+  const words = wordsOfWorker(options, args);
+  const children = [...new Array(workers).keys()].map(() =>
+    spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...words], { stdio: 'inherit' }),
+  );
+  const release = onSignals((_count, signal) => {
+    for (const child of children) child.kill(signal);
+  });
+  const codes = await Promise.all(
+    children.map(async (child) => ((await once(child, 'exit')) as [number | null])[0] ?? EXIT.failed),
+  );
+  release();
+  const done = codes.find((code) => code === EXIT.success || code === EXIT.deadLetters);
+  return (done ?? codes.find((code) => code !== EXIT.signal) ?? EXIT.signal) as ExitCode;
+}
+
+function wordsOfWorker({ runId }: SpreadOptions, args: Arguments): string[] {
+  const workflow = args.word('name-or-file') === '' ? args.text('workflow') : args.word('name-or-file');
+  const option = (name: string, text = args.text(name)): string[] => (text === undefined ? [] : [`--${name}`, text]);
+  return [
+    ...['worker', ...option('workflow', workflow), ...option('run-id', runId), ...option('kafka')],
+    ...[...option('partitions'), ...option('config'), ...option('grace')],
+    ...args.texts('set').flatMap((setting) => ['--set', setting]),
+    ...['quiet', 'debug'].flatMap((name) => (args.flag(name) ? [`--${name}`] : [])),
+  ];
+}
+
+function sentenceOf({ type, stage, partition, error, event }: WorkerEvent): string | undefined {
+  const lane = `Lane ${partition} of ${stage}`;
+  if (type === 'event') return event?.type === 'notice' ? event.message : undefined;
+  if (type === 'failed') return `${lane} stopped: ${error instanceof Error ? error.message : String(error)}`;
+  return `${lane}: ${{ taken: 'taken', closed: 'completed', 'given-up': 'given up' }[type]}`;
+}
+
+/** Prints sentences; a notice that several lanes have is printed once. */
+function told(): (sentence: string) => void {
+  const before = new Set<string>();
+  return (sentence) => {
+    if (before.has(sentence) && !sentence.startsWith('Lane ')) return;
+    before.add(sentence);
+    process.stderr.write(`${oneLine(sentence)}\n`);
+  };
+}
+
+function onSignals(listener: (count: number, signal: NodeJS.Signals) => void): () => void {
+  let count = 0;
+  let at = -Infinity;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (performance.now() - at < SAME_KEY_PRESS_MS) return;
+    at = performance.now();
+    listener(++count, signal);
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+  };
+}

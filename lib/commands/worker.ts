@@ -1,0 +1,31 @@
+/** `worker`: works on a run that is spread over several processes, together with the other workers of the run. */
+import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
+import { brokersFrom, runIdOf, spreadFrom, spreadOptions, workerCountOptions } from './spread-options.js';
+
+const value = { type: 'string', requiresArg: true } as const;
+
+export const workerCommand: Command = {
+  name: 'worker',
+  description: 'Work on a run that Kafka spreads over several processes',
+  words: [workflowWord],
+  options: {
+    ...workflowOptions,
+    ...configOptions,
+    ...spreadOptions,
+    ...workerCountOptions,
+    grace: {
+      ...value,
+      describe: 'The seconds in which records in flight may end when lanes are given up (default: 30)',
+    },
+    quiet: { type: 'boolean', describe: 'Print nothing but errors' },
+    ...debugOptions,
+  },
+  run: async (args, context) => {
+    const runId = runIdOf(args);
+    const workers = args.wholeNumber('workers', 1, 256) ?? 1;
+    brokersFrom(args);
+    const job = await loadFrom(args, context);
+    const { work } = await import('./work.js');
+    return work({ options: await spreadFrom(args, job, runId), job, args, context }, workers);
+  },
+};

@@ -1,0 +1,52 @@
+/** Membership in a group, on the raw request of KIP-848: the brokers divide the partitions, and a member reports what it has. */
+import { MillraceError } from '../../connect/index.js';
+import type { Brokers } from './brokers.js';
+import { faultOf, runErrorOf } from './client-faults.js';
+import type { GroupAnswer, GroupBeat } from './port.js';
+
+const JOINING = 0;
+const EXPELLED = ['UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'STALE_MEMBER_EPOCH'];
+const TOO_OLD = ['UNSUPPORTED_VERSION', 'GROUP_ID_NOT_FOUND'];
+
+export class GroupRequests {
+  private readonly brokers: Brokers;
+
+  constructor(brokers: Brokers) {
+    this.brokers = brokers;
+  }
+
+  async beat({ group, member, epoch, topic, owned, rebalanceTimeoutMs }: GroupBeat): Promise<GroupAnswer> {
+    const { kafka } = this.brokers;
+    try {
+      const connection = await this.brokers.coordinator('group', group);
+      const names = epoch === JOINING ? [topic.name] : null;
+      const partitions = epoch === JOINING ? [] : [{ topicId: topic.id, partitions: [...owned] }];
+      const { memberEpoch, heartbeatIntervalMs, assignment } = await kafka.consumerGroupHeartbeatV0.api.async(
+        ...([connection, group, member, epoch, null, null, rebalanceTimeoutMs] as const),
+        ...([names, null, null, partitions] as const),
+      );
+      const assigned = assignment?.topicPartitions.flatMap((own) => (own.topicId === topic.id ? own.partitions : []));
+      return { kind: 'member', epoch: memberEpoch, beatEveryMs: heartbeatIntervalMs, assigned };
+    } catch (error) {
+      const { answers, isStale, isPassing } = faultOf(error);
+      if (answers.some((answer) => EXPELLED.includes(answer))) return { kind: 'expelled' };
+      if (isStale) this.brokers.forget();
+      if (isPassing) {
+        throw new MillraceError(
+          'MILLRACE_NETWORK',
+          `The coordinator of group '${group}' does not answer at the moment`,
+          {
+            cause: error,
+            retryable: true,
+          },
+        );
+      }
+      if (!answers.some((answer) => TOO_OLD.includes(answer))) throw runErrorOf(`join group '${group}'`, error);
+      throw new MillraceError(
+        'MILLRACE_KAFKA',
+        `Workers need brokers of Kafka 4.0 or newer, which divide partitions by KIP-848 (${answers.join(', ')}), and '${group}' must not be a group of another kind`,
+        { cause: error },
+      );
+    }
+  }
+}

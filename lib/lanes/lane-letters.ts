@@ -1,0 +1,110 @@
+/**
+ * The dead letters of a lane, which wait for the transaction that counts on them.
+ *
+ * Guarantees: a letter leaves with the first checkpoint in which its record has passed something behind the task that gave it up.
+ * Until then a new owner of the lane would process the record again, and make the letter itself.
+ */
+import type { NewRecord } from '../connectors/kafka/port.js';
+import { partitionIn, type Checkpoint } from '../model/checkpoint.js';
+import { letterLine } from '../model/json-line.js';
+import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../model/ports.js';
+import type { ResumePlan } from '../runtime/resume/resume-plan.js';
+import { RunPast } from '../runtime/resume/run-past.js';
+import { stateRecord } from './lane-past.js';
+
+/** The letters that wait for a checkpoint before sources pause. */
+const MOST_WAITING = 1024;
+const encoder = new TextEncoder();
+
+/** What a checkpoint writes of dead letters. */
+export interface DueLetters {
+  /** For the topic of dead letters. */
+  readonly letters: readonly NewRecord[];
+  /** For the state of the lane. */
+  readonly state: readonly NewRecord[];
+}
+
+export class LaneLetters implements DeadLetterStore {
+  readonly durable: DurableLetters;
+  readonly location: string;
+  private waiting: DeadLetter[] = [];
+  /** The letters in checkpoints whose records a resumed run may meet. */
+  private readonly heads: Map<number, LetterHead>;
+  private next: number;
+  private readonly readyListeners: (() => void)[] = [];
+
+  constructor(past: ReadonlyMap<number, LetterHead>, location: string) {
+    this.location = location;
+    this.heads = new Map(past);
+    this.next = Math.max(-1, ...past.keys()) + 1;
+    this.durable = {
+      mark: () => Promise.resolve(null),
+      rewind: (_mark, keeps) => {
+        // Checkpoints contain only letters that are kept. The run must be told each of them.
+        for (const head of this.heads.values()) keeps(head);
+        return Promise.resolve(null);
+      },
+      commit: () => Promise.resolve(),
+    };
+  }
+
+  get isFull(): boolean {
+    return this.waiting.length >= MOST_WAITING;
+  }
+
+  write(letter: DeadLetter): void {
+    this.waiting.push(letter);
+  }
+
+  whenReady(listener: () => void): void {
+    this.readyListeners.push(listener);
+  }
+
+  /** Letters are part of the transaction, which fails as a whole. */
+  whenBroken(): void {
+    return undefined;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Takes the letters that belong to this checkpoint. */
+  take(checkpoint: Checkpoint, plan: ResumePlan, incarnation: number): DueLetters {
+    const state: NewRecord[] = [];
+    for (const [number, head] of this.heads) {
+      if (isNeeded(head, checkpoint, plan)) continue;
+      this.heads.delete(number);
+      state.push(stateRecord(['letter', number], undefined));
+    }
+    const { length } = this.waiting;
+    const past = this.waiting.length === 0 ? undefined : new RunPast(plan, checkpoint, incarnation);
+    const due = this.waiting.filter((letter) => checkpoint.isComplete || past?.keeps(letter) === true);
+    const taken = new Set(due);
+    this.waiting = this.waiting.filter((letter) => !taken.has(letter));
+    for (const { task, lineage } of due) {
+      const head = { task, lineage };
+      if (!isNeeded(head, checkpoint, plan)) continue;
+      const number = this.next++;
+      this.heads.set(number, head);
+      state.push(stateRecord(['letter', number], head));
+    }
+    if (length >= MOST_WAITING && !this.isFull) for (const listener of this.readyListeners) listener();
+    const letters = due.map((letter) => ({
+      key: null,
+      value: encoder.encode(letterLine(letter).trimEnd()),
+      headers: [],
+    }));
+    return { letters, state };
+  }
+}
+
+/** Whether a resumed run may meet the record again, and must then know that it was given up. */
+function isNeeded(
+  { lineage: { root, partition, number } }: LetterHead,
+  { roots }: Checkpoint,
+  plan: ResumePlan,
+): boolean {
+  if (plan.isReplayed(root)) return true;
+  return number >= (partitionIn(roots[root], partition)?.watermark ?? 0);
+}

@@ -1,0 +1,112 @@
+/**
+ * What a lane keeps in its partition of the state topic, and how its next owner reads it.
+ *
+ * The topic is compacted: of each key the newest value counts. There is a key for the checkpoint, one for each entry of the state of
+ * a boundary, and one for each dead letter whose record is still above the watermark.
+ *
+ * Guarantees: only committed values are read, up to the end of the partition at the time of the call.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { KafkaPort, NewRecord, RawRecord, TopicDescription } from '../connectors/kafka/port.js';
+import type { Checkpoint } from '../model/checkpoint.js';
+import { MillraceError } from '../model/errors.js';
+import type { LetterHead } from '../model/ports.js';
+import type { StateEntries } from '../model/state.js';
+import { bytesOfValue, valueOfBytes } from './wire.js';
+
+/** The key of a value: its kind, and what distinguishes it within its kind. */
+export type StateKey =
+  readonly ['checkpoint'] | readonly ['state', space: string, key: string] | readonly ['letter', number: number];
+
+/** An entry of a state: the number of its first write, by which entries are ordered, and the value. */
+export type StoredEntry = readonly [first: number, value: unknown];
+
+/** What earlier owners of a lane have left. */
+export interface LanePast {
+  readonly checkpoint: Checkpoint | undefined;
+  /** By space and key. */
+  readonly entries: ReadonlyMap<string, ReadonlyMap<string, StoredEntry>>;
+  /** Dead letters, by their numbers. */
+  readonly letters: ReadonlyMap<number, LetterHead>;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const MAX_WAIT_MS = 100;
+const MAX_BYTES = 8 * 1024 * 1024;
+
+/** The record that stores a value; undefined removes it. Throws MILLRACE_UNCLONABLE. */
+export function stateRecord(key: StateKey, value: unknown): NewRecord {
+  return {
+    key: encoder.encode(JSON.stringify(key)),
+    value: value === undefined ? null : bytesOfValue(value, `The state ${key.join(' ')}`),
+    headers: [],
+  };
+}
+
+/** Reads the partition of a lane to its end. The lane must have been taken before, so that nobody else writes to it. */
+export async function readPast(
+  client: KafkaPort,
+  topic: TopicDescription,
+  lane: number,
+  timeoutMs: number,
+): Promise<LanePast> {
+  let checkpoint: Checkpoint | undefined;
+  const entries = new Map<string, Map<string, StoredEntry>>();
+  const letters = new Map<number, LetterHead>();
+  for await (const record of recordsOf(client, topic, lane, timeoutMs)) {
+    const [kind, ...rest] = JSON.parse(decoder.decode(record.key)) as [string, ...never[]];
+    const value = record.value === null ? undefined : valueOfBytes(record.value);
+    if (kind === 'checkpoint') checkpoint = value as Checkpoint;
+    else if (kind === 'letter') setOrDelete(letters, rest[0] as unknown as number, value as LetterHead | undefined);
+    else {
+      const [space, key] = rest as unknown as [string, string];
+      const own = entries.get(space) ?? new Map<string, StoredEntry>();
+      entries.set(space, own);
+      setOrDelete(own, key, value as StoredEntry | undefined);
+    }
+  }
+  return { checkpoint, entries, letters };
+}
+
+/** The entries of a space as a boundary expects them: in the order of their first writes. */
+export function inOrder(entries: ReadonlyMap<string, StoredEntry>): StateEntries {
+  const ordered = [...entries].sort(([, [one]], [, [other]]) => one - other);
+  return new Map(ordered.map(([key, [, value]]) => [key, value]));
+}
+
+/** The committed records of a partition, to its end. */
+export async function* recordsOf(
+  client: KafkaPort,
+  topic: TopicDescription,
+  partition: number,
+  timeoutMs: number,
+): AsyncGenerator<RawRecord> {
+  const [first, ends] = [await client.offsets(topic, 'earliest'), await client.offsets(topic, 'end')];
+  const end = ends[partition] as number;
+  let offset = first[partition] as number;
+  let latest = performance.now() + timeoutMs;
+  let isStale = false;
+  while (offset < end) {
+    const leader = (await client.leaders(topic, isStale))[partition] as number;
+    const request = { topic, places: [{ partition, offset }], maxWaitMs: MAX_WAIT_MS, maxBytesPerPartition: MAX_BYTES };
+    const [fetched] = await client.fetch(leader, request);
+    isStale = fetched?.kind !== 'records';
+    if (fetched?.kind === 'records' && fetched.next > offset) {
+      yield* fetched.records;
+      offset = fetched.next;
+      latest = performance.now() + timeoutMs;
+    } else if (performance.now() > latest) {
+      throw new MillraceError(
+        'MILLRACE_NETWORK',
+        `Partition ${partition} of topic '${topic.name}' could not be read to its end at ${end}: nothing arrived behind offset ${offset}`,
+        { retryable: true },
+      );
+    } else if (isStale) await sleep(MAX_WAIT_MS);
+  }
+}
+
+function setOrDelete<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
+}

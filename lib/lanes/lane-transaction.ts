@@ -1,0 +1,118 @@
+/**
+ * The transactions of one lane: everything that it writes, and how far it has read, becomes visible together.
+ *
+ * Guarantees: `begin` fences every earlier owner of the lane and ends its transaction. Writes to one topic are stored in the order
+ * of the calls. After an end whose first request may still be under way, the next transaction has a new epoch, so a late request
+ * cannot end it.
+ */
+import type {
+  CommittedOffset,
+  KafkaPort,
+  NewRecord,
+  ProducerIdentity,
+  TopicDescription,
+} from '../connectors/kafka/port.js';
+import { TopicWriter } from '../connectors/kafka/topic-writer.js';
+import { MillraceError } from '../model/errors.js';
+
+/** The largest record and batch of the topics of a run. */
+export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
+
+export interface LaneTransactionParts {
+  readonly client: KafkaPort;
+  readonly transactionalId: string;
+  /** The group that keeps the offsets. */
+  readonly group: string;
+  /** The most milliseconds of one transaction. */
+  readonly timeoutMs: number;
+}
+
+/** By topic and partition. */
+export type Offsets = ReadonlyMap<string, ReadonlyMap<number, CommittedOffset>>;
+
+export class LaneTransaction {
+  private readonly parts: LaneTransactionParts;
+  private producer: ProducerIdentity | undefined;
+  private writers = new Map<string, TopicWriter>();
+  /** By topic: the last write, which the next one follows. */
+  private readonly writing = new Map<string, Promise<void>>();
+  private adding: Promise<void> = Promise.resolve();
+  private hasOpened = false;
+
+  constructor(parts: LaneTransactionParts) {
+    this.parts = parts;
+  }
+
+  /** Becomes the owner of the lane. */
+  async begin(): Promise<void> {
+    const { client, transactionalId, timeoutMs } = this.parts;
+    this.producer = await client.beginProducer(transactionalId, timeoutMs);
+    this.writers = new Map();
+    this.hasOpened = false;
+  }
+
+  /** Whether something was written since the last end. */
+  get isOpen(): boolean {
+    return this.hasOpened;
+  }
+
+  /** Writes records, each to the partition of its key, or all to `partition`. */
+  write(topic: TopicDescription, records: readonly NewRecord[], partition?: number): Promise<void> {
+    this.hasOpened = true;
+    const before = this.writing.get(topic.name) ?? Promise.resolve();
+    // A failed write has failed the lane, and nothing may follow it.
+    const written = before.then(() => this.writerOf(topic).write(records, partition));
+    written.catch(() => undefined);
+    this.writing.set(topic.name, written);
+    return written;
+  }
+
+  /** Ends the transaction, with these offsets in it. */
+  async commit(offsets: Offsets): Promise<void> {
+    const { client, group } = this.parts;
+    await Promise.all(this.writing.values());
+    for (const [topic, own] of offsets) {
+      if (own.size > 0) await client.commitWithin(this.owner, group, topic, own);
+    }
+    const { wasRepeated } = await client.endTransaction(this.owner, true);
+    for (const writer of this.writers.values()) writer.endTransaction();
+    this.hasOpened = false;
+    if (wasRepeated) await this.begin();
+  }
+
+  /** Takes back what was written since the last end. Never rejects: the next owner does it as well. */
+  async abort(): Promise<void> {
+    await Promise.allSettled(this.writing.values());
+    if (this.producer === undefined || !this.hasOpened) return;
+    await this.parts.client.endTransaction(this.producer, false).catch(() => undefined);
+    this.hasOpened = false;
+  }
+
+  private get owner(): ProducerIdentity {
+    if (this.producer !== undefined) return this.producer;
+    throw new MillraceError('MILLRACE_LOCKED', `'${this.parts.transactionalId}' does not own its lane`);
+  }
+
+  private writerOf(topic: TopicDescription): TopicWriter {
+    const known = this.writers.get(topic.name);
+    if (known !== undefined) return known;
+    const { client } = this.parts;
+    const made = new TopicWriter({
+      client: {
+        write: (batch) => client.write(batch),
+        // Two requests of one transaction at the same time would make each other wait.
+        addPartitions: (producer, name, partitions) => {
+          const adding = this.adding.then(() => client.addPartitions(producer, name, partitions));
+          this.adding = adding.catch(() => undefined);
+          return adding;
+        },
+      },
+      topic,
+      compression: 'none',
+      maxBytes: MAX_RECORD_BYTES,
+      producer: this.owner,
+    });
+    this.writers.set(topic.name, made);
+    return made;
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * The work of one lane in this process, from taking it to its end.
+ *
+ * Taking a lane fences its former owner, reads what that has left, and resumes the run of the lane from there.
+ *
+ * Guarantees: a lane writes nothing after `assertOwned` throws. `finished` resolves when everything that the lane has opened is closed.
+ * The end of a lane that has completed is committed after its results have their final names, so a worker that dies in between
+ * is followed by another one.
+ */
+import { openClient } from '../connectors/kafka/raw-client.js';
+import type { KafkaCluster } from '../connectors/kafka/cluster.js';
+import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
+import { codeOf } from '../model/errors.js';
+import type { RunEvent } from '../model/events.js';
+import type { RunSummary } from '../model/run-summary.js';
+import type { Run } from '../runtime/run/run.js';
+import type { Secrets } from '../text/secrets.js';
+import type { Upstream } from '../model/upstream.js';
+import { EdgeSink } from './edge-sink.js';
+import { EdgeSource } from './edge-source.js';
+import { LaneLetters } from './lane-letters.js';
+import { readPast } from './lane-past.js';
+import { LaneStore, type LaneInput } from './lane-store.js';
+import { LaneTransaction } from './lane-transaction.js';
+import type { RunRecord } from './run-record.js';
+import type { Stage, StagePlan } from './stages.js';
+import { prepareStage, type SpreadWorkflow } from './stage-workflow.js';
+
+/** The metadata of the offset of a lane that has ended, in the group of the workers. */
+export const CLOSED = 'millrace-closed';
+
+/** What is the same for all lanes of a worker. */
+export interface LaneSurroundings {
+  readonly workflow: SpreadWorkflow;
+  readonly cluster: KafkaCluster;
+  readonly plan: StagePlan;
+  readonly record: RunRecord;
+  /** All topics of the run, by name. */
+  readonly topics: ReadonlyMap<string, TopicDescription>;
+  readonly checkpointEveryMs: number;
+  readonly transactionTimeoutMs: number;
+  readonly secrets?: Secrets | undefined;
+  readonly upstream?: Upstream | undefined;
+  /** Throws MILLRACE_LOCKED once another worker may have the lanes of this one. */
+  readonly assertOwned: () => void;
+  readonly onEvent: (lane: LaneName, event: RunEvent) => void;
+}
+
+/** Which lane it is. */
+export interface LaneName {
+  /** Its number among all lanes of the run. */
+  readonly lane: number;
+  /** The name of its stage. */
+  readonly stage: string;
+  /** Its number in its stage. */
+  readonly partition: number;
+}
+
+/** How a lane ended in this process. */
+export interface LaneEnd {
+  /**
+   * 'closed': it has completed, for good. 'given-up': it was stopped before, or another worker has it. 'failed': it can be
+   * continued once the reason is gone.
+   */
+  readonly kind: 'closed' | 'given-up' | 'failed';
+  readonly error?: unknown;
+  readonly summary?: RunSummary | undefined;
+}
+
+export class Lane {
+  readonly name: LaneName;
+  /** Never rejects. */
+  readonly finished: Promise<LaneEnd>;
+  private readonly surroundings: LaneSurroundings;
+  private readonly stage: Stage;
+  private run: Run | undefined;
+  private store: LaneStore | undefined;
+  private isStopped = false;
+
+  /** Takes the lane. */
+  constructor(name: LaneName, stage: Stage, surroundings: LaneSurroundings) {
+    this.name = name;
+    this.stage = stage;
+    this.surroundings = surroundings;
+    this.finished = this.work();
+  }
+
+  /** Lets the records in flight settle, at most for so long, and gives the lane up. */
+  stop(graceMs: number): void {
+    this.isStopped = true;
+    this.run?.drain({ graceMs });
+  }
+
+  /** Gives the lane up at once: another worker may have it. */
+  lose(error: unknown): void {
+    this.isStopped = true;
+    this.store?.lose(error);
+    this.run?.cancel();
+  }
+
+  private async work(): Promise<LaneEnd> {
+    const { cluster } = this.surroundings;
+    let client: KafkaPort | undefined;
+    let transaction: LaneTransaction | undefined;
+    try {
+      client = await openClient(cluster);
+      transaction = this.transactionOf(client);
+      await transaction.begin();
+      if (await this.isClosed(client)) return { kind: 'closed' };
+      const summary = await this.runWith(client, transaction);
+      if (summary?.outcome !== 'completed') {
+        await transaction.abort();
+        return { kind: 'given-up', summary };
+      }
+      await this.close(transaction);
+      return { kind: 'closed', summary };
+    } catch (error) {
+      await transaction?.abort();
+      const isLost = this.isStopped && ['MILLRACE_LOCKED', 'MILLRACE_ABORTED'].includes(codeOf(error));
+      return { kind: isLost ? 'given-up' : 'failed', error };
+    } finally {
+      await client?.close();
+    }
+  }
+
+  /** Whether an earlier owner has ended the lane. Nobody can do that any more, so the answer stays. */
+  private async isClosed(client: KafkaPort): Promise<boolean> {
+    const { plan, topics } = this.surroundings;
+    const topic = topics.get(plan.stateTopic) as TopicDescription;
+    const committed = await client.committed(plan.group, topic, 'stable');
+    return committed.get(this.name.lane)?.metadata === CLOSED;
+  }
+
+  private transactionOf(client: KafkaPort): LaneTransaction {
+    const { plan, transactionTimeoutMs } = this.surroundings;
+    const transactionalId = `${plan.group}.${this.name.lane}`;
+    return new LaneTransaction({ client, transactionalId, group: plan.group, timeoutMs: transactionTimeoutMs });
+  }
+
+  /** Resolves with undefined if the lane was stopped before its run began. */
+  private async runWith(client: KafkaPort, transaction: LaneTransaction): Promise<RunSummary | undefined> {
+    const { workflow, cluster, plan, record, topics, assertOwned } = this.surroundings;
+    const { lane, partition, stage: stageName } = this.name;
+    const topicOf = (name: string): TopicDescription => topics.get(name) as TopicDescription;
+    const stateTopic = topicOf(plan.stateTopic);
+    const letterTopic = topicOf(plan.letterTopic);
+    const { timeoutMs } = cluster.options;
+    const past = await readPast(client, stateTopic, lane, timeoutMs);
+    const inputs: LaneInput[] = [];
+    const prepared = prepareStage(
+      workflow,
+      this.stage,
+      {
+        source: (edge) => {
+          const topic = topicOf(edge.topic);
+          const writers = plan.stages.find(({ name }) => name === edge.from)?.lanes ?? 0;
+          const { namespace } = cluster;
+          const source = new EdgeSource({ client, topic, partition, writers, namespace, timeoutMs });
+          inputs.push({ task: edge.reader, topic, source });
+          return source;
+        },
+        sink: (edge, key) =>
+          new EdgeSink({ transaction, topic: topicOf(edge.topic), key, namespace: cluster.namespace }),
+      },
+      record.startedAt,
+    );
+    const letters = new LaneLetters(past.letters, `topic ${letterTopic.name}`);
+    const store = (this.store = new LaneStore({
+      ...{
+        transaction,
+        lane,
+        laneOfStage: partition,
+        stage: stageName,
+        stateTopic,
+        letterTopic,
+        letters,
+        inputs,
+        past,
+      },
+      outputs: this.stage.outputs.map(({ topic }) => topicOf(topic)),
+      plan: prepared.plan,
+      declarations: prepared.declarations,
+      assertOwned,
+    }));
+    if (this.isStopped) return undefined;
+    const run = (this.run = prepared.run({
+      runId: `${plan.group}.${lane}`,
+      seed: (record.seed + lane) % 2 ** 32,
+      checkpoints: store,
+      checkpointEvery: { everyMs: this.surroundings.checkpointEveryMs },
+      resumeFrom: past.checkpoint,
+      deadLetters: letters,
+      // The workers are what does work at the same time.
+      threads: 1,
+      ...(this.surroundings.secrets === undefined ? {} : { secrets: this.surroundings.secrets }),
+      ...(this.surroundings.upstream === undefined ? {} : { upstream: this.surroundings.upstream }),
+    }));
+    run.events$.subscribe((event) => {
+      this.surroundings.onEvent(this.name, event);
+    });
+    return run.finished;
+  }
+
+  /** From here on no worker takes the lane again. */
+  private async close(transaction: LaneTransaction): Promise<void> {
+    const { plan } = this.surroundings;
+    await transaction.commit(
+      new Map([[plan.stateTopic, new Map([[this.name.lane, { offset: 0, metadata: CLOSED }]])]]),
+    );
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * The membership of a worker in the group of a run: which lanes it should have, by Kafka's own protocol.
+ *
+ * Guarantees: a lane is reported as given up only after `release` has resolved for it, so nobody else gets it before. A member that
+ * was expelled, or has heard nothing for `LEASE_BEATS` signs of life, owns nothing. Signs of life go on while lanes are drained.
+ */
+import type { GroupAnswer, KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
+import { codeOf, MillraceError } from '../model/errors.js';
+
+const JOINING = 0;
+const LEAVING = -1;
+/**
+ * The owner of lanes stops writing when no sign of life was answered for so many intervals. Brokers expel it after nine of them, by
+ * default. What is written to Kafka is fenced in any case; this protects files.
+ */
+const LEASE_BEATS = 8;
+const FIRST_BEAT_MS = 1000;
+const PAUSE_MS = 200;
+
+export interface MembershipParts {
+  readonly client: KafkaPort;
+  readonly group: string;
+  readonly topic: TopicDescription;
+  readonly rebalanceTimeoutMs: number;
+  /** Takes lanes. */
+  readonly take: (lanes: readonly number[]) => void;
+  /** Drains lanes. Resolves when nothing of them is left in this process; never rejects. */
+  readonly release: (lanes: readonly number[]) => Promise<void>;
+  /** Lanes that another worker may have already. Resolves when nothing of them is left; never rejects. */
+  readonly lose: (lanes: readonly number[], error: MillraceError) => Promise<void>;
+}
+
+export class Membership {
+  private readonly parts: MembershipParts;
+  private readonly member = globalThis.crypto.randomUUID();
+  private readonly owned = new Set<number>();
+  private readonly releasing = new Set<number>();
+  private epoch = JOINING;
+  private beatEveryMs = FIRST_BEAT_MS;
+  private heardAt = -Infinity;
+  private isLeaving = false;
+  private wake: () => void = () => undefined;
+
+  constructor(parts: MembershipParts) {
+    this.parts = parts;
+  }
+
+  /** Throws MILLRACE_LOCKED if another worker may have the lanes of this one. */
+  assertOwned(): void {
+    if (performance.now() - this.heardAt < this.beatEveryMs * LEASE_BEATS) return;
+    throw lost('the brokers have heard nothing of this worker for too long');
+  }
+
+  /** Takes part until `leave` is called. Rejects if the brokers refuse the worker, or cannot be reached for too long. */
+  async takePart(giveUpAfterMs: number): Promise<void> {
+    let failedSince: number | undefined;
+    while (!this.isLeaving) {
+      try {
+        await this.beat();
+        failedSince = undefined;
+      } catch (error) {
+        if (codeOf(error) !== 'MILLRACE_NETWORK') throw error;
+        failedSince ??= performance.now();
+        if (performance.now() - failedSince > giveUpAfterMs) throw error;
+        await this.pause(PAUSE_MS);
+        continue;
+      }
+      await this.pause(this.beatEveryMs);
+    }
+  }
+
+  /** Leaves the group. All lanes must have been released. */
+  async leave(): Promise<void> {
+    this.isLeaving = true;
+    this.wake();
+    if (this.epoch === JOINING) return;
+    this.owned.clear();
+    await this.send(LEAVING).catch(() => undefined);
+    this.epoch = JOINING;
+  }
+
+  private async beat(): Promise<void> {
+    const sentAt = performance.now();
+    const answer = await this.send(this.epoch);
+    if (answer.kind === 'expelled') {
+      await this.forget(lost('the brokers have given its lanes to others'));
+      return;
+    }
+    this.epoch = answer.epoch;
+    this.beatEveryMs = answer.beatEveryMs;
+    this.heardAt = sentAt;
+    if (answer.assigned !== undefined) this.follow(new Set(answer.assigned));
+  }
+
+  private follow(wanted: ReadonlySet<number>): void {
+    const revoked = [...this.owned].filter((lane) => !wanted.has(lane) && !this.releasing.has(lane));
+    const added = [...wanted].filter((lane) => !this.owned.has(lane));
+    for (const lane of added) this.owned.add(lane);
+    if (added.length > 0) this.parts.take(added);
+    for (const lane of revoked) this.releasing.add(lane);
+    if (revoked.length > 0) void this.giveUp(revoked);
+    // What was taken and given up is reported at once.
+    if (added.length > 0) this.soon();
+  }
+
+  private async giveUp(lanes: readonly number[]): Promise<void> {
+    await this.parts.release(lanes);
+    for (const lane of lanes) {
+      this.releasing.delete(lane);
+      this.owned.delete(lane);
+    }
+    this.soon();
+  }
+
+  /** Everything is lost; the worker joins again as a new member. */
+  private async forget(error: MillraceError): Promise<void> {
+    this.heardAt = -Infinity;
+    this.epoch = JOINING;
+    const lanes = [...this.owned];
+    this.owned.clear();
+    this.releasing.clear();
+    await this.parts.lose(lanes, error);
+  }
+
+  private send(epoch: number): Promise<GroupAnswer> {
+    const { client, group, topic, rebalanceTimeoutMs } = this.parts;
+    return client.beat({ group, member: this.member, epoch, topic, owned: [...this.owned], rebalanceTimeoutMs });
+  }
+
+  private hasNews = false;
+
+  private soon(): void {
+    this.hasNews = true;
+    this.wake();
+  }
+
+  private async pause(ms: number): Promise<void> {
+    if (!this.hasNews && !this.isLeaving) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.hasNews = false;
+    this.wake = () => undefined;
+  }
+}
+
+function lost(why: string): MillraceError {
+  return new MillraceError('MILLRACE_LOCKED', `This worker has lost its lanes: ${why}. It joins again by itself`);
+}

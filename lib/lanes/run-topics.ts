@@ -1,0 +1,59 @@
+/**
+ * The topics of a run: which there are, with which settings, and their creation.
+ *
+ * Guarantees: a topic that exists is not changed, and one with another number of partitions is refused.
+ */
+import type { KafkaPort, NewTopic, TopicDescription } from '../connectors/kafka/port.js';
+import { MillraceError } from '../model/errors.js';
+import { MAX_RECORD_BYTES } from './lane-transaction.js';
+import type { StagePlan } from './stages.js';
+
+const FOR_EVER = { 'retention.ms': '-1', 'retention.bytes': '-1' };
+const LARGE = { 'max.message.bytes': String(MAX_RECORD_BYTES) };
+
+/** The number of lanes of all stages. */
+export function laneCount({ stages }: StagePlan): number {
+  return stages.reduce((sum, { lanes }) => sum + lanes, 0);
+}
+
+/** The topics of a run. */
+export function topicsOf(plan: StagePlan, replicationFactor: number | undefined): readonly NewTopic[] {
+  const topic = (name: string, partitions: number, settings: Readonly<Record<string, string>>): NewTopic => ({
+    ...{ name, partitions, replicationFactor, settings },
+  });
+  const edges = plan.stages.flatMap(({ inputs }) => inputs);
+  return [
+    topic(plan.runTopic, 1, FOR_EVER),
+    topic(plan.stateTopic, laneCount(plan), { 'cleanup.policy': 'compact', ...LARGE }),
+    topic(plan.letterTopic, 1, { ...FOR_EVER, ...LARGE }),
+    // What is removed before it was read would be lost.
+    ...edges.map(({ topic: name, partitions }) => topic(name, partitions, { ...FOR_EVER, ...LARGE })),
+  ];
+}
+
+/** Creates the topics that are missing. Resolves with their names. Rejects with MILLRACE_KAFKA if one has other partitions. */
+export async function createTopics(client: KafkaPort, topics: readonly NewTopic[]): Promise<readonly string[]> {
+  const created: string[] = [];
+  for (const topic of topics) if (await client.createTopic(topic)) created.push(topic.name);
+  await describeTopics(client, topics);
+  return created;
+}
+
+/** The topics as the brokers know them. Rejects with MILLRACE_KAFKA if one is missing, or has other partitions. */
+export async function describeTopics(
+  client: KafkaPort,
+  topics: readonly NewTopic[],
+): Promise<ReadonlyMap<string, TopicDescription>> {
+  const found = new Map<string, TopicDescription>();
+  for (const { name, partitions } of topics) {
+    const topic = await client.describe(name);
+    if (topic.partitions !== partitions) {
+      throw new MillraceError(
+        'MILLRACE_KAFKA',
+        `Expected topic '${name}' to have ${partitions} partitions, got ${topic.partitions}. Give the number of partitions with which the run was created, or start a new run`,
+      );
+    }
+    found.set(name, topic);
+  }
+  return found;
+}

@@ -1,0 +1,87 @@
+/**
+ * A stage as a workflow of its own: its tasks, sources in the place of the topics that it reads, and sinks in the place of those
+ * that it writes.
+ *
+ * Guarantees: the tasks are those of the definition, under their own names. The definition is built anew for each lane, because a
+ * task belongs to one run.
+ */
+import { connectorSink, connectorSource, type Sink, type Source } from '../connect/index.js';
+import type { NewRecord } from '../connectors/kafka/port.js';
+import { MillraceError } from '../model/errors.js';
+import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
+import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
+import type { Edge, Stage } from './stages.js';
+
+/** A workflow with its configuration: the part of it that lanes use. */
+export type SpreadWorkflow = Pick<
+  PreparedWorkflow,
+  'name' | 'config' | 'startedAt' | 'plan' | 'declarations' | 'derive'
+>;
+
+/** The key of a record that crosses an edge. */
+export type EdgeKey = (record: unknown) => unknown;
+
+/** What stands in the place of the topics. */
+export interface StageEnds {
+  source(edge: Edge): Source<unknown>;
+  sink(edge: Edge, key: EdgeKey | undefined): Sink<unknown, NewRecord>;
+}
+
+/**
+ * Prepares the run of one lane. Throws what the definition throws, and MILLRACE_SPREAD for a task whose outputs cannot be repeated.
+ *
+ * @param startedAt when the run was started, milliseconds since 1970.
+ */
+export function prepareStage(
+  workflow: SpreadWorkflow,
+  stage: Stage,
+  ends: StageEnds,
+  startedAt: number,
+): PreparedWorkflow {
+  const tasks = (all: readonly TaskDeclaration[]): TaskDeclaration[] => declarationsIn(stage, all, ends);
+  const prepared = workflow.derive(`${workflow.name} (${stage.name})`, tasks, { startedAt });
+  const repeated = prepared.durability.find(({ durability }) => durability === 'repeated');
+  if (repeated === undefined) return prepared;
+  throw new MillraceError(
+    'MILLRACE_SPREAD',
+    `The workflow cannot be spread over several processes: the outputs of '${repeated.task}' may differ when another worker continues it. Use a task whose state is kept, without \`durable: false\``,
+  );
+}
+
+function declarationsIn(stage: Stage, all: readonly TaskDeclaration[], ends: StageEnds): TaskDeclaration[] {
+  const declared = new Map(all.map((declaration) => [declaration.name, declaration]));
+  const readers = stage.inputs.map((edge) => ({
+    name: edge.reader,
+    dependencies: [],
+    task: connectorSource(ends.source(edge)),
+  }));
+  const tasks = stage.tasks.map((name) => {
+    const own = declared.get(name) as TaskDeclaration;
+    return name === stage.name && stage.inputs.length > 0 ? first(own, stage.inputs) : own;
+  });
+  const writers = stage.outputs.map((edge) => ({
+    name: edge.writer,
+    dependencies: edge.labels,
+    ...(edge.join === undefined ? {} : { join: edge.join }),
+    task: connectorSink(ends.sink(edge, keyOf(edge, declared))),
+  }));
+  return [...readers, ...tasks, ...writers];
+}
+
+/** The first task of a stage, behind the topics. What they carry may be joined already. */
+function first({ name, join, task }: TaskDeclaration, inputs: readonly Edge[]): TaskDeclaration {
+  const isJoined = inputs.some(({ dependency }) => dependency === undefined);
+  const dependencies = inputs.map(({ reader }) => reader);
+  return { name, dependencies, ...(join === undefined || isJoined ? {} : { join }), task };
+}
+
+function keyOf(edge: Edge, declared: ReadonlyMap<string, TaskDeclaration>): EdgeKey | undefined {
+  if (!edge.isKeyed) return undefined;
+  const { join, task } = declared.get(edge.to) as TaskDeclaration;
+  if (isKeyedJoin(join) && edge.dependency !== undefined) return join.on[edge.dependency] as EdgeKey;
+  return (task.partitioning as { readonly key: EdgeKey }).key;
+}
+
+function isKeyedJoin(join: JoinOptions | undefined): join is Extract<JoinOptions, { readonly join: 'keyed' }> {
+  return join?.join === 'keyed';
+}

@@ -1,0 +1,247 @@
+/**
+ * Cuts a workflow into stages: at the edges where records must come together by a key, or all in one place.
+ *
+ * A stage is a workflow of its own. It is processed in lanes: each partition of its input topics is a lane, which is an ordinary run.
+ * A stage that begins with a source of the workflow has one lane.
+ *
+ * Guarantees: the same workflow gives the same stages. What does not cross a topic is refused: the marks of records that ended, by
+ * which aligned joins find their partners, and the parents that `gather` collects for.
+ */
+import { MillraceError } from '../model/errors.js';
+import { FAILED, type GraphPlan, type JoinMode, type NodePlan } from '../model/graph.js';
+import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
+import type { Partitioning } from '../tasks/task.js';
+import { TopicNames } from './topic-names.js';
+
+/** A topic between two stages. */
+export interface Edge {
+  /** The name of the topic. */
+  readonly topic: string;
+  /** The number of its partitions, which are the lanes of the stage behind it. */
+  readonly partitions: number;
+  /** The stage that writes it. */
+  readonly from: string;
+  /** The task at its end, the first one of its stage. */
+  readonly to: string;
+  /** What the writer depends on. */
+  readonly labels: readonly string[];
+  /** How the writer joins several dependencies; undefined for one. */
+  readonly join: JoinOptions | undefined;
+  /** The dependency of `to` that it stands for; undefined if it carries the whole input of `to`. */
+  readonly dependency: number | undefined;
+  /** Whether the key of a record chooses the partition. Otherwise there is one partition. */
+  readonly isKeyed: boolean;
+  /** The name of the source that reads it, in its stage. */
+  readonly reader: string;
+  /** The name of the sink that writes it, in its stage. */
+  readonly writer: string;
+}
+
+/** A part of the workflow that is processed in lanes. */
+export interface Stage {
+  /** The name of its first task. */
+  readonly name: string;
+  /** The number of its lanes. */
+  readonly lanes: number;
+  /** Its tasks, in the order of the graph. */
+  readonly tasks: readonly string[];
+  /** The topics that its first task reads; none if that is a source of the workflow. */
+  readonly inputs: readonly Edge[];
+  /** The topics that its tasks write. */
+  readonly outputs: readonly Edge[];
+}
+
+/** The whole plan. */
+export interface StagePlan {
+  /** The name of the workflow. */
+  readonly workflow: string;
+  /** The id of the run. */
+  readonly run: string;
+  /** The stages, in the order of the graph. */
+  readonly stages: readonly Stage[];
+  /** The group of the workers, and what the names of all topics begin with. */
+  readonly group: string;
+  /** The compacted topic with the progress and the state of each lane, one partition per lane. */
+  readonly stateTopic: string;
+  /** The topic of dead letters. */
+  readonly letterTopic: string;
+  /** The topic whose first record says what is run. */
+  readonly runTopic: string;
+}
+
+export interface StageOptions {
+  readonly workflow: string;
+  readonly run: string;
+  /** The partitions of each keyed edge. */
+  readonly partitions: number;
+}
+
+interface OpenStage extends Stage {
+  readonly tasks: string[];
+  readonly outputs: Edge[];
+}
+
+/** Throws MILLRACE_SPREAD for a workflow that cannot be spread; the message names the task. */
+export function planStages(
+  plan: GraphPlan,
+  declarations: readonly TaskDeclaration[],
+  options: StageOptions,
+): StagePlan {
+  return new StagePlanner(plan, declarations, options).planned();
+}
+
+class StagePlanner {
+  private readonly plan: GraphPlan;
+  private readonly options: StageOptions;
+  private readonly declared: ReadonlyMap<string, TaskDeclaration>;
+  private readonly names: TopicNames;
+  private readonly stages: OpenStage[] = [];
+  /** By task. */
+  private readonly stageOf = new Map<string, OpenStage>();
+
+  constructor(plan: GraphPlan, declarations: readonly TaskDeclaration[], options: StageOptions) {
+    this.plan = plan;
+    this.options = options;
+    this.declared = new Map(declarations.map((declaration) => [declaration.name, declaration]));
+    this.names = new TopicNames(options.workflow, options.run);
+  }
+
+  planned(): StagePlan {
+    const { workflow, run } = this.options;
+    const [stateTopic, letterTopic, runTopic] = ['state', 'dead-letters', 'run'].map((name) => this.names.of(name));
+    for (const node of this.plan.nodes) this.place(node);
+    return {
+      ...{ workflow, run, stages: this.stages, group: this.names.prefix },
+      ...{ stateTopic: stateTopic as string, letterTopic: letterTopic as string, runTopic: runTopic as string },
+    };
+  }
+
+  private place(node: NodePlan): void {
+    const { name, bearing, after } = node.node;
+    if (after !== undefined) {
+      throw refuse(
+        `task '${name}' runs after others, and no worker knows when all lanes of those have ended. Run it as a workflow of its own, when this one is over`,
+      );
+    }
+    const { task } = this.declared.get(name) as TaskDeclaration;
+    if (bearing === 'source') {
+      if (!task.isRepeatable) {
+        throw refuse(`source '${name}' cannot be read again after a crash. Let it write to a topic, and read that`);
+      }
+      this.open(name, 1, []);
+      return;
+    }
+    const need = this.needOf(node);
+    const before = [...new Set(node.node.dependencies.map((from) => this.stageOf.get(from) as OpenStage))];
+    const [only] = before as [OpenStage];
+    const isCut = before.length > 1 || isKeyed(need) || (need === 'whole' && only.lanes > 1);
+    if (!isCut) {
+      if (task.expands && only.inputs.length > 0) {
+        throw refuse(
+          `'${name}' expands records behind a topic, where their order may differ after a crash. Expand them before ${describe(only)}`,
+        );
+      }
+      only.tasks.push(name);
+      this.stageOf.set(name, only);
+      return;
+    }
+    this.cut(node, before, need);
+  }
+
+  private cut(node: NodePlan, before: readonly OpenStage[], need: Partitioning | undefined): void {
+    const {
+      node: { name },
+      join,
+      inputs,
+    } = node;
+    const isTogether = before.length === 1 && (join === 'aligned' || join === 'merge' || join === 'gather');
+    if (before.length > 1 && (join === 'aligned' || join === 'gather')) {
+      throw refuse(
+        `'${name}' joins ${inputs.map(({ label }) => `'${label}'`).join(' and ')} (${join}), which lie on two sides of a topic: ${before.map(describe).join(' and ')}. ${join === 'gather' ? 'Gather before records are divided by a key' : "Join them by a key ({ join: 'keyed' }), or before records are divided by a key"}`,
+      );
+    }
+    const failed = inputs.find(({ output }) => output === FAILED);
+    if (failed !== undefined) {
+      throw refuse(
+        `'${failed.label}' would cross a topic in front of '${name}', and errors do not keep their class there. Put a syncTask behind it that makes plain records`,
+      );
+    }
+    const keyed = isKeyed(need);
+    const partitions = keyed ? this.options.partitions : 1;
+    const { join: how } = this.declared.get(name) as TaskDeclaration;
+    const groups = isTogether ? [inputs] : inputs.map((input) => [input]);
+    const edges = groups.map((group, index): { edge: Edge; from: OpenStage } => {
+      const labels = group.map(({ label }) => label);
+      const shown = labels.join(' + ');
+      const from = this.stageOf.get((group[0] as (typeof group)[number]).task) as OpenStage;
+      return {
+        from,
+        edge: {
+          topic: this.names.of(groups.length === 1 ? name : `${name}.${shown}`),
+          partitions,
+          from: from.name,
+          to: name,
+          labels,
+          join: isTogether && labels.length > 1 ? how : undefined,
+          dependency: isTogether ? undefined : index,
+          isKeyed: keyed,
+          reader: this.fresh(shown, [name]),
+          writer: this.fresh(groups.length === 1 ? `to ${name}` : `${shown} to ${name}`, from.tasks),
+        },
+      };
+    });
+    for (const { edge, from } of edges) from.outputs.push(edge);
+    this.open(
+      name,
+      partitions,
+      edges.map(({ edge }) => edge),
+    );
+  }
+
+  private open(name: string, lanes: number, inputs: readonly Edge[]): void {
+    const stage: OpenStage = { name, lanes, tasks: [name], inputs, outputs: [] };
+    this.stages.push(stage);
+    this.stageOf.set(name, stage);
+  }
+
+  /** Which records of its input the task must receive in one place. */
+  private needOf({ node, join }: NodePlan): Partitioning | undefined {
+    const { task } = this.declared.get(node.name) as TaskDeclaration;
+    const isBoundary = node.bearing === 'boundary' && !task.expands;
+    const own = task.partitioning ?? (isBoundary ? 'whole' : undefined);
+    const writesAlone =
+      (task.isDurable && task.isShareable !== true) || task.files().some(({ use }) => use === 'write');
+    const ofJoin = needOfJoin(join);
+    if (writesAlone || ofJoin === 'whole') return 'whole';
+    // Two keys cannot divide one topic.
+    if (ofJoin !== undefined && own !== undefined) return 'whole';
+    return ofJoin ?? own;
+  }
+
+  /** A name that is none of these tasks. */
+  private fresh(wanted: string, tasks: readonly string[]): string {
+    let name = wanted;
+    while (tasks.includes(name)) name = `${name} `.concat('(topic)');
+    return name;
+  }
+}
+
+/** The key itself is read from the declaration when the stage is built. */
+const BY_KEYS: Partitioning = { key: () => undefined };
+
+function needOfJoin(join: JoinMode): Partitioning | undefined {
+  if (join === 'keyed') return BY_KEYS;
+  return join === 'latest' || join === 'all' ? 'whole' : undefined;
+}
+
+function isKeyed(need: Partitioning | undefined): boolean {
+  return typeof need === 'object';
+}
+
+function describe({ name, inputs }: Stage): string {
+  return inputs.length === 0 ? `what follows source '${name}'` : `what begins with '${name}'`;
+}
+
+function refuse(why: string): MillraceError {
+  return new MillraceError('MILLRACE_SPREAD', `The workflow cannot be spread over several processes: ${why}`);
+}

@@ -1,0 +1,66 @@
+/**
+ * How records, keys and marks are written in the topics between stages.
+ *
+ * Guarantees: a record arrives as the structured clone of what was sent, as it would in a thread. Equal keys have equal bytes; the
+ * bytes of a string are its UTF-8, so other programs find the same partition.
+ */
+import { deserialize, serialize } from 'node:v8';
+import { MillraceError, describeThrown, describeValue } from '../model/errors.js';
+import type { NewRecord, RawRecord } from '../connectors/kafka/port.js';
+
+/** The header of the mark that a lane writes to each partition when it has ended. Its value is the number of the lane. */
+const END = 'millrace-end';
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The bytes of a value. Throws MILLRACE_UNCLONABLE. */
+export function bytesOfValue(value: unknown, what: string): Uint8Array {
+  try {
+    return serialize(value);
+  } catch (error) {
+    throw new MillraceError(
+      'MILLRACE_UNCLONABLE',
+      `${what} cannot be sent to another process: ${describeThrown(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** The value in these bytes. */
+export function valueOfBytes(bytes: Uint8Array): unknown {
+  return deserialize(bytes);
+}
+
+/** The bytes of a key. Throws MILLRACE_INVALID_OUTPUT for a key that is compared by identity. */
+export function bytesOfKey(key: unknown): Uint8Array {
+  if (typeof key === 'string') return encoder.encode(key);
+  if (
+    key === null ||
+    key === undefined ||
+    typeof key === 'number' ||
+    typeof key === 'boolean' ||
+    typeof key === 'bigint'
+  ) {
+    // A Map does not distinguish the two zeros.
+    return encoder.encode(String(Object.is(key, -0) ? 0 : key));
+  }
+  throw new MillraceError(
+    'MILLRACE_INVALID_OUTPUT',
+    `Expected the key of a record that crosses a topic to be a string, a number or another plain value, got ${describeValue(key)}`,
+  );
+}
+
+/** The mark of the end of a lane. */
+export function endMark(lane: number): NewRecord {
+  return { key: null, value: null, headers: [[END, encoder.encode(String(lane))]] };
+}
+
+/** The lane whose end the record marks; undefined for a record of the workflow. */
+export function endedLane({ headers }: RawRecord): number | undefined {
+  for (const [name, value] of headers) {
+    if (name === END && value !== null) return Number(decoder.decode(value));
+  }
+  return undefined;
+}

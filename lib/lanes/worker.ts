@@ -1,0 +1,376 @@
+/**
+ * A worker: one process of a workflow that is spread over several. It joins the group of the run, works on the lanes that it is
+ * given, and ends when all lanes of the run have ended, here or elsewhere.
+ *
+ * Guarantees: a lane is drained before it is given up. A lane that another worker has fenced is taken again only while the group says
+ * that it belongs to this worker. If a lane fails for another reason, the worker drains its other lanes and ends with that error.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KafkaCluster } from '../connectors/kafka/cluster.js';
+import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
+import { openClient } from '../connectors/kafka/raw-client.js';
+import type { RunDefinition } from '../model/checkpoint.js';
+import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
+import type { RunEvent } from '../model/events.js';
+import type { Upstream } from '../model/upstream.js';
+import {
+  callback,
+  checkOptions,
+  count,
+  madeBy,
+  number,
+  objectWith,
+  text,
+  type OptionRules,
+} from '../options/options.js';
+import { describeDefinition } from '../runtime/definition/run-definition.js';
+import { ResumePlan } from '../runtime/resume/resume-plan.js';
+import type { Secrets } from '../text/secrets.js';
+import { CLOSED, Lane, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
+import { recordsOf } from './lane-past.js';
+import { Membership } from './membership.js';
+import { agreeOn, assertSameRun, newRunRecord, readRunRecord } from './run-record.js';
+import { createTopics, describeTopics, laneCount, topicsOf } from './run-topics.js';
+import type { SpreadWorkflow } from './stage-workflow.js';
+import { planStages, type Stage, type StagePlan } from './stages.js';
+
+/** What the workers of one run have in common. */
+export interface SpreadOptions {
+  /** The workflow with its configuration, as `prepare` returns it. */
+  readonly workflow: SpreadWorkflow;
+  /** The cluster, made by `kafka`. */
+  readonly cluster: KafkaCluster;
+  /** The id of the run, the same for all workers. Part of the names of its topics. */
+  readonly runId: string;
+  /** The partitions of each topic that divides records by a key, and so the most lanes of a stage. Default 12. */
+  readonly partitions?: number;
+}
+
+/** Options of `startWorker`. */
+export interface WorkerOptions extends SpreadOptions {
+  /** The milliseconds between the transactions of a lane, in which its outputs become visible. Default 200. */
+  readonly commitEveryMs?: number;
+  /** The most milliseconds of one transaction. Default 60,000. */
+  readonly transactionTimeoutMs?: number;
+  /** For how long the records in flight may settle when a lane is given up, in milliseconds. Default 30,000. */
+  readonly graceMs?: number;
+  /** Called for what happens to lanes. */
+  readonly onEvent?: (event: WorkerEvent) => void;
+  /** The values to mask in all that the lanes write. Default: those that the configuration and the tasks name. */
+  readonly secrets?: Secrets;
+  /** Answers requests in place of the network. */
+  readonly upstream?: Upstream;
+}
+
+/** What happens to a lane of a worker. */
+export interface WorkerEvent extends LaneName {
+  /** 'event' is an event of the run of the lane. */
+  readonly type: 'taken' | 'closed' | 'given-up' | 'failed' | 'event';
+  /** Why the lane stopped. */
+  readonly error?: unknown;
+  /** For 'event': what happened in the run of the lane. */
+  readonly event?: RunEvent;
+}
+
+/** How a worker ended. */
+export interface WorkerEnd {
+  /** 'completed': all lanes of the run have ended. 'stopped': `stop` was called before. */
+  readonly outcome: 'completed' | 'stopped';
+  /** Whether any worker of the run has written dead letters. */
+  readonly hasDeadLetters: boolean;
+}
+
+const SPREAD_RULES: OptionRules<SpreadOptions> = {
+  workflow: objectWith('derive'),
+  cluster: madeBy(KafkaCluster, 'kafka()'),
+  runId: text,
+  partitions: count(),
+};
+const RULES: OptionRules<WorkerOptions> = {
+  ...SPREAD_RULES,
+  commitEveryMs: number(1),
+  transactionTimeoutMs: count(),
+  graceMs: number(0),
+  onEvent: callback,
+  secrets: objectWith('add', 'text', 'data'),
+  upstream: objectWith('answer'),
+};
+const REQUIRED = ['workflow', 'cluster', 'runId'] as const;
+
+const DEFAULT_PARTITIONS = 12;
+const LOOK_EVERY_MS = 300;
+const FIRST_RETRY_MS = 200;
+const LAST_RETRY_MS = 5000;
+
+/** The stages of a workflow, its lanes and its topics. Opens nothing. Throws MILLRACE_SPREAD for one that cannot be spread. */
+export function stagesOf(options: SpreadOptions): StagePlan {
+  checkOptions('the stages of a workflow', options, SPREAD_RULES, REQUIRED);
+  return planned(options).plan;
+}
+
+/**
+ * Creates the topics of a run, and its first record. Does nothing if they exist. Resolves with the names of those that were created.
+ * Rejects with MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_RESUME if the run exists for another
+ * definition or configuration.
+ */
+export async function createRun(options: SpreadOptions, replicationFactor?: number): Promise<readonly string[]> {
+  checkOptions('a run', options, SPREAD_RULES, REQUIRED);
+  const { plan, definition } = planned(options);
+  const {
+    cluster,
+    workflow: { startedAt },
+  } = options;
+  const client = await openClient(cluster);
+  try {
+    const created = await createTopics(client, topicsOf(plan, replicationFactor));
+    const topic = await client.describe(plan.runTopic);
+    const record = await agreeOn(client, topic, newRunRecord(plan, definition, startedAt), cluster.options.timeoutMs);
+    assertSameRun(record, plan, definition);
+    return created;
+  } finally {
+    await client.close();
+  }
+}
+
+/**
+ * Deletes the topics of a run, on which no worker may work. Resolves with the names of those that existed. Rejects with
+ * MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_INVALID_OPTION for options that do not fit.
+ */
+export async function deleteRun(options: SpreadOptions): Promise<readonly string[]> {
+  checkOptions('a run', options, SPREAD_RULES, REQUIRED);
+  const client = await openClient(options.cluster);
+  try {
+    const deleted: string[] = [];
+    for (const { name } of topicsOf(planned(options).plan, undefined)) {
+      if (await client.deleteTopic(name)) deleted.push(name);
+    }
+    return deleted;
+  } finally {
+    await client.close();
+  }
+}
+
+/**
+ * Starts a worker of a run that `createRun` has created. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ *
+ * @example
+ * const options = { workflow: Offers.prepare(config), cluster: kafka({ brokers: ['localhost:9092'] }), runId: 'r1' };
+ * await createRun(options);
+ * await startWorker(options).finished;
+ */
+export function startWorker(options: WorkerOptions): Worker {
+  checkOptions('a worker', options, RULES, REQUIRED);
+  return new Worker(options);
+}
+
+function planned({ workflow, runId, partitions = DEFAULT_PARTITIONS }: SpreadOptions): {
+  readonly plan: StagePlan;
+  readonly definition: RunDefinition;
+} {
+  const { name, config, plan: graph, declarations } = workflow;
+  const plan = planStages(graph, declarations, { workflow: name, run: runId, partitions });
+  const { durability } = new ResumePlan(graph, declarations);
+  return { plan, definition: describeDefinition(name, graph, declarations, config, durability) };
+}
+
+/**
+ * A worker; `startWorker` makes it. `finished` rejects with MILLRACE_UNKNOWN_RUN if nobody has created the run, with MILLRACE_RESUME if
+ * it was created for another definition or configuration, with MILLRACE_NETWORK and MILLRACE_KAFKA if brokers do not answer or refuse,
+ * and with the error of a lane that failed.
+ */
+export class Worker {
+  /** Resolves when all lanes of the run have ended, or after `stop`. Rejects with the error of the lane that failed. */
+  readonly finished: Promise<WorkerEnd>;
+  private readonly options: WorkerOptions;
+  private readonly lanes = new Map<number, Lane>();
+  /** Lanes that this worker should have. */
+  private readonly owned = new Set<number>();
+  private readonly ended = new Set<number>();
+  private readonly retries = new Map<number, number>();
+  private isStopping = false;
+  private failure: { readonly error: unknown } | undefined;
+  private surroundings: LaneSurroundings | undefined;
+  private names: readonly (LaneName & { readonly of: Stage })[] = [];
+  private wake: () => void = () => undefined;
+
+  /** Use `startWorker`. */
+  constructor(options: WorkerOptions) {
+    this.options = options;
+    this.finished = this.work();
+    this.finished.catch(() => undefined);
+  }
+
+  /** Drains the lanes of this worker and leaves them to the others. `finished` then resolves. */
+  stop(): void {
+    this.isStopping = true;
+    this.wake();
+  }
+
+  private async work(): Promise<WorkerEnd> {
+    const { cluster } = this.options;
+    const client = await openClient(cluster);
+    try {
+      const { topic, plan } = await this.prepare(client);
+      const membership = new Membership({
+        ...{ client, group: plan.group, topic },
+        rebalanceTimeoutMs: this.graceMs + 10_000,
+        take: (lanes) => {
+          for (const lane of lanes) this.take(lane);
+        },
+        release: (lanes) => this.release(lanes),
+        lose: (lanes, error) => this.lose(lanes, error),
+      });
+      this.surroundings = {
+        ...(this.surroundings as LaneSurroundings),
+        assertOwned: () => {
+          membership.assertOwned();
+        },
+      };
+      const taking = membership.takePart(cluster.options.timeoutMs).catch((error: unknown) => {
+        this.fail(error);
+      });
+      const isCompleted = await this.untilOver(client, plan, topic);
+      await this.release([...this.owned]);
+      await membership.leave();
+      await taking;
+      if (this.failure !== undefined) throw this.failure.error;
+      const hasDeadLetters = await this.hasLetters(client, plan);
+      return { outcome: isCompleted ? 'completed' : 'stopped', hasDeadLetters };
+    } finally {
+      await client.close();
+    }
+  }
+
+  private get graceMs(): number {
+    return this.options.graceMs ?? 30_000;
+  }
+
+  private async hasLetters(client: KafkaPort, { letterTopic }: StagePlan): Promise<boolean> {
+    const { timeoutMs } = this.options.cluster.options;
+    const topic = this.surroundings?.topics.get(letterTopic) as TopicDescription;
+    for await (const _ of recordsOf(client, topic, 0, timeoutMs)) return true;
+    return false;
+  }
+
+  private async prepare(client: KafkaPort): Promise<{ topic: TopicDescription; plan: StagePlan }> {
+    const { workflow, cluster, runId, secrets, upstream } = this.options;
+    const { plan, definition } = planned(this.options);
+    const { timeoutMs } = cluster.options;
+    const hasRun = await client.hasTopic(plan.runTopic);
+    const record = hasRun ? await readRunRecord(client, await client.describe(plan.runTopic), timeoutMs) : undefined;
+    if (record === undefined) {
+      throw new MillraceError(
+        'MILLRACE_UNKNOWN_RUN',
+        `There is no run '${runId}' of '${workflow.name}' on this cluster. Create it with \`millrace topics create\`, or start it with \`millrace run --kafka\``,
+      );
+    }
+    assertSameRun(record, plan, definition);
+    const topics = await describeTopics(client, topicsOf(plan, undefined));
+    let lane = 0;
+    this.names = plan.stages.flatMap((of) =>
+      [...new Array(of.lanes).keys()].map((partition) => ({ lane: lane++, stage: of.name, partition, of })),
+    );
+    this.surroundings = {
+      ...{ workflow, cluster, plan, record, topics },
+      checkpointEveryMs: this.options.commitEveryMs ?? 200,
+      transactionTimeoutMs: this.options.transactionTimeoutMs ?? 60_000,
+      secrets,
+      upstream,
+      assertOwned: () => undefined,
+      onEvent: (name, event) => {
+        this.tell(name, { type: 'event', event });
+      },
+    };
+    return { topic: topics.get(plan.stateTopic) as TopicDescription, plan };
+  }
+
+  /** Resolves with true when all lanes of the run have ended, and with false when this worker should stop before. */
+  private async untilOver(client: KafkaPort, plan: StagePlan, topic: TopicDescription): Promise<boolean> {
+    const all = laneCount(plan);
+    while (!this.isStopping) {
+      // A worker with work to do knows that the run is not over.
+      if (this.lanes.size === 0) {
+        for (const [lane, { metadata }] of await client.committed(plan.group, topic, 'current')) {
+          if (metadata === CLOSED) this.ended.add(lane);
+        }
+        if (this.ended.size === all) return true;
+      }
+      await this.pause(LOOK_EVERY_MS);
+    }
+    return false;
+  }
+
+  private take(lane: number): void {
+    this.owned.add(lane);
+    void this.begin(lane);
+  }
+
+  private async begin(number: number): Promise<void> {
+    if (this.isStopping || this.lanes.has(number) || this.ended.has(number)) return;
+    const name = this.names[number] as LaneName & { readonly of: Stage };
+    const { stage, partition } = name;
+    const lane = new Lane({ lane: number, stage, partition }, name.of, this.surroundings as LaneSurroundings);
+    this.lanes.set(number, lane);
+    this.tell(lane.name, { type: 'taken' });
+    const end = await lane.finished;
+    this.lanes.delete(number);
+    this.tell(lane.name, { type: end.kind, ...('error' in end && { error: end.error }) });
+    if (end.kind === 'closed') {
+      this.retries.delete(number);
+      this.ended.add(number);
+    } else if (end.kind === 'failed') await this.again(number, end);
+    this.wake();
+  }
+
+  /** A lane that was fenced, or whose file another process still writes, is tried again; any other error is the end of the worker. */
+  private async again(number: number, { error }: LaneEnd): Promise<void> {
+    if (!this.owned.has(number) || this.isStopping) return;
+    if (codeOf(error) !== 'MILLRACE_LOCKED') {
+      this.fail(error);
+      return;
+    }
+    const times = this.retries.get(number) ?? 0;
+    this.retries.set(number, times + 1);
+    await sleep(Math.min(FIRST_RETRY_MS * 2 ** times, LAST_RETRY_MS));
+    if (this.owned.has(number)) void this.begin(number);
+  }
+
+  private async release(lanes: readonly number[]): Promise<void> {
+    for (const lane of lanes) this.owned.delete(lane);
+    const own = lanes.flatMap((lane) => this.lanes.get(lane) ?? []);
+    for (const lane of own) lane.stop(this.graceMs);
+    await Promise.all(own.map(({ finished }) => finished));
+  }
+
+  private async lose(lanes: readonly number[], error: MillraceError): Promise<void> {
+    for (const lane of lanes) this.owned.delete(lane);
+    const own = lanes.flatMap((lane) => this.lanes.get(lane) ?? []);
+    for (const lane of own) lane.lose(error);
+    await Promise.all(own.map(({ finished }) => finished));
+  }
+
+  private fail(error: unknown): void {
+    this.failure ??= { error };
+    this.stop();
+  }
+
+  private tell(name: LaneName, what: Pick<WorkerEvent, 'type' | 'error' | 'event'>): void {
+    try {
+      this.options.onEvent?.({ ...name, ...what });
+    } catch (error) {
+      this.fail(
+        new MillraceError('MILLRACE_TASK', `\`onEvent\` of a worker threw: ${describeThrown(error)}`, { cause: error }),
+      );
+    }
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

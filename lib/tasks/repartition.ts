@@ -1,0 +1,37 @@
+/**
+ * A task that changes nothing but where its records are processed, when a workflow is spread over several processes.
+ *
+ * Guarantees: in one process it passes records on. Where it is carried by a topic, records of one key are in one partition, in the
+ * order in which each partition in front of it has emitted them.
+ */
+import { checkFunction, checkOptions } from '../options/options.js';
+import { SyncTask } from './sync-task.js';
+import type { Partitioning, Task } from './task.js';
+import { TASK_RULES, type TaskOptions } from './task-options.js';
+
+/**
+ * Passes records on, and divides them by a key where the workflow runs in several processes: what follows is then done by as many
+ * of them as there are. In one process it has no effect. Throws MILLRACE_INVALID_OPTION if `key` is not a function, and for options
+ * that do not fit.
+ *
+ * @example repartition((order: Order) => order.customer)
+ */
+export function repartition<In>(key: (record: In) => unknown, options: TaskOptions<In, In> = {}): Task<In, In> {
+  checkFunction('the key of a repartition', key);
+  checkOptions('a repartition', options, TASK_RULES);
+  return new RepartitionTask(key, options);
+}
+
+class RepartitionTask<In> extends SyncTask<In, In> {
+  override readonly kind = 'repartition';
+  private readonly key: (record: In) => unknown;
+
+  constructor(key: (record: In) => unknown, options: TaskOptions<In, In>) {
+    super((record) => record, options);
+    this.key = key;
+  }
+
+  override get partitioning(): Partitioning {
+    return { key: this.key };
+  }
+}

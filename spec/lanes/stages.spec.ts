@@ -1,0 +1,264 @@
+/** How a workflow is cut into stages, and what is refused. */
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  aggregateTask,
+  asyncTask,
+  defineWorkflow,
+  expandTask,
+  operatorTask,
+  type SourceTask,
+  repartition,
+  sinkTask,
+  sourceTask,
+  statefulTask,
+  syncTask,
+  type Flow,
+} from 'millrace';
+import { csvSink } from 'millrace/csv';
+import { kafka, kafkaSink } from 'millrace/kafka';
+import { stagesOf, type StagePlan } from 'millrace/lanes';
+import { of } from 'rxjs';
+import { OfferWorkFlow } from '#workflows/index.js';
+
+interface Item {
+  readonly k: string;
+  readonly n: number;
+}
+
+const cluster = kafka({ brokers: ['localhost:9092'] });
+const items = (): SourceTask<Item> => sourceTask<Item>([{ k: 'a', n: 1 }]);
+const sums = () =>
+  aggregateTask({
+    key: ({ k }: Item) => k,
+    init: () => 0,
+    add: (sum, { n }: Item) => sum + n,
+    finish: (n, k) => ({ k, n }),
+  });
+const count = () =>
+  aggregateTask({ init: () => 0, add: (sum: number, _: Item) => sum + 1, finish: (n) => ({ k: '', n }) });
+const out = () => csvSink<Item, 'k' | 'n'>({ path: 'out.csv', columns: ['k', 'n'] });
+
+function planOf<Outputs>(build: (flow: Flow<object>) => Flow<Outputs>): StagePlan {
+  const workflow = defineWorkflow({ name: 'A flow', build: (flow) => build(flow) });
+  return stagesOf({ workflow: workflow.prepare(), cluster, runId: 'r1', partitions: 3 });
+}
+
+function shown({ stages }: StagePlan): string[] {
+  return stages.map(({ name, lanes, tasks }) => `${name} ${lanes}: ${tasks.join(', ')}`);
+}
+
+describe('the stages of a workflow', () => {
+  it('are cut in front of a keyed aggregate and in front of a file, whose joined input crosses as one record', () => {
+    const base = { csv_path: 'members.csv', result_output_path: 'out.csv', performance_output_path: 'summary.json' };
+    const plan = stagesOf({ workflow: OfferWorkFlow.prepare(base), cluster, runId: 'r1' });
+    expect(shown(plan)).toEqual([
+      'Extract 1: Extract',
+      'Transform 12: Transform, ATS Predict, RESP Predict, ATS-RESP Combiner, Offer Recommendation',
+      'Load 1: Load',
+    ]);
+    expect(plan.stages.flatMap(({ inputs }) => inputs.map(({ topic, labels }) => [topic, labels]))).toEqual([
+      ['millrace.OfferWorkFlow.r1.Transform', ['Extract']],
+      ['millrace.OfferWorkFlow.r1.Load', ['Transform', 'ATS Predict', 'RESP Predict', 'Offer Recommendation']],
+    ]);
+    expect(plan.group).toBe('millrace.OfferWorkFlow.r1');
+  });
+
+  it('are cut in front of keyed states, keyed joins and repartitions, once per side of a join', () => {
+    const plan = planOf((flow) =>
+      flow
+        .task('In', items())
+        .task(
+          'Spread',
+          ['In'],
+          repartition(({ k }) => k),
+        )
+        .task(
+          'Last',
+          ['Spread'],
+          statefulTask({
+            key: ({ k }: Item) => k,
+            init: () => 0,
+            step: (s, item: Item) => [s + 1, item],
+          }),
+        )
+        .task('Sum', ['Spread'], sums())
+        .task(
+          'Pair',
+          ['Last', 'Sum'],
+          { join: 'keyed', kind: 'inner', on: [({ k }) => k, ({ k }) => k] },
+          syncTask(([{ k, n }]) => ({ k, n })),
+        ),
+    );
+    expect(shown(plan)).toEqual(['In 1: In', 'Spread 3: Spread', 'Last 3: Last', 'Sum 3: Sum', 'Pair 3: Pair']);
+    expect(plan.stages.at(-1)?.inputs.map(({ topic, reader }) => [topic, reader])).toEqual([
+      ['millrace.A-flow.r1.Pair-Last', 'Last'],
+      ['millrace.A-flow.r1.Pair-Sum', 'Sum'],
+    ]);
+  });
+
+  it('leave together what one lane does anyway', () => {
+    const plan = planOf((flow) =>
+      flow
+        .task('In', items())
+        .task(
+          'Two',
+          ['In'],
+          expandTask((item) => [item, item]),
+        )
+        .task('Count', ['Two'], count())
+        .task('Out', ['Count'], out()),
+    );
+    expect(shown(plan)).toEqual(['In 1: In, Two, Count, Out']);
+  });
+
+  it('bring everything to one lane for what needs all records, and leave Kafka sinks in theirs', () => {
+    const plan = planOf((flow) =>
+      flow
+        .task('In', items())
+        .task('Sum', ['In'], sums())
+        .task('Topic', ['Sum'], kafkaSink<Item>({ cluster, topic: 'sums' }))
+        .task('Named', ['Sum'], kafkaSink<Item>({ cluster, topic: 'sums', transactionalId: 'mine' }))
+        .task('Count', ['Sum'], count()),
+    );
+    expect(shown(plan)).toEqual(['In 1: In', 'Sum 3: Sum, Topic', 'Named 1: Named', 'Count 1: Count']);
+  });
+
+  it('have topics with names of their own', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.string({ minLength: 1, unit: 'grapheme' }), { minLength: 1, maxLength: 8 }),
+        (names) => {
+          const plan = planOf((flow) => {
+            const all = flow.task('In', items()) as unknown as Flow<never>;
+            return names
+              .map((name) => `T${name}`)
+              .reduce<Flow<never>>(
+                (built, name) => built.task(name as never, ['In'] as never, sums() as never) as never,
+                all,
+              );
+          });
+          const topics = plan.stages.flatMap(({ inputs }) => inputs.map(({ topic }) => topic));
+          const all = [...topics, plan.stateTopic, plan.letterTopic, plan.runTopic];
+          expect(new Set(all).size).toBe(all.length);
+          for (const topic of all) expect(topic).toMatch(/^[A-Za-z0-9._-]{1,249}$/);
+        },
+      ),
+    );
+  });
+});
+
+describe('what cannot be spread is refused', () => {
+  const refusal = <Outputs>(build: (flow: Flow<object>) => Flow<Outputs>): unknown => {
+    try {
+      planOf(build);
+    } catch (error) {
+      return error;
+    }
+    return undefined;
+  };
+
+  it('an aligned join of two sides of a topic', () => {
+    const error = refusal((flow) =>
+      flow
+        .task('In', items())
+        .task(
+          'Spread',
+          ['In'],
+          repartition(({ k }) => k),
+        )
+        .task(
+          'Both',
+          ['In', 'Spread'],
+          syncTask(([one]) => one),
+        ),
+    );
+    expect(error).toMatchObject({
+      code: 'MILLRACE_SPREAD',
+      message: expect.stringContaining(
+        "'Both' joins 'In' and 'Spread' (aligned), which lie on two sides of a topic: what follows source 'In' and what begins with 'Spread'",
+      ) as unknown,
+    });
+  });
+
+  it('a task that runs after others', () => {
+    const error = refusal((flow) =>
+      flow
+        .task('In', items())
+        .task('Sum', ['In'], sums())
+        .task(
+          'Tell',
+          { after: ['Sum'] },
+          sinkTask(() => undefined),
+        ),
+    );
+    expect(error).toMatchObject({
+      code: 'MILLRACE_SPREAD',
+      message: expect.stringContaining("task 'Tell' runs after others") as unknown,
+    });
+  });
+
+  it('expansions behind a topic, sources that cannot be read again, failed records on a topic', () => {
+    expect(
+      refusal((flow) =>
+        flow
+          .task('In', items())
+          .task('Sum', ['In'], sums())
+          .task(
+            'Two',
+            ['Sum'],
+            expandTask((item) => [item, item]),
+          ),
+      ),
+    ).toMatchObject({ code: 'MILLRACE_SPREAD', message: expect.stringContaining("'Two' expands records") as unknown });
+    expect(
+      refusal((flow) => flow.task('In', sourceTask(of({ k: 'a', n: 1 }))).task('Sum', ['In'], sums())),
+    ).toMatchObject({
+      code: 'MILLRACE_SPREAD',
+      message: expect.stringContaining("'In' cannot be read again") as unknown,
+    });
+    expect(
+      refusal((flow) =>
+        flow
+          .task('In', items())
+          .task(
+            'Ask',
+            ['In'],
+            asyncTask((item: Item) => Promise.resolve(item)),
+          )
+          .task(
+            'Bad',
+            ['Ask.failed'],
+            repartition(() => 'all'),
+          ),
+      ),
+    ).toMatchObject({
+      code: 'MILLRACE_SPREAD',
+      message: expect.stringContaining("'Ask.failed' would cross") as unknown,
+    });
+  });
+
+  it('a run id that no topic can contain', () => {
+    const workflow = defineWorkflow({
+      name: 'A flow',
+      build: (flow) => flow.task('In', items()).task('Sum', ['In'], sums()),
+    });
+    expect(() => stagesOf({ workflow: workflow.prepare(), cluster, runId: 'r 1' })).toThrow(
+      expect.objectContaining({ code: 'MILLRACE_SPREAD' }),
+    );
+  });
+
+  it('an operator with state of its own is brought to one lane', () => {
+    const plan = planOf((flow) =>
+      flow
+        .task('In', items())
+        .task('Sum', ['In'], sums())
+        .task(
+          'All',
+          ['Sum'],
+          operatorTask((input$) => input$),
+        ),
+    );
+    expect(shown(plan).at(-1)).toBe('All 1: All');
+  });
+});
