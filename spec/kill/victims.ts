@@ -33,7 +33,7 @@ export function offerVictim(folder: string, url: string, members: number): Victi
   );
   return {
     name: 'OfferWorkFlow',
-    args: ['--config', config],
+    args: ['--workflow', 'OfferWorkFlow', '--config', config],
     outputs: ['result.csv'],
     letters: 'result.csv.dead-letters.ndjson',
   };
