@@ -63,7 +63,7 @@ export type { ThreadCount } from './runtime/run/run-executor.js';
 export { skip, type FailedRecord, type Skip } from './model/record.js';
 export { ERROR_CODES, MillraceError, type ErrorCode } from './model/errors.js';
 export type { TaskCounts } from './model/metrics.js';
-export type { RuleCondition, TaskEnd, TaskStatus } from './model/stages.js';
+export type { RuleCondition, TaskEnd, TaskStatus } from './model/phases.js';
 export type {
   CheckpointEvent,
   GraphTask,

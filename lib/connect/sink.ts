@@ -78,8 +78,8 @@ export interface Sink<In, Row = In> {
   /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
-   * Called before any task of the run opens, and by `validate`; in a run with rules, before any task of the same stage opens, and by
-   * `validate` only for the first stage. Throws if `open` would fail for a reason that can be seen already, such as a missing folder:
+   * Called before any task of the run opens, and by `validate`; in a run with rules, before any task of the same phase opens, and by
+   * `validate` only for the first phase. Throws if `open` would fail for a reason that can be seen already, such as a missing folder:
    * then no record is read and no upstream is called. Opens and changes nothing.
    *
    * @param prepared what `prepare` had returned for the checkpoint from which the run would resume, if that is known.

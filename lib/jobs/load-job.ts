@@ -110,7 +110,7 @@ export interface NamedOutput {
  */
 export function assertFilesApart(job: LoadedJob, outputs: readonly NamedOutput[], place: JobPlace): void {
   assertDistinctFiles([
-    ...claimsOf(job.prepared.declarations, job.prepared.plan.stages),
+    ...claimsOf(job.prepared.declarations, job.prepared.plan.phases),
     ...outputs.flatMap(({ by, path }) =>
       path === null || path === undefined ? [] : claimsBy(by, [touchedFile(absolutePath(place, path), 'write')]),
     ),
@@ -150,8 +150,8 @@ export function filesWrittenBy({ prepared }: LoadedJob): readonly string[] {
  * in advance: these may make their folders.
  */
 export async function assertCanOpen({ prepared: { declarations, plan } }: LoadedJob, from?: Checkpoint): Promise<void> {
-  const first = new Set(plan.stages[0]?.parts.flatMap(({ tasks }) => tasks));
-  // The results of an earlier stage that has ended are in their places.
+  const first = new Set(plan.phases[0]?.parts.flatMap(({ tasks }) => tasks));
+  // The results of an earlier phase that has ended are in their places.
   const ended = from?.ended ?? {};
   const checked = declarations.filter(({ name }) => first.has(name) && !Object.hasOwn(ended, name));
   await checkTasks(checked, from?.marks);

@@ -87,7 +87,7 @@ export interface Checkpoint {
   readonly uncertain?: readonly string[];
   /** The reason why the run cannot be resumed, if there is one. */
   readonly obstacle?: string;
-  /** By task that has completed with its stage, so that its results are in place: its counts. A resumed run does not open it again. */
+  /** By task that has completed with its phase, so that its results are in place: its counts. A resumed run does not open it again. */
   readonly ended?: Readonly<Record<string, TaskCounts>>;
   /** True once every record has settled; only renaming the results is left. */
   readonly isComplete: boolean;

@@ -10,7 +10,7 @@ import type { GraphNode, JoinMode } from './graph.js';
 import type { Bottleneck, EdgeProgress, ResourceFigures, RootFigures, SlowRecord, TaskProgress } from './metrics.js';
 import type { DeadLetter, RunOutcome } from './ports.js';
 import type { RunSummary } from './run-summary.js';
-import type { RuleCondition } from './stages.js';
+import type { RuleCondition } from './phases.js';
 
 /**
  * The version of the events; `run-started` carries it. A new type of event or a new field does not change the version,

@@ -8,7 +8,7 @@
  */
 import { MillraceError } from './errors.js';
 import { suggest } from '../text/nearest.js';
-import { planStages, type RuleCondition, type StagePlan } from './stages.js';
+import { planPhases, type RuleCondition, type PhasePlan } from './phases.js';
 
 export type JoinMode = 'aligned' | 'latest' | 'keyed' | 'all' | 'gather' | 'merge';
 
@@ -106,8 +106,8 @@ export interface GraphPlan {
   /** Dependencies come before their dependents. */
   readonly nodes: readonly NodePlan[];
   readonly roots: ReadonlyMap<string, RootPlan>;
-  /** What runs after what, as wholes. A graph without rules has one stage. */
-  readonly stages: readonly StagePlan[];
+  /** What runs after what, as wholes. A graph without rules has one phase. */
+  readonly phases: readonly PhasePlan[];
 }
 
 /** The root of a boundary join, separate from the root of its task. */
@@ -370,7 +370,7 @@ class Planner {
       if (plan.dependents.length === 0 || isDurable === true) exitsOf(roots, plan.outputRoot).push({ task: name });
     }
     const nodes = [...plans.values()];
-    return { nodes, roots, stages: planStages(nodes.map(({ node }) => node)) };
+    return { nodes, roots, phases: planPhases(nodes.map(({ node }) => node)) };
   }
 
   /** Whether a record that comes by one of these dependencies can never come by another one: they are branches of one choice. */

@@ -48,7 +48,7 @@ export interface TaskSummary {
   readonly dependencies: readonly string[];
   /**
    * The outcome of the run, or 'not-started' if no record reached the task in a run that did not complete. In a workflow with rules: the
-   * outcome of the stage of the task, or 'skipped' if its rule was not met.
+   * outcome of the phase of the task, or 'skipped' if its rule was not met.
    */
   readonly status: RunOutcome | 'not-started' | 'skipped';
   /** Why the task did not run; present if the status is 'skipped'. */

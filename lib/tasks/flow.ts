@@ -7,7 +7,7 @@
 import { invalidOption, describeValue } from '../model/errors.js';
 import type { GraphNode, JoinMode } from '../model/graph.js';
 import type { FailedRecord } from '../model/record.js';
-import type { RuleCondition, TaskEnd } from '../model/stages.js';
+import type { RuleCondition, TaskEnd } from '../model/phases.js';
 import {
   anything,
   checkFunction,

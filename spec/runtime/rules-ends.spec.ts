@@ -1,4 +1,4 @@
-/** The moments at which a run with rules may end: before, between and while stages are opened and closed, and after its end. */
+/** The moments at which a run with rules may end: before, between and while phases are opened and closed, and after its end. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,7 +98,7 @@ describe.each([
     expect((await run.finished).outcome).toBe('drained');
   });
 
-  it('while a stage is closed, and the next one does not begin', async () => {
+  it('while a phase is closed, and the next one does not begin', async () => {
     const run: Run = start(
       (flow) =>
         flow
@@ -124,7 +124,7 @@ describe.each([
     expect([outcome, tasks['Load']?.status, tasks['Copy']?.status]).toEqual(['drained', 'completed', 'skipped']);
   });
 
-  it('while the next stage opens', async () => {
+  it('while the next phase opens', async () => {
     const run: Run = start(
       (flow) =>
         flow
@@ -148,7 +148,7 @@ describe.each([
   });
 });
 
-describe('a run that ends while a finished stage is closed', () => {
+describe('a run that ends while a finished phase is closed', () => {
   const build = (log: string[], run: () => Run, stop: (run: Run) => void) => (flow: Flow<object>) =>
     flow
       .task('One', sourceTask([1]))
@@ -169,14 +169,14 @@ describe('a run that ends while a finished stage is closed', () => {
         syncTask(({ Load }) => log.push(Load.status)),
       );
 
-  it('has completed this stage, if it is cancelled', async () => {
+  it('has completed this phase, if it is cancelled', async () => {
     const log: string[] = [];
     const run: Run = start(build(log, () => run, (each) => { each.cancel(); })); // prettier-ignore
     const { outcome, tasks } = await run.finished;
     expect([outcome, tasks['Load']?.status, log]).toEqual(['cancelled', 'completed', ['completed']]);
   });
 
-  it('has completed and recorded this stage, if it drains', async () => {
+  it('has completed and recorded this phase, if it drains', async () => {
     const log: string[] = [];
     const checkpoints = memoryCheckpoints();
     const run: Run = start(build(log, () => run, (each) => { each.drain(); }), { checkpoints: checkpoints.begin() }); // prettier-ignore
@@ -318,7 +318,7 @@ describe('what runs after the end of a run', () => {
   });
 });
 
-describe('the sinks of a stage', () => {
+describe('the sinks of a phase', () => {
   const refusing = (log: string[]): Sink<unknown> => ({
     check: () => {
       throw new Error('no folder');
@@ -331,7 +331,7 @@ describe('the sinks of a stage', () => {
   });
 
   it.each([
-    ['the stages before have their results', 'completed', false],
+    ['the phases before have their results', 'completed', false],
     ['the run has failed', 'ended', true],
   ] as const)('are checked before any task of it opens, when %s', async (_, when, fails) => {
     const log: string[] = [];
@@ -365,7 +365,7 @@ describe('the sinks of a stage', () => {
 /** Nothing keeps the state of joins, so a resumed run would repeat them and all that is behind them. */
 const withoutState = ({ incarnation, read, write }: CheckpointStore): CheckpointStore => ({ incarnation, read, write });
 
-it('the dead letters of a stage that has ended stay when the run is resumed, also where their numbers are not the same again', async () => {
+it('the dead letters of a phase that has ended stay when the run is resumed, also where their numbers are not the same again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'rules-ends-'));
   try {
     const path = join(folder, 'letters.ndjson');

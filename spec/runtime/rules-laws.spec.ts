@@ -27,7 +27,7 @@ interface Part {
 }
 type Behaviour = 'succeed' | 'fail' | 'die';
 
-/** What the first part that runs in a stage does, by incarnation and stage. After these incarnations all succeed. */
+/** What the first part that runs in a phase does, by incarnation and phase. After these incarnations all succeed. */
 type Script = readonly (readonly Behaviour[])[];
 
 const behaviour = fc.oneof(
@@ -62,12 +62,12 @@ interface Told {
   readonly started: readonly string[];
   /** The parts that may start: they run beside one that fails or dies. */
   readonly beside: ReadonlySet<string>;
-  /** The part that decides what happens, by stage. */
+  /** The part that decides what happens, by phase. */
   readonly deciders: ReadonlyMap<string, Behaviour>;
 }
 
 /**
- * By the meaning of the words: stage by stage, with the parts that earlier incarnations have completed. Adds to `done`, and to
+ * By the meaning of the words: phase by phase, with the parts that earlier incarnations have completed. Adds to `done`, and to
  * `perhaps` the parts beside one that fails or dies: nobody knows how far they came.
  */
 function interpret(
@@ -87,9 +87,9 @@ function interpret(
       (part) => !placed.has(part) && part.after.every((index) => placed.has(parts[index] as Part)),
     );
     const others = ready.filter(({ after, when }) => after.length === 0 || when !== 'ended');
-    const stage = others.length > 0 ? others : ready;
-    for (const part of stage) placed.add(part);
-    const running = stage.filter(({ name, after, when }) => {
+    const phase = others.length > 0 ? others : ready;
+    for (const part of phase) placed.add(part);
+    const running = phase.filter(({ name, after, when }) => {
       if (done.has(name)) return false;
       const ends = after.map((index) => statuses.get((parts[index] as Part).name));
       const isMet =

@@ -283,7 +283,7 @@ describe('a task that runs after others', () => {
     expect(seen).toEqual(['3: n\n1\n2\n3\n']);
   });
 
-  it('leaves results as they are if a later stage fails', async () => {
+  it('leaves results as they are if a later phase fails', async () => {
     const path = join(folder, 'kept.csv');
     const run = start((flow) =>
       flow
@@ -436,14 +436,14 @@ describe('a rule', () => {
   });
   const planned = (...tasks: TaskDeclaration[]) => new Workflow({ name: 'W', tasks: () => tasks }).plan().plan;
 
-  it('divides a graph into stages: what runs in any case comes after all else that can run', () => {
-    const { stages } = planned(
+  it('divides a graph into phases: what runs in any case comes after all else that can run', () => {
+    const { phases } = planned(
       ...[source('A'), step('B', ['A']), source('Other'), step('Sink', ['Other'])],
       step('Clean up', [], { after: ['B'], when: 'ended' }),
       ...[source('C', { after: ['B'] }), step('D', ['C']), step('E', [], { after: ['D', 'Sink'] })],
       step('F', [], { after: ['Clean up'] }),
     );
-    expect(stages.map(({ parts }) => parts.map(({ tasks }) => tasks.join(' ')))).toEqual([
+    expect(phases.map(({ parts }) => parts.map(({ tasks }) => tasks.join(' ')))).toEqual([
       ['A B', 'Other Sink'],
       ['C D'],
       ['E'],

@@ -24,7 +24,7 @@ export class Laws {
   private readonly planFor: (uncertain: readonly string[]) => ResumePlan;
   /** By root, the names of the files written in its region. */
   private readonly files: ReadonlyMap<string, string>;
-  private readonly hasStages: boolean;
+  private readonly hasPhases: boolean;
   private readonly runs = new Map<Life, RunInside>();
   private readonly watermarks = new Map<string, number>();
   private readonly starts = new Set<string>();
@@ -35,7 +35,7 @@ export class Laws {
   /**
    * @param planFor the plan of a resumed run in which these boundaries depend on more than their input.
    * @param files by the path of a file, the root of its records.
-   * @param hasStages whether a file may have its name before the run is complete.
+   * @param hasPhases whether a file may have its name before the run is complete.
    */
   constructor(
     world: World,
@@ -43,14 +43,14 @@ export class Laws {
     window: number,
     planFor: (uncertain: readonly string[]) => ResumePlan,
     files: ReadonlyMap<string, string>,
-    hasStages = false,
+    hasPhases = false,
   ) {
     this.world = world;
     this.disk = disk;
     this.window = window;
     this.planFor = planFor;
     this.files = files;
-    this.hasStages = hasStages;
+    this.hasPhases = hasPhases;
   }
 
   follow(life: Life, run: Run): void {
@@ -84,7 +84,7 @@ export class Laws {
       }
     }
     // A result that a complete run left stands until another takes its place.
-    if (this.complete.size > 0 || this.hasStages) return;
+    if (this.complete.size > 0 || this.hasPhases) return;
     for (const path of this.files.keys()) {
       if (this.disk.read(path) !== undefined) this.broken(`'${path}' has its name before the run is complete`);
     }

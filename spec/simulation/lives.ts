@@ -27,8 +27,8 @@ export interface Scenario {
   readonly upstream: Upstream;
   /** By the name of a sink, the root of its records. */
   readonly sinks: ReadonlyMap<string, string>;
-  /** Whether the graph has several stages, so that a file may have its name before the run is complete. */
-  readonly hasStages?: boolean;
+  /** Whether the graph has several phases, so that a file may have its name before the run is complete. */
+  readonly hasPhases?: boolean;
   /** The tasks of one life. */
   declare(surroundings: Surroundings): TaskDeclaration[];
   /**
@@ -62,7 +62,7 @@ export async function liveThrough(world: World, scenario: Scenario): Promise<{ r
     tasks: () => scenario.declare({ world, disk, upstream, laws, life: world.present as Life }),
   });
   const planFor = plansOf(scenario, new World(seed));
-  const laws = new Laws(world, disk, window, planFor, sinks, scenario.hasStages);
+  const laws = new Laws(world, disk, window, planFor, sinks, scenario.hasPhases);
   const stores = new Stores(laws, (life) => scenario.onTaken?.(life));
   world.look = (life) => {
     laws.look(life);

@@ -1,23 +1,23 @@
 /**
- * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --stages]`: simulates so many seeds from the first on, and prints the
- * figures. With `--outcomes`, calls and generators end differently in each life. With `--stages`, parts of the graph run after
+ * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --phases]`: simulates so many seeds from the first on, and prints the
+ * figures. With `--outcomes`, calls and generators end differently in each life. With `--phases`, parts of the graph run after
  * others.
  */
 import { parseArgs } from 'node:util';
 import { simulateOutcomes } from './outcomes.js';
 import { simulate } from './simulate.js';
-import { simulateStages } from './stages.js';
+import { simulatePhases } from './phases.js';
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string' },
     seed: { type: 'string' },
     outcomes: { type: 'boolean' },
-    stages: { type: 'boolean' },
+    phases: { type: 'boolean' },
   },
 });
-const world = values.outcomes === true ? ' --outcomes' : values.stages === true ? ' --stages' : '';
-const simulateSeed = values.outcomes === true ? simulateOutcomes : values.stages === true ? simulateStages : simulate;
+const world = values.outcomes === true ? ' --outcomes' : values.phases === true ? ' --phases' : '';
+const simulateSeed = values.outcomes === true ? simulateOutcomes : values.phases === true ? simulatePhases : simulate;
 const first = Number(values.seed ?? 1);
 const seeds = Number(values.seeds ?? (values.seed === undefined ? 2000 : 1));
 const faults = new Map<string, number>();

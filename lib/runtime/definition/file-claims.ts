@@ -5,7 +5,7 @@
  * Guarantees: the check uses paths and the files that exist already, before anything is opened.
  */
 import { MillraceError } from '../../model/errors.js';
-import type { StagePlan } from '../../model/stages.js';
+import type { PhasePlan } from '../../model/phases.js';
 import type { TouchedFile } from '../../model/touched-file.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 
@@ -13,17 +13,17 @@ import type { TaskDeclaration } from '../../tasks/flow.js';
 export interface FileClaim extends TouchedFile {
   /** For messages: `'Offers'`, `--events`. */
   readonly by: string;
-  /** The number of the stage that uses the file. Undefined if it is used for the whole run. */
-  readonly stage?: number | undefined;
+  /** The number of the phase that uses the file. Undefined if it is used for the whole run. */
+  readonly phase?: number | undefined;
 }
 
 /** The files that the tasks read and write. */
-export function claimsOf(declarations: readonly TaskDeclaration[], stages: readonly StagePlan[]): FileClaim[] {
-  const stageOf = new Map(
-    stages.flatMap(({ parts }, stage) => parts.flatMap(({ tasks }) => tasks.map((task) => [task, stage] as const))),
+export function claimsOf(declarations: readonly TaskDeclaration[], phases: readonly PhasePlan[]): FileClaim[] {
+  const phaseOf = new Map(
+    phases.flatMap(({ parts }, phase) => parts.flatMap(({ tasks }) => tasks.map((task) => [task, phase] as const))),
   );
   return declarations.flatMap(({ name, task }) =>
-    claimsBy(`'${name}'`, task.files()).map((claim) => ({ ...claim, stage: stageOf.get(name) })),
+    claimsBy(`'${name}'`, task.files()).map((claim) => ({ ...claim, phase: phaseOf.get(name) })),
   );
 }
 
@@ -53,8 +53,8 @@ export function assertDistinctFiles(claims: readonly FileClaim[]): void {
   }
   for (const claim of claims) {
     const writer = claim.use === 'read' ? writerOf(claim) : undefined;
-    // What an earlier stage has written is in place when a later one reads it.
-    if (writer === undefined || (writer.stage ?? Infinity) < (claim.stage ?? 0)) continue;
+    // What an earlier phase has written is in place when a later one reads it.
+    if (writer === undefined || (writer.phase ?? Infinity) < (claim.phase ?? 0)) continue;
     const way = writer.onTheWayTo === undefined ? '' : `, on the way to ${writer.onTheWayTo}`;
     throw new MillraceError(
       'MILLRACE_FILE',

@@ -115,7 +115,7 @@ export class PreparedWorkflow<
     };
     this.declarations = withSubWorkflows(declarationsOf(definition, config, context), context);
     this.plan = planGraph(graphOf(this.declarations));
-    assertDistinctFiles(claimsOf(this.declarations, this.plan.stages));
+    assertDistinctFiles(claimsOf(this.declarations, this.plan.phases));
   }
 
   /**
@@ -179,7 +179,7 @@ export class PreparedWorkflow<
    */
   async assertResumable(checkpoint: Checkpoint): Promise<void> {
     assertSameDefinition(checkpoint, this.describe(checkpoint.state !== undefined));
-    const later = new Set(this.plan.stages.slice(1).flatMap(({ parts }) => parts.flatMap(({ tasks }) => tasks)));
+    const later = new Set(this.plan.phases.slice(1).flatMap(({ parts }) => parts.flatMap(({ tasks }) => tasks)));
     const { ended = {}, inputs: known } = checkpoint;
     // What has ended is not read again, and a later source may read what the run has yet to write.
     const sources = this.declarations.filter(
@@ -242,7 +242,7 @@ export class PreparedWorkflow<
     if (window !== options.window) checkCount('window', window);
     const deadLetters = options.deadLetters ?? this.deadLetters ?? forgettingStore();
     assertDistinctFiles([
-      ...claimsOf(declarations, plan.stages),
+      ...claimsOf(declarations, plan.phases),
       ...claimsBy('the dead letters', deadLetters.files?.()),
       ...claimsBy('the checkpoints', checkpoints?.files?.()),
     ]);

@@ -91,7 +91,7 @@ interface CheckpointKind {
   /** True if the run has completed. */
   readonly isComplete: boolean;
   /** True if the tasks that are open have completed, and are closed next: their positions do not change any more. */
-  readonly isOfStage?: boolean;
+  readonly isOfPhase?: boolean;
 }
 
 export class Checkpointer {
@@ -139,18 +139,18 @@ export class Checkpointer {
     await this.makeCheckpoint();
   }
 
-  /** Writes a checkpoint at the end of a stage. After it, the tasks that were open count as closed. */
-  async endStage(): Promise<void> {
-    if (!this.isStopped) await this.makeCheckpoint({ isLast: false, isComplete: false, isOfStage: true });
+  /** Writes a checkpoint at the end of a phase. After it, the tasks that were open count as closed. */
+  async endPhase(): Promise<void> {
+    if (!this.isStopped) await this.makeCheckpoint({ isLast: false, isComplete: false, isOfPhase: true });
   }
 
   /** Records that the results of these tasks are in place. Resolves when that is durable. */
-  async stageEnded(ended: NonNullable<Checkpoint['ended']>): Promise<void> {
+  async phaseEnded(ended: NonNullable<Checkpoint['ended']>): Promise<void> {
     this.ended = { ...this.ended, ...ended };
     await this.writeNow();
   }
 
-  /** The inputs of the sources of the next stage, for the checkpoints from here on. */
+  /** The inputs of the sources of the next phase, for the checkpoints from here on. */
   addInputs(inputs: CheckpointHead['inputs']): void {
     if (this.head !== undefined) this.head = { ...this.head, inputs: { ...this.head.inputs, ...inputs } };
   }
@@ -217,7 +217,7 @@ export class Checkpointer {
     return own;
   }
 
-  private async write({ isLast, isComplete, isOfStage = false }: CheckpointKind): Promise<void> {
+  private async write({ isLast, isComplete, isOfPhase = false }: CheckpointKind): Promise<void> {
     const { wiring, clock, deadLetters, store, state, progressOf, onWritten } = this.parts;
     const startedAtMs = clock.monotonicMs();
     const opened = [...wiring.tasks].filter(([name]) => wiring.opened.has(name));
@@ -282,7 +282,7 @@ export class Checkpointer {
     }
     this.marks = durable.marks;
     await this.follow(durable);
-    if (isOfStage) for (const [name] of opened) wiring.opened.delete(name);
+    if (isOfPhase) for (const [name] of opened) wiring.opened.delete(name);
     // Slow commits count as well, or a sink would do nothing else.
     this.lastAtMs = clock.monotonicMs();
     this.lastCostMs = this.lastAtMs - startedAtMs;

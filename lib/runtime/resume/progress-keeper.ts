@@ -56,7 +56,7 @@ export class ProgressKeeper {
 
   /**
    * The identities of the inputs of these tasks. Throws if they differ from those of the checkpoint. The checkpoint has none for
-   * sources of a stage that no incarnation has begun. From here on, those of a later stage are in each checkpoint.
+   * sources of a phase that no incarnation has begun. From here on, those of a later phase are in each checkpoint.
    */
   async checkInputs(tasks: Iterable<WiredTask>): Promise<Record<string, Json>> {
     const inputs: Record<string, Json> = {};
@@ -74,20 +74,20 @@ export class ProgressKeeper {
     return inputs;
   }
 
-  /** Whether the task is in a later stage than the first one. */
+  /** Whether the task is in a later phase than the first one. */
   private isLater(name: string): boolean {
-    const [first] = this.parts.plan.stages;
+    const [first] = this.parts.plan.phases;
     return first?.parts.some(({ tasks }) => tasks.includes(name)) === false;
   }
 
-  /** Writes a checkpoint at the end of a stage. After it, the tasks that were open count as closed. */
-  async endStage(): Promise<void> {
-    await this.checkpointer?.endStage();
+  /** Writes a checkpoint at the end of a phase. After it, the tasks that were open count as closed. */
+  async endPhase(): Promise<void> {
+    await this.checkpointer?.endPhase();
   }
 
   /** Records that the results of these tasks are in place. Resolves when that is durable. */
-  async stageEnded(ended: NonNullable<Checkpoint['ended']>): Promise<void> {
-    await this.checkpointer?.stageEnded(ended);
+  async phaseEnded(ended: NonNullable<Checkpoint['ended']>): Promise<void> {
+    await this.checkpointer?.phaseEnded(ended);
   }
 
   /** Starts the checkpoints. From here on, a run that dies can be resumed. */

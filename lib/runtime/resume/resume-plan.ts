@@ -163,7 +163,7 @@ export class ResumePlan {
 
   /** The tasks that start and end together with this one. */
   partOf(task: string): readonly string[] {
-    const parts = this.plan.stages.flatMap(({ parts }) => parts);
+    const parts = this.plan.phases.flatMap(({ parts }) => parts);
     return parts.find(({ tasks }) => tasks.includes(task))?.tasks ?? [task];
   }
 

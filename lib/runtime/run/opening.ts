@@ -17,7 +17,7 @@ import type { Wiring } from '../wiring/wiring.js';
 export interface ToOpen {
   readonly executor: RunExecutor;
   readonly wiring: Wiring;
-  /** The tasks of the first stage. */
+  /** The tasks of the first phase. */
   readonly tasks: readonly WiredTask[];
   readonly keeper: ProgressKeeper | undefined;
   readonly deadLetters: DeadLetterStore;
@@ -66,7 +66,7 @@ export class Opening {
     if (checking !== undefined) await this.follow(holdClock(clock, checking));
   }
 
-  /** Opens the tasks of one stage, at the same time. Rejects with the first error; `settled` waits for all of them. */
+  /** Opens the tasks of one phase, at the same time. Rejects with the first error; `settled` waits for all of them. */
   async openTasks(tasks: readonly WiredTask[], { opened }: Wiring): Promise<void> {
     const opening = tasks.map(async ({ declaration, scope }) => {
       try {

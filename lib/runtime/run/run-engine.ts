@@ -20,12 +20,12 @@ import { maskEvent } from './mask-event.js';
 import { Draining, type DrainOptions } from './draining.js';
 import { Opening } from './opening.js';
 import { PendingWork } from './pending-work.js';
-import { PresentStage } from './present-stage.js';
+import { PresentPhase } from './present-phase.js';
 import { ProgressKeeper } from '../resume/progress-keeper.js';
 import { RunExecutor } from './run-executor.js';
 import type { KeptProgress, RunParts } from './run-parts.js';
 import { RunReport } from './run-report.js';
-import { StageOrder } from './stage-order.js';
+import { PhaseOrder } from './phase-order.js';
 import type { RunServices } from '../wiring/services.js';
 import { Watchdog } from '../watch/watchdog.js';
 import { Wiring } from '../wiring/wiring.js';
@@ -63,9 +63,9 @@ export class RunEngine {
     if (this.aftermath !== undefined || this.failLate === undefined) this.fail(error);
     else this.failLate(error);
   });
-  private readonly order: StageOrder;
-  private readonly stage: PresentStage;
-  /** Set while one stage is ended and the next one begun. Never rejects. */
+  private readonly order: PhaseOrder;
+  private readonly phase: PresentPhase;
+  /** Set while one phase is ended and the next one begun. Never rejects. */
   private advancing: Promise<void> | undefined;
   private isOver = false;
   /** Set when tasks run after the end of the run. */
@@ -103,7 +103,7 @@ export class RunEngine {
     });
     const services = this.services(turn);
     if (progress !== undefined) this.keeper = this.keeperOf(progress, services);
-    this.order = new StageOrder(parts.plan, this.keeper?.endedBefore, this.keeper?.begunBefore);
+    this.order = new PhaseOrder(parts.plan, this.keeper?.endedBefore, this.keeper?.begunBefore);
     const prefixes = new Map(parts.declarations.map(({ name, prefix }) => [name, prefix]));
     const { window, fusions } = parts;
     this.wiring = new Wiring(parts.plan, parts.declarations, services, {
@@ -116,7 +116,7 @@ export class RunEngine {
       outlets,
       startOf: (task) => secrets.data(this.order.startOf(task, prefixes.get(task))),
     });
-    this.stage = new PresentStage({
+    this.phase = new PresentPhase({
       order: this.order,
       wiring: this.wiring,
       opening: this.opening,
@@ -178,7 +178,7 @@ export class RunEngine {
       clock,
       wiring: this.wiring,
       letsGo: () => this.letsGo(),
-      // A stage that is ended or begun is under way, although none of its tasks is.
+      // A phase that is ended or begun is under way, although none of its tasks is.
       isHeldBack: () =>
         this.advancing !== undefined || this.keeper?.isCheckpointing === true || this.parts.deadLetters.isFull,
       onRest: () => {
@@ -194,7 +194,7 @@ export class RunEngine {
     this.stopSources();
   }
 
-  /** Ends the sources of the present stage, also before it is opened. */
+  /** Ends the sources of the present phase, also before it is opened. */
   private stopSources(): void {
     this.isDraining ||= this.wiring.hasOpenSource || this.wiring.lastOperators.length > 0;
     this.wiring.stopSources();
@@ -280,37 +280,37 @@ export class RunEngine {
       this.cancel();
       return;
     }
-    const { executor, wiring, keeper, stage } = this;
+    const { executor, wiring, keeper, phase } = this;
     const { deadLetters, clock } = this.parts;
     try {
       const hasEnded = (): boolean => this.hasEnded();
-      stage.begin(() => !hasEnded());
+      phase.begin(() => !hasEnded());
       // The run may drain before it has started.
       if (this.draining !== undefined) this.stopSources();
-      const { tasks } = stage;
+      const { tasks } = phase;
       if (!(await this.opening.open({ executor, wiring, tasks, keeper, deadLetters, clock, hasEnded }))) return;
     } catch (error) {
       this.end('failed', error);
       return;
     }
     this.watchdog.start();
-    this.runStage();
+    this.runPhase();
   }
 
-  /** Connects the tasks of the present stage, which are open. The next stage follows, or the end of the run. */
-  private runStage(): void {
-    this.stage.announce();
+  /** Connects the tasks of the present phase, which are open. The next phase follows, or the end of the run. */
+  private runPhase(): void {
+    this.phase.announce();
     // A listener may have ended the run.
     if (this.hasEnded()) return;
-    this.stage.connect(() => {
+    this.phase.connect(() => {
       if (this.hasEnded()) return;
-      if (this.draining !== undefined || !this.order.hasNext) this.endStages();
+      if (this.draining !== undefined || !this.order.hasNext) this.endPhases();
       else this.advancing = this.advance();
     });
   }
 
-  /** Ends the run after a stage that has completed. */
-  private endStages(): void {
+  /** Ends the run after a phase that has completed. */
+  private endPhases(): void {
     const isPartial = this.isDraining || (this.draining !== undefined && this.order.hasNext);
     this.end(isPartial ? 'drained' : 'completed');
   }
@@ -320,27 +320,27 @@ export class RunEngine {
       const hasNext = await this.prepareNext();
       this.advancing = undefined;
       if (this.hasEnded()) return;
-      if (hasNext) this.runStage();
-      else this.endStages();
+      if (hasNext) this.runPhase();
+      else this.endPhases();
     } catch (error) {
       this.end('failed', error);
     }
   }
 
-  /** Puts the results of the present stage in place, and opens the next one. False if there is none, or if the run ends meanwhile. */
+  /** Puts the results of the present phase in place, and opens the next one. False if there is none, or if the run ends meanwhile. */
   private async prepareNext(): Promise<boolean> {
-    const { stage, order, keeper } = this;
+    const { phase, order, keeper } = this;
     const mayBegin = (): boolean => !this.hasEnded() && this.draining === undefined;
     this.watchdog.assertOver();
     await this.disconnect();
-    await (keeper === undefined ? this.parts.deadLetters.durable?.mark() : keeper.endStage());
+    await (keeper === undefined ? this.parts.deadLetters.durable?.mark() : keeper.endPhase());
     if (this.hasEnded()) return false;
-    await stage.close('completed');
-    await keeper?.stageEnded(order.endedNow());
-    if (!stage.begin(mayBegin)) return false;
-    await keeper?.checkInputs(stage.tasks);
+    await phase.close('completed');
+    await keeper?.phaseEnded(order.endedNow());
+    if (!phase.begin(mayBegin)) return false;
+    await keeper?.checkInputs(phase.tasks);
     if (this.hasEnded()) return false;
-    await stage.open();
+    await phase.open();
     return true;
   }
 
@@ -353,10 +353,10 @@ export class RunEngine {
 
   /** Runs what runs however the others ended. Its first failure is that of a run that has not failed. */
   private async runAfterwards(outcome: RunOutcome, fail: (error: unknown) => void): Promise<void> {
-    await attempt(() => this.stage.close(outcome, this.failure), fail);
+    await attempt(() => this.phase.close(outcome, this.failure), fail);
     if (this.skipsAftermath) return;
     this.aftermath = new Aftermath({
-      stage: this.stage,
+      phase: this.phase,
       outcome,
       assertOver: () => {
         this.watchdog.assertOver();
@@ -457,7 +457,7 @@ export class RunEngine {
     await this.pendingWork.settled();
     if (this.order.hasNext && this.opening.hasBegun && !this.skipsAftermath) await this.runAfterwards(outcome, fail);
     await this.executor.close();
-    const tasks = this.stage.unclosed.map(({ declaration }) => declaration);
+    const tasks = this.phase.unclosed.map(({ declaration }) => declaration);
     await closeAll({ tasks, deadLetters: this.parts.deadLetters, release: this.parts.release }, () => outcome, fail);
     if (!this.isReplaced) await attempt(() => this.parts.onEnd?.(this.report.summarize(outcome, this.failure)), fail);
     this.conclude(outcome);

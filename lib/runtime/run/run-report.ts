@@ -13,7 +13,7 @@ import { RunMetrics } from '../watch/run-metrics.js';
 import type { RunParts } from './run-parts.js';
 import type { RunServices } from '../wiring/services.js';
 import type { Secrets } from '../../text/secrets.js';
-import type { StageOrder } from './stage-order.js';
+import type { PhaseOrder } from './phase-order.js';
 import { summarizeRun } from './summary.js';
 import type { Wiring } from '../wiring/wiring.js';
 
@@ -25,7 +25,7 @@ export class RunReport {
   private readonly metrics: RunMetrics;
   private readonly startedAt: number;
   private readonly secrets: Secrets;
-  private readonly stages: StageOrder;
+  private readonly phases: PhaseOrder;
   /** Undefined in virtual time, because the seconds of the process are not those of the run then. */
   private readonly resources: ResourceWatch | undefined;
 
@@ -35,10 +35,10 @@ export class RunReport {
     services: RunServices,
     executor: RunExecutor,
     events: EventStream,
-    stages: StageOrder,
+    phases: PhaseOrder,
   ) {
     this.parts = parts;
-    this.stages = stages;
+    this.phases = phases;
     this.wiring = wiring;
     this.executor = executor;
     this.events = events;
@@ -105,9 +105,9 @@ export class RunReport {
       ...(threads.size > 0 ? { threads } : {}),
     };
     const { secrets, wiring, metrics } = this;
-    if (outcome !== 'failed') return secrets.data(summarizeRun(wiring, metrics, head, this.stages));
+    if (outcome !== 'failed') return secrets.data(summarizeRun(wiring, metrics, head, this.phases));
     const error = { code: codeOf(failure), message: secrets.message(describeThrown(failure)) };
-    return secrets.data(summarizeRun(wiring, metrics, { ...head, error }, this.stages));
+    return secrets.data(summarizeRun(wiring, metrics, { ...head, error }, this.phases));
   }
 
   private emit(event: RunEvent): void {

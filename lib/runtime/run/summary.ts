@@ -1,7 +1,7 @@
 /** The summary of a run: plain data, the same in code and in a file. */
 import type { RunOutcome } from '../../model/ports.js';
 import type { RunSummary, TaskSummary } from '../../model/run-summary.js';
-import type { StageOrder } from './stage-order.js';
+import type { PhaseOrder } from './phase-order.js';
 import type { RunMetrics, TaskUsage } from '../watch/run-metrics.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
@@ -66,7 +66,7 @@ export function summarizeRun(
   wiring: Wiring,
   metrics: RunMetrics,
   head: Omit<RunSummary, 'tasks' | 'skipped' | 'deadLettered' | 'elapsedMs' | 'bottleneck' | 'slowest'>,
-  { ends, reasons }: Pick<StageOrder, 'ends' | 'reasons'>,
+  { ends, reasons }: Pick<PhaseOrder, 'ends' | 'reasons'>,
 ): RunSummary {
   const { usage, bottleneck } = metrics.total();
   const tasks: [string, TaskSummary][] = [];

@@ -54,7 +54,7 @@ export class Wiring {
   readonly over = new Set<string>();
   /** Tasks that are open, so that they have a position for a checkpoint. */
   readonly opened = new Set<string>();
-  /** The names of the tasks of the present stage. */
+  /** The names of the tasks of the present phase. */
   private presentNames: ReadonlySet<string> = new Set();
   private readonly wiredRoots: WiredRoots;
   /** Per task, the number of dependents that still need its outputs. A sink needs them itself. */
@@ -109,13 +109,13 @@ export class Wiring {
     return this.wiredRoots.ledgers;
   }
 
-  /** These tasks are the present stage from here on, also before they are opened: a run that drains ends their sources. */
+  /** These tasks are the present phase from here on, also before they are opened: a run that drains ends their sources. */
   present(names: Iterable<string>): void {
     this.presentNames = new Set(names);
   }
 
   /**
-   * Subscribes the tasks of the present stage, sinks first, so that every emitted record has a subscriber. Calls `onDone` after the
+   * Subscribes the tasks of the present phase, sinks first, so that every emitted record has a subscriber. Calls `onDone` after the
    * last output.
    */
   connect(onDone: () => void): void {
@@ -129,18 +129,18 @@ export class Wiring {
     }
   }
 
-  /** The tasks of the present stage, dependencies first. */
+  /** The tasks of the present phase, dependencies first. */
   get active(): WiredTask[] {
     return [...this.tasks.values()].filter(({ plan }) => this.presentNames.has(plan.node.name));
   }
 
-  /** The roots of the tasks of the present stage. Those of a stage that failed do not balance any more. */
+  /** The roots of the tasks of the present phase. Those of a phase that failed do not balance any more. */
   get activeRoots(): ReadonlySet<RootLedger> {
     const names = this.active.flatMap(({ plan }) => [plan.inputRoot ?? plan.outputRoot, plan.outputRoot]);
     return new Set(names.map((name) => this.wiredRoots.ledger(name)));
   }
 
-  /** Whether the task belongs to the present stage. */
+  /** Whether the task belongs to the present phase. */
   isPresent(task: string): boolean {
     return this.presentNames.has(task);
   }

@@ -1,5 +1,5 @@
 /**
- * The order of the stages of a run, and how the tasks of each have ended.
+ * The order of the phases of a run, and how the tasks of each have ended.
  *
  * Guarantees: a part of the graph starts only if its rules are met, and otherwise each of its tasks is skipped, with the reason; tasks
  * that an earlier incarnation has completed are not started again.
@@ -8,7 +8,7 @@ import type { Checkpoint } from '../../model/checkpoint.js';
 import type { GraphPlan } from '../../model/graph.js';
 import type { TaskCounts } from '../../model/metrics.js';
 import type { RunOutcome } from '../../model/ports.js';
-import { endOfAll, unmetRule, type PartPlan, type TaskEnd } from '../../model/stages.js';
+import { endOfAll, unmetRule, type PartPlan, type TaskEnd } from '../../model/phases.js';
 import { entry, setEntry } from '../../text/entry.js';
 
 /** A task that does not run, with the reason. */
@@ -16,12 +16,12 @@ export type SkippedTask = readonly [task: string, reason: string];
 
 const NO_COUNTS: TaskCounts = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0 };
 
-export class StageOrder {
+export class PhaseOrder {
   /** By task: how it ended. */
   readonly ends = new Map<string, TaskEnd>();
   /** By skipped task: the reason. */
   readonly reasons = new Map<string, string>();
-  /** The tasks of the present stage that run. */
+  /** The tasks of the present phase that run. */
   tasks: readonly string[] = [];
   private readonly plan: GraphPlan;
   /** By the task at the end of a sub-workflow: the tasks in it. */
@@ -41,20 +41,20 @@ export class StageOrder {
   }
 
   get hasNext(): boolean {
-    return this.at < this.plan.stages.length;
+    return this.at < this.plan.phases.length;
   }
 
   /**
-   * Begins the next stage. Returns the tasks of it that are skipped; undefined after the last stage.
-   * @param ended how the run has ended, in whose aftermath the stage begins; undefined in a run that goes on.
+   * Begins the next phase. Returns the tasks of it that are skipped; undefined after the last phase.
+   * @param ended how the run has ended, in whose aftermath the phase begins; undefined in a run that goes on.
    */
   begin(ended?: RunOutcome): readonly SkippedTask[] | undefined {
-    const stage = this.plan.stages[this.at++];
+    const phase = this.plan.phases[this.at++];
     const tasks: string[] = [];
     this.tasks = tasks;
-    if (stage === undefined) return undefined;
+    if (phase === undefined) return undefined;
     const skipped: SkippedTask[] = [];
-    for (const part of stage.parts) {
+    for (const part of phase.parts) {
       if (part.tasks.every((task) => this.ends.get(task)?.status === 'completed')) continue;
       const reason = this.stopOf(part, ended) ?? unmetRule(part, (task) => this.endOf(task));
       if (reason === undefined) tasks.push(...part.tasks);
@@ -67,7 +67,7 @@ export class StageOrder {
     return skipped;
   }
 
-  /** Notes how the tasks of the present stage have ended. A run that ends while a finished stage is closed changes nothing. */
+  /** Notes how the tasks of the present phase have ended. A run that ends while a finished phase is closed changes nothing. */
   end(status: RunOutcome, counts: Readonly<Record<string, TaskCounts>>, error?: TaskEnd['error']): void {
     for (const task of this.tasks) {
       if (this.ends.has(task)) continue;
@@ -75,7 +75,7 @@ export class StageOrder {
     }
   }
 
-  /** The counts of the tasks of the present stage, which have completed. */
+  /** The counts of the tasks of the present phase, which have completed. */
   endedNow(): Record<string, TaskCounts> {
     const ended: Record<string, TaskCounts> = {};
     for (const task of this.tasks) setEntry(ended, task, this.ends.get(task)?.counts ?? NO_COUNTS);

@@ -34,7 +34,7 @@ interface Part {
 
 const MOST_PARTS = 5;
 
-export function simulateStages(seed: number): Promise<Simulated> {
+export function simulatePhases(seed: number): Promise<Simulated> {
   return simulateIn(new World(seed), async (world) => {
     const parts = drawParts(seed);
     const window = 1 + (hashOf([seed, 'window']) % 8);
@@ -43,7 +43,7 @@ export function simulateStages(seed: number): Promise<Simulated> {
       window,
       upstream: new Upstream(world, false),
       sinks: new Map(parts.map((part) => [fileOf(part), rootOf(part)])),
-      hasStages: true,
+      hasPhases: true,
       declare: (surroundings) => parts.flatMap((part) => declare(seed, part, surroundings)),
       judge: (disk, events) => {
         const running = parts.filter(runs);
@@ -128,7 +128,7 @@ function runs({ after, when }: Part): boolean {
 /** Each record of the part is once in its file, or once among the dead letters. */
 function assertWhole(part: Part, disk: Disk): void {
   const text = disk.read(fileOf(part));
-  if (text === undefined) throw new Violation(`'${fileOf(part)}' has no name after the end of its stage`);
+  if (text === undefined) throw new Violation(`'${fileOf(part)}' has no name after the end of its phase`);
   const rows = linesOf<[number, number]>(fileOf(part), text).map(([, value]) => value);
   const letters = linesOf<DeadLetter>(LETTERS, disk.read(LETTERS) ?? '')
     .filter(({ task }) => task === workOf(part))
@@ -141,7 +141,7 @@ function assertWhole(part: Part, disk: Disk): void {
 
 /**
  * What runs however the others ended has begun in each life that had opened its tasks and came to an end. A cancel or a drain may
- * end its own stage before it starts, when nothing else was interrupted.
+ * end its own phase before it starts, when nothing else was interrupted.
  */
 function assertTornDown(parts: readonly Part[], life: Life, { tasks, outcome }: RunSummary): void {
   if (life.isDead || life.isZombie) return;

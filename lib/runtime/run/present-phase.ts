@@ -1,7 +1,7 @@
 /**
- * The stage that runs at this moment: the part of the graph whose tasks are opened, connected and closed together.
+ * The phase that runs at this moment: the part of the graph whose tasks are opened, connected and closed together.
  *
- * Guarantees: each task that a stage has begun is closed once, dependents before their dependencies, also if it could not be opened; how a
+ * Guarantees: each task that a phase has begun is closed once, dependents before their dependencies, also if it could not be opened; how a
  * task has ended is noted once, when it is closed.
  */
 import { describeThrown, codeOf } from '../../model/errors.js';
@@ -13,10 +13,10 @@ import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
 import { attempt, closeTask } from './closing.js';
 import type { Opening } from './opening.js';
-import type { StageOrder } from './stage-order.js';
+import type { PhaseOrder } from './phase-order.js';
 
-export interface PresentStageParts {
-  readonly order: StageOrder;
+export interface PresentPhaseParts {
+  readonly order: PhaseOrder;
   readonly wiring: Wiring;
   readonly opening: Opening;
   readonly clock: Clock;
@@ -26,16 +26,16 @@ export interface PresentStageParts {
   readonly counts: () => Readonly<Record<string, TaskCounts>>;
 }
 
-export class PresentStage {
-  private readonly parts: PresentStageParts;
+export class PresentPhase {
+  private readonly parts: PresentPhaseParts;
   /** The tasks that were opened, or would have been, and are not closed. */
   private readonly toClose = new Set<string>();
 
-  constructor(parts: PresentStageParts) {
+  constructor(parts: PresentPhaseParts) {
     this.parts = parts;
   }
 
-  /** The tasks of the present stage that run, dependencies first. */
+  /** The tasks of the present phase that run, dependencies first. */
   get tasks(): readonly WiredTask[] {
     return this.parts.wiring.active;
   }
@@ -46,9 +46,9 @@ export class PresentStage {
   }
 
   /**
-   * Begins the next stage in which a task runs, and reports the tasks that are skipped. False if there is none.
-   * @param mayBegin asked before each stage, because who hears of a skipped task may end the run.
-   * @param ended how the run has ended, in whose aftermath the stage begins.
+   * Begins the next phase in which a task runs, and reports the tasks that are skipped. False if there is none.
+   * @param mayBegin asked before each phase, because who hears of a skipped task may end the run.
+   * @param ended how the run has ended, in whose aftermath the phase begins.
    */
   begin(mayBegin: () => boolean, ended?: RunOutcome): boolean {
     const { order, wiring, clock, emit } = this.parts;
@@ -83,7 +83,7 @@ export class PresentStage {
     else this.parts.wiring.connect(onDone);
   }
 
-  /** Closes the tasks, and notes how they ended. Rejects with the first error, and the stage counts as failed then. */
+  /** Closes the tasks, and notes how they ended. Rejects with the first error, and the phase counts as failed then. */
   async close(outcome: RunOutcome, error?: unknown): Promise<void> {
     const { order, wiring, counts } = this.parts;
     const errors: unknown[] = [];

@@ -1,8 +1,8 @@
-/** The short form of the world of whole-task rules; the long one is `npm run simulate -- --stages --seeds 100000`. */
+/** The short form of the world of whole-task rules; the long one is `npm run simulate -- --phases --seeds 100000`. */
 import { describe, expect, it } from '@jest/globals';
 import { isLong } from '../support/long.js';
 import type { Simulated } from './simulate.js';
-import { simulateStages } from './stages.js';
+import { simulatePhases } from './phases.js';
 
 const SEEDS = isLong ? 2000 : 60;
 
@@ -11,7 +11,7 @@ describe('a run whose parts run after others', () => {
     const failures: Simulated[] = [];
     let lives = 0;
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const result = await simulateStages(seed);
+      const result = await simulatePhases(seed);
       if (result.failure !== undefined) failures.push(result);
       lives += result.lives;
     }
@@ -20,6 +20,6 @@ describe('a run whose parts run after others', () => {
   }, 600_000);
 
   it('happens again exactly, seed by seed', async () => {
-    for (const seed of [5, 17, 42]) expect(await simulateStages(seed)).toEqual(await simulateStages(seed));
+    for (const seed of [5, 17, 42]) expect(await simulatePhases(seed)).toEqual(await simulatePhases(seed));
   });
 });

@@ -1,9 +1,9 @@
 /**
- * The stages of a graph: what runs after what, as wholes. A *part* is a piece of the graph whose tasks hand records to each
+ * The phases of a graph: what runs after what, as wholes. A *part* is a piece of the graph whose tasks hand records to each
  * other; it starts and ends as a whole. A part with rules starts when the tasks that its rules name have ended.
  *
- * Guarantees: the tasks that a rule names are in earlier stages; what runs however others end comes after all else that can
- * run; each task is in exactly one part, and each part in exactly one stage.
+ * Guarantees: the tasks that a rule names are in earlier phases; what runs however others end comes after all else that can
+ * run; each task is in exactly one part, and each part in exactly one phase.
  */
 import { MillraceError } from './errors.js';
 import type { TaskCounts } from './metrics.js';
@@ -40,12 +40,12 @@ export interface PartPlan {
 }
 
 /** Parts that run at the same time. */
-export interface StagePlan {
+export interface PhasePlan {
   readonly parts: readonly PartPlan[];
 }
 
-/** The members of a node that stages depend on. */
-interface StageNode {
+/** The members of a node that phases depend on. */
+interface PhaseNode {
   readonly name: string;
   /** The tasks of the sub-workflow that this task is the end of. What runs after it runs after all of them. */
   readonly members?: readonly string[] | undefined;
@@ -55,8 +55,8 @@ interface StageNode {
   readonly when?: RuleCondition | undefined;
 }
 
-/** The stages, in their order. Throws MILLRACE_CYCLE if a task would have to end before it could start. */
-export function planStages(nodes: readonly StageNode[]): StagePlan[] {
+/** The phases, in their order. Throws MILLRACE_CYCLE if a task would have to end before it could start. */
+export function planPhases(nodes: readonly PhaseNode[]): PhasePlan[] {
   if (nodes.every(({ after }) => after === undefined)) {
     return [{ parts: [{ tasks: nodes.map(({ name }) => name), rules: [] }] }];
   }
@@ -68,7 +68,7 @@ export function planStages(nodes: readonly StageNode[]): StagePlan[] {
     after.find((task) =>
       [task, ...(membersOf.get(task) ?? [])].some((name) => !placed.has(partOf.get(name) as PartPlan)),
     );
-  const stages: StagePlan[] = [];
+  const phases: PhasePlan[] = [];
   while (placed.size < parts.length) {
     const waiting = parts.filter((part) => !placed.has(part));
     const ready = waiting.filter(({ rules }) => rules.every((rule) => waitsFor(rule) === undefined));
@@ -77,11 +77,11 @@ export function planStages(nodes: readonly StageNode[]): StagePlan[] {
       throw neverReady(rule, waitsFor(rule) as string);
     }
     const eager = ready.filter(({ rules }) => rules.every(({ when }) => when !== 'ended'));
-    const stage = eager.length > 0 ? eager : ready;
-    for (const part of stage) placed.add(part);
-    stages.push({ parts: stage });
+    const phase = eager.length > 0 ? eager : ready;
+    for (const part of phase) placed.add(part);
+    phases.push({ parts: phase });
   }
-  return stages;
+  return phases;
 }
 
 /** Why a part does not start, in words for people; undefined if its rules are met. */
@@ -125,7 +125,7 @@ function inWords(status: TaskStatus | undefined): string {
 }
 
 /** The connected pieces of the graph, in the order of their first tasks. */
-function partsOf(nodes: readonly StageNode[]): PartPlan[] {
+function partsOf(nodes: readonly PhaseNode[]): PartPlan[] {
   const leader = new Map(nodes.map(({ name }) => [name, name]));
   const find = (name: string): string => {
     let at = name;
