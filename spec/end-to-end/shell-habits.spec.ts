@@ -78,7 +78,7 @@ describe('millrace completion bash', () => {
   it('completes commands and options', async () => {
     expect(await offered('v')).toEqual(['validate']);
     expect(await offered('run', '--log-')).toEqual(['--log-format', '--log-level']);
-    expect(await offered('--work')).toEqual(['--workflow']);
+    expect(await offered('--workf')).toEqual(['--workflow']);
   });
 
   it('completes the values of options, also behind the sign of equality', async () => {
