@@ -30,7 +30,7 @@ import { CallQueue } from './call-queue.js';
 import { failureKind } from './failure-kind.js';
 import { HeldCalls, isRefusal, type FailedCall } from './held-calls.js';
 import type { CallPolicies } from './policies/call-policies.js';
-import { HedgeTimer } from './policies/hedge-policy.js';
+import { HedgeTimer } from './hedge-timer.js';
 import { retryAfterOf, type RetryPolicy } from './policies/retry-policy.js';
 
 export interface MapCallsOptions {
