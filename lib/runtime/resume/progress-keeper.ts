@@ -29,6 +29,8 @@ export class ProgressKeeper {
   readonly past: RunPast | undefined;
   /** The durable state of the boundaries. */
   readonly state: StateKeeper;
+  /** False in a resumed run until its dead letters are those of its checkpoint. */
+  isRestored: boolean;
   private readonly kept: KeptProgress;
   private readonly parts: RunParts;
   private readonly handlers: ProgressHandlers;
@@ -52,6 +54,7 @@ export class ProgressKeeper {
     });
     this.uncertain = new Set(from?.uncertain);
     if (from !== undefined) this.past = new RunPast(plan, from, store.incarnation);
+    this.isRestored = from === undefined;
   }
 
   /**
@@ -102,6 +105,7 @@ export class ProgressKeeper {
       if (this.handlers.hasEnded()) return;
       await store.write({ ...from, ...head, at: clock.now(), deadLetters: letters });
       await deadLetters.durable?.commit();
+      this.isRestored = true;
       this.handlers.emit({ type: 'resumed', at: clock.now(), incarnation, from: from.at });
     }
     if (this.handlers.hasEnded()) return;

@@ -354,7 +354,8 @@ export class RunEngine {
   /** Runs what runs however the others ended. Its first failure is that of a run that has not failed. */
   private async runAfterwards(outcome: RunOutcome, fail: (error: unknown) => void): Promise<void> {
     await attempt(() => this.phase.close(outcome, this.failure), fail);
-    if (this.skipsAftermath) return;
+    // Dead letters of what runs now would take the place of those that the checkpoint counts on.
+    if (this.skipsAftermath || this.keeper?.isRestored === false) return;
     this.aftermath = new Aftermath({
       phase: this.phase,
       outcome,
