@@ -59,6 +59,6 @@ function planLines({ stages, stateTopic, letterTopic, runTopic }: StagePlan): st
     ]),
     `  ${stateTopic} (${counted(lanes, 'partition')}, compacted): progress and state`,
     `  ${letterTopic}: dead letters`,
-    `  ${runTopic}: what is run`,
+    `  ${runTopic}: the description of the run`,
   ];
 }

@@ -65,7 +65,7 @@ export interface StagePlan {
   readonly stateTopic: string;
   /** The topic of dead letters. */
   readonly letterTopic: string;
-  /** The topic whose first record says what is run. */
+  /** The topic whose first record describes the run. */
   readonly runTopic: string;
 }
 

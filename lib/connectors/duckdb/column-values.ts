@@ -160,7 +160,7 @@ function list({ valueType }: DuckDBListType): Writing | undefined {
   };
 }
 
-/** Accepts an object without other properties than those of the type; what is missing is NULL. */
+/** Accepts an object that has only properties of the type. A missing property is NULL. */
 function struct({ entryNames, entryTypes }: DuckDBStructType): Writing | undefined {
   const writes = entryTypes.map(writingOfType);
   if (writes.includes(undefined)) return undefined;

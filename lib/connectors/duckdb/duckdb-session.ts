@@ -2,7 +2,7 @@
  * One connection to a DuckDB of its own, in memory.
  *
  * Guarantees: a query reads its result chunk by chunk, and DuckDB is at most one small buffer ahead of it. Nothing depends on the
- * machine's time zone, and no query downloads an extension unless the user allows it. `close` interrupts what is under way and waits for its end.
+ * machine's time zone, and no query downloads an extension unless the user allows it. `close` interrupts the query at work and waits for its end.
  */
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -57,7 +57,7 @@ export class DuckdbSession {
     signal?.addEventListener('abort', this.stop);
   }
 
-  /** Opens a database in memory. When `signal` aborts, what is under way ends with MILLRACE_ABORTED. */
+  /** Opens a database in memory. When `signal` aborts, the query at work ends with MILLRACE_ABORTED. */
   static async open(signal?: AbortSignal): Promise<DuckdbSession> {
     const { DuckDBInstance } = duckdbPackage();
     const instance = await DuckDBInstance.create(':memory:', {
@@ -128,7 +128,7 @@ export class DuckdbSession {
     }
   }
 
-  /** Interrupts what is under way, waits for its end, and releases everything. May be called twice. */
+  /** Interrupts the query at work, waits for its end, and releases everything. May be called twice. */
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -139,7 +139,7 @@ export class DuckdbSession {
     this.instance.closeSync();
   }
 
-  /** Interrupts what is under way, and resolves when it has ended. */
+  /** Interrupts the query at work, and resolves when it has ended. */
   private async settle(): Promise<void> {
     if (this.pending.size === 0) return;
     const interrupt = (): void => {
