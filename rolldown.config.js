@@ -1,9 +1,10 @@
 /**
  * The bundle of the command, made from what tsc made: `dist/cli.js` starts `dist/command/millrace.js`.
  *
- * A process that reads some large files starts several times as fast as one that resolves and reads five hundred small ones.
- * The entry points of the package are not bundled: a workflow file imports those, and is such a second copy of the engine.
- * Threads, and modules that functions name by their URL, are those of the package, except for the entries below.
+ * A process that reads some large files starts several times as fast as one that resolves and reads five hundred small
+ * ones. The entry points of the package are not bundled: a workflow file imports those, and is such a second copy of
+ * the engine. Threads, and modules that functions name by their URL, are those of the package, except for the entries
+ * below.
  */
 import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -20,8 +21,8 @@ const ENTRIES = {
 const MOCK_SERVER = { 'mock-server': join(dist, 'mock-server/in-thread.js') };
 
 /**
- * What is always read together, as one file: each of these modules with all that it imports statically, unless an earlier
- * group has it. Whatever is not in a group is read where a command asks for it.
+ * What is always read together, as one file: each of these modules with all that it imports statically, unless an
+ * earlier group has it. Whatever is not in a group is read where a command asks for it.
  */
 const GROUPS = [
   ['base', ['commands/process.js']],

@@ -1,9 +1,9 @@
 /**
  * Compares two sides.
  *
- * Guarantees: both sides warm up; samples alternate (A B A B …), so that a change of the machine's speed affects both; each
- * side has a process of its own; sides that do the same work must have the same checksum, so that no side is fast because it
- * does less.
+ * Guarantees: both sides warm up; samples alternate (A B A B …), so that a change of the machine's speed affects both;
+ * each side has a process of its own; sides that do the same work must have the same checksum, so that no side is fast
+ * because it does less.
  */
 import type { BenchSettings, Finding } from './case.js';
 import { SideProcess, type Sample } from './side-process.js';
@@ -26,7 +26,9 @@ export interface ComparisonPlan {
   readonly rounds: number;
   /** The number of samples of the peer, for peers that are too slow for as many. Default `rounds`. */
   readonly theirRounds?: number;
-  /** Every sample has a new process with its own warm-up. Needed for peaks, which a process never resets. Default false. */
+  /**
+   * Every sample has a new process with its own warm-up. Needed for peaks, which a process never resets. Default false.
+   */
   readonly isFresh?: boolean;
 }
 

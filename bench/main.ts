@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: executes the cases in sequence and prints their findings as ratios; or measures curves over the length of
- * the input. It is not a test: a missed goal is printed and has no other effect. The exit code is 2 for an invalid command
- * line, and 1 if a case could not be measured.
+ * `npm run bench`: executes the cases in sequence and prints their findings as ratios; or measures curves over the
+ * length of the input. It is not a test: a missed goal is printed and has no other effect. The exit code is 2 for an
+ * invalid command line, and 1 if a case could not be measured.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';

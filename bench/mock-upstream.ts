@@ -1,8 +1,8 @@
 /**
  * The mock server in a process of its own, for sides that measure calls.
  *
- * Guarantees: the server starts at the first use, one server per set of faults; it never outlives the process that started
- * it.
+ * Guarantees: the server starts at the first use, one server per set of faults; it never outlives the process that
+ * started it.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

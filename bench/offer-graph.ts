@@ -1,7 +1,7 @@
 /**
- * The work of the seven-task offer graph, as plain functions that every side calls. The sides differ only in how the records
- * get from one function to the next. The upstreams are asynchronous and answer at once, so the benchmark measures only the
- * plumbing.
+ * The work of the seven-task offer graph, as plain functions that every side calls. The sides differ only in how the
+ * records get from one function to the next. The upstreams are asynchronous and answer at once, so the benchmark
+ * measures only the plumbing.
  */
 
 export interface Transactions {

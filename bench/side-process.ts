@@ -1,6 +1,6 @@
 /**
- * One side of a comparison in a child process. It receives a number of records, processes them, and answers with the time
- * and the peak memory.
+ * One side of a comparison in a child process. It receives a number of records, processes them, and answers with the
+ * time and the peak memory.
  *
  * Guarantees: if the child dies or fails, the pending request rejects; `close` leaves no process behind.
  */

@@ -1,6 +1,6 @@
 /**
- * The sides that a child process can measure, one entry per file of peers/. A child loads only the side that it runs, so
- * that no side pays for the modules, the heap or the type feedback of another.
+ * The sides that a child process can measure, one entry per file of peers/. A child loads only the side that it runs,
+ * so that no side pays for the modules, the heap or the type feedback of another.
  */
 import type { SideRun } from './side-run.js';
 

@@ -1,6 +1,7 @@
 /**
- * The offer graph with the aggregate of OfferWorkFlow in front: two rows per member are folded into one, with checkpoints in
- * a file. The state of the aggregate, and the members in flight behind it, are either kept in the checkpoints or not.
+ * The offer graph with the aggregate of OfferWorkFlow in front: two rows per member are folded into one, with
+ * checkpoints in a file. The state of the aggregate, and the members in flight behind it, are either kept in the
+ * checkpoints or not.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

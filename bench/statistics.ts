@@ -1,8 +1,8 @@
 /**
  * The arithmetic of the benchmark: medians, spreads and the ratio of two sides.
  *
- * Guarantees: all functions are pure; they throw if there are no samples; a ratio is always the measured side over its peer,
- * for every unit.
+ * Guarantees: all functions are pure; they throw if there are no samples; a ratio is always the measured side over its
+ * peer, for every unit.
  */
 
 /** The smallest and the largest sample. */

@@ -1,4 +1,7 @@
-/** The work of threads in benchmarks: `echo` does almost nothing, so it measures the bridge; `scramble` takes about 25 µs. */
+/**
+ * The work of threads in benchmarks: `echo` does almost nothing, so it measures the bridge; `scramble` takes about 25
+ * µs.
+ */
 import { threadFunction } from 'millrace/thread';
 
 export interface Sample {

@@ -1,5 +1,6 @@
 /**
- * CSV → two models → CSV: both models receive each member's features at the same time, and the offer combines their answers.
+ * CSV → two models → CSV: both models receive each member's features at the same time, and the offer combines their
+ * answers.
  *
  * `node build/examples/offers.js members.csv offers.csv`
  */

@@ -1,6 +1,6 @@
 /**
- * A choice, failures as a path, an optional partner and a merge: large orders are checked by a service that refuses some, small
- * ones pass, and each order ends in one list.
+ * A choice, failures as a path, an optional partner and a merge: large orders are checked by a service that refuses
+ * some, small ones pass, and each order ends in one list.
  *
  * `node build/examples/routes.js`
  */

@@ -1,6 +1,6 @@
 /**
- * A task of your own: `Upsert` extends `RecordTask`, opens its connection once per run and always closes it. The engine does the
- * rest: concurrency, backpressure, failures, counts.
+ * A task of your own: `Upsert` extends `RecordTask`, opens its connection once per run and always closes it. The engine
+ * does the rest: concurrency, backpressure, failures, counts.
  *
  * `node build/examples/upsert.js`
  */

@@ -1,8 +1,8 @@
 /**
  * The counters of the server.
  *
- * Guarantees: counting costs a few additions per request, because each route holds its own counters and needs no look-up;
- * a snapshot is a plain JSON value that later traffic does not change.
+ * Guarantees: counting costs a few additions per request, because each route holds its own counters and needs no
+ * look-up; a snapshot is a plain JSON value that later traffic does not change.
  */
 
 /** A snapshot of the counters, from `server.stats` or `GET /control/stats`. Control routes are not counted. */

@@ -1,9 +1,9 @@
 /**
- * Validates request bodies. Hand-written checks accept a valid body, because a zod parse costs about as much as the rest of
- * a request. Only an invalid body goes to zod, which names the first problem.
+ * Validates request bodies. Hand-written checks accept a valid body, because a zod parse costs about as much as the
+ * rest of a request. Only an invalid body goes to zod, which names the first problem.
  *
- * Guarantees: the checks and the zod schemas accept the same bodies; a refusal has the path of the first invalid field, in
- * the order of the fields below.
+ * Guarantees: the checks and the zod schemas accept the same bodies; a refusal has the path of the first invalid field,
+ * in the order of the fields below.
  */
 import { z } from 'zod';
 import type { Features, Predictions } from './models.js';

@@ -1,8 +1,9 @@
 /**
  * The delayed callbacks of the server.
  *
- * Guarantees: every timer is in this list, so no timer is left after the server stops or restarts; every callback is called,
- * because it releases the resources of its request (a slot of a concurrency limit, its place in the in-flight count).
+ * Guarantees: every timer is in this list, so no timer is left after the server stops or restarts; every callback is
+ * called, because it releases the resources of its request (a slot of a concurrency limit, its place in the in-flight
+ * count).
  */
 export class Delays {
   readonly #waiting = new Map<NodeJS.Timeout, () => void>();

@@ -1,8 +1,8 @@
 /**
  * The JSON form of the faults, and its validation.
  *
- * Guarantees: an unknown fault, a misspelt route or a number out of range is refused with the path of the first problem, and
- * the faults in force do not change; an accepted set has every default filled in.
+ * Guarantees: an unknown fault, a misspelt route or a number out of range is refused with the path of the first
+ * problem, and the faults in force do not change; an accepted set has every default filled in.
  *
  * Every fault that is drawn per request has the options `p` (probability, default 1) and `times` (the most firings).
  */
@@ -39,7 +39,10 @@ const faultSetSchema = z.strictObject({
   tooManyRequests: z
     .strictObject({ ...chance, retryAfterSeconds: z.number().min(0).default(1), retryAfter })
     .optional(),
-  /** 429 above a request rate (token bucket). Retry-After is the time until the next token. Default `burst`: perSecond, at least 1. */
+  /**
+   * 429 above a request rate (token bucket). Retry-After is the time until the next token. Default `burst`: perSecond,
+   * at least 1.
+   */
   rateLimit: z
     .strictObject({ perSecond: z.number().positive(), burst: z.number().min(1).optional(), retryAfter })
     .optional(),
@@ -91,12 +94,18 @@ const faultSetSchema = z.strictObject({
 
   /** The reply is sent twice. WebSocket only, as are the next two. */
   duplicateReply: z.strictObject(chance).optional(),
-  /** The replies of a batch in reverse order. A single reply comes after the next reply, or after `holdMs` if none follows. */
+  /**
+   * The replies of a batch in reverse order. A single reply comes after the next reply, or after `holdMs` if none
+   * follows.
+   */
   reorderReply: z.strictObject({ ...chance, holdMs: milliseconds.default(20) }).optional(),
   /** An additional reply before the real one, to an id that was never sent. */
   unknownIdReply: z.strictObject(chance).optional(),
 
-  /** Restarts once, in the turn after the set takes effect: closes all sockets, is down for `downMs`, then uses the same port. */
+  /**
+   * Restarts once, in the turn after the set takes effect: closes all sockets, is down for `downMs`, then uses the same
+   * port.
+   */
   restart: z.strictObject({ downMs: milliseconds.default(100) }).optional(),
 });
 const faultsSchema = z.union([faultSetSchema.transform((set) => [set]), z.array(faultSetSchema)]);

@@ -1,8 +1,8 @@
 /**
  * The HTTP interface: routes, refusals, control routes.
  *
- * Guarantees: every request without a fault gets a JSON answer, also an invalid request; without latency and faults, the
- * answer is sent in the turn of the event loop in which the body ended; control routes have no faults.
+ * Guarantees: every request without a fault gets a JSON answer, also an invalid request; without latency and faults,
+ * the answer is sent in the turn of the event loop in which the body ended; control routes have no faults.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

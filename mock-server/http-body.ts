@@ -1,9 +1,9 @@
 /**
  * Reads the JSON body of a request.
  *
- * Guarantees: a body over the limit is refused as soon as its length is known and is never held in memory, but it is read to
- * its end, so that the client receives the 413 and not a broken pipe; `done` is called at most once, and never if the client
- * disconnects.
+ * Guarantees: a body over the limit is refused as soon as its length is known and is never held in memory, but it is
+ * read to its end, so that the client receives the 413 and not a broken pipe; `done` is called at most once, and never
+ * if the client disconnects.
  */
 import type { IncomingMessage } from 'node:http';
 

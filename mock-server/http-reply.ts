@@ -1,8 +1,8 @@
 /**
  * Writes HTTP responses, intact or spoilt by a fault.
  *
- * Guarantees: a reply to a disconnected client is dropped without an error; a spoilt reply of any size uses the memory of at
- * most one chunk (a gzip bomb: its compressed size).
+ * Guarantees: a reply to a disconnected client is dropped without an error; a spoilt reply of any size uses the memory
+ * of at most one chunk (a gzip bomb: its compressed size).
  */
 import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';

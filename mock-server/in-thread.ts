@@ -1,8 +1,8 @@
 /**
  * A mock server in a thread of its own, so that it uses no time on the event loop of its caller.
  *
- * Guarantees: the promise resolves when the server listens, and rejects if the thread cannot start; `stop` ends the server
- * and the thread.
+ * Guarantees: the promise resolves when the server listens, and rejects if the thread cannot start; `stop` ends the
+ * server and the thread.
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { MockServerOptions } from './server.js';

@@ -1,8 +1,9 @@
 /**
  * JSON-RPC 2.0 (jsonrpc.org/specification) as text and values, without any socket.
  *
- * Guarantees: requests, notifications and invalid messages are distinguished as the standard requires; errors have the codes
- * of the standard; an id is returned exactly as it was sent (a number with all its digits, a string as a string, null as null).
+ * Guarantees: requests, notifications and invalid messages are distinguished as the standard requires; errors have the
+ * codes of the standard; an id is returned exactly as it was sent (a number with all its digits, a string as a string,
+ * null as null).
  */
 
 import { MOST_ITEMS } from './operations.js';
@@ -12,7 +13,10 @@ export const INVALID_REQUEST = -32600;
 export const METHOD_NOT_FOUND = -32601;
 export const INVALID_PARAMS = -32602;
 export const INTERNAL_ERROR = -32603;
-/** A code from the server range (-32000 to -32099) for an injected fault; `data.status` is the corresponding HTTP status. */
+/**
+ * A code from the server range (-32000 to -32099) for an injected fault; `data.status` is the corresponding HTTP
+ * status.
+ */
 export const SERVER_ERROR = -32000;
 
 export type RpcId = string | number | NumberText | null;
@@ -84,8 +88,8 @@ function parse(text: string): unknown {
 }
 
 /**
- * Makes strings of the numbers that JavaScript would write in another way. Not a regular expression: one that matches strings
- * overflows the stack for strings of many megabytes.
+ * Makes strings of the numbers that JavaScript would write in another way. Not a regular expression: one that matches
+ * strings overflows the stack for strings of many megabytes.
  */
 function quoteUnusual(text: string): string {
   let quoted = '';
@@ -108,7 +112,10 @@ function quoteUnusual(text: string): string {
   return quoted + text.slice(copied);
 }
 
-/** Validates the envelope of one entry. Undefined: an invalid request, answered with a null id because its own id is unreliable. */
+/**
+ * Validates the envelope of one entry. Undefined: an invalid request, answered with a null id because its own id is
+ * unreliable.
+ */
 export function readCall(entry: unknown): RpcCall | undefined {
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return undefined;
   const { jsonrpc, id, method, params } = entry as Partial<Record<'jsonrpc' | 'id' | 'method' | 'params', unknown>>;

@@ -1,8 +1,8 @@
 /**
  * The latency of the server.
  *
- * Guarantees: the same specification and seed give the same sequence of delays, and no delay is negative; a latency of 0 has
- * no sampler, so that the server can answer without a timer.
+ * Guarantees: the same specification and seed give the same sequence of delays, and no delay is negative; a latency of
+ * 0 has no sampler, so that the server can answer without a timer.
  */
 import { z } from 'zod';
 import { gaussian } from './random.js';

@@ -1,6 +1,6 @@
 /**
- * The two limits of an upstream: requests per second (a token bucket) and concurrent requests (a gate). Both receive the
- * time or the load as arguments and have no timers, so a test can step through them.
+ * The two limits of an upstream: requests per second (a token bucket) and concurrent requests (a gate). Both receive
+ * the time or the load as arguments and have no timers, so a test can step through them.
  *
  * Guarantees: a bucket admits at most burst + perSecond · t requests in any t seconds; the slowdown of a gate is
  * proportional to the load above its limit.
@@ -20,7 +20,9 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  /** Acquires a token. Returns 0 if the request is admitted, else the ms until the next token. A refusal uses no token. */
+  /**
+   * Acquires a token. Returns 0 if the request is admitted, else the ms until the next token. A refusal uses no token.
+   */
   acquire(nowMs: number): number {
     this.#tokens = Math.min(this.burst, this.#tokens + ((nowMs - this.#atMs) * this.perSecond) / 1000);
     this.#atMs = nowMs;
@@ -37,7 +39,9 @@ export interface GateOptions {
   readonly limit: number;
   /** The duration of one request below the limit in ms, if the server itself has no latency. */
   readonly serviceMs: number;
-  /** Above the limit, the duration grows by the factor (in flight / limit) ^ growth; 1 keeps the throughput constant. */
+  /**
+   * Above the limit, the duration grows by the factor (in flight / limit) ^ growth; 1 keeps the throughput constant.
+   */
   readonly growth: number;
 }
 

@@ -1,9 +1,9 @@
 /**
  * The command line of the mock server.
  *
- * Guarantees: standard output has one line with the URL when the port answers, and nothing else; SIGINT and SIGTERM end the
- * server with exit code 0; an invalid option gives one clear sentence and exit code 2; an unusable port gives one sentence
- * and exit code 1.
+ * Guarantees: standard output has one line with the URL when the port answers, and nothing else; SIGINT and SIGTERM end
+ * the server with exit code 0; an invalid option gives one clear sentence and exit code 2; an unusable port gives one
+ * sentence and exit code 1.
  */
 import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
@@ -17,7 +17,9 @@ import type { MockServerOptions } from './server.js';
 /** A mistake on the command line. The user sees only its message. */
 class UsageError extends Error {}
 
-/** Every option is read as text, because yargs would silently turn `--port x` into NaN and two `--port` into an array. */
+/**
+ * Every option is read as text, because yargs would silently turn `--port x` into NaN and two `--port` into an array.
+ */
 const text = { type: 'string', requiresArg: true } as const;
 
 const parser = yargs(hideBin(process.argv))

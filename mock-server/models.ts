@@ -1,8 +1,8 @@
 /**
  * The three formulas of the mock server's answers.
  *
- * Guarantees: the functions are pure, so the same features give the same prediction in every process, and a test can check a
- * run by computing the answers again.
+ * Guarantees: the functions are pure, so the same features give the same prediction in every process, and a test can
+ * check a run by computing the answers again.
  */
 
 /** The body of the two prediction routes: eight finite numbers, with the names of the upstream. */
@@ -49,7 +49,10 @@ export function atsOf(features: Features): number {
   return Math.abs(points * Math.max(0, balance));
 }
 
-/** Probability of a response. It decreases with the days since the last transaction, and is at most 0.9 (no lower limit). */
+/**
+ * Probability of a response. It decreases with the days since the last transaction, and is at most 0.9 (no lower
+ * limit).
+ */
 export function respOf(features: Features): number {
   const mix =
     0.4 * features.PCT_BUY_TRANSACTIONS + 0.3 * features.PCT_GIFT_TRANSACTIONS + 0.3 * features.PCT_REDEEM_TRANSACTIONS;

@@ -1,9 +1,9 @@
 /**
- * The three operations of the server, from a parsed body to the JSON text of the answer. They are the same over HTTP and
- * WebSocket.
+ * The three operations of the server, from a parsed body to the JSON text of the answer. They are the same over HTTP
+ * and WebSocket.
  *
- * Guarantees: an operation never throws and never answers with a number that JSON cannot represent; for a refused body, it
- * returns a problem with its path. A request has at most `MOST_ITEMS` bodies, and predictions are written as floats.
+ * Guarantees: an operation never throws and never answers with a number that JSON cannot represent; for a refused body,
+ * it returns a problem with its path. A request has at most `MOST_ITEMS` bodies, and predictions are written as floats.
  */
 import { featuresSchema, isFeatures, isPredictions, predictionsSchema, problemIn } from './bodies.js';
 import type { BodyProblem } from './bodies.js';
@@ -44,8 +44,8 @@ export function batchPath(operation: Operation): string {
 }
 
 /**
- * Answers an array of bodies with an array of answers and errors in the same order. Calls `isItemFailing` once per item, so
- * that a single record of a batch can fail.
+ * Answers an array of bodies with an array of answers and errors in the same order. Calls `isItemFailing` once per
+ * item, so that a single record of a batch can fail.
  */
 export function evaluateBatch(
   operation: Operation,

@@ -1,8 +1,8 @@
 /**
  * Reproducible random numbers.
  *
- * Guarantees: a seed determines the whole sequence, on every machine and Node version; streams of one seed with different
- * names are independent, so that adding one fault does not change when another fault fires.
+ * Guarantees: a seed determines the whole sequence, on every machine and Node version; streams of one seed with
+ * different names are independent, so that adding one fault does not change when another fault fires.
  */
 
 /** The next number of a sequence, 0 ≤ x < 1. */

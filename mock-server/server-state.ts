@@ -1,9 +1,9 @@
 /**
- * The state that HTTP and WebSocket share: the counters, the pending delays, the latency, the active faults and the scenario
- * that changes them.
+ * The state that HTTP and WebSocket share: the counters, the pending delays, the latency, the active faults and the
+ * scenario that changes them.
  *
- * Guarantees: a request has one set of faults from its arrival to its reply, because both interfaces read the injector once
- * per request and keep it; without faults there is no injector.
+ * Guarantees: a request has one set of faults from its arrival to its reply, because both interfaces read the injector
+ * once per request and keep it; without faults there is no injector.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Activity } from './activity.js';
@@ -15,7 +15,9 @@ import { resolveFaults } from './fault-options.js';
 import type { ResolvedFaultSet, ScenarioStep } from './fault-options.js';
 import type { LatencySampler } from './latency.js';
 
-/** A request, as passed to `onRequest`; each attempt is one request. If the observer throws, the reply is 500 or -32603. */
+/**
+ * A request, as passed to `onRequest`; each attempt is one request. If the observer throws, the reply is 500 or -32603.
+ */
 export interface RequestSeen {
   /** 'http', or 'ws' for a JSON-RPC call. */
   readonly transport: Transport;
@@ -57,7 +59,9 @@ export class ServerState {
     return this.#injector;
   }
 
-  /** Replaces all faults and restarts every random stream. For invalid faults, throws FaultsError and changes nothing. */
+  /**
+   * Replaces all faults and restarts every random stream. For invalid faults, throws FaultsError and changes nothing.
+   */
   setFaults(given: unknown): void {
     this.#sets = resolveFaults(given);
     const lasting = this.#sets.filter((set) =>
@@ -76,7 +80,9 @@ export class ServerState {
     }
   }
 
-  /** Starts a validated scenario. The time of timed steps counts from now; counted steps take effect as requests arrive. */
+  /**
+   * Starts a validated scenario. The time of timed steps counts from now; counted steps take effect as requests arrive.
+   */
   play(steps: readonly ScenarioStep[]): void {
     for (const step of steps) {
       if (step.atMs === undefined) continue;

@@ -1,8 +1,8 @@
 /**
  * The mock server: HTTP and WebSocket on one port.
  *
- * Guarantees: when `startMockServer` resolves, the port answers; when `stop` resolves, no socket, timer or listener of the
- * server is left, in every state of the server; a restart uses the same port.
+ * Guarantees: when `startMockServer` resolves, the port answers; when `stop` resolves, no socket, timer or listener of
+ * the server is left, in every state of the server; a restart uses the same port.
  */
 import { STATUS_CODES, createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
@@ -67,7 +67,10 @@ export interface MockServer {
   stop(): Promise<void>;
 }
 
-/** Starts a server. Rejects with Node's error if the port cannot be used, and with FaultsError or RangeError for invalid options. */
+/**
+ * Starts a server. Rejects with Node's error if the port cannot be used, and with FaultsError or RangeError for invalid
+ * options.
+ */
 export async function startMockServer(options: MockServerOptions = {}): Promise<MockServer> {
   const server = new Server(options);
   await server.start();
@@ -95,8 +98,8 @@ class Server implements MockServer {
     this.host = host;
     const sampler = latencySampler(parseLatency(latency), seededRandom(seedFor(seed, 'latency')));
     this.#scenario = resolveScenario(options.scenario ?? []);
-    // The restart begins in the next turn, so that a client that requested it over HTTP still gets an answer. No code waits
-    // for this restart. It can fail only if another process has occupied the port in the meantime.
+    // The restart begins in the next turn, so that a client that requested it over HTTP still gets an answer. No code
+    // waits for this restart. It can fail only if another process has occupied the port in the meantime.
     const restart = (downMs: number): void => {
       setImmediate(() => {
         this.restart({ downMs }).catch(() => this.stop());

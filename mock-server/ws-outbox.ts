@@ -1,9 +1,9 @@
 /**
  * The sending half of a WebSocket connection.
  *
- * Guarantees: messages leave in the order of the calls to `send`, except under the reordering fault; the messages of one turn
- * of the event loop leave in one system call; a fragmented message is never interleaved with another; while a client is slow
- * to read, the server reads no further requests from it.
+ * Guarantees: messages leave in the order of the calls to `send`, except under the reordering fault; the messages of
+ * one turn of the event loop leave in one system call; a fragmented message is never interleaved with another; while a
+ * client is slow to read, the server reads no further requests from it.
  */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
@@ -70,7 +70,10 @@ export class WsOutbox {
     }
   }
 
-  /** Keeps a message until the next one has overtaken it. Without a next message, it is sent after `holdMs`, so it is not lost. */
+  /**
+   * Keeps a message until the next one has overtaken it. Without a next message, it is sent after `holdMs`, so it is
+   * not lost.
+   */
   #reorder(text: string, holdMs: number): void {
     if (this.#reordered !== undefined) {
       this.send(text);

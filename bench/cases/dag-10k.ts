@@ -1,4 +1,7 @@
-/** The cost of a task in a wide and deep graph that does nothing else, with definition and planning, beside p-graph and bare promises. */
+/**
+ * The cost of a task in a wide and deep graph that does nothing else, with definition and planning, beside p-graph and
+ * bare promises.
+ */
 import type { BenchCase } from '../case.js';
 import { compare, findingOf, roundsOf } from '../harness.js';
 import type { Sample } from '../side-process.js';

@@ -1,4 +1,7 @@
-/** Our side of the wide and deep graph: one record flows through all of its tasks. The definition and the planning count too. */
+/**
+ * Our side of the wide and deep graph: one record flows through all of its tasks. The definition and the planning count
+ * too.
+ */
 import { asyncTask, sourceTask, Workflow, type TaskDeclaration } from 'millrace';
 import { dependenciesOf, Runs } from '../dag-graph.js';
 import type { SideRun } from '../side-run.js';

@@ -1,4 +1,7 @@
-/** The least code that requests over HTTP: undici's dispatch with prepared headers. It is the limit that millrace is compared with. */
+/**
+ * The least code that requests over HTTP: undici's dispatch with prepared headers. It is the limit that millrace is
+ * compared with.
+ */
 import { Pool, type Dispatcher } from 'undici';
 import { features, HTTP_IN_FLIGHT, loops, Sum, type Prediction } from '../call-work.js';
 import { mockUpstream } from '../mock-upstream.js';

@@ -2,8 +2,8 @@
  * Calls that were cancelled while their work still runs: functions that ignore their signal. Each one keeps its permit
  * until its work ends, so a timeout never lets more work run at a time than the task allows.
  *
- * Guarantees: if only abandoned calls hold the permits that a record waits for, the run gets one notice. If none of them
- * ends before the deadline, the run fails with the name of the task. Nothing waits silently or for ever.
+ * Guarantees: if only abandoned calls hold the permits that a record waits for, the run gets one notice. If none of
+ * them ends before the deadline, the run fails with the name of the task. Nothing waits silently or for ever.
  */
 import { MillraceError } from '../model/errors.js';
 import type { TaskScope } from '../stream/task-scope.js';

@@ -1,9 +1,9 @@
 /**
- * The attempts in flight, in start order. All attempts of a task have the same timeout, so the oldest attempt is the next
- * to time out: one timer serves all of them, and adding and removing an attempt are O(1).
+ * The attempts in flight, in start order. All attempts of a task have the same timeout, so the oldest attempt is the
+ * next to time out: one timer serves all of them, and adding and removing an attempt are O(1).
  *
- * Guarantees: `onTimeout` is called once per attempt, not before its time, and never after the attempt was removed. After
- * `stop`, also if a timeout causes the stop, nothing is called and no timer is left.
+ * Guarantees: `onTimeout` is called once per attempt, not before its time, and never after the attempt was removed.
+ * After `stop`, also if a timeout causes the stop, nothing is called and no timer is left.
  */
 import type { Clock } from '../model/clock.js';
 import type { Attempt } from './call.js';
@@ -12,7 +12,9 @@ export interface InFlightHandlers<In> {
   readonly onTimeout: (attempt: Attempt<In>) => void;
   /** Called once per attempt that runs longer than `hedgeAfterMs`. */
   readonly onSlow: (attempt: Attempt<In>) => void;
-  /** In milliseconds; Infinity while nothing is hedged. A function, because the value follows the measured latencies. */
+  /**
+   * In milliseconds; Infinity while nothing is hedged. A function, because the value follows the measured latencies.
+   */
   readonly hedgeAfterMs: () => number;
 }
 
@@ -92,7 +94,8 @@ export class AttemptsInFlight<In> {
     let nextAtMs = Infinity;
     for (const attempt of this.all()) {
       if (this.isStopped) return;
-      // Compares points in time, as they were armed. Compared as ages, rounding could keep an attempt too young for ever.
+      // Compares points in time, as they were armed. Compared as ages, rounding could keep an attempt too young for
+      // ever.
       const endsAtMs = attempt.startedAtMs + this.timeoutMs;
       const slowAtMs = attempt.startedAtMs + hedgeAfterMs;
       if (nowMs >= endsAtMs) this.handlers.onTimeout(attempt);

@@ -8,11 +8,11 @@
  *                 └────────────────────────────────────────── hold ────┘
  *
  * Guarantees: a call is in exactly one place: in the queue, in flight, in a delay, held, or settled. It settles once,
- * whatever the transport reports. A record is given up only after its last attempt, after its time budget, or on an error
- * that a retry cannot fix, and not while the upstream may be to blame: then it is held until there is evidence, which
- * `circuit.ts` explains. A refusal for load costs no attempt, nor does a failure while the circuit is open, unless the call
- * was its probe. Calls that are admitted together are handed to the transport together. A long synchronous stretch yields to
- * the event loop. After `stop` nothing starts, nothing is emitted and no timer is left.
+ * whatever the transport reports. A record is given up only after its last attempt, after its time budget, or on an
+ * error that a retry cannot fix, and not while the upstream may be to blame: then it is held until there is evidence,
+ * which `circuit.ts` explains. A refusal for load costs no attempt, nor does a failure while the circuit is open,
+ * unless the call was its probe. Calls that are admitted together are handed to the transport together. A long
+ * synchronous stretch yields to the event loop. After `stop` nothing starts, nothing is emitted and no timer is left.
  */
 import type { Subscriber } from 'rxjs';
 import { codeOf, describeThrown, FatalTaskError, MillraceError, readableThrown } from '../model/errors.js';
@@ -76,7 +76,9 @@ type Verdict =
   | { readonly next: 'hold' }
   | { readonly next: 'give up'; readonly error?: unknown };
 
-/** The longest time for which a record waits as its Retry-After asks, in milliseconds, if there is no circuit breaker. */
+/**
+ * The longest time for which a record waits as its Retry-After asks, in milliseconds, if there is no circuit breaker.
+ */
 const MAX_WAIT_MS = 300_000;
 /** Refusals for load delay their own record no longer than after this many. The pace of the task does the rest. */
 const REFUSALS_THAT_DELAY = 4;
@@ -487,7 +489,9 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     }
   }
 
-  /** The policies contain functions of the user, which may throw. That is the failure of this record, and of no other. */
+  /**
+   * The policies contain functions of the user, which may throw. That is the failure of this record, and of no other.
+   */
   private verdictOn(failed: FailedCall<In>, nowMs: number): Verdict {
     try {
       return this.judge(failed, nowMs);

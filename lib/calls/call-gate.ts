@@ -1,6 +1,6 @@
 /**
- * Admission: decides whether the next call may start. It combines the circuit, the pause and the pace that an upstream asked
- * for, the concurrency limit of the task, the shared limiter and the rate limit.
+ * Admission: decides whether the next call may start. It combines the circuit, the pause and the pace that an upstream
+ * asked for, the concurrency limit of the task, the shared limiter and the rate limit.
  *
  * Guarantees: each permit is released exactly once. A call that was refused is woken by the limit that refused it. No
  * limit is charged if a later one refuses.
@@ -36,7 +36,9 @@ export interface GateParts {
   readonly fail: (error: MillraceError) => void;
 }
 
-/** The task pauses after this many consecutive refusals for load, or a quarter of the calls in flight if that is more. */
+/**
+ * The task pauses after this many consecutive refusals for load, or a quarter of the calls in flight if that is more.
+ */
 const REFUSALS_TO_PAUSE = 4;
 
 export class CallGate {
@@ -107,8 +109,8 @@ export class CallGate {
   }
 
   /**
-   * True when only a timer, the circuit breaker or an abandoned call can unblock the next call. The watchdog must not treat
-   * this as a stall.
+   * True when only a timer, the circuit breaker or an abandoned call can unblock the next call. The watchdog must not
+   * treat this as a stall.
    */
   get isWaiting(): boolean {
     if (this.cancelTimer !== undefined || this.abandoned.isBlocking) return true;

@@ -84,8 +84,8 @@ export class Attempt<In> {
 }
 
 /**
- * Where a transport reports how attempts ended. If the attempt is already over, a result is counted as late and dropped,
- * and an error is dropped.
+ * Where a transport reports how attempts ended. If the attempt is already over, a result is counted as late and
+ * dropped, and an error is dropped.
  */
 export interface CallOutcomes<In, Out> {
   succeed(attempt: Attempt<In>, output: Out): void;
@@ -112,5 +112,7 @@ export interface Caller<In, Out> {
   readonly counts?: CallCounts;
 }
 
-/** `timeout`: the attempt took too long. `lost`: another attempt of the call succeeded first. `over`: the run has ended. */
+/**
+ * `timeout`: the attempt took too long. `lost`: another attempt of the call succeeded first. `over`: the run has ended.
+ */
 export type CancelReason = 'timeout' | 'lost' | 'over';

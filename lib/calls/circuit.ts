@@ -1,28 +1,29 @@
 /**
- * The circuit of one task in one run: it decides from evidence whether a failed call is the fault of its record or of an
- * upstream that is down, and pauses the task in the second case.
+ * The circuit of one task in one run: it decides from evidence whether a failed call is the fault of its record or of
+ * an upstream that is down, and pauses the task in the second case.
  *
- * Evidence. Each answer of the upstream is counted. A record that fails, and fails again after others were answered, is a
- * **suspect**: the upstream works, so its failures are its own and prove nothing about the upstream. Failures of different
- * records that are no suspects, without an answer in between, are a **streak**. A streak of `failures` records opens the
- * circuit.
+ * Evidence. Each answer of the upstream is counted. A record that fails, and fails again after others were answered, is
+ * a
+ * **suspect**: the upstream works, so its failures are its own and prove nothing about the upstream. Failures of
+ * different records that are no suspects, without an answer in between, are a **streak**. A streak of `failures`
+ * records opens the circuit.
  *
  * Two kinds of streaks differ. In a **silent** streak most calls found nobody (503, a lost connection, a timeout): the
  * circuit probes with one call after growing pauses. In an **answering** streak the upstream answered most calls with a
  * failure of its own (500): the records may be at fault, and only records without an attempt can show it. So a round of
  * probes then has 4, 32, 256, … such records, one pause apart, until one is answered or none is left.
  *
- * If none is left and no more arrive, only records that have failed remain. Such a tail, if its streak is an answering one or
- * has fewer than `failures` records, waits as long as the task has worked before, and then each record makes its last
- * attempts on its own account.
+ * If none is left and no more arrive, only records that have failed remain. Such a tail, if its streak is an answering
+ * one or has fewer than `failures` records, waits as long as the task has worked before, and then each record makes its
+ * last attempts on its own account.
  *
  * A streak that an answer ended was no outage. A later streak must be four times as long to open the circuit, until
  * `sample` calls in a row were answered.
  *
- * Guarantees: the circuit never opens because of a single record or of suspects. Several failures with one cause (a lost
- * connection, a failed group) count once. A probe is a record without an attempt if there is one. After `deadlineMs` the run
- * fails with the name of the upstream and its last answer, unless something was answered before and only a tail of failed
- * records is left. If no host was reached since the start, that takes ten seconds.
+ * Guarantees: the circuit never opens because of a single record or of suspects. Several failures with one cause (a
+ * lost connection, a failed group) count once. A probe is a record without an attempt if there is one. After
+ * `deadlineMs` the run fails with the name of the upstream and its last answer, unless something was answered before
+ * and only a tail of failed records is left. If no host was reached since the start, that takes ten seconds.
  */
 import type { CircuitState } from '../model/call-event.js';
 import type { Clock } from '../model/clock.js';
@@ -51,7 +52,9 @@ const TOLERANCE = 4;
 /** The sizes of rounds of probes in an answering streak: 4, 32, 256, … */
 const FIRST_ROUND = 4;
 const ROUND_GROWTH = 8;
-/** Rounds of a silent streak that have one probe each. The rounds after them double, because nobody else can be asked. */
+/**
+ * Rounds of a silent streak that have one probe each. The rounds after them double, because nobody else can be asked.
+ */
 const SINGLE_ROUNDS = 4;
 /** How long a host may be unreachable at the start of a run, in milliseconds: enough to start beside the run. */
 const START_MS = 10_000;
@@ -197,8 +200,8 @@ export class Circuit {
   }
 
   /**
-   * Decides about records that are out of attempts while nothing else is left to be tried: true if they may be victims of an
-   * outage. Then the circuit opens, and they wait.
+   * Decides about records that are out of attempts while nothing else is left to be tried: true if they may be victims
+   * of an outage. Then the circuit opens, and they wait.
    */
   opensForTail(nowMs: number): boolean {
     if (this.state !== 'closed') return true;

@@ -1,8 +1,8 @@
 /**
  * What a failed call proves about its upstream and about its record.
  *
- * Guarantees: the fields of an error decide (`blame`, `status`, `retryable`, the codes of its causes), never its message.
- * A thrown value whose fields cannot be read is a failure of its record.
+ * Guarantees: the fields of an error decide (`blame`, `status`, `retryable`, the codes of its causes), never its
+ * message. A thrown value whose fields cannot be read is a failure of its record.
  */
 import { fieldOf, MillraceError } from '../model/errors.js';
 import { UpstreamError } from '../model/upstream-error.js';
@@ -11,9 +11,10 @@ import { UpstreamError } from '../model/upstream-error.js';
  * - `unsent`: the call never left this process. It proves nothing about the upstream.
  * - `record`: the upstream works and refuses this record.
  * - `load`: the upstream works and asks for fewer calls.
- * - `answer`: the upstream answered this call with a failure of its own (500). The record or the upstream may be the cause.
- * - `silence`: the upstream, or a gateway in front of it, reports that nobody answers (502, 503, 504, a lost connection, a
- *   timeout).
+ * - `answer`: the upstream answered this call with a failure of its own (500). The record or the upstream may be the
+ *   cause.
+ * - `silence`: the upstream, or a gateway in front of it, reports that nobody answers (502, 503, 504, a lost
+ *   connection, a timeout).
  * - `credentials`: the upstream refuses the caller (401, 402, 407, a quota that is used up).
  * - `access`: the upstream refuses this kind of call, perhaps for each record (403, 405, 415).
  */
@@ -66,7 +67,9 @@ export function isUnreachable(error: unknown): boolean {
   return false;
 }
 
-/** Statuses by which a server or a gateway reports that the service is absent: RFC 9110, and 520 to 530 of Cloudflare. */
+/**
+ * Statuses by which a server or a gateway reports that the service is absent: RFC 9110, and 520 to 530 of Cloudflare.
+ */
 function isGatewayStatus(status: number): boolean {
   return status === 408 || (status >= 502 && status <= 504) || (status >= 520 && status <= 530);
 }

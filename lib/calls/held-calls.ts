@@ -1,6 +1,6 @@
 /**
- * Calls that are out of attempts, or that the upstream refused for their credentials, while no other call has shown whether
- * the record or the upstream is to blame.
+ * Calls that are out of attempts, or that the upstream refused for their credentials, while no other call has shown
+ * whether the record or the upstream is to blame.
  *
  * Guarantees: holds at most one window of calls. A call leaves once. Holds no timer.
  */

@@ -1,8 +1,8 @@
 /**
  * The operator that calls an upstream for each record. The engine is in `call-engine.ts`.
  *
- * Guarantees: each record leaves exactly once, with its output or given up after its attempts. A record that waits for its
- * next attempt holds no permit. The records in the operator never exceed the window. While the upstream is down or
+ * Guarantees: each record leaves exactly once, with its output or given up after its attempts. A record that waits for
+ * its next attempt holds no permit. The records in the operator never exceed the window. While the upstream is down or
  * overloaded, no record is given up and no attempt is counted. With `ordered`, outputs leave in input order. After
  * unsubscribe no attempt is in flight and no timer is left.
  */

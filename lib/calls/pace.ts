@@ -1,11 +1,11 @@
 /**
  * The pace of the calls to an upstream that refuses calls for its load (429), learned from what it accepts.
  *
- * Nothing is paced until refusals are a considerable part of the outcomes. Then calls start evenly, at a rate that is searched
- * in epochs of a second or more. An epoch without refusals shows a rate that is low enough, one with refusals a rate that is
- * too high, and the next rate lies between. Once both are close, the lower one stays, and more is tried after a while; each
- * time that this fails near the same limit, the while is twice as long. Where the upstream has refused everything, the rate
- * begins low and doubles until the first refusal.
+ * Nothing is paced until refusals are a considerable part of the outcomes. Then calls start evenly, at a rate that is
+ * searched in epochs of a second or more. An epoch without refusals shows a rate that is low enough, one with refusals
+ * a rate that is too high, and the next rate lies between. Once both are close, the lower one stays, and more is tried
+ * after a while; each time that this fails near the same limit, the while is twice as long. Where the upstream has
+ * refused everything, the rate begins low and doubles until the first refusal.
  *
  * Guarantees: it has no timer, the caller passes the time. It never holds back a task whose calls are all accepted.
  */

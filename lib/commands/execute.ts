@@ -123,7 +123,10 @@ function printWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Ar
   process.stderr.write(`Run ${runId}: see ${commandName()} ${next} ${runId}${place}\n`);
 }
 
-/** Prints how the run goes on, or why it cannot. `mayGoOn`: false if the run could not be restored, which its error explains. */
+/**
+ * Prints how the run goes on, or why it cannot. `mayGoOn`: false if the run could not be restored, which its error
+ * explains.
+ */
 async function printNextStep(
   summary: RunSummary | undefined,
   folder: RunFolder | undefined,

@@ -1,7 +1,8 @@
 /**
  * The text of an error for users.
  *
- * Guarantees: one line with the code and one clear sentence; the stack and the causes only on request; secrets are masked.
+ * Guarantees: one line with the code and one clear sentence; the stack and the causes only on request; secrets are
+ * masked.
  */
 import { inspect } from 'node:util';
 import { codeOf, describeThrown } from '../model/errors.js';

@@ -1,4 +1,6 @@
-/** A graph that is too wide to draw, as one row per layer. The layer of a task is the longest path to it from a source. */
+/**
+ * A graph that is too wide to draw, as one row per layer. The layer of a task is the longest path to it from a source.
+ */
 import type { NodePlan } from '../model/graph.js';
 import { counted, printable } from '../text/printable.js';
 import { renderTable } from './table.js';

@@ -2,7 +2,8 @@
  * The graph as ASCII text: one line per task, in the order in which records reach them, with rails for the edges, as
  * `git log --graph` draws them.
  *
- * Guarantees: each edge of the engine is exactly one rail; a graph with too many rails side by side is summarised by layers.
+ * Guarantees: each edge of the engine is exactly one rail; a graph with too many rails side by side is summarised by
+ * layers.
  */
 import type { NodePlan } from '../model/graph.js';
 import type { WorkflowPlan } from '../runtime/definition/prepared-workflow.js';

@@ -1,8 +1,8 @@
 /**
  * The command line: runs a command and returns its exit code.
  *
- * Guarantees: a command loads the code that it needs, and no parser if its words are plain; each error is one sentence on standard error with
- * its code, and without a stack unless `--debug` is given.
+ * Guarantees: a command loads the code that it needs, and no parser if its words are plain; each error is one sentence
+ * on standard error with its code, and without a stack unless `--debug` is given.
  */
 import { MillraceError } from '../model/errors.js';
 import { Arguments } from './arguments.js';

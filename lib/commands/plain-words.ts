@@ -1,9 +1,9 @@
 /**
- * The words of a command line that is plain: a command, its words, and options that it has, each with its value. Most command
- * lines are, and reading them takes no parser, which takes as long to load as the rest of a short command.
+ * The words of a command line that is plain: a command, its words, and options that it has, each with its value. Most
+ * command lines are, and reading them takes no parser, which takes as long to load as the rest of a short command.
  *
- * Guarantees: the result is what yargs returns for the same words; undefined for anything else, such as help, an unknown
- * option or a missing value.
+ * Guarantees: the result is what yargs returns for the same words; undefined for anything else, such as help, an
+ * unknown option or a missing value.
  */
 import type { Options } from 'yargs';
 import type { Given } from './arguments.js';

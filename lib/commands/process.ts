@@ -1,9 +1,9 @@
 /**
  * The process around the command line. `cli.ts` starts it.
  *
- * Guarantees: the process ends with the exit code of the command; a reader that goes away (`| head`) ends it quietly; an
- * error that nothing has caught, and a `process.exit` in code of the user, are reported with their place and with the
- * command that resumes the run; nothing that a workflow left open keeps the process alive.
+ * Guarantees: the process ends with the exit code of the command; a reader that goes away (`| head`) ends it quietly;
+ * an error that nothing has caught, and a `process.exit` in code of the user, are reported with their place and with
+ * the command that resumes the run; nothing that a workflow left open keeps the process alive.
  */
 import { EXIT } from './exit-codes.js';
 import { explainError } from './explain-error.js';

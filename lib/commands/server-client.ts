@@ -1,4 +1,7 @@
-/** Requests to a server for the command line. The token comes from the environment, never from an option, which other users could see. */
+/**
+ * Requests to a server for the command line. The token comes from the environment, never from an option, which other
+ * users could see.
+ */
 import type { Options } from 'yargs';
 import { describeThrown, MillraceError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
@@ -20,7 +23,10 @@ export interface ServerClient {
   post<Answer>(path: string, body?: Json): Promise<Answer>;
 }
 
-/** The server that the arguments name, or the default one. Throws MILLRACE_USAGE without a token, or for an address that is none. */
+/**
+ * The server that the arguments name, or the default one. Throws MILLRACE_USAGE without a token, or for an address that
+ * is none.
+ */
 export function serverFrom(args: Arguments): ServerClient {
   const address = args.text('server') ?? DEFAULT_SERVER;
   const token = process.env['MILLRACE_TOKEN'];

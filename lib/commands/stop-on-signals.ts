@@ -74,7 +74,8 @@ export function stopOnSignals(run: Stoppable, report: Pick<Report, 'stopping'>, 
     if (presses > 0 && performance.now() - pressedAtMs < SAME_KEY_PRESS_MS) return;
     press(signal);
   };
-  // The process of `run --watch` counts the signals that it gets. The terminal has sent each of them to this process too.
+  // The process of `run --watch` counts the signals that it gets. The terminal has sent each of them to this process
+  // too.
   const onMessage = (message: unknown): void => {
     const { [PRESSES]: counted, signal } = Object(message) as { [PRESSES]?: unknown; signal?: NodeJS.Signals };
     if (typeof counted === 'number' && counted > presses) press(signal ?? 'SIGINT');

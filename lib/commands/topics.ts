@@ -1,4 +1,7 @@
-/** `topics plan|create|delete`: the stages of a workflow that is spread over several processes, and the topics between them. */
+/**
+ * `topics plan|create|delete`: the stages of a workflow that is spread over several processes, and the topics between
+ * them.
+ */
 import { MillraceError } from '../model/errors.js';
 import { counted, printable } from '../text/printable.js';
 import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';

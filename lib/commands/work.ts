@@ -1,8 +1,8 @@
 /**
  * Works on a run that is spread over several processes: in this process, or in several that it starts.
  *
- * Guarantees: the first signal drains the lanes of this machine and leaves them to other workers; the second one ends the process.
- * A process that dies is not replaced: the others take over its lanes.
+ * Guarantees: the first signal drains the lanes of this machine and leaves them to other workers; the second one ends
+ * the process. A process that dies is not replaced: the others take over its lanes.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

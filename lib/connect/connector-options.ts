@@ -4,7 +4,8 @@ const NAMES = ['description', 'onFailure', 'input', 'output', 'ordered', 'replay
 type Name = (typeof NAMES)[number];
 
 /**
- * The options of a connector that its task has, too: what `connectorSource` and `connectorSink` take as their second argument.
+ * The options of a connector that its task has, too: what `connectorSource` and `connectorSink` take as their second
+ * argument.
  *
  * @example connectorSource(new ListSource(options), taskOptionsOf(options))
  */

@@ -194,8 +194,8 @@ interface PartitionRows<Row> {
 }
 
 /**
- * The rows of each partition, in their order. With `isOrdered` the order of all rows stays, so a partition may have several
- * groups.
+ * The rows of each partition, in their order. With `isOrdered` the order of all rows stays, so a partition may have
+ * several groups.
  */
 function partitioned<Row>(rows: readonly Row[], ids: readonly LineageId[], isOrdered: boolean): PartitionRows<Row>[] {
   const groups: PartitionRows<Row>[] = [];

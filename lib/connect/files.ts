@@ -1,6 +1,7 @@
 /**
  * The door `millrace/connect/files`, for connectors of files: the file that a path leads to, points to which a later
- * incarnation returns, one writer per file, folders whose entries survive a loss of power, and errors that name the file.
+ * incarnation returns, one writer per file, folders whose entries survive a loss of power, and errors that name the
+ * file.
  */
 export { fileError, messageOf, systemCodeOf } from '../storage/file-errors.js';
 export { claimFile, ownerFileOf } from '../storage/file-owner.js';

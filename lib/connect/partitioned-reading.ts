@@ -2,8 +2,8 @@
  * Reads the partitions of a source in one run, and keeps the numbers and positions of each apart.
  *
  * Guarantees: partitions are read at the same time, each with at most one outstanding read, and take turns. A partition
- * that waits or is over holds back no other. At most one batch per partition is read ahead. A batch is given numbers when
- * its records are about to be born, so a checkpoint never counts records that only wait here.
+ * that waits or is over holds back no other. At most one batch per partition is read ahead. A batch is given numbers
+ * when its records are about to be born, so a checkpoint never counts records that only wait here.
  */
 import { isPromiseLike, type Awaitable } from '../model/awaitable.js';
 import type { Json, SettledProgress } from '../model/checkpoint.js';

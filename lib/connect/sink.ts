@@ -1,9 +1,9 @@
 /**
  * The interface of a sink: a place outside of the run to which records are written.
  *
- * Guarantees: the engine calls `open` once, before everything else but `check`. At most one of `write`, `prepare` and `commit` runs
- * at a time. Nothing is written between `prepare` and its `commit`. `commit` is called only for rows that are in a
- * durable checkpoint. After `open` was called, also if it failed, `close` is called once, as the last call.
+ * Guarantees: the engine calls `open` once, before everything else but `check`. At most one of `write`, `prepare` and
+ * `commit` runs at a time. Nothing is written between `prepare` and its `commit`. `commit` is called only for rows that
+ * are in a durable checkpoint. After `open` was called, also if it failed, `close` is called once, as the last call.
  *
  * Rows that are written twice: a run that died continues from its last checkpoint, and writes the rows after it again.
  * A sink writes exactly once in one of two ways. Either `open` removes the rows written after `past.prepared` (it cuts
@@ -22,8 +22,8 @@ import type { ConnectorContext } from './context.js';
 /** What a resumed run knows about a sink. */
 export interface SinkPast {
   /**
-   * The result of `prepare` for the last durable checkpoint; undefined if there is none, or if `isAnew`. It may not have been committed: `open` commits it, also
-   * repeatedly, and removes the rows that were written after it.
+   * The result of `prepare` for the last durable checkpoint; undefined if there is none, or if `isAnew`. It may not
+   * have been committed: `open` commits it, also repeatedly, and removes the rows that were written after it.
    */
   readonly prepared: Json | undefined;
   /**
@@ -37,16 +37,19 @@ export interface SinkPast {
 export interface SinkRows<Row> {
   /** The root of the lineages, the same for all rows of a sink in one run. */
   readonly root: string;
-  /** The partition of the lineages, the same for all rows of a call. It is 0 unless the source has several partitions. */
+  /**
+   * The partition of the lineages, the same for all rows of a call. It is 0 unless the source has several partitions.
+   */
   readonly partition: number;
   /** The number of each record. With root and partition it identifies the record in all incarnations of the run. */
   readonly numbers: readonly Lineage[];
   /** One or more; never empty. */
   readonly rows: readonly Row[];
   /**
-   * Only behind a boundary whose state is kept: what each record was made of. There a number may belong to another record
-   * after a crash, and this name may not, so a sink that stores lineages stores the name instead of the number. A durable
-   * checkpoint contains what was written before it, so a `prepare` may remove the names that an earlier `prepare` found.
+   * Only behind a boundary whose state is kept: what each record was made of. There a number may belong to another
+   * record after a crash, and this name may not, so a sink that stores lineages stores the name instead of the number.
+   * A durable checkpoint contains what was written before it, so a `prepare` may remove the names that an earlier
+   * `prepare` found.
    */
   readonly names?: readonly string[];
 }
@@ -67,8 +70,8 @@ export interface Sink<In, Row = In> {
   /** The kind of the task in `graph` and `list`. Default 'sink'. */
   readonly kind?: string;
   /**
-   * Whether several runs, each with an id of its own, may write to the same place at the same time. Then each process of a workflow
-   * that is spread writes its own rows; otherwise one of them writes all rows. Default false.
+   * Whether several runs, each with an id of its own, may write to the same place at the same time. Then each process
+   * of a workflow that is spread writes its own rows; otherwise one of them writes all rows. Default false.
    */
   readonly isShareable?: boolean;
   /** The dataset that is written, for lineage events. */
@@ -78,9 +81,9 @@ export interface Sink<In, Row = In> {
   /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
-   * Called before any task of the run opens, and by `validate`; in a run with rules, before any task of the same phase opens, and by
-   * `validate` only for the first phase. Throws if `open` would fail for a reason that can be seen already, such as a missing folder:
-   * then no record is read and no upstream is called. Opens and changes nothing.
+   * Called before any task of the run opens, and by `validate`; in a run with rules, before any task of the same phase
+   * opens, and by `validate` only for the first phase. Throws if `open` would fail for a reason that can be seen
+   * already, such as a missing folder: then no record is read and no upstream is called. Opens and changes nothing.
    *
    * @param prepared what `prepare` had returned for the checkpoint from which the run would resume, if that is known.
    */
@@ -93,15 +96,15 @@ export interface Sink<In, Row = In> {
   /** Makes the row of a record. If it throws, the failure policy ends that record only. Default: the record itself. */
   encode?(record: In): Row;
   /**
-   * Writes rows of one partition. The next call waits until this one has resolved, so a slow sink slows the run down. An
-   * error fails the run, because it is unknown which rows were written. A store that refuses single rows and has stored
-   * all others returns the refused ones: the failure policy ends their records.
+   * Writes rows of one partition. The next call waits until this one has resolved, so a slow sink slows the run down.
+   * An error fails the run, because it is unknown which rows were written. A store that refuses single rows and has
+   * stored all others returns the refused ones: the failure policy ends their records.
    */
   write(rows: SinkRows<Row>): WriteResult;
   /**
-   * Called for each checkpoint; the last checkpoint is then durable. Makes everything written so far durable, so that `commit` cannot fail because of the
-   * rows. Returns plain data that identifies it, or undefined if there is nothing to commit. Rows that are written
-   * after it has resolved belong to the next checkpoint. An error fails the run.
+   * Called for each checkpoint; the last checkpoint is then durable. Makes everything written so far durable, so that
+   * `commit` cannot fail because of the rows. Returns plain data that identifies it, or undefined if there is nothing
+   * to commit. Rows that are written after it has resolved belong to the next checkpoint. An error fails the run.
    */
   prepare?(): Awaitable<Json | undefined>;
   /**

@@ -2,8 +2,8 @@
  * The interface of a source: a place outside of the run from which records are read.
  *
  * Guarantees: the engine calls `open` at most once per run, reads only after it, and never reads more records than
- * there is room for; each of several partitions may be one read ahead. `settled` is called only for records that are in a durable checkpoint. After `open` was called,
- * also if it failed, `close` is called once, as the last call.
+ * there is room for; each of several partitions may be one read ahead. `settled` is called only for records that are in
+ * a durable checkpoint. After `open` was called, also if it failed, `close` is called once, as the last call.
  */
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
@@ -61,8 +61,8 @@ export interface SourceRead<Out> {
 }
 
 /**
- * One partition of a source: its records have numbers of their own, in an order of their own, and settle by themselves. A
- * record is identified by its partition and its number.
+ * One partition of a source: its records have numbers of their own, in an order of their own, and settle by themselves.
+ * A record is identified by its partition and its number.
  */
 export interface SourcePartition<Out> {
   /** The number of the partition, an integer from 0 on. A source without partitions has one, 0. */
@@ -75,15 +75,15 @@ export interface SourcePartition<Out> {
   readonly from?: Lineage;
   /**
    * Returns the next records, or a promise of them, or null at the end. It is not called before the last read is over.
-   * Several partitions are read at the same time, and each may be one read ahead of the run. An error fails the run. It may
-   * wait until records arrive, but must end when `context.signal` aborts or `close` is called.
+   * Several partitions are read at the same time, and each may be one read ahead of the run. An error fails the run. It
+   * may wait until records arrive, but must end when `context.signal` aborts or `close` is called.
    */
   read(max: number): Awaitable<SourceRead<Out> | null>;
   /** The share of the partition that has been read, 0 to 1; undefined if it is unknown. */
   share?(): number | undefined;
   /**
-   * Called once when no more records are read: at the end of the partition, or when the run drains, is cancelled or fails, also while a
-   * read is outstanding. The result of that read is dropped. `settled` may still be called.
+   * Called once when no more records are read: at the end of the partition, or when the run drains, is cancelled or
+   * fails, also while a read is outstanding. The result of that read is dropped. `settled` may still be called.
    */
   close?(): Awaitable<void>;
 }
@@ -112,13 +112,13 @@ export interface Source<Out> {
    */
   readonly isReplayable?: boolean;
   /**
-   * Whether the source may have several partitions, or gives its records numbers of their own. Then its progress is kept
-   * per partition from the start, also while it has one. Default: if it opens with another partition than 0 alone.
+   * Whether the source may have several partitions, or gives its records numbers of their own. Then its progress is
+   * kept per partition from the start, also while it has one. Default: if it opens with another partition than 0 alone.
    */
   readonly isPartitioned?: boolean;
   /**
-   * Whether records may be gone once they have settled, as behind a topic that is cleaned up. Then boundaries keep their state in
-   * the checkpoints of a run, and do not read the source from its beginning again. Default false.
+   * Whether records may be gone once they have settled, as behind a topic that is cleaned up. Then boundaries keep
+   * their state in the checkpoints of a run, and do not read the source from its beginning again. Default false.
    */
   readonly isTransient?: boolean;
   /** Whether the source uses `context.executor`. Then the run has threads. Default false. */
@@ -130,14 +130,16 @@ export interface Source<Out> {
   /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
-   * Where the first incarnation of a run begins, as plain data, for a source of which that depends on the moment, such as "the
-   * newest record". Called before `open`, once per run. It is in the first checkpoint, before any record is read, so a run
-   * that dies early begins at the same place again. Needs `isPartitioned`. An error fails the run. Default: nothing to keep.
+   * Where the first incarnation of a run begins, as plain data, for a source of which that depends on the moment, such
+   * as "the newest record". Called before `open`, once per run. It is in the first checkpoint, before any record is
+   * read, so a run that dies early begins at the same place again. Needs `isPartitioned`. An error fails the run.
+   * Default: nothing to keep.
    */
   start?(context: ConnectorContext): Awaitable<Json | undefined>;
   /**
-   * Prepares the source before the first read and returns the partitions, at least one unless there is `nextPartitions`. `past` is undefined in the first
-   * incarnation of a run. A later incarnation may open other partitions. An error fails the run.
+   * Prepares the source before the first read and returns the partitions, at least one unless there is
+   * `nextPartitions`. `past` is undefined in the first incarnation of a run. A later incarnation may open other
+   * partitions. An error fails the run.
    *
    * @param start the result of `start` in the first incarnation; undefined if it has returned nothing.
    */

@@ -1,8 +1,8 @@
 /**
  * Chooses how many records travel in one chunk, from their measured cost.
  *
- * Guarantees: a chunk is a few milliseconds of work, so the cost of its message is small and no record waits long. Expensive
- * records travel in small chunks, cheap ones in large chunks of at most `max`.
+ * Guarantees: a chunk is a few milliseconds of work, so the cost of its message is small and no record waits long.
+ * Expensive records travel in small chunks, cheap ones in large chunks of at most `max`.
  */
 
 /** The intended duration of one chunk, in milliseconds. */

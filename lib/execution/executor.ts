@@ -1,10 +1,10 @@
 /**
- * The port behind which heavy work is done, inline or in threads. A task names a module with the work; the executor decides
- * where to run it.
+ * The port behind which heavy work is done, inline or in threads. A task names a module with the work; the executor
+ * decides where to run it.
  *
- * Contract: an executor requests records from its client when it has room for them (`take`), and answers each of them exactly
- * once (`deliver`), in chunks of any size and order, but never during a call of `take`. After
- * `close` of a port its client is not called again. An error that concerns no single record goes to `fail`, once.
+ * Contract: an executor requests records from its client when it has room for them (`take`), and answers each of them
+ * exactly once (`deliver`), in chunks of any size and order, but never during a call of `take`. After `close` of a port
+ * its client is not called again. An error that concerns no single record goes to `fail`, once.
  * `spec/contracts/executor.contract.ts` tests every executor against this contract.
  */
 import type { Lineage } from '../model/record.js';
@@ -16,7 +16,9 @@ export interface ModuleRef {
   readonly module: string;
   /** The name of the export. */
   readonly export: string;
-  /** If present, the export is a factory, called with this value once per thread. It must survive structured cloning. */
+  /**
+   * If present, the export is a factory, called with this value once per thread. It must survive structured cloning.
+   */
   readonly args?: unknown;
 }
 
@@ -28,7 +30,9 @@ export interface Chunk {
   readonly records: readonly unknown[];
   /** For a job that keeps state: per record, the number by which the client knows its place in the state. */
   readonly places?: readonly number[] | undefined;
-  /** For a keyed job: places whose states are no longer needed. No record of this chunk or a later one has such a place. */
+  /**
+   * For a keyed job: places whose states are no longer needed. No record of this chunk or a later one has such a place.
+   */
   readonly forgotten?: readonly number[] | undefined;
   /** For a keyed job: states that the thread needs for these records, unless it has newer ones. */
   readonly seeds?: PlacedStates | undefined;
@@ -57,7 +61,9 @@ export interface MapJob extends JobHead {
   readonly stages: readonly Stage[];
 }
 
-/** `init` and `add` of an aggregate over the records of each chunk. Its `outputs` are pairs of key and partial state. */
+/**
+ * `init` and `add` of an aggregate over the records of each chunk. Its `outputs` are pairs of key and partial state.
+ */
 export interface FoldJob extends JobHead {
   readonly kind: 'fold';
   readonly task: string;
@@ -65,8 +71,8 @@ export interface FoldJob extends JobHead {
 }
 
 /**
- * A fold that keeps its state where it runs, over all its chunks, and returns its results through `collect`. A thread that
- * dies loses the state, so its death fails the job.
+ * A fold that keeps its state where it runs, over all its chunks, and returns its results through `collect`. A thread
+ * that dies loses the state, so its death fails the job.
  */
 export interface PartitionJob extends JobHead {
   readonly kind: 'partition';
@@ -78,9 +84,9 @@ export interface PartitionJob extends JobHead {
 }
 
 /**
- * A state per key, in the thread that owns the partition of the key. The places of the records name their keys. Records of a
- * partition are processed in order. Each answer contains the states that it has changed, so the client can hand them to
- * another thread (`JobClient.states`) when this one dies.
+ * A state per key, in the thread that owns the partition of the key. The places of the records name their keys. Records
+ * of a partition are processed in order. Each answer contains the states that it has changed, so the client can hand
+ * them to another thread (`JobClient.states`) when this one dies.
  */
 export interface KeyedJob extends JobHead {
   readonly kind: 'keyed';
@@ -121,8 +127,8 @@ export interface Ending {
 /** The answer to a chunk. */
 export interface ChunkResult {
   /**
-   * For a map or `step`: one output per record, undefined if the record ended. For a fold: pairs of key and state. Otherwise
-   * empty.
+   * For a map or `step`: one output per record, undefined if the record ended. For a fold: pairs of key and state.
+   * Otherwise empty.
    */
   readonly outputs: readonly unknown[];
   /** For a keyed job: the states that the records have changed. */
@@ -156,7 +162,10 @@ export interface JobClient {
 export interface JobOptions {
   /** The most records in one chunk. */
   readonly maxChunk: number;
-  /** The parts of a record that are moved instead of copied. Such records travel alone, because they cannot be sent twice. */
+  /**
+   * The parts of a record that are moved instead of copied. Such records travel alone, because they cannot be sent
+   * twice.
+   */
   readonly transfer?: ((record: never) => readonly object[]) | undefined;
 }
 
@@ -205,8 +214,8 @@ export interface ThreadLimits {
 }
 
 /**
- * Does heavy work, inline or in threads. It answers each record that it requested exactly once, in chunks of any size and
- * order. An error that concerns no single record fails its job.
+ * Does heavy work, inline or in threads. It answers each record that it requested exactly once, in chunks of any size
+ * and order. An error that concerns no single record fails its job.
  */
 export interface Executor {
   /** The most threads; 0 means inline. */
@@ -216,8 +225,8 @@ export interface Executor {
   /** Opens a job. The executor then requests records from `client` whenever it has room for them. */
   open(job: Job, client: JobClient, options: JobOptions): JobPort;
   /**
-   * Calls an export with `ref.args` and delivers the items of the iterable or async iterable that it returns. It reads at
-   * most a few batches ahead of `read`.
+   * Calls an export with `ref.args` and delivers the items of the iterable or async iterable that it returns. It reads
+   * at most a few batches ahead of `read`.
    */
   stream(ref: ModuleRef): ItemReader<unknown>;
   /** The present figures. */

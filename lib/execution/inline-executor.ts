@@ -1,7 +1,8 @@
 /**
  * The executor without threads: runs every job in the thread of the run, in slices that let the event loop turn.
  *
- * Guarantees: results equal those of threads. It lacks only what needs a separate thread: deadlines, and surviving an exit.
+ * Guarantees: results equal those of threads. It lacks only what needs a separate thread: deadlines, and surviving an
+ * exit.
  */
 import { ChunkSizer } from './chunk-sizer.js';
 import { holdClock } from '../model/clock.js';

@@ -7,7 +7,9 @@ import { FatalTaskError, describeValue } from '../model/errors.js';
 import type { ExportKind, ModuleRef } from './executor.js';
 import { loadingThread, taggedExport } from './thread-function.js';
 
-/** A module that was tagged and is finished is imported at once. Otherwise it is taken for one that waits for its run. */
+/**
+ * A module that was tagged and is finished is imported at once. Otherwise it is taken for one that waits for its run.
+ */
 const UNFINISHED_MS = 200;
 
 /** An aggregate without its types; the typed interface is `Aggregate` of `aggregateTask`. */

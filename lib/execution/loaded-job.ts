@@ -1,9 +1,9 @@
 /**
  * Executes a job, with the same code inline and in a thread, so that both produce the same results.
  *
- * Guarantees: a throw ends only its own record; the loop continues after it. Each step is written to `progress` before the
- * record is touched, so an observer knows the record on which a thread died. Returned arrays are packed, because arrays with
- * holes are cloned property by property.
+ * Guarantees: a throw ends only its own record; the loop continues after it. Each step is written to `progress` before
+ * the record is touched, so an observer knows the record on which a thread died. Returned arrays are packed, because
+ * arrays with holes are cloned property by property.
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { Ending, Job, MapJob } from './executor.js';

@@ -1,8 +1,8 @@
 /**
  * The states of the keys of one partition, in the thread that owns them.
  *
- * Guarantees: a record that fails ends alone, and leaves the state as it was, unless it was changed in place. The answer to a
- * chunk contains each state that the chunk has changed, once.
+ * Guarantees: a record that fails ends alone, and leaves the state as it was, unless it was changed in place. The
+ * answer to a chunk contains each state that the chunk has changed, once.
  */
 import { FatalTaskError } from '../model/errors.js';
 import { Skip, type Lineage } from '../model/record.js';

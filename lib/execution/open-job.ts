@@ -1,15 +1,15 @@
 /**
- * One open job and its records, on the side of the operator that owns them. Every operator that gives work to an executor uses
- * this client, so the way of a record to a thread and back is described once:
+ * One open job and its records, on the side of the operator that owns them. Every operator that gives work to an
+ * executor uses this client, so the way of a record to a thread and back is described once:
  *
  * 1. The owner has records that wait, and calls `wake`.
  * 2. The executor has room and calls `take`. The owner hands over a chunk (`next`), whose records are now `running`.
- * 3. The executor answers each record once, in parts of the chunk of any size and order: also a record that was refused, that
- *    exceeded its time limit, or that ended its thread. The owner accepts the answer (`settle`).
+ * 3. The executor answers each record once, in parts of the chunk of any size and order: also a record that was
+ *    refused, that exceeded its time limit, or that ended its thread. The owner accepts the answer (`settle`).
  * 4. After the last record of the input was answered, the owner ends (`end`).
  *
- * Guarantees: two chunks per thread fit into the window, so no thread waits for records that another one holds. `end` is called
- * once. After `close`, and after an error, the owner is not called again.
+ * Guarantees: two chunks per thread fit into the window, so no thread waits for records that another one holds. `end`
+ * is called once. After `close`, and after an error, the owner is not called again.
  */
 import type { Chunk, ChunkResult, Executor, Job, JobClient, JobOptions, JobPort, PlacedStates } from './executor.js';
 
@@ -21,7 +21,9 @@ export interface JobOwner {
   readonly wantsBetween?: boolean;
   /** See `JobClient.states`. */
   states?(): PlacedStates;
-  /** Hands over 1 to `max` records, with `from` as the number of the first; undefined if none wait or none may start. */
+  /**
+   * Hands over 1 to `max` records, with `from` as the number of the first; undefined if none wait or none may start.
+   */
   next(max: number, from: number): Chunk | undefined;
   /** Accepts the answer to a chunk. An error that it throws goes to `fail`. */
   settle(chunk: Chunk, result: ChunkResult): void;

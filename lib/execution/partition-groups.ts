@@ -1,7 +1,8 @@
 /**
  * The groups of one partition of an aggregate: all records of its keys, folded in the order of arrival.
  *
- * Guarantees: results come in the order in which their keys first appeared, and each state is released when its result is made.
+ * Guarantees: results come in the order in which their keys first appeared, and each state is released when its result
+ * is made.
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { Collected } from './executor.js';
@@ -33,8 +34,8 @@ export class PartitionGroups {
   }
 
   /**
-   * `number` is the number of the record in the whole input. `onNew` may throw to refuse a new key. Throws what the aggregate
-   * throws, MILLRACE_AGGREGATE_OVERFLOW for one key too many, and MILLRACE_INVALID_OPTION for a promise.
+   * `number` is the number of the record in the whole input. `onNew` may throw to refuse a new key. Throws what the
+   * aggregate throws, MILLRACE_AGGREGATE_OVERFLOW for one key too many, and MILLRACE_INVALID_OPTION for a promise.
    */
   add(record: unknown, number: number, onNew?: (key: unknown) => void): void {
     const { key, init, add } = this.aggregate;

@@ -1,7 +1,7 @@
 /**
- * Assigns keys to partitions: murmur2 of the key's UTF-8 bytes, made positive by clearing the sign bit, modulo the number of
- * partitions. The default partitioner of Apache Kafka's Java client does the same (`Utils.murmur2`, `Utils.toPositive`),
- * after Austin Appleby's MurmurHash2 with seed 0x9747b28c.
+ * Assigns keys to partitions: murmur2 of the key's UTF-8 bytes, made positive by clearing the sign bit, modulo the
+ * number of partitions. The default partitioner of Apache Kafka's Java client does the same (`Utils.murmur2`,
+ * `Utils.toPositive`), after Austin Appleby's MurmurHash2 with seed 0x9747b28c.
  *
  * Guarantees: a key has the same partition on every machine, in every process, and in Kafka.
  */

@@ -9,8 +9,8 @@ export interface ThreadContext {
   /** The same in every incarnation of a resumed run. */
   readonly runId: string;
   /**
-   * The number of the record in its root, from 0. Behind a source with several partitions it is a number of this incarnation
-   * of the run only.
+   * The number of the record in its root, from 0. Behind a source with several partitions it is a number of this
+   * incarnation of the run only.
    */
   readonly lineage: Lineage;
   /** 0 ≤ x < 1. The sequence of a lineage is the same on every machine and in every repetition. */

@@ -38,8 +38,8 @@ export function loadingThread(): LoadingThread | undefined {
 }
 
 /**
- * Whether this is a worker thread of millrace, in which no run may start: it loads the module of the run only for a function.
- * Throws MILLRACE_INVALID_OPTION if the module has not defined that function yet.
+ * Whether this is a worker thread of millrace, in which no run may start: it loads the module of the run only for a
+ * function. Throws MILLRACE_INVALID_OPTION if the module has not defined that function yet.
  */
 export function mayNotRun(): boolean {
   const loading = loadingThread();
@@ -47,7 +47,9 @@ export function mayNotRun(): boolean {
   return loading !== undefined;
 }
 
-/** The content of a tag: the export that holds the value, and the parts of its outputs that are moved instead of copied. */
+/**
+ * The content of a tag: the export that holds the value, and the parts of its outputs that are moved instead of copied.
+ */
 export interface Home {
   readonly ref: ModuleRef;
   readonly transfer?: ((output: never) => readonly object[]) | undefined;
@@ -58,15 +60,18 @@ export type Threadable<T> = T & { readonly [HOME]: Home };
 
 /** Options of `threadFunction`. */
 export interface ThreadFunctionOptions<Out> {
-  /** The parts of an output that are moved out of the thread instead of copied, e.g. `({ pixels }) => [pixels.buffer]`. */
+  /**
+   * The parts of an output that are moved out of the thread instead of copied, e.g. `({ pixels }) => [pixels.buffer]`.
+   */
   readonly transfer?: (output: Out) => readonly object[];
 }
 
 const RULES: OptionRules<ThreadFunctionOptions<never>> = { transfer: callback };
 
 /**
- * Tags a pure function of one record. The module that calls this with its `import.meta.url` must export the function under
- * `name`. Throws MILLRACE_INVALID_OPTION if the module is not a URL, the name is empty, or an option does not fit.
+ * Tags a pure function of one record. The module that calls this with its `import.meta.url` must export the function
+ * under `name`. Throws MILLRACE_INVALID_OPTION if the module is not a URL, the name is empty, or an option does not
+ * fit.
  *
  * @example export const features = threadFunction(import.meta.url, 'features', (row: Row) => compute(row));
  */
@@ -123,8 +128,8 @@ export interface ThreadStateful<In, Key, State, Out> {
 }
 
 /**
- * Tags the functions of a stateful task. The module that calls this with its `import.meta.url` must export them under `name`.
- * Throws MILLRACE_INVALID_OPTION if the module is not a URL or the name is empty.
+ * Tags the functions of a stateful task. The module that calls this with its `import.meta.url` must export them under
+ * `name`. Throws MILLRACE_INVALID_OPTION if the module is not a URL or the name is empty.
  *
  * @example
  * export const totals = threadStateful(import.meta.url, 'totals', {
@@ -139,10 +144,11 @@ export function threadStateful<In, State, Out, Key = undefined>(
 }
 
 /**
- * Tags a schema, so that threads can validate with it too. The module that calls this with its `import.meta.url` must export
- * it under `name`. Throws MILLRACE_INVALID_OPTION if the module is not a URL or the name is empty.
+ * Tags a schema, so that threads can validate with it too. The module that calls this with its `import.meta.url` must
+ * export it under `name`. Throws MILLRACE_INVALID_OPTION if the module is not a URL or the name is empty.
  *
- * @example export const Row = threadSchema(import.meta.url, 'Row', z.object({ id: z.string(), amount: z.coerce.number() }))
+ * @example export const Row = threadSchema(import.meta.url, 'Row', z.object({ id: z.string(), amount: z.coerce.number()
+ *   }))
  */
 export function threadSchema<T extends object>(moduleUrl: string, name: string, schema: T): Threadable<T> {
   return tag(schema, { ref: refOf(moduleUrl, name) });

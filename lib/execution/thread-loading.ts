@@ -1,9 +1,10 @@
 /**
- * Loads exports in a worker thread, also from a module that starts a run at its top level: the script of the program itself,
- * or a bundle of everything.
+ * Loads exports in a worker thread, also from a module that starts a run at its top level: the script of the program
+ * itself, or a bundle of everything.
  *
- * Guarantees: no run starts in a worker thread. A module that reaches its run is loaded so far: the exports that were tagged
- * before are available, and its evaluation waits for the run for ever. A run before the tag of a needed export fails the load.
+ * Guarantees: no run starts in a worker thread. A module that reaches its run is loaded so far: the exports that were
+ * tagged before are available, and its evaluation waits for the run for ever. A run before the tag of a needed export
+ * fails the load.
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { ModuleRef } from './executor.js';

@@ -58,8 +58,8 @@ export interface Replay {
 
 /**
  * Finds the dead letters of a finished run that can be replayed. To replay them, call `reopenRun` with the job and
- * `redo`. For a run that has not finished, the result is its state instead. Throws MILLRACE_FILE for a damaged last checkpoint or a
- * line that is not a letter, and what `loadJob` throws.
+ * `redo`. For a run that has not finished, the result is its state instead. Throws MILLRACE_FILE for a damaged last
+ * checkpoint or a line that is not a letter, and what `loadJob` throws.
  */
 export async function findReplay(
   folder: RunFolder,

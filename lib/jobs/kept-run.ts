@@ -1,8 +1,8 @@
 /**
  * Runs that are ready to start: a new one, with or without a folder, or a kept one that resumes.
  *
- * Guarantees: later questions about a kept run (resume, dead letters, the story of a record) are answered from its folder
- * alone; a job that resumes is built with the start time of its run.
+ * Guarantees: later questions about a kept run (resume, dead letters, the story of a record) are answered from its
+ * folder alone; a job that resumes is built with the start time of its run.
  */
 import type { Checkpoint, Json } from '../model/checkpoint.js';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
@@ -36,7 +36,10 @@ export function prepareRun(job: LoadedJob, place: JobPlace, keeping: RunKeeping)
   return keepNewRun(keeping.runs, job, place, keeping.runId);
 }
 
-/** A new run that keeps nothing, so it cannot be resumed. Throws MILLRACE_FILE if results or dead letters cannot be written. */
+/**
+ * A new run that keeps nothing, so it cannot be resumed. Throws MILLRACE_FILE if results or dead letters cannot be
+ * written.
+ */
 export async function newEphemeralRun(job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   const deadLetters = lettersOf(job, place);
   await assertCanOpen(job);
@@ -46,8 +49,8 @@ export async function newEphemeralRun(job: LoadedJob, place: JobPlace): Promise<
 }
 
 /**
- * A new run in its own folder in `runs`. Throws MILLRACE_FILE if the folder, results or dead letters cannot be written, or if there is a run
- * with this id already.
+ * A new run in its own folder in `runs`. Throws MILLRACE_FILE if the folder, results or dead letters cannot be written,
+ * or if there is a run with this id already.
  */
 export async function keepNewRun(
   runs: string,
@@ -83,8 +86,9 @@ export interface LoadAgainOptions {
 }
 
 /**
- * The job that a run was started with. Throws MILLRACE_RESUME if the current folder is not the one of the start, or if a
- * setting of the run that was not kept is missing, MILLRACE_USAGE for another setting than those, MILLRACE_FILE if the checkpoint of the run is broken, and what `loadJob` throws.
+ * The job that a run was started with. Throws MILLRACE_RESUME if the current folder is not the one of the start, or if
+ * a setting of the run that was not kept is missing, MILLRACE_USAGE for another setting than those, MILLRACE_FILE if
+ * the checkpoint of the run is broken, and what `loadJob` throws.
  */
 export async function loadAgain(
   folder: RunFolder,
@@ -117,8 +121,8 @@ export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPla
 }
 
 /**
- * Throws the error of a damaged checkpoint if the run cannot resume from the one before it: a source has let go of records,
- * or a sink has committed rows, that the damaged one contained.
+ * Throws the error of a damaged checkpoint if the run cannot resume from the one before it: a source has let go of
+ * records, or a sink has committed rows, that the damaged one contained.
  */
 function assertMayGoBack({ prepared }: LoadedJob, damage: MillraceError): void {
   const bound = prepared.declarations.find(
@@ -165,8 +169,8 @@ export async function openForResume(
 }
 
 /**
- * The newest unfinished run that can resume, with its job; undefined if there is none. `notify` gets one sentence about each
- * newer unfinished run that cannot. Throws what `loadJob` throws.
+ * The newest unfinished run that can resume, with its job; undefined if there is none. `notify` gets one sentence about
+ * each newer unfinished run that cannot. Throws what `loadJob` throws.
  */
 async function findResumable(
   runs: string,

@@ -58,8 +58,8 @@ export function openRun(runs: string, runId: string, place: JobPlace): Promise<R
 }
 
 /**
- * The runs in the folder `runs` that have not finished and that no process works on, newest first. Broken runs, and runs that
- * can never resume, are passed over, and `pass` gets a sentence about each.
+ * The runs in the folder `runs` that have not finished and that no process works on, newest first. Broken runs, and
+ * runs that can never resume, are passed over, and `pass` gets a sentence about each.
  */
 export async function* unfinishedRuns(
   runs: string,
@@ -108,7 +108,9 @@ export async function listKeptRuns(runs: string, place: JobPlace): Promise<(RunF
   return [...readable, ...broken.map(brokenFacts)];
 }
 
-/** One run as `listKeptRuns` returns it. Throws MILLRACE_UNKNOWN_RUN, and MILLRACE_FILE where its manifest is broken. */
+/**
+ * One run as `listKeptRuns` returns it. Throws MILLRACE_UNKNOWN_RUN, and MILLRACE_FILE where its manifest is broken.
+ */
 export async function keptRunOf(runs: string, runId: string, place: JobPlace): Promise<RunFacts | BrokenRunFacts> {
   return rowOf(await openRun(runs, runId, place));
 }

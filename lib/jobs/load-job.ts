@@ -81,7 +81,10 @@ function explainBuildError(error: unknown, workflow: string, { folder }: JobPlac
 /** A function with one parameter, or none, as its text shows. */
 const ONE_PARAMETER = /^(?:async\s+)?(?:function\s*)?[\w$]*\s*(?:\(\s*[\w$]*\s*,?\s*\)\s*(?:=>|\{)|=>)/;
 
-/** Throws MILLRACE_USAGE for settings that the workflow cannot receive: it has no schema, and `build` no parameter for it. */
+/**
+ * Throws MILLRACE_USAGE for settings that the workflow cannot receive: it has no schema, and `build` no parameter for
+ * it.
+ */
 function assertTakesConfig({ name, definition }: LoadableWorkflow, { settings }: JobRequest): void {
   if (definition.config !== undefined || settings.length === 0 || !('build' in definition)) return;
   const text = String(definition.build);
@@ -105,8 +108,8 @@ export interface NamedOutput {
 }
 
 /**
- * Throws MILLRACE_FILE where one of the outputs is a file that the workflow reads or writes, or another output, and where
- * the run would write over its own configuration or workflow file.
+ * Throws MILLRACE_FILE where one of the outputs is a file that the workflow reads or writes, or another output, and
+ * where the run would write over its own configuration or workflow file.
  */
 export function assertFilesApart(job: LoadedJob, outputs: readonly NamedOutput[], place: JobPlace): void {
   assertDistinctFiles([
@@ -145,9 +148,9 @@ export function filesWrittenBy({ prepared }: LoadedJob): readonly string[] {
 }
 
 /**
- * Throws MILLRACE_FILE if a result of the job cannot be written, or what else `check` of a task throws, such as MILLRACE_RESUME
- * if a result is not what it was at the checkpoint. Nothing is opened or written. Tasks that run after others are checked by nobody
- * in advance: these may make their folders.
+ * Throws MILLRACE_FILE if a result of the job cannot be written, or what else `check` of a task throws, such as
+ * MILLRACE_RESUME if a result is not what it was at the checkpoint. Nothing is opened or written. Tasks that run after
+ * others are checked by nobody in advance: these may make their folders.
  */
 export async function assertCanOpen({ prepared: { declarations, plan } }: LoadedJob, from?: Checkpoint): Promise<void> {
   const first = new Set(plan.phases[0]?.parts.flatMap(({ tasks }) => tasks));

@@ -1,8 +1,8 @@
 /**
  * Finds the folder that the relative paths of a kept run start from, also after the project was moved.
  *
- * Guarantees: a run is resumed in another folder than that of its start only if the folder of its start does not exist any more,
- * so two folders never work on one run.
+ * Guarantees: a run is resumed in another folder than that of its start only if the folder of its start does not exist
+ * any more, so two folders never work on one run.
  */
 import { existsSync } from 'node:fs';
 import { sep } from 'node:path';
@@ -18,7 +18,9 @@ export function homeOf({ manifest, path }: RunFolder): string {
   return path.endsWith(sep + end) ? path.slice(0, -end.length - sep.length) : manifest.cwd;
 }
 
-/** Throws MILLRACE_RESUME unless the place is the folder of the start of the run, or the folder that it was moved to. */
+/**
+ * Throws MILLRACE_RESUME unless the place is the folder of the start of the run, or the folder that it was moved to.
+ */
 export function assertSamePlace({ manifest: { runId, cwd } }: RunFolder, place: JobPlace): void {
   if (absolutePath(place, cwd) === absolutePath(place, '.') || !existsSync(cwd)) return;
   throw new MillraceError(

@@ -28,8 +28,8 @@ export interface Trace {
 
 /**
  * The traces of the record with this key, in the order of the graph. The key is a value of the record, or its number as
- * `Root#12`. `settings` are as for `loadAgain`. Empty if no record that the run read, gave up or wrote holds the key. Throws what `loadAgain` throws, and
- * MILLRACE_FILE for a dead letter that cannot be read.
+ * `Root#12`. `settings` are as for `loadAgain`. Empty if no record that the run read, gave up or wrote holds the key.
+ * Throws what `loadAgain` throws, and MILLRACE_FILE for a dead letter that cannot be read.
  */
 export async function storyOfRecord(
   folder: RunFolder,

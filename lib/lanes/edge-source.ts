@@ -1,8 +1,8 @@
 /**
  * One partition of a topic between two stages, as the source of a lane. The number of a record is its offset.
  *
- * Guarantees: the source is over when each lane of the stage in front of it has marked its end. The marks that were read are part
- * of the position, so a resumed lane knows them.
+ * Guarantees: the source is over when each lane of the stage in front of it has marked its end. The marks that were
+ * read are part of the position, so a resumed lane knows them.
  */
 import type { ConnectorContext, Source, SourcePartition, SourcePast, SourceRead } from '../connect/index.js';
 import type { Dataset } from '../model/events.js';

@@ -1,6 +1,6 @@
 /**
- * The door `millrace/lanes`: a workflow spread over several processes by Kafka. Importing it loads no client; the first call that
- * connects does.
+ * The door `millrace/lanes`: a workflow spread over several processes by Kafka. Importing it loads no client; the first
+ * call that connects does.
  */
 export {
   createRun,

@@ -1,8 +1,8 @@
 /**
  * The dead letters of a lane, which wait for the transaction that counts on them.
  *
- * Guarantees: a letter leaves with the first checkpoint in which its record has passed something behind the task that gave it up.
- * Until then a new owner of the lane would process the record again, and make the letter itself.
+ * Guarantees: a letter leaves with the first checkpoint in which its record has passed something behind the task that
+ * gave it up. Until then a new owner of the lane would process the record again, and make the letter itself.
  */
 import type { NewRecord } from '../connectors/kafka/port.js';
 import { partitionIn, type Checkpoint } from '../model/checkpoint.js';

@@ -1,8 +1,8 @@
 /**
  * What a lane keeps in its partition of the state topic, and how its next owner reads it.
  *
- * The topic is compacted: of each key the newest value counts. There is a key for the checkpoint, one for each entry of the state of
- * a boundary, and one for each dead letter whose record is still above the watermark.
+ * The topic is compacted: of each key the newest value counts. There is a key for the checkpoint, one for each entry of
+ * the state of a boundary, and one for each dead letter whose record is still above the watermark.
  *
  * Guarantees: only committed values are read, up to the end of the partition at the time of the call.
  */

@@ -1,10 +1,10 @@
 /**
- * Keeps the progress of a lane in Kafka: the checkpoint, the state of its boundaries, its dead letters and its offsets, in the
- * transaction of its outputs.
+ * Keeps the progress of a lane in Kafka: the checkpoint, the state of its boundaries, its dead letters and its offsets,
+ * in the transaction of its outputs.
  *
- * Guarantees: all of it becomes visible together, or none of it. Only the owner of the lane can write. The last checkpoint of a lane
- * that has completed contains the marks of its end, for each partition behind it. A checkpoint from which no other worker could
- * continue is refused.
+ * Guarantees: all of it becomes visible together, or none of it. Only the owner of the lane can write. The last
+ * checkpoint of a lane that has completed contains the marks of its end, for each partition behind it. A checkpoint
+ * from which no other worker could continue is refused.
  */
 import { doneText } from '../connectors/kafka/done-text.js';
 import type { CommittedOffset, NewRecord, TopicDescription } from '../connectors/kafka/port.js';
@@ -159,7 +159,9 @@ export class LaneStore implements CheckpointStore {
     );
   }
 
-  /** A worker that takes the lane must be able to continue from the checkpoint, and to give its outputs the same names. */
+  /**
+   * A worker that takes the lane must be able to continue from the checkpoint, and to give its outputs the same names.
+   */
   private assertRepeatable({ obstacle, uncertain = [] }: Checkpoint): void {
     const [task] = uncertain;
     if (obstacle === undefined && task === undefined) return;

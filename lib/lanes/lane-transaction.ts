@@ -1,9 +1,9 @@
 /**
  * The transactions of one lane: everything that it writes, and how far it has read, becomes visible together.
  *
- * Guarantees: `begin` fences every earlier owner of the lane and ends its transaction. Writes to one topic are stored in the order
- * of the calls. After an end whose first request may still be under way, the next transaction has a new epoch, so a late request
- * cannot end it.
+ * Guarantees: `begin` fences every earlier owner of the lane and ends its transaction. Writes to one topic are stored
+ * in the order of the calls. After an end whose first request may still be under way, the next transaction has a new
+ * epoch, so a late request cannot end it.
  */
 import type {
   CommittedOffset,

@@ -3,9 +3,9 @@
  *
  * Taking a lane fences its former owner, reads what that has left, and resumes the run of the lane from there.
  *
- * Guarantees: a lane writes nothing after `assertOwned` throws. `finished` resolves when everything that the lane has opened is closed.
- * The end of a lane that has completed is committed after its results have their final names, so a worker that dies in between
- * is followed by another one.
+ * Guarantees: a lane writes nothing after `assertOwned` throws. `finished` resolves when everything that the lane has
+ * opened is closed. The end of a lane that has completed is committed after its results have their final names, so a
+ * worker that dies in between is followed by another one.
  */
 import { openClient } from '../connectors/kafka/raw-client.js';
 import type { KafkaCluster } from '../connectors/kafka/cluster.js';
@@ -59,8 +59,8 @@ export interface LaneName {
 /** How a lane ended in this process. */
 export interface LaneEnd {
   /**
-   * 'closed': it has completed, for good. 'given-up': it was stopped before, or another worker has it. 'failed': it can be
-   * continued once the reason is gone.
+   * 'closed': it has completed, for good. 'given-up': it was stopped before, or another worker has it. 'failed': it can
+   * be continued once the reason is gone.
    */
   readonly kind: 'closed' | 'given-up' | 'failed';
   readonly error?: unknown;

@@ -1,8 +1,9 @@
 /**
  * The membership of a worker in the group of a run: which lanes it should have, by Kafka's own protocol.
  *
- * Guarantees: a lane is reported as given up only after `release` has resolved for it, so nobody else gets it before. A member that
- * was expelled, or has heard nothing for `LEASE_BEATS` signs of life, owns nothing. Signs of life go on while lanes are drained.
+ * Guarantees: a lane is reported as given up only after `release` has resolved for it, so nobody else gets it before. A
+ * member that was expelled, or has heard nothing for `LEASE_BEATS` signs of life, owns nothing. Signs of life go on
+ * while lanes are drained.
  */
 import type { GroupAnswer, KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { codeOf, MillraceError } from '../model/errors.js';
@@ -10,8 +11,8 @@ import { codeOf, MillraceError } from '../model/errors.js';
 const JOINING = 0;
 const LEAVING = -1;
 /**
- * The owner of lanes stops writing when no sign of life was answered for so many intervals. Brokers expel it after nine of them, by
- * default. What is written to Kafka is fenced in any case; this protects files.
+ * The owner of lanes stops writing when no sign of life was answered for so many intervals. Brokers expel it after nine
+ * of them, by default. What is written to Kafka is fenced in any case; this protects files.
  */
 const LEASE_BEATS = 8;
 const FIRST_BEAT_MS = 1000;
@@ -51,7 +52,9 @@ export class Membership {
     throw lost('the brokers have heard nothing of this worker for too long');
   }
 
-  /** Takes part until `leave` is called. Rejects if the brokers refuse the worker, or cannot be reached for too long. */
+  /**
+   * Takes part until `leave` is called. Rejects if the brokers refuse the worker, or cannot be reached for too long.
+   */
   async takePart(giveUpAfterMs: number): Promise<void> {
     let failedSince: number | undefined;
     while (!this.isLeaving) {

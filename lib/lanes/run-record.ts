@@ -1,8 +1,8 @@
 /**
  * What all workers of a run must agree on: the first record of the run's topic.
  *
- * Guarantees: whoever writes first decides, because a topic has one order. A worker with another definition or configuration is
- * refused before it processes a record.
+ * Guarantees: whoever writes first decides, because a topic has one order. A worker with another definition or
+ * configuration is refused before it processes a record.
  */
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { TopicWriter } from '../connectors/kafka/topic-writer.js';

@@ -31,7 +31,10 @@ export function topicsOf(plan: StagePlan, replicationFactor: number | undefined)
   ];
 }
 
-/** Creates the topics that are missing. Resolves with their names. Rejects with MILLRACE_KAFKA if one has other partitions. */
+/**
+ * Creates the topics that are missing. Resolves with their names. Rejects with MILLRACE_KAFKA if one has other
+ * partitions.
+ */
 export async function createTopics(client: KafkaPort, topics: readonly NewTopic[]): Promise<readonly string[]> {
   const created: string[] = [];
   for (const topic of topics) if (await client.createTopic(topic)) created.push(topic.name);

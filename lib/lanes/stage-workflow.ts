@@ -1,9 +1,9 @@
 /**
- * A stage as a workflow of its own: its tasks, sources in the place of the topics that it reads, and sinks in the place of those
- * that it writes.
+ * A stage as a workflow of its own: its tasks, sources in the place of the topics that it reads, and sinks in the place
+ * of those that it writes.
  *
- * Guarantees: the tasks are those of the definition, under their own names. The definition is built anew for each lane, because a
- * task belongs to one run.
+ * Guarantees: the tasks are those of the definition, under their own names. The definition is built anew for each lane,
+ * because a task belongs to one run.
  */
 import { connectorSink, connectorSource, type Sink, type Source } from '../connect/index.js';
 import type { NewRecord } from '../connectors/kafka/port.js';
@@ -28,7 +28,8 @@ export interface StageEnds {
 }
 
 /**
- * Prepares the run of one lane. Throws what the definition throws, and MILLRACE_SPREAD for a task whose outputs cannot be repeated.
+ * Prepares the run of one lane. Throws what the definition throws, and MILLRACE_SPREAD for a task whose outputs cannot
+ * be repeated.
  *
  * @param startedAt when the run was started, milliseconds since 1970.
  */

@@ -1,11 +1,11 @@
 /**
  * Cuts a workflow into stages: at the edges where records must come together by a key, or all in one place.
  *
- * A stage is a workflow of its own. It is processed in lanes: each partition of its input topics is a lane, which is an ordinary run.
- * A stage that begins with a source of the workflow has one lane.
+ * A stage is a workflow of its own. It is processed in lanes: each partition of its input topics is a lane, which is an
+ * ordinary run. A stage that begins with a source of the workflow has one lane.
  *
- * Guarantees: the same workflow gives the same stages. What does not cross a topic is refused: the marks of records that ended, by
- * which aligned joins find their partners, and the parents that `gather` collects for.
+ * Guarantees: the same workflow gives the same stages. What does not cross a topic is refused: the marks of records
+ * that ended, by which aligned joins find their partners, and the parents that `gather` collects for.
  */
 import { MillraceError } from '../model/errors.js';
 import { FAILED, type GraphPlan, type JoinMode, type NodePlan } from '../model/graph.js';

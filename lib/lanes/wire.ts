@@ -1,14 +1,16 @@
 /**
  * How records, keys and marks are written in the topics between stages.
  *
- * Guarantees: a record arrives as the structured clone of what was sent, as it would in a thread. Equal keys have equal bytes; the
- * bytes of a string are its UTF-8, so other programs find the same partition.
+ * Guarantees: a record arrives as the structured clone of what was sent, as it would in a thread. Equal keys have equal
+ * bytes; the bytes of a string are its UTF-8, so other programs find the same partition.
  */
 import { deserialize, serialize } from 'node:v8';
 import { MillraceError, describeThrown, describeValue } from '../model/errors.js';
 import type { NewRecord, RawRecord } from '../connectors/kafka/port.js';
 
-/** The header of the mark that a lane writes to each partition when it has ended. Its value is the number of the lane. */
+/**
+ * The header of the mark that a lane writes to each partition when it has ended. Its value is the number of the lane.
+ */
 const END = 'millrace-end';
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

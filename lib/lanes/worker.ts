@@ -1,9 +1,10 @@
 /**
- * A worker: one process of a workflow that is spread over several. It joins the group of the run, works on the lanes that it is
- * given, and ends when all lanes of the run have ended, here or elsewhere.
+ * A worker: one process of a workflow that is spread over several. It joins the group of the run, works on the lanes
+ * that it is given, and ends when all lanes of the run have ended, here or elsewhere.
  *
- * Guarantees: a lane is drained before it is given up. A lane that another worker has fenced is taken again only while the group says
- * that it belongs to this worker. If a lane fails for another reason, the worker drains its other lanes and ends with that error.
+ * Guarantees: a lane is drained before it is given up. A lane that another worker has fenced is taken again only while
+ * the group says that it belongs to this worker. If a lane fails for another reason, the worker drains its other lanes
+ * and ends with that error.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaCluster } from '../connectors/kafka/cluster.js';
@@ -102,16 +103,19 @@ const LOOK_EVERY_MS = 300;
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 5000;
 
-/** The stages of a workflow, its lanes and its topics. Opens nothing. Throws MILLRACE_SPREAD for one that cannot be spread. */
+/**
+ * The stages of a workflow, its lanes and its topics. Opens nothing. Throws MILLRACE_SPREAD for one that cannot be
+ * spread.
+ */
 export function stagesOf(options: SpreadOptions): StagePlan {
   checkOptions('the stages of a workflow', options, SPREAD_RULES, REQUIRED);
   return planned(options).plan;
 }
 
 /**
- * Creates the topics of a run, and its first record. Does nothing if they exist. Resolves with the names of those that were created.
- * Rejects with MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_RESUME if the run exists for another
- * definition or configuration.
+ * Creates the topics of a run, and its first record. Does nothing if they exist. Resolves with the names of those that
+ * were created. Rejects with MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_RESUME if the run
+ * exists for another definition or configuration.
  */
 export async function createRun(options: SpreadOptions, replicationFactor?: number): Promise<readonly string[]> {
   checkOptions('a run', options, SPREAD_RULES, REQUIRED);
@@ -174,9 +178,9 @@ function planned({ workflow, runId, partitions = DEFAULT_PARTITIONS }: SpreadOpt
 }
 
 /**
- * A worker; `startWorker` makes it. `finished` rejects with MILLRACE_UNKNOWN_RUN if nobody has created the run, with MILLRACE_RESUME if
- * it was created for another definition or configuration, with MILLRACE_NETWORK and MILLRACE_KAFKA if brokers do not answer or refuse,
- * and with the error of a lane that failed.
+ * A worker; `startWorker` makes it. `finished` rejects with MILLRACE_UNKNOWN_RUN if nobody has created the run, with
+ * MILLRACE_RESUME if it was created for another definition or configuration, with MILLRACE_NETWORK and MILLRACE_KAFKA
+ * if brokers do not answer or refuse, and with the error of a lane that failed.
  */
 export class Worker {
   /** Resolves when all lanes of the run have ended, or after `stop`. Rejects with the error of the lane that failed. */
@@ -322,7 +326,10 @@ export class Worker {
     this.wake();
   }
 
-  /** A lane that was fenced, or whose file another process still writes, is tried again; any other error is the end of the worker. */
+  /**
+   * A lane that was fenced, or whose file another process still writes, is tried again; any other error is the end of
+   * the worker.
+   */
   private async again(number: number, { error }: LaneEnd): Promise<void> {
     if (!this.owned.has(number) || this.isStopping) return;
     if (codeOf(error) !== 'MILLRACE_LOCKED') {

@@ -1,8 +1,8 @@
 /**
  * The account of one task: records in, out, skipped and dead-lettered.
  *
- * Guarantees (law of conservation): at every step in = out + skipped + dead-lettered + in flight. The number in flight comes
- * from the task's own report (queued, running, waiting to leave in order), not from the other four numbers.
+ * Guarantees (law of conservation): at every step in = out + skipped + dead-lettered + in flight. The number in flight
+ * comes from the task's own report (queued, running, waiting to leave in order), not from the other four numbers.
  */
 import type { TaskCounts } from '../model/metrics.js';
 import { MillraceError } from '../model/errors.js';
@@ -65,7 +65,9 @@ export class TaskAccount {
     return this.routes ?? NO_COUNTS;
   }
 
-  /** Sets the function that reports the records in flight. A task that holds none between calls needs no such function. */
+  /**
+   * Sets the function that reports the records in flight. A task that holds none between calls needs no such function.
+   */
   watch(look: () => InFlight): void {
     this.look = look;
   }
@@ -79,7 +81,10 @@ export class TaskAccount {
     return this.readAt();
   }
 
-  /** Marks the task as a boundary: its outputs are not one-to-one with its inputs, which end when the task releases them. */
+  /**
+   * Marks the task as a boundary: its outputs are not one-to-one with its inputs, which end when the task releases
+   * them.
+   */
   countsOutputsApart(): void {
     this.oneToOne = false;
   }

@@ -66,8 +66,8 @@ export class Family {
   }
 
   /**
-   * Makes the next child a child of this parent, and returns its ordinal. Must be called once per child, just before its
-   * birth.
+   * Makes the next child a child of this parent, and returns its ordinal. Must be called once per child, just before
+   * its birth.
    */
   announce(parent: Lineage): number {
     const ordinal = (this.open.get(parent) as OpenParent).born++;

@@ -8,8 +8,9 @@
  *
  * The lineages of a source with several partitions are slots of one incarnation; see `partitions.ts`.
  *
- * Guarantees: lineages in flight never exceed the window. The watermark never passes an unsettled lineage and never goes
- * back. A lineage that leaves through one exit twice, or was never born, breaks a law and throws MILLRACE_CONSERVATION.
+ * Guarantees: lineages in flight never exceed the window. The watermark never passes an unsettled lineage and never
+ * goes back. A lineage that leaves through one exit twice, or was never born, breaks a law and throws
+ * MILLRACE_CONSERVATION.
  */
 import { MillraceError } from '../model/errors.js';
 import type { RootProgress } from '../model/checkpoint.js';
@@ -98,14 +99,18 @@ export class RootLedger {
     return this.divided;
   }
 
-  /** Divides the root into partitions: lineages are slots of this incarnation from now on. Must precede the first birth. */
+  /**
+   * Divides the root into partitions: lineages are slots of this incarnation from now on. Must precede the first birth.
+   */
   divide(): PartitionLedgers {
     if (this.bornHere > 0) throw this.broken('it was divided into partitions after lineages were born');
     this.divided ??= new PartitionLedgers(this);
     return this.divided;
   }
 
-  /** The identity of a lineage in flight: its partition and its number in the partition, the same in each incarnation. */
+  /**
+   * The identity of a lineage in flight: its partition and its number in the partition, the same in each incarnation.
+   */
   identify(lineage: Lineage): LineageId {
     const { name: root, divided } = this;
     if (divided === undefined) return { root, partition: 0, number: lineage };

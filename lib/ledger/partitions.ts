@@ -1,9 +1,9 @@
 /**
- * The ledgers of the partitions of one root. The root gives its lineages slots 0, 1, 2, … in the order of their birth; a
- * slot is a number of one incarnation. A record is identified by its partition and its number in the partition.
+ * The ledgers of the partitions of one root. The root gives its lineages slots 0, 1, 2, … in the order of their birth;
+ * a slot is a number of one incarnation. A record is identified by its partition and its number in the partition.
  *
- * Guarantees: the progress of each partition is its own. The watermark of a partition never passes an unsettled record of
- * the partition, and a record of another partition never holds it back. Memory is bounded by the span of the root.
+ * Guarantees: the progress of each partition is its own. The watermark of a partition never passes an unsettled record
+ * of the partition, and a record of another partition never holds it back. Memory is bounded by the span of the root.
  */
 import { rootProgressOf, type LedgerProgress, type RootProgress } from '../model/checkpoint.js';
 import type { Lineage } from '../model/record.js';
@@ -65,8 +65,8 @@ export class PartitionLedgers {
   }
 
   /**
-   * Gives the next births of the root these numbers of the partition, which ascend. Must be called just before the births:
-   * nothing else may be born in between.
+   * Gives the next births of the root these numbers of the partition, which ascend. Must be called just before the
+   * births: nothing else may be born in between.
    */
   announce(partition: number, numbers: readonly Lineage[]): void {
     this.sweep();

@@ -1,8 +1,8 @@
 /**
  * A bounded first-in first-out queue in one array that grows on demand: push and shift are O(1), and items never move.
  *
- * Guarantees: the queue never holds more items than its capacity. A push beyond it throws, because it means a broken law of the
- * ledger.
+ * Guarantees: the queue never holds more items than its capacity. A push beyond it throws, because it means a broken
+ * law of the ledger.
  */
 import { MillraceError } from '../model/errors.js';
 

@@ -1,14 +1,17 @@
 /**
  * Keeps synchronous stretches of work short.
  *
- * Guarantees: code that checks `isLong` between pieces of work, and defers when it is true, lets timers and sockets run about
- * every `sliceMs`; it costs nothing where the event loop turns anyway. A clock that stands still within a turn, such as a
- * virtual one, is replaced by counting, so the event loop turns there too. Deferred actions run in order, so an operator
- * that uses up each turn cannot keep others from theirs.
+ * Guarantees: code that checks `isLong` between pieces of work, and defers when it is true, lets timers and sockets run
+ * about every `sliceMs`; it costs nothing where the event loop turns anyway. A clock that stands still within a turn,
+ * such as a virtual one, is replaced by counting, so the event loop turns there too. Deferred actions run in order, so
+ * an operator that uses up each turn cannot keep others from theirs.
  */
 import { holdClock, type Clock } from '../model/clock.js';
 
-/** While no time passes, a turn is long after this many calls of `isLong`. A count, not real time, makes runs repeatable. */
+/**
+ * While no time passes, a turn is long after this many calls of `isLong`. A count, not real time, makes runs
+ * repeatable.
+ */
 const LOOKS = 8;
 
 /** Actions that the clock holds at once. */

@@ -1,10 +1,10 @@
 /**
  * Finds the task that keeps a run from being faster.
  *
- * In a closed queueing network (the window fixes how many records are in flight) the station with the highest demand limits
- * the throughput, and its utilization goes to 1 as the window grows (Denning and Buzen, "The Operational Analysis of
- * Queueing Network Models", 1978). The stations here are the places of a task, the event loop, and the pool of threads.
- * Tasks share the last two, so the sum of their use counts, and the task with the largest share is named.
+ * In a closed queueing network (the window fixes how many records are in flight) the station with the highest demand
+ * limits the throughput, and its utilization goes to 1 as the window grows (Denning and Buzen, "The Operational
+ * Analysis of Queueing Network Models", 1978). The stations here are the places of a task, the event loop, and the pool
+ * of threads. Tasks share the last two, so the sum of their use counts, and the task with the largest share is named.
  */
 import type { Bottleneck } from '../model/metrics.js';
 
@@ -19,9 +19,9 @@ export interface TaskUse {
 /** Below this load there is no bottleneck; a name would be noise. */
 const LEAST_LOAD = 0.01;
 /**
- * From this utilization on, the event loop is the limit even if another station looks fuller. The time between the measured
- * stretches belongs to the loop too, and a busy loop leaves answers waiting, which keeps the places of asynchronous tasks
- * occupied.
+ * From this utilization on, the event loop is the limit even if another station looks fuller. The time between the
+ * measured stretches belongs to the loop too, and a busy loop leaves answers waiting, which keeps the places of
+ * asynchronous tasks occupied.
  */
 const LOOP_IS_FULL = 0.7;
 

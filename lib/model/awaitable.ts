@@ -11,8 +11,8 @@ export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
 /**
  * Lets code wait until another part of the program reports a change.
  *
- * Guarantees: `wake` ends all waits that began before it. A wait that begins after a `wake` lasts until the next one, so the
- * caller checks its state before each wait. Waking costs nothing while nothing waits.
+ * Guarantees: `wake` ends all waits that began before it. A wait that begins after a `wake` lasts until the next one,
+ * so the caller checks its state before each wait. Waking costs nothing while nothing waits.
  */
 export class Waiter {
   private readonly defer: ((resume: () => void) => void) | undefined;

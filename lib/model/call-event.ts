@@ -1,4 +1,6 @@
-/** Events of a task that calls an upstream. Every member is plain data that survives JSON; the run adds `at` and `task`. */
+/**
+ * Events of a task that calls an upstream. Every member is plain data that survives JSON; the run adds `at` and `task`.
+ */
 
 /** An event about the upstream that a task calls; part of `RunEvent`. `at` is milliseconds since 1970. */
 export type CallEvent =

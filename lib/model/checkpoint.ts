@@ -1,8 +1,8 @@
 /**
  * Checkpoints: the data that a run needs to resume after its process died, and the port that stores them.
  *
- * Guarantees of the format: it is plain data that survives JSON; its number identifies the version; the whole progress of a
- * run is one value, so one rename puts it in place.
+ * Guarantees of the format: it is plain data that survives JSON; its number identifies the version; the whole progress
+ * of a run is one value, so one rename puts it in place.
  */
 import type { Lineage } from './record.js';
 import { containsLineage, excludeLineages, intersect, uniteRanges, type LineageRanges } from './lineage-ranges.js';
@@ -31,8 +31,8 @@ export interface LedgerProgress {
 /** The progress of one root. */
 export interface RootProgress extends LedgerProgress {
   /**
-   * For a source with several partitions: the progress of each, by its number. Then `watermark` and `born` are counts: the
-   * sums over the partitions, each from its first record on; and `passed` is empty.
+   * For a source with several partitions: the progress of each, by its number. Then `watermark` and `born` are counts:
+   * the sums over the partitions, each from its first record on; and `passed` is empty.
    */
   readonly partitions?: Readonly<Record<string, LedgerProgress>>;
 }
@@ -87,7 +87,10 @@ export interface Checkpoint {
   readonly uncertain?: readonly string[];
   /** The reason why the run cannot be resumed, if there is one. */
   readonly obstacle?: string;
-  /** By task that has completed with its phase, so that its results are in place: its counts. A resumed run does not open it again. */
+  /**
+   * By task that has completed with its phase, so that its results are in place: its counts. A resumed run does not
+   * open it again.
+   */
   readonly ended?: Readonly<Record<string, TaskCounts>>;
   /** True once every record has settled; only renaming the results is left. */
   readonly isComplete: boolean;
@@ -97,9 +100,9 @@ export interface Checkpoint {
  * Stores the checkpoints of one run.
  *
  * Contract: `read` returns the last checkpoint that was written completely, or undefined before the first. A resolved
- * `write` survives the loss of the process and of power. An interrupted `write` leaves the previous checkpoint in place.
- * At most one `write` is outstanding. `write` rejects with MILLRACE_LOCKED once another incarnation of the run has begun,
- * so that a process that only seemed dead cannot undo the work of its successor.
+ * `write` survives the loss of the process and of power. An interrupted `write` leaves the previous checkpoint in
+ * place. At most one `write` is outstanding. `write` rejects with MILLRACE_LOCKED once another incarnation of the run
+ * has begun, so that a process that only seemed dead cannot undo the work of its successor.
  */
 export interface CheckpointStore {
   /** The number of the incarnation that it serves, from 1. */
@@ -115,7 +118,9 @@ export interface CheckpointStore {
   files?(): readonly TouchedFile[];
   /** Stores the state of boundaries. Without it, boundaries receive their whole input again in a resumed run. */
   readonly state?: StateStore;
-  /** Throws MILLRACE_LOCKED once another incarnation has begun. Called before each write of the run, so it must be fast. */
+  /**
+   * Throws MILLRACE_LOCKED once another incarnation has begun. Called before each write of the run, so it must be fast.
+   */
   assertOwned?(): void;
   /** Adds a listener, called once if another incarnation has begun while this one worked. The run then fails. */
   whenLost?(listener: (error: unknown) => void): void;
@@ -165,8 +170,8 @@ export function settledOf(progress: RootProgress, exits: readonly string[]): Set
 }
 
 /**
- * The combined progress of two incarnations: work that one of them has done is done. Partitions that one of them has not
- * opened keep their progress.
+ * The combined progress of two incarnations: work that one of them has done is done. Partitions that one of them has
+ * not opened keep their progress.
  */
 export function together(before: RootProgress, now: RootProgress): RootProgress {
   if (before.partitions === undefined && now.partitions === undefined) return combined(before, now);
@@ -195,7 +200,9 @@ export type Holes = ReadonlyMap<string, readonly Lineage[]>;
 /** By partition: its holes. */
 export type PartitionHoles = ReadonlyMap<number, Holes>;
 
-/** The progress of a root without the lineages in the holes of its partitions. `exits` are the labels of all its exits. */
+/**
+ * The progress of a root without the lineages in the holes of its partitions. `exits` are the labels of all its exits.
+ */
 export function withPartitionHoles(
   progress: RootProgress,
   holes: PartitionHoles,
@@ -210,7 +217,10 @@ export function withPartitionHoles(
   return rootProgressOf(partitions);
 }
 
-/** The progress without the lineages in `holes`, which are processed again. `exits` are the labels of all exits of the root. */
+/**
+ * The progress without the lineages in `holes`, which are processed again. `exits` are the labels of all exits of the
+ * root.
+ */
 export function withHoles(progress: LedgerProgress, holes: Holes, exits: readonly string[]): LedgerProgress {
   const watermark = Math.min(progress.watermark, ...[...holes.values()].map(([first = Infinity]) => first));
   const passed: Record<string, LineageRanges> = {};

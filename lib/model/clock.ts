@@ -3,9 +3,9 @@
 /**
  * The time of a run.
  *
- * Contract: `schedule` calls `action` at most once, not before `delayMs`, never synchronously, and never after the returned
- * function was called. Delays above 2^31−1 ms last in full. `defer` calls `action` in the next turn of the event loop.
- * Timers alone do not keep a process alive once the run has ended.
+ * Contract: `schedule` calls `action` at most once, not before `delayMs`, never synchronously, and never after the
+ * returned function was called. Delays above 2^31−1 ms last in full. `defer` calls `action` in the next turn of the
+ * event loop. Timers alone do not keep a process alive once the run has ended.
  */
 export interface Clock {
   /** Milliseconds since 1970-01-01T00:00:00Z. */

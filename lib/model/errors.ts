@@ -1,5 +1,6 @@
 /**
- * The errors that millrace raises on purpose. Each has a stable code and a message: what is wrong, the value found, the fix.
+ * The errors that millrace raises on purpose. Each has a stable code and a message: what is wrong, the value found, the
+ * fix.
  *
  * Guarantees: no code in this repository decides by an error's message, only by `code` and `retryable`;
  * `spec/model/errors.spec.ts` compares this table with the documented one.
@@ -63,8 +64,8 @@ export interface ErrorDetails {
 }
 
 /**
- * The only error class of the engine. `message` names the problem, the value found and the fix. `instanceof` also accepts the
- * errors of another copy of this package: the command is such a copy beside the workflow that it runs.
+ * The only error class of the engine. `message` names the problem, the value found and the fix. `instanceof` also
+ * accepts the errors of another copy of this package: the command is such a copy beside the workflow that it runs.
  */
 export class MillraceError extends Error {
   static {
@@ -101,8 +102,8 @@ export function invalidOption(message: string): MillraceError {
 const MOST_CAUSES = 3;
 
 /**
- * The message of a thrown value, followed by its causes if the message does not contain them (as in `fetch failed`). It also
- * describes thrown values that are not errors, such as `undefined`, and errors whose fields cannot be read.
+ * The message of a thrown value, followed by its causes if the message does not contain them (as in `fetch failed`). It
+ * also describes thrown values that are not errors, such as `undefined`, and errors whose fields cannot be read.
  */
 export function describeThrown(thrown: unknown): string {
   try {

@@ -1,6 +1,6 @@
 /**
- * The events of a run: one typed union. Every member is plain data that survives JSON, except that the `record` of a dead
- * letter may be any value. `at` is milliseconds since 1970 by the clock of the run. Single records have no events:
+ * The events of a run: one typed union. Every member is plain data that survives JSON, except that the `record` of a
+ * dead letter may be any value. `at` is milliseconds since 1970 by the clock of the run. Single records have no events:
  * `progress` reports them as sums. docs/events.md is the table of all events; a spec compares it with this file.
  */
 import type { TaskCounts } from './metrics.js';
@@ -19,8 +19,8 @@ import type { RuleCondition } from './phases.js';
 export const EVENT_VERSION = 1;
 
 /**
- * Every event of `run.events$`, distinguished by `type`. `at` is milliseconds since 1970 by the clock of the run. Readers
- * should ignore types they do not know.
+ * Every event of `run.events$`, distinguished by `type`. `at` is milliseconds since 1970 by the clock of the run.
+ * Readers should ignore types they do not know.
  */
 export type RunEvent = LifeEvent | TaskEvent | CallEvent | MeasureEvent | CheckpointEvent | ThreadEvent | TroubleEvent;
 
@@ -32,7 +32,9 @@ export interface GraphTask {
   readonly kind: string;
   /** The names of the tasks it depends on, in the order of declaration. */
   readonly dependencies: readonly string[];
-  /** The outputs that it reads, such as `Route.large`, if one of them is a named output; in the order of declaration. */
+  /**
+   * The outputs that it reads, such as `Route.large`, if one of them is a named output; in the order of declaration.
+   */
   readonly inputs?: readonly string[];
   /** The inputs of an aligned join whose records may be missing, if there are any. */
   readonly optional?: readonly string[];
@@ -153,8 +155,8 @@ export type TaskEvent =
     };
 
 /**
- * Measurements. They are emitted about once a second while records move, less often otherwise. `at` is milliseconds since
- * 1970.
+ * Measurements. They are emitted about once a second while records move, less often otherwise. `at` is milliseconds
+ * since 1970.
  */
 export type MeasureEvent =
   | {

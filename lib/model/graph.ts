@@ -3,8 +3,8 @@
  *
  * A *region* is the part of the graph whose records carry lineages of one root.
  *
- * Guarantees: a graph that `planGraph` accepts can be wired without another check; an error names the tasks, and the nearest
- * existing name.
+ * Guarantees: a graph that `planGraph` accepts can be wired without another check; an error names the tasks, and the
+ * nearest existing name.
  */
 import { MillraceError } from './errors.js';
 import { suggest } from '../text/nearest.js';
@@ -34,7 +34,9 @@ export interface GraphNode {
   readonly members?: readonly string[] | undefined;
   /** Its failure policy leaves no failed records for a named output. */
   readonly handlesFailures?: boolean;
-  /** `source`: no dependencies; `boundary`: its outputs belong to a new root; `inherits`: its outputs keep the lineage. */
+  /**
+   * `source`: no dependencies; `boundary`: its outputs belong to a new root; `inherits`: its outputs keep the lineage.
+   */
   readonly bearing: 'source' | 'boundary' | 'inherits';
   /** Its output outlives the run, so dependents may still hold a record that this task has written for good. */
   readonly isDurable?: boolean;
@@ -53,8 +55,8 @@ export interface RootPlan {
 
 export interface ExitPlan {
   /**
-   * The task whose output or input is the exit. Without `dependency` it is the output, of a task that has no dependents or
-   * is durable; with `dependency` it is the input from that dependency.
+   * The task whose output or input is the exit. Without `dependency` it is the output, of a task that has no dependents
+   * or is durable; with `dependency` it is the input from that dependency.
    */
   readonly task: string;
   readonly dependency?: number;
@@ -80,14 +82,19 @@ export interface OutgoingEdge {
   readonly to: string;
   /** Which of its dependencies the edge is. */
   readonly dependency: number;
-  /** Whether the join behind the edge emits a record also if this edge has nothing for it, so that a later value is too late. */
+  /**
+   * Whether the join behind the edge emits a record also if this edge has nothing for it, so that a later value is too
+   * late.
+   */
   readonly isOptional: boolean;
 }
 
 export interface NodePlan {
   readonly node: GraphNode;
   readonly join: JoinMode;
-  /** Whether the join hands its records on under their own lineages, as an aligned join does; a boundary join does not. */
+  /**
+   * Whether the join hands its records on under their own lineages, as an aligned join does; a boundary join does not.
+   */
   readonly keepsLineage: boolean;
   /** The dependencies, in their order. */
   readonly inputs: readonly InputPlan[];
@@ -373,7 +380,10 @@ class Planner {
     return { nodes, roots, phases: planPhases(nodes.map(({ node }) => node)) };
   }
 
-  /** Whether a record that comes by one of these dependencies can never come by another one: they are branches of one choice. */
+  /**
+   * Whether a record that comes by one of these dependencies can never come by another one: they are branches of one
+   * choice.
+   */
   private areBranches(inputs: readonly InputPlan[], dependencies: readonly NodePlan[]): boolean {
     if (dependencies.some(({ outputRoot }) => outputRoot !== dependencies[0]?.outputRoot)) return false;
     return inputs.every((one, index) => inputs.slice(index + 1).every((other) => this.areApart(one, other)));

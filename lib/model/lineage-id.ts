@@ -1,8 +1,8 @@
 /**
  * The identity of a record as text, for messages, keys and the command line.
  *
- * Guarantees: different records of a root have different texts; the text of a record is the same in each incarnation of a
- * run, and does not change when a source with one partition gets more.
+ * Guarantees: different records of a root have different texts; the text of a record is the same in each incarnation of
+ * a run, and does not change when a source with one partition gets more.
  */
 import type { LineageId } from './ports.js';
 

@@ -1,6 +1,6 @@
 /**
- * Sets of lineages as ranges: pairs [from, to) in one flat ascending array; no range touches the next. A checkpoint stores
- * its lineages this way, because a few ranges hold any number of lineages.
+ * Sets of lineages as ranges: pairs [from, to) in one flat ascending array; no range touches the next. A checkpoint
+ * stores its lineages this way, because a few ranges hold any number of lineages.
  */
 export type LineageRanges = readonly number[];
 

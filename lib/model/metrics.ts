@@ -7,8 +7,8 @@ export interface TaskCounts {
   /** Records that came out; for a boundary, those of its new root. */
   readonly out: number;
   /**
-   * Records that ended without output on purpose: by `skip(reason)`, by the policy 'skip', or because a full buffer drops
-   * them.
+   * Records that ended without output on purpose: by `skip(reason)`, by the policy 'skip', or because a full buffer
+   * drops them.
    */
   readonly skipped: number;
   /** Records that were given up as dead letters. */
@@ -42,8 +42,8 @@ export interface LatencyFigures {
 }
 
 /**
- * Latency with the counts of a histogram with fixed buckets. It covers the timed records: each of the first ones, later one
- * in 32.
+ * Latency with the counts of a histogram with fixed buckets. It covers the timed records: each of the first ones, later
+ * one in 32.
  */
 export interface LatencyProgress extends LatencyFigures {
   /** The number of samples, which may be smaller than the number of records. */

@@ -1,9 +1,9 @@
 /**
- * The phases of a graph: what runs after what, as wholes. A *part* is a piece of the graph whose tasks hand records to each
- * other; it starts and ends as a whole. A part with rules starts when the tasks that its rules name have ended.
+ * The phases of a graph: what runs after what, as wholes. A *part* is a piece of the graph whose tasks hand records to
+ * each other; it starts and ends as a whole. A part with rules starts when the tasks that its rules name have ended.
  *
- * Guarantees: the tasks that a rule names are in earlier phases; what runs however others end comes after all else that can
- * run; each task is in exactly one part, and each part in exactly one phase.
+ * Guarantees: the tasks that a rule names are in earlier phases; what runs however others end comes after all else that
+ * can run; each task is in exactly one part, and each part in exactly one phase.
  */
 import { MillraceError } from './errors.js';
 import type { TaskCounts } from './metrics.js';
@@ -106,8 +106,8 @@ export function unmetRule(
 const GRAVEST: readonly TaskStatus[] = ['failed', 'cancelled', 'drained'];
 
 /**
- * How a sub-workflow ended, of which `own` is the end of its last task: as failed, cancelled or drained if one of its tasks did. A task
- * that was skipped inside of it is its own affair.
+ * How a sub-workflow ended, of which `own` is the end of its last task: as failed, cancelled or drained if one of its
+ * tasks did. A task that was skipped inside of it is its own affair.
  */
 export function endOfAll(own: TaskEnd, members: readonly TaskEnd[]): TaskEnd {
   for (const gravest of GRAVEST) {

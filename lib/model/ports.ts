@@ -16,8 +16,8 @@ export interface LineageId {
   /** The number in the partition, from 0. */
   readonly number: Lineage;
   /**
-   * Only behind a boundary whose state is kept: what the record was made of, such as `7/2`, the third child of record 7. There
-   * the number may belong to another record after a crash, and this name may not.
+   * Only behind a boundary whose state is kept: what the record was made of, such as `7/2`, the third child of record 7.
+   * There the number may belong to another record after a crash, and this name may not.
    */
   readonly name?: string;
 }
@@ -47,9 +47,10 @@ export interface DeadLetter {
 /**
  * Stores dead letters.
  *
- * Contract: `write` is called in the order in which records were given up, and never after `close`. It accepts each letter
- * at once; with `isFull` the store asks sources to wait, and `whenReady` calls back once it can accept more. `close`
- * resolves when every letter is durable. A store that cannot write rejects `close` and reports through `whenBroken`.
+ * Contract: `write` is called in the order in which records were given up, and never after `close`. It accepts each
+ * letter at once; with `isFull` the store asks sources to wait, and `whenReady` calls back once it can accept more.
+ * `close` resolves when every letter is durable. A store that cannot write rejects `close` and reports through
+ * `whenBroken`.
  */
 export interface DeadLetterStore {
   /** Accepts the letter at once, even while `isFull`; never called after `close`. */
@@ -64,7 +65,10 @@ export interface DeadLetterStore {
   close(): Promise<void>;
   /** Rejects if letters could not be written. A check before a run starts; changes nothing. */
   assertWritable?(): Promise<void>;
-  /** Called once, before the tasks of the run open. Rejects with MILLRACE_LOCKED if another run writes to the same place. */
+  /**
+   * Called once, before the tasks of the run open. Rejects with MILLRACE_LOCKED if another run writes to the same
+   * place.
+   */
   open?(): Promise<void>;
   /** The place where people find the letters, such as a path. */
   readonly location?: string;
@@ -79,7 +83,10 @@ export type LetterHead = Pick<DeadLetter, 'task' | 'lineage'>;
 
 /** Dead letters that a resumed run restores to the state of its checkpoint. */
 export interface DurableLetters {
-  /** Fixes the set of letters at the moment of the call. Resolves with its position once it would survive the loss of power. */
+  /**
+   * Fixes the set of letters at the moment of the call. Resolves with its position once it would survive the loss of
+   * power.
+   */
   mark(): Promise<Json>;
   /**
    * Goes back to the position `mark` and removes the letters that `keeps` refuses: their records are processed again.
@@ -98,8 +105,8 @@ export interface RecordContext {
   /** The same in every incarnation of a resumed run. */
   readonly runId: string;
   /**
-   * The number of the record in its root, from 0. Behind a source with several partitions it is a number of this incarnation
-   * of the run only; use `id`.
+   * The number of the record in its root, from 0. Behind a source with several partitions it is a number of this
+   * incarnation of the run only; use `id`.
    */
   readonly lineage: Lineage;
   /** The identity of the record: no other record of the run has it, in any incarnation. */
@@ -118,8 +125,8 @@ export interface RecordContext {
 }
 
 /**
- * How a run ended. `completed`: everything settled; `drained`: sources stopped early and the rest settled; `cancelled`: the
- * run was aborted; `failed`: it failed.
+ * How a run ended. `completed`: everything settled; `drained`: sources stopped early and the rest settled; `cancelled`:
+ * the run was aborted; `failed`: it failed.
  */
 export type RunOutcome = 'completed' | 'drained' | 'cancelled' | 'failed';
 

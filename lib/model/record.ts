@@ -11,8 +11,8 @@ import { shareClass } from './shared-class.js';
 export type Lineage = number;
 
 /**
- * The mark of a record that ended early (filtered, skipped, dead-lettered). Test it by identity, never by truthiness. The symbol
- * is registered, because a task of another copy of the package emits it too.
+ * The mark of a record that ended early (filtered, skipped, dead-lettered). Test it by identity, never by truthiness.
+ * The symbol is registered, because a task of another copy of the package emits it too.
  */
 export const GONE: unique symbol = Symbol.for('millrace.gone') as never;
 /** The type of `GONE`. */
@@ -71,8 +71,8 @@ export class BatchBuilder<T> {
 }
 
 /**
- * A record in the slot of a task that leaves by a named output, such as a branch. Readers of the plain output see `GONE` in
- * its place, readers of the named one see the record.
+ * A record in the slot of a task that leaves by a named output, such as a branch. Readers of the plain output see
+ * `GONE` in its place, readers of the named one see the record.
  */
 export class Routed {
   /** The name of the output. */
@@ -85,7 +85,9 @@ export class Routed {
   }
 }
 
-/** The record in a slot for the readers of this output, or `GONE`. Without a name: for the readers of the plain output. */
+/**
+ * The record in a slot for the readers of this output, or `GONE`. Without a name: for the readers of the plain output.
+ */
 export function recordAt(value: unknown, output: string | undefined): unknown {
   if (!(value instanceof Routed)) return output === undefined ? value : GONE;
   return value.output === output ? value.record : GONE;
@@ -116,7 +118,9 @@ export abstract class Ended {
   readonly isEnded = true;
 }
 
-/** A task returns this to end a record on purpose. The record counts under its reason and never becomes a dead letter. */
+/**
+ * A task returns this to end a record on purpose. The record counts under its reason and never becomes a dead letter.
+ */
 export class Skip extends Ended {
   static {
     shareClass(this, 'Skip');
@@ -132,8 +136,8 @@ export class Skip extends Ended {
 }
 
 /**
- * Ends this record here, on purpose. The lineage settles, joins do not wait for it, and the summary of the run counts it
- * under `reason`. Use few reasons: each has its own count.
+ * Ends this record here, on purpose. The lineage settles, joins do not wait for it, and the summary of the run counts
+ * it under `reason`. Use few reasons: each has its own count.
  *
  * @example syncTask((row: Row) => (row.amount === 0 ? skip('no amount') : row))
  */

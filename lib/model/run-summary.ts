@@ -47,8 +47,8 @@ export interface TaskSummary {
   /** The names of the tasks that it depends on. */
   readonly dependencies: readonly string[];
   /**
-   * The outcome of the run, or 'not-started' if no record reached the task in a run that did not complete. In a workflow with rules: the
-   * outcome of the phase of the task, or 'skipped' if its rule was not met.
+   * The outcome of the run, or 'not-started' if no record reached the task in a run that did not complete. In a
+   * workflow with rules: the outcome of the phase of the task, or 'skipped' if its rule was not met.
    */
   readonly status: RunOutcome | 'not-started' | 'skipped';
   /** Why the task did not run; present if the status is 'skipped'. */
@@ -57,7 +57,10 @@ export interface TaskSummary {
   readonly in: number;
   /** Records that came out; for a boundary, those of its new root. */
   readonly out: number;
-  /** Of these, the records that left by a named output, by its name; absent if the task has no named output that is read. */
+  /**
+   * Of these, the records that left by a named output, by its name; absent if the task has no named output that is
+   * read.
+   */
   readonly outputs?: Readonly<Record<string, number>>;
   /** Records that ended on purpose, including those that ended in the join of the task. */
   readonly skipped: number;

@@ -1,9 +1,9 @@
 /**
- * Classes whose instances are recognised by `instanceof` across copies of the package. A project can have two: a package with
- * tasks may bring one of its own.
+ * Classes whose instances are recognised by `instanceof` across copies of the package. A project can have two: a
+ * package with tasks may bring one of its own.
  *
- * Guarantees: a subclass that is not shared is recognised by its prototype, as usual; recognising one record costs two look-ups
- * of a property.
+ * Guarantees: a subclass that is not shared is recognised by its prototype, as usual; recognising one record costs two
+ * look-ups of a property.
  */
 
 type AnyClass = abstract new (...args: never) => object;

@@ -1,8 +1,8 @@
 /**
  * Durable state: what the boundaries of a run hold at a checkpoint, as changes of keys, and the port that stores them.
  *
- * Guarantees of the format: a key belongs to one space, and a space to one part of one task; a value is any value that the
- * structured clone algorithm copies. So a store may be a file, a compacted topic or a table.
+ * Guarantees of the format: a key belongs to one space, and a space to one part of one task; a value is any value that
+ * the structured clone algorithm copies. So a store may be a file, a compacted topic or a table.
  */
 import type { Json } from './json.js';
 
@@ -24,8 +24,8 @@ export type StateEntries = ReadonlyMap<string, unknown>;
  *
  * Contract: `append` copies the values before it returns, because tasks may change them afterwards. The promise that it
  * returns resolves with the position after the changes, once they would survive the loss of power, and rejects with
- * MILLRACE_UNCLONABLE if a value cannot be copied. `restore` returns the entries at a position. Positions are valid until
- * a checkpoint with a later one is reported to `checkpointed`. At most one `append` is outstanding.
+ * MILLRACE_UNCLONABLE if a value cannot be copied. `restore` returns the entries at a position. Positions are valid
+ * until a checkpoint with a later one is reported to `checkpointed`. At most one `append` is outstanding.
  */
 export interface StateStore {
   /** Stores changes, in their order. */

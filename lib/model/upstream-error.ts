@@ -1,7 +1,8 @@
 /**
  * Failures of calls to an upstream, with the facts that policies need for their decisions.
  *
- * Guarantees: the code that sees the failure decides what caused it (`blame`); nothing downstream infers that from a message.
+ * Guarantees: the code that sees the failure decides what caused it (`blame`); nothing downstream infers that from a
+ * message.
  */
 import { MillraceError, type ErrorCode, type ErrorDetails } from './errors.js';
 import { shareClass } from './shared-class.js';

@@ -31,9 +31,9 @@ interface Line {
 }
 
 /**
- * Logs the events of one run. Each line has `run` and `time` (milliseconds since 1970). Events of a task, an attempt or a
- * record also have `task`, `attempt` and `correlationId` (the header that upstreams received). The log ends with the run,
- * or when the subscription is unsubscribed.
+ * Logs the events of one run. Each line has `run` and `time` (milliseconds since 1970). Events of a task, an attempt or
+ * a record also have `task`, `attempt` and `correlationId` (the header that upstreams received). The log ends with the
+ * run, or when the subscription is unsubscribed.
  *
  * @example logEvents(run.events$, pino())
  */

@@ -2,8 +2,8 @@
  * Serves the metrics of one run to Prometheus, on this machine only.
  *
  * Guarantees: a scrape costs the run the rendering of one page; a port in use is a clear error before the run starts;
- * after `close` the port is free and every connection is closed; a request under another host name than that of this machine
- * is refused.
+ * after `close` the port is free and every connection is closed; a request under another host name than that of this
+ * machine is refused.
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,6 +1,6 @@
 /**
- * Converts the events of a run into OpenLineage run events (openlineage.io, specification 2-0-2): START at the beginning,
- * and COMPLETE, FAIL or ABORT at the end. The data that sources read and other tasks write are the datasets.
+ * Converts the events of a run into OpenLineage run events (openlineage.io, specification 2-0-2): START at the
+ * beginning, and COMPLETE, FAIL or ABORT at the end. The data that sources read and other tasks write are the datasets.
  */
 import { versionOfMillrace } from './version.js';
 import { createHash } from 'node:crypto';

@@ -14,8 +14,8 @@ const BYTES_PER_MB = 2 ** 20;
 /** Options of `writePerformanceSummary`. */
 export interface PerformanceSummaryOptions {
   /**
-   * Writes the status of a task as the earlier Python tool did: `Success` for a completed or skipped task, otherwise `Failed`.
-   * Default false: `completed`, `failed`, `drained`, `cancelled`, `skipped` or `not-started`.
+   * Writes the status of a task as the earlier Python tool did: `Success` for a completed or skipped task, otherwise
+   * `Failed`. Default false: `completed`, `failed`, `drained`, `cancelled`, `skipped` or `not-started`.
    */
   readonly legacyStatus?: boolean;
 }

@@ -1,9 +1,8 @@
 /**
  * The text format of Prometheus, version 0.0.4.
  *
- * Guarantees: the text is valid for any label values and help texts; the samples of a metric are in one group, under one
- * HELP and one TYPE line.
- * Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+ * Guarantees: the text is valid for any label values and help texts; the samples of a metric are in one group, under
+ * one HELP and one TYPE line. Source: https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';

@@ -1,9 +1,9 @@
 /**
  * Measures the resources of the process during a run: memory, processor, event loop, garbage collection.
  *
- * Guarantees: nothing is measured continuously before `watch` or after `rest`; one `look` costs microseconds; the timer of
- * the delay monitor does not keep the process alive. The figures describe the whole process, so concurrent runs in one
- * process report the same figures.
+ * Guarantees: nothing is measured continuously before `watch` or after `rest`; one `look` costs microseconds; the timer
+ * of the delay monitor does not keep the process alive. The figures describe the whole process, so concurrent runs in
+ * one process report the same figures.
  */
 import {
   monitorEventLoopDelay,
@@ -88,7 +88,10 @@ export class ResourceWatch {
     return figures;
   }
 
-  /** The peaks and totals since the constructor ran. Heap, delay and collections cover only the time between `watch` and `rest`. */
+  /**
+   * The peaks and totals since the constructor ran. Heap, delay and collections cover only the time between `watch` and
+   * `rest`.
+   */
   peaks(): ResourcePeaks {
     const cpu = process.cpuUsage(this.startCpu);
     return {

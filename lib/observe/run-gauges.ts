@@ -1,8 +1,8 @@
 /**
  * The metrics of a run for Prometheus, updated by its events.
  *
- * Guarantees: memory depends on the number of tasks, edges and upstreams, not on the length of the run; the figures are at
- * most as old as the last `progress` event.
+ * Guarantees: memory depends on the number of tasks, edges and upstreams, not on the length of the run; the figures are
+ * at most as old as the last `progress` event.
  */
 import { LATENCY_BOUNDS_MS } from '../measure/histogram.js';
 import type { MeasureEvent, RunEvent } from '../model/events.js';

@@ -2,8 +2,9 @@
  * A run as OpenTelemetry spans: one span for the run, a child span per task that has started, and below it one span per
  * sampled record at a task that waits for something.
  *
- * Guarantees: the open spans are at most one for the run, one per task, and one per sampled record in flight; every span
- * is closed when the events end; the span of a call of an upstream is of the kind CLIENT; messages have credentials masked.
+ * Guarantees: the open spans are at most one for the run, one per task, and one per sampled record in flight; every
+ * span is closed when the events end; the span of a call of an upstream is of the kind CLIENT; messages have
+ * credentials masked.
  */
 import type { Context, Span, Tracer } from '@opentelemetry/api';
 import type { RunEvent } from '../model/events.js';

@@ -24,10 +24,10 @@ const TRACE_RULES: OptionRules<Omit<TraceOptions, 'sample'>> = {
 const RULES: OptionRules<TraceOptions> = { ...TRACE_RULES, sample: number(0, 1) };
 
 /**
- * Creates a tracer for the option `tracer` of a run: it creates a span for the run, a child span per task, and below it one
- * span per sampled record. Requests for a sampled record carry its span to the upstream as `traceparent`. The sampling
- * depends only on the number of the record, so all tasks sample the same records. Throws MILLRACE_INVALID_OPTION for
- * invalid options.
+ * Creates a tracer for the option `tracer` of a run: it creates a span for the run, a child span per task, and below it
+ * one span per sampled record. Requests for a sampled record carry its span to the upstream as `traceparent`. The
+ * sampling depends only on the number of the record, so all tasks sample the same records. Throws
+ * MILLRACE_INVALID_OPTION for invalid options.
  *
  * @example MyFlow.run(config, { tracer: openTelemetry({ sample: 0.1 }) })
  */
@@ -47,8 +47,8 @@ export function openTelemetry(
 }
 
 /**
- * Traces a run from its events alone, for example from a recording. There are no spans of records, and upstreams receive
- * no `traceparent`. Throws MILLRACE_INVALID_OPTION for invalid options.
+ * Traces a run from its events alone, for example from a recording. There are no spans of records, and upstreams
+ * receive no `traceparent`. Throws MILLRACE_INVALID_OPTION for invalid options.
  *
  * @example traceRun(readEvents('events.ndjson'))
  */
@@ -71,7 +71,10 @@ function follow(events$: Observable<RunEvent>, spans: RunSpans): Subscription {
   return subscription;
 }
 
-/** Maps a lineage to a number from 0 to 1, evenly spread (Fibonacci hashing: Knuth, The Art of Computer Programming 3, 6.4). */
+/**
+ * Maps a lineage to a number from 0 to 1, evenly spread (Fibonacci hashing: Knuth, The Art of Computer Programming 3,
+ * 6.4).
+ */
 function shareOf(lineage: number): number {
   return (Math.imul(lineage + 1, 0x9e3779b1) >>> 0) / 2 ** 32;
 }

@@ -1,8 +1,8 @@
 /**
  * The check of options: each options interface has a table with one rule per option.
  *
- * Guarantees: the compiler rejects a table that lacks an option, so no option is accepted and then ignored. Unknown names and
- * unfit values throw MILLRACE_INVALID_OPTION where they are given, not where they would be used.
+ * Guarantees: the compiler rejects a table that lacks an option, so no option is accepted and then ignored. Unknown
+ * names and unfit values throw MILLRACE_INVALID_OPTION where they are given, not where they would be used.
  */
 import { invalidOption, describeValue } from '../model/errors.js';
 import { nearest } from '../text/nearest.js';
@@ -77,7 +77,9 @@ export function count(from = 1): OptionRule {
   };
 }
 
-/** A number from `from` to `upTo`. With `Number.MIN_VALUE` it must be above 0; with Infinity it may be Infinity itself. */
+/**
+ * A number from `from` to `upTo`. With `Number.MIN_VALUE` it must be above 0; with Infinity it may be Infinity itself.
+ */
 export function number(from: number, upTo = Number.MAX_VALUE): OptionRule {
   const least = from === Number.MIN_VALUE ? 'above 0' : `of at least ${from}`;
   const expected = upTo === Infinity ? `a number ${least}` : `a finite number ${least}`;
@@ -150,7 +152,9 @@ export function checkKeys(of: string, given: object, known: readonly string[]): 
   }
 }
 
-/** Throws MILLRACE_INVALID_OPTION unless the value is a number within bounds. Infinity as `upTo` allows Infinity itself. */
+/**
+ * Throws MILLRACE_INVALID_OPTION unless the value is a number within bounds. Infinity as `upTo` allows Infinity itself.
+ */
 export function checkNumber(name: string, value: number, from: number, upTo = Number.MAX_VALUE): void {
   check(`\`${name}\``, value, number(from, upTo));
 }
@@ -198,7 +202,9 @@ export type Resolved<Options, Defaults> = Readonly<
   Omit<Options, keyof Defaults> & Required<Pick<Options, keyof Defaults & keyof Options>>
 >;
 
-/** The options with the defaults filled in. Throws MILLRACE_INVALID_OPTION if a name is unknown or a value does not fit. */
+/**
+ * The options with the defaults filled in. Throws MILLRACE_INVALID_OPTION if a name is unknown or a value does not fit.
+ */
 export function resolveOptions<Options extends object, Defaults extends Partial<Options>>(
   { name, rules, defaults, required = [] }: OptionTable<Options, Defaults>,
   given: Options,

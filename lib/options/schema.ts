@@ -1,8 +1,8 @@
 /**
  * Validation through Standard Schema, which zod, valibot, arktype and other libraries implement.
  *
- * Guarantees: an error names the path of the value and the broken rule. Where nothing can wait, an asynchronous schema ends the
- * run, and is no fault of a record.
+ * Guarantees: an error names the path of the value and the broken rule. Where nothing can wait, an asynchronous schema
+ * ends the run, and is no fault of a record.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { FatalTaskError, MillraceError, describeValue, type ErrorCode } from '../model/errors.js';
@@ -20,7 +20,10 @@ export function validate<T>(schema: Schema<T>, value: unknown, code: ErrorCode, 
   return outputOf(result, value, code, subject);
 }
 
-/** As `validate`, also for an asynchronous schema: then it returns a promise. Throws, or rejects with, `code` for an unfit value. */
+/**
+ * As `validate`, also for an asynchronous schema: then it returns a promise. Throws, or rejects with, `code` for an
+ * unfit value.
+ */
 export function validateEventually<T>(
   schema: Schema<T>,
   value: unknown,
@@ -38,8 +41,8 @@ function outputOf<T>(result: StandardSchemaV1.Result<T>, value: unknown, code: E
 }
 
 /**
- * Refuses a schema that is asynchronous for every value, before the first record. One that is asynchronous for some values is
- * refused at the first of them. Throws a FatalTaskError with MILLRACE_INVALID_OPTION.
+ * Refuses a schema that is asynchronous for every value, before the first record. One that is asynchronous for some
+ * values is refused at the first of them. Throws a FatalTaskError with MILLRACE_INVALID_OPTION.
  */
 export function refuseAsynchronous(schema: Schema<unknown>, subject: string): void {
   let result: unknown;

@@ -1,8 +1,9 @@
 /**
- * The workflows of the folder of a server, described by a process of its own: loading a workflow runs its file, and that must not end or
- * stop the server.
+ * The workflows of the folder of a server, described by a process of its own: loading a workflow runs its file, and
+ * that must not end or stop the server.
  *
- * Guarantees: a description that takes too long is given up; while a file does not load, the last good description of its workflow stays.
+ * Guarantees: a description that takes too long is given up; while a file does not load, the last good description of
+ * its workflow stays.
  */
 import { execFile } from 'node:child_process';
 import { statSync, readdirSync } from 'node:fs';

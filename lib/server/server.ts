@@ -1,8 +1,8 @@
 /**
  * A server: schedules, runs and monitors the workflows of one folder, and shows them over HTTP.
  *
- * Guarantees: one server per folder, by a lease; a second one is refused, and names the first. After `close` runs that are at work go on;
- * the next server adopts them.
+ * Guarantees: one server per folder, by a lease; a second one is refused, and names the first. After `close` runs that
+ * are at work go on; the next server adopts them.
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
@@ -65,8 +65,8 @@ const PASS_MS = 500;
 const REFRESH_MS = 5000;
 
 /**
- * Starts a server. Rejects with MILLRACE_LOCKED if another one serves the folder, MILLRACE_USAGE if it cannot listen, and MILLRACE_FILE if
- * its files cannot be used.
+ * Starts a server. Rejects with MILLRACE_LOCKED if another one serves the folder, MILLRACE_USAGE if it cannot listen,
+ * and MILLRACE_FILE if its files cannot be used.
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
   const { folder, runs, home, host, port, maxRuns, pools, script, onError, onLost } = options;

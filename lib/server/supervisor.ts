@@ -1,8 +1,9 @@
 /**
  * The heart of a server: adopts and follows runs, decides ticks, and starts what is queued, pass after pass.
  *
- * Guarantees: it may be ended at any moment, and another one goes on from the store and the folders of runs; a decision is committed
- * before anything starts; runs are adopted before ticks are decided, so a schedule sees the runs that are at work. Passes never overlap.
+ * Guarantees: it may be ended at any moment, and another one goes on from the store and the folders of runs; a decision
+ * is committed before anything starts; runs are adopted before ticks are decided, so a schedule sees the runs that are
+ * at work. Passes never overlap.
  */
 import { describeThrown, MillraceError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
@@ -60,7 +61,10 @@ export interface BackfillRequest {
 
 /** Runs in the store that are neither queued nor at work are not looked at. */
 const MOST_ACTIVE = 10_000;
-/** A process that was started by a server aborts itself when its grace is over (8 s): at work after this time, it is stuck. */
+/**
+ * A process that was started by a server aborts itself when its grace is over (8 s): at work after this time, it is
+ * stuck.
+ */
 const AGAIN_AFTER_MS = 30_000;
 /** The grace that a run of the command line may have. */
 const LONGEST_GRACE_MS = 86_400_000;
@@ -152,8 +156,8 @@ export class Supervisor {
   }
 
   /**
-   * Signals each wish once, whichever server began it. A run that drains needs one more signal to abort, and a third one would
-   * kill it. One that is at work long after its grace is signalled again.
+   * Signals each wish once, whichever server began it. A run that drains needs one more signal to abort, and a third
+   * one would kill it. One that is at work long after its grace is signalled again.
    */
   private async signal(run: StoredRun, wish: StopWish): Promise<void> {
     const { store, processes, now } = this.ports;
@@ -183,7 +187,9 @@ export class Supervisor {
     return isQueued;
   }
 
-  /** Pauses a schedule, or lets it go on. Its ticks meanwhile have no runs. Returns false if there is no such schedule. */
+  /**
+   * Pauses a schedule, or lets it go on. Its ticks meanwhile have no runs. Returns false if there is no such schedule.
+   */
   async pause(scheduleId: string, pause: StoredSchedule['pause']): Promise<boolean> {
     return this.inTurn(async () => {
       const { store } = this.ports;
@@ -197,7 +203,9 @@ export class Supervisor {
     });
   }
 
-  /** Makes a schedule, or changes one. A change of its rule counts from now on: no tick of the past is decided again. */
+  /**
+   * Makes a schedule, or changes one. A change of its rule counts from now on: no tick of the past is decided again.
+   */
   async putSchedule(one: Pick<StoredSchedule, 'workflow' | 'name' | 'schedule'> & { madeBy: string }): Promise<void> {
     await this.inTurn(async () => {
       const { store, now } = this.ports;

@@ -1,8 +1,8 @@
 /**
  * The folder of a run that cannot be read, because a file in it is torn or was changed by hand.
  *
- * Guarantees: the folder is removed only on a request with its id, while no process works on it, and if it contains nothing but
- * files of a run.
+ * Guarantees: the folder is removed only on a request with its id, while no process works on it, and if it contains
+ * nothing but files of a run.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,7 +26,9 @@ export function mendBroken(runId: string): string {
   return `remove it with 'runs clean ${runId}'`;
 }
 
-/** Removes the folder. Throws MILLRACE_LOCKED if a process works on the run, and MILLRACE_FILE if it holds other files. */
+/**
+ * Removes the folder. Throws MILLRACE_LOCKED if a process works on the run, and MILLRACE_FILE if it holds other files.
+ */
 export async function removeBroken({ runId, path }: BrokenRun): Promise<void> {
   const incarnation = await lastIncarnation(path);
   if (incarnation !== undefined && (await isAlive(path, incarnation))) {

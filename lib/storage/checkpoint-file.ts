@@ -1,9 +1,9 @@
 /**
  * The checkpoint of a run as a JSON file.
  *
- * Guarantees: the file always contains a complete checkpoint. Each one is written to a file beside it, synced and renamed, and
- * then the folder is synced. A file with a changed byte is not used. The checkpoint before the last one is kept beside it.
- * Anything but a regular file at its path (a link, a device) is neither followed nor replaced.
+ * Guarantees: the file always contains a complete checkpoint. Each one is written to a file beside it, synced and
+ * renamed, and then the folder is synced. A file with a changed byte is not used. The checkpoint before the last one is
+ * kept beside it. Anything but a regular file at its path (a link, a device) is neither followed nor replaced.
  */
 import { constants } from 'node:fs';
 import { copyFile, link, open, rename, rm, stat } from 'node:fs/promises';
@@ -31,10 +31,10 @@ export interface CheckpointFileOptions {
 const RULES: OptionRules<CheckpointFileOptions> = { incarnation: count(), successor: text };
 
 /**
- * Keeps the checkpoint of one run in this file and replaces it as a whole, by renaming a synced file. `read` rejects with
- * MILLRACE_RESUME if the file is not a checkpoint of this format, and with MILLRACE_FILE if it cannot be read or is damaged.
- * `write` rejects with MILLRACE_LOCKED once `successor` exists, and with MILLRACE_FILE if it cannot write. Throws
- * MILLRACE_INVALID_OPTION if the path is empty or an option does not fit.
+ * Keeps the checkpoint of one run in this file and replaces it as a whole, by renaming a synced file. `read` rejects
+ * with MILLRACE_RESUME if the file is not a checkpoint of this format, and with MILLRACE_FILE if it cannot be read or
+ * is damaged. `write` rejects with MILLRACE_LOCKED once `successor` exists, and with MILLRACE_FILE if it cannot write.
+ * Throws MILLRACE_INVALID_OPTION if the path is empty or an option does not fit.
  */
 export function checkpointFile(path: string, options: CheckpointFileOptions = {}): CheckpointStore {
   checkText('the path of a checkpointFile', path);
@@ -82,8 +82,8 @@ export interface FoundCheckpoint {
 }
 
 /**
- * The last checkpoint, or the one before it if the last one is damaged. Throws MILLRACE_FILE, with the name of the damaged
- * file and `fix`, if neither can be used, and MILLRACE_RESUME for another format.
+ * The last checkpoint, or the one before it if the last one is damaged. Throws MILLRACE_FILE, with the name of the
+ * damaged file and `fix`, if neither can be used, and MILLRACE_RESUME for another format.
  */
 export async function lastCheckpoint(path: string, fix: string): Promise<FoundCheckpoint> {
   let damage: unknown;
@@ -110,8 +110,8 @@ function isDamage(error: unknown): error is MillraceError {
 }
 
 /**
- * The checkpoint in this file; undefined if there is none. Throws MILLRACE_FILE with `fix` if it cannot be read, is not JSON
- * or is damaged, and MILLRACE_RESUME if it is not a checkpoint or has another format.
+ * The checkpoint in this file; undefined if there is none. Throws MILLRACE_FILE with `fix` if it cannot be read, is not
+ * JSON or is damaged, and MILLRACE_RESUME if it is not a checkpoint or has another format.
  */
 export async function readCheckpoint(path: string, fix = 'start a new run'): Promise<Checkpoint | undefined> {
   const found = await readWithSeal(path, fix);

@@ -1,11 +1,12 @@
 /**
  * Dead letters as NDJSON, one letter per line.
  *
- * Guarantees: the first letter creates the file, so a run without dead letters leaves none. Letters wait in a bounded queue;
- * sources pause while it is full. After `close` every letter is on the disk, with a checksum. A letter whose record cannot be
- * written as JSON contains a description instead. A resumed run keeps exactly the letters of records that it does not process
- * again, and removes only letters of its own. A file that holds anything else than dead letters is refused, and so is one that
- * another run writes. A file that somebody removes is written again; one that somebody changes or replaces fails the run.
+ * Guarantees: the first letter creates the file, so a run without dead letters leaves none. Letters wait in a bounded
+ * queue; sources pause while it is full. After `close` every letter is on the disk, with a checksum. A letter whose
+ * record cannot be written as JSON contains a description instead. A resumed run keeps exactly the letters of records
+ * that it does not process again, and removes only letters of its own. A file that holds anything else than dead
+ * letters is refused, and so is one that another run writes. A file that somebody removes is written again; one that
+ * somebody changes or replaces fails the run.
  */
 import { constants } from 'node:fs';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
@@ -36,9 +37,9 @@ export interface DeadLetterFileOptions {
 const RULES: OptionRules<DeadLetterFileOptions> = { capacity: count() };
 
 /**
- * A store that writes to this file and replaces the dead letters of an earlier run. Throws MILLRACE_INVALID_OPTION if the path
- * is empty or an option does not fit. A file that holds anything else, or cannot be written, fails the run with
- * MILLRACE_FILE, and one that another run writes with MILLRACE_LOCKED.
+ * A store that writes to this file and replaces the dead letters of an earlier run. Throws MILLRACE_INVALID_OPTION if
+ * the path is empty or an option does not fit. A file that holds anything else, or cannot be written, fails the run
+ * with MILLRACE_FILE, and one that another run writes with MILLRACE_LOCKED.
  */
 export function deadLetterFile(path: string, options: DeadLetterFileOptions = {}): DeadLetterStore {
   checkText('the path of a deadLetterFile', path);
@@ -48,7 +49,10 @@ export function deadLetterFile(path: string, options: DeadLetterFileOptions = {}
 
 /** A position in the dead letters of a run. */
 interface LetterPosition extends FilePoint {
-  /** How often letters were removed. The number names the file with the remaining ones, which replaces the original file. */
+  /**
+   * How often letters were removed. The number names the file with the remaining ones, which replaces the original
+   * file.
+   */
   readonly moves: number;
 }
 

@@ -1,9 +1,10 @@
 /**
  * The events of a run as NDJSON, one event per line, each with a checksum as its last member `crc`.
  *
- * Guarantees: a slow, full or missing disk neither slows nor fails the run, nor does it fill the memory. The waiting events are
- * bounded; events without room are left out, counted, and replaced by a `dropped` event. Events that every reader needs (the
- * start and the end of the run and of its tasks) are never left out. Dead letters may be: they have a file of their own.
+ * Guarantees: a slow, full or missing disk neither slows nor fails the run, nor does it fill the memory. The waiting
+ * events are bounded; events without room are left out, counted, and replaced by a `dropped` event. Events that every
+ * reader needs (the start and the end of the run and of its tasks) are never left out. Dead letters may be: they have a
+ * file of their own.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Observable } from 'rxjs';
@@ -19,8 +20,8 @@ export interface EventFileOptions {
   /** The most characters that wait to be written. Default 4,194,304. */
   readonly capacity?: number;
   /**
-   * Continues the file of an earlier incarnation of the run, after removing a last line that was cut off. Default false: the
-   * file is replaced.
+   * Continues the file of an earlier incarnation of the run, after removing a last line that was cut off. Default
+   * false: the file is replaced.
    */
   readonly append?: boolean;
 }

@@ -7,7 +7,10 @@ import { existsSync, statSync, type Stats } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { MillraceError, describeThrown } from '../model/errors.js';
 
-/** The MILLRACE_FILE error for a system error on this file. `what` is the data that is read or written, such as 'events'. */
+/**
+ * The MILLRACE_FILE error for a system error on this file. `what` is the data that is read or written, such as
+ * 'events'.
+ */
 export function fileError(action: 'read' | 'write', path: string, thrown: unknown, what?: string): MillraceError {
   if (thrown instanceof MillraceError) return thrown;
   const object = what === undefined ? path : `${what} ${action === 'read' ? 'from' : 'to'} ${path}`;

@@ -2,11 +2,11 @@
  * Claims a file for one writer, through a small file beside it, so that a second writer is refused before it has done
  * anything.
  *
- * Guarantees: a file that somebody is writing cannot be claimed by another; a dead process owns nothing, and one that has not
- * renewed its claim for 30 seconds may be replaced, also from another host. A claim waits for that. A writer that was replaced notices before it
- * writes again. Anything but a regular file in the place of the small file (a link, a pipe) is refused, and neither opened
- * nor removed. The claim is a courtesy, not a lock: two writers that start at the same moment are detected when they finish,
- * by the file that is there (see result-file).
+ * Guarantees: a file that somebody is writing cannot be claimed by another; a dead process owns nothing, and one that
+ * has not renewed its claim for 30 seconds may be replaced, also from another host. A claim waits for that. A writer
+ * that was replaced notices before it writes again. Anything but a regular file in the place of the small file (a link,
+ * a pipe) is refused, and neither opened nor removed. The claim is a courtesy, not a lock: two writers that start at
+ * the same moment are detected when they finish, by the file that is there (see result-file).
  */
 import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
@@ -23,8 +23,8 @@ export interface FileClaim {
   /** Throws MILLRACE_LOCKED once another writer has taken over. Call it before each write: it is cheap. */
   assertHeld(): void;
   /**
-   * True if the writer before this one may still exist, on another host or as a stopped process. It may still have the file
-   * open, so this writer must write to a new file.
+   * True if the writer before this one may still exist, on another host or as a stopped process. It may still have the
+   * file open, so this writer must write to a new file.
    */
   readonly hasGhost: boolean;
 }
@@ -35,8 +35,8 @@ export function ownerFileOf(path: string): string {
 }
 
 /**
- * Claims the file. Throws MILLRACE_LOCKED if another process writes it, and MILLRACE_FILE if the place of the claim is taken
- * by anything but a regular file.
+ * Claims the file. Throws MILLRACE_LOCKED if another process writes it, and MILLRACE_FILE if the place of the claim is
+ * taken by anything but a regular file.
  */
 export async function claimFile(path: string): Promise<FileClaim> {
   const place = ownerFileOf(path);

@@ -1,8 +1,9 @@
 /**
- * A point in a file that a resumed run can return to: the length of the file, and a hash of its last bytes at that time.
+ * A point in a file that a resumed run can return to: the length of the file, and a hash of its last bytes at that
+ * time.
  *
- * Guarantees: returning removes what was written after the point and nothing before it. A file that is shorter, or has become
- * another file, is refused, because data that the checkpoint relies on is lost.
+ * Guarantees: returning removes what was written after the point and nothing before it. A file that is shorter, or has
+ * become another file, is refused, because data that the checkpoint relies on is lost.
  */
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -26,7 +27,9 @@ export async function pointAt(handle: FileHandle, bytes: number): Promise<FilePo
   return { bytes, tail: createHash('sha256').update(buffer).digest('hex').slice(0, 16) };
 }
 
-/** Opens the file for writing and cuts it off at the point. Throws MILLRACE_RESUME if the file does not match the point. */
+/**
+ * Opens the file for writing and cuts it off at the point. Throws MILLRACE_RESUME if the file does not match the point.
+ */
 export async function reopenAt(path: string, point: FilePoint): Promise<FileHandle> {
   const handle = await openExisting(path, 'r+');
   try {

@@ -11,12 +11,13 @@ const MOST_CONTENT_BYTES = 256 * 2 ** 20;
 const CHUNK_BYTES = 2 ** 20;
 
 /**
- * The path, the size in bytes, the time of the last change (milliseconds since 1970), a hash of the first 64 KiB and, of a
- * file up to `mostContentBytes` (256 MiB), a hash of the content. Null if the file cannot be read; the code that reads it will report why.
+ * The path, the size in bytes, the time of the last change (milliseconds since 1970), a hash of the first 64 KiB and,
+ * of a file up to `mostContentBytes` (256 MiB), a hash of the content. Null if the file cannot be read; the code that
+ * reads it will report why.
  */
 export async function identifyFile(path: string, mostContentBytes = MOST_CONTENT_BYTES): Promise<Json> {
-  // A pipe is not opened: that would wait for its writer, and end the writer afterwards. So any pipe looks like any other,
-  // and a source that reads one forbids that the run is resumed.
+  // A pipe is not opened: that would wait for its writer, and end the writer afterwards. So any pipe looks like any
+  // other, and a source that reads one forbids that the run is resumed.
   const isOther = await stat(path).then(
     (facts) => !facts.isFile(),
     () => false,

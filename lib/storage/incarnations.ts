@@ -1,10 +1,12 @@
 /**
- * The incarnations of a run: one file per process that works, or has worked, on it. The file is the lease of the process.
+ * The incarnations of a run: one file per process that works, or has worked, on it. The file is the lease of the
+ * process.
  *
  * Guarantees: each file is created exclusively and never removed, so two incarnations never share a number; when two
- * processes take over a run at the same time, one of them is refused. A run is not taken over while its last incarnation
- * is alive: while its process runs and renews its lease. An incarnation whose process died without recording its end is over;
- * one that cannot be seen from here (on another host, in another container) is over after `LEASE_MS` of silence.
+ * processes take over a run at the same time, one of them is refused. A run is not taken over while its last
+ * incarnation is alive: while its process runs and renews its lease. An incarnation whose process died without
+ * recording its end is over; one that cannot be seen from here (on another host, in another container) is over after
+ * `LEASE_MS` of silence.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -35,8 +37,8 @@ export interface OwnIncarnation {
 }
 
 /**
- * Begins the next incarnation. Throws MILLRACE_LOCKED while the last one is alive. Waits up to `LEASE_MS` for a sign of life of
- * one that cannot be seen from here.
+ * Begins the next incarnation. Throws MILLRACE_LOCKED while the last one is alive. Waits up to `LEASE_MS` for a sign of
+ * life of one that cannot be seen from here.
  */
 export async function beginIncarnation(folder: string, runId: string): Promise<OwnIncarnation> {
   const last = await lastIncarnation(folder);
@@ -55,8 +57,8 @@ export async function beginIncarnation(folder: string, runId: string): Promise<O
 }
 
 /**
- * Records in the file of the incarnation that it has ended. Returns false, and records nothing, if another incarnation has
- * begun meanwhile.
+ * Records in the file of the incarnation that it has ended. Returns false, and records nothing, if another incarnation
+ * has begun meanwhile.
  */
 export async function endIncarnation(
   folder: string,

@@ -1,9 +1,9 @@
 /**
  * Notices that an input changed while it was read.
  *
- * Guarantees: a file that another program cut, extended, rewrote, replaced or removed between the opening and the end of
- * its reading is an error, so no run completes over a part of one version and a part of another. Anything but a regular
- * file (a pipe, a terminal) is not compared.
+ * Guarantees: a file that another program cut, extended, rewrote, replaced or removed between the opening and the end
+ * of its reading is an error, so no run completes over a part of one version and a part of another. Anything but a
+ * regular file (a pipe, a terminal) is not compared.
  */
 import { stat, type FileHandle } from 'node:fs/promises';
 import { MillraceError } from '../model/errors.js';
@@ -31,8 +31,8 @@ export class InputFacts {
   }
 
   /**
-   * Looks at an open file. `before` is the version that an earlier reading of the same input had: throws MILLRACE_FILE if the
-   * file has another one.
+   * Looks at an open file. `before` is the version that an earlier reading of the same input had: throws MILLRACE_FILE
+   * if the file has another one.
    */
   static async of(path: string, handle: FileHandle, before?: InputVersion): Promise<InputFacts> {
     const now = versionOf(await handle.stat({ bigint: true }));

@@ -1,9 +1,10 @@
 /**
- * A lease: a small file that its owner renews while it works, so that a silent owner can be replaced, also from another host.
+ * A lease: a small file that its owner renews while it works, so that a silent owner can be replaced, also from another
+ * host.
  *
- * Guarantees: the file appears complete and at most once per name; it is never followed through a link. An owner that was not
- * able to renew in time looks again before it goes on, and stops if somebody else has taken over. Ages are measured with the
- * clock of the file system, so the clocks of hosts need not agree.
+ * Guarantees: the file appears complete and at most once per name; it is never followed through a link. An owner that
+ * was not able to renew in time looks again before it goes on, and stops if somebody else has taken over. Ages are
+ * measured with the clock of the file system, so the clocks of hosts need not agree.
  */
 import { closeSync, constants, existsSync, openSync, readSync, writeSync } from 'node:fs';
 import { link, lstat, open, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -138,8 +139,8 @@ export async function replaceWhole(place: string, text: string): Promise<void> {
 }
 
 /**
- * Waits until the owner of the lease in this file has been silent for `LEASE_MS`, and resolves with true; with false once the
- * owner gives a sign of life. An owner that is known to run is waited for only if it has missed a renewal.
+ * Waits until the owner of the lease in this file has been silent for `LEASE_MS`, and resolves with true; with false
+ * once the owner gives a sign of life. An owner that is known to run is waited for only if it has missed a renewal.
  */
 export async function untilSilent(place: string, isKnownToRun: boolean): Promise<boolean> {
   const since = (await lstat(place).catch(() => undefined))?.mtimeMs;
@@ -176,7 +177,9 @@ async function createPlain(place: string, text: string): Promise<boolean> {
   }
 }
 
-/** The time by the clock that sets the times of files beside this one; our own clock if nothing can be written there. */
+/**
+ * The time by the clock that sets the times of files beside this one; our own clock if nothing can be written there.
+ */
 async function clockOf(place: string): Promise<number> {
   const probe = temporaryOf(place);
   try {

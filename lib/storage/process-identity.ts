@@ -1,8 +1,8 @@
 /**
  * Identifies a process, so that another process can check whether it is still running.
  *
- * Guarantees: a process counts as the same only if its id and its start time match, because systems reuse ids. A process that
- * this one cannot see (on another host, or in another container) is neither running nor dead.
+ * Guarantees: a process counts as the same only if its id and its start time match, because systems reuse ids. A
+ * process that this one cannot see (on another host, or in another container) is neither running nor dead.
  */
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -13,7 +13,9 @@ export interface ProcessIdentity {
   readonly host: string;
   /** The start time of the process as the system reports it; null if the system does not. */
   readonly processStart: string | null;
-  /** The namespace of its id: containers may share a host name, and have processes of the same id. Absent if unknown. */
+  /**
+   * The namespace of its id: containers may share a host name, and have processes of the same id. Absent if unknown.
+   */
   readonly idSpace?: string;
 }
 
@@ -52,8 +54,9 @@ async function idSpaceOfThis(): Promise<string | undefined> {
 }
 
 /**
- * The start of a process. Linux reports it in clock ticks since boot (proc(5), /proc/pid/stat, field 22). With `mustLive`, null for a
- * process that has ended and waits for its parent, as all orphans do in a container whose first process reaps none.
+ * The start of a process. Linux reports it in clock ticks since boot (proc(5), /proc/pid/stat, field 22). With
+ * `mustLive`, null for a process that has ended and waits for its parent, as all orphans do in a container whose first
+ * process reaps none.
  */
 async function processStartOf(pid: number, mustLive = false): Promise<string | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);

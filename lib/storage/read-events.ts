@@ -1,10 +1,10 @@
 /**
  * Reads a recorded run: an Observable of the same events as those of the live run.
  *
- * Guarantees: nothing is read before a subscription, each subscriber reads for itself, and unsubscribing closes the file. A
- * last line that a crash cut off is left out. A line that does not match its checksum is refused with its number; lines without
- * checksums, as of `run --json`, are read as they are. Events of unknown types are emitted unchanged. A recording by a newer version
- * with other meanings is refused, and so is a file that is not a recording.
+ * Guarantees: nothing is read before a subscription, each subscriber reads for itself, and unsubscribing closes the
+ * file. A last line that a crash cut off is left out. A line that does not match its checksum is refused with its
+ * number; lines without checksums, as of `run --json`, are read as they are. Events of unknown types are emitted
+ * unchanged. A recording by a newer version with other meanings is refused, and so is a file that is not a recording.
  */
 import { createReadStream } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';

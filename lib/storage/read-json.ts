@@ -1,6 +1,6 @@
 /**
- * Reads the JSON files that millrace wrote. A file that a crash, a disk or a manual change has broken is reported with its
- * path.
+ * Reads the JSON files that millrace wrote. A file that a crash, a disk or a manual change has broken is reported with
+ * its path.
  */
 import { readFile } from 'node:fs/promises';
 import { MillraceError, describeThrown } from '../model/errors.js';
@@ -9,8 +9,8 @@ import { fileError, systemCodeOf } from './file-errors.js';
 import { unseal, type Sealed } from './sealed.js';
 
 /**
- * The content of a file that was written with `seal`; undefined if there is none. Throws MILLRACE_FILE if it cannot be read,
- * is not JSON, or does not match its checksum; `fix` is the advice for these cases.
+ * The content of a file that was written with `seal`; undefined if there is none. Throws MILLRACE_FILE if it cannot be
+ * read, is not JSON, or does not match its checksum; `fix` is the advice for these cases.
  */
 export async function readSealed(path: string, fix: string): Promise<unknown> {
   const found = await readWithSeal(path, fix);

@@ -9,9 +9,9 @@ import { unsealLine } from './sealed.js';
 const OLD_END = /,"lastAt":-?\d+(?:\.\d+)?\}$/;
 
 /**
- * Throws MILLRACE_FILE with the number of a line that is not a letter, or does not match its checksum. The last line may be
- * torn, because its process may have died while writing. A missing file has no letters. All letters of a file of an earlier
- * version have no checksum.
+ * Throws MILLRACE_FILE with the number of a line that is not a letter, or does not match its checksum. The last line
+ * may be torn, because its process may have died while writing. A missing file has no letters. All letters of a file of
+ * an earlier version have no checksum.
  */
 export async function* readLetters(path: string): AsyncGenerator<DeadLetter> {
   const file = await open(path).catch((error: unknown) => {

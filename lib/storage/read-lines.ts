@@ -1,8 +1,8 @@
 /**
  * Reads the lines of a file of JSON lines.
  *
- * Guarantees: only a line feed ends a line, so a text with U+2028, U+2029 or NEL stays one line. Memory holds one chunk and one
- * line.
+ * Guarantees: only a line feed ends a line, so a text with U+2028, U+2029 or NEL stays one line. Memory holds one chunk
+ * and one line.
  */
 import type { FileHandle } from 'node:fs/promises';
 

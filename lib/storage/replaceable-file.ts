@@ -1,8 +1,8 @@
 /**
  * Decides whether the file at a path may be replaced by events, dead letters or rows.
  *
- * Guarantees: looking changes nothing. Only a recording is replaced by events, only dead letters by dead letters, and only
- * tables by rows; any other file stays. Anything but a regular file (a terminal, `/dev/null`, a pipe) is not read.
+ * Guarantees: looking changes nothing. Only a recording is replaced by events, only dead letters by dead letters, and
+ * only tables by rows; any other file stays. Anything but a regular file (a terminal, `/dev/null`, a pipe) is not read.
  */
 import { constants } from 'node:fs';
 import { access, open, stat } from 'node:fs/promises';
@@ -44,8 +44,8 @@ export interface RowFileKind {
 }
 
 /**
- * Throws MILLRACE_FILE if rows would replace a file of another kind: one whose name is not of this kind, and whose beginning is
- * not either. `isPacked` is true for a file compressed with gzip.
+ * Throws MILLRACE_FILE if rows would replace a file of another kind: one whose name is not of this kind, and whose
+ * beginning is not either. `isPacked` is true for a file compressed with gzip.
  */
 export async function assertForRows(path: string, kind: RowFileKind, isPacked: boolean): Promise<void> {
   if (kind.names.test(isPacked ? path.replace(/\.gz$/i, '') : path)) return;
@@ -99,7 +99,10 @@ function firstLineOf(head: string): FirstLine {
   }
 }
 
-/** The beginning of the file; '' if it is missing or not a regular file. Throws the system's error if it is not writable. */
+/**
+ * The beginning of the file; '' if it is missing or not a regular file. Throws the system's error if it is not
+ * writable.
+ */
 async function headOf(path: string, isPacked = false): Promise<string> {
   const facts = await stat(path).catch((error: unknown) => {
     if (systemCodeOf(error) === 'ENOENT') return undefined;

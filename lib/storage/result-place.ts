@@ -20,8 +20,8 @@ export interface FilePlace {
   /** The permission bits of the existing file; undefined if there is none. */
   readonly mode: number | undefined;
   /**
-   * True if the existing file must be filled instead of replaced: it belongs to another user or has several names, and a
-   * new file in its place would not.
+   * True if the existing file must be filled instead of replaced: it belongs to another user or has several names, and
+   * a new file in its place would not.
    */
   readonly isFilled: boolean;
 }
@@ -81,7 +81,9 @@ export function resultPathOf(path: string): string | undefined {
   return target !== undefined && isStream(target) ? undefined : end;
 }
 
-/** Undefined if there is nothing, also below a file or in a folder that may not be looked into: opening it reports why. */
+/**
+ * Undefined if there is nothing, also below a file or in a folder that may not be looked into: opening it reports why.
+ */
 function linkFactsOf(path: string): BigIntStats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false, bigint: true });
@@ -91,8 +93,9 @@ function linkFactsOf(path: string): BigIntStats | undefined {
 }
 
 /**
- * Resolves with whether there is a file at this path, which is beside a result and reserved for it. Throws MILLRACE_FILE if
- * it is anything but a regular file: what somebody else put there, such as a link, must be neither followed nor removed.
+ * Resolves with whether there is a file at this path, which is beside a result and reserved for it. Throws
+ * MILLRACE_FILE if it is anything but a regular file: what somebody else put there, such as a link, must be neither
+ * followed nor removed.
  */
 export async function assertOwnFile(path: string): Promise<boolean> {
   const facts = await factsOf(path, lstat);

@@ -13,8 +13,8 @@
  *                 report.html             the report, once it was requested
  * ```
  *
- * Guarantees: each file has a checksum, so a change of any byte is noticed and the file is named. The folder belongs to the
- * process of the last incarnation; a process that was replaced writes nothing more.
+ * Guarantees: each file has a checksum, so a change of any byte is noticed and the file is named. The folder belongs to
+ * the process of the last incarnation; a process that was replaced writes nothing more.
  */
 import { existsSync } from 'node:fs';
 import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
@@ -121,8 +121,8 @@ export class RunFolder {
   }
 
   /**
-   * Begins an incarnation for this process. Throws MILLRACE_LOCKED if another process works on the run, and MILLRACE_FILE if
-   * the folder cannot be written.
+   * Begins an incarnation for this process. Throws MILLRACE_LOCKED if another process works on the run, and
+   * MILLRACE_FILE if the folder cannot be written.
    */
   async begin(): Promise<CheckpointStore> {
     const own = await beginIncarnation(this.path, this.manifest.runId).catch((error: unknown) => {
@@ -151,8 +151,8 @@ export class RunFolder {
   }
 
   /**
-   * Ends the incarnation and writes the summary, if there is one. Writes nothing if another process has taken over the run.
-   * Throws MILLRACE_FILE if the folder cannot be written.
+   * Ends the incarnation and writes the summary, if there is one. Writes nothing if another process has taken over the
+   * run. Throws MILLRACE_FILE if the folder cannot be written.
    */
   async end(summary?: { readonly outcome: RunOutcome }): Promise<void> {
     const { own } = this;
@@ -219,8 +219,8 @@ export class RunFolder {
 }
 
 /**
- * The runs in this folder, oldest first; none if the folder does not exist. Each unreadable run goes to `onBroken`. Throws
- * MILLRACE_FILE if `runs` is not a folder.
+ * The runs in this folder, oldest first; none if the folder does not exist. Each unreadable run goes to `onBroken`.
+ * Throws MILLRACE_FILE if `runs` is not a folder.
  */
 export async function listRuns(runs: string, onBroken?: (broken: BrokenRun) => void): Promise<RunFolder[]> {
   const names = await readdir(runs).catch((error: unknown) => {

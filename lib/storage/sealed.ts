@@ -1,6 +1,6 @@
 /**
- * Seals the JSON that millrace keeps with a checksum: whole files by their last member `checksum`, lines by their last member
- * `crc`.
+ * Seals the JSON that millrace keeps with a checksum: whole files by their last member `checksum`, lines by their last
+ * member `crc`.
  *
  * Guarantees: a sealed text stays JSON that other programs can read; a change of any byte of it is noticed.
  */
@@ -24,8 +24,8 @@ export function seal(value: object, indent: 0 | 2 = 0): string {
 }
 
 /**
- * The value of a sealed file, without its checksum. 'damaged': the checksum is not that of the content; 'unsealed': there is
- * no checksum. Throws the error of `JSON.parse` for bytes that are not JSON.
+ * The value of a sealed file, without its checksum. 'damaged': the checksum is not that of the content; 'unsealed':
+ * there is no checksum. Throws the error of `JSON.parse` for bytes that are not JSON.
  */
 export function unseal(bytes: Buffer): Sealed {
   const text = bytes.toString('utf8');

@@ -1,9 +1,9 @@
 /**
- * Files of SQLite, behind one small interface: by Node itself (`node:sqlite`), or else by the package node-sqlite3-wasm. Both
- * use the same file format.
+ * Files of SQLite, behind one small interface: by Node itself (`node:sqlite`), or else by the package
+ * node-sqlite3-wasm. Both use the same file format.
  *
- * Guarantees: if there is neither, the error names the package and the command that installs it. An error has its meaning in
- * `failure`; no decision depends on the text of a message.
+ * Guarantees: if there is neither, the error names the package and the command that installs it. An error has its
+ * meaning in `failure`; no decision depends on the text of a message.
  */
 import { createRequire } from 'node:module';
 import { describeThrown, MillraceError } from '../model/errors.js';
@@ -35,7 +35,10 @@ export interface SqliteFile {
 /** The implementation of SQLite. */
 export type SqliteEngine = 'node' | 'wasm';
 
-/** `again`: another connection holds a lock. `row`: the values are refused. `statement`: the statement is wrong, or the file. */
+/**
+ * `again`: another connection holds a lock. `row`: the values are refused. `statement`: the statement is wrong, or the
+ * file.
+ */
 export type SqliteFailure = 'again' | 'row' | 'statement';
 
 /** An error of SQLite. */

@@ -5,13 +5,13 @@
  * <prefix>-<incarnation>-<generation>.log      frames: length, CRC-32, changes
  * ```
  *
- * A frame holds changes of one space. When the log holds several times as many changes as live entries, the live entries are
- * written to the next generation. An incarnation writes only to files of its own, so a process that only seemed dead
- * cannot damage the log of its successor.
+ * A frame holds changes of one space. When the log holds several times as many changes as live entries, the live
+ * entries are written to the next generation. An incarnation writes only to files of its own, so a process that only
+ * seemed dead cannot damage the log of its successor.
  *
- * Guarantees: an `append` that has resolved survives the loss of power. A position names a file and a length, so whatever
- * follows it does not count. A damaged frame is recognised by its checksum. A generation is removed once two checkpoints
- * refer to later ones.
+ * Guarantees: an `append` that has resolved survives the loss of power. A position names a file and a length, so
+ * whatever follows it does not count. A damaged frame is recognised by its checksum. A generation is removed once two
+ * checkpoints refer to later ones.
  */
 import { open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -61,9 +61,9 @@ interface EncodedFrame {
 }
 
 /**
- * Stores state in files whose paths begin with `prefix`. `append` rejects with MILLRACE_UNCLONABLE for a value that cannot be
- * copied, and with MILLRACE_FILE if it cannot be written; `restore` rejects with MILLRACE_RESUME if the log is damaged or
- * missing.
+ * Stores state in files whose paths begin with `prefix`. `append` rejects with MILLRACE_UNCLONABLE for a value that
+ * cannot be copied, and with MILLRACE_FILE if it cannot be written; `restore` rejects with MILLRACE_RESUME if the log
+ * is damaged or missing.
  */
 export function stateFile(prefix: string, incarnation: number): StateStore {
   return new StateFile(prefix, incarnation);
@@ -78,7 +78,9 @@ class StateFile implements StateStore {
   /** The log that holds the live entries. */
   private path = '';
   private length = 0;
-  /** By space and key, the position of the frame that holds the live entry. Keys are in the order of their first write. */
+  /**
+   * By space and key, the position of the frame that holds the live entry. Keys are in the order of their first write.
+   */
   private live = new Map<string, Map<string, number>>();
   /** The number of changes in the log. */
   private changes = 0;

@@ -1,8 +1,8 @@
 /**
  * Makes written data durable (fdatasync, fsync).
  *
- * Guarantees: it works where a package manager has put file handles of its own in place of those of Node (Yarn Plug'n'Play),
- * which cannot sync: then the file is synced by its number.
+ * Guarantees: it works where a package manager has put file handles of its own in place of those of Node (Yarn
+ * Plug'n'Play), which cannot sync: then the file is synced by its number.
  */
 import { fdatasync, fsync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** Syncs folders: a new name survives the loss of power only after its folder was synced; syncing the file is not enough (fsync(2)). */
+/**
+ * Syncs folders: a new name survives the loss of power only after its folder was synced; syncing the file is not enough
+ * (fsync(2)).
+ */
 import { open, type FileHandle } from 'node:fs/promises';
 import { syncAll } from './sync-data.js';
 

@@ -1,8 +1,8 @@
 /**
  * Records when the records of a queue arrived, at the cost of one number per batch.
  *
- * Guarantees: times are exact for a first-in, first-out queue. If records overtake each other, a time may belong to another
- * record, but the mean stays right.
+ * Guarantees: times are exact for a first-in, first-out queue. If records overtake each other, a time may belong to
+ * another record, but the mean stays right.
  */
 import { Ring } from '../ledger/ring.js';
 
@@ -30,8 +30,8 @@ export class ArrivalTimes {
   }
 
   /**
-   * The arrival time of the record with this number. Numbers begin with 0, and no call may use a lower one than the call
-   * before.
+   * The arrival time of the record with this number. Numbers begin with 0, and no call may use a lower one than the
+   * call before.
    */
   of(number: number): number {
     while (number >= this.until && this.counts.size > 0) {

@@ -1,8 +1,8 @@
 /**
  * Signals to the work of one attempt that its result is no longer wanted.
  *
- * Guarantees: an attempt costs nothing until its signal is read. Each attempt has a signal of its own, so listeners of one
- * attempt never see another. A signal that is read after the abort has already aborted.
+ * Guarantees: an attempt costs nothing until its signal is read. Each attempt has a signal of its own, so listeners of
+ * one attempt never see another. A signal that is read after the abort has already aborted.
  */
 import { MillraceError } from '../model/errors.js';
 

@@ -1,10 +1,11 @@
 /**
  * The loop of a chain of synchronous functions, compiled for that chain.
  *
- * A loop over a list of functions has one call site for all of them, so V8 cannot inline any. A loop that all chains of a
- * process share has the same problem. A compiled loop has one call site per function, so V8 sees the whole way of a record,
- * and does not even allocate what one step makes only for the next. Five small steps cost 31 ns per record in such a loop,
- * and 75 to 85 ns in a shared loop (DECISIONS.md, 31). The compiled text depends on nothing but the number of steps.
+ * A loop over a list of functions has one call site for all of them, so V8 cannot inline any. A loop that all chains of
+ * a process share has the same problem. A compiled loop has one call site per function, so V8 sees the whole way of a
+ * record, and does not even allocate what one step makes only for the next. Five small steps cost 31 ns per record in
+ * such a loop, and 75 to 85 ns in a shared loop (DECISIONS.md, 31). The compiled text depends on nothing but the number
+ * of steps.
  */
 import type { RecordContext } from '../model/ports.js';
 import { GONE, Skip, type Gone, type Lineage } from '../model/record.js';
@@ -21,7 +22,9 @@ export interface Endings {
   fail(step: number, lineage: Lineage, record: unknown, error: unknown): unknown;
 }
 
-/** Runs the chain on the values from `at` to `until`, and writes the results to `outputs`, beginning at `at - offset`. */
+/**
+ * Runs the chain on the values from `at` to `until`, and writes the results to `outputs`, beginning at `at - offset`.
+ */
 export type ChainLoop = (
   values: readonly unknown[],
   lineages: readonly Lineage[],
@@ -53,7 +56,8 @@ export function compileChainLoop(steps: readonly LoopStep[], endings: Endings): 
 
 function textFor(count: number): string {
   const steps = Array.from({ length: count }, (_, step) => step);
-  // The try is outside the inner loop, because a try per record is slow. `step` and `value` hold what threw, and its input.
+  // The try is outside the inner loop, because a try per record is slow. `step` and `value` hold what threw, and its
+  // input.
   return `'use strict';
 const [${steps.map((step) => `run${step}`).join(', ')}] = runs;
 const [${steps.map((step) => `context${step}`).join(', ')}] = contexts;

@@ -1,6 +1,6 @@
 /**
- * The run's clock as an RxJS scheduler, so that `bufferTime`, `debounceTime` and similar operators follow the time of the
- * run: real in production, virtual in tests.
+ * The run's clock as an RxJS scheduler, so that `bufferTime`, `debounceTime` and similar operators follow the time of
+ * the run: real in production, virtual in tests.
  */
 import { Subscription, type SchedulerAction, type SchedulerLike } from 'rxjs';
 import type { Clock } from '../model/ports.js';

@@ -2,7 +2,9 @@
 import { partitionOf } from '../execution/partition-hash.js';
 import { describeValue } from '../model/errors.js';
 
-/** 31 bits of murmur2 over the JSON of the value: two values with one hash are rare, and then share an idempotency key. */
+/**
+ * 31 bits of murmur2 over the JSON of the value: two values with one hash are rare, and then share an idempotency key.
+ */
 export function contentHash(value: unknown): string {
   return partitionOf(textOf(value), 2 ** 31 - 1).toString(16);
 }

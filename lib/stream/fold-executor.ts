@@ -1,11 +1,12 @@
 /**
  * Folds the records of an aggregate in the executor, in one of two ways:
  *
- * - in parts: any thread folds any chunk of the input to partial states, which are merged in the order of their records;
+ * - in parts: any thread folds any chunk of the input to partial states, which are merged in the order of their
+ *   records;
  * - in partitions: one thread folds all records of a key and holds its state until the end.
  *
- * Guarantees: the result equals one fold in input order. In parts, a thread may die, and parts may return in any order. A
- * record stays in flight until it is folded, so the window bounds everything.
+ * Guarantees: the result equals one fold in input order. In parts, a thread may die, and parts may return in any order.
+ * A record stays in flight until it is folded, so the window bounds everything.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import type { Chunk, ChunkResult, JobPort, ModuleRef } from '../execution/executor.js';
@@ -52,7 +53,10 @@ export function foldExecutor(
   new ExecutorFold(options, scope, subscriber).connect(input$);
 }
 
-/** Ends the records of a chunk that was folded: those that failed by the policy of the task, and all of them in their root. */
+/**
+ * Ends the records of a chunk that was folded: those that failed by the policy of the task, and all of them in their
+ * root.
+ */
 export function leaveFolded(scope: TaskScope, chunk: Chunk, { endings, elapsedMs }: ChunkResult): void {
   const { lineages, records } = chunk;
   const [edge] = scope.inputs;

@@ -1,7 +1,9 @@
 /**
- * Freezes the records of a batch, with all plain objects and arrays in them, so that a task that changes a record throws.
+ * Freezes the records of a batch, with all plain objects and arrays in them, so that a task that changes a record
+ * throws.
  *
- * Guarantees: instances of classes (dates, buffers, maps) stay as they are; a value that is frozen already is not looked into.
+ * Guarantees: instances of classes (dates, buffers, maps) stay as they are; a value that is frozen already is not
+ * looked into.
  */
 import type { Batch } from '../model/record.js';
 

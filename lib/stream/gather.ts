@@ -1,10 +1,10 @@
 /**
- * Collects the children of an expanding task per parent, and emits each collection under the lineage of the parent as soon
- * as the parent has no child in flight.
+ * Collects the children of an expanding task per parent, and emits each collection under the lineage of the parent as
+ * soon as the parent has no child in flight.
  *
- * Guarantees: children are in the order of their birth, without those that ended early. A parent without children has an
- * empty collection. A parent that ended early leaves a gone mark. A parent with more than `limit` children fails by the
- * policy of the task, and uses no more memory.
+ * Guarantees: children are in the order of their birth, without those that ended early. A parent without children has
+ * an empty collection. A parent that ended early leaves a gone mark. A parent with more than `limit` children fails by
+ * the policy of the task, and uses no more memory.
  */
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -88,7 +88,8 @@ export function gather(
       }
       if (isInputOver && isEmpty()) subscriber.complete();
     };
-    // In a run that drains, the parents of restored groups may not arrive again. These groups wait for the next incarnation.
+    // In a run that drains, the parents of restored groups may not arrive again. These groups wait for the next
+    // incarnation.
     const isEmpty = (): boolean => [...groups.keys()].every((parent) => parent >= scope.root.born);
     const guarded = (work: () => void): void => {
       try {
@@ -165,8 +166,8 @@ function arrivedIn({ ordinals, beyond }: Group): number {
 }
 
 /**
- * The collections of the parents in flight, as a part of the durable state. A collection that was emitted is kept until its
- * parent has settled, because the tasks behind it may still need it.
+ * The collections of the parents in flight, as a part of the durable state. A collection that was emitted is kept until
+ * its parent has settled, because the tasks behind it may still need it.
  */
 class KeptGroups implements StateHolder {
   /** The groups that have changed since the last checkpoint. */

@@ -1,9 +1,9 @@
 /**
- * Observables that know their whole pipe: operators that are piped onto them give an Observable of the same kind, and the links of
- * a chain are distinguished from its end.
+ * Observables that know their whole pipe: operators that are piped onto them give an Observable of the same kind, and
+ * the links of a chain are distinguished from its end.
  *
- * Guarantees of a `GuardedObservable`: its subscribers cannot break the emitter. Errors that their handlers throw or do not handle
- * go to `report`, and never become uncaught exceptions of the process, also behind operators.
+ * Guarantees of a `GuardedObservable`: its subscribers cannot break the emitter. Errors that their handlers throw or do
+ * not handle go to `report`, and never become uncaught exceptions of the process, also behind operators.
  */
 import { Observable, Subscriber, type Observer, type Subscription, type TeardownLogic } from 'rxjs';
 
@@ -12,8 +12,8 @@ export type Link<T> = Observer<T> & Pick<Subscription, 'add'>;
 
 export abstract class PipeObservable<T> extends Observable<T> {
   /**
-   * RxJS 7 creates the result of each operator with `lift`. RxJS marks the method as internal. If it disappears, pipes become
-   * plain Observables, and a spec fails.
+   * RxJS 7 creates the result of each operator with `lift`. RxJS marks the method as internal. If it disappears, pipes
+   * become plain Observables, and a spec fails.
    */
   override lift<R>(operator?: unknown): Observable<R> {
     return Object.assign(this.alike<R>(), { source: this, operator });
@@ -73,7 +73,8 @@ export class GuardedObservable<T> extends PipeObservable<T> {
 }
 
 /**
- * The end of a chain. It calls the handlers of the observer directly, so that no record passes a second layer of guards.
+ * The end of a chain. It calls the handlers of the observer directly, so that no record passes a second layer of
+ * guards.
  */
 class GuardedSubscriber<T> extends Subscriber<T> {
   private readonly observer: Partial<Observer<T>>;

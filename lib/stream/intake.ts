@@ -1,6 +1,6 @@
 /**
- * The input side of a boundary. Arrivals of all inputs wait in one queue, in order of arrival, and leave their root only
- * when the boundary lets go of them.
+ * The input side of a boundary. Arrivals of all inputs wait in one queue, in order of arrival, and leave their root
+ * only when the boundary lets go of them.
  *
  * Guarantees: the windows of the inputs bound the queue, because a waiting arrival is still in flight in its root.
  */

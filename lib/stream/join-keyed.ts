@@ -1,10 +1,11 @@
 /**
  * Joins the records of two roots on a key: a symmetric hash join (Wilschut & Apers, 1991) with bounded state.
  *
- * Each arrival is paired with all records of the other side that have its key, as in SQL, and is kept for later arrivals.
+ * Each arrival is paired with all records of the other side that have its key, as in SQL, and is kept for later
+ * arrivals.
  *
- * Guarantees: the state holds at most `capacity` records per side. A record that is evicted without a match fails by the
- * policy of the task (by default a dead letter), with the reason. Neither side waits for the other, so there is no
+ * Guarantees: the state holds at most `capacity` records per side. A record that is evicted without a match fails by
+ * the policy of the task (by default a dead letter), with the reason. Neither side waits for the other, so there is no
  * deadlock. When one side is over, records of the other side that can no longer match end at once.
  */
 import { Observable, type Subscriber } from 'rxjs';

@@ -179,9 +179,9 @@ class LatestJoin implements Reader<unknown[]> {
   }
 
   /**
-   * Continues with the newest records that an earlier incarnation left, and keeps those of this one: after the first tuple
-   * the newest of each input, before it the arrivals that have left their root, in order. An arrival that is still in flight
-   * arrives again.
+   * Continues with the newest records that an earlier incarnation left, and keeps those of this one: after the first
+   * tuple the newest of each input, before it the arrivals that have left their root, in order. An arrival that is
+   * still in flight arrives again.
    */
   private keepIn(space: StateSpace): void {
     for (const [key, entry] of space.restored) {
@@ -228,9 +228,9 @@ class LatestJoin implements Reader<unknown[]> {
   }
 
   /**
-   * A held arrival eventually holds back all roots it descends from. An input that descends from one of these roots too (a
-   * filter or an aggregate over the same source) would then wait for ever. Such arrivals are therefore not held in flight,
-   * and beyond one window the older ones (never the first) are dropped.
+   * A held arrival eventually holds back all roots it descends from. An input that descends from one of these roots too
+   * (a filter or an aggregate over the same source) would then wait for ever. Such arrivals are therefore not held in
+   * flight, and beyond one window the older ones (never the first) are dropped.
    */
   private starvesMissing(input: number): boolean {
     const own = this.scope.inputs[input]?.descent ?? new Set();

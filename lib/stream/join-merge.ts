@@ -1,9 +1,9 @@
 /**
  * The union of several inputs: each arrival is a record of its own, with a new lineage in a root of its own.
  *
- * Guarantees: each record is emitted once, in order of arrival; an arrival holds its source back until it is emitted, so the
- * windows of the inputs bound what waits. A record is named by its input and its name there, so that it keeps its identity in
- * every incarnation of the run.
+ * Guarantees: each record is emitted once, in order of arrival; an arrival holds its source back until it is emitted,
+ * so the windows of the inputs bound what waits. A record is named by its input and its name there, so that it keeps
+ * its identity in every incarnation of the run.
  */
 import { Observable, type Subscriber } from 'rxjs';
 import { Waiter, type Awaitable } from '../model/awaitable.js';

@@ -1,9 +1,10 @@
 /**
- * The entries of a state in its store: which of them the store contains, and which have changed since the last checkpoint.
+ * The entries of a state in its store: which of them the store contains, and which have changed since the last
+ * checkpoint.
  *
- * Guarantees: a checkpoint writes each changed entry once, in the order of the first changes, and removes those that are no
- * longer there. An entry that came and went between two checkpoints is never written, and is not remembered: there are never
- * more changes than entries at hand and in the store.
+ * Guarantees: a checkpoint writes each changed entry once, in the order of the first changes, and removes those that
+ * are no longer there. An entry that came and went between two checkpoints is never written, and is not remembered:
+ * there are never more changes than entries at hand and in the store.
  */
 import type { Change } from './state-space.js';
 

@@ -1,12 +1,12 @@
 /**
  * The outputs in flight of a task in front of a fork: a task whose records leave by several exits.
  *
- * A record that has passed some of these exits is not done, so a resumed run needs it again. If the task asked something
- * outside of the run, the answer may be another one the second time, and the branches would disagree about the record. So the
- * output is in the checkpoint, and a resumed run emits it instead of doing the work again.
+ * A record that has passed some of these exits is not done, so a resumed run needs it again. If the task asked
+ * something outside of the run, the answer may be another one the second time, and the branches would disagree about
+ * the record. So the output is in the checkpoint, and a resumed run emits it instead of doing the work again.
  *
- * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork stays in the
- * store, so that the letter can be replayed.
+ * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork stays
+ * in the store, so that the letter can be replayed.
  */
 import { Batch, GONE, Routed, type Lineage } from '../model/record.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';

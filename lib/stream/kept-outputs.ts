@@ -1,12 +1,13 @@
 /**
  * The outputs of a boundary whose state is kept: each one from its birth until it has settled.
  *
- * The ledger numbers outputs as they are born, so the number of an output says nothing about it. Its identity does: what it
- * was made of (parent and index, key, left and right). A checkpoint contains the outputs in flight with number, identity and
- * value. A resumed run emits them first, under the same numbers, so each task behind the boundary continues where it was.
+ * The ledger numbers outputs as they are born, so the number of an output says nothing about it. Its identity does:
+ * what it was made of (parent and index, key, left and right). A checkpoint contains the outputs in flight with number,
+ * identity and value. A resumed run emits them first, under the same numbers, so each task behind the boundary
+ * continues where it was.
  *
- * Guarantees: at most one window of outputs is held. An output that became a dead letter stays in the store, so that it can
- * be replayed.
+ * Guarantees: at most one window of outputs is held. An output that became a dead letter stays in the store, so that it
+ * can be replayed.
  */
 import type { RootLedger } from '../ledger/ledger.js';
 import { MillraceError, codeOf, describeThrown } from '../model/errors.js';

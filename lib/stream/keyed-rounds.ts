@@ -1,14 +1,15 @@
 /**
  * Sends records to the threads that own the states of their keys, and hands the results over in rounds.
  *
- * A round is a stretch of the input, in root order. Its records go to the threads of their partitions. A thread answers with
- * outputs and with the states that it has changed. When all records of a round, and of the rounds before it, are answered, the
- * round is complete: in one turn of the event loop its states are handed over, its outputs, and its records leave their root.
- * So whoever keeps the states always has those after a prefix of the input, whatever the order in which threads answer. A
- * checkpoint can contain them, and a thread that replaces a dead one continues with them.
+ * A round is a stretch of the input, in root order. Its records go to the threads of their partitions. A thread answers
+ * with outputs and with the states that it has changed. When all records of a round, and of the rounds before it, are
+ * answered, the round is complete: in one turn of the event loop its states are handed over, its outputs, and its
+ * records leave their root. So whoever keeps the states always has those after a prefix of the input, whatever the
+ * order in which threads answer. A checkpoint can contain them, and a thread that replaces a dead one continues with
+ * them.
  *
- * Guarantees: the records of a key are processed in root order, also after the death of a thread. A quarter of the window is
- * the most records of a round, so threads do not wait for each other while the window has more.
+ * Guarantees: the records of a key are processed in root order, also after the death of a thread. A quarter of the
+ * window is the most records of a round, so threads do not wait for each other while the window has more.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import type { Chunk, ChunkResult, KeyedJob, PlacedStates } from '../execution/executor.js';

@@ -1,6 +1,6 @@
 /**
- * Finds values that the structured clone algorithm would copy as something else: instances of classes become plain objects,
- * without their methods.
+ * Finds values that the structured clone algorithm would copy as something else: instances of classes become plain
+ * objects, without their methods.
  *
  * Guarantees: at most a fixed number of values is looked at, so the cost per call is bounded.
  */

@@ -1,13 +1,13 @@
 /**
  * Runs an asynchronous function over records, at most `concurrency` at a time.
  *
- * Each of the `concurrency` *lanes* is one async loop that removes the next queued record, awaits the function and emits
- * the result. This costs one continuation per record instead of a subscription, and is several times faster than a merge.
- * Records that finish in one turn of the microtask queue leave as one batch.
+ * Each of the `concurrency` *lanes* is one async loop that removes the next queued record, awaits the function and
+ * emits the result. This costs one continuation per record instead of a subscription, and is several times faster than
+ * a merge. Records that finish in one turn of the microtask queue leave as one batch.
  *
  * Guarantees: at most `concurrency` records are started and not finished. The queue never exceeds the window. A failure
- * ends only its own record, by the policy. With `ordered`, outputs leave in input order, otherwise as they finish. After
- * unsubscribe nothing is emitted, and the signals of the records in flight abort.
+ * ends only its own record, by the policy. With `ordered`, outputs leave in input order, otherwise as they finish.
+ * After unsubscribe nothing is emitted, and the signals of the records in flight abort.
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
@@ -228,7 +228,9 @@ class BoundedMapper<In, Out> implements Engine<In> {
     this.completeIfDone();
   };
 
-  /** A method, not the field, so that TypeScript does not narrow it across awaits: the run may end during each of them. */
+  /**
+   * A method, not the field, so that TypeScript does not narrow it across awaits: the run may end during each of them.
+   */
   private hasEnded(): boolean {
     return this.isStopped;
   }

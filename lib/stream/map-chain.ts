@@ -2,8 +2,8 @@
  * Runs the functions of adjacent synchronous tasks over each record, one after the other, as one operator.
  *
  * Guarantees: outputs, accounts, skips, failures and dead letters are those of separate tasks. Outputs of a task in the
- * middle are emitted to its observers, and are not kept if there are none. The time per task is estimated from a sample of
- * the records.
+ * middle are emitted to its observers, and are not kept if there are none. The time per task is estimated from a sample
+ * of the records.
  */
 import type { OperatorFunction } from 'rxjs';
 import type { TaskScope } from './task-scope.js';

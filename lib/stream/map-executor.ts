@@ -1,12 +1,12 @@
 /**
  * Runs the functions of one or more cpu tasks over records, in the executor of the run.
  *
- * One operator serves a single task and a chain of adjacent tasks that were fused into one hop. Records are sent once, pass
- * all functions, and return once. The accounts are those of separate tasks.
+ * One operator serves a single task and a chain of adjacent tasks that were fused into one hop. Records are sent once,
+ * pass all functions, and return once. The accounts are those of separate tasks.
  *
- * Guarantees: there is one output slot per input slot, by lineage. The queue never exceeds the window. A record fails in
- * the task that threw, by the policy of that task. Outputs of a task in the middle are emitted to its observers, and cost
- * nothing if there are none. With `ordered`, outputs leave in input order.
+ * Guarantees: there is one output slot per input slot, by lineage. The queue never exceeds the window. A record fails
+ * in the task that threw, by the policy of that task. Outputs of a task in the middle are emitted to its observers, and
+ * cost nothing if there are none. With `ordered`, outputs leave in input order.
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';

@@ -35,7 +35,8 @@ class OneTask<In, Out> implements SyncWork<In, Out> {
     const { lineages, values } = batch;
     let gone = 0;
     let i = at;
-    // The try is outside the inner loop: a throw ends one record, and the loop restarts after it. A try per record is slow.
+    // The try is outside the inner loop: a throw ends one record, and the loop restarts after it. A try per record is
+    // slow.
     while (i < until) {
       try {
         for (; i < until; i++) {

@@ -1,8 +1,8 @@
 /**
  * Subscribes an operator to its input.
  *
- * Guarantees: an error that a handler throws becomes the error of the operator. A broken law or a `fail` policy therefore
- * always reaches the run, and never becomes an uncaught exception of the process.
+ * Guarantees: an error that a handler throws becomes the error of the operator. A broken law or a `fail` policy
+ * therefore always reaches the run, and never becomes an uncaught exception of the process.
  */
 import type { Observable, Subscriber } from 'rxjs';
 

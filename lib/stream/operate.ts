@@ -1,8 +1,9 @@
 /**
  * Wires an engine, the object that holds the state of one subscription, into an RxJS operator.
  *
- * Guarantees: each subscription has an engine of its own. The engine accepts each batch of the input and learns of its end.
- * Whatever it throws becomes the error of the operator. `stop` is called once, when the operator ends or is unsubscribed.
+ * Guarantees: each subscription has an engine of its own. The engine accepts each batch of the input and learns of its
+ * end. Whatever it throws becomes the error of the operator. `stop` is called once, when the operator ends or is
+ * unsubscribed.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import type { Batch } from '../model/record.js';

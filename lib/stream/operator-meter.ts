@@ -2,13 +2,14 @@
  * Measures how many records the RxJS operators of a user hold: records that wait in an operator such as `concatMap` or
  * `mergeMap(fn, 10)` for the end of an inner subscription, and the open inner subscriptions themselves.
  *
- * RxJS offers no way to ask. But the operators of one pipe are applied by `lift`, and each adds its inner subscriptions to the
- * subscriber behind it. So each operator gets a subscriber of ours behind it, a stage. A record waits in a stage if it opened
- * no inner subscription and emitted nothing while others were open. An operator that limits its subscriptions opens the next
- * one when one ends. An operator that does not, or that emits first, drops records (`throttleTime`), and holds none.
+ * RxJS offers no way to ask. But the operators of one pipe are applied by `lift`, and each adds its inner subscriptions
+ * to the subscriber behind it. So each operator gets a subscriber of ours behind it, a stage. A record waits in a stage
+ * if it opened no inner subscription and emitted nothing while others were open. An operator that limits its
+ * subscriptions opens the next one when one ends. An operator that does not, or that emits first, drops records
+ * (`throttleTime`), and holds none.
  *
- * Guarantees: nothing that an operator emits, and no order, is changed. An operator whose inner subscriptions cannot be seen,
- * such as one made with `new Observable`, counts as holding nothing.
+ * Guarantees: nothing that an operator emits, and no order, is changed. An operator whose inner subscriptions cannot be
+ * seen, such as one made with `new Observable`, counts as holding nothing.
  */
 import { Observable, Subscription, type Observer, type Subscriber, type TeardownLogic } from 'rxjs';
 import { PipeObservable, type Link } from './guarded-observable.js';

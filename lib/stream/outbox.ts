@@ -2,7 +2,8 @@
  * A bounded buffer for pushed records, which wait here until the root has credits. It reads like any other `Reader`.
  *
  * Guarantees: it holds at most `capacity` items. The overflow policy handles further items, and none is lost silently:
- * `error` fails the run, and the dropping policies count each record as skipped, with the reason. Items that were pushed before a failure are read before it.
+ * `error` fails the run, and the dropping policies count each record as skipped, with the reason. Items that were
+ * pushed before a failure are read before it.
  */
 import { MillraceError } from '../model/errors.js';
 import { Waiter } from '../model/awaitable.js';

@@ -1,10 +1,10 @@
 /**
  * Delivers the outputs of a task to everything that depends on it.
  *
- * Guarantees: all observers see each batch, in one order, and the completion after the last batch. When the first observer
- * receives a batch, it may settle lineages and wake a root, so that this task emits again or completes before the second
- * observer has seen the batch. Such emissions wait. (A plain Subject would deliver them at once. The second observer would
- * then see the completion first and lose the batch.)
+ * Guarantees: all observers see each batch, in one order, and the completion after the last batch. When the first
+ * observer receives a batch, it may settle lineages and wake a root, so that this task emits again or completes before
+ * the second observer has seen the batch. Such emissions wait. (A plain Subject would deliver them at once. The second
+ * observer would then see the completion first and lose the batch.)
  */
 import { Subject, type Observer } from 'rxjs';
 import type { Batch } from '../model/record.js';

@@ -1,8 +1,8 @@
 /**
  * The tuples of a join that are not complete, by lineage.
  *
- * Guarantees: the memory is in proportion to the widest range of lineages that was held at once, at most the span of the root, so
- * a graph of many joins needs little; adding a value is O(1).
+ * Guarantees: the memory is in proportion to the widest range of lineages that was held at once, at most the span of
+ * the root, so a graph of many joins needs little; adding a value is O(1).
  */
 import { MillraceError } from '../model/errors.js';
 import { GONE, type Lineage } from '../model/record.js';
@@ -75,8 +75,8 @@ export class PartialTuples {
   }
 
   /**
-   * Adds a value. Returns the result of the tuple if it is complete, otherwise INCOMPLETE. Throws the error for a value that
-   * is there already.
+   * Adds a value. Returns the result of the tuple if it is complete, otherwise INCOMPLETE. Throws the error for a value
+   * that is there already.
    */
   add(lineage: Lineage, index: number, value: unknown): unknown {
     let slot = lineage & this.mask;

@@ -1,9 +1,9 @@
 /**
  * Creates lineages: reads records as credits allow, and emits them as batches of new lineages.
  *
- * Guarantees: it never reads more than the root has room for. It never recurses, however fast the tasks downstream settle
- * records. It makes batches smaller if one takes longer than the slice to pass the synchronous tasks. It completes when the
- * reader is over or was stopped, and closes the reader on each path.
+ * Guarantees: it never reads more than the root has room for. It never recurses, however fast the tasks downstream
+ * settle records. It makes batches smaller if one takes longer than the slice to pass the synchronous tasks. It
+ * completes when the reader is over or was stopped, and closes the reader on each path.
  */
 import { Observable, type Subscriber } from 'rxjs';
 import { isPromiseLike } from '../model/awaitable.js';
@@ -208,8 +208,8 @@ class Pump<Out> {
 }
 
 /**
- * Throws MILLRACE_RESUME if a source that is read again is over after fewer records than before. Its input has changed then,
- * so record numbers no longer identify the remaining work.
+ * Throws MILLRACE_RESUME if a source that is read again is over after fewer records than before. Its input has changed
+ * then, so record numbers no longer identify the remaining work.
  */
 export function assertAllRead({ task, past }: TaskScope, gave: number): void {
   if (past === undefined || gave >= past.born) return;

@@ -1,10 +1,10 @@
 /**
  * Pull access to records: each root reads its records through a `Reader`.
  *
- * Contract of a Reader: at most one `read` is outstanding. `read(max)` returns 1 to `max` items, now or later, or `null` at
- * the end, in an array that the Reader does not change again. It never reads more than `max` items from its source. `close`
- * may be called at any time, also during a read, and releases everything. The result of a read that was outstanding is
- * dropped.
+ * Contract of a Reader: at most one `read` is outstanding. `read(max)` returns 1 to `max` items, now or later, or
+ * `null` at the end, in an array that the Reader does not change again. It never reads more than `max` items from its
+ * source. `close` may be called at any time, also during a read, and releases everything. The result of a read that was
+ * outstanding is dropped.
  */
 import type { Awaitable } from '../model/ports.js';
 
@@ -82,8 +82,8 @@ function readerOfAsync<T>(items: AsyncIterable<T>): Reader<T> {
     close: () => {
       if (isOver) return;
       isOver = true;
-      // A generator that waits in `next` handles `return` only after that wait, which may never end. So nothing waits for
-      // it.
+      // A generator that waits in `next` handles `return` only after that wait, which may never end. So nothing waits
+      // for it.
       void Promise.resolve(iterator.return?.()).catch(() => undefined);
     },
   };

@@ -1,9 +1,10 @@
 /**
- * The durable state of one part of a boundary: the entries that an earlier incarnation left, and the changes since the last
- * checkpoint.
+ * The durable state of one part of a boundary: the entries that an earlier incarnation left, and the changes since the
+ * last checkpoint.
  *
- * Guarantees: `changes` is called only between two turns of the event loop, at the moment of a checkpoint. So a boundary that
- * accepts a record, changes its state and lets go of the record in one turn is always whole in a checkpoint.
+ * Guarantees: `changes` is called only between two turns of the event loop, at the moment of a checkpoint. So a
+ * boundary that accepts a record, changes its state and lets go of the record in one turn is always whole in a
+ * checkpoint.
  */
 import type { Lineage } from '../model/record.js';
 import type { StateEntries } from '../model/state.js';
@@ -16,8 +17,8 @@ export interface StateHolder {
   /** The changes since the last call. */
   changes(): Iterable<Change>;
   /**
-   * Records that the state contains although they are still in flight, such as an open parent. A resumed run does not need
-   * what lies in front of them.
+   * Records that the state contains although they are still in flight, such as an open parent. A resumed run does not
+   * need what lies in front of them.
    */
   accepted?(): Iterable<Lineage>;
 }

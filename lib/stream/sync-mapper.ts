@@ -18,7 +18,9 @@ export interface SyncWork<In, Out> {
   readonly first: TaskScope;
   /** The task whose outputs are emitted. */
   readonly last: TaskScope;
-  /** Writes `outputs`, beginning at `at - offset`, for the slots from `at` to `until`. Returns the number of gone slots. */
+  /**
+   * Writes `outputs`, beginning at `at - offset`, for the slots from `at` to `until`. Returns the number of gone slots.
+   */
   run(batch: Batch<In>, at: number, until: number, outputs: (Out | Gone)[], offset: number): number;
   /** Records the time spent on `slots` slots. The oldest record in them had waited for `queuedMs`. */
   took(startedAtMs: number, nowMs: number, slots: number, queuedMs: number): void;

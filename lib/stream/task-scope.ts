@@ -54,7 +54,9 @@ export interface TaskPast {
   readonly isAnew: boolean;
   /** For a source that can be read again: the number of records it has emitted since the first incarnation. */
   readonly born: number;
-  /** For a source that cannot be read again: records below this number were read, and can never be again. Otherwise 0. */
+  /**
+   * For a source that cannot be read again: records below this number were read, and can never be again. Otherwise 0.
+   */
   readonly lost: number;
   /** For a source: what earlier incarnations have read, by partition. */
   readonly partitions: ReadonlyMap<number, PartitionSpan>;
@@ -85,8 +87,8 @@ export interface TaskScope extends TaskContext {
   /** The root of the lineages of the task's outputs. */
   readonly root: RootLedger;
   /**
-   * Identifies, together with a lineage of the root, one record over all incarnations of a run: the name of the root, plus
-   * the incarnation if a resumed run may assign its numbers to other records.
+   * Identifies, together with a lineage of the root, one record over all incarnations of a run: the name of the root,
+   * plus the incarnation if a resumed run may assign its numbers to other records.
    */
   readonly numbering: string;
   /** For a boundary, its edges in dependency order; empty otherwise. */
@@ -96,8 +98,8 @@ export interface TaskScope extends TaskContext {
   /** For a root whose outputs are kept: its outputs in flight. */
   readonly outputs: KeptOutputs | undefined;
   /**
-   * Names a record of `root` (default: the root of the outputs) in every incarnation of the run: its number, or, behind a
-   * boundary whose state is kept, what it was made of.
+   * Names a record of `root` (default: the root of the outputs) in every incarnation of the run: its number, or, behind
+   * a boundary whose state is kept, what it was made of.
    */
   identityOf(lineage: Lineage, root?: RootLedger): string;
   /** The identity of a record of `root`. */
@@ -118,7 +120,9 @@ export interface TaskScope extends TaskContext {
   readonly executor: Executor;
   /** Reports why this run cannot be resumed, if that shows only while it runs. No more checkpoints are made. */
   cannotResume(reason: string): void;
-  /** Reports that the outputs of this boundary depend on more than its input, so that a resumed run must repeat them. */
+  /**
+   * Reports that the outputs of this boundary depend on more than its input, so that a resumed run must repeat them.
+   */
   cannotRepeat(): void;
   /**
    * Whether work on another record, or another attempt, may begin. False in a run that drains and can be resumed: the
@@ -139,8 +143,8 @@ export interface TaskScope extends TaskContext {
   /** Emits an event about the upstream that this task calls. */
   report(news: CallNews): void;
   /**
-   * Adds one sample of the time spent on a record, in milliseconds. `lineage` is given if it is the time of that record,
-   * and not a mean over several.
+   * Adds one sample of the time spent on a record, in milliseconds. `lineage` is given if it is the time of that
+   * record, and not a mean over several.
    */
   sampleLatency(elapsedMs: number, lineage?: Lineage): void;
   /** Adds one sample of the time from the arrival of a record to its start, in milliseconds. */
@@ -161,7 +165,8 @@ export interface TaskScope extends TaskContext {
   /** Keeps the run from finishing before this work. An error of the work fails the run. */
   track(work: Promise<unknown>): void;
   /**
-   * Registers a function that returns what this part waits for, for stall reports; undefined while it waits for nothing.
+   * Registers a function that returns what this part waits for, for stall reports; undefined while it waits for
+   * nothing.
    */
   explain(waitingFor: () => Waiting | undefined): void;
 }

@@ -1,9 +1,9 @@
 /**
  * Writes records in groups, one write at a time, by default in root order.
  *
- * Guarantees: a record leaves only after its write has finished. The root's span bounds the reorder buffer. A record that
- * cannot be encoded, or that the destination refuses, ends by the failure policy, and the others are written. A failed write
- * fails the run, because it is unknown how much of it was stored.
+ * Guarantees: a record leaves only after its write has finished. The root's span bounds the reorder buffer. A record
+ * that cannot be encoded, or that the destination refuses, ends by the failure policy, and the others are written. A
+ * failed write fails the run, because it is unknown how much of it was stored.
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
@@ -30,19 +30,20 @@ export type WriteResult = Awaitable<void | readonly RefusedRow[]>;
 
 export interface WriteOptions<In, Row> {
   /**
-   * Returns the row of a record, or a promise of it. An error ends the record by the failure policy. A write waits until all of
-   * its rows are there.
+   * Returns the row of a record, or a promise of it. An error ends the record by the failure policy. A write waits
+   * until all of its rows are there.
    */
   readonly encode: (record: In, lineage: number) => Awaitable<Row>;
   /**
-   * Writes rows, each with the lineage of its record. Returns a promise if the next write must wait, and the rows that the
-   * destination refused; the failure policy ends their records.
+   * Writes rows, each with the lineage of its record. Returns a promise if the next write must wait, and the rows that
+   * the destination refused; the failure policy ends their records.
    */
   readonly write: (rows: readonly Row[], lineages: readonly number[]) => WriteResult;
   /** Writes in the order of the root's lineages. */
   readonly ordered: boolean;
   /**
-   * Whether the destination already holds the row of this lineage. Default: only if an earlier incarnation has written it.
+   * Whether the destination already holds the row of this lineage. Default: only if an earlier incarnation has written
+   * it.
    */
   readonly isHeld?: (lineage: number) => boolean;
   /** Keeps writes away from checkpoints. Default: a write may be in progress at any time. */
@@ -181,8 +182,8 @@ class BatchWriter<In, Row> implements Engine<In> {
     this.scope.track(Promise.resolve(writing));
     writing.then(
       () => {
-        // What leaves may bring new records at once. Their write must not begin before the gate knows that this one is over, or
-        // a checkpoint would be made during the new one.
+        // What leaves may bring new records at once. Their write must not begin before the gate knows that this one is
+        // over, or a checkpoint would be made during the new one.
         if (!this.subscriber.closed) this.leave(group, startedAtMs, true);
         this.isWriting = false;
         this.options.gate?.ended();
@@ -228,8 +229,8 @@ class BatchWriter<In, Row> implements Engine<In> {
           addRow(group, options.encode(record, lineage), false);
         } catch (error) {
           left = scope.giveUp({ lineage, record, error, attempts: 1 }) as In | Gone;
-          // A fallback is written in place of the record. A fallback that cannot be encoded is a mistake in the task and
-          // fails the run.
+          // A fallback is written in place of the record. A fallback that cannot be encoded is a mistake in the task
+          // and fails the run.
           if (left === GONE) group.ended++;
           else if (left instanceof Routed) group.routed++;
           else addRow(group, options.encode(left, lineage), true);

@@ -1,8 +1,8 @@
 /**
  * Keeps the writes of one sink away from the moment of a checkpoint.
  *
- * Guarantees: once `shut` has resolved, no write is in progress, every record that was written has left the task, and no
- * write begins until `open`.
+ * Guarantees: once `shut` has resolved, no write is in progress, every record that was written has left the task, and
+ * no write begins until `open`.
  */
 import { Waiter } from '../model/awaitable.js';
 
@@ -29,7 +29,8 @@ export class WriteGate {
   }
 
   /**
-   * Prevents further writes. Returns undefined if no write is in progress, else a promise that resolves when it is over.
+   * Prevents further writes. Returns undefined if no write is in progress, else a promise that resolves when it is
+   * over.
    */
   shut(): Promise<void> | undefined {
     this.isClosed = true;

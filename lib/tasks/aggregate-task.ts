@@ -39,8 +39,8 @@ export interface AggregateOptions<In, Out> extends TaskOptions<In, Out>, Durable
    * For an aggregate in threads: one thread folds all records of a key. The hash of the key (`partitionOf`) chooses the
    * thread, which keeps the state until the end, so `merge` is not needed. `'key'` partitions by the key of the
    * aggregate; a function may return a coarser key. If a thread dies, its states are lost and the run fails, unless the
-   * state is kept (`durable`): then the thread of the run has a copy of each state. Default: every thread folds parts of
-   * the input, and the thread of the run merges them in order; such a run survives the death of a thread.
+   * state is kept (`durable`): then the thread of the run has a copy of each state. Default: every thread folds parts
+   * of the input, and the thread of the run merges them in order; such a run survives the death of a thread.
    */
   readonly partitionBy?: 'key' | ((record: In) => string);
   /** For an aggregate in threads: the limit in milliseconds for adding one record. Default: no limit. */

@@ -25,7 +25,8 @@ const RULES: OptionRules<ExpandOptions<unknown, unknown>> = { ...TASK_RULES, ...
  * Makes many records from one: return an array, a generator or an async generator. Parents are expanded one after the
  * other. Throws MILLRACE_INVALID_OPTION if `work` is not a function, and for options that do not fit.
  *
- * @example expandTask(async function* (folder: string) { for await (const f of await fs.opendir(folder)) yield f.name; })
+ * @example expandTask(async function* (folder: string) { for await (const f of await fs.opendir(folder)) yield f.name;
+ *   })
  */
 export function expandTask<In, Out>(
   work: ExpandFunction<In, Out>,

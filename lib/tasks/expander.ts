@@ -108,8 +108,8 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   }
 
   /**
-   * Returns, before anything else, the children that an earlier incarnation left in flight. They need their parents, so they
-   * wait until each open parent has arrived again.
+   * Returns, before anything else, the children that an earlier incarnation left in flight. They need their parents, so
+   * they wait until each open parent has arrived again.
    */
   private continuing(): Reader<Child<Out>> {
     const { kept, family, scope } = this;

@@ -49,8 +49,9 @@ export interface AlignedOptions {
 }
 
 /**
- * Takes whatever arrives of any dependency, each record on its own. Behind the branches of one choice the records keep their
- * lineage; anything else (several sources, or branches that a record may take at the same time) is a union with a root of its own.
+ * Takes whatever arrives of any dependency, each record on its own. Behind the branches of one choice the records keep
+ * their lineage; anything else (several sources, or branches that a record may take at the same time) is a union with a
+ * root of its own.
  */
 export interface MergeOptions {
   /** One record at a time, of any dependency. */
@@ -181,21 +182,24 @@ type PartlyOf<Outputs, Names extends readonly (keyof Outputs)[], Optional> = {
     : Outputs[Names[Index]];
 };
 
-/** A record of any of the dependencies. While the compiler infers a function, `Labelled` is `never` if the option is absent. */
+/**
+ * A record of any of the dependencies. While the compiler infers a function, `Labelled` is `never` if the option is
+ * absent.
+ */
 type MergedOf<Outputs, Name extends keyof Outputs, Labelled> = [true] extends [Labelled]
   ? { [From in Name]: { readonly from: From; readonly record: Outputs[From] } }[Name]
   : Outputs[Name];
 
 /**
- * Runs a task after others, as wholes: without their records, when they have ended and their results are in place. In a flow it stands where
- * the dependencies stand.
+ * Runs a task after others, as wholes: without their records, when they have ended and their results are in place. In a
+ * flow it stands where the dependencies stand.
  */
 export interface RuleOptions<Name extends string = string> {
   /** The names of the tasks that have to end first; at least one. */
   readonly after: readonly Name[];
   /**
-   * `completed` (default): runs if all of them have completed. `failed`: runs if one of them has failed. `ended`: runs however they ended, also
-   * when the run fails, is cancelled or drained, and after everything else.
+   * `completed` (default): runs if all of them have completed. `failed`: runs if one of them has failed. `ended`: runs
+   * however they ended, also when the run fails, is cancelled or drained, and after everything else.
    */
   readonly when?: RuleCondition;
 }
@@ -264,10 +268,10 @@ export interface Flow<Outputs> {
     source: SourceTask<Out>,
   ): Flow<With<Outputs, Name, unknown, Out, NoOutputs>>;
   /**
-   * Adds a task over earlier tasks of one root; their outputs are aligned by lineage. Or, with a rule in place of the dependencies, a task
-   * that runs once, after other tasks have ended: it gets one record, with the end of each of them, and if it fails, the run fails,
-   * unless `onFailure` says otherwise. Throws MILLRACE_INVALID_OPTION for an invalid name, array of names, rule or task. The planner
-   * checks that the dependencies exist.
+   * Adds a task over earlier tasks of one root; their outputs are aligned by lineage. Or, with a rule in place of the
+   * dependencies, a task that runs once, after other tasks have ended: it gets one record, with the end of each of
+   * them, and if it fails, the run fails, unless `onFailure` says otherwise. Throws MILLRACE_INVALID_OPTION for an
+   * invalid name, array of names, rule or task. The planner checks that the dependencies exist.
    *
    * @example
    * flow.task('Publish', { after: ['Load'] }, asyncTask(({ Load }) => publish(Load.counts.out)))
@@ -306,7 +310,8 @@ export interface Flow<Outputs> {
   ): Flow<With<Outputs, Name, JoinedOf<Outputs, Names, Mode, Kind, Optional, Labelled>, Out, Named>>;
 
   /**
-   * Adds a source that is read after other tasks have ended; see `RuleOptions`. Throws MILLRACE_INVALID_OPTION as above.
+   * Adds a source that is read after other tasks have ended; see `RuleOptions`. Throws MILLRACE_INVALID_OPTION as
+   * above.
    */
   task<Name extends string, Out>(
     name: NewName<Name, Outputs>,
@@ -320,7 +325,8 @@ export interface Flow<Outputs> {
    * does not return the flow, and what `task` throws.
    *
    * @example
-   * flow.each(config.models, (flow, model) => flow.task(`Model ${model.name}`, ['Members'], requestTask({ url: model.url })))
+   * flow.each(config.models, (flow, model) => flow.task(`Model ${model.name}`, ['Members'], requestTask({ url:
+   * model.url })))
    */
   each<Item, Added extends Outputs>(
     items: Iterable<Item>,

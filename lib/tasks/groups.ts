@@ -1,8 +1,8 @@
 /**
  * The groups of an aggregate: one state per key, in the order in which the keys first appeared.
  *
- * Guarantees: there are never more than `maxKeys` groups. Each state is released when its result is made. Where the state is
- * kept, a checkpoint contains each group that was changed since the one before.
+ * Guarantees: there are never more than `maxKeys` groups. Each state is released when its result is made. Where the
+ * state is kept, a checkpoint contains each group that was changed since the one before.
  */
 import { FatalTaskError, describeThrown } from '../model/errors.js';
 import { refusePromise } from '../execution/refuse-promise.js';
@@ -73,8 +73,8 @@ export class Groups<In, Key, State, Out> {
   }
 
   /**
-   * Adds a partial state of later records. Throws MILLRACE_AGGREGATE_OVERFLOW for one key too many, and MILLRACE_TASK if
-   * `merge` fails.
+   * Adds a partial state of later records. Throws MILLRACE_AGGREGATE_OVERFLOW for one key too many, and MILLRACE_TASK
+   * if `merge` fails.
    */
   merge(key: Key, right: State): void {
     const { aggregate, states } = this;
@@ -167,8 +167,8 @@ export class Groups<In, Key, State, Out> {
 const RELEASED = 'released';
 
 /**
- * The durable form of groups: per group, its place, its key and its state. Results are made in the order of the places, so
- * one number records all groups that were released.
+ * The durable form of groups: per group, its place, its key and its state. Results are made in the order of the places,
+ * so one number records all groups that were released.
  */
 class KeptGroups<Key, State> implements StateHolder {
   readonly entries: KeptEntries<Key>;

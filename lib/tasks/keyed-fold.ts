@@ -1,6 +1,7 @@
 /**
- * Folds an aggregate whose state is kept, in the threads that own the keys. The groups in this thread have the states after a
- * prefix of the input (see `KeyedRounds`), so checkpoints, results and resumed runs are those of a fold in this thread.
+ * Folds an aggregate whose state is kept, in the threads that own the keys. The groups in this thread have the states
+ * after a prefix of the input (see `KeyedRounds`), so checkpoints, results and resumed runs are those of a fold in this
+ * thread.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';

@@ -1,9 +1,10 @@
 /**
- * The states of the keys of one `statefulTask`: which keys are in use, which are evicted, and what a checkpoint contains.
+ * The states of the keys of one `statefulTask`: which keys are in use, which are evicted, and what a checkpoint
+ * contains.
  *
- * Guarantees: a record uses its key when it is begun, whether or not the step succeeds. So evictions are decided by the order
- * of the records and by the clock alone, and are the same inline, in threads and in a resumed run. Only states that were
- * committed are in a checkpoint.
+ * Guarantees: a record uses its key when it is begun, whether or not the step succeeds. So evictions are decided by the
+ * order of the records and by the clock alone, and are the same inline, in threads and in a resumed run. Only states
+ * that were committed are in a checkpoint.
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { Change, StateHolder } from '../stream/state-space.js';
@@ -43,7 +44,9 @@ export class KeyedStates<Key, State> implements StateHolder {
   private readonly isLimited: boolean;
   /** With a limit, the key that was used longest ago comes first. */
   private readonly keys = new Map<Key, KeyState<Key, State>>();
-  /** The keys whose entries in the store are out of date, with their last uses; undefined for a key that was dropped. */
+  /**
+   * The keys whose entries in the store are out of date, with their last uses; undefined for a key that was dropped.
+   */
   private readonly changed = new Map<KeyState<Key, State>, LastUse | undefined>();
   private readonly stored = new Set<number>();
   private nextPlace = 0;
@@ -60,7 +63,10 @@ export class KeyedStates<Key, State> implements StateHolder {
     this.restore();
   }
 
-  /** The key of a record that is begun now. Evicts what expired before, and the key used longest ago if there is no room. */
+  /**
+   * The key of a record that is begun now. Evicts what expired before, and the key used longest ago if there is no
+   * room.
+   */
   use(key: Key): KeyState<Key, State> {
     const now = this.isLimited ? this.scope.clock.now() : 0;
     if (this.isLimited) this.evictExpired(now);
@@ -80,7 +86,10 @@ export class KeyedStates<Key, State> implements StateHolder {
     return found;
   }
 
-  /** Puts the state of a key at the time of the next checkpoint into it, and the last use; default: the one at that time. */
+  /**
+   * Puts the state of a key at the time of the next checkpoint into it, and the last use; default: the one at that
+   * time.
+   */
   commit(key: KeyState<Key, State>, lastUse: LastUse = key): void {
     if (this.scope.state !== undefined) this.changed.set(key, lastUse);
   }

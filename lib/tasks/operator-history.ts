@@ -1,9 +1,9 @@
 /**
- * The durable input of a user's operator: every record that it was given, in order. Nobody can look into an operator, so a
- * resumed run gives them to a new one again.
+ * The durable input of a user's operator: every record that it was given, in order. Nobody can look into an operator,
+ * so a resumed run gives them to a new one again.
  *
- * Guarantees: a checkpoint adds only the records since the one before, as they were when the operator was given them. Beyond
- * `limit` records nothing is kept any more, and the run reports that it cannot be resumed.
+ * Guarantees: a checkpoint adds only the records since the one before, as they were when the operator was given them.
+ * Beyond `limit` records nothing is kept any more, and the run reports that it cannot be resumed.
  */
 import { lostClass } from '../stream/lost-class.js';
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
@@ -71,7 +71,10 @@ export class OperatorHistory<In> implements StateHolder {
   }
 }
 
-/** A record that cannot be copied stays as it is, and the checkpoint reports it. Plain data comes back from a copy unchanged. */
+/**
+ * A record that cannot be copied stays as it is, and the checkpoint reports it. Plain data comes back from a copy
+ * unchanged.
+ */
 function copyOf<In>(record: In): In {
   if (typeof record !== 'object' || record === null || lostClass(record) !== undefined) return record;
   try {

@@ -3,13 +3,14 @@
  *
  * Guarantees: the operator receives records only while the window of its outputs has room, so backpressure passes
  * through it, and only while it is subscribed to its input, so none is lost if it subscribes late. It receives no more
- * records while it holds the window and `buffer` in operators that wait for inner subscriptions (`concatMap`, `mergeMap` with a
- * limit, `delay`). Outputs beyond the window (a burst from one input) wait in a bounded buffer. An operator that completes early
- * stops its sources. An error that it emits fails the run, after the outputs before it, because it belongs to no record.
+ * records while it holds the window and `buffer` in operators that wait for inner subscriptions (`concatMap`,
+ * `mergeMap` with a limit, `delay`). Outputs beyond the window (a burst from one input) wait in a bounded buffer. An
+ * operator that completes early stops its sources. An error that it emits fails the run, after the outputs before it,
+ * because it belongs to no record.
  *
- * In a resumed run, a new operator is given the same records again. If the operator has emitted only in the turn of an input,
- * or at its end, the outputs that were emitted before are dropped, and the run continues behind them. Otherwise its outputs
- * depend on more than its input (on time, on a call), and everything behind it is repeated.
+ * In a resumed run, a new operator is given the same records again. If the operator has emitted only in the turn of an
+ * input, or at its end, the outputs that were emitted before are dropped, and the run continues behind them. Otherwise
+ * its outputs depend on more than its input (on time, on a call), and everything behind it is repeated.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -25,13 +26,14 @@ export type { OperatorContext, RecordOperator };
 /** Options of `operatorTask`. */
 export interface OperatorOptions<In, Out> extends TaskOptions<In, Out>, DurableOptions {
   /**
-   * The most outputs beyond the window that wait for credits; one more fails the run. The operator itself may hold as many
-   * records beyond the window in operators such as `concatMap`; then it gets no more until it has room. Default 65,536.
+   * The most outputs beyond the window that wait for credits; one more fails the run. The operator itself may hold as
+   * many records beyond the window in operators such as `concatMap`; then it gets no more until it has room. Default
+   * 65,536.
    */
   readonly buffer?: number;
   /**
-   * For a run with checkpoints whose operator is `durable`: the most input records that are kept, so that a resumed run can
-   * give them to the operator again. With more, the run goes on and cannot be resumed. Default 1,000,000.
+   * For a run with checkpoints whose operator is `durable`: the most input records that are kept, so that a resumed run
+   * can give them to the operator again. With more, the run goes on and cannot be resumed. Default 1,000,000.
    */
   readonly history?: number;
 }
@@ -48,9 +50,9 @@ const RULES: OptionRules<OperatorOptions<unknown, unknown>> = {
 
 /**
  * Applies an RxJS operator, or several composed with `pipe`, to the records of the input. An error that it emits fails
- * the run with MILLRACE_TASK, an Observable that it emits with MILLRACE_INVALID_OUTPUT. Throws MILLRACE_INVALID_OPTION if
- * the operator is not a function, and for options that do not fit: `onFailure` applies to records that `input` or `output`
- * refuses, and is refused without a schema, because an error of the operator belongs to no record.
+ * the run with MILLRACE_TASK, an Observable that it emits with MILLRACE_INVALID_OUTPUT. Throws MILLRACE_INVALID_OPTION
+ * if the operator is not a function, and for options that do not fit: `onFailure` applies to records that `input` or
+ * `output` refuses, and is refused without a schema, because an error of the operator belongs to no record.
  *
  * @example operatorTask(bufferCount<Row>(100))
  * @example operatorTask((prices$: Observable<Price>, { scheduler }) => prices$.pipe(auditTime(1000, scheduler)))

@@ -44,8 +44,8 @@ export function readSource<Out>(
 }
 
 /**
- * Calls `check` with each item of the reader. An error that it throws rejects that item only. A read ends when all of its items
- * are checked, so order and backpressure are those of the reader.
+ * Calls `check` with each item of the reader. An error that it throws rejects that item only. A read ends when all of
+ * its items are checked, so order and backpressure are those of the reader.
  */
 export function checkedReader<Out>(
   reader: Reader<Out | Skip | Rejected>,
@@ -79,8 +79,8 @@ export function checkedReader<Out>(
 }
 
 /**
- * First returns `count` placeholders for records that were read by an earlier incarnation and cannot be read again. They are
- * born as gone, so each boundary whose state contains one of them sees its lineage.
+ * First returns `count` placeholders for records that were read by an earlier incarnation and cannot be read again.
+ * They are born as gone, so each boundary whose state contains one of them sees its lineage.
  */
 function withLost<T>(reader: Reader<T>, count: number): Reader<T> {
   let left = count;

@@ -97,8 +97,8 @@ export function compileSyncStep<In, Out>(
 }
 
 /**
- * Validates a record before the task receives it. Without a schema it is passed on unchanged. Throws MILLRACE_INVALID_OPTION
- * for a schema that is asynchronous.
+ * Validates a record before the task receives it. Without a schema it is passed on unchanged. Throws
+ * MILLRACE_INVALID_OPTION for a schema that is asynchronous.
  */
 export function checkInput<In>(schema: Schema<unknown> | undefined, task: string): (record: In) => In {
   if (schema === undefined) return (record) => record;
@@ -107,8 +107,8 @@ export function checkInput<In>(schema: Schema<unknown> | undefined, task: string
 }
 
 /**
- * Validates an output of the task. Without a schema it is passed on unchanged. Throws MILLRACE_INVALID_OPTION for a schema that
- * is asynchronous.
+ * Validates an output of the task. Without a schema it is passed on unchanged. Throws MILLRACE_INVALID_OPTION for a
+ * schema that is asynchronous.
  */
 export function checkOutput<Out>(schema: Schema<unknown> | undefined, task: string): (value: Out | Skip) => Out | Skip {
   if (schema === undefined) return (value) => value;

@@ -1,9 +1,9 @@
 /**
- * The outputs of one `statefulTask` in one run, from the step that made them to the root that emits them, and the part of a
- * checkpoint that contains them.
+ * The outputs of one `statefulTask` in one run, from the step that made them to the root that emits them, and the part
+ * of a checkpoint that contains them.
  *
- * Guarantees: an output whose record has left the input, and which was not emitted, is in the checkpoint. A resumed run emits
- * it first, whether or not it has threads.
+ * Guarantees: an output whose record has left the input, and which was not emitted, is in the checkpoint. A resumed run
+ * emits it first, whether or not it has threads.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import { Waiter, type Awaitable } from '../model/awaitable.js';

@@ -1,11 +1,11 @@
 /**
- * Tasks with a state per key: running features, deduplication, rates, alerts. A keyed scan. A boundary: its outputs have a
- * new root.
+ * Tasks with a state per key: running features, deduplication, rates, alerts. A keyed scan. A boundary: its outputs
+ * have a new root.
  *
- * Guarantees: the records of a key are processed one after the other, in root order in a run with checkpoints. The state of
- * a key and the records that it contains are in one checkpoint, so a resumed run counts each record once. State is bounded
- * by `maxKeys` and `ttlMs`; what is evicted is reported. With `partitionBy` the results are the same, and a thread that dies
- * costs at most the record that killed it.
+ * Guarantees: the records of a key are processed one after the other, in root order in a run with checkpoints. The
+ * state of a key and the records that it contains are in one checkpoint, so a resumed run counts each record once.
+ * State is bounded by `maxKeys` and `ttlMs`; what is evicted is reported. With `partitionBy` the results are the same,
+ * and a thread that dies costs at most the record that killed it.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';
@@ -55,11 +55,11 @@ type SteppedTo<Export> =
   StatefulOf<Export> extends { step: (...given: never) => readonly [unknown, infer Out] } ? Exclude<Out, Skip> : never;
 
 /**
- * Calls `step` with each record and the state of its key, and emits one output per record. In a run with checkpoints the
- * states are part of them (see `DurableOptions`), so they must be plain data. The number of evicted keys is reported as a
- * notice, at the first one and at the end. With `partitionBy`, `step` is called in threads; then it gets a `ThreadContext`.
- * Throws MILLRACE_INVALID_OPTION if `init` or `step` is not a function, for options that do not fit, and for `partitionBy` or
- * `timeoutMs` if threads cannot load the functions.
+ * Calls `step` with each record and the state of its key, and emits one output per record. In a run with checkpoints
+ * the states are part of them (see `DurableOptions`), so they must be plain data. The number of evicted keys is
+ * reported as a notice, at the first one and at the end. With `partitionBy`, `step` is called in threads; then it gets
+ * a `ThreadContext`. Throws MILLRACE_INVALID_OPTION if `init` or `step` is not a function, for options that do not fit,
+ * and for `partitionBy` or `timeoutMs` if threads cannot load the functions.
  *
  * @example
  * statefulTask({ key: (sale: Sale) => sale.member, init: () => 0,
@@ -154,7 +154,9 @@ class StatefulTask<In, Key, State, Out> extends BaseTask<In, Out> {
   }
 }
 
-/** Throws MILLRACE_INVALID_OPTION if the options need threads and the functions cannot be called there, or the reverse. */
+/**
+ * Throws MILLRACE_INVALID_OPTION if the options need threads and the functions cannot be called there, or the reverse.
+ */
 function checkPlace(
   stateful: object | undefined,
   ref: ModuleRef | undefined,

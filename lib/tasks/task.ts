@@ -62,7 +62,8 @@ export interface DurableMark {
 export type NoOutputs = Record<never, never>;
 
 /**
- * Which records belong together: 'whole' stands for all of them, a key for those with the same key, however they are spread.
+ * Which records belong together: 'whole' stands for all of them, a key for those with the same key, however they are
+ * spread.
  */
 export type Partitioning = 'whole' | { readonly key: (record: never) => unknown };
 
@@ -88,8 +89,8 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   /** The names of the outputs of a task that emits each record by exactly one of them; empty for a plain output. */
   readonly outputs: readonly string[];
   /**
-   * True when the task writes its records outside of the run. It then gets each record, also when no task downstream needs
-   * more. A durable task does in any case.
+   * True when the task writes its records outside of the run. It then gets each record, also when no task downstream
+   * needs more. A durable task does in any case.
    */
   readonly writes: boolean;
   /** True when the output outlives the process and can be cut back to a `mark`, such as a file. */
@@ -111,13 +112,13 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   /** True for a boundary whose operator can keep its state in the checkpoints of the run. */
   readonly keepsState: boolean;
   /**
-   * Which records of its input the task must receive in one place when a workflow is spread over several processes. Undefined: it
-   * treats each record by itself. Absent in tasks of earlier versions of this package.
+   * Which records of its input the task must receive in one place when a workflow is spread over several processes.
+   * Undefined: it treats each record by itself. Absent in tasks of earlier versions of this package.
    */
   readonly partitioning?: Partitioning | undefined;
   /**
-   * For a source: true when records may be gone once they have settled, so that it cannot be read from its beginning. Boundaries
-   * behind it keep their state. Default false.
+   * For a source: true when records may be gone once they have settled, so that it cannot be read from its beginning.
+   * Boundaries behind it keep their state. Default false.
    */
   readonly isTransient?: boolean;
   /** For a task that writes: true when several runs may write to the same place at the same time. Default false. */

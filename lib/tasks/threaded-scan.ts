@@ -1,6 +1,6 @@
 /**
- * The step of a `statefulTask` in the threads that own the keys. `statefulTask` states the guarantees, and `KeyedRounds`
- * explains how the states in this thread stay those after a prefix of the input.
+ * The step of a `statefulTask` in the threads that own the keys. `statefulTask` states the guarantees, and
+ * `KeyedRounds` explains how the states in this thread stay those after a prefix of the input.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';

@@ -32,7 +32,10 @@ export interface FakeCall extends UpstreamCall {
 export interface FakeReply extends Partial<UpstreamReply> {
   /** The delay of the answer, in milliseconds of the clock. Default 0. */
   readonly afterMs?: number;
-  /** Replaces the answer. `never`: the call stays unanswered; `reset`: the connection breaks. Default: the answer is sent. */
+  /**
+   * Replaces the answer. `never`: the call stays unanswered; `reset`: the connection breaks. Default: the answer is
+   * sent.
+   */
   readonly instead?: 'never' | 'reset';
 }
 
@@ -53,8 +56,8 @@ export interface FakeUpstream extends Upstream {
  * MILLRACE_INVALID_OPTION, because the test is wrong. Throws MILLRACE_INVALID_OPTION if it is not a function.
  *
  * @example
- * const upstream = fakeUpstream(clock, ({ body, attempt }) => (attempt === 1 ? { status: 503 } : { body, afterMs: 20 }));
- * const run = MyFlow.run(config, { clock, upstream });
+ * const upstream = fakeUpstream(clock, ({ body, attempt }) => (attempt === 1 ? { status: 503 } : { body, afterMs: 20
+ * })); const run = MyFlow.run(config, { clock, upstream });
  */
 export function fakeUpstream(clock: Clock, answer: (call: FakeCall) => Awaitable<FakeReply>): FakeUpstream {
   checkFunction('the answer of a fakeUpstream', answer);

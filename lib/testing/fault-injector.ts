@@ -1,9 +1,9 @@
 /**
  * Injects faults, chosen by a seed, between a run and its upstream or function.
  *
- * Guarantees: the fault of an attempt depends only on the seed, the task, the record and the number of the attempt. It does
- * not depend on the order of calls, on time or on other runs, so a seed reproduces a failure. The injector stores no state
- * for this, so one injector may serve any number of runs.
+ * Guarantees: the fault of an attempt depends only on the seed, the task, the record and the number of the attempt. It
+ * does not depend on the order of calls, on time or on other runs, so a seed reproduces a failure. The injector stores
+ * no state for this, so one injector may serve any number of runs.
  */
 import type { Clock } from '../model/clock.js';
 import { MillraceError } from '../model/errors.js';
@@ -28,8 +28,8 @@ export interface FaultOptions extends Partial<Record<Fault, number>> {
   /** The delay that `slow` adds before the work begins, in milliseconds. Default 1000. */
   readonly slowMs?: number;
   /**
-   * Only the first `atMost` attempts of a record at a task can have a fault, so a task that makes more attempts succeeds.
-   * Default: no limit.
+   * Only the first `atMost` attempts of a record at a task can have a fault, so a task that makes more attempts
+   * succeeds. Default: no limit.
    */
   readonly atMost?: number;
 }
@@ -50,9 +50,9 @@ const RULES: OptionRules<FaultOptions> = {
 /** Makes attempts fail. Put it before an upstream or around a function. */
 export interface FaultInjector {
   /**
-   * Returns the upstream with faults: `error` answers 503, `reset` breaks the connection, `hang` never answers, `lostReply`
-   * breaks the connection after the work is done, `slow` answers late. A hedged attempt has no faults, so it can save its
-   * record. A fault of a request for several records affects all of them.
+   * Returns the upstream with faults: `error` answers 503, `reset` breaks the connection, `hang` never answers,
+   * `lostReply` breaks the connection after the work is done, `slow` answers late. A hedged attempt has no faults, so
+   * it can save its record. A fault of a request for several records affects all of them.
    */
   upstream(inner: Upstream): Upstream;
   /**
@@ -70,8 +70,8 @@ export interface FaultInjector {
  * Makes an injector. It draws a fault, or none, per attempt from the seed, the task, the record and the number of the
  * attempt alone, so a seed reproduces a failure.
  *
- * @throws MILLRACE_INVALID_OPTION for missing, unknown or invalid options. A share is a number from 0 to 1, and the sum of
- * the shares is at most 1.
+ * @throws MILLRACE_INVALID_OPTION for missing, unknown or invalid options. A share is a number from 0 to 1, and the sum
+ *   of the shares is at most 1.
  *
  * @example
  * const faults = faultInjector({ seed: 7, clock, error: 0.1, lostReply: 0.05, atMost: 3 });

@@ -1,7 +1,7 @@
 /**
- * Marble strings: a sequence of records and their times in one line. The syntax is the run mode of the RxJS TestScheduler.
- * Each character is one millisecond: `-` is a pause, `a` a record, `(ab)` several records at one moment, `|` the end and
- * `#` an error. `900ms`, `2s` and `1m` between spaces are longer pauses. Other spaces have no meaning.
+ * Marble strings: a sequence of records and their times in one line. The syntax is the run mode of the RxJS
+ * TestScheduler. Each character is one millisecond: `-` is a pause, `a` a record, `(ab)` several records at one moment,
+ * `|` the end and `#` an error. `900ms`, `2s` and `1m` between spaces are longer pauses. Other spaces have no meaning.
  */
 import { TestScheduler } from 'rxjs/testing';
 import type { Observable } from 'rxjs';
@@ -30,8 +30,8 @@ export type ScriptLine<T> =
     };
 
 /**
- * Converts a marble string into the lines of a script. `scriptedSource` plays such a script, and a test compares it with a
- * `recordingTimeline`.
+ * Converts a marble string into the lines of a script. `scriptedSource` plays such a script, and a test compares it
+ * with a `recordingTimeline`.
  *
  * @param values the records that the letters represent; a letter without an entry represents itself.
  * @param error the error that `#` represents. Default: an Error with the message 'marble'.

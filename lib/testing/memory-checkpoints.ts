@@ -1,8 +1,8 @@
 /**
  * Checkpoints in memory, for tests that resume a run.
  *
- * Guarantees: a checkpoint is stored as JSON text, as in a file; after the next incarnation has begun, the store refuses
- * writes of earlier incarnations, like every other store.
+ * Guarantees: a checkpoint is stored as JSON text, as in a file; after the next incarnation has begun, the store
+ * refuses writes of earlier incarnations, like every other store.
  */
 import type { Checkpoint, CheckpointStore } from '../model/checkpoint.js';
 import { MillraceError, describeThrown } from '../model/errors.js';

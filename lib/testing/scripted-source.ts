@@ -5,8 +5,8 @@ import { sourceTask, type SourceOptions, type SourceTask } from '../tasks/source
 import type { ScriptLine } from './marbles.js';
 
 /**
- * Makes a source that pushes the records of the script. It ends at the `end` of the script; without an `end` it stays open.
- * Throws MILLRACE_INVALID_OPTION for invalid options.
+ * Makes a source that pushes the records of the script. It ends at the `end` of the script; without an `end` it stays
+ * open. Throws MILLRACE_INVALID_OPTION for invalid options.
  *
  * @example scriptedSource(marbles('a 1s b 1s |'), clock)
  * @example scriptedSource([{ at: 0, record: 'a' }, { at: 1000, record: 'b' }, { at: 2000, end: true }], clock)

@@ -1,9 +1,9 @@
 /**
  * A clock that a test moves.
  *
- * Guarantees: nothing waits in real time; timers fire in the order of their times, and timers with equal times in the order
- * of their creation. Between two timers, every promise, every due turn of the event loop, every file operation and all work
- * passed to `hold` has finished. So a whole workflow, including promises and files, runs in virtual time.
+ * Guarantees: nothing waits in real time; timers fire in the order of their times, and timers with equal times in the
+ * order of their creation. Between two timers, every promise, every due turn of the event loop, every file operation
+ * and all work passed to `hold` has finished. So a whole workflow, including promises and files, runs in virtual time.
  */
 import { MillraceError } from '../model/errors.js';
 import type { Clock } from '../model/clock.js';
@@ -16,21 +16,21 @@ import { TimerHeap, type Timer } from './timer-heap.js';
  */
 export interface VirtualClock extends Clock {
   /**
-   * Advances the time by `ms` milliseconds and fires the timers on the way. Rejects with MILLRACE_INVALID_OPTION if `ms`
-   * is not a number of at least 0.
+   * Advances the time by `ms` milliseconds and fires the timers on the way. Rejects with MILLRACE_INVALID_OPTION if
+   * `ms` is not a number of at least 0.
    */
   advance(ms: number): Promise<void>;
   /**
    * Advances the time from timer to timer until the promise settles, and resolves with its result. Rejects with
    * MILLRACE_STALLED if no timer is left and nothing else happens, or if the promise has not settled within `withinMs`
-   * milliseconds of virtual time (default: seven days). The second case exists because a run always has timers of its own,
-   * also when it waits for something that never happens.
+   * milliseconds of virtual time (default: seven days). The second case exists because a run always has timers of its
+   * own, also when it waits for something that never happens.
    */
   runUntil<T>(promise: PromiseLike<T>, withinMs?: number): Promise<T>;
   /**
-   * Stops the time until `work` has settled, and returns `work`. Use it for real work in a test that the clock cannot see,
-   * such as compressing, hashing or a request. Do not use it for work that waits for a timer of this clock: that timer
-   * would never fire. A run calls it for its own work.
+   * Stops the time until `work` has settled, and returns `work`. Use it for real work in a test that the clock cannot
+   * see, such as compressing, hashing or a request. Do not use it for work that waits for a timer of this clock: that
+   * timer would never fire. A run calls it for its own work.
    *
    * @example asyncTask((text: string) => clock.hold(promisify(gzip)(text)))
    */
@@ -44,8 +44,9 @@ const WITHIN_MS = 7 * 24 * 3_600_000;
 /** After this many turns of the event loop without any work, a run counts as waiting for time to pass. */
 const IDLE_TURNS = 5;
 /**
- * After this many turns with work in memory alone, time passes nevertheless. Otherwise a source that emits records without
- * end would stop the time for ever. The limit is a count and not a real time, so that every execution is the same.
+ * After this many turns with work in memory alone, time passes nevertheless. Otherwise a source that emits records
+ * without end would stop the time for ever. The limit is a count and not a real time, so that every execution is the
+ * same.
  */
 const BUSY_TURNS = 500;
 /** If no timer is left, real work (a thread, a socket) has this many real milliseconds to make progress. */

@@ -1,10 +1,10 @@
 /**
- * Configurations for display: secrets are masked by their names and places, and only JSON values remain. `Secrets` masks
- * them by their values.
+ * Configurations for display: secrets are masked by their names and places, and only JSON values remain. `Secrets`
+ * masks them by their values.
  *
  * Guarantees: the value of a name like password, token, secret, key, authorization, credential or cookie never appears,
- * also in a list of headers, nor do the credentials of a URL or a connection string. The result is plain data of bounded
- * depth and size.
+ * also in a list of headers, nor do the credentials of a URL or a connection string. The result is plain data of
+ * bounded depth and size.
  */
 
 const MASK = '***';
@@ -12,7 +12,10 @@ const MAX_DEPTH = 12;
 const MAX_ITEMS = 1000;
 const MAX_TEXT = 10_000;
 
-/** A name is secret by its last word, or by one of these words in it: `apiKey`, `API_KEY`, `key`, `authToken`; not `monkey`. */
+/**
+ * A name is secret by its last word, or by one of these words in it: `apiKey`, `API_KEY`, `key`, `authToken`; not
+ * `monkey`.
+ */
 const SECRET_WORD =
   /^(password|passwd|pwd|pass|pw|passphrase|passcode|pin|otp|jwt|dsn|sas|sig|signature|token|secret|key|apikey|authorization|auth|credential|cred|cookie|bearer)s?$/;
 const SECRET_END = /(password|passwd|passphrase|token|secret|apikey|authorization|credential)s?$/;

@@ -50,7 +50,9 @@ export class Secrets {
     for (const value of values) this.add(value);
   }
 
-  /** Adds a value to mask. Values with fewer than six characters, and ordinary words, numbers and dates, are ignored. */
+  /**
+   * Adds a value to mask. Values with fewer than six characters, and ordinary words, numbers and dates, are ignored.
+   */
   add(value: string): void {
     const trimmed = value.trim();
     if (trimmed.length < LEAST_LENGTH || this.values.has(trimmed) || isOrdinary(trimmed)) return;
@@ -135,7 +137,9 @@ export class Secrets {
     return this.pattern;
   }
 
-  /** Masks the beginning of a secret at the end of a text that was cut. The text is passed once, whatever its length. */
+  /**
+   * Masks the beginning of a secret at the end of a text that was cut. The text is passed once, whatever its length.
+   */
   private withoutCuts(text: string): string {
     const starts = this.cuts;
     if (starts === undefined) return text;

@@ -1,9 +1,10 @@
 /**
  * Decides what happens to the outstanding records of a thread that died.
  *
- * Guarantees: the record on which the thread died runs again alone, and fails if it kills its thread again, so that no record
- * is blamed for the effects of another. All other records run again. If the record is unknown, its chunk is halved, so
- * every further death narrows the search. No record is blamed for a thread that died while it loaded the module.
+ * Guarantees: the record on which the thread died runs again alone, and fails if it kills its thread again, so that no
+ * record is blamed for the effects of another. All other records run again. If the record is unknown, its chunk is
+ * halved, so every further death narrows the search. No record is blamed for a thread that died while it loaded the
+ * module.
  */
 import type { Chunk } from '../execution/executor.js';
 import type { Position, Posted, Thread } from './thread.js';

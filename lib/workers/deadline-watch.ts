@@ -1,9 +1,9 @@
 /**
- * Stops threads that work on one record for too long. Each thread writes its position to shared memory, with two writes per
- * record; a timer compares the positions a few times within each time limit.
+ * Stops threads that work on one record for too long. Each thread writes its position to shared memory, with two writes
+ * per record; a timer compares the positions a few times within each time limit.
  *
- * Guarantees: no record is stopped before its limit, and none runs more than a quarter longer; no timer is left while no work
- * has a limit.
+ * Guarantees: no record is stopped before its limit, and none runs more than a quarter longer; no timer is left while
+ * no work has a limit.
  */
 import type { Thread } from './thread.js';
 

@@ -1,9 +1,9 @@
 /**
  * Distributes work: sends the chunks of all open jobs to the threads of a pool, and their answers to the clients.
  *
- * Guarantees: no thread has more chunks outstanding than its credits. Jobs take turns. A record that cannot be sent, or that
- * kills its thread, fails alone and is answered once, however many of them there are. A job fails as a whole only if its
- * threads cannot load it, or if none of many records was ever answered. Nothing is delivered for a closed job.
+ * Guarantees: no thread has more chunks outstanding than its credits. Jobs take turns. A record that cannot be sent, or
+ * that kills its thread, fails alone and is answered once, however many of them there are. A job fails as a whole only
+ * if its threads cannot load it, or if none of many records was ever answered. Nothing is delivered for a closed job.
  */
 
 import type { Chunk, ChunkResult, Ending } from '../execution/executor.js';
@@ -243,8 +243,8 @@ export class Dispatcher {
   }
 
   /**
-   * Decides about the records that killed their threads while no record was answered: they are dead letters if they are few
-   * and nothing else can be tried, and the whole job fails if they are many.
+   * Decides about the records that killed their threads while no record was answered: they are dead letters if they are
+   * few and nothing else can be tried, and the whole job fails if they are many.
    */
   private judgeHeld(job: ThreadJob): void {
     const { lastDeath, fruitlessDeaths } = job;

@@ -1,6 +1,6 @@
 /**
- * The entry module of a worker thread. It imports as little as possible, because imports delay the start of each thread. It
- * refuses to run on the main thread.
+ * The entry module of a worker thread. It imports as little as possible, because imports delay the start of each
+ * thread. It refuses to run on the main thread.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { loadWithoutRuns } from '../execution/thread-loading.js';

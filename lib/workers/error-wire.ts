@@ -1,10 +1,10 @@
 /**
- * Errors that cross a message port. Structured cloning keeps the message of an error but loses its class, its code and all
- * other properties; this format keeps them.
+ * Errors that cross a message port. Structured cloning keeps the message of an error but loses its class, its code and
+ * all other properties; this format keeps them.
  *
- * Guarantees: an error arrives with its class name, code, message, stack and cause, and is `instanceof Error` if it was one.
- * Errors of millrace and of the language get their own class again. A thrown value that is not an error arrives unchanged.
- * Nothing that can be thrown makes `packError` throw.
+ * Guarantees: an error arrives with its class name, code, message, stack and cause, and is `instanceof Error` if it was
+ * one. Errors of millrace and of the language get their own class again. A thrown value that is not an error arrives
+ * unchanged. Nothing that can be thrown makes `packError` throw.
  */
 import { describeValue, ERROR_CODES, FatalTaskError, MillraceError, type ErrorCode } from '../model/errors.js';
 

@@ -1,8 +1,8 @@
 /**
  * The messages between the thread of the run and its worker threads, all typed and plain data.
  *
- * The thread of the run numbers the chunks and uses each number once, so it recognises an answer to a chunk that nobody waits
- * for any more. Credits: at most `CREDITS` chunks, and `ITEM_CREDITS` batches of a stream, are outstanding.
+ * The thread of the run numbers the chunks and uses each number once, so it recognises an answer to a chunk that nobody
+ * waits for any more. Credits: at most `CREDITS` chunks, and `ITEM_CREDITS` batches of a stream, are outstanding.
  */
 import type { ChunkResult, Ending, ExportKind, Job, ModuleRef, PlacedStates } from '../execution/executor.js';
 import type { WireError } from './error-wire.js';

@@ -1,8 +1,8 @@
 /**
  * The open streams of an executor, read in the thread of the run while worker threads feed them.
  *
- * Guarantees: a batch is acknowledged when it is read, so a thread is never ahead by more than its credits. Items before an
- * error are delivered before it. A stream whose thread died fails instead of waiting for ever.
+ * Guarantees: a batch is acknowledged when it is read, so a thread is never ahead by more than its credits. Items
+ * before an error are delivered before it. A stream whose thread died fails instead of waiting for ever.
  */
 import type { ItemReader } from '../execution/executor.js';
 import { Waiter } from '../model/awaitable.js';

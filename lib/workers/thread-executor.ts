@@ -1,8 +1,8 @@
 /**
  * The executor with threads: one pool that all jobs share.
  *
- * Guarantees: threads start when work waits that no idle thread can accept. A thread that dies is replaced, and only the
- * record that killed it fails. After `close` no thread is left, and all open requests to threads are rejected.
+ * Guarantees: threads start when work waits that no idle thread can accept. A thread that dies is replaced, and only
+ * the record that killed it fails. After `close` no thread is left, and all open requests to threads are rejected.
  */
 import { availableParallelism } from 'node:os';
 import type { ThreadNews } from '../model/events.js';

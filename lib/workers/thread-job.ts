@@ -1,9 +1,9 @@
 /**
- * One open job of a thread executor: its client, the size of its chunks, the chunks that must run again after a death, and
- * the records that killed their threads before any record was answered.
+ * One open job of a thread executor: its client, the size of its chunks, the chunks that must run again after a death,
+ * and the records that killed their threads before any record was answered.
  *
- * Guarantees: a chunk that killed a thread is sent alone, to a thread that has loaded the job. While no record was answered,
- * such chunks come last, so that any record that succeeds is found first.
+ * Guarantees: a chunk that killed a thread is sent alone, to a thread that has loaded the job. While no record was
+ * answered, such chunks come last, so that any record that succeeds is found first.
  */
 import { ChunkSizer } from '../execution/chunk-sizer.js';
 import type { Chunk, ChunkResult, Job, JobClient, JobOptions } from '../execution/executor.js';
@@ -60,7 +60,8 @@ export class ThreadJob {
     this.spec = spec;
     this.client = client;
     this.transfer = options.transfer as ((record: unknown) => readonly object[]) | undefined;
-    // Moved data cannot be sent twice, so such records travel one by one, and not to a thread that may die of the module.
+    // Moved data cannot be sent twice, so such records travel one by one, and not to a thread that may die of the
+    // module.
     this.loadsFirst = this.transfer !== undefined;
     this.sizer = new ChunkSizer(this.transfer === undefined ? options.maxChunk : 1);
   }

@@ -1,8 +1,8 @@
 /**
  * The threads of one executor: a fixed number of slots, filled on demand.
  *
- * Guarantees: there are never more threads than slots. A thread that ended frees its slot, and its figures remain. After `stop`
- * no thread is left.
+ * Guarantees: there are never more threads than slots. A thread that ended frees its slot, and its figures remain.
+ * After `stop` no thread is left.
  */
 import type { ResourceLimits } from 'node:worker_threads';
 import type { ThreadNews } from '../model/events.js';

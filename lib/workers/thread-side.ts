@@ -1,8 +1,9 @@
 /**
  * The side of a worker thread: opens jobs, executes chunks, feeds streams.
  *
- * Guarantees: chunks are executed in the order of arrival. A result that cannot be cloned ends its own record, with the name
- * of the task in the error; the other results of the chunk arrive. Thrown errors arrive as errors of their own class.
+ * Guarantees: chunks are executed in the order of arrival. A result that cannot be cloned ends its own record, with the
+ * name of the task in the error; the other results of the chunk arrive. Thrown errors arrive as errors of their own
+ * class.
  */
 import type { MessagePort, Transferable } from 'node:worker_threads';
 import { FatalTaskError, MillraceError } from '../model/errors.js';

@@ -1,8 +1,8 @@
 /**
  * One worker thread, seen from the thread of the run: its outstanding chunks, its jobs and its figures.
  *
- * Guarantees: an answer to an unknown chunk, or to one that nobody waits for any more, is ignored. `onEnd` is called once,
- * after the last message of the thread, however it ended.
+ * Guarantees: an answer to an unknown chunk, or to one that nobody waits for any more, is ignored. `onEnd` is called
+ * once, after the last message of the thread, however it ended.
  */
 import { Worker, type ResourceLimits, type Transferable } from 'node:worker_threads';
 import type { Chunk } from '../execution/executor.js';
@@ -66,8 +66,9 @@ export class Thread {
       name: `millrace ${slot}`,
       workerData: { millrace: true, progress: this.progress } satisfies ThreadData,
       resourceLimits,
-      // Flags of the process (an inspector, a loader) are not meant for its workers, and test runners pass them to every
-      // thread. Each thread registers the module hooks for TypeScript itself: on Node 20 no flag brings them into a thread.
+      // Flags of the process (an inspector, a loader) are not meant for its workers, and test runners pass them to
+      // every thread. Each thread registers the module hooks for TypeScript itself: on Node 20 no flag brings them into
+      // a thread.
       execArgv: [],
     });
     this.worker.on('message', (message: FromThread) => {

@@ -2,8 +2,8 @@
  * TypeScript modules that the user of the package wrote. Node runs them by itself from version 22.18 on; on any version
  * `tsx` does where it is installed beside the module.
  *
- * Guarantees: `tsx` is used wherever it is installed, so that a project behaves alike on every version of Node; it is looked
- * up from the folder of the module and is no dependency of this package; a thread registers it once.
+ * Guarantees: `tsx` is used wherever it is installed, so that a project behaves alike on every version of Node; it is
+ * looked up from the folder of the module and is no dependency of this package; a thread registers it once.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -21,12 +21,14 @@ interface TsxManifest {
   readonly exports: Readonly<Record<(typeof APIS)[number], { readonly import: { readonly default: string } }>>;
 }
 
-/** Module hooks belong to a thread and cannot be registered twice: the URLs of those that this thread has, or will have. */
+/**
+ * Module hooks belong to a thread and cannot be registered twice: the URLs of those that this thread has, or will have.
+ */
 const registered = new Map<string, Promise<void>>();
 
 /**
- * Makes this thread ready to import a module, which is given by its URL. Resolves with undefined, or with the reason why
- * the module cannot run here, as the end of a sentence. Does nothing for a module that is not TypeScript.
+ * Makes this thread ready to import a module, which is given by its URL. Resolves with undefined, or with the reason
+ * why the module cannot run here, as the end of a sentence. Does nothing for a module that is not TypeScript.
  */
 export async function prepareTypeScript(module: string): Promise<string | undefined> {
   if (!module.startsWith('file:')) return undefined;

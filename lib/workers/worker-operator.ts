@@ -1,10 +1,10 @@
 /**
- * An RxJS operator that runs a function of a module in worker threads, over Observables or anything that can be iterated,
- * without a workflow or a run.
+ * An RxJS operator that runs a function of a module in worker threads, over Observables or anything that can be
+ * iterated, without a workflow or a run.
  *
- * Guarantees: an iterable is pulled only as fast as threads work. An Observable cannot be asked to wait, so it has a bounded
- * buffer with a named policy. Unsubscribing ends the threads, including busy ones, and nothing is emitted after it.
- * `complete` and `error` come after the threads have ended. Errors keep their class, code, cause and stack.
+ * Guarantees: an iterable is pulled only as fast as threads work. An Observable cannot be asked to wait, so it has a
+ * bounded buffer with a named policy. Unsubscribing ends the threads, including busy ones, and nothing is emitted after
+ * it. `complete` and `error` come after the threads have ended. Errors keep their class, code, cause and stack.
  */
 import { Observable, Subscription, isObservable, type Subscriber } from 'rxjs';
 import { MillraceError, describeThrown } from '../model/errors.js';
@@ -49,7 +49,10 @@ export interface WorkerOperatorOptions<In, Out> {
   readonly timeoutMs?: number;
   /** The parts of a record that are moved to the thread instead of copied. */
   readonly transfer?: (record: In) => readonly object[];
-  /** Receives each record that fails, and the others continue. Default: the first failure ends the Observable with its error. */
+  /**
+   * Receives each record that fails, and the others continue. Default: the first failure ends the Observable with its
+   * error.
+   */
   readonly onFailure?: (error: unknown, record: In) => void;
   /** Not used at run time: fixes the type of the outputs. */
   readonly emits?: (output: Out) => void;
@@ -72,9 +75,9 @@ const DEFAULT_WINDOW = 2048;
 const DEFAULT_BUFFER = 65_536;
 
 /**
- * Runs a function in worker threads. The function is tagged with its module (`threadFunction`, `threadFactory`), or given
- * as a module URL and the name of an export. `skip(reason)` drops a record. Throws MILLRACE_INVALID_OPTION if the work has
- * no module, or an option does not fit.
+ * Runs a function in worker threads. The function is tagged with its module (`threadFunction`, `threadFactory`), or
+ * given as a module URL and the name of an export. `skip(reason)` drops a record. Throws MILLRACE_INVALID_OPTION if the
+ * work has no module, or an option does not fit.
  *
  * @example
  * from(images).pipe(workerOperator(thumbnail)).subscribe(save);

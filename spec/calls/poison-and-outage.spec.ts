@@ -1,4 +1,7 @@
-/** Records that always fail, upstreams that are down, and upstreams that ask for less: what ends as a dead letter, and when. */
+/**
+ * Records that always fail, upstreams that are down, and upstreams that ask for less: what ends as a dead letter, and
+ * when.
+ */
 import { describe, expect, it } from '@jest/globals';
 import axios from 'axios';
 import { fakeUpstream, virtualClock, type FakeCall, type FakeReply, type VirtualClock } from 'millrace/testing';

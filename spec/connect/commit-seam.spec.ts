@@ -1,4 +1,7 @@
-/** Around a checkpoint: what is prepared, committed and reported as settled, and when, also where the run dies in between. */
+/**
+ * Around a checkpoint: what is prepared, committed and reported as settled, and when, also where the run dies in
+ * between.
+ */
 import { describe, expect, it } from '@jest/globals';
 import {
   asyncTask,

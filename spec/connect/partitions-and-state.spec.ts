@@ -1,4 +1,7 @@
-/** Boundaries that keep their state behind a source with several partitions, whose records arrive in another order each time. */
+/**
+ * Boundaries that keep their state behind a source with several partitions, whose records arrive in another order each
+ * time.
+ */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { aggregateTask, asyncTask, defineWorkflow, expandTask, seededRandom, sinkTask, statefulTask } from 'millrace';

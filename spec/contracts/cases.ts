@@ -1,6 +1,6 @@
 /**
- * What every kind of task promises, as checks that throw where one does not keep it. `contract.spec.ts` puts every check
- * to every subject, and to a broken twin that must fail it.
+ * What every kind of task promises, as checks that throw where one does not keep it. `contract.spec.ts` puts every
+ * check to every subject, and to a broken twin that must fail it.
  */
 import { strict as assert } from 'node:assert';
 import { expect } from '@jest/globals';

@@ -11,8 +11,8 @@ const DOOR = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 
 /**
- * Writes a line to the file `calls` for each call of its builder, of its schema and of its dead letters. The builder reads
- * `needed`, which the end of a run removes where there is a file `archive`.
+ * Writes a line to the file `calls` for each call of its builder, of its schema and of its dead letters. The builder
+ * reads `needed`, which the end of a run removes where there is a file `archive`.
  */
 const FLOW = `
 import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** The workflow of a command line that names none: the only one of the project, and never one that the user did not write. */
+/**
+ * The workflow of a command line that names none: the only one of the project, and never one that the user did not
+ * write.
+ */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

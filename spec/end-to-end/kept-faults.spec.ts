@@ -1,4 +1,7 @@
-/** Kept runs and what happens to them: a process that is stopped and wakes up, damaged files, a replay that dies, a move. */
+/**
+ * Kept runs and what happens to them: a process that is stopped and wakes up, damaged files, a replay that dies, a
+ * move.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import {
   existsSync,
@@ -24,8 +27,8 @@ const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 const ROWS = 3000;
 
 /**
- * Each hundredth row fails until there is a file `mended`; from row 2,500 on the task waits for a file `go`; where there is a
- * file `slow-end` the end of the run waits for a file `end`.
+ * Each hundredth row fails until there is a file `mended`; from row 2,500 on the task waits for a file `go`; where
+ * there is a file `slow-end` the end of the run waits for a file `end`.
  */
 const FLOW = `
 import { existsSync } from 'node:fs';

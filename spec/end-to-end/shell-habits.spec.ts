@@ -1,4 +1,7 @@
-/** What a shell user expects of a command: completion, a project to start from, TypeScript files, and runs that follow changes. */
+/**
+ * What a shell user expects of a command: completion, a project to start from, TypeScript files, and runs that follow
+ * changes.
+ */
 import { execFile, spawn } from 'node:child_process';
 import {
   existsSync,

@@ -1,8 +1,8 @@
 /**
  * The jars of the broker: where they are, how they get there, and why the specs that need them cannot run.
  *
- * `MILLRACE_KAFKA=required` makes a missing broker a failure instead of a reason to skip, and `MILLRACE_KAFKA=off` skips
- * those specs where a broker could be started.
+ * `MILLRACE_KAFKA=required` makes a missing broker a failure instead of a reason to skip, and `MILLRACE_KAFKA=off`
+ * skips those specs where a broker could be started.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';

@@ -1,8 +1,9 @@
 /**
  * A Kafka broker on this machine, which is also its own controller.
  *
- * Guarantees: it listens on loopback only, on free ports, and keeps its data in a folder of its own, which `stop` removes. It ends
- * with the process that started it, also if that is killed: a shell between the two waits for the end of its input.
+ * Guarantees: it listens on loopback only, on free ports, and keeps its data in a folder of its own, which `stop`
+ * removes. It ends with the process that started it, also if that is killed: a shell between the two waits for the end
+ * of its input.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 /**
- * `npm run kafka -- fetch` fetches the jars of a Kafka broker; `npm run kafka -- up [--port 9092]` runs one for a developer until
- * Ctrl-C, and fetches them first if they are missing. Its data is removed at the end.
+ * `npm run kafka -- fetch` fetches the jars of a Kafka broker; `npm run kafka -- up [--port 9092]` runs one for a
+ * developer until Ctrl-C, and fetches them first if they are missing. Its data is removed at the end.
  */
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';

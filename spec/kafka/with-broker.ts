@@ -178,7 +178,9 @@ export class TestBroker {
 /** The key of the records that `read` adds. */
 const END = '(end)';
 
-/** A group of cases that need a broker. Without one they are skipped, and the reason is the name of the skipped case. */
+/**
+ * A group of cases that need a broker. Without one they are skipped, and the reason is the name of the skipped case.
+ */
 export function describeWithBroker(
   name: string,
   cases: (broker: () => TestBroker) => void,

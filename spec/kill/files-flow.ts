@@ -1,6 +1,6 @@
 /**
- * A workflow over several files that is made to be killed: plain and packed files of JSON lines in order, and two files of
- * JSON lines out of it. What comes out is decided by the input alone.
+ * A workflow over several files that is made to be killed: plain and packed files of JSON lines in order, and two files
+ * of JSON lines out of it. What comes out is decided by the input alone.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncTask, defineWorkflow } from 'millrace';

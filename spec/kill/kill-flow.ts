@@ -1,6 +1,6 @@
 /**
- * A workflow made to be killed: two files, one of them packed, a sink in the middle, records that fail, records that are
- * skipped, and work that finishes in any order. What comes out is decided by the input alone.
+ * A workflow made to be killed: two files, one of them packed, a sink in the middle, records that fail, records that
+ * are skipped, and work that finishes in any order. What comes out is decided by the input alone.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncTask, defineWorkflow, skip, syncTask } from 'millrace';

@@ -1,7 +1,7 @@
 /**
  * Kills the real command line with SIGKILL at random moments, resumes it until it is done, and compares every file with
- * that of an undisturbed run: bytes where they are plain, text where they are packed, and the dead letters but for when.
- * Where dead letters can be healed, they are replayed after that, and the replay is killed too.
+ * that of an undisturbed run: bytes where they are plain, text where they are packed, and the dead letters but for
+ * when. Where dead letters can be healed, they are replayed after that, and the replay is killed too.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

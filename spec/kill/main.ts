@@ -1,4 +1,7 @@
-/** `npm run kill-test -- --kills 1000 [--seed 1] [--only StateFlow]`: an equal share of the kills for each victim; prints the figures. */
+/**
+ * `npm run kill-test -- --kills 1000 [--seed 1] [--only StateFlow]`: an equal share of the kills for each victim;
+ * prints the figures.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
- * A workflow with durable state, made to be killed: an expansion that throws midway, an aggregate, a keyed join, a latest
- * join, states per key here and in threads, and records that fail until they are healed. What comes out is decided by the
- * input alone, except for the order of pairs.
+ * A workflow with durable state, made to be killed: an expansion that throws midway, an aggregate, a keyed join, a
+ * latest join, states per key here and in threads, and records that fail until they are healed. What comes out is
+ * decided by the input alone, except for the order of pairs.
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

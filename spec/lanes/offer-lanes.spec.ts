@@ -1,6 +1,6 @@
 /**
- * OfferWorkFlow in two worker processes that are killed at any moment: the rows are those of one process, each once, and the topics
- * hold each record once for an independent reader of committed data.
+ * OfferWorkFlow in two worker processes that are killed at any moment: the rows are those of one process, each once,
+ * and the topics hold each record once for an independent reader of committed data.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -11,7 +11,10 @@ const root = new URL('../../../', import.meta.url).pathname;
 const LIMIT_MS = 120_000;
 /** Bytes; about a tenth above what it is. More than that should be a decision. */
 const MOST_PACKED = 1_900_000;
-/** Bytes with everything it depends on, of which versions and sizes are for others to decide: a quarter above what it is. */
+/**
+ * Bytes with everything it depends on, of which versions and sizes are for others to decide: a quarter above what it
+ * is.
+ */
 const MOST_INSTALLED = 40_000_000;
 
 async function sh(cwd: string, command: string, ...args: string[]): Promise<string> {

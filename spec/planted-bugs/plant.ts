@@ -1,6 +1,6 @@
 /**
- * Bugs to be planted one at a time, each a mistake that somebody could make, from the side of the specs: methods are put
- * in place of others, and nothing in the engine knows.
+ * Bugs to be planted one at a time, each a mistake that somebody could make, from the side of the specs: methods are
+ * put in place of others, and nothing in the engine knows.
  */
 export interface PlantedBug {
   readonly name: string;

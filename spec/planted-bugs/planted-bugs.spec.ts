@@ -1,6 +1,6 @@
 /**
- * Whether the simulation would find a bug; `npm run planted-bugs` tells which seed finds which. The short form plants every
- * fourth bug.
+ * Whether the simulation would find a bug; `npm run planted-bugs` tells which seed finds which. The short form plants
+ * every fourth bug.
  */
 import { describe, expect, it } from '@jest/globals';
 import { simulate } from '../simulation/simulate.js';

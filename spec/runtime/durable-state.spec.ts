@@ -137,7 +137,8 @@ describe('a resumed run', () => {
     for (const child of written) counts.set(child, (counts.get(child) ?? 0) + 1);
     const sound = numbers(40).filter((parent) => ![1, 2, 3].includes(parent % 5));
     for (const parent of sound) for (const index of [0, 1, 2]) expect(counts.has(`${parent}/${index}`)).toBe(true);
-    // This run takes its checkpoints by the record, so at most what was in flight is written again: one window per crash.
+    // This run takes its checkpoints by the record, so at most what was in flight is written again: one window per
+    // crash.
     expect([...counts.values()].filter((count) => count > 1).length).toBeLessThanOrEqual(2 * 8);
     expect(kept.last?.isComplete).toBe(true);
   });

@@ -1,4 +1,7 @@
-/** Choices, failed records as a path, merges and optional partners: what a user sees of them. The laws are in the simulation. */
+/**
+ * Choices, failed records as a path, merges and optional partners: what a user sees of them. The laws are in the
+ * simulation.
+ */
 import { describe, expect, it } from '@jest/globals';
 import {
   asyncTask,

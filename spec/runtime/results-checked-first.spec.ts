@@ -1,4 +1,6 @@
-/** Results that could not be kept: the run is refused before a row is read, a task is opened or an upstream is called. */
+/**
+ * Results that could not be kept: the run is refused before a row is read, a task is opened or an upstream is called.
+ */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** The moments at which a run with rules may end: before, between and while phases are opened and closed, and after its end. */
+/**
+ * The moments at which a run with rules may end: before, between and while phases are opened and closed, and after its
+ * end.
+ */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

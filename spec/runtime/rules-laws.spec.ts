@@ -1,6 +1,6 @@
 /**
- * Random graphs of parts with rules, whose tasks fail and whose processes die: each incarnation does what a reference interpreter
- * says, which knows nothing of checkpoints.
+ * Random graphs of parts with rules, whose tasks fail and whose processes die: each incarnation does what a reference
+ * interpreter says, which knows nothing of checkpoints.
  */
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
@@ -67,8 +67,8 @@ interface Told {
 }
 
 /**
- * By the meaning of the words: phase by phase, with the parts that earlier incarnations have completed. Adds to `done`, and to
- * `perhaps` the parts beside one that fails or dies: nobody knows how far they came.
+ * By the meaning of the words: phase by phase, with the parts that earlier incarnations have completed. Adds to `done`,
+ * and to `perhaps` the parts beside one that fails or dies: nobody knows how far they came.
  */
 function interpret(
   parts: readonly Part[],

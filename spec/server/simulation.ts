@@ -1,10 +1,10 @@
 /**
  * A server in virtual time, with crashes at its awaits: the store is the real one, the processes of runs are simulated.
  *
- * `simulate` throws where a law is broken. The laws: each tick up to the cursor has exactly one decision, and nothing else has; a run
- * is never worked on by two processes; nothing starts before its tick; exclusive runs of a schedule, or of a backfill, never overlap; a
- * backfill has all of its runs, or is not there; the runs of a
- * schedule cover the time without gap and overlap; a run that drains is not signalled again; in the end each run is over.
+ * `simulate` throws where a law is broken. The laws: each tick up to the cursor has exactly one decision, and nothing
+ * else has; a run is never worked on by two processes; nothing starts before its tick; exclusive runs of a schedule, or
+ * of a backfill, never overlap; a backfill has all of its runs, or is not there; the runs of a schedule cover the time
+ * without gap and overlap; a run that drains is not signalled again; in the end each run is over.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Sight } from '#lib/server/runs/follow.js';

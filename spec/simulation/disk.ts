@@ -2,8 +2,8 @@
  * A disk in memory that tells what was written from what would survive the loss of power.
  *
  * Promises: a crash of the process loses nothing that was written; the loss of power loses what was not synced, or some
- * of it, or leaves nulls in its place; a write may find the disk full and be cut short; a life that another has followed
- * writes nothing any more, as behind a lock.
+ * of it, or leaves nulls in its place; a write may find the disk full and be cut short; a life that another has
+ * followed writes nothing any more, as behind a lock.
  */
 import { MillraceError } from 'millrace';
 import type { Life } from './life.js';

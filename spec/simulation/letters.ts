@@ -1,4 +1,6 @@
-/** Dead letters on the simulated disk, kept and rewound as those of a file are: see `lib/storage/dead-letter-file.ts`. */
+/**
+ * Dead letters on the simulated disk, kept and rewound as those of a file are: see `lib/storage/dead-letter-file.ts`.
+ */
 import type { DeadLetter, DeadLetterStore } from 'millrace';
 import type { Json } from '#lib/model/checkpoint.js';
 import type { DurableLetters, LetterHead } from '#lib/model/ports.js';

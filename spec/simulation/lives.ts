@@ -1,4 +1,7 @@
-/** Runs a workflow life after life until it is done: each life meets its fate, and the next one resumes from what is left. */
+/**
+ * Runs a workflow life after life until it is done: each life meets its fate, and the next one resumes from what is
+ * left.
+ */
 import {
   MillraceError,
   RunFailedError,

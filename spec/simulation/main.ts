@@ -1,7 +1,7 @@
 /**
- * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --phases]`: simulates so many seeds from the first on, and prints the
- * figures. With `--outcomes`, calls and generators end differently in each life. With `--phases`, parts of the graph run after
- * others.
+ * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --phases]`: simulates so many seeds from the first on,
+ * and prints the figures. With `--outcomes`, calls and generators end differently in each life. With `--phases`, parts
+ * of the graph run after others.
  */
 import { parseArgs } from 'node:util';
 import { simulateOutcomes } from './outcomes.js';

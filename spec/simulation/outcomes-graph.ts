@@ -1,6 +1,7 @@
 /**
  * Random graphs whose records are paths: `S0:7` is record 7 of a source, `p/2` the third child of `p`, `(l&r)` a pair,
- * `3=[a,b]` what an aggregate made of `a` and `b`, `p@2` a record that was the second of its key in a task with state. So a record says by itself how it came about, whichever life made it.
+ * `3=[a,b]` what an aggregate made of `a` and `b`, `p@2` a record that was the second of its key in a task with state.
+ * So a record says by itself how it came about, whichever life made it.
  */
 import { seededRandom } from 'millrace';
 import type { KeyedKind } from '#lib/stream/join-keyed.js';

@@ -1,6 +1,6 @@
 /**
- * How the work of a record ends in a life: by the hash of seed, life, task and path. So a task may fail on a record in one
- * life and not in the next, and a generator may give another number of children, or throw midway.
+ * How the work of a record ends in a life: by the hash of seed, life, task and path. So a task may fail on a record in
+ * one life and not in the next, and a generator may give another number of children, or throw midway.
  */
 import { hashOf } from '../support/random-tasks.js';
 import {

@@ -1,6 +1,6 @@
 /**
- * The law of repeated work: each task starts a path at most once per life, and of what had started before the checkpoint
- * that a life continues from, it starts at most one window again. Idempotency keys name paths.
+ * The law of repeated work: each task starts a path at most once per life, and of what had started before the
+ * checkpoint that a life continues from, it starts at most one window again. Idempotency keys name paths.
  */
 import { isAmbiguous, isPure } from './outcomes-graph.js';
 import type { Life } from './life.js';

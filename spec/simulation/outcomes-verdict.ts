@@ -1,6 +1,6 @@
 /**
- * What a completed run of a graph of paths has left, held against an interpretation of the graph in which a task fails on
- * a path if, and only if, the final dead letters hold the two.
+ * What a completed run of a graph of paths has left, held against an interpretation of the graph in which a task fails
+ * on a path if, and only if, the final dead letters hold the two.
  */
 import type { DeadLetter } from 'millrace';
 import type { Disk } from './disk.js';
@@ -131,7 +131,10 @@ class Interpreter {
     return outputs;
   }
 
-  /** What a task hands on to another that takes what it gives up, as the sink behind that one tells; undefined without one. */
+  /**
+   * What a task hands on to another that takes what it gives up, as the sink behind that one tells; undefined without
+   * one.
+   */
   private handedOn({ name }: WorkNode): string[] | undefined {
     const { nodes } = this.graph;
     const taker = nodes.find(({ dependencies }) => dependencies[0] === `${name}.failed`);
@@ -325,8 +328,8 @@ class Interpreter {
   }
 
   /**
-   * Each tuple but the first differs from the one before in one arrival, its newer part. So tuples are the edges of a tree
-   * over the arrivals of both sides.
+   * Each tuple but the first differs from the one before in one arrival, its newer part. So tuples are the edges of a
+   * tree over the arrivals of both sides.
    */
   private latest({ name }: SinkNode, { dependencies }: WorkNode, paths: readonly string[]): void {
     const sides = dependencies.map((dependency) => new Set(this.of(dependency).values()));

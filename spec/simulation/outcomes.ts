@@ -1,6 +1,6 @@
 /**
- * Runs one seed of a world in which calls and generators end differently in each life: a task that failed on a record may
- * not fail on it again, and a parent may have other children. Judged is what the last life left.
+ * Runs one seed of a world in which calls and generators end differently in each life: a task that failed on a record
+ * may not fail on it again, and a parent may have other children. Judged is what the last life left.
  */
 import { liveThrough } from './lives.js';
 import { outcomesGraph } from './outcomes-graph.js';

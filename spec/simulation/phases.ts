@@ -1,6 +1,6 @@
 /**
- * Runs one seed of a world of whole-task rules: parts of a graph that run after others, each with a file. In each life other records
- * fail, and whatever ends a life, those parts run after it that run however the others ended.
+ * Runs one seed of a world of whole-task rules: parts of a graph that run after others, each with a file. In each life
+ * other records fail, and whatever ends a life, those parts run after it that run however the others ended.
  */
 import {
   asyncTask,
@@ -140,8 +140,8 @@ function assertWhole(part: Part, disk: Disk): void {
 }
 
 /**
- * What runs however the others ended has begun in each life that had opened its tasks and came to an end. A cancel or a drain may
- * end its own phase before it starts, when nothing else was interrupted.
+ * What runs however the others ended has begun in each life that had opened its tasks and came to an end. A cancel or a
+ * drain may end its own phase before it starts, when nothing else was interrupted.
  */
 function assertTornDown(parts: readonly Part[], life: Life, { tasks, outcome }: RunSummary): void {
   if (life.isDead || life.isZombie) return;

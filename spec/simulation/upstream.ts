@@ -1,8 +1,9 @@
 /**
  * An upstream in memory, and a task that calls it through the engine's own call layer.
  *
- * Promise: the tries of one call that fail on purpose are fewer than its attempts, over all lives of the run together, so
- * what comes out is decided by the record alone; replies come late, twice, out of order, not at all, and to the dead.
+ * Promise: the tries of one call that fail on purpose are fewer than its attempts, over all lives of the run together,
+ * so what comes out is decided by the record alone; replies come late, twice, out of order, not at all, and to the
+ * dead.
  */
 import type { OperatorFunction } from 'rxjs';
 import { BaseTask, UpstreamError, type FailurePolicy, type RunEvent, type Skip, type TaskScope } from 'millrace';
@@ -33,7 +34,9 @@ export class Upstream {
   /** By life, task and lineage, the moment before which there is to be no other try. */
   private readonly notBefore = new Map<string, number>();
 
-  /** Whether one key must stand for one body in all lives. It need not where results are made anew from other records. */
+  /**
+   * Whether one key must stand for one body in all lives. It need not where results are made anew from other records.
+   */
   private readonly keepsBodies: boolean;
 
   constructor(world: World, keepsBodies = true) {

@@ -1,4 +1,6 @@
-/** `npm run soak -- --records 10000000`: prints the figures as one line of JSON; exit code 1 where one is off its goal. */
+/**
+ * `npm run soak -- --records 10000000`: prints the figures as one line of JSON; exit code 1 where one is off its goal.
+ */
 import { parseArgs } from 'node:util';
 import { soak } from './soak.js';
 

@@ -12,7 +12,9 @@ export interface SoakFigures {
   readonly records: number;
   readonly written: number;
   readonly deadLettered: number;
-  /** Growth of the heap after collection, by least squares over the last 90 % of the records, in MiB a million records. */
+  /**
+   * Growth of the heap after collection, by least squares over the last 90 % of the records, in MiB a million records.
+   */
   readonly slopeMiB: number;
   /** The largest resident set after the first 10 %, over that at 10 %. */
   readonly rssRatio: number;

@@ -1,8 +1,8 @@
 /**
  * Apache Spark for the specs: where it is, how it gets there, and why the specs that need it cannot run.
  *
- * `MILLRACE_SPARK=required` makes a missing Spark a failure instead of a reason to skip, and `MILLRACE_SPARK=off` skips those
- * specs where it could be started.
+ * `MILLRACE_SPARK=required` makes a missing Spark a failure instead of a reason to skip, and `MILLRACE_SPARK=off` skips
+ * those specs where it could be started.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -32,8 +32,8 @@ export function whyNoSpark(): string | undefined {
 }
 
 /**
- * Fetches Spark. Its package for Python contains the jars and the start scripts. Nothing is installed: building a wheel would
- * take a minute, and no Python runs in the specs.
+ * Fetches Spark. Its package for Python contains the jars and the start scripts. Nothing is installed: building a wheel
+ * would take a minute, and no Python runs in the specs.
  */
 export async function fetchSpark(): Promise<void> {
   const run = promisify(execFile);

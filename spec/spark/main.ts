@@ -1,6 +1,7 @@
 /**
- * `npm run spark -- fetch` fetches Apache Spark; `npm run spark -- up [--port 15002] [--workers 2]` runs a Spark Connect server
- * for a developer until Ctrl-C, and fetches Spark first if it is missing. Its files are removed at the end.
+ * `npm run spark -- fetch` fetches Apache Spark; `npm run spark -- up [--port 15002] [--workers 2]` runs a Spark
+ * Connect server for a developer until Ctrl-C, and fetches Spark first if it is missing. Its files are removed at the
+ * end.
  */
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';

@@ -1,9 +1,9 @@
 /**
  * A Spark Connect server on this machine, with the executors in its own process or on a standalone cluster.
  *
- * Guarantees: it listens on loopback only, on free ports, and keeps its files in a folder of its own, which `stop` removes.
- * Every process of it ends with the process that started it, also if that is killed: a shell between them waits for the end of
- * its input.
+ * Guarantees: it listens on loopback only, on free ports, and keeps its files in a folder of its own, which `stop`
+ * removes. Every process of it ends with the process that started it, also if that is killed: a shell between them
+ * waits for the end of its input.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,7 +23,10 @@ const JAVA = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ActiveProcessorCount=
 export interface SparkOptions {
   /** The port for clients. Default: a free one. */
   readonly port?: number;
-  /** The number of workers of a standalone cluster, each with one core. Default 0: the server computes by itself, on two cores. */
+  /**
+   * The number of workers of a standalone cluster, each with one core. Default 0: the server computes by itself, on two
+   * cores.
+   */
   readonly workers?: number;
   /** More settings. */
   readonly settings?: Readonly<Record<string, string>>;

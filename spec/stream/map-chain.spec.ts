@@ -1,6 +1,6 @@
 /**
- * Neighbouring sync tasks run as one loop: what nobody can tell from tasks that stand alone (`fuse: false`), and what the
- * loop must not forget.
+ * Neighbouring sync tasks run as one loop: what nobody can tell from tasks that stand alone (`fuse: false`), and what
+ * the loop must not forget.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';

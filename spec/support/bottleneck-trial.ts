@@ -1,6 +1,7 @@
 /**
  * One random workflow with one injected slow task, to count how often the run names it: 3 to 8 tasks, random edges and
- * joins, random concurrency, random window. The slow one needs at least twice the time a record of any other, per place.
+ * joins, random concurrency, random window. The slow one needs at least twice the time a record of any other, per
+ * place.
  */
 import {
   asyncTask,

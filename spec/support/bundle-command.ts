@@ -1,4 +1,7 @@
-/** Runs before all specs: bundles the command if `tsc` has compiled something since, so that specs start what users start. */
+/**
+ * Runs before all specs: bundles the command if `tsc` has compiled something since, so that specs start what users
+ * start.
+ */
 import { execFile } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 /**
- * Reads the text format of Prometheus strictly, as promtool would: throws where a line, a name, an order or a histogram is
- * not as https://prometheus.io/docs/instrumenting/exposition_formats/ says.
+ * Reads the text format of Prometheus strictly, as promtool would: throws where a line, a name, an order or a histogram
+ * is not as https://prometheus.io/docs/instrumenting/exposition_formats/ says.
  */
 export interface Sample {
   readonly name: string;

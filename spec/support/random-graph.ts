@@ -160,7 +160,8 @@ class Generator {
     const node = this.limits.depth > 0 && this.random() < this.limits.depth ? (sound.at(-1) as ReferenceNode) : any;
     const other = this.pick(sound);
     const drawn = this.below(25 + this.limits.moreOf.length);
-    // Without state, pairs have other numbers in each incarnation: the case in which everything behind them is repeated.
+    // Without state, pairs have other numbers in each incarnation: the case in which everything behind them is
+    // repeated.
     const isPaired = this.durable.durable === false && this.random() < 0.4;
     const kind = isPaired ? 15 : (this.limits.moreOf[drawn - 25] ?? drawn);
     if (kind < 6) this.work(name, [node]);

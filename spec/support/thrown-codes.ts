@@ -2,8 +2,8 @@
  * Which codes a function can throw with, read from its source and that of everything it calls.
  *
  * Promises: no false alarm for what runs later or elsewhere, so functions inside functions are passed over, save those
- * that a method of an array calls at once, and so is what a `catch` takes in. What is called through an interface is not
- * seen, because the compiler cannot say whose code that is.
+ * that a method of an array calls at once, and so is what a `catch` takes in. What is called through an interface is
+ * not seen, because the compiler cannot say whose code that is.
  */
 import ts from 'typescript';
 import { checker, ownFileOf } from './doors.js';

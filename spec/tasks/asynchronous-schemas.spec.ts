@@ -1,4 +1,6 @@
-/** Schemas whose validation returns a promise: where a task can wait they are waited for, elsewhere they are refused. */
+/**
+ * Schemas whose validation returns a promise: where a task can wait they are waited for, elsewhere they are refused.
+ */
 import { describe, expect, it } from '@jest/globals';
 import {
   asyncTask,

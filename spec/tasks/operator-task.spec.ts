@@ -1,4 +1,7 @@
-/** Any RxJS operator as a task: the same outputs as in plain RxJS, no record lost, and no more read than the operator can use. */
+/**
+ * Any RxJS operator as a task: the same outputs as in plain RxJS, no record lost, and no more read than the operator
+ * can use.
+ */
 import { describe, expect, it } from '@jest/globals';
 import {
   expandTask,

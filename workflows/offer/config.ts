@@ -30,22 +30,27 @@ const Keys = z.strictObject({
   /** The most members in flight. */
   window: z.int().min(1).max(1_000_000).optional(),
   /**
-   * What reads the member file and computes the features: the stream of this process, SQL in DuckDB (package @duckdb/node-api), or
-   * Apache Spark, which executes the code of the stream in its executors (packages @grpc/grpc-js and @uwdata/flechette).
+   * What reads the member file and computes the features: the stream of this process, SQL in DuckDB (package @duckdb/node-api),
+   * or Apache Spark, which executes the code of the stream in its executors (packages @grpc/grpc-js and @uwdata/flechette).
    */
   engine: z.enum(['stream', 'duckdb', 'spark']).default('stream'),
-  /** With the engine 'spark': the address of a Spark Connect server, sc://host:port. The member file must be there too. */
+  /**
+   * With the engine 'spark': the address of a Spark Connect server, sc://host:port. The member file must be there too.
+   */
   spark_remote: z
     .string()
     .regex(/^sc:\/\//, 'expected an address such as sc://host:15002')
     .optional(),
-  /** With the engine 'stream': the number of parts in which threads read the member file. 'auto': one per thread for a plain .csv of 32 MiB or more, else one. */
+  /**
+   * With the engine 'stream': the number of parts in which threads read the member file. 'auto': one per thread for a
+   * plain .csv of 32 MiB or more, else one.
+   */
   partitions: z
     .union([z.int().min(1).max(256), z.literal('auto')], "expected a whole number from 1, or 'auto'")
     .default('auto'),
   /**
-   * What happens to a member for whom a request failed. 'drop': no row, but a dead letter. 'empty': a row with empty cells
-   * for what is missing, as the earlier Python tool wrote, and no dead letter.
+   * What happens to a member for whom a request failed. 'drop': no row, but a dead letter. 'empty': a row with empty
+   * cells for what is missing, as the earlier Python tool wrote, and no dead letter.
    */
   on_failed_prediction: z.enum(['drop', 'empty']).default('drop'),
   /** Writes the status of each task in the performance summary as `Success` or `Failed`, as the earlier tool did. */

@@ -1,4 +1,7 @@
-/** The tasks Extract and Transform on the configured engine. Each engine passes records of its own from the one to the other. */
+/**
+ * The tasks Extract and Transform on the configured engine. Each engine passes records of its own from the one to the
+ * other.
+ */
 import { statSync } from 'node:fs';
 import { syncTask, type SourceTask, type Task } from 'millrace';
 import { csvSource } from 'millrace/csv';

@@ -1,8 +1,8 @@
 /**
  * The features of a member, which are the input of the two models: one aggregate over the member's transactions.
  *
- * Guarantees: the result does not depend on the order of the rows, with one exception: of transactions in the same second,
- * the later row counts as the more recent. Rows may be folded in parts and merged.
+ * Guarantees: the result does not depend on the order of the rows, with one exception: of transactions in the same
+ * second, the later row counts as the more recent. Rows may be folded in parts and merged.
  */
 import { threadFactory, type Aggregate } from 'millrace/thread';
 import { addExactly, addExactlyWithin, roundSum, type Partials } from './exact-sum.js';

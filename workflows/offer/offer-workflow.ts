@@ -1,6 +1,6 @@
 /**
- * OfferWorkFlow chooses an offer for every member. It reads transactions, computes the features of each member, calls two
- * models and the offer service, and writes one row per member.
+ * OfferWorkFlow chooses an offer for every member. It reads transactions, computes the features of each member, calls
+ * two models and the offer service, and writes one row per member.
  */
 import { z } from 'zod';
 import { csvSink } from 'millrace/csv';

@@ -1,6 +1,6 @@
 /**
- * The addresses of the three upstreams: the configured URLs, or a mock server that the run starts on a free port at the first
- * request.
+ * The addresses of the three upstreams: the configured URLs, or a mock server that the run starts on a free port at the
+ * first request.
  *
  * Guarantees: planning or drawing the graph starts no server; a started server ends with the run.
  */

@@ -1,14 +1,14 @@
 /**
- * Adaptive concurrency: finds the number of calls in flight that an upstream handles best, from the gradient of its latency
- * and from its errors.
+ * Adaptive concurrency: finds the number of calls in flight that an upstream handles best, from the gradient of its
+ * latency and from its errors.
  *
- * The algorithm follows Netflix's concurrency-limits (Gradient2) and TCP Vegas. A window of calls has a typical latency. The
- * ratio of the idle latency to it shows how much of the limit waits in a queue of the upstream. The new limit is the old
- * one times that ratio, plus √limit for headroom. Overload errors shrink it at once. The idle latency is measured again
- * from time to time with a smaller limit, because upstreams change.
+ * The algorithm follows Netflix's concurrency-limits (Gradient2) and TCP Vegas. A window of calls has a typical
+ * latency. The ratio of the idle latency to it shows how much of the limit waits in a queue of the upstream. The new
+ * limit is the old one times that ratio, plus √limit for headroom. Overload errors shrink it at once. The idle latency
+ * is measured again from time to time with a smaller limit, because upstreams change.
  *
- * Guarantees: the limit stays between `min` and `max`. It changes only while it is the limit that holds calls back. There is
- * no timer: the same calls give the same limits.
+ * Guarantees: the limit stays between `min` and `max`. It changes only while it is the limit that holds calls back.
+ * There is no timer: the same calls give the same limits.
  */
 import { checkCount, checkNumber, count, number, resolveOptions, type OptionRules } from '../../options/options.js';
 
@@ -65,8 +65,8 @@ export class AdaptiveConcurrency {
 }
 
 /**
- * The policy behind `concurrency: 'auto'`, with bounds of your own. Throws MILLRACE_INVALID_OPTION if an option is unknown
- * or out of range.
+ * The policy behind `concurrency: 'auto'`, with bounds of your own. Throws MILLRACE_INVALID_OPTION if an option is
+ * unknown or out of range.
  *
  * @example adaptiveConcurrency({ max: 256 })
  */

@@ -1,8 +1,8 @@
 /**
  * The set of policies for the calls of one task.
  *
- * Guarantees: a set is an immutable value, made of policies and other sets. The last policy of each kind applies. Kinds that
- * are not named have a default.
+ * Guarantees: a set is an immutable value, made of policies and other sets. The last policy of each kind applies. Kinds
+ * that are not named have a default.
  */
 import { MillraceError, describeValue } from '../../model/errors.js';
 import { AdaptiveConcurrency, FixedConcurrency } from './adaptive-concurrency.js';

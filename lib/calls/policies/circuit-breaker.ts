@@ -10,7 +10,10 @@ import { describeMs } from '../../text/durations.js';
 export interface CircuitBreakerOptions {
   /** Different records that fail one after another, while no call succeeds, before it opens. Default 10. */
   readonly failures?: number;
-  /** The share of calls that nobody answers among the last `sample` outcomes, from 0 to 1, that opens it too. Default 0.8. */
+  /**
+   * The share of calls that nobody answers among the last `sample` outcomes, from 0 to 1, that opens it too. Default
+   * 0.8.
+   */
   readonly share?: number;
   /** How many of the last outcomes `share` considers. Default 50. */
   readonly sample?: number;

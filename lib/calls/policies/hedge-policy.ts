@@ -1,6 +1,6 @@
 /**
- * Hedged requests (J. Dean, L. A. Barroso, "The Tail at Scale"): a call that takes longer than most others gets a second
- * attempt. The first reply wins and the other attempt is cancelled.
+ * Hedged requests (J. Dean, L. A. Barroso, "The Tail at Scale"): a call that takes longer than most others gets a
+ * second attempt. The first reply wins and the other attempt is cancelled.
  *
  * Guarantees: only calls that may be repeated are hedged, at most `share` of all calls, and none before `samples` calls
  * have shown the usual latency.

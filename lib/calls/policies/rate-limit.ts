@@ -1,8 +1,8 @@
 /**
  * A limit of records per second: a token bucket.
  *
- * Guarantees: in any t seconds at most burst + perSecond · t records start, alone or in groups. It has no timer: the caller
- * passes the time, so a test can step through it.
+ * Guarantees: in any t seconds at most burst + perSecond · t records start, alone or in groups. It has no timer: the
+ * caller passes the time, so a test can step through it.
  */
 import { number, resolveOptions, type OptionRules } from '../../options/options.js';
 
@@ -11,8 +11,8 @@ export interface RateLimitOptions {
   /** Records per second, on average. May be below 1. */
   readonly perSecond: number;
   /**
-   * The most records that may start at once after a pause, at least 1. Default: a fiftieth of `perSecond`, at least 1. A
-   * larger burst exceeds a limit that the upstream counts per second.
+   * The most records that may start at once after a pause, at least 1. Default: a fiftieth of `perSecond`, at least 1.
+   * A larger burst exceeds a limit that the upstream counts per second.
    */
   readonly burst?: number;
 }

@@ -34,9 +34,13 @@ export interface RetryOptions {
    * breaker pauses the task does not count. Default 120,000.
    */
   readonly budgetMs?: number;
-  /** `full` draws each delay between 0 and its longest value, so that records do not retry all at once. Default 'full'. */
+  /**
+   * `full` draws each delay between 0 and its longest value, so that records do not retry all at once. Default 'full'.
+   */
   readonly jitter?: 'full' | 'none';
-  /** The HTTP statuses that are retried. Default: the error decides (408, 425, 429 and those from 500 that may pass). */
+  /**
+   * The HTTP statuses that are retried. Default: the error decides (408, 425, 429 and those from 500 that may pass).
+   */
   readonly statuses?: readonly number[];
   /** Decides for errors without a status, instead of their own `retryable`. */
   readonly retryOn?: (error: unknown) => boolean;
@@ -136,8 +140,8 @@ export class RetryPolicy {
 }
 
 /**
- * Decides whether and when a failed attempt is repeated. Throws MILLRACE_INVALID_OPTION if an option is unknown or out of
- * range.
+ * Decides whether and when a failed attempt is repeated. Throws MILLRACE_INVALID_OPTION if an option is unknown or out
+ * of range.
  *
  * @example retryPolicy({ attempts: 8, budgetMs: 300_000 })
  */

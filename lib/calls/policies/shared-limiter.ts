@@ -1,9 +1,9 @@
 /**
  * A limit shared by several tasks that call the same upstream: calls in flight, and records per second.
  *
- * Guarantees: over all tasks that share it, at most `concurrency` calls are in flight. Waiting tasks are woken in the order
- * in which they asked, so no task starves another. It is the only policy with state of its own: create it where the
- * workflow is built.
+ * Guarantees: over all tasks that share it, at most `concurrency` calls are in flight. Waiting tasks are woken in the
+ * order in which they asked, so no task starves another. It is the only policy with state of its own: create it where
+ * the workflow is built.
  */
 import { anObject, checkOptions, count, type OptionRules } from '../../options/options.js';
 import { RateLimit, type RateLimitOptions, type TokenBucket } from './rate-limit.js';
@@ -52,8 +52,8 @@ export class SharedLimiter {
   }
 
   /**
-   * Acquires a permit for a call with this many records: 0 if it may start now, otherwise the milliseconds until it may.
-   * Infinity means that all permits are in use; then `wake` is called when one is released.
+   * Acquires a permit for a call with this many records: 0 if it may start now, otherwise the milliseconds until it
+   * may. Infinity means that all permits are in use; then `wake` is called when one is released.
    */
   acquire(records: number, nowMs: number, wake: () => void): number {
     if (this.acquired >= this.concurrency) {

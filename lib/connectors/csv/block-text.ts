@@ -11,7 +11,10 @@ import type { RecordSpan, RowFault } from './record-boundaries.js';
 
 /** The decoding of the rows of one block. */
 export interface RowTexts {
-  /** The text of a row. Each text is a string of its own: a field that is kept keeps its row in memory, but not the block. */
+  /**
+   * The text of a row. Each text is a string of its own: a field that is kept keeps its row in memory, but not the
+   * block.
+   */
   readonly of: (span: RecordSpan) => string;
   /** Whether all bytes of the block are characters. */
   readonly isValid: boolean;

@@ -1,8 +1,8 @@
 /**
  * How the rows of a CSV file are written: its delimiter, its quotes, and what is tolerated.
  *
- * Guarantees: `splitRow` splits a row as the scanner counted its fields (record-boundaries). It loses no character except
- * the quotes and escapes around and within a field, and with `trim` the blanks around it.
+ * Guarantees: `splitRow` splits a row as the scanner counted its fields (record-boundaries). It loses no character
+ * except the quotes and escapes around and within a field, and with `trim` the blanks around it.
  */
 
 export interface CsvDialect {

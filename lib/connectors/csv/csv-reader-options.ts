@@ -32,8 +32,8 @@ export interface CsvFormatOptions {
   /** Removes blanks (spaces and tabs) around fields and around their quotes, also in the header. Default false. */
   readonly trim?: boolean;
   /**
-   * Accepts a field with wrong quotes as it is, its quotes included: a quote within a bare field, or text after a closing
-   * quote. Default false: such a row is a bad row.
+   * Accepts a field with wrong quotes as it is, its quotes included: a quote within a bare field, or text after a
+   * closing quote. Default false: such a row is a bad row.
    */
   readonly relaxQuotes?: boolean;
   /**
@@ -62,8 +62,8 @@ export interface CsvReaderOptions extends CsvFormatOptions {
    */
   readonly encoding?: string;
   /**
-   * The longest row, in bytes of the text (of the file, or of UTF-8 if it is converted), including its line end. A longer
-   * row is a bad row of which only the beginning is kept. Default 4 MiB.
+   * The longest row, in bytes of the text (of the file, or of UTF-8 if it is converted), including its line end. A
+   * longer row is a bad row of which only the beginning is kept. Default 4 MiB.
    */
   readonly maxRowBytes?: number;
   /** The bytes per read, which is also the most that is read ahead of the rows. Default 64 KiB. */

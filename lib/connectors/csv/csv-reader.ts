@@ -7,8 +7,8 @@
  * without an error or an option that allows it. A file that changes while it is read is an error.
  *
  * The reader first finds where records begin and end, and whether their quotes are valid (record-boundaries,
- * record-blocks). It splits rows without quotes at the delimiters itself; fast-csv reads the others (quoted-rows), unless
- * an option allows quotes that fast-csv does not read (csv-dialect).
+ * record-blocks). It splits rows without quotes at the delimiters itself; fast-csv reads the others (quoted-rows),
+ * unless an option allows quotes that fast-csv does not read (csv-dialect).
  */
 import { MillraceError, describeThrown } from '../../connect/values.js';
 import { BlockText } from './block-text.js';

@@ -2,10 +2,10 @@
  * Formats rows as CSV text: RFC 4180, with the same bytes as fast-csv, but several times faster.
  *
  * Guarantees: the reader of this package reads the same values back. The bytes are those of the formatter of fast-csv,
- * except in these cases: a first field that begins with a byte order mark is quoted, because joined files have such marks
- * at the beginnings of rows; fast-csv drops NUL characters and lone surrogates (an error here), writes a Date as text in the local
- * time zone (ISO 8601 here), writes an object as `[object Object]` (an error here), and writes the empty field of a
- * single column as a blank line (`""` here).
+ * except in these cases: a first field that begins with a byte order mark is quoted, because joined files have such
+ * marks at the beginnings of rows; fast-csv drops NUL characters and lone surrogates (an error here), writes a Date as
+ * text in the local time zone (ISO 8601 here), writes an object as `[object Object]` (an error here), and writes the
+ * empty field of a single column as a blank line (`""` here).
  */
 import { MillraceError, describeValue } from '../../connect/values.js';
 

@@ -1,7 +1,8 @@
 /**
  * CSV files as a sink: one row per record, in root order, so that the same input produces the same bytes.
  *
- * Guarantees: those of `FileSink`. A record that cannot be made a row ends by the failure policy, without other records.
+ * Guarantees: those of `FileSink`. A record that cannot be made a row ends by the failure policy, without other
+ * records.
  */
 import {
   callback,
@@ -35,9 +36,9 @@ export type CsvValue = string | number | bigint | boolean | Date | null | undefi
 export interface CsvSinkOptions<In, Column extends string>
   extends TaskOptions<In, In>, Pick<CsvWriterOptions, 'delimiter' | 'lineEnd' | 'escapeFormulas'> {
   /**
-   * The path of the result. A `.csv.gz` file is compressed while it is written. A link is followed. An existing table is
-   * replaced; a file of another kind (neither named like a table nor with this header) is refused. To a device or a pipe
-   * the rows are written directly, and the run cannot be resumed.
+   * The path of the result. A `.csv.gz` file is compressed while it is written. A link is followed. An existing table
+   * is replaced; a file of another kind (neither named like a table nor with this header) is refused. To a device or a
+   * pipe the rows are written directly, and the run cannot be resumed.
    */
   readonly path: string;
   /** The columns, in order: the header. */

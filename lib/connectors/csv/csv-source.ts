@@ -61,8 +61,8 @@ export interface CsvSourceOptions<Out>
    */
   readonly path: string | FileSelection;
   /**
-   * The required columns. For a file without a header, or whose header is replaced: all columns, in order, where '' leaves
-   * a column out.
+   * The required columns. For a file without a header, or whose header is replaced: all columns, in order, where ''
+   * leaves a column out.
    */
   readonly columns?: readonly string[];
   /** Types the fields of a row. The result of the validation is the record. Default: the fields as strings. */
@@ -75,9 +75,9 @@ export interface CsvSourceOptions<Out>
   /**
    * The number of parts in which threads read the file; 'auto': one per thread of the run. Faster for large files (tens
    * of MB), especially before an aggregate that threads can fold, because then only its states leave the threads. A
-   * `schema` must be one that threads can load (`threadSchema`). A .gz file, or one in UTF-16 or an Asian encoding, cannot
-   * be read from the middle: a number is refused, and 'auto' reads the file in one part, as does a run without threads. A pipe is read in one part. A thread that dies fails
-   * the run. Default 1.
+   * `schema` must be one that threads can load (`threadSchema`). A .gz file, or one in UTF-16 or an Asian encoding,
+   * cannot be read from the middle: a number is refused, and 'auto' reads the file in one part, as does a run without
+   * threads. A pipe is read in one part. A thread that dies fails the run. Default 1.
    */
   readonly partitions?: number | 'auto';
   /**
@@ -116,7 +116,8 @@ const RULES: OptionRules<CsvSourceOptions<unknown>> = {
  * cannot be read or does not fit the schema; the other rows continue. Throws MILLRACE_INVALID_OPTION for options that
  * do not fit, alone or together.
  *
- * @example csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: z.object({ id: z.coerce.number(), name: z.string() }) })
+ * @example csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: z.object({ id: z.coerce.number(), name:
+ *   z.string() }) })
  */
 export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): SourceTask<Out> {
   checkOptions('a csvSource', options, RULES, ['path']);

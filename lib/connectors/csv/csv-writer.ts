@@ -1,8 +1,8 @@
 /**
  * Writes rows to a CSV file, which gets its final name only when it is complete.
  *
- * Guarantees: those of a result file (files/result-file). A value that CSV cannot represent is MILLRACE_CSV, and nothing of
- * its rows is written.
+ * Guarantees: those of a result file (files/result-file). A value that CSV cannot represent is MILLRACE_CSV, and
+ * nothing of its rows is written.
  */
 import { MillraceError, describeValue } from '../../connect/values.js';
 import type { FilePoint } from '../../connect/files.js';

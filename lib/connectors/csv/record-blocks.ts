@@ -2,9 +2,9 @@
  * Groups bytes into blocks of complete records, with the position of each record.
  *
  * Guarantees: a record never spans two blocks. Memory is one chunk plus the open record, of which at most `maxRowBytes`
- * are kept. A NUL byte, a record that is too long and a quote that is never closed each cost one record: where a quote has
- * swallowed lines that are rows themselves (most of the first `SAMPLE_LINES`), only the line of the quote is lost, and
- * reading goes on with the next one. The records do not depend on how the bytes are divided into chunks.
+ * are kept. A NUL byte, a record that is too long and a quote that is never closed each cost one record: where a quote
+ * has swallowed lines that are rows themselves (most of the first `SAMPLE_LINES`), only the line of the quote is lost,
+ * and reading goes on with the next one. The records do not depend on how the bytes are divided into chunks.
  */
 import { MillraceError } from '../../connect/values.js';
 import type { ByteSource } from '../files/byte-source.js';
@@ -82,8 +82,8 @@ export class RecordBlocks {
   }
 
   /**
-   * Passes the header, the first record that is not blank, to `columnsOf`, which returns the number of columns. Resolves
-   * with false if there is no header. Call it before `next`.
+   * Passes the header, the first record that is not blank, to `columnsOf`, which returns the number of columns.
+   * Resolves with false if there is no header. Call it before `next`.
    */
   async header(columnsOf: (block: RecordBlock, span: RecordSpan) => Promise<number>): Promise<boolean> {
     for (let block = await this.next(); block !== null; block = await this.next()) {
@@ -148,7 +148,9 @@ export class RecordBlocks {
     return span === undefined ? null : this.examine(bytes, start, [span]);
   }
 
-  /** Decides about records with a NUL byte, with too many bytes, or with quotes that may have swallowed other records. */
+  /**
+   * Decides about records with a NUL byte, with too many bytes, or with quotes that may have swallowed other records.
+   */
   private examine(bytes: Buffer, start: number, found: readonly RecordSpan[]): RecordBlock | null {
     const { scanner } = this;
     const { maxRowBytes } = this.options;
@@ -223,8 +225,8 @@ export class RecordBlocks {
   }
 
   /**
-   * The quoted field of the record that has swallowed rows; undefined if there is none. Of a record that is too long only
-   * its allowed bytes count, so the answer is the same however the bytes arrive.
+   * The quoted field of the record that has swallowed rows; undefined if there is none. Of a record that is too long
+   * only its allowed bytes count, so the answer is the same however the bytes arrive.
    */
   private swallowerIn(
     record: Buffer,

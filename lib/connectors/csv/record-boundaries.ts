@@ -6,19 +6,19 @@
  * numbers of one record. It works for every encoding in which the delimiter, quotes and line ends are single ASCII
  * bytes (UTF-8, Latin-1).
  *
- * A quote opens a field only at its beginning (with `trim`: after blanks), and after the closing quote the field ends. A
- * quote or text anywhere else is a fault of its record only, or with `relaxQuotes` a part of the field: from there on the
- * field counts as bare, so the record ends with its line. A byte order mark at the beginning of a record, as in files that
- * were joined, belongs to no record; nor does a comment.
+ * A quote opens a field only at its beginning (with `trim`: after blanks), and after the closing quote the field ends.
+ * A quote or text anywhere else is a fault of its record only, or with `relaxQuotes` a part of the field: from there on
+ * the field counts as bare, so the record ends with its line. A byte order mark at the beginning of a record, as in
+ * files that were joined, belongs to no record; nor does a comment.
  */
 import { DEFAULT_DIALECT, type CsvDialect } from './csv-dialect.js';
 
 /** What is wrong with a record. */
 export interface RowFault {
   /**
-   * Of the quotes: a quote within a bare field · text after a closing quote · blanks outside of the quotes · a quote that
-   * is still open at the end of the bytes, or was closed by the quote of another field. Of the record: a NUL byte · bytes
-   * that are no characters · more bytes than are allowed.
+   * Of the quotes: a quote within a bare field · text after a closing quote · blanks outside of the quotes · a quote
+   * that is still open at the end of the bytes, or was closed by the quote of another field. Of the record: a NUL byte
+   * · bytes that are no characters · more bytes than are allowed.
    */
   readonly kind:
     | 'bare quote'

@@ -1,8 +1,9 @@
 /**
  * Values of JavaScript as values of a column of DuckDB.
  *
- * Guarantees: nothing is rounded, cut or guessed. A value that does not fit the type of its column is an error that names the column, so
- * the failure policy ends that record only. What a source of DuckDB has read can be written to a column of the same type.
+ * Guarantees: nothing is rounded, cut or guessed. A value that does not fit the type of its column is an error that
+ * names the column, so the failure policy ends that record only. What a source of DuckDB has read can be written to a
+ * column of the same type.
  */
 import { isDate, isUint8Array } from 'node:util/types';
 import type { DuckDBDecimalType, DuckDBListType, DuckDBStructType, DuckDBType, DuckDBValue } from '@duckdb/node-api';
@@ -13,7 +14,10 @@ import type { ResultColumn } from './duckdb-session.js';
 /** Makes the value of the column; undefined if it does not fit. The value is neither null nor undefined. */
 type Writing = (value: unknown) => DuckDBValue | undefined;
 
-/** Makes the values of a column, null and undefined as NULL. Throws MILLRACE_INVALID_OPTION for a type that cannot be written. */
+/**
+ * Makes the values of a column, null and undefined as NULL. Throws MILLRACE_INVALID_OPTION for a type that cannot be
+ * written.
+ */
 export function writingOf({ name, type }: ResultColumn, task: string): (value: unknown) => DuckDBValue {
   const write = writingOfType(type);
   if (write === undefined) {

@@ -1,8 +1,8 @@
 /**
  * Loads @duckdb/node-api, an optional peer dependency that a program installs if it uses DuckDB.
  *
- * Guarantees: importing this file loads nothing, so a workflow may use DuckDB for some of its configurations only. If the package is
- * missing, the error names it and the command that installs it.
+ * Guarantees: importing this file loads nothing, so a workflow may use DuckDB for some of its configurations only. If
+ * the package is missing, the error names it and the command that installs it.
  */
 import { createRequire } from 'node:module';
 import { MillraceError } from '../../connect/index.js';

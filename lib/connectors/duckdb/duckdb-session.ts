@@ -1,8 +1,9 @@
 /**
  * One connection to a DuckDB of its own, in memory.
  *
- * Guarantees: a query reads its result chunk by chunk, and DuckDB is at most one small buffer ahead of it. Nothing depends on the
- * machine's time zone, and no query downloads an extension unless the user allows it. `close` interrupts the query at work and waits for its end.
+ * Guarantees: a query reads its result chunk by chunk, and DuckDB is at most one small buffer ahead of it. Nothing
+ * depends on the machine's time zone, and no query downloads an extension unless the user allows it. `close` interrupts
+ * the query at work and waits for its end.
  */
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';

@@ -1,8 +1,8 @@
 /**
  * The rows of a query of DuckDB as a source, streamed chunk by chunk.
  *
- * Guarantees: memory of this process does not depend on the number of rows; DuckDB's own memory depends on the query, and it moves
- * large sorts and aggregates to disk. With a `keyset`, a resumed run continues after the last key.
+ * Guarantees: memory of this process does not depend on the number of rows; DuckDB's own memory depends on the query,
+ * and it moves large sorts and aggregates to disk. With a `keyset`, a resumed run continues after the last key.
  */
 import {
   checkOptions,
@@ -44,20 +44,23 @@ export interface DuckdbSourceOptions<Out> extends SourceOptions<Out> {
   /** One SELECT, with `$1`, `$2`, … for its parameters. */
   readonly sql: string;
   /**
-   * The files that the query reads: each name is a table in it. They are part of the identity of the input, so a resumed run
-   * refuses files that have changed. Files that only the text of the query names are not.
+   * The files that the query reads: each name is a table in it. They are part of the identity of the input, so a
+   * resumed run refuses files that have changed. Files that only the text of the query names are not.
    */
   readonly files?: DuckdbFiles;
   /** The values of the parameters: null, booleans, numbers, bigints, texts, Dates and bytes. */
   readonly params?: readonly unknown[];
   /**
-   * Columns of the result that are different in each row and never NULL, such as those of a GROUP BY. The rows come in their order,
-   * and a resumed run continues after the last one. Without it, a run cannot be resumed.
+   * Columns of the result that are different in each row and never NULL, such as those of a GROUP BY. The rows come in
+   * their order, and a resumed run continues after the last one. Without it, a run cannot be resumed.
    */
   readonly keyset?: readonly string[];
   /** Statements that are executed first, for settings, macros, attached databases and extensions. */
   readonly setup?: string | readonly string[];
-  /** Types the fields of a row. The result of the validation is the record. Default: the values by the table of the guide. */
+  /**
+   * Types the fields of a row. The result of the validation is the record. Default: the values by the table of the
+   * guide.
+   */
   readonly schema?: Schema<Out>;
 }
 
@@ -72,11 +75,13 @@ const RULES: OptionRules<DuckdbSourceOptions<unknown>> = {
 };
 
 /**
- * Reads the rows of a query over CSV, JSON and Parquet files, one record per row. The failure policy ends a row that does not fit the
- * schema. Throws MILLRACE_INVALID_OPTION for options that do not fit, and MILLRACE_MISSING_PACKAGE without @duckdb/node-api. A run fails
- * with MILLRACE_SQL if DuckDB refuses the query or a value in a file, or if the keyset is not unique.
+ * Reads the rows of a query over CSV, JSON and Parquet files, one record per row. The failure policy ends a row that
+ * does not fit the schema. Throws MILLRACE_INVALID_OPTION for options that do not fit, and MILLRACE_MISSING_PACKAGE
+ * without @duckdb/node-api. A run fails with MILLRACE_SQL if DuckDB refuses the query or a value in a file, or if the
+ * keyset is not unique.
  *
- * @example duckdbSource({ sql: 'SELECT city, count(*) AS members FROM m GROUP BY city', files: { m: 'in/*.csv' }, keyset: ['city'] })
+ * @example duckdbSource({ sql: 'SELECT city, count(*) AS members FROM m GROUP BY city', files: { m: 'in/*.csv' },
+ *   keyset: ['city'] })
  */
 export function duckdbSource<Out = DuckdbFields>(options: DuckdbSourceOptions<Out>): SourceTask<Out> {
   checkOptions('a duckdbSource', options, RULES, ['sql']);

@@ -1,8 +1,8 @@
 /**
  * The values of DuckDB as values of JavaScript, by the type of their column.
  *
- * Guarantees: a type has one form. Whole numbers and decimals are never rounded; a moment is rounded down to milliseconds. Bytes are copies. A
- * type that has no rule here is refused before the first row, with what to do.
+ * Guarantees: a type has one form. Whole numbers and decimals are never rounded; a moment is rounded down to
+ * milliseconds. Bytes are copies. A type that has no rule here is refused before the first row, with what to do.
  */
 import type {
   DuckDBArrayValue,

@@ -1,8 +1,9 @@
 /**
  * The files of a query, each set of them under a name that the query uses as a table.
  *
- * Guarantees: the query reads the files that were looked up when the run started, in their order. A file that is missing fails the
- * run, and so does one that changes while it is read. A resumed run refuses other files, or files with other content.
+ * Guarantees: the query reads the files that were looked up when the run started, in their order. A file that is
+ * missing fails the run, and so does one that changes while it is read. A resumed run refuses other files, or files
+ * with other content.
  */
 import { resolve } from 'node:path';
 import { describeValue, MillraceError, type Json, type OptionRule, type TouchedFile } from '../../connect/index.js';
@@ -20,7 +21,9 @@ export interface DuckdbFileSet {
   readonly path: string | readonly string[];
   /** Default: by the end of the first name, without `.gz` or `.zst`. */
   readonly format?: DuckdbFormat;
-  /** Further arguments of DuckDB's `read_csv`, `read_json` or `read_parquet`, as SQL: `delim = ';', all_varchar = true`. */
+  /**
+   * Further arguments of DuckDB's `read_csv`, `read_json` or `read_parquet`, as SQL: `delim = ';', all_varchar = true`.
+   */
   readonly options?: string;
 }
 
@@ -92,7 +95,9 @@ export class InputFiles {
     return sets;
   }
 
-  /** Makes a view of each set. Throws MILLRACE_FILE for missing files, and MILLRACE_SQL for files that cannot be read. */
+  /**
+   * Makes a view of each set. Throws MILLRACE_FILE for missing files, and MILLRACE_SQL for files that cannot be read.
+   */
   async open(session: DuckdbSession, of: string): Promise<void> {
     const opened: FoundFile[] = [];
     for (const { name, selection, format, options } of this.sets) {

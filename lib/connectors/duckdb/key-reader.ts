@@ -1,8 +1,8 @@
 /**
  * The keys of the rows of a query: what a resumed run continues after.
  *
- * Guarantees: a key is kept as the text that DuckDB makes of it, with its type, so it is compared as what it was. A row without a key, or
- * two rows with one, fail the run: after a resume such rows would be lost.
+ * Guarantees: a key is kept as the text that DuckDB makes of it, with its type, so it is compared as what it was. A row
+ * without a key, or two rows with one, fail the run: after a resume such rows would be lost.
  */
 import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api';
 import { MillraceError } from '../../connect/index.js';
@@ -37,7 +37,9 @@ export class KeyReader {
   /** The texts of each column of the key, in the current chunk. */
   private texts: readonly (readonly (string | null)[])[] = [];
 
-  /** Throws MILLRACE_INVALID_OPTION if a column of the keyset is missing, or of a type that cannot be compared as text. */
+  /**
+   * Throws MILLRACE_INVALID_OPTION if a column of the keyset is missing, or of a type that cannot be compared as text.
+   */
   constructor(options: KeyReaderOptions) {
     const { task, keyset, columns, last } = options;
     const names = columns.map(({ name }) => name);

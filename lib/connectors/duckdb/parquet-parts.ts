@@ -1,11 +1,12 @@
 /**
  * The part files of a Parquet file that is being written: its rows so far, which are joined at the end.
  *
- * A Parquet file is readable only with its end, so it cannot be continued after a crash as a text file can. Each part is a whole
- * Parquet file beside the result, and is never changed.
+ * A Parquet file is readable only with its end, so it cannot be continued after a crash as a text file can. Each part
+ * is a whole Parquet file beside the result, and is never changed.
  *
- * Guarantees: a part is durable when `write` has resolved. An incarnation of a run writes only names of its own, so a process that wakes
- * up after it was replaced cannot change a part of another. Parts that no checkpoint knows are removed when the run is opened.
+ * Guarantees: a part is durable when `write` has resolved. An incarnation of a run writes only names of its own, so a
+ * process that wakes up after it was replaced cannot change a part of another. Parts that no checkpoint knows are
+ * removed when the run is opened.
  */
 import { randomBytes } from 'node:crypto';
 import { open, readdir, rm, stat } from 'node:fs/promises';
@@ -45,7 +46,8 @@ export class ParquetParts {
   }
 
   /**
-   * The parts of the result at `end`, from this point on. Removes all other parts. Throws MILLRACE_RESUME if a part is missing.
+   * The parts of the result at `end`, from this point on. Removes all other parts. Throws MILLRACE_RESUME if a part is
+   * missing.
    */
   static async open(end: string, from: PartsPoint | undefined): Promise<ParquetParts> {
     const parts = new ParquetParts(end, from);

@@ -1,8 +1,8 @@
 /**
  * Reads the rows of one Parquet file, in their order.
  *
- * Guarantees: memory does not depend on the size of the file. Reading can begin at any row. A file that changes while it is read is an
- * error. `close` releases the file at any time.
+ * Guarantees: memory does not depend on the size of the file. Reading can begin at any row. A file that changes while
+ * it is read is an error. `close` releases the file at any time.
  */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -23,7 +23,10 @@ export interface ParquetReaderOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Opens the file. Throws MILLRACE_FILE if there is none, or if it is no Parquet file, and MILLRACE_INVALID_OPTION for unknown columns. */
+/**
+ * Opens the file. Throws MILLRACE_FILE if there is none, or if it is no Parquet file, and MILLRACE_INVALID_OPTION for
+ * unknown columns.
+ */
 export async function openParquetReader(options: ParquetReaderOptions): Promise<RowReader<DuckdbFields>> {
   const { path, columns, start, signal } = options;
   const version = await versionOf(path);

@@ -1,9 +1,9 @@
 /**
  * A Parquet file as a sink: one row per record, in root order.
  *
- * Guarantees: the rows go to part files beside the result. When the whole run has completed, they are joined and get the name `path`, so
- * a reader never sees a partial result. A run that is resumed continues after the rows of its last checkpoint. A record that does not fit the
- * columns ends by the failure policy, without other records.
+ * Guarantees: the rows go to part files beside the result. When the whole run has completed, they are joined and get
+ * the name `path`, so a reader never sees a partial result. A run that is resumed continues after the rows of its last
+ * checkpoint. A record that does not fit the columns ends by the failure policy, without other records.
  */
 import { constants } from 'node:fs';
 import { chmod, copyFile, rename, stat } from 'node:fs/promises';
@@ -106,9 +106,9 @@ const KIND = {
 };
 
 /**
- * Writes one row per record. The file appears under its name only when the run has completed. The failure policy ends a record that does
- * not fit the columns; other records continue. Throws MILLRACE_INVALID_OPTION for options that do not fit, and MILLRACE_MISSING_PACKAGE
- * without @duckdb/node-api.
+ * Writes one row per record. The file appears under its name only when the run has completed. The failure policy ends a
+ * record that does not fit the columns; other records continue. Throws MILLRACE_INVALID_OPTION for options that do not
+ * fit, and MILLRACE_MISSING_PACKAGE without @duckdb/node-api.
  *
  * @example parquetSink({ path: 'offers.parquet', columns: { id: 'VARCHAR', at: 'TIMESTAMP', scores: 'DOUBLE[]' } })
  */
@@ -283,7 +283,8 @@ class OpenParquetFile {
       const whole = `${place.path}.part`;
       claim.assertHeld();
       await assertOwnFile(whole);
-      // The parts that the file consists of are named in it: a run that dies before it has noted its end knows its result again.
+      // The parts that the file consists of are named in it: a run that dies before it has noted its end knows its
+      // result again.
       const metadata = `KV_METADATA {${MADE_OF}: ${literal(JSON.stringify(series))}}`;
       await session.run(path, `COPY (SELECT * FROM ${from}) TO ${literal(resolve(whole))} (${format}, ${metadata})`);
       if (place.mode !== undefined) await chmod(whole, place.mode);
@@ -367,8 +368,8 @@ async function placeOf(path: string, from: PartsPoint | undefined): Promise<File
 }
 
 /**
- * If an earlier incarnation has already given the result its name and removed the parts, the result is their only copy: a copy of it
- * becomes the first part, and the result stays until the run has completed again.
+ * If an earlier incarnation has already given the result its name and removed the parts, the result is their only copy:
+ * a copy of it becomes the first part, and the result stays until the run has completed again.
  */
 async function bringBack(end: string, from: PartsPoint): Promise<PartsPoint> {
   const { series, rows } = from;

@@ -1,8 +1,8 @@
 /**
  * Parquet files as a source: one record per row, in the order of the file.
  *
- * Guarantees: memory does not depend on the size of a file. A resumed run continues at the row that it needs. The failure policy ends a
- * row that does not fit the schema.
+ * Guarantees: memory does not depend on the size of a file. A resumed run continues at the row that it needs. The
+ * failure policy ends a row that does not fit the schema.
  */
 import {
   checkOptions,
@@ -35,7 +35,10 @@ export interface ParquetSourceOptions<Out> extends SourceOptions<Out> {
   readonly path: string | FileSelection;
   /** The columns that are read; others are not even decoded. Default: all. */
   readonly columns?: readonly string[];
-  /** Types the fields of a row. The result of the validation is the record. Default: the values by the table of the guide. */
+  /**
+   * Types the fields of a row. The result of the validation is the record. Default: the values by the table of the
+   * guide.
+   */
   readonly schema?: Schema<Out>;
 }
 
@@ -47,9 +50,9 @@ const RULES: OptionRules<ParquetSourceOptions<unknown>> = {
 };
 
 /**
- * Reads the rows of Parquet files, in memory that does not depend on their size. The failure policy ends a row that does not fit the
- * schema. Throws MILLRACE_INVALID_OPTION for options that do not fit, and MILLRACE_MISSING_PACKAGE without @duckdb/node-api. A run fails
- * with MILLRACE_FILE for a file that is missing or no Parquet file.
+ * Reads the rows of Parquet files, in memory that does not depend on their size. The failure policy ends a row that
+ * does not fit the schema. Throws MILLRACE_INVALID_OPTION for options that do not fit, and MILLRACE_MISSING_PACKAGE
+ * without @duckdb/node-api. A run fails with MILLRACE_FILE for a file that is missing or no Parquet file.
  *
  * @example parquetSource({ path: 'sales.parquet', columns: ['id', 'points'] })
  * @example parquetSource({ path: files('in/*.parquet', { parallel: 2 }) })

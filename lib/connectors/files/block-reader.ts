@@ -1,8 +1,8 @@
 /**
  * Reads the rows of a file block by block. A format provides the rows of the next block.
  *
- * Guarantees: those of `RowReader`, whatever the format: an error is kept for each later read, an error after `close` is
- * none, and the places to continue from are bounded.
+ * Guarantees: those of `RowReader`, whatever the format: an error is kept for each later read, an error after `close`
+ * is none, and the places to continue from are bounded.
  */
 import { isPacked, throwIfAborted, type OpenByteSource } from './byte-source.js';
 import type { RowPoint, RowReader } from './row-reader.js';
@@ -24,7 +24,9 @@ export abstract class BlockReader<Item, Point extends RowPoint> implements RowRe
   private readonly given: BlockReaderOptions;
   private items: readonly Item[] = [];
   private at = 0;
-  /** The beginnings of the blocks that may contain the next requested row. Limited by the distance that is read ahead. */
+  /**
+   * The beginnings of the blocks that may contain the next requested row. Limited by the distance that is read ahead.
+   */
   private readonly points: Point[] = [];
   private failure: unknown;
   private closing: Promise<void> | undefined;

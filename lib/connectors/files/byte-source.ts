@@ -1,11 +1,11 @@
 /**
- * The bytes of a text file, pulled chunk by chunk: opens the file, decompresses a .gz file, checks the format, and compares
- * the file at the end with what it was.
+ * The bytes of a text file, pulled chunk by chunk: opens the file, decompresses a .gz file, checks the format, and
+ * compares the file at the end with what it was.
  *
- * Guarantees: the bytes are text in UTF-8, or in the declared encoding if that has one byte per character, without a byte
- * order mark. Memory is one chunk plus the buffers of zlib. A file of another format than declared (gzip, an archive,
- * another encoding) is refused before its first row, and the error names the fix. A file that changes while it is read is
- * an error. `close` releases the file at any time.
+ * Guarantees: the bytes are text in UTF-8, or in the declared encoding if that has one byte per character, without a
+ * byte order mark. Memory is one chunk plus the buffers of zlib. A file of another format than declared (gzip, an
+ * archive, another encoding) is refused before its first row, and the error names the fix. A file that changes while it
+ * is read is an error. `close` releases the file at any time.
  */
 import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:fs';
@@ -80,8 +80,8 @@ export class OpenByteSource implements ByteSource {
   }
 
   /**
-   * The next bytes, at least `count` unless the input ends before or they are enough. They remain the next ones. Rows of a
-   * pipe must not wait for those behind them, so whatever may come over a pipe should say what is enough.
+   * The next bytes, at least `count` unless the input ends before or they are enough. They remain the next ones. Rows
+   * of a pipe must not wait for those behind them, so whatever may come over a pipe should say what is enough.
    */
   async peek(count: number, isEnough: (bytes: Buffer) => boolean = () => false): Promise<Buffer> {
     const chunks = this.ahead === null ? [] : [this.ahead];
@@ -338,8 +338,8 @@ async function sampleOf(file: FileHandle): Promise<Buffer> {
 }
 
 /**
- * Refuses a file whose characters are mostly not UTF-8. A single damaged row among others in UTF-8 is left to the reader,
- * for which it is one bad row.
+ * Refuses a file whose characters are mostly not UTF-8. A single damaged row among others in UTF-8 is left to the
+ * reader, for which it is one bad row.
  */
 function refuseOtherEncodings(sample: Buffer, path: string, code: ErrorCode): void {
   if (isUtf8(sample)) return;
@@ -358,8 +358,8 @@ function refuseOtherEncodings(sample: Buffer, path: string, code: ErrorCode): vo
 }
 
 /**
- * The index of the first byte that is not UTF-8. The decoder replaces it by U+FFFD; a U+FFFD that is in the file itself is
- * skipped.
+ * The index of the first byte that is not UTF-8. The decoder replaces it by U+FFFD; a U+FFFD that is in the file itself
+ * is skipped.
  */
 export function firstInvalidByte(bytes: Buffer): number | undefined {
   const text = bytes.toString('utf8');

@@ -1,7 +1,8 @@
 /**
  * The rows of one open file as a partition of a source.
  *
- * Guarantees: each read returns the place of its rows in the file, so a resumed run continues near the row that it needs.
+ * Guarantees: each read returns the place of its rows in the file, so a resumed run continues near the row that it
+ * needs.
  */
 import {
   holdClock,

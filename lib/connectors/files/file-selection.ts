@@ -1,5 +1,6 @@
 /**
- * The files that a source reads: paths and patterns, looked up when a run starts and, if they are watched, while it runs.
+ * The files that a source reads: paths and patterns, looked up when a run starts and, if they are watched, while it
+ * runs.
  *
  * Guarantees: the order is that of the given list, and within a pattern that of the names, whatever the file system
  * returns. Each path occurs once. A pattern matches only regular files, and none that a run of millrace is writing.
@@ -32,7 +33,10 @@ export interface FilesOptions {
   readonly watch?: boolean;
   /** With `watch`: the time between two looks, in milliseconds. Default 1,000. */
   readonly everyMs?: number;
-  /** With `watch`: the run ends when no file has appeared for this time, in milliseconds. Default: it does not end by itself. */
+  /**
+   * With `watch`: the run ends when no file has appeared for this time, in milliseconds. Default: it does not end by
+   * itself.
+   */
   readonly idleMs?: number;
 }
 
@@ -103,8 +107,8 @@ export class FileSelection {
   }
 
   /**
-   * Looks the files up. Throws MILLRACE_FILE if a path that is no pattern leads to no regular file, and, if the files are
-   * not watched, if nothing is found; MILLRACE_INVALID_OPTION for a pattern that is none.
+   * Looks the files up. Throws MILLRACE_FILE if a path that is no pattern leads to no regular file, and, if the files
+   * are not watched, if nothing is found; MILLRACE_INVALID_OPTION for a pattern that is none.
    */
   async find(): Promise<readonly FoundFile[]> {
     const found = new Map<string, FoundFile>();

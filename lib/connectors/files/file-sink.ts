@@ -1,9 +1,9 @@
 /**
  * A result file as a sink. A format provides the text of a record, and opens the file.
  *
- * Guarantees: text is written to `path.part`, which is renamed to `path` only when the whole run has completed, so a reader
- * never sees a partial result (see result-file for links, mounts, devices and pipes). The clock of a simulation stands still
- * while the file system works.
+ * Guarantees: text is written to `path.part`, which is renamed to `path` only when the whole run has completed, so a
+ * reader never sees a partial result (see result-file for links, mounts, devices and pipes). The clock of a simulation
+ * stands still while the file system works.
  */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';

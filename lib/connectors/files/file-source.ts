@@ -1,7 +1,8 @@
 /**
  * One file, or several, as a source. A format opens a file, and makes records of its rows.
  *
- * Guarantees: memory does not depend on the size of a file. A resumed run continues shortly before the row that it needs.
+ * Guarantees: memory does not depend on the size of a file. A resumed run continues shortly before the row that it
+ * needs.
  */
 import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';

@@ -1,8 +1,9 @@
 /**
  * Patterns of paths: `*` and `?` within a name, `**` for folders at any depth, `[a-z]` and `{a,b}`.
  *
- * Guarantees: names that begin with a dot match only a pattern that names the dot. Folders behind links are followed by a
- * plain name, but not by `**`, so links in a circle end. The result does not depend on the file system's order of names.
+ * Guarantees: names that begin with a dot match only a pattern that names the dot. Folders behind links are followed by
+ * a plain name, but not by `**`, so links in a circle end. The result does not depend on the file system's order of
+ * names.
  */
 
 import { describeValue, MillraceError } from '../../connect/index.js';

@@ -1,8 +1,8 @@
 /**
  * A stream of bytes to a device, a terminal or a pipe.
  *
- * Guarantees: no thread of the process ever waits for the reader of a pipe: the handle does not block, and a pipe that is
- * full is tried again later. So the stream can be destroyed at any time, also while its reader stands still.
+ * Guarantees: no thread of the process ever waits for the reader of a pipe: the handle does not block, and a pipe that
+ * is full is tried again later. So the stream can be destroyed at any time, also while its reader stands still.
  */
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';

@@ -3,11 +3,12 @@
  *
  * Guarantees: bytes are written to `path.part`; with `from`, after the bytes of an earlier incarnation of the run.
  * `finish` makes them durable (fdatasync) before it renames the file, so a reader never sees a partial file under
- * `path`. A link is followed to the file that it names. A file that cannot be replaced by a rename (a mount), or must not
- * be (it has several names or belongs to another user), is filled from `path.part` at the end. A device or a pipe is
- * written to directly. Anything else is refused before the first byte. Two runs that write to one path never mix their rows, and the later one is refused if the first can be
- * detected. Memory is bounded, because `put` returns a promise while the disk is behind. A failed write is
- * MILLRACE_FILE with the system's error as its cause, at this `put` or the next, and always at `finish`.
+ * `path`. A link is followed to the file that it names. A file that cannot be replaced by a rename (a mount), or must
+ * not be (it has several names or belongs to another user), is filled from `path.part` at the end. A device or a pipe
+ * is written to directly. Anything else is refused before the first byte. Two runs that write to one path never mix
+ * their rows, and the later one is refused if the first can be detected. Memory is bounded, because `put` returns a
+ * promise while the disk is behind. A failed write is MILLRACE_FILE with the system's error as its cause, at this `put`
+ * or the next, and always at `finish`.
  */
 import { constants } from 'node:fs';
 import { access, copyFile, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
@@ -62,8 +63,8 @@ export function filesOnTheWayTo(path: string): readonly string[] {
 }
 
 /**
- * Throws MILLRACE_FILE if no result can be written to this path: its folder is missing or does not accept files, or the path
- * leads to something that no result may replace. Opens and changes nothing.
+ * Throws MILLRACE_FILE if no result can be written to this path: its folder is missing or does not accept files, or the
+ * path leads to something that no result may replace. Opens and changes nothing.
  */
 export async function assertResultPlace(path: string): Promise<void> {
   try {
@@ -75,8 +76,8 @@ export async function assertResultPlace(path: string): Promise<void> {
 }
 
 /**
- * Throws MILLRACE_RESUME if a run cannot go on with the result at this point: it is neither unfinished nor finished there, or
- * does not hold what was written up to the point. Changes nothing.
+ * Throws MILLRACE_RESUME if a run cannot go on with the result at this point: it is neither unfinished nor finished
+ * there, or does not hold what was written up to the point. Changes nothing.
  */
 export async function assertResultAt(path: string, point: FilePoint): Promise<void> {
   try {
@@ -273,8 +274,8 @@ export class ResultFile {
   }
 
   /**
-   * The point after the text accepted so far. Resolves when it would survive a loss of power; for a device or a pipe with
-   * undefined, when the system has accepted it.
+   * The point after the text accepted so far. Resolves when it would survive a loss of power; for a device or a pipe
+   * with undefined, when the system has accepted it.
    */
   async mark(): Promise<FilePoint | undefined> {
     try {

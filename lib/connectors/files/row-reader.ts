@@ -1,7 +1,11 @@
-/** The interface between a format of files and a source of files: rows that are pulled, with places to continue from. */
+/**
+ * The interface between a format of files and a source of files: rows that are pulled, with places to continue from.
+ */
 import type { Json } from '../../connect/index.js';
 
-/** A place in a file from which its rows can be read again. Plain data; a format adds what it needs to continue there. */
+/**
+ * A place in a file from which its rows can be read again. Plain data; a format adds what it needs to continue there.
+ */
 export interface RowPoint {
   readonly [key: string]: Json;
   /** The number of rows before it. */

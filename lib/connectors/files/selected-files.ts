@@ -1,9 +1,9 @@
 /**
  * Several files as the partitions of a source.
  *
- * Guarantees: the number of a partition is derived from the path of its file, so a record keeps its identity when files are
- * added or removed. At most `parallel` files are open. A file that was read to its end is not opened again by a resumed
- * run. A file that a resumed run needs and that is gone, or has another size, fails the run.
+ * Guarantees: the number of a partition is derived from the path of its file, so a record keeps its identity when files
+ * are added or removed. At most `parallel` files are open. A file that was read to its end is not opened again by a
+ * resumed run. A file that a resumed run needs and that is gone, or has another size, fails the run.
  */
 import { createHash } from 'node:crypto';
 import {

@@ -1,9 +1,9 @@
 /**
  * The encodings of text files: every label of `TextDecoder`.
  *
- * Guarantees: a label means what the Encoding Standard says, so `latin1` and `iso-8859-1` are windows-1252. Encodings with
- * one byte per character are decoded row by row, because their delimiters, quotes and line ends are the bytes of ASCII;
- * such files can be read from the middle. All others except UTF-8 are converted to UTF-8 while they are read.
+ * Guarantees: a label means what the Encoding Standard says, so `latin1` and `iso-8859-1` are windows-1252. Encodings
+ * with one byte per character are decoded row by row, because their delimiters, quotes and line ends are the bytes of
+ * ASCII; such files can be read from the middle. All others except UTF-8 are converted to UTF-8 while they are read.
  */
 import { MillraceError, describeValue, nearest } from '../../connect/values.js';
 
@@ -45,7 +45,9 @@ export function encodingOf(label: string): TextEncoding | undefined {
 /** Labels for the suggestion after a label that does not exist. */
 const LABELS = ['utf8', 'utf-8', 'utf-16le', 'utf-16be', 'latin1', 'windows-1252', 'iso-8859-15', 'shift_jis', 'gbk'];
 
-/** The encoding with this label. Throws MILLRACE_INVALID_OPTION for an unknown one. `of` is the file, for the message. */
+/**
+ * The encoding with this label. Throws MILLRACE_INVALID_OPTION for an unknown one. `of` is the file, for the message.
+ */
 export function checkEncoding(of: string, label: unknown = 'utf8'): TextEncoding {
   const encoding = typeof label === 'string' ? encodingOf(label) : undefined;
   if (encoding !== undefined) return encoding;

@@ -18,7 +18,8 @@ export function openDispatchers(
   const shared = {
     connections,
     pipelining: 1,
-    // The timeout of the attempt covers these. The timeouts of undici would only add timers, and do not stop a slow answer.
+    // The timeout of the attempt covers these. The timeouts of undici would only add timers, and do not stop a slow
+    // answer.
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: 30_000,

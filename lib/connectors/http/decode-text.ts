@@ -1,8 +1,9 @@
 /**
  * The text of an answer.
  *
- * Guarantees: a byte order mark decides before the charset of the content type, and that before the option `responseEncoding`,
- * as in the Encoding standard. Bytes that are not text in the encoding are refused, never replaced silently.
+ * Guarantees: a byte order mark decides before the charset of the content type, and that before the option
+ * `responseEncoding`, as in the Encoding standard. Bytes that are not text in the encoding are refused, never replaced
+ * silently.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';

@@ -1,6 +1,6 @@
 /**
- * The way of a request from a task to its own adapter. It avoids the parts of axios that cost more than the request itself:
- * headers that no interceptor reads, and an AbortController for cancellation.
+ * The way of a request from a task to its own adapter. It avoids the parts of axios that cost more than the request
+ * itself: headers that no interceptor reads, and an AbortController for cancellation.
  */
 import { CanceledError, type AxiosRequestConfig, type InternalAxiosRequestConfig } from 'axios';
 import type { Cancellable } from '../request/upstream-answer.js';

@@ -1,7 +1,8 @@
 /**
  * Classifies failed axios requests: what is to blame, and whether the request may be repeated.
  *
- * Guarantees: status and code decide, never a message. A request with an unknown outcome is repeated only if that is safe.
+ * Guarantees: status and code decide, never a message. A request with an unknown outcome is repeated only if that is
+ * safe.
  */
 import {
   FatalTaskError,

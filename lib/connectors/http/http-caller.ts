@@ -1,8 +1,8 @@
 /**
  * Calls over HTTP with axios: one request per attempt, or one per group if the upstream accepts arrays.
  *
- * Guarantees: all attempts of a record carry the same idempotency key. A cancelled attempt closes its connection; a group
- * does so when its last attempt is cancelled. The answer to a group is split, one item per record.
+ * Guarantees: all attempts of a record carry the same idempotency key. A cancelled attempt closes its connection; a
+ * group does so when its last attempt is cancelled. The answer to a group is split, one item per record.
  */
 import { types } from 'node:util';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
@@ -325,7 +325,10 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     return Object.assign(config, shared, { headers: { ...contentType, ...headers }, signal: cancellation.signal });
   }
 
-  /** As plain axios does, except that bytes are taken for JSON that was serialized before, and streams are not called a form. */
+  /**
+   * As plain axios does, except that bytes are taken for JSON that was serialized before, and streams are not called a
+   * form.
+   */
   private contentTypeOf(body: unknown): Readonly<Record<string, string>> {
     const { contentType, isTypeNamed } = this.parts;
     if (isTypeNamed || typeof body !== 'object' || body === null || isForJson(body)) return contentType;

@@ -1,9 +1,10 @@
 /**
  * A list that an upstream returns page by page over HTTP, as a source.
  *
- * Guarantees: one page is in memory, and the next one is requested when its records are needed. A request that fails for a
- * reason that may pass is repeated; 429 costs no attempt. A resumed run begins with the page of the first record that it
- * needs. An item that does not fit the schema ends by the failure policy; a page that cannot be read fails the run.
+ * Guarantees: one page is in memory, and the next one is requested when its records are needed. A request that fails
+ * for a reason that may pass is repeated; 429 costs no attempt. A resumed run begins with the page of the first record
+ * that it needs. An item that does not fit the schema ends by the failure policy; a page that cannot be read fails the
+ * run.
  */
 import {
   checkOptions,
@@ -52,13 +53,18 @@ export interface HttpSourceOptions<Out> extends SourceOptions<Out>, ConnectionOp
   readonly url: string;
   /** How the pages follow each other. Default `{ by: 'link' }`. */
   readonly pages?: Pages;
-  /** Where the items of a page are: a path of keys such as `data.items`, or a function. Default: the answer is an array. */
+  /**
+   * Where the items of a page are: a path of keys such as `data.items`, or a function. Default: the answer is an array.
+   */
   readonly items?: Picked<readonly unknown[]>;
   /** Types an item. The result of the validation is the record. Default: the item as it is. */
   readonly schema?: Schema<Out>;
   /** Headers of each request. Credentials are masked in messages. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Attempts and delays per page, as `retryPolicy` makes them. Its budget also bounds the wait after 429. Default `retryPolicy()`. */
+  /**
+   * Attempts and delays per page, as `retryPolicy` makes them. Its budget also bounds the wait after 429. Default
+   * `retryPolicy()`.
+   */
   readonly retry?: RetryPolicy;
   /** The most requests per second, as `rateLimit` makes it. Default: no limit. */
   readonly rateLimit?: RateLimit;
@@ -90,8 +96,8 @@ const RULES: OptionRules<HttpSourceOptions<unknown>> = {
 
 /**
  * Reads a list from an upstream, page by page. An upstream that returns other items when it is asked again for a page
- * should be read with `replayable: false`. Throws MILLRACE_INVALID_OPTION for options that do not fit, and MILLRACE_CONFIG
- * for a URL that cannot be called.
+ * should be read with `replayable: false`. Throws MILLRACE_INVALID_OPTION for options that do not fit, and
+ * MILLRACE_CONFIG for a URL that cannot be called.
  *
  * @example httpSource({ url: 'https://api.example.com/members?per_page=100', pages: { by: 'link' } })
  * @example httpSource({ url, pages: { by: 'cursor', parameter: 'after', next: 'meta.cursor' }, items: 'data' })

@@ -1,8 +1,8 @@
 /**
  * An axios adapter that asks an upstream in this process instead of the network.
  *
- * Guarantees: everything before and after a hop happens as if the request were sent: interceptors, headers, credentials,
- * parameters, redirects, parsing, error statuses and size limits.
+ * Guarantees: everything before and after a hop happens as if the request were sent: interceptors, headers,
+ * credentials, parameters, redirects, parsing, error statuses and size limits.
  */
 import type { AxiosAdapter, InternalAxiosRequestConfig } from 'axios';
 import type { Clock, Upstream, UpstreamReply } from '../../connect/index.js';

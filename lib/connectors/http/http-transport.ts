@@ -1,8 +1,8 @@
 /**
  * The HTTP transport of a request task: its axios client, and the headers and limits of its requests.
  *
- * Guarantees: loading it loads axios, but undici only with the first request. `close` closes every connection that it made;
- * a client that the user passed in is left alone.
+ * Guarantees: loading it loads axios, but undici only with the first request. `close` closes every connection that it
+ * made; a client that the user passed in is left alone.
  */
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
 import { holdClock, type Skip, type TaskScope } from '../../connect/index.js';

@@ -1,8 +1,8 @@
 /**
  * The ways in which upstreams divide a list into pages, and the page that follows another.
  *
- * Guarantees: a page is named by plain data, from which a later incarnation continues. The next page is on the origin of
- * the first one, so no credentials are sent elsewhere.
+ * Guarantees: a page is named by plain data, from which a later incarnation continues. The next page is on the origin
+ * of the first one, so no credentials are sent elsewhere.
  */
 import { UpstreamError, describeValue, type OptionRule } from '../../connect/index.js';
 import { LargeInteger } from '../json/large-integers.js';
@@ -110,8 +110,8 @@ export function urlOf(page: Page, url: string, pages: Pages): string {
 }
 
 /**
- * The page after this one; null after the last one. Throws an UpstreamError for a next page that is this one, that is on
- * another origin, or that is no page.
+ * The page after this one; null after the last one. Throws an UpstreamError for a next page that is this one, that is
+ * on another origin, or that is no page.
  */
 export function nextPage(page: Page, url: string, pages: Pages, { answer, link, count }: PageAnswer): Page | null {
   switch (pages.by) {

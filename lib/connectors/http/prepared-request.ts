@@ -1,10 +1,10 @@
 /**
- * Requests of a task that pass axios by. What axios worked out for the first request is kept, and others like it are sent with
- * it over undici. This module is loaded with the first request.
+ * Requests of a task that pass axios by. What axios worked out for the first request is kept, and others like it are
+ * sent with it over undici. This module is loaded with the first request.
  *
- * Guarantees: the result is the one of axios. An answer that is not plainly a success is handed over with `leaveToAxios`, so
- * redirects, statuses, errors and their texts are always those of the whole pipeline. Nothing is prepared if a default of
- * axios that the user has changed must see each request.
+ * Guarantees: the result is the one of axios. An answer that is not plainly a success is handed over with
+ * `leaveToAxios`, so redirects, statuses, errors and their texts are always those of the whole pipeline. Nothing is
+ * prepared if a default of axios that the user has changed must see each request.
  */
 import { CanceledError, type AxiosResponseTransformer, type InternalAxiosRequestConfig } from 'axios';
 import type { Dispatcher } from 'undici';
@@ -72,8 +72,8 @@ function isPlain(config: InternalAxiosRequestConfig): boolean {
 }
 
 /**
- * Whether the transformers are those of axios and of this connector. Others may do something else with each request, or read
- * headers. Serialized text passes those of requests by.
+ * Whether the transformers are those of axios and of this connector. Others may do something else with each request, or
+ * read headers. Serialized text passes those of requests by.
  */
 function areKnown({ transformRequest, transformResponse }: InternalAxiosRequestConfig, hasBody: boolean): boolean {
   const isOfAxios = (transform: object, name: string): boolean => (transform as { name?: unknown }).name === name;

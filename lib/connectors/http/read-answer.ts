@@ -1,8 +1,9 @@
 /**
  * The first step of reading the body of an answer, before axios parses it.
  *
- * Guarantees: an empty body is no JSON answer, unless the status or the method says that there is none. An integer that a
- * number cannot hold is never rounded silently: the answer is refused, or has the integer as text, as the options say.
+ * Guarantees: an empty body is no JSON answer, unless the status or the method says that there is none. An integer that
+ * a number cannot hold is never rounded silently: the answer is refused, or has the integer as text, as the options
+ * say.
  */
 import type { AxiosResponseTransformer } from 'axios';
 import { UpstreamError } from '../../connect/index.js';
@@ -62,7 +63,9 @@ export function largeIn(answer: object, item: unknown): UpstreamError | undefine
 
 const EMPTY = "the body is empty, which is no JSON. If the upstream answers without a body, set `responseType: 'text'`";
 
-/** axios passes on what a transformer throws. An UpstreamError as the cause is completed with the name of the upstream. */
+/**
+ * axios passes on what a transformer throws. An UpstreamError as the cause is completed with the name of the upstream.
+ */
 function refusal(why: string): Error {
   return new Error(why, { cause: invalid(why) });
 }

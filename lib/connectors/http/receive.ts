@@ -1,8 +1,8 @@
 /**
  * One request and its whole answer over undici.
  *
- * Guarantees: the received bytes never exceed the limit, not even by one chunk. A cancelled request ends at once, also while
- * it waits for a connection. Exactly one of `received` and `failed` is called, and only once.
+ * Guarantees: the received bytes never exceed the limit, not even by one chunk. A cancelled request ends at once, also
+ * while it waits for a connection. Exactly one of `received` and `failed` is called, and only once.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';

@@ -1,10 +1,10 @@
 /**
- * An axios adapter on undici. Instances, headers and interceptors of axios work as usual; connections are kept alive, and
- * the throughput is several times that of the adapter of axios.
+ * An axios adapter on undici. Instances, headers and interceptors of axios work as usual; connections are kept alive,
+ * and the throughput is several times that of the adapter of axios.
  *
- * Guarantees: an answer never takes more memory than `maxResponseBytes`, compressed or decompressed. A redirect to another
- * origin carries no credentials. Aborting a request closes its connection, however slow the answer is. Creating an adapter
- * loads and opens nothing.
+ * Guarantees: an answer never takes more memory than `maxResponseBytes`, compressed or decompressed. A redirect to
+ * another origin carries no credentials. Aborting a request closes its connection, however slow the answer is. Creating
+ * an adapter loads and opens nothing.
  */
 import type { AxiosAdapter } from 'axios';
 import { checkOptions, count, type OptionRules } from '../../connect/index.js';
@@ -27,7 +27,10 @@ import type { PreparedRequest, Template } from './prepared-request.js';
 export interface UndiciAdapterOptions extends ConnectionOptions {
   /** The most connections per origin. Default 64. */
   readonly connections?: number;
-  /** The most bytes of an answer, compressed and decompressed. A config's `maxContentLength` overrides it. Default 10 MiB. */
+  /**
+   * The most bytes of an answer, compressed and decompressed. A config's `maxContentLength` overrides it. Default 10
+   * MiB.
+   */
   readonly maxResponseBytes?: number;
   /** The limit in milliseconds for making a connection. Default 10,000. */
   readonly connectTimeoutMs?: number;
@@ -51,8 +54,8 @@ const RULES: OptionRules<UndiciAdapterOptions> = {
 
 /**
  * An axios adapter on undici that keeps connections alive. Nothing is loaded or opened before the first request. Throws
- * MILLRACE_INVALID_OPTION for options that do not fit. The first request fails with MILLRACE_CONFIG if a certificate, a key or
- * the URL of a proxy cannot be used. A config with `proxy: false` connects directly.
+ * MILLRACE_INVALID_OPTION for options that do not fit. The first request fails with MILLRACE_CONFIG if a certificate, a
+ * key or the URL of a proxy cannot be used. A config with `proxy: false` connects directly.
  *
  * @example const client = axios.create({ baseURL, adapter: undiciAdapter({ connections: 32 }) })
  */

@@ -1,8 +1,8 @@
 /**
  * Decompresses answers.
  *
- * Guarantees: the output never exceeds the limit, so a small body that inflates to gigabytes costs at most the limit. An
- * answer that does not match its content-encoding is refused as unreadable.
+ * Guarantees: the output never exceeds the limit, so a small body that inflates to gigabytes costs at most the limit.
+ * An answer that does not match its content-encoding is refused as unreadable.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';

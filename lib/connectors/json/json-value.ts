@@ -1,9 +1,9 @@
 /**
  * Reads one JSON text as a record.
  *
- * Guarantees: nothing of the text is lost silently. A number that JavaScript cannot hold, a key that an object has twice, a
- * key that reaches into prototypes, and a value that is nested too deeply to be handled are faults, with what to do.
- * `JSON.parse` rounds, drops or accepts all of these.
+ * Guarantees: nothing of the text is lost silently. A number that JavaScript cannot hold, a key that an object has
+ * twice, a key that reaches into prototypes, and a value that is nested too deeply to be handled are faults, with what
+ * to do. `JSON.parse` rounds, drops or accepts all of these.
  */
 import { oneLine } from '../../connect/values.js';
 import { LargeInteger, quoteLarge, reviveLarge, type LargeIntegers } from './large-integers.js';
@@ -51,7 +51,9 @@ export function readJson(text: string, { largeIntegers, duplicateKeys }: JsonRea
   return value;
 }
 
-/** The fault of a parsed value; undefined if it has none. Integers that numbers cannot hold must be LargeIntegers in it. */
+/**
+ * The fault of a parsed value; undefined if it has none. Integers that numbers cannot hold must be LargeIntegers in it.
+ */
 export function faultIn(value: unknown): string | undefined {
   const found = new Inspection();
   found.look(value, 0);

@@ -2,8 +2,8 @@
  * JSON integers that a JavaScript number cannot hold, such as 64-bit ids: `JSON.parse` rounds 9007199254740993 to
  * 9007199254740992.
  *
- * Guarantees: an integer that would change is found wherever it stands, and is never taken from inside a string. JSON without
- * such integers costs one search for sixteen digits.
+ * Guarantees: an integer that would change is found wherever it stands, and is never taken from inside a string. JSON
+ * without such integers costs one search for sixteen digits.
  */
 
 /** What becomes of an integer that a number cannot hold. */
@@ -36,8 +36,8 @@ export class LargeInteger {
 }
 
 /**
- * The same text, unless it has integers that a number cannot hold: then with each of these as a JSON string of its digits
- * (`text`), or as a string that `reviveLarge` makes a LargeInteger (`refuse`).
+ * The same text, unless it has integers that a number cannot hold: then with each of these as a JSON string of its
+ * digits (`text`), or as a string that `reviveLarge` makes a LargeInteger (`refuse`).
  */
 export function quoteLarge(text: string, mode: Exclude<LargeIntegers, 'round'>): string {
   if (!DIGITS.test(text) || !INTEGER.test(text)) return text;

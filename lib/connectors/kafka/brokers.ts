@@ -1,9 +1,10 @@
 /**
  * The brokers of a cluster: connections to them, which of them answers what, and the repetition of requests.
  *
- * Guarantees: a request is repeated while its error may be temporary, at most until the timeout. The metadata of the cluster is
- * requested again when an answer shows that it is outdated. There are two pools of connections: a broker answers the requests of
- * one connection in order, so a fetch that waits for records would hold up everything behind it.
+ * Guarantees: a request is repeated while its error may be temporary, at most until the timeout. The metadata of the
+ * cluster is requested again when an answer shows that it is outdated. There are two pools of connections: a broker
+ * answers the requests of one connection in order, so a fetch that waits for records would hold up everything behind
+ * it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as Package from '@platformatic/kafka';

@@ -1,4 +1,7 @@
-/** What the errors of the client package mean: which answer of a broker it was, and whether a repeated request may succeed. */
+/**
+ * What the errors of the client package mean: which answer of a broker it was, and whether a repeated request may
+ * succeed.
+ */
 import { describeThrown, MillraceError } from '../../connect/index.js';
 
 /** One error of the client package. */

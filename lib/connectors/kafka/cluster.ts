@@ -36,8 +36,8 @@ export interface KafkaOptions {
   /** Default: no authentication. */
   readonly sasl?: KafkaSaslOptions;
   /**
-   * The milliseconds for which a request is repeated while brokers cannot be reached, elect a leader or load their state; then
-   * the run fails, and can be resumed. Default 30,000.
+   * The milliseconds for which a request is repeated while brokers cannot be reached, elect a leader or load their
+   * state; then the run fails, and can be resumed. Default 30,000.
    */
   readonly timeoutMs?: number;
 }
@@ -80,8 +80,8 @@ export class KafkaCluster {
 }
 
 /**
- * Describes a Kafka cluster for `kafkaSource` and `kafkaSink`. It opens no connection. Throws MILLRACE_INVALID_OPTION for options
- * that do not fit.
+ * Describes a Kafka cluster for `kafkaSource` and `kafkaSink`. It opens no connection. Throws MILLRACE_INVALID_OPTION
+ * for options that do not fit.
  *
  * @example kafka({ brokers: ['kafka-1:9092', 'kafka-2:9092'] })
  */

@@ -1,10 +1,11 @@
 /**
  * Which records of a fetched partition belong to committed transactions.
  *
- * The rule is that of KIP-98. A broker returns the aborted transactions of the fetched range, each with its producer and first
- * offset. In the order of offsets, a producer is aborting from the first offset of its next aborted transaction until its own abort
- * marker; its records in between are left out. A marker may be in a later fetch than its records, and a producer may have
- * several aborted transactions, so the producer alone does not identify the records.
+ * The rule is that of KIP-98. A broker returns the aborted transactions of the fetched range, each with its producer
+ * and first offset. In the order of offsets, a producer is aborting from the first offset of its next aborted
+ * transaction until its own abort marker; its records in between are left out. A marker may be in a later fetch than
+ * its records, and a producer may have several aborted transactions, so the producer alone does not identify the
+ * records.
  */
 
 /** A stored batch of records. */

@@ -1,11 +1,12 @@
 /**
- * The done set of a partition as text, for the metadata of a committed offset: which records above the offset have settled.
+ * The done set of a partition as text, for the metadata of a committed offset: which records above the offset have
+ * settled.
  *
- * Format: `millrace1:` and, in base64url, the lengths of the stretches that follow the offset, in turn not done and done, as
- * variable-length integers. Offset and text are one value: the lengths count from the offset.
+ * Format: `millrace1:` and, in base64url, the lengths of the stretches that follow the offset, in turn not done and
+ * done, as variable-length integers. Offset and text are one value: the lengths count from the offset.
  *
- * Guarantees: the text is never longer than a broker accepts; of a larger set it contains the beginning. Then a later run
- * repeats the records that it leaves out, and none is lost. A text that another program wrote is an empty set.
+ * Guarantees: the text is never longer than a broker accepts; of a larger set it contains the beginning. Then a later
+ * run repeats the records that it leaves out, and none is lost. A text that another program wrote is an empty set.
  */
 
 /** Ranges of numbers: [from, to) pairs, ascending. */

@@ -1,4 +1,7 @@
-/** Membership in a group, on the raw request of KIP-848: the brokers divide the partitions, and a member reports what it has. */
+/**
+ * Membership in a group, on the raw request of KIP-848: the brokers divide the partitions, and a member reports what it
+ * has.
+ */
 import { MillraceError } from '../../connect/index.js';
 import type { Brokers } from './brokers.js';
 import { faultOf, runErrorOf } from './client-faults.js';

@@ -1,4 +1,7 @@
-/** The door `millrace/kafka`: topics as sources and sinks. Importing it loads no client; the first run that connects does. */
+/**
+ * The door `millrace/kafka`: topics as sources and sinks. Importing it loads no client; the first run that connects
+ * does.
+ */
 export { kafka, KafkaCluster, type KafkaOptions, type KafkaSaslOptions } from './cluster.js';
 export { kafkaSource, type KafkaRecord, type KafkaSourceOptions } from './kafka-source.js';
 export type { KafkaStart } from './source-start.js';

@@ -1,11 +1,11 @@
 /**
- * A topic as a sink. Between two checkpoints of a run all rows belong to one transaction, which is committed once the checkpoint
- * is durable.
+ * A topic as a sink. Between two checkpoints of a run all rows belong to one transaction, which is committed once the
+ * checkpoint is durable.
  *
- * Guarantees of 'exactly-once': a reader of committed data sees each row once, also after the run was killed and resumed. A process
- * that was replaced by another incarnation of the run can write nothing. The transaction contains its own name as the
- * offset of a group, so a resumed run knows whether it was committed; if it was lost because the broker gave it up, the run is
- * not resumed, because its checkpoint counts the rows as written.
+ * Guarantees of 'exactly-once': a reader of committed data sees each row once, also after the run was killed and
+ * resumed. A process that was replaced by another incarnation of the run can write nothing. The transaction contains
+ * its own name as the offset of a group, so a resumed run knows whether it was committed; if it was lost because the
+ * broker gave it up, the run is not resumed, because its checkpoint counts the rows as written.
  */
 import {
   callback,
@@ -51,18 +51,18 @@ export interface KafkaSinkOptions<In> extends TaskOptions<In, In> {
   /** The headers of a record. Default: none. */
   readonly headers?: (record: In) => Readonly<Record<string, string | Uint8Array>>;
   /**
-   * 'exactly-once' (default): rows are written in transactions, and become visible at each checkpoint of the run. 'at-least-once':
-   * each row is visible at once, and some are written again by a resumed run.
+   * 'exactly-once' (default): rows are written in transactions, and become visible at each checkpoint of the run.
+   * 'at-least-once': each row is visible at once, and some are written again by a resumed run.
    */
   readonly guarantee?: 'exactly-once' | 'at-least-once';
   /**
-   * The name under which transactions are written. Two runs with the same name cannot write at the same time. Default: a
-   * name of this run and task.
+   * The name under which transactions are written. Two runs with the same name cannot write at the same time. Default:
+   * a name of this run and task.
    */
   readonly transactionalId?: string;
   /**
-   * The most milliseconds of one transaction, and the time within which a run that died while it committed must be resumed.
-   * Brokers accept at most their `transaction.max.timeout.ms`. Default 900,000.
+   * The most milliseconds of one transaction, and the time within which a run that died while it committed must be
+   * resumed. Brokers accept at most their `transaction.max.timeout.ms`. Default 900,000.
    */
   readonly transactionTimeoutMs?: number;
   /** Default 'none'. 'zstd' needs Node 22.15. */
@@ -90,9 +90,11 @@ const DEFAULT_MAX_BYTES = 1_048_588;
 const DEFAULT_TRANSACTION_TIMEOUT_MS = 900_000;
 
 /**
- * Writes records to a topic, and emits those that were written. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ * Writes records to a topic, and emits those that were written. Throws MILLRACE_INVALID_OPTION for options that do not
+ * fit.
  *
- * @example kafkaSink({ cluster: kafka({ brokers: ['localhost:9092'] }), topic: 'offers', key: (offer: Offer) => offer.memberId })
+ * @example kafkaSink({ cluster: kafka({ brokers: ['localhost:9092'] }), topic: 'offers', key: (offer: Offer) =>
+ *   offer.memberId })
  */
 export function kafkaSink<In = unknown>(options: KafkaSinkOptions<In>): Task<In, In> {
   checkOptions('a kafkaSink', options, RULES, ['cluster', 'topic']);
@@ -282,8 +284,8 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
   }
 
   /**
-   * Commits what an earlier incarnation has prepared, if it did not commit it itself. If it did, it may have died in its next
-   * transaction, which has the same producer: another commit would end that one.
+   * Commits what an earlier incarnation has prepared, if it did not commit it itself. If it did, it may have died in
+   * its next transaction, which has the same producer: another commit would end that one.
    */
   private async commitAgain(client: KafkaPort, mark: PreparedTransaction): Promise<void> {
     if (await this.wasCommitted(client, mark, 'current')) return;

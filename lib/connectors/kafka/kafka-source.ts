@@ -1,10 +1,10 @@
 /**
- * A topic as a source. Each of its partitions is a partition of the source, and the number of a record is its offset, so a record has
- * the same identity in each run and in each process.
+ * A topic as a source. Each of its partitions is a partition of the source, and the number of a record is its offset,
+ * so a record has the same identity in each run and in each process.
  *
- * Guarantees: only records of committed transactions are read. Memory does not depend on the size of the topic. A record that
- * cannot be read as declared ends by the failure policy. A resumed run continues from its own checkpoint; a new run continues from
- * what its group has committed, and leaves out what is done above it.
+ * Guarantees: only records of committed transactions are read. Memory does not depend on the size of the topic. A
+ * record that cannot be read as declared ends by the failure policy. A resumed run continues from its own checkpoint; a
+ * new run continues from what its group has committed, and leaves out what is done above it.
  */
 import {
   anObject,
@@ -81,14 +81,14 @@ export interface KafkaSourceOptions<Out, Value = Out, Key = string | null> exten
   /** Where 'committed' begins if the group has committed nothing. Default 'earliest'. */
   readonly startWhenNew?: 'earliest' | 'latest';
   /**
-   * What happens if the next record was removed before it was read, by retention or because the topic was truncated. 'stop' fails
-   * the run and names the gap (default). 'earliest' and 'latest' report it and continue there.
+   * What happens if the next record was removed before it was read, by retention or because the topic was truncated.
+   * 'stop' fails the run and names the gap (default). 'earliest' and 'latest' report it and continue there.
    */
   readonly onOffsetLost?: OffsetLostPolicy;
   /**
-   * 'end': the run ends with the last record that was stored when it started, and waits for transactions that were open then. A
-   * resumed run keeps that end for each partition from which a record has settled. 'stopped' (default): it goes on until it
-   * is stopped.
+   * 'end': the run ends with the last record that was stored when it started, and waits for transactions that were open
+   * then. A resumed run keeps that end for each partition from which a record has settled. 'stopped' (default): it goes
+   * on until it is stopped.
    */
   readonly until?: 'end' | 'stopped';
   /** How long a broker waits for new records, in milliseconds. Default 500. */
@@ -113,7 +113,8 @@ const RULES: OptionRules<KafkaSourceOptions<unknown>> = {
 /**
  * Reads a topic; its values are the records. Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
- * @example kafkaSource({ cluster: kafka({ brokers: ['localhost:9092'] }), topic: 'members', until: 'end', value: json(Member) })
+ * @example kafkaSource({ cluster: kafka({ brokers: ['localhost:9092'] }), topic: 'members', until: 'end', value:
+ *   json(Member) })
  */
 export function kafkaSource<Value = unknown>(
   options: Omit<KafkaSourceOptions<Value, Value, never>, 'record'>,

@@ -1,6 +1,6 @@
 /**
- * The partition of a key, as Kafka's own clients choose it (murmur2, 32 bits, seed 0x9747b28c), so that records of one key meet in
- * one partition whichever program writes them.
+ * The partition of a key, as Kafka's own clients choose it (murmur2, 32 bits, seed 0x9747b28c), so that records of one
+ * key meet in one partition whichever program writes them.
  */
 export function keyPartition(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions;

@@ -1,10 +1,10 @@
 /**
  * What this connector asks of a Kafka client: single requests of the protocol, each repeated while that is safe.
  *
- * Guarantees of an implementation: a call rejects with MILLRACE_KAFKA for an answer that no repetition changes, and with
- * MILLRACE_NETWORK once the cluster could not be reached for its `timeoutMs`. It repeats only requests whose repetition has no
- * effect: batches carry sequence numbers, by which the broker recognises them. Offsets are numbers: 2^53 is enough for 285
- * years of a million records per second. After `close` every call rejects, also those under way.
+ * Guarantees of an implementation: a call rejects with MILLRACE_KAFKA for an answer that no repetition changes, and
+ * with MILLRACE_NETWORK once the cluster could not be reached for its `timeoutMs`. It repeats only requests whose
+ * repetition has no effect: batches carry sequence numbers, by which the broker recognises them. Offsets are numbers:
+ * 2^53 is enough for 285 years of a million records per second. After `close` every call rejects, also those under way.
  */
 
 /** A topic as the brokers describe it. */
@@ -18,8 +18,8 @@ export interface TopicDescription {
 }
 
 /**
- * Where an offset is looked for: the first record; the end of what readers of committed data can see ('latest'); the end of what
- * is stored, open transactions included ('end'); or the first record at or after a time in milliseconds.
+ * Where an offset is looked for: the first record; the end of what readers of committed data can see ('latest'); the
+ * end of what is stored, open transactions included ('end'); or the first record at or after a time in milliseconds.
  */
 export type OffsetPlace = 'earliest' | 'latest' | 'end' | { readonly timestamp: number };
 
@@ -78,7 +78,9 @@ export interface CommittedOffset {
   readonly metadata: string;
 }
 
-/** The identity under which one incarnation of a producer writes. A later one with the same transactional id fences it. */
+/**
+ * The identity under which one incarnation of a producer writes. A later one with the same transactional id fences it.
+ */
 export interface ProducerIdentity {
   readonly transactionalId: string;
   readonly producerId: string;
@@ -163,8 +165,8 @@ export interface KafkaPort {
   /** Fetches once from partitions of one leader. */
   fetch(leader: number, request: FetchRequest): Promise<readonly Fetched[]>;
   /**
-   * What the group has committed, by partition. 'stable' waits for the end of a transaction that is about to change it, 'current'
-   * ignores such a transaction.
+   * What the group has committed, by partition. 'stable' waits for the end of a transaction that is about to change it,
+   * 'current' ignores such a transaction.
    */
   committed(
     group: string,
@@ -185,8 +187,8 @@ export interface KafkaPort {
     offsets: ReadonlyMap<number, CommittedOffset>,
   ): Promise<void>;
   /**
-   * Ends the transaction. Resolves with whether the request was repeated: then the producer must not be used any more, because a
-   * delayed request of it could end a later transaction.
+   * Ends the transaction. Resolves with whether the request was repeated: then the producer must not be used any more,
+   * because a delayed request of it could end a later transaction.
    */
   endTransaction(producer: ProducerIdentity, isCommitted: boolean): Promise<{ readonly wasRepeated: boolean }>;
   /** Closes all connections. */

@@ -1,9 +1,9 @@
 /**
  * The client port on the raw requests of `@platformatic/kafka`, an optional peer dependency.
  *
- * Only the codecs and the connections of the package are used, not its consumer, producer or transactions: its consumer delivers
- * records of aborted transactions, its transactions commit less than they should, and its idempotent producer loses concurrent
- * batches (DECISIONS 78).
+ * Only the codecs and the connections of the package are used, not its consumer, producer or transactions: its consumer
+ * delivers records of aborted transactions, its transactions commit less than they should, and its idempotent producer
+ * loses concurrent batches (DECISIONS 78).
  */
 import type * as Package from '@platformatic/kafka';
 import { MillraceError } from '../../connect/index.js';

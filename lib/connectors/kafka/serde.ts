@@ -35,8 +35,8 @@ const encoder = new TextEncoder();
 
 /**
  * JSON in UTF-8. A tombstone is null. The schema validates what is read; its output is the record. Throws
- * MILLRACE_INVALID_OPTION for an asynchronous schema. Reading throws MILLRACE_INVALID_INPUT for a value that is not JSON or does
- * not fit; writing throws MILLRACE_INVALID_OUTPUT for a value that JSON cannot represent.
+ * MILLRACE_INVALID_OPTION for an asynchronous schema. Reading throws MILLRACE_INVALID_INPUT for a value that is not
+ * JSON or does not fit; writing throws MILLRACE_INVALID_OUTPUT for a value that JSON cannot represent.
  *
  * @example json(z.object({ memberId: z.string() }))
  */

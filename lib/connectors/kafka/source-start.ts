@@ -1,12 +1,15 @@
 /**
- * Where each partition of a topic begins: at the place of an earlier incarnation of the run, at what the group has committed, or where
- * the options say.
+ * Where each partition of a topic begins: at the place of an earlier incarnation of the run, at what the group has
+ * committed, or where the options say.
  */
 import { MillraceError, type SourcePast } from '../../connect/index.js';
 import { doneRanges } from './done-text.js';
 import type { KafkaPort, OffsetPlace, TopicDescription } from './port.js';
 
-/** Where a run begins that continues no other: where its group stopped, at the first or the next record, at a time, or at offsets. */
+/**
+ * Where a run begins that continues no other: where its group stopped, at the first or the next record, at a time, or
+ * at offsets.
+ */
 export type KafkaStart =
   | 'committed'
   | 'earliest'
@@ -44,7 +47,9 @@ export interface PartitionStart {
   readonly end: number | undefined;
 }
 
-/** The beginning of each partition of the topic. Rejects with MILLRACE_KAFKA for offsets that the topic does not have. */
+/**
+ * The beginning of each partition of the topic. Rejects with MILLRACE_KAFKA for offsets that the topic does not have.
+ */
 export async function startsOf(request: StartRequest): Promise<readonly PartitionStart[]> {
   const { client, topic, past, groupId, from, startWhenNew, kept = [] } = request;
   const partitions = [...new Array<undefined>(topic.partitions).keys()];
@@ -59,8 +64,8 @@ export async function startsOf(request: StartRequest): Promise<readonly Partitio
   const found = isEach ? [] : await client.offsets(topic, place);
   // No record is that young.
   const ends = found.includes(-1) ? await client.offsets(topic, 'latest') : [];
-  // In a resumed run that knows partitions, one that is new was added meanwhile: none of its records was read. A run that
-  // died before it knew any starts where a new run does.
+  // In a resumed run that knows partitions, one that is new was added meanwhile: none of its records was read. A run
+  // that died before it knew any starts where a new run does.
   const isAdded = known.size > 0 || kept.length > 0;
   const earliest = isAdded && !isKnown ? await client.offsets(topic, 'earliest') : [];
   return partitions.map((partition): PartitionStart => {

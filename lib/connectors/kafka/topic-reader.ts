@@ -1,9 +1,10 @@
 /**
- * Reads partitions of one topic: fetches from each leader while somebody waits for records, a little ahead of the readers.
+ * Reads partitions of one topic: fetches from each leader while somebody waits for records, a little ahead of the
+ * readers.
  *
- * Guarantees: at most one fetch per leader is outstanding. A partition without records holds back no other: while a partition has
- * records, brokers are asked not to wait long. At most two fetches per partition are in memory. Offsets advance over aborted
- * records and markers, so a partition that ends with one of them ends.
+ * Guarantees: at most one fetch per leader is outstanding. A partition without records holds back no other: while a
+ * partition has records, brokers are asked not to wait long. At most two fetches per partition are in memory. Offsets
+ * advance over aborted records and markers, so a partition that ends with one of them ends.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../../connect/index.js';
@@ -201,7 +202,9 @@ export class PartitionReader {
     this.release();
   }
 
-  /** Returns 1 to `max` records, or null at the end or after `close`; a promise of them if they must be fetched first. */
+  /**
+   * Returns 1 to `max` records, or null at the end or after `close`; a promise of them if they must be fetched first.
+   */
   read(max: number): readonly RawRecord[] | null | Promise<readonly RawRecord[] | null> {
     if (this.failure !== undefined) throw this.failure.error;
     if (this.isClosed) return null;

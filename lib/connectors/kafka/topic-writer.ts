@@ -1,8 +1,8 @@
 /**
  * Writes records to a topic, as batches of a partition each.
  *
- * Guarantees: the records of a partition are stored in the order in which they were given. One batch per partition is outstanding,
- * so that its sequence number, by which the broker recognises a repeated batch, is certain.
+ * Guarantees: the records of a partition are stored in the order in which they were given. One batch per partition is
+ * outstanding, so that its sequence number, by which the broker recognises a repeated batch, is certain.
  */
 import type { Compression, KafkaPort, NewRecord, ProducerIdentity, TopicDescription } from './port.js';
 import { keyPartition } from './key-partition.js';

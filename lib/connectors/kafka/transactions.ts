@@ -1,8 +1,8 @@
 /**
  * Transactions of Kafka, on the raw requests: their coordinator, their partitions, their offsets and their end.
  *
- * Guarantees: a request is repeated while its error may be temporary. `endTransaction` reports a repetition, because then the end may
- * belong to an earlier request.
+ * Guarantees: a request is repeated while its error may be temporary. `endTransaction` reports a repetition, because
+ * then the end may belong to an earlier request.
  */
 import type { Brokers } from './brokers.js';
 import type { CommittedOffset, KafkaPort, ProducerIdentity } from './port.js';

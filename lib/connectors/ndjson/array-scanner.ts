@@ -1,8 +1,8 @@
 /**
  * Finds the elements of a file that is one JSON array.
  *
- * Guarantees: an element may have any form; it ends at the comma or bracket that belongs to the array. An array that does
- * not begin or end as one, or is followed by something else, is MILLRACE_JSON, after the elements before it.
+ * Guarantees: an element may have any form; it ends at the comma or bracket that belongs to the array. An array that
+ * does not begin or end as one, or is followed by something else, is MILLRACE_JSON, after the elements before it.
  */
 import { MillraceError } from '../../connect/values.js';
 import type { JsonScanner, JsonSpan } from './json-blocks.js';

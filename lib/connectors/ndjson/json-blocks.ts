@@ -1,8 +1,8 @@
 /**
  * Groups the bytes of a file into blocks of complete JSON texts, with the position of each.
  *
- * Guarantees: a text never spans two blocks. Memory is one chunk plus the open text, of which at most `maxRecordBytes` are
- * kept. The texts do not depend on how the bytes are divided into chunks. Whether a text is JSON is not looked at.
+ * Guarantees: a text never spans two blocks. Memory is one chunk plus the open text, of which at most `maxRecordBytes`
+ * are kept. The texts do not depend on how the bytes are divided into chunks. Whether a text is JSON is not looked at.
  */
 import type { ByteSource } from '../files/byte-source.js';
 

@@ -24,13 +24,13 @@ export interface JsonFormatOptions {
    */
   readonly largeIntegers?: LargeIntegers;
   /**
-   * What happens to a record in which an object has a key twice: 'refuse' makes it a dead letter (default), 'last' uses the
-   * last value.
+   * What happens to a record in which an object has a key twice: 'refuse' makes it a dead letter (default), 'last' uses
+   * the last value.
    */
   readonly duplicateKeys?: 'refuse' | 'last';
   /**
-   * The longest record, in bytes of the text (of the file, or of UTF-8 if it is converted). A longer one is a dead letter
-   * of which only the beginning is kept. Default 4 MiB.
+   * The longest record, in bytes of the text (of the file, or of UTF-8 if it is converted). A longer one is a dead
+   * letter of which only the beginning is kept. Default 4 MiB.
    */
   readonly maxRecordBytes?: number;
 }

@@ -1,9 +1,10 @@
 /**
  * Reads a file of JSON records, pulled while there is room, with the line of every record.
  *
- * Guarantees: memory does not depend on the size of the file (one chunk, its records, and at most one open record). A text
- * that is no record is returned as a `JsonBadRow`, and the next ones follow. An error that makes the whole file unreadable
- * is one sentence with the file, the line, the cause and the fix. A file that changes while it is read is an error.
+ * Guarantees: memory does not depend on the size of the file (one chunk, its records, and at most one open record). A
+ * text that is no record is returned as a `JsonBadRow`, and the next ones follow. An error that makes the whole file
+ * unreadable is one sentence with the file, the line, the cause and the fix. A file that changes while it is read is an
+ * error.
  */
 import { isUtf8 } from 'node:buffer';
 import { MillraceError } from '../../connect/values.js';

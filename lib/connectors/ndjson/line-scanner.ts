@@ -1,8 +1,8 @@
 /**
  * Finds the lines of a file of JSON lines.
  *
- * Guarantees: only LF ends a line, as in the NDJSON and JSON Lines formats; a CR before it is white space of JSON. Lines of
- * white space alone are no texts.
+ * Guarantees: only LF ends a line, as in the NDJSON and JSON Lines formats; a CR before it is white space of JSON.
+ * Lines of white space alone are no texts.
  */
 import type { JsonScanner, JsonSpan } from './json-blocks.js';
 

@@ -1,7 +1,8 @@
 /**
  * Files of JSON lines as a sink: one line per record, in root order, so that the same input produces the same bytes.
  *
- * Guarantees: those of `FileSink`. A record that JSON cannot represent ends by the failure policy, without other records.
+ * Guarantees: those of `FileSink`. A record that JSON cannot represent ends by the failure policy, without other
+ * records.
  */
 import {
   callback,
@@ -27,9 +28,9 @@ import { findJson } from './find-json.js';
 /** Options of `ndjsonSink`: where the file goes, and how a record becomes a line. */
 export interface NdjsonSinkOptions<In> extends TaskOptions<In, In> {
   /**
-   * The path of the result. A `.gz` file is compressed while it is written. A link is followed. An existing file is replaced
-   * if its name ends in .ndjson or .jsonl; any other is refused. To a device or a pipe the lines are written directly, and
-   * the run cannot be resumed.
+   * The path of the result. A `.gz` file is compressed while it is written. A link is followed. An existing file is
+   * replaced if its name ends in .ndjson or .jsonl; any other is refused. To a device or a pipe the lines are written
+   * directly, and the run cannot be resumed.
    */
   readonly path: string;
   /** The value that is written for a record. Default: the record itself. */

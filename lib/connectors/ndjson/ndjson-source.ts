@@ -1,9 +1,10 @@
 /**
- * Files of JSON records as a source: one record per line, or per element of an array. Every error names the file and the
- * line.
+ * Files of JSON records as a source: one record per line, or per element of an array. Every error names the file and
+ * the line.
  *
- * Guarantees: memory does not depend on the size of the file. The failure policy ends a text that is no record or does not
- * fit the schema; the other records continue. A file that cannot be read as declared fails the run with one sentence.
+ * Guarantees: memory does not depend on the size of the file. The failure policy ends a text that is no record or does
+ * not fit the schema; the other records continue. A file that cannot be read as declared fails the run with one
+ * sentence.
  */
 import {
   checkOptions,

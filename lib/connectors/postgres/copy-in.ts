@@ -1,8 +1,8 @@
 /**
  * Sends rows by COPY, as a query of pg.
  *
- * Guarantees: resolves once the server has accepted all rows; rejects with the error of the server, and the connection can be
- * used again.
+ * Guarantees: resolves once the server has accepted all rows; rejects with the error of the server, and the connection
+ * can be used again.
  */
 import type { Connection, Submittable } from 'pg';
 import type { PostgresSession } from './postgres-session.js';

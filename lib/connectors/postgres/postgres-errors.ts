@@ -14,8 +14,8 @@ interface ServerError {
 }
 
 /**
- * Classes and codes that concern single rows: data exceptions, constraints, ON CONFLICT that meets a row twice, errors that a
- * trigger raises, views with a check, rows that are too large, and policies of row security.
+ * Classes and codes that concern single rows: data exceptions, constraints, ON CONFLICT that meets a row twice, errors
+ * that a trigger raises, views with a check, rows that are too large, and policies of row security.
  */
 const ROW = /^(?:21|22|23|44|54|P0)/;
 /** A policy of row security refused a row, or the user has no right to the table at all. */

@@ -1,8 +1,9 @@
 /**
  * One connection to PostgreSQL.
  *
- * Guarantees: a lost connection rejects the current query and each later one, and never ends the process. A commit that was
- * acknowledged survives a crash of the server. A transaction of a client that has vanished does not block others for long.
+ * Guarantees: a lost connection rejects the current query and each later one, and never ends the process. A commit that
+ * was acknowledged survives a crash of the server. A transaction of a client that has vanished does not block others
+ * for long.
  */
 import type { Client as PostgresClient, QueryResult, Submittable } from 'pg';
 import { MillraceError } from '../../connect/index.js';
@@ -37,8 +38,8 @@ export class PostgresSession {
   }
 
   /**
-   * Connects. Rejects with the error of the server. At the first connection of a run (`isFirst`) a server that cannot be
-   * reached, or that refuses the user, is a MillraceError.
+   * Connects. Rejects with the error of the server. At the first connection of a run (`isFirst`) a server that cannot
+   * be reached, or that refuses the user, is a MillraceError.
    */
   static async connect(
     connection: string | PostgresConnection | undefined,

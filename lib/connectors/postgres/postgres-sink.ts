@@ -1,7 +1,8 @@
 /**
  * A table of PostgreSQL as a sink, written in batches, with the progress of the run in the same transaction.
  *
- * Guarantees: those of `TransactionalSink`. A row is visible as soon as its batch is committed, which is before the run ends.
+ * Guarantees: those of `TransactionalSink`. A row is visible as soon as its batch is committed, which is before the run
+ * ends.
  */
 import {
   callback,
@@ -44,8 +45,8 @@ export interface PostgresSinkOptions<In, Column extends string> extends TaskOpti
   /** The fields of a record. Default: the record's own properties. A field that is missing is NULL. */
   readonly row?: (record: In) => { readonly [Key in Column]: PostgresValue };
   /**
-   * 'insert' (default) adds rows; 'upsert' replaces the row with the same `key`, or adds it; 'copy' adds rows by COPY, which
-   * is the fastest. COPY does not work for views and for tables with row security, for which 'copy' inserts.
+   * 'insert' (default) adds rows; 'upsert' replaces the row with the same `key`, or adds it; 'copy' adds rows by COPY,
+   * which is the fastest. COPY does not work for views and for tables with row security, for which 'copy' inserts.
    */
   readonly mode?: PostgresMode;
   /** For 'upsert': the columns of a primary key or a unique index. */
@@ -53,8 +54,8 @@ export interface PostgresSinkOptions<In, Column extends string> extends TaskOpti
   /** Writes in root order. Default true. */
   readonly ordered?: boolean;
   /**
-   * How long a write is repeated while the server is away, or asks for a repetition (serialization failures, deadlocks), in
-   * milliseconds. Then the run fails, and can be resumed. Default 60,000.
+   * How long a write is repeated while the server is away, or asks for a repetition (serialization failures,
+   * deadlocks), in milliseconds. Then the run fails, and can be resumed. Default 60,000.
    */
   readonly retryForMs?: number;
 }
@@ -73,10 +74,10 @@ const RULES: OptionRules<PostgresSinkOptions<unknown, string>> = {
 };
 
 /**
- * Writes one row per record, up to 512 in a transaction, which also stores the progress of the run: each row is in the table
- * once, also across crashes of the run and of the server. A row that the server refuses (a constraint, a value that does not
- * fit) ends by the failure policy; the others are written. Throws MILLRACE_INVALID_OPTION for options that do not fit. A run
- * fails with MILLRACE_SQL if the table or a column does not exist.
+ * Writes one row per record, up to 512 in a transaction, which also stores the progress of the run: each row is in the
+ * table once, also across crashes of the run and of the server. A row that the server refuses (a constraint, a value
+ * that does not fit) ends by the failure policy; the others are written. Throws MILLRACE_INVALID_OPTION for options
+ * that do not fit. A run fails with MILLRACE_SQL if the table or a column does not exist.
  *
  * @example postgresSink({ table: 'offers', columns: ['id', 'offer'], mode: 'upsert', key: ['id'] })
  */

@@ -1,8 +1,8 @@
 /**
  * The rows of a query of PostgreSQL as a source, read through a cursor.
  *
- * Guarantees: memory does not depend on the number of rows. With a `keyset`, a resumed run and a new connection continue after
- * the last key. The rows of one connection are those of one moment.
+ * Guarantees: memory does not depend on the number of rows. With a `keyset`, a resumed run and a new connection
+ * continue after the last key. The rows of one connection are those of one moment.
  */
 import {
   checkOptions,
@@ -57,8 +57,8 @@ export interface PostgresSourceOptions<Out> extends SourceOptions<Out> {
   /** The values of the parameters. */
   readonly params?: readonly unknown[];
   /**
-   * Columns of the result that are different in each row and never NULL, such as the primary key. The rows come in their
-   * order, and a resumed run continues after the last one. Without it, a run cannot be resumed.
+   * Columns of the result that are different in each row and never NULL, such as the primary key. The rows come in
+   * their order, and a resumed run continues after the last one. Without it, a run cannot be resumed.
    */
   readonly keyset?: readonly string[];
   /** Types the fields of a row. The result of the validation is the record. Default: the values as pg reads them. */
@@ -82,9 +82,9 @@ const RULES: OptionRules<PostgresSourceOptions<unknown>> = {
 
 /**
  * Reads the rows of a query, one record per row, in memory that does not depend on their number. bigint and numeric are
- * strings, as pg reads them, and so are dates; the schema converts them. The failure policy ends a row that does not fit the
- * schema. Throws MILLRACE_INVALID_OPTION for options that do not fit. A run fails with MILLRACE_SQL if the server refuses the
- * query, or if the keyset is not unique.
+ * strings, as pg reads them, and so are dates; the schema converts them. The failure policy ends a row that does not
+ * fit the schema. Throws MILLRACE_INVALID_OPTION for options that do not fit. A run fails with MILLRACE_SQL if the
+ * server refuses the query, or if the keyset is not unique.
  *
  * @example postgresSource({ query: 'SELECT id, city FROM members WHERE city = $1', params: ['Oslo'], keyset: ['id'] })
  */

@@ -1,8 +1,8 @@
 /**
  * A table of PostgreSQL with the progress of a run beside it: the statements of `TransactionalSink`.
  *
- * Guarantees: rows and progress are in one transaction, which also checks that this process still owns the sink. Values are
- * parameters, names are quoted.
+ * Guarantees: rows and progress are in one transaction, which also checks that this process still owns the sink. Values
+ * are parameters, names are quoted.
  */
 import { randomInt } from 'node:crypto';
 import { describeValue, MillraceError, type LineageId, type RefusedRow } from '../../connect/index.js';
@@ -313,8 +313,9 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   }
 
   /**
-   * The incarnation of this process after a lost connection, the same until the server has confirmed it: an answer that was
-   * lost must not look like another owner. It is drawn, because another process would be the one after the present one.
+   * The incarnation of this process after a lost connection, the same until the server has confirmed it: an answer that
+   * was lost must not look like another owner. It is drawn, because another process would be the one after the present
+   * one.
    */
   private nextIncarnation(): string {
     this.next ??= String(BigInt(this.incarnation) + BigInt(randomInt(2, MOST_SKIPPED)));

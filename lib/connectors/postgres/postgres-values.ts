@@ -1,8 +1,8 @@
 /**
  * The values of PostgreSQL as values of JavaScript.
  *
- * Guarantees: nothing is rounded: bigint and numeric are strings, as pg reads them. A timestamp without a time zone is read in
- * UTC, in which it is written; a date stays its text, because it is no instant.
+ * Guarantees: nothing is rounded: bigint and numeric are strings, as pg reads them. A timestamp without a time zone is
+ * read in UTC, in which it is written; a date stays its text, because it is no instant.
  */
 import { types } from './postgres-package.js';
 

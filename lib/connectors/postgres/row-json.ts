@@ -1,8 +1,8 @@
 /**
  * Values as JSON, from which the server makes the values of columns.
  *
- * Guarantees: numbers keep all their digits, dates are instants in UTC, bytes are bytes. A value that would change on the way
- * throws.
+ * Guarantees: numbers keep all their digits, dates are instants in UTC, bytes are bytes. A value that would change on
+ * the way throws.
  */
 import { describeValue, MillraceError } from '../../connect/index.js';
 

@@ -1,8 +1,8 @@
 /**
  * A statement of PostgreSQL per record, as a task.
  *
- * Guarantees: values are parameters. A statement that the server has rolled back is repeated. After a lost connection it is
- * unknown whether the statement was executed, and it is repeated too: at least once.
+ * Guarantees: values are parameters. A statement that the server has rolled back is repeated. After a lost connection
+ * it is unknown whether the statement was executed, and it is repeated too: at least once.
  */
 import type { Pool as PostgresPool } from 'pg';
 import {
@@ -60,11 +60,12 @@ const RULES: OptionRules<SqlStatementOptions<never, unknown>> = {
 const DEFAULT_CONNECTIONS = 8;
 
 /**
- * Executes a statement for each record and emits the record, or what `result` makes of the rows. If the server refuses the
- * values of a record, the failure policy ends the record; if it refuses the statement, the run fails with MILLRACE_SQL.
- * Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ * Executes a statement for each record and emits the record, or what `result` makes of the rows. If the server refuses
+ * the values of a record, the failure policy ends the record; if it refuses the statement, the run fails with
+ * MILLRACE_SQL. Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
- * @example sqlStatement({ sql: 'UPDATE members SET seen = now() WHERE id = $1', params: (member: Member) => [member.id] })
+ * @example sqlStatement({ sql: 'UPDATE members SET seen = now() WHERE id = $1', params: (member: Member) => [member.id]
+ *   })
  */
 export function sqlStatement<In, Out = In>(options: SqlStatementOptions<In, Out>): Task<In, Out> {
   checkOptions('a sqlStatement', options, RULES, ['sql']);

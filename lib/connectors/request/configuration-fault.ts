@@ -1,6 +1,7 @@
 /**
- * Failures of a connection that only a change of the configuration or of the network can mend: an unknown host, a certificate
- * that is not trusted, a client certificate that is missing, a header that cannot be sent, a proxy that refuses.
+ * Failures of a connection that only a change of the configuration or of the network can mend: an unknown host, a
+ * certificate that is not trusted, a client certificate that is missing, a header that cannot be sent, a proxy that
+ * refuses.
  *
  * Guarantees: the code of the error decides, never its message. Such a failure ends the run only while the upstream has
  * answered nothing: later it is an outage, which the circuit breaker handles.
@@ -74,7 +75,10 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'The certificate of the proxy is not trusted. Check the URL of the proxy, or add its authority to NODE_EXTRA_CA_CERTS',
 };
 
-/** Node names the errors of OpenSSL after their reason. Keys, certificates and alerts about them are the configuration's. */
+/**
+ * Node names the errors of OpenSSL after their reason. Keys, certificates and alerts about them are the
+ * configuration's.
+ */
 const CONFIGURED =
   /^ERR_(?:OSSL_|SSL_.*(?:CERTIFICATE|UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE|ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL))/;
 
@@ -103,7 +107,9 @@ export function configurationFault(
 /** Limits the search, because a chain of causes may be a cycle. */
 const MOST_CAUSES = 8;
 
-/** The first code in the chain of causes, or ''. Errors that wrap others, like those of fetch, have no code themselves. */
+/**
+ * The first code in the chain of causes, or ''. Errors that wrap others, like those of fetch, have no code themselves.
+ */
 export function codeIn(error: unknown): string {
   let at = error;
   for (let depth = 0; depth < MOST_CAUSES && typeof at === 'object' && at !== null; depth++) {

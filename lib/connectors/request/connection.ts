@@ -1,8 +1,9 @@
 /**
- * How connections to an upstream are made: directly, through a proxy or over a unix socket, and with which certificates.
+ * How connections to an upstream are made: directly, through a proxy or over a unix socket, and with which
+ * certificates.
  *
- * Guarantees: everything is read and checked before the first connection. Messages contain neither keys nor the user and
- * password of a proxy.
+ * Guarantees: everything is read and checked before the first connection. Messages contain neither keys nor the user
+ * and password of a proxy.
  */
 import { readFile } from 'node:fs/promises';
 import { BlockList, isIP } from 'node:net';
@@ -20,13 +21,15 @@ export interface Connection {
   /** Undefined: the defaults of Node. */
   readonly tls: TlsSettings | undefined;
   readonly socketPath: string | undefined;
-  /** The proxy for a URL; undefined: the connection is direct. Undefined as a whole if there is no proxy for any URL. */
+  /**
+   * The proxy for a URL; undefined: the connection is direct. Undefined as a whole if there is no proxy for any URL.
+   */
   readonly proxyFor: ((url: URL) => URL | undefined) | undefined;
 }
 
 /**
- * Reads certificates and keys, and the environment variables of proxies. Rejects with MILLRACE_CONFIG for what cannot be read
- * or used.
+ * Reads certificates and keys, and the environment variables of proxies. Rejects with MILLRACE_CONFIG for what cannot
+ * be read or used.
  * @param owner for messages: `'Predict'` or `an undiciAdapter`.
  */
 export async function openConnection(
@@ -154,7 +157,9 @@ export function proxyFromEnvironment(environment: NodeJS.ProcessEnv): Connection
   };
 }
 
-/** Items are hosts with their subdomains, addresses, networks such as 10.0.0.0/8, or `*`; each but `*` may have a port. */
+/**
+ * Items are hosts with their subdomains, addresses, networks such as 10.0.0.0/8, or `*`; each but `*` may have a port.
+ */
 function exemptions(list: string): (url: URL) => boolean {
   const items = list
     .toLowerCase()

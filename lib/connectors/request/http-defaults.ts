@@ -19,8 +19,8 @@ export type Pem = string | Uint8Array;
 /** How connections are made, over HTTP and over WebSocket. Files are read, and PEM is checked, when the run opens. */
 export interface ConnectionOptions {
   /**
-   * The URL of an HTTP proxy for every connection; false connects directly. Default: what the environment variables HTTP_PROXY,
-   * HTTPS_PROXY and NO_PROXY say. Such a URL may have a user and a password.
+   * The URL of an HTTP proxy for every connection; false connects directly. Default: what the environment variables
+   * HTTP_PROXY, HTTPS_PROXY and NO_PROXY say. Such a URL may have a user and a password.
    */
   readonly proxy?: string | false;
   /** The authorities whose certificates are trusted, in place of those that Node knows. */

@@ -1,12 +1,16 @@
 /**
  * Values that are sent as JSON.
  *
- * Guarantees: a value that JSON cannot represent, or would silently send as `{}`, is recognised before anything is sent.
+ * Guarantees: a value that JSON cannot represent, or would silently send as `{}`, is recognised before anything is
+ * sent.
  */
 import { types } from 'node:util';
 import { describeValue } from '../../connect/index.js';
 
-/** Throws what JSON.stringify throws, and a TypeError for what it would drop: functions, symbols, promises, maps and sets. */
+/**
+ * Throws what JSON.stringify throws, and a TypeError for what it would drop: functions, symbols, promises, maps and
+ * sets.
+ */
 export function writeJson(body: unknown): string {
   if (typeof body === 'object' && body !== null) refuseEmptied(body);
   // Its type does not show that stringify may return undefined.

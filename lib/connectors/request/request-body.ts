@@ -21,8 +21,8 @@ export interface CallBody {
 }
 
 /**
- * Returns the body of an attempt, or a promise of it if the input schema is asynchronous. It throws what the schema or the
- * user's function throws.
+ * Returns the body of an attempt, or a promise of it if the input schema is asynchronous. It throws what the schema or
+ * the user's function throws.
  */
 export function bodyFunction<In, Out>(
   { input, body }: RequestOptions<In, Out>,

@@ -1,8 +1,8 @@
 /**
  * The identity of a call: idempotency key, correlation id and W3C trace context.
  *
- * Guarantees: the key is the same on every attempt of a record and in every incarnation of a resumed run. It differs between
- * records, tasks and runs. Nothing here computes a hash per record of a source.
+ * Guarantees: the key is the same on every attempt of a record and in every incarnation of a resumed run. It differs
+ * between records, tasks and runs. Nothing here computes a hash per record of a source.
  */
 import { createHash } from 'node:crypto';
 import { recordText, type Lineage, type LineageId, type TaskScope } from '../../connect/index.js';
@@ -41,7 +41,9 @@ export class CallIdentity {
     return `${this.prefix}-${this.textOf(lineage)}`;
   }
 
-  /** The keys of several records, in order, with their common prefix once. A record is recognised in another group too. */
+  /**
+   * The keys of several records, in order, with their common prefix once. A record is recognised in another group too.
+   */
   keys(lineages: readonly Lineage[]): string {
     return `${this.prefix}-${lineages.map((lineage) => this.textOf(lineage)).join('.')}`;
   }
@@ -52,8 +54,8 @@ export class CallIdentity {
   }
 
   /**
-   * One trace per record, one span per attempt. The flags do not say "sampled", because nobody exports these spans: an upstream
-   * that follows the flag would keep traces that lack their root.
+   * One trace per record, one span per attempt. The flags do not say "sampled", because nobody exports these spans: an
+   * upstream that follows the flag would keep traces that lack their root.
    */
   traceparent(lineage: Lineage): string {
     const { partition, number } = this.root.identify(lineage);

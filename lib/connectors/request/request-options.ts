@@ -60,8 +60,9 @@ export interface RequestOptions<In, Out> extends TaskOptions<In, Out>, Connectio
   /** HTTP: the method, default POST. WebSocket: the JSON-RPC method, such as 'ats.predict'; required. */
   readonly method?: string;
   /**
-   * Returns what is sent for a record, as JSON. Default: the record itself; nothing for GET, HEAD and DELETE. Over HTTP it may
-   * also be a form (FormData, URLSearchParams), bytes, a Blob, or a stream, which must be a new one for each attempt.
+   * Returns what is sent for a record, as JSON. Default: the record itself; nothing for GET, HEAD and DELETE. Over HTTP
+   * it may also be a form (FormData, URLSearchParams), bytes, a Blob, or a stream, which must be a new one for each
+   * attempt.
    */
   readonly body?: (record: In, context: RecordContext) => unknown;
   /** The headers of every request; over WebSocket, of the handshake. HTTP must be able to carry each name and value. */
@@ -95,20 +96,22 @@ export interface RequestOptions<In, Out> extends TaskOptions<In, Out>, Connectio
   /** The header, or the member of a JSON-RPC call, that carries the idempotency key; false sends none. */
   readonly idempotencyKey?: string | false;
   /**
-   * Whether a call with an unknown outcome may be repeated. Default: true if it carries an idempotency key, or if its HTTP
-   * method is idempotent.
+   * Whether a call with an unknown outcome may be repeated. Default: true if it carries an idempotency key, or if its
+   * HTTP method is idempotent.
    */
   readonly repeatable?: boolean;
   /** The header with the correlation id, default 'x-correlation-id'; false sends none. HTTP only. */
   readonly correlationId?: string | false;
-  /** Sends a W3C traceparent. Default true over HTTP and false over WebSocket, where it would be sent with every call. */
+  /**
+   * Sends a W3C traceparent. Default true over HTTP and false over WebSocket, where it would be sent with every call.
+   */
   readonly trace?: boolean;
 
   /** The most bytes of an answer, both compressed and decompressed. Default 10 MiB. */
   readonly maxResponseBytes?: number;
   /**
-   * What becomes of JSON integers in an answer that a number would round, such as 64-bit ids. 'refuse' (default): the record
-   * fails with MILLRACE_BAD_RESPONSE. 'text': they arrive as text. 'round': as from JSON.parse.
+   * What becomes of JSON integers in an answer that a number would round, such as 64-bit ids. 'refuse' (default): the
+   * record fails with MILLRACE_BAD_RESPONSE. 'text': they arrive as text. 'round': as from JSON.parse.
    */
   readonly largeIntegers?: LargeIntegers;
 
@@ -122,15 +125,17 @@ export interface RequestOptions<In, Out> extends TaskOptions<In, Out>, Connectio
   readonly maxRedirects?: number;
   /** More headers that must not follow a redirect to another origin. HTTP only. */
   readonly credentialHeaders?: readonly string[];
-  /** Your own axios instance, with its interceptors, adapter and agents. Default: one per run, over undici. HTTP only. */
+  /**
+   * Your own axios instance, with its interceptors, adapter and agents. Default: one per run, over undici. HTTP only.
+   */
   readonly axios?: AxiosInstance;
   /** The connections. WebSocket only. */
   readonly websocket?: WebSocketOptions;
 }
 
 /**
- * How several records share a request. The body is an array of records. The answer must be an array of the same length in
- * the same order; otherwise all of them fail with MILLRACE_BAD_RESPONSE.
+ * How several records share a request. The body is an array of records. The answer must be an array of the same length
+ * in the same order; otherwise all of them fail with MILLRACE_BAD_RESPONSE.
  */
 export interface BatchOptions {
   /** The most records per request, up to 1,000. */

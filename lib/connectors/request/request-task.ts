@@ -24,8 +24,8 @@ import type { Transport } from './transport.js';
 export type { RequestOptions };
 
 /**
- * Calls an upstream once per record and emits its answer. Throws MILLRACE_INVALID_OPTION for options that do not fit; what
- * depends on the URL is checked when the run opens.
+ * Calls an upstream once per record and emits its answer. Throws MILLRACE_INVALID_OPTION for options that do not fit;
+ * what depends on the URL is checked when the run opens.
  *
  * @example requestTask({ url: config.ats_url, body: (member: Member) => member.features, response: Prediction })
  * @example requestTask({ url: 'wss://models.example/rpc', method: 'ats.predict', response: Prediction })
@@ -90,8 +90,8 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
   }
 
   /**
-   * Calls the upstream that `open` has resolved. An error of one record, such as MILLRACE_INVALID_INPUT for a record that
-   * cannot fill the URL, ends that record.
+   * Calls the upstream that `open` has resolved. An error of one record, such as MILLRACE_INVALID_INPUT for a record
+   * that cannot fill the URL, ends that record.
    */
   override operator(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
     const transport = this.transport as Transport<In, Out>;
@@ -110,7 +110,9 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
     );
   }
 
-  /** A function that returns the URL may be slow, for example because it starts a server. The transport loads meanwhile. */
+  /**
+   * A function that returns the URL may be slow, for example because it starts a server. The transport loads meanwhile.
+   */
   private preload(): void {
     const loading = isHttpMethod(this.request.method ?? 'POST')
       ? [import('../http/http-transport.js'), import('../http/exchange.js'), import('../http/agent.js')]

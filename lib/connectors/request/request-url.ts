@@ -1,8 +1,8 @@
 /**
  * URLs with places for fields of a record: `https://api/members/{id}?day={visit.day}`.
  *
- * Guarantees: host, port and scheme come only from the configuration. Field values are encoded, so they can neither leave
- * their path segment nor add a parameter. A missing field fails its own record only.
+ * Guarantees: host, port and scheme come only from the configuration. Field values are encoded, so they can neither
+ * leave their path segment nor add a parameter. A missing field fails its own record only.
  */
 import { MillraceError, describeValue } from '../../connect/index.js';
 

@@ -1,4 +1,7 @@
-/** Parses Retry-After, a number of seconds or a date (RFC 9110, 10.2.3), into milliseconds from now. Undefined for anything else. */
+/**
+ * Parses Retry-After, a number of seconds or a date (RFC 9110, 10.2.3), into milliseconds from now. Undefined for
+ * anything else.
+ */
 export function parseRetryAfter(value: unknown, nowMs: number): number | undefined {
   if (typeof value === 'number') return value >= 0 ? value * 1000 : undefined;
   if (typeof value !== 'string') return undefined;

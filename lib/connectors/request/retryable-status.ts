@@ -1,8 +1,8 @@
 /** What an HTTP status means for another attempt. WebSocket errors that carry a status follow the same rules. */
 
 /**
- * Whether another attempt may succeed. 425, 429 and 503 refuse a request before any work was done. Other server errors are
- * safe to repeat only if the request is idempotent.
+ * Whether another attempt may succeed. 425, 429 and 503 refuse a request before any work was done. Other server errors
+ * are safe to repeat only if the request is idempotent.
  */
 export function isRetryableStatus(status: number, isIdempotent: boolean): boolean {
   if (status === 425 || status === 429 || status === 503) return true;

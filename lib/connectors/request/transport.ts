@@ -27,8 +27,8 @@ export interface TransportParts<In, Out> {
 /**
  * An open transport.
  *
- * Contract: the module of a transport is loaded only when a URL needs it. `caller` is called once per run. `close` closes
- * every connection; it is called once, on every path.
+ * Contract: the module of a transport is loaded only when a URL needs it. `caller` is called once per run. `close`
+ * closes every connection; it is called once, on every path.
  */
 export interface Transport<In, Out> {
   /** The most calls in flight if no policy sets a limit. */

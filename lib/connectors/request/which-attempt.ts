@@ -1,6 +1,6 @@
 /**
- * The attempt number of a request, carried in its axios config for the stand-in of the network. It is not sent: adapters
- * that send ignore it, and axios passes unknown properties on.
+ * The attempt number of a request, carried in its axios config for the stand-in of the network. It is not sent:
+ * adapters that send ignore it, and axios passes unknown properties on.
  */
 import type { AxiosRequestConfig } from 'axios';
 import type { UpstreamCall } from '../../connect/index.js';

@@ -1,8 +1,8 @@
 /**
  * Rows of Arrow as objects.
  *
- * Guarantees: no value is rounded. What a number cannot represent is a text (decimals, dates, timestamps), or refused (integers
- * beyond 2^53): then only its row is.
+ * Guarantees: no value is rounded. What a number cannot represent is a text (decimals, dates, timestamps), or refused
+ * (integers beyond 2^53): then only its row is.
  */
 import type { Batch, DataType, Table } from '@uwdata/flechette';
 import { MillraceError } from '../../connect/index.js';

@@ -1,9 +1,9 @@
 /**
  * One execution of a plan, whose answers are read through as many connections as it takes.
  *
- * Guarantees: each answer is returned once, in order. An execution whose connection breaks is reattached, and is never begun a
- * second time unless the server says that it has not begun it. One that shows no progress for the limit fails. `close`
- * cancels an execution that is not over, and makes the server forget it in any case.
+ * Guarantees: each answer is returned once, in order. An execution whose connection breaks is reattached, and is never
+ * begun a second time unless the server says that it has not begun it. One that shows no progress for the limit fails.
+ * `close` cancels an execution that is not over, and makes the server forget it in any case.
  */
 import { randomUUID } from 'node:crypto';
 import { FatalTaskError, type ConnectorContext } from '../../connect/index.js';
@@ -55,8 +55,8 @@ export class Execution {
   }
 
   /**
-   * The next answer, or null at the end. It is requested from the server only now. Throws the error of gRPC that ended the
-   * execution, MILLRACE_NETWORK if the server stays away, and MILLRACE_TIMEOUT without progress.
+   * The next answer, or null at the end. It is requested from the server only now. Throws the error of gRPC that ended
+   * the execution, MILLRACE_NETWORK if the server stays away, and MILLRACE_TIMEOUT without progress.
    */
   async next(): Promise<ExecutePlanResponse | null> {
     while (!this.isOver) {
@@ -138,7 +138,9 @@ export class Execution {
     this.iterator = undefined;
   }
 
-  /** Rejects if the execution shows no progress for too long. Spark sends a message for each task that begins or ends. */
+  /**
+   * Rejects if the execution shows no progress for too long. Spark sends a message for each task that begins or ends.
+   */
   private withinLimit<T>(answer: Promise<T>): Promise<T> {
     const { clock } = this.context;
     const { noProgressMs } = this.limits;

@@ -1,6 +1,6 @@
 /**
- * The program that Spark starts beside each of its tasks, to run a function or an aggregate of TypeScript over the rows of the
- * task. It is sent to the executors as one file, so it imports nothing of the package.
+ * The program that Spark starts beside each of its tasks, to run a function or an aggregate of TypeScript over the rows
+ * of the task. It is sent to the executors as one file, so it imports nothing of the package.
  *
  * In: one JSON object per line. Out: one JSON array per line:
  *
@@ -8,10 +8,10 @@
  * - `["t", key, { in, out }]`: the counts of this worker, as its last line;
  * - `[]` and blanks: a sign of life, once per second.
  *
- * Guarantees: a worker that ends before its trailer has an exit code other than 0, whatever user code does, so Spark repeats
- * its task. A worker whose task was cancelled ends: Spark neither stops it nor closes its output, but no longer reads it, so
- * the signs of life fill the pipe, and the worker ends when nothing was read for a minute. User code that prints writes to
- * the log of the executor.
+ * Guarantees: a worker that ends before its trailer has an exit code other than 0, whatever user code does, so Spark
+ * repeats its task. A worker whose task was cancelled ends: Spark neither stops it nor closes its output, but no longer
+ * reads it, so the signs of life fill the pipe, and the worker ends when nothing was read for a minute. User code that
+ * prints writes to the log of the executor.
  */
 import { Console } from 'node:console';
 import { randomUUID } from 'node:crypto';

@@ -2,7 +2,9 @@
 import { describeValue, MillraceError, type OptionRule } from '../../connect/index.js';
 import type { Literal, Relation } from './protocol/messages.js';
 
-/** A value that can be an argument of a query. A Date is a TIMESTAMP; a whole number is a BIGINT, any other a DOUBLE. */
+/**
+ * A value that can be an argument of a query. A Date is a TIMESTAMP; a whole number is a BIGINT, any other a DOUBLE.
+ */
 export type SparkValue = string | number | bigint | boolean | Date | Uint8Array | null;
 
 /** The rule of `args`. */

@@ -1,10 +1,10 @@
 /**
- * A function or an aggregate of TypeScript, executed by the executors of Spark over the rows of a query, as a source of its
- * results.
+ * A function or an aggregate of TypeScript, executed by the executors of Spark over the rows of a query, as a source of
+ * its results.
  *
- * Guarantees: the results are those of the same code in this process, to the last bit. No row is lost silently: the workers
- * count what they have read and written, and the counts are compared with the query. Calls of the function may be repeated,
- * as Spark repeats a task whose executor was lost; results are not.
+ * Guarantees: the results are those of the same code in this process, to the last bit. No row is lost silently: the
+ * workers count what they have read and written, and the counts are compared with the query. Calls of the function may
+ * be repeated, as Spark repeats a task whose executor was lost; results are not.
  */
 import { readFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
@@ -65,18 +65,24 @@ export interface OnSparkOptions<In, Out> extends SourceOptions<Out>, SparkReadOp
   /** The values of the parameters. */
   readonly args?: Readonly<Record<string, SparkValue>>;
   /**
-   * A column of texts or integers without NULL. For an aggregate it is the key, and `key` of the aggregate returns its value;
-   * for a function it is different in each row. The results come in the order of its text, and a resumed run continues after
-   * the last one.
+   * A column of texts or integers without NULL. For an aggregate it is the key, and `key` of the aggregate returns its
+   * value; for a function it is different in each row. The results come in the order of its text, and a resumed run
+   * continues after the last one.
    */
   readonly key: string;
-  /** For an aggregate: expressions of SQL that order the rows of a key, such as `row` or `at DESC`. Default: any order. */
+  /**
+   * For an aggregate: expressions of SQL that order the rows of a key, such as `row` or `at DESC`. Default: any order.
+   */
   readonly orderBy?: readonly string[];
-  /** Makes records of the rows, in the executors; made by `threadSchema`. A row that does not fit is a dead letter. Default: the rows. */
+  /**
+   * Makes records of the rows, in the executors; made by `threadSchema`. A row that does not fit is a dead letter.
+   * Default: the rows.
+   */
   readonly schema?: Schema<In>;
   /**
-   * The file of a module that exports the code and the schema and imports nothing but modules of Node, such as a bundle. It is
-   * sent to the executors. Default: executors import the same files as this process, and find them in the same folders.
+   * The file of a module that exports the code and the schema and imports nothing but modules of Node, such as a
+   * bundle. It is sent to the executors. Default: executors import the same files as this process, and find them in the
+   * same folders.
    */
   readonly bundle?: URL | string;
   /** The command of Node on the executors. Default `node`. */
@@ -85,7 +91,9 @@ export interface OnSparkOptions<In, Out> extends SourceOptions<Out>, SparkReadOp
   readonly partitions?: number;
   /** The most parts that are computed at a time. Default 2. */
   readonly concurrency?: number;
-  /** Whether the rows of the query are counted beside, to compare them with what the workers have read. Default true. */
+  /**
+   * Whether the rows of the query are counted beside, to compare them with what the workers have read. Default true.
+   */
   readonly countRows?: boolean;
 }
 
@@ -119,10 +127,10 @@ export type SparkWork<In, Key, State, Out> =
   Aggregate<In, Key, State, Out> | ((record: In) => Out | Skip | Promise<Out | Skip>);
 
 /**
- * Runs an aggregate or a function in the executors of Spark, and emits its results: one per key, or one per row. The work is made
- * by `threadAggregate`, `threadFunction` or `threadFactory`; its settings and results must be plain JSON. The executors need Node.
- * Throws MILLRACE_INVALID_OPTION for options that do not fit. A run fails as with `sparkSource`, and with MILLRACE_CONSERVATION if
- * rows or results are missing.
+ * Runs an aggregate or a function in the executors of Spark, and emits its results: one per key, or one per row. The
+ * work is made by `threadAggregate`, `threadFunction` or `threadFactory`; its settings and results must be plain JSON.
+ * The executors need Node. Throws MILLRACE_INVALID_OPTION for options that do not fit. A run fails as with
+ * `sparkSource`, and with MILLRACE_CONSERVATION if rows or results are missing.
  *
  * @example onSpark(totals, { remote: 'sc://spark:15002', sql: 'SELECT member, amount FROM sales', key: 'member' })
  */
@@ -135,8 +143,8 @@ export function onSpark<In, Key, State, Out>(
 }
 
 /**
- * Ends the task of Spark at a sign of life of its worker if it was cancelled. Spark interrupts the thread of the task and waits for
- * its end, and nothing else looks at that between two lines.
+ * Ends the task of Spark at a sign of life of its worker if it was cancelled. Spark interrupts the thread of the task
+ * and waits for its end, and nothing else looks at that between two lines.
  */
 const IS_CANCELLED = `if(reflect('java.lang.Thread', 'interrupted') = 'true', raise_error('cancelled'), false)`;
 /** The file that the executors run. */
@@ -251,8 +259,8 @@ class SparkWorkSource<Out> implements Source<Out> {
   }
 
   /**
-   * Each row travels as one JSON text, because the separators of TRANSFORM depend on the server, and its casts of columns turn
-   * errors into NULL.
+   * Each row travels as one JSON text, because the separators of TRANSFORM depend on the server, and its casts of
+   * columns turn errors into NULL.
    */
   private sqlOf(partition: number, after: Key | undefined, command: string): string {
     const { sql, key, orderBy = [], partitions, countRows = true } = this.options;

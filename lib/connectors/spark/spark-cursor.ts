@@ -1,8 +1,9 @@
 /**
  * Reads the rows of a query in a session of its own.
  *
- * Guarantees: rows are requested from the server only when they are read. Each row is returned once and in order: the offsets of
- * the server are checked. With a key, the query is executed again after the last row if the server has lost it.
+ * Guarantees: rows are requested from the server only when they are read. Each row is returned once and in order: the
+ * offsets of the server are checked. With a key, the query is executed again after the last row if the server has lost
+ * it.
  */
 import { describeThrown, holdClock, MillraceError, type ConnectorContext } from '../../connect/index.js';
 import { assertKnownColumn } from '../sql/identifiers.js';

@@ -1,17 +1,18 @@
 /**
  * What the errors of Spark mean, by their error class.
  *
- * Guarantees: no decision depends on the text of a message. The status of gRPC alone decides only whether the server could be
- * reached, because Spark reports a syntax error, a division by zero and a cancelled query with the same status.
+ * Guarantees: no decision depends on the text of a message. The status of gRPC alone decides only whether the server
+ * could be reached, because Spark reports a syntax error, a division by zero and a cancelled query with the same
+ * status.
  */
 import type { ServiceError } from '@grpc/grpc-js';
 import { describeThrown } from '../../connect/index.js';
 import { ErrorInfo, Status } from './protocol/messages.js';
 
 /**
- * `lost`: the connection broke, and the execution may go on. `gone`: the server no longer has the session, the execution or
- * its rows. `cancelled`: somebody has cancelled the execution. `row`: values of the statement are wrong. `statement`: the
- * statement itself failed.
+ * `lost`: the connection broke, and the execution may go on. `gone`: the server no longer has the session, the
+ * execution or its rows. `cancelled`: somebody has cancelled the execution. `row`: values of the statement are wrong.
+ * `statement`: the statement itself failed.
  */
 export type SparkFailure = 'lost' | 'gone' | 'cancelled' | 'row' | 'statement';
 
@@ -46,7 +47,9 @@ export function reportOf(error: unknown): SparkReport {
   };
 }
 
-/** The error class that Spark gave, such as `DIVIDE_BY_ZERO`, of an error or of its causes; undefined if there is none. */
+/**
+ * The error class that Spark gave, such as `DIVIDE_BY_ZERO`, of an error or of its causes; undefined if there is none.
+ */
 export function errorClassOf(error: unknown): string | undefined {
   for (let one = error; one instanceof Error; one = one.cause) {
     const { errorClass } = reportOf(one);

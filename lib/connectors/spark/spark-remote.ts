@@ -13,11 +13,14 @@ import {
 /** How a Spark Connect server is reached. */
 export interface SparkConnection {
   /**
-   * The address of the server, as all clients of Spark write it: `sc://host:15002/;use_ssl=true`. Parameters: `use_ssl`,
-   * `user_id` and `token`.
+   * The address of the server, as all clients of Spark write it: `sc://host:15002/;use_ssl=true`. Parameters:
+   * `use_ssl`, `user_id` and `token`.
    */
   readonly remote: string;
-  /** The token that the server asks for, or a function that is asked for it at each connection. Default: none, or that of `remote`. */
+  /**
+   * The token that the server asks for, or a function that is asked for it at each connection. Default: none, or that
+   * of `remote`.
+   */
   readonly token?: string | (() => Awaitable<string>);
 }
 
@@ -40,8 +43,8 @@ export const sparkConnectionRules: Readonly<Record<keyof SparkConnection, Option
 };
 
 /**
- * Reads an address. Throws MILLRACE_INVALID_OPTION if it is none, and for a token that would travel through a network without
- * TLS.
+ * Reads an address. Throws MILLRACE_INVALID_OPTION if it is none, and for a token that would travel through a network
+ * without TLS.
  */
 export function addressOf({ remote, token }: SparkConnection): SparkAddress {
   const found = /^sc:\/\/([^/;?#@]+)\/?(?:;(.*))?$/.exec(remote);

@@ -1,8 +1,8 @@
 /**
  * One session with a Spark Connect server: its requests, one method each.
  *
- * Guarantees: a request that is answered once ends within its time limit. A broken connection rejects requests and never ends
- * the process; the next request connects again.
+ * Guarantees: a request that is answered once ends within its time limit. A broken connection rejects requests and
+ * never ends the process; the next request connects again.
  */
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -47,7 +47,10 @@ export class SparkSession {
   };
   private readonly metadata: () => Promise<Metadata>;
 
-  /** @param id that of a session that another process has begun. Default: a new session, which begins with its first request. */
+  /**
+   * @param id that of a session that another process has begun. Default: a new session, which begins with its first
+   *   request.
+   */
   constructor(connection: SparkConnection, id: string = randomUUID()) {
     const { Client, credentials, Metadata } = grpcPackage();
     const { target, usesTls, userId, token: inAddress } = addressOf(connection);
@@ -107,7 +110,9 @@ export class SparkSession {
     return serverSessionId;
   }
 
-  /** Sends files to the executors. They appear in a folder of the session, below the working folder of each executor. */
+  /**
+   * Sends files to the executors. They appear in a folder of the session, below the working folder of each executor.
+   */
   async addFiles(files: ReadonlyMap<string, Uint8Array>): Promise<void> {
     const artifacts = [...files].map(([name, data]) => ({ name: `files/${name}`, data: { data, crc: crc32(data) } }));
     const metadata = await this.metadata();

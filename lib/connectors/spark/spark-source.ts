@@ -1,8 +1,9 @@
 /**
  * The rows of a query of Spark as a source.
  *
- * Guarantees: the memory of this process does not depend on the number of rows. With a `keyset`, a resumed run continues after
- * the last key. With `partitions`, the driver of Spark holds the results of at most `concurrency` parts at a time.
+ * Guarantees: the memory of this process does not depend on the number of rows. With a `keyset`, a resumed run
+ * continues after the last key. With `partitions`, the driver of Spark holds the results of at most `concurrency` parts
+ * at a time.
  */
 import {
   checkOptions,
@@ -39,8 +40,8 @@ import { Turns } from './turns.js';
 /** What every reading of a query has. */
 export interface SparkReadOptions extends SparkConnection {
   /**
-   * Statements that are executed before the query, in its session, such as `CREATE TEMPORARY VIEW` for files with options.
-   * They may be executed again.
+   * Statements that are executed before the query, in its session, such as `CREATE TEMPORARY VIEW` for files with
+   * options. They may be executed again.
    */
   readonly setup?: readonly string[];
   /** How long a lost connection is made again, in milliseconds. Default 60,000. */
@@ -56,15 +57,16 @@ export interface SparkSourceOptions<Out> extends SourceOptions<Out>, SparkReadOp
   /** The values of the parameters. */
   readonly args?: Readonly<Record<string, SparkValue>>;
   /**
-   * Columns of the result that are different in each row and never NULL: texts, integers, decimals, dates or timestamps. The
-   * rows come in their order, and a resumed run continues after the last one. Without it, a run cannot be resumed.
+   * Columns of the result that are different in each row and never NULL: texts, integers, decimals, dates or
+   * timestamps. The rows come in their order, and a resumed run continues after the last one. Without it, a run cannot
+   * be resumed.
    */
   readonly keyset?: readonly string[];
   /** Types the fields of a row. The result of the validation is the record. Default: the row itself. */
   readonly schema?: Schema<Out>;
   /**
-   * Reads the result in this many parts, by a hash of `partitionBy`: the query is executed once per part. Needed when the result
-   * is larger than the memory of Spark's driver.
+   * Reads the result in this many parts, by a hash of `partitionBy`: the query is executed once per part. Needed when
+   * the result is larger than the memory of Spark's driver.
    */
   readonly partitions?: number;
   /** The column of the result whose hash is the part of a row. */
@@ -102,12 +104,14 @@ export const DEFAULT_NO_PROGRESS_MS = 1_800_000;
 export const DEFAULT_CONCURRENCY = 2;
 
 /**
- * Reads the rows of a query on a Spark Connect server, one record per row. bigint is a number, and a row with one beyond 2^53
- * is refused; decimals, dates and timestamps are texts. The failure policy ends a row that does not fit the schema. Throws
- * MILLRACE_INVALID_OPTION for options that do not fit. A run fails with MILLRACE_SQL if Spark refuses the query or the keyset is
- * not unique, with MILLRACE_NETWORK if the server stays away, and with MILLRACE_TIMEOUT without progress.
+ * Reads the rows of a query on a Spark Connect server, one record per row. bigint is a number, and a row with one
+ * beyond 2^53 is refused; decimals, dates and timestamps are texts. The failure policy ends a row that does not fit the
+ * schema. Throws MILLRACE_INVALID_OPTION for options that do not fit. A run fails with MILLRACE_SQL if Spark refuses
+ * the query or the keyset is not unique, with MILLRACE_NETWORK if the server stays away, and with MILLRACE_TIMEOUT
+ * without progress.
  *
- * @example sparkSource({ remote: 'sc://spark:15002', sql: 'SELECT id, city FROM members WHERE city = :city', args: { city: 'Oslo' }, keyset: ['id'] })
+ * @example sparkSource({ remote: 'sc://spark:15002', sql: 'SELECT id, city FROM members WHERE city = :city', args: {
+ *   city: 'Oslo' }, keyset: ['id'] })
  */
 export function sparkSource<Out = SparkFields>(options: SparkSourceOptions<Out>): SourceTask<Out> {
   checkOptions('a sparkSource', options, RULES, ['remote', 'sql']);

@@ -1,8 +1,8 @@
 /**
  * A statement of Spark per record, as a task.
  *
- * Guarantees: values are arguments, never parts of the text. A statement whose connection breaks is waited for, not begun again;
- * only a server that has forgotten it may execute it twice: at least once.
+ * Guarantees: values are arguments, never parts of the text. A statement whose connection breaks is waited for, not
+ * begun again; only a server that has forgotten it may execute it twice: at least once.
  */
 import {
   callback,
@@ -58,11 +58,13 @@ const RULES: OptionRules<SparkStatementOptions<never, unknown>> = {
 const DEFAULT_STATEMENTS = 4;
 
 /**
- * Executes a statement for each record and emits the record, or what `result` makes of the rows, all of which are in memory. If
- * Spark refuses the values of a record, the failure policy ends the record; if it refuses the statement, the run fails with
- * MILLRACE_SQL. A run that is cancelled cancels its statements. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ * Executes a statement for each record and emits the record, or what `result` makes of the rows, all of which are in
+ * memory. If Spark refuses the values of a record, the failure policy ends the record; if it refuses the statement, the
+ * run fails with MILLRACE_SQL. A run that is cancelled cancels its statements. Throws MILLRACE_INVALID_OPTION for
+ * options that do not fit.
  *
- * @example sparkStatement({ remote: 'sc://spark:15002', sql: 'DELETE FROM offers WHERE day = :day', args: (day: string) => ({ day }) })
+ * @example sparkStatement({ remote: 'sc://spark:15002', sql: 'DELETE FROM offers WHERE day = :day', args: (day: string)
+ *   => ({ day }) })
  */
 export function sparkStatement<In, Out = In>(options: SparkStatementOptions<In, Out>): Task<In, Out> {
   checkOptions('a sparkStatement', options, RULES, ['remote', 'sql']);

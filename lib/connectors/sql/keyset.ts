@@ -1,8 +1,8 @@
 /**
  * Reading the rows of a query in the order of a key, from any of its values on.
  *
- * Guarantees: the query is used as it is, within a query around it; the values of the key are parameters. Two rows with one
- * key, or a row without one, fail the run: after a resume such rows would be lost.
+ * Guarantees: the query is used as it is, within a query around it; the values of the key are parameters. Two rows with
+ * one key, or a row without one, fail the run: after a resume such rows would be lost.
  */
 import { describeValue, MillraceError } from '../../connect/index.js';
 import { quoted } from './identifiers.js';

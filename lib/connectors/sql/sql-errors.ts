@@ -2,9 +2,9 @@
 import { FatalTaskError, MillraceError } from '../../connect/index.js';
 
 /**
- * `row`: the database refuses a row. `again`: the transaction was rolled back, and may succeed when it is repeated. `lost`:
- * the connection is gone, and with it the knowledge whether the transaction was committed. `statement`: the statement itself
- * is wrong, or the user may not execute it.
+ * `row`: the database refuses a row. `again`: the transaction was rolled back, and may succeed when it is repeated.
+ * `lost`: the connection is gone, and with it the knowledge whether the transaction was committed. `statement`: the
+ * statement itself is wrong, or the user may not execute it.
  */
 export type SqlFailure = 'row' | 'again' | 'lost' | 'statement';
 

@@ -1,7 +1,8 @@
 /**
  * The records that a database already contains: as ranges of numbers per partition, or by name.
  *
- * Guarantees: `holds` takes the logarithm of the number of ranges, and constant time for records that come in their order.
+ * Guarantees: `holds` takes the logarithm of the number of ranges, and constant time for records that come in their
+ * order.
  */
 import type { LineageId, SinkHoldings } from '../../connect/index.js';
 

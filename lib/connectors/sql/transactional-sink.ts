@@ -1,9 +1,9 @@
 /**
  * A table as a sink that stores the progress of the run in the transaction of the rows.
  *
- * Guarantees: a row is in the table once, whatever the moment at which the process or the database dies. A transaction whose
- * end is unknown is looked up before it is repeated. A row that the database refuses ends by the failure policy, alone. A
- * process that another one has replaced writes nothing more.
+ * Guarantees: a row is in the table once, whatever the moment at which the process or the database dies. A transaction
+ * whose end is unknown is looked up before it is repeated. A row that the database refuses ends by the failure policy,
+ * alone. A process that another one has replaced writes nothing more.
  */
 import {
   describeThrown,
@@ -38,9 +38,9 @@ export interface SinkTable<Row> {
   /** The table, for messages. */
   readonly name: string;
   /**
-   * Opens a connection, and the tables. Makes this process the owner of the sink, after each earlier transaction of it has
-   * ended, and fills `stored`. With `isAnew` the stored progress is removed. After a lost connection, `isAgain` is true: then
-   * it throws MILLRACE_LOCKED if another process has become the owner.
+   * Opens a connection, and the tables. Makes this process the owner of the sink, after each earlier transaction of it
+   * has ended, and fills `stored`. With `isAnew` the stored progress is removed. After a lost connection, `isAgain` is
+   * true: then it throws MILLRACE_LOCKED if another process has become the owner.
    */
   open(
     identity: SinkIdentity,
@@ -50,8 +50,8 @@ export interface SinkTable<Row> {
   /** The row of a record. Throws for a value that no column can contain. */
   encode(fields: Readonly<Record<string, unknown>>): Row;
   /**
-   * Writes the rows that the database accepts, and the progress of these, in one transaction. Returns the refused ones with
-   * the errors of the database. Throws MILLRACE_LOCKED if another process is the owner.
+   * Writes the rows that the database accepts, and the progress of these, in one transaction. Returns the refused ones
+   * with the errors of the database. Throws MILLRACE_LOCKED if another process is the owner.
    */
   write(rows: readonly Row[], progressOf: ProgressOf, epoch: number): Promise<readonly RefusedRow[]>;
   /** Removes the names of records that are not needed again: those of earlier epochs. `seen` gets the epoch instead. */

@@ -1,9 +1,9 @@
 /**
  * The progress of a sink that is stored in the transaction of its rows: ranges of record numbers, or names of records.
  *
- * Guarantees: a number is in a range only if its row was written. Records that are written in their order extend one range,
- * and a record that closes a gap joins the ranges beside it, in the same transaction. So a table of ranges has one row per gap
- * that is still there. The memory for the ranges that may be joined is bounded.
+ * Guarantees: a number is in a range only if its row was written. Records that are written in their order extend one
+ * range, and a record that closes a gap joins the ranges beside it, in the same transaction. So a table of ranges has
+ * one row per gap that is still there. The memory for the ranges that may be joined is bounded.
  */
 import type { NumberRange } from './stored-records.js';
 
@@ -19,7 +19,10 @@ export interface WriteProgress {
   readonly names: readonly string[];
 }
 
-/** The most ranges known per partition. The lowest ones are forgotten first: their gaps are the least likely to be closed. */
+/**
+ * The most ranges known per partition. The lowest ones are forgotten first: their gaps are the least likely to be
+ * closed.
+ */
 const MAX_KNOWN = 4096;
 
 /** The stored ranges that further records may extend or join. */

@@ -1,12 +1,13 @@
 /**
  * The connection of this process to a SQLite file: one for all tasks that use the file.
  *
- * Guarantees: tasks of one process never wait for each other, because each transaction begins and ends in one turn. What was
- * committed survives the loss of power. The lock of a process that was killed is removed; that of a living process never is.
+ * Guarantees: tasks of one process never wait for each other, because each transaction begins and ends in one turn.
+ * What was committed survives the loss of power. The lock of a process that was killed is removed; that of a living
+ * process never is.
  *
- * node-sqlite3-wasm locks a file by a folder beside it, which a killed process leaves behind, and it takes its own lock for
- * that of another process when it looks for an interrupted transaction. So such a transaction would not be rolled back. With
- * a write-ahead log there is nothing to roll back, and with an exclusive lock it needs no shared memory.
+ * node-sqlite3-wasm locks a file by a folder beside it, which a killed process leaves behind, and it takes its own lock
+ * for that of another process when it looks for an interrupted transaction. So such a transaction would not be rolled
+ * back. With a write-ahead log there is nothing to roll back, and with an exclusive lock it needs no shared memory.
  */
 import {
   existsSync,
@@ -23,7 +24,9 @@ import { MillraceError } from '../../connect/index.js';
 import { isRunning, thisProcess, type ProcessIdentity } from '../../storage/process-identity.js';
 import { openSqlite, SqliteError, type SqliteFile, type SqliteStatement } from '../../storage/sqlite.js';
 
-/** The open files of this process. SQLite allows one connection of this kind per file, so they cannot belong to a run. */
+/**
+ * The open files of this process. SQLite allows one connection of this kind per file, so they cannot belong to a run.
+ */
 const files = new Map<string, Promise<SharedFile>>();
 
 export class SharedFile {
@@ -128,7 +131,8 @@ export class SharedFile {
       );
     }
     try {
-      // First of all: a file whose log a killed process left cannot be read without it, since there is no shared memory.
+      // First of all: a file whose log a killed process left cannot be read without it, since there is no shared
+      // memory.
       file.exec('PRAGMA locking_mode = EXCLUSIVE');
       const [mode] = file.prepare('PRAGMA journal_mode').all([]);
       // Written at once: if the process were killed before it, nobody would know the owner of the lock.

@@ -1,8 +1,8 @@
 /**
  * A statement of SQLite per record, as a task.
  *
- * Guarantees: values are parameters. Each statement is a transaction of its own. A statement may be executed again for a record
- * after a crash: at least once.
+ * Guarantees: values are parameters. Each statement is a transaction of its own. A statement may be executed again for
+ * a record after a crash: at least once.
  */
 import {
   callback,
@@ -49,11 +49,12 @@ const RULES: OptionRules<SqlStatementOptions<never, unknown>> = {
 };
 
 /**
- * Executes a statement for each record and emits the record, or what `result` makes of the rows. If SQLite refuses the values
- * of a record, the failure policy ends the record; if it refuses the statement, the run fails with MILLRACE_SQL. Throws
- * MILLRACE_INVALID_OPTION for options that do not fit.
+ * Executes a statement for each record and emits the record, or what `result` makes of the rows. If SQLite refuses the
+ * values of a record, the failure policy ends the record; if it refuses the statement, the run fails with MILLRACE_SQL.
+ * Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
- * @example sqlStatement({ path: 'shop.db', sql: 'SELECT city FROM members WHERE id = ?1', params: (id: string) => [id], result: ([row]) => row?.city })
+ * @example sqlStatement({ path: 'shop.db', sql: 'SELECT city FROM members WHERE id = ?1', params: (id: string) => [id],
+ *   result: ([row]) => row?.city })
  */
 export function sqlStatement<In, Out = In>(options: SqlStatementOptions<In, Out>): Task<In, Out> {
   checkOptions('a sqlStatement', options, RULES, ['path', 'sql']);

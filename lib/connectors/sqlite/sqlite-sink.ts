@@ -1,7 +1,8 @@
 /**
  * A table of a SQLite file as a sink, written in batches, with the progress of the run in the same transaction.
  *
- * Guarantees: those of `TransactionalSink`. A row is visible as soon as its batch is committed, which is before the run ends.
+ * Guarantees: those of `TransactionalSink`. A row is visible as soon as its batch is committed, which is before the run
+ * ends.
  */
 import { resolve } from 'node:path';
 import {
@@ -59,9 +60,10 @@ const RULES: OptionRules<SqliteSinkOptions<unknown, string>> = {
 };
 
 /**
- * Writes one row per record, up to 512 in a transaction, which also stores the progress of the run: each row is in the table
- * once, also across crashes. A row that SQLite refuses ends by the failure policy; the others are written. Throws
- * MILLRACE_INVALID_OPTION for options that do not fit. A run fails with MILLRACE_SQL if the table or a column does not exist.
+ * Writes one row per record, up to 512 in a transaction, which also stores the progress of the run: each row is in the
+ * table once, also across crashes. A row that SQLite refuses ends by the failure policy; the others are written. Throws
+ * MILLRACE_INVALID_OPTION for options that do not fit. A run fails with MILLRACE_SQL if the table or a column does not
+ * exist.
  *
  * @example sqliteSink({ path: 'shop.db', table: 'offers', columns: ['id', 'offer'], mode: 'upsert', key: ['id'] })
  */

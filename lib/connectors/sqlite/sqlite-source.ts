@@ -1,7 +1,8 @@
 /**
  * The rows of a query of SQLite as a source, read one by one.
  *
- * Guarantees: memory does not depend on the number of rows. With a `keyset`, a resumed run continues after the last key.
+ * Guarantees: memory does not depend on the number of rows. With a `keyset`, a resumed run continues after the last
+ * key.
  */
 import { resolve } from 'node:path';
 import {
@@ -45,11 +46,13 @@ export interface SqliteSourceOptions<Out> extends SourceOptions<Out> {
   /** The values of the parameters. */
   readonly params?: readonly unknown[];
   /**
-   * Columns of the result that are different in each row and never NULL, such as the primary key. The rows come in their
-   * order, and a resumed run continues after the last one. Without it, a run cannot be resumed.
+   * Columns of the result that are different in each row and never NULL, such as the primary key. The rows come in
+   * their order, and a resumed run continues after the last one. Without it, a run cannot be resumed.
    */
   readonly keyset?: readonly string[];
-  /** Types the fields of a row. The result of the validation is the record. Default: the values as SQLite stores them. */
+  /**
+   * Types the fields of a row. The result of the validation is the record. Default: the values as SQLite stores them.
+   */
   readonly schema?: Schema<Out>;
 }
 
@@ -63,11 +66,13 @@ const RULES: OptionRules<SqliteSourceOptions<unknown>> = {
 };
 
 /**
- * Reads the rows of a query, one record per row, in memory that does not depend on their number. Whole numbers that a number
- * would round are bigints. The failure policy ends a row that does not fit the schema. Throws MILLRACE_INVALID_OPTION for
- * options that do not fit. A run fails with MILLRACE_SQL if SQLite refuses the query, or if the keyset is not unique.
+ * Reads the rows of a query, one record per row, in memory that does not depend on their number. Whole numbers that a
+ * number would round are bigints. The failure policy ends a row that does not fit the schema. Throws
+ * MILLRACE_INVALID_OPTION for options that do not fit. A run fails with MILLRACE_SQL if SQLite refuses the query, or if
+ * the keyset is not unique.
  *
- * @example sqliteSource({ path: 'shop.db', query: 'SELECT id, city FROM members WHERE city = ?1', params: ['Oslo'], keyset: ['id'] })
+ * @example sqliteSource({ path: 'shop.db', query: 'SELECT id, city FROM members WHERE city = ?1', params: ['Oslo'],
+ *   keyset: ['id'] })
  */
 export function sqliteSource<Out = SqliteFields>(options: SqliteSourceOptions<Out>): SourceTask<Out> {
   checkOptions('a sqliteSource', options, RULES, ['path', 'query']);

@@ -1,8 +1,8 @@
 /**
  * A table of SQLite with the progress of a run beside it: the statements of `TransactionalSink`.
  *
- * Guarantees: rows and progress are in one transaction, which also checks that this process still owns the sink. Values are
- * parameters, names are quoted.
+ * Guarantees: rows and progress are in one transaction, which also checks that this process still owns the sink. Values
+ * are parameters, names are quoted.
  */
 import { describeThrown, MillraceError, type LineageId, type RefusedRow } from '../../connect/index.js';
 import type { StoredRecords } from '../sql/stored-records.js';

@@ -3,8 +3,8 @@ import { describeValue, MillraceError } from '../../connect/index.js';
 import type { SqliteStored } from '../../storage/sqlite.js';
 
 /**
- * The value in the form in which it is stored: booleans as 1 and 0, dates as text in UTC, objects and lists as JSON. Throws
- * MILLRACE_INVALID_OUTPUT for a value that has no such form.
+ * The value in the form in which it is stored: booleans as 1 and 0, dates as text in UTC, objects and lists as JSON.
+ * Throws MILLRACE_INVALID_OUTPUT for a value that has no such form.
  */
 export function storedValue(value: unknown, of: string): SqliteStored {
   switch (typeof value) {

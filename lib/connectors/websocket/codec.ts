@@ -19,15 +19,17 @@ export interface IncomingReply {
   /** The id of the call; undefined if the message does not belong to one call. */
   readonly id: number | undefined;
   /**
-   * The name of a message that answers no call, such as an event that the upstream pushes. It is counted as a notification and
-   * dropped, and the other fields are not read.
+   * The name of a message that answers no call, such as an event that the upstream pushes. It is counted as a
+   * notification and dropped, and the other fields are not read.
    */
   readonly notification?: string;
   /** The answer, validated by `response`. Used only if `error` is undefined. */
   readonly result?: unknown;
   /** Present if the upstream refused the call. */
   readonly error?: RemoteError;
-  /** Why this is no valid reply to the call, which then fails with MILLRACE_BAD_RESPONSE. Other calls are not affected. */
+  /**
+   * Why this is no valid reply to the call, which then fails with MILLRACE_BAD_RESPONSE. Other calls are not affected.
+   */
   readonly invalid?: string;
   /** A peculiarity of the upstream that the user should know. The run reports it once, as a notice. */
   readonly hint?: string;
@@ -46,8 +48,8 @@ export interface RemoteError {
 }
 
 /**
- * Contract: `encode` may throw, which fails that call only. `frame` joins encoded calls into one message and must not throw.
- * `decode` returns the replies of one message, and throws if it cannot be decoded.
+ * Contract: `encode` may throw, which fails that call only. `frame` joins encoded calls into one message and must not
+ * throw. `decode` returns the replies of one message, and throws if it cannot be decoded.
  */
 export interface WebSocketCodec {
   /** The text of one call, before `frame`. What it throws fails that call only. */

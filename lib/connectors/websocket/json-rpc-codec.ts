@@ -2,8 +2,8 @@
  * JSON-RPC 2.0 (jsonrpc.org/specification), with batches. The idempotency key and the trace context are members beside
  * `params`; most servers ignore members that they do not know.
  *
- * Guarantees: a notification, a request or a keep-alive of the server fails no call. A reply that has neither a result nor
- * an error, or an integer that a number cannot hold, fails its own call only.
+ * Guarantees: a notification, a request or a keep-alive of the server fails no call. A reply that has neither a result
+ * nor an error, or an integer that a number cannot hold, fails its own call only.
  */
 import { describeValue } from '../../connect/index.js';
 import { isForJson, kindOf, writeJson } from '../request/json-value.js';
@@ -84,7 +84,8 @@ function readReply(value: unknown, keyName: string | undefined): IncomingReply {
     return { ...readAnswer(Number(id), result, error, keyName), hint: TEXT_IDS };
   }
   if (id !== null && id !== undefined) return { id: UNKNOWN };
-  // An error without an id is about a call that the server could not read. Anything else without an id is about no call.
+  // An error without an id is about a call that the server could not read. Anything else without an id is about no
+  // call.
   if (error !== undefined && error !== null) return { id: undefined, error: readError(error, keyName) };
   return { id: undefined, notification: describeValue(value, 200) };
 }

@@ -1,12 +1,12 @@
 /**
- * Calls over a small pool of WebSockets: pipelined, batched into one message per turn of the event loop, with replies matched
- * by id in any order.
+ * Calls over a small pool of WebSockets: pipelined, batched into one message per turn of the event loop, with replies
+ * matched by id in any order.
  *
  * Guarantees: the task's concurrency limits the calls that wait to be sent, and `maxBufferedBytes` limits their bytes.
- * Replies with unknown, repeated or cancelled ids, and messages that the upstream pushes, are counted and dropped. The calls that a lost connection leaves
- * unanswered fail with one error, and the retry policy sends them again with the same idempotency key. If one of several
- * calls broke the connection, each of them is sent again alone, so that only the culprit fails. An upstream that refuses each
- * connection after the handshake ends the run.
+ * Replies with unknown, repeated or cancelled ids, and messages that the upstream pushes, are counted and dropped. The
+ * calls that a lost connection leaves unanswered fail with one error, and the retry policy sends them again with the
+ * same idempotency key. If one of several calls broke the connection, each of them is sent again alone, so that only
+ * the culprit fails. An upstream that refuses each connection after the handshake ends the run.
  */
 import { isPromiseLike, type Awaitable, type Clock } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes, CancelReason } from '../../calls/call.js';

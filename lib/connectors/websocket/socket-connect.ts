@@ -1,6 +1,6 @@
 /**
- * Connections below a WebSocket that are not direct: over a unix socket, or through the tunnel of an HTTP proxy (CONNECT, RFC
- * 9110, 9.3.6).
+ * Connections below a WebSocket that are not direct: over a unix socket, or through the tunnel of an HTTP proxy
+ * (CONNECT, RFC 9110, 9.3.6).
  *
  * Guarantees: `cancel` closes a connection that is being made.
  */

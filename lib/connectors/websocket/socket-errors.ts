@@ -1,7 +1,8 @@
 /**
  * Classifies failures over a WebSocket for the policies.
  *
- * Guarantees: events and codes decide, never a message. A call with an unknown outcome is repeated only if that is safe.
+ * Guarantees: events and codes decide, never a message. A call with an unknown outcome is repeated only if that is
+ * safe.
  */
 import { FatalTaskError, UpstreamError, describeThrown, type Clock, type MillraceError } from '../../connect/index.js';
 import { noDescriptor } from '../request/no-descriptor.js';

@@ -1,8 +1,8 @@
 /**
  * One WebSocket connection to an upstream, and its unanswered calls.
  *
- * Guarantees: `onEnd` is called once. A silent connection is pinged, and dropped without a pong. Messages above the limit are
- * never buffered, and nothing is compressed.
+ * Guarantees: `onEnd` is called once. A silent connection is pinged, and dropped without a pong. Messages above the
+ * limit are never buffered, and nothing is compressed.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -26,8 +26,8 @@ export interface LinkHandlers<In> {
 export interface LinkEnd {
   readonly wasOpen: boolean;
   /**
-   * `limit`: a message was too large. `garbage`: a message could not be decoded. `rejected`: the upstream closed the connection
-   * because of a call, or refuses the caller. Otherwise it broke or was never made.
+   * `limit`: a message was too large. `garbage`: a message could not be decoded. `rejected`: the upstream closed the
+   * connection because of a call, or refuses the caller. Otherwise it broke or was never made.
    */
   readonly why: 'limit' | 'garbage' | 'rejected' | 'broken' | 'refused';
   readonly error: unknown;
@@ -81,7 +81,8 @@ export class SocketLink<In> {
       ...connection.tls,
       ...(createConnection === undefined ? {} : { createConnection }),
       maxPayload: maxPayloadBytes,
-      // A frame of a few kilobytes can inflate to many megabytes, and compression costs more than it saves in a data centre.
+      // A frame of a few kilobytes can inflate to many megabytes, and compression costs more than it saves in a data
+      // centre.
       perMessageDeflate: false,
       handshakeTimeout: connectTimeoutMs,
       followRedirects: false,

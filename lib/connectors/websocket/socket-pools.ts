@@ -1,8 +1,8 @@
 /**
  * The connections of a task to its upstream: a pool for all calls, and one for calls that are sent alone.
  *
- * Guarantees: no pool exceeds its size. After a connection broke or was refused, both pools wait for one backoff with full
- * jitter, because they have one upstream.
+ * Guarantees: no pool exceeds its size. After a connection broke or was refused, both pools wait for one backoff with
+ * full jitter, because they have one upstream.
  */
 import { SocketLink, type LinkHandlers, type LinkParts } from './socket-link.js';
 

@@ -1,7 +1,8 @@
 /**
  * Calls over WebSocket, answered by an upstream in this process: one call, one reply, no connection.
  *
- * Guarantees: a call that cannot be encoded, and a reply that is too large or cannot be decoded, fail as over a connection.
+ * Guarantees: a call that cannot be encoded, and a reply that is too large or cannot be decoded, fail as over a
+ * connection.
  */
 import { describeValue, isPromiseLike, MillraceError, type Upstream, type UpstreamReply } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';

@@ -20,7 +20,10 @@ export interface WebSocketOptions {
   readonly reconnectMs?: number;
   /** The longest delay before any reconnection, in milliseconds. Default 5,000. */
   readonly maxReconnectMs?: number;
-  /** The subprotocols to offer, in order of preference (Sec-WebSocket-Protocol). The upstream must choose one of them. Default: none. */
+  /**
+   * The subprotocols to offer, in order of preference (Sec-WebSocket-Protocol). The upstream must choose one of them.
+   * Default: none.
+   */
   readonly protocols?: string | readonly string[];
   /** A protocol other than JSON-RPC 2.0. */
   readonly codec?: WebSocketCodec;

@@ -20,7 +20,9 @@ export interface WorkflowFacts {
   readonly serving: ServingRules;
   /** The keys of its configuration that users of a server may set. */
   readonly params: readonly string[];
-  /** The JSON Schema of its configuration as it is given; null if its schema cannot be converted, or if there is none. */
+  /**
+   * The JSON Schema of its configuration as it is given; null if its schema cannot be converted, or if there is none.
+   */
   readonly configSchema: Json;
 }
 

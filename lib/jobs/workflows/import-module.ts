@@ -81,8 +81,8 @@ function stackOf(error: unknown): string {
 const MAX_CHECKED = 50;
 
 /**
- * The stack of a syntax error has no place in the file, but `node --check` prints one. The error may be in the module or
- * in one that it imports.
+ * The stack of a syntax error has no place in the file, but `node --check` prints one. The error may be in the module
+ * or in one that it imports.
  */
 function stackOfSyntaxError(path: string): string {
   const scripts = filesImportedBy([path]).filter((file) => SCRIPTS.includes(extname(file)));

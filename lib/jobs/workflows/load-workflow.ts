@@ -39,7 +39,9 @@ export async function loadWorkflow(wanted: string, place: JobPlace): Promise<Loa
   return isPath(wanted) ? loadFromFile(wanted, place) : loadByName(wanted, place);
 }
 
-/** The absolute paths of the files that may define this workflow: the named one, or each that has a name in the place. */
+/**
+ * The absolute paths of the files that may define this workflow: the named one, or each that has a name in the place.
+ */
 export function workflowFilesOf(wanted: string, place: JobPlace): readonly string[] {
   const paths = isPath(wanted) ? [pathIn(wanted, place).path] : localWorkflowFiles(place);
   return paths.map((path) => absolutePath(place, path));

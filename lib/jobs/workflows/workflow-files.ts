@@ -1,8 +1,8 @@
 /**
  * The workflow files with a name in a place: those in its folder `workflows`.
  *
- * Guarantees: nothing is loaded, only read; a TypeScript file counts if it can be run and there is no compiled JavaScript file
- * beside it; type declarations, tests, and scripts that export no workflow do not count.
+ * Guarantees: nothing is loaded, only read; a TypeScript file counts if it can be run and there is no compiled
+ * JavaScript file beside it; type declarations, tests, and scripts that export no workflow do not count.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
@@ -62,15 +62,17 @@ const REEXPORTS = /\bexport\s+(?:\*|\{[^}]*\})(?:\s*as\s+\w+)?\s*from\s*(['"])(\
 const IMPORTS = /\bimport\s+([\w$*{}\s,]+?)\s*from\s*(['"])(\.{1,2}\/[^'"\n]*)\2/g;
 /** `export { … }` and `export default x`. */
 const EXPORTED_NAMES = /\bexport\s*(?:\{([^}]*)\}|default\s+([\w$]+))/g;
-/** Comments and texts, of which neither defines anything. A text is found first where a comment seems to be inside it. */
+/**
+ * Comments and texts, of which neither defines anything. A text is found first where a comment seems to be inside it.
+ */
 const COMMENTS_AND_TEXTS = /(['"])(?:\\.|(?!\1)[^\\\n])*\1|`(?:\\.|[^\\`])*`|\/\*[\s\S]*?\*\/|\/\/.*/g;
 /** The longest chain of files that export each other. */
 const MAX_CHAIN = 5;
 
 /**
- * Whether the text of a file exports a workflow: it exports something, and it calls `defineWorkflow`, or the file that it
- * exports from does. The file is not loaded, because loading a script runs it. A file that cannot be read counts, so that
- * its error is reported.
+ * Whether the text of a file exports a workflow: it exports something, and it calls `defineWorkflow`, or the file that
+ * it exports from does. The file is not loaded, because loading a script runs it. A file that cannot be read counts, so
+ * that its error is reported.
  *
  * @param path absolute.
  */

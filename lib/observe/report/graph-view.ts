@@ -80,7 +80,9 @@ export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
 interface EdgeView {
   readonly from: { readonly x: number; readonly y: number };
   readonly to: { readonly x: number; readonly y: number };
-  /** A class of the style sheet: '' for records, 'optional' for those that may be missing, 'rule' where no records flow. */
+  /**
+   * A class of the style sheet: '' for records, 'optional' for those that may be missing, 'rule' where no records flow.
+   */
   readonly style: string;
 }
 

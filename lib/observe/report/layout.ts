@@ -1,7 +1,7 @@
 /**
- * The layout of a task graph in layers from left to right (Sugiyama, Tagawa, Toda, 1981). The layer of a task is the length
- * of the longest path from a source. Within a layer, tasks are ordered by the mean place of their neighbours, so that few
- * edges cross.
+ * The layout of a task graph in layers from left to right (Sugiyama, Tagawa, Toda, 1981). The layer of a task is the
+ * length of the longest path from a source. Within a layer, tasks are ordered by the mean place of their neighbours, so
+ * that few edges cross.
  */
 export interface LayoutTask {
   readonly name: string;

@@ -1,8 +1,8 @@
 /**
  * The report of a run as one HTML file.
  *
- * Guarantees: the file loads nothing and runs no script (its content security policy forbids both); it opens from disk; the
- * facts in every picture are also given as text.
+ * Guarantees: the file loads nothing and runs no script (its content security policy forbids both); it opens from disk;
+ * the facts in every picture are also given as text.
  */
 import { grouped } from '../../text/printable.js';
 import { recordName } from '../../model/lineage-id.js';

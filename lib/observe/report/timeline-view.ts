@@ -1,4 +1,7 @@
-/** The timeline of a run: one lane per task. A lane is darker where the task was busy for more of the time. Overlapping lanes show streaming. */
+/**
+ * The timeline of a run: one lane per task. A lane is darker where the task was busy for more of the time. Overlapping
+ * lanes show streaming.
+ */
 import { cut, grouped } from '../../text/printable.js';
 import { timeAxis } from './chart.js';
 import { html, type Html } from './html.js';

@@ -55,8 +55,8 @@ export interface TaskDurability {
 /** Options of `Workflow.prepare`. */
 export interface PrepareOptions {
   /**
-   * When the run was first started, milliseconds since 1970. Default: now. A run that resumes from a checkpoint needs the
-   * `startedAt` of that checkpoint.
+   * When the run was first started, milliseconds since 1970. Default: now. A run that resumes from a checkpoint needs
+   * the `startedAt` of that checkpoint.
    */
   readonly startedAt?: number | undefined;
 }
@@ -155,9 +155,9 @@ export class PreparedWorkflow<
   }
 
   /**
-   * Prepares a run of other tasks that `tasks` makes of those of this workflow, which is built again for it. It has the same
-   * configuration and window, and no dead letters and no end of its own. Throws MILLRACE_INVALID_OPTION, and what `Workflow.plan`
-   * throws for a wrong graph, such as MILLRACE_JOIN.
+   * Prepares a run of other tasks that `tasks` makes of those of this workflow, which is built again for it. It has the
+   * same configuration and window, and no dead letters and no end of its own. Throws MILLRACE_INVALID_OPTION, and what
+   * `Workflow.plan` throws for a wrong graph, such as MILLRACE_JOIN.
    */
   derive(
     name: string,
@@ -174,8 +174,8 @@ export class PreparedWorkflow<
   }
 
   /**
-   * Checks that a run of this workflow could resume from the checkpoint. Rejects with MILLRACE_RESUME, and lists what has
-   * changed.
+   * Checks that a run of this workflow could resume from the checkpoint. Rejects with MILLRACE_RESUME, and lists what
+   * has changed.
    */
   async assertResumable(checkpoint: Checkpoint): Promise<void> {
     assertSameDefinition(checkpoint, this.describe(checkpoint.state !== undefined));
@@ -207,8 +207,8 @@ export class PreparedWorkflow<
    * Starts the run, in the next turn of the event loop. Throws MILLRACE_INVALID_OPTION for options that do not fit, for
    * a second call after a run was started, and for a `resumeFrom` whose `startedAt` differs from the one of this
    * object; MILLRACE_FILE if dead letters or checkpoints would overwrite a file of a task; MILLRACE_RESUME if
-   * `resumeFrom` belongs to another definition. Later failures reject `finished`. In a worker thread of millrace, which loads
-   * the module for one of its functions, the run never starts and `finished` never settles.
+   * `resumeFrom` belongs to another definition. Later failures reject `finished`. In a worker thread of millrace, which
+   * loads the module for one of its functions, the run never starts and `finished` never settles.
    */
   run(options: RunOptions = {}): Run<Outputs> {
     checkRunOptions(options);

@@ -102,8 +102,8 @@ export function stream<Out>(source: SourceTask<Out>, name?: string): RecordStrea
 
 /**
  * Tuples of the records of several streams: aligned by lineage where they descend from one source (default), or the
- * newest record of each stream with `{ join: 'latest' }`. Throws MILLRACE_INVALID_OPTION for anything but an array of at least one
- * stream.
+ * newest record of each stream with `{ join: 'latest' }`. Throws MILLRACE_INVALID_OPTION for anything but an array of
+ * at least one stream.
  *
  * @example combine([ats$, resp$]).through(syncTask(([ats, resp]) => ats.score + resp.score))
  */

@@ -37,8 +37,8 @@ export interface RunOptions {
   /** Cancels the run when it aborts. */
   readonly signal?: AbortSignal;
   /**
-   * The milliseconds that a draining run may take to settle the records in flight; then it is aborted. Default: no limit. The
-   * command line uses 8,000 (`--grace`).
+   * The milliseconds that a draining run may take to settle the records in flight; then it is aborted. Default: no
+   * limit. The command line uses 8,000 (`--grace`).
    */
   readonly graceMs?: number;
   /** Overrides the definition's dead letters. */
@@ -74,8 +74,8 @@ export interface RunOptions {
   /** Whether neighbouring tasks are fused: cpu tasks into one thread hop, sync tasks into one loop. Default true. */
   readonly fuse?: boolean;
   /**
-   * Freezes each record that leaves a task, so that a task that changes a record in place fails with it. For tests: it costs
-   * time per record. Default false.
+   * Freezes each record that leaves a task, so that a task that changes a record in place fails with it. For tests: it
+   * costs time per record. Default false.
    */
   readonly freezeRecords?: boolean;
 }

@@ -1,9 +1,9 @@
 /**
- * A workflow as a task of another one. When the outer workflow is prepared, the task is replaced by the tasks of the inner one, whose
- * names begin with the name of the task: `Score/Features`.
+ * A workflow as a task of another one. When the outer workflow is prepared, the task is replaced by the tasks of the
+ * inner one, whose names begin with the name of the task: `Score/Features`.
  *
- * Guarantees: the tasks keep their meaning, so windows, joins, failures, checkpoints and views need no rule for them; each run builds
- * tasks of its own; a workflow that contains itself is refused.
+ * Guarantees: the tasks keep their meaning, so windows, joins, failures, checkpoints and views need no rule for them;
+ * each run builds tasks of its own; a workflow that contains itself is refused.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { invalidOption, MillraceError } from '../../model/errors.js';
@@ -35,17 +35,20 @@ const RULES: OptionRules<SubWorkflowOptions<string, string>> = { input: text, ou
 export interface Reusable<Config extends StandardSchemaV1, Outputs> {
   /** The name of the workflow, for messages. */
   readonly name: string;
-  /** Its definition. Its window, its dead letters, its schedules and `onEnd` do not count inside of another workflow. */
+  /**
+   * Its definition. Its window, its dead letters, its schedules and `onEnd` do not count inside of another workflow.
+   */
   readonly definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>;
   /** Parses the configuration; throws MILLRACE_CONFIG. */
   parseConfig(config: unknown): StandardSchemaV1.InferOutput<Config>;
 }
 
 /**
- * Uses a workflow as a task: the records of the dependencies take the place of its source `input`, and the task emits the records of
- * its task `output`. The inner tasks appear in every view as `Task/Inner`. `subWorkflow` throws MILLRACE_INVALID_OPTION for options
- * that do not fit. Preparing the outer workflow throws it if `input` is no source of the inner one, MILLRACE_UNKNOWN_TASK if `output` does not exist, MILLRACE_CYCLE if a
- * workflow contains itself, and MILLRACE_CONFIG if `config` does not fit.
+ * Uses a workflow as a task: the records of the dependencies take the place of its source `input`, and the task emits
+ * the records of its task `output`. The inner tasks appear in every view as `Task/Inner`. `subWorkflow` throws
+ * MILLRACE_INVALID_OPTION for options that do not fit. Preparing the outer workflow throws it if `input` is no source
+ * of the inner one, MILLRACE_UNKNOWN_TASK if `output` does not exist, MILLRACE_CYCLE if a workflow contains itself, and
+ * MILLRACE_CONFIG if `config` does not fit.
  *
  * @example flow.task('Score', ['Members'], subWorkflow(Scoring, { input: 'Members', output: 'Best' }))
  */

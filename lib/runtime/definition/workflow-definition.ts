@@ -60,8 +60,8 @@ interface DefinitionHead<Config extends StandardSchemaV1> {
   /** How `millrace serve` treats its runs: limits, priority, alerts. */
   readonly serving?: ServingRules;
   /**
-   * The keys of the configuration that users of `millrace serve` may set for a run. Name no paths and no addresses: those users
-   * are not trusted with files. Default: none.
+   * The keys of the configuration that users of `millrace serve` may set for a run. Name no paths and no addresses:
+   * those users are not trusted with files. Default: none.
    */
   readonly params?: readonly string[];
 }

@@ -55,7 +55,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
 
   /**
    * Parses the configuration, and builds and checks the graph, once for `run` and for
-   * each question that comes before it. Opens nothing. Throws MILLRACE_INVALID_OPTION for options that do not fit, and what `plan` throws.
+   * each question that comes before it. Opens nothing. Throws MILLRACE_INVALID_OPTION for options that do not fit, and
+   * what `plan` throws.
    *
    * @example
    * const ready = Hello.prepare();
@@ -71,9 +72,9 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
 
   /**
    * The checked graph, without running anything. Throws MILLRACE_CONFIG if the configuration does not fit its schema;
-   * MILLRACE_INVALID_OPTION for a task or a join that is declared wrongly; MILLRACE_DUPLICATE_TASK, MILLRACE_UNKNOWN_TASK,
-   * MILLRACE_UNREACHABLE, MILLRACE_CYCLE, MILLRACE_JOIN and MILLRACE_SOURCE_WITHOUT_OUTPUT for a wrong graph; MILLRACE_FILE
-   * if two tasks write one file, or one task writes a file that another reads.
+   * MILLRACE_INVALID_OPTION for a task or a join that is declared wrongly; MILLRACE_DUPLICATE_TASK,
+   * MILLRACE_UNKNOWN_TASK, MILLRACE_UNREACHABLE, MILLRACE_CYCLE, MILLRACE_JOIN and MILLRACE_SOURCE_WITHOUT_OUTPUT for a
+   * wrong graph; MILLRACE_FILE if two tasks write one file, or one task writes a file that another reads.
    */
   plan(config?: StandardSchemaV1.InferInput<Config>): WorkflowPlan {
     const { plan, declarations, hops, durability } = this.prepare(config);
@@ -90,7 +91,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
 
   /**
    * Returns a test of dead letters of a finished run: true for a letter whose record can be replayed; see
-   * `PreparedWorkflow.redoable`. Throws what `plan` throws: MILLRACE_CONFIG, or the code of what is wrong with the graph.
+   * `PreparedWorkflow.redoable`. Throws what `plan` throws: MILLRACE_CONFIG, or the code of what is wrong with the
+   * graph.
    */
   redoable(config?: StandardSchemaV1.InferInput<Config>): (letter: LetterHead) => boolean {
     return this.prepare(config).redoable();
@@ -99,8 +101,8 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   /**
    * Starts a run, in the next turn of the event loop. Throws what `plan` throws; MILLRACE_INVALID_OPTION for options
    * that do not fit; MILLRACE_FILE if dead letters or checkpoints would overwrite a file of a task; MILLRACE_RESUME if
-   * `resumeFrom` belongs to another definition. Later failures reject `finished`. In a worker thread of millrace, which loads
-   * the module for one of its functions, the run never starts and `finished` never settles.
+   * `resumeFrom` belongs to another definition. Later failures reject `finished`. In a worker thread of millrace, which
+   * loads the module for one of its functions, the run never starts and `finished` never settles.
    */
   run(
     ...[config, options = {}]: unknown extends StandardSchemaV1.InferInput<Config>

@@ -1,17 +1,17 @@
 /**
  * Writes the checkpoints of a run.
  *
- * Between two turns of the event loop, when no batch is inside synchronous tasks, the checkpointer copies the progress of
- * every root, and every durable task records its position. It writes the checkpoint only when all of these positions would
- * survive a loss of power. So every record that passed an exit before that moment is on the disk, and every other record
- * counts as not done.
+ * Between two turns of the event loop, when no batch is inside synchronous tasks, the checkpointer copies the progress
+ * of every root, and every durable task records its position. It writes the checkpoint only when all of these positions
+ * would survive a loss of power. So every record that passed an exit before that moment is on the disk, and every other
+ * record counts as not done.
  *
- * After a checkpoint is durable, the tasks that write are called with their positions (a transaction is committed), and then
- * the sources with the records that have settled (a message is acknowledged).
+ * After a checkpoint is durable, the tasks that write are called with their positions (a transaction is committed), and
+ * then the sources with the records that have settled (a message is acknowledged).
  *
- * Guarantees: only what is in a durable checkpoint is committed or acknowledged; at most one checkpoint is in progress, its
- * commits included; checkpoints use at most about 2 % of the time, or 5 % with much state; if a checkpoint cannot be written, the run stops and the
- * last checkpoint stays valid.
+ * Guarantees: only what is in a durable checkpoint is committed or acknowledged; at most one checkpoint is in progress,
+ * its commits included; checkpoints use at most about 2 % of the time, or 5 % with much state; if a checkpoint cannot
+ * be written, the run stops and the last checkpoint stays valid.
  */
 import {
   CHECKPOINT_FORMAT,
@@ -77,9 +77,15 @@ export interface WrittenCheckpoint {
 
 /** The interval of the checks whether a checkpoint is due. */
 const LOOK_EVERY_MS = 100;
-/** Before a checkpoint that is due by its record count, the run works for this many times the cost of the last checkpoint. */
+/**
+ * Before a checkpoint that is due by its record count, the run works for this many times the cost of the last
+ * checkpoint.
+ */
 const WORK_PER_COST = 50;
-/** Before a checkpoint that is due by time, it is this many times: with much state, checkpoints take at most 5 % of the time. */
+/**
+ * Before a checkpoint that is due by time, it is this many times: with much state, checkpoints take at most 5 % of the
+ * time.
+ */
 const TIME_PER_COST = 20;
 /** While nothing settles, checkpoints are this much rarer. */
 const IDLE_FACTOR = 10;
@@ -133,7 +139,9 @@ export class Checkpointer {
     void this.makeCheckpoint().catch(this.parts.fail);
   }
 
-  /** Writes one checkpoint more, of a run that is about to fail. Does nothing if the run cannot be resumed or has ended. */
+  /**
+   * Writes one checkpoint more, of a run that is about to fail. Does nothing if the run cannot be resumed or has ended.
+   */
   async writeNow(): Promise<void> {
     if (this.isStopped || this.obstacle !== undefined) return;
     await this.makeCheckpoint();

@@ -1,9 +1,9 @@
 /**
  * Decides for each boundary of a graph whether its state is kept in the checkpoints, or computed again from its input.
  *
- * State that depends on answers from outside is kept, because they may be different the second time. State that can be computed
- * again is computed: an aggregate over a file that is read again and synchronous tasks costs nothing during the run. The option
- * `durable` overrides both.
+ * State that depends on answers from outside is kept, because they may be different the second time. State that can be
+ * computed again is computed: an aggregate over a file that is read again and synchronous tasks costs nothing during
+ * the run. The option `durable` overrides both.
  *
  * Guarantees: a boundary whose input cannot be repeated from its beginning is never computed again.
  */

@@ -58,8 +58,9 @@ export class ProgressKeeper {
   }
 
   /**
-   * The identities of the inputs of these tasks. Throws if they differ from those of the checkpoint. The checkpoint has none for
-   * sources of a phase that no incarnation has begun. From here on, those of a later phase are in each checkpoint.
+   * The identities of the inputs of these tasks. Throws if they differ from those of the checkpoint. The checkpoint has
+   * none for sources of a phase that no incarnation has begun. From here on, those of a later phase are in each
+   * checkpoint.
    */
   async checkInputs(tasks: Iterable<WiredTask>): Promise<Record<string, Json>> {
     const inputs: Record<string, Json> = {};

@@ -1,11 +1,11 @@
 /**
  * The work that a resumed run may omit and the work that it must repeat. This depends only on the graph.
  *
- * A lineage that has passed an exit at a leaf, at a durable task, or into a boundary whose state is kept, is permanently done
- * there. A lineage that entered another boundary is not: the state of the boundary (a sum, a pending pair) died with the
- * process, so the record must enter again. A root is *repeatable* if its records have the same numbers in each incarnation.
- * Then the tasks behind it continue where they were. Behind a root that is not repeatable (an operator of a user), all work
- * is repeated.
+ * A lineage that has passed an exit at a leaf, at a durable task, or into a boundary whose state is kept, is
+ * permanently done there. A lineage that entered another boundary is not: the state of the boundary (a sum, a pending
+ * pair) died with the process, so the record must enter again. A root is *repeatable* if its records have the same
+ * numbers in each incarnation. Then the tasks behind it continue where they were. Behind a root that is not repeatable
+ * (an operator of a user), all work is repeated.
  */
 import type { Checkpoint } from '../../model/checkpoint.js';
 import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan, type OutgoingEdge } from '../../model/graph.js';
@@ -75,8 +75,8 @@ export class ResumePlan {
   }
 
   /**
-   * Whether the task is in front of a fork and its outputs may differ in another incarnation: its outputs in flight must be
-   * kept, so that the branches behind it agree about each record.
+   * Whether the task is in front of a fork and its outputs may differ in another incarnation: its outputs in flight
+   * must be kept, so that the branches behind it agree about each record.
    */
   isFork(task: string): boolean {
     const { node, dependents } = this.nodeOf(task);
@@ -87,7 +87,8 @@ export class ResumePlan {
 
   /**
    * Whether a task behind this one, or the task itself, needs the record, given the exits that it has passed.
-   * @param isKeptAt whether the output of a task for the record is kept, so that nothing in front of the task is needed.
+   * @param isKeptAt whether the output of a task for the record is kept, so that nothing in front of the task is
+   *   needed.
    */
   isNeeded(task: string, hasPassed: (label: string) => boolean, isKeptAt: (task: string) => boolean): boolean {
     // A set that grows while it is read: each task once, however many ways lead to it.
@@ -126,7 +127,9 @@ export class ResumePlan {
     return this.repeatable.has(root);
   }
 
-  /** Whether the task repeats all its work. Then its settled records, its letters and its written output are discarded. */
+  /**
+   * Whether the task repeats all its work. Then its settled records, its letters and its written output are discarded.
+   */
   startsAnew(task: string): boolean {
     const { node, inputRoot, outputRoot } = this.nodeOf(task);
     if (node.bearing === 'source') return false;
@@ -190,8 +193,8 @@ export class ResumePlan {
   }
 
   /**
-   * The labels of the exits that a record of `root` passed as GONE because the task gave it up: the exits behind the task,
-   * or, if the task is a boundary, the exit by which the record entered it.
+   * The labels of the exits that a record of `root` passed as GONE because the task gave it up: the exits behind the
+   * task, or, if the task is a boundary, the exit by which the record entered it.
    */
   labelsOfLetter(task: string, root: string): readonly string[] {
     if (this.nodeOf(task).outputRoot === root) return this.labelsAfter(task);
@@ -200,7 +203,9 @@ export class ResumePlan {
       .map(exitLabel);
   }
 
-  /** Whether a record that the task gave up can be retried after the run: no boundary has computed a result without it. */
+  /**
+   * Whether a record that the task gave up can be retried after the run: no boundary has computed a result without it.
+   */
   canRedo(task: string, root: string): boolean {
     const entersNone = this.exitsAfter(task).every(({ dependency }) => dependency === undefined);
     if (!entersNone || this.isOptional(task) || !this.isKept(root) || this.nodeOf(task).outputRoot !== root)

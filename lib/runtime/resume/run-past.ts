@@ -1,8 +1,8 @@
 /**
  * The work that earlier incarnations of a run have done, for the tasks of the next incarnation.
  *
- * Guarantees: a record is omitted only if every result of the record is already on the disk; a record that a task has given
- * up is given up by this task once, no matter how often the run is resumed.
+ * Guarantees: a record is omitted only if every result of the record is already on the disk; a record that a task has
+ * given up is given up by this task once, no matter how often the run is resumed.
  */
 import type { RootLedger } from '../../ledger/ledger.js';
 import {
@@ -31,7 +31,10 @@ export class RunPast {
   private readonly ledgers = new Map<string, RootLedger>();
   /** Per task, root and partition, the numbers of the records that the task has given up. */
   private readonly givenUp = new Map<string, Set<Lineage>>();
-  /** Per root and partition, the numbers of the records that a task has given up while a branch behind it had not noticed. */
+  /**
+   * Per root and partition, the numbers of the records that a task has given up while a branch behind it had not
+   * noticed.
+   */
   private readonly partly = new Map<string, Set<Lineage>>();
   private kept = 0;
 
@@ -47,15 +50,17 @@ export class RunPast {
     }
   }
 
-  /** Connects the ledger of a root, before its first birth. The root is divided if its progress is kept per partition. */
+  /**
+   * Connects the ledger of a root, before its first birth. The root is divided if its progress is kept per partition.
+   */
   connect(root: string, ledger: RootLedger): void {
     this.ledgers.set(root, ledger);
     if (this.isDivided(root)) ledger.divide();
   }
 
   /**
-   * The number of the first record of a root. A boundary that keeps no state emits all its earlier records again, because
-   * it receives all its input again; the records that are already done are born as GONE.
+   * The number of the first record of a root. A boundary that keeps no state emits all its earlier records again,
+   * because it receives all its input again; the records that are already done are born as GONE.
    */
   startOf(root: string): Lineage {
     const progress = this.roots.get(root);
@@ -65,8 +70,8 @@ export class RunPast {
   }
 
   /**
-   * A name that, together with a lineage of the root, identifies one record over all incarnations of the run. The text is
-   * part of idempotency keys, so it must not change.
+   * A name that, together with a lineage of the root, identifies one record over all incarnations of the run. The text
+   * is part of idempotency keys, so it must not change.
    */
   numberingOf(root: string): string {
     return this.plan.isRepeatable(root) ? root : `${root} (life ${this.incarnation})`;
@@ -118,7 +123,9 @@ export class RunPast {
     return this.hasPassed(root, label, lineage);
   }
 
-  /** A test whether the state of the join in front of the task contains a record of `root`; undefined if it keeps none. */
+  /**
+   * A test whether the state of the join in front of the task contains a record of `root`; undefined if it keeps none.
+   */
   enteredJoin(task: string, dependency: number, root: string): ((lineage: Lineage) => boolean) | undefined {
     if (!this.roots.has(root) || !this.plan.isKeptEntry(root, { task, dependency })) return undefined;
     const label = exitLabel({ task, dependency });
@@ -138,9 +145,9 @@ export class RunPast {
   }
 
   /**
-   * Whether a dead letter stays. It stays if its record has passed an exit that it could reach from the task: a task behind
-   * this exit counts on it. Otherwise the task processes the record again. The letters of tasks that have ended stay. Call this for
-   * every letter.
+   * Whether a dead letter stays. It stays if its record has passed an exit that it could reach from the task: a task
+   * behind this exit counts on it. Otherwise the task processes the record again. The letters of tasks that have ended
+   * stay. Call this for every letter.
    */
   readonly keeps = ({ task, lineage: { root, partition, number } }: LetterHead): boolean => {
     // Nothing processes the records of a task that has ended.
@@ -200,8 +207,8 @@ export class RunPast {
 }
 
 /**
- * The checkpoint of a finished run, with holes at the records of these letters. A run that continues from it processes these
- * records again, and no others.
+ * The checkpoint of a finished run, with holes at the records of these letters. A run that continues from it processes
+ * these records again, and no others.
  */
 export function redoing(checkpoint: Checkpoint, letters: readonly LetterHead[], plan: ResumePlan): Checkpoint {
   const list = new HoleList();

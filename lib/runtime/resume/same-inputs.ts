@@ -10,8 +10,8 @@ import { grouped } from '../../text/printable.js';
 import { refuseChanges } from '../definition/run-definition.js';
 
 /**
- * Throws MILLRACE_RESUME if a source would read a different input than before. A file that was only touched, moved with its
- * folder, or copied is the same input: its size and its content decide.
+ * Throws MILLRACE_RESUME if a source would read a different input than before. A file that was only touched, moved with
+ * its folder, or copied is the same input: its size and its content decide.
  */
 export function assertSameInputs(from: Checkpoint, now: Readonly<Record<string, Json>>): void {
   const changes = Object.entries(now).flatMap(([source, input]) => {

@@ -2,8 +2,8 @@
  * The durable state of a run: the spaces of its boundaries, restored before the operators exist, and stored with each
  * checkpoint.
  *
- * Guarantees: the changes of all spaces belong to the moment of the checkpoint, because they are copied before `collect`
- * returns. If a value cannot be copied, the run goes on and reports why it cannot be resumed.
+ * Guarantees: the changes of all spaces belong to the moment of the checkpoint, because they are copied before
+ * `collect` returns. If a value cannot be copied, the run goes on and reports why it cannot be resumed.
  */
 import { withPassed, type Json, type RootProgress } from '../../model/checkpoint.js';
 import { MillraceError } from '../../model/errors.js';
@@ -73,8 +73,8 @@ export class StateKeeper {
   }
 
   /**
-   * Stores what has changed. The changes are copied before this method returns. Resolves with the position after them, or
-   * with undefined if the run has no store for state.
+   * Stores what has changed. The changes are copied before this method returns. Resolves with the position after them,
+   * or with undefined if the run has no store for state.
    */
   async collect(): Promise<Json | undefined> {
     const { store, cannotResume } = this.parts;

@@ -1,9 +1,9 @@
 /**
  * What runs after the end of a run that has failed, was cancelled or drained: the tasks whose rules are met by that.
  *
- * Guarantees: everything that ran before has ended and is closed; no checkpoint is written any more, so a resumed run continues with the
- * last one before; a failure or a cancel ends the present phase, a cancel also all that would follow; a phase that has ended connects
- * nothing more.
+ * Guarantees: everything that ran before has ended and is closed; no checkpoint is written any more, so a resumed run
+ * continues with the last one before; a failure or a cancel ends the present phase, a cancel also all that would
+ * follow; a phase that has ended connects nothing more.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { RunOutcome } from '../../model/ports.js';

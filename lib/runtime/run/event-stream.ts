@@ -12,7 +12,10 @@ const REPLAYED_EVENTS = 999;
 
 export class EventStream extends Observable<RunEvent> {
   private readonly live = new Subject<RunEvent>();
-  /** The last events; the oldest is at `count` modulo the length once it is full. A ReplaySubject would move all of them. */
+  /**
+   * The last events; the oldest is at `count` modulo the length once it is full. A ReplaySubject would move all of
+   * them.
+   */
   private readonly recent: RunEvent[] = [];
   private first: RunEvent | undefined;
   private count = 0;

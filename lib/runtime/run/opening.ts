@@ -1,6 +1,6 @@
 /**
- * The beginning of a run: prepares the executor, checks inputs and results, and opens the dead letters, the tasks and the
- * checkpoints, one after the other, until the run ends.
+ * The beginning of a run: prepares the executor, checks inputs and results, and opens the dead letters, the tasks and
+ * the checkpoints, one after the other, until the run ends.
  *
  * Guarantees: after `settled` has resolved nothing is being opened, so nothing is closed while it opens.
  */

@@ -1,8 +1,8 @@
 /**
  * The order of the phases of a run, and how the tasks of each have ended.
  *
- * Guarantees: a part of the graph starts only if its rules are met, and otherwise each of its tasks is skipped, with the reason; tasks
- * that an earlier incarnation has completed are not started again.
+ * Guarantees: a part of the graph starts only if its rules are met, and otherwise each of its tasks is skipped, with
+ * the reason; tasks that an earlier incarnation has completed are not started again.
  */
 import type { Checkpoint } from '../../model/checkpoint.js';
 import type { GraphPlan } from '../../model/graph.js';
@@ -67,7 +67,10 @@ export class PhaseOrder {
     return skipped;
   }
 
-  /** Notes how the tasks of the present phase have ended. A run that ends while a finished phase is closed changes nothing. */
+  /**
+   * Notes how the tasks of the present phase have ended. A run that ends while a finished phase is closed changes
+   * nothing.
+   */
   end(status: RunOutcome, counts: Readonly<Record<string, TaskCounts>>, error?: TaskEnd['error']): void {
     for (const task of this.tasks) {
       if (this.ends.has(task)) continue;
@@ -82,7 +85,10 @@ export class PhaseOrder {
     return ended;
   }
 
-  /** How the tasks ended that this task runs after, by name. `prefix` is what their names begin with inside of a sub-workflow. */
+  /**
+   * How the tasks ended that this task runs after, by name. `prefix` is what their names begin with inside of a
+   * sub-workflow.
+   */
   startOf(task: string, prefix = ''): Record<string, TaskEnd> {
     const after = this.plan.nodes.find(({ node }) => node.name === task)?.node.after ?? [];
     const ends: Record<string, TaskEnd> = {};

@@ -1,8 +1,8 @@
 /**
  * The phase that runs at this moment: the part of the graph whose tasks are opened, connected and closed together.
  *
- * Guarantees: each task that a phase has begun is closed once, dependents before their dependencies, also if it could not be opened; how a
- * task has ended is noted once, when it is closed.
+ * Guarantees: each task that a phase has begun is closed once, dependents before their dependencies, also if it could
+ * not be opened; how a task has ended is noted once, when it is closed.
  */
 import { describeThrown, codeOf } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';

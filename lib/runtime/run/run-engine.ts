@@ -1,9 +1,9 @@
 /**
- * The engine of one run: it opens the tasks, connects them, watches them, and ends the run exactly once. `Run` loads this
- * module when a run starts, so that defining a workflow loads no engine.
+ * The engine of one run: it opens the tasks, connects them, watches them, and ends the run exactly once. `Run` loads
+ * this module when a run starts, so that defining a workflow loads no engine.
  *
- * Guarantees: it ends exactly once; when it reports the end, no timer, subscription, file, socket or thread of the run is
- * left.
+ * Guarantees: it ends exactly once; when it reports the end, no timer, subscription, file, socket or thread of the run
+ * is left.
  */
 import { countsOf } from '../../ledger/account.js';
 import type { TaskCounts } from '../../model/metrics.js';
@@ -158,7 +158,10 @@ export class RunEngine {
     return this.aftermath !== undefined && !this.isOver;
   }
 
-  /** Aborts the run: it reads, starts and writes nothing more. In a run that has ended already, it ends what runs after that. */
+  /**
+   * Aborts the run: it reads, starts and writes nothing more. In a run that has ended already, it ends what runs after
+   * that.
+   */
   cancel(): void {
     if (this.hasEnded()) this.endAftermath();
     else this.end('cancelled');
@@ -210,8 +213,8 @@ export class RunEngine {
   }
 
   /**
-   * What runs after the end of an incarnation runs again after the next one, under another name: otherwise an upstream or a table would
-   * take the second alert for the first one.
+   * What runs after the end of an incarnation runs again after the next one, under another name: otherwise an upstream
+   * or a table would take the second alert for the first one.
    */
   private numberingOf(root: string): string {
     const { progress } = this.parts;
@@ -327,7 +330,10 @@ export class RunEngine {
     }
   }
 
-  /** Puts the results of the present phase in place, and opens the next one. False if there is none, or if the run ends meanwhile. */
+  /**
+   * Puts the results of the present phase in place, and opens the next one. False if there is none, or if the run ends
+   * meanwhile.
+   */
   private async prepareNext(): Promise<boolean> {
     const { phase, order, keeper } = this;
     const mayBegin = (): boolean => !this.hasEnded() && this.draining === undefined;
@@ -381,8 +387,8 @@ export class RunEngine {
   }
 
   /**
-   * Ends the run as failed after one more checkpoint, so that a resumed run repeats little. It starts no further work meanwhile,
-   * and whatever else ends the run ends it at once.
+   * Ends the run as failed after one more checkpoint, so that a resumed run repeats little. It starts no further work
+   * meanwhile, and whatever else ends the run ends it at once.
    */
   private failAfterCheckpoint(error: unknown): void {
     if (this.failing !== undefined) return;

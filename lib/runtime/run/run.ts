@@ -1,8 +1,9 @@
 /**
  * One execution of a workflow, as users hold it. The engine behind it is loaded when the run starts.
  *
- * Guarantees: the run starts after the turn in which it was created, so that a subscriber of that turn misses nothing; it
- * ends exactly once; after `finished` has settled, no timer, subscription, file, socket or thread of the run is left.
+ * Guarantees: the run starts after the turn in which it was created, so that a subscriber of that turn misses nothing;
+ * it ends exactly once; after `finished` has settled, no timer, subscription, file, socket or thread of the run is
+ * left.
  */
 import type { Observable } from 'rxjs';
 import { holdClock } from '../../model/clock.js';
@@ -116,23 +117,29 @@ export class Run<Outputs = Record<string, unknown>> {
     return this.engine?.threads ?? NO_THREADS;
   }
 
-  /** True while tasks run after the end of a run that has failed, was cancelled or drained, because their rules ask for that. */
+  /**
+   * True while tasks run after the end of a run that has failed, was cancelled or drained, because their rules ask for
+   * that.
+   */
   get isInAftermath(): boolean {
     return this.engine?.isInAftermath ?? false;
   }
 
-  /** Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. Ends what runs after the end of the run. */
+  /**
+   * Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. Ends
+   * what runs after the end of the run.
+   */
   cancel(): void {
     if (this.engine === undefined) this.early = 'cancel';
     else this.engine.cancel();
   }
 
   /**
-   * Stops the sources and lets the records in flight settle. In a run that keeps its progress, records that have not started
-   * are let go, and no call gets another attempt: `finished` resolves as soon as nothing is running, and the resumed run
-   * processes these records. A run that cannot be resumed processes all records in flight. Collections that would be
-   * partial (aggregates, `all`) are not emitted, and file results keep their `.part` name. After the grace, if there is
-   * one, the run is aborted as by `cancel`.
+   * Stops the sources and lets the records in flight settle. In a run that keeps its progress, records that have not
+   * started are let go, and no call gets another attempt: `finished` resolves as soon as nothing is running, and the
+   * resumed run processes these records. A run that cannot be resumed processes all records in flight. Collections that
+   * would be partial (aggregates, `all`) are not emitted, and file results keep their `.part` name. After the grace, if
+   * there is one, the run is aborted as by `cancel`.
    */
   drain(options: DrainOptions = {}): void {
     if (this.engine === undefined) this.early ??= options;

@@ -1,7 +1,8 @@
 /**
  * The metrics of a run, for the `progress` event (every second) and the summary at the end.
  *
- * Guarantees: the cost of a measurement depends on the number of tasks, not of records; measuring does not change the run.
+ * Guarantees: the cost of a measurement depends on the number of tasks, not of records; measuring does not change the
+ * run.
  */
 import { countsOf } from '../../ledger/account.js';
 import { chooseBottleneck, type TaskUse } from '../../measure/bottleneck.js';

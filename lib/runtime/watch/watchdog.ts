@@ -1,9 +1,10 @@
 /**
  * Checks a run every second: asserts the laws, triggers a measurement, and finds stalls.
  *
- * Guarantees: the law of conservation is asserted in production, at a cost that does not depend on the record rate; a run
- * that cannot continue fails, and the report names the task and the dependency that it waits for; if something outside of
- * the engine, such as the timer of an operator, may still move the run, the report is a notice and the run continues.
+ * Guarantees: the law of conservation is asserted in production, at a cost that does not depend on the record rate; a
+ * run that cannot continue fails, and the report names the task and the dependency that it waits for; if something
+ * outside of the engine, such as the timer of an operator, may still move the run, the report is a notice and the run
+ * continues.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { Stall } from '../../model/events.js';
@@ -12,7 +13,9 @@ import type { RunServices } from '../wiring/services.js';
 import type { RunScope } from '../wiring/scope.js';
 import type { Wiring } from '../wiring/wiring.js';
 
-/** The interval of the checks, in milliseconds of the run's clock. It grows up to the second value while nothing moves. */
+/**
+ * The interval of the checks, in milliseconds of the run's clock. It grows up to the second value while nothing moves.
+ */
 const LOOK_EVERY_MS = 1000;
 const LOOK_AT_LEAST_EVERY_MS = 60_000;
 /** A measurement of a large graph takes long. The next one then waits this many times as long. */
@@ -127,7 +130,9 @@ export class Watchdog {
     this.services.emit({ type: 'notice', at: this.services.clock.now(), message });
   }
 
-  /** Reports operators that alone keep the run alive. Without this notice, a run that never ends would give no reason. */
+  /**
+   * Reports operators that alone keep the run alive. Without this notice, a run that never ends would give no reason.
+   */
   private lookForOperators(): void {
     const names = this.wiring.lastOperators.map(({ plan }) => plan.node.name);
     if (names.length === 0) return;
@@ -138,7 +143,9 @@ export class Watchdog {
     );
   }
 
-  /** True if records are in flight, no record is in work, and no source can emit more, or a task waits for a dependency. */
+  /**
+   * True if records are in flight, no record is in work, and no source can emit more, or a task waits for a dependency.
+   */
   private isStalled(): boolean {
     const inFlight = [...this.wiring.activeRoots].some((root) => root.inFlight > 0);
     const running = this.scopes().some((scope) => scope.account.held.running > 0);

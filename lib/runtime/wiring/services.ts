@@ -1,6 +1,6 @@
 /**
- * The services that all scopes of one run share: its identity, clock, random numbers and dead letters, and the functions
- * that fail the run or hold it back. Only the run creates them.
+ * The services that all scopes of one run share: its identity, clock, random numbers and dead letters, and the
+ * functions that fail the run or hold it back. Only the run creates them.
  */
 import type { RunEvent } from '../../model/events.js';
 import type { Executor } from '../../execution/executor.js';
@@ -27,7 +27,10 @@ export interface RunServices {
   readonly emit: (event: RunEvent) => void;
   /** Ends the run as failed; only the first call counts. */
   readonly fail: (error: unknown) => void;
-  /** The same after one more checkpoint, if the run keeps any. Only for the failure of a task that holds nothing which a checkpoint contains. */
+  /**
+   * The same after one more checkpoint, if the run keeps any. Only for the failure of a task that holds nothing which a
+   * checkpoint contains.
+   */
   readonly failAfterCheckpoint: (error: unknown) => void;
   /** Throws MILLRACE_LOCKED once another process has taken over the run. */
   readonly assertOwned: () => void;

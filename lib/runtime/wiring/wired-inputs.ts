@@ -1,4 +1,7 @@
-/** The input of each task: its dependencies' outputs, joined as declared, without the records done by earlier incarnations. */
+/**
+ * The input of each task: its dependencies' outputs, joined as declared, without the records done by earlier
+ * incarnations.
+ */
 import { Subject, type Observable } from 'rxjs';
 import type { Family } from '../../ledger/family.js';
 import type { RootLedger } from '../../ledger/ledger.js';

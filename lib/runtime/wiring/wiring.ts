@@ -1,9 +1,9 @@
 /**
- * Connects the tasks of a planned graph as Observables: each task's operator subscribes to the join of its dependencies'
- * outputs.
+ * Connects the tasks of a planned graph as Observables: each task's operator subscribes to the join of its
+ * dependencies' outputs.
  *
- * Guarantees: every task executes once, for any number of dependents; downstream subscribes before upstream emits; every
- * error fails the run; after `disconnect` nothing emits.
+ * Guarantees: every task executes once, for any number of dependents; downstream subscribes before upstream emits;
+ * every error fails the run; after `disconnect` nothing emits.
  */
 import { Subscription, type Observable, type OperatorFunction } from 'rxjs';
 import { countsOf, type TaskAccount } from '../../ledger/account.js';
@@ -109,14 +109,16 @@ export class Wiring {
     return this.wiredRoots.ledgers;
   }
 
-  /** These tasks are the present phase from here on, also before they are opened: a run that drains ends their sources. */
+  /**
+   * These tasks are the present phase from here on, also before they are opened: a run that drains ends their sources.
+   */
   present(names: Iterable<string>): void {
     this.presentNames = new Set(names);
   }
 
   /**
-   * Subscribes the tasks of the present phase, sinks first, so that every emitted record has a subscriber. Calls `onDone` after the
-   * last output.
+   * Subscribes the tasks of the present phase, sinks first, so that every emitted record has a subscriber. Calls
+   * `onDone` after the last output.
    */
   connect(onDone: () => void): void {
     this.connections = new Subscription();
@@ -281,7 +283,10 @@ export class Wiring {
     return declaration.task.operator(scope, operators) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
   }
 
-  /** The outputs of a task whose source is folded by threads, so that the records never reach this thread; otherwise undefined. */
+  /**
+   * The outputs of a task whose source is folded by threads, so that the records never reach this thread; otherwise
+   * undefined.
+   */
   private foldOf({ plan, declaration, scope }: WiredTask): Observable<Batch<unknown>> | undefined {
     const [dependency, another] = plan.node.dependencies;
     const source = this.tasks.get(dependency ?? '');
@@ -311,7 +316,10 @@ export class Wiring {
     output$.complete();
   }
 
-  /** One operator for a chain of tasks. The outputs of a task inside the chain are created only if they have an observer. */
+  /**
+   * One operator for a chain of tasks. The outputs of a task inside the chain are created only if they have an
+   * observer.
+   */
   private fuse(chain: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
     const members = chain.map(({ declaration, scope, output$ }, index) => ({
       scope,
@@ -376,8 +384,8 @@ function countRouted({ values }: Batch<unknown>, account: TaskAccount): void {
 }
 
 /**
- * Whether the progress of the run is still right when this task has failed in the middle of a batch: what it held has not settled,
- * and it has neither state nor an output in a checkpoint.
+ * Whether the progress of the run is still right when this task has failed in the middle of a batch: what it held has
+ * not settled, and it has neither state nor an output in a checkpoint.
  */
 function leavesProgress({ plan, declaration, scope, joinScope }: WiredTask): boolean {
   const { bearing, isDurable } = plan.node;

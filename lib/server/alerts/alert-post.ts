@@ -1,8 +1,9 @@
 /**
  * Sends the alerts of a store to their target.
  *
- * Guarantees: an alert that was stored is sent at least once, also by the next server, or is given up with its reason after a day;
- * a target that does not answer holds up nothing but alerts; alerts are sent one after another, oldest first.
+ * Guarantees: an alert that was stored is sent at least once, also by the next server, or is given up with its reason
+ * after a day; a target that does not answer holds up nothing but alerts; alerts are sent one after another, oldest
+ * first.
  */
 import { describeThrown } from '../../model/errors.js';
 import type { ServerStore } from '../store/server-store.js';

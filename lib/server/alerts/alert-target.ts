@@ -1,7 +1,9 @@
 /**
- * Where alerts are sent: an address that takes a POST, or a command that reads its standard input. Both get one JSON object.
+ * Where alerts are sent: an address that takes a POST, or a command that reads its standard input. Both get one JSON
+ * object.
  *
- * Guarantees: no redirect is followed, so an address cannot lead elsewhere; a command that takes too long is ended, with what it has started.
+ * Guarantees: no redirect is followed, so an address cannot lead elsewhere; a command that takes too long is ended,
+ * with what it has started.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { describeThrown, MillraceError } from '../../model/errors.js';

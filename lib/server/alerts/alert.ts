@@ -1,7 +1,9 @@
 /**
- * What somebody should be told about: a run that failed, a run that is late, more dead letters than allowed, ticks that had no run.
+ * What somebody should be told about: a run that failed, a run that is late, more dead letters than allowed, ticks that
+ * had no run.
  *
- * Guarantees: the id of an alert follows from what it is about, so the same thing is told once, however often it is seen.
+ * Guarantees: the id of an alert follows from what it is about, so the same thing is told once, however often it is
+ * seen.
  */
 import type { ServingRules } from '../../model/serving.js';
 import { parseDuration } from '../../text/durations.js';
@@ -48,7 +50,10 @@ export function alertsOfRun(run: StoredRun, rules: ServingRules | undefined, now
   return alerts;
 }
 
-/** The alert about ticks that had no run because nobody was there to start one; undefined for those that were left out by a rule. */
+/**
+ * The alert about ticks that had no run because nobody was there to start one; undefined for those that were left out
+ * by a rule.
+ */
 export function alertOfTicks(
   { reason, from, to, count }: NoRunDecision,
   { id: schedule, workflow }: { readonly id: string; readonly workflow: string },

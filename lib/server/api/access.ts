@@ -1,8 +1,8 @@
 /**
  * Tokens, and the one-time codes that pages exchange for one.
  *
- * Guarantees: the store has only hashes; a code works once and for ten minutes; wrong codes are answered at most ten times per minute. Tokens
- * are found by their SHA-256, so the time of a comparison says nothing about them.
+ * Guarantees: the store has only hashes; a code works once and for ten minutes; wrong codes are answered at most ten
+ * times per minute. Tokens are found by their SHA-256, so the time of a comparison says nothing about them.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Role, ServerStore, StoredToken } from '../store/server-store.js';
@@ -31,7 +31,10 @@ export class Access {
     return code;
   }
 
-  /** A new token of role admin for a code; 'wrong' for a code that is unknown, used or expired; 'later' after too many of them. */
+  /**
+   * A new token of role admin for a code; 'wrong' for a code that is unknown, used or expired; 'later' after too many
+   * of them.
+   */
   async exchange(code: string): Promise<{ readonly token: string; readonly expiresAt: number } | 'wrong' | 'later'> {
     const now = this.now();
     this.wrongCodes = this.wrongCodes.filter((at) => at > now - MINUTE_MS);

@@ -1,8 +1,8 @@
 /**
  * The HTTP application: guards, access, and the routes.
  *
- * Guarantees: each route below /api names the role that it needs, or the application does not start; requests and answers are checked by
- * the schemas from which the OpenAPI document is made; nobody can name a path or an address.
+ * Guarantees: each route below /api names the role that it needs, or the application does not start; requests and
+ * answers are checked by the schemas from which the OpenAPI document is made; nobody can name a path or an address.
  */
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { codeOf, describeThrown } from '../../model/errors.js';

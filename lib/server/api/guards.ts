@@ -1,8 +1,9 @@
 /**
  * The checks that each request must pass before it is routed, and the headers of each answer.
  *
- * Guarantees: a page of another origin can neither read nor change anything, also if its name was made to resolve to this address (DNS
- * rebinding); no answer can be framed, sniffed or cached, and no script that is not ours runs on a page.
+ * Guarantees: a page of another origin can neither read nor change anything, also if its name was made to resolve to
+ * this address (DNS rebinding); no answer can be framed, sniffed or cached, and no script that is not ours runs on a
+ * page.
  */
 import type { FastifyInstance } from 'fastify';
 

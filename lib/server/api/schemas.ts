@@ -1,6 +1,6 @@
 /**
- * The shapes of the HTTP API: they validate requests and answers, and the OpenAPI document is made from them. Times are milliseconds since
- * 1970.
+ * The shapes of the HTTP API: they validate requests and answers, and the OpenAPI document is made from them. Times are
+ * milliseconds since 1970.
  */
 import { z } from 'zod';
 import { ALERT_KINDS } from '../alerts/alert.js';

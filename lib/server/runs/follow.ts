@@ -1,8 +1,9 @@
 /**
  * Decides what to do about a run that is at work according to the store, from its folder and its process. Pure.
  *
- * Guarantees: a process that is alive is adopted, also if another server started it, and never started twice; a run whose process died resumes from
- * its checkpoint, unless a user had asked it to stop; a run that dies again and again without progress ends as failed.
+ * Guarantees: a process that is alive is adopted, also if another server started it, and never started twice; a run
+ * whose process died resumes from its checkpoint, unless a user had asked it to stop; a run that dies again and again
+ * without progress ends as failed.
  */
 import type { RunOutcome } from '../../model/ports.js';
 import { UNSIGNALLED, type StoredRun } from './stored-run.js';
@@ -10,8 +11,8 @@ import { UNSIGNALLED, type StoredRun } from './stored-run.js';
 /** What can be seen of a run. */
 export interface Sight {
   /**
-   * none: it has no folder, or no incarnation. working: the process of its last incarnation is alive. ended: the last incarnation
-   * recorded its end. dead: the process of the last incarnation is gone, without a word.
+   * none: it has no folder, or no incarnation. working: the process of its last incarnation is alive. ended: the last
+   * incarnation recorded its end. dead: the process of the last incarnation is gone, without a word.
    */
   readonly state: 'none' | 'working' | 'ended' | 'dead';
   /** The number of the last incarnation; 0 for none. */

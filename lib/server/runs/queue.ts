@@ -1,9 +1,10 @@
 /**
  * Which queued runs start now: a pure function of the runs that are queued and at work.
  *
- * Guarantees: at most `maxRuns` runs are at work, of a workflow at most its own number, and in a pool at most its size; an exclusive run
- * never starts beside another run of its schedule, or of its backfill; a run that must wait holds back no other, and waits no longer than others of a higher
- * priority come in. Places are counted from the runs themselves, so none can be lost.
+ * Guarantees: at most `maxRuns` runs are at work, of a workflow at most its own number, and in a pool at most its size;
+ * an exclusive run never starts beside another run of its schedule, or of its backfill; a run that must wait holds back
+ * no other, and waits no longer than others of a higher priority come in. Places are counted from the runs themselves,
+ * so none can be lost.
  */
 import type { ServingRules } from '../../model/serving.js';
 import { isAtWork, type StoredRun } from './stored-run.js';

@@ -1,8 +1,9 @@
 /**
  * Runs as processes of their own: each is `millrace run` or `millrace resume`, whatever becomes of the server.
  *
- * Guarantees: a process outlives the server, because it has a session of its own and prints into a file, never into a pipe; a signal goes
- * only to the process that works on the run, not to another one that got its id; values of users reach the configuration unchanged.
+ * Guarantees: a process outlives the server, because it has a session of its own and prints into a file, never into a
+ * pipe; a signal goes only to the process that works on the run, not to another one that got its id; values of users
+ * reach the configuration unchanged.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readSync, fstatSync } from 'node:fs';

@@ -1,7 +1,8 @@
 /**
  * What a page shows of a run, live or afterwards: the story of the report, and the state of each edge. Plain data.
  *
- * Guarantees: memory is bounded for a run of any length; the same events result in the same view, whether they are read live or later.
+ * Guarantees: memory is bounded for a run of any length; the same events result in the same view, whether they are read
+ * live or later.
  */
 import type { RunEvent } from '../../model/events.js';
 import type { TaskProgress } from '../../model/metrics.js';
@@ -40,7 +41,10 @@ export interface EdgeView {
   readonly perSecond: number;
   /** Records in front of the receiving task, as a share of the window of their root, 0 to 1. */
   readonly fill: number;
-  /** flowing; starved: the receiver waits for records; blocked: the sender cannot get rid of its records; idle: nothing moves; rule: the receiver runs after the sender, and no records flow. */
+  /**
+   * flowing; starved: the receiver waits for records; blocked: the sender cannot get rid of its records; idle: nothing
+   * moves; rule: the receiver runs after the sender, and no records flow.
+   */
   readonly state: 'flowing' | 'starved' | 'blocked' | 'idle' | 'rule';
 }
 

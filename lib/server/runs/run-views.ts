@@ -1,8 +1,8 @@
 /**
  * The views of runs, read from the recordings of their events, which grow while a run is at work.
  *
- * Guarantees: each byte of a recording is read once as long as its view is asked for; at most `MOST_VIEWS` are remembered. A line that is
- * not an event is passed over, because a page must not fail on it.
+ * Guarantees: each byte of a recording is read once as long as its view is asked for; at most `MOST_VIEWS` are
+ * remembered. A line that is not an event is passed over, because a page must not fail on it.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,9 +1,12 @@
-/** A run as the server knows it. The folder of the run holds everything else. Plain data; times are milliseconds since 1970. */
+/**
+ * A run as the server knows it. The folder of the run holds everything else. Plain data; times are milliseconds since 1970.
+ */
 import type { Json } from '../../model/json.js';
 
 /**
- * queued: waits for a place. starting: a process was asked for, and has not begun. running: a process is at work. interrupted: its
- * process died, and it was not resumed, because that was refused or did not help. The others are outcomes.
+ * queued: waits for a place. starting: a process was asked for, and has not begun. running: a process is at work.
+ * interrupted: its process died, and it was not resumed, because that was refused or did not help. The others are
+ * outcomes.
  */
 export const RUN_STATES = [
   'queued',

@@ -1,7 +1,8 @@
 /**
  * The ticks of the past for which a user asks runs. Pure.
  *
- * Guarantees: a run covers the same time as the run that the schedule would have had at this tick: from the tick before to its own.
+ * Guarantees: a run covers the same time as the run that the schedule would have had at this tick: from the tick before
+ * to its own.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { Timetable } from './timetable.js';
@@ -15,7 +16,10 @@ export interface BackfillTick {
 /** The most runs of one backfill. */
 export const MOST_BACKFILLED = 1000;
 
-/** The ticks after `from`, up to and including `to`, oldest first. Throws MILLRACE_USAGE for a range with none, or with too many. */
+/**
+ * The ticks after `from`, up to and including `to`, oldest first. Throws MILLRACE_USAGE for a range with none, or with
+ * too many.
+ */
 export function backfillTicks(
   timetable: Pick<Timetable, 'next' | 'previous'>,
   { from, to, now }: { readonly from: number; readonly to: number; readonly now: number },

@@ -1,10 +1,10 @@
 /**
  * Decides the ticks that are due: a pure function, without clock and storage.
  *
- * Guarantees: each tick between the old and the new cursor has exactly one decision: a run, or a reason why it has none. Nothing is
- * decided before its tick, and no tick twice, because the cursor never goes back. The intervals that runs cover follow each other
- * without a gap. With overlap 'skip' no run begins while another of the schedule is queued or at work; the runs of catch-up 'all' wait
- * for each other.
+ * Guarantees: each tick between the old and the new cursor has exactly one decision: a run, or a reason why it has
+ * none. Nothing is decided before its tick, and no tick twice, because the cursor never goes back. The intervals that
+ * runs cover follow each other without a gap. With overlap 'skip' no run begins while another of the schedule is queued
+ * or at work; the runs of catch-up 'all' wait for each other.
  */
 import type { ScheduleRules } from '../../model/schedule.js';
 import type { TickRange, Timetable } from './timetable.js';
@@ -13,7 +13,10 @@ import type { TickRange, Timetable } from './timetable.js';
 export interface ScheduleCursor {
   /** The last tick that was decided, or the moment at which the schedule came into being. Milliseconds since 1970. */
   readonly cursor: number;
-  /** The tick of the last run, or the moment at which the schedule came into being. The next run covers the time since then. */
+  /**
+   * The tick of the last run, or the moment at which the schedule came into being. The next run covers the time since
+   * then.
+   */
   readonly coveredTo: number;
   readonly isPaused: boolean;
 }

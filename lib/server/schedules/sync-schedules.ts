@@ -1,8 +1,9 @@
 /**
  * The schedules of the workflows, joined with those that the store remembers. Pure.
  *
- * Guarantees: a schedule never has a tick before the moment at which it came into being, or at which its rule in time was changed; a
- * change of anything else moves nothing; a schedule that is gone is kept with its history, and has no ticks.
+ * Guarantees: a schedule never has a tick before the moment at which it came into being, or at which its rule in time
+ * was changed; a change of anything else moves nothing; a schedule that is gone is kept with its history, and has no
+ * ticks.
  */
 import type { Schedule } from '../../model/schedule.js';
 import type { StoredSchedule } from './stored-schedule.js';

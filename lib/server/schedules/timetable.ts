@@ -1,9 +1,10 @@
 /**
  * The ticks of a schedule: the moments that it names, in milliseconds since 1970. Pure functions of their arguments.
  *
- * Guarantees: at the beginning of daylight saving time a fixed time inside of the gap has its tick at the end of the gap, once; at
- * the end of it a fixed time has its tick in the first pass only; patterns with a wildcard or step in minutes or hours follow real
- * time (as cron(8) of Vixie). A pattern that is too long, or that never matches, is refused. Nothing here uses the timers of croner.
+ * Guarantees: at the beginning of daylight saving time a fixed time inside of the gap has its tick at the end of the
+ * gap, once; at the end of it a fixed time has its tick in the first pass only; patterns with a wildcard or step in
+ * minutes or hours follow real time (as cron(8) of Vixie). A pattern that is too long, or that never matches, is
+ * refused. Nothing here uses the timers of croner.
  */
 import { Cron } from 'croner';
 import { describeThrown, MillraceError } from '../../model/errors.js';

@@ -1,8 +1,8 @@
 /**
  * The SQLite file of a server, which one process owns.
  *
- * Guarantees: the caller is the only owner of the file, which a lease must ensure: a lock that a killed owner has left is
- * removed. What was committed survives the loss of power.
+ * Guarantees: the caller is the only owner of the file, which a lease must ensure: a lock that a killed owner has left
+ * is removed. What was committed survives the loss of power.
  */
 import { rmSync } from 'node:fs';
 import {

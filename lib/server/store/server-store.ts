@@ -1,9 +1,9 @@
 /**
- * The port of the store of a server: what the folders of runs cannot hold (cursors of schedules, decisions, the queue, tokens, the
- * audit), and an index of the runs. `spec/contracts/server-store.contract.ts` is the contract in code.
+ * The port of the store of a server: what the folders of runs cannot hold (cursors of schedules, decisions, the queue,
+ * tokens, the audit), and an index of the runs. `spec/contracts/server-store.contract.ts` is the contract in code.
  *
- * Guarantees: each call is one transaction, durable when it resolves; a tick has at most one run, and so has a request key, however
- * often it is used.
+ * Guarantees: each call is one transaction, durable when it resolves; a tick has at most one run, and so has a request
+ * key, however often it is used.
  */
 import type { Alert } from '../alerts/alert.js';
 import type { Reason } from '../schedules/decide.js';
@@ -77,8 +77,8 @@ export interface ServerStore {
   /** Removes a schedule. Its decisions and runs stay. Returns whether it was there. */
   removeSchedule(id: string): Promise<boolean>;
   /**
-   * Commits a pass. Returns false, and changes nothing, if the cursor of the schedule is no longer `cursorBefore`. A stretch of ticks
-   * without a run that continues the last decision, for the same reason, is joined with it.
+   * Commits a pass. Returns false, and changes nothing, if the cursor of the schedule is no longer `cursorBefore`. A
+   * stretch of ticks without a run that continues the last decision, for the same reason, is joined with it.
    */
   commitPass(pass: SchedulePass): Promise<boolean>;
   /** Newest first. */
@@ -89,7 +89,10 @@ export interface ServerStore {
 
   /** Adds a run; returns the one with the same request key if there is one already. */
   addRun(run: StoredRun): Promise<StoredRun>;
-  /** Adds a backfill with its runs; returns the one with the same request key, and adds nothing, if there is one already. */
+  /**
+   * Adds a backfill with its runs; returns the one with the same request key, and adds nothing, if there is one
+   * already.
+   */
   addBackfill(backfill: StoredBackfill, runs: readonly StoredRun[]): Promise<StoredBackfill>;
   /** Newest first. */
   backfills(limit: number): Promise<readonly StoredBackfill[]>;

@@ -93,7 +93,10 @@ const RUN_COLUMNS = [
 ] as readonly (keyof StoredRun)[];
 const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.join(', ')}) VALUES (${RUN_COLUMNS.map(() => '?').join(', ')})`;
 
-/** Opens the store; makes the file, or brings it to the present version. Throws MILLRACE_FILE for a file of a newer millrace. */
+/**
+ * Opens the store; makes the file, or brings it to the present version. Throws MILLRACE_FILE for a file of a newer
+ * millrace.
+ */
 export function sqliteStore(path: string, engine?: SqliteEngine): ServerStore {
   const database = new OwnedDatabase(path, engine);
   migrate(database, path);

@@ -15,7 +15,10 @@ export interface ContractCase {
 export interface SourceSubject<T> {
   /** At least four records, different from each other; falsy ones among them, where the source can give such. */
   readonly records: readonly T[];
-  /** Puts records where a source can read them, apart from those of other calls; each call of the result makes a new source. */
+  /**
+   * Puts records where a source can read them, apart from those of other calls; each call of the result makes a new
+   * source.
+   */
   place(records: readonly T[]): Awaitable<() => Source<T>>;
   /** Makes a source of a place that is not there; `open` or the first `read` must reject. */
   readonly missing?: () => Source<T>;

@@ -1,6 +1,6 @@
 /**
- * CSV files as they occur: every option of the format, and every bad spot with what it costs. Each gives the same in every
- * way of reading: whole, in small chunks, compressed, in parts, in shares, and from the middle.
+ * CSV files as they occur: every option of the format, and every bad spot with what it costs. Each gives the same in
+ * every way of reading: whole, in small chunks, compressed, in parts, in shares, and from the middle.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

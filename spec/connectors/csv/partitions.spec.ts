@@ -63,7 +63,9 @@ function essence({ summary, outputs, events }: Ended): unknown {
   return { outputs, letters, counts };
 }
 
-/** Once as records that cross; once folded where they are read, in ranges of the file; once by the shares of a column. */
+/**
+ * Once as records that cross; once folded where they are read, in ranges of the file; once by the shares of a column.
+ */
 async function read(path: string, partitions: Partitions, options: RunOptions): Promise<unknown> {
   const run = (build: Parameters<typeof runToEnd>[0]): Promise<unknown> =>
     runToEnd(build, options).then(essence, (error: unknown) => String(error));

@@ -1,4 +1,6 @@
-/** A source that reads a pipe: no row waits for the next, a silent writer holds no run, and nobody reads a pipe twice. */
+/**
+ * A source that reads a pipe: no row waits for the next, a silent writer holds no run, and nobody reads a pipe twice.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, open, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** The examples of docs/kafka.md print what they say, on a real broker. That they compile is checked with the other documents. */
+/**
+ * The examples of docs/kafka.md print what they say, on a real broker. That they compile is checked with the other
+ * documents.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

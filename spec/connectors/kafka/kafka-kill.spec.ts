@@ -1,6 +1,6 @@
 /**
- * Kafka to Kafka and to a file, in a process that is killed again and again: each record is once in the topic, for a reader of
- * committed data, and once in the file; those that were given up are in the dead letters and nowhere else.
+ * Kafka to Kafka and to a file, in a process that is killed again and again: each record is once in the topic, for a
+ * reader of committed data, and once in the file; those that were given up are in the dead letters and nowhere else.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

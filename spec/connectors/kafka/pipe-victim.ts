@@ -1,6 +1,7 @@
 /**
- * A process that copies a topic to a topic and to a file, and kills itself after some records; `kafka-kill.spec.ts` starts it again.
- * Arguments: broker, topic to read, topic to write, folder, number of the incarnation, records until the kill (0: none).
+ * A process that copies a topic to a topic and to a file, and kills itself after some records; `kafka-kill.spec.ts`
+ * starts it again. Arguments: broker, topic to read, topic to write, folder, number of the incarnation, records until
+ * the kill (0: none).
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

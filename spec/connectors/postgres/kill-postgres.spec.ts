@@ -1,6 +1,6 @@
 /**
- * Kills real runs that write to PostgreSQL with SIGKILL, resumes them until they are done, and counts the rows. Three kills by
- * default, MILLRACE_POSTGRES_KILLS of them in the long form; each tenth kill also crashes the server.
+ * Kills real runs that write to PostgreSQL with SIGKILL, resumes them until they are done, and counts the rows. Three
+ * kills by default, MILLRACE_POSTGRES_KILLS of them in the long form; each tenth kill also crashes the server.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** PostgreSQL in runs: what becomes of bad rows, lost connections, conflicts, other owners, and of values of all types. */
+/**
+ * PostgreSQL in runs: what becomes of bad rows, lost connections, conflicts, other owners, and of values of all types.
+ */
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { defineWorkflow, sourceTask, syncTask, type DeadLetter, type RunOptions, type RunSummary } from 'millrace';

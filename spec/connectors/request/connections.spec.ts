@@ -1,4 +1,7 @@
-/** How connections are made: through real proxies, with real TLS, over real unix sockets; and what is said when they cannot be. */
+/**
+ * How connections are made: through real proxies, with real TLS, over real unix sockets; and what is said when they
+ * cannot be.
+ */
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createPlain, request as forward, type Server } from 'node:http';

@@ -95,7 +95,8 @@ describe('an upstream that asks for too long a wait', () => {
 
 describe('a half-open circuit', () => {
   it('is judged by its probe, not by what was sent before it opened', async () => {
-    // Ten fail at once and open it; the others of the first 20 fail one by one while it asks whether the upstream is back.
+    // Ten fail at once and open it; the others of the first 20 fail one by one while it asks whether the upstream is
+    // back.
     const { clock, events, finished } = start(
       times(30),
       (record, call) =>

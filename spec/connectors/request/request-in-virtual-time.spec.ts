@@ -185,7 +185,8 @@ describe('the circuit', () => {
     await clock.advance(60_000);
     const task = (await finished).tasks['Ask'];
     expect(task).toMatchObject({ out: 100, deadLettered: 0 });
-    // What failed before it opened and its probes, each with another record, were attempts; what failed meanwhile was none.
+    // What failed before it opened and its probes, each with another record, were attempts; what failed meanwhile was
+    // none.
     const probes = events.filter((event) => event.type === 'circuit' && event.state === 'half-open').length;
     expect(task?.retried).toBeLessThanOrEqual(5 + probes);
     expect(events.filter(({ type }) => type === 'stall')).toEqual([]);

@@ -1,4 +1,6 @@
-/** What OpenLineage 2-0-2 demands of a run event and of the facets that are used, written down from its specification. */
+/**
+ * What OpenLineage 2-0-2 demands of a run event and of the facets that are used, written down from its specification.
+ */
 const uri = { type: 'string', format: 'uri' };
 const text = { type: 'string' };
 

@@ -1,6 +1,6 @@
 /**
- * The messages of the Spark Connect protocol that this connector exchanges, with the fields that it uses. Their numbers are those
- * of the public protocol, which never change.
+ * The messages of the Spark Connect protocol that this connector exchanges, with the fields that it uses. Their numbers
+ * are those of the public protocol, which never change.
  */
 import { boolean, bytes, double, integer, message, nested, repeated, string, type ValueOf } from './wire.js';
 

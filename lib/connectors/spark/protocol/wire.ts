@@ -1,8 +1,8 @@
 /**
  * The encoding of Protocol Buffers, for the few messages that this connector exchanges.
  *
- * Guarantees: fields that a message does not declare are skipped, so newer servers can be read. A message that ends too early
- * throws a RangeError.
+ * Guarantees: fields that a message does not declare are skipped, so newer servers can be read. A message that ends too
+ * early throws a RangeError.
  */
 
 /** One declared field: how a value is written, and how it is read. */
@@ -19,7 +19,9 @@ export interface Field<T> {
 /** The declared fields of a message, by name. */
 export type Fields = Readonly<Record<string, Field<never>>>;
 
-/** The values of a message. Absent fields are undefined, and numbers, texts and flags of their default value are absent. */
+/**
+ * The values of a message. Absent fields are undefined, and numbers, texts and flags of their default value are absent.
+ */
 export type ValueOf<F extends Fields> = {
   readonly [Name in keyof F]?: (F[Name] extends Field<infer T> ? T : never) | undefined;
 };

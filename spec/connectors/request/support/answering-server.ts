@@ -1,6 +1,6 @@
 /**
- * A server that answers as a `fakeUpstream` does, from the same function, over real connections: what a stand-in is held
- * against. Promise: what it is asked is kept in the form of the calls of a fake upstream.
+ * A server that answers as a `fakeUpstream` does, from the same function, over real connections: what a stand-in is
+ * held against. Promise: what it is asked is kept in the form of the calls of a fake upstream.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { WebSocketServer } from 'ws';

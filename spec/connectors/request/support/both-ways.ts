@@ -1,8 +1,9 @@
 /**
  * Runs a request task twice against one server: by prepared requests, and with axios for each request.
  *
- * Guarantees: both runs have one name, so keys and traces are the same, and the server is the same. A transformer of the user
- * that changes nothing is what makes axios see each request. What depends on the moment of a retry is left out or sorted.
+ * Guarantees: both runs have one name, so keys and traces are the same, and the server is the same. A transformer of
+ * the user that changes nothing is what makes axios see each request. What depends on the moment of a retry is left out
+ * or sorted.
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import axios, { type AxiosResponseTransformer } from 'axios';

@@ -1,5 +1,6 @@
 /**
- * A certificate authority for specs, and what it has signed: a server, a client, and a server whose certificate expired in
+ * A certificate authority for specs, and what it has signed: a server, a client, and a server whose certificate expired
+ * in
  * 2021. They were made with openssl for this purpose, and nothing else trusts them or uses these keys.
  */
 
