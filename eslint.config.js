@@ -42,16 +42,20 @@ export default tseslint.config(
     },
   },
   {
-    // A job knows nothing of the process around it: folder, environment and sinks come in as arguments. How Node loads
-    // modules is a fact of the platform.
+    // A job knows nothing of the process around it: folder, environment, Node.js and sinks come in as arguments. Its
+    // messages name what is wrong, and no option of the command line: a server shows them too.
     files: ['lib/jobs/**'],
     rules: {
+      'no-restricted-globals': [
+        'error',
+        { name: 'process', message: 'Accept what a job needs of the process as an argument; see JobPlace.' },
+      ],
       'no-restricted-syntax': [
         'error',
         {
           selector:
-            ':not(MemberExpression[property.name=/^(execPath|versions|features)$/]) > Identifier[name="process"]',
-          message: 'Accept what a job needs of the process as an argument; see JobPlace.',
+            ':matches(Literal[value=/--(?!check|input-type|save-dev)[a-z]/], TemplateElement[value.raw=/--(?!check|input-type|save-dev)[a-z]/])',
+          message: 'Name the setting; the command says how to write it. Options of Node and npm are exceptions.',
         },
         {
           selector: 'CallExpression[callee.name=/^(resolve|relative)$/][arguments.length=1]',

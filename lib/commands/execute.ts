@@ -53,6 +53,7 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
   try {
     const { summary, failure, brokenLawFile } = await runJob(
       ready,
+      here(context),
       (run) => {
         // In the turn in which the run was created: no event may be missed, and each signal must find a listener.
         watchers.start(run, folder);

@@ -21,7 +21,6 @@ import type { ExecutorStats } from '../model/thread-stats.js';
 import { ItemPump } from './item-pump.js';
 import { loadChecked, loadStream } from './load-export.js';
 import { loadJob } from './loaded-job.js';
-import { LoadedPartition } from './loaded-partition.js';
 import { PROGRESS, type LoadedJob } from './running-job.js';
 
 /** The part of the run's `Turn` that the executor needs. */
@@ -113,8 +112,7 @@ class InlinePort implements JobPort {
   }
 
   collect(): ItemReader<Collected> {
-    const results = this.loaded instanceof LoadedPartition ? this.loaded.collect() : [];
-    return new ItemPump(results, (action) => {
+    return new ItemPump(this.loaded?.collect?.() ?? [], (action) => {
       this.slices.defer(action);
     });
   }

@@ -7,12 +7,12 @@
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { Ending, Job, MapJob } from './executor.js';
+import { foldChunk, foldInto } from './fold.js';
 import { loadChecked, type AnyAggregate, type AnyStateful } from './load-export.js';
 import { LoadedPartition } from './loaded-partition.js';
 import { LoadedStates } from './loaded-states.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import { Skip, type Lineage } from '../model/record.js';
-import { refusePromise } from './refuse-promise.js';
 import { PROGRESS, type LoadedJob } from './running-job.js';
 import { JobContext, type ThreadContext } from './thread-context.js';
 import { homeOf } from './thread-function.js';
@@ -137,30 +137,15 @@ function promiseReturned(promise: PromiseLike<unknown>, outputs: readonly unknow
 }
 
 function loadFold(aggregate: AnyAggregate, task: string): LoadedJob {
-  const { key, init, add } = aggregate;
+  const fold = { aggregate, task };
   return {
     transferOf: () => [],
-    execute: ({ chunk: { records }, progress }) => {
+    execute: (work) => {
       const states = new Map<unknown, unknown>();
-      const endings: Ending[] = [];
-      const startedAtMs = performance.now();
-      for (let i = 0; i < records.length; i++) {
-        progress[PROGRESS.index] = i;
-        try {
-          const record = records[i];
-          const group = key === undefined ? undefined : key(record);
-          const known = states.get(group);
-          const state = known === undefined && !states.has(group) ? init(group) : known;
-          refusePromise(state, `\`init\` of '${task}'`);
-          const added = add(state, record);
-          refusePromise(added, `\`add\` of '${task}'`);
-          states.set(group, added);
-        } catch (error) {
-          if (error instanceof FatalTaskError) throw error;
-          endings.push({ index: i, stage: 0, error });
-        }
-      }
-      return { outputs: [...states], endings, elapsedMs: [performance.now() - startedAtMs] };
+      const folded = foldChunk(work, (record) => {
+        foldInto(states, record, fold);
+      });
+      return { ...folded, outputs: [...states] };
     },
   };
 }

@@ -3,11 +3,11 @@
  *
  * Guarantees: a record that cannot be added ends alone.
  */
-import { FatalTaskError } from '../model/errors.js';
-import type { ChunkResult, Collected, Ending, PartitionJob } from './executor.js';
+import type { ChunkResult, Collected, PartitionJob } from './executor.js';
+import { foldChunk } from './fold.js';
 import type { AnyAggregate } from './load-export.js';
 import { PartitionGroups } from './partition-groups.js';
-import { PROGRESS, type ChunkWork, type LoadedJob } from './running-job.js';
+import type { ChunkWork, LoadedJob } from './running-job.js';
 
 export class LoadedPartition implements LoadedJob {
   private readonly groups: PartitionGroups;
@@ -21,19 +21,12 @@ export class LoadedPartition implements LoadedJob {
   }
 
   /** The place of a record is its number in the whole input: the records of a partition are not consecutive. */
-  execute({ chunk: { records, places = [] }, progress }: ChunkWork): ChunkResult {
-    const endings: Ending[] = [];
-    const startedAtMs = performance.now();
-    for (let i = 0; i < records.length; i++) {
-      progress[PROGRESS.index] = i;
-      try {
-        this.groups.add(records[i], places[i] as number);
-      } catch (error) {
-        if (error instanceof FatalTaskError) throw error;
-        endings.push({ index: i, stage: 0, error });
-      }
-    }
-    return { outputs: [], endings, elapsedMs: [performance.now() - startedAtMs] };
+  execute(work: ChunkWork): ChunkResult {
+    const { places = [] } = work.chunk;
+    const folded = foldChunk(work, (record, index) => {
+      this.groups.add(record, places[index] as number);
+    });
+    return { ...folded, outputs: [] };
   }
 
   collect(): Generator<Collected, void, undefined> {

@@ -5,16 +5,10 @@
  * is made.
  */
 import { FatalTaskError } from '../model/errors.js';
-import type { Collected } from './executor.js';
-import type { AnyAggregate } from './load-export.js';
-import { refusePromise } from './refuse-promise.js';
 import { Skip } from '../model/record.js';
-
-interface Group {
-  /** The number of the first record of the key. */
-  readonly from: number;
-  state: unknown;
-}
+import type { Collected } from './executor.js';
+import { finish, foldInto, tooManyKeys, type Fold } from './fold.js';
+import type { AnyAggregate } from './load-export.js';
 
 export interface PartitionGroupsOptions {
   /** The name of the aggregating task, for messages. */
@@ -24,13 +18,24 @@ export interface PartitionGroupsOptions {
 
 /** The groups of a part that has all records of its keys: it returns results. */
 export class PartitionGroups {
-  private readonly aggregate: AnyAggregate;
-  private readonly options: PartitionGroupsOptions;
-  private readonly groups = new Map<unknown, Group>();
+  private readonly fold: Fold;
+  private readonly states = new Map<unknown, unknown>();
+  /** By key: the number of its first record. */
+  private readonly firsts = new Map<unknown, number>();
+  /** The number of the record that is added. */
+  private number = 0;
+  private onNew: ((key: unknown) => void) | undefined;
 
-  constructor(aggregate: AnyAggregate, options: PartitionGroupsOptions) {
-    this.aggregate = aggregate;
-    this.options = options;
+  constructor(aggregate: AnyAggregate, { task, maxKeys }: PartitionGroupsOptions) {
+    this.fold = {
+      aggregate,
+      task,
+      beforeNew: (key) => {
+        if (this.states.size === maxKeys) throw tooManyKeys(task, maxKeys, ' in one partition');
+        this.onNew?.(key);
+      },
+      afterNew: (key) => this.firsts.set(key, this.number),
+    };
   }
 
   /**
@@ -38,23 +43,9 @@ export class PartitionGroups {
    * aggregate throws, MILLRACE_AGGREGATE_OVERFLOW for one key too many, and MILLRACE_INVALID_OPTION for a promise.
    */
   add(record: unknown, number: number, onNew?: (key: unknown) => void): void {
-    const { key, init, add } = this.aggregate;
-    const name = key === undefined ? undefined : key(record);
-    const group = this.groups.get(name);
-    if (group !== undefined) {
-      group.state = this.checked(add(group.state, record), 'add');
-      return;
-    }
-    const { task, maxKeys } = this.options;
-    if (this.groups.size === maxKeys) {
-      throw new FatalTaskError(
-        'MILLRACE_AGGREGATE_OVERFLOW',
-        `'${task}' holds ${maxKeys} keys in one partition, and a record has another key. Raise \`maxKeys\`, or choose a coarser key`,
-      );
-    }
-    onNew?.(name);
-    const state = this.checked(init(name), 'init');
-    this.groups.set(name, { from: number, state: this.checked(add(state, record), 'add') });
+    this.number = number;
+    this.onNew = onNew;
+    foldInto(this.states, record, this.fold);
   }
 
   /**
@@ -62,20 +53,17 @@ export class PartitionGroups {
    * with its `code`: MILLRACE_INVALID_OPTION for a promise.
    */
   *collect(): Generator<Collected, void, undefined> {
-    for (const [key, { from, state }] of this.groups) {
-      this.groups.delete(key);
+    for (const [key, state] of this.states) {
+      const from = this.firsts.get(key) as number;
+      this.states.delete(key);
+      this.firsts.delete(key);
       try {
-        const output = this.checked(this.aggregate.finish(state, key), 'finish');
+        const output = finish(this.fold, key, state);
         yield output instanceof Skip ? { from, skip: output.reason } : { from, output };
       } catch (error) {
         if (error instanceof FatalTaskError) throw error;
         yield { from, failure: { error, key } };
       }
     }
-  }
-
-  private checked(value: unknown, name: keyof AnyAggregate): unknown {
-    refusePromise(value, `\`${name}\` of '${this.options.task}'`);
-    return value;
   }
 }

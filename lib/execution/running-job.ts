@@ -1,5 +1,5 @@
 /** The interface of a loaded job, and the shared memory in which it reports the record it works on. */
-import type { Chunk, ChunkResult, PlacedStates } from './executor.js';
+import type { Chunk, ChunkResult, Collected, PlacedStates } from './executor.js';
 
 /** The fields of a job's progress: chunk, stage and record. Threads share them, so they are plain integers. */
 export const PROGRESS = { chunk: 0, stage: 1, index: 2, length: 4 } as const;
@@ -16,6 +16,8 @@ export interface LoadedJob {
   /** For a keyed job: continues with these states. Called before the first chunk. */
   restore?(states: PlacedStates): void;
   execute(work: ChunkWork): ChunkResult;
+  /** For a job that aggregates a partition: the results, after the last chunk. */
+  collect?(): Iterable<Collected>;
   /** The parts of the outputs that are moved instead of copied. */
   transferOf(outputs: readonly unknown[]): readonly object[];
 }

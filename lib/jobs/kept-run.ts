@@ -15,6 +15,7 @@ import { assertCanOpen, lettersOf, loadJob, prepareJob, type JobRequest, type Lo
 import { noRunToResume, openRun, unfinishedRuns } from './kept-runs.js';
 import { assertSamePlace } from './moved-run.js';
 import { pathFrom, type JobPlace } from './place.js';
+import { SettingsNotKept } from './settings-not-kept.js';
 import { loadWorkflow } from './workflows/load-workflow.js';
 
 /** A job with the options of its run, and the folder that keeps the run, if one does. */
@@ -297,14 +298,9 @@ function completeRequest(folder: RunFolder, given: readonly string[]): JobReques
   if (other !== undefined) {
     throw new MillraceError(
       'MILLRACE_USAGE',
-      `Run ${runId} has its settings from its start, so ${known.length === 0 ? 'it accepts no --set' : `it accepts --set only for ${known.join(' and ')}`}, got '${other}'. For other settings start a new run`,
+      `Run ${runId} has its settings from its start, so ${known.length === 0 ? 'it accepts none' : `it accepts only ${known.join(' and ')} again`}, got '${other}'. For other settings start a new run`,
     );
   }
-  if (missing.size > 0) {
-    throw new MillraceError(
-      'MILLRACE_RESUME',
-      `Run ${runId} was started with --set for ${[...missing].join(' and ')}, whose values are secrets and were not kept. Give them again: ${[...missing].map((key) => `--set ${key}=…`).join(' ')}. A value as \${NAME}, from the environment, need not be given again`,
-    );
-  }
+  if (missing.size > 0) throw new SettingsNotKept(runId, [...missing]);
   return { ...request, settings };
 }

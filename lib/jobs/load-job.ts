@@ -91,7 +91,7 @@ function assertTakesConfig({ name, definition }: LoadableWorkflow, { settings }:
   if (!ONE_PARAMETER.test(text) || /\barguments\b/.test(text)) return;
   throw new MillraceError(
     'MILLRACE_USAGE',
-    `--set ${keyOf(settings[0] ?? '')} has no effect: workflow '${name}' takes no configuration. Remove it, or give \`build\` a second parameter: build: (flow, config) => …`,
+    `The setting '${keyOf(settings[0] ?? '')}' has no effect: workflow '${name}' takes no configuration. Remove it, or give \`build\` a second parameter: build: (flow, config) => …`,
   );
 }
 
@@ -127,8 +127,10 @@ function definitionsOf({ request, workflow }: LoadedJob, place: JobPlace): FileC
   return [
     ...(config === undefined
       ? []
-      : claimsBy(request.config === null ? 'the default config' : '--config', [touchedFile(config, 'read')])),
-    ...workflowFilesOf(request.workflow, place).flatMap((path) => claimsBy('--workflow', [touchedFile(path, 'read')])),
+      : claimsBy(request.config === null ? 'the default config' : 'the config', [touchedFile(config, 'read')])),
+    ...workflowFilesOf(request.workflow, place).flatMap((path) =>
+      claimsBy('the workflow file', [touchedFile(path, 'read')]),
+    ),
   ];
 }
 

@@ -1,11 +1,12 @@
 /**
- * The place of a job: the folder that relative paths are resolved from, and the environment variables that a
- * configuration may use. A command passes those of its process; a server passes those of its setup.
+ * The place of a job: the folder that relative paths are resolved from, the environment variables that a configuration
+ * may use, and the Node.js that loads the workflows. A command passes those of its process.
  */
 import { isAbsolute, resolve } from 'node:path';
 import type { Secrets } from '../text/secrets.js';
 
-export interface JobPlace {
+/** The part of a place that paths depend on. */
+export interface JobFolder {
   /**
    * The absolute folder that relative paths are resolved from: paths of workflow files, configuration files, runs and
    * dead letters. Paths inside a configuration are opened by tasks, which resolve them from the current folder of the
@@ -17,6 +18,9 @@ export interface JobPlace {
    * in the files of a run. Default false: relative paths are made absolute.
    */
   readonly isCurrentFolder?: boolean;
+}
+
+export interface JobPlace extends JobFolder {
   /** The environment variables for each `${NAME}` in a configuration. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /**
@@ -24,17 +28,26 @@ export interface JobPlace {
    * each job has its own.
    */
   readonly secrets?: Secrets;
+  /** The Node.js that runs the job. */
+  readonly node: NodeFacts;
+}
+
+export interface NodeFacts {
+  /** The absolute path of its program, which also checks the syntax of a file that does not load. */
+  readonly path: string;
+  /** Without a `v`, such as 24.11.0. */
+  readonly version: string;
 }
 
 /** The default folder of kept runs, relative to the folder of a place. */
 export const DEFAULT_RUNS_FOLDER = '.millrace/runs';
 
 /** The absolute path. */
-export function absolutePath({ folder }: JobPlace, path: string): string {
+export function absolutePath({ folder }: JobFolder, path: string): string {
   return resolve(folder, path);
 }
 
 /** The path to open and to show: the given path if it leads to the same file, otherwise the absolute path. */
-export function pathFrom(place: JobPlace, path: string): string {
+export function pathFrom(place: JobFolder, path: string): string {
   return place.isCurrentFolder === true || isAbsolute(path) ? path : absolutePath(place, path);
 }

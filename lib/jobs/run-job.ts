@@ -11,8 +11,9 @@ import type { RunSummary } from '../model/run-summary.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { Run } from '../runtime/run/run.js';
 import type { RunFolder } from '../storage/run-folder.js';
+import type { Secrets } from '../text/secrets.js';
 import type { ReadyRun } from './kept-run.js';
-import type { LoadedJob } from './load-job.js';
+import type { JobPlace, NodeFacts } from './place.js';
 
 /** The end of a run. */
 export interface RunEnd {
@@ -30,6 +31,7 @@ export interface RunEnd {
  */
 export async function runJob(
   { job, options, folder, notices = [] }: ReadyRun,
+  { node }: JobPlace,
   onStart: (run: Run) => void,
   overrides: RunOptions = {},
 ): Promise<RunEnd> {
@@ -48,7 +50,8 @@ export async function runJob(
   } catch (error) {
     const { summary } = error as { summary?: RunSummary };
     const isBrokenLaw = codeOf(error) === 'MILLRACE_CONSERVATION';
-    const brokenLawFile = isBrokenLaw && folder !== undefined ? await keepBrokenLaw(folder, error, job) : undefined;
+    const brokenLawFile =
+      isBrokenLaw && folder !== undefined ? await keepBrokenLaw(folder, error, job.secrets, node) : undefined;
     end = { summary, failure: { error }, brokenLawFile };
   }
   try {
@@ -61,10 +64,18 @@ export async function runJob(
 }
 
 /** Writes the facts that help to find the bug behind a broken law, in millrace or in a task. */
-async function keepBrokenLaw(folder: RunFolder, error: unknown, { secrets }: LoadedJob): Promise<string | undefined> {
+async function keepBrokenLaw(
+  folder: RunFolder,
+  error: unknown,
+  secrets: Secrets,
+  { version }: NodeFacts,
+): Promise<string | undefined> {
   const path = folder.file('broken-law.json');
-  const node = `v${process.versions.node}`;
-  const details = { error: secrets.message(inspect(error, { depth: 6 })), ...(error as { summary?: object }), node };
+  const details = {
+    error: secrets.message(inspect(error, { depth: 6 })),
+    ...(error as { summary?: object }),
+    node: `v${version}`,
+  };
   return writeFile(path, `${JSON.stringify(details, null, 2)}\n`).then(
     () => path,
     () => undefined,

@@ -5,7 +5,7 @@ import { reportOf, storyOfRun } from '../observe/report/report.js';
 import type { RunStory } from '../observe/report/run-story.js';
 import { readEvents } from '../storage/read-events.js';
 import type { RunFolder } from '../storage/run-folder.js';
-import { pathFrom, type JobPlace } from './place.js';
+import { pathFrom, type JobFolder } from './place.js';
 
 /** The content of the report, as plain data. Throws MILLRACE_FILE if the events cannot be read. */
 export function reportModelOf(folder: RunFolder): Promise<RunStory> {
@@ -21,7 +21,7 @@ export function reportModelOf(folder: RunFolder): Promise<RunStory> {
  */
 export async function writeReport(
   folder: RunFolder,
-  place: JobPlace,
+  place: JobFolder,
   out?: string,
   options: { readonly force?: boolean } = {},
 ): Promise<string> {
@@ -51,6 +51,6 @@ async function assertReplaceable(path: string): Promise<void> {
   }
   throw new MillraceError(
     'MILLRACE_FILE',
-    `Expected --out to name a new file or an HTML page, got ${path}, which holds something else. Name another file, or write --force to replace it`,
+    `Expected the report to go to a new file or an HTML page, got ${path}, which holds something else. Name another file, or replace it with the option 'force'`,
   );
 }

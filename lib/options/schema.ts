@@ -5,6 +5,7 @@
  * ends the run, and is no fault of a record.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { isPromiseLike } from '../model/awaitable.js';
 import { FatalTaskError, MillraceError, describeValue, type ErrorCode } from '../model/errors.js';
 
 /** A Standard Schema whose output is `T`. */
@@ -16,7 +17,7 @@ export type Schema<T> = StandardSchemaV1<unknown, T>;
  */
 export function validate<T>(schema: Schema<T>, value: unknown, code: ErrorCode, subject: string): T {
   const result = schema['~standard'].validate(value);
-  if (isPromise(result)) throw asynchronous(result, subject);
+  if (isPromiseLike(result)) throw asynchronous(result, subject);
   return outputOf(result, value, code, subject);
 }
 
@@ -31,7 +32,7 @@ export function validateEventually<T>(
   subject: string,
 ): T | Promise<T> {
   const result = schema['~standard'].validate(value);
-  if (!isPromise(result)) return outputOf(result, value, code, subject);
+  if (!isPromiseLike(result)) return outputOf(result, value, code, subject);
   return Promise.resolve(result).then((settled) => outputOf(settled, value, code, subject));
 }
 
@@ -52,11 +53,7 @@ export function refuseAsynchronous(schema: Schema<unknown>, subject: string): vo
     // It may throw for undefined, which is no value of its own.
     return;
   }
-  if (isPromise(result)) throw asynchronous(result, subject);
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+  if (isPromiseLike(result)) throw asynchronous(result, subject);
 }
 
 function asynchronous(result: PromiseLike<unknown>, subject: string): FatalTaskError {

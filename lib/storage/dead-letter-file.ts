@@ -17,6 +17,7 @@ import { letterLine } from '../model/json-line.js';
 import { checkOptions, checkText, count, type OptionRules } from '../options/options.js';
 import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../model/ports.js';
 import type { TouchedFile } from '../model/touched-file.js';
+import { factsOf } from './facts-of.js';
 import { fileError, systemCodeOf } from './file-errors.js';
 import { claimFile, type FileClaim } from './file-owner.js';
 import { pointAt, reopenAt, type FilePoint } from './file-point.js';
@@ -249,13 +250,7 @@ class DeadLetterFile implements DeadLetterStore {
     const { handle, path } = this;
     if (handle === undefined) return this.create();
     this.claim?.assertHeld();
-    const [ours, there] = await Promise.all([
-      handle.stat(),
-      stat(path).catch((error: unknown) => {
-        if (systemCodeOf(error) === 'ENOENT') return undefined;
-        throw error;
-      }),
-    ]);
+    const [ours, there] = await Promise.all([handle.stat(), factsOf(path)]);
     const wasChanged = (what: string): MillraceError =>
       new MillraceError(
         'MILLRACE_FILE',

@@ -5,11 +5,12 @@
  * only tables by rows; any other file stays. Anything but a regular file (a terminal, `/dev/null`, a pipe) is not read.
  */
 import { constants } from 'node:fs';
-import { access, open, stat } from 'node:fs/promises';
+import { access, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { constants as zlib, gunzipSync } from 'node:zlib';
 import { MillraceError } from '../model/errors.js';
-import { fileError, systemCodeOf } from './file-errors.js';
+import { factsOf } from './facts-of.js';
+import { fileError } from './file-errors.js';
 
 /** How many bytes of a file are read: its first line, or the beginning of a long one. */
 const HEAD_BYTES = 64 * 1024;
@@ -104,10 +105,7 @@ function firstLineOf(head: string): FirstLine {
  * writable.
  */
 async function headOf(path: string, isPacked = false): Promise<string> {
-  const facts = await stat(path).catch((error: unknown) => {
-    if (systemCodeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  const facts = await factsOf(path);
   if (facts === undefined) {
     await access(dirname(path), constants.W_OK);
     return '';

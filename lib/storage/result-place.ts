@@ -5,10 +5,11 @@
  * file without permission) is refused with the reason. Links are followed to the file that they name.
  */
 import { constants, lstatSync, readlinkSync, type BigIntStats, type Stats } from 'node:fs';
-import { access, lstat, realpath, stat } from 'node:fs/promises';
+import { access, lstat, realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { MillraceError } from '../model/errors.js';
-import { fileError, systemCodeOf } from './file-errors.js';
+import { factsOf } from './facts-of.js';
+import { fileError } from './file-errors.js';
 import { MOST_LINKS, whereItLeads } from './touched-file.js';
 
 /** A regular file, or a place where one can be made. The result is written beside it first. */
@@ -49,7 +50,7 @@ export async function lookAtResult(path: string): Promise<ResultPlace> {
   const itself = await factsOf(path, lstat);
   if (itself === undefined) return missing(path);
   const isLink = itself.isSymbolicLink();
-  const facts = isLink ? await factsOf(path, stat) : itself;
+  const facts = isLink ? await factsOf(path) : itself;
   if (facts === undefined) return missing(whereItLeads(resolve(path)));
   if (facts.isDirectory()) throw folder();
   if (!facts.isFile() && !facts.isFIFO() && !facts.isCharacterDevice()) throw refusal(path, `it is ${kindOf(facts)}`);
@@ -117,13 +118,6 @@ async function missing(path: string): Promise<FilePlace> {
     throw fileError('write', path, error);
   });
   return { kind: 'file', path, mode: undefined, isFilled: false };
-}
-
-async function factsOf(path: string, look: (path: string) => Promise<Stats>): Promise<Stats | undefined> {
-  return look(path).catch((error: unknown) => {
-    if (systemCodeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  });
 }
 
 function leadsThroughDescriptor(path: string): boolean {

@@ -5,6 +5,8 @@
  * state is kept, a checkpoint contains each group that was changed since the one before.
  */
 import { FatalTaskError, describeThrown } from '../model/errors.js';
+import { finish, foldInto, tooManyKeys, type Fold } from '../execution/fold.js';
+import type { AnyAggregate } from '../execution/load-export.js';
 import { refusePromise } from '../execution/refuse-promise.js';
 import { Rejected, type Skip } from '../model/record.js';
 import { KeptEntries } from '../stream/kept-entries.js';
@@ -21,6 +23,7 @@ export class Groups<In, Key, State, Out> {
   private readonly maxKeys: number;
   private readonly task: string;
   private readonly states = new Map<Key, State>();
+  private readonly fold: Fold;
   /** Set if the state is kept. */
   private kept: KeptGroups<Key, State> | undefined;
 
@@ -28,6 +31,16 @@ export class Groups<In, Key, State, Out> {
     this.aggregate = aggregate;
     this.maxKeys = maxKeys;
     this.task = task;
+    this.fold = {
+      aggregate: aggregate as unknown as AnyAggregate,
+      task,
+      beforeNew: () => {
+        this.checkRoom();
+      },
+      beforeChange: (key) => this.kept?.entries.changed(key as Key),
+      // After the first record, so that places are in the order of `states`.
+      afterNew: (key) => this.kept?.entries.changed(key as Key),
+    };
   }
 
   /** Continues with the groups that an earlier incarnation left, and keeps what changes. */
@@ -40,24 +53,7 @@ export class Groups<In, Key, State, Out> {
    * MILLRACE_INVALID_OPTION for a promise.
    */
   add(record: In): void {
-    const { aggregate, states } = this;
-    const key = aggregate.key === undefined ? (undefined as Key) : aggregate.key(record);
-    let state = states.get(key);
-    const isNew = state === undefined && !states.has(key);
-    if (isNew) {
-      this.checkRoom();
-      state = aggregate.init(key);
-      refusePromise(state, `\`init\` of '${this.task}'`);
-    }
-    // Before `add`, which may change the state in place and then throw.
-    if (!isNew) this.kept?.entries.changed(key);
-    const added = aggregate.add(state as State, record);
-    // A state that was changed in place needs no `set`, which saves one look-up per record.
-    if (!isNew && added === state) return;
-    refusePromise(added, `\`add\` of '${this.task}'`);
-    states.set(key, added);
-    // After `add`, so that places are in the order of `states`: a group exists once its first record was added.
-    if (isNew) this.kept?.entries.changed(key);
+    foldInto(this.states, record, this.fold);
   }
 
   /** The state of a key, in an array of one item; undefined if there is none. */
@@ -122,7 +118,7 @@ export class Groups<In, Key, State, Out> {
    * The results. `check` is called with each result before it is emitted, and `onResult` with its key.
    */
   results(check: (result: Out | Skip) => Out | Skip, onResult?: (key: Key) => void): Reader<Out | Skip | Rejected> {
-    const { states, aggregate } = this;
+    const { states, fold } = this;
     const entries = states.entries();
     return {
       read: (max) => {
@@ -137,9 +133,7 @@ export class Groups<In, Key, State, Out> {
           this.kept?.released(key);
           onResult?.(key);
           try {
-            const result = aggregate.finish(state, key);
-            refusePromise(result, `\`finish\` of '${this.task}'`);
-            finished.push(check(result));
+            finished.push(check(finish(fold, key, state) as Out | Skip));
           } catch (error) {
             if (error instanceof FatalTaskError) throw error;
             finished.push(new Rejected({ key, state }, error));
@@ -156,10 +150,7 @@ export class Groups<In, Key, State, Out> {
 
   private checkRoom(): void {
     if (this.states.size < this.maxKeys) return;
-    throw new FatalTaskError(
-      'MILLRACE_AGGREGATE_OVERFLOW',
-      `'${this.task}' holds ${this.maxKeys} keys, the most allowed, and got another one. Raise \`maxKeys\`, or choose a coarser key`,
-    );
+    throw tooManyKeys(this.task, this.maxKeys);
   }
 }
 

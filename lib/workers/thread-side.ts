@@ -12,7 +12,6 @@ import { ItemPump } from '../execution/item-pump.js';
 import { Waiter } from '../model/awaitable.js';
 import { loadChecked, loadStream } from '../execution/load-export.js';
 import { loadJob } from '../execution/loaded-job.js';
-import { LoadedPartition } from '../execution/loaded-partition.js';
 import { PROGRESS, type LoadedJob } from '../execution/running-job.js';
 import { packError } from './error-wire.js';
 import { ITEM_CREDITS, unpackLineages, type FromThread, type ToThread, type WireEnding } from './protocol.js';
@@ -145,8 +144,7 @@ export class ThreadSide {
   }
 
   private collect(id: number): Iterable<unknown> {
-    const loaded = this.jobs.get(id)?.loaded;
-    return loaded instanceof LoadedPartition ? packCollected(loaded.collect()) : [];
+    return packCollected(this.jobs.get(id)?.loaded?.collect?.() ?? []);
   }
 
   private items(ref: ModuleRef): Promise<Iterable<unknown> | AsyncIterable<unknown>> {

@@ -188,7 +188,7 @@ describe('what is wrong', () => {
     ],
     [
       ['--workflow', './two.js'],
-      "MILLRACE_UNKNOWN_WORKFLOW: ./two.js exports 2 workflows: 'One', 'Two'. Name one: --workflow ./two.js#One",
+      "MILLRACE_UNKNOWN_WORKFLOW: ./two.js exports 2 workflows: 'One', 'Two'. Name one, such as ./two.js#One",
     ],
     [
       ['--workflow', './two.js#Tow'],

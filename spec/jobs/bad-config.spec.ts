@@ -10,6 +10,7 @@ import { MillraceError } from '#lib/model/errors.js';
 import { defineWorkflow, type Workflow } from '#lib/runtime/definition/workflow.js';
 import { sourceTask } from '#lib/tasks/source-task.js';
 import { syncTask } from '#lib/tasks/sync-task.js';
+import { placeIn } from '../support/place-in.js';
 
 const Configured = defineWorkflow({
   name: 'Configured',
@@ -43,7 +44,7 @@ function configOf(
   workflow: Pick<Workflow, 'name' | 'parseConfig'> & { readonly definition: object },
   { environment = {}, ...options }: Given = {},
 ): Promise<unknown> {
-  return loadConfig(workflow, options, { folder, environment }, (config) => {
+  return loadConfig(workflow, options, placeIn(folder, environment), (config) => {
     workflow.parseConfig(config);
     return config;
   });
@@ -170,26 +171,26 @@ describe('a wrong config', () => {
   });
 });
 
-describe('--set', () => {
+describe('a setting', () => {
   it.each<[string, string]>([
-    ['path', "Expected --set to be option=value, such as --set concurrency=16, got 'path'"],
-    ['=1', "Expected a key before the = of --set '=1', with a dot between nested keys such as a.b=1"],
-    ['a..b=1', "Expected a key before the = of --set 'a..b=1', with a dot between nested keys such as a.b=1"],
-    ['a.__proto__.b=1', "The key '__proto__' of --set 'a.__proto__.b=1' is not allowed. Use another key"],
-    ['path.x=1', `--set path.x: 'path' is "x" (string), which has no keys`],
+    ['path', "Expected a setting to be key=value, such as concurrency=16, got 'path'"],
+    ['=1', "Expected a key before the = of the setting '=1', with a dot between nested keys such as a.b=1"],
+    ['a..b=1', "Expected a key before the = of the setting 'a..b=1', with a dot between nested keys such as a.b=1"],
+    ['a.__proto__.b=1', "The key '__proto__' of the setting 'a.__proto__.b=1' is not allowed. Use another key"],
+    ['path.x=1', `The setting 'path.x' is not accepted: 'path' is "x" (string), which has no keys`],
     [
       'upstream={"a":1,"a":2}',
-      `The value of --set 'upstream={"a":1,"a":2}' is not accepted: the key 'a' appears twice, first in line 1; remove one`,
+      `The value of the setting 'upstream={"a":1,"a":2}' is not accepted: the key 'a' appears twice, first in line 1; remove one`,
     ],
   ])('%s is refused in one sentence', async (setting, message) => {
     writeFileSync(join(folder, 's.json'), '{"path": "x"}');
     expect(await refusal('s.json', [setting])).toBe(`MILLRACE_USAGE: ${message}`);
   });
 
-  it('names itself beside the file where the schema refuses the config', async () => {
+  it('is named beside the file where the schema refuses the config', async () => {
     writeFileSync(join(folder, 's.json'), '{"path": "x"}');
     expect(await refusal('s.json', ['size=0'])).toBe(
-      "MILLRACE_CONFIG: The config of 'Configured' (<folder>/s.json with --set) is wrong: 'size': Too small: expected number to be >=1, got 0 (number)",
+      "MILLRACE_CONFIG: The config of 'Configured' (<folder>/s.json with settings) is wrong: 'size': Too small: expected number to be >=1, got 0 (number)",
     );
   });
 

@@ -10,6 +10,7 @@ import type { RunFolder } from '#lib/storage/run-folder.js';
 
 const DOOR = import.meta.resolve('#lib/index.js');
 const head = `import { defineWorkflow, sourceTask, syncTask } from '${DOOR}';\n`;
+import { placeIn } from '../support/place-in.js';
 const tasks = "f.task('S', sourceTask([1])).task('K', ['S'], syncTask((x) => x))";
 
 let folder = '';
@@ -24,7 +25,7 @@ const write = (name: string, text: string): void => {
   writeFileSync(join(folder, name), text);
 };
 const load = (workflow: string, settings: readonly string[] = []): Promise<LoadedJob> =>
-  loadJob({ workflow, config: null, settings, deadLetters: null }, { folder, environment: {} });
+  loadJob({ workflow, config: null, settings, deadLetters: null }, placeIn(folder));
 
 it('an error in `build` is told with the name of the workflow and its place', async () => {
   write(
@@ -46,10 +47,10 @@ it('a syntax error in an imported module is told of that module', async () => {
   await expect(load('./flow.mjs')).rejects.toThrow(/SyntaxError: .*\(at deep\.mjs:2\)$/);
 });
 
-it('--set is refused where the workflow takes no configuration, and only there', async () => {
+it('a setting is refused where the workflow takes no configuration, and only there', async () => {
   write('none.mjs', `${head}export const A = defineWorkflow({ name: 'A', build: (f) => ${tasks} });`);
   await expect(load('./none.mjs', ['a=1'])).rejects.toThrow(
-    "--set a has no effect: workflow 'A' takes no configuration. Remove it, or give `build` a second parameter",
+    "The setting 'a' has no effect: workflow 'A' takes no configuration. Remove it, or give `build` a second parameter",
   );
   write('takes.mjs', `${head}export const A = defineWorkflow({ name: 'A', build: (f, config = {}) => ${tasks} });`);
   write('method.mjs', `${head}export const A = defineWorkflow({ name: 'A', build(f, { a }) { return ${tasks}; } });`);
@@ -62,9 +63,9 @@ it('a report replaces a page or an empty file, and no other file unless that is 
   write('in.csv', 'id\n1\n');
   write('old.html', '<!doctype html>\nold');
   const run = { file: (name: string) => join(folder, name) } as unknown as RunFolder;
-  const place = { folder, environment: {} };
+  const place = placeIn(folder);
   await expect(writeReport(run, place, 'in.csv')).rejects.toThrow(
-    'Expected --out to name a new file or an HTML page, got',
+    'Expected the report to go to a new file or an HTML page, got',
   );
   expect(readFileSync(join(folder, 'in.csv'), 'utf8')).toBe('id\n1\n');
   // There are no events, so a file that may be replaced fails later.
@@ -73,7 +74,7 @@ it('a report replaces a page or an empty file, and no other file unless that is 
     ['new.html', false],
     ['in.csv', true],
   ] as const) {
-    await expect(writeReport(run, place, out, { force })).rejects.not.toThrow('Expected --out');
+    await expect(writeReport(run, place, out, { force })).rejects.not.toThrow('Expected the report to go');
   }
 });
 

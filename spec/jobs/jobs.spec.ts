@@ -24,6 +24,7 @@ import { reportModelOf, writeReport } from '#lib/jobs/run-report.js';
 import { watchersFor } from '#lib/jobs/watch-run.js';
 import { findWorkflows } from '#lib/jobs/workflows/load-workflow.js';
 import type { ReadyRun } from '#lib/jobs/kept-run.js';
+import { placeIn } from '../support/place-in.js';
 import type { Run } from '#lib/runtime/run/run.js';
 
 const DOOR = import.meta.resolve('#lib/index.js');
@@ -67,7 +68,7 @@ const request: JobRequest = { workflow: './flow.mjs', config: 'config.json', set
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-jobs-'));
-  place = { folder, environment: { NAME: 'out' } };
+  place = placeIn(folder, { NAME: 'out' });
   writeFileSync(join(folder, 'flow.mjs'), FLOW);
   writeFileSync(join(folder, 'config.json'), '{"out": "${MILLRACE_CONFIG_FOLDER}/${NAME}.csv"}');
   ({ state } = (await import(pathToFileURL(join(folder, 'flow.mjs')).href)) as { state: State });
@@ -85,7 +86,7 @@ function calls(): { builds: number; parses: number } {
 
 async function run(ready: ReadyRun, onStart: (run: Run) => void = () => undefined): Promise<RunEnd> {
   const watchers = await watchersFor({ isKept: ready.folder !== undefined }, place);
-  const end = await runJob(ready, (started) => {
+  const end = await runJob(ready, place, (started) => {
     watchers.start(started, ready.folder);
     onStart(started);
   });
@@ -99,7 +100,7 @@ const idOf = ({ folder: kept }: ReadyRun): string => kept?.manifest.runId ?? '';
 describe('a job', () => {
   it('parses its configuration once and builds its graph once for a run of which nothing is kept', async () => {
     const job = await loadJob(request, place);
-    assertFilesApart(job, [{ by: '--events', path: 'events.ndjson' }], place);
+    assertFilesApart(job, [{ by: 'the events', path: 'events.ndjson' }], place);
     const { summary, failure } = await run(await newEphemeralRun(job, place));
     expect([summary?.outcome, failure]).toEqual(['completed', undefined]);
     expect(filesWrittenBy(job)).toEqual([join(folder, 'out.csv')]);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { findWorkflows, loadWorkflow } from '#lib/jobs/workflows/load-workflow.js';
 import { exportsWorkflow } from '#lib/jobs/workflows/workflow-files.js';
+import { placeIn } from '../support/place-in.js';
 
 const DOOR = import.meta.resolve('#lib/index.js');
 const flow = (name: string): string =>
@@ -54,7 +55,7 @@ describe('a file of the folder workflows', () => {
     write('good.mjs', flow('Good'));
     for (const name of ['deploy.mjs', 'Other.mjs', 'server.js']) write(name, `globalThis.wasRun = '${name}';`);
     write('checked.test.mjs', `globalThis.wasRun = 'test';\n${flow('Checked')}`);
-    const place = { folder, environment: {} };
+    const place = placeIn(folder);
     const { found, broken } = await findWorkflows(place);
     expect(found.map(({ workflow }) => workflow.name)).toContain('Good');
     expect(broken).toEqual([]);
@@ -66,7 +67,7 @@ describe('a file of the folder workflows', () => {
   it('is loaded whatever it exports, if its name says that it is a workflow', async () => {
     write('inner.mjs', flow('Inner').replace('export ', '') + '\nexport const make = () => Inner;');
     write('made.workflow.mjs', "import { make } from './inner.mjs';\nexport const Made = make();");
-    const { found } = await findWorkflows({ folder, environment: {} });
+    const { found } = await findWorkflows(placeIn(folder));
     expect(found.map(({ workflow }) => workflow.name)).toContain('Inner');
   });
 });

@@ -49,7 +49,7 @@ function secretsOfSetting(setting: string): readonly string[] {
   return secretsIn(config);
 }
 
-/** The value as `--set` reads it. */
+/** The value as a setting is parsed. */
 function parsed(value: string): unknown {
   try {
     return JSON.parse(value) as unknown;

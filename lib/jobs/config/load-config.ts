@@ -1,5 +1,6 @@
 /**
- * Loads the configuration of one run: reads the given file (or the default of the workflow), applies `--set`, replaces
+ * Loads the configuration of one run: reads the given file (or the default of the workflow), applies the
+ * settings, replaces
  * environment variables, and validates by the schema of the workflow. Without a schema only the builder knows which
  * values it accepts, so nothing is refused.
  *
@@ -70,7 +71,7 @@ export async function loadConfig<Accepted>(
   } catch (error) {
     const { cause } = error as { cause?: unknown };
     if (!isIssues(cause)) throw error;
-    const sources = [...(file === undefined ? [] : [file]), ...(parsed.length > 0 ? ['--set'] : [])];
+    const sources = [...(file === undefined ? [] : [file]), ...(parsed.length > 0 ? ['settings'] : [])];
     const source = sources.length === 0 ? '' : ` (${sources.join(' with ')})`;
     const what = secrets.message(describeConfigIssues(cause, config, workflow.definition.config));
     throw new MillraceError('MILLRACE_CONFIG', `The config of '${workflow.name}'${source} is wrong: ${what}`, {

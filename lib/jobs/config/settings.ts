@@ -1,5 +1,5 @@
 /**
- * `--set a.b=value`: single values that override those of the config file.
+ * Settings, `a.b=value`: single values that override those of the config file.
  *
  * Guarantees: the given config is never changed; a value that is JSON is parsed as JSON, any other value is a string.
  */
@@ -12,19 +12,19 @@ export interface Setting {
   readonly value: JsonValue;
 }
 
-/** Parses one `--set`. Throws MILLRACE_USAGE. */
+/** Parses one setting. Throws MILLRACE_USAGE. */
 export function parseSetting(given: string): Setting {
   const at = given.indexOf('=');
   const path = given.slice(0, at === -1 ? undefined : at).split('.');
   if (at === -1) {
-    throw refuse(`Expected --set to be option=value, such as --set concurrency=16, got '${given}'`);
+    throw refuse(`Expected a setting to be key=value, such as concurrency=16, got '${given}'`);
   }
   if (path.includes('')) {
-    throw refuse(`Expected a key before the = of --set '${given}', with a dot between nested keys such as a.b=1`);
+    throw refuse(`Expected a key before the = of the setting '${given}', with a dot between nested keys such as a.b=1`);
   }
   const forbidden = path.find((key) => FORBIDDEN_KEYS.includes(key));
   if (forbidden !== undefined)
-    throw refuse(`The key '${forbidden}' of --set '${given}' is not allowed. Use another key`);
+    throw refuse(`The key '${forbidden}' of the setting '${given}' is not allowed. Use another key`);
   return { path, value: valueOf(given.slice(at + 1), given) };
 }
 
@@ -40,7 +40,7 @@ function valueOf(text: string, given: string): JsonValue {
     return parseStrictJson(text);
   } catch (error) {
     if (error instanceof JsonError && error.kind === 'syntax') return text;
-    throw refuse(`The value of --set '${given}' is not accepted: ${(error as Error).message}`);
+    throw refuse(`The value of the setting '${given}' is not accepted: ${(error as Error).message}`);
   }
 }
 
@@ -50,7 +50,7 @@ function apply(config: JsonObject, { path, value }: Setting): void {
     const name = path.slice(0, depth).join('.');
     if (Array.isArray(here) && !isPlaceIn(here, key)) {
       throw refuse(
-        `--set ${path.join('.')}: '${name}' is a list of ${here.length}, so '${key}' must be a number up to ${here.length}`,
+        `The setting '${path.join('.')}' is not accepted: '${name}' is a list of ${here.length}, so '${key}' must be a number up to ${here.length}`,
       );
     }
     // A list accepts its index as a key as well as a number.
@@ -62,7 +62,7 @@ function apply(config: JsonObject, { path, value }: Setting): void {
     const inner = (Object.hasOwn(fields, key) ? fields[key] : undefined) ?? {};
     if (typeof inner !== 'object') {
       throw refuse(
-        `--set ${path.join('.')}: '${path.slice(0, depth + 1).join('.')}' is ${describeValue(inner)}, which has no keys`,
+        `The setting '${path.join('.')}' is not accepted: '${path.slice(0, depth + 1).join('.')}' is ${describeValue(inner)}, which has no keys`,
       );
     }
     fields[key] = inner;

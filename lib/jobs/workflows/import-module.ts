@@ -10,21 +10,22 @@ import { basename, extname, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillraceError, codeOf, describeThrown, ERROR_CODES, type ErrorCode } from '../../model/errors.js';
 import { prepareTypeScript } from '../../workers/typescript.js';
+import type { JobPlace, NodeFacts } from '../place.js';
 import { filesImportedBy } from './imported-files.js';
 import { kindProblem } from './module-kind.js';
 import { SCRIPTS } from './workflow-files.js';
 
 /**
  * The exports of the module at this absolute path. `shown` is its name in messages, and messages show other paths
- * relative to `folder`. Throws MILLRACE_UNKNOWN_WORKFLOW.
+ * relative to the folder of the place. Throws MILLRACE_UNKNOWN_WORKFLOW.
  */
 export async function importModule(
   path: string,
   shown: string,
-  folder: string,
+  { folder, node }: JobPlace,
 ): Promise<Readonly<Record<string, unknown>>> {
   // Checked before the import, because Node would print its own warning.
-  const problem = kindProblem(path);
+  const problem = kindProblem(path, node);
   if (problem !== undefined) throw new MillraceError('MILLRACE_UNKNOWN_WORKFLOW', `Cannot load ${shown}: ${problem}`);
   const url = pathToFileURL(path).href;
   let unable: string | undefined;
@@ -32,7 +33,7 @@ export async function importModule(
     unable = await prepareTypeScript(url);
     if (unable === undefined) return (await import(url)) as Readonly<Record<string, unknown>>;
   } catch (error) {
-    throw new MillraceError(codeFor(error), `Cannot load ${shown}: ${describeLoadError(error, path, folder)}`, {
+    throw new MillraceError(codeFor(error), `Cannot load ${shown}: ${describeLoadError(error, path, folder, node)}`, {
       cause: error,
     });
   }
@@ -47,7 +48,7 @@ function codeFor(error: unknown): ErrorCode {
     : 'MILLRACE_UNKNOWN_WORKFLOW';
 }
 
-function describeLoadError(error: unknown, path: string, folder: string): string {
+function describeLoadError(error: unknown, path: string, folder: string, node: NodeFacts): string {
   const code = codeOf(error);
   const message = describeThrown(error);
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
@@ -61,7 +62,11 @@ function describeLoadError(error: unknown, path: string, folder: string): string
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
     return `${sentence(message)} Node only removes types; for other syntax install tsx (npm install --save-dev tsx)`;
   }
-  return describeWithPlace(error, folder, error instanceof SyntaxError ? stackOfSyntaxError(path) : stackOf(error));
+  return describeWithPlace(
+    error,
+    folder,
+    error instanceof SyntaxError ? stackOfSyntaxError(path, node) : stackOf(error),
+  );
 }
 
 /** The kind and message of an error, and its first place outside of Node and of this package, relative to `folder`. */
@@ -84,10 +89,10 @@ const MAX_CHECKED = 50;
  * The stack of a syntax error has no place in the file, but `node --check` prints one. The error may be in the module
  * or in one that it imports.
  */
-function stackOfSyntaxError(path: string): string {
+function stackOfSyntaxError(path: string, node: NodeFacts): string {
   const scripts = filesImportedBy([path]).filter((file) => SCRIPTS.includes(extname(file)));
   for (const file of scripts.slice(0, MAX_CHECKED)) {
-    const { status, stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' });
+    const { status, stderr } = spawnSync(node.path, ['--check', file], { encoding: 'utf8' });
     if (status !== 0) return stderr;
   }
   return '';

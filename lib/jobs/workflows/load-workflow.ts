@@ -77,7 +77,7 @@ export async function findOwnWorkflows(
 export async function workflowsIn(path: string, place: JobPlace): Promise<FoundWorkflow[]> {
   const problem = fileProblem('workflow file', { path: absolutePath(place, path), shown: path }) ?? scriptProblem(path);
   if (problem !== undefined) throw unknown(problem);
-  const found = collect(await importModule(absolutePath(place, path), path, place.folder), path);
+  const found = collect(await importModule(absolutePath(place, path), path, place), path);
   if (found.length > 0) return found;
   throw unknown(`${path} exports no workflow. Export one: export const MyFlow = defineWorkflow({ … })`);
 }
@@ -98,7 +98,7 @@ async function loadFromFile(wanted: string, place: JobPlace): Promise<LoadableWo
     if (only !== undefined && another === undefined) return only.workflow;
     const names = found.map(({ exportName }) => `'${exportName}'`).join(', ');
     throw unknown(
-      `${path} exports ${found.length} workflows: ${names}. Name one: --workflow ${path}#${only?.exportName ?? ''}`,
+      `${path} exports ${found.length} workflows: ${names}. Name one, such as ${path}#${only?.exportName ?? ''}`,
     );
   }
   const match = found.find((one) => one.exportName === name) ?? found.find((one) => one.workflow.name === name);
@@ -133,7 +133,7 @@ async function loadByName(name: string, place: JobPlace): Promise<LoadableWorkfl
   }
   const unloaded = broken.map((error) => ` ${describeThrown(error)}.`).join('');
   throw unknown(
-    `There is no workflow '${name}'.${suggest(name, names)}${knownAfter(name, names)}${unloaded} Or give a file: --workflow ./my-flow.js`,
+    `There is no workflow '${name}'.${suggest(name, names)}${knownAfter(name, names)}${unloaded} Or name a file, such as ./my-flow.js`,
   );
 }
 
@@ -142,9 +142,9 @@ function knownAfter(name: string, names: readonly string[]): string {
   return nearest(name, names) === undefined ? '' : ` Known: ${names.map((known) => `'${known}'`).join(', ')}.`;
 }
 
-async function registeredWorkflows({ folder }: JobPlace): Promise<FoundWorkflow[]> {
+async function registeredWorkflows(place: JobPlace): Promise<FoundWorkflow[]> {
   if (!existsSync(REGISTERED)) return [];
-  return collect(await importModule(REGISTERED, REGISTERED, folder), 'registered');
+  return collect(await importModule(REGISTERED, REGISTERED, place), 'registered');
 }
 
 async function localWorkflows(
@@ -155,7 +155,7 @@ async function localWorkflows(
   const broken: MillraceError[] = [];
   for (const file of files) {
     try {
-      found.push(...collect(await importModule(absolutePath(place, file), file, place.folder), file));
+      found.push(...collect(await importModule(absolutePath(place, file), file, place), file));
     } catch (error) {
       broken.push(error as MillraceError);
     }

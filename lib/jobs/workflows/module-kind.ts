@@ -9,14 +9,15 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { compileFunction } from 'node:vm';
+import type { NodeFacts } from '../place.js';
 
 /** A sentence with the fix; undefined if the kind of the file is right. `path` is absolute. */
-export function kindProblem(path: string): string | undefined {
+export function kindProblem(path: string, node: NodeFacts): string | undefined {
   if (extname(path) !== '.js') return undefined;
   const home = packageAround(path);
   if (home === undefined || !saysCommonJs(home)) return undefined;
   const source = readFileSync(path, 'utf8');
-  if (isCommonJs(source) || !isModule(source)) return undefined;
+  if (isCommonJs(source) || !isModule(source, node)) return undefined;
   return `it is an ES module (it has import or export), and ${home} says "type": "commonjs". Write "type": "module" there, or name the file ${basename(path, '.js')}.mjs`;
 }
 
@@ -48,6 +49,6 @@ function isCommonJs(source: string): boolean {
 }
 
 /** Checks the source with Node itself. It costs some 40 ms, and only for a file that fails as CommonJS. */
-function isModule(source: string): boolean {
-  return spawnSync(process.execPath, ['--check', '--input-type=module', '-'], { input: source }).status === 0;
+function isModule(source: string, node: NodeFacts): boolean {
+  return spawnSync(node.path, ['--check', '--input-type=module', '-'], { input: source }).status === 0;
 }

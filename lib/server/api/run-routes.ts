@@ -135,7 +135,7 @@ export function runRoutes(api: Api): void {
     },
     async ({ params }, reply) => {
       const folder = await folderOf(api, params.id);
-      const path = await writeReport(folder, { folder: api.runs, environment: {} });
+      const path = await writeReport(folder, { folder: api.runs });
       // Never shown inside of this origin.
       return reply
         .headers(ATTACHMENT)

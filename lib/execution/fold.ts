@@ -1,0 +1,78 @@
+/**
+ * The fold of records into one state per key, the same for all that aggregate: inline, in threads and in parts of files.
+ *
+ * Guarantees: a key exists once its first record was added; a promise of the aggregate is refused.
+ */
+import { FatalTaskError } from '../model/errors.js';
+import type { ChunkResult, Ending } from './executor.js';
+import type { AnyAggregate } from './load-export.js';
+import { refusePromise } from './refuse-promise.js';
+import { PROGRESS, type ChunkWork } from './running-job.js';
+
+/** An aggregate in the task that uses it. */
+export interface Fold {
+  readonly aggregate: AnyAggregate;
+  /** The name of the task, for messages. */
+  readonly task: string;
+  /** Called with each new key before `init`. May throw to refuse it. */
+  readonly beforeNew?: (key: unknown) => void;
+  /** Called with each known key before `add`, which may change its state in place and then throw. */
+  readonly beforeChange?: (key: unknown) => unknown;
+  /** Called with each new key when it has its state. */
+  readonly afterNew?: (key: unknown) => unknown;
+}
+
+/**
+ * Adds a record to the state of its key. Throws what the aggregate throws, and MILLRACE_INVALID_OPTION for a promise.
+ */
+export function foldInto(states: Map<unknown, unknown>, record: unknown, fold: Fold): void {
+  const { aggregate, task } = fold;
+  const key = aggregate.key?.(record);
+  let state = states.get(key);
+  const isNew = state === undefined && !states.has(key);
+  if (isNew) {
+    fold.beforeNew?.(key);
+    state = aggregate.init(key);
+    refusePromise(state, `\`init\` of '${task}'`);
+  } else fold.beforeChange?.(key);
+  const added = aggregate.add(state, record);
+  // A state that was changed in place needs no `set`, which saves one look-up per record.
+  if (!isNew && added === state) return;
+  refusePromise(added, `\`add\` of '${task}'`);
+  states.set(key, added);
+  if (isNew) fold.afterNew?.(key);
+}
+
+/** Folds the records of a chunk. A record for which `add` throws ends alone; a FatalTaskError is thrown on. */
+export function foldChunk(
+  { chunk: { records }, progress }: ChunkWork,
+  add: (record: unknown, index: number) => void,
+): Pick<ChunkResult, 'endings' | 'elapsedMs'> {
+  const endings: Ending[] = [];
+  const startedAtMs = performance.now();
+  for (let i = 0; i < records.length; i++) {
+    progress[PROGRESS.index] = i;
+    try {
+      add(records[i], i);
+    } catch (error) {
+      if (error instanceof FatalTaskError) throw error;
+      endings.push({ index: i, stage: 0, error });
+    }
+  }
+  return { endings, elapsedMs: [performance.now() - startedAtMs] };
+}
+
+/** The result of a key. Throws what the aggregate throws, and MILLRACE_INVALID_OPTION for a promise. */
+export function finish({ aggregate, task }: Fold, key: unknown, state: unknown): unknown {
+  const result = aggregate.finish(state, key);
+  refusePromise(result, `\`finish\` of '${task}'`);
+  return result;
+}
+
+/** The error for one key too many. `where` limits the number, such as ' in one partition'. */
+export function tooManyKeys(task: string, maxKeys: number, where = ''): FatalTaskError {
+  return new FatalTaskError(
+    'MILLRACE_AGGREGATE_OVERFLOW',
+    `'${task}' holds ${maxKeys} keys${where}, the most allowed, and got another one. Raise \`maxKeys\`, or choose a coarser key`,
+  );
+}
