@@ -13,6 +13,7 @@ export {
   type WorkerEvent,
   type WorkerOptions,
 } from './worker.js';
+export { kafkaCarrier, type KafkaCarrierOptions } from './kafka-carrier.js';
 export type { Edge, Stage, StagePlan } from './stages.js';
 export type { SpreadWorkflow } from './stage-workflow.js';
 export type { LaneName } from './lane.js';
