@@ -4,12 +4,12 @@ import { checkOptions, count, madeBy, number, type OptionRules } from '../option
 import type { Carrier } from '../runtime/run/carrier.js';
 import type { RunParts } from '../runtime/run/run-parts.js';
 import { SpreadEngine, type CarrierParts, type Crew, type StartCrew } from './spread-engine.js';
-import { startWorker, type SpreadOptions, type WorkerOptions } from './worker.js';
+import { startWorker, type WorkerOptions } from './worker.js';
 
 /** Options of `kafkaCarrier`. */
 export interface KafkaCarrierOptions extends Pick<
   WorkerOptions,
-  'cluster' | 'partitions' | 'commitEveryMs' | 'transactionTimeoutMs'
+  'cluster' | 'partitions' | 'commitEveryMs' | 'transactionTimeoutMs' | 'stallMs'
 > {
   /** The copies of each partition of the topics of the run. Default: as many as the brokers make. */
   readonly replication?: number;
@@ -20,6 +20,7 @@ const RULES: OptionRules<KafkaCarrierOptions> = {
   partitions: count(),
   commitEveryMs: number(1),
   transactionTimeoutMs: count(),
+  stallMs: count(),
   replication: count(),
 };
 
@@ -33,10 +34,11 @@ const RULES: OptionRules<KafkaCarrierOptions> = {
  */
 export function kafkaCarrier(options: KafkaCarrierOptions): Carrier {
   checkOptions('a kafkaCarrier', options, RULES, ['cluster']);
-  const { commitEveryMs, transactionTimeoutMs, ...parts } = options;
+  const { commitEveryMs, transactionTimeoutMs, stallMs, ...parts } = options;
   const own = {
     ...(commitEveryMs === undefined ? {} : { commitEveryMs }),
     ...(transactionTimeoutMs === undefined ? {} : { transactionTimeoutMs }),
+    ...(stallMs === undefined ? {} : { stallMs }),
   };
   return carrierWith(parts, (spread, run) => crewOfOne({ ...spread, ...own }, run));
 }
@@ -49,7 +51,7 @@ export function carrierWith(options: CarrierParts, startCrew: StartCrew): Carrie
 }
 
 /** One worker in this process. */
-function crewOfOne(options: SpreadOptions, { secrets, upstream }: RunParts): Crew {
+export function crewOfOne(options: WorkerOptions, { secrets, upstream }: RunParts): Crew {
   const worker = startWorker({
     ...options,
     ...(secrets === undefined ? {} : { secrets }),

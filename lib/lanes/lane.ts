@@ -10,10 +10,11 @@
 import { openClient } from '../connectors/kafka/raw-client.js';
 import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
-import { codeOf } from '../model/errors.js';
+import { codeOf, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { RunSummary } from '../model/run-summary.js';
 import type { Run } from '../runtime/run/run.js';
+import { describeMs } from '../text/durations.js';
 import type { Secrets } from '../text/secrets.js';
 import type { Upstream } from '../model/upstream.js';
 import { EdgeSink } from './edge-sink.js';
@@ -26,6 +27,7 @@ import { LaneStore, type LaneInput } from './lane-store.js';
 import { LaneTransaction } from './lane-transaction.js';
 import type { RunRecord } from './run-record.js';
 import type { Stage, StagePlan } from './stages.js';
+import { StallWatch } from './stall-watch.js';
 import { prepareStage, type SpreadWorkflow } from './stage-workflow.js';
 
 /** The metadata of the offset of a lane that has ended, in the group of the workers. */
@@ -41,6 +43,8 @@ export interface LaneSurroundings {
   readonly topics: ReadonlyMap<string, TopicDescription>;
   readonly checkpointEveryMs: number;
   readonly transactionTimeoutMs: number;
+  /** The milliseconds after which a lane that holds records and moves none is given up; undefined: never. */
+  readonly stallMs: number | undefined;
   readonly secrets?: Secrets | undefined;
   readonly upstream?: Upstream | undefined;
   /** Throws MILLRACE_LOCKED once another worker may have the lanes of this one. */
@@ -211,7 +215,33 @@ export class Lane {
       } else if (event.type === 'run-ended') tally.end(event.summary);
       this.surroundings.onEvent(this.name, event);
     });
-    return run.finished;
+    return this.endOf(run);
+  }
+
+  /** The end of the run; rejects with MILLRACE_STALLED if it hangs, also if it cannot even be cancelled. */
+  private async endOf(run: Run): Promise<RunSummary> {
+    const { stallMs } = this.surroundings;
+    if (stallMs === undefined) return run.finished;
+    let watch: StallWatch | undefined;
+    const stalled = new Promise<never>((_, reject) => {
+      watch = new StallWatch({
+        ...{ counts: () => run.counts, stallMs },
+        onStall: (tasks) => {
+          run.cancel();
+          reject(
+            new MillraceError(
+              'MILLRACE_STALLED',
+              `No record of the lane has moved for ${describeMs(stallMs)}, and ${tasks.map((task) => `'${task}'`).join(', ')} ${tasks.length === 1 ? 'holds' : 'hold'} some. Its worker ends, and another one continues the lane. Look for calls without a timeout`,
+            ),
+          );
+        },
+      });
+    });
+    try {
+      return await Promise.race([run.finished, stalled]);
+    } finally {
+      watch?.stop();
+    }
   }
 
   /** From here on no worker takes the lane again. */

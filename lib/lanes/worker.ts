@@ -56,6 +56,11 @@ export interface WorkerOptions extends SpreadOptions {
   readonly transactionTimeoutMs?: number;
   /** For how long the records in flight may settle when a lane is given up, in milliseconds. Default 30,000. */
   readonly graceMs?: number;
+  /**
+   * The milliseconds after which a lane that holds records and moves none counts as hanging: its worker reports it and
+   * ends with MILLRACE_STALLED, so that another one continues its lanes. Default: never.
+   */
+  readonly stallMs?: number;
   /** Called for what happens to lanes. */
   readonly onEvent?: (event: WorkerEvent) => void;
   /** The values to mask in all that the lanes write. Default: those that the configuration and the tasks name. */
@@ -93,6 +98,7 @@ const RULES: OptionRules<WorkerOptions> = {
   commitEveryMs: number(1),
   transactionTimeoutMs: count(),
   graceMs: number(0),
+  stallMs: count(),
   onEvent: callback,
   secrets: objectWith('add', 'text', 'data'),
   upstream: objectWith('answer'),
@@ -289,6 +295,7 @@ export class Worker {
       ...{ workflow, cluster, plan, record, topics },
       checkpointEveryMs: this.options.commitEveryMs ?? 200,
       transactionTimeoutMs: this.options.transactionTimeoutMs ?? 60_000,
+      stallMs: this.options.stallMs,
       secrets,
       upstream,
       assertOwned: () => undefined,

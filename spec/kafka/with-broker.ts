@@ -40,6 +40,11 @@ export class TestBroker {
     return this.broker.address;
   }
 
+  /** The address of another listener. */
+  at(listener: string): string {
+    return this.broker.addresses[listener] as string;
+  }
+
   bounce(): Promise<void> {
     return this.broker.bounce();
   }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import {
+  asyncTask,
   defineWorkflow,
   sourceTask,
   syncTask,
@@ -58,7 +59,7 @@ describeWithBroker(
       const run = LaneFlow.run(config(running, 'many.csv'), { carrier, runId: 'counts', deadLetters });
       const events: RunEvent[] = [];
       run.events$.subscribe((event) => events.push(event));
-      expect(() => run.output$('Ask')).toThrow(expect.objectContaining({ code: 'MILLRACE_INVALID_OPTION' }) as Error);
+      expect(() => run.output$('Ask')).toThrow(/cannot be observed here/);
       const many = await run.finished;
 
       expect(countsOf(many)).toEqual(countsOf(one));
@@ -138,6 +139,26 @@ describeWithBroker(
         if (type === 'task-started') endless.drain();
       });
       expect(await endless.finished).toMatchObject({ outcome: 'drained' });
+    }, 120_000);
+
+    it('gives up a lane that hangs, also if its call cannot be cancelled', async () => {
+      const Hanging = defineWorkflow({
+        name: 'Hanging',
+        build: (flow) =>
+          flow
+            .task('In', sourceTask([1, 2]))
+            .task(
+              'Ask',
+              ['In'],
+              asyncTask((n: number) => (n === 1 ? Promise.resolve(n) : new Promise<number>(() => undefined))),
+            ),
+      });
+      const carrier = kafkaCarrier({ cluster: broker().cluster, partitions: 1, stallMs: 400 });
+      const failed = await Hanging.run(undefined, { carrier }).finished.catch((error: unknown) => error);
+      expect(failed).toMatchObject({
+        code: 'MILLRACE_STALLED',
+        message: expect.stringContaining("'Ask' holds some") as unknown,
+      });
     }, 120_000);
 
     it('refuses options that are for tasks of this process', () => {
