@@ -16,6 +16,11 @@ import { httpCpuVsUndici } from './cases/http-cpu-vs-undici.js';
 import { httpVsAxiosDefault } from './cases/http-vs-axios-default.js';
 import { httpVsAxiosInstance } from './cases/http-vs-axios-instance.js';
 import { httpVsUndici } from './cases/http-vs-undici.js';
+import { kafkaSourceVsRaw } from './cases/kafka-source-vs-raw.js';
+import { kafkaSourceVsKafkajs } from './cases/kafka-source-vs-kafkajs.js';
+import { kafkaSinkVsRaw } from './cases/kafka-sink-vs-raw.js';
+import { kafkaEosCost } from './cases/kafka-eos-cost.js';
+import { kafkaWorkers } from './cases/kafka-workers.js';
 import { offerScaleRate } from './cases/offer-scale-rate.js';
 import { offerScaleRss } from './cases/offer-scale-rss.js';
 import { offerVsEffect100k } from './cases/offer-vs-effect-100k.js';
@@ -53,6 +58,11 @@ export const CASES: readonly BenchCase[] = [
   cpuTaskSpeedup,
   csvPartitionSpeedup,
   duckdbCsv,
+  kafkaSourceVsRaw,
+  kafkaSourceVsKafkajs,
+  kafkaSinkVsRaw,
+  kafkaEosCost,
+  kafkaWorkers,
   httpVsUndici,
   httpCpuVsUndici,
   httpAxiosInstanceVsUndici,

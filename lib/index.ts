@@ -5,6 +5,7 @@ export type { PreparedWorkflow, PrepareOptions, TaskDurability } from './runtime
 export type { RunOptions } from './runtime/definition/run-options.js';
 export type { BuildContext, ListedDefinition, WorkflowDefinition } from './runtime/definition/workflow-definition.js';
 export type { Run } from './runtime/run/run.js';
+export type { Carrier } from './runtime/run/carrier.js';
 export { RunFailedError } from './runtime/run/run.js';
 export { combine, stream, type RecordStream } from './runtime/definition/record-stream.js';
 export type { CronSchedule, IntervalSchedule, OneTimeSchedule, Schedule, ScheduleRules } from './model/schedule.js';

@@ -9,7 +9,7 @@ import type { Report } from './report.js';
 import { graceMsOf } from './report-options.js';
 import { stopOnSignals } from './stop-on-signals.js';
 import { watchOptionsFrom } from './watchers.js';
-import { settingsToGive, type ReadyRun } from '../jobs/kept-run.js';
+import { isCarried, settingsToGive, type ReadyRun } from '../jobs/kept-run.js';
 import { filesWrittenBy } from '../jobs/load-job.js';
 import { runJob } from '../jobs/run-job.js';
 import { watchersFor, type RunWatchers } from '../jobs/watch-run.js';
@@ -103,6 +103,9 @@ function endStuck(folder: RunFolder | undefined, { args, report, context }: Surr
 }
 
 function resumeSentence(folder: RunFolder, args: Arguments): string {
+  if (isCarried(folder)) {
+    return `To continue it: run the same command with --run-id ${folder.manifest.runId}. Other workers of the run go on`;
+  }
   const settings = settingsToGive(folder).map((key) => ` --set ${key}=…`);
   return `To resume it: ${resumeLine(folder.manifest.runId, args.text('runs'))}${settings.join('')}`;
 }

@@ -13,6 +13,7 @@ import { graphCommand } from './graph.js';
 import { cancelCommand } from './cancel.js';
 import { completionCommand } from './completion.js';
 import { initCommand } from './init.js';
+import { lagCommand } from './lag.js';
 import { listCommand } from './list.js';
 import { deadLettersCommand } from './dead-letters.js';
 import { reportCommand } from './html-report.js';
@@ -23,6 +24,7 @@ import { runsCommand } from './runs.js';
 import { schedulesCommand } from './schedules.js';
 import { serveCommand } from './serve.js';
 import { topicsCommand } from './topics.js';
+import { transactionsCommand } from './transactions.js';
 import { triggerCommand } from './trigger.js';
 import { whyCommand } from './why.js';
 import { workerCommand } from './worker.js';
@@ -41,6 +43,8 @@ const COMMANDS: readonly Command[] = [
   validateCommand,
   workerCommand,
   topicsCommand,
+  lagCommand,
+  transactionsCommand,
   serveCommand,
   triggerCommand,
   cancelCommand,

@@ -3,7 +3,6 @@ import type { Arguments } from './arguments.js';
 import {
   configOptions,
   debugOptions,
-  loadFrom,
   requestFrom,
   runsFrom,
   runsOptions,
@@ -20,7 +19,7 @@ import { oneLine } from '../text/printable.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { ReadyRun } from '../jobs/kept-run.js';
 import type { ExitCode } from './exit-codes.js';
-import { kafkaOptions, partitionOptions, workerCountOptions } from './spread-options.js';
+import { kafkaOptions, partitionOptions, stallOptions, workerCountOptions } from './spread-options.js';
 import { watchedRun } from './watched-run.js';
 
 const value = { type: 'string', requiresArg: true } as const;
@@ -52,11 +51,12 @@ export const runCommand: Command = {
     ...kafkaOptions,
     ...partitionOptions,
     ...workerCountOptions,
+    ...stallOptions,
     ...debugOptions,
   },
   run: async (args, context) => {
     if (args.text('kafka') !== undefined) return spread(args, context);
-    args.refuseOptions(['partitions', 'workers'], 'needs --kafka');
+    args.refuseOptions(['partitions', 'workers', 'stall'], 'needs --kafka');
     if (args.flag('watch')) return watch(args, context);
     const report = await reportFor(args);
     try {
@@ -72,37 +72,47 @@ export const runCommand: Command = {
 };
 
 /** Options of a run in one process that have no meaning for one that is spread. */
-const IN_ONE_PROCESS = [
-  ...[
-    'window',
-    'seed',
-    'threads',
-    'dead-letters',
-    'runs',
-    'resume',
-    'watch',
-    'ephemeral',
-    'json',
-    'no-color',
-    'events',
-  ],
-  ...['log', 'log-format', 'log-level', 'openlineage', 'metrics-port'],
-];
+const IN_ONE_PROCESS = ['window', 'seed', 'threads', 'resume', 'watch'];
 
-/** Creates the topics of a run, unless they exist, and works on it. */
+/** Creates the topics of a run, unless they exist, works on it, and reports it as one run. */
 async function spread(args: Arguments, context: CommandContext): Promise<ExitCode> {
   args.refuseOptions(IN_ONE_PROCESS, 'cannot be combined with --kafka');
   const workers = args.wholeNumber('workers', 1, 256) ?? 1;
-  const { newRunId } = await import('../runtime/run/run.js');
+  graceMsOf(args);
+  if (args.flag('ephemeral') && args.text('runs') !== undefined) {
+    throw new MillraceError('MILLRACE_USAGE', 'Expected --ephemeral without --runs: it keeps no run. Remove one');
+  }
+  const [{ newRunId }, report] = await Promise.all([import('../runtime/run/run.js'), reportFor(args)]);
   const runId = runIdFrom(args) ?? newRunId();
-  const [{ spreadFrom }, { work }] = await Promise.all([import('./spread-options.js'), import('./work.js')]);
-  const job = await loadFrom(args, context);
-  const options = await spreadFrom(args, job, runId);
-  const { createRun } = await import('../lanes/index.js');
-  await createRun(options);
-  if (!args.flag('quiet'))
-    printSentence(`Run ${runId}. Another worker joins with: millrace worker … --run-id ${runId}`);
-  return work({ options, job, args, context }, workers);
+  try {
+    const place = here(context);
+    const request = { ...(await requestFrom(args, place)), deadLetters: args.text('dead-letters') ?? null };
+    const [{ loadJob, lettersOf }, { spreadFrom }, { crewFor }] = await Promise.all([
+      import('../jobs/load-job.js'),
+      import('./spread-options.js'),
+      import('./work.js'),
+    ]);
+    const job = await loadJob({ ...request, kafka: args.text('kafka') ?? '' }, place);
+    const { workflow: _, runId: __, ...options } = await spreadFrom(args, context, job, runId);
+    const [{ stagesOf, carrierWith }, { assertOptionFiles }, { prepareCarriedRun }, { execute }] = await Promise.all([
+      import('../lanes/internal.js'),
+      import('./output-files.js'),
+      import('../jobs/carried-run.js'),
+      import('./execute.js'),
+    ]);
+    // What cannot be spread is refused before anything is written.
+    stagesOf({ ...options, workflow: job.prepared, runId });
+    assertOptionFiles(args, job, lettersOf(job, place)?.location ?? null);
+    const carrier = carrierWith(options, crewFor(args, runId, workers));
+    const runs = args.flag('ephemeral') ? undefined : runsFrom(args);
+    const prepare = async (): Promise<ReadyRun> => ({
+      ...(await prepareCarriedRun(job, place, { runs, runId, carrier })),
+      notices: [`Another worker joins with: millrace worker … --run-id ${runId}`],
+    });
+    return await execute(prepare, args, report, context);
+  } finally {
+    report.release();
+  }
 }
 
 /** Runs the same command line, without `--watch`, again and again. */

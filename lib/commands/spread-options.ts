@@ -3,7 +3,10 @@ import type { Options } from 'yargs';
 import { MillraceError } from '../model/errors.js';
 import type { LoadedJob } from '../jobs/load-job.js';
 import type { SpreadOptions } from '../lanes/index.js';
+import type { KafkaCluster } from '../connectors/kafka/index.js';
 import type { Arguments } from './arguments.js';
+import type { CommandContext } from './command.js';
+import { here } from './here.js';
 
 const value = { type: 'string', requiresArg: true } as const;
 
@@ -19,7 +22,17 @@ export const workerCountOptions = {
 } satisfies Record<string, Options>;
 
 export const kafkaOptions = {
-  kafka: { ...value, describe: 'Brokers that carry the records between the stages, as host:port,host:port' },
+  kafka: {
+    ...value,
+    describe: 'Brokers that carry the records, as host:port,host:port, or a JSON file with the options of kafka()',
+  },
+} satisfies Record<string, Options>;
+
+export const stallOptions = {
+  stall: {
+    ...value,
+    describe: 'With --kafka: the seconds after which a worker gives up when a lane moves no record (default: never)',
+  },
 } satisfies Record<string, Options>;
 
 export const spreadOptions = {
@@ -33,20 +46,29 @@ export function partitionsFrom(args: Arguments): number | undefined {
   return args.wholeNumber('partitions', 1, 10_000);
 }
 
-/** The brokers. Throws MILLRACE_USAGE if there are none. */
-export function brokersFrom(args: Arguments): readonly string[] {
-  const brokers = (args.text('kafka') ?? '').split(',').filter((broker) => broker !== '');
-  if (brokers.length > 0) return brokers;
+/** The value of `--kafka`. Throws MILLRACE_USAGE if there is none. */
+export function kafkaFrom(args: Arguments): string {
+  const given = args.text('kafka');
+  if (given !== undefined) return given;
   throw new MillraceError('MILLRACE_USAGE', 'Expected --kafka with the brokers, such as --kafka localhost:9092');
 }
 
+/** The cluster that the arguments name. */
+export async function clusterOf(args: Arguments, context: CommandContext): Promise<KafkaCluster> {
+  const { clusterFrom } = await import('../jobs/kafka-cluster.js');
+  return clusterFrom(kafkaFrom(args), here(context));
+}
+
 /** What the workers of a run have in common. */
-export async function spreadFrom(args: Arguments, job: LoadedJob, runId: string): Promise<SpreadOptions> {
-  const brokers = brokersFrom(args);
+export async function spreadFrom(
+  args: Arguments,
+  context: CommandContext,
+  job: LoadedJob,
+  runId: string,
+): Promise<SpreadOptions> {
   const partitions = partitionsFrom(args);
-  const { kafka } = await import('../connectors/kafka/index.js');
   return {
-    ...{ workflow: job.prepared, cluster: kafka({ brokers }), runId },
+    ...{ workflow: job.prepared, cluster: await clusterOf(args, context), runId },
     ...(partitions === undefined ? {} : { partitions }),
   };
 }

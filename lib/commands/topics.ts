@@ -35,7 +35,7 @@ export const topicsCommand: Command = {
     if (action !== 'create') args.refuseOptions(['replication'], 'is for topics create');
     const runId = runIdOf(args);
     const replication = args.wholeNumber('replication', 1, 100);
-    const options = await spreadFrom(args, await loadFrom(args, context), runId);
+    const options = await spreadFrom(args, context, await loadFrom(args, context), runId);
     const { createRun, deleteRun, stagesOf } = await import('../lanes/index.js');
     const plan = stagesOf(options);
     if (action === 'plan') {
@@ -49,7 +49,7 @@ export const topicsCommand: Command = {
   },
 };
 
-function planLines({ stages, stateTopic, letterTopic, runTopic }: StagePlan): string[] {
+function planLines({ stages, stateTopic, letterTopic, runTopic, eventTopic }: StagePlan): string[] {
   const lanes = stages.reduce((sum, stage) => sum + stage.lanes, 0);
   return [
     `${counted(stages.length, 'stage')}, ${counted(lanes, 'lane')}`,
@@ -62,6 +62,7 @@ function planLines({ stages, stateTopic, letterTopic, runTopic }: StagePlan): st
     ]),
     `  ${stateTopic} (${counted(lanes, 'partition')}, compacted): progress and state`,
     `  ${letterTopic}: dead letters`,
+    `  ${eventTopic}: events, for those who follow the run`,
     `  ${runTopic}: the description of the run`,
   ];
 }

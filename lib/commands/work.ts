@@ -4,10 +4,11 @@
  * Guarantees: the first signal drains the lanes of this machine and leaves them to other workers; the second one ends
  * the process. A process that dies is not replaced: the others take over its lanes.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { LoadedJob } from '../jobs/load-job.js';
-import type { SpreadOptions, WorkerEvent } from '../lanes/index.js';
+import type { SpreadOptions, WorkerEvent, WorkerOptions } from '../lanes/index.js';
+import { crewOfOne, type Crew, type StartCrew } from '../lanes/internal.js';
 import { oneLine } from '../text/printable.js';
 import type { Arguments } from './arguments.js';
 import type { CommandContext } from './command.js';
@@ -25,6 +26,29 @@ interface Work {
   readonly context: CommandContext;
 }
 
+/** The crew of a run that this machine follows: a worker in this process, or several processes. */
+export function crewFor(args: Arguments, runId: string, workers: number): StartCrew {
+  return (options, parts) =>
+    workers === 1
+      ? crewOfOne({ ...options, ...stallFrom(args) }, parts)
+      : crewOfProcesses(wordsOfWorker(runId, args, true), workers);
+}
+
+function crewOfProcesses(words: readonly string[], workers: number): Crew {
+  const children = startProcesses(words, workers);
+  return {
+    finished: endOf(children).then((code) =>
+      code === EXIT.success || code === EXIT.deadLetters ? 'completed' : 'stopped',
+    ),
+    stop: () => {
+      for (const child of children) child.kill('SIGTERM');
+    },
+    kill: () => {
+      for (const child of children) child.kill('SIGKILL');
+    },
+  };
+}
+
 /** Works with so many processes until the run is over. */
 export async function work(given: Work, workers: number): Promise<ExitCode> {
   return workers === 1 ? workHere(given) : workInProcesses(given, workers);
@@ -37,6 +61,7 @@ async function workHere({ options, job, args, context }: Work): Promise<ExitCode
   const worker = startWorker({
     ...options,
     secrets: job.secrets,
+    ...stallFrom(args),
     ...(graceSeconds === undefined ? {} : { graceMs: graceSeconds * 1000 }),
     onEvent: (event) => {
       const line = sentenceOf(event);
@@ -65,29 +90,46 @@ async function workHere({ options, job, args, context }: Work): Promise<ExitCode
 
 /** Resolves with the code of a process that has seen the end of the run; otherwise with that of one that failed. */
 async function workInProcesses({ options, args }: Work, workers: number): Promise<ExitCode> {
-  const words = wordsOfWorker(options, args);
-  const children = [...new Array(workers).keys()].map(() =>
-    spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...words], { stdio: 'inherit' }),
-  );
+  const children = startProcesses(wordsOfWorker(options.runId, args, args.flag('quiet')), workers);
   const release = onSignals((_count, signal) => {
     for (const child of children) child.kill(signal);
   });
+  try {
+    return await endOf(children);
+  } finally {
+    release();
+  }
+}
+
+function startProcesses(words: readonly string[], workers: number): readonly ChildProcess[] {
+  return [...new Array(workers).keys()].map(() =>
+    spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...words], { stdio: 'inherit' }),
+  );
+}
+
+/** The code of a process that has seen the end of the run; otherwise that of one that failed. */
+async function endOf(children: readonly ChildProcess[]): Promise<ExitCode> {
   const codes = await Promise.all(
     children.map(async (child) => ((await once(child, 'exit')) as [number | null])[0] ?? EXIT.failed),
   );
-  release();
   const done = codes.find((code) => code === EXIT.success || code === EXIT.deadLetters);
   return (done ?? codes.find((code) => code !== EXIT.signal) ?? EXIT.signal) as ExitCode;
 }
 
-function wordsOfWorker({ runId }: SpreadOptions, args: Arguments): string[] {
+function stallFrom(args: Arguments): Pick<WorkerOptions, 'stallMs'> {
+  const seconds = args.wholeNumber('stall', 1, 86_400);
+  return seconds === undefined ? {} : { stallMs: seconds * 1000 };
+}
+
+function wordsOfWorker(runId: string, args: Arguments, isQuiet: boolean): string[] {
   const workflow = args.word('name-or-file') === '' ? args.text('workflow') : args.word('name-or-file');
   const option = (name: string, text = args.text(name)): string[] => (text === undefined ? [] : [`--${name}`, text]);
   return [
     ...['worker', ...option('workflow', workflow), ...option('run-id', runId), ...option('kafka')],
-    ...[...option('partitions'), ...option('config'), ...option('grace')],
+    ...[...option('partitions'), ...option('config'), ...option('grace'), ...option('stall')],
     ...args.texts('set').flatMap((setting) => ['--set', setting]),
-    ...['quiet', 'debug'].flatMap((name) => (args.flag(name) ? [`--${name}`] : [])),
+    ...(isQuiet ? ['--quiet'] : []),
+    ...(args.flag('debug') ? ['--debug'] : []),
   ];
 }
 

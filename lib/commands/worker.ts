@@ -1,6 +1,6 @@
 /** `worker`: works on a run that is spread over several processes, together with the other workers of the run. */
 import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
-import { brokersFrom, runIdOf, spreadFrom, spreadOptions, workerCountOptions } from './spread-options.js';
+import { kafkaFrom, runIdOf, spreadFrom, spreadOptions, stallOptions, workerCountOptions } from './spread-options.js';
 
 const value = { type: 'string', requiresArg: true } as const;
 
@@ -13,6 +13,7 @@ export const workerCommand: Command = {
     ...configOptions,
     ...spreadOptions,
     ...workerCountOptions,
+    ...stallOptions,
     grace: {
       ...value,
       describe: 'The seconds in which records in flight may end when lanes are given up (default: 30)',
@@ -23,9 +24,9 @@ export const workerCommand: Command = {
   run: async (args, context) => {
     const runId = runIdOf(args);
     const workers = args.wholeNumber('workers', 1, 256) ?? 1;
-    brokersFrom(args);
+    kafkaFrom(args);
     const job = await loadFrom(args, context);
     const { work } = await import('./work.js');
-    return work({ options: await spreadFrom(args, job, runId), job, args, context }, workers);
+    return work({ options: await spreadFrom(args, context, job, runId), job, args, context }, workers);
   },
 };

@@ -7,7 +7,7 @@ import { recordName } from '../model/lineage-id.js';
 import type { DeadLetter, LetterHead } from '../model/ports.js';
 import { readLetters } from '../storage/read-letters.js';
 import type { RunFolder, RunState } from '../storage/run-folder.js';
-import { loadAgain, type LoadAgainOptions } from './kept-run.js';
+import { assertNotCarried, loadAgain, type LoadAgainOptions } from './kept-run.js';
 import { lettersFileOf } from './kept-runs.js';
 import type { LoadedJob } from './load-job.js';
 import type { JobPlace } from './place.js';
@@ -59,13 +59,14 @@ export interface Replay {
 /**
  * Finds the dead letters of a finished run that can be replayed. To replay them, call `reopenRun` with the job and
  * `redo`. For a run that has not finished, the result is its state instead. Throws MILLRACE_FILE for a damaged last
- * checkpoint or a line that is not a letter, and what `loadJob` throws.
+ * checkpoint or a line that is not a letter, MILLRACE_RESUME for a run that Kafka carries, and what `loadJob` throws.
  */
 export async function findReplay(
   folder: RunFolder,
   place: JobPlace,
   options: LoadAgainOptions = {},
 ): Promise<Replay | Exclude<RunState, 'finished'>> {
+  assertNotCarried(folder);
   const state = await folder.state();
   if (state !== 'finished') return state;
   const job = await loadAgain(folder, place, options);

@@ -108,6 +108,7 @@ export async function loadAgain(
  */
 export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPlace): Promise<ReadyRun> {
   assertSamePlace(folder, place);
+  assertNotCarried(folder);
   const { checkpoint, damage } = await folder.progress();
   const own = { ...job, request: requestOf(folder), prepared: preparedFor(checkpoint, job) };
   if (checkpoint !== undefined) await own.prepared.assertResumable(checkpoint);
@@ -166,6 +167,7 @@ export async function openForResume(
   if (state === 'finished') {
     throw new MillraceError('MILLRACE_RESUME', `Run ${runId} has finished: there is nothing to resume`);
   }
+  assertNotCarried(folder);
   return { folder, job: await loadAgain(folder, place, options), isRunning: state === 'running' };
 }
 
@@ -181,6 +183,7 @@ async function findResumable(
 ): Promise<{ readonly job: LoadedJob; readonly folder: RunFolder } | undefined> {
   for await (const folder of unfinishedRuns(runs, place, notify)) {
     try {
+      assertNotCarried(folder);
       const job = await loadAgain(folder, place, options);
       const checkpoint = await folder.checkpoint();
       if (checkpoint !== undefined) await job.prepared.assertResumable(checkpoint);
@@ -244,6 +247,7 @@ async function progressOf(folder: RunFolder): Promise<Checkpoint | string | unde
   const state = await folder.state();
   if (state === 'finished') return undefined;
   if (state === 'running') return 'another process works on it';
+  if (isCarried(folder)) return 'its progress is in Kafka';
   return (await folder.checkpoint()) ?? 'it has no checkpoint';
 }
 
@@ -270,8 +274,23 @@ function requestOf({ manifest }: RunFolder): JobRequest {
   return manifest.request as unknown as JobRequest;
 }
 
+/** Whether Kafka carries the run, so that its progress is not in its folder. */
+export function isCarried(folder: RunFolder): boolean {
+  return requestOf(folder).kafka !== undefined;
+}
+
+/** Throws MILLRACE_RESUME for a run whose progress is in Kafka. */
+export function assertNotCarried(folder: RunFolder): void {
+  if (!isCarried(folder)) return;
+  const { runId } = folder.manifest;
+  throw new MillraceError(
+    'MILLRACE_RESUME',
+    `Run ${runId} is carried by Kafka, which has its progress and its records. To continue it: millrace run … --kafka … --run-id ${runId}, with the workflow and the configuration of its start`,
+  );
+}
+
 /** The request without the secrets in its settings. */
-function requestToKeep(request: JobRequest): JobRequest {
+export function requestToKeep(request: JobRequest): JobRequest {
   return { ...request, settings: request.settings.map(settingToKeep) };
 }
 

@@ -28,6 +28,8 @@ export interface JobRequest {
   readonly settings: readonly string[];
   /** The file for dead letters; null for the place that the workflow names, or the folder of the run. */
   readonly deadLetters: string | null;
+  /** The brokers, or the file that describes them, of a run that Kafka carries; absent for any other run. */
+  readonly kafka?: string;
 }
 
 export interface LoadedJob {

@@ -13,6 +13,8 @@ export {
   type WorkerEvent,
   type WorkerOptions,
 } from './worker.js';
+export { kafkaCarrier, type KafkaCarrierOptions } from './kafka-carrier.js';
+export { abortTransactions, lagOf, openTransactions, type StageLag } from './lag.js';
 export type { Edge, Stage, StagePlan } from './stages.js';
 export type { SpreadWorkflow } from './stage-workflow.js';
 export type { LaneName } from './lane.js';

@@ -27,14 +27,21 @@ export interface DueLetters {
 export class LaneLetters implements DeadLetterStore {
   readonly durable: DurableLetters;
   readonly location: string;
+  private readonly behind: ReadonlyMap<string, string>;
   private waiting: DeadLetter[] = [];
   /** The letters in checkpoints whose records a resumed run may meet. */
   private readonly heads: Map<number, LetterHead>;
   private next: number;
   private readonly readyListeners: (() => void)[] = [];
 
-  constructor(past: ReadonlyMap<number, LetterHead>, location: string) {
+  /** @param behind for each writer of a topic the task behind it, which the letters name instead. */
+  constructor(
+    past: ReadonlyMap<number, LetterHead>,
+    location: string,
+    behind: ReadonlyMap<string, string> = new Map(),
+  ) {
     this.location = location;
+    this.behind = behind;
     this.heads = new Map(past);
     this.next = Math.max(-1, ...past.keys()) + 1;
     this.durable = {
@@ -92,7 +99,9 @@ export class LaneLetters implements DeadLetterStore {
     if (length >= MOST_WAITING && !this.isFull) for (const listener of this.readyListeners) listener();
     const letters = due.map((letter) => ({
       key: null,
-      value: encoder.encode(letterLine(letter).trimEnd()),
+      value: encoder.encode(
+        letterLine({ ...letter, task: this.behind.get(letter.task) ?? letter.task }).trimEnd(),
+      ),
       headers: [],
     }));
     return { letters, state };

@@ -12,11 +12,15 @@ import type { Checkpoint } from '../model/checkpoint.js';
 import { MillraceError } from '../model/errors.js';
 import type { LetterHead } from '../model/ports.js';
 import type { StateEntries } from '../model/state.js';
+import type { LaneTally } from './lane-tally.js';
 import { bytesOfValue, valueOfBytes } from './wire.js';
 
 /** The key of a value: its kind, and what distinguishes it within its kind. */
 export type StateKey =
-  readonly ['checkpoint'] | readonly ['state', space: string, key: string] | readonly ['letter', number: number];
+  | readonly ['checkpoint']
+  | readonly ['tally']
+  | readonly ['state', space: string, key: string]
+  | readonly ['letter', number: number];
 
 /** An entry of a state: the number of its first write, by which entries are ordered, and the value. */
 export type StoredEntry = readonly [first: number, value: unknown];
@@ -24,6 +28,8 @@ export type StoredEntry = readonly [first: number, value: unknown];
 /** What earlier owners of a lane have left. */
 export interface LanePast {
   readonly checkpoint: Checkpoint | undefined;
+  /** What they have done. */
+  readonly tally: LaneTally | undefined;
   /** By space and key. */
   readonly entries: ReadonlyMap<string, ReadonlyMap<string, StoredEntry>>;
   /** Dead letters, by their numbers. */
@@ -52,12 +58,14 @@ export async function readPast(
   timeoutMs: number,
 ): Promise<LanePast> {
   let checkpoint: Checkpoint | undefined;
+  let tally: LaneTally | undefined;
   const entries = new Map<string, Map<string, StoredEntry>>();
   const letters = new Map<number, LetterHead>();
   for await (const record of recordsOf(client, topic, lane, timeoutMs)) {
     const [kind, ...rest] = JSON.parse(decoder.decode(record.key)) as [string, ...never[]];
     const value = record.value === null ? undefined : valueOfBytes(record.value);
     if (kind === 'checkpoint') checkpoint = value as Checkpoint;
+    else if (kind === 'tally') tally = value as LaneTally;
     else if (kind === 'letter') setOrDelete(letters, rest[0] as unknown as number, value as LetterHead | undefined);
     else {
       const [space, key] = rest as unknown as [string, string];
@@ -66,7 +74,7 @@ export async function readPast(
       setOrDelete(own, key, value as StoredEntry | undefined);
     }
   }
-  return { checkpoint, entries, letters };
+  return { checkpoint, tally, entries, letters };
 }
 
 /** The entries of a space as a boundary expects them: in the order of their first writes. */
@@ -75,16 +83,17 @@ export function inOrder(entries: ReadonlyMap<string, StoredEntry>): StateEntries
   return new Map(ordered.map(([key, [, value]]) => [key, value]));
 }
 
-/** The committed records of a partition, to its end. */
+/** The committed records of a partition, to its end at the time of the call. @param from the first offset. */
 export async function* recordsOf(
   client: KafkaPort,
   topic: TopicDescription,
   partition: number,
   timeoutMs: number,
+  from = 0,
 ): AsyncGenerator<RawRecord> {
   const [first, ends] = [await client.offsets(topic, 'earliest'), await client.offsets(topic, 'end')];
   const end = ends[partition] as number;
-  let offset = first[partition] as number;
+  let offset = Math.max(from, first[partition] as number);
   let latest = performance.now() + timeoutMs;
   let isStale = false;
   while (offset < end) {

@@ -16,6 +16,7 @@ import { knownOrder, ResumePlan } from '../runtime/resume/resume-plan.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
 import type { EdgeSource } from './edge-source.js';
 import type { LaneLetters } from './lane-letters.js';
+import type { LaneTally } from './lane-tally.js';
 import { inOrder, stateRecord, type LanePast } from './lane-past.js';
 import type { LaneTransaction, Offsets } from './lane-transaction.js';
 import { endMark } from './wire.js';
@@ -42,6 +43,8 @@ export interface LaneStoreParts {
   /** The topics that the lane writes, which learn of its end. */
   readonly outputs: readonly TopicDescription[];
   readonly past: LanePast;
+  /** What the lane has done until now. */
+  readonly tally: () => LaneTally;
   /** The graph of the stage. */
   readonly plan: GraphPlan;
   readonly declarations: readonly TaskDeclaration[];
@@ -102,7 +105,7 @@ export class LaneStore implements CheckpointStore {
     if (!transaction.isOpen && due.letters.length + due.state.length === 0 && text === this.lastWritten) return;
     if (due.letters.length > 0) await transaction.write(letterTopic, due.letters, 0);
     if (checkpoint.isComplete) await this.markEnd(outputs, laneOfStage);
-    await transaction.write(stateTopic, [...due.state, stateRecord(['checkpoint'], checkpoint)], lane);
+    await transaction.write(stateTopic, [...due.state, stateRecord(['tally'], this.parts.tally()), stateRecord(['checkpoint'], checkpoint)], lane);
     await transaction.commit(this.offsetsOf(checkpoint));
     this.lastWritten = text;
   }

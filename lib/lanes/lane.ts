@@ -10,20 +10,24 @@
 import { openClient } from '../connectors/kafka/raw-client.js';
 import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
-import { codeOf } from '../model/errors.js';
+import { codeOf, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { RunSummary } from '../model/run-summary.js';
 import type { Run } from '../runtime/run/run.js';
+import { describeMs } from '../text/durations.js';
 import type { Secrets } from '../text/secrets.js';
 import type { Upstream } from '../model/upstream.js';
 import { EdgeSink } from './edge-sink.js';
 import { EdgeSource } from './edge-source.js';
 import { LaneLetters } from './lane-letters.js';
-import { readPast } from './lane-past.js';
+import { newsRecord } from './lane-news.js';
+import { readPast, stateRecord } from './lane-past.js';
+import { TallyOfRun, type LaneTally } from './lane-tally.js';
 import { LaneStore, type LaneInput } from './lane-store.js';
 import { LaneTransaction } from './lane-transaction.js';
 import type { RunRecord } from './run-record.js';
 import type { Stage, StagePlan } from './stages.js';
+import { StallWatch } from './stall-watch.js';
 import { prepareStage, type SpreadWorkflow } from './stage-workflow.js';
 
 /** The metadata of the offset of a lane that has ended, in the group of the workers. */
@@ -39,11 +43,15 @@ export interface LaneSurroundings {
   readonly topics: ReadonlyMap<string, TopicDescription>;
   readonly checkpointEveryMs: number;
   readonly transactionTimeoutMs: number;
+  /** The milliseconds after which a lane that holds records and moves none is given up; undefined: never. */
+  readonly stallMs: number | undefined;
   readonly secrets?: Secrets | undefined;
   readonly upstream?: Upstream | undefined;
   /** Throws MILLRACE_LOCKED once another worker may have the lanes of this one. */
   readonly assertOwned: () => void;
   readonly onEvent: (lane: LaneName, event: RunEvent) => void;
+  /** Called about once per second with what a lane has done. */
+  readonly onTally: (lane: LaneName, tally: LaneTally) => void;
 }
 
 /** Which lane it is. */
@@ -75,6 +83,7 @@ export class Lane {
   private readonly stage: Stage;
   private run: Run | undefined;
   private store: LaneStore | undefined;
+  private tally: TallyOfRun | undefined;
   private isStopped = false;
 
   /** Takes the lane. */
@@ -110,6 +119,7 @@ export class Lane {
       const summary = await this.runWith(client, transaction);
       if (summary?.outcome !== 'completed') {
         await transaction.abort();
+        if (summary?.outcome === 'drained') await this.keepTally(transaction, false);
         return { kind: 'given-up', summary };
       }
       await this.close(transaction);
@@ -164,7 +174,9 @@ export class Lane {
       },
       record.startedAt,
     );
-    const letters = new LaneLetters(past.letters, `topic ${letterTopic.name}`);
+    const tally = (this.tally = new TallyOfRun(this.stage, past.tally));
+    const behind = new Map(this.stage.outputs.map(({ writer, to }) => [writer, to]));
+    const letters = new LaneLetters(past.letters, `topic ${letterTopic.name}`, behind);
     const store = (this.store = new LaneStore({
       ...{
         transaction,
@@ -176,6 +188,7 @@ export class Lane {
         letters,
         inputs,
         past,
+        tally: () => tally.total(this.run?.counts ?? {}),
       },
       outputs: this.stage.outputs.map(({ topic }) => topicOf(topic)),
       plan: prepared.plan,
@@ -196,16 +209,60 @@ export class Lane {
       ...(this.surroundings.upstream === undefined ? {} : { upstream: this.surroundings.upstream }),
     }));
     run.events$.subscribe((event) => {
+      if (event.type === 'progress') {
+        tally.accept(event);
+        this.surroundings.onTally(this.name, tally.total(run.counts));
+      } else if (event.type === 'run-ended') tally.end(event.summary);
       this.surroundings.onEvent(this.name, event);
     });
-    return run.finished;
+    return this.endOf(run);
+  }
+
+  /** The end of the run; rejects with MILLRACE_STALLED if it hangs, also if it cannot even be cancelled. */
+  private async endOf(run: Run): Promise<RunSummary> {
+    const { stallMs } = this.surroundings;
+    if (stallMs === undefined) return run.finished;
+    let watch: StallWatch | undefined;
+    const stalled = new Promise<never>((_, reject) => {
+      watch = new StallWatch({
+        ...{ counts: () => run.counts, stallMs },
+        onStall: (tasks) => {
+          run.cancel();
+          reject(
+            new MillraceError(
+              'MILLRACE_STALLED',
+              `No record of the lane has moved for ${describeMs(stallMs)}, and ${tasks.map((task) => `'${task}'`).join(', ')} ${tasks.length === 1 ? 'holds' : 'hold'} some. Its worker ends, and another one continues the lane. Look for calls without a timeout`,
+            ),
+          );
+        },
+      });
+    });
+    try {
+      return await Promise.race([run.finished, stalled]);
+    } finally {
+      watch?.stop();
+    }
   }
 
   /** From here on no worker takes the lane again. */
   private async close(transaction: LaneTransaction): Promise<void> {
-    const { plan } = this.surroundings;
-    await transaction.commit(
-      new Map([[plan.stateTopic, new Map([[this.name.lane, { offset: 0, metadata: CLOSED }]])]]),
-    );
+    await this.keepTally(transaction, true);
+  }
+
+  /** Writes what the lane has done, for its next owner or, if it is final, for all who follow the run. */
+  private async keepTally(transaction: LaneTransaction, isFinal: boolean): Promise<void> {
+    const { plan, topics } = this.surroundings;
+    const { lane } = this.name;
+    const tally = this.tally?.total(this.run?.counts ?? {});
+    const topicOf = (name: string): TopicDescription => topics.get(name) as TopicDescription;
+    if (tally !== undefined) {
+      await transaction.write(topicOf(plan.stateTopic), [stateRecord(['tally'], tally)], lane);
+      if (isFinal) {
+        const news = newsRecord({ kind: 'tally', lane, at: Date.now(), tally, isFinal });
+        await transaction.write(topicOf(plan.eventTopic), [news], 0);
+      }
+    }
+    const closed = new Map([[lane, { offset: 0, metadata: CLOSED }]]);
+    await transaction.commit(isFinal ? new Map([[plan.stateTopic, closed]]) : new Map());
   }
 }

@@ -26,6 +26,7 @@ export function topicsOf(plan: StagePlan, replicationFactor: number | undefined)
     topic(plan.runTopic, 1, FOR_EVER),
     topic(plan.stateTopic, laneCount(plan), { 'cleanup.policy': 'compact', ...LARGE }),
     topic(plan.letterTopic, 1, { ...FOR_EVER, ...LARGE }),
+    topic(plan.eventTopic, 1, FOR_EVER),
     // What is removed before it was read would be lost.
     ...edges.map(({ topic: name, partitions }) => topic(name, partitions, { ...FOR_EVER, ...LARGE })),
   ];

@@ -67,6 +67,8 @@ export interface StagePlan {
   readonly letterTopic: string;
   /** The topic whose first record describes the run. */
   readonly runTopic: string;
+  /** The topic of the news of all lanes, for those who follow the run. */
+  readonly eventTopic: string;
 }
 
 export interface StageOptions {
@@ -108,11 +110,15 @@ class StagePlanner {
 
   planned(): StagePlan {
     const { workflow, run } = this.options;
-    const [stateTopic, letterTopic, runTopic] = ['state', 'dead-letters', 'run'].map((name) => this.names.of(name));
+    const of = (name: string): string => this.names.of(name);
+    const stateTopic = of('state');
+    const letterTopic = of('dead-letters');
+    const runTopic = of('run');
+    const eventTopic = of('events');
     for (const node of this.plan.nodes) this.place(node);
     return {
       ...{ workflow, run, stages: this.stages, group: this.names.prefix },
-      ...{ stateTopic: stateTopic as string, letterTopic: letterTopic as string, runTopic: runTopic as string },
+      ...{ stateTopic, letterTopic, runTopic, eventTopic },
     };
   }
 

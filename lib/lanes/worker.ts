@@ -28,6 +28,7 @@ import { describeDefinition } from '../runtime/definition/run-definition.js';
 import { ResumePlan } from '../runtime/resume/resume-plan.js';
 import type { Secrets } from '../text/secrets.js';
 import { CLOSED, Lane, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
+import { NewsWriter } from './lane-news.js';
 import { recordsOf } from './lane-past.js';
 import { Membership } from './membership.js';
 import { agreeOn, assertSameRun, newRunRecord, readRunRecord } from './run-record.js';
@@ -55,6 +56,11 @@ export interface WorkerOptions extends SpreadOptions {
   readonly transactionTimeoutMs?: number;
   /** For how long the records in flight may settle when a lane is given up, in milliseconds. Default 30,000. */
   readonly graceMs?: number;
+  /**
+   * The milliseconds after which a lane that holds records and moves none counts as hanging: its worker reports it and
+   * ends with MILLRACE_STALLED, so that another one continues its lanes. Default: never.
+   */
+  readonly stallMs?: number;
   /** Called for what happens to lanes. */
   readonly onEvent?: (event: WorkerEvent) => void;
   /** The values to mask in all that the lanes write. Default: those that the configuration and the tasks name. */
@@ -92,6 +98,7 @@ const RULES: OptionRules<WorkerOptions> = {
   commitEveryMs: number(1),
   transactionTimeoutMs: count(),
   graceMs: number(0),
+  stallMs: count(),
   onEvent: callback,
   secrets: objectWith('add', 'text', 'data'),
   upstream: objectWith('answer'),
@@ -192,8 +199,11 @@ export class Worker {
   private readonly ended = new Set<number>();
   private readonly retries = new Map<number, number>();
   private isStopping = false;
+  /** The grace of `stop`. */
+  private stopGraceMs: number | undefined;
   private failure: { readonly error: unknown } | undefined;
   private surroundings: LaneSurroundings | undefined;
+  private news: NewsWriter | undefined;
   private names: readonly (LaneName & { readonly of: Stage })[] = [];
   private wake: () => void = () => undefined;
 
@@ -204,9 +214,14 @@ export class Worker {
     this.finished.catch(() => undefined);
   }
 
-  /** Drains the lanes of this worker and leaves them to the others. `finished` then resolves. */
-  stop(): void {
+  /**
+   * Drains the lanes of this worker and leaves them to the others. `finished` then resolves.
+   *
+   * @param graceMs for how long records in flight may settle. Default: `graceMs` of the options.
+   */
+  stop(graceMs?: number): void {
     this.isStopping = true;
+    this.stopGraceMs = graceMs ?? this.stopGraceMs;
     this.wake();
   }
 
@@ -237,6 +252,7 @@ export class Worker {
       await this.release([...this.owned]);
       await membership.leave();
       await taking;
+      await this.news?.close();
       if (this.failure !== undefined) throw this.failure.error;
       const hasDeadLetters = await this.hasLetters(client, plan);
       return { outcome: isCompleted ? 'completed' : 'stopped', hasDeadLetters };
@@ -246,7 +262,7 @@ export class Worker {
   }
 
   private get graceMs(): number {
-    return this.options.graceMs ?? 30_000;
+    return this.stopGraceMs ?? this.options.graceMs ?? 30_000;
   }
 
   private async hasLetters(client: KafkaPort, { letterTopic }: StagePlan): Promise<boolean> {
@@ -274,15 +290,21 @@ export class Worker {
     this.names = plan.stages.flatMap((of) =>
       [...new Array(of.lanes).keys()].map((partition) => ({ lane: lane++, stage: of.name, partition, of })),
     );
+    const news = (this.news = new NewsWriter(client, topics.get(plan.eventTopic) as TopicDescription));
     this.surroundings = {
       ...{ workflow, cluster, plan, record, topics },
       checkpointEveryMs: this.options.commitEveryMs ?? 200,
       transactionTimeoutMs: this.options.transactionTimeoutMs ?? 60_000,
+      stallMs: this.options.stallMs,
       secrets,
       upstream,
       assertOwned: () => undefined,
       onEvent: (name, event) => {
+        news.event(name, event);
         this.tell(name, { type: 'event', event });
+      },
+      onTally: ({ lane }, tally) => {
+        news.add({ kind: 'tally', lane, at: Date.now(), tally, isFinal: false });
       },
     };
     return { topic: topics.get(plan.stateTopic) as TopicDescription, plan };
@@ -322,7 +344,16 @@ export class Worker {
     if (end.kind === 'closed') {
       this.retries.delete(number);
       this.ended.add(number);
-    } else if (end.kind === 'failed') await this.again(number, end);
+    } else if (end.kind === 'failed') {
+      // A lane that was fenced continues elsewhere.
+      const isLost = codeOf(end.error) === 'MILLRACE_LOCKED';
+      const message = describeThrown(end.error);
+      if (!isLost) this.news?.add({
+        ...{ kind: 'stopped', lane: number, at: Date.now(), code: codeOf(end.error) },
+        message: this.options.secrets?.message(message) ?? message,
+      });
+      await this.again(number, end);
+    }
     this.wake();
   }
 

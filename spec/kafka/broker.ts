@@ -30,12 +30,18 @@ export interface BrokerOptions {
   readonly port?: number;
   /** More lines of its `server.properties`. */
   readonly properties?: readonly string[];
+  /** More listeners for clients: the protocol of each, such as `SASL_SSL`, by its name in capitals. */
+  readonly listeners?: Readonly<Record<string, string>>;
+  /** More arguments of the formatting of its storage. */
+  readonly format?: readonly string[];
 }
 
 /** A broker that answers. */
 export interface Broker {
   /** The address for clients, `host:port`. */
   readonly address: string;
+  /** The addresses of the other listeners, by name. */
+  readonly addresses: Readonly<Record<string, string>>;
   /** Kills it, as the loss of its machine would, and starts it again with the same data and ports. */
   bounce(): Promise<void>;
   /** Ends it and removes its data. */
@@ -43,16 +49,25 @@ export interface Broker {
 }
 
 /** Starts a broker. Resolves when it can create topics. */
-export async function startBroker({ port, properties = [] }: BrokerOptions = {}): Promise<Broker> {
+export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
+  const { port, properties = [], listeners = {}, format = [] } = options;
   const folder = await mkdtemp(join(tmpdir(), 'millrace-kafka-'));
   const clients = port ?? (await freePort());
   const address = `127.0.0.1:${clients}`;
+  const others = Object.keys(listeners).map(async (name) => [name, `127.0.0.1:${await freePort()}`] as const);
+  const addresses = Object.fromEntries(await Promise.all(others));
+  const controller = await freePort();
   const file = join(folder, 'server.properties');
-  await writeFile(file, [...propertiesOf(folder, clients, await freePort()), ...properties].join('\n'));
-  await promisify(execFile)('java', [...JAVA, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER, '-c', file]);
+  const lines = [
+    ...propertiesOf({ folder, node: 1, controllers: [`127.0.0.1:${controller}`], advertised: address, address }),
+    ...listenerLines(address, controller, listeners, addresses),
+  ];
+  await writeFile(file, [...lines, ...properties].join('\n'));
+  await formatStorage(file, format);
   let running = await launch(file, join(folder, 'broker.log'), address);
   return {
     address,
+    addresses,
     bounce: async () => {
       await end(running);
       running = await launch(file, join(folder, 'broker.log'), address);
@@ -64,10 +79,33 @@ export async function startBroker({ port, properties = [] }: BrokerOptions = {})
   };
 }
 
+/** Replaces the listeners of `propertiesOf`, if there are others. */
+function listenerLines(
+  address: string,
+  controller: number,
+  listeners: Readonly<Record<string, string>>,
+  addresses: Readonly<Record<string, string>>,
+): string[] {
+  if (Object.keys(listeners).length === 0) return [];
+  const own = ['PLAINTEXT', ...Object.keys(listeners)].map((name) => `${name}://${addresses[name] ?? address}`);
+  const protocols = Object.entries(listeners).map(([name, protocol]) => `,${name}:${protocol}`);
+  return [
+    `listeners=${own.join(',')},CONTROLLER://127.0.0.1:${controller}`,
+    `advertised.listeners=${own.join(',')}`,
+    `listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${protocols.join('')}`,
+  ];
+}
+
+/** Prepares the storage of a node. */
+export async function formatStorage(file: string, more: readonly string[] = []): Promise<void> {
+  await promisify(execFile)('java', [...JAVA, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER, '-c', file, ...more]);
+}
+
 /** The shell kills the broker when its input ends, which happens at the latest when this process ends. */
 const GUARDED = '"$@" > "$LOG" 2>&1 < /dev/null & broker=$!; cat > /dev/null; kill -9 $broker; wait $broker';
 
-async function launch(file: string, log: string, address: string): Promise<ChildProcess> {
+/** Starts a node. Resolves when it, or another node of its cluster, answers at the address. */
+export async function launch(file: string, log: string, address: string): Promise<ChildProcess> {
   const command = ['java', ...JAVA, 'kafka.Kafka', file];
   const child = spawn('sh', ['-c', GUARDED, 'broker', ...command], {
     stdio: ['pipe', 'ignore', 'ignore'],
@@ -96,14 +134,15 @@ async function launch(file: string, log: string, address: string): Promise<Child
   }
 }
 
-async function end(child: ChildProcess): Promise<void> {
+/** Kills a node. */
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;
   const over = once(child, 'exit');
   child.stdin?.end();
   await over;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -112,13 +151,29 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function propertiesOf(folder: string, clients: number, controller: number): string[] {
+/** What distinguishes a node of a cluster. */
+export interface NodePlace {
+  readonly folder: string;
+  /** Its number, from 1. */
+  readonly node: number;
+  /** The addresses of the controllers of all nodes, in their order. */
+  readonly controllers: readonly string[];
+  /** Where it listens for clients and other nodes. */
+  readonly address: string;
+  /** The address that clients and other nodes learn. */
+  readonly advertised: string;
+}
+
+/** The properties of a node that is also a controller. */
+export function propertiesOf({ folder, node, controllers, address, advertised }: NodePlace): string[] {
+  const copies = controllers.length;
+  const voters = controllers.map((one, index) => `${index + 1}@${one}`);
   return [
     'process.roles=broker,controller',
-    'node.id=1',
-    `controller.quorum.voters=1@127.0.0.1:${controller}`,
-    `listeners=PLAINTEXT://127.0.0.1:${clients},CONTROLLER://127.0.0.1:${controller}`,
-    `advertised.listeners=PLAINTEXT://127.0.0.1:${clients}`,
+    `node.id=${node}`,
+    `controller.quorum.voters=${voters.join(',')}`,
+    `listeners=PLAINTEXT://${address},CONTROLLER://${controllers[node - 1] as string}`,
+    `advertised.listeners=PLAINTEXT://${advertised}`,
     'controller.listener.names=CONTROLLER',
     'inter.broker.listener.name=PLAINTEXT',
     'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
@@ -129,13 +184,15 @@ function propertiesOf(folder: string, clients: number, controller: number): stri
     'log.cleaner.threads=1',
     'log.cleaner.dedupe.buffer.size=2097152',
     'auto.create.topics.enable=false',
+    `default.replication.factor=${copies}`,
+    `min.insync.replicas=${Math.min(2, copies)}`,
     'offsets.topic.num.partitions=4',
-    'offsets.topic.replication.factor=1',
+    `offsets.topic.replication.factor=${copies}`,
     'transaction.state.log.num.partitions=4',
-    'transaction.state.log.replication.factor=1',
-    'transaction.state.log.min.isr=1',
+    `transaction.state.log.replication.factor=${copies}`,
+    `transaction.state.log.min.isr=${Math.min(2, copies)}`,
     'share.coordinator.state.topic.num.partitions=1',
-    'share.coordinator.state.topic.replication.factor=1',
+    `share.coordinator.state.topic.replication.factor=${copies}`,
     'share.coordinator.state.topic.min.isr=1',
     'group.initial.rebalance.delay.ms=0',
     'transaction.abort.timed.out.transaction.cleanup.interval.ms=500',

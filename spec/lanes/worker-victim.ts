@@ -10,7 +10,7 @@ const [broker = '', runId = '', module = '', name = '', config = '', partitions 
 const { [name]: workflow } = (await import(module)) as Record<string, Workflow>;
 const worker = startWorker({
   workflow: (workflow as Workflow).prepare(config === '' ? undefined : JSON.parse(config)),
-  cluster: kafka({ brokers: [broker] }),
+  cluster: kafka({ brokers: broker.split(',') }),
   runId,
   partitions: Number(partitions),
   onEvent: ({ type, stage, partition, error }) => {

@@ -6,6 +6,7 @@
  * answers the requests of one connection in order, so a fetch that waits for records would hold up everything behind
  * it.
  */
+import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as Package from '@platformatic/kafka';
 import { MillraceError } from '../../connect/index.js';
@@ -50,7 +51,10 @@ export class Brokers {
     });
     const { clientId, tls, sasl } = options;
     const settings: Package.ConnectionOptions = {
-      ...(tls === undefined || tls === false ? {} : { tls: tls === true ? {} : { ...tls }, tlsServerName: true }),
+      ...(tls === undefined || tls === false
+        ? {}
+        : // An address is no name of a server.
+          { tls: tls === true ? {} : { ...tls }, tlsServerName: this.bootstrap.every(({ host }) => isIP(host) === 0) }),
       ...(sasl === undefined ? {} : { sasl: saslOf(sasl) }),
     };
     this.direct = new kafka.ConnectionPool(clientId, settings);
@@ -72,6 +76,12 @@ export class Brokers {
     const { brokers, controllerId } = await this.kafka.metadataV12.api.async(connection, [], false, false);
     const found = brokers.find(({ nodeId }) => nodeId === controllerId);
     return found === undefined ? connection : this.direct.get({ host: found.host, port: found.port });
+  }
+
+  /** A connection to each broker of the cluster. */
+  async all(): Promise<readonly Package.Connection[]> {
+    const { brokers } = await this.kafka.metadataV12.api.async(await this.any(), [], false, false);
+    return Promise.all([...brokers.values()].map(({ host, port }) => this.direct.get({ host, port })));
   }
 
   /** A connection to a broker of a topic, by its number; undefined: that of a partition without a leader. */

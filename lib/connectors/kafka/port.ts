@@ -145,6 +145,13 @@ export type GroupAnswer =
   /** The group has given up the member: it owns nothing any more, and may join again. */
   | { readonly kind: 'expelled' };
 
+/** A transactional id that the brokers know. */
+export interface KnownTransaction {
+  readonly transactionalId: string;
+  /** Whether a transaction of it has begun and not ended. */
+  readonly isOpen: boolean;
+}
+
 export interface KafkaPort {
   /** Resolves with false if the topic exists already. */
   createTopic(topic: NewTopic): Promise<boolean>;
@@ -191,6 +198,8 @@ export interface KafkaPort {
    * because a delayed request of it could end a later transaction.
    */
   endTransaction(producer: ProducerIdentity, isCommitted: boolean): Promise<{ readonly wasRepeated: boolean }>;
+  /** The transactional ids that the brokers know. */
+  transactions(): Promise<readonly KnownTransaction[]>;
   /** Closes all connections. */
   close(): Promise<void>;
 }

@@ -21,6 +21,7 @@ import type {
   GroupAnswer,
   GroupBeat,
   KafkaPort,
+  KnownTransaction,
   NewBatch,
   NewTopic,
   OffsetPlace,
@@ -62,14 +63,14 @@ async function load(): Promise<typeof Package> {
 class RawClient implements KafkaPort {
   private readonly kafka: typeof Package;
   private readonly brokers: Brokers;
-  private readonly transactions: Transactions;
+  private readonly transactionRequests: Transactions;
   private readonly topics: TopicRequests;
   private readonly groups: GroupRequests;
 
   constructor(kafka: typeof Package, cluster: KafkaCluster) {
     this.kafka = kafka;
     this.brokers = new Brokers(kafka, cluster);
-    this.transactions = new Transactions(this.brokers);
+    this.transactionRequests = new Transactions(this.brokers);
     this.topics = new TopicRequests(this.brokers);
     this.groups = new GroupRequests(this.brokers);
   }
@@ -230,11 +231,11 @@ class RawClient implements KafkaPort {
   }
 
   beginProducer(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity> {
-    return this.transactions.beginProducer(transactionalId, transactionTimeoutMs);
+    return this.transactionRequests.beginProducer(transactionalId, transactionTimeoutMs);
   }
 
   addPartitions(producer: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void> {
-    return this.transactions.addPartitions(producer, topic, partitions);
+    return this.transactionRequests.addPartitions(producer, topic, partitions);
   }
 
   commitWithin(
@@ -243,11 +244,15 @@ class RawClient implements KafkaPort {
     topic: string,
     offsets: ReadonlyMap<number, CommittedOffset>,
   ): Promise<void> {
-    return this.transactions.commitWithin(producer, group, topic, offsets);
+    return this.transactionRequests.commitWithin(producer, group, topic, offsets);
   }
 
   endTransaction(producer: ProducerIdentity, isCommitted: boolean): Promise<{ readonly wasRepeated: boolean }> {
-    return this.transactions.endTransaction(producer, isCommitted);
+    return this.transactionRequests.endTransaction(producer, isCommitted);
+  }
+
+  transactions(): Promise<readonly KnownTransaction[]> {
+    return this.transactionRequests.transactions();
   }
 
   close(): Promise<void> {

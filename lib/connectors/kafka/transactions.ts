@@ -5,11 +5,17 @@
  * then the end may belong to an earlier request.
  */
 import type { Brokers } from './brokers.js';
-import type { CommittedOffset, KafkaPort, ProducerIdentity } from './port.js';
+import type { CommittedOffset, KafkaPort, KnownTransaction, ProducerIdentity } from './port.js';
 import { offsetsOf, wireIdentity } from './wire-forms.js';
 
 /** The part of the port that concerns transactions. */
-type TransactionPort = Pick<KafkaPort, 'beginProducer' | 'addPartitions' | 'commitWithin' | 'endTransaction'>;
+type TransactionPort = Pick<
+  KafkaPort,
+  'beginProducer' | 'addPartitions' | 'commitWithin' | 'endTransaction' | 'transactions'
+>;
+
+/** The states of a transaction that has begun and not ended. */
+const OPEN = ['Ongoing', 'PrepareCommit', 'PrepareAbort', 'PrepareEpochFence'];
 
 export class Transactions implements TransactionPort {
   private readonly brokers: Brokers;
@@ -77,6 +83,22 @@ export class Transactions implements TransactionPort {
       sent++;
       await this.brokers.kafka.endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, isCommitted);
       return { wasRepeated: sent > 1 };
+    });
+  }
+
+  transactions(): Promise<readonly KnownTransaction[]> {
+    return this.brokers.repeat('list transactions', async () => {
+      // Each broker knows those that it coordinates.
+      const connections = await this.brokers.all();
+      const answers = await Promise.all(
+        connections.map((connection) => this.brokers.kafka.listTransactionsV1.api.async(connection, [], [], -1n, null)),
+      );
+      return answers.flatMap(({ transactionStates }) =>
+        transactionStates.map(({ transactionalId, transactionState }) => ({
+          transactionalId,
+          isOpen: OPEN.includes(transactionState),
+        })),
+      );
     });
   }
 }

@@ -16,6 +16,7 @@ import { checkCount, checkOptions, type OptionRules } from '../../options/option
 import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
 import { knownOrder, ResumePlan } from '../resume/resume-plan.js';
 import { systemClock } from '../../model/clock.js';
+import type { CarriedWorkflow } from '../run/carrier.js';
 import { newRunId, Run } from '../run/run.js';
 import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
 import { NO_FUSIONS, planFusions, type Fusions } from './fusion.js';
@@ -219,7 +220,7 @@ export class PreparedWorkflow<
       );
     }
     const { plan, declarations, definition, config } = this;
-    const { resumeFrom: from, checkpoints } = options;
+    const { resumeFrom: from, checkpoints, carrier } = options;
     const hasState = checkpoints?.state !== undefined;
     if (from !== undefined) this.assertSameStart(from);
     const made = checkpoints || from ? this.describe(hasState) : undefined;
@@ -268,6 +269,7 @@ export class PreparedWorkflow<
       upstream: options.upstream,
       secrets: options.secrets,
       tracer: options.tracer,
+      carry: carrier && ((parts, face) => carrier.carry(this as unknown as CarriedWorkflow, parts, face)),
       release: async () => {
         for (const release of this.releases.reverse()) await release();
       },

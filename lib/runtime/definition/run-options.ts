@@ -1,5 +1,6 @@
 /** Options of one run, and their validation. */
 import type { Checkpoint, CheckpointStore } from '../../model/checkpoint.js';
+import { MillraceError } from '../../model/errors.js';
 import type { ThreadLimits } from '../../execution/executor.js';
 import {
   anObject,
@@ -18,6 +19,7 @@ import type { Clock, DeadLetterStore, LetterHead } from '../../model/ports.js';
 import type { Upstream } from '../../model/upstream.js';
 import type { CheckpointSchedule } from '../resume/checkpointer.js';
 import type { ThreadCount } from '../run/run-executor.js';
+import type { Carrier } from '../run/carrier.js';
 import type { RunTracer } from '../run/run-parts.js';
 import type { Secrets } from '../../text/secrets.js';
 
@@ -71,6 +73,11 @@ export interface RunOptions {
    * requests name. Default: only those.
    */
   readonly secrets?: Secrets;
+  /**
+   * Executes the tasks in other places than this process: see `kafkaCarrier` of `millrace/lanes`. It can be combined
+   * with `runId`, `signal`, `graceMs`, `deadLetters`, `upstream` and `secrets`. Default: this process.
+   */
+  readonly carrier?: Carrier;
   /** Whether neighbouring tasks are fused: cpu tasks into one thread hop, sync tasks into one loop. Default true. */
   readonly fuse?: boolean;
   /**
@@ -103,6 +110,7 @@ const RULES: OptionRules<RunOptions> = {
   upstream: objectWith('answer'),
   tracer: objectWith('follow'),
   secrets: objectWith('add', 'text', 'data'),
+  carrier: objectWith('carry'),
   fuse: flag,
   freezeRecords: flag,
 };
@@ -115,10 +123,25 @@ const LIMIT_RULES: OptionRules<ThreadLimits> = {
   stackMb: MEBIBYTES,
 };
 
+/** What has a meaning in a run with a carrier. */
+const WITH_CARRIER: readonly string[] = [
+  'carrier',
+  ...(['runId', 'signal', 'graceMs', 'deadLetters', 'upstream', 'secrets'] satisfies (keyof RunOptions)[]),
+];
+
 /** Throws MILLRACE_INVALID_OPTION. */
 export function checkRunOptions(options: RunOptions): void {
   checkOptions('a run', options, RULES);
   const { checkpointEvery, threadLimits } = options;
+  if (options.carrier !== undefined) {
+    const other = Object.entries(options).find(([name, value]) => value !== undefined && !WITH_CARRIER.includes(name));
+    if (other !== undefined) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `Expected \`carrier\` of a run without \`${other[0]}\`, which is for the tasks of this process. Remove one`,
+      );
+    }
+  }
   if (checkpointEvery !== undefined) checkOptions('`checkpointEvery`', checkpointEvery, SCHEDULE_RULES);
   if (threadLimits !== undefined) checkOptions('`threadLimits`', threadLimits, LIMIT_RULES);
 }

@@ -6,6 +6,8 @@ import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../../model/
 import type { RecordTracer } from '../../model/ports.js';
 import type { RunEvent } from '../../model/events.js';
 import type { Observable } from 'rxjs';
+import type { EngineOfRun } from './carrier.js';
+import type { RunFace } from './run-engine.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import type { Upstream } from '../../model/upstream.js';
 import type { Secrets } from '../../text/secrets.js';
@@ -50,6 +52,8 @@ export interface RunParts {
   readonly secrets?: Secrets | undefined;
   /** Follows the run and its records. */
   readonly tracer?: RunTracer | undefined;
+  /** Makes the engine of the run. Default: the engine of this process. */
+  readonly carry?: ((parts: RunParts, face: RunFace) => EngineOfRun) | undefined;
   /** When the run was first started, milliseconds since 1970. */
   readonly startedAt: number;
   /** Called after everything else is closed, on every path. */

@@ -18,7 +18,8 @@ import { Outlet } from '../../stream/outlet.js';
 import { suggest } from '../../text/nearest.js';
 import type { DrainOptions } from './draining.js';
 import { EventStream } from './event-stream.js';
-import type { RunEngine } from './run-engine.js';
+import type { EngineOfRun } from './carrier.js';
+import type { RunFace } from './run-engine.js';
 import type { RunParts } from './run-parts.js';
 
 /** An output of a task, as it is observed. */
@@ -55,7 +56,7 @@ export class Run<Outputs = Record<string, unknown>> {
   private readonly outlets: ReadonlyMap<string, Outlet>;
   private readonly events = new EventStream();
   /** Undefined until the run has started. */
-  private engine: RunEngine | undefined;
+  private engine: EngineOfRun | undefined;
   /** A cancel or drain requested before the run has started. */
   private early: 'cancel' | DrainOptions | undefined;
   private failure: unknown;
@@ -81,9 +82,16 @@ export class Run<Outputs = Record<string, unknown>> {
   /**
    * The records that a task emits, as a plain Observable. If a subscriber throws, the run reports an event and
    * continues. Errors if the run fails, completes when the task has emitted its last record. Throws
-   * MILLRACE_UNKNOWN_TASK for a name that no task has.
+   * MILLRACE_UNKNOWN_TASK for a name that no task has, and MILLRACE_INVALID_OPTION in a run with a `carrier`, whose
+   * records are in other places.
    */
   output$<Name extends keyof Outputs & string>(name: Name): Observable<Outputs[Name]> {
+    if (this.parts.carry !== undefined) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_OPTION',
+        `The records of '${name}' cannot be observed here: the run has a carrier, and its tasks run in other places. Write them with a sink`,
+      );
+    }
     const found = this.outputs().get(name);
     if (found === undefined) {
       const names = [...this.outputs().keys()];
@@ -160,11 +168,8 @@ export class Run<Outputs = Record<string, unknown>> {
   }
 
   private async start(): Promise<void> {
-    const { parts, events, outlets } = this;
-    // Later runs need not wait for the import: in virtual time each wait for work outside of the clock is slow.
-    engineModule ??= await holdClock(parts.clock, import('./run-engine.js'));
-    const { RunEngine } = engineModule;
-    const engine = new RunEngine(parts, {
+    const { events, outlets } = this;
+    const engine = await this.engineFor({
       events,
       outlets,
       onEnd: (summary, failure) => {
@@ -175,6 +180,14 @@ export class Run<Outputs = Record<string, unknown>> {
     if (this.early === 'cancel') engine.cancel();
     else if (this.early !== undefined) engine.drain(this.early);
     await engine.start();
+  }
+
+  private async engineFor(face: RunFace): Promise<EngineOfRun> {
+    const { parts } = this;
+    if (parts.carry !== undefined) return parts.carry(parts, face);
+    // Later runs need not wait for the import: in virtual time each wait for work outside of the clock is slow.
+    engineModule ??= await holdClock(parts.clock, import('./run-engine.js'));
+    return new engineModule.RunEngine(parts, face);
   }
 
   /** Ends a run whose engine could not be loaded or made: it has no summary. */

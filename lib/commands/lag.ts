@@ -1,0 +1,25 @@
+/** `lag`: how far the workers of a run that Kafka carries are behind. */
+import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
+import { EXIT } from './exit-codes.js';
+import { runIdOf, spreadFrom, spreadOptions } from './spread-options.js';
+import { renderTable } from './table.js';
+import { grouped } from '../text/printable.js';
+
+export const lagCommand: Command = {
+  name: 'lag',
+  description: 'Show how far the workers of a run that Kafka carries are behind',
+  words: [workflowWord],
+  options: { ...workflowOptions, ...configOptions, ...spreadOptions, ...debugOptions },
+  run: async (args, context) => {
+    const options = await spreadFrom(args, context, await loadFrom(args, context), runIdOf(args));
+    const { lagOf } = await import('../lanes/index.js');
+    const rows = (await lagOf(options)).map(({ stage, lanes, completed, records }) => [
+      stage,
+      `${completed} of ${lanes}`,
+      records === undefined ? '' : grouped(records),
+    ]);
+    const columns = [{ title: 'stage' }, { title: 'lanes completed' }, { title: 'records behind', align: 'right' }] as const;
+    for (const line of renderTable(columns, rows, process.stdout.columns ?? Infinity)) process.stdout.write(`${line}\n`);
+    return EXIT.success;
+  },
+};

@@ -1,0 +1,90 @@
+/** How far the workers of a run are behind, and the transactions that a cluster knows. */
+import type { KafkaCluster } from '../connectors/kafka/cluster.js';
+import { openClient } from '../connectors/kafka/raw-client.js';
+import { MillraceError } from '../model/errors.js';
+import { CLOSED } from './lane.js';
+import { stagesOf, type SpreadOptions } from './worker.js';
+
+/** What a stage has not processed yet. */
+export interface StageLag {
+  /** The name of the stage. */
+  readonly stage: string;
+  /** The number of its lanes. */
+  readonly lanes: number;
+  /** Those of them that have completed. */
+  readonly completed: number;
+  /**
+   * The records in its topics behind the committed offsets of its lanes; undefined for a stage that begins with a
+   * source. Marks of ends and of transactions count too, so a few may be left at the end.
+   */
+  readonly records: number | undefined;
+}
+
+/** The longest that the transaction of a transactional id may take that is only begun to end another one. */
+const ABORT_TIMEOUT_MS = 60_000;
+
+/**
+ * The lag of each stage of a run. Rejects with MILLRACE_KAFKA if its topics do not exist, and with MILLRACE_SPREAD for a
+ * workflow that cannot be spread.
+ */
+export async function lagOf(options: SpreadOptions): Promise<readonly StageLag[]> {
+  const plan = stagesOf(options);
+  const client = await openClient(options.cluster);
+  try {
+    const closed = await client.committed(plan.group, await client.describe(plan.stateTopic), 'current');
+    const lags: StageLag[] = [];
+    let lane = 0;
+    for (const { name, lanes, inputs } of plan.stages) {
+      const own = [...new Array(lanes).keys()].map((partition) => lane + partition);
+      lane += lanes;
+      let records: number | undefined;
+      for (const { topic: input } of inputs) {
+        const topic = await client.describe(input);
+        const [ends, committed] = [
+          await client.offsets(topic, 'latest'),
+          await client.committed(plan.group, topic, 'current'),
+        ];
+        const behind = ends.map((end, partition) => Math.max(0, end - (committed.get(partition)?.offset ?? 0)));
+        records = behind.reduce((sum, count) => sum + count, records ?? 0);
+      }
+      const completed = own.filter((one) => closed.get(one)?.metadata === CLOSED).length;
+      lags.push({ stage: name, lanes, completed, records });
+    }
+    return lags;
+  } finally {
+    await client.close();
+  }
+}
+
+/** The transactional ids with this prefix whose transaction has begun and not ended, in order. */
+export async function openTransactions(cluster: KafkaCluster, prefix: string): Promise<readonly string[]> {
+  const client = await openClient(cluster);
+  try {
+    const known = await client.transactions();
+    return known
+      .filter(({ transactionalId, isOpen }) => isOpen && transactionalId.startsWith(prefix))
+      .map(({ transactionalId }) => transactionalId)
+      .sort();
+  } finally {
+    await client.close();
+  }
+}
+
+/**
+ * Aborts the open transactions of all transactional ids with this prefix, and fences their writers. A run that still
+ * works under one of them stops, or begins the lane again. Resolves with the ids. Rejects with MILLRACE_USAGE for an
+ * empty prefix.
+ */
+export async function abortTransactions(cluster: KafkaCluster, prefix: string): Promise<readonly string[]> {
+  if (prefix === '') {
+    throw new MillraceError('MILLRACE_USAGE', 'Expected a prefix of transactional ids, got an empty text');
+  }
+  const ids = await openTransactions(cluster, prefix);
+  const client = await openClient(cluster);
+  try {
+    for (const id of ids) await client.beginProducer(id, ABORT_TIMEOUT_MS);
+    return ids;
+  } finally {
+    await client.close();
+  }
+}

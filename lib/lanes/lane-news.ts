@@ -1,0 +1,95 @@
+/**
+ * The news of lanes, as records of the topic `….events`: what a worker reports to everybody who follows the run.
+ *
+ * Guarantees: a slow or unreachable broker neither slows nor fails a lane. News that find no room in the queue are left
+ * out and counted. The totals of a lane that has completed are not news of this kind: they are written in its last
+ * transaction.
+ */
+import type { KafkaPort, NewRecord, RawRecord, TopicDescription } from '../connectors/kafka/port.js';
+import { TopicWriter } from '../connectors/kafka/topic-writer.js';
+import type { RunEvent } from '../model/events.js';
+import type { LaneName } from './lane.js';
+import type { LaneTally } from './lane-tally.js';
+
+/** What is known of a lane. */
+export type LaneNews =
+  /** Its totals. `isFinal`: it has completed, and they do not change any more. */
+  | { readonly kind: 'tally'; readonly lane: number; readonly at: number; readonly tally: LaneTally; readonly isFinal: boolean }
+  /** An event of its run. */
+  | { readonly kind: 'event'; readonly lane: number; readonly event: RunEvent }
+  /** It stopped, and can be continued. */
+  | { readonly kind: 'stopped'; readonly lane: number; readonly at: number; readonly code: string; readonly message: string };
+
+/** The events of a lane that are news. The others are about its own beginning and end, or are part of its totals. */
+const FORWARDED: ReadonlySet<RunEvent['type']> = new Set<RunEvent['type']>([
+  ...(['notice', 'stall', 'subscriber-error', 'slow-records', 'dropped'] as const),
+  ...(['retry', 'circuit', 'throttled', 'concurrency'] as const),
+]);
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const MOST_WAITING = 2000;
+const FLUSH_EVERY_MS = 200;
+const MAX_BYTES = 1024 * 1024;
+
+/** Whether others learn of the event as it is. */
+export function isForwarded({ type }: RunEvent): boolean {
+  return FORWARDED.has(type);
+}
+
+export function newsRecord(news: LaneNews): NewRecord {
+  return { key: null, value: encoder.encode(JSON.stringify(news)), headers: [] };
+}
+
+export function newsOf({ value }: RawRecord): LaneNews | undefined {
+  return value === null ? undefined : (JSON.parse(decoder.decode(value)) as LaneNews);
+}
+
+export class NewsWriter {
+  private readonly writer: TopicWriter;
+  private waiting: NewRecord[] = [];
+  private left = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(client: KafkaPort, topic: TopicDescription) {
+    this.writer = new TopicWriter({ client, topic, compression: 'none', maxBytes: MAX_BYTES, producer: undefined });
+  }
+
+  add(news: LaneNews): void {
+    if (this.waiting.length >= MOST_WAITING) {
+      this.left++;
+      return;
+    }
+    this.waiting.push(newsRecord(news));
+    this.timer ??= setTimeout(() => {
+      this.flush();
+    }, FLUSH_EVERY_MS);
+  }
+
+  /** An event of the run of a lane, if others learn of it. */
+  event({ lane }: LaneName, event: RunEvent): void {
+    if (isForwarded(event)) this.add({ kind: 'event', lane, event });
+  }
+
+  /** Writes what waits. Never rejects. */
+  async close(): Promise<void> {
+    this.flush();
+    await this.writing;
+  }
+
+  private flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const { waiting, left } = this;
+    if (waiting.length === 0) return;
+    this.waiting = [];
+    this.left = 0;
+    if (left > 0) {
+      const event: RunEvent = { type: 'dropped', at: Date.now(), count: left, types: { 'news of lanes': left } };
+      waiting.push(newsRecord({ kind: 'event', lane: -1, event }));
+    }
+    // One batch after the other; what a broker does not accept within the timeout of the client is lost.
+    this.writing = this.writing.then(() => this.writer.write(waiting, 0)).catch(() => undefined);
+  }
+}

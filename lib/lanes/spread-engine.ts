@@ -1,0 +1,237 @@
+/**
+ * The engine of a run whose tasks run in lanes: it creates the run on the cluster, lets a crew of workers work on it,
+ * and follows all workers of the run, also those of other machines.
+ *
+ * Guarantees: it ends exactly once, after its crew. A completed run has reported all its dead letters.
+ */
+import { systemClock } from '../model/clock.js';
+import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
+import { EVENT_VERSION, type RunEvent } from '../model/events.js';
+import type { TaskCounts } from '../model/metrics.js';
+import type { RunOutcome } from '../model/ports.js';
+import type { RunSummary } from '../model/run-summary.js';
+import type { ExecutorStats } from '../model/thread-stats.js';
+import type { KafkaPort } from '../connectors/kafka/port.js';
+import { openClient } from '../connectors/kafka/raw-client.js';
+import type { CarriedWorkflow, EngineOfRun } from '../runtime/run/carrier.js';
+import type { DrainOptions } from '../runtime/run/draining.js';
+import { maskEvent } from '../runtime/run/mask-event.js';
+import type { RunFace } from '../runtime/run/run-engine.js';
+import { graphOfRun } from '../runtime/run/run-graph.js';
+import type { RunParts } from '../runtime/run/run-parts.js';
+import { maskSecrets } from '../text/mask-secrets.js';
+import { Secrets } from '../text/secrets.js';
+import { RunTotals } from './run-totals.js';
+import { RunView } from './run-view.js';
+import { createRun, stagesOf, type SpreadOptions } from './worker.js';
+
+/** The workers of a run that this process has started. */
+export interface Crew {
+  /** Resolves when all of them have ended. Rejects with the error of one that failed, if none saw the end of the run. */
+  readonly finished: Promise<'completed' | 'stopped'>;
+  /** Drains them: records in flight end, at most for so long. */
+  stop(graceMs: number | undefined): void;
+  /** Ends them at once. */
+  kill(): void;
+}
+
+/** Starts the crew of a run. */
+export type StartCrew = (options: SpreadOptions, parts: RunParts) => Crew;
+
+/** The part of `SpreadOptions` that a carrier is given. */
+export type CarrierParts = Omit<SpreadOptions, 'workflow' | 'runId'> & { readonly replication?: number };
+
+const LOOK_EVERY_MS = 250;
+const NO_THREADS: ExecutorStats = { size: 0, queued: 0, replaced: 0, threads: [] };
+
+export class SpreadEngine implements EngineOfRun {
+  readonly threads = NO_THREADS;
+  readonly isInAftermath = false;
+  private readonly options: SpreadOptions;
+  private readonly replication: number | undefined;
+  private readonly parts: RunParts;
+  private readonly face: RunFace;
+  private readonly startCrew: StartCrew;
+  private readonly secrets: Secrets;
+  private readonly startedAt = systemClock.now();
+  private crew: Crew | undefined;
+  private totals: RunTotals;
+  /** How the run was asked to end. */
+  private asked: 'drained' | 'cancelled' | undefined;
+  private failure: { readonly error: unknown } | undefined;
+  private wake: () => void = () => undefined;
+
+  constructor(
+    workflow: CarriedWorkflow,
+    { replication, ...cluster }: CarrierParts,
+    parts: RunParts,
+    face: RunFace,
+    startCrew: StartCrew,
+  ) {
+    this.options = { ...cluster, workflow, runId: parts.runId };
+    this.totals = new RunTotals(workflow, []);
+    this.replication = replication;
+    this.parts = parts;
+    this.face = face;
+    this.startCrew = startCrew;
+    const secrets = (this.secrets = parts.secrets ?? new Secrets());
+    secrets.addConfig(parts.config);
+    secrets.keep([parts.runId, parts.workflow, ...parts.plan.nodes.map(({ node }) => node.name)]);
+    face.events.mask = (event) => maskEvent(event, secrets);
+    parts.deadLetters.whenBroken((error) => {
+      this.fail(error);
+    });
+  }
+
+  get counts(): Readonly<Record<string, TaskCounts>> {
+    return this.totals.counts;
+  }
+
+  async start(): Promise<void> {
+    let client: KafkaPort | undefined;
+    let outcome: RunOutcome = 'failed';
+    this.introduce();
+    if (this.parts.signal?.aborted === true) this.cancel();
+    try {
+      await this.parts.deadLetters.open?.();
+      client = await openClient(this.options.cluster);
+      if (this.asked === undefined) await createRun(this.options, this.replication);
+      outcome = this.asked ?? (await this.untilOver(await this.viewOn(client)));
+    } catch (error) {
+      this.failure ??= { error };
+      outcome = 'failed';
+    }
+    await client?.close().catch(() => undefined);
+    await this.end(outcome);
+  }
+
+  cancel(): void {
+    this.asked = 'cancelled';
+    this.crew?.kill();
+    this.wake();
+  }
+
+  drain({ graceMs = this.parts.graceMs }: DrainOptions = {}): void {
+    if (this.asked !== undefined) return;
+    this.asked = 'drained';
+    this.emit({ type: 'draining', at: systemClock.now() });
+    this.crew?.stop(graceMs);
+    this.wake();
+  }
+
+  fail(error: unknown): void {
+    this.failure ??= { error };
+    this.crew?.kill();
+    this.wake();
+  }
+
+  private introduce(): void {
+    const { runId, workflow, description, plan, declarations, window, seed, config } = this.parts;
+    this.emit({
+      ...{ type: 'run-started', version: EVENT_VERSION, at: this.startedAt, runId, workflow, description },
+      graph: graphOfRun(plan, declarations),
+      ...{ hops: [], window, threads: 1, seed },
+      config: maskSecrets(config),
+    });
+  }
+
+  private async viewOn(client: KafkaPort): Promise<RunView> {
+    const { workflow, cluster } = this.options;
+    const plan = stagesOf(this.options);
+    const { deadLetters } = this.parts;
+    this.totals = new RunTotals(workflow, plan.stages);
+    return new RunView({
+      ...{ client, totals: this.totals, timeoutMs: cluster.options.timeoutMs },
+      eventTopic: await client.describe(plan.eventTopic),
+      letterTopic: await client.describe(plan.letterTopic),
+      emit: (event) => {
+        this.emit(event);
+      },
+      onLetter: (letter) => {
+        deadLetters.write(letter);
+      },
+    });
+  }
+
+  /** Follows the run until its crew has ended. */
+  private async untilOver(view: RunView): Promise<RunOutcome> {
+    let end: 'completed' | 'stopped' | undefined;
+    let error: unknown;
+    if (this.asked !== undefined) return this.asked;
+    const crew = (this.crew = this.startCrew(this.options, this.parts));
+    void crew.finished
+      .then(
+        (how) => (end = how),
+        (thrown: unknown) => {
+          end = 'stopped';
+          error = thrown;
+        },
+      )
+      .then(() => {
+        this.wake();
+      });
+    // Typed by a function, because the callbacks above change it.
+    const hasEnded = (): boolean => end !== undefined;
+    while (!hasEnded()) {
+      await view.look();
+      await this.pause();
+    }
+    await view.look();
+    view.measure();
+    if (this.failure !== undefined) throw this.failure.error;
+    if (end === 'completed') return 'completed';
+    if (this.asked !== undefined) return this.asked;
+    if (error !== undefined) throw error;
+    const { stopped } = view;
+    throw new MillraceError(
+      'MILLRACE_TASK',
+      stopped === undefined
+        ? 'All workers of this machine have ended before the run. Start the run again with the same id to continue it'
+        : `The run stopped: ${stopped.code}: ${stopped.message}. Start it again with the same id to continue it`,
+    );
+  }
+
+  private async end(wanted: RunOutcome): Promise<void> {
+    let outcome = wanted;
+    const fail = (error: unknown): void => {
+      this.failure ??= { error };
+      outcome = 'failed';
+    };
+    const { deadLetters, release, onEnd } = this.parts;
+    await deadLetters.close().catch(fail);
+    await Promise.resolve(release?.()).catch(fail);
+    const summarize = (): RunSummary => this.summarize(outcome);
+    try {
+      await onEnd?.(summarize());
+    } catch (error) {
+      fail(error);
+    }
+    this.face.onEnd(summarize(), outcome === 'failed' ? this.failure?.error : undefined);
+  }
+
+  private summarize(outcome: RunOutcome): RunSummary {
+    const { runId, description } = this.parts;
+    const error = this.failure?.error;
+    const head = {
+      ...{ runId, description, outcome, startedAt: this.startedAt, endedAt: systemClock.now() },
+      ...(outcome === 'failed'
+        ? { error: { code: codeOf(error), message: this.secrets.message(describeThrown(error)) } }
+        : {}),
+    };
+    return this.secrets.data(this.totals.summary(head));
+  }
+
+  private emit(event: RunEvent): void {
+    this.face.events.emit(event);
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LOOK_EVERY_MS);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,100 @@
+/** TLS and logins, on a real broker: in code, and on the command line by a file without a password in it. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { execFileSync } from 'node:child_process';
+import { afterAll, expect, it } from '@jest/globals';
+import { kafka, type KafkaOptions } from '#lib/connectors/kafka/index.js';
+import { openClient } from '#lib/connectors/kafka/raw-client.js';
+import { clusterFrom } from '#lib/jobs/kafka-cluster.js';
+import { Secrets } from '#lib/text/secrets.js';
+import type { BrokerOptions } from '../../kafka/broker.js';
+import { whyNoBroker } from '../../kafka/artifacts.js';
+import { describeWithBroker } from '../../kafka/with-broker.js';
+
+const root = new URL('../../../../', import.meta.url).pathname;
+const PASSWORD = 'correct-horse-battery';
+const folder = mkdtempSync(join(tmpdir(), 'millrace-login-'));
+const store = join(folder, 'broker.p12');
+const ca = join(folder, 'ca.pem');
+
+/** A key and a certificate that signs itself; Java has the tool for it. */
+function makeCertificate(): void {
+  const own = ['-keystore', store, '-storepass', 'changeit', '-alias', 'broker'];
+  const names = ['-dname', 'CN=localhost', '-ext', 'san=ip:127.0.0.1,dns:localhost'];
+  execFileSync('keytool', ['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', '-validity', '30', ...names, ...own], {
+    stdio: 'ignore',
+  });
+  execFileSync('keytool', ['-exportcert', '-rfc', '-file', ca, ...own], { stdio: 'ignore' });
+}
+
+if (whyNoBroker() === undefined) makeCertificate();
+
+const PLAIN = 'org.apache.kafka.common.security.plain.PlainLoginModule';
+const SCRAM = 'org.apache.kafka.common.security.scram.ScramLoginModule';
+const SECURE: BrokerOptions = {
+  listeners: { TLS: 'SSL', LOGIN: 'SASL_SSL' },
+  properties: [
+    ...['ssl.keystore.type=PKCS12', `ssl.keystore.location=${store}`, 'ssl.keystore.password=changeit'],
+    'sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+    `listener.name.login.plain.sasl.jaas.config=${PLAIN} required user_ann="${PASSWORD}";`,
+    `listener.name.login.scram-sha-256.sasl.jaas.config=${SCRAM} required;`,
+    `listener.name.login.scram-sha-512.sasl.jaas.config=${SCRAM} required;`,
+  ],
+  format: ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+    '--add-scram',
+    `${mechanism}=[name=ann,password=${PASSWORD}]`,
+  ]),
+};
+
+describeWithBroker(
+  'a cluster with TLS and logins',
+  (broker) => {
+    afterAll(() => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    const find = async (options: Omit<KafkaOptions, 'brokers'>, listener = 'LOGIN'): Promise<boolean> => {
+      const client = await openClient(kafka({ brokers: [broker().at(listener)], timeoutMs: 5000, ...options }));
+      try {
+        return await client.hasTopic('no-such-topic');
+      } finally {
+        await client.close();
+      }
+    };
+    const tls = (): { ca: string } => ({ ca: readFileSync(ca, 'utf8') });
+
+    it('is reached over TLS if its certificate is trusted', async () => {
+      expect(await find({ tls: tls() }, 'TLS')).toBe(false);
+      await expect(find({ tls: true, timeoutMs: 500 }, 'TLS')).rejects.toMatchObject({ code: 'MILLRACE_NETWORK' });
+    });
+
+    it.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)('accepts a login by %s, and refuses a wrong one', async (mechanism) => {
+      expect(await find({ tls: tls(), sasl: { mechanism, username: 'ann', password: PASSWORD } })).toBe(false);
+      const wrong = { tls: tls(), sasl: { mechanism, username: 'ann', password: 'wrong-password' } };
+      await expect(find(wrong)).rejects.toMatchObject({ message: expect.stringMatching(/auth|SASL/i) as unknown });
+    });
+
+    it('is described for the command line by a file, whose secrets are masked', async () => {
+      const file = join(folder, 'cluster.json');
+      const login = { mechanism: 'scram-sha-512', username: 'ann', password: '${KAFKA_PASSWORD}' };
+      const content = { brokers: [broker().at('LOGIN')], tls: { caFile: 'ca.pem' }, sasl: login };
+      await writeFile(file, JSON.stringify(content));
+      const secrets = new Secrets();
+      const place = { folder: root, environment: { KAFKA_PASSWORD: PASSWORD }, secrets };
+      const cluster = await clusterFrom(file, place);
+      expect(cluster.options.sasl).toEqual({ ...login, password: PASSWORD });
+      expect(secrets.text(`the password is ${PASSWORD}`)).not.toContain(PASSWORD);
+      await expect(clusterFrom(file, { ...place, environment: {} })).rejects.toMatchObject({ code: 'MILLRACE_CONFIG' });
+      const command = ['transactions', 'list', '--kafka', file];
+      const { stderr } = await promisify(execFile)(process.execPath, [join(root, 'dist', 'cli.js'), ...command], {
+        env: { ...process.env, KAFKA_PASSWORD: PASSWORD },
+      });
+      expect(stderr).toBe('0 transactions open\n');
+    });
+  },
+  SECURE,
+);

@@ -1,0 +1,36 @@
+/**
+ * `npm run kafka-chaos -- --minutes 10 [--seed 1] [--nodes 3] [--records 4000]`: runs with random faults until the time
+ * is over; prints the figures. A difference ends it with an error that names the seed.
+ */
+import { parseArgs } from 'node:util';
+import { startCluster } from '../kafka/cluster.js';
+import { SHORT_SESSIONS } from '../lanes/short-sessions.js';
+import { chaos, WITH_ONE_BROKER, WITH_THREE_BROKERS } from './chaos.js';
+import { TestCluster } from '../kafka/test-cluster.js';
+
+const text = { type: 'string' } as const;
+const { values } = parseArgs({ options: { minutes: text, seed: text, nodes: text, records: text } });
+const nodes = Number(values.nodes ?? 3);
+const until = performance.now() + Number(values.minutes ?? 5) * 60_000;
+let seed = Number(values.seed ?? Date.now() % 1_000_000);
+const totals = new Map<string, number>();
+const count = (name: string, by = 1): void => {
+  totals.set(name, (totals.get(name) ?? 0) + by);
+};
+const cluster = await startCluster(nodes, SHORT_SESSIONS.properties);
+const test = new TestCluster(cluster.brokers);
+try {
+  do {
+    const faults = nodes > 1 ? WITH_THREE_BROKERS : WITH_ONE_BROKER;
+    const figures = await chaos({ cluster, test, seed, records: Number(values.records ?? 4000), workMs: 5, faults });
+    count('runs');
+    count('records', figures.records);
+    count('restarts of workers', figures.restarts);
+    for (const [fault, times] of Object.entries(figures.faults)) count(fault, times);
+    console.log(`Seed ${seed++}: ${JSON.stringify(figures.faults)} in ${Math.round(figures.elapsedMs / 1000)} s, 0 lost, 0 doubled`);
+  } while (performance.now() < until);
+  for (const [name, total] of totals) console.log(`${name}: ${total}`);
+} finally {
+  await test.close();
+  await cluster.stop();
+}

@@ -1,0 +1,165 @@
+/** kafkajs as the client that judges ours: it creates topics, writes and reads them. */
+import { randomUUID } from 'node:crypto';
+import {
+  ConnectionPool,
+  deleteRecordsV2,
+  listOffsetsV7,
+  listTransactionsV1,
+  type Connection,
+} from '@platformatic/kafka';
+import { Kafka, logLevel, type Admin, type Message } from 'kafkajs';
+
+/** A record as the independent reader saw it. */
+export interface SeenRecord {
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A cluster as the specs see it. */
+export class TestCluster {
+  readonly client: Kafka;
+  private readonly brokers: readonly string[];
+  private admin: Admin | undefined;
+
+  constructor(brokers: readonly string[]) {
+    this.brokers = brokers;
+    const retry = { initialRetryTime: 50, retries: 20 };
+    this.client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry });
+  }
+
+  async close(): Promise<void> {
+    await this.admin?.disconnect();
+    this.admin = undefined;
+  }
+
+  async asAdmin(): Promise<Admin> {
+    if (this.admin === undefined) {
+      this.admin = this.client.admin();
+      await this.admin.connect();
+    }
+    return this.admin;
+  }
+
+  /** Creates a topic with a name of its own. */
+  async topic(partitions = 1, settings: Readonly<Record<string, string>> = {}): Promise<string> {
+    const topic = `topic-${randomUUID().slice(0, 8)}`;
+    const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+    const admin = await this.asAdmin();
+    await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions, configEntries }] });
+    return topic;
+  }
+
+  /** Writes records outside of transactions, one partition per request. */
+  async write(topic: string, messages: readonly Message[]): Promise<void> {
+    const producer = this.client.producer();
+    await producer.connect();
+    const partitions = new Set(messages.map(({ partition = 0 }) => partition));
+    for (const partition of partitions) {
+      const own = messages.filter((message) => (message.partition ?? 0) === partition);
+      await producer.send({ topic, acks: -1, messages: own.map((message) => ({ ...message, partition })) });
+    }
+    await producer.disconnect();
+  }
+
+  /** Writes records in one transaction, and commits or aborts it. */
+  async transact(
+    topic: string,
+    messages: readonly Message[],
+    end: 'commit' | 'abort',
+    id: string = randomUUID(),
+  ): Promise<void> {
+    const producer = this.client.producer({ transactionalId: id, maxInFlightRequests: 1, idempotent: true });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    const own = messages.map((one) => ({ partition: 0, ...one }));
+    // A request of more than a megabyte is refused.
+    for (let i = 0; i < own.length; i += 8) {
+      await transaction.send({ topic, acks: -1, messages: own.slice(i, i + 8) });
+    }
+    await transaction[end]();
+    await producer.disconnect();
+  }
+
+  /** Removes the records of partition 0 before the offset, as retention would. */
+  async removeBefore(topic: string, offset: number): Promise<void> {
+    await this.ask(async (connection) => {
+      const partitions = [{ partitionIndex: 0, offset: BigInt(offset) }];
+      await deleteRecordsV2.api.async(connection, [{ name: topic, partitions }], 10_000);
+    });
+  }
+
+  protected async ask<T>(request: (connection: Connection) => Promise<T>): Promise<T> {
+    const pool = new ConnectionPool('spec');
+    const [host, port] = (this.brokers[0] as string).split(':') as [string, string];
+    try {
+      return await request(await pool.get({ host, port: Number(port) }));
+    } finally {
+      await pool.close();
+    }
+  }
+
+  /** Whether a transaction that nobody has ended yet hides the whole topic. */
+  private async isAllOpen(topic: string, partitions: number): Promise<boolean> {
+    const asked = [...new Array(partitions).keys()].map((partitionIndex) => ({
+      ...{ partitionIndex, currentLeaderEpoch: -1, timestamp: -1n },
+    }));
+    const READ_COMMITTED = 1;
+    return this.ask(async (connection) => {
+      const { transactionStates } = await listTransactionsV1.api.async(connection, [], [], -1n, null);
+      const { topics } = await listOffsetsV7.api.async(connection, -1, READ_COMMITTED, [
+        { name: topic, partitions: asked },
+      ]);
+      const isHidden = topics[0]?.partitions.every(({ offset }) => offset === 0n) === true;
+      return isHidden && transactionStates.some(({ transactionState }) => transactionState === 'Ongoing');
+    });
+  }
+
+  /** Everything that a reader of committed data sees in the topic up to its end, by partition in order. */
+  async read(topic: string): Promise<readonly SeenRecord[]> {
+    const admin = await this.asAdmin();
+    const ends = await admin.fetchTopicOffsets(topic);
+    // A reader would wait for the end of the first transaction.
+    if (this.brokers.length === 1 && (await this.isAllOpen(topic, ends.length))) return [];
+    // The last record may be a marker, which no reader is given; an own one behind it can be waited for.
+    const marks = ends.map(({ partition }) => ({ partition, key: END, value: END }));
+    const last = this.client.producer();
+    await last.connect();
+    for (const mark of marks) await last.send({ topic, acks: -1, messages: [mark] });
+    await last.disconnect();
+    const groupId = `reader-${randomUUID()}`;
+    const consumer = this.client.consumer({ groupId, readUncommitted: false, maxWaitTimeInMs: 50 });
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    const seen: SeenRecord[] = [];
+    let missing = ends.length;
+    const high = new Map(ends.map(({ partition, high: offset }) => [partition, Number(offset)]));
+    await new Promise<void>((resolve, reject) => {
+      consumer.on(consumer.events.CRASH, ({ payload }) => {
+        reject(payload.error);
+      });
+      const reading = consumer.run({
+        autoCommit: false,
+        eachMessage: ({ partition, message }) => {
+          const key = message.key?.toString() ?? null;
+          const offset = Number(message.offset);
+          if (key !== END) {
+            const headers = Object.fromEntries(
+              Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]),
+            );
+            seen.push({ partition, offset, key, value: message.value?.toString() ?? null, headers });
+          } else if (offset >= (high.get(partition) as number) && --missing === 0) resolve();
+          return Promise.resolve();
+        },
+      });
+      reading.catch(reject);
+    });
+    await consumer.disconnect();
+    return seen.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+  }
+}
+
+/** The key of the records that `read` adds. */
+const END = '(end)';
