@@ -15,6 +15,8 @@ export type Decision = z.output<typeof schemas.Decision>;
 export type SchedulePreview = z.output<typeof schemas.SchedulePreview>;
 export type Backfill = z.output<typeof schemas.Backfill>;
 export type BackfillPreview = z.output<typeof schemas.BackfillPreview>;
+export type Trigger = z.output<typeof schemas.Trigger>;
+export type Delivery = z.output<typeof schemas.Deliveries>['deliveries'][number];
 export type LetterGroups = z.output<typeof schemas.LetterGroups>;
 
 const KEY = 'millrace token';

@@ -9,6 +9,7 @@ import { Home } from './screens/home.js';
 import { Run } from './screens/run.js';
 import { Runs } from './screens/runs.js';
 import { Schedules } from './screens/schedules.js';
+import { Triggers } from './screens/triggers.js';
 import { Workflows } from './screens/workflows.js';
 import './style.css';
 
@@ -18,6 +19,7 @@ const SCREENS = [
   { path: 'workflows', title: 'Workflows', key: 'w' },
   { path: 'runs', title: 'Runs', key: 'r' },
   { path: 'schedules', title: 'Schedules', key: 's' },
+  { path: 'triggers', title: 'Triggers', key: 't' },
 ] as const;
 const CHORD_MS = 1500;
 
@@ -91,6 +93,7 @@ function Page(): JSX.Element {
         {screen === 'workflows' && <Workflows />}
         {screen === 'runs' && (id === undefined ? <Runs /> : <Run key={id} id={id} />)}
         {screen === 'schedules' && <Schedules />}
+        {screen === 'triggers' && <Triggers />}
         {!SCREENS.some(({ path: to }) => to === screen) && <Notice error="There is no such page" />}
       </main>
     </>

@@ -10,6 +10,7 @@ export { RunFailedError } from './runtime/run/run.js';
 export { combine, stream, type RecordStream } from './runtime/definition/record-stream.js';
 export type { CronSchedule, IntervalSchedule, OneTimeSchedule, Schedule, ScheduleRules } from './model/schedule.js';
 export type { ServingRules } from './model/serving.js';
+export type { FileTrigger, Trigger, TriggerRules, WebhookTrigger, WorkflowTrigger } from './model/trigger.js';
 export type { ResourcePeaks, RunSummary, TaskSummary } from './model/run-summary.js';
 
 export { BaseTask, type FoundRecord, type NoOutputs, type Task } from './tasks/task.js';

@@ -17,10 +17,13 @@ import { buildApp } from './api/app.js';
 import { Catalog } from './catalog.js';
 import { runProcesses } from './runs/run-processes.js';
 import { RunViews } from './runs/run-views.js';
-import type { StoredRun } from './runs/stored-run.js';
+import { queuedRun } from './runs/queued-run.js';
 import type { ServerStore } from './store/server-store.js';
 import { sqliteStore } from './store/sqlite-store.js';
 import { Supervisor } from './supervisor.js';
+import { MOST_QUEUED } from './api/trigger-routes.js';
+import { FileWatch } from './triggers/file-watch.js';
+import { knownTriggers, type KnownTrigger } from './triggers/known-triggers.js';
 
 export interface ServeOptions {
   /** The folder of the workflows, which is the current folder of runs too; absolute. */
@@ -105,6 +108,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     },
   });
   const catalog = new Catalog({ folder, script, environment });
+  let triggers: readonly KnownTrigger[] = [];
   const supervisor = new Supervisor({
     store,
     processes,
@@ -112,15 +116,24 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     maxRuns,
     pools,
     rulesOf: (workflow) => catalog.workflow(workflow)?.serving,
+    triggers: () => triggers,
     isReady: () => catalog.isDescribed,
     sendsAlerts: target !== undefined,
     onChange: () => {
       changed();
     },
   });
+  const files = new FileWatch({
+    folder,
+    triggers: () => triggers,
+    deliver: (trigger, event) => supervisor.deliver(trigger, event),
+    hasRoom: async () => (await store.counts()).queued < MOST_QUEUED,
+  });
   let names: readonly string[] = [];
   const app = buildApp({
-    ...{ store, supervisor, catalog, views, now, runs, output, maxRuns, startedAt: now() },
+    ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, startedAt: now() },
+    triggers: () => triggers,
+    fileProblem: (id) => files.problemOf(id),
     ...{
       hosts: () => names,
       pages: options.pages,
@@ -171,14 +184,17 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       return;
     }
     try {
-      if (performance.now() - refreshedAt > REFRESH_MS) {
+      const isLook = performance.now() - refreshedAt > REFRESH_MS;
+      if (isLook) {
         refreshedAt = performance.now();
         await adoptForeign(store, runs, known, now());
         if (await catalog.refresh()) {
+          triggers = knownTriggers(catalog.workflows, environment);
           await supervisor.sync(catalog.workflows, catalog.problems.length === 0);
           changed();
         }
       }
+      if (isLook && catalog.isDescribed) await files.look();
       await supervisor.pass();
       // Not awaited: a target that does not answer must not hold up runs.
       post?.send().catch(onError);
@@ -231,23 +247,9 @@ async function adoptForeign(store: ServerStore, runs: string, known: Set<string>
     const folder = await RunFolder.open(runs, name).catch(() => undefined);
     if (folder === undefined) continue;
     const { workflow, createdAt } = folder.manifest;
-    const facts = { id: name, workflow, queuedAt: createdAt, startedAt: createdAt, notBefore: null } as const;
-    const run: StoredRun = {
-      ...facts,
-      ...({ state: 'running', origin: 'command line', askedBy: '', schedule: null, scheduledFor: null } as const),
-      ...{
-        coversFrom: null,
-        coversTo: null,
-        backfill: null,
-        isExclusive: false,
-        settings: {},
-        isLiteral: false,
-        endedAt: null,
-      },
-      ...{ stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0, deadLetters: 0 },
-      ...{ problem: '', requestKey: null, signalled: null, signalledAt: null },
-    };
+    const queuedAt = Math.min(createdAt, now);
+    const facts = { id: name, state: 'running', origin: 'command line', startedAt: createdAt } as const;
     // The next pass sees whether it is at work, and how it has ended.
-    await store.addRun({ ...run, queuedAt: Math.min(createdAt, now) });
+    await store.addRun(queuedRun(workflow, queuedAt, facts));
   }
 }

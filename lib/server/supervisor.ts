@@ -18,9 +18,11 @@ import type { StoredBackfill, StoredSchedule } from './schedules/stored-schedule
 import { timetableOf, type Timetable } from './schedules/timetable.js';
 import { followUp, type Sight } from './runs/follow.js';
 import { chooseFromQueue } from './runs/queue.js';
-import type { RunProcesses } from './runs/run-processes.js';
+import { queuedRun } from './runs/queued-run.js';
+import { literal, type RunProcesses } from './runs/run-processes.js';
 import { ACTIVE_STATES, isAtWork, UNSIGNALLED, type StopWish, type StoredRun } from './runs/stored-run.js';
-import type { ServerStore, StoredAlert } from './store/server-store.js';
+import type { DeliveredRun, ServerStore, StoredAlert } from './store/server-store.js';
+import { firesAfter, kindOf, type KnownTrigger, type StoredDelivery } from './triggers/known-triggers.js';
 
 export interface SupervisorPorts {
   readonly store: ServerStore;
@@ -33,7 +35,12 @@ export interface SupervisorPorts {
   readonly pools: ReadonlyMap<string, number>;
   /** The rules of a workflow; undefined for one that the server does not know. */
   readonly rulesOf: (workflow: string) => ServingRules | undefined;
-  /** Whether the workflows were described, so that their rules are known. Until then no run starts. */
+  /** The triggers of the workflows. */
+  readonly triggers: () => readonly KnownTrigger[];
+  /**
+   * Whether the workflows were described, so that their rules are known. Until then no run starts, and none ends, because
+   * its end may start another one.
+   */
   readonly isReady: () => boolean;
   /** Whether alerts are sent; otherwise they are only stored. */
   readonly sendsAlerts: boolean;
@@ -57,6 +64,16 @@ export interface BackfillRequest {
   readonly overlaps: boolean;
   readonly askedBy: string;
   readonly requestKey: string | null;
+}
+
+/** An event at which a trigger asks for a run. */
+export interface TriggerEvent {
+  /** Names the event: it starts one run, however often it is seen. */
+  readonly key: string;
+  /** The id of the message, the path of the file, or the id of the run that has ended. */
+  readonly subject: string;
+  /** Settings of the event itself, whose texts are taken as they are. */
+  readonly settings?: Readonly<Record<string, Json>>;
 }
 
 /** Runs in the store that are neither queued nor at work are not looked at. */
@@ -140,6 +157,18 @@ export class Supervisor {
     const kept = await store.addRun(run);
     this.changed();
     return { run: kept, isNew: kept.id === run.id };
+  }
+
+  /** Queues the run that a trigger asks for at an event. An event that is known gives its run again. */
+  async deliver(
+    trigger: KnownTrigger,
+    event: TriggerEvent,
+  ): Promise<{ readonly delivery: StoredDelivery; readonly isNew: boolean }> {
+    const { delivery, run } = deliveredRun(trigger, event, this.ports.now());
+    const kept = await this.ports.store.deliver(delivery, run);
+    const isNew = kept.runId === run.id;
+    if (isNew) this.changed();
+    return { delivery: kept, isNew };
   }
 
   /** Asks a run to stop. Returns false if it is neither queued nor at work. */
@@ -282,12 +311,15 @@ export class Supervisor {
         continue;
       }
       if (sight.state === 'working') this.seenAtWork.add(run.id);
+      const isEnd = step.change.endedAt !== undefined;
+      if (isEnd && !this.ports.isReady()) continue;
       // A run of the command line may have ended long before this server began.
       const isNews = run.origin !== 'command line' || this.seenAtWork.has(run.id);
       const alerts = isNews ? this.alertsOf({ ...run, ...step.change }) : [];
-      if (!(await store.changeRun(run.id, ['starting', 'running'], step.change, alerts))) continue;
+      const runsAfter = isEnd ? this.runsAfter({ ...run, ...step.change }) : [];
+      if (!(await store.changeRun(run.id, ['starting', 'running'], step.change, { alerts, runsAfter }))) continue;
       if (step.start) await processes.start(run, sight.incarnation + 1);
-      else if (step.change.endedAt !== undefined) {
+      else if (isEnd) {
         processes.forget(run.id);
         this.seenAtWork.delete(run.id);
       }
@@ -304,11 +336,28 @@ export class Supervisor {
       // Anything else may pass, such as too many open files.
       if (!(error instanceof MillraceError)) throw error;
       const change = { state: 'interrupted', endedAt: now(), problem: describeThrown(error), ...UNSIGNALLED } as const;
-      await store.changeRun(run.id, [run.state], change, this.alertsOf({ ...run, ...change }));
+      const over = { ...run, ...change };
+      const along = { alerts: this.alertsOf(over), runsAfter: this.runsAfter(over) };
+      await store.changeRun(run.id, [run.state], change, along);
       processes.forget(run.id);
       this.changed();
       return undefined;
     }
+  }
+
+  /** The runs that the end of this one starts. */
+  private runsAfter(run: StoredRun): readonly DeliveredRun[] {
+    const { id: subject, workflow, state, origin, endedAt, scheduledFor, coversFrom, coversTo } = run;
+    if (origin === 'backfill' || origin === 'command line') return [];
+    return this.ports.triggers().flatMap((known) => {
+      const { trigger, problem } = known;
+      if (!('after' in trigger) || problem !== '' || trigger.after !== workflow) return [];
+      if (!firesAfter(state, trigger.when)) return [];
+      // A run that is resumed may end once more.
+      const event = { key: `${subject} ${endedAt ?? 0}`, subject };
+      const { delivery, run: next } = deliveredRun(known, event, this.ports.now());
+      return [{ delivery, run: { ...next, scheduledFor, coversFrom, coversTo } }];
+    });
   }
 
   private async decideTicks(): Promise<number | null> {
@@ -423,34 +472,12 @@ function notBeforeOf({ id, schedule }: StoredSchedule, tick: number, now: number
   return schedule.jitter === undefined || isLate ? null : tick + jitterOf(id, tick, schedule.jitter);
 }
 
-function queuedRun(workflow: string, queuedAt: number, facts: Partial<StoredRun>): StoredRun {
-  return {
-    id: newRunId(),
-    workflow,
-    state: 'queued',
-    origin: 'request',
-    askedBy: '',
-    schedule: null,
-    scheduledFor: null,
-    coversFrom: null,
-    coversTo: null,
-    backfill: null,
-    isExclusive: false,
-    settings: {},
-    isLiteral: false,
-    queuedAt,
-    notBefore: null,
-    startedAt: null,
-    endedAt: null,
-    stopWish: null,
-    ...UNSIGNALLED,
-    incarnationBefore: 0,
-    fruitlessResumes: 0,
-    settledAtStart: 0,
-    settled: 0,
-    deadLetters: 0,
-    problem: '',
-    requestKey: null,
-    ...facts,
-  };
+function deliveredRun({ id, workflow, trigger }: KnownTrigger, event: TriggerEvent, at: number): DeliveredRun {
+  const { key, subject, settings = {} } = event;
+  const run = queuedRun(workflow, at, {
+    ...{ origin: kindOf(trigger), triggeredBy: id, subject },
+    // The workflow may name environment variables; the event may not.
+    settings: { ...trigger.settings, ...(literal(settings) as typeof settings) },
+  });
+  return { delivery: { trigger: id, key, subject, at, runId: run.id }, run };
 }

@@ -9,6 +9,7 @@ export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
     id,
     ...({ workflow: 'Flow', state: 'queued', origin: 'request', askedBy: 'ada', schedule: null } as const),
     ...{ scheduledFor: null, coversFrom: null, coversTo: null, backfill: null, isExclusive: false },
+    ...{ triggeredBy: null, subject: null },
     ...{
       settings: { text: '${HOME}', list: [1, { deep: null }] },
       isLiteral: true,
@@ -100,6 +101,27 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       expect(await store.run('r5')).toBeUndefined();
     });
 
+    it('adds the run of each event of a trigger once, also with the end of another run', async () => {
+      const delivery = { trigger: 'Flow/hook', key: 'm1', subject: 'm1', at: 7, runId: 'r1' };
+      const run = aRun('r1', { origin: 'webhook', triggeredBy: 'Flow/hook', subject: 'm1' });
+      expect(await store.deliver(delivery, run)).toEqual(delivery);
+      expect(await store.run('r1')).toEqual(run);
+      expect(await store.deliver({ ...delivery, at: 9, runId: 'r2' }, aRun('r2'))).toEqual(delivery);
+      expect(await store.run('r2')).toBeUndefined();
+      const other = { ...delivery, trigger: 'Flow/other', runId: 'r3' };
+      expect(await store.deliver(other, aRun('r3'))).toEqual(other);
+      const after = { delivery: { ...delivery, trigger: 'Next/after', key: 'r1 9', runId: 'r4' }, run: aRun('r4') };
+      const again = { delivery: { ...after.delivery, runId: 'r5' }, run: aRun('r5') };
+      const runsAfter = [after, again];
+      expect(await store.changeRun('r1', ['running'], { state: 'completed' }, { runsAfter })).toBe(false);
+      expect(await store.run('r4')).toBeUndefined();
+      expect(await store.changeRun('r1', ['queued'], { state: 'completed' }, { runsAfter })).toBe(true);
+      expect([await store.run('r4'), await store.run('r5')]).toEqual([aRun('r4'), undefined]);
+      await store.deliver({ ...delivery, key: 'm2', runId: 'r6' }, aRun('r6'));
+      expect((await store.deliveries('Flow/hook', 9)).map(({ key }) => key)).toEqual(['m2', 'm1']);
+      expect(await store.deliveries('Flow/hook', 1)).toHaveLength(1);
+    });
+
     it('gives the same run for the same request key', async () => {
       await store.addRun(aRun('r1', { requestKey: 'k' }));
       expect((await store.addRun(aRun('r2', { requestKey: 'k' }))).id).toBe('r1');
@@ -128,9 +150,9 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       await store.addRun(aRun('r1', { state: 'running' }));
       await store.putSchedules([aSchedule('a')]);
       const failed = anAlert('failed r1', { at: 20, nextAt: 20, runId: 'r1' });
-      expect(await store.changeRun('r1', ['queued'], { state: 'failed' }, [failed])).toBe(false);
+      expect(await store.changeRun('r1', ['queued'], { state: 'failed' }, { alerts: [failed] })).toBe(false);
       expect(await store.alerts(9)).toEqual([]);
-      expect(await store.changeRun('r1', ['running'], { state: 'failed' }, [failed])).toBe(true);
+      expect(await store.changeRun('r1', ['running'], { state: 'failed' }, { alerts: [failed] })).toBe(true);
       const missed = anAlert('no run', { at: 10, nextAt: 10, schedule: 'Flow/a' });
       expect(await store.commitPass(aPass({ alerts: [missed] }))).toBe(true);
       await store.addAlerts([{ ...failed, at: 99 }, anAlert('kept only', { at: 30, nextAt: null })]);

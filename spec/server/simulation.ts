@@ -4,7 +4,8 @@
  * `simulate` throws where a law is broken. The laws: each tick up to the cursor has exactly one decision, and nothing
  * else has; a run is never worked on by two processes; nothing starts before its tick; exclusive runs of a schedule, or
  * of a backfill, never overlap; a backfill has all of its runs, or is not there; the runs of a schedule cover the time
- * without gap and overlap; a run that drains is not signalled again; in the end each run is over.
+ * without gap and overlap; a run that drains is not signalled again; each run that has
+ * ended by itself starts one run of the workflow after it; in the end each run is over.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Sight } from '#lib/server/runs/follow.js';
@@ -13,16 +14,23 @@ import { isAtWork, type StopWish, type StoredRun } from '#lib/server/runs/stored
 import type { Scheduled } from '#lib/server/schedules/sync-schedules.js';
 import { timetableOf } from '#lib/server/schedules/timetable.js';
 import type { ServerStore } from '#lib/server/store/server-store.js';
+import { firesAfter, type KnownTrigger } from '#lib/server/triggers/known-triggers.js';
 import { sqliteStore } from '#lib/server/store/sqlite-store.js';
 import { Supervisor } from '#lib/server/supervisor.js';
 
 const MINUTE = 60_000;
 const MAX_RUNS = 4;
 const GRACE_MS = 8_000;
+/** Each run of Flow that has ended by itself starts one of Next. */
+const NEXT: KnownTrigger = {
+  ...{ id: 'Next/after', workflow: 'Next', name: 'after', problem: '' },
+  trigger: { after: 'Flow', when: 'ended' },
+};
 const RULES = {
   maxRuns: MAX_RUNS,
   pools: new Map(),
   rulesOf: () => undefined,
+  triggers: () => [NEXT],
   isReady: () => true,
   sendsAlerts: true,
 } as const;
@@ -143,6 +151,12 @@ async function checkLaws(store: ServerStore, world: World, birth: number): Promi
   const open = runs.filter(({ state }) => ['queued', 'starting', 'running'].includes(state));
   expectLaw(open.length === 0, `${open.length} runs never end: ${JSON.stringify(open[0])}`);
   let ticks = 0;
+  const ended = runs.filter(
+    ({ workflow, origin, state }) => workflow === 'Flow' && origin !== 'backfill' && firesAfter(state, 'ended'),
+  );
+  const started = runs.filter(({ workflow }) => workflow === 'Next').map(({ subject }) => subject);
+  const isOneEach = new Set(started).size === started.length && ended.every(({ id }) => started.includes(id));
+  expectLaw(isOneEach && started.length === ended.length, `${ended.length} ends started ${started.length} runs`);
   for (const { id, count, from, to } of await store.backfills(100_000)) {
     const own = runs.filter(({ backfill }) => backfill === id);
     expectLaw(own.length === count, `backfill ${id} has ${own.length} of ${count} runs`);

@@ -10,6 +10,7 @@ import { simulate, type Plant } from './simulation.js';
 const SERVING = {
   pools: new Map<string, number>(),
   rulesOf: () => undefined,
+  triggers: () => [],
   isReady: () => true,
   sendsAlerts: false,
 } as const;
@@ -58,6 +59,15 @@ describe('the supervisor', () => {
     [
       'loses the runs of a pass',
       { store: (store) => wrapped(store, { commitPass: (pass) => store.commitPass({ ...pass, runs: [] }) }) },
+    ],
+    [
+      'forgets the runs that start after others',
+      {
+        store: (store) =>
+          wrapped(store, {
+            changeRun: (id, states, change, along) => store.changeRun(id, states, change, { ...along, runsAfter: [] }),
+          }),
+      },
     ],
     [
       'does not see that a process works',

@@ -7,6 +7,7 @@ import { describeThrown } from '../../model/errors.js';
 import type { Json } from '../../model/json.js';
 import type { Schedule } from '../../model/schedule.js';
 import type { ServingRules } from '../../model/serving.js';
+import type { Trigger } from '../../model/trigger.js';
 import type { JobPlace } from '../place.js';
 import { findWorkflows, type LoadableWorkflow } from './load-workflow.js';
 
@@ -17,6 +18,7 @@ export interface WorkflowFacts {
   /** 'registered', or the path of the file. */
   readonly from: string;
   readonly schedules: Readonly<Record<string, Schedule>>;
+  readonly triggers: Readonly<Record<string, Trigger>>;
   readonly serving: ServingRules;
   /** The keys of its configuration that users of a server may set. */
   readonly params: readonly string[];
@@ -40,6 +42,7 @@ export async function describeWorkflows(place: JobPlace): Promise<DescribedWorkf
       description: workflow.description,
       from,
       schedules: workflow.definition.schedules ?? {},
+      triggers: workflow.definition.triggers ?? {},
       serving: workflow.definition.serving ?? {},
       params: workflow.definition.params ?? [],
       configSchema: schemaOf(workflow),

@@ -27,6 +27,7 @@ import type { Awaitable, DeadLetterStore } from '../../model/ports.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import type { CronSchedule, IntervalSchedule, OneTimeSchedule, Schedule } from '../../model/schedule.js';
 import type { ServingRules } from '../../model/serving.js';
+import type { FileTrigger, Trigger, WebhookTrigger, WorkflowTrigger } from '../../model/trigger.js';
 import { parseDuration } from '../../text/durations.js';
 import { declare, emptyFlow, type Flow, type TaskDeclaration } from '../../tasks/flow.js';
 
@@ -57,6 +58,8 @@ interface DefinitionHead<Config extends StandardSchemaV1> {
   readonly onEnd?: (summary: RunSummary, config: StandardSchemaV1.InferOutput<Config>) => Awaitable<void>;
   /** When `millrace serve` starts runs, by a name for each rule: letters, digits, `.`, `_` and `-`. Default: never. */
   readonly schedules?: Readonly<Record<string, Schedule>>;
+  /** The events at which `millrace serve` starts runs, by a name for each: as for `schedules`. Default: none. */
+  readonly triggers?: Readonly<Record<string, Trigger>>;
   /** How `millrace serve` treats its runs: limits, priority, alerts. */
   readonly serving?: ServingRules;
   /**
@@ -94,6 +97,7 @@ const HEAD_RULES: OptionRules<DefinitionHead<StandardSchemaV1>> = {
   deadLetters: callback,
   onEnd: callback,
   schedules: anObject,
+  triggers: anObject,
   serving: anObject,
   params: names,
 };
@@ -125,6 +129,26 @@ const SCHEDULE_RULES: OptionRules<CronSchedule & IntervalSchedule & OneTimeSched
   jitter: duration,
   settings: anObject,
 };
+const TRIGGER_RULES: OptionRules<WebhookTrigger & FileTrigger & WorkflowTrigger> = {
+  webhook: {
+    expected: 'the name of an environment variable',
+    accepts: (value) => typeof value === 'string' && /^[A-Za-z_]\w{0,99}$/.test(value),
+  },
+  fromBody: {
+    expected: "an object of JSON Pointers, such as { customer: '/order/customer' }",
+    accepts: (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      Object.values(value).every((pointer) => typeof pointer === 'string' && /^(\/([^~]|~[01])*)?$/.test(pointer)),
+  },
+  files: {
+    expected: "a path whose last part only has * or ?, such as 'incoming/*.csv'",
+    accepts: (value) => typeof value === 'string' && /^([^*?]*\/)?[^/]+$/.test(value),
+  },
+  after: text,
+  when: oneOf('completed', 'failed', 'ended'),
+  settings: anObject,
+};
 const RULES: OptionRules<WorkflowDefinition<StandardSchemaV1, unknown> & ListedDefinition<StandardSchemaV1>> = {
   ...HEAD_RULES,
   build: callback,
@@ -138,6 +162,7 @@ export function checkDefinition(definition: object): void {
   checkOptions(typeof name === 'string' ? `workflow '${name}'` : 'a workflow', definition, RULES, ['name']);
   checkOptions(`\`serving\` of workflow '${String(name)}'`, serving, SERVING_RULES);
   checkSchedules(String(name), (definition as { readonly schedules?: object }).schedules ?? {});
+  checkTriggers(String(name), definition);
   const given = ['build', 'tasks'].filter((way) => way in definition);
   if (given.length === 1) return;
   throw new MillraceError(
@@ -150,31 +175,63 @@ export function checkDefinition(definition: object): void {
 function checkSchedules(workflow: string, schedules: object): void {
   for (const [name, schedule] of Object.entries(schedules) as [string, unknown][]) {
     const what = `schedule '${name}' of workflow '${workflow}'`;
-    if (!SERVER_NAME.test(name)) {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `Expected the name of ${what} to have at most 64 letters, digits, '.', '_' and '-', and to start with a letter or digit`,
-      );
-    }
-    checkObject(what, schedule);
-    const kinds = ['cron', 'every', 'at'].filter((kind) => kind in schedule);
-    if (kinds.length !== 1) {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `Expected ${what} to have one of \`cron\`, \`every\` and \`at\`, got ${kinds.length === 0 ? 'none' : kinds.join(' and ')}`,
-      );
-    }
-    checkOptions(what, schedule, SCHEDULE_RULES, 'cron' in schedule ? ['cron', 'zone'] : kinds);
-    const foreign = ['zone', 'anchor'].find(
-      (key) => key in schedule && (key === 'zone' ? 'cron' : 'every') !== kinds[0],
-    );
-    if (foreign !== undefined) {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `\`${foreign}\` has no effect in ${what}, which has \`${String(kinds[0])}\`. Remove it`,
-      );
-    }
+    const kind = kindIn(what, name, schedule, ['cron', 'every', 'at'], { zone: 'cron', anchor: 'every' });
+    checkOptions(what, schedule as object, SCHEDULE_RULES, kind === 'cron' ? ['cron', 'zone'] : [kind]);
   }
+}
+
+/** Checks the triggers. Whether a variable is set, and another workflow exists, is checked by the server. */
+function checkTriggers(
+  workflow: string,
+  { triggers = {}, params = [] }: { readonly triggers?: object; readonly params?: readonly string[] },
+): void {
+  for (const [name, trigger] of Object.entries(triggers) as [string, unknown][]) {
+    const what = `trigger '${name}' of workflow '${workflow}'`;
+    const kind = kindIn(what, name, trigger, ['webhook', 'files', 'after'], { fromBody: 'webhook', when: 'after' });
+    checkOptions(what, trigger as object, TRIGGER_RULES, [kind]);
+    const { fromBody = {} } = trigger as Partial<WebhookTrigger>;
+    const foreign = Object.keys(fromBody).find((key) => !params.includes(key));
+    if (foreign === undefined) continue;
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected each key of \`fromBody\` of ${what} to be one of \`params\`, because senders choose its value, got '${foreign}'`,
+    );
+  }
+}
+
+/**
+ * The only one of `kinds` that the value has. Throws for none, for several, and for an option that belongs to another
+ * kind.
+ */
+function kindIn(
+  what: string,
+  name: string,
+  value: unknown,
+  kinds: readonly string[],
+  belongs: Readonly<Record<string, string>>,
+): string {
+  if (!SERVER_NAME.test(name)) {
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected the name of ${what} to have at most 64 letters, digits, '.', '_' and '-', and to start with a letter or digit`,
+    );
+  }
+  checkObject(what, value);
+  const given = kinds.filter((kind) => kind in value);
+  const [kind] = given;
+  if (kind === undefined || given.length > 1) {
+    const list = kinds.map((one) => `\`${one}\``);
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected ${what} to have one of ${list.slice(0, -1).join(', ')} and ${list.at(-1) ?? ''}, got ${kind === undefined ? 'none' : given.join(' and ')}`,
+    );
+  }
+  const foreign = Object.keys(belongs).find((key) => key in value && belongs[key] !== kind);
+  if (foreign === undefined) return kind;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `\`${foreign}\` has no effect in ${what}, which has \`${kind}\`. Remove it`,
+  );
 }
 
 /** The declarations of one run. */

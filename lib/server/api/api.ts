@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Catalog } from '../catalog.js';
 import type { RunViews } from '../runs/run-views.js';
 import type { ServerStore } from '../store/server-store.js';
+import type { KnownTrigger } from '../triggers/known-triggers.js';
 import type { Supervisor } from '../supervisor.js';
 import type { Access } from './access.js';
 import type { LiveStreams } from './live.js';
@@ -19,6 +20,11 @@ export interface ApiPorts {
   /** The folder of runs, and that of what their processes print; absolute. */
   readonly runs: string;
   readonly output: string;
+  /** The environment of the server, which has the secrets of webhooks. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly triggers: () => readonly KnownTrigger[];
+  /** What is wrong with the files of a trigger; '' for nothing. */
+  readonly fileProblem: (triggerId: string) => string;
   readonly maxRuns: number;
   readonly startedAt: number;
   /** Asks for a pass soon. */

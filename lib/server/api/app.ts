@@ -17,6 +17,7 @@ import { accessRoutes } from './access-routes.js';
 import { overviewRoutes } from './overview-routes.js';
 import { runRoutes } from './run-routes.js';
 import { backfillRoutes } from './backfill-routes.js';
+import { triggerRoutes } from './trigger-routes.js';
 import { scheduleRoutes } from './schedule-routes.js';
 import type { Api, ApiPorts } from './api.js';
 import { serializeByZod, validateByZod, type ZodProvider } from './zod-provider.js';
@@ -80,6 +81,7 @@ export function buildApp(options: AppOptions): App {
   runRoutes(api);
   scheduleRoutes(api);
   backfillRoutes(api);
+  triggerRoutes(api);
   accessRoutes(api);
   http.get('/api/v1/openapi.json', { config: { role: 'viewer', summary: 'This document' } }, (_, reply) =>
     reply.send(openApiOf(routes, versionOfMillrace())),

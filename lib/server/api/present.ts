@@ -16,7 +16,7 @@ const SHOWN_TICKS = 10;
 /** What the API shows of a run as it is stored. */
 const SHOWN = [
   ...(['id', 'workflow', 'state', 'origin', 'askedBy', 'schedule', 'scheduledFor'] as const),
-  ...(['coversFrom', 'coversTo', 'backfill'] as const),
+  ...(['coversFrom', 'coversTo', 'backfill', 'triggeredBy', 'subject'] as const),
   ...(['queuedAt', 'startedAt', 'endedAt', 'stopWish', 'settled', 'deadLetters', 'problem'] as const),
 ] as const;
 

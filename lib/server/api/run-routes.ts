@@ -15,6 +15,7 @@ import { outputFileOf } from '../runs/run-processes.js';
 import type { StoredRun } from '../runs/stored-run.js';
 import { audit, httpError, type Api } from './api.js';
 import { shownRun } from './present.js';
+import { assertRoom } from './trigger-routes.js';
 import {
   LetterGroups,
   Problem,
@@ -56,13 +57,14 @@ export function runRoutes(api: Api): void {
       schema: {
         params: WorkflowParams,
         body: TriggerBody,
-        response: { 200: Run, 400: Problem, 404: Problem, 409: Problem },
+        response: { 200: Run, 400: Problem, 404: Problem, 409: Problem, 429: Problem },
       },
     },
     async (request) => {
       const { workflow } = request.params;
       const { settings, requestKey = null } = request.body;
       assertSettings(api, workflow, settings);
+      await assertRoom(api);
       const askedBy = request.user?.name ?? '';
       const { run, isNew } = await supervisor.request({ workflow, settings, askedBy, requestKey });
       if (isNew) await audit(api, request, 'start run', `${run.id} of ${workflow}`);

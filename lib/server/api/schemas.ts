@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { ALERT_KINDS } from '../alerts/alert.js';
-import { RUN_STATES } from '../runs/stored-run.js';
+import { RUN_ORIGINS, RUN_STATES } from '../runs/stored-run.js';
 
 const time = z.number();
 const optionalTime = time.nullable();
@@ -26,7 +26,7 @@ export const Run = z.strictObject({
   id: RunId,
   workflow: z.string(),
   state: z.enum(RUN_STATES),
-  origin: z.enum(['schedule', 'request', 'command line', 'backfill']),
+  origin: z.enum(RUN_ORIGINS),
   askedBy: z.string(),
   schedule: z.string().nullable(),
   scheduledFor: optionalTime,
@@ -34,6 +34,9 @@ export const Run = z.strictObject({
   coversTo: optionalTime,
   /** The backfill that it belongs to. */
   backfill: z.string().nullable(),
+  /** The trigger that started it, and its event: the id of a message, the path of a file, the id of another run. */
+  triggeredBy: z.string().nullable(),
+  subject: z.string().nullable(),
   queuedAt: time,
   startedAt: optionalTime,
   endedAt: optionalTime,
@@ -143,6 +146,30 @@ export const Backfills = z.strictObject({ backfills: z.array(Backfill) });
 export const BackfillParams = z.strictObject({ id: RunId });
 export const Stopped = z.strictObject({ stopped: z.number() });
 export const Done = z.strictObject({});
+
+export const Trigger = z.strictObject({
+  id: z.string(),
+  workflow: z.string(),
+  name: z.string(),
+  kind: z.enum(['webhook', 'file', 'workflow']),
+  /** In words: the address of a webhook, the pattern of files, or the end of another workflow. */
+  rule: z.string(),
+  /** What is wrong with it; '' for nothing. */
+  problem: z.string(),
+});
+export const Triggers = z.strictObject({ triggers: z.array(Trigger) });
+export const TriggerParams = z.strictObject({ workflow: Name, name: Name });
+export const Deliveries = z.strictObject({
+  deliveries: z.array(
+    z.strictObject({
+      /** The id of the message, the path of the file, or the id of the run that has ended. */
+      subject: z.string(),
+      at: time,
+      runId: z.string(),
+    }),
+  ),
+});
+export const HookAnswer = z.strictObject({ runId: RunId });
 
 export const Decision = z.strictObject({
   number: z.number(),

@@ -76,7 +76,7 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
       const started = spawn(process.execPath, [script, ...words, '--runs', runs, '--quiet', '--no-color'], {
         cwd: folder,
         detached: true,
-        env: { ...environment, ...timesOf(run) },
+        env: { ...environment, ...timesOf(run), ...subjectOf(run) },
         stdio: ['ignore', file, file],
       });
       started.unref();
@@ -179,6 +179,13 @@ function timesOf({ scheduledFor, coversFrom, coversTo }: StoredRun): Record<stri
   };
   const known = Object.entries(times).filter((entry): entry is [string, number] => entry[1] !== null);
   return Object.fromEntries(known.map(([name, at]) => [name, new Date(at).toISOString()]));
+}
+
+/** The variable with the event of a trigger. */
+function subjectOf({ origin, subject }: StoredRun): Record<string, string> {
+  if (subject === null) return {};
+  if (origin === 'file') return { MILLRACE_FILE: subject };
+  return origin === 'workflow' ? { MILLRACE_AFTER_RUN: subject } : {};
 }
 
 /** The end of what a process has printed, as one line. */

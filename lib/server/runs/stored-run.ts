@@ -21,7 +21,10 @@ export const RUN_STATES = [
 
 export type ServerRunState = (typeof RUN_STATES)[number];
 
-export type RunOrigin = 'schedule' | 'request' | 'command line' | 'backfill';
+export const RUN_ORIGINS = ['schedule', 'request', 'command line', 'backfill', 'webhook', 'file', 'workflow'] as const;
+
+/** How a run came into being; the last three are triggers. */
+export type RunOrigin = (typeof RUN_ORIGINS)[number];
 
 /** How a user asked a run to stop. */
 export type StopWish = 'drain' | 'cancel';
@@ -41,6 +44,10 @@ export interface StoredRun {
   readonly coversTo: number | null;
   /** The id of the backfill that it belongs to; null for any other run. */
   readonly backfill: string | null;
+  /** `<workflow>/<trigger>`; null for a run that no trigger started. */
+  readonly triggeredBy: string | null;
+  /** The event of the trigger: the id of the message, the path of the file, or the id of the run that has ended. */
+  readonly subject: string | null;
   /** True if it waits while another run of its schedule, or of its backfill, is at work. */
   readonly isExclusive: boolean;
   /** Settings by key. Those of a user are `literal`: their texts are never replaced by environment variables. */

@@ -9,6 +9,7 @@ import type { Alert } from '../alerts/alert.js';
 import type { Reason } from '../schedules/decide.js';
 import type { StoredBackfill, StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
 import type { ServerRunState, StoredRun } from '../runs/stored-run.js';
+import type { StoredDelivery } from '../triggers/known-triggers.js';
 
 export type Role = 'viewer' | 'operator' | 'admin';
 
@@ -70,6 +71,19 @@ export interface SchedulePass {
   readonly alerts?: readonly StoredAlert[];
 }
 
+/** A run that a trigger asks for, with its event. */
+export interface DeliveredRun {
+  readonly delivery: StoredDelivery;
+  readonly run: StoredRun;
+}
+
+/** What is stored together with the change of a run. */
+export interface Along {
+  readonly alerts?: readonly StoredAlert[];
+  /** The runs that its end starts, unless their events are known. */
+  readonly runsAfter?: readonly DeliveredRun[];
+}
+
 export interface ServerStore {
   schedules(): Promise<readonly StoredSchedule[]>;
   /** Adds schedules, or replaces those with the same ids. */
@@ -98,13 +112,15 @@ export interface ServerStore {
   backfills(limit: number): Promise<readonly StoredBackfill[]>;
   run(id: string): Promise<StoredRun | undefined>;
   runs(query: RunQuery): Promise<readonly StoredRun[]>;
-  /** Changes a run if it is in one of these states, and adds the alerts with it. Returns whether it was. */
-  changeRun(
-    id: string,
-    states: readonly ServerRunState[],
-    change: Partial<StoredRun>,
-    alerts?: readonly StoredAlert[],
-  ): Promise<boolean>;
+  /**
+   * Adds the run that a trigger asks for; returns the delivery with the same key of the same trigger, and adds nothing,
+   * if there is one already.
+   */
+  deliver(delivery: StoredDelivery, run: StoredRun): Promise<StoredDelivery>;
+  /** Newest first. */
+  deliveries(trigger: string, limit: number): Promise<readonly StoredDelivery[]>;
+  /** Changes a run if it is in one of these states, and stores the rest along with it. Returns whether it was. */
+  changeRun(id: string, states: readonly ServerRunState[], change: Partial<StoredRun>, along?: Along): Promise<boolean>;
   /** The number of runs per state. */
   counts(): Promise<Readonly<Record<ServerRunState, number>>>;
 

@@ -5,7 +5,9 @@ import type { Schedule } from '../../model/schedule.js';
 import type { Reason } from '../schedules/decide.js';
 import type { StoredBackfill, StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
 import { RUN_STATES, type RunOrigin, type ServerRunState, type StopWish, type StoredRun } from '../runs/stored-run.js';
+import type { StoredDelivery } from '../triggers/known-triggers.js';
 import type {
+  Along,
   AuditEntry,
   Role,
   RunQuery,
@@ -69,6 +71,13 @@ const MIGRATIONS: readonly string[] = [
      id TEXT PRIMARY KEY, schedule TEXT NOT NULL, workflow TEXT NOT NULL, fromTime INTEGER NOT NULL, toTime INTEGER NOT NULL,
      count INTEGER NOT NULL, askedBy TEXT NOT NULL, at INTEGER NOT NULL, requestKey TEXT UNIQUE
    ) STRICT;`,
+  `ALTER TABLE runs ADD COLUMN triggeredBy TEXT;
+   ALTER TABLE runs ADD COLUMN subject TEXT;
+   CREATE TABLE deliveries (
+     number INTEGER PRIMARY KEY AUTOINCREMENT, triggeredBy TEXT NOT NULL, key TEXT NOT NULL, subject TEXT NOT NULL,
+     at INTEGER NOT NULL, runId TEXT NOT NULL, UNIQUE (triggeredBy, key)
+   ) STRICT;
+   CREATE INDEX deliveriesByTrigger ON deliveries (triggeredBy, number);`,
 ];
 
 const ALERTS_KEPT_MS = 30 * 86_400_000;
@@ -89,7 +98,7 @@ const RUN_COLUMNS = [
   ],
   ...['settings', 'isLiteral', 'queuedAt', 'startedAt', 'endedAt', 'stopWish', 'incarnationBefore', 'fruitlessResumes'],
   ...['settledAtStart', 'settled', 'deadLetters', 'problem', 'requestKey', 'signalled', 'signalledAt', 'notBefore'],
-  'backfill',
+  ...['backfill', 'triggeredBy', 'subject'],
 ] as readonly (keyof StoredRun)[];
 const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.join(', ')}) VALUES (${RUN_COLUMNS.map(() => '?').join(', ')})`;
 
@@ -192,6 +201,15 @@ class SqliteStore implements ServerStore {
     });
   }
 
+  deliver(delivery: StoredDelivery, run: StoredRun): Promise<StoredDelivery> {
+    return this.transact(() => this.insertDelivery(delivery, run));
+  }
+
+  deliveries(trigger: string, limit: number): Promise<readonly StoredDelivery[]> {
+    const sql = 'SELECT * FROM deliveries WHERE triggeredBy = ? ORDER BY number DESC LIMIT ?';
+    return this.read(() => this.database.all(sql, [trigger, limit]).map(deliveryOf));
+  }
+
   addBackfill(backfill: StoredBackfill, runs: readonly StoredRun[]): Promise<StoredBackfill> {
     return this.transact(() => {
       const { id, schedule, workflow, from, to, count, askedBy, at, requestKey } = backfill;
@@ -238,7 +256,7 @@ class SqliteStore implements ServerStore {
     id: string,
     states: readonly ServerRunState[],
     change: Partial<StoredRun>,
-    alerts?: readonly StoredAlert[],
+    { alerts, runsAfter = [] }: Along = {},
   ): Promise<boolean> {
     return this.transact(() => {
       const columns = RUN_COLUMNS.filter((name) => name !== 'id' && change[name] !== undefined);
@@ -248,6 +266,7 @@ class SqliteStore implements ServerStore {
       const sql = `UPDATE runs SET ${assignments} WHERE ${condition}`;
       if (this.database.run(sql, [...values, id, ...states]) === 0) return false;
       this.insertAlerts(alerts);
+      for (const { delivery, run } of runsAfter) this.insertDelivery(delivery, run);
       return true;
     });
   }
@@ -337,6 +356,18 @@ class SqliteStore implements ServerStore {
     }
   }
 
+  private insertDelivery(delivery: StoredDelivery, run: StoredRun): StoredDelivery {
+    const { trigger, key, subject, at, runId } = delivery;
+    const sql = 'SELECT * FROM deliveries WHERE triggeredBy = ? AND key = ?';
+    const known = this.database.all(sql, [trigger, key]).map(deliveryOf)[0];
+    if (known !== undefined) return known;
+    this.database.run('INSERT INTO deliveries (triggeredBy, key, subject, at, runId) VALUES (?, ?, ?, ?, ?)', [
+      ...[trigger, key, subject, at, runId],
+    ]);
+    this.database.run(INSERT_RUN, valuesOf(run));
+    return delivery;
+  }
+
   private insertDecision(values: readonly SqliteStored[]): void {
     this.database.run(
       'INSERT INTO decisions (schedule, kind, reason, fromTick, toTick, count, runId, decidedAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
@@ -422,6 +453,16 @@ function decisionOf(row: SqliteFields): StoredDecision {
 
 function backfillOf({ fromTime, toTime, ...row }: SqliteFields): StoredBackfill {
   return { ...row, from: fromTime, to: toTime } as unknown as StoredBackfill;
+}
+
+function deliveryOf(row: SqliteFields): StoredDelivery {
+  return {
+    trigger: row['triggeredBy'] as string,
+    key: row['key'] as string,
+    subject: row['subject'] as string,
+    at: row['at'] as number,
+    runId: row['runId'] as string,
+  };
 }
 
 function alertOf(row: SqliteFields): StoredAlert {

@@ -7,6 +7,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** The secret of webhooks. */
+export const HOOK_SECRET = 'the secret of the webhook';
 const SCRIPT = fileURLToPath(new URL('../../../../dist/cli.js', import.meta.url));
 
 /** Numbers, each of which waits for the file `go`; the text of its configuration is its result. */
@@ -55,6 +57,18 @@ export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
 
+/** Writes one more workflow, of one number, into a folder. Its configuration is written to the file of its name. */
+export function addWorkflow(folder: string, name: string, definition: object): void {
+  const code = `
+import { writeFileSync } from 'node:fs';
+import { defineWorkflow, sinkTask, sourceTask } from '${import.meta.resolve('#lib/index.js')}';
+const config = { '~standard': { version: 1, vendor: 'spec', validate: (value) => ({ value: value ?? {} }) } };
+export const ${name} = defineWorkflow({ name: '${name}', config, ...${JSON.stringify(definition)},
+  build: (flow, given) => flow.task('One', sourceTask([1])).task('Write', ['One'], sinkTask(() => { writeFileSync('${name}.json', JSON.stringify(given)); })) });
+`;
+  writeFileSync(join(folder, 'workflows', `${name.toLowerCase()}.js`), code);
+}
+
 /** Starts the server, and waits until it knows its workflows. */
 export async function serve(folder: string, ...words: readonly string[]): Promise<Served> {
   const server = spawn(
@@ -62,7 +76,7 @@ export async function serve(folder: string, ...words: readonly string[]): Promis
     [SCRIPT, 'serve', '--port', '0', ...(words.includes('--pool') ? [] : ['--pool', 'few=9']), ...words],
     {
       cwd: folder,
-      env: { ...process.env, CANARY: 'a-secret-canary' },
+      env: { ...process.env, CANARY: 'a-secret-canary', HOOK_SECRET },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );

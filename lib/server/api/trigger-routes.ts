@@ -1,0 +1,139 @@
+/** The routes for triggers, and the one that takes the messages of webhooks. */
+import { randomBytes } from 'node:crypto';
+import type { Json } from '../../model/json.js';
+import { atPointer, kindOf, type KnownTrigger } from '../triggers/known-triggers.js';
+import { signedId } from '../triggers/signature.js';
+import { httpError, type Api } from './api.js';
+import { Deliveries, HookAnswer, Problem, TriggerParams, Triggers } from './schemas.js';
+import type { FastifyInstance } from 'fastify';
+import type { ZodProvider } from './zod-provider.js';
+
+const BODY_BYTES = 256 * 1024;
+const SHOWN_DELIVERIES = 50;
+const MINUTE_MS = 60_000;
+const MOST_PER_MINUTE = 60;
+/** More runs than this are never queued by requests. */
+export const MOST_QUEUED = 10_000;
+
+export function triggerRoutes(api: Api): void {
+  const { http, store, triggers } = api;
+  http.get(
+    '/api/v1/triggers',
+    {
+      config: { role: 'viewer', summary: 'The triggers of the workflows' },
+      schema: { response: { 200: Triggers } },
+    },
+    () => Promise.resolve({ triggers: triggers().map((one) => shownTrigger(api, one)) }),
+  );
+  http.get(
+    '/api/v1/triggers/:workflow/:name/deliveries',
+    {
+      config: { role: 'viewer', summary: 'The events at which a trigger has started a run, newest first' },
+      schema: { params: TriggerParams, response: { 200: Deliveries, 404: Problem } },
+    },
+    async ({ params: { workflow, name } }) => {
+      const id = `${workflow}/${name}`;
+      if (!triggers().some((one) => one.id === id)) {
+        throw httpError(404, 'MILLRACE_USAGE', `There is no trigger '${id}'`);
+      }
+      const found = await store.deliveries(id, SHOWN_DELIVERIES);
+      return { deliveries: found.map(({ subject, at, runId }) => ({ subject, at, runId })) };
+    },
+  );
+  // A signature is over the bytes of the body, so they are not parsed before they are checked.
+  void http.register((scope: FastifyInstance, _, done) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, parsed) => {
+      parsed(null, body);
+    });
+    hookRoute({ ...api, http: scope.withTypeProvider<ZodProvider>() });
+    done();
+  });
+}
+
+function hookRoute(api: Api): void {
+  const { http, supervisor, environment, now } = api;
+  const accepted = new Map<string, number[]>();
+  // What an unknown webhook is checked with, so that its answer takes as long as that of a wrong signature.
+  const nobody = randomBytes(32).toString('hex');
+  http.post(
+    '/api/v1/hooks/:workflow/:name',
+    {
+      config: { role: 'public', summary: 'Takes a message with a signature of Standard Webhooks, and starts a run' },
+      bodyLimit: BODY_BYTES,
+      schema: {
+        params: TriggerParams,
+        response: { 202: HookAnswer, 400: Problem, 401: Problem, 413: Problem, 429: Problem },
+      },
+    },
+    async ({ params, headers, body: given }, reply) => {
+      const id = `${params.workflow}/${params.name}`;
+      const known = api.triggers().find((one) => one.id === id && one.problem === '');
+      const hook = known !== undefined && 'webhook' in known.trigger ? known.trigger : undefined;
+      const secret = (hook === undefined ? undefined : environment[hook.webhook]) ?? nobody;
+      const bytes = Buffer.isBuffer(given) ? given : Buffer.alloc(0);
+      const message = signedId(headers, bytes, secret, now());
+      if (message === undefined || hook === undefined || known === undefined) {
+        throw httpError(
+          401,
+          'MILLRACE_USAGE',
+          'Expected a message for a webhook of this server, with its headers webhook-id, webhook-timestamp and webhook-signature, not older than five minutes',
+        );
+      }
+      const recent = (accepted.get(id) ?? []).filter((at) => at > now() - MINUTE_MS);
+      if (recent.length >= MOST_PER_MINUTE) {
+        throw httpError(429, 'MILLRACE_USAGE', `More than ${MOST_PER_MINUTE} messages per minute. Send it again later`);
+      }
+      accepted.set(id, [...recent, now()]);
+      await assertRoom(api);
+      const settings = settingsFrom(bytes, hook.fromBody ?? {});
+      const { delivery } = await supervisor.deliver(known, { key: message, subject: message, settings });
+      api.poke();
+      return reply.code(202).send({ runId: delivery.runId });
+    },
+  );
+}
+
+/** Refuses one more run if too many are queued. */
+export async function assertRoom({ store }: Pick<Api, 'store'>): Promise<void> {
+  if ((await store.counts()).queued < MOST_QUEUED) return;
+  throw httpError(429, 'MILLRACE_USAGE', `${MOST_QUEUED} runs are queued. Ask again when some of them have ended`);
+}
+
+function settingsFrom(bytes: Buffer, fromBody: Readonly<Record<string, string>>): Readonly<Record<string, Json>> {
+  const wanted = Object.entries(fromBody);
+  if (wanted.length === 0) return {};
+  let body: Json;
+  try {
+    body = JSON.parse(bytes.toString('utf8')) as Json;
+  } catch {
+    throw httpError(400, 'MILLRACE_USAGE', 'Expected the body to be JSON');
+  }
+  return Object.fromEntries(
+    wanted.map(([key, pointer]) => {
+      const value = atPointer(body, pointer);
+      if (value !== undefined) return [key, value];
+      throw httpError(400, 'MILLRACE_USAGE', `The message has nothing at '${pointer}', which is the setting '${key}'`);
+    }),
+  );
+}
+
+function shownTrigger({ fileProblem }: Api, { id, workflow, name, trigger, problem }: KnownTrigger): ShownTrigger {
+  const kind = kindOf(trigger);
+  const rule =
+    'webhook' in trigger
+      ? `POST /api/v1/hooks/${encodeURIComponent(workflow)}/${encodeURIComponent(name)}`
+      : 'files' in trigger
+        ? trigger.files
+        : `after ${trigger.after} has ${trigger.when ?? 'completed'}`;
+  return { id, workflow, name, kind, rule, problem: problem === '' ? fileProblem(id) : problem };
+}
+
+interface ShownTrigger {
+  id: string;
+  workflow: string;
+  name: string;
+  kind: 'webhook' | 'file' | 'workflow';
+  rule: string;
+  problem: string;
+}
