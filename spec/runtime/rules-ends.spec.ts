@@ -245,6 +245,28 @@ describe('what runs after the end of a run', () => {
     expect([tasks['Clean up']?.status, log]).toEqual(['not-started', []]);
   });
 
+  it('is not opened after it was cancelled while it was checked', async () => {
+    const log: string[] = [];
+    class Checked extends Opening {
+      override async check(): Promise<void> {
+        await turn();
+        run.cancel();
+        await turn();
+      }
+      override close(): void {
+        log.push('closed');
+      }
+    }
+    const run: Run = start((flow) =>
+      flow
+        .task('One', sourceTask([1]))
+        .task('Load', ['One'], new Opening(() => Promise.reject(new Error('no access'))))
+        .task('Clean up', { after: ['Load'], when: 'ended' }, new Checked(() => log.push('opened'))),
+    );
+    await endOf(run);
+    expect(log).toEqual(['closed']);
+  });
+
   it('ends with its run when another process takes the run over', async () => {
     const log: string[] = [];
     let lose: (error: unknown) => void = () => undefined;

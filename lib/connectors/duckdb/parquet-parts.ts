@@ -121,9 +121,10 @@ export async function syncFile(path: string): Promise<void> {
 async function removeParts(end: string, known: readonly string[]): Promise<void> {
   const folder = dirname(end);
   const start = `${basename(end)}.`;
+  // By name, because a folder can be written in several ways: './out', 'out/.'.
+  const kept = new Set(known.map((path) => basename(path)));
   for (const name of await readdir(folder)) {
     const isPart = name.startsWith(start) && /^[0-9a-f]{12}-\d+\.part$/.test(name.slice(start.length));
-    const path = join(folder, name);
-    if (isPart && !known.includes(path)) await rm(path, { force: true });
+    if (isPart && !kept.has(name)) await rm(join(folder, name), { force: true });
   }
 }

@@ -90,7 +90,7 @@ export class Aftermath {
   private async openPhase(hasEnded: () => boolean): Promise<void> {
     const { phase } = this.parts;
     try {
-      await phase.open();
+      await phase.open(hasEnded);
       if (hasEnded()) return;
       phase.announce();
       // A listener may have ended the phase.

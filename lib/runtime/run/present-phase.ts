@@ -63,10 +63,14 @@ export class PresentPhase {
     return false;
   }
 
-  /** Checks and opens the tasks, at the same time. Rejects with the first error. */
-  async open(): Promise<void> {
+  /**
+   * Checks and opens the tasks, at the same time. Rejects with the first error.
+   * @param hasEnded asked after the checks, because a phase that has ended meanwhile is being closed.
+   */
+  async open(hasEnded: () => boolean): Promise<void> {
     const { opening, wiring, clock } = this.parts;
     await opening.check(this.tasks, clock);
+    if (hasEnded()) return;
     await opening.openTasks(this.tasks, wiring);
   }
 

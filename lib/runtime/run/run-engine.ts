@@ -346,8 +346,8 @@ export class RunEngine {
     if (!phase.begin(mayBegin)) return false;
     await keeper?.checkInputs(phase.tasks);
     if (this.hasEnded()) return false;
-    await phase.open();
-    return true;
+    await phase.open(() => this.hasEnded());
+    return !this.hasEnded();
   }
 
   /** Ends the work of the tasks. Resolves when none is left. */

@@ -322,8 +322,8 @@ describe('a Parquet file of a run that is resumed', () => {
   type Id = { readonly id: number };
 
   /** A sink that continues at this point, with some more rows. */
-  async function life(from: PartsPoint | undefined, ids: readonly number[]) {
-    const sink = new ParquetSink<Id, 'id'>({ path: join(folder, 'out.parquet'), columns });
+  async function life(from: PartsPoint | undefined, ids: readonly number[], path = join(folder, 'out.parquet')) {
+    const sink = new ParquetSink<Id, 'id'>({ path, columns });
     await sink.open(
       contextOfTest('File'),
       from && { prepared: JSON.parse(JSON.stringify(from)) as PartsPoint, isAnew: false },
@@ -351,6 +351,17 @@ describe('a Parquet file of a run that is resumed', () => {
     const third = await life(next, [4]);
     await third.close('completed');
     expect(await result()).toEqual([0, 1, 2, 3, 4]);
+    expect(await readdir(folder)).toEqual(['out.parquet']);
+  });
+
+  it('keeps its parts however its folder is written', async () => {
+    const path = `${folder}/./out.parquet`;
+    const first = await life(undefined, [0, 1], path);
+    const point = await first.prepare();
+    await first.close('failed');
+    const second = await life(point, [2], path);
+    await second.close('completed');
+    expect(await result()).toEqual([0, 1, 2]);
     expect(await readdir(folder)).toEqual(['out.parquet']);
   });
 
