@@ -180,7 +180,15 @@ async function inject(fault: Fault, { node, victim, start, random }: Surrounding
 }
 
 function startWorkerOf(cluster: Cluster, runId: string, config: object): Worker {
-  const args = [WORKER, cluster.brokers.join(','), runId, FLOW, 'ChaosFlow', JSON.stringify(config), String(PARTITIONS)];
+  const args = [
+    WORKER,
+    cluster.brokers.join(','),
+    runId,
+    FLOW,
+    'ChaosFlow',
+    JSON.stringify(config),
+    String(PARTITIONS),
+  ];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const worker: Worker = {
     process: child,
@@ -206,7 +214,12 @@ async function judge(
   const good = numbers.filter((n) => !isBad(n));
   const seen = await test.read(to);
   const values = seen.map(({ value }) => JSON.parse(value as string) as { k: string; n: number; sum: number });
-  assertEqual(seed, 'rows, for kafkajs', values.map(({ n }) => n), good);
+  assertEqual(
+    seed,
+    'rows, for kafkajs',
+    values.map(({ n }) => n),
+    good,
+  );
   const { letterTopic } = stagesOf(run);
   const client = await openClient(run.cluster);
   try {
@@ -235,7 +248,8 @@ async function judge(
   for (const k of new Set(values.map(({ k }) => k))) {
     const all = values.filter((one) => one.k === k);
     const sum = all.reduce((total, { n }) => total + n, 0);
-    if (all.at(-1)?.sum !== sum) throw new Error(`Seed ${seed}: the state of '${k}' ended with ${String(all.at(-1)?.sum)} instead of ${sum}`);
+    if (all.at(-1)?.sum !== sum)
+      throw new Error(`Seed ${seed}: the state of '${k}' ended with ${String(all.at(-1)?.sum)} instead of ${sum}`);
   }
 }
 

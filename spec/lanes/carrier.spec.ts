@@ -110,11 +110,9 @@ describeWithBroker(
             flow
               .task(
                 'In',
-                sourceTask(
-                  (function* () {
-                    for (let n = 0; n < (fail ? 10 : 1e9); n++) yield n;
-                  }) as unknown as () => Iterable<number>,
-                ),
+                sourceTask(function* () {
+                  for (let n = 0; n < (fail ? 10 : 1e9); n++) yield n;
+                } as unknown as () => Iterable<number>),
               )
               .task(
                 'Check',
@@ -145,13 +143,11 @@ describeWithBroker(
       const Hanging = defineWorkflow({
         name: 'Hanging',
         build: (flow) =>
-          flow
-            .task('In', sourceTask([1, 2]))
-            .task(
-              'Ask',
-              ['In'],
-              asyncTask((n: number) => (n === 1 ? Promise.resolve(n) : new Promise<number>(() => undefined))),
-            ),
+          flow.task('In', sourceTask([1, 2])).task(
+            'Ask',
+            ['In'],
+            asyncTask((n: number) => (n === 1 ? Promise.resolve(n) : new Promise<number>(() => undefined))),
+          ),
       });
       const carrier = kafkaCarrier({ cluster: broker().cluster, partitions: 1, stallMs: 400 });
       const failed = await Hanging.run(undefined, { carrier }).finished.catch((error: unknown) => error);

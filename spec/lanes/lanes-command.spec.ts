@@ -42,11 +42,17 @@ describeWithBroker(
 
     it('reports two processes as one run, keeps it, and shows how far it is', async () => {
       const topic = await broker().topic(2);
-      const settings = [`broker=${broker().address}`, `running=${topic}`, 'out=rows.csv'].flatMap((one) => ['--set', one]);
+      const settings = [`broker=${broker().address}`, `running=${topic}`, 'out=rows.csv'].flatMap((one) => [
+        '--set',
+        one,
+      ]);
       const spread = ['--kafka', broker().address, '--run-id', 'kept', '--partitions', '2', ...settings];
       const { code, out, errors } = await millrace('run', FLOW, ...spread, '--workers', '2', '--json');
       expect({ code, errors: code === 3 ? '' : errors }).toEqual({ code: 3, errors: '' });
-      const events = out.trim().split('\n').map((line) => JSON.parse(line) as RunEvent);
+      const events = out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as RunEvent);
       const end = events.findLast((event) => event.type === 'run-ended');
       expect(end?.summary).toMatchObject({
         ...{ outcome: 'completed', deadLettered: LETTERS },
@@ -66,7 +72,9 @@ describeWithBroker(
 
       const lag = await millrace('lag', FLOW, ...spread);
       expect(lag.out).toMatch(/Spread\s+2 of 2\s+\d/);
-      expect((await millrace('transactions', 'list', '--kafka', broker().address)).errors).toBe('0 transactions open\n');
+      expect((await millrace('transactions', 'list', '--kafka', broker().address)).errors).toBe(
+        '0 transactions open\n',
+      );
       expect((await millrace('transactions', 'abort', '--kafka', broker().address)).code).toBe(2);
     }, 180_000);
   },

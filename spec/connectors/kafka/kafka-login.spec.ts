@@ -10,6 +10,7 @@ import { afterAll, expect, it } from '@jest/globals';
 import { kafka, type KafkaOptions } from '#lib/connectors/kafka/index.js';
 import { openClient } from '#lib/connectors/kafka/raw-client.js';
 import { clusterFrom } from '#lib/jobs/kafka-cluster.js';
+import { placeIn } from '../../support/place-in.js';
 import { Secrets } from '#lib/text/secrets.js';
 import type { BrokerOptions } from '../../kafka/broker.js';
 import { whyNoBroker } from '../../kafka/artifacts.js';
@@ -25,9 +26,13 @@ const ca = join(folder, 'ca.pem');
 function makeCertificate(): void {
   const own = ['-keystore', store, '-storepass', 'changeit', '-alias', 'broker'];
   const names = ['-dname', 'CN=localhost', '-ext', 'san=ip:127.0.0.1,dns:localhost'];
-  execFileSync('keytool', ['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', '-validity', '30', ...names, ...own], {
-    stdio: 'ignore',
-  });
+  execFileSync(
+    'keytool',
+    ['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', '-validity', '30', ...names, ...own],
+    {
+      stdio: 'ignore',
+    },
+  );
   execFileSync('keytool', ['-exportcert', '-rfc', '-file', ca, ...own], { stdio: 'ignore' });
 }
 
@@ -72,11 +77,14 @@ describeWithBroker(
       await expect(find({ tls: true, timeoutMs: 500 }, 'TLS')).rejects.toMatchObject({ code: 'MILLRACE_NETWORK' });
     });
 
-    it.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)('accepts a login by %s, and refuses a wrong one', async (mechanism) => {
-      expect(await find({ tls: tls(), sasl: { mechanism, username: 'ann', password: PASSWORD } })).toBe(false);
-      const wrong = { tls: tls(), sasl: { mechanism, username: 'ann', password: 'wrong-password' } };
-      await expect(find(wrong)).rejects.toMatchObject({ message: expect.stringMatching(/auth|SASL/i) as unknown });
-    });
+    it.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)(
+      'accepts a login by %s, and refuses a wrong one',
+      async (mechanism) => {
+        expect(await find({ tls: tls(), sasl: { mechanism, username: 'ann', password: PASSWORD } })).toBe(false);
+        const wrong = { tls: tls(), sasl: { mechanism, username: 'ann', password: 'wrong-password' } };
+        await expect(find(wrong)).rejects.toMatchObject({ message: expect.stringMatching(/auth|SASL/i) as unknown });
+      },
+    );
 
     it('is described for the command line by a file, whose secrets are masked', async () => {
       const file = join(folder, 'cluster.json');
@@ -84,7 +92,7 @@ describeWithBroker(
       const content = { brokers: [broker().at('LOGIN')], tls: { caFile: 'ca.pem' }, sasl: login };
       await writeFile(file, JSON.stringify(content));
       const secrets = new Secrets();
-      const place = { folder: root, environment: { KAFKA_PASSWORD: PASSWORD }, secrets };
+      const place = { ...placeIn(root, { KAFKA_PASSWORD: PASSWORD }), secrets };
       const cluster = await clusterFrom(file, place);
       expect(cluster.options.sasl).toEqual({ ...login, password: PASSWORD });
       expect(secrets.text(`the password is ${PASSWORD}`)).not.toContain(PASSWORD);
