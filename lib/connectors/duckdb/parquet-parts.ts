@@ -52,15 +52,11 @@ export class ParquetParts {
   static async open(end: string, from: PartsPoint | undefined): Promise<ParquetParts> {
     const parts = new ParquetParts(end, from);
     const known = parts.paths;
-    for (const path of known) {
-      const isThere = await stat(path).then(
-        (facts) => facts.isFile(),
-        () => false,
-      );
-      if (isThere) continue;
+    const missing = from && (await missingPart(end, from));
+    if (missing !== undefined) {
       throw new MillraceError(
         'MILLRACE_RESUME',
-        `Cannot continue to write ${end}: ${path}, which has a part of its rows, is gone. Put it back, or start a new run`,
+        `Cannot continue to write ${end}: ${missing}, which has a part of its rows, is gone. Put it back, or start a new run`,
       );
     }
     await removeParts(end, known);
@@ -69,9 +65,7 @@ export class ParquetParts {
 
   /** The files, in the order of their rows. */
   get paths(): readonly string[] {
-    return this.series.flatMap(({ token, parts }) =>
-      Array.from({ length: parts }, (_, i) => partPath(this.end, token, i)),
-    );
+    return pathsOf(this.end, this.series);
   }
 
   get point(): PartsPoint {
@@ -106,6 +100,22 @@ export function newToken(): string {
 /** The path of a part of the result at `end`. */
 export function partPath(end: string, token: string, index: number): string {
   return `${end}.${token}-${index}.part`;
+}
+
+/** The first part of this point that is not there; undefined if all are. */
+export async function missingPart(end: string, { series }: PartsPoint): Promise<string | undefined> {
+  for (const path of pathsOf(end, series)) {
+    const isThere = await stat(path).then(
+      (facts) => facts.isFile(),
+      () => false,
+    );
+    if (!isThere) return path;
+  }
+  return undefined;
+}
+
+function pathsOf(end: string, series: readonly Series[]): string[] {
+  return series.flatMap(({ token, parts }) => Array.from({ length: parts }, (_, i) => partPath(end, token, i)));
 }
 
 /** Makes the content of a file durable. */

@@ -55,7 +55,7 @@ import { writingOf } from './column-values.js';
 import { assertDuckdb, duckdbPackage } from './duckdb-package.js';
 import { DuckdbSession, type ResultColumn } from './duckdb-session.js';
 import { literal } from './input-files.js';
-import { newToken, ParquetParts, partPath, syncFile, type PartsPoint } from './parquet-parts.js';
+import { missingPart, newToken, ParquetParts, partPath, syncFile, type PartsPoint } from './parquet-parts.js';
 import { openParquetReader, pathLiteral } from './parquet-reader.js';
 import { containsText, printed } from './row-chunks.js';
 
@@ -368,14 +368,13 @@ async function placeOf(path: string, from: PartsPoint | undefined): Promise<File
 }
 
 /**
- * If an earlier incarnation has already given the result its name and removed the parts, the result is their only copy:
+ * If an earlier incarnation has already given the result its name and removed parts, the result is their only copy:
  * a copy of it becomes the first part, and the result stays until the run has completed again.
  */
 async function bringBack(end: string, from: PartsPoint): Promise<PartsPoint> {
   const { series, rows } = from;
-  const [first] = series;
-  if (first === undefined || (await stat(partPath(end, first.token, 0)).catch(() => undefined)) !== undefined)
-    return from;
+  // It may have died when it had removed some of the parts.
+  if ((await missingPart(end, from)) === undefined) return from;
   if ((await madeOf(end)) !== JSON.stringify(series)) return from;
   const token = newToken();
   const part = partPath(end, token, 0);

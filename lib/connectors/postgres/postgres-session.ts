@@ -91,16 +91,19 @@ export class PostgresSession {
   /** Ends the connection at once. */
   disconnect(): void {
     this.isLost = true;
-    const { connection } = this.client as unknown as {
-      readonly connection?: { readonly stream?: { destroy(): void } };
-    };
-    connection?.stream?.destroy();
+    destroyConnection(this.client);
   }
 
   /** Says goodbye to the server, then ends the connection. */
   async end(): Promise<void> {
     if (!this.isLost) await this.client.end();
   }
+}
+
+/** Ends the connection of a client at once. The query at work is rejected. */
+export function destroyConnection(client: object): void {
+  const { connection } = client as { readonly connection?: { readonly stream?: { destroy(): void } } };
+  connection?.stream?.destroy();
 }
 
 function explain(error: unknown): unknown {

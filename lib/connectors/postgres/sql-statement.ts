@@ -2,9 +2,10 @@
  * A statement of PostgreSQL per record, as a task.
  *
  * Guarantees: values are parameters. A statement that the server has rolled back is repeated. After a lost connection
- * it is unknown whether the statement was executed, and it is repeated too: at least once.
+ * it is unknown whether the statement was executed, and it is repeated too: at least once. When the run is cancelled,
+ * no statement holds up its end.
  */
-import type { Pool as PostgresPool } from 'pg';
+import type { Pool as PostgresPool, PoolClient } from 'pg';
 import {
   callback,
   checkOptions,
@@ -30,6 +31,7 @@ import {
 } from './postgres-connection.js';
 import { describePostgres, failureOf } from './postgres-errors.js';
 import { Pool } from './postgres-package.js';
+import { destroyConnection } from './postgres-session.js';
 import { typesOfQuery } from './postgres-values.js';
 
 /** Options of `sqlStatement`. */
@@ -78,6 +80,11 @@ class SqlStatement<In, Out> extends RecordTask<In, Out> {
   private readonly statement: SqlStatementOptions<In, Out>;
   private scope: TaskScope | undefined;
   private pool: PostgresPool | undefined;
+  private readonly clients = new Set<PoolClient>();
+  /** The server may work for hours on a statement, and `Pool.end` waits for it. */
+  private readonly stop = (): void => {
+    for (const client of this.clients) destroyConnection(client);
+  };
 
   constructor(options: SqlStatementOptions<In, Out>) {
     super({ ...options, concurrency: options.concurrency ?? DEFAULT_CONNECTIONS });
@@ -88,15 +95,23 @@ class SqlStatement<In, Out> extends RecordTask<In, Out> {
     const { connection, concurrency = DEFAULT_CONNECTIONS } = this.statement;
     hidePassword(connection, scope.secrets);
     this.scope = scope;
-    this.pool = new Pool({ ...clientConfig(connection), max: concurrency });
+    const pool = new Pool({ ...clientConfig(connection), max: concurrency });
+    this.pool = pool;
     // A connection that is lost while it is idle is made again.
-    this.pool.on('error', () => undefined);
+    pool.on('error', () => undefined);
+    pool.on('connect', (client) => {
+      this.clients.add(client);
+      if (scope.signal.aborted) destroyConnection(client);
+    });
+    pool.on('remove', (client) => this.clients.delete(client));
+    scope.signal.addEventListener('abort', this.stop);
   }
 
   override async close(_outcome: RunOutcome): Promise<void> {
     const { pool } = this;
     this.pool = undefined;
     await pool?.end();
+    this.scope?.signal.removeEventListener('abort', this.stop);
   }
 
   protected override async process(record: In, { task }: RecordContext): Promise<Out> {

@@ -32,7 +32,14 @@ export function nameOfQuery({ query }: QueryOptions<unknown>): string {
 
 /** A text that is different for queries that read other rows, or in another order. */
 export function identityOfQuery({ query, params = [], keyset = [] }: QueryOptions<unknown>): string {
-  return digest(JSON.stringify([query, params.map(String), keyset]));
+  return digest(JSON.stringify([query, params.map(textOf), keyset]));
+}
+
+/** A text that is different for parameters that are. */
+function textOf(param: unknown): string {
+  if (typeof param !== 'object' || param === null) return String(param);
+  // The text of a Date has no milliseconds, and that of an object nothing of its content.
+  return JSON.stringify(param, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
 }
 
 /** Reports that a run cannot be resumed, unless the query has a keyset or the user says otherwise. */

@@ -375,6 +375,21 @@ describe('a Parquet file of a run that is resumed', () => {
     expect(await result()).toEqual([0, 1]);
   });
 
+  it('that died while it removed the parts of its named result continues with that', async () => {
+    const first = await life(undefined, [0]);
+    await first.prepare();
+    await first.write({ root: 'r', partition: 0, numbers: [1], rows: [first.encode({ id: 1 })] });
+    const point = await first.prepare();
+    const left = `out.parquet.${point.series[0]?.token ?? ''}-0.part`;
+    const content = await readFile(join(folder, left));
+    await first.close('completed');
+    await writeFile(join(folder, left), content);
+    const second = await life(point, [2]);
+    await second.close('completed');
+    expect(await result()).toEqual([0, 1, 2]);
+    expect(await readdir(folder)).toEqual(['out.parquet']);
+  });
+
   it('is refused if a part of its rows is gone', async () => {
     const first = await life(undefined, [0]);
     const point = await first.prepare();

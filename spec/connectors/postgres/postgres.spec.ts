@@ -341,4 +341,19 @@ describeWithPostgres('PostgreSQL in a run', () => {
       `The statement of 'Name': relation "nowhere" does not exist`,
     );
   });
+
+  it('a statement that waits does not hold up the end of a run that is cancelled', async () => {
+    await server.sql('SELECT pg_advisory_lock(7)');
+    const run = defineWorkflow({
+      name: 'Waits',
+      build: (flow) =>
+        flow
+          .task('One', sourceTask([1]))
+          .task('Wait', ['One'], sqlStatement({ connection: server.url, sql: 'SELECT pg_advisory_lock(7)' })),
+    }).run();
+    while ((await server.sql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")).length === 0);
+    run.cancel();
+    expect((await run.finished).outcome).toBe('cancelled');
+    await server.sql('SELECT pg_advisory_unlock_all()');
+  });
 });
