@@ -18,8 +18,13 @@ export const lagCommand: Command = {
       `${completed} of ${lanes}`,
       records === undefined ? '' : grouped(records),
     ]);
-    const columns = [{ title: 'stage' }, { title: 'lanes completed' }, { title: 'records behind', align: 'right' }] as const;
-    for (const line of renderTable(columns, rows, process.stdout.columns ?? Infinity)) process.stdout.write(`${line}\n`);
+    const columns = [
+      { title: 'stage' },
+      { title: 'lanes completed' },
+      { title: 'records behind', align: 'right' },
+    ] as const;
+    for (const line of renderTable(columns, rows, process.stdout.columns ?? Infinity))
+      process.stdout.write(`${line}\n`);
     return EXIT.success;
   },
 };

@@ -16,7 +16,11 @@ export const transactionsCommand: Command = {
   description: 'List or abort transactions of a Kafka cluster that nobody has ended',
   words: [
     { name: 'action', describe: 'list prints the open ones; abort ends them and fences their writers' },
-    { name: 'prefix', describe: `What their transactional ids begin with (for list: ${DEFAULT_PREFIX})`, isOptional: true },
+    {
+      name: 'prefix',
+      describe: `What their transactional ids begin with (for list: ${DEFAULT_PREFIX})`,
+      isOptional: true,
+    },
   ],
   options: { ...kafkaOptions, ...debugOptions },
   run: async (args, context) => {

@@ -99,9 +99,7 @@ export class LaneLetters implements DeadLetterStore {
     if (length >= MOST_WAITING && !this.isFull) for (const listener of this.readyListeners) listener();
     const letters = due.map((letter) => ({
       key: null,
-      value: encoder.encode(
-        letterLine({ ...letter, task: this.behind.get(letter.task) ?? letter.task }).trimEnd(),
-      ),
+      value: encoder.encode(letterLine({ ...letter, task: this.behind.get(letter.task) ?? letter.task }).trimEnd()),
       headers: [],
     }));
     return { letters, state };

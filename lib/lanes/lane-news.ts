@@ -14,11 +14,23 @@ import type { LaneTally } from './lane-tally.js';
 /** What is known of a lane. */
 export type LaneNews =
   /** Its totals. `isFinal`: it has completed, and they do not change any more. */
-  | { readonly kind: 'tally'; readonly lane: number; readonly at: number; readonly tally: LaneTally; readonly isFinal: boolean }
+  | {
+      readonly kind: 'tally';
+      readonly lane: number;
+      readonly at: number;
+      readonly tally: LaneTally;
+      readonly isFinal: boolean;
+    }
   /** An event of its run. */
   | { readonly kind: 'event'; readonly lane: number; readonly event: RunEvent }
   /** It stopped, and can be continued. */
-  | { readonly kind: 'stopped'; readonly lane: number; readonly at: number; readonly code: string; readonly message: string };
+  | {
+      readonly kind: 'stopped';
+      readonly lane: number;
+      readonly at: number;
+      readonly code: string;
+      readonly message: string;
+    };
 
 /** The events of a lane that are news. The others are about its own beginning and end, or are part of its totals. */
 const FORWARDED: ReadonlySet<RunEvent['type']> = new Set<RunEvent['type']>([

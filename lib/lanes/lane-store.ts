@@ -105,7 +105,11 @@ export class LaneStore implements CheckpointStore {
     if (!transaction.isOpen && due.letters.length + due.state.length === 0 && text === this.lastWritten) return;
     if (due.letters.length > 0) await transaction.write(letterTopic, due.letters, 0);
     if (checkpoint.isComplete) await this.markEnd(outputs, laneOfStage);
-    await transaction.write(stateTopic, [...due.state, stateRecord(['tally'], this.parts.tally()), stateRecord(['checkpoint'], checkpoint)], lane);
+    await transaction.write(
+      stateTopic,
+      [...due.state, stateRecord(['tally'], this.parts.tally()), stateRecord(['checkpoint'], checkpoint)],
+      lane,
+    );
     await transaction.commit(this.offsetsOf(checkpoint));
     this.lastWritten = text;
   }

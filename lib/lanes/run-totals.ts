@@ -82,9 +82,7 @@ export class RunTotals {
   }
 
   /** The summary of the run as a whole. */
-  summary(
-    head: Pick<RunSummary, 'runId' | 'description' | 'outcome' | 'error' | 'startedAt' | 'endedAt'>,
-  ): RunSummary {
+  summary(head: Pick<RunSummary, 'runId' | 'description' | 'outcome' | 'error' | 'startedAt' | 'endedAt'>): RunSummary {
     const { tasks, slowest } = this.sum();
     const elapsedMs = head.endedAt - head.startedAt;
     const entries = this.names.map((name) => [name, this.summaryOf(name, tasks[name], head.outcome)] as const);

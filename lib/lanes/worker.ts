@@ -348,10 +348,11 @@ export class Worker {
       // A lane that was fenced continues elsewhere.
       const isLost = codeOf(end.error) === 'MILLRACE_LOCKED';
       const message = describeThrown(end.error);
-      if (!isLost) this.news?.add({
-        ...{ kind: 'stopped', lane: number, at: Date.now(), code: codeOf(end.error) },
-        message: this.options.secrets?.message(message) ?? message,
-      });
+      if (!isLost)
+        this.news?.add({
+          ...{ kind: 'stopped', lane: number, at: Date.now(), code: codeOf(end.error) },
+          message: this.options.secrets?.message(message) ?? message,
+        });
       await this.again(number, end);
     }
     this.wake();

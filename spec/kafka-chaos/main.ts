@@ -27,7 +27,9 @@ try {
     count('records', figures.records);
     count('restarts of workers', figures.restarts);
     for (const [fault, times] of Object.entries(figures.faults)) count(fault, times);
-    console.log(`Seed ${seed++}: ${JSON.stringify(figures.faults)} in ${Math.round(figures.elapsedMs / 1000)} s, 0 lost, 0 doubled`);
+    console.log(
+      `Seed ${seed++}: ${JSON.stringify(figures.faults)} in ${Math.round(figures.elapsedMs / 1000)} s, 0 lost, 0 doubled`,
+    );
   } while (performance.now() < until);
   for (const [name, total] of totals) console.log(`${name}: ${total}`);
 } finally {

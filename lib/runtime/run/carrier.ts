@@ -13,10 +13,7 @@ import type { RunFace } from './run-engine.js';
 import type { RunParts } from './run-parts.js';
 
 /** A workflow with its configuration, as a carrier uses it. */
-export type CarriedWorkflow = Pick<
-  PreparedWorkflow<StandardSchemaV1>,
-  'name' | 'config' | 'startedAt' | 'derive'
-> & {
+export type CarriedWorkflow = Pick<PreparedWorkflow<StandardSchemaV1>, 'name' | 'config' | 'startedAt' | 'derive'> & {
   readonly plan: GraphPlan;
   readonly declarations: readonly TaskDeclaration[];
 };

@@ -25,9 +25,13 @@ const ca = join(folder, 'ca.pem');
 function makeCertificate(): void {
   const own = ['-keystore', store, '-storepass', 'changeit', '-alias', 'broker'];
   const names = ['-dname', 'CN=localhost', '-ext', 'san=ip:127.0.0.1,dns:localhost'];
-  execFileSync('keytool', ['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', '-validity', '30', ...names, ...own], {
-    stdio: 'ignore',
-  });
+  execFileSync(
+    'keytool',
+    ['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', '-validity', '30', ...names, ...own],
+    {
+      stdio: 'ignore',
+    },
+  );
   execFileSync('keytool', ['-exportcert', '-rfc', '-file', ca, ...own], { stdio: 'ignore' });
 }
 
@@ -72,11 +76,14 @@ describeWithBroker(
       await expect(find({ tls: true, timeoutMs: 500 }, 'TLS')).rejects.toMatchObject({ code: 'MILLRACE_NETWORK' });
     });
 
-    it.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)('accepts a login by %s, and refuses a wrong one', async (mechanism) => {
-      expect(await find({ tls: tls(), sasl: { mechanism, username: 'ann', password: PASSWORD } })).toBe(false);
-      const wrong = { tls: tls(), sasl: { mechanism, username: 'ann', password: 'wrong-password' } };
-      await expect(find(wrong)).rejects.toMatchObject({ message: expect.stringMatching(/auth|SASL/i) as unknown });
-    });
+    it.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)(
+      'accepts a login by %s, and refuses a wrong one',
+      async (mechanism) => {
+        expect(await find({ tls: tls(), sasl: { mechanism, username: 'ann', password: PASSWORD } })).toBe(false);
+        const wrong = { tls: tls(), sasl: { mechanism, username: 'ann', password: 'wrong-password' } };
+        await expect(find(wrong)).rejects.toMatchObject({ message: expect.stringMatching(/auth|SASL/i) as unknown });
+      },
+    );
 
     it('is described for the command line by a file, whose secrets are masked', async () => {
       const file = join(folder, 'cluster.json');
