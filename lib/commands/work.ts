@@ -14,6 +14,7 @@ import type { Arguments } from './arguments.js';
 import type { CommandContext } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
+import { graceMsOf } from './report-options.js';
 
 /** Two signals within this time are one key press, which the terminal has sent to each process. */
 const SAME_KEY_PRESS_MS = 100;
@@ -31,7 +32,7 @@ export function crewFor(args: Arguments, runId: string, workers: number): StartC
   return (options, parts) =>
     workers === 1
       ? crewOfOne({ ...options, ...stallFrom(args) }, parts)
-      : crewOfProcesses(wordsOfWorker(runId, args, true), workers);
+      : crewOfProcesses(wordsOfWorker(runId, args, true, String(graceMsOf(args) / 1000)), workers);
 }
 
 function crewOfProcesses(words: readonly string[], workers: number): Crew {
@@ -121,12 +122,12 @@ function stallFrom(args: Arguments): Pick<WorkerOptions, 'stallMs'> {
   return seconds === undefined ? {} : { stallMs: seconds * 1000 };
 }
 
-function wordsOfWorker(runId: string, args: Arguments, isQuiet: boolean): string[] {
+function wordsOfWorker(runId: string, args: Arguments, isQuiet: boolean, grace = args.text('grace')): string[] {
   const workflow = args.word('name-or-file') === '' ? args.text('workflow') : args.word('name-or-file');
   const option = (name: string, text = args.text(name)): string[] => (text === undefined ? [] : [`--${name}`, text]);
   return [
     ...['worker', ...option('workflow', workflow), ...option('run-id', runId), ...option('kafka')],
-    ...[...option('partitions'), ...option('config'), ...option('grace'), ...option('stall')],
+    ...[...option('partitions'), ...option('config'), ...option('grace', grace), ...option('stall')],
     ...args.texts('set').flatMap((setting) => ['--set', setting]),
     ...(isQuiet ? ['--quiet'] : []),
     ...(args.flag('debug') ? ['--debug'] : []),

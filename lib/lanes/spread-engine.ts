@@ -100,6 +100,9 @@ export class SpreadEngine implements EngineOfRun {
     } catch (error) {
       this.failure ??= { error };
       outcome = 'failed';
+      // Nobody would see how the workers go on.
+      this.crew?.kill();
+      await this.crew?.finished.catch(() => undefined);
     }
     await client?.close().catch(() => undefined);
     await this.end(outcome);

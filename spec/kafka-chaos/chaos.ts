@@ -96,6 +96,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
   start();
   start();
   const counts: Record<string, number> = {};
+  const history: string[] = [];
   let restarts = 0;
   const isOver = (): boolean => workers.some(({ hasSeenEnd }) => hasSeenEnd);
   const running = (): Worker[] => workers.filter((worker) => !worker.isOver);
@@ -112,6 +113,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
       if (isOver() || (isOnce && left.length === 0)) continue;
       const fault = isOnce ? (left.shift() as Fault) : (faults[Math.floor(random() * faults.length)] as Fault);
       counts[fault] = (counts[fault] ?? 0) + 1;
+      history.push(fault);
       const node = cluster.nodes[Math.floor(random() * cluster.nodes.length)] as ClusterNode;
       const victim = running()[Math.floor(random() * running().length)];
       await inject(fault, { node, victim, start, random });
@@ -124,7 +126,9 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
   } finally {
     for (const { proxy } of cluster.nodes) proxy.recover();
   }
-  await judge(options, run, numbers, to);
+  await judge(options, run, numbers, to, history, workers).catch((error: unknown) => {
+    throw new Error(`${String(error)}; after ${history.join(', ')}`, { cause: error });
+  });
   await deleteRun(run);
   return { faults: counts, records, restarts, elapsedMs: performance.now() - startedAt };
 }
@@ -210,10 +214,23 @@ async function judge(
   run: SpreadOptions,
   numbers: readonly number[],
   to: string,
+  history: string[],
+  workers: Worker[],
 ): Promise<void> {
   const good = numbers.filter((n) => !isBad(n));
   const seen = await test.read(to);
   const values = seen.map(({ value }) => JSON.parse(value as string) as { k: string; n: number; sum: number });
+  if (process.env['CHAOS_DEBUG']) {
+    const by = new Map<number, string[]>();
+    seen.forEach(({ partition, offset, value }) => {
+      const v = JSON.parse(value as string) as { n: number; sum: number; k: string };
+      by.set(v.n, [...(by.get(v.n) ?? []), `${partition}/${offset} ${v.k} sum ${v.sum}`]);
+    });
+    let shown = 0;
+    for (const [n, all] of by) if (all.length > 1 && shown++ < 400) console.log(n, all.join(' | '));
+    console.log(history.join(', '));
+    for (const worker of workers) console.log('---', worker.told);
+  }
   assertEqual(
     seed,
     'rows, for kafkajs',

@@ -1,8 +1,9 @@
-/** Specs that talk to a real broker: one per file, started before its first case and stopped after its last. */
+/** Specs that talk to a real broker: that of all specs, or one of their own. */
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { kafka, type KafkaCluster } from '#lib/connectors/kafka/index.js';
 import { whyNoBroker } from './artifacts.js';
 import { startBroker, type Broker, type BrokerOptions } from './broker.js';
+import { sharedBroker } from './shared-broker.js';
 import { TestCluster } from './test-cluster.js';
 
 export type { SeenRecord } from './test-cluster.js';
@@ -39,12 +40,11 @@ export class TestBroker extends TestCluster {
 
 /**
  * A group of cases that need a broker. Without one they are skipped, and the reason is the name of the skipped case.
+ *
+ * @param own the options of a broker of their own, which they may bounce. Default: the broker that all specs share. It
+ *   expels a silent worker after six seconds.
  */
-export function describeWithBroker(
-  name: string,
-  cases: (broker: () => TestBroker) => void,
-  options: BrokerOptions = {},
-): void {
+export function describeWithBroker(name: string, cases: (broker: () => TestBroker) => void, own?: BrokerOptions): void {
   const reason = whyNoBroker();
   if (reason !== undefined) {
     describe(name, () => {
@@ -59,7 +59,7 @@ export function describeWithBroker(
   describe(name, () => {
     let broker: TestBroker;
     beforeAll(async () => {
-      broker = new TestBroker(await startBroker(options));
+      broker = new TestBroker(await (own === undefined ? sharedBroker() : startBroker(own)));
     }, 120_000);
     afterAll(async () => {
       await broker.stop();

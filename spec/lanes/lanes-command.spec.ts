@@ -6,7 +6,6 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { RunEvent } from 'millrace';
 import { describeWithBroker } from '../kafka/with-broker.js';
 import { RECORDS, isBad } from './lane-flow.js';
-import { SHORT_SESSIONS } from './short-sessions.js';
 
 const root = new URL('../../../', import.meta.url).pathname;
 const FLOW = new URL('./lane-flow.js', import.meta.url).pathname;
@@ -18,65 +17,61 @@ interface Ended {
   readonly errors: string;
 }
 
-describeWithBroker(
-  'run --kafka',
-  (broker) => {
-    let folder: string;
-    beforeAll(async () => {
-      await mkdir(join(root, 'build'), { recursive: true });
-      folder = await mkdtemp(join(root, 'build', 'lanes-command-'));
-      await mkdir(join(folder, 'node_modules'));
-      await symlink(root, join(folder, 'node_modules', 'millrace'));
-    });
-    afterAll(async () => {
-      await rm(folder, { recursive: true, force: true });
-    });
+describeWithBroker('run --kafka', (broker) => {
+  let folder: string;
+  beforeAll(async () => {
+    await mkdir(join(root, 'build'), { recursive: true });
+    folder = await mkdtemp(join(root, 'build', 'lanes-command-'));
+    await mkdir(join(folder, 'node_modules'));
+    await symlink(root, join(folder, 'node_modules', 'millrace'));
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
 
-    const millrace = (...words: string[]): Promise<Ended> =>
-      new Promise((resolve) => {
-        const all = [join(root, 'dist', 'cli.js'), ...words];
-        execFile(process.execPath, all, { cwd: folder, maxBuffer: 2 ** 26 }, (error, out, errors) => {
-          resolve({ code: error === null ? 0 : Number(error.code), out, errors });
-        });
+  const millrace = (...words: string[]): Promise<Ended> =>
+    new Promise((resolve) => {
+      const all = [join(root, 'dist', 'cli.js'), ...words];
+      execFile(process.execPath, all, { cwd: folder, maxBuffer: 2 ** 26 }, (error, out, errors) => {
+        resolve({ code: error === null ? 0 : Number(error.code), out, errors });
       });
+    });
 
-    it('reports two processes as one run, keeps it, and shows how far it is', async () => {
-      const topic = await broker().topic(2);
-      const settings = [`broker=${broker().address}`, `running=${topic}`, 'out=rows.csv'].flatMap((one) => [
-        '--set',
-        one,
-      ]);
-      const spread = ['--kafka', broker().address, '--run-id', 'kept', '--partitions', '2', ...settings];
-      const { code, out, errors } = await millrace('run', FLOW, ...spread, '--workers', '2', '--json');
-      expect({ code, errors: code === 3 ? '' : errors }).toEqual({ code: 3, errors: '' });
-      const events = out
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as RunEvent);
-      const end = events.findLast((event) => event.type === 'run-ended');
-      expect(end?.summary).toMatchObject({
-        ...{ outcome: 'completed', deadLettered: LETTERS },
-        tasks: { Spread: { in: RECORDS }, Ask: { in: RECORDS, deadLettered: LETTERS }, Out: { in: 20 } },
-      });
-      expect((await readFile(join(folder, 'rows.csv'), 'utf8')).trim().split('\n')).toHaveLength(21);
+  it('reports two processes as one run, keeps it, and shows how far it is', async () => {
+    const topic = await broker().topic(2);
+    const settings = [`broker=${broker().address}`, `running=${topic}`, 'out=rows.csv'].flatMap((one) => [
+      '--set',
+      one,
+    ]);
+    const spread = ['--kafka', broker().address, '--run-id', 'kept', '--partitions', '2', ...settings];
+    const { code, out, errors } = await millrace('run', FLOW, ...spread, '--workers', '2', '--json');
+    expect({ code, errors: code === 3 ? '' : errors }).toEqual({ code: 3, errors: '' });
+    const events = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as RunEvent);
+    const end = events.findLast((event) => event.type === 'run-ended');
+    expect(end?.summary).toMatchObject({
+      ...{ outcome: 'completed', deadLettered: LETTERS },
+      tasks: { Spread: { in: RECORDS }, Ask: { in: RECORDS, deadLettered: LETTERS }, Out: { in: 20 } },
+    });
+    expect((await readFile(join(folder, 'rows.csv'), 'utf8')).trim().split('\n')).toHaveLength(21);
 
-      expect((await millrace('runs')).out).toMatch(/kept.*LaneFlow.*(completed|finished)/);
-      expect((await millrace('dead-letters', 'kept')).out).toContain(String(LETTERS));
-      expect((await millrace('why', 'kept', '57')).out).toMatch(/Ask.*given up/);
-      expect((await millrace('report', 'kept')).code).toBe(0);
-      const resumed = await millrace('dead-letters', 'replay', 'kept');
-      expect(resumed.errors).toContain('MILLRACE_RESUME: Run kept is carried by Kafka');
-      // An old run that is started again only tells its story again.
-      const again = await millrace('run', FLOW, ...spread, '--workers', '2', '--quiet');
-      expect({ code: again.code, errors: again.errors }).toEqual({ code: 3, errors: '' });
+    expect((await millrace('runs')).out).toMatch(/kept.*LaneFlow.*(completed|finished)/);
+    expect((await millrace('dead-letters', 'kept')).out).toContain(String(LETTERS));
+    expect((await millrace('why', 'kept', '57')).out).toMatch(/Ask.*given up/);
+    expect((await millrace('report', 'kept')).code).toBe(0);
+    const resumed = await millrace('dead-letters', 'replay', 'kept');
+    expect(resumed.errors).toContain('MILLRACE_RESUME: Run kept is carried by Kafka');
+    // An old run that is started again only tells its story again.
+    const again = await millrace('run', FLOW, ...spread, '--workers', '2', '--quiet');
+    expect({ code: again.code, errors: again.errors }).toEqual({ code: 3, errors: '' });
 
-      const lag = await millrace('lag', FLOW, ...spread);
-      expect(lag.out).toMatch(/Spread\s+2 of 2\s+\d/);
-      expect((await millrace('transactions', 'list', '--kafka', broker().address)).errors).toBe(
-        '0 transactions open\n',
-      );
-      expect((await millrace('transactions', 'abort', '--kafka', broker().address)).code).toBe(2);
-    }, 180_000);
-  },
-  SHORT_SESSIONS,
-);
+    const lag = await millrace('lag', FLOW, ...spread);
+    expect(lag.out).toMatch(/Spread\s+2 of 2\s+\d/);
+    expect((await millrace('transactions', 'list', 'millrace.LaneFlow.kept', '--kafka', broker().address)).errors).toBe(
+      '0 transactions open\n',
+    );
+    expect((await millrace('transactions', 'abort', '--kafka', broker().address)).code).toBe(2);
+  }, 180_000);
+});

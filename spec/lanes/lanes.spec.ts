@@ -10,107 +10,102 @@ import { LaneTransaction } from '#lib/lanes/lane-transaction.js';
 import { createRun, deleteRun, startWorker, type SpreadOptions, type WorkerEvent } from 'millrace/lanes';
 import { describeWithBroker } from '../kafka/with-broker.js';
 import { isBad, LaneFlow, RECORDS } from './lane-flow.js';
-import { SHORT_SESSIONS } from './short-sessions.js';
 
 const PARTITIONS = 3;
 
-describeWithBroker(
-  'a workflow in lanes',
-  (broker) => {
-    let folder: string;
-    beforeAll(async () => {
-      folder = await mkdtemp(join(tmpdir(), 'millrace-lanes-'));
-    });
-    afterAll(async () => {
-      await rm(folder, { recursive: true, force: true });
-    });
+describeWithBroker('a workflow in lanes', (broker) => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-lanes-'));
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
 
-    const rowsOf = async (file: string): Promise<string[]> => (await readFile(file, 'utf8')).trim().split('\n').sort();
+  const rowsOf = async (file: string): Promise<string[]> => (await readFile(file, 'utf8')).trim().split('\n').sort();
 
-    it('takes back what a former owner of a lane has written, which can commit nothing more', async () => {
-      const topic = await broker().topic();
-      const client = await openClient(broker().cluster);
-      const described = await client.describe(topic);
-      const owner = (): LaneTransaction =>
-        new LaneTransaction({
-          client,
-          transactionalId: `lane-of-${topic}`,
-          group: `group-of-${topic}`,
-          timeoutMs: 60_000,
-        });
-      const rows = (value: string): NewRecord[] => [{ key: null, value: Buffer.from(value), headers: [] }];
-      const [former, next] = [owner(), owner()];
-      await former.begin();
-      await former.write(described, rows('of the former owner'));
-      await next.begin();
-      await next.write(described, rows('of the next owner'));
-      await expect(former.commit(new Map())).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
-      await next.commit(new Map());
-      const seen: string[] = [];
-      for await (const { value } of recordsOf(client, described, 0, 30_000))
-        seen.push(Buffer.from(value ?? []).toString());
-      await client.close();
-      expect(seen).toEqual(['of the next owner']);
-    }, 60_000);
-
-    it('gives the rows, the topic and the dead letters of one process, while workers come and go', async () => {
-      const [running, alone] = [await broker().topic(3), await broker().topic(3)];
-      const config = (topic: string, out: string): { broker: string; running: string; out: string } => ({
-        ...{ broker: broker().address, running: topic, out: join(folder, out) },
+  it('takes back what a former owner of a lane has written, which can commit nothing more', async () => {
+    const topic = await broker().topic();
+    const client = await openClient(broker().cluster);
+    const described = await client.describe(topic);
+    const owner = (): LaneTransaction =>
+      new LaneTransaction({
+        client,
+        transactionalId: `lane-of-${topic}`,
+        group: `group-of-${topic}`,
+        timeoutMs: 60_000,
       });
-      await LaneFlow.run(config(alone, 'one.csv')).finished;
-      const options: SpreadOptions = {
-        workflow: LaneFlow.prepare(config(running, 'many.csv')),
-        cluster: broker().cluster,
-        runId: 'r1',
-        partitions: PARTITIONS,
-      };
-      const created = await createRun(options);
-      expect(created).toHaveLength(3 + 7);
-      // Who comes second changes nothing.
-      expect(await createRun(options)).toEqual([]);
-      const events: WorkerEvent[] = [];
-      const first = startWorker({ ...options, onEvent: (event) => events.push(event) });
-      await until(() => events.some(({ type, stage }) => type === 'closed' && stage === 'In'));
-      const second = startWorker({ ...options, onEvent: (event) => events.push(event) });
-      first.stop();
-      expect(await first.finished).toMatchObject({ outcome: 'stopped' });
-      expect(await second.finished).toEqual({ outcome: 'completed', hasDeadLetters: true });
+    const rows = (value: string): NewRecord[] => [{ key: null, value: Buffer.from(value), headers: [] }];
+    const [former, next] = [owner(), owner()];
+    await former.begin();
+    await former.write(described, rows('of the former owner'));
+    await next.begin();
+    await next.write(described, rows('of the next owner'));
+    await expect(former.commit(new Map())).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
+    await next.commit(new Map());
+    const seen: string[] = [];
+    for await (const { value } of recordsOf(client, described, 0, 30_000))
+      seen.push(Buffer.from(value ?? []).toString());
+    await client.close();
+    expect(seen).toEqual(['of the next owner']);
+  }, 60_000);
 
-      expect(await rowsOf(join(folder, 'many.csv'))).toEqual(await rowsOf(join(folder, 'one.csv')));
-      const values = async (topic: string): Promise<unknown[]> =>
-        (await broker().read(topic)).map(({ value }) => value).sort();
-      expect(await values(running)).toEqual(await values(alone));
-      const letters = (await broker().read('millrace.LaneFlow.r1.dead-letters')).map(
-        ({ value }) => JSON.parse(value as string) as { task: string; record: { n: number } },
-      );
-      expect(letters.map(({ record }) => record.n).sort((a, b) => a - b)).toEqual(
-        [...new Array(RECORDS).keys()].filter(isBad),
-      );
-      // What tools show as lag: nothing but marks of ends is left.
-      const admin = await broker().asAdmin();
-      const [spread] = await admin.fetchOffsets({
-        groupId: 'millrace.LaneFlow.r1',
-        topics: ['millrace.LaneFlow.r1.Spread'],
-      });
-      const ends = await admin.fetchTopicOffsets('millrace.LaneFlow.r1.Spread');
-      const lags = (spread?.partitions ?? []).map(
-        ({ partition, offset }) => Number(ends.find((end) => end.partition === partition)?.high) - Number(offset),
-      );
-      expect(lags).toHaveLength(PARTITIONS);
-      for (const lag of lags) expect(lag).toBeLessThanOrEqual(2);
+  it('gives the rows, the topic and the dead letters of one process, while workers come and go', async () => {
+    const [running, alone] = [await broker().topic(3), await broker().topic(3)];
+    const config = (topic: string, out: string): { broker: string; running: string; out: string } => ({
+      ...{ broker: broker().address, running: topic, out: join(folder, out) },
+    });
+    await LaneFlow.run(config(alone, 'one.csv')).finished;
+    const options: SpreadOptions = {
+      workflow: LaneFlow.prepare(config(running, 'many.csv')),
+      cluster: broker().cluster,
+      runId: 'r1',
+      partitions: PARTITIONS,
+    };
+    const created = await createRun(options);
+    expect(created).toHaveLength(3 + 7);
+    // Who comes second changes nothing.
+    expect(await createRun(options)).toEqual([]);
+    const events: WorkerEvent[] = [];
+    const first = startWorker({ ...options, onEvent: (event) => events.push(event) });
+    await until(() => events.some(({ type, stage }) => type === 'closed' && stage === 'In'));
+    const second = startWorker({ ...options, onEvent: (event) => events.push(event) });
+    first.stop();
+    expect(await first.finished).toMatchObject({ outcome: 'stopped' });
+    expect(await second.finished).toEqual({ outcome: 'completed', hasDeadLetters: true });
 
-      // A worker that comes after the end has nothing to do.
-      expect(await startWorker(options).finished).toMatchObject({ outcome: 'completed' });
-      await expect(
-        startWorker({ ...options, workflow: LaneFlow.prepare(config(running, 'other.csv')) }).finished,
-      ).rejects.toMatchObject({ code: 'MILLRACE_RESUME', message: expect.stringContaining("'out'") as unknown });
-      expect(await deleteRun(options)).toHaveLength(created.length);
-      await expect(startWorker(options).finished).rejects.toMatchObject({ code: 'MILLRACE_UNKNOWN_RUN' });
-    }, 120_000);
-  },
-  SHORT_SESSIONS,
-);
+    expect(await rowsOf(join(folder, 'many.csv'))).toEqual(await rowsOf(join(folder, 'one.csv')));
+    const values = async (topic: string): Promise<unknown[]> =>
+      (await broker().read(topic)).map(({ value }) => value).sort();
+    expect(await values(running)).toEqual(await values(alone));
+    const letters = (await broker().read('millrace.LaneFlow.r1.dead-letters')).map(
+      ({ value }) => JSON.parse(value as string) as { task: string; record: { n: number } },
+    );
+    expect(letters.map(({ record }) => record.n).sort((a, b) => a - b)).toEqual(
+      [...new Array(RECORDS).keys()].filter(isBad),
+    );
+    // What tools show as lag: nothing but marks of ends is left.
+    const admin = await broker().asAdmin();
+    const [spread] = await admin.fetchOffsets({
+      groupId: 'millrace.LaneFlow.r1',
+      topics: ['millrace.LaneFlow.r1.Spread'],
+    });
+    const ends = await admin.fetchTopicOffsets('millrace.LaneFlow.r1.Spread');
+    const lags = (spread?.partitions ?? []).map(
+      ({ partition, offset }) => Number(ends.find((end) => end.partition === partition)?.high) - Number(offset),
+    );
+    expect(lags).toHaveLength(PARTITIONS);
+    for (const lag of lags) expect(lag).toBeLessThanOrEqual(2);
+
+    // A worker that comes after the end has nothing to do.
+    expect(await startWorker(options).finished).toMatchObject({ outcome: 'completed' });
+    await expect(
+      startWorker({ ...options, workflow: LaneFlow.prepare(config(running, 'other.csv')) }).finished,
+    ).rejects.toMatchObject({ code: 'MILLRACE_RESUME', message: expect.stringContaining("'out'") as unknown });
+    expect(await deleteRun(options)).toHaveLength(created.length);
+    await expect(startWorker(options).finished).rejects.toMatchObject({ code: 'MILLRACE_UNKNOWN_RUN' });
+  }, 120_000);
+});
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));

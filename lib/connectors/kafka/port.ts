@@ -194,8 +194,9 @@ export interface KafkaPort {
     offsets: ReadonlyMap<number, CommittedOffset>,
   ): Promise<void>;
   /**
-   * Ends the transaction. Resolves with whether the request was repeated: then the producer must not be used any more,
-   * because a delayed request of it could end a later transaction.
+   * Ends the transaction. Resolves with whether a request of the transaction was repeated without an answer: then the
+   * producer must not be used any more, because a delayed request of it could end a later transaction, or put back its
+   * offsets.
    */
   endTransaction(producer: ProducerIdentity, isCommitted: boolean): Promise<{ readonly wasRepeated: boolean }>;
   /** The transactional ids that the brokers know. */

@@ -1,10 +1,12 @@
 /**
  * Transactions of Kafka, on the raw requests: their coordinator, their partitions, their offsets and their end.
  *
- * Guarantees: a request is repeated while its error may be temporary. `endTransaction` reports a repetition, because
- * then the end may belong to an earlier request.
+ * Guarantees: a request is repeated while its error may be temporary. `endTransaction` reports whether one of the
+ * transaction was repeated without an answer: the first one may arrive late, within the next transaction of the same
+ * epoch, and would end it or put back its offsets.
  */
 import type { Brokers } from './brokers.js';
+import { faultOf } from './client-faults.js';
 import type { CommittedOffset, KafkaPort, KnownTransaction, ProducerIdentity } from './port.js';
 import { offsetsOf, wireIdentity } from './wire-forms.js';
 
@@ -14,11 +16,16 @@ type TransactionPort = Pick<
   'beginProducer' | 'addPartitions' | 'commitWithin' | 'endTransaction' | 'transactions'
 >;
 
+/** Answers that leave open whether the request has an effect. Others mean that it has none. */
+const UNCLEAR = ['REQUEST_TIMED_OUT', 'NETWORK_EXCEPTION'];
+
 /** The states of a transaction that has begun and not ended. */
 const OPEN = ['Ongoing', 'PrepareCommit', 'PrepareAbort', 'PrepareEpochFence'];
 
 export class Transactions implements TransactionPort {
   private readonly brokers: Brokers;
+  /** Transactional ids in whose present transaction a request was not answered. */
+  private readonly repeated = new Set<string>();
 
   constructor(brokers: Brokers) {
     this.brokers = brokers;
@@ -26,6 +33,7 @@ export class Transactions implements TransactionPort {
 
   beginProducer(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity> {
     return this.brokers.repeat(`begin to write as '${transactionalId}'`, async () => {
+      this.repeated.delete(transactionalId);
       const connection = await this.brokers.coordinator('transaction', transactionalId);
       const { producerId, producerEpoch } = await this.brokers.kafka.initProducerIdV4.api.async(
         ...([connection, transactionalId, transactionTimeoutMs, -1n, -1] as const),
@@ -36,7 +44,7 @@ export class Transactions implements TransactionPort {
 
   async addPartitions(producer: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void> {
     const { transactionalId } = producer;
-    await this.brokers.repeat(`begin a transaction of '${transactionalId}'`, async () => {
+    await this.within(producer, `begin a transaction of '${transactionalId}'`, async () => {
       const connection = await this.brokers.coordinator('transaction', transactionalId);
       const topics = [{ name: topic, partitions: [...partitions] }];
       await this.brokers.kafka.addPartitionsToTxnV3.api.async(connection, [
@@ -54,7 +62,7 @@ export class Transactions implements TransactionPort {
     const { transactionalId } = producer;
     const { producerId, producerEpoch } = wireIdentity(producer);
     const what = `commit offsets of group '${group}' in a transaction`;
-    await this.brokers.repeat(what, async () => {
+    await this.within(producer, what, async () => {
       const connection = await this.brokers.coordinator('transaction', transactionalId);
       await this.brokers.kafka.addOffsetsToTxnV3.api.async(
         connection,
@@ -64,7 +72,7 @@ export class Transactions implements TransactionPort {
         group,
       );
     });
-    await this.brokers.repeat(what, async () => {
+    await this.within(producer, what, async () => {
       const connection = await this.brokers.coordinator('group', group);
       await this.brokers.kafka.txnOffsetCommitV3.api.async(
         ...([connection, transactionalId, group, producerId, producerEpoch, -1, '', null] as const),
@@ -73,16 +81,27 @@ export class Transactions implements TransactionPort {
     });
   }
 
-  endTransaction(producer: ProducerIdentity, isCommitted: boolean): Promise<{ readonly wasRepeated: boolean }> {
+  async endTransaction(producer: ProducerIdentity, isCommitted: boolean): Promise<{ readonly wasRepeated: boolean }> {
     const { transactionalId } = producer;
     const { producerId, producerEpoch } = wireIdentity(producer);
     const what = `${isCommitted ? 'commit' : 'abort'} a transaction of '${transactionalId}'`;
-    let sent = 0;
-    return this.brokers.repeat(what, async () => {
+    await this.within(producer, what, async () => {
       const connection = await this.brokers.coordinator('transaction', transactionalId);
-      sent++;
       await this.brokers.kafka.endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, isCommitted);
-      return { wasRepeated: sent > 1 };
+    });
+    return { wasRepeated: this.repeated.delete(transactionalId) };
+  }
+
+  /** A request of a transaction. One that was not answered may still arrive. */
+  private within({ transactionalId }: ProducerIdentity, what: string, request: () => Promise<void>): Promise<void> {
+    return this.brokers.repeat(what, async () => {
+      try {
+        await request();
+      } catch (error) {
+        const { answers } = faultOf(error);
+        if (answers.every((answer) => UNCLEAR.includes(answer))) this.repeated.add(transactionalId);
+        throw error;
+      }
     });
   }
 

@@ -37,168 +37,172 @@ function writeAll(
   return Write.run(undefined, run).finished;
 }
 
-describeWithBroker('a kafkaSink', (broker) => {
-  it('writes records of one key to one partition, in order, with headers and tombstones', async () => {
-    const topic = await broker().topic(3);
-    const headers = (item: Item | null): Record<string, string> => ({ kind: item === null ? 'gone' : 'item' });
-    await writeAll(broker(), topic, [...items(200), null], { headers }, { checkpoints: memoryCheckpoints().begin() });
-    const seen = await broker().read(topic);
-    expect(numbersIn(seen.filter(({ value }) => value !== null))).toEqual(upTo(200));
-    expect(seen.filter(({ value }) => value === null)).toMatchObject([{ key: 'none', headers: { kind: 'gone' } }]);
-    for (const key of new Set(seen.map((one) => one.key))) {
-      const own = seen.filter((one) => one.key === key && one.value !== null);
-      expect(new Set(own.map(({ partition }) => partition)).size).toBeLessThanOrEqual(1);
-      const numbers = own.map(({ value }) => (JSON.parse(value as string) as Item).n);
-      expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
-    }
-  });
-
-  it.each(['gzip', 'snappy', 'lz4'] as const)('writes batches that other clients read: %s', async (compression) => {
-    const topic = await broker().topic();
-    await writeAll(broker(), topic, items(50), { compression });
-    if (compression === 'gzip') {
-      expect(numbersIn(await broker().read(topic))).toEqual(upTo(50));
-      return;
-    }
-    // kafkajs needs plug-ins for the others.
-    const { cluster } = broker();
-    const found: number[] = [];
-    const Read = defineWorkflow({
-      name: 'Read',
-      build: (flow) =>
-        flow.task('In', kafkaSource<Item>({ cluster, topic, until: 'end' })).task(
-          'See',
-          ['In'],
-          syncTask(({ n }: Item) => found.push(n)),
-        ),
+describeWithBroker(
+  'a kafkaSink',
+  (broker) => {
+    it('writes records of one key to one partition, in order, with headers and tombstones', async () => {
+      const topic = await broker().topic(3);
+      const headers = (item: Item | null): Record<string, string> => ({ kind: item === null ? 'gone' : 'item' });
+      await writeAll(broker(), topic, [...items(200), null], { headers }, { checkpoints: memoryCheckpoints().begin() });
+      const seen = await broker().read(topic);
+      expect(numbersIn(seen.filter(({ value }) => value !== null))).toEqual(upTo(200));
+      expect(seen.filter(({ value }) => value === null)).toMatchObject([{ key: 'none', headers: { kind: 'gone' } }]);
+      for (const key of new Set(seen.map((one) => one.key))) {
+        const own = seen.filter((one) => one.key === key && one.value !== null);
+        expect(new Set(own.map(({ partition }) => partition)).size).toBeLessThanOrEqual(1);
+        const numbers = own.map(({ value }) => (JSON.parse(value as string) as Item).n);
+        expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+      }
     });
-    await Read.run().finished;
-    expect(found).toEqual(upTo(50));
-  });
 
-  it('writes each row at once where it need not write it once', async () => {
-    const topic = await broker().topic(2);
-    await writeAll(broker(), topic, items(1200), { guarantee: 'at-least-once' });
-    expect(numbersIn(await broker().read(topic))).toEqual(upTo(1200));
-  });
-
-  it('gives up a record that is too large for the topic, and no other', async () => {
-    const topic = await broker().topic(1, { 'max.message.bytes': '2000' });
-    const letters = recordingDeadLetters();
-    const large = { id: 'x'.repeat(3000), n: 3 };
-    const records = [...items(3), large, { id: 'a', n: 4 }];
-    const { tasks } = await writeAll(broker(), topic, records, {}, { deadLetters: letters });
-    expect(tasks['Out']).toMatchObject({ out: 4, deadLettered: 1 });
-    expect(letters.letters.map(({ message }) => message)).toEqual([expect.stringContaining('accepts 2000')]);
-    expect(numbersIn(await broker().read(topic))).toEqual([0, 1, 2, 4]);
-  });
-
-  it('shows nothing of a run that fails', async () => {
-    const topic = await broker().topic();
-    const { cluster } = broker();
-    const Fail = defineWorkflow({
-      name: 'Fail',
-      build: (flow) =>
-        flow
-          .task('Items', sourceTask(items(2000)))
-          .task('Out', ['Items'], kafkaSink<Item>({ cluster, topic }))
-          .task(
-            'Break',
-            ['Out'],
-            syncTask(
-              ({ n }: Item) => {
-                if (n === 700) throw new Error('broken');
-                return n;
-              },
-              { onFailure: 'fail' },
-            ),
+    it.each(['gzip', 'snappy', 'lz4'] as const)('writes batches that other clients read: %s', async (compression) => {
+      const topic = await broker().topic();
+      await writeAll(broker(), topic, items(50), { compression });
+      if (compression === 'gzip') {
+        expect(numbersIn(await broker().read(topic))).toEqual(upTo(50));
+        return;
+      }
+      // kafkajs needs plug-ins for the others.
+      const { cluster } = broker();
+      const found: number[] = [];
+      const Read = defineWorkflow({
+        name: 'Read',
+        build: (flow) =>
+          flow.task('In', kafkaSource<Item>({ cluster, topic, until: 'end' })).task(
+            'See',
+            ['In'],
+            syncTask(({ n }: Item) => found.push(n)),
           ),
+      });
+      await Read.run().finished;
+      expect(found).toEqual(upTo(50));
     });
-    await expect(Fail.run().finished).rejects.toThrow('broken');
-    expect(await broker().read(topic)).toEqual([]);
-  });
 
-  it('names a topic that does not exist, and how to create it', async () => {
-    await expect(writeAll(broker(), 'nowhere', items(1))).rejects.toMatchObject({
-      code: 'MILLRACE_KAFKA',
-      message: expect.stringContaining("There is no topic 'nowhere'. Create it"),
+    it('writes each row at once where it need not write it once', async () => {
+      const topic = await broker().topic(2);
+      await writeAll(broker(), topic, items(1200), { guarantee: 'at-least-once' });
+      expect(numbersIn(await broker().read(topic))).toEqual(upTo(1200));
     });
-  });
 
-  it('lets nothing of a replaced incarnation be written', async () => {
-    const topic = await broker().topic();
-    const life = (): TopicSink<Item> => topicSink<Item>({ cluster: broker().cluster, topic });
-    const rowsOf = (sink: TopicSink<Item>, numbers: readonly number[]): SinkRows<NewRecord> => {
-      const rows = numbers.map((n) => sink.encode({ id: 'a', n }));
-      return { root: 'Items', partition: 0, numbers, rows };
-    };
-    const zombie = life();
-    await zombie.open(contextOfTest('Out'), undefined);
-    await zombie.write(rowsOf(zombie, [0, 1]));
-    const next = life();
-    await next.open(contextOfTest('Out'), { prepared: undefined, isAnew: false });
-    await expect(zombie.write(rowsOf(zombie, [2]))).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
-    await zombie.close('failed');
-    await next.write(rowsOf(next, [0, 1, 2]));
-    const sink = next as TopicSink<Item> & { prepare(): Promise<never>; commit(mark: never): Promise<void> };
-    await sink.commit(await sink.prepare());
-    await next.close('completed');
-    expect(numbersIn(await broker().read(topic))).toEqual([0, 1, 2]);
-  });
-
-  it('refuses to resume where the broker gave up the transaction of the checkpoint', async () => {
-    const topic = await broker().topic();
-    const place = (): TopicSink<Item> & { prepare?(): Promise<unknown> } =>
-      topicSink<Item>({ cluster: broker().cluster, topic, transactionalId: topic });
-    const first = place();
-    await first.open(contextOfTest('Out'), undefined);
-    await first.write({ root: 'Items', partition: 0, numbers: [0], rows: [first.encode({ id: 'a', n: 0 })] });
-    const prepared = (await first.prepare?.()) as never;
-    await first.disconnect();
-    // Another run with the same transactional id aborts it, as the broker does after the timeout.
-    const other = place();
-    await other.open(contextOfTest('Out'), undefined);
-    await other.close('cancelled');
-    const resumed = place();
-    await expect(resumed.open(contextOfTest('Out'), { prepared, isAnew: false })).rejects.toMatchObject({
-      code: 'MILLRACE_RESUME',
-      message: expect.stringContaining(`not in topic '${topic}'`),
+    it('gives up a record that is too large for the topic, and no other', async () => {
+      const topic = await broker().topic(1, { 'max.message.bytes': '2000' });
+      const letters = recordingDeadLetters();
+      const large = { id: 'x'.repeat(3000), n: 3 };
+      const records = [...items(3), large, { id: 'a', n: 4 }];
+      const { tasks } = await writeAll(broker(), topic, records, {}, { deadLetters: letters });
+      expect(tasks['Out']).toMatchObject({ out: 4, deadLettered: 1 });
+      expect(letters.letters.map(({ message }) => message)).toEqual([expect.stringContaining('accepts 2000')]);
+      expect(numbersIn(await broker().read(topic))).toEqual([0, 1, 2, 4]);
     });
-    await resumed.close('failed');
-  });
 
-  it('survives the loss and the return of the broker in the middle of a run', async () => {
-    const topic = await broker().topic(2);
-    const { cluster } = broker();
-    let bounced: Promise<void> | undefined;
-    const Bounce = defineWorkflow({
-      name: 'Bounce',
-      build: (flow) =>
-        flow
-          .task('Items', sourceTask(items(5000)))
-          .task(
-            'Watch',
-            ['Items'],
-            syncTask((item: Item) => {
-              if (item.n === 2000) bounced = broker().bounce();
-              return item;
-            }),
-          )
-          .task('Out', ['Watch'], kafkaSink<Item>({ cluster, topic, key: ({ id }) => id })),
+    it('shows nothing of a run that fails', async () => {
+      const topic = await broker().topic();
+      const { cluster } = broker();
+      const Fail = defineWorkflow({
+        name: 'Fail',
+        build: (flow) =>
+          flow
+            .task('Items', sourceTask(items(2000)))
+            .task('Out', ['Items'], kafkaSink<Item>({ cluster, topic }))
+            .task(
+              'Break',
+              ['Out'],
+              syncTask(
+                ({ n }: Item) => {
+                  if (n === 700) throw new Error('broken');
+                  return n;
+                },
+                { onFailure: 'fail' },
+              ),
+            ),
+      });
+      await expect(Fail.run().finished).rejects.toThrow('broken');
+      expect(await broker().read(topic)).toEqual([]);
     });
-    const store = memoryCheckpoints();
-    const options = { checkpointEvery: { everyRecords: 500 } };
-    // A broker that was away for longer than a run waits ends the run, which is then resumed.
-    const ended = await Bounce.run(undefined, { checkpoints: store.begin(), ...options }).finished.catch(
-      () => undefined,
-    );
-    await bounced;
-    if (ended?.outcome !== 'completed') {
-      await Bounce.run(undefined, { checkpoints: store.begin(), resumeFrom: store.last }).finished;
-    }
-    expect(numbersIn(await broker().read(topic))).toEqual(upTo(5000));
-  }, 120_000);
-});
+
+    it('names a topic that does not exist, and how to create it', async () => {
+      await expect(writeAll(broker(), 'nowhere', items(1))).rejects.toMatchObject({
+        code: 'MILLRACE_KAFKA',
+        message: expect.stringContaining("There is no topic 'nowhere'. Create it"),
+      });
+    });
+
+    it('lets nothing of a replaced incarnation be written', async () => {
+      const topic = await broker().topic();
+      const life = (): TopicSink<Item> => topicSink<Item>({ cluster: broker().cluster, topic });
+      const rowsOf = (sink: TopicSink<Item>, numbers: readonly number[]): SinkRows<NewRecord> => {
+        const rows = numbers.map((n) => sink.encode({ id: 'a', n }));
+        return { root: 'Items', partition: 0, numbers, rows };
+      };
+      const zombie = life();
+      await zombie.open(contextOfTest('Out'), undefined);
+      await zombie.write(rowsOf(zombie, [0, 1]));
+      const next = life();
+      await next.open(contextOfTest('Out'), { prepared: undefined, isAnew: false });
+      await expect(zombie.write(rowsOf(zombie, [2]))).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
+      await zombie.close('failed');
+      await next.write(rowsOf(next, [0, 1, 2]));
+      const sink = next as TopicSink<Item> & { prepare(): Promise<never>; commit(mark: never): Promise<void> };
+      await sink.commit(await sink.prepare());
+      await next.close('completed');
+      expect(numbersIn(await broker().read(topic))).toEqual([0, 1, 2]);
+    });
+
+    it('refuses to resume where the broker gave up the transaction of the checkpoint', async () => {
+      const topic = await broker().topic();
+      const place = (): TopicSink<Item> & { prepare?(): Promise<unknown> } =>
+        topicSink<Item>({ cluster: broker().cluster, topic, transactionalId: topic });
+      const first = place();
+      await first.open(contextOfTest('Out'), undefined);
+      await first.write({ root: 'Items', partition: 0, numbers: [0], rows: [first.encode({ id: 'a', n: 0 })] });
+      const prepared = (await first.prepare?.()) as never;
+      await first.disconnect();
+      // Another run with the same transactional id aborts it, as the broker does after the timeout.
+      const other = place();
+      await other.open(contextOfTest('Out'), undefined);
+      await other.close('cancelled');
+      const resumed = place();
+      await expect(resumed.open(contextOfTest('Out'), { prepared, isAnew: false })).rejects.toMatchObject({
+        code: 'MILLRACE_RESUME',
+        message: expect.stringContaining(`not in topic '${topic}'`),
+      });
+      await resumed.close('failed');
+    });
+
+    it('survives the loss and the return of the broker in the middle of a run', async () => {
+      const topic = await broker().topic(2);
+      const { cluster } = broker();
+      let bounced: Promise<void> | undefined;
+      const Bounce = defineWorkflow({
+        name: 'Bounce',
+        build: (flow) =>
+          flow
+            .task('Items', sourceTask(items(5000)))
+            .task(
+              'Watch',
+              ['Items'],
+              syncTask((item: Item) => {
+                if (item.n === 2000) bounced = broker().bounce();
+                return item;
+              }),
+            )
+            .task('Out', ['Watch'], kafkaSink<Item>({ cluster, topic, key: ({ id }) => id })),
+      });
+      const store = memoryCheckpoints();
+      const options = { checkpointEvery: { everyRecords: 500 } };
+      // A broker that was away for longer than a run waits ends the run, which is then resumed.
+      const ended = await Bounce.run(undefined, { checkpoints: store.begin(), ...options }).finished.catch(
+        () => undefined,
+      );
+      await bounced;
+      if (ended?.outcome !== 'completed') {
+        await Bounce.run(undefined, { checkpoints: store.begin(), resumeFrom: store.last }).finished;
+      }
+      expect(numbersIn(await broker().read(topic))).toEqual(upTo(5000));
+    }, 120_000);
+  },
+  {},
+);
 
 describe('a Kafka cluster that cannot be reached', () => {
   it('fails the run after its timeout, with the address', async () => {
