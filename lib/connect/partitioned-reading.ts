@@ -193,10 +193,20 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
       this.cursor = (place + 1) % open.length;
       if (lane.isSlow) lane.fill(max);
     }
+    if (over > 0) this.reportOver(given?.records.length ?? 0);
     const isOver = over === open.length && !this.mayGrow;
     if (over > 0 && over * 2 >= open.length) this.forgetOver();
     if (given !== undefined) return given.records;
     return isOver ? null : undefined;
+  }
+
+  /** @param taken the number of records that were taken and are born next. */
+  private reportOver(taken: number): void {
+    for (const lane of this.open) {
+      if (!lane.isOver || lane.hasRecords || lane.isReported) continue;
+      lane.isReported = true;
+      this.ledgers.end(lane.number, this.scope.root.born + taken);
+    }
   }
 
   /** Leaves out partitions that are over, so that a turn does not cost more with each of them. */
@@ -238,6 +248,8 @@ class Lane<Out> {
   /** True once a read was asynchronous. */
   isSlow = false;
   isOver = false;
+  /** Whether the ledger knows that the partition is over. */
+  isReported = false;
   private readonly partition: SourcePartition<Out>;
   private readonly task: string;
   private readonly start: LaneStart;

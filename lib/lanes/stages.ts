@@ -141,6 +141,11 @@ class StagePlanner {
     const before = [...new Set(node.node.dependencies.map((from) => this.stageOf.get(from) as OpenStage))];
     const [only] = before as [OpenStage];
     const isCut = before.length > 1 || isKeyed(need) || (need === 'whole' && only.lanes > 1);
+    if (task.needsTimeOrder === true && (isCut || only.inputs.length > 0)) {
+      throw refuse(
+        `'${name}' has windows of time, and the order in time of records that come from a topic is not known. Put it behind one source, in front of what divides its records or joins them`,
+      );
+    }
     if (!isCut) {
       if (task.expands && only.inputs.length > 0) {
         throw refuse(
@@ -218,6 +223,7 @@ class StagePlanner {
     const writesAlone =
       (task.isDurable && task.isShareable !== true) || task.files().some(({ use }) => use === 'write');
     const ofJoin = needOfJoin(join);
+    if (task.needsTimeOrder === true) return 'whole';
     if (writesAlone || ofJoin === 'whole') return 'whole';
     // Two keys cannot divide one topic.
     if (ofJoin !== undefined && own !== undefined) return 'whole';

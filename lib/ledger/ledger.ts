@@ -16,6 +16,7 @@ import { MillraceError } from '../model/errors.js';
 import type { RootProgress } from '../model/checkpoint.js';
 import type { LineageId } from '../model/ports.js';
 import type { Lineage } from '../model/record.js';
+import { ONE_CHANNEL, type Channels } from './channels.js';
 import { PartitionLedgers } from './partitions.js';
 import { nextPowerOfTwo } from './ring.js';
 
@@ -38,7 +39,9 @@ export class RootLedger {
   private flying = 0;
   private exhausted = false;
   private divided: PartitionLedgers | undefined;
+  private united: Channels | undefined;
   private readonly roomListeners: (() => void)[] = [];
+  private readonly channelListeners: (() => void)[] = [];
   private onSettled: ((lineage: Lineage) => void) | undefined;
 
   /** @param window the most lineages in flight, at least 1. */
@@ -104,8 +107,27 @@ export class RootLedger {
    */
   divide(): PartitionLedgers {
     if (this.bornHere > 0) throw this.broken('it was divided into partitions after lineages were born');
-    this.divided ??= new PartitionLedgers(this);
+    if (this.divided === undefined) {
+      this.divided = new PartitionLedgers(this);
+      this.divided.whenChanged(this.channelsChanged);
+    }
     return this.divided;
+  }
+
+  /** The streams that the records came in. */
+  get channels(): Channels {
+    return this.divided ?? this.united ?? ONE_CHANNEL;
+  }
+
+  /** Sets the channels of a root that unites others. Must precede the first birth. */
+  unite(channels: Channels): void {
+    this.united = channels;
+    channels.whenChanged(this.channelsChanged);
+  }
+
+  /** Adds a listener, called when a channel has ended or a new one has appeared. */
+  whenChannelsChanged(listener: () => void): void {
+    this.channelListeners.push(listener);
   }
 
   /**
@@ -174,6 +196,10 @@ export class RootLedger {
   exhaust(): void {
     this.exhausted = true;
   }
+
+  private readonly channelsChanged = (): void => {
+    for (const listener of this.channelListeners) listener();
+  };
 
   /** Lets these lineages pass the exit, and wakes the root once, at the end, if it has credits. */
   leave(exit: number, lineages: readonly Lineage[]): void {

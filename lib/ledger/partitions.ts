@@ -7,6 +7,7 @@
  */
 import { rootProgressOf, type LedgerProgress, type RootProgress } from '../model/checkpoint.js';
 import type { Lineage } from '../model/record.js';
+import type { Channels } from './channels.js';
 
 /** The ledger of the slots, as far as the partitions need it. */
 export interface SlotLedger {
@@ -34,12 +35,16 @@ export interface PartitionStart {
 
 interface PartitionLedger {
   readonly partition: number;
+  /** The name of the partition as a channel. */
+  readonly channel: string;
+  /** The first slot that cannot belong to the partition. */
+  endedAt: Lineage;
   readonly first: Lineage;
   /** Every number below this one has settled. It is moved only by slots below the watermark of the root. */
   floor: Lineage;
 }
 
-export class PartitionLedgers {
+export class PartitionLedgers implements Channels {
   private readonly root: SlotLedger;
   private readonly ledgers: PartitionLedger[] = [];
   private readonly places = new Map<number, number>();
@@ -49,6 +54,7 @@ export class PartitionLedgers {
   private readonly mask: number;
   /** Every slot below this one is counted in the floor of its partition. */
   private swept: Lineage;
+  private readonly listeners: (() => void)[] = [];
 
   constructor(root: SlotLedger) {
     this.root = root;
@@ -60,8 +66,32 @@ export class PartitionLedgers {
 
   /** Opens the ledger of a partition. Must precede its first birth, and is called once per partition. */
   open(partition: number, { first, from }: PartitionStart): void {
-    const place = this.ledgers.push({ partition, first, floor: from }) - 1;
+    const ledger = { partition, channel: String(partition), endedAt: Infinity, first, floor: from };
+    const place = this.ledgers.push(ledger) - 1;
     this.places.set(partition, place);
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Called when a partition is over, with the first slot that cannot belong to it. */
+  end(partition: number, slot: Lineage): void {
+    this.ledgerAt(this.places.get(partition) as number).endedAt = slot;
+    for (const listener of this.listeners) listener();
+  }
+
+  of(slot: Lineage): string {
+    return this.ledgerAt(this.owners[slot & this.mask] as number).channel;
+  }
+
+  all(): readonly string[] {
+    return this.ledgers.map(({ channel }) => channel);
+  }
+
+  openFrom(slot: Lineage): readonly string[] {
+    return this.ledgers.filter(({ endedAt }) => slot < endedAt).map(({ channel }) => channel);
+  }
+
+  whenChanged(listener: () => void): void {
+    this.listeners.push(listener);
   }
 
   /**

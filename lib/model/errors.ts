@@ -30,6 +30,7 @@ export const ERROR_CODES = {
   MILLRACE_JOIN: 'The dependencies cannot be joined in the requested way.',
   MILLRACE_JSON: 'A file of JSON records, or one of its records, differs from its declaration.',
   MILLRACE_KAFKA: 'A Kafka broker refused a request, or a topic is not as it was declared.',
+  MILLRACE_LATE: 'A record came after a window that it belongs to was closed.',
   MILLRACE_LOCKED: 'Another process owns the run.',
   MILLRACE_MISSING_PACKAGE: 'An optional package is needed and not installed.',
   MILLRACE_NETWORK: 'The upstream could not be reached or the connection broke.',
@@ -51,6 +52,7 @@ export const ERROR_CODES = {
   MILLRACE_UNREACHABLE: 'A task that is not a source depends on nothing, or no task reads an output of a branch.',
   MILLRACE_UPSTREAM_DOWN: 'The upstream stayed down past the deadline of the circuit breaker. The run stops.',
   MILLRACE_USAGE: 'The command line has an unknown command, option or value.',
+  MILLRACE_WINDOW_OVERFLOW: 'A window task holds more open windows, or more records in them, than it may.',
 } as const;
 
 /** One of the codes of `ERROR_CODES`; they do not change between versions. */

@@ -26,6 +26,8 @@ export interface GraphNode {
   readonly optional?: readonly string[] | undefined;
   /** The named outputs of a task that emits each record by exactly one of them. */
   readonly outputs?: readonly string[] | undefined;
+  /** Named outputs beside the plain one. Nothing has to read them. */
+  readonly sideOutputs?: readonly string[] | undefined;
   /** The tasks that have to end before this one starts. Only for a task without dependencies. */
   readonly after?: readonly string[] | undefined;
   /** How these tasks have to end. Default: completed. */
@@ -171,12 +173,14 @@ function resolve(node: GraphNode, label: string, byName: ReadonlyMap<string, Gra
   const dot = label.lastIndexOf('.');
   const from = dot === -1 ? undefined : byName.get(label.slice(0, dot));
   const output = label.slice(dot + 1);
-  if (from !== undefined && (output === FAILED || from.outputs?.includes(output) === true)) {
+  const isNamed = output === FAILED || from?.outputs?.includes(output) === true;
+  if (from !== undefined && (isNamed || from.sideOutputs?.includes(output) === true)) {
     return { label, task: from.name, output };
   }
-  const named = [...byName.values()].flatMap(({ name, outputs = [] }) =>
-    outputs.length === 0 ? [name] : outputs.map((one) => `${name}.${one}`),
-  );
+  const named = [...byName.values()].flatMap(({ name, outputs = [], sideOutputs = [] }) => [
+    ...(outputs.length === 0 ? [name] : []),
+    ...[...outputs, ...sideOutputs].map((one) => `${name}.${one}`),
+  ]);
   throw new MillraceError(
     'MILLRACE_UNKNOWN_TASK',
     `Task '${node.name}' depends on '${label}', which does not exist.${suggest(

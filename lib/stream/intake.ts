@@ -82,6 +82,12 @@ export class Intake {
     edge?.root.leaveOne(edge.exit, arrival.lineage);
   }
 
+  /** Ends arrivals of one input, which leave together: their root is woken once, for a large batch. */
+  letGoAll(input: number, lineages: readonly Lineage[]): void {
+    const edge = this.scope.inputs[input];
+    if (lineages.length > 0) edge?.root.leave(edge.exit, lineages);
+  }
+
   private accept(input: number, batch: Batch<unknown>, keepsGone: boolean): void {
     const edge = this.scope.inputs[input];
     const gone: Lineage[] = [];

@@ -6,12 +6,13 @@
  * its identity in every incarnation of the run.
  */
 import { Observable, type Subscriber } from 'rxjs';
+import { UnionChannels } from '../ledger/channels.js';
 import { Waiter, type Awaitable } from '../model/awaitable.js';
-import type { Batch } from '../model/record.js';
+import type { Batch, Lineage } from '../model/record.js';
 import { Intake } from './intake.js';
 import { pumpRoot } from './pump-root.js';
 import type { Reader } from './reader.js';
-import type { TaskScope } from './task-scope.js';
+import type { InputEdge, TaskScope } from './task-scope.js';
 
 /**
  * @param names the dependencies, in the order of `inputs`.
@@ -34,6 +35,9 @@ class Union implements Reader<unknown> {
   private readonly isLabelled: boolean;
   private readonly intake: Intake;
   private readonly waiter = new Waiter();
+  private readonly channels: UnionChannels;
+  /** The inputs that are over, and may have arrivals that wait. */
+  private readonly ending = new Set<number>();
   private open: number;
   private isClosed = false;
 
@@ -43,10 +47,20 @@ class Union implements Reader<unknown> {
     this.isLabelled = isLabelled;
     this.intake = new Intake(scope);
     this.open = names.length;
+    const inputs = names.map((name, input) => ({
+      name,
+      channels: () => (scope.inputs[input] as InputEdge).root.channels,
+    }));
+    this.channels = new UnionChannels(inputs, scope.root.span);
+    scope.root.unite(this.channels);
   }
 
   connect(inputs: readonly Observable<Batch<unknown>>[], subscriber: Subscriber<Batch<unknown>>): void {
-    const records = this.scope.outputs?.continuing(this, this.scope.past) ?? this;
+    const { outputs, past } = this.scope;
+    const records =
+      outputs?.continuing(this, past, (lineage, channel) => {
+        this.channels.assign(lineage, (channel as string | undefined) ?? '');
+      }) ?? this;
     subscriber.add(pumpRoot<unknown>(records, this.scope).subscribe(subscriber));
     this.intake.connect(
       inputs,
@@ -54,8 +68,9 @@ class Union implements Reader<unknown> {
         onArrival: () => {
           this.waiter.wake();
         },
-        onInputOver: () => {
+        onInputOver: (input) => {
           this.open--;
+          this.ending.add(input);
           this.waiter.wake();
         },
       },
@@ -65,7 +80,12 @@ class Union implements Reader<unknown> {
 
   read(max: number): Awaitable<readonly unknown[] | null> {
     const records: unknown[] = [];
-    while (records.length < max && this.intake.size > 0) records.push(this.next());
+    const { born } = this.scope.root;
+    while (records.length < max && this.intake.size > 0) records.push(this.next(born + records.length));
+    if (this.ending.size > 0 && this.intake.size === 0) {
+      for (const input of this.ending) this.channels.end(input, born + records.length);
+      this.ending.clear();
+    }
     if (records.length > 0) return records;
     if (this.isClosed || this.open === 0) return null;
     return this.waiter.wait().then(() => this.read(max));
@@ -76,13 +96,16 @@ class Union implements Reader<unknown> {
     this.waiter.wake();
   }
 
-  private next(): unknown {
-    const { scope, intake, names } = this;
+  /** @param place the lineage of the record in the union. */
+  private next(place: Lineage): unknown {
+    const { scope, intake, names, channels } = this;
     const arrival = intake.shift();
     const { input, lineage, value } = arrival;
+    const channel = channels.channelIn(input, lineage);
+    channels.assign(place, channel);
     if (scope.outputs !== undefined) {
       const name = scope.identityOf(lineage, scope.inputs[input]?.root);
-      scope.outputs.announce(`${names[input] ?? ''} ${name}`);
+      scope.outputs.announce(`${names[input] ?? ''} ${name}`, channel);
     }
     intake.letGo(arrival);
     return this.isLabelled ? { from: names[input], record: value } : value;

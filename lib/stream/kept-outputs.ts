@@ -10,10 +10,11 @@
  * can be replayed.
  */
 import type { RootLedger } from '../ledger/ledger.js';
-import { MillraceError, codeOf, describeThrown } from '../model/errors.js';
-import { Rejected, Skip, skip, type Lineage } from '../model/record.js';
+import { MillraceError } from '../model/errors.js';
+import type { Lineage } from '../model/record.js';
 import type { Reader } from './reader.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';
+import { restoredOutput, storedOutput, type StoredOutput } from './stored-output.js';
 
 /** An output in the form in which it is stored. */
 type Stored = Omit<OutputOrigin, 'identity'> & {
@@ -22,11 +23,7 @@ type Stored = Omit<OutputOrigin, 'identity'> & {
   readonly isLetter?: boolean;
   /** True if it has also settled. */
   readonly isEnded?: boolean;
-} & (
-    | { readonly value: unknown }
-    | { readonly skipped: string }
-    | { readonly refused: unknown; readonly code: string; readonly message: string }
-  );
+} & StoredOutput;
 
 /** What earlier incarnations have done with the outputs. */
 export interface OutputsPast {
@@ -201,10 +198,7 @@ export class KeptOutputs implements StateHolder {
         `The state of '${this.root.name}' lacks its output ${lineage}, which was in flight. Start a new run`,
       );
     }
-    if ('value' in found) return found.value;
-    if ('skipped' in found) return skip(found.skipped);
-    const { code, message } = found;
-    return new Rejected(found.refused, Object.assign(new Error(message), { code }));
+    return restoredOutput(found);
   }
 
   private storedForm(lineage: Lineage): Stored {
@@ -212,8 +206,6 @@ export class KeptOutputs implements StateHolder {
     const { origin: data } = this.origins[lineage & this.mask] ?? {};
     const identity = this.identityOf(lineage);
     const origin = data === undefined ? { identity } : { identity, origin: data };
-    if (item instanceof Skip) return { ...origin, skipped: item.reason };
-    if (!(item instanceof Rejected)) return { ...origin, value: item };
-    return { ...origin, refused: item.input, code: codeOf(item.error), message: describeThrown(item.error) };
+    return { ...origin, ...storedOutput(item) };
   }
 }

@@ -104,6 +104,8 @@ export interface TaskScope extends TaskContext {
   identityOf(lineage: Lineage, root?: RootLedger): string;
   /** The identity of a record of `root`. */
   idOf(lineage: Lineage, root: RootLedger): LineageId;
+  /** Whether a task reads the named output. */
+  readsOutput(name: string): boolean;
   /** For an expanding task: the parents of its records. */
   readonly family: Family | undefined;
   /** Reports when long synchronous work should return to the event loop. */

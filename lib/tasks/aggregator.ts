@@ -4,7 +4,6 @@
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { JobPort, ModuleRef } from '../execution/executor.js';
-import { describeValue } from '../model/errors.js';
 import type { Batch, Rejected, Skip } from '../model/record.js';
 import { foldExecutor } from '../stream/fold-executor.js';
 import { foldInline } from '../stream/fold-inline.js';
@@ -18,6 +17,7 @@ import { FoldReports, type FoldScopes } from './fold-reports.js';
 import { foldResults } from './fold-results.js';
 import { foldStates } from './fold-states.js';
 import { Groups } from './groups.js';
+import { identityOfKey } from './key-identity.js';
 import { foldKeyed } from './keyed-fold.js';
 import { checkedReader } from './read-source.js';
 import { checkInput, checkOutput } from './record-step.js';
@@ -196,19 +196,5 @@ export class Aggregator<In, Key, State, Out> {
           subscriber,
         );
       });
-  }
-}
-
-/** Names a result by its key. Keys of different types have different names. */
-function identityOfKey(key: unknown): string {
-  return typeof key === 'string' ? `key ${key}` : `${typeof key} ${textOf(key)}`;
-}
-
-function textOf(key: unknown): string {
-  if (typeof key !== 'object' || key === null) return String(key);
-  try {
-    return JSON.stringify(key);
-  } catch {
-    return describeValue(key);
   }
 }

@@ -21,7 +21,7 @@ import {
 } from '../options/options.js';
 import type { KeyedKind } from '../stream/join-keyed.js';
 import type { SourceTask } from './source-task.js';
-import { isTask, type NoOutputs, type Task } from './task.js';
+import { isTask, type Beside, type NoOutputs, type Task } from './task.js';
 
 /** How the records of several dependencies are joined. */
 export type JoinOptions =
@@ -233,9 +233,12 @@ type With<Outputs, Name extends string, In, Out, Named extends object> = {
         : Out;
 };
 
-/** A task with named outputs has no plain one. */
+/** A task with named outputs has no plain one, unless these stand beside it. */
 type NewKey<Name extends string, Named extends object> =
-  `${Name}.failed` | ([keyof Named] extends [never] ? Name : `${Name}.${keyof Named & string}`);
+  | `${Name}.failed`
+  | (keyof Named extends keyof Beside ? Name : never)
+  | (Named extends Beside ? Name : never)
+  | `${Name}.${keyof Named & string}`;
 
 /** One declared task, without types. */
 export interface TaskDeclaration {
@@ -494,6 +497,7 @@ export function graphOf(declarations: readonly TaskDeclaration[]): GraphNode[] {
     optional: join?.join === 'aligned' ? join.optional : undefined,
     // A task of another copy of the package may lack the member.
     outputs: (task.outputs as readonly string[] | undefined) ?? [],
+    sideOutputs: task.sideOutputs,
     handlesFailures: (task.options.onFailure ?? 'dead-letter') !== 'dead-letter',
     bearing: task.bearing,
     expands: task.expands,

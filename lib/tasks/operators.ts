@@ -18,3 +18,4 @@ export { KeyedScan } from './keyed-scan.js';
 export { OperatorFeeder } from './operator-feeder.js';
 export { readSource } from './read-source.js';
 export { ThreadedScan } from './threaded-scan.js';
+export { WindowReader } from './windows/window-reader.js';

@@ -61,6 +61,13 @@ export interface DurableMark {
 // eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type
 export type NoOutputs = Record<never, never>;
 
+declare const BESIDE: unique symbol;
+
+/** For the compiler only: the named outputs of a task stand beside its plain output. */
+export interface Beside {
+  readonly [BESIDE]: true;
+}
+
 /**
  * Which records belong together: 'whole' stands for all of them, a key for those with the same key, however they are
  * spread.
@@ -88,6 +95,8 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   readonly expands: boolean;
   /** The names of the outputs of a task that emits each record by exactly one of them; empty for a plain output. */
   readonly outputs: readonly string[];
+  /** The names of outputs beside the plain one. Nothing has to read them. Absent in tasks of earlier versions. */
+  readonly sideOutputs?: readonly string[];
   /**
    * True when the task writes its records outside of the run. It then gets each record, also when no task downstream
    * needs more. A durable task does in any case.
@@ -116,6 +125,11 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * Undefined: it treats each record by itself. Absent in tasks of earlier versions of this package.
    */
   readonly partitioning?: Partitioning | undefined;
+  /**
+   * True when the outputs depend on the order of the input in time, which is not known behind a topic of a workflow
+   * over several processes. Default false.
+   */
+  readonly needsTimeOrder?: boolean;
   /**
    * For a source: true when records may be gone once they have settled, so that it cannot be read from its beginning.
    * Boundaries behind it keep their state. Default false.

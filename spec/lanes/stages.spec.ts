@@ -13,6 +13,8 @@ import {
   sourceTask,
   statefulTask,
   syncTask,
+  tumbling,
+  windowTask,
   type Flow,
 } from 'millrace';
 import { csvSink } from 'millrace/csv';
@@ -260,5 +262,22 @@ describe('what cannot be spread is refused', () => {
         ),
     );
     expect(shown(plan).at(-1)).toBe('All 1: All');
+  });
+
+  it('keep windows of time in the lane of their source, and refuse them behind a topic', () => {
+    const perMinute = () =>
+      windowTask({
+        key: ({ k }: Item) => k,
+        timestamp: ({ n }: Item) => n,
+        window: tumbling(60_000),
+        init: () => 0,
+        add: (sum: number, { n }: Item) => sum + n,
+        finish: (n, { key: k }) => ({ k, n }),
+      });
+    const plan = planOf((flow) => flow.task('S', items()).task('W', ['S'], perMinute()).task('A', ['W'], sums()));
+    expect(shown(plan)).toEqual(['S 1: S, W', 'A 3: A']);
+    expect(() =>
+      planOf((flow) => flow.task('S', items()).task('A', ['S'], sums()).task('W', ['A'], perMinute())),
+    ).toThrow(/'W' has windows of time, and the order in time of records that come from a topic is not known/);
   });
 });

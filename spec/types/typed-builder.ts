@@ -2,7 +2,7 @@
  * What must not compile, and what the compiler must infer. This file is compiled with the specs: a case under
  * `@ts-expect-error` that compiles after all fails the build, and so does an inference that is not exact.
  */
-import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, syncTask, type FailedRecord, type Flow, type Task, type TaskEnd } from 'millrace';
+import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, syncTask, tumbling, windowJoin, windowTask, type FailedRecord, type Flow, type LateRecord, type Task, type TaskEnd } from 'millrace';
 import { requestTask } from 'millrace/http';
 import { bufferCount } from 'rxjs';
 import { z } from 'zod';
@@ -220,6 +220,50 @@ routed.task('X', ['Members', 'Points'], { join: 'latest', optional: ['Points'] }
 routed.task('X', ['Members', 'Points'], { join: 'latest', labelled: true }, sinkTask(() => undefined));
 // @ts-expect-error a task with the name of an output
 routed.task('Route.rich', ['Members'], points);
+
+/* ---- windows ---- */
+
+const window = tumbling(60_000);
+const perMinute = windowTask({
+  key: (member: Member) => member.id,
+  timestamp: (member) => member.points,
+  window,
+  init: () => 0,
+  add: (sum, member) => sum + member.points,
+  finish: (sum, { key, start }) => (sum === 0 ? skip('nothing') : { id: key, start, sum }),
+});
+const windowed = two.task('Minutes', ['Members'], perMinute);
+windowed.task('Read', ['Minutes'], syncTask((minute) => {
+  exactly<{ id: string; start: number; sum: number }>()(minute);
+}));
+windowed.task('Late', ['Minutes.late'], syncTask((late) => {
+  exactly<LateRecord<Member>>()(late);
+}));
+windowed.task('All', ['Minutes', 'Minutes.late'], { join: 'merge' }, syncTask((one) => {
+  exactly<LateRecord<Member> | { id: string; start: number; sum: number }>()(one);
+}));
+// @ts-expect-error an output that the task does not have
+windowed.task('X', ['Minutes.early'], sinkTask(() => undefined));
+// @ts-expect-error late records of a task without windows
+windowed.task('X', ['Points.late'], sinkTask(() => undefined));
+// @ts-expect-error windows over another record
+windowed.task('X', ['Points'], perMinute);
+
+const pairs = windowJoin({
+  left: { from: 'Members', key: (member: Member) => member.id, timestamp: (member) => member.points },
+  right: { from: 'Points', key: (n: number) => String(n), timestamp: (n) => n },
+  window,
+  kind: 'left',
+});
+two.task('Pairs', ['Members', 'Points'], { join: 'merge', labelled: true }, pairs).task('Read', ['Pairs'], syncTask((pair) => {
+  exactly<Member>()(pair.left);
+  exactly<number | undefined>()(pair.right);
+  exactly<string>()(pair.key);
+}));
+// @ts-expect-error a side that is no dependency
+windowed.task('X', ['Members', 'Minutes'], { join: 'merge', labelled: true }, pairs);
+// @ts-expect-error a join of records without labels
+two.task('X', ['Members', 'Points'], { join: 'merge' }, pairs);
 
 /* ---- tasks that run after others ---- */
 

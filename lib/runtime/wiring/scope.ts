@@ -34,8 +34,8 @@ export interface ScopeParts {
   readonly onFailure: FailurePolicy<unknown>;
   /** Whether the task has one record, which stands for the task. */
   readonly startsOnce?: boolean;
-  /** Whether a task reads the records that this one gives up, so that they are no dead letters. */
-  readonly hasFailedOutput?: boolean;
+  /** The named outputs that other tasks read. Records that a task gives up are no dead letters if one reads them. */
+  readonly readOutputs?: ReadonlySet<string>;
   /** The past of a resumed run. */
   readonly past?: RunPast | undefined;
   /** The durable state of this boundary. */
@@ -64,7 +64,7 @@ export class RunScope implements TaskScope {
   readonly queueing = new Histogram();
   readonly slowest = new SlowRecords();
   private readonly onFailure: FailurePolicy<unknown>;
-  private readonly hasFailedOutput: boolean;
+  private readonly readOutputs: ReadonlySet<string> | undefined;
   private readonly startsOnce: boolean;
   private readonly services: RunServices;
   private readonly endingListeners: (() => void)[] = [];
@@ -83,7 +83,7 @@ export class RunScope implements TaskScope {
     this.forks = parts.forks;
     this.outputs = parts.outputs.get(parts.root);
     this.onFailure = parts.onFailure;
-    this.hasFailedOutput = parts.hasFailedOutput ?? false;
+    this.readOutputs = parts.readOutputs;
     this.startsOnce = parts.startsOnce ?? false;
     this.runPast = parts.past;
     this.past = parts.past?.of(parts.task, parts.root.name);
@@ -140,6 +140,10 @@ export class RunScope implements TaskScope {
     return { ...root.identify(lineage), ...(name === undefined ? {} : { name }) };
   }
 
+  readsOutput(name: string): boolean {
+    return this.readOutputs?.has(name) === true;
+  }
+
   giveUp(failure: Failure): unknown {
     const { account, onFailure, services } = this;
     const { error } = failure;
@@ -148,7 +152,7 @@ export class RunScope implements TaskScope {
     if (error instanceof MillraceError && error.code === 'MILLRACE_CONSERVATION') throw error;
     account.failed++;
     account.retried += failure.attempts - 1;
-    if (this.hasFailedOutput && failure.takenFrom === undefined) return this.handOn(failure);
+    if (this.readsOutput(FAILED) && failure.takenFrom === undefined) return this.handOn(failure);
     if (onFailure === 'skip') return this.skip(`failed: ${codeOf(error)}`);
     if (onFailure === 'fail') throw this.refusal(failure);
     if (typeof onFailure === 'object' && failure.takenFrom === undefined) {

@@ -8,7 +8,7 @@
 import { Subscription, type Observable, type OperatorFunction } from 'rxjs';
 import { countsOf, type TaskAccount } from '../../ledger/account.js';
 import { MillraceError, describeValue } from '../../model/errors.js';
-import { exitLabel, FAILED, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
+import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import type { RootLedger } from '../../ledger/ledger.js';
 import type { InputEdge } from '../../stream/task-scope.js';
 import { Routed, type Batch } from '../../model/record.js';
@@ -185,7 +185,7 @@ export class Wiring {
         family: this.wiredRoots.families.get(plan.outputRoot),
         onFailure,
         startsOnce,
-        hasFailedOutput: plan.outputs.has(FAILED),
+        readOutputs: plan.outputs,
         past: this.past,
         state: this.stateOf(plan, 'task'),
         outputs: this.wiredRoots.outputs,

@@ -1,0 +1,365 @@
+/**
+ * One window task in one run: adds records to their windows, closes windows as time passes, and emits results, late
+ * records and early results. `windowTask` states the guarantees.
+ *
+ * A record is added and leaves its root in one turn of the event loop, and a window leaves the state when its last
+ * result is read. So each record and each result is in a checkpoint once.
+ */
+import { tap, type Observable, type Subscriber } from 'rxjs';
+import { refusePromise } from '../../execution/refuse-promise.js';
+import { sampleWeight } from '../../measure/sampling.js';
+import { Waiter, type Awaitable } from '../../model/awaitable.js';
+import { FatalTaskError, MillraceError, describeValue } from '../../model/errors.js';
+import { Rejected, Routed, type Batch, type Lineage, type Skip } from '../../model/record.js';
+import { inRootOrder } from '../../stream/in-root-order.js';
+import { Intake, type Arrival } from '../../stream/intake.js';
+import type { OutputIdentity } from '../../stream/kept-outputs.js';
+import { pumpRoot } from '../../stream/pump-root.js';
+import type { Reader } from '../../stream/reader.js';
+import type { Change, StateHolder, StateSpace } from '../../stream/state-space.js';
+import { restoredOutput, storedOutput, type StoredOutput } from '../../stream/stored-output.js';
+import type { InputEdge, TaskScope } from '../../stream/task-scope.js';
+import { identityOfKey } from '../key-identity.js';
+import { checkInput, checkOutput } from '../record-step.js';
+import type { Folding, Missed, OpenWindow } from './open-windows.js';
+import { Watermark, type StoredWatermark } from './watermark.js';
+import type { WindowKind } from './window-kinds.js';
+import { WindowStore } from './window-store.js';
+import { LATE, type LateRecord, type WindowOf, type WindowOptions } from './windowed.js';
+
+/** What a window task does, however its author declared it. */
+export interface WindowWork<In, Key, State, Out> extends Folding<In, Key, State> {
+  readonly kind: WindowKind;
+  /** Emits the result so far after each so many records of a window. */
+  readonly earlyEach: number | undefined;
+  /** The most records in all open windows. Default: no limit, because windows have states of a bounded size. */
+  readonly maxRecords?: number;
+  /** The time of a record; undefined if records have the time at which they arrive. */
+  readonly timeOf: ((record: In) => number) | undefined;
+  keyOf(record: In): Key;
+  /** The number of outputs of a window. */
+  count(state: State): number;
+  /** The records of a window that are in none of its outputs, by the reason. Default: none. */
+  unused?(state: State): { readonly reason: string; readonly count: number };
+  /** One of them. */
+  make(state: State, window: WindowOf<Key>, index: number): Out | Skip;
+}
+
+type Output<Out> = Out | Skip | Rejected;
+
+/** An output that had no room, with its name. */
+type Ready<Out> = readonly [name: string, output: Output<Out>];
+
+/** What is stored beside the windows. */
+interface StoredProgress {
+  readonly watermark: StoredWatermark;
+  /** The number of records so far. */
+  readonly records: number;
+  /** How many outputs the window that is closed now has emitted. */
+  readonly made: number;
+}
+
+/** The keys of what is stored beside the windows, whose keys are numbers. */
+const PROGRESS = 'progress';
+const READY = 'ready';
+
+export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, StateHolder {
+  private readonly work: WindowWork<In, Key, State, Out>;
+  private readonly options: WindowOptions<In, Out>;
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<Batch<Out>>;
+  private readonly edge: InputEdge;
+  private readonly before: (record: In) => In;
+  private readonly after: (output: Out | Skip) => Out | Skip;
+  private readonly intake: Intake;
+  private readonly waiter = new Waiter();
+  private readonly store: WindowStore<In, Key, State>;
+  private readonly watermark: Watermark;
+  private ready: Ready<Out>[] = [];
+  private hasStoredReady = false;
+  private records = 0;
+  private made = 0;
+  /** The input has brought every record below this one. */
+  private received: Lineage = 0;
+  private isOver = false;
+  /** Set when all records were added: whether the windows that are still open are closed. */
+  private isFlushing: boolean | undefined;
+  private isClosed = false;
+  private cancelTimer: () => void = () => undefined;
+  private steps = 0;
+
+  constructor(
+    work: WindowWork<In, Key, State, Out>,
+    options: WindowOptions<In, Out>,
+    scope: TaskScope,
+    subscriber: Subscriber<Batch<Out>>,
+  ) {
+    this.work = work;
+    this.options = options;
+    this.scope = scope;
+    this.subscriber = subscriber;
+    this.edge = scope.inputs[0] as InputEdge;
+    this.before = checkInput<In>(options.input, scope.task);
+    this.after = checkOutput<Out>(options.output, scope.task);
+    this.intake = new Intake(scope);
+    this.watermark = new Watermark(
+      () => this.edge.root.channels,
+      () => scope.clock.now(),
+      options.idleMs,
+    );
+    const { earlyEach = 0 } = work;
+    this.store = new WindowStore({
+      kind: work.kind,
+      folding: checkedFolding(work, scope.task),
+      maxWindows: options.maxWindows,
+      maxRecords: work.maxRecords,
+      scope,
+      onChanged:
+        earlyEach === 0
+          ? undefined
+          : (window) => {
+              if (window.records > 0 && window.records % earlyEach === 0) this.addEarly(window);
+            },
+    });
+    if (scope.state !== undefined) this.restore(scope.state);
+  }
+
+  connect(input$: Observable<Batch<In>>): void {
+    const { scope, subscriber, edge } = this;
+    const wake = (): void => {
+      this.waiter.wake();
+    };
+    const outputs = scope.outputs?.continuing(this, scope.past) ?? this;
+    subscriber.add(pumpRoot<Out>(outputs, scope).subscribe(subscriber));
+    // The order of the root, so that tasks in between that change the order make no record late.
+    const ordered$ = input$.pipe(
+      inRootOrder(edge.root),
+      tap(({ lineages }) => {
+        this.received = (lineages.at(-1) ?? this.received - 1) + 1;
+      }),
+    );
+    const onInputOver = (): void => {
+      this.isOver = true;
+      wake();
+    };
+    edge.root.whenChannelsChanged(wake);
+    this.intake.connect([ordered$], { onArrival: wake, onInputOver }, subscriber);
+  }
+
+  read(max: number): Awaitable<readonly Output<Out>[] | null> {
+    if (this.isClosed) return null;
+    this.cancelTimer();
+    const outputs = this.advance(max);
+    if (outputs.length > 0) return outputs;
+    if (this.isFlushing !== undefined) {
+      this.reportDropped();
+      return null;
+    }
+    this.setTimer();
+    return this.waiter.wait().then(() => this.read(max));
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.cancelTimer();
+    this.waiter.wake();
+  }
+
+  *changes(): Iterable<Change> {
+    yield* this.store.changes();
+    const { watermark, records, made, ready } = this;
+    yield [PROGRESS, [{ watermark: watermark.stored(), records, made } satisfies StoredProgress]];
+    if (ready.length > 0) yield [READY, [ready.map(([name, output]) => [name, storedOutput(output)])]];
+    else if (this.hasStoredReady) yield [READY, undefined];
+    this.hasStoredReady = ready.length > 0;
+  }
+
+  private restore(space: StateSpace): void {
+    const { restored } = space;
+    const progress = restored.get(PROGRESS) as StoredProgress | undefined;
+    if (progress !== undefined) {
+      this.watermark.restore(progress.watermark);
+      this.records = progress.records;
+      this.made = progress.made;
+    }
+    const ready = (restored.get(READY) ?? []) as readonly (readonly [name: string, output: StoredOutput])[];
+    this.hasStoredReady = ready.length > 0;
+    this.ready = ready.map(([name, output]) => [name, restoredOutput(output) as Output<Out>]);
+    this.store.restore([...restored].filter(([key]) => key !== PROGRESS && key !== READY));
+    space.heldBy(this);
+    space.consumed();
+  }
+
+  /** Windows that end here or earlier are closed. */
+  private get closed(): number {
+    if (this.isFlushing === true) return Infinity;
+    return this.work.kind.kind === 'count' ? -Infinity : this.watermark.value - (this.options.allowedLatenessMs ?? 0);
+  }
+
+  private get usesClock(): boolean {
+    return this.work.timeOf === undefined && this.work.kind.kind !== 'count';
+  }
+
+  /** Emits what is due. While nothing is, adds the next record. */
+  private advance(max: number): Output<Out>[] {
+    const outputs: Output<Out>[] = [];
+    const added: Lineage[] = [];
+    if (this.usesClock) this.watermark.reach(this.scope.clock.now());
+    else if (this.intake.size === 0) this.watermark.advance(this.received);
+    while (outputs.length < max && !this.isClosed) {
+      const [first] = this.ready;
+      if (first !== undefined) {
+        this.ready.shift();
+        outputs.push(this.emitted(...first));
+      } else if (this.closeOne(outputs)) continue;
+      else if (this.intake.size > 0) added.push(this.processOne(this.intake.shift()));
+      else if (!this.isOver || this.isFlushing !== undefined) break;
+      // A drained input may have more records for the open windows, so a result would be a wrong answer.
+      else this.isFlushing = !this.scope.isDraining;
+    }
+    this.intake.letGoAll(0, added);
+    return outputs;
+  }
+
+  /** Emits an output of the window that is due. Returns whether there is one. */
+  private closeOne(outputs: Output<Out>[]): boolean {
+    const window = this.store.due(this.closed);
+    if (window === undefined) return false;
+    const count = this.work.count(window.state);
+    if (this.made < count) {
+      const index = this.made++;
+      const { key, start, end } = window;
+      const part = count === 1 ? '' : ` ${index}`;
+      outputs.push(this.emitted(() => `${spanText(key, start, end)}${part}`, this.make(window, index, true)));
+    }
+    if (this.made >= count) {
+      const unused = this.work.unused?.(window.state);
+      if (unused !== undefined && unused.count > 0) this.scope.account.countSkip(unused.reason, unused.count);
+      this.store.remove();
+      this.made = 0;
+    }
+    return true;
+  }
+
+  private emitted(name: OutputIdentity, output: Output<Out>): Output<Out> {
+    this.scope.outputs?.announce(name);
+    return output;
+  }
+
+  private make(window: OpenWindow<Key, State>, index: number, isFinal: boolean): Output<Out> {
+    const { key, start, end, records, state } = window;
+    try {
+      const result = this.work.make(state, { key, start, end, records, isFinal }, index);
+      refusePromise(result, `\`finish\` of '${this.scope.task}'`);
+      return this.after(result);
+    } catch (error) {
+      if (error instanceof FatalTaskError) throw error;
+      return new Rejected({ key, start, end, state }, error);
+    }
+  }
+
+  private addEarly(window: OpenWindow<Key, State>): void {
+    const { key, start, end, records } = window;
+    this.ready.push([`${spanText(key, start, end)} early ${records}`, this.make(window, 0, false)]);
+  }
+
+  /** Returns the lineage of the record, which leaves its root before this turn is over. */
+  private processOne(arrival: Arrival): Lineage {
+    const { clock, account } = this.scope;
+    const weight = sampleWeight(this.steps++);
+    const startedAtMs = weight > 0 ? clock.monotonicMs() : 0;
+    try {
+      this.add(arrival);
+    } catch (error) {
+      this.giveUp(arrival, error);
+    }
+    if (weight > 0) account.meter.looped((clock.monotonicMs() - startedAtMs) * weight);
+    return arrival.lineage;
+  }
+
+  private add(arrival: Arrival): void {
+    const { work, watermark } = this;
+    const record = this.before(arrival.value as In);
+    const at = this.placeOf(record);
+    const key = work.keyOf(record);
+    if (work.timeOf !== undefined) watermark.observe(arrival.lineage, at);
+    this.records++;
+    const missed = this.store.add({ key, record, at, closed: this.closed });
+    if (missed.length > 0) this.addLate(arrival, record, at, missed);
+  }
+
+  /** The time of a record, or its number. */
+  private placeOf(record: In): number {
+    if (this.work.kind.kind === 'count') return this.records;
+    const { timeOf } = this.work;
+    if (timeOf === undefined) return this.watermark.value;
+    const at = timeOf(record);
+    if (Number.isFinite(at)) return at;
+    throw new MillraceError(
+      'MILLRACE_INVALID_INPUT',
+      `Expected \`timestamp\` of '${this.scope.task}' to return milliseconds since 1970, got ${describeValue(at)}`,
+    );
+  }
+
+  private addLate(arrival: Arrival, record: In, timestamp: number, missed: Missed): void {
+    const { scope, edge } = this;
+    const lateByMs = this.watermark.value - timestamp;
+    if (!scope.readsOutput(LATE)) {
+      const [{ start, end }] = missed as [Missed[number]];
+      const more = missed.length === 1 ? '' : ` and ${missed.length - 1} others`;
+      throw new MillraceError(
+        'MILLRACE_LATE',
+        `The record has the time ${timeText(timestamp)}, and its window from ${timeText(start)} to ${timeText(end)}${more} was closed: it is ${lateByMs} ms behind the watermark. Raise \`allowedLatenessMs\`, or read the output '${scope.task}.late'`,
+      );
+    }
+    const late: LateRecord<In> = { record, timestamp, lateByMs, missed };
+    const name = scope.outputs === undefined ? '' : `late ${scope.identityOf(arrival.lineage, edge.root)}`;
+    this.ready.push([name, new Routed(LATE, late) as Out]);
+  }
+
+  private giveUp({ lineage, value: record }: Arrival, error: unknown): void {
+    this.scope.giveUp({ lineage, record, error, attempts: 1, takenFrom: this.edge.root });
+  }
+
+  private setTimer(): void {
+    const { scope, store, watermark } = this;
+    const { nextEnd } = store;
+    if (this.isOver || nextEnd === undefined) return;
+    const { allowedLatenessMs = 0 } = this.options;
+    const delayMs = this.usesClock
+      ? nextEnd + allowedLatenessMs - scope.clock.now()
+      : watermark.untilIdle(this.received);
+    if (delayMs === undefined) return;
+    this.cancelTimer = scope.clock.schedule(Math.max(1, delayMs), () => {
+      this.waiter.wake();
+    });
+  }
+
+  /** A run that drains and keeps no state cannot continue with its open windows. */
+  private reportDropped(): void {
+    const { scope, store } = this;
+    if (store.size === 0 || scope.state !== undefined) return;
+    scope.notice(`'${scope.task}' has emitted no results of ${store.size} open windows, because the run was drained`);
+  }
+}
+
+/** Refuses promises as states. */
+function checkedFolding<In, Key, State>(work: Folding<In, Key, State>, task: string): Folding<In, Key, State> {
+  const checked = (state: State, part: string): State => {
+    refusePromise(state, `\`${part}\` of '${task}'`);
+    return state;
+  };
+  return {
+    init: (key) => checked(work.init(key), 'init'),
+    add: (state, record) => checked(work.add(state, record), 'add'),
+    merge: (left, right) => checked(work.merge(left, right), 'merge'),
+  };
+}
+
+function spanText(key: unknown, start: number, end: number): string {
+  return `${identityOfKey(key)} from ${start} to ${end}`;
+}
+
+function timeText(at: number): string {
+  return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : String(at);
+}
