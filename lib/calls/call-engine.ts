@@ -126,7 +126,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     subscriber: Subscriber<Batch<Out>>,
   ) {
     const { policies, upstream } = options;
-    const { window } = scope.root;
+    const { window, mostInFlight } = scope.root;
     this.caller = caller;
     this.options = options;
     this.scope = scope;
@@ -136,7 +136,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       silence: `${upstream} did not answer '${scope.task}'`,
       doubt: 'whether the request took effect is unknown',
     };
-    this.queue = new CallQueue(window, policies.fairness);
+    this.queue = new CallQueue(mostInFlight, policies.fairness);
     this.gate = new CallGate({
       policies,
       defaultConcurrency: options.concurrency,
@@ -164,7 +164,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       hedgeAfterMs: () => this.hedgeTimer?.delayMs ?? Infinity,
     });
     this.meter = new CallMeter(scope, window);
-    if (options.ordered === true) this.reorder = new Reorder(window);
+    if (options.ordered === true) this.reorder = new Reorder(mostInFlight);
     this.reportOccupancy();
   }
 

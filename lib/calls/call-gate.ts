@@ -86,8 +86,11 @@ export class CallGate {
         upstream,
         fresh: parts.fresh,
         isInputOver: parts.isInputOver,
+        window: scope.root.window,
+        widen: () => scope.widen(),
         onChange: (state, message, isSilent) => {
           if (state === 'open') this.counts.circuitOpened++;
+          if (state === 'closed') scope.narrow();
           // The waiting calls must not all start at once against an upstream that has just recovered.
           if (state === 'closed' && isSilent) this.allowance = Math.min(this.allowance, breaker.options.probes);
           scope.report({ type: 'circuit', upstream, state, message });

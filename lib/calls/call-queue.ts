@@ -25,7 +25,8 @@ export class CallQueue<In> {
   private readonly fresh: RecordQueue<In>;
   private readonly retries: Ring<Call<In>>;
 
-  constructor(window: number, fairness: Fairness | undefined) {
+  /** @param window returns the most records at once. */
+  constructor(window: () => number, fairness: Fairness | undefined) {
     this.retries = new Ring(window);
     this.fresh =
       fairness === undefined ? new FifoQueue(window) : new FairQueue(window, fairness.keyOf as (record: In) => unknown);
@@ -71,7 +72,7 @@ class FifoQueue<In> implements RecordQueue<In> {
   private head: Batch<In> | undefined;
   private at = 0;
 
-  constructor(window: number) {
+  constructor(window: () => number) {
     this.batches = new Ring(window);
   }
 
@@ -111,12 +112,12 @@ interface Waiting<In> {
 /** Round robin over the keys that have records waiting. */
 class FairQueue<In> implements RecordQueue<In> {
   size = 0;
-  private readonly window: number;
+  private readonly window: () => number;
   private readonly keyOf: (record: In) => unknown;
   /** A Map keeps insertion order: its first key is the one whose turn it is. */
   private readonly byKey = new Map<unknown, Ring<Waiting<In>>>();
 
-  constructor(window: number, keyOf: (record: In) => unknown) {
+  constructor(window: () => number, keyOf: (record: In) => unknown) {
     this.window = window;
     this.keyOf = keyOf;
   }

@@ -11,14 +11,18 @@
  * Two kinds of streaks differ. In a **silent** streak most calls found nobody (503, a lost connection, a timeout): the
  * circuit probes with one call after growing pauses. In an **answering** streak the upstream answered most calls with a
  * failure of its own (500): the records may be at fault, and only records without an attempt can show it. So a round of
- * probes then has 4, 32, 256, … such records, one pause apart, until one is answered or none is left.
+ * probes then has 4, 32, 256, … such records, one pause apart, until one is answered or none is left. If fewer wait than
+ * a round could have, the window doubles for as long as the circuit is not closed: a stretch of poison longer than the
+ * window would hide the records behind it otherwise.
  *
  * If none is left and no more arrive, only records that have failed remain. Such a tail, if its streak is an answering
  * one or has fewer than `failures` records, waits as long as the task has worked before, and then each record makes its
  * last attempts on its own account.
  *
  * A streak that an answer ended was no outage. A later streak must be four times as long to open the circuit, until
- * `sample` calls in a row were answered.
+ * `sample` calls in a row were answered. Half a window is enough: the rest of it is still there to be asked. Each time
+ * that an answering streak has opened the circuit, 16 times as many calls must be answered in a row before a shorter
+ * answering streak opens it: stretches of poison that come again and again cost little.
  *
  * Guarantees: the circuit never opens because of a single record or of suspects. Several failures with one cause (a
  * lost connection, a failed group) count once. A probe is a record without an attempt if there is one. After
@@ -41,6 +45,10 @@ export interface CircuitHandlers {
   readonly fresh: () => number;
   /** Returns whether no more records arrive. */
   readonly isInputOver: () => boolean;
+  /** The window of the task: the most records that it holds, unless `widen` was called. */
+  readonly window: number;
+  /** Lets records in beyond the window until the circuit closes. Returns false if no more are let in. */
+  readonly widen: () => boolean;
   /** @param isSilent whether nobody answers in the streak that opened the circuit. */
   readonly onChange: (state: CircuitState, message: string, isSilent: boolean) => void;
   /** Called when the deadline has passed. */
@@ -49,6 +57,8 @@ export interface CircuitHandlers {
 
 /** How much longer a streak must be than one that an answer ended. */
 const TOLERANCE = 4;
+/** How many more calls must be answered in a row, after a circuit was open, before a shorter streak opens it again. */
+const CALM_GROWTH = 16;
 /** The sizes of rounds of probes in an answering streak: 4, 32, 256, … */
 const FIRST_ROUND = 4;
 const ROUND_GROWTH = 8;
@@ -75,9 +85,12 @@ export class Circuit {
   private streak = 0;
   private distinct = 0;
   private silent = 0;
-  /** The records of a streak that open the circuit, and of the longest one that an answer ended. */
+  /** The records of a streak that open the circuit, also of an answering one, and of the longest that has ended. */
   private tolerance: number;
+  private answeringTolerance: number;
   private longest = 0;
+  /** The answers in a row that end the tolerance of answering streaks. */
+  private calm: number;
   private lastError: unknown;
   /** The last failure that counted. */
   private counted: unknown;
@@ -108,6 +121,8 @@ export class Circuit {
     this.handlers = handlers;
     this.pauseMs = options.pauseMs;
     this.tolerance = options.failures;
+    this.answeringTolerance = options.failures;
+    this.calm = options.sample;
   }
 
   /** Whether a call may start. */
@@ -156,12 +171,17 @@ export class Circuit {
     this.answeredStartMs = Math.max(this.answeredStartMs, startedAtMs);
     this.isHeard = true;
     const { failures, sample } = this.options;
-    if (this.distinct >= failures) this.tolerance = Math.max(this.tolerance, this.distinct * TOLERANCE);
+    if (this.distinct >= failures) {
+      const tolerance = Math.min(Math.max(failures, this.handlers.window / 2), this.distinct * TOLERANCE);
+      this.tolerance = Math.max(this.tolerance, tolerance);
+      if (!this.isSilent) this.answeringTolerance = Math.max(this.answeringTolerance, tolerance);
+    }
     this.longest = Math.max(this.longest, this.distinct);
     if (++this.answersInRow >= sample) {
       this.tolerance = failures;
       this.longest = 0;
     }
+    if (this.answersInRow >= this.calm) this.answeringTolerance = failures;
     this.recordOutcome(false);
     // A reply to a call from before the circuit opened does not prove that a silent upstream is back.
     const isProof = (isProbe && this.state === 'half-open') || !this.isSilent;
@@ -235,8 +255,10 @@ export class Circuit {
   private isOverThreshold(): boolean {
     const { failures, sample, share } = this.options;
     if (this.distinct < 2) return false;
-    if (this.distinct >= this.tolerance) return true;
-    if (this.tolerance > failures || this.outcomes.length < sample) return false;
+    const { isSilent, answeringTolerance } = this;
+    const tolerance = isSilent ? this.tolerance : Math.max(this.tolerance, answeringTolerance);
+    if (this.distinct >= tolerance) return true;
+    if (tolerance > failures || this.outcomes.length < sample) return false;
     return this.silentOutcomes / this.outcomes.length >= share;
   }
 
@@ -266,8 +288,10 @@ export class Circuit {
   /** A round of probes has brought no answer. */
   private endRound(nowMs: number): void {
     this.round++;
+    const { fresh, isInputOver, widen } = this.handlers;
     // Records without an attempt are the only evidence in an answering streak: they are worth a quick question.
-    if (this.isSilent || this.handlers.fresh() === 0) {
+    const hasMore = !this.isSilent && !isInputOver() && fresh() < this.roundSize && widen();
+    if (this.isSilent || (fresh() === 0 && !hasMore)) {
       this.pauseMs = Math.min(this.options.maxPauseMs, this.pauseMs * 2);
     }
     if (this.mayResign && nowMs >= this.resignsAtMs) this.resign(nowMs);
@@ -316,6 +340,7 @@ export class Circuit {
 
   private close(nowMs: number, why: string, isResigned = false): void {
     const { isSilent } = this;
+    if (!isSilent) this.calm *= CALM_GROWTH;
     this.openMs += nowMs - this.openedAtMs;
     this.state = 'closed';
     this.outcomes.length = 0;

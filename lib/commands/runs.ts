@@ -90,7 +90,10 @@ function list(found: readonly (RunFacts | BrokenRunFacts)[], runs: string, args:
       : [row.run, row.workflow, row.state, row.started, String(row.incarnations), grouped(row.settled)],
   );
   if (rows.length > 0) for (const line of renderTable(columns, cells, Infinity)) process.stdout.write(`${line}\n`);
-  for (const row of rows) if ('problem' in row) process.stderr.write(`${row.problem}\n`);
+  for (const row of rows) {
+    if ('problem' in row) process.stderr.write(`${row.problem}\n`);
+    else for (const damage of row.damages ?? []) process.stderr.write(`${printable(damage)}\n`);
+  }
 }
 
 /** A run as a row and as JSON: its problem is a sentence. */
@@ -116,6 +119,7 @@ function show({ facts, manifest, checkpoint, damage, summary, letters, path }: R
     `incarnations ${facts.incarnations}`,
     `checkpoint   ${checkpoint === undefined ? 'none' : new Date(checkpoint.at).toISOString()}`,
     ...(damage === undefined ? [] : [`             the one before the last, because ${damage.message}`]),
+    ...(facts.damages ?? []).filter((one) => one !== damage?.message).map((one) => `damaged      ${one}`),
     ...roots.map((root) => `             ${root}`),
     ...(checkpoint?.obstacle === undefined ? [] : [`             cannot be resumed: ${checkpoint.obstacle}`]),
     `dead letters ${letters ?? 'none'}`,

@@ -24,6 +24,8 @@ export interface RunFacts {
   readonly incarnations: number;
   /** The records of all sources that are settled without a gap. */
   readonly settled: number;
+  /** A sentence for each damaged file without which the run can be used; absent if there is none. */
+  readonly damages?: readonly string[];
 }
 
 /** Facts about a run that cannot be read. */
@@ -212,6 +214,7 @@ async function factsOf(folder: RunFolder): Promise<RunFacts> {
   const { manifest } = folder;
   const checkpoint = await folder.checkpoint();
   const watermarks = Object.values(checkpoint?.roots ?? {}).map(({ watermark }) => watermark);
+  const damages = await folder.damages();
   return {
     run: manifest.runId,
     workflow: manifest.workflow,
@@ -219,5 +222,6 @@ async function factsOf(folder: RunFolder): Promise<RunFacts> {
     started: new Date(manifest.createdAt).toISOString(),
     incarnations: await folder.incarnations(),
     settled: watermarks.reduce((sum, watermark) => sum + watermark, 0),
+    ...(damages.length > 0 && { damages }),
   };
 }

@@ -5,6 +5,7 @@
  * parent are numbered 0, 1, 2, …. Memory is bounded by the window of the children's root plus the open parents.
  */
 import type { RootLedger } from './ledger.js';
+import { copySlots } from './ring.js';
 import type { Lineage } from '../model/record.js';
 
 export interface FamilyListener {
@@ -28,9 +29,9 @@ const NO_PARENT = -1;
 export class Family {
   private closed: (parent: Lineage) => void = () => undefined;
   private readonly open = new Map<Lineage, OpenParent>();
-  private readonly parents: Float64Array;
-  private readonly ordinals: Int32Array;
-  private readonly mask: number;
+  private parents: Float64Array;
+  private ordinals: Int32Array;
+  private mask: number;
   private readonly listeners: FamilyListener[] = [];
   private nextChild: number;
 
@@ -42,6 +43,14 @@ export class Family {
     children.whenSettled((child) => {
       const parent = this.parentOf(child);
       if (parent !== NO_PARENT) this.settle(parent);
+    });
+    children.whenLengthened(() => {
+      const { parents, ordinals } = this;
+      this.parents = new Float64Array(children.span);
+      this.ordinals = new Int32Array(children.span);
+      this.mask = children.span - 1;
+      copySlots(parents, this.parents, children.span, this.nextChild);
+      copySlots(ordinals, this.ordinals, children.span, this.nextChild);
     });
   }
 

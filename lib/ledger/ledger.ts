@@ -8,8 +8,11 @@
  *
  * The lineages of a source with several partitions are slots of one incarnation; see `partitions.ts`.
  *
- * Guarantees: lineages in flight never exceed the window. The watermark never passes an unsettled lineage and never
- * goes back. A lineage that leaves through one exit twice, or was never born, breaks a law and throws
+ * A circuit breaker may widen the window for a while, because records behind those in flight are the only evidence
+ * that it can get.
+ *
+ * Guarantees: lineages in flight never exceed the window, nor, while it narrows, the number of those that were in flight
+ * when it was narrowed. The watermark never passes an unsettled lineage and never goes back. A lineage that leaves through one exit twice, or was never born, breaks a law and throws
  * MILLRACE_CONSERVATION.
  */
 import { MillraceError } from '../model/errors.js';
@@ -20,16 +23,24 @@ import { ONE_CHANNEL, type Channels } from './channels.js';
 import { PartitionLedgers } from './partitions.js';
 import { nextPowerOfTwo } from './ring.js';
 
+/** A widened window is at most so many times the configured one. */
+const WIDEST = 64;
+
 export class RootLedger {
   /** The name of the task that gives birth to the lineages. */
   readonly name: string;
-  /** The most lineages in flight. */
-  readonly window: number;
-  /** How far births may run ahead of the watermark. It bounds the set of settled lineages above the watermark. */
-  readonly span: number;
+  /** The window as it is configured. */
+  private readonly baseWindow: number;
+  private windowNow: number;
+  /** The widest window so far. */
+  private widest: number;
+  private spanNow: number;
+  /** Who needs a wider window. */
+  private readonly wideners = new Set<object>();
+  private readonly wideningListeners: (() => void)[] = [];
 
   private readonly exits: string[] = [];
-  private readonly mask: number;
+  private mask: number;
   private words = 1;
   /** One bit per exit that is not passed yet; `words` integers per lineage. */
   private pending: Int32Array;
@@ -47,11 +58,32 @@ export class RootLedger {
   /** @param window the most lineages in flight, at least 1. */
   constructor(name: string, window: number) {
     this.name = name;
-    this.window = window;
-    this.span = nextPowerOfTwo(window * 4);
-    this.mask = this.span - 1;
-    this.pending = new Int32Array(this.span);
+    this.baseWindow = window;
+    this.windowNow = window;
+    this.widest = window;
+    this.spanNow = nextPowerOfTwo(window * 4);
+    this.mask = this.spanNow - 1;
+    this.pending = new Int32Array(this.spanNow);
   }
+
+  /** The most lineages in flight, at present. */
+  get window(): number {
+    return this.windowNow;
+  }
+
+  /**
+   * How far births may run ahead of the watermark, a power of two. It bounds the set of settled lineages above the
+   * watermark. It never gets smaller.
+   */
+  get span(): number {
+    return this.spanNow;
+  }
+
+  /** The most lineages that a queue may have to hold. It never gets smaller. */
+  readonly mostInFlight = (): number => this.widest;
+
+  /** The same as a bound for queues that also hold records which have settled. */
+  readonly mostSpan = (): number => this.spanNow;
 
   /** The number of the next birth, which is the number of births in all incarnations of the run. */
   get born(): number {
@@ -137,6 +169,33 @@ export class RootLedger {
     const { name: root, divided } = this;
     if (divided === undefined) return { root, partition: 0, number: lineage };
     return { root, partition: divided.partitionOf(lineage), number: divided.numberOf(lineage) };
+  }
+
+  /**
+   * Doubles the window until `narrow`, and returns whether that was possible. Call `wake` afterwards, in a turn of its
+   * own. A window of one record is a sequence, and stays one.
+   *
+   * @param by the part that needs it.
+   */
+  widen(by: object): boolean {
+    const most = this.baseWindow * WIDEST;
+    if (this.baseWindow === 1 || this.windowNow >= most) return false;
+    this.wideners.add(by);
+    this.windowNow = Math.min(most, this.windowNow * 2);
+    this.widest = Math.max(this.widest, this.windowNow);
+    const span = nextPowerOfTwo(this.windowNow * 4);
+    if (span > this.spanNow) this.lengthen(span);
+    return true;
+  }
+
+  /** Ends the widening by this part. What is in flight stays there; births wait until there is room again. */
+  narrow(by: object): void {
+    if (this.wideners.delete(by) && this.wideners.size === 0) this.windowNow = this.baseWindow;
+  }
+
+  /** Adds a listener that is called when `span` has grown. Rings of this length must be copied then. */
+  whenLengthened(listener: () => void): void {
+    this.wideningListeners.push(listener);
   }
 
   /** Declares an exit and returns its number. Must precede the first birth. */
@@ -256,7 +315,7 @@ export class RootLedger {
   assertConservation(): void {
     let counted = 0;
     for (let lineage = this.low; lineage < this.next; lineage++) if (!this.isClear(lineage)) counted++;
-    if (counted !== this.flying || this.flying > this.window) {
+    if (counted !== this.flying || this.flying > this.mostInFlight()) {
       throw this.broken(
         `born ${this.bornHere} ≠ settled ${this.settled} + in flight ${counted} (window ${this.window}, counted as ${this.flying})`,
       );
@@ -320,9 +379,23 @@ export class RootLedger {
     }
   }
 
-  private wake(): void {
+  /** Calls the listeners of `whenRoom` if there are credits. */
+  wake(): void {
     if (this.room <= 0) return;
     for (const wake of this.roomListeners) wake();
+  }
+
+  private lengthen(span: number): void {
+    const { pending, words, mask } = this;
+    this.pending = new Int32Array(span * words);
+    this.spanNow = span;
+    this.mask = span - 1;
+    for (let lineage = this.low; lineage < this.next; lineage++) {
+      for (let word = 0; word < words; word++) {
+        this.pending[(lineage & this.mask) * words + word] = pending[(lineage & mask) * words + word] as number;
+      }
+    }
+    for (const listener of this.wideningListeners) listener();
   }
 
   private passedTwice(exit: number, lineage: Lineage): MillraceError {

@@ -8,6 +8,7 @@
 import { rootProgressOf, type LedgerProgress, type RootProgress } from '../model/checkpoint.js';
 import type { Lineage } from '../model/record.js';
 import type { Channels } from './channels.js';
+import { copySlots } from './ring.js';
 
 /** The ledger of the slots, as far as the partitions need it. */
 export interface SlotLedger {
@@ -19,6 +20,8 @@ export interface SlotLedger {
   readonly born: Lineage;
   /** The labels of the exits. */
   readonly exitLabels: readonly string[];
+  /** Adds a listener that is called when `span` has grown. */
+  whenLengthened(listener: () => void): void;
   /** Whether the slot was born and has not settled. */
   isInFlight(slot: Lineage): boolean;
   /** Whether the slot, from the watermark on, has passed the exit with this number. */
@@ -49,9 +52,9 @@ export class PartitionLedgers implements Channels {
   private readonly ledgers: PartitionLedger[] = [];
   private readonly places = new Map<number, number>();
   /** Per slot in flight: the place of its partition in `ledgers`, and its number. */
-  private readonly owners: Int32Array;
-  private readonly numbers: Float64Array;
-  private readonly mask: number;
+  private owners: Int32Array;
+  private numbers: Float64Array;
+  private mask: number;
   /** Every slot below this one is counted in the floor of its partition. */
   private swept: Lineage;
   private readonly listeners: (() => void)[] = [];
@@ -62,6 +65,14 @@ export class PartitionLedgers implements Channels {
     this.numbers = new Float64Array(root.span);
     this.mask = root.span - 1;
     this.swept = root.born;
+    root.whenLengthened(() => {
+      const { owners, numbers } = this;
+      this.owners = new Int32Array(root.span);
+      this.numbers = new Float64Array(root.span);
+      this.mask = root.span - 1;
+      copySlots(owners, this.owners, root.span, root.born);
+      copySlots(numbers, this.numbers, root.span, root.born);
+    });
   }
 
   /** Opens the ledger of a partition. Must precede its first birth, and is called once per partition. */

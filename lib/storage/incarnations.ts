@@ -16,6 +16,9 @@ import { createWhole, isSilent, Lease, LEASE_MS, replaceWhole, untilSilent } fro
 import { isRunning, thisProcess, type ProcessIdentity } from './process-identity.js';
 import { seal, unseal } from './sealed.js';
 
+/** The format of the file of an incarnation. */
+const FORMAT = 1;
+
 /** One process's turn at a run. */
 export interface Incarnation extends ProcessIdentity {
   /** Counted from 1. */
@@ -49,7 +52,7 @@ export async function beginIncarnation(folder: string, runId: string): Promise<O
   }
   const number = (last?.number ?? 0) + 1;
   const incarnation: Incarnation = { number, ...(await thisProcess()), startedAt: Date.now() };
-  const [place, text] = [incarnationPath(folder, number), seal(incarnation)];
+  const [place, text] = [incarnationPath(folder, number), seal({ format: FORMAT, ...incarnation })];
   if (!(await createWhole(place, text))) throw locked(runId, await lastIncarnation(folder));
   const successor = incarnationPath(folder, number + 1);
   const lost = `Another process has resumed run ${runId}, because this one was silent: this one stops, and writes nothing more`;
@@ -68,7 +71,7 @@ export async function endIncarnation(
   if (!lease.end()) return false;
   await replaceWhole(
     incarnationPath(folder, incarnation.number),
-    seal({ ...incarnation, endedAt: Date.now(), outcome }),
+    seal({ format: FORMAT, ...incarnation, endedAt: Date.now(), outcome }),
   );
   return true;
 }
@@ -86,6 +89,13 @@ export async function lastAtWork(folder: string): Promise<Incarnation | undefine
     if (incarnation.outcome !== null) return incarnation;
   }
   return undefined;
+}
+
+/** The files of incarnations that are damaged. */
+export async function damagedIncarnations(folder: string): Promise<string[]> {
+  const numbers = (await numbersIn(folder)).sort((a, b) => a - b);
+  const found = await Promise.all(numbers.map((number) => readIncarnation(folder, number)));
+  return found.flatMap(({ isDamaged, number }) => (isDamaged === true ? [incarnationPath(folder, number)] : []));
 }
 
 /** Whether the incarnation is working on the run, as far as can be seen from here. */
@@ -109,11 +119,21 @@ async function readIncarnation(folder: string, number: number): Promise<Incarnat
   const bytes = await readFile(incarnationPath(folder, number));
   try {
     const { state, value } = unseal(bytes);
-    if (state === 'whole') return value as Incarnation;
+    if (state === 'whole' && isIncarnation(value, number)) {
+      const { format: _, ...incarnation } = value;
+      return incarnation;
+    }
   } catch {
     // It is no JSON.
   }
   return { number, pid: 0, host: 'an unknown host', processStart: null, startedAt: 0, isDamaged: true };
+}
+
+function isIncarnation(found: unknown, number: number): found is Incarnation & { readonly format: number } {
+  const value = found as Partial<Record<keyof Incarnation | 'format', unknown>>;
+  const hasTimes = [value.startedAt, value.endedAt ?? 0].every((time) => typeof time === 'number');
+  const isProcess = typeof value.pid === 'number' && typeof value.host === 'string';
+  return value.format === FORMAT && value.number === number && isProcess && hasTimes;
 }
 
 function locked(runId: string, incarnation: Incarnation | undefined): MillraceError {

@@ -25,6 +25,7 @@ import { mendBroken, type BrokenRun } from './broken-run.js';
 import { checkpointFile, lastCheckpoint, replaceFile, type FoundCheckpoint } from './checkpoint-file.js';
 import {
   beginIncarnation,
+  damagedIncarnations,
   endIncarnation,
   incarnationPath,
   isAlive,
@@ -60,9 +61,10 @@ export type RunState = 'running' | 'unfinished' | 'finished';
 
 /** The summary of an incarnation. */
 export interface KeptSummary {
+  readonly format: 1;
   readonly outcome: string;
   /** The number of the incarnation that wrote it. */
-  readonly incarnation?: number;
+  readonly incarnation: number;
   readonly [key: string]: unknown;
 }
 
@@ -162,7 +164,7 @@ export class RunFolder {
     try {
       if (summary !== undefined && own.lease.isHeld) {
         const { number } = own.incarnation;
-        await replaceFile(path, seal({ incarnation: number, ...summary }, 2), `${path}.tmp`);
+        await replaceFile(path, seal({ format: 1, incarnation: number, ...summary }, 2), `${path}.tmp`);
       }
     } catch (error) {
       throw fileError('write', path, error);
@@ -187,6 +189,15 @@ export class RunFolder {
   /** The last checkpoint that can be used, and what is damaged if it is not the last one that was written. */
   progress(): Promise<FoundCheckpoint> {
     return lastCheckpoint(this.file('checkpoint.json'), mendBroken(this.manifest.runId));
+  }
+
+  /** A sentence for each file that is damaged, though the run can be used without it. Each names its file. */
+  async damages(): Promise<string[]> {
+    const { damage } = await this.progress();
+    const incarnations = (await damagedIncarnations(this.path)).map(
+      (path) => `${path} is damaged: the disk or another program has changed it`,
+    );
+    return [...(damage === undefined ? [] : [damage.message]), ...incarnations];
   }
 
   /** The summary of the last incarnation that ended, if there is one. */
@@ -270,5 +281,7 @@ function isManifest(found: unknown): found is RunManifest {
 }
 
 function isSummary(found: unknown): found is KeptSummary {
-  return typeof found === 'object' && found !== null && 'outcome' in found && typeof found.outcome === 'string';
+  if (typeof found !== 'object' || found === null) return false;
+  const { format, outcome, incarnation } = found as Partial<Record<keyof KeptSummary, unknown>>;
+  return format === 1 && typeof outcome === 'string' && typeof incarnation === 'number';
 }

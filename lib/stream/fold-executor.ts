@@ -168,11 +168,11 @@ class Lane implements JobOwner {
     handlers: { readonly onOver: () => void; readonly onError: (error: unknown) => void },
   ) {
     const { task, runId, executor } = scope;
-    const window = scope.inputs[0]?.root.window ?? 1;
+    const { window = 1, mostInFlight = () => 1 } = scope.inputs[0]?.root ?? {};
     this.how = how;
     this.scope = scope;
     this.handlers = handlers;
-    this.queue = new RecordQueue(window);
+    this.queue = new RecordQueue(mostInFlight);
     const head = { task, runId, ref, timeoutMs };
     const job =
       'merge' in how

@@ -34,7 +34,7 @@ export class Intake {
 
   constructor(scope: TaskScope) {
     this.scope = scope;
-    this.waiting = new Ring(scope.inputs.reduce((sum, edge) => sum + edge.root.window, 0));
+    this.waiting = new Ring(() => scope.inputs.reduce((sum, { root }) => sum + root.mostInFlight(), 0));
     this.byInput = scope.inputs.map(() => 0);
     scope.watchEdges((input) => this.byInput[input] ?? 0);
     scope.account.countsOutputsApart();

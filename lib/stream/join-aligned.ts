@@ -71,7 +71,7 @@ function joinLineages(
   return new Observable((subscriber) => {
     const held = new PartialTuples(
       inputs.length,
-      scope.root.span,
+      scope.root.mostSpan,
       (lineage, index) =>
         new MillraceError(
           'MILLRACE_CONSERVATION',

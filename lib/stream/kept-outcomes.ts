@@ -8,6 +8,7 @@
  * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork stays
  * in the store, so that the letter can be replayed.
  */
+import { copySlots } from '../ledger/ring.js';
 import { Batch, GONE, Routed, type Lineage } from '../model/record.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';
 import type { TaskScope } from './task-scope.js';
@@ -22,8 +23,8 @@ export class KeptOutcomes implements StateHolder {
   private readonly space: StateSpace;
   /** The numbers of the exits behind the fork. */
   private readonly exits: readonly number[];
-  private readonly values: unknown[];
-  private readonly mask: number;
+  private values: unknown[];
+  private mask: number;
   /** The lineages whose output is in the store, with their names. */
   private readonly stored = new Map<Lineage, string>();
   /** The names and outputs of records that became dead letters behind the fork; undefined once the store knows. */
@@ -40,6 +41,12 @@ export class KeptOutcomes implements StateHolder {
     space.heldBy(this);
     root.whenSettled((lineage) => {
       this.values[lineage & this.mask] = NOTHING;
+    });
+    root.whenLengthened(() => {
+      const { values } = this;
+      this.values = new Array<unknown>(root.span).fill(NOTHING);
+      this.mask = root.span - 1;
+      copySlots(values, this.values, root.span, root.born);
     });
   }
 

@@ -10,6 +10,7 @@
  * can be replayed.
  */
 import type { RootLedger } from '../ledger/ledger.js';
+import { copySlots } from '../ledger/ring.js';
 import { MillraceError } from '../model/errors.js';
 import type { Lineage } from '../model/record.js';
 import type { Reader } from './reader.js';
@@ -48,9 +49,9 @@ const NOTHING: unique symbol = Symbol('millrace.nothing');
 export class KeptOutputs implements StateHolder {
   private readonly root: RootLedger;
   private readonly space: StateSpace;
-  private readonly values: unknown[];
-  private readonly origins: (OutputOrigin | undefined)[];
-  private readonly mask: number;
+  private values: unknown[];
+  private origins: (OutputOrigin | undefined)[];
+  private mask: number;
   /** Origins of outputs that are not born yet, in the order of their births: first those that are born again. */
   private returning: OutputOrigin[] = [];
   private announced: OutputOrigin[] = [];
@@ -69,6 +70,14 @@ export class KeptOutputs implements StateHolder {
     root.whenSettled((lineage) => {
       this.values[lineage & this.mask] = NOTHING;
       this.origins[lineage & this.mask] = undefined;
+    });
+    root.whenLengthened(() => {
+      const { values, origins } = this;
+      this.values = new Array<unknown>(root.span).fill(NOTHING);
+      this.origins = new Array<OutputOrigin | undefined>(root.span);
+      this.mask = root.span - 1;
+      copySlots(values, this.values, root.span, root.born);
+      copySlots(origins, this.origins, root.span, root.born);
     });
   }
 

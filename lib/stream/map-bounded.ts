@@ -86,9 +86,9 @@ class BoundedMapper<In, Out> implements Engine<In> {
     this.concurrency = options.concurrency;
     this.scope = scope;
     this.subscriber = subscriber;
-    this.batches = new Ring(scope.root.window);
+    this.batches = new Ring(scope.root.mostInFlight);
     this.arrivals = new ArrivalTimes(scope.root.window);
-    this.reorder = options.ordered === true ? new Reorder(scope.root.window) : undefined;
+    this.reorder = options.ordered === true ? new Reorder(scope.root.mostInFlight) : undefined;
     scope.account.watch(() => {
       // Records that start in this turn count as running.
       const mayStart = this.queued === 0 || scope.mayStart();

@@ -62,15 +62,15 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
     subscriber: Subscriber<Batch<Out>>,
   ) {
     const [{ scope }] = tasks;
-    const { window } = scope.root;
+    const { window, mostInFlight } = scope.root;
     this.tasks = tasks;
     this.first = scope;
     this.last = (tasks.at(-1) ?? tasks[0]).scope;
     this.options = options;
     this.subscriber = subscriber;
-    this.queue = new RecordQueue(window);
+    this.queue = new RecordQueue(mostInFlight);
     this.arrivals = new ArrivalTimes(window);
-    this.reorder = options.ordered === true ? new Reorder(window) : undefined;
+    this.reorder = options.ordered === true ? new Reorder(mostInFlight) : undefined;
     const job: MapJob = {
       kind: 'map',
       runId: scope.runId,

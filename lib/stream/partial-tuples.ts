@@ -28,7 +28,7 @@ export interface TupleResults {
 
 export class PartialTuples {
   private readonly width: number;
-  private readonly span: number;
+  private readonly span: () => number;
   private readonly blank: readonly unknown[];
   private mask: number;
   private tuples: (unknown[] | undefined)[];
@@ -41,13 +41,13 @@ export class PartialTuples {
 
   /**
    * @param width the values per tuple.
-   * @param span the widest possible range of lineages, a power of two.
+   * @param span returns the widest possible range of lineages, a power of two.
    * @param twice makes the error for a value that is there already.
    * @param results what `add` returns for complete tuples.
    */
   constructor(
     width: number,
-    span: number,
+    span: () => number,
     twice: (lineage: Lineage, index: number) => MillraceError,
     results: TupleResults,
   ) {
@@ -56,7 +56,7 @@ export class PartialTuples {
     this.width = width;
     this.span = span;
     this.blank = new Array<unknown>(width).fill(MISSING);
-    const room = Math.min(FEWEST, span);
+    const room = Math.min(FEWEST, span());
     this.mask = room - 1;
     this.tuples = new Array<unknown[] | undefined>(room);
     this.lineages = new Float64Array(room);
@@ -114,7 +114,7 @@ export class PartialTuples {
     let room = this.mask + 1;
     let isShared = true;
     while (isShared) {
-      if (room === this.span) {
+      if (room === this.span()) {
         throw new MillraceError('MILLRACE_CONSERVATION', `lineage ${lineage} is out of the span of its root`);
       }
       room *= 2;

@@ -16,8 +16,8 @@ export class RecordQueue {
   private at = 0;
   private count = 0;
 
-  /** @param window the maximum number of waiting records. */
-  constructor(window: number) {
+  /** @param window the maximum number of waiting records, or a function that returns it. */
+  constructor(window: number | (() => number)) {
     this.segments = new Ring(window);
   }
 

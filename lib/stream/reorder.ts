@@ -13,7 +13,8 @@ export class Reorder<Out> {
   private readonly finished = new Map<Lineage, Out | Gone>();
   private nextUp: Lineage | undefined;
 
-  constructor(window: number) {
+  /** @param window the most records, or a function that returns it. */
+  constructor(window: number | (() => number)) {
     this.expected = new Ring(window);
   }
 

@@ -54,9 +54,9 @@ class SyncMapper<In, Out> implements Engine<In> {
     this.work = work;
     this.scope = work.first;
     this.subscriber = subscriber;
-    const { window } = this.scope.root;
-    this.queue = new Ring(window);
-    this.arrivals = new Ring(window);
+    const { mostInFlight } = this.scope.root;
+    this.queue = new Ring(mostInFlight);
+    this.arrivals = new Ring(mostInFlight);
     this.scope.account.watch(() => ({
       queued: this.queuedRecords + (this.current === undefined ? 0 : countRecords(this.current, this.at)),
       running: 0,

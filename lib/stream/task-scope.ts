@@ -131,6 +131,12 @@ export interface TaskScope extends TaskContext {
    * record stays unfinished, and the resumed run processes it.
    */
   mayStart(): boolean;
+  /**
+   * Lets more records in than the window has room for, until `narrow`: doubles the windows of the root and of the roots
+   * that it descends from. Returns false if they have their largest size.
+   */
+  widen(): boolean;
+  narrow(): void;
   /** Whether sources were stopped early, so that a partial aggregate would be a wrong answer. */
   readonly isDraining: boolean;
   /**

@@ -83,8 +83,8 @@ class BatchWriter<In, Row> implements Engine<In> {
     this.options = options;
     this.scope = scope;
     this.subscriber = subscriber;
-    this.lineages = new Ring(scope.root.span);
-    this.records = new Ring(scope.root.span);
+    this.lineages = new Ring(scope.root.mostSpan);
+    this.records = new Ring(scope.root.mostSpan);
     this.arrivals = new ArrivalTimes(scope.root.span);
     this.order = new InOrder(scope.root.watermark);
     options.gate?.whenOpened(() => {

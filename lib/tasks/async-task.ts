@@ -86,6 +86,7 @@ export function asyncTask<In, Out>(
 
 class AsyncTask<In, Out> extends RecordTask<In, Out> {
   override readonly kind = 'async';
+  override readonly makesCalls = true;
   private readonly work: AsyncFunction<In, Out>;
   /** Undefined if a record has one attempt and no limits. */
   private readonly policies: CallPolicies | undefined;

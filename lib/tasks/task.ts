@@ -118,6 +118,11 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * thread that may die.
    */
   readonly isDeterministic: boolean;
+  /**
+   * True for a task that asks something outside of the run per record, so that repeated work costs more than time. Its
+   * records make checkpoints due earlier. Default false.
+   */
+  readonly makesCalls?: boolean;
   /** True for a boundary whose operator can keep its state in the checkpoints of the run. */
   readonly keepsState: boolean;
   /**
@@ -238,6 +243,8 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   readonly isRepeatable: boolean = false;
   /** See `Task.isDeterministic`. Default false. */
   readonly isDeterministic: boolean = false;
+  /** See `Task.makesCalls`. Default false. */
+  readonly makesCalls: boolean = false;
   /** See `Task.keepsState`. Default false. */
   readonly keepsState: boolean = false;
   /** See `Task.emitsOnItsOwn`. Default false. */

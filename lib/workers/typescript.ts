@@ -49,11 +49,6 @@ export function isTypeScript(path: string): boolean {
   return TYPESCRIPT_EXTENSIONS.includes(extname(path)) && !/\.d\.[cm]?ts$/.test(path);
 }
 
-/** Whether {@link prepareTypeScript} finds a way to run a TypeScript module of this path. */
-export function canRunTypeScript(path: string): boolean {
-  return runsTypeScript() || tsxBeside(path).length > 0;
-}
-
 async function register(url: string): Promise<void> {
   ((await import(url)) as { register(): unknown }).register();
 }

@@ -15,7 +15,7 @@ interface Made {
   readonly told: string[];
   readonly downs: unknown[];
   /** What is left to be tried. */
-  readonly left: { fresh: number; isInputOver: boolean };
+  readonly left: { fresh: number; isInputOver: boolean; widens: boolean; readonly window: number };
   /** A failure of the record with this number. */
   fail(record: number, kind?: FailureKind, error?: unknown): void;
   /** A probe that fails. */
@@ -26,7 +26,7 @@ interface Made {
 function make(options: CircuitBreakerOptions = {}): Made {
   const clock = virtualClock(1_700_000_000_000);
   const [states, told, downs]: [string[], string[], unknown[]] = [[], [], []];
-  const left = { fresh: 1000, isInputOver: false };
+  const left = { fresh: 1000, isInputOver: false, widens: false, window: 2048 };
   const circuit = new Circuit(
     circuitBreaker({ failures: 3, pauseMs: 100, maxPauseMs: 400, deadlineMs: 1000, ...options }),
     clock,
@@ -34,6 +34,8 @@ function make(options: CircuitBreakerOptions = {}): Made {
       upstream: 'http://ats',
       fresh: () => left.fresh,
       isInputOver: () => left.isInputOver,
+      window: left.window,
+      widen: () => left.widens && (left.fresh += left.window) > 0,
       onChange: (state, message) => {
         states.push(state);
         told.push(message);
@@ -179,10 +181,37 @@ describe('a circuit', () => {
     expect(circuit.state).toBe('closed');
     fail(21, 'answer');
     expect(circuit.state).toBe('open');
-    for (let answers = 0; answers < 5; answers++) answer();
+    // That it opened was a false alarm: 16 times as many answers are needed now.
+    for (let answers = 0; answers < 79; answers++) answer();
     for (const record of [31, 32, 33]) fail(record, 'answer');
+    expect(circuit.state).toBe('closed');
+    for (let answers = 0; answers < 80; answers++) answer();
+    for (const record of [41, 42, 43]) fail(record, 'answer');
     expect(circuit.state).toBe('open');
     circuit.stop();
+  });
+
+  it('opens at the latest after half a window, however long a streak was that an answer ended', () => {
+    const { circuit, fail, answer, left } = make({ sample: 500 });
+    for (let record = 0; record < left.window; record++) fail(record, 'answer');
+    answer();
+    for (let record = 1; record < left.window / 2; record++) fail(-record, 'answer');
+    expect(circuit.state).toBe('closed');
+    fail(-left.window, 'answer');
+    expect(circuit.state).toBe('open');
+    circuit.stop();
+  });
+
+  it('lets more records in while an answering streak has none left to ask, and not while nobody answers', async () => {
+    for (const kind of ['answer', 'silence'] as const) {
+      const { circuit, clock, fail, probe, left } = make({ deadlineMs: 60_000 });
+      for (const record of [1, 2, 3]) fail(record, kind);
+      Object.assign(left, { fresh: 0, widens: true });
+      await clock.advance(100);
+      probe(1, kind);
+      expect([kind, left.fresh]).toEqual([kind, kind === 'answer' ? left.window : 0]);
+      circuit.stop();
+    }
   });
 
   it('reports the deadline once, with the name of the upstream', async () => {

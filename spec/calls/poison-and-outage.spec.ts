@@ -24,6 +24,8 @@ interface Ended {
   readonly letters: readonly DeadLetter[];
   readonly calls: number;
   readonly seconds: number;
+  /** The most records in flight that the events of the run show. */
+  readonly mostInFlight: number;
   readonly failure: (Error & { readonly code?: string }) | undefined;
 }
 
@@ -37,6 +39,7 @@ async function ask(
   size: number,
   answer: Answer | undefined,
   options: Partial<RequestOptions<number, unknown>> | ((clock: VirtualClock) => Task<number, unknown>) = {},
+  window?: number,
 ): Promise<Ended> {
   const clock = virtualClock();
   // Nothing may depend on the age of the process.
@@ -52,11 +55,13 @@ async function ask(
   const run = defineWorkflow({
     name: 'Ask',
     build: (flow) => flow.task('Read', sourceTask(numbers)).task('Ask', ['Read'], task),
-  }).run(undefined, { clock, seed: 1, ...(upstream === undefined ? {} : { upstream }) });
+  }).run(undefined, { clock, seed: 1, ...(upstream && { upstream }), ...(window && { window }) });
   const letters: DeadLetter[] = [];
   let out = 0;
+  let mostInFlight = 0;
   run.events$.subscribe((event) => {
     if (event.type === 'dead-letter') letters.push(event.letter);
+    if (event.type === 'progress') mostInFlight = Math.max(mostInFlight, event.roots['Read']?.inFlight ?? 0);
   });
   run.output$('Ask').subscribe({ next: () => out++, error: () => undefined });
   const ended = await clock.runUntil(
@@ -67,7 +72,7 @@ async function ask(
   );
   const seconds = elapsedMs() / 1000;
   expect(clock.pending).toBe(0);
-  return { ...ended, out, letters, calls: upstream?.calls.length ?? 0, seconds };
+  return { ...ended, out, letters, mostInFlight, calls: upstream?.calls.length ?? 0, seconds };
 }
 
 /** The records that always fail, in an order. */
@@ -75,6 +80,7 @@ function poisonOf(size: number, bad: number, order: string): ReadonlySet<number>
   const all = Array.from({ length: size }, (_, index) => index);
   if (order === 'first') return new Set(all.slice(0, bad));
   if (order === 'last') return new Set(all.slice(size - bad));
+  if (order === 'stretches') return new Set(all.filter((index) => Math.floor(index / 3000) % 2 === 0).slice(0, bad));
   if (order === 'spread') return new Set(all.slice(0, bad).map((index) => Math.floor(((index + 0.5) * size) / bad)));
   let seed = size + bad;
   const random = (): number => (seed = (seed * 16807) % 2147483647) / 2147483647;
@@ -83,7 +89,7 @@ function poisonOf(size: number, bad: number, order: string): ReadonlySet<number>
 }
 
 const ORDERS = ['first', 'last', 'spread', 'random'];
-/** Sizes and numbers of poison that fit into a window in any order. */
+/** Sizes and numbers of poison. */
 const MIXES: readonly (readonly [number, number])[] = [
   [2, 1],
   [10, 9],
@@ -101,7 +107,14 @@ function ordersOf(size: number): readonly string[] {
   return isLong || size < 1000 ? ORDERS : ['first', 'random'];
 }
 
+/** Stretches of poison that are longer than the window of 2,048. */
+const LONGER: readonly (readonly [number, number, string])[] = [[2500, 3000, 'first']];
 const LARGE: readonly (readonly [number, number, string])[] = [
+  [5000, 10_000, 'first'],
+  [5000, 10_000, 'last'],
+  [9000, 18_000, 'stretches'],
+  [99_999, 100_000, 'first'],
+  [50_000, 100_000, 'stretches'],
   [200, 20_000, 'random'],
   [5000, 10_000, 'spread'],
   [4950, 5000, 'random'],
@@ -127,16 +140,38 @@ const asking =
 describe('records that always fail', () => {
   const cases = [
     ...MIXES.flatMap(([size, bad]) => ordersOf(size).map((order) => [bad, size, order] as const)),
+    ...LONGER,
     ...(isLong ? LARGE : []),
   ];
-  it.each(cases)('alone are dead letters, within three times the time: %i of %i, %s', async (bad, size, order) => {
-    const poison = poisonOf(size, bad, order);
-    const ended = await ask(size, undefined, asking(poison, true));
-    const without = await ask(size, undefined, asking(poison, false));
-    expect([ended.outcome, ended.out]).toEqual(['completed', size - bad]);
-    expect(new Set(ended.letters.map(({ record }) => record))).toEqual(poison);
-    expect(ended.letters.every(({ attempts }) => attempts === 5)).toBe(true);
-    expect(ended.seconds).toBeLessThanOrEqual(3 * without.seconds);
+  it.each(cases)(
+    'alone are dead letters, within three times the time: %i of %i, %s',
+    async (bad, size, order) => {
+      const poison = poisonOf(size, bad, order);
+      const ended = await ask(size, undefined, asking(poison, true));
+      const without = await ask(size, undefined, asking(poison, false));
+      expect([ended.outcome, ended.out]).toEqual(['completed', size - bad]);
+      expect(new Set(ended.letters.map(({ record }) => record))).toEqual(poison);
+      expect(ended.letters.every(({ attempts }) => attempts === 5)).toBe(true);
+      expect(ended.seconds).toBeLessThanOrEqual(3 * without.seconds);
+      // The largest runs take minutes of real time.
+    },
+    600_000,
+  );
+
+  it('stop the run, without a dead letter, though records beyond the window were asked', async () => {
+    const ended = await ask(700, undefined, asking(poisonOf(700, 700, 'first'), true), 32);
+    expect(ended).toMatchObject({
+      outcome: 'failed',
+      out: 0,
+      letters: [],
+      failure: { code: 'MILLRACE_UPSTREAM_DOWN' },
+    });
+  });
+
+  it('are asked in turn, and never let others in before them, if the window is one record', async () => {
+    const ended = await ask(30, undefined, asking(poisonOf(30, 3, 'first'), true), 1);
+    expect([ended.outcome, ended.out, ended.letters.length]).toEqual(['completed', 27, 3]);
+    expect(ended.mostInFlight).toBe(1);
   });
 
   it.each([

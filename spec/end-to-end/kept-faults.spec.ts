@@ -78,8 +78,15 @@ const runFile = (name: string): string => join(file('.millrace/runs'), onlyRun()
 const onlyRun = (): string => readdirSync(file('.millrace/runs'))[0] ?? '';
 const rowsIn = (name: string): number => readFileSync(file(name), 'utf8').split('\n').length - 2;
 
-function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+const start = (...args: string[]): Started => run(process.execPath, CLI, ...args);
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+}
+
+function run(program: string, ...args: string[]): Started {
+  const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   const told = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (told.out += text));
@@ -154,6 +161,12 @@ describe('a run with a damaged checkpoint', () => {
     const bytes = readFileSync(runFile('checkpoint.json'));
     bytes[bytes.indexOf('"watermark":') + 13] = 0x39;
     writeFileSync(runFile('checkpoint.json'), bytes);
+    const incarnation = readFileSync(runFile('incarnation-1.json'), 'utf8');
+    writeFileSync(runFile('incarnation-1.json'), incarnation.replace('"pid":', '"pid": '));
+    const listed = await millrace('runs');
+    expect(listed.err).toMatch(/checkpoint\.json is damaged/);
+    expect(listed.err).toMatch(/incarnation-1\.json is damaged/);
+    writeFileSync(runFile('incarnation-1.json'), incarnation);
     expect((await millrace('runs')).out).toMatch(/Kept +unfinished/);
     expect((await millrace('runs', 'show', id)).out).toMatch(
       /the one before the last, because .*checkpoint\.json is damaged/,
@@ -167,6 +180,48 @@ describe('a run with a damaged checkpoint', () => {
     expect(rowsIn('out.csv')).toBe(ROWS - 30);
     expect(new Set(readFileSync(file('out.csv'), 'utf8').split('\n')).size).toBe(ROWS - 30 + 2);
   }, 60_000);
+});
+
+describe('a limit of the system that a run meets at its end', () => {
+  /** Until there is a file `room`, one record opens all files that the process may open, and keeps them open. */
+  const FILLING = `
+import { existsSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asyncTask, defineWorkflow } from '${DOOR}';
+import { csvSink, csvSource } from '${CSV}';
+const hoard = () => { try { for (;;) openSync('/dev/null', 'r'); } catch { /* No descriptor is left. */ } };
+export const Filling = defineWorkflow({ name: 'Filling', build: (flow) => flow
+  .task('Read', csvSource({ path: 'in.csv', columns: ['id', 'n'] }))
+  .task('Work', ['Read'], asyncTask(async (row) => {
+    if (existsSync('hoards') && !existsSync('room') && Number(row.n) === 2900) hoard();
+    await sleep(1);
+    return { ...row, text: 'x'.repeat(100) };
+  }))
+  .task('Write', ['Work'], csvSink({ path: 'out.csv', columns: ['id', 'n', 'text'] })) });
+`;
+  const limited = (limit: string, ...args: string[]): Promise<Ended> =>
+    run('/bin/sh', '-c', `ulimit ${limit}; exec "$0" "$@"`, process.execPath, CLI, ...args).ended;
+
+  it.each([
+    // dash and bash count files in other units; both end within the rows.
+    ['the size of the result', '-f 256', /does not allow a file of this size|the disk is full/],
+    ['the open files', '-n 200', /too many files are open|EMFILE/],
+  ])(
+    '%s fails it with its reason and how to resume, and the resumed run completes',
+    async (what, limit, reason) => {
+      writeFileSync(file('flow.mjs'), FILLING);
+      if (what === 'the open files') writeFileSync(file('hoards'), '');
+      const { code, err } = await limited(limit, 'run', './flow.mjs', '--quiet');
+      expect(code).toBe(1);
+      expect(err).toMatch(reason);
+      expect(err).toContain(`millrace resume ${onlyRun()}`);
+      writeFileSync(file('room'), '');
+      expect((await millrace('resume', onlyRun(), '--quiet')).code).toBe(0);
+      expect(rowsIn('out.csv')).toBe(ROWS);
+      expect(new Set(readFileSync(file('out.csv'), 'utf8').split('\n')).size).toBe(ROWS + 2);
+    },
+    60_000,
+  );
 });
 
 describe('a replay of dead letters that is killed', () => {

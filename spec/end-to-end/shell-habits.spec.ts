@@ -212,6 +212,7 @@ export const Squares = defineWorkflow({ name: 'Squares', build: (flow) => flow
       );
       writeFileSync(file('workflows/squares.ts'), FLOW.replace('./work.js', './work.ts'));
       const ended = await millrace('run', './workflows/squares.ts', '--ephemeral', '--quiet');
+      const [listed, byName] = [await millrace('list'), await millrace('run', 'Squares', '--ephemeral', '--quiet')];
       if (Reflect.get(features, 'typescript')) expect(ended).toEqual({ code: 0, out: '1\n4\n9\n', err: '' });
       else {
         expect(ended).toEqual({
@@ -219,6 +220,10 @@ export const Squares = defineWorkflow({ name: 'Squares', build: (flow) => flow
           out: '',
           err: `MILLRACE_UNKNOWN_WORKFLOW: ./workflows/squares.ts is TypeScript, which Node ${versions.node} does not run by itself. Install tsx (npm install --save-dev tsx), or use Node 22.18 or newer\n`,
         });
+        for (const { err } of [listed, byName]) {
+          expect(err).toContain('workflows/squares.ts is TypeScript, which Node');
+          expect(err).toContain('Install tsx (npm install --save-dev tsx)');
+        }
       }
     },
     LIMIT_MS,

@@ -11,8 +11,10 @@ import {
   type TaskDeclaration,
 } from 'millrace';
 import { recordingDeadLetters, recordingSink, virtualClock } from 'millrace/testing';
-import { EMPTY, map, take } from 'rxjs';
+import { reportOf } from 'millrace/observe';
+import { EMPTY, from, map, take } from 'rxjs';
 import { z } from 'zod';
+import { performanceSummary } from '#lib/observe/performance-summary.js';
 import { runToEnd, task } from '../support/run-to-end.js';
 
 const keep = syncTask<unknown, unknown>((value) => value);
@@ -40,10 +42,15 @@ it('tasks may have the names of what each object inherits, and are in the summar
   const { summary, events } = await runToEnd([
     task('constructor', [], sourceTask(range(3))),
     task('toString', ['constructor'], keep),
+    task('__proto__', ['toString'], keep),
   ]);
-  expect(Object.keys(summary.tasks).sort()).toEqual(['constructor', 'toString']);
+  expect(Object.keys(summary.tasks).sort()).toEqual(['__proto__', 'constructor', 'toString']);
+  const kept = JSON.parse(JSON.stringify(performanceSummary(summary))) as { tasks: object };
+  expect(Object.getOwnPropertyDescriptor(kept.tasks, '__proto__')?.value).toMatchObject({ processed_item_count: 3 });
+  const report = await reportOf(from(events));
+  for (const name of Object.keys(summary.tasks)) expect(report).toContain(`>${name}</`);
   expect(summary.tasks['toString']).toMatchObject({ in: 3, out: 3, dependencies: ['constructor'] });
-  expect(events.filter(({ type }) => type === 'task-ended')).toHaveLength(2);
+  expect(events.filter(({ type }) => type === 'task-ended')).toHaveLength(3);
 });
 
 it('a proxy that cannot be read is thrown for one record, and costs that record only', async () => {

@@ -68,7 +68,8 @@ export class Laws {
       for (let lineage = root.watermark; lineage < root.born; lineage++) if (root.isInFlight(lineage)) inFlight++;
       if (inFlight !== root.inFlight)
         this.broken(`L8: '${root.name}' counts ${root.inFlight} in flight, of ${inFlight}`);
-      if (inFlight > this.window) this.broken(`L4: ${inFlight} of '${root.name}' in flight, window ${this.window}`);
+      const most = Math.max(this.window, root.mostInFlight());
+      if (inFlight > most) this.broken(`L4: ${inFlight} of '${root.name}' in flight, window ${most}`);
       const key = `${life.number} ${root.name}`;
       const before = this.watermarks.get(key) ?? 0;
       if (root.watermark < before) this.broken(`L8: '${root.name}' went back from ${before} to ${root.watermark}`);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrokenRun } from '#lib/storage/broken-run.js';
 import { listRuns, RunFolder, type RunManifest } from '#lib/storage/run-folder.js';
+import { seal } from '#lib/storage/sealed.js';
 
 let runs = '';
 beforeEach(() => {
@@ -41,5 +42,53 @@ describe('the manifest of a run', () => {
         expect(broken[0]?.error.message).toContain(file);
       }
     }
+  });
+});
+
+describe('the files of incarnations and the summary', () => {
+  it('have a format, and with any byte changed are named, while the run can still be read', async () => {
+    await RunFolder.create(runs, manifest('whole'));
+    const run = await RunFolder.create(runs, manifest('damaged'));
+    await run.begin();
+    await run.end({ outcome: 'completed' });
+    for (const name of ['incarnation-1.json', 'summary.json']) {
+      const file = join(run.path, name);
+      const whole = readFileSync(file);
+      expect(JSON.parse(whole.toString())).toMatchObject({ format: 1, checksum: expect.any(String) });
+      for (let at = 0; at < whole.length; at++) {
+        const bytes = Buffer.from(whole);
+        bytes[at] = (bytes[at] as number) ^ 1;
+        writeFileSync(file, bytes);
+        const named =
+          name === 'summary.json'
+            ? await run.summary().then(
+                () => 'nothing',
+                (error: unknown) => (error as Error).message,
+              )
+            : (await run.damages()).join();
+        expect({ at, named }).toEqual({ at, named: expect.stringContaining(file) });
+      }
+      writeFileSync(file, whole);
+    }
+    expect(await run.damages()).toEqual([]);
+    expect(await listRuns(runs)).toHaveLength(2);
+  });
+
+  it('with another format or shape count as damaged', async () => {
+    const run = await RunFolder.create(runs, manifest('later'));
+    await run.begin();
+    await run.end({ outcome: 'completed' });
+    const file = join(run.path, 'incarnation-1.json');
+    const { checksum: _, ...own } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    for (const other of [
+      { ...own, format: 2 },
+      { ...own, pid: 'x' },
+      { ...own, number: 7 },
+    ]) {
+      writeFileSync(file, seal(other));
+      expect(await run.damages()).toEqual([expect.stringContaining(file)]);
+    }
+    writeFileSync(join(run.path, 'summary.json'), seal({ format: 2, incarnation: 1, outcome: 'completed' }, 2));
+    await expect(run.summary()).rejects.toThrow('summary.json is not the summary of a run');
   });
 });

@@ -20,7 +20,7 @@ describe('PartialTuples', () => {
     );
     fc.assert(
       fc.property(arrivals, (added) => {
-        const tuples = new PartialTuples(2, SPAN, twice, results);
+        const tuples = new PartialTuples(2, () => SPAN, twice, results);
         const model = new Map<number, unknown[]>();
         for (const [lineage, index] of added) {
           const value = lineage % 5 === 0 && index === 1 ? GONE : `${lineage}/${index}`;
@@ -39,7 +39,7 @@ describe('PartialTuples', () => {
   });
 
   it('refuses a value that is there already, and a lineage beyond the span', () => {
-    const tuples = new PartialTuples(2, SPAN, twice, results);
+    const tuples = new PartialTuples(2, () => SPAN, twice, results);
     tuples.add(7, 1, 'a');
     expect(() => tuples.add(7, 1, 'b')).toThrow('7 of 1');
     expect(() => tuples.add(7 + SPAN, 0, 'c')).toThrow('out of the span');

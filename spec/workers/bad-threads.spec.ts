@@ -105,6 +105,14 @@ describe('a thread that', () => {
     ).toBe(true);
   });
 
+  it('dies of 1 % of 10,000 records costs these records only', async () => {
+    const records = Array.from({ length: 10_000 }, (_, n) => (n % 100 === 50 ? 13 : n + 1000));
+    const { outcomes, answers } = await runJob(executor, [numbers.exitOn], records);
+    expect(answers.every((times) => times === 1)).toBe(true);
+    expect(outcomes.filter(({ isFailed }) => isFailed === true)).toHaveLength(100);
+    expect(outcomes.every(({ record, isFailed }) => (isFailed === true) === (record === 13))).toBe(true);
+  });
+
   it('exceeds its time limit on many neighbours costs these records only', async () => {
     const records = Array.from({ length: 60 }, (_, n) => (n < 8 ? 13 : n + 1000));
     const { outcomes } = await runJob(executor, [numbers.spinOn], records, { timeoutMs: 40 });

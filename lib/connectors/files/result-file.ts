@@ -64,12 +64,14 @@ export function filesOnTheWayTo(path: string): readonly string[] {
 
 /**
  * Throws MILLRACE_FILE if no result can be written to this path: its folder is missing or does not accept files, or the
- * path leads to something that no result may replace. Opens and changes nothing.
+ * path leads to something that no result may replace, or a temporary file would have the place of something that no run
+ * has made. Opens and changes nothing: a pipe whose reader is looked for would tell that reader its end.
  */
 export async function assertResultPlace(path: string): Promise<void> {
   try {
     const place = await lookAtResult(path);
     if (place.kind === 'file') await access(dirname(place.path), constants.W_OK | constants.X_OK);
+    for (const onTheWay of filesOnTheWayTo(path)) await assertOwnFile(onTheWay);
   } catch (error) {
     throw fileError('write', path, error);
   }

@@ -1,6 +1,6 @@
 /** The connections of an adapter. This module loads undici, so it is imported with the first request. */
 import { Agent, Pool, ProxyAgent, buildConnector, type Dispatcher } from 'undici';
-import { proxyAuthorization, type Connection } from '../request/connection.js';
+import { proxyAuthorization, unreachableProxy, type Connection } from '../request/connection.js';
 
 /** The dispatchers of an adapter: one for direct connections, and one per proxy. */
 export interface Dispatchers {
@@ -45,7 +45,12 @@ export function openDispatchers(
         proxyTunnel: false,
         requestTls: { timeout, ...tls },
         proxyTls: { timeout, ...(tls.ca === undefined ? {} : { ca: tls.ca }) },
-        factory: (origin, options) => new Pool(origin, Object.assign({}, options, shared)),
+        // Connections to the proxy itself are made for tunnels here, and for requests to http: below.
+        clientFactory: (origin, options) => new Pool(origin, namingProxy(uri, options)),
+        factory: (origin, options) => {
+          const isProxy = new URL(origin).origin === uri.origin;
+          return new Pool(origin, Object.assign({}, isProxy ? namingProxy(uri, options) : options, shared));
+        },
         ...(token === undefined ? {} : { token }),
       });
       proxies.set(proxy.href, agent);
@@ -61,6 +66,19 @@ export function openDispatchers(
       await Promise.all([direct.destroy(), ...[...proxies.values()].map((proxy) => proxy.destroy())]);
     },
   };
+}
+
+/** The options of connections to a proxy, whose errors name it. */
+function namingProxy(proxy: URL, options: { readonly connect?: unknown }): object {
+  const connect = options.connect as buildConnector.connector;
+  const naming: buildConnector.connector = (target, done) => {
+    connect(target, (...result) => {
+      const [error] = result;
+      if (error === null) done(...result);
+      else done(unreachableProxy(error, proxy), null);
+    });
+  };
+  return { ...options, connect: naming };
 }
 
 /**

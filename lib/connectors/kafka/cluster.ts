@@ -10,6 +10,7 @@ import {
   text,
   callback,
   describeValue,
+  type ConnectorContext,
   type OptionRules,
 } from '../../connect/index.js';
 
@@ -71,6 +72,12 @@ export class KafkaCluster {
     checkOptions('kafka', options, RULES, ['brokers']);
     if (options.sasl !== undefined) checkSasl(options.sasl);
     this.options = { ...options, clientId: options.clientId ?? 'millrace', timeoutMs: options.timeoutMs ?? 30_000 };
+  }
+
+  /** Masks the credentials of the connection in all that a run writes. */
+  hideCredentials(secrets: ConnectorContext['secrets']): void {
+    const { password, token } = this.options.sasl ?? {};
+    for (const secret of [password, token]) if (typeof secret === 'string') secrets.add(secret);
   }
 
   /** The brokers, as the namespace of a dataset. */

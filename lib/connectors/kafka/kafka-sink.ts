@@ -131,6 +131,7 @@ export abstract class TopicSink<In> implements Sink<In, NewRecord> {
 
   async open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
     this.clock = context.clock;
+    this.options.cluster.hideCredentials(context.secrets);
     await this.hold(this.connect(context, past));
     return undefined;
   }

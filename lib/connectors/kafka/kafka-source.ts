@@ -172,6 +172,7 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
     past: SourcePast | undefined,
     start?: Json,
   ): Promise<readonly SourcePartition<Out>[]> {
+    this.options.cluster.hideCredentials(context.secrets);
     return holdClock(context.clock, this.connect(past, context, start as readonly KeptStart[] | undefined));
   }
 

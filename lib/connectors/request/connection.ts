@@ -136,6 +136,24 @@ export function proxyAuthorization({ username, password }: URL): string | undefi
   return `Basic ${Buffer.from(pair).toString('base64')}`;
 }
 
+const NOT_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** The error with the address of the proxy and what to change, if the proxy could not be reached; else the error. */
+export function unreachableProxy(error: Error, { host }: URL): Error {
+  const { code } = error as { readonly code?: unknown };
+  if (typeof code !== 'string' || !NOT_CONNECTED.has(code)) return error;
+  const message = `the proxy ${host} cannot be reached: ${error.message}. Check \`proxy\`, or HTTP_PROXY, HTTPS_PROXY and NO_PROXY`;
+  return Object.assign(new Error(message, { cause: error }), { code });
+}
+
 /**
  * HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as curl reads them. The name in small letters has precedence.
  */

@@ -8,7 +8,7 @@ import { request as plainRequest, type ClientRequest, type ClientRequestArgs } f
 import { request as secureRequest } from 'node:https';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectSecure } from 'node:tls';
-import { proxyAuthorization, type Connection } from '../request/connection.js';
+import { proxyAuthorization, unreachableProxy, type Connection } from '../request/connection.js';
 
 export interface Connecting {
   /** For the option of Node's `request`. Undefined: the connection is direct. */
@@ -84,7 +84,9 @@ function openTunnel(
     finish(refused(response.statusCode ?? 0));
   });
   request.on('timeout', () => request.destroy(new Error(`the proxy did not answer within ${timeoutMs} ms`)));
-  request.on('error', finish);
+  request.on('error', (error) => {
+    finish(unreachableProxy(error, proxy));
+  });
   request.end();
   return request;
 }

@@ -1,12 +1,12 @@
 /**
  * The workflow files with a name in a place: those in its folder `workflows`.
  *
- * Guarantees: nothing is loaded, only read; a TypeScript file counts if it can be run and there is no compiled
- * JavaScript file beside it; type declarations, tests, and scripts that export no workflow do not count.
+ * Guarantees: nothing is loaded, only read; a TypeScript file counts if there is no compiled JavaScript file beside it,
+ * also where it cannot be run, so that the reason is reported; type declarations, tests, and scripts that export no workflow do not count.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { canRunTypeScript, isTypeScript, TYPESCRIPT_EXTENSIONS } from '../../workers/typescript.js';
+import { isTypeScript, TYPESCRIPT_EXTENSIONS } from '../../workers/typescript.js';
 import { absolutePath, type JobPlace } from '../place.js';
 
 const FOLDER = 'workflows';
@@ -46,7 +46,7 @@ function isWorkflowFile(path: string): boolean {
   if (!SCRIPTS.includes(extension)) {
     if (!isTypeScript(path)) return false;
     const stem = path.slice(0, -extension.length);
-    if (SCRIPTS.some((script) => existsSync(stem + script)) || !canRunTypeScript(path)) return false;
+    if (SCRIPTS.some((script) => existsSync(stem + script))) return false;
   }
   return exportsWorkflow(path);
 }

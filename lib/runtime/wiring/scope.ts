@@ -31,6 +31,8 @@ export interface ScopeParts {
   readonly root: RootLedger;
   readonly inputs: readonly InputEdge[];
   readonly family: Family | undefined;
+  /** The root and the roots that it descends from. */
+  readonly descent: ReadonlySet<RootLedger>;
   readonly onFailure: FailurePolicy<unknown>;
   /** Whether the task has one record, which stands for the task. */
   readonly startsOnce?: boolean;
@@ -53,6 +55,7 @@ export class RunScope implements TaskScope {
   readonly family: Family | undefined;
   readonly state: StateSpace | undefined;
   readonly outputs: KeptOutputs | undefined;
+  private readonly descent: ReadonlySet<RootLedger>;
   private readonly forks: ScopeParts['forks'];
   private readonly allOutputs: ReadonlyMap<RootLedger, KeptOutputs>;
   readonly account: TaskAccount;
@@ -78,6 +81,7 @@ export class RunScope implements TaskScope {
     this.root = parts.root;
     this.inputs = parts.inputs;
     this.family = parts.family;
+    this.descent = parts.descent;
     this.state = parts.state;
     this.allOutputs = parts.outputs;
     this.forks = parts.forks;
@@ -122,6 +126,17 @@ export class RunScope implements TaskScope {
   }
   mayStart(): boolean {
     return this.services.mayStart();
+  }
+  widen(): boolean {
+    const widened = [...this.descent].filter((root) => root.widen(this));
+    // The part that asks has not finished its own turn.
+    this.clock.defer(() => {
+      for (const root of widened) root.wake();
+    });
+    return widened.length > 0;
+  }
+  narrow(): void {
+    for (const root of this.descent) root.narrow(this);
   }
   get isHeldBack(): boolean {
     return this.services.deadLetters.isFull;

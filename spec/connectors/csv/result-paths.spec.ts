@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openCsvWriter } from '#lib/connectors/csv/csv-writer.js';
 import { csvSink } from '#lib/connectors/csv/index.js';
+import { assertResultPlace } from '#lib/connectors/files/result-file.js';
 import { defineWorkflow, sourceTask } from '#lib/index.js';
 import { checkpointFile } from '#lib/storage/checkpoint-file.js';
 import { claimFile } from '#lib/storage/file-owner.js';
@@ -211,6 +212,7 @@ describe('a CSV result', () => {
       await rm(join(folder, name));
       fifo(join(folder, name));
       expect(await refusal(join(folder, 'out.csv'))).toContain('it is a pipe, and no run has made it');
+      await expect(assertResultPlace(join(folder, 'out.csv'))).rejects.toThrow('it is a pipe, and no run has made it');
     },
   );
 

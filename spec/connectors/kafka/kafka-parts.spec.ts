@@ -6,6 +6,7 @@ import { bytes, json, kafka, kafkaSink, kafkaSource, string } from 'millrace/kaf
 import { committedBatches, type StoredBatch } from '#lib/connectors/kafka/committed-records.js';
 import { doneRanges, doneText } from '#lib/connectors/kafka/done-text.js';
 import { keyPartition } from '#lib/connectors/kafka/key-partition.js';
+import { Secrets } from '#lib/text/secrets.js';
 import { told } from '../../support/told.js';
 
 const ranges = fc
@@ -136,6 +137,17 @@ describe('formats', () => {
     expect(() => string().deserialize(Uint8Array.of(255))).toThrow('not UTF-8');
     expect(() => json().serialize(() => 1)).toThrow('JSON cannot represent the value');
   });
+});
+
+it.each([
+  [{ mechanism: 'plain', username: 'u', password: 'canary-pass' }],
+  [{ mechanism: 'oauthbearer', token: 'canary-token' }],
+] as const)('a credential of a cluster is masked in all that a run writes: %j', (sasl) => {
+  const secrets = new Secrets();
+  kafka({ brokers: ['a:1'], sasl }).hideCredentials(secrets);
+  expect(secrets.text('refused canary-pass and canary-token')).not.toContain(
+    sasl.mechanism === 'plain' ? sasl.password : sasl.token,
+  );
 });
 
 describe('options of the Kafka connector', () => {

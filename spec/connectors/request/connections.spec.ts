@@ -195,6 +195,22 @@ describe.each(BOTH)('a proxy over %s', (protocol, via, answer) => {
     expect(failure?.message).not.toContain('s3cret');
     expect(letters).toEqual([]);
   });
+
+  it.each([false, true])('at which nothing listens is named, with what to change (TLS: %s)', async (isSecure) => {
+    const gone = createPlain();
+    const port = await listen(gone);
+    await new Promise((resolve) => gone.close(resolve));
+    const target = await listen(answering(isSecure ? TLS : undefined));
+    const { letters } = await callUpstream({
+      ...via(target, isSecure),
+      proxy: `http://u:s3cret@127.0.0.1:${port}`,
+      ca: CA,
+      breaker: false,
+    });
+    expect(letters[0]?.message).toContain(`the proxy 127.0.0.1:${port} cannot be reached`);
+    expect(letters[0]?.message).toContain('Check `proxy`, or HTTP_PROXY, HTTPS_PROXY and NO_PROXY');
+    expect(letters[0]?.message).not.toContain('s3cret');
+  });
 });
 
 describe.each(BOTH)('TLS over %s', (_, via, answer) => {

@@ -227,6 +227,14 @@ describe('a prepared request', () => {
     expect(run.prepared.letters).toHaveLength(3);
   });
 
+  it('shows no credentials of a URL in the letter of a record that would lead elsewhere', async () => {
+    const url = `${server.url.replace('//', '//user:s3cret@')}/{name}?token=t0ken`;
+    const run = await server.bothWays({ url }, [{ name: '..' }]);
+    const letters = JSON.stringify([run.prepared.letters, run.axios.letters]);
+    expect(letters).toContain('lead elsewhere');
+    expect(letters).not.toMatch(/s3cret|t0ken/);
+  });
+
   it('is not sent while a default of axios that the user has changed must see each request', async () => {
     const { defaults } = axios;
     const { transformRequest } = defaults;

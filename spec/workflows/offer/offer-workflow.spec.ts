@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { link, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RunSummary } from 'millrace';
+import { performanceSummary } from '#lib/observe/performance-summary.js';
 import { startMockServer, type MockServer, type MockServerOptions } from '#mock-server/index.js';
 import { memberLines } from '#workflows/offer/generate-members.js';
 import { OfferWorkFlow } from '#workflows/offer/offer-workflow.js';
@@ -70,6 +74,7 @@ describe('OfferWorkFlow', () => {
       window?: number;
       server?: MockServerOptions;
       onServer?: (server: MockServer) => void;
+      config?: Readonly<Record<string, unknown>>;
     } = {},
   ): Promise<{ summary: RunSummary; path: string }> {
     const server = await startMockServer(options.server);
@@ -85,6 +90,7 @@ describe('OfferWorkFlow', () => {
         performance_output_path: `${path}.json`,
         as_of: AS_OF,
         window: options.window,
+        ...options.config,
       });
       return { summary: await run.finished, path };
     } finally {
@@ -153,6 +159,49 @@ describe('OfferWorkFlow', () => {
     expect(summary.deadLettered).toBe(5);
     const rows = (await readFile(path, 'utf8')).trimEnd().split('\n');
     expect(rows.length - 1).toBe(expected.size - 5);
+  });
+
+  it('writes a row with empty cells, and no dead letter, where a prediction failed and the config asks for it', async () => {
+    const { summary, path } = await offer('empty.csv', {
+      server: { faults: { route: '/ml/ats/predict', errorRates: { '422': { p: 1, times: 5 } } } },
+      config: { on_failed_prediction: 'empty' },
+    });
+    const rows = (await readFile(path, 'utf8')).trimEnd().split('\n').slice(1);
+    const empty = rows.map((row) => row.split(',')).filter((fields) => fields[9] === '');
+    expect([summary.deadLettered, rows.length, empty.length]).toEqual([0, expected.size, 5]);
+    for (const [member, ...fields] of empty) {
+      // The other prediction is there; without both of them there is no offer.
+      expect(Number(fields[9])).toBeCloseTo(expected.get(member as string)?.resp as number, 9);
+      expect(fields[10]).toBe('');
+    }
+  });
+
+  it('writes Success and Failed as the earlier tool did, where the config asks for it', async () => {
+    const { path } = await offer('legacy.csv', { config: { legacy_summary: true } });
+    const { tasks } = JSON.parse(await readFile(`${path}.json`, 'utf8')) as {
+      tasks: Record<string, { status: string }>;
+    };
+    expect(TASKS.map((name) => tasks[name]?.status)).toEqual(TASKS.map(() => 'Success'));
+    expect(performanceSummary({ tasks: { T: { status: 'failed' } } } as never, { legacyStatus: true })).toMatchObject({
+      tasks: { T: { status: 'Failed' } },
+    });
+  });
+
+  it('writes whatever text the upstream gives as an offer', async () => {
+    const name = '20 % off, "today" – für alle';
+    const offers = createServer((request, response) => {
+      request.resume().on('end', () => response.end(JSON.stringify({ offer: name })));
+    }).listen(0, '127.0.0.1');
+    await once(offers, 'listening');
+    try {
+      const { port } = offers.address() as AddressInfo;
+      const { path } = await offer('text.csv', { config: { offer_url: `http://127.0.0.1:${port}/` } });
+      const rows = (await readFile(path, 'utf8')).trimEnd().split('\n').slice(1);
+      expect(rows).toHaveLength(expected.size);
+      expect(rows.every((row) => row.endsWith(',"20 % off, ""today"" – für alle"'))).toBe(true);
+    } finally {
+      offers.close();
+    }
   });
 
   it('writes the performance summary with the keys of the earlier tool', async () => {
