@@ -45,6 +45,7 @@ export function connectorSink<In, Row = In>(sink: Sink<In, Row>, options: Connec
 
 class ConnectorSink<In, Row> extends BaseTask<In, In> {
   override readonly kind: string;
+  override readonly checkpointFormat: string;
   override readonly isDurable = true;
   /** It emits the records that it has written. */
   override readonly isDeterministic = true;
@@ -61,6 +62,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     super(options);
     this.sink = sink;
     this.kind = sink.kind ?? 'sink';
+    this.checkpointFormat = sink.checkpointFormat ?? '';
     this.hasCommits = sink.commit !== undefined;
     this.ordered = options.ordered ?? true;
   }

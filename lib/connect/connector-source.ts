@@ -47,6 +47,7 @@ export function connectorSource<Out>(source: Source<Out>, options: ConnectorSour
 
 class ConnectorSource<Out> extends SourceTask<Out> {
   override readonly kind: string;
+  override readonly checkpointFormat: string;
   private readonly source: Source<Out>;
   private scope: TaskScope | undefined;
   private isOpen = false;
@@ -66,6 +67,7 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     super({ ...options, replayable: options.replayable ?? source.isReplayable ?? true });
     this.source = source;
     this.kind = source.kind ?? 'source';
+    this.checkpointFormat = source.checkpointFormat ?? '';
   }
 
   override get usesExecutor(): boolean {

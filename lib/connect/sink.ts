@@ -70,6 +70,10 @@ export interface Sink<In, Row = In> {
   /** The kind of the task in `graph` and `list`. Default 'sink'. */
   readonly kind?: string;
   /**
+   * The name of the form of its marks in checkpoints. A run resumes only if it is still the same. Default ''.
+   */
+  readonly checkpointFormat?: string;
+  /**
    * Whether several runs, each with an id of its own, may write to the same place at the same time. Then each process
    * of a workflow that is spread writes its own rows; otherwise one of them writes all rows. Default false.
    */

@@ -104,6 +104,10 @@ export interface PartitionProgress {
 export interface Source<Out> {
   /** The kind of the task in `graph` and `list`. Default 'source'. */
   readonly kind?: string;
+  /**
+   * The name of the form of its positions in checkpoints. A run resumes only if it is still the same. Default ''.
+   */
+  readonly checkpointFormat?: string;
   /** The dataset that is read, for lineage events. */
   readonly dataset?: Dataset | undefined;
   /**

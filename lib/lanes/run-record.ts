@@ -5,6 +5,7 @@
  * configuration is refused before it processes a record.
  */
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
+import { tasksToCompare } from '../runtime/definition/run-definition.js';
 import { TopicWriter } from '../connectors/kafka/topic-writer.js';
 import type { RunDefinition } from '../model/checkpoint.js';
 import { MillraceError } from '../model/errors.js';
@@ -67,7 +68,7 @@ export async function readRunRecord(
 /** Throws MILLRACE_RESUME, with the changes, if this worker would run something else. */
 export function assertSameRun(record: RunRecord, plan: StagePlan, definition: RunDefinition): void {
   const changes = [
-    ...differences('task', record.definition.tasks, definition.tasks),
+    ...differences('task', ...tasksToCompare(record.definition, definition)),
     ...differences('config key', record.definition.config, definition.config),
   ];
   const now = stageLines(plan);

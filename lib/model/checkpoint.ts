@@ -51,8 +51,13 @@ export interface SettledProgress {
 export interface RunDefinition {
   /** The name of the workflow. */
   readonly workflow: string;
-  /** By task: its kind, its dependencies and its join. */
+  /** By task: its kind, its dependencies and its join, for messages. */
   readonly tasks: Readonly<Record<string, string>>;
+  /**
+   * By task: its facts, its dependencies and its join, without names that are only shown. Absent in checkpoints of
+   * earlier versions, for which `tasks` are compared.
+   */
+  readonly structure?: Readonly<Record<string, string>>;
   /** By configuration key: a hash of the value, so that no secret is written down. */
   readonly config: Readonly<Record<string, string>>;
 }

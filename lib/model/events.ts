@@ -50,6 +50,8 @@ export interface GraphTask {
   readonly inputRoot?: string;
   /** The root of the outgoing records. */
   readonly outputRoot: string;
+  /** True if it sends each record to another system and waits for the answer; absent otherwise. */
+  readonly callsUpstream?: boolean;
   /** The external data that the task reads or writes, if it declares any. */
   readonly dataset?: Dataset;
 }

@@ -99,7 +99,7 @@ export class RunSpans {
   }
 
   private startRun({ at, runId, workflow, graph }: EventOf<'run-started'>): void {
-    this.callers = new Set(graph.filter(({ kind }) => kind === 'request').map(({ name }) => name));
+    this.callers = new Set(graph.filter(({ callsUpstream }) => callsUpstream === true).map(({ name }) => name));
     const attributes = { 'millrace.run.id': runId, 'millrace.workflow': workflow };
     this.run = this.tracer.startSpan(`run ${workflow}`, { startTime: at, attributes }, this.parent);
     this.inside = trace.setSpan(this.parent, this.run);

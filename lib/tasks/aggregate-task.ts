@@ -98,6 +98,7 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
   override readonly isRepeatable = true;
   override readonly isDeterministic = true;
   override readonly keepsState = true;
+  override readonly checkpointFormat = 'groups';
   private readonly ref: ModuleRef | undefined;
   private readonly aggregateOptions: AggregateOptions<In, Out>;
   private readonly maxKeys: number;

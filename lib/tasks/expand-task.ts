@@ -45,6 +45,7 @@ class ExpandTask<In, Out> extends BaseTask<In, Out> {
   override readonly bearing = 'boundary';
   override readonly isRepeatable = true;
   override readonly keepsState = true;
+  override readonly checkpointFormat = 'expansions';
   override readonly expands = true;
   private readonly work: ExpandFunction<In, Out>;
 

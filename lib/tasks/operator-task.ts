@@ -83,6 +83,7 @@ class OperatorTask<In, Out> extends BaseTask<In, Out> {
   /** Assumed until the operator emits outside of the turn of an input. */
   override readonly isDeterministic = true;
   override readonly keepsState = true;
+  override readonly checkpointFormat = 'inputs';
   private readonly apply: RecordOperator<In, Out>;
   private readonly limits: OperatorLimits;
 

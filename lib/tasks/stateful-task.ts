@@ -103,6 +103,7 @@ class StatefulTask<In, Key, State, Out> extends BaseTask<In, Out> {
   override readonly isRepeatable: boolean;
   override readonly isDeterministic: boolean;
   override readonly keepsState = true;
+  override readonly checkpointFormat = 'states';
   /** Loaded by `open` if only its module is known. */
   private stateful: Stateful<In, Key, State, Out> | undefined;
   private readonly ref: ModuleRef | undefined;

@@ -87,6 +87,13 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
 
   /** The name of this kind of task in `graph` and `list`. The engine does not use it. */
   readonly kind: string;
+  /**
+   * The name of the form of its marks and of its state in checkpoints. A run resumes only if it is still the same, so it
+   * must not change with the name of the kind. Default ''.
+   */
+  readonly checkpointFormat?: string;
+  /** True if it sends each record to another system and waits for the answer, for traces. Default false. */
+  readonly callsUpstream?: boolean;
   /** The options, as given. */
   readonly options: TaskOptions<unknown, unknown>;
   /** `source` and `boundary` tasks create new lineages, the others keep those of their input. */
@@ -227,6 +234,8 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
 
   /** The name of this kind of task in `graph` and `list`. Default 'custom'. */
   readonly kind: string = 'custom';
+  /** See `Task.checkpointFormat`. Default ''. */
+  readonly checkpointFormat: string = '';
   /** Default 'inherits': the outputs have the lineages of the input. */
   readonly bearing: 'source' | 'boundary' | 'inherits' = 'inherits';
   /** See `Task.expands`. Default false. */

@@ -75,6 +75,7 @@ export function csvSink<In, const Column extends string>(options: CsvSinkOptions
 /** A CSV file as a `Sink`. `csvSink` makes a task of it. */
 export class CsvSink<In, Column extends string> extends FileSink<In, CsvWriter> {
   readonly kind = 'csv sink';
+  readonly checkpointFormat = 'csv sink';
   private readonly csv: CsvSinkOptions<In, Column>;
   private task = '';
 

@@ -127,6 +127,7 @@ export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): Sour
 /** CSV files as a `Source`. `csvSource` makes a task of it. */
 export class CsvSource<Out> extends FileSource<CsvItem, Out> {
   readonly kind = 'csv source';
+  readonly checkpointFormat = 'csv source';
   private readonly csv: CsvSourceOptions<Out>;
   /** The one file; undefined if there are several. */
   private readonly file: DividedFile | undefined;

@@ -92,6 +92,7 @@ export function duckdbSource<Out = DuckdbFields>(options: DuckdbSourceOptions<Ou
 /** A query of DuckDB as a `Source`. `duckdbSource` makes a task of it. */
 export class DuckdbSource<Out> implements Source<Out> {
   readonly kind = 'duckdb source';
+  readonly checkpointFormat = 'duckdb source';
   private readonly options: DuckdbSourceOptions<Out>;
   private readonly inputs: InputFiles;
   private session: DuckdbSession | undefined;

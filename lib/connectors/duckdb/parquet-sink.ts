@@ -123,6 +123,7 @@ type Row = readonly DuckDBValue[];
 /** A Parquet file as a `Sink`. `parquetSink` makes a task of it. */
 export class ParquetSink<In, Column extends string> implements Sink<In, Row> {
   readonly kind = 'parquet sink';
+  readonly checkpointFormat = 'parquet sink';
   private readonly options: ParquetSinkOptions<In, Column>;
   private clock: Pick<Clock, 'hold'> = {};
   private file: OpenParquetFile | undefined;

@@ -66,6 +66,7 @@ export function parquetSource<Out = DuckdbFields>(options: ParquetSourceOptions<
 /** Parquet files as a `Source`. `parquetSource` makes a task of them. */
 export class ParquetSource<Out> extends FileSource<DuckdbFields, Out> {
   readonly kind = 'parquet source';
+  readonly checkpointFormat = 'parquet source';
   private readonly options: ParquetSourceOptions<Out>;
 
   constructor(options: ParquetSourceOptions<Out>) {

@@ -119,6 +119,7 @@ export function httpSource<Out = unknown>(options: HttpSourceOptions<Out>): Sour
 /** A list of pages as a `Source`. `httpSource` makes a task of it. */
 export class HttpSource<Out> implements Source<Out> {
   readonly kind = 'http source';
+  readonly checkpointFormat = 'http source';
   readonly dataset: Dataset;
   private readonly options: HttpSourceOptions<Out>;
   private pages: HttpPages<Out> | undefined;

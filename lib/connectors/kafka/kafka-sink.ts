@@ -109,6 +109,7 @@ export function topicSink<In>(options: KafkaSinkOptions<In>): TopicSink<In> {
 /** What both guarantees share: the connection, and how a record becomes a row. */
 export abstract class TopicSink<In> implements Sink<In, NewRecord> {
   readonly kind = 'kafka sink';
+  readonly checkpointFormat = 'kafka sink';
   protected readonly options: KafkaSinkOptions<In>;
   protected client: KafkaPort | undefined;
   protected topic: TopicDescription | undefined;

@@ -135,6 +135,7 @@ export function kafkaSource<Out, Value, Key>(options: KafkaSourceOptions<Out, Va
 /** A topic as a `Source`. `kafkaSource` makes a task of it. */
 export class KafkaSource<Out, Value, Key> implements Source<Out> {
   readonly kind = 'kafka source';
+  readonly checkpointFormat = 'kafka source';
   readonly isPartitioned = true;
   private readonly options: KafkaSourceOptions<Out, Value, Key>;
   private client: KafkaPort | undefined;

@@ -67,6 +67,7 @@ export function ndjsonSink<In>(options: NdjsonSinkOptions<In>): Task<In, In> {
 /** A file of JSON lines as a `Sink`. `ndjsonSink` makes a task of it. */
 export class NdjsonSink<In> extends FileSink<In, ResultFile> {
   readonly kind = 'ndjson sink';
+  readonly checkpointFormat = 'ndjson sink';
   private readonly options: NdjsonSinkOptions<In>;
 
   constructor(options: NdjsonSinkOptions<In>) {

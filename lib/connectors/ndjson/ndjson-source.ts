@@ -68,6 +68,7 @@ export function ndjsonSource<Out = unknown>(options: NdjsonSourceOptions<Out>): 
 /** Files of JSON records as a `Source`. `ndjsonSource` makes a task of it. */
 export class NdjsonSource<Out> extends FileSource<JsonItem, Out> {
   readonly kind = 'ndjson source';
+  readonly checkpointFormat = 'ndjson source';
   private readonly options: NdjsonSourceOptions<Out>;
 
   constructor(options: NdjsonSourceOptions<Out>) {

@@ -99,6 +99,7 @@ type Key = readonly string[];
 /** A query of PostgreSQL as a `Source`. `postgresSource` makes a task of it. */
 export class PostgresSource<Out> implements Source<Out> {
   readonly kind = 'postgres source';
+  readonly checkpointFormat = 'postgres source';
   private readonly options: PostgresSourceOptions<Out>;
   private cursor: QueryCursor | undefined;
   private stop: (() => void) | undefined;

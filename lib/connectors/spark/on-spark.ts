@@ -152,6 +152,7 @@ const WORKER = new URL('./executor-worker.js', import.meta.url);
 
 class SparkWorkSource<Out> implements Source<Out> {
   readonly kind = 'spark work';
+  readonly checkpointFormat = 'spark work';
   readonly isPartitioned: boolean;
   private readonly options: OnSparkOptions<unknown, Out>;
   private readonly order: Omit<WorkerOrder, 'work' | 'schema'>;

@@ -128,6 +128,7 @@ export function sparkSource<Out = SparkFields>(options: SparkSourceOptions<Out>)
 /** A query of Spark as a `Source`. `sparkSource` makes a task of it. */
 export class SparkSource<Out> implements Source<Out> {
   readonly kind = 'spark source';
+  readonly checkpointFormat = 'spark source';
   readonly isPartitioned: boolean;
   private readonly options: SparkSourceOptions<Out>;
   private parts: readonly QueryRows<Out>[] = [];

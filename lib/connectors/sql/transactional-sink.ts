@@ -80,6 +80,7 @@ export interface TransactionalSinkParts<In, Row> {
 
 export class TransactionalSink<In, Row> implements Sink<In, Row> {
   readonly kind: string;
+  readonly checkpointFormat: string;
   readonly dataset: Dataset;
   private readonly parts: TransactionalSinkParts<In, Row>;
   private readonly ranges = new StoredRanges();
@@ -99,6 +100,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
   constructor(parts: TransactionalSinkParts<In, Row>) {
     this.parts = parts;
     this.kind = parts.kind;
+    this.checkpointFormat = parts.kind;
     this.dataset = parts.dataset;
   }
 

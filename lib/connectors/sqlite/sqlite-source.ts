@@ -82,6 +82,7 @@ export function sqliteSource<Out = SqliteFields>(options: SqliteSourceOptions<Ou
 /** A query of SQLite as a `Source`. `sqliteSource` makes a task of it. */
 export class SqliteSource<Out> implements Source<Out> {
   readonly kind = 'sqlite source';
+  readonly checkpointFormat = 'sqlite source';
   private readonly options: SqliteSourceOptions<Out>;
   private file: SharedFile | undefined;
   private rows: RowsOfQuery<Out> | undefined;

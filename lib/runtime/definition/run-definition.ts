@@ -19,18 +19,29 @@ export function describeDefinition(
   config: unknown,
   durability: DurabilityPlan,
 ): RunDefinition {
-  const kinds = new Map(declarations.map(({ name, task }) => [name, task.kind]));
-  const tasks = plan.nodes.map(({ node, join, inputs }) => {
+  const known = new Map(declarations.map(({ name, task }) => [name, task]));
+  const tasks: Record<string, string> = {};
+  const structure: Record<string, string> = {};
+  for (const { node, join, inputs } of plan.nodes) {
     const labels = inputs.map(({ label }) => (node.optional?.includes(label) === true ? `${label}?` : label));
     const from = labels.length === 0 ? ruleOf(node) : ` of ${labels.join(', ')} (${join})`;
     const { join: ofJoin, task: ofTask } = durability.of(node.name);
     const kept = [...(ofJoin === 'kept' ? ['join'] : []), ...(ofTask === 'kept' ? ['task'] : [])].join(' and ');
-    return [
-      node.name,
-      `${kinds.get(node.name) ?? ''}${outputsOf(node)}${from}${kept === '' ? '' : `, durable ${kept}`}`,
-    ];
-  });
-  return { workflow, tasks: Object.fromEntries(tasks) as Record<string, string>, config: hashesOf(config) };
+    const place = `${outputsOf(node)}${from}${kept === '' ? '' : `, durable ${kept}`}`;
+    const task = known.get(node.name);
+    tasks[node.name] = `${task?.kind ?? ''}${place}`;
+    structure[node.name] = `${task === undefined ? '' : factsOf(task)}${place}`;
+  }
+  return { workflow, tasks, structure, config: hashesOf(config) };
+}
+
+/** The facts about a task that its progress in a checkpoint depends on. */
+function factsOf(task: TaskDeclaration['task']): string {
+  const facts = (
+    ['expands', 'isDurable', 'hasCommits', 'isRepeatable', 'isDeterministic', 'keepsState'] as const
+  ).filter((fact) => task[fact]);
+  const format = task.checkpointFormat ?? '';
+  return [task.bearing, ...(format === '' ? [] : [format]), ...facts].join(', ');
 }
 
 function ruleOf({ after = [], when = 'completed' }: GraphNode): string {
@@ -47,23 +58,41 @@ export function assertSameDefinition(from: Checkpoint, now: RunDefinition): void
   if (obstacle !== undefined) refuseChanges(runId, [obstacle]);
   const changes =
     was.workflow === now.workflow
-      ? [...changesOf('task', was.tasks, now.tasks, true), ...changesOf('config key', was.config, now.config, false)]
+      ? [...changedTasks(was, now), ...changesOf('config key', was.config, now.config, () => 'has another value')]
       : [`it is a run of '${was.workflow}', not of '${now.workflow}'`];
   refuseChanges(runId, changes);
 }
+
+/** The tasks that differ in more than the name of their kind, as sentences. */
+function changedTasks(was: RunDefinition, now: RunDefinition): string[] {
+  const [before, after] = tasksToCompare(was, now);
+  return changesOf('task', before, after, (name) => {
+    // Two tasks with the same description may differ in a fact that it does not contain.
+    const isShown = was.tasks[name] !== now.tasks[name];
+    return `was ${(isShown ? was.tasks : before)[name] ?? ''} and is ${(isShown ? now.tasks : after)[name] ?? ''}`;
+  });
+}
+
+/** What has to be equal, by task. Definitions of earlier versions have no facts, so their descriptions are compared. */
+export function tasksToCompare(was: RunDefinition, now: RunDefinition): [TaskTexts, TaskTexts] {
+  if (was.structure === undefined || now.structure === undefined) return [was.tasks, now.tasks];
+  return [was.structure, now.structure];
+}
+
+type TaskTexts = Readonly<Record<string, string>>;
 
 function changesOf(
   what: string,
   was: Readonly<Record<string, string>>,
   now: Readonly<Record<string, string>>,
-  showsValues: boolean,
+  difference: (key: string) => string,
 ): string[] {
   return Object.keys({ ...was, ...now }).flatMap((key) => {
     const [before, after] = [was[key], now[key]];
     if (before === after) return [];
     if (before === undefined) return [`${what} '${key}' was added`];
     if (after === undefined) return [`${what} '${key}' was removed`];
-    return [showsValues ? `${what} '${key}' was ${before} and is ${after}` : `${what} '${key}' has another value`];
+    return [`${what} '${key}' ${difference(key)}`];
   });
 }
 

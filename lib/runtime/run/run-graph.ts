@@ -16,6 +16,7 @@ export function graphOfRun(plan: GraphPlan, declarations: readonly TaskDeclarati
     bearing: node.bearing,
     ...(inputRoot === undefined ? {} : { inputRoot }),
     outputRoot,
+    ...(tasks.get(node.name)?.callsUpstream === true ? { callsUpstream: true } : {}),
     ...datasetOf(tasks.get(node.name)),
   }));
 }
