@@ -9,10 +9,8 @@
  * removed when the run is opened.
  */
 import { randomBytes } from 'node:crypto';
-import { open, readdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import { MillraceError, type Json } from '../../connect/index.js';
-import { syncData, syncFolder } from '../../connect/files.js';
+import type { ParquetPlace } from './parquet-place.js';
 
 /** The parts of one incarnation: `parts` of them, named by its token. */
 interface Series {
@@ -33,44 +31,47 @@ export interface PartsPoint {
 export type WritePart = (path: string) => Promise<void>;
 
 export class ParquetParts {
-  private readonly end: string;
+  private readonly place: ParquetPlace;
   private readonly token = newToken();
   private readonly earlier: readonly Series[];
   private own = 0;
   private rows: number;
 
-  private constructor(end: string, from: PartsPoint | undefined) {
-    this.end = end;
+  private constructor(place: ParquetPlace, from: PartsPoint | undefined) {
+    this.place = place;
     this.earlier = from?.series ?? [];
     this.rows = from?.rows ?? 0;
   }
 
   /**
-   * The parts of the result at `end`, from this point on. Removes all other parts. Throws MILLRACE_RESUME if a part is
+   * The parts of the result at this place, from this point on. Removes all other parts. Throws MILLRACE_RESUME if a part is
    * missing.
    */
-  static async open(end: string, from: PartsPoint | undefined): Promise<ParquetParts> {
-    const parts = new ParquetParts(end, from);
+  static async open(place: ParquetPlace, from: PartsPoint | undefined): Promise<ParquetParts> {
+    const parts = new ParquetParts(place, from);
     const known = parts.paths;
     for (const path of known) {
-      const isThere = await stat(path).then(
-        (facts) => facts.isFile(),
-        () => false,
-      );
-      if (isThere) continue;
+      if (await place.has(path)) continue;
       throw new MillraceError(
         'MILLRACE_RESUME',
-        `Cannot continue to write ${end}: ${path}, which has a part of its rows, is gone. Put it back, or start a new run`,
+        `Cannot continue to write ${place.end}: ${path}, which has a part of its rows, is gone. Put it back, or start a new run`,
       );
     }
-    await removeParts(end, known);
+    await removeParts(place, known);
     return parts;
   }
 
+  /** The paths on the disk at which the parts can be read, in the order of their rows. */
+  async locals(): Promise<readonly string[]> {
+    const locals: string[] = [];
+    for (const path of this.paths) locals.push(await this.place.local(path));
+    return locals;
+  }
+
   /** The files, in the order of their rows. */
-  get paths(): readonly string[] {
+  private get paths(): readonly string[] {
     return this.series.flatMap(({ token, parts }) =>
-      Array.from({ length: parts }, (_, i) => partPath(this.end, token, i)),
+      Array.from({ length: parts }, (_, i) => partPath(this.place.end, token, i)),
     );
   }
 
@@ -80,17 +81,16 @@ export class ParquetParts {
 
   /** Adds a part with this number of rows. */
   async add(rows: number, write: WritePart): Promise<void> {
-    const path = partPath(this.end, this.token, this.own);
-    await write(path);
-    await syncFile(path);
-    await syncFolder(dirname(path));
+    const path = partPath(this.place.end, this.token, this.own);
+    await write(await this.place.local(path));
+    await this.place.keep(path);
     this.own++;
     this.rows += rows;
   }
 
   /** Removes all parts. */
   remove(): Promise<void> {
-    return removeParts(this.end, []);
+    return removeParts(this.place, []);
   }
 
   private get series(): readonly Series[] {
@@ -108,22 +108,10 @@ export function partPath(end: string, token: string, index: number): string {
   return `${end}.${token}-${index}.part`;
 }
 
-/** Makes the content of a file durable. */
-export async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r+');
-  try {
-    await syncData(handle);
-  } finally {
-    await handle.close();
-  }
-}
-
-async function removeParts(end: string, known: readonly string[]): Promise<void> {
-  const folder = dirname(end);
-  const start = `${basename(end)}.`;
-  for (const name of await readdir(folder)) {
-    const isPart = name.startsWith(start) && /^[0-9a-f]{12}-\d+\.part$/.test(name.slice(start.length));
-    const path = join(folder, name);
-    if (isPart && !known.includes(path)) await rm(path, { force: true });
+async function removeParts(place: ParquetPlace, known: readonly string[]): Promise<void> {
+  const start = `${place.end}.`;
+  for (const path of await place.siblings()) {
+    const isPart = path.startsWith(start) && /^[0-9a-f]{12}-\d+\.part$/.test(path.slice(start.length));
+    if (isPart && !known.includes(path)) await place.remove(path);
   }
 }
