@@ -137,14 +137,29 @@ module.exports = {
       from: { path: '^lib/connectors/(csv|ndjson|files|json)/' },
       to: {
         path: '^lib/',
-        pathNot: [inside('connectors/(files|json|$1)'), '^lib/connect/(index|files|parts|values).ts$'],
+        pathNot: [
+          ...[inside('connectors/(files|json|$1)'), '^lib/connect/(index|files|parts|values).ts$'],
+          '^lib/connectors/s3/s3-store.ts$',
+        ],
       },
     },
     {
       name: 'shared-rooms-of-connectors-know-no-connector',
       severity: 'error',
       from: { path: '^lib/connectors/(files|json)/' },
-      to: { path: '^lib/connectors/', pathNot: '^lib/connectors/(files|json)/' },
+      to: { path: '^lib/connectors/', pathNot: ['^lib/connectors/(files|json)/', '^lib/connectors/s3/s3-store.ts$'] },
+    },
+    {
+      name: 'stores-load-only-when-a-path-needs-them',
+      severity: 'error',
+      from: { path: '^lib/connectors/', pathNot: '^lib/connectors/s3/' },
+      to: { path: '^lib/connectors/s3/', dependencyTypesNot: ['dynamic-import'] },
+    },
+    {
+      name: 's3-uses-only-connect',
+      severity: 'error',
+      from: { path: '^lib/connectors/s3/' },
+      to: { path: '^lib/', pathNot: ['^lib/connectors/s3/', '^lib/connect/(index|files|values).ts$'] },
     },
     {
       name: 'kafka-uses-only-connect',

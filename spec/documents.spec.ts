@@ -76,9 +76,9 @@ describe('the documents', () => {
     expect(problems).toEqual([]);
   }, 60_000);
 
-  // Those about Kafka and Spark need a server: see kafka-guide.spec.ts and spark.spec.ts in spec/connectors, and
-  // spec/lanes/lanes-guide.spec.ts.
-  it.each(blocks.filter(({ file }) => file.includes('block-') && !/docs-(?:kafka|spark)/.test(file)))(
+  // Those about Kafka, Spark and S3 need a server: see kafka-guide.spec.ts, spark.spec.ts and s3.spec.ts in
+  // spec/connectors, and spec/lanes/lanes-guide.spec.ts.
+  it.each(blocks.filter(({ file }) => file.includes('block-') && !/docs-(?:kafka|spark|s3)/.test(file)))(
     'prints what it says in $name',
     async ({ file, code }) => {
       const expected = [...code.matchAll(/^\/\/ prints: (.*)$/gm)].map((match) => match[1]);

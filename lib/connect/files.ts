@@ -3,6 +3,15 @@
  * incarnation returns, one writer per file, folders whose entries survive a loss of power, and errors that name the
  * file.
  */
+export type {
+  FileStore,
+  StoredEntry,
+  StoredFile,
+  StoredInput,
+  StoredOutput,
+  StoredReading,
+  StoredWriting,
+} from './file-store.js';
 export { fileError, messageOf, systemCodeOf } from '../storage/file-errors.js';
 export { claimFile, ownerFileOf } from '../storage/file-owner.js';
 export { assertHolds, endsAt, pointAt, reopenAt, type FilePoint } from '../storage/file-point.js';

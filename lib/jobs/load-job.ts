@@ -3,6 +3,7 @@
  *
  * Guarantees: the configuration is read and parsed once and the graph is built once; nothing is opened or written.
  */
+import { isAbsolute } from 'node:path';
 import type { Checkpoint } from '../model/checkpoint.js';
 import { MillraceError } from '../model/errors.js';
 import type { DeadLetterStore } from '../model/ports.js';
@@ -136,11 +137,16 @@ function definitionsOf({ request, workflow }: LoadedJob, place: JobPlace): FileC
   ];
 }
 
-/** The absolute paths of the files that a run depends on: its configuration and its inputs. They need not exist. */
+/**
+ * The absolute paths of the files that a run depends on: its configuration and its inputs on the disk. They need not
+ * exist.
+ */
 export function filesReadBy({ request, workflow, prepared }: LoadedJob, place: JobPlace): readonly string[] {
   const config = configFileOf(workflow, request.config, place);
   const inputs = prepared.declarations.flatMap(({ task }) => task.files()).filter(({ use }) => use === 'read');
-  return [...(config === undefined ? [] : [config]), ...inputs.map(({ path }) => path)];
+  // The path of a file in a store is a URL.
+  const onDisk = inputs.map(({ path }) => path).filter((path) => isAbsolute(path));
+  return [...(config === undefined ? [] : [config]), ...onDisk];
 }
 
 /** The files that a completed run has written, each by the path that was given. */

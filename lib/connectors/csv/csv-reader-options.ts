@@ -4,7 +4,7 @@
  * Guarantees: options are checked once, before a file is opened. Invalid options throw MILLRACE_INVALID_OPTION.
  */
 import { MillraceError, describeValue, type OptionRule } from '../../connect/values.js';
-import type { InputVersion } from '../../connect/files.js';
+import type { FileStore, InputVersion } from '../../connect/files.js';
 import type { CsvDialect } from './csv-dialect.js';
 import type { FileFormat } from '../files/byte-source.js';
 import { checkEncoding, type TextEncoding } from '../files/text-encoding.js';
@@ -46,6 +46,8 @@ export interface CsvFormatOptions {
 export interface CsvReaderOptions extends CsvFormatOptions {
   /** A .csv file, or a .csv.gz file, which is decompressed while it is read. */
   readonly path: string;
+  /** The store of a path that is a URL. Default: the one of its scheme, with settings of the environment. */
+  readonly store?: FileStore;
   /**
    * The required columns, in any order; the file may have others. For a file without a header, or whose header is
    * replaced: all columns, in order, where '' leaves a column out.
@@ -109,6 +111,7 @@ export interface ResolvedReaderOptions {
   readonly startLine: number;
   readonly share: RowShare | undefined;
   readonly version: InputVersion | undefined;
+  readonly store: FileStore | undefined;
 }
 
 export function resolveReaderOptions(options: CsvReaderOptions): ResolvedReaderOptions {
@@ -151,6 +154,7 @@ export function resolveReaderOptions(options: CsvReaderOptions): ResolvedReaderO
     startLine: count('startLine', options.startLine, 1),
     share: options.share,
     version: options.version,
+    store: options.store,
   };
 }
 

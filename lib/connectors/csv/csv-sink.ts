@@ -18,14 +18,15 @@ import {
   type ConnectorContext,
   type Dataset,
   type FoundRecord,
+  type Json,
   type OptionRules,
   type Task,
   type TaskOptions,
   taskOptionsOf,
 } from '../../connect/index.js';
-import type { FilePoint } from '../../connect/files.js';
 import { csvDelimiter } from './csv-reader-options.js';
 import { findRows } from './find-rows.js';
+import { fileStore } from '../files/file-selection.js';
 import { FileSink } from '../files/file-sink.js';
 import { openCsvWriter, type CsvWriter, type CsvWriterOptions } from './csv-writer.js';
 
@@ -34,11 +35,11 @@ export type CsvValue = string | number | bigint | boolean | Date | null | undefi
 
 /** Options of `csvSink`: where the file goes, its columns, and how a record becomes a row. */
 export interface CsvSinkOptions<In, Column extends string>
-  extends TaskOptions<In, In>, Pick<CsvWriterOptions, 'delimiter' | 'lineEnd' | 'escapeFormulas'> {
+  extends TaskOptions<In, In>, Pick<CsvWriterOptions, 'store' | 'delimiter' | 'lineEnd' | 'escapeFormulas'> {
   /**
    * The path of the result. A `.csv.gz` file is compressed while it is written. A link is followed. An existing table
    * is replaced; a file of another kind (neither named like a table nor with this header) is refused. To a device or a
-   * pipe the rows are written directly, and the run cannot be resumed.
+   * pipe the rows are written directly, and the run cannot be resumed. An `s3://` URL is a file of an object store.
    */
   readonly path: string;
   /** The columns, in order: the header. */
@@ -52,6 +53,7 @@ export interface CsvSinkOptions<In, Column extends string>
 const RULES: OptionRules<CsvSinkOptions<unknown, string>> = {
   ...TASK_RULES,
   path: text,
+  store: fileStore,
   columns: names,
   row: callback,
   ordered: flag,
@@ -80,7 +82,7 @@ export class CsvSink<In, Column extends string> extends FileSink<In, CsvWriter> 
   private task = '';
 
   constructor(options: CsvSinkOptions<In, Column>) {
-    super(options.path);
+    super(options.path, options.store);
     if (!Array.isArray(options.columns) || options.columns.length === 0) {
       throw new MillraceError(
         'MILLRACE_INVALID_OPTION',
@@ -104,14 +106,15 @@ export class CsvSink<In, Column extends string> extends FileSink<In, CsvWriter> 
     );
   }
 
-  protected openFile({ task, signal }: ConnectorContext, from: FilePoint | undefined): Promise<CsvWriter> {
+  protected openFile({ task, signal }: ConnectorContext, from: Json | undefined): Promise<CsvWriter> {
     this.task = task;
-    const { path, columns, delimiter, lineEnd, escapeFormulas } = this.csv;
+    const { path, store, columns, delimiter, lineEnd, escapeFormulas } = this.csv;
     return openCsvWriter({
       path,
       columns,
       signal,
       from,
+      ...(store === undefined ? {} : { store }),
       ...(delimiter === undefined ? {} : { delimiter }),
       ...(lineEnd === undefined ? {} : { lineEnd }),
       ...(escapeFormulas === undefined ? {} : { escapeFormulas }),
@@ -123,8 +126,9 @@ export class CsvSink<In, Column extends string> extends FileSink<In, CsvWriter> 
   }
 
   protected async *findIn(path: string, key: string): AsyncGenerator<FoundRecord> {
-    const { columns, delimiter } = this.csv;
-    for await (const { item } of findRows({ path, columns, ...(delimiter === undefined ? {} : { delimiter }) }, key)) {
+    const { store, columns, delimiter } = this.csv;
+    const given = { ...(store === undefined ? {} : { store }), ...(delimiter === undefined ? {} : { delimiter }) };
+    for await (const { item } of findRows({ path, columns, ...given }, key)) {
       yield { where: `${path}, line ${item.line}`, what: 'error' in item ? item.text : JSON.stringify(item.values) };
     }
   }

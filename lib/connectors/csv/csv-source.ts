@@ -33,7 +33,7 @@ import {
   taskOptionsOf,
 } from '../../connect/index.js';
 import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
-import { pathOrFiles, type FileSelection } from '../files/file-selection.js';
+import { fileStore, pathOrFiles, type FileSelection } from '../files/file-selection.js';
 import { FileSource, isStream, nameOf } from '../files/file-source.js';
 import { DividedFile } from './divided-file.js';
 import { readParts } from './parts-reader.js';
@@ -54,10 +54,13 @@ export type CsvFields = Record<string, string>;
 
 /** Options of `csvSource`: the file, its format, and the types of its rows. */
 export interface CsvSourceOptions<Out>
-  extends SourceOptions<Out>, CsvFormatOptions, Pick<CsvReaderOptions, 'header' | 'encoding' | 'maxRowBytes'> {
+  extends
+    SourceOptions<Out>,
+    CsvFormatOptions,
+    Pick<CsvReaderOptions, 'header' | 'encoding' | 'maxRowBytes' | 'store'> {
   /**
    * A .csv file, or a .csv.gz file, which is decompressed while it is read; or several, as `files('in/*.csv')`. Each of
-   * several files has its own header.
+   * several files has its own header. An `s3://` URL is a file of an object store.
    */
   readonly path: string | FileSelection;
   /**
@@ -92,6 +95,7 @@ export interface CsvSourceOptions<Out>
 const RULES: OptionRules<CsvSourceOptions<unknown>> = {
   ...SOURCE_RULES,
   path: pathOrFiles,
+  store: fileStore,
   columns: names,
   schema: standardSchema,
   missing: oneOf('keep', 'skip'),
@@ -133,7 +137,7 @@ export class CsvSource<Out> extends FileSource<CsvItem, Out> {
   private readonly file: DividedFile | undefined;
 
   constructor(options: CsvSourceOptions<Out>) {
-    super(options.path);
+    super(options.path, options.store);
     this.csv = options;
     const { path, schema, missing, partitions, partitionBy } = options;
     resolveReaderOptions(this.readerOf(nameOf(path)));
@@ -243,4 +247,5 @@ const READER_OPTIONS = [
   'header',
   'encoding',
   'maxRowBytes',
+  'store',
 ] as const satisfies readonly (keyof CsvReaderOptions)[];

@@ -5,8 +5,10 @@
  * nothing of its rows is written.
  */
 import { MillraceError, describeValue } from '../../connect/values.js';
-import type { FilePoint } from '../../connect/files.js';
-import { openResultFile, type ResultFile } from '../files/result-file.js';
+import type { Json } from '../../connect/index.js';
+import type { FileStore } from '../../connect/files.js';
+import type { ResultFile } from '../files/open-result.js';
+import { openResultFile } from '../files/result-file.js';
 import { duplicatesOf } from './csv-header.js';
 import { checkDelimiter } from './csv-reader-options.js';
 import { RowFormat } from './csv-row-format.js';
@@ -17,6 +19,8 @@ export interface CsvWriterOptions {
    * other file that would be replaced is refused. A device or a pipe is written to as it is.
    */
   readonly path: string;
+  /** The store of a path that is a URL. Default: the one of its scheme, with settings of the environment. */
+  readonly store?: FileStore;
   /** The columns, in order: the header. */
   readonly columns: readonly string[];
   /** One character. Default `,`. */
@@ -31,10 +35,10 @@ export interface CsvWriterOptions {
   /** Ends waiting writes with MILLRACE_ABORTED. The file stays until `finish` or `abandon`. */
   readonly signal?: AbortSignal;
   /**
-   * Continues at this point of `path.part` and removes the bytes after it. If the file was renamed at this point, it is
-   * complete.
+   * Continues at this point, which `mark` has returned, and removes the bytes after it. If the file was renamed at this
+   * point, it is complete.
    */
-  readonly from?: FilePoint | undefined;
+  readonly from?: Json | undefined;
 }
 
 /** The ends of names of tables. */
@@ -45,7 +49,7 @@ const ROWS_AT_ONCE = 4096;
 
 /** Opens `path.part` and writes the header; throws MILLRACE_FILE, MILLRACE_RESUME or MILLRACE_INVALID_OPTION. */
 export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWriter> {
-  const { path, columns, signal, from } = options;
+  const { path, store, columns, signal, from } = options;
   const named = columns.every((column) => typeof column === 'string' && column !== '');
   if (columns.length === 0 || !named || duplicatesOf(columns).length > 0) {
     const got = describeValue(columns);
@@ -62,7 +66,7 @@ export async function openCsvWriter(options: CsvWriterOptions): Promise<CsvWrite
   });
   const { header } = format;
   const kind = { names: TABLE_NAME, ending: '.csv', isKnownBy: (head: string) => head.startsWith(header) };
-  return new CsvWriter(await openResultFile({ path, header, kind, signal, from }), format);
+  return new CsvWriter(await openResultFile({ path, store, header, kind, signal, from }), format);
 }
 
 /** A CSV file that is open for writing. */
@@ -104,7 +108,7 @@ export class CsvWriter {
    * The point after the rows accepted so far. Resolves when they would survive a loss of power; for a device or a pipe
    * with undefined, when the system has accepted them.
    */
-  mark(): Promise<FilePoint | undefined> {
+  mark(): Promise<Json | undefined> {
     return this.file.mark();
   }
 

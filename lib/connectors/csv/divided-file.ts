@@ -15,6 +15,7 @@ import type { ConnectorContext } from '../../connect/index.js';
 import { homeOf } from '../../connect/parts.js';
 import type { FoldedParts, FoldRequest } from '../../connect/parts.js';
 import { isPacked } from '../files/byte-source.js';
+import { isInStore } from '../files/file-place.js';
 import { encodingOf } from '../files/text-encoding.js';
 import { list } from './csv-header.js';
 import { openCsvReader } from './csv-reader.js';
@@ -136,5 +137,6 @@ function obstacleToShares({ reading: { columns }, partitionBy }: DividedFileOpti
 function indivisible({ path, encoding = 'utf8' }: Pick<CsvReaderOptions, 'path' | 'encoding'>): string | undefined {
   const { name = '', isConverted = false } = encodingOf(encoding) ?? {};
   if (isConverted) return `${name.startsWith('utf-16') ? 'UTF-16' : name} cannot be read from the middle of a file`;
+  if (isInStore(path)) return 'threads read only files of the disk';
   return isPacked(path) ? 'a .gz file cannot be read from the middle' : undefined;
 }

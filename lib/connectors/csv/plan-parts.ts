@@ -8,7 +8,8 @@
  * Guarantees: the parts contain every row of the file once.
  */
 import type { InputVersion } from '../../connect/files.js';
-import { openByteSource, throwIfAborted } from '../files/byte-source.js';
+import { openByteSource } from '../files/byte-source.js';
+import { throwIfAborted } from '../files/open-input.js';
 import { openCsvReader } from './csv-reader.js';
 import { resolveReaderOptions, type CsvReaderOptions } from './csv-reader-options.js';
 import { isRow, RecordBlocks } from './record-blocks.js';

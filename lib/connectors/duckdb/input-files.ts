@@ -8,6 +8,7 @@
 import { resolve } from 'node:path';
 import { describeValue, MillraceError, type Json, type OptionRule, type TouchedFile } from '../../connect/index.js';
 import { identifyFile, touchedFile } from '../../connect/files.js';
+import { isInStore } from '../files/file-place.js';
 import { files, type FileSelection, type FoundFile } from '../files/file-selection.js';
 import { identifier, quoted } from '../sql/identifiers.js';
 import type { DuckdbSession } from './duckdb-session.js';
@@ -74,6 +75,7 @@ export class InputFiles {
     this.sets = Object.entries(given).map(([name, value]) => {
       const set = (isPaths(value) ? { path: value } : value) as DuckdbFileSet;
       const selection = files(set.path);
+      refuseUrls(name, selection);
       return { name, selection, format: set.format ?? formatOf(name, selection), options: set.options ?? '' };
     });
   }
@@ -126,6 +128,16 @@ export class InputFiles {
       );
     }
   }
+}
+
+/** DuckDB opens the files itself, and needs an extension for anything but the disk. */
+function refuseUrls(name: string, { paths }: FileSelection): void {
+  const url = paths.find(isInStore);
+  if (url === undefined) return;
+  throw new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`files.${name}\` to be files of the disk, got ${describeValue(url)}. Name it in the query instead, and load the extension httpfs in \`setup\``,
+  );
 }
 
 /** A text as a literal of SQL. */

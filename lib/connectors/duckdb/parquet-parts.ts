@@ -9,10 +9,8 @@
  * removed when the run is opened.
  */
 import { randomBytes } from 'node:crypto';
-import { open, readdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import { MillraceError, type Json } from '../../connect/index.js';
-import { syncData, syncFolder } from '../../connect/files.js';
+import type { ParquetPlace } from './parquet-place.js';
 
 /** The parts of one incarnation: `parts` of them, named by its token. */
 interface Series {
@@ -33,39 +31,46 @@ export interface PartsPoint {
 export type WritePart = (path: string) => Promise<void>;
 
 export class ParquetParts {
-  private readonly end: string;
+  private readonly place: ParquetPlace;
   private readonly token = newToken();
   private readonly earlier: readonly Series[];
   private own = 0;
   private rows: number;
 
-  private constructor(end: string, from: PartsPoint | undefined) {
-    this.end = end;
+  private constructor(place: ParquetPlace, from: PartsPoint | undefined) {
+    this.place = place;
     this.earlier = from?.series ?? [];
     this.rows = from?.rows ?? 0;
   }
 
   /**
-   * The parts of the result at `end`, from this point on. Removes all other parts. Throws MILLRACE_RESUME if a part is
+   * The parts of the result at this place, from this point on. Removes all other parts. Throws MILLRACE_RESUME if a part is
    * missing.
    */
-  static async open(end: string, from: PartsPoint | undefined): Promise<ParquetParts> {
-    const parts = new ParquetParts(end, from);
+  static async open(place: ParquetPlace, from: PartsPoint | undefined): Promise<ParquetParts> {
+    const parts = new ParquetParts(place, from);
     const known = parts.paths;
-    const missing = from && (await missingPart(end, from));
+    const missing = from && (await missingPart(place, from));
     if (missing !== undefined) {
       throw new MillraceError(
         'MILLRACE_RESUME',
-        `Cannot continue to write ${end}: ${missing}, which has a part of its rows, is gone. Put it back, or start a new run`,
+        `Cannot continue to write ${place.end}: ${missing}, which has a part of its rows, is gone. Put it back, or start a new run`,
       );
     }
-    await removeParts(end, known);
+    await removeParts(place, known);
     return parts;
   }
 
+  /** The paths on the disk at which the parts can be read, in the order of their rows. */
+  async locals(): Promise<readonly string[]> {
+    const locals: string[] = [];
+    for (const path of this.paths) locals.push(await this.place.local(path));
+    return locals;
+  }
+
   /** The files, in the order of their rows. */
-  get paths(): readonly string[] {
-    return pathsOf(this.end, this.series);
+  private get paths(): readonly string[] {
+    return pathsOf(this.place.end, this.series);
   }
 
   get point(): PartsPoint {
@@ -74,17 +79,16 @@ export class ParquetParts {
 
   /** Adds a part with this number of rows. */
   async add(rows: number, write: WritePart): Promise<void> {
-    const path = partPath(this.end, this.token, this.own);
-    await write(path);
-    await syncFile(path);
-    await syncFolder(dirname(path));
+    const path = partPath(this.place.end, this.token, this.own);
+    await write(await this.place.local(path));
+    await this.place.keep(path);
     this.own++;
     this.rows += rows;
   }
 
   /** Removes all parts. */
   remove(): Promise<void> {
-    return removeParts(this.end, []);
+    return removeParts(this.place, []);
   }
 
   private get series(): readonly Series[] {
@@ -103,13 +107,9 @@ export function partPath(end: string, token: string, index: number): string {
 }
 
 /** The first part of this point that is not there; undefined if all are. */
-export async function missingPart(end: string, { series }: PartsPoint): Promise<string | undefined> {
-  for (const path of pathsOf(end, series)) {
-    const isThere = await stat(path).then(
-      (facts) => facts.isFile(),
-      () => false,
-    );
-    if (!isThere) return path;
+export async function missingPart(place: ParquetPlace, { series }: PartsPoint): Promise<string | undefined> {
+  for (const path of pathsOf(place.end, series)) {
+    if (!(await place.has(path))) return path;
   }
   return undefined;
 }
@@ -118,23 +118,10 @@ function pathsOf(end: string, series: readonly Series[]): string[] {
   return series.flatMap(({ token, parts }) => Array.from({ length: parts }, (_, i) => partPath(end, token, i)));
 }
 
-/** Makes the content of a file durable. */
-export async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r+');
-  try {
-    await syncData(handle);
-  } finally {
-    await handle.close();
-  }
-}
-
-async function removeParts(end: string, known: readonly string[]): Promise<void> {
-  const folder = dirname(end);
-  const start = `${basename(end)}.`;
-  // By name, because a folder can be written in several ways: './out', 'out/.'.
-  const kept = new Set(known.map((path) => basename(path)));
-  for (const name of await readdir(folder)) {
-    const isPart = name.startsWith(start) && /^[0-9a-f]{12}-\d+\.part$/.test(name.slice(start.length));
-    if (isPart && !kept.has(name)) await rm(join(folder, name), { force: true });
+async function removeParts(place: ParquetPlace, known: readonly string[]): Promise<void> {
+  const start = `${place.end}.`;
+  for (const path of await place.siblings()) {
+    const isPart = path.startsWith(start) && /^[0-9a-f]{12}-\d+\.part$/.test(path.slice(start.length));
+    if (isPart && !known.includes(path)) await place.remove(path);
   }
 }

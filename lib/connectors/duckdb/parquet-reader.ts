@@ -5,9 +5,11 @@
  * it is read is an error. `close` releases the file at any time.
  */
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { MillraceError } from '../../connect/index.js';
-import { fileError, messageOf } from '../../connect/files.js';
+import { fileError, messageOf, type FileStore } from '../../connect/files.js';
+import { storeOf } from '../files/file-place.js';
+import { download, newCopyFolder } from '../files/local-copy.js';
 import type { RowPoint, RowReader } from '../files/row-reader.js';
 import { assertKnownColumn, quotedList } from '../sql/identifiers.js';
 import { DuckdbSession, type ChunkReader } from './duckdb-session.js';
@@ -16,6 +18,8 @@ import { rowMaker, type DuckdbFields } from './row-chunks.js';
 
 export interface ParquetReaderOptions {
   readonly path: string;
+  /** The store of a path that is a URL. Default: the one of its scheme, with settings of the environment. */
+  readonly store?: FileStore | undefined;
   /** The columns that are read. Default: all. */
   readonly columns: readonly string[] | undefined;
   /** The number of the row at which reading begins, from 0. */
@@ -28,6 +32,22 @@ export interface ParquetReaderOptions {
  * unknown columns.
  */
 export async function openParquetReader(options: ParquetReaderOptions): Promise<RowReader<DuckdbFields>> {
+  const store = await storeOf(options.path, options.store);
+  if (store === undefined) return openOnDisk(options, () => Promise.resolve());
+  // DuckDB reads the end of a file first, and needs an extension for anything but the disk.
+  const folder = await newCopyFolder();
+  try {
+    const path = join(folder.path, basename(options.path));
+    await download(store, options.path, path, options.signal);
+    return await openOnDisk({ ...options, path }, () => folder.remove());
+  } catch (error) {
+    await folder.remove();
+    throw error;
+  }
+}
+
+/** @param release called when the reader is closed. */
+async function openOnDisk(options: ParquetReaderOptions, release: () => Promise<void>): Promise<ParquetReader> {
   const { path, columns, start, signal } = options;
   const version = await versionOf(path);
   const session = await DuckdbSession.open(signal);
@@ -40,7 +60,7 @@ export async function openParquetReader(options: ParquetReaderOptions): Promise<
     // Row groups before the start are passed over by their metadata.
     const from = `${table.slice(0, -1)}, file_row_number = true) WHERE file_row_number >= ${start}`;
     const chunks = await session.query(path, `SELECT ${quotedList(columns ?? names)} FROM ${from}`);
-    return new ParquetReader({ path, session, chunks, start, rows: Number(rows), version });
+    return new ParquetReader({ path, session, chunks, start, rows: Number(rows), version, release });
   } catch (error) {
     await session.close();
     throw error;
@@ -84,6 +104,7 @@ interface ParquetReaderParts {
   /** The number of rows in the file. */
   readonly rows: number;
   readonly version: FileVersion;
+  readonly release: () => Promise<void>;
 }
 
 class ParquetReader implements RowReader<DuckdbFields> {
@@ -142,6 +163,7 @@ class ParquetReader implements RowReader<DuckdbFields> {
     this.isOver = true;
     this.rows = [];
     await this.parts.session.close();
+    await this.parts.release();
   }
 
   private async assertUnchanged(): Promise<void> {

@@ -5,9 +5,8 @@
  * the name `path`, so a reader never sees a partial result. A run that is resumed continues after the rows of its last
  * checkpoint. A record that does not fit the columns ends by the failure policy, without other records.
  */
-import { constants } from 'node:fs';
-import { chmod, copyFile, rename, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { DuckDBValue } from '@duckdb/node-api';
 import {
   callback,
@@ -36,18 +35,9 @@ import {
   taskOptionsOf,
   text,
 } from '../../connect/index.js';
-import {
-  assertForRows,
-  assertOwnFile,
-  claimFile,
-  fileError,
-  lookAtResult,
-  ownerFileOf,
-  resultPathOf,
-  syncFolder,
-  touchedFile,
-  type FilePlace,
-} from '../../connect/files.js';
+import { fileError, ownerFileOf, resultPathOf, touchedFile, type FileStore } from '../../connect/files.js';
+import { datasetAt, isInStore, storeOf, touchedAt } from '../files/file-place.js';
+import { fileStore } from '../files/file-selection.js';
 import { findItems } from '../files/find-items.js';
 import { assertResultPlace } from '../files/result-file.js';
 import { identifier, quoted } from '../sql/identifiers.js';
@@ -55,14 +45,20 @@ import { writingOf } from './column-values.js';
 import { assertDuckdb, duckdbPackage } from './duckdb-package.js';
 import { DuckdbSession, type ResultColumn } from './duckdb-session.js';
 import { literal } from './input-files.js';
-import { missingPart, newToken, ParquetParts, partPath, syncFile, type PartsPoint } from './parquet-parts.js';
+import { missingPart, newToken, ParquetParts, partPath, type PartsPoint } from './parquet-parts.js';
+import { openParquetPlace, type ParquetPlace } from './parquet-place.js';
 import { openParquetReader, pathLiteral } from './parquet-reader.js';
 import { containsText, printed } from './row-chunks.js';
 
 /** Options of `parquetSink`: where the file goes, its columns, and how a record becomes a row. */
 export interface ParquetSinkOptions<In, Column extends string> extends TaskOptions<In, In> {
-  /** The path of the result. An existing file is replaced if its name ends in .parquet, or if it is a Parquet file. */
+  /**
+   * The path of the result. An existing file is replaced if its name ends in .parquet, or if it is a Parquet file.
+   * An `s3://` URL is a file of an object store, which is made on the disk first.
+   */
   readonly path: string;
+  /** The store of a path that is a URL. Default: the one of its scheme, with settings of the environment. */
+  readonly store?: FileStore;
   /** The columns, in order, with their types in DuckDB: `{ id: 'BIGINT', tags: 'VARCHAR[]' }`. */
   readonly columns: { readonly [Key in Column]: string };
   /** The fields of a record. Default: the record's own properties. */
@@ -91,18 +87,12 @@ const CHUNK_ROWS = 2048;
 const RULES: OptionRules<ParquetSinkOptions<unknown, string>> = {
   ...TASK_RULES,
   path: text,
+  store: fileStore,
   columns: columnTypes,
   row: callback,
   ordered: flag,
   compression: oneOf('snappy', 'zstd', 'gzip', 'uncompressed'),
   rowGroupRows: count(CHUNK_ROWS),
-};
-
-/** Which files are replaced. */
-const KIND = {
-  names: /\.parquet$/i,
-  ending: '.parquet',
-  isKnownBy: (head: string): boolean => head.startsWith('PAR1'),
 };
 
 /**
@@ -136,25 +126,29 @@ export class ParquetSink<In, Column extends string> implements Sink<In, Row> {
 
   get dataset(): Dataset {
     const { path, columns } = this.options;
-    return { namespace: 'file', name: resolve(path), fields: Object.keys(columns) };
+    return { ...datasetAt(path), fields: Object.keys(columns) };
   }
 
   files(): readonly TouchedFile[] {
     const { path } = this.options;
+    if (isInStore(path)) return [touchedAt(path, 'write')];
     const end = resultPathOf(path) ?? path;
     const onTheWay = [`${end}.part`, ownerFileOf(`${end}.part`)];
     return [touchedFile(path, 'write'), ...onTheWay.map((part) => touchedFile(part, 'write', path))];
   }
 
   check(): Promise<void> {
-    return assertResultPlace(this.options.path);
+    return assertResultPlace(this.options.path, this.options.store);
   }
 
   async *find(key: string): AsyncGenerator<FoundRecord> {
-    const { path } = this.options;
-    const facts = await stat(path).catch(() => undefined);
-    if (facts?.isFile() !== true) return;
-    const reader = { path, columns: undefined, start: 0, signal: undefined };
+    const { path, store } = this.options;
+    const place = await storeOf(path, store);
+    const isThere = await (place === undefined ? stat(path).then((facts) => facts.isFile()) : place.find(path)).catch(
+      () => undefined,
+    );
+    if (isThere === undefined || isThere === false) return;
+    const reader = { path, store, columns: undefined, start: 0, signal: undefined };
     for await (const { item, index } of findItems(
       () => openParquetReader(reader),
       (row) => containsText(row, key),
@@ -204,15 +198,17 @@ export class ParquetSink<In, Column extends string> implements Sink<In, Row> {
 }
 
 /** The options that concern the file. */
-type FileOptions = Pick<ParquetSinkOptions<never, string>, 'path' | 'columns' | 'compression' | 'rowGroupRows'>;
+type FileOptions = Pick<
+  ParquetSinkOptions<never, string>,
+  'path' | 'store' | 'columns' | 'compression' | 'rowGroupRows'
+>;
 
 interface OpenParts {
   readonly path: string;
-  readonly place: FilePlace;
+  readonly place: ParquetPlace;
   readonly session: DuckdbSession;
   readonly columns: readonly ResultColumn[];
   readonly parts: ParquetParts;
-  readonly claim: Awaited<ReturnType<typeof claimFile>>;
   /** The options of COPY. */
   readonly format: string;
   readonly groupRows: number;
@@ -233,28 +229,27 @@ class OpenParquetFile {
   }
 
   static async open(
-    { path, columns, compression = 'snappy', rowGroupRows = 122_880 }: FileOptions,
+    { path, store, columns, compression = 'snappy', rowGroupRows = 122_880 }: FileOptions,
     { task, signal }: ConnectorContext,
     from: PartsPoint | undefined,
   ): Promise<OpenParquetFile> {
-    const place = await placeOf(path, from);
-    const claim = await claimFile(`${place.path}.part`);
+    const place = await openParquetPlace(path, await storeOf(path, store), { isNew: from === undefined, signal });
     let session: DuckdbSession | undefined;
     try {
-      const parts = await ParquetParts.open(place.path, from && (await bringBack(place.path, from)));
+      const parts = await ParquetParts.open(place, from && (await bringBack(place, from)));
       session = await DuckdbSession.open(signal);
       const list = Object.entries(columns).map(([name, type]) => `${quoted(name)} ${type}`);
       const of = `The columns of '${task}'`;
       await session.run(of, `CREATE TABLE held (${list.join(', ')})`);
       return new OpenParquetFile({
-        ...{ path, place, session, parts, claim },
+        ...{ path, place, session, parts },
         columns: await session.columnsOf(of, 'held'),
         format: `FORMAT parquet, COMPRESSION ${compression}, ROW_GROUP_SIZE ${rowGroupRows}`,
         groupRows: rowGroupRows,
       });
     } catch (error) {
       await session?.close();
-      await claim();
+      await place.release();
       throw error;
     }
   }
@@ -275,24 +270,18 @@ class OpenParquetFile {
 
   /** Joins the parts and gives the result its name. */
   async finish(): Promise<void> {
-    const { path, place, session, parts, claim, format } = this.open;
+    const { path, place, session, parts, format } = this.open;
     try {
       await this.addPart();
       const { rows, series } = parts.point;
-      const list = parts.paths.map(pathLiteral).join(', ');
+      const list = (await parts.locals()).map(pathLiteral).join(', ');
       const from = rows === 0 ? 'held' : `read_parquet([${list}])`;
-      const whole = `${place.path}.part`;
-      claim.assertHeld();
-      await assertOwnFile(whole);
       // The parts that the file consists of are named in it: a run that dies before it has noted its end knows its
       // result again.
       const metadata = `KV_METADATA {${MADE_OF}: ${literal(JSON.stringify(series))}}`;
-      await session.run(path, `COPY (SELECT * FROM ${from}) TO ${literal(resolve(whole))} (${format}, ${metadata})`);
-      if (place.mode !== undefined) await chmod(whole, place.mode);
-      await syncFile(whole);
-      claim.assertHeld();
-      await rename(whole, place.path);
-      await syncFolder(dirname(place.path));
+      await place.publish((local) =>
+        session.run(path, `COPY (SELECT * FROM ${from}) TO ${literal(resolve(local))} (${format}, ${metadata})`),
+      );
       await parts.remove();
     } catch (error) {
       throw fileError('write', path, error);
@@ -308,7 +297,7 @@ class OpenParquetFile {
 
   private async release(): Promise<void> {
     await this.open.session.close();
-    await this.open.claim();
+    await this.open.place.release();
   }
 
   /** Moves the rows to the table of DuckDB. */
@@ -330,8 +319,8 @@ class OpenParquetFile {
     await this.append();
     const { held } = this;
     if (held === 0) return;
-    const { path, session, parts, claim, format } = this.open;
-    claim.assertHeld();
+    const { path, place, session, parts, format } = this.open;
+    place.assertHeld();
     try {
       await parts.add(held, (part) => session.run(path, `COPY held TO ${literal(resolve(part))} (${format})`));
       await session.run(path, 'TRUNCATE held');
@@ -345,43 +334,18 @@ class OpenParquetFile {
 /** The key in the metadata of a result. */
 const MADE_OF = 'millrace_parts';
 
-/** Throws MILLRACE_FILE if no Parquet file can be written to this path. */
-async function placeOf(path: string, from: PartsPoint | undefined): Promise<FilePlace> {
-  try {
-    const place = await lookAtResult(path);
-    if (place.kind === 'stream') {
-      throw new MillraceError(
-        'MILLRACE_FILE',
-        `Cannot write ${path}: it is a device or a pipe, and Parquet needs a file`,
-      );
-    }
-    if (place.isFilled) {
-      throw new MillraceError(
-        'MILLRACE_FILE',
-        `Cannot write ${path}: the file has several names or belongs to another user, and would be replaced. Name another file`,
-      );
-    }
-    if (from === undefined && place.mode !== undefined) await assertForRows(place.path, KIND, false);
-    return place;
-  } catch (error) {
-    throw fileError('write', path, error);
-  }
-}
-
 /**
  * If an earlier incarnation has already given the result its name and removed parts, the result is their only copy:
  * a copy of it becomes the first part, and the result stays until the run has completed again.
  */
-async function bringBack(end: string, from: PartsPoint): Promise<PartsPoint> {
+async function bringBack(place: ParquetPlace, from: PartsPoint): Promise<PartsPoint> {
   const { series, rows } = from;
   // It may have died when it had removed some of the parts.
-  if ((await missingPart(end, from)) === undefined) return from;
-  if ((await madeOf(end)) !== JSON.stringify(series)) return from;
+  if ((await missingPart(place, from)) === undefined) return from;
+  const result = await place.localResult();
+  if (result === undefined || (await madeOf(result)) !== JSON.stringify(series)) return from;
   const token = newToken();
-  const part = partPath(end, token, 0);
-  await copyFile(end, part, constants.COPYFILE_FICLONE);
-  await syncFile(part);
-  await syncFolder(dirname(part));
+  await place.adopt(result, partPath(place.end, token, 0));
   return { series: [{ token, parts: 1 }], rows };
 }
 

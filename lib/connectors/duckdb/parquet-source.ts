@@ -20,7 +20,8 @@ import {
   type SourceTask,
   taskOptionsOf,
 } from '../../connect/index.js';
-import { pathOrFiles, type FileSelection } from '../files/file-selection.js';
+import type { FileStore } from '../../connect/files.js';
+import { fileStore, pathOrFiles, type FileSelection } from '../files/file-selection.js';
 import { FileSource } from '../files/file-source.js';
 import { findItems } from '../files/find-items.js';
 import type { RowReader } from '../files/row-reader.js';
@@ -31,8 +32,13 @@ import { containsText, printed, type DuckdbFields } from './row-chunks.js';
 
 /** Options of `parquetSource`: the files, their columns, and the type of their records. */
 export interface ParquetSourceOptions<Out> extends SourceOptions<Out> {
-  /** A file, or several as `files('in/*.parquet')`. */
+  /**
+   * A file, or several as `files('in/*.parquet')`. An `s3://` URL is a file of an object store, which is copied to the
+   * disk while it is read.
+   */
   readonly path: string | FileSelection;
+  /** The store of a path that is a URL. Default: the one of its scheme, with settings of the environment. */
+  readonly store?: FileStore;
   /** The columns that are read; others are not even decoded. Default: all. */
   readonly columns?: readonly string[];
   /**
@@ -45,6 +51,7 @@ export interface ParquetSourceOptions<Out> extends SourceOptions<Out> {
 const RULES: OptionRules<ParquetSourceOptions<unknown>> = {
   ...SOURCE_RULES,
   path: pathOrFiles,
+  store: fileStore,
   columns: names,
   schema: standardSchema,
 };
@@ -70,7 +77,7 @@ export class ParquetSource<Out> extends FileSource<DuckdbFields, Out> {
   private readonly options: ParquetSourceOptions<Out>;
 
   constructor(options: ParquetSourceOptions<Out>) {
-    super(options.path);
+    super(options.path, options.store);
     this.options = options;
   }
 
@@ -80,7 +87,8 @@ export class ParquetSource<Out> extends FileSource<DuckdbFields, Out> {
     signal: AbortSignal | undefined,
   ): Promise<RowReader<DuckdbFields>> {
     const start = at === undefined ? 0 : ((at['start'] as number | undefined) ?? 0);
-    return openParquetReader({ path, columns: this.options.columns, start, signal });
+    const { store, columns } = this.options;
+    return openParquetReader({ path, store, columns, start, signal });
   }
 
   protected recordOf(row: DuckdbFields, path: string): Out | Rejected {

@@ -4,7 +4,8 @@
  * Guarantees: those of `RowReader`, whatever the format: an error is kept for each later read, an error after `close`
  * is none, and the places to continue from are bounded.
  */
-import { isPacked, throwIfAborted, type OpenByteSource } from './byte-source.js';
+import { isPacked, type OpenByteSource } from './byte-source.js';
+import { throwIfAborted } from './open-input.js';
 import type { RowPoint, RowReader } from './row-reader.js';
 import type { TextEncoding } from './text-encoding.js';
 

@@ -8,13 +8,11 @@
  * is read is an error. `close` releases the file at any time.
  */
 import { isUtf8 } from 'node:buffer';
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import { MillraceError, type ErrorCode } from '../../connect/values.js';
-import { fileError, InputFacts, messageOf, systemCodeOf, type InputVersion } from '../../connect/files.js';
+import { fileError, messageOf, systemCodeOf, type InputVersion } from '../../connect/files.js';
+import { openInput, type InputOptions, type OpenInput } from './open-input.js';
 import type { TextEncoding } from './text-encoding.js';
 
 /** The format that a file is declared to have, for messages. */
@@ -25,18 +23,9 @@ export interface FileFormat {
   readonly code: ErrorCode;
 }
 
-export interface ByteSourceOptions {
-  readonly path: string;
+export interface ByteSourceOptions extends InputOptions {
   readonly format: FileFormat;
   readonly encoding: TextEncoding;
-  /** Bytes read from the file at a time. */
-  readonly chunkBytes: number;
-  /** Only these bytes of the file, `end` not included. */
-  readonly byteRange: { readonly start: number; readonly end: number } | undefined;
-  /** The version of the file in an earlier reading, which this one must find. */
-  readonly version: InputVersion | undefined;
-  /** Ends the wait for a pipe whose writer is silent, with MILLRACE_ABORTED. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ByteSource {
@@ -50,9 +39,6 @@ type Pull = () => Promise<Buffer | null>;
 const LEAD_BYTES = 64;
 /** The number of bytes of a file in which the encoding is checked. */
 const SAMPLE_BYTES = 64 * 1024;
-/** The time between two attempts to read from a pipe whose writer is slow, in milliseconds. */
-const PIPE_DELAY_MS = 10;
-
 /** A byte source with what is known about its file. */
 export class OpenByteSource implements ByteSource {
   /** The number of bytes before the next one that were not returned: those of a byte order mark and of `skip`. */
@@ -119,19 +105,14 @@ export class OpenByteSource implements ByteSource {
 
 export async function openByteSource(options: ByteSourceOptions): Promise<OpenByteSource> {
   const { path, byteRange, encoding, format } = options;
-  let file: FileHandle | undefined;
+  const input = await openInput(options);
   try {
-    // Without blocking: a thread that waits for the writer of a pipe could not be stopped.
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = await file.stat();
-    if (stats.isDirectory()) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
-    const facts = await InputFacts.of(path, file, options.version);
-    const raw = plain(file, facts, options, stats.isFIFO());
-    const unpacked = isPacked(path) ? unpack(raw, facts, file, options) : raw;
-    const { version } = facts;
-    if (byteRange !== undefined && byteRange.start > 0) return new OpenByteSource({ ...unpacked, version });
+    const { version } = input;
+    const raw = { pull: () => input.next(), close: () => input.close() };
+    const unpacked = isPacked(path) ? unpack(raw, input, options) : raw;
     const source = new OpenByteSource({ ...unpacked, version });
-    const lead = await source.peek(LEAD_BYTES, stats.isFile() ? undefined : isToldApart);
+    if (byteRange !== undefined && byteRange.start > 0) return source;
+    const lead = await source.peek(LEAD_BYTES, version === undefined ? isToldApart : undefined);
     if (lead.length > 0) refuseOtherFormats(lead, options);
     if (encoding.isConverted) {
       return new OpenByteSource({
@@ -140,20 +121,16 @@ export async function openByteSource(options: ByteSourceOptions): Promise<OpenBy
         version,
       });
     }
-    if (encoding.isUtf8 && !isPacked(path) && stats.isFile())
-      refuseOtherEncodings(await sampleOf(file), path, format.code);
+    if (encoding.isUtf8 && !isPacked(path) && version !== undefined) {
+      const sample = await (input.head?.(SAMPLE_BYTES) ?? source.peek(SAMPLE_BYTES));
+      refuseOtherEncodings(completeLines(sample.subarray(0, SAMPLE_BYTES)), path, format.code);
+    }
     if (lead.subarray(0, 3).equals(UTF8_MARK)) source.skip(3);
     return source;
   } catch (error) {
-    await file?.close().catch(() => undefined);
+    await input.close().catch(() => undefined);
     throw fileError('read', path, error);
   }
-}
-
-/** Throws MILLRACE_ABORTED once the signal has aborted. */
-export function throwIfAborted({ path, signal }: Pick<ByteSourceOptions, 'path' | 'signal'>): void {
-  if (signal?.aborted !== true) return;
-  throw new MillraceError('MILLRACE_ABORTED', `Reading ${path} was cancelled`, { cause: signal.reason });
 }
 
 /** Whether a file of this name is compressed with gzip. */
@@ -161,60 +138,9 @@ export function isPacked(path: string): boolean {
   return path.toLowerCase().endsWith('.gz');
 }
 
-function plain(
-  file: FileHandle,
-  facts: InputFacts,
-  { path, chunkBytes, byteRange, signal }: ByteSourceOptions,
-  isPipe: boolean,
-): { pull: Pull; close(): Promise<void> } {
-  const start = byteRange?.start ?? 0;
-  // A pipe has no offsets, so its bytes are read in their order.
-  const hasOffsets = facts.version !== undefined;
-  let at = start;
-  let isOver = false;
-  let isClosed = false;
-  const isRange = byteRange !== undefined && byteRange.end < (facts.version?.size ?? 0);
-  const readSome = async (size: number): Promise<Buffer> => {
-    while (!isClosed) {
-      try {
-        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(size), 0, size, hasOffsets ? at : null);
-        // A pipe that no program has opened for writing yet is at its end, too.
-        if (bytesRead > 0 || !isPipe || at > start) return buffer.subarray(0, bytesRead);
-      } catch (error) {
-        if (systemCodeOf(error) !== 'EAGAIN') throw error;
-      }
-      await delay(PIPE_DELAY_MS);
-      throwIfAborted({ path, signal });
-    }
-    return Buffer.alloc(0);
-  };
-  const pull: Pull = async () => {
-    if (isOver) return null;
-    const size = byteRange === undefined ? chunkBytes : Math.min(chunkBytes, byteRange.end - at);
-    try {
-      const bytes = size <= 0 ? Buffer.alloc(0) : await readSome(size);
-      at += bytes.length;
-      if (bytes.length > 0) return bytes;
-      isOver = true;
-      if (isClosed) return null;
-      await facts.assertUnchanged(file);
-      if (!isRange) facts.assertRead(at);
-      return null;
-    } catch (error) {
-      throw fileError('read', path, error);
-    }
-  };
-  const close = (): Promise<void> => {
-    isClosed = true;
-    return file.close();
-  };
-  return { pull, close };
-}
-
 function unpack(
   raw: { readonly pull: Pull; close(): Promise<void> },
-  facts: InputFacts,
-  file: FileHandle,
+  input: OpenInput,
   { path, chunkBytes, format }: ByteSourceOptions,
 ): { pull: Pull; close(): Promise<void> } {
   const packed = Readable.from(chunksOf(raw.pull), { highWaterMark: 1 });
@@ -229,7 +155,7 @@ function unpack(
     } catch (error) {
       const isDamaged = systemCodeOf(error)?.startsWith('Z_') === true;
       if (!isDamaged) throw fileError('read', path, error);
-      await facts.assertUnchanged(file);
+      await input.assertUnchanged();
       throw new MillraceError(
         format.code,
         `${path} is not a valid gzip file (${messageOf(error)}): compress it again, or rename it if it is plain text`,
@@ -330,11 +256,9 @@ function looksLikeUtf16(bytes: Buffer, textAt: 0 | 1): boolean {
   return true;
 }
 
-/** The complete lines at the beginning of the file. */
-async function sampleOf(file: FileHandle): Promise<Buffer> {
-  const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(SAMPLE_BYTES), 0, SAMPLE_BYTES, 0);
-  const end = bytesRead < SAMPLE_BYTES ? bytesRead : buffer.lastIndexOf(0x0a, bytesRead - 1) + 1;
-  return buffer.subarray(0, end);
+/** The complete lines of a sample. */
+function completeLines(sample: Buffer): Buffer {
+  return sample.length < SAMPLE_BYTES ? sample : sample.subarray(0, sample.lastIndexOf(0x0a) + 1);
 }
 
 /**

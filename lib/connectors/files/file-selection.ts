@@ -16,10 +16,12 @@ import {
   flag,
   madeBy,
   MillraceError,
+  objectWith,
   type OptionRule,
   type OptionRules,
 } from '../../connect/index.js';
-import { fileError, systemCodeOf } from '../../connect/files.js';
+import { fileError, systemCodeOf, type FileStore } from '../../connect/files.js';
+import { isInStore, storeOf } from './file-place.js';
 import { isPattern, matchPaths, type FolderEntry } from './glob.js';
 
 /** Options of `files`. */
@@ -109,22 +111,25 @@ export class FileSelection {
   /**
    * Looks the files up. Throws MILLRACE_FILE if a path that is no pattern leads to no regular file, and, if the files
    * are not watched, if nothing is found; MILLRACE_INVALID_OPTION for a pattern that is none.
+   *
+   * @param given the store of paths that are URLs; default: the one of their scheme.
    */
-  async find(): Promise<readonly FoundFile[]> {
+  async find(store?: FileStore): Promise<readonly FoundFile[]> {
     const found = new Map<string, FoundFile>();
     for (const given of this.paths) {
-      const isMatched = isPattern(given) && !(await isFile(given));
-      const paths = isMatched ? (await matchedPaths(given)).filter(isReadable) : [given];
+      const place = placeOf(await storeOf(given, store));
+      const isMatched = isPattern(given) && (await place.look(given)) === undefined;
+      const paths = isMatched ? (await matchedPaths(given, place)).filter(isReadable) : [given];
       let isAny = false;
       for (const path of paths) {
-        const file = await lookAt(path, isMatched || this.isWatched);
+        const file = await place.lookAt(path, isMatched || this.isWatched);
         isAny ||= file !== undefined;
         if (file !== undefined) found.set(file.path, file);
       }
       if (isAny || this.isWatched) continue;
       throw new MillraceError(
         'MILLRACE_FILE',
-        `No file matches ${given}, which was looked for from ${resolve('.')}; check the pattern`,
+        `No file matches ${given}${isInStore(given) ? '' : `, which was looked for from ${resolve('.')}`}; check the pattern`,
       );
     }
     return [...found.values()];
@@ -132,12 +137,13 @@ export class FileSelection {
 
   /**
    * The paths of the files that are there now, for the declaration of a task. Reports no errors of the
-   * file system. Throws MILLRACE_INVALID_OPTION for a pattern that is none.
+   * file system, and does not look into stores. Throws MILLRACE_INVALID_OPTION for a pattern that is none.
    */
   findNow(): readonly string[] {
     return [
       ...new Set(
         this.paths.flatMap((given) => {
+          if (isInStore(given)) return isPattern(given) ? [] : [given];
           if (!isPattern(given) || statSync(given, { throwIfNoEntry: false })?.isFile() === true) return [given];
           return matchedPathsNow(given).filter((path) => isReadable(path) && isFileNow(path));
         }),
@@ -151,6 +157,38 @@ export const pathOrFiles: OptionRule = either(
   { expected: 'a path', accepts: (value) => typeof value === 'string' && value !== '' },
   madeBy(FileSelection, '`files`'),
 );
+
+/** The rule of the option `store`. */
+export const fileStore: OptionRule = objectWith('find', 'list', 'open', 'check', 'create', 'remove');
+
+/** Where files are looked up. */
+interface LookupPlace {
+  /** A regular file, or undefined. */
+  look(path: string): Promise<FoundFile | undefined>;
+  /** A regular file. Throws MILLRACE_FILE if there is none, unless it `mayMiss`. */
+  lookAt(path: string, mayMiss: boolean): Promise<FoundFile | undefined>;
+  /** The entries of a folder, for patterns; undefined if there is none. */
+  list(folder: string): Promise<readonly FolderEntry[] | undefined>;
+}
+
+function placeOf(store: FileStore | undefined): LookupPlace {
+  if (store === undefined) return DISK;
+  // A listing describes its files, so they need no look of their own.
+  const listed = new Map<string, FoundFile>();
+  return {
+    look: (path) => store.find(path),
+    lookAt: async (path, mayMiss) => {
+      const file = listed.get(path) ?? (await store.find(path));
+      if (file !== undefined || mayMiss) return file;
+      throw new MillraceError('MILLRACE_FILE', `Cannot read ${path}: there is no such file; check the path`);
+    },
+    list: async (folder) => {
+      const entries = await store.list(`${folder.replace(/\/+$/, '')}/`);
+      for (const { file } of entries ?? []) if (file !== undefined) listed.set(file.path, file);
+      return entries;
+    },
+  };
+}
 
 /** Files that a run of millrace has not finished yet. */
 function isReadable(path: string): boolean {
@@ -174,12 +212,17 @@ async function lookAt(path: string, mayMiss: boolean): Promise<FoundFile | undef
   }
 }
 
-async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (facts) => facts.isFile(),
-    () => false,
-  );
-}
+const DISK: LookupPlace = {
+  look: (path) => lookAt(path, true).catch(() => undefined),
+  lookAt,
+  list: async (folder) => {
+    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+      if (isNoFolder(error)) return undefined;
+      throw fileError('read', folder, error);
+    });
+    return entries?.map(entryOf);
+  },
+};
 
 function isFileNow(path: string): boolean {
   try {
@@ -189,17 +232,10 @@ function isFileNow(path: string): boolean {
   }
 }
 
-async function matchedPaths(pattern: string): Promise<string[]> {
+async function matchedPaths(pattern: string, place: LookupPlace): Promise<string[]> {
   const search = matchPaths(pattern);
   let step = search.next();
-  while (step.done !== true) {
-    const folder = step.value;
-    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-      if (isNoFolder(error)) return undefined;
-      throw fileError('read', folder, error);
-    });
-    step = search.next(entries?.map(entryOf));
-  }
+  while (step.done !== true) step = search.next(await place.list(step.value));
   return step.value;
 }
 

@@ -6,7 +6,6 @@
  * stands still while the file system works.
  */
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import {
   holdClock,
   type Clock,
@@ -20,7 +19,8 @@ import {
   type SinkRows,
   type TouchedFile,
 } from '../../connect/index.js';
-import { resultPathOf, touchedFile, type FilePoint } from '../../connect/files.js';
+import { resultPathOf, touchedFile, type FilePoint, type FileStore } from '../../connect/files.js';
+import { datasetAt, isInStore, storeOf, touchedAt } from './file-place.js';
 import { assertResultAt, assertResultPlace, filesOnTheWayTo } from './result-file.js';
 
 /** A file of one format that is open for writing. */
@@ -28,7 +28,7 @@ export interface OpenFile {
   /** True if the text goes to a device or a pipe. */
   readonly isStream: boolean;
   /** The point after the text accepted so far, once it would survive a loss of power. */
-  mark(): Promise<FilePoint | undefined>;
+  mark(): Promise<Json | undefined>;
   /** Gives the file its final name. */
   finish(): Promise<void>;
   /** Leaves `path.part` as it is. */
@@ -38,29 +38,37 @@ export interface OpenFile {
 export abstract class FileSink<In, File extends OpenFile> implements Sink<In, string> {
   abstract readonly kind: string;
   private readonly path: string;
+  private readonly store: FileStore | undefined;
   private opened: File | undefined;
   private clock: Pick<Clock, 'hold'> = {};
 
-  protected constructor(path: string) {
+  /** @param store the store of a path that is a URL; default: the one of its scheme. */
+  protected constructor(path: string, store?: FileStore) {
     this.path = path;
+    this.store = store;
   }
 
   get dataset(): Dataset {
-    return { namespace: 'file', name: resolve(this.path) };
+    return datasetAt(this.path);
   }
 
   files(): readonly TouchedFile[] {
     const { path } = this;
-    return [touchedFile(path, 'write'), ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path))];
+    return [touchedAt(path, 'write'), ...filesOnTheWayTo(path).map((part) => touchedFile(part, 'write', path))];
   }
 
   async check(prepared?: Json): Promise<void> {
-    await assertResultPlace(this.path);
-    if (prepared !== undefined) await assertResultAt(this.path, prepared as FilePoint);
+    await assertResultPlace(this.path, this.store);
+    if (prepared !== undefined && !isInStore(this.path)) await assertResultAt(this.path, prepared as FilePoint);
   }
 
   async *find(key: string): AsyncGenerator<FoundRecord> {
     const { path } = this;
+    if (isInStore(path)) {
+      const store = await storeOf(path, this.store);
+      if ((await store?.find(path)) !== undefined) yield* this.findIn(path, key);
+      return;
+    }
     // An unfinished result is in the file beside it. A device or a pipe has nothing to read.
     const end = resultPathOf(path);
     const file = [path, `${end}.part`].find((name) => statSync(name, { throwIfNoEntry: false })?.isFile() === true);
@@ -70,7 +78,7 @@ export abstract class FileSink<In, File extends OpenFile> implements Sink<In, st
   async open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
     const { task, clock } = context;
     this.clock = clock;
-    const from = past?.prepared as FilePoint | undefined;
+    const from = past?.prepared;
     this.opened = await holdClock(clock, this.openFile(context, from));
     if (this.opened.isStream) {
       context.cannotResume(
@@ -86,7 +94,7 @@ export abstract class FileSink<In, File extends OpenFile> implements Sink<In, st
     return writing && holdClock(this.clock, writing);
   }
 
-  prepare(): Promise<FilePoint | undefined> {
+  prepare(): Promise<Json | undefined> {
     return holdClock(this.clock, this.file.mark());
   }
 
@@ -98,7 +106,7 @@ export abstract class FileSink<In, File extends OpenFile> implements Sink<In, st
   }
 
   /** Opens the file. @param from the point at which it continues. */
-  protected abstract openFile(context: ConnectorContext, from: FilePoint | undefined): Promise<File>;
+  protected abstract openFile(context: ConnectorContext, from: Json | undefined): Promise<File>;
 
   /** Writes the texts of records as soon as there is room for them. */
   protected abstract put(file: File, texts: readonly string[]): void | Promise<void>;

@@ -6,7 +6,6 @@
  */
 import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import {
   holdClock,
   MillraceError,
@@ -22,7 +21,9 @@ import {
   type SourcePosition,
   type TouchedFile,
 } from '../../connect/index.js';
-import { identifyFile, touchedFile } from '../../connect/files.js';
+import type { FileStore } from '../../connect/files.js';
+import { identifyAt } from './identify-at.js';
+import { datasetAt, isInStore, storeOf, touchedAt } from './file-place.js';
 import { FileRows } from './file-rows.js';
 import type { FileSelection } from './file-selection.js';
 import type { RowReader } from './row-reader.js';
@@ -32,14 +33,17 @@ export abstract class FileSource<Item, Out> implements Source<Out> {
   abstract readonly kind: string;
   readonly isPartitioned: boolean;
   private readonly given: string | FileSelection;
+  private readonly store: FileStore | undefined;
   /** Undefined for one file. */
   private readonly selected: SelectedFiles<Item, Out> | undefined;
 
-  protected constructor(path: string | FileSelection) {
+  /** @param store the store of paths that are URLs; default: the one of their scheme. */
+  protected constructor(path: string | FileSelection, store?: FileStore) {
     this.given = path;
+    this.store = store;
     this.isPartitioned = typeof path !== 'string';
     if (typeof path === 'string') return;
-    this.selected = new SelectedFiles<Item, Out>(path, {
+    this.selected = new SelectedFiles<Item, Out>(path, store, {
       open: (file, at, signal) => this.openFile(file, at, signal),
       recordOf: (item, file) => this.recordOf(item, file),
       find: (file, key) => this.findIn(file, key),
@@ -47,15 +51,15 @@ export abstract class FileSource<Item, Out> implements Source<Out> {
   }
 
   get dataset(): Dataset {
-    return { namespace: 'file', name: resolve(nameOf(this.given)) };
+    return datasetAt(nameOf(this.given));
   }
 
   files(): readonly TouchedFile[] {
-    return this.selected?.files() ?? [touchedFile(this.path, 'read')];
+    return this.selected?.files() ?? [touchedAt(this.path, 'read')];
   }
 
   identify(): Promise<Json> {
-    return this.selected?.identify() ?? identifyFile(this.path);
+    return this.selected?.identify() ?? identifyAt(this.path, this.store);
   }
 
   find(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord> {
@@ -74,7 +78,7 @@ export abstract class FileSource<Item, Out> implements Source<Out> {
     const opening = new Opening(context);
     try {
       const reader = await holdClock(clock, this.openFile(path, past?.position, opening.signal));
-      const { size } = await holdClock(clock, stat(path));
+      const size = await holdClock(clock, this.sizeOf(path));
       const from = past?.position?.lineage ?? 0;
       return [new FileRows({ reader, recordOf: (item: Item) => this.recordOf(item, path), from, size, clock })];
     } catch (error) {
@@ -106,6 +110,12 @@ export abstract class FileSource<Item, Out> implements Source<Out> {
   /** Finds the rows of a file that contain a value. */
   protected abstract findIn(path: string, key: string): AsyncIterable<FoundRecord>;
 
+  private async sizeOf(path: string): Promise<number> {
+    const store = await storeOf(path, this.store);
+    const { size } = (await (store === undefined ? stat(path) : store.find(path))) ?? { size: 0 };
+    return size;
+  }
+
   /** The path of the one file. */
   private get path(): string {
     return this.given as string;
@@ -114,6 +124,7 @@ export abstract class FileSource<Item, Out> implements Source<Out> {
 
 /** True for a device, a pipe or a socket, which has no offsets and whose bytes can be read once. */
 export function isStream(path: string): boolean {
+  if (isInStore(path)) return false;
   try {
     const facts = statSync(path, { throwIfNoEntry: false });
     return facts !== undefined && !facts.isFile() && !facts.isDirectory();

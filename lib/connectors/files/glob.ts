@@ -27,9 +27,11 @@ export interface FolderEntry {
 export function* matchPaths(pattern: string): Generator<string, string[], readonly FolderEntry[] | undefined> {
   const found = new Set<string>();
   for (const alternative of alternativesOf(pattern)) {
-    const isAbsolute = alternative.startsWith('/');
-    const segments = alternative.split('/').filter((segment) => segment !== '' && segment !== '.');
-    yield* walk(isAbsolute ? '/' : '', segments, found);
+    // A URL begins with its scheme and host, an absolute path with a slash.
+    const [start = ''] = /^(?:[a-z][a-z0-9+.-]+:\/\/[^/]*\/?|\/)/i.exec(alternative) ?? [];
+    const rest = alternative.slice(start.length);
+    const segments = rest.split('/').filter((segment) => segment !== '' && segment !== '.');
+    yield* walk(start, segments, found);
   }
   return [...found].sort((one, other) => (one < other ? -1 : one > other ? 1 : 0));
 }

@@ -1,7 +1,7 @@
 /**
  * Writes text to a result file, which gets its final name only when it is complete.
  *
- * Guarantees: bytes are written to `path.part`; with `from`, after the bytes of an earlier incarnation of the run.
+ * Guarantees: a result in a store is one of `StoredResult`. On the disk, bytes are written to `path.part`; with `from`, after the bytes of an earlier incarnation of the run.
  * `finish` makes them durable (fdatasync) before it renames the file, so a reader never sees a partial file under
  * `path`. A link is followed to the file that it names. A file that cannot be replaced by a rename (a mount), or must
  * not be (it has several names or belongs to another user), is filled from `path.part` at the end. A device or a pipe
@@ -31,33 +31,18 @@ import {
   systemCodeOf,
   type FilePlace,
   type FilePoint,
-  type RowFileKind,
+  type FileStore,
 } from '../../connect/files.js';
 import { isPacked } from './byte-source.js';
+import { isInStore, storeOf } from './file-place.js';
+import type { ResultFile, ResultFileOptions } from './open-result.js';
 import { openPipe } from './pipe-stream.js';
+import { StoredResult } from './stored-result.js';
 import { TextFile } from './text-file.js';
-
-export interface ResultFileOptions {
-  /**
-   * The path of the file, in an existing folder. A `.gz` file is compressed. `finish` replaces an existing result; any
-   * other file that would be replaced is refused. A device or a pipe is written to as it is.
-   */
-  readonly path: string;
-  /** The text at the beginning of a new file. */
-  readonly header: string;
-  /** Which existing files may be replaced. */
-  readonly kind: RowFileKind;
-  /** Ends waiting writes with MILLRACE_ABORTED. The file stays until `finish` or `abandon`. */
-  readonly signal: AbortSignal | undefined;
-  /**
-   * Continues at this point of `path.part` and removes the bytes after it. If the file was renamed at this point, it is
-   * complete.
-   */
-  readonly from: FilePoint | undefined;
-}
 
 /** The temporary files that exist before the file gets its final name. A device or a pipe needs none. */
 export function filesOnTheWayTo(path: string): readonly string[] {
+  if (isInStore(path)) return [];
   const end = resultPathOf(path);
   return end === undefined ? [] : [partOf(end), copyOf(end), ownerFileOf(partOf(end))];
 }
@@ -67,8 +52,13 @@ export function filesOnTheWayTo(path: string): readonly string[] {
  * path leads to something that no result may replace, or a temporary file would have the place of something that no run
  * has made. Opens and changes nothing: a pipe whose reader is looked for would tell that reader its end.
  */
-export async function assertResultPlace(path: string): Promise<void> {
+export async function assertResultPlace(path: string, given?: FileStore): Promise<void> {
   try {
+    const store = await storeOf(path, given);
+    if (store !== undefined) {
+      await store.check(path);
+      return;
+    }
     const place = await lookAtResult(path);
     if (place.kind === 'file') await access(dirname(place.path), constants.W_OK | constants.X_OK);
     for (const onTheWay of filesOnTheWayTo(path)) await assertOwnFile(onTheWay);
@@ -110,10 +100,13 @@ function isThere(path: string): Promise<boolean> {
   );
 }
 
-/** Opens `path.part` and writes the header; throws MILLRACE_FILE or MILLRACE_RESUME. */
+/** Opens the file and writes the header; throws MILLRACE_FILE or MILLRACE_RESUME. */
 export async function openResultFile(options: ResultFileOptions): Promise<ResultFile> {
-  const { path, header, kind, signal, from } = options;
+  const { path, header, kind, signal } = options;
+  const from = options.from as FilePoint | undefined;
   throwIfAborted(path, signal);
+  const store = await storeOf(path, options.store);
+  if (store !== undefined) return StoredResult.open(store, options);
   try {
     const place = await lookAtResult(path);
     if (place.kind === 'stream') {
@@ -121,7 +114,7 @@ export async function openResultFile(options: ResultFileOptions): Promise<Result
       const handle = await openPipe(path);
       const file = new TextFile(handle, { isPacked: isPacked(path), isStream: true, start: 0, signal });
       file.put(header);
-      return new ResultFile({ handle, disown: undefined, file, path, place: undefined, signal });
+      return new DiskResult({ handle, disown: undefined, file, path, place: undefined, signal });
     }
     const end = place.path;
     if (from === undefined && place.mode !== undefined) await assertForRows(end, kind, isPacked(path));
@@ -132,7 +125,7 @@ export async function openResultFile(options: ResultFileOptions): Promise<Result
     });
     const file = new TextFile(handle, { isPacked: isPacked(path), isStream: false, start: from?.bytes ?? 0, signal });
     if (from === undefined) file.put(header);
-    return new ResultFile({ handle, disown, file, path, place, signal });
+    return new DiskResult({ handle, disown, file, path, place, signal });
   } catch (error) {
     throw fileError('write', path, error);
   }
@@ -233,8 +226,8 @@ interface ResultFileParts {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A result file that is open. */
-export class ResultFile {
+/** A result on the disk. */
+class DiskResult implements ResultFile {
   private readonly parts: ResultFileParts;
   private readonly file: TextFile;
   private readonly path: string;
@@ -246,17 +239,14 @@ export class ResultFile {
     this.path = parts.path;
   }
 
-  /** True if the text goes to a device or a pipe. It cannot be taken back, so there are no points to continue from. */
   get isStream(): boolean {
     return this.parts.place === undefined;
   }
 
-  /** The bytes that the system has accepted; for .gz the compressed bytes. */
   get bytesWritten(): number {
     return this.file.bytesWritten;
   }
 
-  /** Accepts the texts as soon as there is room for them. When the promise resolves, they are in the file's buffer. */
   put(texts: () => Iterable<string>): void | Promise<void> {
     if (this.isOver) throw new MillraceError('MILLRACE_FILE', `Cannot write ${this.path}: it is closed already`);
     const room = this.file.room();
@@ -275,10 +265,6 @@ export class ResultFile {
     );
   }
 
-  /**
-   * The point after the text accepted so far. Resolves when it would survive a loss of power; for a device or a pipe
-   * with undefined, when the system has accepted it.
-   */
   async mark(): Promise<FilePoint | undefined> {
     try {
       const bytes = await this.file.flush();
@@ -290,7 +276,6 @@ export class ResultFile {
     }
   }
 
-  /** Makes everything durable and renames the file, or fills the existing one. Resolves when both are done. */
   async finish(): Promise<void> {
     if (this.isOver) return;
     this.isOver = true;
@@ -312,7 +297,6 @@ export class ResultFile {
     }
   }
 
-  /** Closes the file and leaves `path.part` as it is. */
   async abandon(): Promise<void> {
     if (this.isOver) return;
     this.isOver = true;

@@ -22,7 +22,9 @@ import {
   type SourceRead,
   type TouchedFile,
 } from '../../connect/index.js';
-import { identifyFile, touchedFile } from '../../connect/files.js';
+import type { FileStore } from '../../connect/files.js';
+import { touchedAt } from './file-place.js';
+import { identifyAt } from './identify-at.js';
 import { FileRows } from './file-rows.js';
 import type { FileSelection, FoundFile } from './file-selection.js';
 import type { RowReader } from './row-reader.js';
@@ -51,6 +53,7 @@ const MOST_HASHED_BYTES = 256 * 2 ** 20;
 
 export class SelectedFiles<Item, Out> {
   private readonly selection: FileSelection;
+  private readonly store: FileStore | undefined;
   private readonly reading: FileReading<Item, Out>;
   private context: ConnectorContext | undefined;
   private slots = new Slots(1);
@@ -64,26 +67,27 @@ export class SelectedFiles<Item, Out> {
   private seen = new Map<string, FoundFile>();
   private lastFoundAt = 0;
 
-  constructor(selection: FileSelection, reading: FileReading<Item, Out>) {
+  constructor(selection: FileSelection, store: FileStore | undefined, reading: FileReading<Item, Out>) {
     this.selection = selection;
+    this.store = store;
     this.reading = reading;
   }
 
   files(): readonly TouchedFile[] {
-    return this.selection.findNow().map((path) => touchedFile(path, 'read'));
+    return this.selection.findNow().map((path) => touchedAt(path, 'read'));
   }
 
   /** The size and the content of each file; of watched files, which may become more, only where they are looked for. */
   async identify(): Promise<Json> {
     const { selection } = this;
     if (selection.isWatched) return { files: [...selection.paths] };
-    const found = await selection.find().catch(() => []);
+    const found = await selection.find(this.store).catch(() => []);
     const identities: Record<string, Json> = {};
     let bytes = 0;
     for (const { path, size } of found) {
       bytes += size;
       const isHashed = bytes <= MOST_HASHED_BYTES;
-      const facts = (await identifyFile(path, isHashed ? undefined : 0)) as Readonly<
+      const facts = (await identifyAt(path, this.store, isHashed ? undefined : 0)) as Readonly<
         Partial<Record<string, string | number>>
       > | null;
       const { prefix = '', content, changedAt = 0 } = facts ?? {};
@@ -94,7 +98,7 @@ export class SelectedFiles<Item, Out> {
   }
 
   async *find(key: string): AsyncGenerator<FoundRecord> {
-    for (const { path } of await this.selection.find()) {
+    for (const { path } of await this.selection.find(this.store)) {
       for await (const found of this.reading.find(path, key)) yield { ...found, partition: partitionOfPath(path) };
     }
   }
@@ -116,7 +120,7 @@ export class SelectedFiles<Item, Out> {
         position === undefined ? [] : [[partition, position as FilePosition] as const],
       ),
     );
-    const found = await holdClock(context.clock, selection.find());
+    const found = await holdClock(context.clock, selection.find(this.store));
     this.assertAllThere(found);
     return this.partitionsOf(selection.isWatched ? this.steady(found) : found);
   }
@@ -128,7 +132,7 @@ export class SelectedFiles<Item, Out> {
     if (!selection.isWatched) return null;
     for (;;) {
       if (!(await this.pause())) return null;
-      const found = await holdClock(clock, selection.find());
+      const found = await holdClock(clock, selection.find(this.store));
       const next = this.partitionsOf(this.steady(found));
       const now = clock.monotonicMs();
       // A file that is still being written counts as one that appears.

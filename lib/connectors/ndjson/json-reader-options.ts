@@ -3,7 +3,7 @@
  *
  * Guarantees: options are checked once, before a file is opened. Invalid options throw MILLRACE_INVALID_OPTION.
  */
-import type { InputVersion } from '../../connect/files.js';
+import type { FileStore, InputVersion } from '../../connect/files.js';
 import type { FileFormat } from '../files/byte-source.js';
 import { checkEncoding, type TextEncoding } from '../files/text-encoding.js';
 import type { JsonReading } from '../json/json-value.js';
@@ -38,6 +38,8 @@ export interface JsonFormatOptions {
 export interface JsonReaderOptions extends JsonFormatOptions {
   /** A file of JSON, or a .gz file, which is decompressed while it is read. */
   readonly path: string;
+  /** The store of a path that is a URL. Default: the one of its scheme, with settings of the environment. */
+  readonly store?: FileStore | undefined;
   /** The bytes per read, which is also the most that is read ahead of the records. Default 64 KiB. */
   readonly chunkBytes?: number;
   /** Ends the reading and releases the file; `read` then throws MILLRACE_ABORTED. */
@@ -60,6 +62,7 @@ export interface ResolvedJsonOptions {
   readonly at: { readonly start: number; readonly line: number } | undefined;
   readonly byteRange: { readonly start: number; readonly end: number } | undefined;
   readonly version: InputVersion | undefined;
+  readonly store: FileStore | undefined;
 }
 
 /** Throws MILLRACE_INVALID_OPTION for an unknown encoding. Other options are checked where they are given. */
@@ -77,5 +80,6 @@ export function resolveJsonOptions(options: JsonReaderOptions): ResolvedJsonOpti
     at,
     byteRange: at && { start: at.start, end: Number.MAX_SAFE_INTEGER },
     version,
+    store: options.store,
   };
 }

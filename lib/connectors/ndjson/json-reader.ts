@@ -9,7 +9,8 @@
 import { isUtf8 } from 'node:buffer';
 import { MillraceError } from '../../connect/values.js';
 import { BlockReader } from '../files/block-reader.js';
-import { firstInvalidByte, openByteSource, throwIfAborted, type OpenByteSource } from '../files/byte-source.js';
+import { firstInvalidByte, openByteSource, type OpenByteSource } from '../files/byte-source.js';
+import { throwIfAborted } from '../files/open-input.js';
 import type { RowPoint, RowReader } from '../files/row-reader.js';
 import { decode } from '../files/text-encoding.js';
 import { JsonFault, readJson } from '../json/json-value.js';

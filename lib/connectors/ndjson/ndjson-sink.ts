@@ -14,14 +14,17 @@ import {
   text,
   type ConnectorContext,
   type FoundRecord,
+  type Json,
   type OptionRules,
   type Task,
   type TaskOptions,
   taskOptionsOf,
 } from '../../connect/index.js';
-import type { FilePoint } from '../../connect/files.js';
+import type { FileStore } from '../../connect/files.js';
+import { fileStore } from '../files/file-selection.js';
 import { FileSink } from '../files/file-sink.js';
-import { openResultFile, type ResultFile } from '../files/result-file.js';
+import type { ResultFile } from '../files/open-result.js';
+import { openResultFile } from '../files/result-file.js';
 import { jsonText } from '../json/json-text.js';
 import { findJson } from './find-json.js';
 
@@ -30,9 +33,11 @@ export interface NdjsonSinkOptions<In> extends TaskOptions<In, In> {
   /**
    * The path of the result. A `.gz` file is compressed while it is written. A link is followed. An existing file is
    * replaced if its name ends in .ndjson or .jsonl; any other is refused. To a device or a pipe the lines are written
-   * directly, and the run cannot be resumed.
+   * directly, and the run cannot be resumed. An `s3://` URL is a file of an object store.
    */
   readonly path: string;
+  /** The store of a path that is a URL. Default: the one of its scheme, with settings of the environment. */
+  readonly store?: FileStore;
   /** The value that is written for a record. Default: the record itself. */
   readonly value?: (record: In) => unknown;
   /** Writes in root order. Default true. */
@@ -44,6 +49,7 @@ export interface NdjsonSinkOptions<In> extends TaskOptions<In, In> {
 const RULES: OptionRules<NdjsonSinkOptions<unknown>> = {
   ...TASK_RULES,
   path: text,
+  store: fileStore,
   value: callback,
   ordered: flag,
   lineEnd: oneOf('\n', '\r\n'),
@@ -71,7 +77,7 @@ export class NdjsonSink<In> extends FileSink<In, ResultFile> {
   private readonly options: NdjsonSinkOptions<In>;
 
   constructor(options: NdjsonSinkOptions<In>) {
-    super(options.path);
+    super(options.path, options.store);
     this.options = options;
   }
 
@@ -80,8 +86,9 @@ export class NdjsonSink<In> extends FileSink<In, ResultFile> {
     return jsonText(value === undefined ? record : value(record)) + lineEnd;
   }
 
-  protected openFile({ signal }: ConnectorContext, from: FilePoint | undefined): Promise<ResultFile> {
-    return openResultFile({ path: this.options.path, header: '', kind: KIND, signal, from });
+  protected openFile({ signal }: ConnectorContext, from: Json | undefined): Promise<ResultFile> {
+    const { path, store } = this.options;
+    return openResultFile({ path, store, header: '', kind: KIND, signal, from });
   }
 
   protected put(file: ResultFile, lines: readonly string[]): void | Promise<void> {
@@ -89,7 +96,7 @@ export class NdjsonSink<In> extends FileSink<In, ResultFile> {
   }
 
   protected async *findIn(path: string, key: string): AsyncGenerator<FoundRecord> {
-    for await (const { item } of findJson({ path }, key)) {
+    for await (const { item } of findJson({ path, store: this.options.store }, key)) {
       yield { where: `${path}, line ${item.line}`, what: 'error' in item ? item.text : JSON.stringify(item.value) };
     }
   }

@@ -24,7 +24,8 @@ import {
   type SourceTask,
   taskOptionsOf,
 } from '../../connect/index.js';
-import { pathOrFiles, type FileSelection } from '../files/file-selection.js';
+import type { FileStore } from '../../connect/files.js';
+import { fileStore, pathOrFiles, type FileSelection } from '../files/file-selection.js';
 import { FileSource, nameOf } from '../files/file-source.js';
 import type { RowReader } from '../files/row-reader.js';
 import { findJson } from './find-json.js';
@@ -34,8 +35,13 @@ import { jsonRecord } from './json-record.js';
 
 /** Options of `ndjsonSource`: the files, their format, and the type of their records. */
 export interface NdjsonSourceOptions<Out> extends SourceOptions<Out>, JsonFormatOptions {
-  /** A file, which is decompressed while it is read if its name ends in .gz; or several, as `files('in/*.ndjson')`. */
+  /**
+   * A file, which is decompressed while it is read if its name ends in .gz; or several, as
+   * `files('in/*.ndjson')`. An `s3://` URL is a file of an object store.
+   */
   readonly path: string | FileSelection;
+  /** The store of a path that is a URL. Default: the one of its scheme, with settings of the environment. */
+  readonly store?: FileStore;
   /** Types the value of a record. The result of the validation is the record. Default: the value as it is. */
   readonly schema?: Schema<Out>;
 }
@@ -43,6 +49,7 @@ export interface NdjsonSourceOptions<Out> extends SourceOptions<Out>, JsonFormat
 const RULES: OptionRules<NdjsonSourceOptions<unknown>> = {
   ...SOURCE_RULES,
   path: pathOrFiles,
+  store: fileStore,
   schema: standardSchema,
   format: oneOf('lines', 'array'),
   // Checked by `resolveJsonOptions`, which suggests the nearest label.
@@ -72,7 +79,7 @@ export class NdjsonSource<Out> extends FileSource<JsonItem, Out> {
   private readonly options: NdjsonSourceOptions<Out>;
 
   constructor(options: NdjsonSourceOptions<Out>) {
-    super(options.path);
+    super(options.path, options.store);
     this.options = options;
     resolveJsonOptions(this.readerOf(nameOf(options.path)));
   }
@@ -99,9 +106,10 @@ export class NdjsonSource<Out> extends FileSource<JsonItem, Out> {
   }
 
   private readerOf(path: string): JsonReaderOptions {
-    const { format, encoding, largeIntegers, duplicateKeys, maxRecordBytes } = this.options;
+    const { store, format, encoding, largeIntegers, duplicateKeys, maxRecordBytes } = this.options;
     return {
       path,
+      store,
       ...(format === undefined ? {} : { format }),
       ...(encoding === undefined ? {} : { encoding }),
       ...(largeIntegers === undefined ? {} : { largeIntegers }),

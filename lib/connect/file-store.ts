@@ -1,0 +1,95 @@
+/**
+ * The interface of a place of files that is not the disk, such as an object store. Connectors of files read and write
+ * paths that are URLs through it.
+ *
+ * Guarantees: the connectors call no method after `close` of what it has returned. Every error is one sentence that
+ * names the path, the problem and the fix.
+ */
+import type { Json } from '../model/checkpoint.js';
+import type { Awaitable } from '../model/ports.js';
+
+/** A file of a store as it was found. */
+export interface StoredFile {
+  /** The path as it was asked for. */
+  readonly path: string;
+  /** In bytes. */
+  readonly size: number;
+  /** The time of the last change, in milliseconds since 1970. */
+  readonly changedAt: number;
+  /** Another text for each content that the path had, such as an entity tag. */
+  readonly version: string;
+}
+
+/** An entry of a folder of a store. */
+export interface StoredEntry {
+  /** The name within the folder. */
+  readonly name: string;
+  /** True for a folder. */
+  readonly isFolder: boolean;
+  /** The file, if the listing describes it. */
+  readonly file?: StoredFile | undefined;
+}
+
+/** A file of a store that is open for reading, from some byte on. Contract: one call at a time. */
+export interface StoredInput {
+  /** The file that is read: all bytes are those of this version. */
+  readonly file: StoredFile;
+  /**
+   * Returns the next bytes, at least one; null at the end. Rejects with MILLRACE_FILE if the file is another one now.
+   */
+  read(): Promise<Uint8Array | null>;
+  /** Releases the file; may be called at any time, also twice. */
+  close(): Awaitable<void>;
+}
+
+/** A file of a store that is being written. It is visible only once `finish` has resolved. */
+export interface StoredOutput {
+  /** Accepts bytes. A returned promise resolves when there is room for more. The bytes are not changed afterwards. */
+  write(bytes: Uint8Array): Promise<void> | undefined;
+  /**
+   * Returns the point after the bytes so far, as plain data, once they would survive the death of this process. The
+   * point before the last one is not needed any more.
+   */
+  mark(): Promise<Json>;
+  /** Makes the file visible under its path, in place of one that was there. */
+  finish(): Promise<void>;
+  /**
+   * Called instead of `finish`, or after it has failed. Keeps what a later incarnation of the run needs to continue at
+   * a point; without a point, removes everything.
+   */
+  abandon(): Promise<void>;
+}
+
+/** How a file of a store is opened for reading. */
+export interface StoredReading {
+  /** The first byte that is read. */
+  readonly start: number;
+  /** The version that an earlier reading had; another one is MILLRACE_FILE. */
+  readonly version?: string | undefined;
+  /** Ends the reading. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a file of a store is written. */
+export interface StoredWriting {
+  /** Continues at this point, and drops the bytes after it. MILLRACE_RESUME if that cannot be done. */
+  readonly from: Json | undefined;
+  /** Ends the writing. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A place of files that are named by URLs. */
+export interface FileStore {
+  /** Finds a file; undefined if there is none. */
+  find(path: string): Promise<StoredFile | undefined>;
+  /** Lists the entries of the folder at this path, which ends in `/`; undefined if there is no such folder. */
+  list(folder: string): Promise<readonly StoredEntry[] | undefined>;
+  /** Opens a file for reading; MILLRACE_FILE if there is none. */
+  open(path: string, reading: StoredReading): Promise<StoredInput>;
+  /** Throws MILLRACE_FILE if no file can be written to this path. Changes nothing. */
+  check(path: string): Promise<void>;
+  /** Opens a new file for writing, or continues one. */
+  create(path: string, writing: StoredWriting): Promise<StoredOutput>;
+  /** Removes a file, if it is there. */
+  remove(path: string): Promise<void>;
+}
