@@ -87,9 +87,11 @@ class DiskPlace implements ParquetPlace {
   }
 
   async siblings(): Promise<readonly string[]> {
-    const folder = dirname(this.end);
-    const names = await readdir(folder);
-    return names.filter((name) => name.startsWith(basename(this.end))).map((name) => join(folder, name));
+    const own = basename(this.end);
+    // Written as the path of the result is: a folder can be written in several ways, such as './out' and 'out/.'.
+    const folder = this.end.slice(0, this.end.length - own.length);
+    const names = await readdir(dirname(this.end));
+    return names.filter((name) => name.startsWith(own)).map((name) => folder + name);
   }
 
   remove(part: string): Promise<void> {
