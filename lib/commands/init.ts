@@ -4,7 +4,7 @@
  * Guarantees: a folder with any content but a Git repository is refused, and nothing is written into it; no file is
  * ever replaced.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { debugOptions, type Command } from './command.js';
@@ -27,7 +27,8 @@ export const initCommand: Command = {
     millrace: {
       type: 'string',
       requiresArg: true,
-      describe: 'Which millrace the project depends on: a version, a folder or a .tgz file (default: this version)',
+      describe:
+        'Which millrace the project depends on: a version, a folder or a .tgz file (default: what this project has)',
     },
     ...debugOptions,
   },
@@ -36,7 +37,7 @@ export const initCommand: Command = {
     const shown = args.word('folder') || '.';
     const folder = resolve(shown);
     const template = args.oneOf('template', TEMPLATES) ?? 'ts';
-    const millrace = dependencyOn(args.text('millrace'));
+    const millrace = dependencyOn(args.text('millrace')) ?? installedFrom(process.cwd());
     const files = projectFiles({ name: packageName(basename(folder)), template, millrace });
     try {
       const found = (
@@ -89,6 +90,33 @@ function dependencyOn(given: string | undefined): string | undefined {
   if (given === undefined || !/[\\/]|^\.|\.tgz$/.test(given) || given.includes(':')) return given;
   if (existsSync(given)) return `file:${resolve(given)}`;
   throw new MillraceError('MILLRACE_USAGE', `There is no folder or file ${given}. Check the path after --millrace`);
+}
+
+/**
+ * The folder or archive from which the project at `folder`, or one around it, has installed this package. Undefined if
+ * it has a version of it.
+ */
+function installedFrom(folder: string): string | undefined {
+  const manifest = join(folder, 'package.json');
+  if (!existsSync(manifest)) return dirname(folder) === folder ? undefined : installedFrom(dirname(folder));
+  const { dependencies, devDependencies } = readManifest(manifest);
+  const given: unknown = dependencies?.['millrace'] ?? devDependencies?.['millrace'];
+  if (typeof given !== 'string' || !given.startsWith('file:')) return undefined;
+  return `file:${resolve(folder, given.slice('file:'.length))}`;
+}
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+/** A manifest that cannot be read has no dependencies. */
+function readManifest(path: string): Manifest {
+  try {
+    return Object(JSON.parse(readFileSync(path, 'utf8'))) as Manifest;
+  } catch {
+    return {};
+  }
 }
 
 /** A name that npm accepts for a package. */

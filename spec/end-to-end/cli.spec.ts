@@ -77,6 +77,8 @@ const FILES: Readonly<Record<string, string>> = {
   ),
   'open.js': `setInterval(() => undefined, 1000);${flow('Open', 'async (n) => n')}`,
   'throws.js': 'const settings = undefined;\nexport const port = settings.port;\n',
+  'option.js':
+    "import { defineWorkflow } from 'millrace';\nexport const O = defineWorkflow({ name: 'O', defaultConfig: {} });\n",
   'syntax.js': 'export const a = 1;\nexport const b = ;\n',
   'nothing.js': 'export const a = 1;\n',
   'hangs.js': 'await new Promise(() => undefined);\n',
@@ -197,6 +199,10 @@ describe('what is wrong', () => {
     [
       ['--workflow', './throws.js'],
       "MILLRACE_UNKNOWN_WORKFLOW: Cannot load ./throws.js: TypeError: Cannot read properties of undefined (reading 'port') (at throws.js:2)",
+    ],
+    [
+      ['--workflow', './option.js'],
+      "MILLRACE_INVALID_OPTION: Cannot load ./option.js: Expected `defaultConfig` of workflow 'O' to be a path or a URL, got {} (object) (at option.js:2)",
     ],
     [
       ['--workflow', './syntax.js'],

@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -152,6 +153,14 @@ describe('millrace init', () => {
     expect(JSON.parse(readFileSync(file('My Flows/package.json'), 'utf8'))).toMatchObject({
       name: 'my-flows',
       dependencies: { millrace: `^${version}` },
+    });
+  });
+
+  it('depends on the same folder or archive as the project in which it is called', async () => {
+    writeFileSync(file('package.json'), JSON.stringify({ dependencies: { millrace: 'file:../millrace.tgz' } }));
+    expect((await millrace('init', 'made')).code).toBe(0);
+    expect(JSON.parse(readFileSync(file('made/package.json'), 'utf8'))).toMatchObject({
+      dependencies: { millrace: `file:${join(dirname(realpathSync(folder)), 'millrace.tgz')}` },
     });
   });
 

@@ -103,11 +103,18 @@ interface Place {
   readonly line: string;
 }
 
-/** The first place in the stack that is not inside Node: a file and line. */
+/** The folder of the compiled modules of this package. */
+const OWN_FOLDER = /^.*\/dist\//.exec(fileURLToPath(import.meta.url))?.[0];
+
+/** The first place in the stack that is neither inside Node nor inside this package: a file and line. */
 function firstPlace(stack: string): Place | undefined {
-  const [, file, line] = /(?:^|[\s(])(file:\/\/[^\s)]+?|\/[^\s():]+?):(\d+)(?::\d+)?\)?$/m.exec(stack) ?? [];
-  if (file === undefined || line === undefined) return undefined;
-  return { path: file.startsWith('file:') ? fileURLToPath(file) : file, line };
+  for (const [, file, line] of stack.matchAll(
+    /(?:^|[\s(])(file:\/\/[^\s)]+?|\/[^\s():]+?):(\d+)(?::\d+)?\)?$/gm,
+  ) as Iterable<[string, string, string]>) {
+    const path = file.startsWith('file:') ? fileURLToPath(file) : file;
+    if (OWN_FOLDER === undefined || !path.startsWith(OWN_FOLDER)) return { path, line };
+  }
+  return undefined;
 }
 
 function shownFrom(folder: string, { path, line }: Place): string {

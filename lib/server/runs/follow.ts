@@ -19,6 +19,8 @@ export interface Sight {
   readonly incarnation: number;
   /** With 'ended'. */
   readonly outcome?: RunOutcome | undefined;
+  /** With 'ended': when, milliseconds since 1970. It may have ended long before a server saw that. */
+  readonly endedAt?: number | undefined;
   /** With 'ended': the sentence of the failure. */
   readonly failure?: string | undefined;
   readonly settled: number;
@@ -50,8 +52,8 @@ const USAGE_EXIT = 2;
 export function followUp(run: StoredRun, sight: Sight, now: number): FollowUp | undefined {
   const { settled, deadLetters } = sight;
   const facts = { settled: Math.max(settled, run.settled), deadLetters: Math.max(deadLetters, run.deadLetters) };
-  const end = (state: StoredRun['state'], problem = ''): FollowUp => ({
-    change: { ...facts, state, problem, endedAt: now, stopWish: null, ...UNSIGNALLED },
+  const end = (state: StoredRun['state'], problem = '', endedAt = now): FollowUp => ({
+    change: { ...facts, state, problem, endedAt: Math.min(endedAt, now), stopWish: null, ...UNSIGNALLED },
     start: false,
   });
   const hasBegun = sight.incarnation > run.incarnationBefore;
@@ -64,7 +66,8 @@ export function followUp(run: StoredRun, sight: Sight, now: number): FollowUp | 
   if (sight.hasChild) return undefined;
   if (hasBegun && sight.state === 'ended') {
     if (sight.outcome === undefined) return end('interrupted', 'It ended before it has done anything');
-    return end(sight.outcome, sight.outcome === 'failed' ? (sight.failure ?? wordsOf(sight.exit)) : '');
+    const problem = sight.outcome === 'failed' ? (sight.failure ?? wordsOf(sight.exit)) : '';
+    return end(sight.outcome, problem, sight.endedAt);
   }
   if (run.stopWish !== null) return end(run.stopWish === 'cancel' ? 'cancelled' : 'drained');
   if (sight.exit?.code === USAGE_EXIT && sight.state === 'none') return end('failed', wordsOf(sight.exit));

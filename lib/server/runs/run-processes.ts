@@ -114,6 +114,7 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
       ...facts,
       state: 'ended',
       outcome: last.outcome ?? undefined,
+      endedAt: last.endedAt,
       failure: kept?.error === undefined ? undefined : `${kept.error.code}: ${kept.error.message}`,
       settled,
       deadLetters: (kept?.deadLettered ?? 0) + (kept?.lettersBefore ?? 0),
