@@ -22,7 +22,7 @@ const JAVA = [
   ...['-cp', join(jars, '*')],
 ];
 const CLUSTER = 'MkU3OEVBNTcwNTJENDM2Qk';
-const START_MS = 60_000;
+const START_MS = 180_000;
 
 /** How a broker is started. */
 export interface BrokerOptions {
@@ -123,7 +123,7 @@ export async function launch(file: string, log: string, address: string): Promis
       await admin.connect();
       if ((await admin.describeCluster()).controller !== null) return child;
     } catch (error) {
-      if (Date.now() < latest) await sleep(100);
+      if (Date.now() < latest && child.exitCode === null) await sleep(100);
       else {
         await end(child);
         throw new Error(`The broker did not start: ${await readFile(log, 'utf8')}`, { cause: error });

@@ -60,18 +60,13 @@ describeWithBroker('run --kafka', (broker) => {
     expect((await millrace('runs')).out).toMatch(/kept.*LaneFlow.*(completed|finished)/);
     expect((await millrace('dead-letters', 'kept')).out).toContain(String(LETTERS));
     expect((await millrace('why', 'kept', '57')).out).toMatch(/Ask.*given up/);
-    expect((await millrace('report', 'kept')).code).toBe(0);
     const resumed = await millrace('dead-letters', 'replay', 'kept');
     expect(resumed.errors).toContain('MILLRACE_RESUME: Run kept is carried by Kafka');
-    // An old run that is started again only tells its story again.
-    const again = await millrace('run', FLOW, ...spread, '--workers', '2', '--quiet');
-    expect({ code: again.code, errors: again.errors }).toEqual({ code: 3, errors: '' });
-
     const lag = await millrace('lag', FLOW, ...spread);
     expect(lag.out).toMatch(/Spread\s+2 of 2\s+\d/);
     expect((await millrace('transactions', 'list', 'millrace.LaneFlow.kept', '--kafka', broker().address)).errors).toBe(
       '0 transactions open\n',
     );
     expect((await millrace('transactions', 'abort', '--kafka', broker().address)).code).toBe(2);
-  }, 180_000);
+  }, 300_000);
 });

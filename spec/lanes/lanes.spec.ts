@@ -63,7 +63,7 @@ describeWithBroker('a workflow in lanes', (broker) => {
       partitions: PARTITIONS,
     };
     const created = await createRun(options);
-    expect(created).toHaveLength(3 + 7);
+    expect(created).toHaveLength(4 + 7);
     // Who comes second changes nothing.
     expect(await createRun(options)).toEqual([]);
     const events: WorkerEvent[] = [];
