@@ -5,10 +5,12 @@ import { exchange, follow, isLive, signIn, signOut, token } from './api.js';
 import { zoneName } from './format.js';
 import { Notice } from './parts/state.js';
 import { go, route } from './router.js';
+import { Alerts } from './screens/alerts.js';
 import { Home } from './screens/home.js';
 import { Run } from './screens/run.js';
 import { Runs } from './screens/runs.js';
 import { Schedules } from './screens/schedules.js';
+import { Settings } from './screens/settings.js';
 import { Triggers } from './screens/triggers.js';
 import { Workflows } from './screens/workflows.js';
 import './style.css';
@@ -20,6 +22,8 @@ const SCREENS = [
   { path: 'runs', title: 'Runs', key: 'r' },
   { path: 'schedules', title: 'Schedules', key: 's' },
   { path: 'triggers', title: 'Triggers', key: 't' },
+  { path: 'alerts', title: 'Alerts', key: 'a' },
+  { path: 'settings', title: 'Settings', key: 'e' },
 ] as const;
 const CHORD_MS = 1500;
 
@@ -94,6 +98,8 @@ function Page(): JSX.Element {
         {screen === 'runs' && (id === undefined ? <Runs /> : <Run key={id} id={id} />)}
         {screen === 'schedules' && <Schedules />}
         {screen === 'triggers' && <Triggers />}
+        {screen === 'alerts' && <Alerts />}
+        {screen === 'settings' && <Settings />}
         {!SCREENS.some(({ path: to }) => to === screen) && <Notice error="There is no such page" />}
       </main>
     </>

@@ -28,7 +28,7 @@ export function Run({ id }: { readonly id: string }): JSX.Element {
         {run.workflow} <State state={run.state} />
       </h1>
       <p class="quiet">
-        Run {run.id} · {run.schedule === null ? run.askedBy || run.origin : run.schedule}
+        Run {run.id} · {startOf(run)}
         {run.scheduledFor === null ? '' : ` · for ${moment(run.scheduledFor)}`}
         {run.startedAt === null ? '' : ` · ${duration((run.endedAt ?? now) - run.startedAt)}`}
         {view !== undefined && view.incarnations > 1 ? ` · process ${view.incarnations} of this run` : ''}
@@ -47,6 +47,12 @@ export function Run({ id }: { readonly id: string }): JSX.Element {
       )}
     </>
   );
+}
+
+/** What has started it, in words. */
+function startOf({ schedule, triggeredBy, subject, askedBy, origin }: RunRow): string {
+  if (triggeredBy !== null) return `${triggeredBy}, by ${subject ?? ''}`;
+  return schedule ?? (askedBy || origin);
 }
 
 interface ActionProps {

@@ -76,7 +76,7 @@ export function Runs(): JSX.Element {
                   <td>
                     <State state={run.state} />
                   </td>
-                  <td>{run.schedule ?? (run.askedBy || run.origin)}</td>
+                  <td>{run.schedule ?? run.triggeredBy ?? (run.askedBy || run.origin)}</td>
                   <td title={moment(run.queuedAt)}>{relative(run.queuedAt, now)}</td>
                   <td class="number">{run.startedAt === null ? '' : duration((run.endedAt ?? now) - run.startedAt)}</td>
                   <td class="number">{run.deadLetters === 0 ? '' : grouped(run.deadLetters)}</td>

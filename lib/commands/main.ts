@@ -10,6 +10,8 @@ import type { Command, CommandContext } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { graphCommand } from './graph.js';
+import { backfillCommand } from './backfill.js';
+import { backupCommand } from './backup.js';
 import { cancelCommand } from './cancel.js';
 import { completionCommand } from './completion.js';
 import { initCommand } from './init.js';
@@ -18,6 +20,7 @@ import { listCommand } from './list.js';
 import { deadLettersCommand } from './dead-letters.js';
 import { reportCommand } from './html-report.js';
 import { resumeCommand } from './resume.js';
+import { logsCommand } from './logs.js';
 import { plainWords, type Parsed } from './plain-words.js';
 import { runCommand } from './run.js';
 import { runsCommand } from './runs.js';
@@ -48,7 +51,10 @@ const COMMANDS: readonly Command[] = [
   serveCommand,
   triggerCommand,
   cancelCommand,
+  logsCommand,
   schedulesCommand,
+  backfillCommand,
+  backupCommand,
   initCommand,
   completionCommand,
 ];

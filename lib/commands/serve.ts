@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillraceError } from '../model/errors.js';
+import { parseDuration } from '../text/durations.js';
 import { debugOptions, runsFrom, runsOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { explainError } from './explain-error.js';
@@ -10,6 +11,7 @@ import { explainError } from './explain-error.js';
 const value = { type: 'string', requiresArg: true } as const;
 const HOME = '.millrace/server';
 const DEFAULT_PORT = 4747;
+const DEFAULT_KEEP = '90d';
 
 export const serveCommand: Command = {
   name: 'serve',
@@ -33,6 +35,7 @@ export const serveCommand: Command = {
       ...value,
       describe: 'Where alerts go: an address of http or https that takes a POST, or a command that reads JSON',
     },
+    keep: { ...value, describe: 'How long runs that have ended are kept: 30d, or forever (default: 90d)' },
     ...runsOptions,
     ...debugOptions,
   },
@@ -57,6 +60,7 @@ export const serveCommand: Command = {
       maxRuns,
       pools: poolsOf(args.texts('pool')),
       alert: args.text('alert'),
+      keepMs: keepFrom(args.text('keep') ?? DEFAULT_KEEP),
       environment: process.env,
       script: fileURLToPath(new URL('../cli.js', import.meta.url)),
       pages: fileURLToPath(new URL('../dashboard/', import.meta.url)),
@@ -93,6 +97,17 @@ function poolsOf(words: readonly string[]): ReadonlyMap<string, number> {
     sizes.set(name, Number(size));
   }
   return sizes;
+}
+
+/** Milliseconds; undefined for ever. */
+function keepFrom(text: string): number | undefined {
+  if (text === 'forever') return undefined;
+  const keepMs = parseDuration(text) ?? 0;
+  if (keepMs > 0) return keepMs;
+  throw new MillraceError(
+    'MILLRACE_USAGE',
+    `Expected --keep to be a length of time such as 30d, or 'forever', got '${text}'`,
+  );
 }
 
 function stopSignal(): Promise<void> {

@@ -15,6 +15,16 @@ export interface ServingRules {
   /** Runs of a higher number leave the queue first. Each hour in the queue counts as one more. Default 0. */
   readonly priority?: number;
   /**
+   * A run that is at work for longer is stopped, and has failed: `30s`, `15m`, `6h`, `1d`. The time counts from its start,
+   * or from when somebody has resumed it. Default: no limit.
+   */
+  readonly maxTime?: string;
+  /**
+   * A run whose process uses more memory is stopped, and has failed: `512MB`, `2GB`, at least 128 MB. The heap of Node
+   * gets the same limit. Default: that of Node.
+   */
+  readonly maxMemory?: string;
+  /**
    * An alert is sent once a run is not over this long after it was queued, or after its jitter: `30s`, `15m`, `6h`,
    * `1d`. Default: never.
    */

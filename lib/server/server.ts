@@ -9,6 +9,8 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
+import { parseSize } from '../text/sizes.js';
+import { removeOld } from './retention.js';
 import { claimFile } from '../storage/file-owner.js';
 import { RunFolder } from '../storage/run-folder.js';
 import { AlertPost } from './alerts/alert-post.js';
@@ -41,6 +43,8 @@ export interface ServeOptions {
   readonly maxRuns: number;
   /** The sizes of the pools, by name. */
   readonly pools: ReadonlyMap<string, number>;
+  /** Runs that ended longer ago than this, in milliseconds, are removed; undefined for never. */
+  readonly keepMs?: number | undefined;
   /** Where alerts are sent: an address of http or https, or a command. */
   readonly alert?: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -66,13 +70,14 @@ export interface RunningServer {
 /** The longest time between two passes: while something is at work, and otherwise. */
 const PASS_MS = 500;
 const REFRESH_MS = 5000;
+const TIDY_MS = 3_600_000;
 
 /**
  * Starts a server. Rejects with MILLRACE_LOCKED if another one serves the folder, MILLRACE_USAGE if it cannot listen,
  * and MILLRACE_FILE if its files cannot be used.
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
-  const { folder, runs, home, host, port, maxRuns, pools, script, onError, onLost } = options;
+  const { folder, runs, home, host, port, maxRuns, pools, script, keepMs, onError, onLost } = options;
   // A token of the server is no business of the code of workflows.
   const environment = { ...options.environment, MILLRACE_TOKEN: undefined };
   const target = options.alert === undefined ? undefined : alertTarget(options.alert, { folder, environment });
@@ -97,17 +102,18 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const output = join(home, 'output');
   let poke = (): void => undefined;
   let changed = (): void => undefined;
+  const catalog = new Catalog({ folder, script, environment });
   const processes = runProcesses({
     runs,
     output,
     folder,
     environment,
     script,
+    memoryOf: (workflow) => parseSize(catalog.workflow(workflow)?.serving.maxMemory ?? ''),
     onExit: () => {
       poke();
     },
   });
-  const catalog = new Catalog({ folder, script, environment });
   let triggers: readonly KnownTrigger[] = [];
   const supervisor = new Supervisor({
     store,
@@ -132,6 +138,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   let names: readonly string[] = [];
   const app = buildApp({
     ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, startedAt: now() },
+    backups: join(home, 'backups'),
     triggers: () => triggers,
     fileProblem: (id) => files.problemOf(id),
     ...{
@@ -174,6 +181,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   let timer: NodeJS.Timeout | undefined;
   let passing: Promise<void> = Promise.resolve();
   let refreshedAt = -Infinity;
+  let tidiedAt = -Infinity;
   const known = new Set<string>();
   const work = async (): Promise<void> => {
     try {
@@ -196,6 +204,11 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       }
       if (isLook && catalog.isDescribed) await files.look();
       await supervisor.pass();
+      if (keepMs !== undefined && performance.now() - tidiedAt > TIDY_MS) {
+        const removed = await removeOld({ store, runs, output, onError }, now() - keepMs);
+        if (removed === 0) tidiedAt = performance.now();
+        else changed();
+      }
       // Not awaited: a target that does not answer must not hold up runs.
       post?.send().catch(onError);
     } catch (error) {

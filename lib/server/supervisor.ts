@@ -196,7 +196,9 @@ export class Supervisor {
     if (isRecent && (signalled === wish || signalled === 'cancel')) return;
     // Noted first: if this server dies in between, the next one must not abort a run that drains.
     await store.changeRun(id, ['starting', 'running'], { signalled: wish, signalledAt: now() });
-    const isSignalled = await processes.stop(id, signalled === 'drain' ? 'drain' : wish);
+    // One that a server has started and that outlived its grace is stuck: it does not answer to signals.
+    const isStuck = signalled === 'cancel' && origin !== 'command line';
+    const isSignalled = await processes.stop(id, isStuck ? 'kill' : signalled === 'drain' ? 'drain' : wish);
     if (!isSignalled) await store.changeRun(id, ['starting', 'running'], { signalled, signalledAt });
   }
 
@@ -207,6 +209,7 @@ export class Supervisor {
       state: 'queued',
       stopWish: null,
       endedAt: null,
+      workingSince: null,
       queuedAt: now(),
       problem: '',
       ...UNSIGNALLED,
@@ -304,7 +307,7 @@ export class Supervisor {
     for (const run of await store.runs({ states: ['starting', 'running'], limit: MOST_ACTIVE })) {
       const sight = await this.sightOf(run);
       if (sight === undefined) continue;
-      const step = followUp(run, sight, now());
+      const step = followUp(run, sight, now(), this.ports.rulesOf(run.workflow));
       if (step === undefined) {
         // A wish that came before the process had begun.
         if (run.stopWish !== null && sight.state === 'working') await this.signal(run, run.stopWish);

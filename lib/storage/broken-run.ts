@@ -27,9 +27,9 @@ export function mendBroken(runId: string): string {
 }
 
 /**
- * Removes the folder. Throws MILLRACE_LOCKED if a process works on the run, and MILLRACE_FILE if it holds other files.
+ * Removes the folder, which need not be broken. Throws MILLRACE_LOCKED if a process works on the run, and MILLRACE_FILE if it holds other files.
  */
-export async function removeBroken({ runId, path }: BrokenRun): Promise<void> {
+export async function removeBroken({ runId, path }: Pick<BrokenRun, 'runId' | 'path'>): Promise<void> {
   const incarnation = await lastIncarnation(path);
   if (incarnation !== undefined && (await isAlive(path, incarnation))) {
     throw new MillraceError(

@@ -9,7 +9,7 @@ export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
     id,
     ...({ workflow: 'Flow', state: 'queued', origin: 'request', askedBy: 'ada', schedule: null } as const),
     ...{ scheduledFor: null, coversFrom: null, coversTo: null, backfill: null, isExclusive: false },
-    ...{ triggeredBy: null, subject: null },
+    ...{ triggeredBy: null, subject: null, workingSince: null, stopReason: '' },
     ...{
       settings: { text: '${HOME}', list: [1, { deep: null }] },
       isLiteral: true,
@@ -206,6 +206,35 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       expect(await store.changeRun('r1', ['queued'], { state: 'failed', stopWish: null, problem: 'x' })).toBe(true);
       expect(await store.run('r1')).toMatchObject({ state: 'failed', stopWish: null, problem: 'x', queuedAt: 5 });
       expect(await store.counts()).toMatchObject({ queued: 0, failed: 1, running: 0 });
+    });
+
+    it('removes runs that are over, and the history before a moment, but no last decision and no event of a file', async () => {
+      await store.putSchedules([aSchedule('a')]);
+      const tick = { schedule: 'Flow/a', scheduledFor: 60 };
+      await store.commitPass(aPass({ runs: [aRun('r1', tick)] }));
+      const second = aRun('r2', { ...tick, scheduledFor: 90 });
+      await store.commitPass(aPass({ cursorBefore: 60, cursor: 90, at: 91, runs: [second] }));
+      await store.changeRun('r1', ['queued'], { state: 'failed', endedAt: 70 });
+      await store.addRun(aRun('r3', { state: 'completed', endedAt: 65, origin: 'command line' }));
+      const event = { trigger: 'Flow/t', subject: 's', at: 5 };
+      await store.deliver({ ...event, key: 'message', runId: 'r4' }, aRun('r4'));
+      await store.deliver({ ...event, key: '/a.csv\n1\n2', runId: 'r5' }, aRun('r5'));
+      await store.addBackfill(aBackfill('f1'), [aRun('r6', { backfill: 'f1', state: 'failed', endedAt: 80 })]);
+      await store.addBackfill(aBackfill('f2'), [aRun('r7', { backfill: 'f2' })]);
+      await store.addAudit({ at: 5, who: 'ada', what: 'x', subject: 'y' });
+      expect((await store.endedBefore(81, 9)).map(({ id }) => id)).toEqual(['r1', 'r6']);
+      expect((await store.endedBefore(80, 9)).map(({ id }) => id)).toEqual(['r1']);
+      expect([await store.removeRun('r6'), await store.removeRun('r2'), await store.removeRun('r8')]).toEqual([
+        true,
+        false,
+        false,
+      ]);
+      expect(await store.counts()).toMatchObject({ failed: 1, queued: 4 });
+      await store.forget(100);
+      expect((await store.decisions('Flow/a', { limit: 9 })).map(({ runId }) => runId)).toEqual(['r2']);
+      expect((await store.deliveries('Flow/t', 9)).map(({ key }) => key)).toEqual(['/a.csv\n1\n2']);
+      expect((await store.backfills(9)).map(({ id }) => id)).toEqual(['f2']);
+      expect(await store.audit(9)).toEqual([]);
     });
 
     it('keeps tokens and the audit', async () => {

@@ -6,7 +6,7 @@ import axe from 'axe-core';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { gzipSync } from 'node:zlib';
 import { readdirSync } from 'node:fs';
-import { end, newFolder, removeFolder, serve, type Served } from './support/served.js';
+import { addWorkflow, end, newFolder, removeFolder, serve, type Served } from './support/served.js';
 
 const CHROMIUM = '/usr/bin/chromium';
 const LIMIT_MS = 60_000;
@@ -21,6 +21,8 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
 
   beforeAll(async () => {
     folder = newFolder({ nightly: { cron: '30 2 * * *', zone: 'Europe/Berlin' } });
+    const triggers = { hook: { webhook: 'UNSET_SECRET' }, files: { files: '<img src=x onerror=pwned=1>/*' } };
+    addWorkflow(folder, 'Hooked', { triggers });
     served = await serve(folder);
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
     page = await browser.newPage();
@@ -132,6 +134,39 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
     LIMIT_MS,
   );
 
+  it(
+    'shows triggers with what is wrong with them, alerts, and makes and removes a token',
+    async () => {
+      for (const key of ['g', 't']) await page.keyboard.press(key);
+      await page.getByText('<img src=x onerror=pwned=1>/*').waitFor();
+      await page.getByText('does not exist').waitFor();
+      await page.getByRole('button', { name: 'Events' }).first().click();
+      await page.getByText('No event yet').waitFor();
+      for (const key of ['g', 'a']) await page.keyboard.press(key);
+      await page.getByRole('cell', { name: 'dead letters' }).first().waitFor();
+      for (const key of ['g', 'e']) await page.keyboard.press(key);
+      await page.getByLabel('Name').fill('<b>ci</b>');
+      await page.getByLabel('Role').selectOption('operator');
+      await page.getByRole('button', { name: 'Make a token' }).click();
+      const made = (await page.getByText(/^mr_[\w-]+$/).textContent()) ?? '';
+      expect((await served.ask('/me', { token: made })).body).toEqual({ name: '<b>ci</b>', role: 'operator' });
+      page.once('dialog', (dialog) => void dialog.accept());
+      await page.getByRole('button', { name: 'Remove the token <b>ci</b>' }).click();
+      await page.getByText('remove token').waitFor();
+      expect((await served.ask('/me', { token: made })).status).toBe(401);
+      await page.getByRole('button', { name: 'Copy the store' }).click();
+      expect(
+        existsSync(
+          (await page
+            .getByText(/state-[\dTZ-]+\.db$/)
+            .first()
+            .textContent()) ?? '',
+        ),
+      ).toBe(true);
+    },
+    LIMIT_MS,
+  );
+
   it.each(['light', 'dark'] as const)(
     'has no fault that axe finds on any screen, in the theme %s',
     async (colorScheme) => {
@@ -141,9 +176,11 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
       const tabs = ['figures', 'dead%20letters', 'output', 'notes', 'configuration'].map(
         (tab) => `runs/${id}?tab=${tab}`,
       );
-      for (const screen of ['', 'workflows', 'runs', 'schedules', ...tabs]) {
+      for (const screen of ['', 'workflows', 'runs', 'schedules', 'triggers', 'alerts', 'settings', ...tabs]) {
         await page.goto(`${served.url}/#/${screen}`);
         await page.getByRole('heading', { level: 1 }).waitFor();
+        if (screen === 'settings') await page.getByRole('heading', { name: 'Audit' }).waitFor();
+        if (!screen.includes('tab')) await shot(`${screen || 'home'}-${colorScheme}`);
         if (screen.startsWith('runs/')) await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
         expect([screen, await faults()]).toEqual([screen, []]);
       }

@@ -1,10 +1,11 @@
 /** The real server, as a process, with real runs. */
 import { readdirSync, readFileSync, writeFileSync, rmSync, existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { StoredDecision } from '#lib/server/schedules/stored-schedule.js';
-import { end, newFolder, removeFolder, serve, until, type Served } from './support/served.js';
+import { end, newFolder, removeFolder, SCRIPT, serve, until, type Served } from './support/served.js';
 
 const LIMIT_MS = 60_000;
 
@@ -304,6 +305,35 @@ describe('a server', () => {
       expect(stop.body).toEqual({ stopped: 3 });
       await untilRuns(served, `backfill=${String(second['id'])}&state=cancelled`, 3);
       await served.ask('/schedules/Flow/hourly', { method: 'DELETE' });
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'is asked by commands, which say what it refuses',
+    async () => {
+      await served.ask('/schedules/Flow/hourly', { method: 'PUT', body: { every: '1h' } });
+      const range = ['--from', '2026-01-05T00:10:00Z', '--to', '2026-01-05T02:10:00Z'];
+      const command = (...words: readonly string[]): { readonly out: string; readonly err: string } => {
+        const { stdout, stderr } = spawnSync(process.execPath, [SCRIPT, ...words, '--server', served.url], {
+          cwd: folder,
+          env: { ...process.env, MILLRACE_TOKEN: served.token },
+          encoding: 'utf8',
+        });
+        return { out: stdout, err: stderr };
+      };
+      expect(command('backfill', 'Flow/hourly', ...range, '--preview').out).toBe(
+        '2026-01-05T01:00:00.000Z\n2026-01-05T02:00:00.000Z\n',
+      );
+      writeFileSync(join(folder, 'go'), '');
+      const { out, err } = command('backfill', 'Flow/hourly', ...range);
+      expect(err).toBe('2 runs queued\n');
+      const { runs } = await untilRuns(served, `backfill=${out.trim()}&state=completed`, 2);
+      expect(command('logs', String(runs[0]?.['id']))).toEqual({ out: '', err: '' });
+      expect(command('logs', 'none').err).toContain("There is no run 'none'");
+      expect(command('backfill', 'Flow/hourly', '--from', 'yesterday', '--to', 'x').err).toContain("got 'yesterday'");
+      expect(existsSync(command('backup').out.trim())).toBe(true);
+      rmSync(join(folder, 'go'));
     },
     LIMIT_MS,
   );

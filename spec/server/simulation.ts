@@ -240,7 +240,7 @@ class World implements RunProcesses {
     this.children.add(run.id);
   }
 
-  async stop(runId: string, wish: 'drain' | 'cancel'): Promise<boolean> {
+  async stop(runId: string, wish: StopWish | 'kill'): Promise<boolean> {
     if (!this.isWorking(runId)) return false;
     // A second signal aborts a run that drains.
     const isAgain = this.stopped.has(runId) && (await this.wishOf(runId)) === 'drain';

@@ -119,7 +119,7 @@ describe('a run that drains', () => {
     // It should have ended long ago.
     now += 60_000;
     await server().pass();
-    expect(signals).toEqual(['drain', 'drain', 'cancel']);
+    expect(signals).toEqual(['drain', 'drain', 'kill']);
     await store.close();
   });
 

@@ -29,6 +29,7 @@ import type { CronSchedule, IntervalSchedule, OneTimeSchedule, Schedule } from '
 import type { ServingRules } from '../../model/serving.js';
 import type { FileTrigger, Trigger, WebhookTrigger, WorkflowTrigger } from '../../model/trigger.js';
 import { parseDuration } from '../../text/durations.js';
+import { parseSize } from '../../text/sizes.js';
 import { declare, emptyFlow, type Flow, type TaskDeclaration } from '../../tasks/flow.js';
 
 /** The functions and facts that a definition may use while it builds the graph of one run. */
@@ -115,6 +116,11 @@ const SERVING_RULES: OptionRules<ServingRules> = {
       Array.isArray(value) && value.every((name) => typeof name === 'string' && SERVER_NAME.test(name)),
   },
   priority: number(-1000, 1000),
+  maxTime: duration,
+  maxMemory: {
+    expected: "an amount of memory from 128 MB on, such as '512MB' or '2GB'",
+    accepts: (value) => typeof value === 'string' && (parseSize(value) ?? 0) >= 128 * 2 ** 20,
+  },
   alertAfter: duration,
   alertDeadLetters: count(0),
 };

@@ -1,7 +1,19 @@
 /** The routes for sessions of pages, tokens and the audit. */
 import { z } from 'zod';
 import { audit, httpError, type Api } from './api.js';
-import { Audit, Me, NewToken, Problem, Session, SessionBody, TokenBody, TokenParams, Tokens } from './schemas.js';
+import { backUp } from '../store/back-up.js';
+import {
+  Audit,
+  Backup,
+  Me,
+  NewToken,
+  Problem,
+  Session,
+  SessionBody,
+  TokenBody,
+  TokenParams,
+  Tokens,
+} from './schemas.js';
 
 const SHOWN_ENTRIES = 200;
 
@@ -59,6 +71,18 @@ export function accessRoutes(api: Api): void {
       if (!(await store.removeToken(id))) throw httpError(404, 'MILLRACE_USAGE', `There is no token '${id}'`);
       await audit(api, request, 'remove token', id);
       return {};
+    },
+  );
+  http.post(
+    '/api/v1/backup',
+    {
+      config: { role: 'admin', summary: 'Copies the store into a file of the server, and keeps the last five copies' },
+      schema: { response: { 200: Backup } },
+    },
+    async (request) => {
+      const path = await backUp(store, api.backups, api.now());
+      await audit(api, request, 'back up', path);
+      return { path };
     },
   );
   http.get(

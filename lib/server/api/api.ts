@@ -20,6 +20,8 @@ export interface ApiPorts {
   /** The folder of runs, and that of what their processes print; absolute. */
   readonly runs: string;
   readonly output: string;
+  /** The folder for copies of the store. */
+  readonly backups: string;
   /** The environment of the server, which has the secrets of webhooks. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly triggers: () => readonly KnownTrigger[];

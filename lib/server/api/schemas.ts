@@ -297,6 +297,7 @@ export const Token = z.strictObject({
 });
 export const Tokens = z.strictObject({ tokens: z.array(Token) });
 export const NewToken = z.strictObject({ token: z.string() });
+export const Backup = z.strictObject({ path: z.string() });
 export const Audit = z.strictObject({
   entries: z.array(z.strictObject({ at: time, who: z.string(), what: z.string(), subject: z.string() })),
 });

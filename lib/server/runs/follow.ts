@@ -5,7 +5,9 @@
  * whose process died resumes from its checkpoint, unless a user had asked it to stop; a run that dies again and again
  * without progress ends as failed.
  */
+import type { ServingRules } from '../../model/serving.js';
 import type { RunOutcome } from '../../model/ports.js';
+import { overLimit } from './limits.js';
 import { UNSIGNALLED, type StoredRun } from './stored-run.js';
 
 /** What can be seen of a run. */
@@ -25,6 +27,8 @@ export interface Sight {
   readonly failure?: string | undefined;
   readonly settled: number;
   readonly deadLetters: number;
+  /** With 'working', where the system says so: the bytes of memory that its process uses. */
+  readonly memory?: number | undefined;
   /** True if a child process of this server works on it, or begins to. */
   readonly hasChild: boolean;
   /** How the last child process of this server for this run has ended; absent if there was none, or it lives. */
@@ -49,26 +53,41 @@ export const MOST_FRUITLESS = 3;
 const USAGE_EXIT = 2;
 
 /** The next step of a run in state 'starting' or 'running'; undefined to wait. */
-export function followUp(run: StoredRun, sight: Sight, now: number): FollowUp | undefined {
+export function followUp(run: StoredRun, sight: Sight, now: number, rules?: ServingRules): FollowUp | undefined {
   const { settled, deadLetters } = sight;
   const facts = { settled: Math.max(settled, run.settled), deadLetters: Math.max(deadLetters, run.deadLetters) };
   const end = (state: StoredRun['state'], problem = '', endedAt = now): FollowUp => ({
-    change: { ...facts, state, problem, endedAt: Math.min(endedAt, now), stopWish: null, ...UNSIGNALLED },
+    change: {
+      ...facts,
+      ...{ state, problem, endedAt: Math.min(endedAt, now), stopWish: null, stopReason: '' },
+      ...UNSIGNALLED,
+    },
     start: false,
   });
   const hasBegun = sight.incarnation > run.incarnationBefore;
   if (hasBegun && sight.state === 'working') {
+    const reason = run.stopReason === '' ? overLimit(run, sight, rules, now) : '';
+    if (reason !== '') return { change: { ...facts, stopReason: reason, stopWish: 'cancel' }, start: false };
     const isKnown = run.state === 'running' && facts.settled === run.settled && facts.deadLetters === run.deadLetters;
     return isKnown
       ? undefined
-      : { change: { ...facts, state: 'running', startedAt: run.startedAt ?? now }, start: false };
+      : {
+          change: {
+            ...facts,
+            ...{ state: 'running', startedAt: run.startedAt ?? now, workingSince: run.workingSince ?? now },
+          },
+          start: false,
+        };
   }
   if (sight.hasChild) return undefined;
   if (hasBegun && sight.state === 'ended') {
     if (sight.outcome === undefined) return end('interrupted', 'It ended before it has done anything');
+    if (run.stopReason !== '' && sight.outcome !== 'completed') return end('failed', run.stopReason, sight.endedAt);
     const problem = sight.outcome === 'failed' ? (sight.failure ?? wordsOf(sight.exit)) : '';
     return end(sight.outcome, problem, sight.endedAt);
   }
+  const limit = run.stopReason === '' ? overLimit({ workingSince: null }, sight, rules, now) : run.stopReason;
+  if (limit !== '' && sight.incarnation > 0) return end('failed', limit);
   if (run.stopWish !== null) return end(run.stopWish === 'cancel' ? 'cancelled' : 'drained');
   if (sight.exit?.code === USAGE_EXIT && sight.state === 'none') return end('failed', wordsOf(sight.exit));
   // The run has a folder, so it could start once: now it is refused, for example because its input has changed.

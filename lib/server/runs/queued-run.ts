@@ -24,6 +24,8 @@ export function queuedRun(workflow: string, queuedAt: number, facts: Partial<Sto
     notBefore: null,
     startedAt: null,
     endedAt: null,
+    workingSince: null,
+    stopReason: '',
     stopWish: null,
     ...UNSIGNALLED,
     incarnationBefore: 0,

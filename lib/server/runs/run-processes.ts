@@ -6,7 +6,7 @@
  * reach the configuration unchanged.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readSync, fstatSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,7 +27,7 @@ export interface RunProcesses {
   /** Starts the process that begins this incarnation. Resolves once it was asked for. */
   start(run: StoredRun, incarnation: number): Promise<void>;
   /** Signals the process that works on the run. Returns false if there is none that can be reached. */
-  stop(runId: string, wish: StopWish): Promise<boolean>;
+  stop(runId: string, wish: StopWish | 'kill'): Promise<boolean>;
   /** The run is over: nothing about its processes needs to be remembered. */
   forget(runId: string): void;
 }
@@ -42,6 +42,8 @@ export interface RunProcessOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The script of the command line. */
   readonly script: string;
+  /** The most memory of a run of a workflow, in bytes; undefined for no limit. */
+  readonly memoryOf: (workflow: string) => number | undefined;
   /** Called when a process has ended. */
   readonly onExit: (runId: string) => void;
 }
@@ -56,7 +58,7 @@ interface Child {
 }
 
 export function runProcesses(options: RunProcessOptions): RunProcesses {
-  const { runs, output, folder, environment, script, onExit } = options;
+  const { runs, output, folder, environment, script, memoryOf, onExit } = options;
   const children = new Map<string, Child>();
   mkdirSync(output, { recursive: true, mode: 0o700 });
 
@@ -73,7 +75,9 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     let file: number | undefined;
     try {
       file = openSync(path, 'a', 0o600);
-      const started = spawn(process.execPath, [script, ...words, '--runs', runs, '--quiet', '--no-color'], {
+      const bytes = memoryOf(run.workflow);
+      const heap = bytes === undefined ? [] : [`--max-old-space-size=${Math.floor(bytes / 2 ** 20)}`];
+      const started = spawn(process.execPath, [...heap, script, ...words, '--runs', runs, '--quiet', '--no-color'], {
         cwd: folder,
         detached: true,
         env: { ...environment, ...timesOf(run), ...subjectOf(run) },
@@ -103,7 +107,10 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     const last = await lastIncarnation(run.path);
     if (last === undefined) return { ...nothing, state: 'dead' };
     const facts = { incarnation: last.number, settled: 0, deadLetters: 0, ...own };
-    if (await isAlive(run.path, last)) return { ...facts, state: 'working' };
+    // A process that is blocked or paused gives no sign of life, and is there: another one must not run beside it.
+    const isThere = last.endedAt === undefined && last.isDamaged !== true && (await isRunning(last)) === true;
+    if (isThere || (await isAlive(run.path, last)))
+      return { ...facts, state: 'working', memory: memoryOfProcess(last.pid) };
     const progress = await run.progress().catch(() => undefined);
     const roots = Object.values(progress?.checkpoint?.roots ?? {});
     const settled = roots.reduce((sum, { watermark }) => sum + watermark, 0);
@@ -121,10 +128,14 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     };
   };
 
-  const stop = async (runId: string, wish: StopWish): Promise<boolean> => {
+  const stop = async (runId: string, wish: StopWish | 'kill'): Promise<boolean> => {
     const path = join(runs, runId);
     const last = await lastIncarnation(path).catch(() => undefined);
     if (last === undefined || last.endedAt !== undefined || (await isRunning(last)) !== true) return false;
+    if (wish === 'kill') {
+      process.kill(last.pid, 'SIGKILL');
+      return true;
+    }
     process.kill(last.pid, 'SIGTERM');
     if (wish === 'cancel') {
       await sleep(BETWEEN_SIGNALS_MS);
@@ -141,6 +152,16 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
       children.delete(runId);
     },
   };
+}
+
+/** The bytes of memory of a process; undefined where the system does not say. */
+function memoryOfProcess(pid: number): number | undefined {
+  try {
+    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The file into which an incarnation prints. */

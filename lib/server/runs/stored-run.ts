@@ -58,7 +58,11 @@ export interface StoredRun {
   readonly notBefore: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
+  /** When it was begun for this wish: its time limit counts from here. Null before. */
+  readonly workingSince: number | null;
   readonly stopWish: StopWish | null;
+  /** Why the server stops it, in one sentence: it ends as failed. '' if a user has asked, or nobody. */
+  readonly stopReason: string;
   /** The wish that its process was last signalled for, and when; noted before the signal. */
   readonly signalled: StopWish | null;
   readonly signalledAt: number | null;

@@ -121,6 +121,18 @@ export interface ServerStore {
   deliveries(trigger: string, limit: number): Promise<readonly StoredDelivery[]>;
   /** Changes a run if it is in one of these states, and stores the rest along with it. Returns whether it was. */
   changeRun(id: string, states: readonly ServerRunState[], change: Partial<StoredRun>, along?: Along): Promise<boolean>;
+  /** Runs that ended before this moment, oldest end first; none of the command line. */
+  endedBefore(at: number, limit: number): Promise<readonly StoredRun[]>;
+  /** Removes a run that is over. Its decision stays. Returns whether it was there. */
+  removeRun(id: string): Promise<boolean>;
+  /**
+   * Removes the decisions, backfills without runs, events of triggers and entries of the audit before this moment. The
+   * last decision of each schedule stays, and so do events of files: a file that is still there must not start a run
+   * again.
+   */
+  forget(before: number): Promise<void>;
+  /** Writes a copy of the store into a new file. */
+  backUp(path: string): Promise<void>;
   /** The number of runs per state. */
   counts(): Promise<Readonly<Record<ServerRunState, number>>>;
 

@@ -78,6 +78,12 @@ const MIGRATIONS: readonly string[] = [
      at INTEGER NOT NULL, runId TEXT NOT NULL, UNIQUE (triggeredBy, key)
    ) STRICT;
    CREATE INDEX deliveriesByTrigger ON deliveries (triggeredBy, number);`,
+  `ALTER TABLE runs ADD COLUMN workingSince INTEGER;
+   ALTER TABLE runs ADD COLUMN stopReason TEXT NOT NULL DEFAULT '';
+   CREATE INDEX runsByEnd ON runs (endedAt) WHERE endedAt IS NOT NULL;
+   CREATE TRIGGER countRemoved AFTER DELETE ON runs BEGIN
+     UPDATE counts SET count = count - 1 WHERE state = old.state;
+   END;`,
 ];
 
 const ALERTS_KEPT_MS = 30 * 86_400_000;
@@ -98,7 +104,7 @@ const RUN_COLUMNS = [
   ],
   ...['settings', 'isLiteral', 'queuedAt', 'startedAt', 'endedAt', 'stopWish', 'incarnationBefore', 'fruitlessResumes'],
   ...['settledAtStart', 'settled', 'deadLetters', 'problem', 'requestKey', 'signalled', 'signalledAt', 'notBefore'],
-  ...['backfill', 'triggeredBy', 'subject'],
+  ...['backfill', 'triggeredBy', 'subject', 'workingSince', 'stopReason'],
 ] as readonly (keyof StoredRun)[];
 const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.join(', ')}) VALUES (${RUN_COLUMNS.map(() => '?').join(', ')})`;
 
@@ -268,6 +274,35 @@ class SqliteStore implements ServerStore {
       this.insertAlerts(alerts);
       for (const { delivery, run } of runsAfter) this.insertDelivery(delivery, run);
       return true;
+    });
+  }
+
+  endedBefore(at: number, limit: number): Promise<readonly StoredRun[]> {
+    const sql = "SELECT * FROM runs WHERE endedAt < ? AND origin <> 'command line' ORDER BY endedAt LIMIT ?";
+    return this.read(() => this.database.all(sql, [at, limit]).map(runOf));
+  }
+
+  removeRun(id: string): Promise<boolean> {
+    return this.transact(() => this.database.run('DELETE FROM runs WHERE id = ? AND endedAt IS NOT NULL', [id]) > 0);
+  }
+
+  forget(before: number): Promise<void> {
+    return this.transact(() => {
+      for (const sql of [
+        `DELETE FROM decisions WHERE decidedAt < ?
+           AND number NOT IN (SELECT max(number) FROM decisions GROUP BY schedule)`,
+        `DELETE FROM backfills WHERE at < ? AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.backfill = backfills.id)`,
+        // The key of a file has several lines.
+        `DELETE FROM deliveries WHERE at < ? AND instr(key, char(10)) = 0`,
+        `DELETE FROM audit WHERE at < ?`,
+      ])
+        this.database.run(sql, [before]);
+    });
+  }
+
+  backUp(path: string): Promise<void> {
+    return this.read(() => {
+      this.database.run('VACUUM INTO ?', [path]);
     });
   }
 

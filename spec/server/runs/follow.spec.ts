@@ -20,3 +20,54 @@ describe('a run that has ended before a server looked', () => {
     expect(followUp(run, { ...sight, endedAt: 99_000 }, 9_000)?.change).toMatchObject({ endedAt: 9_000 });
   });
 });
+
+const working: Sight = { state: 'working', incarnation: 1, settled: 3, deadLetters: 0, hasChild: true };
+const run = aRun('r', { state: 'running', settled: 3, startedAt: 0, workingSince: 0, origin: 'schedule' });
+const limits = { maxTime: '1m', maxMemory: '256MB' } as const;
+const MEGABYTE = 2 ** 20;
+
+describe('a run with limits', () => {
+  it('is stopped once it is over one of them, with the reason, and has failed at its end', () => {
+    expect(followUp(run, working, 60_000, limits)).toBeUndefined();
+    expect(followUp(run, { ...working, memory: 256 * MEGABYTE }, 60_000, limits)).toBeUndefined();
+    const late = followUp(run, working, 60_001, limits);
+    expect(late).toMatchObject({
+      start: false,
+      change: { stopWish: 'cancel', stopReason: expect.stringContaining('more than 1m, the `maxTime`') },
+    });
+    const large = followUp(run, { ...working, memory: 257 * MEGABYTE }, 1, limits);
+    expect(large?.change).toMatchObject({
+      stopWish: 'cancel',
+      stopReason: expect.stringContaining('more than 256MB of memory'),
+    });
+    const stopped = { ...run, ...late?.change };
+    expect(followUp(stopped, working, 90_000, limits)).toBeUndefined();
+    const ended = { ...working, state: 'ended', hasChild: false } as const;
+    const end = followUp(stopped, { ...ended, outcome: 'cancelled' }, 90_000, limits);
+    expect(end?.change).toMatchObject({ state: 'failed', problem: stopped.stopReason, stopReason: '', stopWish: null });
+    expect(followUp(stopped, { ...ended, state: 'dead' }, 90_000, limits)?.change.state).toBe('failed');
+    // It was faster than the signal.
+    expect(followUp(stopped, { ...ended, outcome: 'completed' }, 90_000, limits)?.change.state).toBe('completed');
+  });
+
+  it('that a user has stopped is cancelled, not failed', () => {
+    const ended = { ...working, state: 'ended', outcome: 'cancelled', hasChild: false } as const;
+    expect(followUp({ ...run, stopWish: 'cancel' }, ended, 90_000, limits)?.change.state).toBe('cancelled');
+  });
+
+  it('whose heap has reached the limit is not started again', () => {
+    const exit = { code: 134, signal: null, words: 'FATAL ERROR: JavaScript heap out of memory' };
+    const dead = { ...working, state: 'dead', hasChild: false, exit } as const;
+    expect(followUp(run, dead, 1, limits)).toMatchObject({ start: false, change: { state: 'failed' } });
+    expect(followUp(run, dead, 1)).toMatchObject({ start: true });
+    // It died long ago, while no server was there.
+    expect(followUp(run, { ...dead, exit: undefined }, 900_000, limits)).toMatchObject({ start: true });
+  });
+
+  it('has its time again when it is resumed, and not when it was resumed by itself', () => {
+    const starting = { ...run, state: 'starting' } as const;
+    expect(followUp(starting, working, 50_000, limits)?.change).toMatchObject({ state: 'running', workingSince: 0 });
+    const again = { ...starting, workingSince: null };
+    expect(followUp(again, working, 50_000, limits)?.change).toMatchObject({ startedAt: 0, workingSince: 50_000 });
+  });
+});

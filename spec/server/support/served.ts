@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The secret of webhooks. */
 export const HOOK_SECRET = 'the secret of the webhook';
-const SCRIPT = fileURLToPath(new URL('../../../../dist/cli.js', import.meta.url));
+export const SCRIPT = fileURLToPath(new URL('../../../../dist/cli.js', import.meta.url));
 
 /** Numbers, each of which waits for the file `go`; the text of its configuration is its result. */
 export const FLOW = `

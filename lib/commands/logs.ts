@@ -1,0 +1,16 @@
+/** `logs`: prints what the last process of a run of a server has printed. */
+import { debugOptions, type Command } from './command.js';
+import { EXIT } from './exit-codes.js';
+import { segment, serverFrom, serverOptions } from './server-client.js';
+
+export const logsCommand: Command = {
+  name: 'logs',
+  description: 'Print the end of what the last process of a run of a server (`serve`) has printed, at most 64 kB',
+  words: [{ name: 'run', describe: 'The id of the run' }],
+  options: { ...serverOptions, ...debugOptions },
+  run: async (args) => {
+    const { text } = await serverFrom(args).get<{ readonly text: string }>(`/runs/${segment(args.word('run'))}/output`);
+    process.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
+    return EXIT.success;
+  },
+};

@@ -1,0 +1,29 @@
+/**
+ * The limits of a run at work, in time and memory. Pure.
+ *
+ * Guarantees: a run over a limit has a sentence with the limit, and with where it is set.
+ */
+import type { ServingRules } from '../../model/serving.js';
+import { parseDuration } from '../../text/durations.js';
+import { parseSize } from '../../text/sizes.js';
+import type { Sight } from './follow.js';
+import type { StoredRun } from './stored-run.js';
+
+/** Why the run must be stopped, in one sentence; '' while it is within its limits. */
+export function overLimit(
+  { workingSince }: Pick<StoredRun, 'workingSince'>,
+  { memory, exit }: Pick<Sight, 'memory' | 'exit'>,
+  { maxTime, maxMemory }: ServingRules = {},
+  now: number,
+): string {
+  if (maxTime !== undefined && workingSince !== null && now - workingSince > (parseDuration(maxTime) ?? Infinity)) {
+    return `It was at work for more than ${maxTime}, the \`maxTime\` of its workflow. Resuming it gives it this time again`;
+  }
+  if (maxMemory === undefined) return '';
+  const isOver = memory !== undefined && memory > (parseSize(maxMemory) ?? Infinity);
+  // Node ends a process by itself whose heap reaches the limit.
+  const hasFallen = exit !== undefined && /heap out of memory/i.test(exit.words);
+  return isOver || hasFallen
+    ? `It used more than ${maxMemory} of memory, the \`maxMemory\` of its workflow. Raise it, or lower the window of the workflow`
+    : '';
+}
