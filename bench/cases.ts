@@ -16,6 +16,8 @@ import { httpCpuVsUndici } from './cases/http-cpu-vs-undici.js';
 import { httpVsAxiosDefault } from './cases/http-vs-axios-default.js';
 import { httpVsAxiosInstance } from './cases/http-vs-axios-instance.js';
 import { httpVsUndici } from './cases/http-vs-undici.js';
+import { nexmarkQ5 } from './cases/nexmark-q5.js';
+import { nexmarkQ8 } from './cases/nexmark-q8.js';
 import { offerScaleRate } from './cases/offer-scale-rate.js';
 import { offerScaleRss } from './cases/offer-scale-rss.js';
 import { offerVsEffect100k } from './cases/offer-vs-effect-100k.js';
@@ -66,4 +68,6 @@ export const CASES: readonly BenchCase[] = [
   offerWsRss,
   checkpointCost,
   stateCost,
+  nexmarkQ5,
+  nexmarkQ8,
 ];
