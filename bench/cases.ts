@@ -21,6 +21,8 @@ import { kafkaSourceVsKafkajs } from './cases/kafka-source-vs-kafkajs.js';
 import { kafkaSinkVsRaw } from './cases/kafka-sink-vs-raw.js';
 import { kafkaEosCost } from './cases/kafka-eos-cost.js';
 import { kafkaWorkers } from './cases/kafka-workers.js';
+import { nexmarkQ5 } from './cases/nexmark-q5.js';
+import { nexmarkQ8 } from './cases/nexmark-q8.js';
 import { offerScaleRate } from './cases/offer-scale-rate.js';
 import { offerScaleRss } from './cases/offer-scale-rss.js';
 import { offerVsEffect100k } from './cases/offer-vs-effect-100k.js';
@@ -76,4 +78,6 @@ export const CASES: readonly BenchCase[] = [
   offerWsRss,
   checkpointCost,
   stateCost,
+  nexmarkQ5,
+  nexmarkQ8,
 ];

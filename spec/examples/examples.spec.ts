@@ -45,6 +45,24 @@ describe('the examples', () => {
     expect(written.trimEnd().split(/\r?\n/)).toEqual(['memberId,expected', ...expected]);
   });
 
+  it('nexmark: answers all queries', async () => {
+    const lines = await run('nexmark', '1000');
+    expect(lines.map((line) => line.split(':')[0])).toEqual([
+      'q0',
+      'q1',
+      'q2',
+      'q3',
+      'q4',
+      'q5',
+      'q6',
+      'q7',
+      'q8',
+      'q11',
+      'q12',
+    ]);
+    expect(lines[0]).toBe('q0: 1000 results');
+  });
+
   it('price-feed: compares the average of three prices with the newest limit until the feed ends', async () => {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     await once(server, 'listening');

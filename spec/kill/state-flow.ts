@@ -1,11 +1,20 @@
 /**
  * A workflow with durable state, made to be killed: an expansion that throws midway, an aggregate, a keyed join, a
- * latest join, states per key here and in threads, and records that fail until they are healed. What comes out is
+ * latest join, states per key here and in threads, windows with late records, and records that fail until they are healed. What comes out is
  * decided by the input alone, except for the order of pairs.
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { aggregateTask, asyncTask, defineWorkflow, expandTask, statefulTask, syncTask } from 'millrace';
+import {
+  aggregateTask,
+  asyncTask,
+  defineWorkflow,
+  expandTask,
+  statefulTask,
+  syncTask,
+  tumbling,
+  windowTask,
+} from 'millrace';
 import { csvSink, csvSource } from 'millrace/csv';
 import { z } from 'zod';
 import { listed, tally } from './state-functions.js';
@@ -111,6 +120,33 @@ export const StateFlow = defineWorkflow({
         }),
       )
       .task('Counted', ['Count'], csvSink({ path: 'counted.csv', columns: ['n', 'count', 'sum'] }))
+      .task(
+        'Window',
+        ['Work'],
+        windowTask(
+          {
+            key: ({ n }: Row) => n % 3,
+            // Some records are later than the lateness allows.
+            timestamp: ({ n }) => n * 10 - (n % 11 === 0 ? 500 : n % 5),
+            window: tumbling(70),
+            init: () => ({ count: 0, sum: 0 }),
+            add: (state, { n }) => {
+              state.count++;
+              state.sum += n;
+              return state;
+            },
+            finish: (state, { key, start }) => ({ key, start, ...state }),
+          },
+          { allowedLatenessMs: 100 },
+        ),
+      )
+      .task('Windows', ['Window'], csvSink({ path: 'windows.csv', columns: ['key', 'start', 'count', 'sum'] }))
+      .task(
+        'Late',
+        ['Window.late'],
+        syncTask(({ record, lateByMs }) => ({ n: record.n, lateByMs })),
+      )
+      .task('Lates', ['Late'], csvSink({ path: 'late.csv', columns: ['n', 'lateByMs'] }))
       .task('Tally', ['Work'], statefulTask(tally, { partitionBy: 'key' }))
       .task('Tallied', ['Tally'], csvSink({ path: 'tallied.csv', columns: ['n', 'count', 'sum'] }))
       .task('List', ['Work'], aggregateTask(listed, { partitionBy: 'key' }))

@@ -82,6 +82,8 @@ export function stateFlowVictim(folder: string, rows: number): Victim {
       'counted.csv',
       'tallied.csv',
       'listed.csv',
+      'windows.csv',
+      'late.csv',
     ],
     letters: 'dead-letters.ndjson',
     isUnordered: true,

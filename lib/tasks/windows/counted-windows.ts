@@ -29,13 +29,16 @@ export class CountedWindows<In, Key, State> implements OpenWindows<In, Key, Stat
     const { folding, observer } = this;
     const found = this.keys.get(key);
     const state = folding.add(found === undefined ? folding.init(key) : found.state, record);
-    const window = found ?? { key, start: at, end: at + 1, state, records: 0 };
-    if (found === undefined) observer.added(window);
-    window.state = state;
-    window.end = at + 1;
-    window.records++;
-    observer.changed(window);
-    this.keys.set(key, window);
+    const window = found ?? { key, start: at, end: at + 1, state, records: 1 };
+    if (found === undefined) {
+      observer.added(window);
+      this.keys.set(key, window);
+    } else {
+      found.state = state;
+      found.end = at + 1;
+      found.records++;
+      observer.changed(found);
+    }
     if (window.records >= this.most) this.full = window;
     return NOTHING_MISSED;
   }

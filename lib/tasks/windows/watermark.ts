@@ -64,7 +64,10 @@ export class Watermark {
    */
   advance(next: Lineage): void {
     let least = Infinity;
-    for (const name of this.channels().openFrom(next)) {
+    const open = this.channels().openFrom(next);
+    // Before the source has opened, and after its last partition has ended, time stands still.
+    if (open.length === 0) return;
+    for (const name of open) {
       const channel = this.known.get(name);
       if (!this.isIdle(channel)) least = Math.min(least, channel?.newest ?? -Infinity);
     }

@@ -82,6 +82,8 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
   /** The input has brought every record below this one. */
   private received: Lineage = 0;
   private isOver = false;
+  /** Whether something has come since the last look at the input. */
+  private hasNews = false;
   /** Set when all records were added: whether the windows that are still open are closed. */
   private isFlushing: boolean | undefined;
   private isClosed = false;
@@ -127,6 +129,7 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
   connect(input$: Observable<Batch<In>>): void {
     const { scope, subscriber, edge } = this;
     const wake = (): void => {
+      this.hasNews = true;
       this.waiter.wake();
     };
     const outputs = scope.outputs?.continuing(this, scope.past) ?? this;
@@ -149,7 +152,12 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
   read(max: number): Awaitable<readonly Output<Out>[] | null> {
     if (this.isClosed) return null;
     this.cancelTimer();
-    const outputs = this.advance(max);
+    let outputs: Output<Out>[];
+    // Records that leave their root make room: before `advance` returns, others may have arrived, or the input ended.
+    do {
+      this.hasNews = false;
+      outputs = this.advance(max);
+    } while (outputs.length === 0 && this.hasNews);
     if (outputs.length > 0) return outputs;
     if (this.isFlushing !== undefined) {
       this.reportDropped();

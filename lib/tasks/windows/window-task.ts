@@ -91,7 +91,7 @@ export function windowTask<In, State, Out, Key = undefined>(
 }
 
 /** Throws MILLRACE_INVALID_OPTION for options that need time where there is none. */
-export function checkTime(
+function checkTime(
   what: string,
   hasTimestamp: boolean,
   isCounted: boolean,
