@@ -11,9 +11,9 @@
  * A circuit breaker may widen the window for a while, because records behind those in flight are the only evidence
  * that it can get.
  *
- * Guarantees: lineages in flight never exceed the window, nor, while it narrows, the number of those that were in flight
- * when it was narrowed. The watermark never passes an unsettled lineage and never goes back. A lineage that leaves through one exit twice, or was never born, breaks a law and throws
- * MILLRACE_CONSERVATION.
+ * Guarantees: no lineage is born while as many are in flight as the window has room for. The watermark never passes an
+ * unsettled lineage and never goes back. A lineage that leaves through one exit twice, or was never born, breaks a law
+ * and throws MILLRACE_CONSERVATION.
  */
 import { MillraceError } from '../model/errors.js';
 import type { RootProgress } from '../model/checkpoint.js';
@@ -35,7 +35,7 @@ export class RootLedger {
   /** The widest window so far. */
   private widest: number;
   private spanNow: number;
-  /** Who needs a wider window. */
+  /** The parts that need a wider window. */
   private readonly wideners = new Set<object>();
   private readonly wideningListeners: (() => void)[] = [];
 
@@ -111,7 +111,7 @@ export class RootLedger {
 
   /** Credits: how many lineages may be born at present. */
   get room(): number {
-    return Math.min(this.window - this.flying, this.span - (this.next - this.low));
+    return Math.max(0, Math.min(this.windowNow - this.flying, this.spanNow - (this.next - this.low)));
   }
 
   /** Whether `exhaust` was called: no more lineages will be born. */

@@ -8,10 +8,11 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Observable } from 'rxjs';
-import { MillraceError, describeThrown } from '../model/errors.js';
+import type { MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import { eventLine } from '../model/json-line.js';
 import { checkOptions, checkText, count, flag, type OptionRules } from '../options/options.js';
+import { fileError } from './file-errors.js';
 import { sealLine } from './sealed.js';
 import { syncData } from './sync-data.js';
 
@@ -154,11 +155,7 @@ class Recorder {
       }
     } catch (error) {
       this.lines = [];
-      this.failure = new MillraceError(
-        'MILLRACE_FILE',
-        `Cannot write events to ${this.path}: ${describeThrown(error)}. Free space there, or name another file`,
-        { cause: error },
-      );
+      this.failure = fileError('write', this.path, error, 'events');
     } finally {
       this.writing = undefined;
     }

@@ -51,6 +51,41 @@ describe('the ledger of a root', () => {
     expect(ledger.room).toBe(4);
   });
 
+  it.each([1, 40])('widens while a part needs it, and knows what is in flight all the while (%i exits)', (exits) => {
+    const ledger = ledgerWith(exits, 4);
+    const [by, other] = [{}, {}];
+    let lengthened = 0;
+    ledger.whenLengthened(() => lengthened++);
+    ledger.birth(4);
+    for (let exit = 0; exit < exits; exit++) ledger.leave(exit, [1]);
+    ledger.leave(0, [2]);
+    expect([ledger.widen(by), ledger.widen(other), ledger.window, lengthened]).toEqual([true, true, 16, 2]);
+    ledger.birth(ledger.room);
+    expect([ledger.inFlight, ledger.isInFlight(1), ledger.hasPassed(0, 2), ledger.hasPassed(0, 3)]).toEqual([
+      16,
+      false,
+      true,
+      false,
+    ]);
+    ledger.narrow(by);
+    expect(ledger.window).toBe(16);
+    ledger.narrow(other);
+    expect([ledger.window, ledger.room]).toEqual([4, 0]);
+    ledger.assertConservation();
+    for (let lineage = 0; lineage < ledger.born; lineage++) {
+      for (let exit = 0; exit < exits; exit++) if (!ledger.hasPassed(exit, lineage)) ledger.leaveOne(exit, lineage);
+    }
+    expect([ledger.inFlight, ledger.watermark, ledger.room]).toEqual([0, ledger.born, 4]);
+    ledger.assertConservation();
+  });
+
+  it('widens at most 64 times, and never if its window is one lineage', () => {
+    const ledger = ledgerWith(1, 4);
+    while (ledger.widen(ledger));
+    expect(ledger.window).toBe(256);
+    expect(ledgerWith(1, 1).widen(ledger)).toBe(false);
+  });
+
   it.each([1, 32, 33, 70])('throws when a lineage leaves twice, or was never born, with %i exits', (exits) => {
     const ledger = ledgerWith(exits);
     ledger.birth(1);

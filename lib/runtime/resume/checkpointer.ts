@@ -13,8 +13,8 @@
  * as half a window of calls of one task has ended.
  *
  * Guarantees: only what is in a durable checkpoint is committed or acknowledged; at most one checkpoint is in progress,
- * its commits included; checkpoints use at most about 2 % of the time, or 5 % with much state; if a checkpoint cannot
- * be written, the run stops and the last checkpoint stays valid.
+ * its commits included; checkpoints hold up the run for at most about 2 % of the time, or 5 % with much state; if a
+ * checkpoint cannot be written, the run stops and the last checkpoint stays valid.
  */
 import {
   CHECKPOINT_FORMAT,
@@ -84,8 +84,8 @@ export interface WrittenCheckpoint {
 /** The interval of the checks whether a checkpoint is due. */
 const LOOK_EVERY_MS = 20;
 /**
- * Before a checkpoint that is due by its records or calls, the run works for this many times the cost of the last
- * checkpoint.
+ * Before a checkpoint that is due by its record count, the run works for this many times the cost of the last
+ * checkpoint; before one that is due by its calls, for as many times the time that copying the state held it up.
  */
 const WORK_PER_COST = 50;
 /**
@@ -93,6 +93,8 @@ const WORK_PER_COST = 50;
  * time.
  */
 const TIME_PER_COST = 20;
+/** Before a checkpoint that is due by its calls, it is this many times: the run goes on while files are synced. */
+const CALLS_PER_COST = 4;
 /** While nothing settles, checkpoints are this much rarer. */
 const IDLE_FACTOR = 10;
 
@@ -210,7 +212,9 @@ export class Checkpointer {
     const settled = this.settled() - this.lastSettled;
     if (settled === 0 && elapsedMs < everyMs * IDLE_FACTOR) return false;
     if (elapsedMs >= Math.max(everyMs, this.lastStateMs * TIME_PER_COST)) return true;
-    return elapsedMs >= this.lastCostMs * WORK_PER_COST && (settled >= everyRecords || this.areCallsDue());
+    if (settled >= everyRecords && elapsedMs >= this.lastCostMs * WORK_PER_COST) return true;
+    const leastMs = Math.max(this.lastCostMs * CALLS_PER_COST, this.lastStateMs * WORK_PER_COST);
+    return elapsedMs >= leastMs && this.areCallsDue();
   }
 
   /** True from the moment a checkpoint begins until its commits have ended. */
