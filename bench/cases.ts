@@ -10,6 +10,7 @@ import { cpuTaskSpeedup } from './cases/cpu-task-speedup.js';
 import { csvPartitionSpeedup } from './cases/csv-partition-speedup.js';
 import { dag10k } from './cases/dag-10k.js';
 import { duckdbCsv } from './cases/duckdb-csv.js';
+import { fan2000 } from './cases/fan-2000.js';
 import { faultsThroughput } from './cases/faults-throughput.js';
 import { httpAxiosInstanceVsUndici } from './cases/http-axios-instance-vs-undici.js';
 import { httpCpuVsUndici } from './cases/http-cpu-vs-undici.js';
@@ -27,6 +28,7 @@ import { offerScaleRate } from './cases/offer-scale-rate.js';
 import { offerScaleRss } from './cases/offer-scale-rss.js';
 import { offerVsEffect100k } from './cases/offer-vs-effect-100k.js';
 import { offerVsLimit } from './cases/offer-vs-limit.js';
+import { offerVsRxjs10k } from './cases/offer-vs-rxjs-10k.js';
 import { offerVsRxjs100k } from './cases/offer-vs-rxjs-100k.js';
 import { offerVsRxjs400k } from './cases/offer-vs-rxjs-400k.js';
 import { offerVsPmap100k } from './cases/offer-vs-pmap-100k.js';
@@ -34,6 +36,7 @@ import { offerVsStreams100k } from './cases/offer-vs-streams-100k.js';
 import { offerWsRss } from './cases/offer-ws-rss.js';
 import { offerWsVsHttp } from './cases/offer-ws-vs-http.js';
 import { stateCost } from './cases/state-cost.js';
+import { syncChain100kVsRxjs } from './cases/sync-chain-100k-vs-rxjs.js';
 import { syncChainVsRxjs } from './cases/sync-chain-vs-rxjs.js';
 import { syncChainVsStreams } from './cases/sync-chain-vs-streams.js';
 import { telemetryCost } from './cases/telemetry-cost.js';
@@ -41,6 +44,7 @@ import { wsBatchVsBare } from './cases/ws-batch-vs-bare.js';
 import { wsVsBare } from './cases/ws-vs-bare.js';
 
 export const CASES: readonly BenchCase[] = [
+  offerVsRxjs10k,
   offerVsRxjs100k,
   offerVsRxjs400k,
   offerVsEffect100k,
@@ -49,12 +53,14 @@ export const CASES: readonly BenchCase[] = [
   offerVsLimit,
   offerScaleRate,
   offerScaleRss,
+  syncChain100kVsRxjs,
   syncChainVsRxjs,
   syncChainVsStreams,
   telemetryCost,
   cliList,
   cliFirstRecord,
   dag10k,
+  fan2000,
   bridgeVsPostmessage,
   bridgeVsPiscina,
   cpuTaskSpeedup,

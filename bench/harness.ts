@@ -8,7 +8,7 @@
 import type { BenchSettings, Finding } from './case.js';
 import { SideProcess, type Sample } from './side-process.js';
 import type { SideName } from './sides.js';
-import { median, ratioOf, ratioSpread, spreadOf } from './statistics.js';
+import { median, pairedRatioOf, ratioOf, ratioSpread, spreadOf } from './statistics.js';
 
 export interface SidePlan {
   readonly side: SideName;
@@ -66,16 +66,24 @@ export function ratesOf(samples: readonly Sample[], records: number): number[] {
   return samples.map(({ elapsedMs }) => (records / elapsedMs) * 1000);
 }
 
+export interface FindingWords {
+  readonly unit: string;
+  readonly against: string;
+  readonly note?: string;
+  /** The ratio is the median of the ratios of the rounds. For goals near 1. Default false: the ratio of the medians. */
+  readonly isPaired?: boolean;
+}
+
 /** The finding from samples that already have one unit. */
 export function findingOf(
   ours: readonly number[],
   theirs: readonly number[],
-  words: { readonly unit: string; readonly against: string; readonly note?: string },
+  { isPaired = false, ...words }: FindingWords,
 ): Finding {
   return {
     value: median(ours),
     againstValue: median(theirs),
-    ratio: ratioOf(ours, theirs),
+    ratio: isPaired ? pairedRatioOf(ours, theirs) : ratioOf(ours, theirs),
     spread: { value: spreadOf(ours), against: spreadOf(theirs), ratio: ratioSpread(ours, theirs) },
     samples: { value: ours.length, against: theirs.length },
     ...words,
@@ -83,12 +91,16 @@ export function findingOf(
 }
 
 /** Compares two sides by records per second. */
-export async function compareRates(plan: ComparisonPlan, settings: BenchSettings, note?: string): Promise<Finding> {
+export async function compareRates(
+  plan: ComparisonPlan,
+  settings: BenchSettings,
+  words: Pick<FindingWords, 'note' | 'isPaired'> = {},
+): Promise<Finding> {
   const { ours, theirs } = await compare(plan, settings);
   return findingOf(ratesOf(ours, plan.ours.records), ratesOf(theirs, plan.theirs.records), {
     unit: 'records/s',
     against: plan.theirs.title,
-    ...(note === undefined ? {} : { note }),
+    ...words,
   });
 }
 

@@ -26,6 +26,11 @@ export function ratioOf(ours: readonly number[], theirs: readonly number[]): num
   return median(ours) / median(theirs);
 }
 
+/** The median of the ratios of the rounds: a machine that slows down for a round slows down both sides. */
+export function pairedRatioOf(ours: readonly number[], theirs: readonly number[]): number {
+  return median(ours.slice(0, theirs.length).map((sample, round) => sample / (theirs[round] as number)));
+}
+
 /**
  * The spread of the ratio: each of our samples over the sample of the peer in the same round, so that a machine that
  * slows down for both does not count as noise. In rounds without a sample of the peer, its last sample is used.

@@ -15,7 +15,7 @@ export const bridgeVsPiscina: BenchCase = {
         rounds: roundsOf(settings),
       },
       settings,
-      'one thread each; piscina does a fifth of the records',
+      { note: 'one thread each; piscina does a fifth of the records' },
     );
   },
 };

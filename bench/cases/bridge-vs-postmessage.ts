@@ -15,7 +15,7 @@ export const bridgeVsPostmessage: BenchCase = {
         rounds: roundsOf(settings),
       },
       settings,
-      'both start and end their thread within the sample',
+      { note: 'both start and end their thread within the sample' },
     );
   },
 };

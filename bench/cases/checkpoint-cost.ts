@@ -12,10 +12,10 @@ export const checkpointCost: BenchCase = {
       {
         ours: { side: 'copy-checkpoints', title: 'with checkpoints', records, warmUpRecords: records },
         theirs: { side: 'copy-plain', title: 'without', records, warmUpRecords: records },
-        rounds: settings.isQuick ? 3 : 9,
+        rounds: settings.isQuick ? 3 : 15,
       },
       settings,
-      'the cost of two fdatasync per second depends on the disk',
+      { isPaired: true, note: 'the cost of two fdatasync per second depends on the disk' },
     );
   },
 };

@@ -15,7 +15,7 @@ export const cpuTaskSpeedup: BenchCase = {
         rounds: roundsOf(settings),
       },
       settings,
-      'threads start within the sample; needs two free cores',
+      { note: 'threads start within the sample; needs two free cores' },
     );
   },
 };

@@ -19,7 +19,7 @@ export const offerVsRxjs400k: BenchCase = {
         theirRounds: settings.isQuick ? 1 : THEIR_ROUNDS,
       },
       settings,
-      'the peer is quadratic in the length of the input, so it is run only once or twice',
+      { note: 'the peer is quadratic in the length of the input, so it is run only once or twice' },
     );
   },
 };

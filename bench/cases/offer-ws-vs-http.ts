@@ -15,7 +15,7 @@ export const offerWsVsHttp: BenchCase = {
         rounds: roundsOf(settings),
       },
       settings,
-      'http asks for a twentieth of the members; the samples hold reading and writing the files',
+      { note: 'http asks for a twentieth of the members; the samples hold reading and writing the files' },
     );
   },
 };

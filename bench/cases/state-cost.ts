@@ -16,7 +16,7 @@ export const stateCost: BenchCase = {
         rounds: settings.isQuick ? 3 : 15,
       },
       settings,
-      'upstreams in process that answer after 1 ms, ten times as fast as over HTTP',
+      { note: 'upstreams in process that answer after 1 ms, ten times as fast as over HTTP' },
     );
   },
 };

@@ -13,9 +13,10 @@ export const telemetryCost: BenchCase = {
       {
         ours: { side: 'millrace-offer-observed', title: 'observed', records, warmUpRecords: 500_000 },
         theirs: { side: 'millrace-offer', title: 'unobserved', records, warmUpRecords: 500_000 },
-        rounds: settings.isQuick ? 3 : 7,
+        rounds: settings.isQuick ? 3 : 15,
       },
       settings,
+      { isPaired: true },
     );
   },
 };

@@ -132,17 +132,20 @@ export function planGraph(nodes: readonly GraphNode[]): GraphPlan {
     nodes.map((node) => [node.name, node.dependencies.map((label) => resolve(node, label, byName))]),
   );
   const outputs = outputsRead(inputs);
-  for (const node of nodes) checkNode(node, inputs.get(node.name) as readonly InputPlan[]);
+  for (const node of nodes) checkNode(node);
   for (const node of nodes) checkRule(node, byName);
-  for (const node of nodes) checkOutputs(node, outputs.get(node.name) ?? new Set());
-  const resolved = nodes.map((node) => ({
-    ...node,
-    dependencies: (inputs.get(node.name) ?? []).map(({ task }) => task),
-  }));
+  for (const node of nodes) checkOutputs(node, outputs.get(node.name) ?? NO_OUTPUTS);
+  const resolved = nodes.map((node) => withTaskNames(node, inputs.get(node.name) as readonly InputPlan[]));
   const ordered = orderByDependency(resolved, new Map(resolved.map((node) => [node.name, node])));
   const planner = new Planner(inputs, outputs);
   for (const node of ordered) planner.add(node);
   return planner.finish();
+}
+
+/** The node with the names of tasks in place of those of their outputs. */
+function withTaskNames(node: GraphNode, inputs: readonly InputPlan[]): GraphNode {
+  if (inputs.every(({ output }) => output === undefined)) return node;
+  return { ...node, dependencies: inputs.map(({ task }) => task) };
 }
 
 function indexByName(nodes: readonly GraphNode[]): Map<string, GraphNode> {
@@ -193,15 +196,17 @@ function resolve(node: GraphNode, label: string, byName: ReadonlyMap<string, Gra
 /** By task, the named outputs that others read. */
 function outputsRead(inputs: ReadonlyMap<string, readonly InputPlan[]>): Map<string, Set<string>> {
   const read = new Map<string, Set<string>>();
-  for (const { task, output } of [...inputs.values()].flat()) {
-    if (output !== undefined) read.set(task, (read.get(task) ?? new Set()).add(output));
+  for (const own of inputs.values()) {
+    for (const { task, output } of own) {
+      if (output !== undefined) read.set(task, (read.get(task) ?? new Set()).add(output));
+    }
   }
   return read;
 }
 
-function checkNode(node: GraphNode, inputs: readonly InputPlan[]): void {
-  const labels = inputs.map(({ label }) => label);
-  const isTwice = new Set(labels).size < labels.length;
+function checkNode(node: GraphNode): void {
+  const labels = node.dependencies;
+  const isTwice = labels.length > 1 && new Set(labels).size < labels.length;
   const twice = isTwice ? labels.find((name, index) => labels.indexOf(name) !== index) : undefined;
   if (twice !== undefined) {
     throw new MillraceError('MILLRACE_JOIN', `Task '${node.name}' names its dependency '${twice}' twice. Name it once`);
@@ -279,10 +284,12 @@ function checkOutputs(node: GraphNode, read: ReadonlySet<string>): void {
 function orderByDependency(nodes: readonly GraphNode[], byName: ReadonlyMap<string, GraphNode>): GraphNode[] {
   const ordered: GraphNode[] = [];
   const done = new Set<string>();
+  const onPath = new Set<string>();
   for (const start of nodes) {
+    if (done.has(start.name)) continue;
     // The depth-first search is iterative: a chain of thousands of tasks must not exhaust the stack.
-    const path: { node: GraphNode; at: number }[] = done.has(start.name) ? [] : [{ node: start, at: 0 }];
-    const onPath = new Set(path.map((step) => step.node.name));
+    const path: { node: GraphNode; at: number }[] = [{ node: start, at: 0 }];
+    onPath.add(start.name);
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
       const { dependencies, after = [] } = top.node;
       const name = dependencies[top.at] ?? after[top.at - dependencies.length];
@@ -312,6 +319,7 @@ function orderByDependency(nodes: readonly GraphNode[], byName: ReadonlyMap<stri
 type Choices = ReadonlyMap<string, string>;
 const PLAIN = '';
 const NO_CHOICES: Choices = new Map();
+const NO_OUTPUTS: ReadonlySet<string> = new Set();
 
 class Planner {
   private readonly inputs: ReadonlyMap<string, readonly InputPlan[]>;
@@ -336,11 +344,12 @@ class Planner {
     const keepsLineage =
       !isStarted && (join === 'aligned' || (join === 'merge' && this.areBranches(inputs, dependencies)));
     if (join === 'aligned') this.assertTogether(node, inputs);
-    dependencies.forEach((from, dependency) => {
-      const label = inputs[dependency]?.label ?? '';
+    for (let dependency = 0; dependency < dependencies.length; dependency++) {
+      const from = dependencies[dependency] as NodePlan;
+      const isOptional = node.optional?.includes(inputs[dependency]?.label ?? '') === true;
       from.dependents.push(node.name);
-      from.edges.push({ to: node.name, dependency, isOptional: node.optional?.includes(label) === true });
-    });
+      from.edges.push({ to: node.name, dependency, isOptional });
+    }
     const inputRoot =
       node.bearing === 'source' ? undefined : this.planJoin(node, { join, keepsLineage, inputs, dependencies });
     let outputRoot = inputRoot;
@@ -350,10 +359,9 @@ class Planner {
       roots.set(node.name, { id: node.name, ...(isChildRoot ? { parent: inputRoot } : {}), exits: [] });
       if (inputRoot !== undefined) exitsOf(roots, inputRoot).push({ task: node.name, dependency: 0 });
     }
-    this.choices.set(
-      node.name,
-      outputRoot === inputRoot && keepsLineage ? this.choicesOf(node, inputs, join) : NO_CHOICES,
-    );
+    // Without named outputs there is nothing to choose.
+    const hasChoices = this.outputs.size > 0 && outputRoot === inputRoot && keepsLineage;
+    this.choices.set(node.name, hasChoices ? this.choicesOf(node, inputs, join) : NO_CHOICES);
     plans.set(node.name, {
       node,
       join,
@@ -363,7 +371,7 @@ class Planner {
       outputRoot,
       dependents: [],
       edges: [],
-      outputs: this.outputs.get(node.name) ?? new Set(),
+      outputs: this.outputs.get(node.name) ?? NO_OUTPUTS,
     });
   }
 

@@ -131,6 +131,7 @@ export function checkOptions(of: string, given: object, rules: Rules, required: 
 
 /** Checks the values only; ignores unknown names. Throws MILLRACE_INVALID_OPTION. */
 export function checkValues(given: object, rules: Rules, of = ''): void {
+  if (isEmpty(given)) return;
   for (const [name, rule] of Object.entries(rules)) {
     const value = valueOf(given, name);
     if (value !== undefined) check(`\`${name}\`${of}`, value, rule);
@@ -172,6 +173,11 @@ export function checkText(what: string, value: unknown): void {
 /** Throws MILLRACE_INVALID_OPTION unless the value is a function. */
 export function checkFunction(what: string, value: unknown): void {
   check(what, value, callback);
+}
+
+/** True for `{}`: graphs of thousands of tasks are made of tasks without options. */
+function isEmpty(given: object): boolean {
+  return Object.getPrototypeOf(given) === Object.prototype && Reflect.ownKeys(given).length === 0;
 }
 
 function valueOf(given: object, name: string): unknown {

@@ -11,6 +11,8 @@ export class ArrivalTimes {
   /** The number of records that had arrived up to and including each batch. */
   private readonly counts: Ring<number>;
   private arrived = 0;
+  /** The number after the last one that was asked for. */
+  private asked = 0;
   private until = 0;
   private atMs = 0;
 
@@ -23,8 +25,14 @@ export class ArrivalTimes {
   /** Records the arrival of a batch with `count` records. */
   arrive(count: number, nowMs: number): void {
     if (count === 0) return;
+    const isAlone = this.counts.size === 0 && this.asked >= this.arrived;
     this.arrived += count;
-    if (this.times.size === this.times.capacity) this.of(this.until);
+    if (isAlone) {
+      this.until = this.arrived;
+      this.atMs = nowMs;
+      return;
+    }
+    if (this.times.size === this.times.capacity) this.advance(this.until);
     this.times.push(nowMs);
     this.counts.push(this.arrived);
   }
@@ -34,10 +42,15 @@ export class ArrivalTimes {
    * call before.
    */
   of(number: number): number {
+    this.asked = number + 1;
+    this.advance(number);
+    return this.atMs;
+  }
+
+  private advance(number: number): void {
     while (number >= this.until && this.counts.size > 0) {
       this.until = this.counts.shift();
       this.atMs = this.times.shift();
     }
-    return this.atMs;
   }
 }

@@ -6,6 +6,9 @@
  * record, and does not even allocate what one step makes only for the next. Five small steps cost 31 ns per record in
  * such a loop, and 75 to 85 ns in a shared loop (DECISIONS.md, 31). The compiled text depends on nothing but the number
  * of steps.
+ *
+ * Chains whose functions have the same text share their loop, so that the next run of a workflow begins with code that
+ * V8 has optimised. A short run is over before that.
  */
 import type { RecordContext } from '../model/ports.js';
 import { GONE, Skip, type Gone, type Lineage } from '../model/record.js';
@@ -34,20 +37,35 @@ export type ChainLoop = (
   offset: number,
 ) => void;
 
+/** A loop for any chain whose functions have the same text. */
+type SharedLoop = (steps: readonly LoopStep[], endings: Endings, ...rest: Parameters<ChainLoop>) => void;
+
+/** Loops by the texts of the functions. */
+const loops = new Map<string, SharedLoop>();
+/** A process that makes functions without end must not keep all of their loops. */
+const MOST_LOOPS = 64;
+
 /** Returns undefined if the process may not compile text (`--disallow-code-generation-from-strings`). */
 export function compileChainLoop(steps: readonly LoopStep[], endings: Endings): ChainLoop | undefined {
+  const loop = loopFor(steps);
+  if (loop === undefined) return undefined;
+  return (values, lineages, outputs, at, until, offset) => {
+    loop(steps, endings, values, lineages, outputs, at, until, offset);
+  };
+}
+
+function loopFor(steps: readonly LoopStep[]): SharedLoop | undefined {
+  // Also a function that has a `toString` of its own has a text.
+  const key = JSON.stringify(steps.map(({ run }) => Function.prototype.toString.call(run)));
+  const known = loops.get(key);
+  if (known !== undefined) return known;
   try {
     // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the text is fixed; the file header explains the gain
-    const make = new Function('runs', 'contexts', 'endings', 'GONE', 'Skip', textFor(steps.length)) as (
-      ...parts: unknown[]
-    ) => ChainLoop;
-    return make(
-      steps.map(({ run }) => run),
-      steps.map(({ context }) => context),
-      endings,
-      GONE,
-      Skip,
-    );
+    const make = new Function('GONE', 'Skip', textFor(steps.length)) as (...parts: unknown[]) => SharedLoop;
+    const loop = make(GONE, Skip);
+    if (loops.size === MOST_LOOPS) loops.clear();
+    loops.set(key, loop);
+    return loop;
   } catch (error) {
     if (error instanceof EvalError) return undefined;
     throw error;
@@ -59,10 +77,8 @@ function textFor(count: number): string {
   // The try is outside the inner loop, because a try per record is slow. `step` and `value` hold what threw, and its
   // input.
   return `'use strict';
-const [${steps.map((step) => `run${step}`).join(', ')}] = runs;
-const [${steps.map((step) => `context${step}`).join(', ')}] = contexts;
-return (values, lineages, outputs, at, until, offset) => {
-  let i = at;
+return (steps, endings, values, lineages, outputs, at, until, offset) => {
+${steps.map((step) => `  const { run: run${step}, context: context${step} } = steps[${step}];\n`).join('')}  let i = at;
   let step = 0;
   let value;
   while (i < until) {

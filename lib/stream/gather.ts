@@ -121,10 +121,8 @@ export function gather(
       groups.clear();
       done = new BatchBuilder();
     });
-    observe(
-      input$,
-      subscriber,
-      (batch) => {
+    observe(input$, subscriber, {
+      accept: (batch) => {
         scope.account.in += batch.length - batch.gone;
         for (let i = 0; i < batch.length; i++) {
           const child = batch.lineages[i] as Lineage;
@@ -144,11 +142,11 @@ export function gather(
         flush();
         edge?.root.leave(edge.exit, batch.lineages);
       },
-      () => {
+      endInput: () => {
         isInputOver = true;
         flush();
       },
-    );
+    });
   });
 }
 

@@ -52,17 +52,15 @@ export class Intake {
     subscriber: Subscriber<never>,
   ): void {
     inputs.forEach((input$, input) => {
-      observe(
-        input$,
-        subscriber,
-        (batch) => {
+      observe(input$, subscriber, {
+        accept: (batch) => {
           this.accept(input, batch, handlers.keepsGone ?? false);
           handlers.onArrival();
         },
-        () => {
+        endInput: () => {
           handlers.onInputOver(input);
         },
-      );
+      });
     });
     subscriber.add(() => {
       this.waiting.clear();

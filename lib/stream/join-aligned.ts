@@ -124,14 +124,12 @@ function joinLineages(
     };
 
     inputs.forEach((input$, index) => {
-      observe(
-        input$,
-        subscriber,
-        (batch) => {
+      observe(input$, subscriber, {
+        accept: (batch) => {
           receive(index, batch);
         },
-        finish,
-      );
+        endInput: finish,
+      });
     });
   });
 }

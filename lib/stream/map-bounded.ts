@@ -110,14 +110,21 @@ class BoundedMapper<In, Out> implements Engine<In> {
     this.queued += count;
     this.arrivals.arrive(count, nowMs);
     account.sampleMeter(nowMs);
-    if (count > 0) this.batches.push(batch);
+    if (count > 0 && this.head === undefined && this.batches.size === 0) this.head = batch;
+    else if (count > 0) this.batches.push(batch);
     if (this.reorder !== undefined) for (const lineage of batch.lineages) this.reorder.expect(lineage);
     if (batch.gone > 0) this.passGone(batch);
-    if (this.lanes.size >= this.concurrency || this.queued === 0) return;
-    while (this.lanes.size < this.concurrency && this.queued > 0 && this.scope.mayStart()) void this.lane();
+    if (!this.needsLane()) return;
+    while (this.needsLane() && this.scope.mayStart()) void this.lane();
     const afterMs = clock.monotonicMs();
     account.meter.worked(nowMs, afterMs);
     account.sampleMeter(afterMs);
+  }
+
+  /** Whether another lane would find a record. In a long turn, a lane pauses before its first one. */
+  private needsLane(): boolean {
+    const { lanes, working, queued } = this;
+    return lanes.size < this.concurrency && lanes.size - working < queued;
   }
 
   endInput(): void {

@@ -2,38 +2,76 @@
  * Subscribes an operator to its input.
  *
  * Guarantees: an error that a handler throws becomes the error of the operator. A broken law or a `fail` policy
- * therefore always reaches the run, and never becomes an uncaught exception of the process.
+ * therefore always reaches the run, and never becomes an uncaught exception of the process. An edge of the graph costs
+ * one object: tasks of a large graph receive few records, and have many edges.
  */
-import type { Observable, Subscriber } from 'rxjs';
+import { Subscriber, type Observable } from 'rxjs';
+import { Outlet } from './outlet.js';
 
-export function observe<T>(
-  input$: Observable<T>,
-  subscriber: Subscriber<never>,
-  next: (value: T) => void,
-  complete: () => void,
-): void {
-  const guarded = (work: () => void): void => {
+/** The handlers of one input. */
+export interface InputHandlers<T> {
+  accept(value: T): void;
+  /** The input is over. */
+  endInput(): void;
+}
+
+export function observe<T>(input$: Observable<T>, subscriber: Subscriber<never>, handlers: InputHandlers<T>): void {
+  const input = new InputSubscriber(subscriber, handlers);
+  if (input$ instanceof Outlet) input.attachTo(input$);
+  else input$.subscribe(input);
+  subscriber.add(input);
+}
+
+class InputSubscriber<T> extends Subscriber<T> {
+  private readonly owner: Subscriber<never>;
+  private readonly handlers: InputHandlers<T>;
+  private outlet: Outlet | undefined;
+  private isEnded = false;
+
+  constructor(owner: Subscriber<never>, handlers: InputHandlers<T>) {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS makes three more objects for any other observer
+    super();
+    this.owner = owner;
+    this.handlers = handlers;
+  }
+
+  attachTo(outlet: Outlet): void {
+    this.outlet = outlet;
+    outlet.attach(this as Subscriber<unknown>);
+  }
+
+  override next(value: T): void {
+    if (this.isEnded) return;
     try {
-      work();
+      this.handlers.accept(value);
     } catch (error) {
-      subscriber.error(error);
+      this.owner.error(error);
     }
-  };
-  subscriber.add(
-    input$.subscribe({
-      next: (value) => {
-        try {
-          next(value);
-        } catch (error) {
-          subscriber.error(error);
-        }
-      },
-      error: (error: unknown) => {
-        subscriber.error(error);
-      },
-      complete: () => {
-        guarded(complete);
-      },
-    }),
-  );
+  }
+
+  override error(failure: unknown): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.owner.error(failure);
+    this.unsubscribe();
+  }
+
+  override complete(): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    try {
+      this.handlers.endInput();
+    } catch (error) {
+      this.owner.error(error);
+    }
+    this.unsubscribe();
+  }
+
+  override unsubscribe(): void {
+    if (this.closed) return;
+    this.isEnded = true;
+    super.unsubscribe();
+    this.outlet?.detach(this as Subscriber<unknown>);
+    this.outlet = undefined;
+  }
 }

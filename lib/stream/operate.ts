@@ -26,16 +26,8 @@ export function operate<In, Out>(
   return (input$) =>
     new Observable((subscriber) => {
       const engine = create(subscriber);
-      observe(
-        input$,
-        subscriber,
-        (batch) => {
-          engine.accept(batch);
-        },
-        () => {
-          engine.endInput();
-        },
-      );
+      observe(input$, subscriber, engine);
+      if (engine.stop === undefined) return;
       subscriber.add(() => {
         engine.stop?.();
       });

@@ -3,32 +3,95 @@
  *
  * Guarantees: all observers see each batch, in one order, and the completion after the last batch. When the first
  * observer receives a batch, it may settle lineages and wake a root, so that this task emits again or completes before
- * the second observer has seen the batch. Such emissions wait. (A plain Subject would deliver them at once. The second
- * observer would then see the completion first and lose the batch.)
+ * the second observer has seen the batch. Such emissions wait. (A Subject would deliver them at once. The second
+ * observer would then see the completion first and lose the batch.) An observer that comes after the end learns of the
+ * end.
  */
-import { Subject, type Observer } from 'rxjs';
+import { Observable, type Observer } from 'rxjs';
 import type { Batch } from '../model/record.js';
 
-export class Outlet extends Subject<Batch<unknown>> implements Observer<Batch<unknown>> {
-  /** Batches emitted during a delivery. Bounded, because their records are in flight. */
-  private readonly later: Batch<unknown>[] = [];
-  private isDelivering = false;
-  private isOver = false;
+type Receiver = Observer<Batch<unknown>>;
 
-  override next(batch: Batch<unknown>): void {
+/** How an outlet has ended. */
+type Ending = 'completed' | { readonly error: unknown };
+
+const NONE: readonly Receiver[] = [];
+
+export class Outlet extends Observable<Batch<unknown>> implements Receiver {
+  /** A list that is being delivered to is replaced, not changed. */
+  private receivers: Receiver[] | undefined;
+  /** Batches emitted during a delivery. Bounded, because their records are in flight. */
+  private later: Batch<unknown>[] | undefined;
+  private isDelivering = false;
+  /** Whether it completes after the delivery. */
+  private isOver = false;
+  private ending: Ending | undefined;
+
+  constructor() {
+    super((subscriber) => {
+      this.attach(subscriber);
+      return () => {
+        this.detach(subscriber);
+      };
+    });
+  }
+
+  /** Whether anything receives the outputs. */
+  get observed(): boolean {
+    return this.receivers !== undefined && this.receivers.length > 0;
+  }
+
+  /** Adds a receiver without a subscription: it must not throw, and ignores what comes after `detach`. */
+  attach(receiver: Receiver): void {
+    if (this.ending === 'completed') receiver.complete();
+    else if (this.ending !== undefined) receiver.error(this.ending.error);
+    else if (this.receivers === undefined) this.receivers = [receiver];
+    else if (this.isDelivering) this.receivers = [...this.receivers, receiver];
+    else this.receivers.push(receiver);
+  }
+
+  detach(receiver: Receiver): void {
+    const at = this.receivers?.indexOf(receiver) ?? -1;
+    if (at === -1 || this.receivers === undefined) return;
+    if (this.isDelivering) this.receivers = this.receivers.filter((one) => one !== receiver);
+    else this.receivers.splice(at, 1);
+  }
+
+  next(batch: Batch<unknown>): void {
+    if (this.ending !== undefined) return;
     if (this.isDelivering) {
-      this.later.push(batch);
+      (this.later ??= []).push(batch);
       return;
     }
     this.isDelivering = true;
-    super.next(batch);
-    for (let next = this.later.shift(); next !== undefined; next = this.later.shift()) super.next(next);
+    this.deliver(batch);
+    for (let next = this.later?.shift(); next !== undefined; next = this.later?.shift()) this.deliver(next);
     this.isDelivering = false;
-    if (this.isOver) super.complete();
+    if (this.isOver) this.end('completed');
   }
 
-  override complete(): void {
+  error(error: unknown): void {
+    this.end({ error });
+  }
+
+  complete(): void {
     this.isOver = true;
-    if (!this.isDelivering) super.complete();
+    if (!this.isDelivering) this.end('completed');
+  }
+
+  private deliver(batch: Batch<unknown>): void {
+    const receivers = this.receivers ?? NONE;
+    for (const receiver of receivers) receiver.next(batch);
+  }
+
+  private end(ending: Ending): void {
+    if (this.ending !== undefined) return;
+    this.ending = ending;
+    const receivers = this.receivers ?? NONE;
+    this.receivers = undefined;
+    for (const receiver of receivers) {
+      if (ending === 'completed') receiver.complete();
+      else receiver.error(ending.error);
+    }
   }
 }

@@ -185,7 +185,7 @@ describe('the measures of a run', () => {
     expect(types.indexOf('thread-started')).toBeGreaterThan(0);
     expect(types.indexOf('thread-ended')).toBeGreaterThan(types.indexOf('thread-started'));
     expect(types.at(-1)).toBe('run-ended');
-    expect(events.find((event) => event.type === 'resources')?.pool).toMatchObject({
+    expect(events.findLast((event) => event.type === 'resources')?.pool).toMatchObject({
       size: 1,
       threads: [{ thread: 0 }],
     });

@@ -24,16 +24,11 @@ function* naturals(): Generator<number> {
 describe('a run', () => {
   it('starts in the turn after it was made, so that subscribers miss nothing', async () => {
     const { events } = await runToEnd([task('S', [], sourceTask([1])), task('T', ['S'], keep)]);
-    expect(events.map(({ type }) => type)).toEqual([
-      'run-started',
-      'task-started',
-      'task-started',
-      'task-ended',
-      'task-ended',
-      'progress',
-      'resources',
-      'run-ended',
-    ]);
+    const types = events.map(({ type }) => type);
+    expect(types.slice(-3)).toEqual(['progress', 'resources', 'run-ended']);
+    // A slow machine may measure before the end too.
+    const own = types.filter((type) => type !== 'progress' && type !== 'resources' && type !== 'slow-records');
+    expect(own).toEqual(['run-started', 'task-started', 'task-started', 'task-ended', 'task-ended', 'run-ended']);
   });
 
   it('replays a bounded number of events to late subscribers', async () => {

@@ -4,7 +4,7 @@ import type { GraphTask } from '../../model/events.js';
 import type { TaskProgress } from '../../model/metrics.js';
 import { html, type Html } from './html.js';
 import { percent } from './in-words.js';
-import { layOut } from './layout.js';
+import { layOut, type Place } from './layout.js';
 import { entry } from '../../text/entry.js';
 
 const [BOX_WIDTH, BOX_HEIGHT] = [178, 58];
@@ -22,20 +22,21 @@ export interface GraphView {
 }
 
 export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
-  const { places, layers, rows } = layOut(graph);
+  const { places, layers, rows, way } = layOut(graph);
   const width = layers * (BOX_WIDTH + GAP_X) - GAP_X + 2 * MARGIN;
   const height = rows * (BOX_HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN;
-  const cornerOf = (name: string): { x: number; y: number } => {
-    const { layer, row } = places.get(name) ?? { layer: 0, row: 0 };
-    return { x: MARGIN + layer * (BOX_WIDTH + GAP_X), y: MARGIN + row * (BOX_HEIGHT + GAP_Y) };
-  };
+  const cornerAt = ({ layer, row }: Place): Corner => ({
+    x: MARGIN + layer * (BOX_WIDTH + GAP_X),
+    y: MARGIN + row * (BOX_HEIGHT + GAP_Y),
+  });
+  const cornerOf = (name: string): Corner => cornerAt(places.get(name) ?? { layer: 0, row: 0 });
+  const lineOf = (from: string, to: string): Corner[] => [cornerOf(from), ...way(from, to).map(cornerAt), cornerOf(to)];
   const edges = graph.flatMap(({ name, dependencies, optional = [], after = [] }) => [
     ...dependencies.map((from) => ({
-      from: cornerOf(from),
-      to: cornerOf(name),
+      line: lineOf(from, name),
       style: optional.some((input) => input === from || input.startsWith(`${from}.`)) ? 'optional' : '',
     })),
-    ...after.map((from) => ({ from: cornerOf(from), to: cornerOf(name), style: 'rule' })),
+    ...after.map((from) => ({ line: lineOf(from, name), style: 'rule' })),
   ]);
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Graph of the tasks">
     <svg
@@ -77,20 +78,35 @@ export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
   </div>`;
 }
 
+/** The upper left corner of a box, or of the place that an edge passes. */
+interface Corner {
+  readonly x: number;
+  readonly y: number;
+}
+
 interface EdgeView {
-  readonly from: { readonly x: number; readonly y: number };
-  readonly to: { readonly x: number; readonly y: number };
+  /** The box that the edge comes from, the places that it passes, and the box that it goes to. */
+  readonly line: readonly Corner[];
   /**
    * A class of the style sheet: '' for records, 'optional' for those that may be missing, 'rule' where no records flow.
    */
   readonly style: string;
 }
 
-function edgeView({ from, to, style }: EdgeView): Html {
-  const [x1, y1] = [from.x + BOX_WIDTH, from.y + BOX_HEIGHT / 2];
-  const [x2, y2] = [to.x, to.y + BOX_HEIGHT / 2];
-  const bend = Math.max(GAP_X / 2, (x2 - x1) / 2);
-  return html`<path class="edge ${style}" d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}" />`;
+/** A curve in each gap between two layers, and a straight line through each layer between. */
+function edgeView({ line, style }: EdgeView): Html {
+  const middle = (corner: Corner): number => corner.y + BOX_HEIGHT / 2;
+  const [first, ...others] = line as [Corner, ...Corner[]];
+  let path = `M${first.x + BOX_WIDTH} ${middle(first)}`;
+  let before = first;
+  for (const [index, corner] of others.entries()) {
+    const [x1, x2] = [before.x + BOX_WIDTH, corner.x];
+    const bend = Math.max(GAP_X / 2, (x2 - x1) / 2);
+    path += `C${x1 + bend} ${middle(before)} ${x2 - bend} ${middle(corner)} ${x2} ${middle(corner)}`;
+    if (index < others.length - 1) path += `H${corner.x + BOX_WIDTH}`;
+    before = corner;
+  }
+  return html`<path class="edge ${style}" d="${path}" />`;
 }
 
 function countsOf(task: TaskProgress | undefined): string {

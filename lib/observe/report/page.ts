@@ -12,6 +12,7 @@ import { graphView } from './graph-view.js';
 import { html, Html } from './html.js';
 import { duration, figure, mebibytes, moment, percent } from './in-words.js';
 import type { ResourceSample, RunStory, Stretch } from './run-story.js';
+import { layersView, shownTasks } from './shown-tasks.js';
 import { STYLE } from './style.js';
 import { table } from './table.js';
 import { timelineView } from './timeline-view.js';
@@ -27,9 +28,11 @@ interface Section {
 }
 
 export function page(story: RunStory): string {
+  const busy = busyShares(story);
+  const shown = shownTasks(story, busy);
   const sections = [
-    ...graphSections(story),
-    ...timeSections(story),
+    ...graphSections(story, busy, shown),
+    ...timeSections(story, shown),
     { id: 'dead-letters', title: 'Dead letters', body: deadLetters(story) },
     { id: 'slowest', title: 'Slowest records', body: slowest(story) },
     { id: 'notes', title: 'What happened', body: notes(story) },
@@ -111,15 +114,20 @@ function head(story: RunStory, sections: readonly Section[]): Html {
   </header>`;
 }
 
-function graphSections(story: RunStory): Section[] {
-  const { graph, tasks, summary, stretches, startedAt, endedAt } = story;
+/** Per task, the share of the run in which it was busy, 0 to 1. */
+function busyShares({ graph, stretches, startedAt, endedAt }: RunStory): ReadonlyMap<string, number> {
   const lengthMs = Math.max(1, endedAt - startedAt);
-  const busy = new Map(
+  return new Map(
     graph.map(({ name }) => [
       name,
       Math.min(1, sum(stretches.map((one) => one.tasks.get(name)?.busyMs ?? 0)) / lengthMs),
     ]),
   );
+}
+
+function graphSections(story: RunStory, busy: ReadonlyMap<string, number>, shown: RunStory['graph']): Section[] {
+  const { graph, tasks, summary } = story;
+  const isWhole = shown.length === graph.length;
   const bottleneck = summary?.bottleneck?.task;
   const titles = [
     'task',
@@ -136,15 +144,30 @@ function graphSections(story: RunStory): Section[] {
     'busy',
   ];
   const columns = titles.map((title, index) => ({ title, isNumber: index > 2 }));
-  const rows = graph.map(({ name, kind, dependencies, inputs = dependencies }, index) => ({
+  const rows = shown.map(({ name, kind, dependencies, inputs = dependencies }, index) => ({
     id: `task-${index}`,
     isHot: name === bottleneck,
     cells: [name, kind, inputs.join(', ') || '–', ...figuresOf(entry(tasks, name)), percent(busy.get(name) ?? 0)],
   }));
   return [
-    { id: 'graph', title: 'Graph', body: graphView({ graph, tasks, bottleneck, busy }) },
-    { id: 'tasks', title: 'Tasks', body: table('What went through each task', columns, rows) },
+    {
+      id: 'graph',
+      title: 'Graph',
+      body: isWhole ? graphView({ graph, tasks, bottleneck, busy }) : layersView(story, busy),
+    },
+    {
+      id: 'tasks',
+      title: 'Tasks',
+      body: html`${isWhole ? '' : partly(story, shown)}${table('What went through each task', columns, rows)}`,
+    },
   ];
+}
+
+function partly({ graph }: RunStory, shown: RunStory['graph']): Html {
+  return html`<p>
+    Shown are ${grouped(shown.length)} of ${grouped(graph.length)} tasks: the bottleneck, those with failures, and the
+    busiest. The summary of the run has all.
+  </p>`;
 }
 
 function figuresOf(task: TaskProgress | undefined): string[] {
@@ -156,7 +179,7 @@ function figuresOf(task: TaskProgress | undefined): string[] {
   ];
 }
 
-function timeSections(story: RunStory): Section[] {
+function timeSections(story: RunStory, shown: RunStory['graph']): Section[] {
   const { graph, stretches, resources, startedAt, endedAt } = story;
   if (stretches.length === 0) return [];
   const lengthMs = endedAt - startedAt;
@@ -189,7 +212,7 @@ function timeSections(story: RunStory): Section[] {
   const lines = (id: string, title: string, unit: string, series: readonly Series[]): Html =>
     chart({ id, title, unit, lengthMs, series });
   return [
-    { id: 'timeline', title: 'Timeline', body: timelineView(story) },
+    { id: 'timeline', title: 'Timeline', body: timelineView({ ...story, graph: shown }) },
     {
       id: 'throughput',
       title: 'Throughput',

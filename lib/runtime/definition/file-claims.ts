@@ -19,11 +19,16 @@ export interface FileClaim extends TouchedFile {
 
 /** The files that the tasks read and write. */
 export function claimsOf(declarations: readonly TaskDeclaration[], phases: readonly PhasePlan[]): FileClaim[] {
+  const users = declarations.flatMap(({ name, task }) => {
+    const files = task.files();
+    return files.length === 0 ? [] : [{ name, files }];
+  });
+  if (users.length === 0) return [];
   const phaseOf = new Map(
     phases.flatMap(({ parts }, phase) => parts.flatMap(({ tasks }) => tasks.map((task) => [task, phase] as const))),
   );
-  return declarations.flatMap(({ name, task }) =>
-    claimsBy(`'${name}'`, task.files()).map((claim) => ({ ...claim, phase: phaseOf.get(name) })),
+  return users.flatMap(({ name, files }) =>
+    claimsBy(`'${name}'`, files).map((claim) => ({ ...claim, phase: phaseOf.get(name) })),
   );
 }
 

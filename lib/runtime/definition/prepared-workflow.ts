@@ -273,7 +273,7 @@ export class PreparedWorkflow<
       release: async () => {
         for (const release of this.releases.reverse()) await release();
       },
-      onEnd: (summary) => definition.onEnd?.(summary, config),
+      onEnd: definition.onEnd && ((summary) => definition.onEnd?.(summary, config)),
     });
     this.theRun = run;
     for (const message of this.earlyNotices) run.notice(message);

@@ -5,6 +5,7 @@
  * Guarantees: after `settled` has resolved nothing is being opened, so nothing is closed while it opens.
  */
 import type { Json } from '../../model/checkpoint.js';
+import { isPromiseLike } from '../../model/awaitable.js';
 import { holdClock, type Clock } from '../../model/clock.js';
 import type { DeadLetterStore } from '../../model/ports.js';
 import type { ProgressKeeper } from '../resume/progress-keeper.js';
@@ -68,14 +69,7 @@ export class Opening {
 
   /** Opens the tasks of one phase, at the same time. Rejects with the first error; `settled` waits for all of them. */
   async openTasks(tasks: readonly WiredTask[], { opened }: Wiring): Promise<void> {
-    const opening = tasks.map(async ({ declaration, scope }) => {
-      try {
-        await declaration.task.open(scope);
-        opened.add(scope.task);
-      } catch (error) {
-        throw blame(scope.task, 'could not be opened', error);
-      }
-    });
+    const opening = tasks.flatMap((task) => openTask(task, opened) ?? []);
     this.underWay = Promise.allSettled(opening);
     await Promise.all(opening);
   }
@@ -83,5 +77,24 @@ export class Opening {
   private follow<T>(work: Promise<T>): Promise<T> {
     this.underWay = Promise.allSettled([work]);
     return work;
+  }
+}
+
+/** Opens one task. Returns a promise only if it takes time or fails: most tasks of a large graph have nothing to open. */
+function openTask({ declaration, scope }: WiredTask, opened: Set<string>): Promise<void> | undefined {
+  const { task } = scope;
+  const blamed = (error: unknown): never => {
+    throw blame(task, 'could not be opened', error);
+  };
+  const onOpen = (): void => {
+    opened.add(task);
+  };
+  try {
+    const opening = declaration.task.open(scope) as unknown;
+    if (isPromiseLike(opening)) return Promise.resolve(opening).then(onOpen).catch(blamed);
+    onOpen();
+    return undefined;
+  } catch (error) {
+    return Promise.reject(blame(task, 'could not be opened', error));
   }
 }

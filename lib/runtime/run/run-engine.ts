@@ -6,6 +6,7 @@
  * is left.
  */
 import { countsOf } from '../../ledger/account.js';
+import { systemClock } from '../../model/clock.js';
 import type { TaskCounts } from '../../model/metrics.js';
 import { codeOf, describeThrown, MillraceError } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';
@@ -27,6 +28,7 @@ import type { KeptProgress, RunParts } from './run-parts.js';
 import { RunReport } from './run-report.js';
 import { PhaseOrder } from './phase-order.js';
 import type { RunServices } from '../wiring/services.js';
+import { FirstMeasurements } from '../watch/first-measurements.js';
 import { Watchdog } from '../watch/watchdog.js';
 import { Wiring } from '../wiring/wiring.js';
 import type { EventStream } from './event-stream.js';
@@ -54,6 +56,7 @@ export class RunEngine {
   private readonly wiring: Wiring;
   private readonly report: RunReport;
   private readonly watchdog: Watchdog;
+  private readonly firstMeasurements: FirstMeasurements;
   private readonly keeper: ProgressKeeper | undefined;
   private readonly events: EventStream;
   private readonly secrets: Secrets;
@@ -131,6 +134,9 @@ export class RunEngine {
         this.report.measure();
       },
       isCheckpointing: () => this.keeper?.isCheckpointing === true,
+    });
+    this.firstMeasurements = new FirstMeasurements(parts.clock, () => {
+      this.report.measure();
     });
     const fail = (error: unknown): void => {
       this.fail(error);
@@ -297,6 +303,8 @@ export class RunEngine {
       return;
     }
     this.watchdog.start();
+    // Virtual time passes as a test lets it: there the measurements of the watchdog are enough.
+    if (clock === systemClock) this.firstMeasurements.start();
     this.runPhase();
   }
 
@@ -426,6 +434,7 @@ export class RunEngine {
 
   private async finish(wanted: RunOutcome): Promise<void> {
     this.watchdog.stop();
+    this.firstMeasurements.stop();
     this.draining?.stop();
     const stopped = this.keeper?.stop();
     // The last measurement, which may be the only one.

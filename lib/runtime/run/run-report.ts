@@ -68,20 +68,21 @@ export class RunReport {
     if (this.events.isObserved) this.resources?.watch();
   }
 
-  /** Emits the progress of the run. The process is measured only while there is a subscriber. */
+  /** Emits the progress of the run, while there is a subscriber: in a large graph it is the largest cost. */
   measure(): void {
     const { events, resources } = this;
+    if (!events.isObserved) {
+      resources?.rest();
+      return;
+    }
     this.emit(this.metrics.progress());
     const at = this.parts.clock.now();
     const records = this.metrics.slowNews();
     if (records.length > 0) this.emit({ type: 'slow-records', at, records });
     if (resources === undefined) return;
-    if (!events.isObserved) resources.rest();
-    else {
-      resources.watch();
-      const pool = this.executor.stats();
-      this.emit({ type: 'resources', at, process: resources.look(), ...(pool.size > 0 ? { pool } : {}) });
-    }
+    resources.watch();
+    const pool = this.executor.stats();
+    this.emit({ type: 'resources', at, process: resources.look(), ...(pool.size > 0 ? { pool } : {}) });
   }
 
   /** Stops the measurements. */

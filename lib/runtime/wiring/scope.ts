@@ -74,7 +74,7 @@ export class RunScope implements TaskScope {
   private hasToEnd = false;
   private ownNumbering: string | undefined;
   private edgeLook: (input: number) => number = () => 0;
-  private readonly explainers: (() => Waiting | undefined)[] = [];
+  private explainers: readonly (() => Waiting | undefined)[] = [];
 
   constructor(parts: ScopeParts, services: RunServices) {
     this.task = parts.task;
@@ -289,7 +289,8 @@ export class RunScope implements TaskScope {
   }
 
   explain(waitingFor: () => Waiting | undefined): void {
-    this.explainers.push(waitingFor);
+    // Most tasks have one: an array that grows by `push` has room for 17.
+    this.explainers = [...this.explainers, waitingFor];
   }
 
   /** Whether the task must end. */

@@ -82,7 +82,7 @@ export class WiredInputs {
     const names = plan.inputs.map(({ label }) => label.slice(prefix.length));
     const inputs = plan.inputs.map(({ task, output }, dependency) => {
       const { output$: all$, plan: from } = this.tasks.get(task) as WiredTask;
-      const output$ = from.outputs.size === 0 ? all$.asObservable() : all$.pipe(readOutput(output));
+      const output$ = from.outputs.size === 0 ? all$ : all$.pipe(readOutput(output));
       const isPast = this.options.past?.enteredJoin(plan.node.name, dependency, from.outputRoot);
       const new$ = isPast === undefined || plan.join === 'gather' ? output$ : output$.pipe(dropPast(isPast));
       if (!this.options.isRepeatable || plan.join !== 'all') return new$;

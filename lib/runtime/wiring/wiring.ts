@@ -61,7 +61,9 @@ export class Wiring {
   private readonly wanted = new Map<string, number>();
   /** Sources whose records are folded by the threads that read them. */
   private readonly folded = new Set<string>();
-  private connections = new Subscription();
+  /** Subscriptions of the present phase, in the order of their making. Those that have ended stay in it. */
+  private connections: Subscription[] = [];
+  private isDisconnected = false;
   private readonly services: RunServices;
   private readonly outlets: ReadonlyMap<string, Outlet>;
   private readonly freezesRecords: boolean;
@@ -121,12 +123,13 @@ export class Wiring {
    * `onDone` after the last output.
    */
   connect(onDone: () => void): void {
-    this.connections = new Subscription();
+    this.connections = [];
+    this.isDisconnected = false;
     const wired = this.active.reverse();
     this.openLeaves = wired.filter(({ plan }) => plan.dependents.length === 0).length;
     for (const task of wired) {
       // A task that is already connected may have ended the run. Then no source may be read.
-      if (this.connections.closed) return;
+      if (this.isCut()) return;
       this.connectTask(task, onDone);
     }
   }
@@ -167,7 +170,23 @@ export class Wiring {
   }
 
   disconnect(): void {
-    this.connections.unsubscribe();
+    this.isDisconnected = true;
+    // Only now one subscription: during the run, each end of a task would search it.
+    const all = new Subscription();
+    for (const connection of this.connections) all.add(connection);
+    this.connections = [];
+    all.unsubscribe();
+  }
+
+  /** A method, not the field, so that TypeScript does not narrow it across calls. */
+  private isCut(): boolean {
+    return this.isDisconnected;
+  }
+
+  /** Keeps a subscription until the phase is disconnected. A subscription that has ended costs nothing to end again. */
+  private hold(connection: Subscription): void {
+    if (this.isDisconnected) connection.unsubscribe();
+    else this.connections.push(connection);
   }
 
   private place(plan: NodePlan, declaration: TaskDeclaration): WiredTask {
@@ -251,7 +270,7 @@ export class Wiring {
     if (chain.at(-1) !== task) return;
     try {
       const result$ = this.foldOf(task) ?? this.operatorOf(chain)(this.inputs.inputOf(chain));
-      this.connections.add(
+      this.hold(
         result$.subscribe({
           next: (batch) => {
             if (!isBatch(batch)) {
@@ -345,7 +364,7 @@ export class Wiring {
   private connectExit({ plan, output$ }: WiredTask, onDone?: () => void): void {
     const { name } = plan.node;
     const { root, exit } = this.wiredRoots.exit(plan.outputRoot, { task: name });
-    this.connections.add(
+    this.hold(
       output$.subscribe({
         next: (batch) => {
           try {

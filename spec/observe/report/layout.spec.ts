@@ -23,13 +23,28 @@ describe('the layout of a graph', () => {
     expect(row('a') < row('b')).toBe(row('to a') < row('to b'));
   });
 
+  it('leads an edge over several layers past the boxes between', () => {
+    const { places, rows, way } = layOut([task('a'), task('b', 'a'), task('c', 'b'), task('d', 'a', 'c')]);
+    expect(rows).toBe(2);
+    expect(way('a', 'b')).toEqual([]);
+    const ways = way('a', 'd');
+    expect(ways.map(({ layer }) => layer)).toEqual([1, 2]);
+    for (const [index, name] of ['b', 'c'].entries()) expect(ways[index]).not.toEqual(places.get(name));
+  });
+
   it('gives every task a place of its own, and edges that go on', () => {
     const graphs = fc
       .array(fc.array(fc.nat(), { maxLength: 3 }), { maxLength: 60 })
       .map((all) => all.map((deps, n) => task(`t${n}`, ...new Set(n === 0 ? [] : deps.map((dep) => `t${dep % n}`)))));
     fc.assert(
       fc.property(graphs, (tasks) => {
-        const { places, rows } = layOut(tasks);
+        const { places, rows, way } = layOut(tasks);
+        const taken = new Set([...places.values()].map(({ layer, row }) => `${layer} ${row}`));
+        for (const { name, dependencies } of tasks) {
+          for (const from of dependencies) {
+            for (const { layer, row } of way(from, name)) expect(taken.has(`${layer} ${row}`)).toBe(false);
+          }
+        }
         expect(new Set([...places.values()].map(({ layer, row }) => `${layer} ${row}`)).size).toBe(tasks.length);
         for (const { name, dependencies } of tasks) {
           const { layer, row } = places.get(name) ?? { layer: -1, row: -1 };
