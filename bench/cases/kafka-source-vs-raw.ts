@@ -17,7 +17,7 @@ export const kafkaSourceVsRaw: BenchCase = {
           rounds: roundsOf(settings),
         },
         settings,
-        'one broker on the same machine, which needs processor time too',
+        { note: 'one broker on the same machine, which needs processor time too' },
       ),
     );
   },

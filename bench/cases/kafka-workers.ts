@@ -17,7 +17,7 @@ export const kafkaWorkers: BenchCase = {
           rounds: settings.isQuick ? 1 : 3,
         },
         settings,
-        'one broker on the same machine, which needs processor time too',
+        { note: 'one broker on the same machine, which needs processor time too' },
       ),
     );
   },

@@ -15,7 +15,7 @@ export const nexmarkQ8: BenchCase = {
         rounds: roundsOf(settings),
       },
       settings,
-      'the loop keeps all windows until the end, and knows neither late events nor checkpoints',
+      { note: 'the loop keeps all windows until the end, and knows neither late events nor checkpoints' },
     );
   },
 };
