@@ -13,7 +13,7 @@ export async function workWith(processes: number, records: number): Promise<numb
   const runId = randomUUID();
   const options = { workflow: LanesFlow.prepare({ records }), cluster: cluster(), runId, partitions: 4 };
   await createRun(options);
-  const children = [...new Array(processes)].map(() =>
+  const children = [...new Array<undefined>(processes)].map(() =>
     spawn(process.execPath, [WORKER, runId, String(records)], { stdio: 'inherit' }),
   );
   const codes = await Promise.all(children.map(async (child) => ((await once(child, 'exit')) as [number | null])[0]));

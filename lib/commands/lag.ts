@@ -23,7 +23,7 @@ export const lagCommand: Command = {
       { title: 'lanes completed' },
       { title: 'records behind', align: 'right' },
     ] as const;
-    for (const line of renderTable(columns, rows, process.stdout.columns ?? Infinity))
+    for (const line of renderTable(columns, rows, process.stdout.isTTY ? process.stdout.columns : Infinity))
       process.stdout.write(`${line}\n`);
     return EXIT.success;
   },

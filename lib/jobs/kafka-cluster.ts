@@ -53,7 +53,7 @@ async function withFiles(tls: JsonObject, folder: string, shown: string): Promis
       );
     }
   });
-  return Object.fromEntries(await Promise.all(entries)) as JsonObject;
+  return Object.fromEntries<JsonValue>(await Promise.all(entries));
 }
 
 function isObject(value: JsonValue | undefined): value is JsonObject {

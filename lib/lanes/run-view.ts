@@ -55,7 +55,7 @@ export class RunView {
   async look(): Promise<void> {
     const { eventTopic, letterTopic, totals, onLetter, emit } = this.parts;
     for await (const record of this.fresh(letterTopic)) {
-      const letter = JSON.parse(decoder.decode(record.value as Uint8Array)) as DeadLetter;
+      const letter = JSON.parse(decoder.decode(record.value ?? undefined)) as DeadLetter;
       totals.addLetter(letter.task);
       onLetter(letter);
       emit({ type: 'dead-letter', at: letter.lastAt, letter });

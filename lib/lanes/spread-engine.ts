@@ -158,33 +158,33 @@ export class SpreadEngine implements EngineOfRun {
 
   /** Follows the run until its crew has ended. */
   private async untilOver(view: RunView): Promise<RunOutcome> {
-    let end: 'completed' | 'stopped' | undefined;
-    let error: unknown;
+    // Typed as fields, because callbacks change them.
+    const end: { how?: 'completed' | 'stopped'; error?: unknown } = {};
     if (this.asked !== undefined) return this.asked;
     const crew = (this.crew = this.startCrew(this.options, this.parts));
     void crew.finished
       .then(
-        (how) => (end = how),
+        (how) => {
+          end.how = how;
+        },
         (thrown: unknown) => {
-          end = 'stopped';
-          error = thrown;
+          end.how = 'stopped';
+          end.error = thrown;
         },
       )
       .then(() => {
         this.wake();
       });
-    // Typed by a function, because the callbacks above change it.
-    const hasEnded = (): boolean => end !== undefined;
-    while (!hasEnded()) {
+    while (end.how === undefined) {
       await view.look();
       await this.pause();
     }
     await view.look();
     view.measure();
     if (this.failure !== undefined) throw this.failure.error;
-    if (end === 'completed') return 'completed';
+    if (end.how === 'completed') return 'completed';
     if (this.asked !== undefined) return this.asked;
-    if (error !== undefined) throw error;
+    if (end.error !== undefined) throw end.error;
     const { stopped } = view;
     throw new MillraceError(
       'MILLRACE_TASK',

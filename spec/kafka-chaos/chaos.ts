@@ -126,7 +126,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
   } finally {
     for (const { proxy } of cluster.nodes) proxy.recover();
   }
-  await judge(options, run, numbers, to, history, workers).catch((error: unknown) => {
+  await judge(options, run, numbers, to).catch((error: unknown) => {
     throw new Error(`${String(error)}; after ${history.join(', ')}`, { cause: error });
   });
   await deleteRun(run);
@@ -214,23 +214,10 @@ async function judge(
   run: SpreadOptions,
   numbers: readonly number[],
   to: string,
-  history: string[],
-  workers: Worker[],
 ): Promise<void> {
   const good = numbers.filter((n) => !isBad(n));
   const seen = await test.read(to);
   const values = seen.map(({ value }) => JSON.parse(value as string) as { k: string; n: number; sum: number });
-  if (process.env['CHAOS_DEBUG']) {
-    const by = new Map<number, string[]>();
-    seen.forEach(({ partition, offset, value }) => {
-      const v = JSON.parse(value as string) as { n: number; sum: number; k: string };
-      by.set(v.n, [...(by.get(v.n) ?? []), `${partition}/${offset} ${v.k} sum ${v.sum}`]);
-    });
-    let shown = 0;
-    for (const [n, all] of by) if (all.length > 1 && shown++ < 400) console.log(n, all.join(' | '));
-    console.log(history.join(', '));
-    for (const worker of workers) console.log('---', worker.told);
-  }
   assertEqual(
     seed,
     'rows, for kafkajs',

@@ -28,15 +28,15 @@ export async function simulate(seed: number, bug?: PlantedBug): Promise<string |
   const broker = new FakeBroker();
   fill(broker, world);
   const owners: { client: FakeClient; over: Promise<void> }[] = [];
-  let isDone = false;
-  let failure: unknown;
+  // Typed as fields, because callbacks change them.
+  const state: { isDone: boolean; failure: unknown } = { isDone: false, failure: undefined };
   const start = (): Promise<void> => {
     const client = new FakeClient(broker, world, bug);
     const over = own(client as unknown as KafkaPort, world, bug).then((hasEnded) => {
-      isDone ||= hasEnded;
+      state.isDone ||= hasEnded;
     });
     over.catch((error: unknown) => {
-      failure ??= error;
+      state.failure ??= error;
     });
     owners.push({ client, over });
     return over;
@@ -48,7 +48,7 @@ export async function simulate(seed: number, bug?: PlantedBug): Promise<string |
       const current = start();
       if (isLast) {
         await current;
-        if (isDone) return;
+        if (state.isDone) return;
         continue;
       }
       for (let turn = 5 + world.below(80); turn > 0; turn--) await world.turn();
@@ -64,7 +64,7 @@ export async function simulate(seed: number, bug?: PlantedBug): Promise<string |
     });
     for (const { client } of owners) client.kill();
     world.faults = 0;
-    if (failure !== undefined) return describeThrown(failure);
+    if (state.failure !== undefined) return describeThrown(state.failure);
     return verdict(await world.until(readAll(broker, world), () => undefined));
   } catch (error) {
     return String(error);
@@ -75,9 +75,9 @@ export async function simulate(seed: number, bug?: PlantedBug): Promise<string |
 function fill(broker: FakeBroker, world: World): void {
   const noise = broker.begin('noise', true);
   let sequence = 0;
-  let isOpen = false;
+  const state = { isOpen: false };
   const bad = (): void => {
-    isOpen = true;
+    state.isOpen = true;
     broker.addPartitions(noise, ['in/0']);
     const count = 1 + world.below(3);
     const records = [...new Array<undefined>(count)].map(() => rowOf(-1));
@@ -87,9 +87,9 @@ function fill(broker: FakeBroker, world: World): void {
   for (let n = 0; n < RECORDS; n++) {
     if (world.chance(0.3)) bad();
     broker.write('in/0', { topic: 'in', partition: 0, records: [rowOf(n)], compression: 'none', sequence: 0 });
-    if (isOpen && world.chance(0.3)) {
+    if (state.isOpen && world.chance(0.3)) {
       broker.end(noise, false);
-      isOpen = false;
+      state.isOpen = false;
     }
   }
   bad();

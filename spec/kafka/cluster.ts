@@ -28,7 +28,9 @@ export interface Cluster {
 /** Starts the brokers at the same time, because one alone never gets ready. Resolves when all of them answer. */
 export async function startCluster(size: number, properties: readonly string[] = []): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-cluster-'));
-  const controllers = await Promise.all([...new Array(size)].map(async () => `127.0.0.1:${await freePort()}`));
+  const controllers = await Promise.all(
+    [...new Array<undefined>(size)].map(async () => `127.0.0.1:${await freePort()}`),
+  );
   const proxies = await Promise.all(controllers.map(() => FaultProxy.start()));
   const running = new Map<number, ChildProcess>();
   const places = await Promise.all(

@@ -112,10 +112,10 @@ export class FaultProxy {
       else setTimeout(() => client.writable && client.write(frame), this.delayMs);
     });
     client.on('data', (bytes) => {
-      asked.add(bytes as Buffer);
+      asked.add(bytes);
     });
     broker.on('data', (bytes) => {
-      answered.add(bytes as Buffer);
+      answered.add(bytes);
     });
   }
 }

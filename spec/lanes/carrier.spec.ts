@@ -109,7 +109,7 @@ describeWithBroker('a run with a kafkaCarrier', (broker) => {
               'In',
               sourceTask(function* () {
                 for (let n = 0; n < (fail ? 10 : 1e9); n++) yield n;
-              } as unknown as () => Iterable<number>),
+              }),
             )
             .task(
               'Check',

@@ -16,7 +16,6 @@ import { checkCount, checkOptions, type OptionRules } from '../../options/option
 import { graphOf, type TaskDeclaration } from '../../tasks/flow.js';
 import { knownOrder, ResumePlan } from '../resume/resume-plan.js';
 import { systemClock } from '../../model/clock.js';
-import type { CarriedWorkflow } from '../run/carrier.js';
 import { newRunId, Run } from '../run/run.js';
 import { assertDistinctFiles, claimsBy, claimsOf } from './file-claims.js';
 import { NO_FUSIONS, planFusions, type Fusions } from './fusion.js';
@@ -269,7 +268,7 @@ export class PreparedWorkflow<
       upstream: options.upstream,
       secrets: options.secrets,
       tracer: options.tracer,
-      carry: carrier && ((parts, face) => carrier.carry(this as unknown as CarriedWorkflow, parts, face)),
+      carry: carrier && ((parts, face) => carrier.carry(this, parts, face)),
       release: async () => {
         for (const release of this.releases.reverse()) await release();
       },

@@ -2,7 +2,6 @@
  * What a run needs of a carrier, which executes its tasks in other places than this process. The run keeps its face:
  * its id, its events, its counts, its summary and its end.
  */
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { GraphPlan } from '../../model/graph.js';
 import type { TaskCounts } from '../../model/metrics.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
@@ -13,7 +12,7 @@ import type { RunFace } from './run-engine.js';
 import type { RunParts } from './run-parts.js';
 
 /** A workflow with its configuration, as a carrier uses it. */
-export type CarriedWorkflow = Pick<PreparedWorkflow<StandardSchemaV1>, 'name' | 'config' | 'startedAt' | 'derive'> & {
+export type CarriedWorkflow = Pick<PreparedWorkflow, 'name' | 'config' | 'startedAt' | 'derive'> & {
   readonly plan: GraphPlan;
   readonly declarations: readonly TaskDeclaration[];
 };
