@@ -30,10 +30,10 @@ export function Alerts(): JSX.Element {
                 <tr key={id}>
                   <td title={moment(at)}>{relative(at, now)}</td>
                   <td>{kind}</td>
-                  <td>
+                  <td class="wide">
                     {text} {runId !== null && <a href={`#/runs/${runId}`}>Run {runId}</a>}
                   </td>
-                  <td>
+                  <td class="problem">
                     {sentAt !== null && `✓ ${moment(sentAt)}`}
                     {sentAt === null && nextAt === null && attempts === 0 && 'kept here only'}
                     {sentAt === null && nextAt === null && attempts > 0 && `✕ given up: ${problem}`}

@@ -6,13 +6,20 @@
 import type { ServingRules } from '../../model/serving.js';
 import { parseDuration } from '../../text/durations.js';
 import { parseSize } from '../../text/sizes.js';
-import type { Sight } from './follow.js';
 import type { StoredRun } from './stored-run.js';
+
+/** What is seen of the process of a run. */
+export interface Use {
+  /** The bytes of memory that it uses. */
+  readonly memory?: number | undefined;
+  /** How it has ended. */
+  readonly exit?: { readonly words: string } | undefined;
+}
 
 /** Why the run must be stopped, in one sentence; '' while it is within its limits. */
 export function overLimit(
   { workingSince }: Pick<StoredRun, 'workingSince'>,
-  { memory, exit }: Pick<Sight, 'memory' | 'exit'>,
+  { memory, exit }: Use,
   { maxTime, maxMemory }: ServingRules = {},
   now: number,
 ): string {
