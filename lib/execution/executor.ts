@@ -39,7 +39,7 @@ export interface Chunk {
 }
 
 /** One function in a chain of functions, and its task. */
-export interface Stage {
+export interface HopWork {
   readonly task: string;
   readonly ref: ModuleRef;
   /** An export of the same module: `(output) => Transferable[]`, the parts that move back instead of being copied. */
@@ -58,7 +58,7 @@ export interface MapJob extends JobHead {
   /** The seed of the functions' randomness; a record gets the same numbers wherever it runs. */
   readonly seed: number;
   /** At least one. */
-  readonly stages: readonly Stage[];
+  readonly members: readonly HopWork[];
 }
 
 /**
@@ -112,13 +112,13 @@ export interface PlacedStates {
 export interface Ending {
   /** The position of the record in its chunk. */
   readonly index: number;
-  /** The stage that ended it. */
-  readonly stage: number;
+  /** The member that ended it. */
+  readonly member: number;
   /** The reason, if the record was skipped. */
   readonly skip?: string;
   /** The thrown value, if the record failed. It may be undefined, so test `skip` instead. */
   readonly error?: unknown;
-  /** The input of the stage, if that is not the record of the chunk. */
+  /** The input of the member, if that is not the record of the chunk. */
   readonly record?: unknown;
   /** The number of tries, if more than one. */
   readonly attempts?: number;
@@ -133,11 +133,11 @@ export interface ChunkResult {
   readonly outputs: readonly unknown[];
   /** For a keyed job: the states that the records have changed. */
   readonly changed?: PlacedStates | undefined;
-  /** Ascending by stage, then by index. */
+  /** Ascending by member, then by index. */
   readonly endings: readonly Ending[];
-  /** The outputs of the stages before the last, if the client asked for them. */
+  /** The outputs of the members before the last, if the client asked for them. */
   readonly between?: readonly (readonly unknown[])[] | undefined;
-  /** The duration of each stage in milliseconds; empty if unknown. */
+  /** The duration of each member in milliseconds; empty if unknown. */
   readonly elapsedMs: readonly number[];
 }
 
@@ -145,7 +145,7 @@ export interface ChunkResult {
 export interface JobClient {
   /** The number of records that wait for an executor. */
   readonly queued: number;
-  /** Whether the client also needs the outputs of the stages before the last. */
+  /** Whether the client also needs the outputs of the members before the last. */
   readonly wantsBetween?: boolean;
   /** Whether no further records will arrive; undefined if the client does not know. */
   readonly isInputOver?: boolean;

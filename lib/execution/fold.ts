@@ -56,7 +56,7 @@ export function foldChunk(
       add(records[i], i);
     } catch (error) {
       if (error instanceof FatalTaskError) throw error;
-      endings.push({ index: i, stage: 0, error });
+      endings.push({ index: i, member: 0, error });
     }
   }
   return { endings, elapsedMs: [performance.now() - startedAtMs] };

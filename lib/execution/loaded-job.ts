@@ -35,8 +35,8 @@ export async function loadJob(job: Job): Promise<LoadedJob> {
 }
 
 async function loadMap(job: MapJob): Promise<LoadedJob> {
-  const works = await Promise.all(job.stages.map(async ({ ref }) => (await loadChecked(ref, 'function')) as Work));
-  const contexts = job.stages.map(({ task }, stage) => new JobContext(task, job.runId, job.seed + stage));
+  const works = await Promise.all(job.members.map(async ({ ref }) => (await loadChecked(ref, 'function')) as Work));
+  const contexts = job.members.map(({ task }, member) => new JobContext(task, job.runId, job.seed + member));
   const transfer = await loadTransfer(job, works.at(-1));
   return {
     transferOf: (outputs) => (transfer === undefined ? [] : outputs.flatMap((output) => transfer(output))),
@@ -46,13 +46,13 @@ async function loadMap(job: MapJob): Promise<LoadedJob> {
       const between: (readonly unknown[])[] = [];
       const ended = new Set<number>();
       let values = chunk.records;
-      works.forEach((work, stage) => {
-        const context = contexts[stage] as JobContext;
+      works.forEach((work, member) => {
+        const context = contexts[member] as JobContext;
         const startedAtMs = performance.now();
-        progress[PROGRESS.stage] = stage;
-        const outputs = runStage({ work, context, stage, progress, endings, ended }, values, chunk.lineages);
+        progress[PROGRESS.member] = member;
+        const outputs = runMember({ work, context, member, progress, endings, ended }, values, chunk.lineages);
         elapsedMs.push(performance.now() - startedAtMs);
-        if (wantsBetween && stage < works.length - 1) between.push(outputs);
+        if (wantsBetween && member < works.length - 1) between.push(outputs);
         values = outputs;
       });
       return { outputs: values, endings, elapsedMs, between: wantsBetween ? between : undefined };
@@ -64,35 +64,35 @@ async function loadTransfer(
   job: MapJob,
   work: Work | undefined,
 ): Promise<((output: unknown) => readonly object[]) | undefined> {
-  const stage = job.stages.at(-1);
-  const { transferExport } = stage ?? {};
-  if (stage === undefined || transferExport === undefined) {
+  const member = job.members.at(-1);
+  const { transferExport } = member ?? {};
+  if (member === undefined || transferExport === undefined) {
     return homeOf(work)?.transfer as ((output: unknown) => readonly object[]) | undefined;
   }
-  return (await loadChecked({ module: stage.ref.module, export: transferExport }, 'function')) as (
+  return (await loadChecked({ module: member.ref.module, export: transferExport }, 'function')) as (
     output: unknown,
   ) => readonly object[];
 }
 
-/** One stage over one chunk. */
-interface StageWork {
+/** One member over one chunk. */
+interface MemberWork {
   readonly work: Work;
   readonly context: JobContext;
-  readonly stage: number;
+  readonly member: number;
   readonly progress: Int32Array;
   readonly endings: Ending[];
   readonly ended: Set<number>;
 }
 
-function runStage(
-  { work, context, stage, progress, endings, ended }: StageWork,
+function runMember(
+  { work, context, member, progress, endings, ended }: MemberWork,
   values: readonly unknown[],
   lineages: readonly Lineage[],
 ): unknown[] {
   const outputs: unknown[] = [];
   const count = values.length;
   const end = (index: number, how: { skip: string } | { error: unknown }): void => {
-    endings.push({ index, stage, ...how, ...(stage > 0 ? { record: values[index] } : {}) });
+    endings.push({ index, member, ...how, ...(member > 0 ? { record: values[index] } : {}) });
     ended.add(index);
     outputs.push(undefined);
   };
@@ -101,7 +101,7 @@ function runStage(
   while (i < count) {
     try {
       for (; i < count; i++) {
-        if (stage > 0 && ended.has(i)) {
+        if (member > 0 && ended.has(i)) {
           outputs.push(undefined);
           continue;
         }

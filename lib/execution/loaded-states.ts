@@ -89,11 +89,11 @@ export class LoadedStates<Context extends StepContext> implements LoadedJob {
         const stepped = steps.step(state, record, context);
         states.set(place, stepped[0]);
         changed.add(place);
-        if (stepped[1] instanceof Skip) endings.push({ index, stage: 0, skip: stepped[1].reason });
+        if (stepped[1] instanceof Skip) endings.push({ index, member: 0, skip: stepped[1].reason });
         else output = stepped[1];
       } catch (error) {
         if (error instanceof FatalTaskError) throw error;
-        endings.push({ index, stage: 0, error });
+        endings.push({ index, member: 0, error });
       }
       if (this.hasOutputs) outputs.push(output);
     }

@@ -1,8 +1,8 @@
 /** The interface of a loaded job, and the shared memory in which it reports the record it works on. */
 import type { Chunk, ChunkResult, Collected, PlacedStates } from './executor.js';
 
-/** The fields of a job's progress: chunk, stage and record. Threads share them, so they are plain integers. */
-export const PROGRESS = { chunk: 0, stage: 1, index: 2, length: 4 } as const;
+/** The fields of a job's progress: chunk, member and record. Threads share them, so they are plain integers. */
+export const PROGRESS = { chunk: 0, member: 1, index: 2, length: 4 } as const;
 
 /** One chunk to execute. */
 export interface ChunkWork {

@@ -10,7 +10,7 @@
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
-import type { Chunk, ChunkResult, Ending, MapJob, Stage } from '../execution/executor.js';
+import type { Chunk, ChunkResult, Ending, MapJob, HopWork } from '../execution/executor.js';
 import { OpenJob, type JobOwner } from '../execution/open-job.js';
 import type { TaskScope } from './task-scope.js';
 import { Batch, BatchBuilder, GONE, type Gone, type Lineage, type Skip } from '../model/record.js';
@@ -22,7 +22,7 @@ import { Reorder } from './reorder.js';
 /** One task of the hop. */
 export interface HopTask {
   readonly scope: TaskScope;
-  readonly stage: Stage;
+  readonly member: HopWork;
   /** For a task before the last: the destination of its outputs, and whether it is observed. */
   readonly tap?: { readonly isObserved: () => boolean; readonly emit: (batch: Batch<unknown>) => void };
 }
@@ -75,7 +75,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
       kind: 'map',
       runId: scope.runId,
       seed: Math.floor(scope.random() * 2 ** 31),
-      stages: tasks.map(({ stage }) => stage),
+      members: tasks.map(({ member }) => member),
       timeoutMs: options.timeoutMs,
     };
     this.job = new OpenJob(scope.executor, job, this, { window, transfer: options.transfer });
@@ -163,20 +163,20 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
     let alive = records.length;
     let at = 0;
     const fallbacks: { index: number; output: unknown }[] = [];
-    for (let stage = 0; stage < this.tasks.length; stage++) {
-      const { scope, tap } = this.tasks[stage] as HopTask;
-      const isLast = stage === this.tasks.length - 1;
-      if (stage > 0) scope.account.in += alive;
-      for (; at < endings.length && (endings[at] as Ending).stage === stage; at++) {
+    for (let member = 0; member < this.tasks.length; member++) {
+      const { scope, tap } = this.tasks[member] as HopTask;
+      const isLast = member === this.tasks.length - 1;
+      if (member > 0) scope.account.in += alive;
+      for (; at < endings.length && (endings[at] as Ending).member === member; at++) {
         const ending = endings[at] as Ending;
         alive--;
         const left = endRecord(scope, chunk, ending);
         if (left !== GONE) fallbacks.push({ index: ending.index, output: left });
       }
-      this.measure(scope, elapsedMs[stage], records.length);
+      this.measure(scope, elapsedMs[member], records.length);
       if (isLast) continue;
       scope.account.out += alive;
-      const made = between?.[stage];
+      const made = between?.[member];
       if (made !== undefined && tap !== undefined) tap.emit(batchOf(lineages, made, endings.slice(0, at)));
     }
     const batch = batchOf<Out>(lineages, outputs, endings, fallbacks);

@@ -3,8 +3,8 @@
  * `mergeMap(fn, 10)` for the end of an inner subscription, and the open inner subscriptions themselves.
  *
  * RxJS offers no way to ask. But the operators of one pipe are applied by `lift`, and each adds its inner subscriptions
- * to the subscriber behind it. So each operator gets a subscriber of ours behind it, a stage. A record waits in a stage
- * if it opened no inner subscription and emitted nothing while others were open. An operator that limits its
+ * to the subscriber behind it. So each operator gets a subscriber of ours behind it, which counts. A record waits in an
+ * operator if it opened no inner subscription and emitted nothing while others were open. An operator that limits its
  * subscriptions opens the next one when one ends. An operator that does not, or that emits first, drops records
  * (`throttleTime`), and holds none.
  *
@@ -14,9 +14,9 @@
 import { Observable, Subscription, type Observer, type Subscriber, type TeardownLogic } from 'rxjs';
 import { PipeObservable, type Link } from './guarded-observable.js';
 
-/** The stages of all operators of one task. */
+/** The subscribers of all operators of one task. */
 export class OperatorMeter {
-  private readonly stages = new Set<Stage<never>>();
+  private readonly subscribers = new Set<MeteredSubscriber<never>>();
   private readonly onRoom: () => void;
   private isOff = false;
 
@@ -28,7 +28,7 @@ export class OperatorMeter {
   /** The number of records and inner subscriptions that the operators hold. */
   get held(): number {
     let held = 0;
-    if (!this.isOff) for (const stage of this.stages) held += stage.held;
+    if (!this.isOff) for (const metered of this.subscribers) held += metered.held;
     return held;
   }
 
@@ -37,9 +37,9 @@ export class OperatorMeter {
     this.isOff = true;
   }
 
-  add(stage: Stage<never>): void {
-    this.stages.add(stage);
-    stage.add(() => this.stages.delete(stage));
+  add(metered: MeteredSubscriber<never>): void {
+    this.subscribers.add(metered);
+    metered.add(() => this.subscribers.delete(metered));
   }
 
   readonly released = (): void => {
@@ -62,31 +62,31 @@ export class MeteredObservable<T> extends PipeObservable<T> {
 
   protected override subscribeLink(link: Link<T>): Subscription {
     const isOperated = (this as { readonly operator?: unknown }).operator !== undefined;
-    return this.subscribePlainly(isOperated ? new Stage<T>(link, this.meter) : link);
+    return this.subscribePlainly(isOperated ? new MeteredSubscriber<T>(link, this.meter) : link);
   }
 
   protected subscribeEnd(observer: Partial<Observer<T>>): Subscription {
-    // The subscriber of this Observable is a link, so the last operator of the pipe gets a stage too.
+    // The subscriber of this Observable is a link, so the last operator of the pipe gets a metered subscriber too.
     return new Observable<T>((link) => this.subscribe(link)).subscribe(observer);
   }
 }
 
 /** Emits a value to one link, and measures what the operator at the link does with it. */
-export function emitTo<T>(link: Observer<T>, stage: Stage<never> | undefined, value: T): void {
-  if (stage === undefined) link.next(value);
-  else stage.measure(link, value);
+export function emitTo<T>(link: Observer<T>, metered: MeteredSubscriber<never> | undefined, value: T): void {
+  if (metered === undefined) link.next(value);
+  else metered.measure(link, value);
 }
 
-/** The stage of the operator that subscribed with this link. */
-export function stageOf(link: object): Stage<never> | undefined {
+/** The metered subscriber of the operator that subscribed with this link. */
+export function meteredOf(link: object): MeteredSubscriber<never> | undefined {
   const { destination } = link as { readonly destination?: unknown };
-  return destination instanceof Stage ? (destination as Stage<never>) : undefined;
+  return destination instanceof MeteredSubscriber ? (destination as MeteredSubscriber<never>) : undefined;
 }
 
 /** The subscriber behind one operator. */
-export class Stage<T> extends Subscription implements Observer<T> {
+export class MeteredSubscriber<T> extends Subscription implements Observer<T> {
   private readonly link: Observer<T>;
-  private readonly behind: Stage<never> | undefined;
+  private readonly behind: MeteredSubscriber<never> | undefined;
   private readonly meter: OperatorMeter;
   private isStopped = false;
   private isMeasuring = false;
@@ -102,7 +102,7 @@ export class Stage<T> extends Subscription implements Observer<T> {
   constructor(link: Link<T>, meter: OperatorMeter) {
     super();
     this.link = link;
-    this.behind = stageOf(link);
+    this.behind = meteredOf(link);
     this.meter = meter;
     link.add(this);
     meter.add(this);
@@ -112,7 +112,7 @@ export class Stage<T> extends Subscription implements Observer<T> {
     return this.inner.size + this.waiting;
   }
 
-  /** Emits the value to the operator in front of this stage. */
+  /** Emits the value to the operator in front of this subscriber. */
   measure<In>(operator: Observer<In>, value: In): void {
     this.judge();
     const { opened, emitted, isMeasuring } = this;

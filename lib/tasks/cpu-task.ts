@@ -4,7 +4,7 @@
  * Guarantees: the run decides whether the function runs inline or in threads. The results are the same in both cases.
  */
 import type { OperatorFunction } from 'rxjs';
-import type { ModuleRef, Stage } from '../execution/executor.js';
+import type { ModuleRef, HopWork } from '../execution/executor.js';
 import type { ThreadContext } from '../execution/thread-context.js';
 import { anObject, callback, checkOptions, count, flag, text, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -100,7 +100,7 @@ export function cpuTask<In, Out>(work: unknown, options: CpuOptions<In, Out> = {
   return new CpuTask(referTo(work, 'a cpuTask'), options);
 }
 
-/** A task whose work is one stage of a hop, so that neighbours can share it. */
+/** A task whose work is one member of a hop, so that neighbours can share it. */
 class CpuTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind = 'cpu';
   private readonly ref: ModuleRef;
@@ -119,7 +119,7 @@ class CpuTask<In, Out> extends BaseTask<In, Out> {
   override get fusible(): HopTraits {
     const { onFailure, input, output, timeoutMs, ordered = false, transfer, fuse = true } = this.cpuOptions;
     return {
-      stage: (task) => ({ task, ref: this.ref, transferExport: transfer?.output }),
+      member: (task) => ({ task, ref: this.ref, transferExport: transfer?.output }),
       optionsOf: (task) => ({
         ordered,
         timeoutMs,
@@ -146,7 +146,7 @@ class CpuTask<In, Out> extends BaseTask<In, Out> {
 
 /** The traits of a cpu task that let a neighbour share its hop to a thread. */
 interface HopTraits extends Fusible {
-  readonly stage: (task: string) => Stage;
+  readonly member: (task: string) => HopWork;
   readonly optionsOf: (task: string) => MapExecutorOptions<unknown, unknown>;
 }
 
@@ -167,7 +167,7 @@ function hopOperator(
   const last = members.at(-1) ?? first;
   const tasks = members.map(({ fusible, scope, tap }) => ({
     scope,
-    stage: fusible.stage(scope.task),
+    member: fusible.member(scope.task),
     ...(tap === undefined ? {} : { tap }),
   })) as [HopTask, ...HopTask[]];
   return operators.mapExecutor(tasks, {

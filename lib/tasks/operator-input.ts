@@ -6,11 +6,17 @@
  * while nothing is subscribed, so none is lost. A subscriber that comes after the end is completed.
  */
 import type { Observable, Subscriber } from 'rxjs';
-import { emitTo, MeteredObservable, stageOf, type OperatorMeter, type Stage } from '../stream/operator-meter.js';
+import {
+  emitTo,
+  MeteredObservable,
+  meteredOf,
+  type OperatorMeter,
+  type MeteredSubscriber,
+} from '../stream/operator-meter.js';
 
 interface Joined<T> {
   readonly subscriber: Subscriber<T>;
-  readonly stage: Stage<never> | undefined;
+  readonly metered: MeteredSubscriber<never> | undefined;
 }
 
 export class OperatorInput<T> {
@@ -32,7 +38,7 @@ export class OperatorInput<T> {
 
   next(record: T): void {
     // The list is replaced and never changed, so a subscriber that joins during this record gets the next one first.
-    for (const { subscriber, stage } of this.joined) emitTo(subscriber, stage, record);
+    for (const { subscriber, metered } of this.joined) emitTo(subscriber, metered, record);
   }
 
   complete(): void {
@@ -45,7 +51,7 @@ export class OperatorInput<T> {
       subscriber.complete();
       return undefined;
     }
-    const joined: Joined<T> = { subscriber, stage: stageOf(subscriber) };
+    const joined: Joined<T> = { subscriber, metered: meteredOf(subscriber) };
     this.joined = [...this.joined, joined];
     this.onJoined();
     return () => {

@@ -16,7 +16,7 @@ const MAX_DEATHS = 3;
 /** The decision about one chunk. */
 export interface Verdict {
   /** The record that fails now, if any. */
-  readonly guilty?: { readonly index: number; readonly stage: number; readonly attempts: number };
+  readonly guilty?: { readonly index: number; readonly member: number; readonly attempts: number };
   readonly reruns: readonly Rerun[];
 }
 
@@ -35,7 +35,7 @@ export function judge(
   if (!wasOnIt) return { reruns: [{ chunk, deaths }] };
   // Moved data is lost with the thread, so the record cannot run again.
   if (posted.job.transfer !== undefined) {
-    return { guilty: { index: 0, stage: position?.stage ?? 0, attempts: 1 }, reruns: [] };
+    return { guilty: { index: 0, member: position?.member ?? 0, attempts: 1 }, reruns: [] };
   }
   if (position === undefined && thread.isLoading(posted.job)) return { reruns: [{ chunk, deaths }] };
   const isAlone = chunk.records.length === 1;
@@ -43,16 +43,16 @@ export function judge(
     if (!isAlone) return { reruns: halves(chunk) };
     const isCertain = posted.isFirst || deaths + 1 >= MAX_DEATHS;
     return deaths > 0 && isCertain
-      ? { guilty: { index: 0, stage: 0, attempts: deaths + 1 }, reruns: [] }
+      ? { guilty: { index: 0, member: 0, attempts: deaths + 1 }, reruns: [] }
       : { reruns: [{ chunk, deaths: deaths + 1 }] };
   }
-  const { index, stage } = position;
+  const { index, member } = position;
   const before = rerunsOf(slice(chunk, 0, index));
   const after = rerunsOf(slice(chunk, index + 1, chunk.records.length));
   const others = [...before, ...after];
   // The record itself exceeded the time limit, so there is no doubt about the cause.
-  if (thread.stoppedAt !== undefined) return { guilty: { index, stage, attempts: 1 }, reruns: others };
-  if (isAlone && deaths > 0) return { guilty: { index: 0, stage, attempts: deaths + 1 }, reruns: [] };
+  if (thread.stoppedAt !== undefined) return { guilty: { index, member, attempts: 1 }, reruns: others };
+  if (isAlone && deaths > 0) return { guilty: { index: 0, member, attempts: deaths + 1 }, reruns: [] };
   const suspect = { chunk: slice(chunk, index, index + 1), deaths: 1 };
   return { reruns: posted.job.isOrdered ? [...before, suspect, ...after] : [...others, suspect] };
 }

@@ -43,7 +43,7 @@ export class DeadlineWatch {
         continue;
       }
       const position = thread.position();
-      const place = position === undefined ? '' : `${position.chunk} ${position.stage} ${position.index}`;
+      const place = position === undefined ? '' : `${position.chunk} ${position.member} ${position.index}`;
       if (place === '' || place !== seen.place) {
         seen.place = place;
         seen.sinceMs = nowMs;

@@ -216,7 +216,7 @@ export class Dispatcher {
     }
     if (start < records.length) sound.push({ chunk: slice(chunk, start, records.length), deaths: 0 });
     job.reruns.unshift(...sound);
-    for (const { at, error } of failed) job.deliver(slice(chunk, at, at + 1), failure({ stage: 0, error }));
+    for (const { at, error } of failed) job.deliver(slice(chunk, at, at + 1), failure({ member: 0, error }));
   }
 
   private startForWaiting(): void {
@@ -234,12 +234,12 @@ export class Dispatcher {
     job.reruns.unshift(...reruns);
     if (reruns[0]?.chunk !== chunk || reruns[0].deaths > 0) job.killedBy(thread);
     if (guilty === undefined) return;
-    const { index, stage, attempts } = guilty;
+    const { index, member, attempts } = guilty;
     const lineage = chunk.lineages[index] as number;
     const isLate = thread.stoppedAt !== undefined;
-    const error = isLate ? timeoutError(job, stage, lineage) : deathError(job, stage, lineage, thread);
+    const error = isLate ? timeoutError(job, member, lineage) : deathError(job, member, lineage, thread);
     job.killers++;
-    job.answer(slice(chunk, index, index + 1), failure({ stage, error, attempts }));
+    job.answer(slice(chunk, index, index + 1), failure({ member, error, attempts }));
   }
 
   /**

@@ -12,16 +12,16 @@ function describeDeath({ failure, exitCode }: Pick<Thread, 'failure' | 'exitCode
 }
 
 /** The error of a record that was alone in its thread when the thread died. */
-export function deathError(job: ThreadJob, stage: number, lineage: number, thread: Thread): MillraceError {
-  const message = `${describeDeath(thread)} while '${job.taskOf(stage)}' worked on record ${lineage}`;
+export function deathError(job: ThreadJob, member: number, lineage: number, thread: Thread): MillraceError {
+  const message = `${describeDeath(thread)} while '${job.taskOf(member)}' worked on record ${lineage}`;
   return new MillraceError('MILLRACE_THREAD', message, { cause: thread.failure });
 }
 
 /** The error of a record that exceeded the time limit of its job. */
-export function timeoutError(job: ThreadJob, stage: number, lineage: number): MillraceError {
+export function timeoutError(job: ThreadJob, member: number, lineage: number): MillraceError {
   return new MillraceError(
     'MILLRACE_TIMEOUT',
-    `'${job.taskOf(stage)}' worked on record ${lineage} for more than ${job.spec.timeoutMs ?? 0} ms, so its thread was stopped`,
+    `'${job.taskOf(member)}' worked on record ${lineage} for more than ${job.spec.timeoutMs ?? 0} ms, so its thread was stopped`,
   );
 }
 

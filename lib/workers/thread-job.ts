@@ -76,9 +76,9 @@ export class ThreadJob {
     return this.spec.kind === 'keyed';
   }
 
-  /** The task of a stage. */
-  taskOf(stage: number): string {
-    return this.spec.kind === 'map' ? (this.spec.stages[stage]?.task ?? '') : this.spec.task;
+  /** The task of a member. */
+  taskOf(member: number): string {
+    return this.spec.kind === 'map' ? (this.spec.members[member]?.task ?? '') : this.spec.task;
   }
 
   get queued(): number {

@@ -198,7 +198,7 @@ async function prepared<T>(refs: readonly ModuleRef[], load: () => Promise<T>): 
 }
 
 function modulesOf(spec: Job): readonly ModuleRef[] {
-  return spec.kind === 'map' ? spec.stages.map(({ ref }) => ref) : [spec.ref];
+  return spec.kind === 'map' ? spec.members.map(({ ref }) => ref) : [spec.ref];
 }
 
 function packEnding(ending: Ending): WireEnding {
@@ -228,17 +228,17 @@ function dropUncloneable(result: ChunkResult, spec: Job, lineages: readonly numb
   const endings = result.endings.map((ending) => ('record' in ending ? soundRecord(ending) : ending));
   const ended = new Set(endings.map(({ index }) => index));
   const outputs = result.outputs.slice();
-  const stage = spec.kind === 'map' ? spec.stages.length - 1 : 0;
-  const task = spec.kind === 'map' ? (spec.stages[stage]?.task ?? '') : spec.task;
+  const member = spec.kind === 'map' ? spec.members.length - 1 : 0;
+  const task = spec.kind === 'map' ? (spec.members[member]?.task ?? '') : spec.task;
   outputs.forEach((output, index) => {
     const reason = ended.has(index) ? undefined : whyUncloneable(output);
     if (reason === undefined) return;
     outputs[index] = undefined;
     const message = `The output of '${task}' for record ${lineages[index] ?? index} cannot be copied to another thread: ${reason}. Return plain data`;
-    endings.push({ index, stage, error: new MillraceError('MILLRACE_UNCLONABLE', message) });
+    endings.push({ index, member, error: new MillraceError('MILLRACE_UNCLONABLE', message) });
   });
-  endings.sort((left, right) => left.stage - right.stage || left.index - right.index);
-  // Outputs between stages are only for observers. One that cannot be cloned is left out and does not end its record.
+  endings.sort((left, right) => left.member - right.member || left.index - right.index);
+  // Outputs between members are only for observers. One that cannot be cloned is left out and does not end its record.
   const between = result.between?.map((made) =>
     made.map((value) => (whyUncloneable(value) === undefined ? value : undefined)),
   );

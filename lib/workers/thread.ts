@@ -22,10 +22,10 @@ export interface Posted {
   readonly isFirst: boolean;
 }
 
-/** The chunk, stage and record that a thread works on. */
+/** The chunk, member and record that a thread works on. */
 export interface Position {
   readonly chunk: number;
-  readonly stage: number;
+  readonly member: number;
   readonly index: number;
 }
 
@@ -158,7 +158,7 @@ export class Thread {
     if (chunk === 0) return undefined;
     return {
       chunk,
-      stage: Atomics.load(this.progress, PROGRESS.stage),
+      member: Atomics.load(this.progress, PROGRESS.member),
       index: Atomics.load(this.progress, PROGRESS.index),
     };
   }

@@ -148,9 +148,9 @@ class Bridge<In, Out> implements JobOwner {
         await executor.close();
         return;
       }
-      const stages = [{ task: this.ref.export, ref: this.ref }];
+      const members = [{ task: this.ref.export, ref: this.ref }];
       const seed = Math.floor(Math.random() * 2 ** 31);
-      const job: MapJob = { kind: 'map', runId: 'workerOperator', seed, stages, timeoutMs };
+      const job: MapJob = { kind: 'map', runId: 'workerOperator', seed, members, timeoutMs };
       this.order = new Order();
       this.executor = executor;
       this.job = new Job(executor, job, this, { window: this.window, transfer });

@@ -62,7 +62,7 @@ export function executorContract(name: string, make: () => Executor): void {
       const { outcomes } = await runJob(executor, [numbers.throwUndefinedOn], [12, 13, 14]);
       expect(outcomes).toEqual([
         { record: 12, output: 12 },
-        { record: 13, error: undefined, isFailed: true, stage: 0 },
+        { record: 13, error: undefined, isFailed: true, member: 0 },
         { record: 14, output: 14 },
       ]);
     });
@@ -70,7 +70,7 @@ export function executorContract(name: string, make: () => Executor): void {
     it('skips', async () => {
       const { outcomes } = await runJob(executor, [numbers.skipOdd], [1, 2]);
       expect(outcomes).toEqual([
-        { record: 1, skip: 'odd', stage: 0 },
+        { record: 1, skip: 'odd', member: 0 },
         { record: 2, output: 2 },
       ]);
     });
@@ -80,8 +80,8 @@ export function executorContract(name: string, make: () => Executor): void {
       const { outcomes } = await runJob(executor, works, [11, 12, 14, 15]);
       expect(outcomes).toEqual([
         { record: 11, output: 12 },
-        { record: 12, error: new RangeError('thirteen'), isFailed: true, stage: 1, given: 13 },
-        { record: 14, skip: 'odd', stage: 2, given: 15 },
+        { record: 12, error: new RangeError('thirteen'), isFailed: true, member: 1, given: 13 },
+        { record: 14, skip: 'odd', member: 2, given: 15 },
         { record: 15, output: 16 },
       ]);
     });
@@ -146,8 +146,8 @@ export function executorContract(name: string, make: () => Executor): void {
       const ref = refOf(numbers.double);
       const failed = new Promise((_, reject) => {
         const client = { queued: 1, take: () => ({ from: 0, lineages: [0], records: [1] }), deliver, fail: reject };
-        const stages = [{ task: 'lost', ref: { ...ref, export: 'nothing' } }];
-        executor.open({ kind: 'map', runId: 'spec', seed: 0, stages }, client, { maxChunk: 1 }).wake();
+        const members = [{ task: 'lost', ref: { ...ref, export: 'nothing' } }];
+        executor.open({ kind: 'map', runId: 'spec', seed: 0, members }, client, { maxChunk: 1 }).wake();
       });
       await expect(failed).rejects.toMatchObject({ code: 'MILLRACE_INVALID_OPTION' });
     });
@@ -242,8 +242,8 @@ export function executorContract(name: string, make: () => Executor): void {
         deliver: () => calls++,
         fail: () => calls++,
       };
-      const stages = [{ task: 'late', ref: refOf(numbers.double) }];
-      const port = executor.open({ kind: 'map', runId: 'spec', seed: 0, stages }, client, { maxChunk: 1 });
+      const members = [{ task: 'late', ref: refOf(numbers.double) }];
+      const port = executor.open({ kind: 'map', runId: 'spec', seed: 0, members }, client, { maxChunk: 1 });
       port.wake();
       port.close();
       await runJob(executor, [numbers.double], [1]);

@@ -18,7 +18,7 @@ describe('of the chunks a dead thread had in hand', () => {
   const thread = { outstanding: [first, second], stoppedAt: undefined, isLoading };
 
   it('the one it was on is divided around the record, which goes on alone', () => {
-    expect(judge(first, { chunk: 1, stage: 0, index: 1 }, thread)).toEqual({
+    expect(judge(first, { chunk: 1, member: 0, index: 1 }, thread)).toEqual({
       reruns: [
         { chunk: chunkOf(0, 1), deaths: 0 },
         { chunk: chunkOf(2, 2), deaths: 0 },
@@ -29,7 +29,7 @@ describe('of the chunks a dead thread had in hand', () => {
 
   it('the one it was on keeps the order of its records, where the job needs it', () => {
     const ordered = posted(1, { ...chunkOf(0, 4), places: [7, 8, 7, 9] }, 0, undefined, true);
-    const { reruns } = judge(ordered, { chunk: 1, stage: 0, index: 1 }, thread);
+    const { reruns } = judge(ordered, { chunk: 1, member: 0, index: 1 }, thread);
     expect(reruns).toMatchObject([
       { chunk: { from: 0, records: [0], places: [7] }, deaths: 0 },
       { chunk: { from: 1, records: [1], places: [8] }, deaths: 1 },
@@ -38,16 +38,16 @@ describe('of the chunks a dead thread had in hand', () => {
   });
 
   it('the others are run again as they were', () => {
-    expect(judge(second, { chunk: 1, stage: 0, index: 1 }, thread).reruns).toEqual([
+    expect(judge(second, { chunk: 1, member: 0, index: 1 }, thread).reruns).toEqual([
       { chunk: chunkOf(4, 2), deaths: 0 },
     ]);
   });
 
   it('one that overtook another is known by its number', () => {
-    expect(judge(first, { chunk: 2, stage: 0, index: 0 }, thread).reruns).toEqual([
+    expect(judge(first, { chunk: 2, member: 0, index: 0 }, thread).reruns).toEqual([
       { chunk: chunkOf(0, 4), deaths: 0 },
     ]);
-    expect(judge(second, { chunk: 2, stage: 0, index: 0 }, thread).reruns).toContainEqual({
+    expect(judge(second, { chunk: 2, member: 0, index: 0 }, thread).reruns).toContainEqual({
       chunk: chunkOf(4, 1),
       deaths: 1,
     });
@@ -62,15 +62,15 @@ describe('of the chunks a dead thread had in hand', () => {
 it('a record is blamed only when it killed two threads, the second alone', () => {
   const once = posted(1, chunkOf(7, 1));
   expect(
-    judge(once, { chunk: 1, stage: 2, index: 0 }, { outstanding: [once], stoppedAt: undefined, isLoading }),
+    judge(once, { chunk: 1, member: 2, index: 0 }, { outstanding: [once], stoppedAt: undefined, isLoading }),
   ).toEqual({
     reruns: [{ chunk: chunkOf(7, 1), deaths: 1 }],
   });
   const again = posted(2, chunkOf(7, 1), 1);
   expect(
-    judge(again, { chunk: 2, stage: 2, index: 0 }, { outstanding: [again], stoppedAt: undefined, isLoading }),
+    judge(again, { chunk: 2, member: 2, index: 0 }, { outstanding: [again], stoppedAt: undefined, isLoading }),
   ).toEqual({
-    guilty: { index: 0, stage: 2, attempts: 2 },
+    guilty: { index: 0, member: 2, attempts: 2 },
     reruns: [],
   });
 });
@@ -82,7 +82,7 @@ describe('a record whose thread died of something unknown', () => {
   it('is blamed where no other record was in the thread before it', () => {
     expect(judgeAlone({ ...posted(2, chunkOf(7, 1), 1), isFirst: true }).guilty).toEqual({
       index: 0,
-      stage: 0,
+      member: 0,
       attempts: 2,
     });
   });
@@ -102,12 +102,12 @@ it('no record is blamed for a thread that died while it loaded the module', () =
 
 it('a record that took too long, or cannot be sent twice, is blamed at once', () => {
   const late = posted(1, chunkOf(0, 3));
-  const at = { chunk: 1, stage: 0, index: 2 };
+  const at = { chunk: 1, member: 0, index: 2 };
   expect(judge(late, at, { outstanding: [late], stoppedAt: at, isLoading })).toEqual({
-    guilty: { index: 2, stage: 0, attempts: 1 },
+    guilty: { index: 2, member: 0, attempts: 1 },
     reruns: [{ chunk: chunkOf(0, 2), deaths: 0 }],
   });
   const moved = posted(1, chunkOf(0, 1), 0, () => []);
   const verdict = judge(moved, { ...at, index: 0 }, { outstanding: [moved], stoppedAt: undefined, isLoading });
-  expect(verdict).toEqual({ guilty: { index: 0, stage: 0, attempts: 1 }, reruns: [] });
+  expect(verdict).toEqual({ guilty: { index: 0, member: 0, attempts: 1 }, reruns: [] });
 });

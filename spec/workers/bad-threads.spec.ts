@@ -154,7 +154,7 @@ describe('a thread that', () => {
 
   it('blames the right function of a hop', async () => {
     const { outcomes } = await runJob(executor, [numbers.addOne, numbers.exitOn], [11, 12, 13]);
-    expect(outcomes[1]).toMatchObject({ isFailed: true, stage: 1 });
+    expect(outcomes[1]).toMatchObject({ isFailed: true, member: 1 });
     expect(outcomes[2]).toEqual({ record: 13, output: 14 });
   });
 

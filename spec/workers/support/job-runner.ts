@@ -8,7 +8,7 @@ export interface Outcome {
   readonly skip?: string;
   readonly error?: unknown;
   readonly isFailed?: boolean;
-  readonly stage?: number;
+  readonly member?: number;
   readonly attempts?: number;
   readonly given?: unknown;
 }
@@ -41,7 +41,7 @@ export function runJob(
     kind: 'map',
     runId: 'spec',
     seed: 1,
-    stages: works.map((work, stage) => ({ task: `task ${stage}`, ref: refOf(work) })),
+    members: works.map((work, member) => ({ task: `task ${member}`, ref: refOf(work) })),
     timeoutMs: options.timeoutMs,
   };
   return new Promise((resolve, reject) => {
@@ -114,13 +114,13 @@ class Collector implements JobClient {
       this.outcomes[at] = { record, output: outputs[index] };
       this.onAnswer(record);
     });
-    for (const { index, skip, error, stage, attempts, ...rest } of endings) {
+    for (const { index, skip, error, member, attempts, ...rest } of endings) {
       const record = chunk.records[index];
       const given = 'record' in rest ? { given: rest.record } : {};
       this.outcomes[chunk.from + index] =
         skip === undefined
-          ? { record, error, isFailed: true, stage, ...(attempts === undefined ? {} : { attempts }), ...given }
-          : { record, skip, stage, ...given };
+          ? { record, error, isFailed: true, member, ...(attempts === undefined ? {} : { attempts }), ...given }
+          : { record, skip, member, ...given };
     }
     this.answered += chunk.records.length;
     if (this.answered < this.records.length) return;
