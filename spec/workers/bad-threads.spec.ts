@@ -4,10 +4,14 @@ import { MillraceError } from '#lib/model/errors.js';
 import { ThreadExecutor } from '#lib/workers/thread-executor.js';
 import * as numbers from './modules/numbers.js';
 import * as poison from './modules/poison.js';
+import { isLong } from '../support/long.js';
 import { runJob, type JobRun } from './support/job-runner.js';
 
 /** 40 records with one 13 among them, in chunks that hold several. */
 const RECORDS = Array.from({ length: 40 }, (_, n) => n);
+
+/** Each of a hundred of them costs a thread. */
+const MANY = isLong ? 10_000 : 1000;
 
 let executor: ThreadExecutor;
 beforeEach(() => {
@@ -105,11 +109,11 @@ describe('a thread that', () => {
     ).toBe(true);
   });
 
-  it('dies of 1 % of 10,000 records costs these records only', async () => {
-    const records = Array.from({ length: 10_000 }, (_, n) => (n % 100 === 50 ? 13 : n + 1000));
+  it(`dies of 1 % of ${MANY} records costs these records only`, async () => {
+    const records = Array.from({ length: MANY }, (_, n) => (n % 100 === 50 ? 13 : n + 1000));
     const { outcomes, answers } = await runJob(executor, [numbers.exitOn], records);
     expect(answers.every((times) => times === 1)).toBe(true);
-    expect(outcomes.filter(({ isFailed }) => isFailed === true)).toHaveLength(100);
+    expect(outcomes.filter(({ isFailed }) => isFailed === true)).toHaveLength(MANY / 100);
     expect(outcomes.every(({ record, isFailed }) => (isFailed === true) === (record === 13))).toBe(true);
   });
 
