@@ -13,16 +13,17 @@ import type { RunSummary } from '../model/run-summary.js';
 import type { ExecutorStats } from '../model/thread-stats.js';
 import type { KafkaPort } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
-import type { CarriedWorkflow, EngineOfRun } from '../runtime/run/carrier.js';
+import type { EngineOfRun } from '../runtime/run/engine-of-run.js';
 import type { DrainOptions } from '../runtime/run/draining.js';
 import { maskEvent } from '../runtime/run/mask-event.js';
-import type { RunFace } from '../runtime/run/run-engine.js';
+import type { RunFace } from '../runtime/run/run-face.js';
 import { graphOfRun } from '../runtime/run/run-graph.js';
 import type { RunParts } from '../runtime/run/run-parts.js';
 import { maskSecrets } from '../text/mask-secrets.js';
 import { Secrets } from '../text/secrets.js';
 import { RunTotals } from './run-totals.js';
 import { RunView } from './run-view.js';
+import type { SpreadWorkflow } from './stage-workflow.js';
 import { createRun, stagesOf, type SpreadOptions } from './worker.js';
 
 /** The workers of a run that this process has started. */
@@ -62,7 +63,7 @@ export class SpreadEngine implements EngineOfRun {
   private wake: () => void = () => undefined;
 
   constructor(
-    workflow: CarriedWorkflow,
+    workflow: SpreadWorkflow,
     { replication, ...cluster }: CarrierParts,
     parts: RunParts,
     face: RunFace,
