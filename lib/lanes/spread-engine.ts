@@ -160,7 +160,7 @@ export class SpreadEngine implements EngineOfRun {
   /** Follows the run until its crew has ended. */
   private async untilOver(view: RunView): Promise<RunOutcome> {
     // Typed as fields, because callbacks change them.
-    const end: { how?: 'completed' | 'stopped'; error?: unknown } = {};
+    const end: { how?: 'completed' | 'stopped'; errors: unknown[] } = { errors: [] };
     if (this.asked !== undefined) return this.asked;
     const crew = (this.crew = this.startCrew(this.options, this.parts));
     void crew.finished
@@ -170,7 +170,7 @@ export class SpreadEngine implements EngineOfRun {
         },
         (thrown: unknown) => {
           end.how = 'stopped';
-          end.error = thrown;
+          end.errors.push(thrown);
         },
       )
       .then(() => {
@@ -185,7 +185,7 @@ export class SpreadEngine implements EngineOfRun {
     if (this.failure !== undefined) throw this.failure.error;
     if (end.how === 'completed') return 'completed';
     if (this.asked !== undefined) return this.asked;
-    if (end.error !== undefined) throw end.error;
+    if (end.errors.length > 0) throw end.errors[0];
     const { stopped } = view;
     throw new MillraceError(
       'MILLRACE_TASK',
