@@ -184,7 +184,8 @@ export class SpreadEngine implements EngineOfRun {
     view.measure();
     if (this.failure !== undefined) throw this.failure.error;
     if (end.how === 'completed') return 'completed';
-    if (this.asked !== undefined) return this.asked;
+    const asked = this.howAsked();
+    if (asked !== undefined) return asked;
     if (end.errors.length > 0) throw end.errors[0];
     const { stopped } = view;
     throw new MillraceError(
@@ -193,6 +194,11 @@ export class SpreadEngine implements EngineOfRun {
         ? 'All workers of this machine have ended before the run. Start the run again with the same id to continue it'
         : `The run stopped: ${stopped.code}: ${stopped.message}. Start it again with the same id to continue it`,
     );
+  }
+
+  /** A method, not the field, so that TypeScript does not narrow it across awaits. */
+  private howAsked(): 'drained' | 'cancelled' | undefined {
+    return this.asked;
   }
 
   private async end(wanted: RunOutcome): Promise<void> {
