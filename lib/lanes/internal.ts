@@ -1,4 +1,4 @@
 /** The parts of this room that commands use and users of the package do not. */
 export { carrierWith, crewOfOne } from './kafka-carrier.js';
-export { stagesOf, type SpreadOptions } from './worker.js';
+export { stagesOf } from './worker.js';
 export type { Crew, StartCrew } from './spread-engine.js';

@@ -4,6 +4,7 @@ import { checkOptions, count, madeBy, number, type OptionRules } from '../option
 import type { Carrier } from '../runtime/run/carrier.js';
 import type { RunParts } from '../runtime/run/run-parts.js';
 import { SpreadEngine, type CarrierParts, type Crew, type StartCrew } from './spread-engine.js';
+import type { SpreadWorkflow } from './stage-workflow.js';
 import { startWorker, type WorkerOptions } from './worker.js';
 
 /** Options of `kafkaCarrier`. */
@@ -46,7 +47,7 @@ export function kafkaCarrier(options: KafkaCarrierOptions): Carrier {
 /** A carrier whose crew is started by the caller. */
 export function carrierWith(options: CarrierParts, startCrew: StartCrew): Carrier {
   return {
-    carry: (workflow, parts, face) => new SpreadEngine(workflow, options, parts, face, startCrew),
+    carry: (workflow, parts, face) => new SpreadEngine(workflow as SpreadWorkflow, options, parts, face, startCrew),
   };
 }
 

@@ -8,7 +8,6 @@
 import type { KafkaPort, NewRecord, RawRecord, TopicDescription } from '../connectors/kafka/port.js';
 import { TopicWriter } from '../connectors/kafka/topic-writer.js';
 import type { RunEvent } from '../model/events.js';
-import type { LaneName } from './lane.js';
 import type { LaneTally } from './lane-tally.js';
 
 /** What is known of a lane. */
@@ -80,7 +79,7 @@ export class NewsWriter {
   }
 
   /** An event of the run of a lane, if others learn of it. */
-  event({ lane }: LaneName, event: RunEvent): void {
+  event(lane: number, event: RunEvent): void {
     if (isForwarded(event)) this.add({ kind: 'event', lane, event });
   }
 

@@ -13,16 +13,17 @@ import type { RunSummary } from '../model/run-summary.js';
 import type { ExecutorStats } from '../model/thread-stats.js';
 import type { KafkaPort } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
-import type { CarriedWorkflow, EngineOfRun } from '../runtime/run/carrier.js';
+import type { EngineOfRun } from '../runtime/run/engine-of-run.js';
 import type { DrainOptions } from '../runtime/run/draining.js';
 import { maskEvent } from '../runtime/run/mask-event.js';
-import type { RunFace } from '../runtime/run/run-engine.js';
+import type { RunFace } from '../runtime/run/run-face.js';
 import { graphOfRun } from '../runtime/run/run-graph.js';
 import type { RunParts } from '../runtime/run/run-parts.js';
 import { maskSecrets } from '../text/mask-secrets.js';
 import { Secrets } from '../text/secrets.js';
 import { RunTotals } from './run-totals.js';
 import { RunView } from './run-view.js';
+import type { SpreadWorkflow } from './stage-workflow.js';
 import { createRun, stagesOf, type SpreadOptions } from './worker.js';
 
 /** The workers of a run that this process has started. */
@@ -62,7 +63,7 @@ export class SpreadEngine implements EngineOfRun {
   private wake: () => void = () => undefined;
 
   constructor(
-    workflow: CarriedWorkflow,
+    workflow: SpreadWorkflow,
     { replication, ...cluster }: CarrierParts,
     parts: RunParts,
     face: RunFace,
@@ -159,7 +160,7 @@ export class SpreadEngine implements EngineOfRun {
   /** Follows the run until its crew has ended. */
   private async untilOver(view: RunView): Promise<RunOutcome> {
     // Typed as fields, because callbacks change them.
-    const end: { how?: 'completed' | 'stopped'; error?: unknown } = {};
+    const end: { how?: 'completed' | 'stopped'; errors: unknown[] } = { errors: [] };
     if (this.asked !== undefined) return this.asked;
     const crew = (this.crew = this.startCrew(this.options, this.parts));
     void crew.finished
@@ -169,7 +170,7 @@ export class SpreadEngine implements EngineOfRun {
         },
         (thrown: unknown) => {
           end.how = 'stopped';
-          end.error = thrown;
+          end.errors.push(thrown);
         },
       )
       .then(() => {
@@ -183,8 +184,9 @@ export class SpreadEngine implements EngineOfRun {
     view.measure();
     if (this.failure !== undefined) throw this.failure.error;
     if (end.how === 'completed') return 'completed';
-    if (this.asked !== undefined) return this.asked;
-    if (end.error !== undefined) throw end.error;
+    const asked = this.howAsked();
+    if (asked !== undefined) return asked;
+    if (end.errors.length > 0) throw end.errors[0];
     const { stopped } = view;
     throw new MillraceError(
       'MILLRACE_TASK',
@@ -192,6 +194,11 @@ export class SpreadEngine implements EngineOfRun {
         ? 'All workers of this machine have ended before the run. Start the run again with the same id to continue it'
         : `The run stopped: ${stopped.code}: ${stopped.message}. Start it again with the same id to continue it`,
     );
+  }
+
+  /** A method, not the field, so that TypeScript does not narrow it across awaits. */
+  private howAsked(): 'drained' | 'cancelled' | undefined {
+    return this.asked;
   }
 
   private async end(wanted: RunOutcome): Promise<void> {

@@ -300,7 +300,7 @@ export class Worker {
       upstream,
       assertOwned: () => undefined,
       onEvent: (name, event) => {
-        news.event(name, event);
+        news.event(name.lane, event);
         this.tell(name, { type: 'event', event });
       },
       onTally: ({ lane }, tally) => {

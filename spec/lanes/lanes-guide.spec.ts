@@ -48,5 +48,5 @@ describeWithBroker('the guide to several processes', (broker) => {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
-  }, 180_000);
+  }, 300_000);
 });

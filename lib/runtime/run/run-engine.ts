@@ -13,7 +13,6 @@ import type { RunEvent } from '../../model/events.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
 import type { RunOutcome } from '../../model/ports.js';
 import { seededRandom } from '../../execution/random.js';
-import type { RunSummary } from '../../model/run-summary.js';
 import { Turn } from '../../ledger/turn.js';
 import { Aftermath } from './aftermath.js';
 import { attempt, closeAll } from './closing.js';
@@ -24,6 +23,7 @@ import { PendingWork } from './pending-work.js';
 import { PresentPhase } from './present-phase.js';
 import { ProgressKeeper } from '../resume/progress-keeper.js';
 import { RunExecutor } from './run-executor.js';
+import type { RunFace } from './run-face.js';
 import type { KeptProgress, RunParts } from './run-parts.js';
 import { RunReport } from './run-report.js';
 import { PhaseOrder } from './phase-order.js';
@@ -32,7 +32,6 @@ import { FirstMeasurements } from '../watch/first-measurements.js';
 import { Watchdog } from '../watch/watchdog.js';
 import { Wiring } from '../wiring/wiring.js';
 import type { EventStream } from './event-stream.js';
-import type { Outlet } from '../../stream/outlet.js';
 import { Secrets } from '../../text/secrets.js';
 
 /** How long the checkpoint of a run that fails may take, in milliseconds; a write of a sink may never end. */
@@ -40,15 +39,6 @@ const LAST_CHECKPOINT_MS = 5_000;
 
 /** The most names of tasks in a notice. */
 const MOST_NAMES = 8;
-
-/** The part of a `Run` that the engine uses. */
-export interface RunFace {
-  readonly events: EventStream;
-  /** The outputs of the tasks, by task name. */
-  readonly outlets: ReadonlyMap<string, Outlet>;
-  /** Called once, when everything has ended and is released. */
-  readonly onEnd: (summary: RunSummary, failure: unknown) => void;
-}
 
 export class RunEngine {
   private readonly parts: RunParts;

@@ -6,8 +6,8 @@ import type { Awaitable, Clock, DeadLetterStore, LetterHead } from '../../model/
 import type { RecordTracer } from '../../model/ports.js';
 import type { RunEvent } from '../../model/events.js';
 import type { Observable } from 'rxjs';
-import type { EngineOfRun } from './carrier.js';
-import type { RunFace } from './run-engine.js';
+import type { EngineOfRun } from './engine-of-run.js';
+import type { RunFace } from './run-face.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import type { Upstream } from '../../model/upstream.js';
 import type { Secrets } from '../../text/secrets.js';

@@ -18,8 +18,8 @@ import { Outlet } from '../../stream/outlet.js';
 import { suggest } from '../../text/nearest.js';
 import type { DrainOptions } from './draining.js';
 import { EventStream } from './event-stream.js';
-import type { EngineOfRun } from './carrier.js';
-import type { RunFace } from './run-engine.js';
+import type { EngineOfRun } from './engine-of-run.js';
+import type { RunFace } from './run-face.js';
 import type { RunParts } from './run-parts.js';
 
 /** An output of a task, as it is observed. */
