@@ -8,6 +8,10 @@ import { Notice } from '../parts/state.js';
 
 export function Settings(): JSX.Element {
   const { data: me, error } = useData<Me>('/me');
+  const [acts, setActs] = useState(0);
+  const onAct = (): void => {
+    setActs((count) => count + 1);
+  };
   if (me === undefined) return <Notice error={error} />;
   return (
     <>
@@ -17,9 +21,9 @@ export function Settings(): JSX.Element {
       </p>
       {me.role === 'admin' ? (
         <>
-          <Tokens />
-          <Copies />
-          <Audit />
+          <Tokens onAct={onAct} />
+          <Copies onAct={onAct} />
+          <Audit key={acts} />
         </>
       ) : (
         <p class="quiet">Tokens and the audit need the role admin</p>
@@ -28,8 +32,17 @@ export function Settings(): JSX.Element {
   );
 }
 
-function Tokens(): JSX.Element {
-  const { data, error, reload } = useData<{ tokens: readonly Token[] }>('/tokens');
+interface Acting {
+  /** Called after each change, which the audit then has. */
+  readonly onAct: () => void;
+}
+
+function Tokens({ onAct }: Acting): JSX.Element {
+  const { data, error, reload: load } = useData<{ tokens: readonly Token[] }>('/tokens');
+  const reload = (): void => {
+    load();
+    onAct();
+  };
   const [problem, setProblem] = useState('');
   const [made, setMade] = useState('');
   const fail = (failure: unknown): void => {
@@ -94,7 +107,7 @@ function Tokens(): JSX.Element {
   );
 }
 
-function Copies(): JSX.Element {
+function Copies({ onAct }: Acting): JSX.Element {
   const [state, setState] = useState<{ readonly path?: string; readonly error?: string }>({});
   return (
     <section class="card" aria-labelledby="copies">
@@ -103,7 +116,11 @@ function Copies(): JSX.Element {
       <button
         type="button"
         onClick={() => {
-          post<{ path: string }>('/backup').then(setState, (failure: unknown) => {
+          const show = (copy: { path: string }): void => {
+            setState(copy);
+            onAct();
+          };
+          post<{ path: string }>('/backup').then(show, (failure: unknown) => {
             setState({ error: (failure as Error).message });
           });
         }}
