@@ -29,6 +29,7 @@ export { statefulTask, type Stateful, type StatefulOptions } from './tasks/state
 export { counted, session, sliding, tumbling, type WindowKind } from './tasks/windows/window-kinds.js';
 export {
   windowJoin,
+  type JoinedPair,
   type JoinSide,
   type Labelled,
   type WindowJoin,

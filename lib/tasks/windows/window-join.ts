@@ -37,7 +37,9 @@ export interface JoinSide<From extends string, Item, Key> {
 
 /** What a `windowJoin` does. */
 export interface WindowJoin<LeftFrom extends string, Left, RightFrom extends string, Right, Key, Kind> {
+  /** The side whose records come first in the pairs. */
   readonly left: JoinSide<LeftFrom, Left, Key>;
+  /** The other side. */
   readonly right: JoinSide<RightFrom, Right, Key>;
   /** Made by `tumbling`, `sliding` or `session`. */
   readonly window: WindowKind;
@@ -56,22 +58,31 @@ export interface WindowJoinOptions<In, Out> extends WindowOptions<In, Out> {
 
 /** A record with the dependency that it came from, as a labelled merge emits it. */
 export interface Labelled<From extends string, Item> {
+  /** The name of the dependency. */
   readonly from: From;
+  /** What the dependency has emitted. */
   readonly record: Item;
 }
 
 /** A pair, with its key and its window. */
-export type WindowPair<Left, Right, Key, Kind extends KeyedKind> = {
+export type WindowPair<Left, Right, Key, Kind extends KeyedKind> =
+  | JoinedPair<Left, Right, Key>
+  | (Kind extends 'left' | 'outer' ? JoinedPair<Left, undefined, Key> : never)
+  | (Kind extends 'outer' ? JoinedPair<undefined, Right, Key> : never);
+
+/** Two records that have one key and are in one window. */
+export interface JoinedPair<Left, Right, Key> {
+  /** The key of both records. */
   readonly key: Key;
   /** Milliseconds since 1970. */
   readonly start: number;
   /** Exclusive. */
   readonly end: number;
-} & (
-  | { readonly left: Left; readonly right: Right }
-  | (Kind extends 'left' | 'outer' ? { readonly left: Left; readonly right: undefined } : never)
-  | (Kind extends 'outer' ? { readonly left: undefined; readonly right: Right } : never)
-);
+  /** The record of the left side; undefined if there is none. */
+  readonly left: Left;
+  /** The record of the right side; undefined if there is none. */
+  readonly right: Right;
+}
 
 /** The records of one key in one window. */
 interface Sides<Left, Right> {

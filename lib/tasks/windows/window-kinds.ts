@@ -9,18 +9,23 @@ export type WindowKind =
   | {
       /** All keys have the same windows: each `everyMs` one of `sizeMs` begins. */
       readonly kind: 'fixed';
+      /** From the start of a window to its end. */
       readonly sizeMs: number;
+      /** From the start of a window to the start of the next one. */
       readonly everyMs: number;
+      /** The start of one of the windows, relative to 1970. */
       readonly offsetMs: number;
     }
   | {
       /** Each key has windows of its own, which end when it got no record for `gapMs`. */
       readonly kind: 'session';
+      /** Records of a key that are less than so far apart are in one window. */
       readonly gapMs: number;
     }
   | {
       /** Each key has windows of so many records. */
       readonly kind: 'count';
+      /** The number of records of a window. */
       readonly records: number;
     };
 

@@ -63,7 +63,10 @@ const WINDOWED_RULES: OptionRules<Windowed<never, unknown, unknown, unknown>> = 
 };
 
 /** The named output of late records, beside the results. */
-export type LateOutput<In> = { readonly late: LateRecord<In> } & Beside;
+export type LateOutput<In> = {
+  /** The records that came after a window of theirs was closed. */
+  readonly late: LateRecord<In>;
+} & Beside;
 
 /**
  * Aggregates the records of each key by window. `['Name.late']` is an output of the records that came too late; if no

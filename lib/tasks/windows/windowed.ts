@@ -8,6 +8,7 @@ export const LATE = 'late';
 
 /** A stretch of time, or of records, for one key. */
 export interface WindowOf<Key> {
+  /** The key that all records of the window have. */
   readonly key: Key;
   /**
    * Milliseconds since 1970; in windows of records: the number of its first record among all records of the task.
@@ -47,6 +48,7 @@ export interface Windowed<In, Key, State, Out> {
 
 /** A record that came after a window that it belongs to was closed, as the output `late` emits it. */
 export interface LateRecord<In> {
+  /** The record as the task received it. */
   readonly record: In;
   /** The time of the record. */
   readonly timestamp: number;
