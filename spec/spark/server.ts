@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { sparkHome } from './artifacts.js';
 
-const START_MS = 120_000;
+const START_MS = 300_000;
 /** Less work for the start, which is most of what the specs wait for. */
 const JAVA = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ActiveProcessorCount=2';
 

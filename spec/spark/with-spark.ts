@@ -24,7 +24,7 @@ export function describeWithSpark(
     let server: SparkServer;
     beforeAll(async () => {
       server = await SparkServer.start(options);
-    }, 180_000);
+    }, 330_000);
     afterAll(async () => {
       await server.stop();
     });

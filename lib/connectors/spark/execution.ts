@@ -2,19 +2,24 @@
  * One execution of a plan, whose answers are read through as many connections as it takes.
  *
  * Guarantees: each answer is returned once, in order. An execution whose connection breaks is reattached, and is never
- * begun a second time unless the server says that it has not begun it. One that shows no progress for the limit fails.
+ * begun a second time unless the server says that it has not begun it. One that shows no progress for the limit fails;
+ * one that takes long reports its progress each ten seconds.
  * `close` cancels an execution that is not over, and makes the server forget it in any case.
  */
 import { randomUUID } from 'node:crypto';
 import { FatalTaskError, type ConnectorContext } from '../../connect/index.js';
 import { Patience } from '../sql/patience.js';
 import { databaseAway } from '../sql/sql-errors.js';
-import type { ExecutePlanResponse, Plan } from './protocol/messages.js';
+import type { ExecutePlanResponse, Plan, Progress } from './protocol/messages.js';
 import { reportOf } from './spark-errors.js';
 import type { Answers, SparkSession } from './spark-session.js';
 
 /** What an execution needs of its run. */
-export type ExecutionContext = Pick<ConnectorContext, 'clock' | 'random' | 'signal'>;
+export type ExecutionContext = Pick<ConnectorContext, 'clock' | 'random' | 'signal'> &
+  Partial<Pick<ConnectorContext, 'notice'>>;
+
+/** The time between two reports of progress, and before the first one, in milliseconds. */
+const REPORT_EVERY_MS = 10_000;
 
 export interface ExecutionLimits {
   /** How long a broken connection is made again, in milliseconds. */
@@ -39,6 +44,8 @@ export class Execution {
   private isOver = false;
   private isClosed = false;
   private patience: Patience;
+  private reportedAt: number | undefined;
+  private lastReport = '';
 
   constructor(session: SparkSession, plan: Plan, of: string, context: ExecutionContext, limits: ExecutionLimits) {
     this.session = session;
@@ -71,6 +78,7 @@ export class Execution {
         const { value } = answer;
         this.patience = new Patience(this.context, this.limits.retryForMs);
         this.lastResponseId = value.responseId;
+        if (value.progress !== undefined) this.report(value.progress);
         if (value.complete !== undefined) this.isOver = true;
         return value;
       } catch (error) {
@@ -130,6 +138,19 @@ export class Execution {
       return this.patience.wait();
     }
     return false;
+  }
+
+  /** Reports how many tasks of Spark are done, to the observers of the run. */
+  private report({ stages = [] }: Progress): void {
+    const { context } = this;
+    const now = context.clock.monotonicMs();
+    this.reportedAt ??= now;
+    const sum = (of: 'tasks' | 'completed'): number => stages.reduce((total, one) => total + Number(one[of] ?? 0), 0);
+    const text = `${this.of}: ${sum('completed')} of ${sum('tasks')} tasks of Spark are done`;
+    if (now - this.reportedAt < REPORT_EVERY_MS || text === this.lastReport) return;
+    this.reportedAt = now;
+    this.lastReport = text;
+    context.notice?.(text);
   }
 
   private drop(): void {

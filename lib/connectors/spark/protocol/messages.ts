@@ -50,7 +50,10 @@ export const ExecutePlanRequest = message({
 const ArrowBatch = message({ rowCount: integer(1), data: bytes(2), startOffset: integer(3) });
 const SqlCommandResult = message({ relation: nested(1, Relation) });
 const Stage = message({ tasks: integer(2), completed: integer(3) });
-const Progress = message({ stages: repeated(nested(1, Stage)) });
+const ProgressFields = { stages: repeated(nested(1, Stage)) };
+const Progress = message(ProgressFields);
+/** How far the tasks of an execution are. */
+export type Progress = ValueOf<typeof ProgressFields>;
 const ResponseFields = {
   arrow: nested(2, ArrowBatch),
   sqlResult: nested(5, SqlCommandResult),
