@@ -107,9 +107,8 @@ function ordersOf(size: number): readonly string[] {
   return isLong || size < 1000 ? ORDERS : ['first', 'random'];
 }
 
-/** Stretches of poison that are longer than the window of 2,048. */
-const LONGER: readonly (readonly [number, number, string])[] = [[2500, 3000, 'first']];
 const LARGE: readonly (readonly [number, number, string])[] = [
+  [2500, 3000, 'first'],
   [5000, 10_000, 'first'],
   [5000, 10_000, 'last'],
   [9000, 18_000, 'stretches'],
@@ -140,7 +139,6 @@ const asking =
 describe('records that always fail', () => {
   const cases = [
     ...MIXES.flatMap(([size, bad]) => ordersOf(size).map((order) => [bad, size, order] as const)),
-    ...LONGER,
     ...(isLong ? LARGE : []),
   ];
   it.each(cases)(
@@ -157,6 +155,15 @@ describe('records that always fail', () => {
     },
     600_000,
   );
+
+  it.each(['first', 'last'])('alone are dead letters in a stretch longer than the window: %s', async (order) => {
+    const poison = poisonOf(600, 500, order);
+    const ended = await ask(600, undefined, asking(poison, true), 128);
+    const without = await ask(600, undefined, asking(poison, false), 128);
+    expect([ended.outcome, ended.out]).toEqual(['completed', 100]);
+    expect(new Set(ended.letters.map(({ record }) => record))).toEqual(poison);
+    expect(ended.seconds).toBeLessThanOrEqual(3 * without.seconds);
+  });
 
   it('stop the run, without a dead letter, though records beyond the window were asked', async () => {
     const ended = await ask(700, undefined, asking(poisonOf(700, 700, 'first'), true), 32);
