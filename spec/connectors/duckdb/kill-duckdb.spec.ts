@@ -18,7 +18,10 @@ it('a killed run over DuckDB has each row once in both files after it is resumed
     const id = await killedRun(['--workflow', FLOW, ...settings], { folder }, () => hasCheckpoint(folder));
     await resumedRun(id, { folder });
     const expected = Array.from({ length: ROWS }, (_, n) => ({ id: n, square: n * n }));
-    const lines = gunzipSync(readFileSync(join(folder, 'squares.ndjson.gz'))).toString().trimEnd().split('\n');
+    const lines = gunzipSync(readFileSync(join(folder, 'squares.ndjson.gz')))
+      .toString()
+      .trimEnd()
+      .split('\n');
     expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(expected);
     const session = await DuckdbSession.open();
     const rows = await session.rows('spec', `SELECT id, square FROM '${join(folder, 'squares.parquet')}'`);

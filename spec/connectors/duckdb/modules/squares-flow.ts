@@ -41,5 +41,9 @@ export const SquaresFlow = defineWorkflow({
         ),
       )
       .task('Lines', ['Work'], ndjsonSink({ path: `${place}squares.ndjson.gz` }))
-      .task('Table', ['Work'], parquetSink({ path: `${place}squares.parquet`, columns: { id: 'INTEGER', square: 'BIGINT' } })),
+      .task(
+        'Table',
+        ['Work'],
+        parquetSink({ path: `${place}squares.parquet`, columns: { id: 'INTEGER', square: 'BIGINT' } }),
+      ),
 });
