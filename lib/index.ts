@@ -26,18 +26,6 @@ export { cpuTask, type CpuFunction, type CpuOptions, type ModuleFunction } from 
 export { aggregateTask, type Aggregate, type AggregateOptions } from './tasks/aggregate-task.js';
 export { expandTask, type ExpandFunction, type ExpandOptions } from './tasks/expand-task.js';
 export { statefulTask, type Stateful, type StatefulOptions } from './tasks/stateful-task.js';
-export { counted, session, sliding, tumbling, type WindowKind } from './tasks/windows/window-kinds.js';
-export {
-  windowJoin,
-  type JoinedPair,
-  type JoinSide,
-  type Labelled,
-  type WindowJoin,
-  type WindowJoinOptions,
-  type WindowPair,
-} from './tasks/windows/window-join.js';
-export { windowTask, type LateOutput, type WindowTaskOptions } from './tasks/windows/window-task.js';
-export type { LateRecord, Windowed, WindowOf, WindowOptions } from './tasks/windows/windowed.js';
 export {
   operatorTask,
   type OperatorContext,

@@ -4,21 +4,8 @@
  * The queries that the benchmark describes by a stream of updates (q4, q6) give their last update per key, because the
  * input ends.
  */
-import {
-  aggregateTask,
-  branch,
-  defineWorkflow,
-  expandTask,
-  session,
-  skip,
-  sliding,
-  sourceTask,
-  syncTask,
-  tumbling,
-  windowJoin,
-  windowTask,
-  type Flow,
-} from 'millrace';
+import { aggregateTask, branch, defineWorkflow, expandTask, skip, sourceTask, syncTask, type Flow } from 'millrace';
+import { session, sliding, tumbling, windowJoin, windowTask } from 'millrace/windows';
 import type { Auction, Bid, NexmarkEvent, Person } from './events.js';
 
 /** What a query reads. */

@@ -7,7 +7,7 @@
  */
 import { MillraceError } from '../model/errors.js';
 import type { TaskScope } from '../stream/task-scope.js';
-import { describeMs } from '../text/durations.js';
+import { describeMs } from '../text/quantities.js';
 
 export interface AbandonedParts {
   readonly scope: TaskScope;

@@ -21,7 +21,7 @@ import { UpstreamError } from '../model/upstream-error.js';
 import { nobodyWaits, whyOver } from '../stream/attempt-signal.js';
 import { Reorder } from '../stream/reorder.js';
 import type { TaskScope } from '../stream/task-scope.js';
-import { describeMs } from '../text/durations.js';
+import { describeMs } from '../text/quantities.js';
 import { AttemptsInFlight } from './attempts-in-flight.js';
 import { Attempt, Call, type Caller, type CallOutcomes, type CancelReason, type Permit } from './call.js';
 import { CallGate } from './call-gate.js';

@@ -32,7 +32,7 @@
 import type { CircuitState } from '../model/call-event.js';
 import type { Clock } from '../model/clock.js';
 import { describeThrown, MillraceError } from '../model/errors.js';
-import { describeMs } from '../text/durations.js';
+import { describeMs } from '../text/quantities.js';
 import type { Call } from './call.js';
 import { isHeard, isUnreachable, type FailureKind } from './failure-kind.js';
 import type { CircuitBreaker } from './policies/circuit-breaker.js';

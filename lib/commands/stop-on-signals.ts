@@ -6,7 +6,7 @@
  * aborted and does not end, because code of the user does not, ends with its process.
  */
 import type { Run } from '../runtime/run/run.js';
-import { describeMs } from '../text/durations.js';
+import { describeMs } from '../text/quantities.js';
 import type { Report } from './report.js';
 import { PRESSES, WATCHED } from './watched-run.js';
 

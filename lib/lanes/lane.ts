@@ -14,7 +14,7 @@ import { codeOf, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { RunSummary } from '../model/run-summary.js';
 import type { Run } from '../runtime/run/run.js';
-import { describeMs } from '../text/durations.js';
+import { describeMs } from '../text/quantities.js';
 import type { Secrets } from '../text/secrets.js';
 import type { Upstream } from '../model/upstream.js';
 import { EdgeSink } from './edge-sink.js';

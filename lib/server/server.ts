@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
-import { parseSize } from '../text/sizes.js';
+import { parseSize } from '../text/quantities.js';
 import { removeOld } from './retention.js';
 import { claimFile } from '../storage/file-owner.js';
 import { RunFolder } from '../storage/run-folder.js';

@@ -8,7 +8,7 @@
 import { MillraceError } from '../model/errors.js';
 import type { Clock } from '../model/clock.js';
 import { checkNumber } from '../options/options.js';
-import { describeMs } from '../text/durations.js';
+import { describeMs } from '../text/quantities.js';
 import { TimerHeap, type Timer } from './timer-heap.js';
 
 /**

@@ -5,16 +5,8 @@
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  aggregateTask,
-  asyncTask,
-  defineWorkflow,
-  expandTask,
-  statefulTask,
-  syncTask,
-  tumbling,
-  windowTask,
-} from 'millrace';
+import { aggregateTask, asyncTask, defineWorkflow, expandTask, statefulTask, syncTask } from 'millrace';
+import { tumbling, windowTask } from 'millrace/windows';
 import { csvSink, csvSource } from 'millrace/csv';
 import { z } from 'zod';
 import { listed, tally } from './state-functions.js';

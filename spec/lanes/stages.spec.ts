@@ -13,10 +13,9 @@ import {
   sourceTask,
   statefulTask,
   syncTask,
-  tumbling,
-  windowTask,
   type Flow,
 } from 'millrace';
+import { tumbling, windowTask } from 'millrace/windows';
 import { csvSink } from 'millrace/csv';
 import { kafka, kafkaSink } from 'millrace/kafka';
 import { stagesOf, type StagePlan } from 'millrace/lanes';

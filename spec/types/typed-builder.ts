@@ -2,7 +2,8 @@
  * What must not compile, and what the compiler must infer. This file is compiled with the specs: a case under
  * `@ts-expect-error` that compiles after all fails the build, and so does an inference that is not exact.
  */
-import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, syncTask, tumbling, windowJoin, windowTask, type FailedRecord, type Flow, type LateRecord, type Task, type TaskEnd } from 'millrace';
+import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, syncTask, type FailedRecord, type Flow, type Task, type TaskEnd } from 'millrace';
+import { tumbling, windowJoin, windowTask, type LateRecord } from 'millrace/windows';
 import { requestTask } from 'millrace/http';
 import { bufferCount } from 'rxjs';
 import { z } from 'zod';

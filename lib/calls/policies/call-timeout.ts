@@ -1,6 +1,6 @@
 /** The time limits of one attempt and of all attempts of one record together. */
 import { number, resolveOptions, type OptionRules } from '../../options/options.js';
-import { describeMs } from '../../text/durations.js';
+import { describeMs } from '../../text/quantities.js';
 
 /** Options of `callTimeout`, in milliseconds. */
 export interface TimeoutOptions {

@@ -4,7 +4,7 @@
  * Guarantees: a policy has no state, so several tasks may share one.
  */
 import { checkNumber, count, number, resolveOptions, type OptionRules } from '../../options/options.js';
-import { describeMs } from '../../text/durations.js';
+import { describeMs } from '../../text/quantities.js';
 
 /** Options of `circuitBreaker`: when it opens, how it probes, and when the run fails. */
 export interface CircuitBreakerOptions {

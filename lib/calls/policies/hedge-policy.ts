@@ -6,7 +6,7 @@
  * have shown the usual latency.
  */
 import { count, number, resolveOptions, type OptionRules } from '../../options/options.js';
-import { describeMs } from '../../text/durations.js';
+import { describeMs } from '../../text/quantities.js';
 
 /** Options of `hedgePolicy`: when a second attempt starts, and how many there may be. */
 export interface HedgeOptions {

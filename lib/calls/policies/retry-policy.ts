@@ -15,7 +15,7 @@ import {
   type OptionRules,
   type Resolved,
 } from '../../options/options.js';
-import { describeMs } from '../../text/durations.js';
+import { describeMs } from '../../text/quantities.js';
 import { fieldOf } from '../../model/errors.js';
 import { UpstreamError } from '../../model/upstream-error.js';
 

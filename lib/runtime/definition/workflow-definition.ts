@@ -28,8 +28,7 @@ import type { RunSummary } from '../../model/run-summary.js';
 import type { CronSchedule, IntervalSchedule, OneTimeSchedule, Schedule } from '../../model/schedule.js';
 import type { ServingRules } from '../../model/serving.js';
 import type { FileTrigger, Trigger, WebhookTrigger, WorkflowTrigger } from '../../model/trigger.js';
-import { parseDuration } from '../../text/durations.js';
-import { parseSize } from '../../text/sizes.js';
+import { parseDuration, parseSize } from '../../text/quantities.js';
 import { declare, emptyFlow, type Flow, type TaskDeclaration } from '../../tasks/flow.js';
 
 /** The functions and facts that a definition may use while it builds the graph of one run. */

@@ -6,7 +6,7 @@
  * left; a run that still works after the grace is aborted. After `stop` no timer is left.
  */
 import type { Clock } from '../../model/ports.js';
-import { describeMs } from '../../text/durations.js';
+import { describeMs } from '../../text/quantities.js';
 import type { Wiring } from '../wiring/wiring.js';
 
 /** Options of `Run.drain`. */

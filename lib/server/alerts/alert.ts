@@ -6,7 +6,7 @@
  * seen.
  */
 import type { ServingRules } from '../../model/serving.js';
-import { parseDuration } from '../../text/durations.js';
+import { parseDuration } from '../../text/quantities.js';
 import type { NoRunDecision } from '../schedules/decide.js';
 import { ACTIVE_STATES, type StoredRun } from '../runs/stored-run.js';
 

@@ -4,8 +4,7 @@
  * Guarantees: a run over a limit has a sentence with the limit, and with where it is set.
  */
 import type { ServingRules } from '../../model/serving.js';
-import { parseDuration } from '../../text/durations.js';
-import { parseSize } from '../../text/sizes.js';
+import { parseDuration, parseSize } from '../../text/quantities.js';
 import type { StoredRun } from './stored-run.js';
 
 /** What is seen of the process of a run. */

@@ -1,6 +1,6 @@
 /** How long after its tick a run starts: the same for the same tick, whoever asks, and spread evenly over all ticks. */
 import { createHash } from 'node:crypto';
-import { parseDuration } from '../../text/durations.js';
+import { parseDuration } from '../../text/quantities.js';
 
 /** Milliseconds from 0 up to the jitter. */
 export function jitterOf(schedule: string, tick: number, jitter: string | undefined): number {

@@ -9,7 +9,7 @@
 import { Cron } from 'croner';
 import { describeThrown, MillraceError } from '../../model/errors.js';
 import type { Schedule } from '../../model/schedule.js';
-import { parseDuration } from '../../text/durations.js';
+import { parseDuration } from '../../text/quantities.js';
 
 /** Ticks, oldest first, and those before them that were too many to be listed. */
 export interface DueTicks {

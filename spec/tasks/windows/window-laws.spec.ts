@@ -3,7 +3,8 @@
  * the speed of the partitions, and the moments at which the run dies; and each result has one identity.
  */
 import { describe, expect, it } from '@jest/globals';
-import { counted, seededRandom, session, sliding, tumbling, type WindowKind } from 'millrace';
+import { seededRandom } from 'millrace';
+import { counted, session, sliding, tumbling, type WindowKind } from 'millrace/windows';
 import { isLong } from '../../support/long.js';
 import { batchWindows, type TimedEvent } from './support/batch-windows.js';
 import { runWindows, type Late } from './support/window-runs.js';

@@ -1,18 +1,16 @@
 /** What window tasks emit, and when. */
 import { describe, expect, it } from '@jest/globals';
+import { defineWorkflow, sourceTask, syncTask } from 'millrace';
 import {
   counted,
-  defineWorkflow,
   session,
   sliding,
-  sourceTask,
-  syncTask,
   tumbling,
   windowJoin,
   windowTask,
   type Windowed,
   type WindowTaskOptions,
-} from 'millrace';
+} from 'millrace/windows';
 import { recordingDeadLetters, virtualClock } from 'millrace/testing';
 import { runToEnd, task } from '../../support/run-to-end.js';
 import { timedLists } from './support/timed-lists.js';

@@ -1,5 +1,5 @@
 /** Windows over a whole list of events at once: what a window task must come to, without any engine code. */
-import type { WindowKind } from 'millrace';
+import type { WindowKind } from 'millrace/windows';
 
 export interface TimedEvent {
   readonly id: number;

@@ -1,14 +1,6 @@
 /** Runs a window task over several lives that end at random moments, and notes what each life has emitted. */
-import {
-  asyncTask,
-  seededRandom,
-  windowTask,
-  type LateRecord,
-  type TaskDeclaration,
-  Workflow,
-  type WindowKind,
-  type WindowOptions,
-} from 'millrace';
+import { asyncTask, seededRandom, type TaskDeclaration, Workflow } from 'millrace';
+import { windowTask, type LateRecord, type WindowKind, type WindowOptions } from 'millrace/windows';
 import { memoryCheckpoints, virtualClock, type VirtualClock } from 'millrace/testing';
 import type { BatchWindow, TimedEvent } from './batch-windows.js';
 import { timedLists } from './timed-lists.js';

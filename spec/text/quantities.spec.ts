@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseDuration } from '#lib/text/durations.js';
+import { parseDuration } from '#lib/text/quantities.js';
 
 describe('a length of time', () => {
   it('is a whole number and a unit', () => {
