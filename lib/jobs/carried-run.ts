@@ -57,7 +57,7 @@ async function folderFor(
     if (JSON.stringify(folder.manifest.request) === JSON.stringify(request)) return folder;
     throw new MillraceError(
       'MILLRACE_USAGE',
-      `Run ${runId} was started with another command line. Give it the same one to continue it, or another --run-id`,
+      `Run ${runId} was started with another command line. Give it the same one to continue it, or start another run`,
     );
   } catch (error) {
     if (codeOf(error) !== 'MILLRACE_UNKNOWN_RUN') throw error;

@@ -285,7 +285,7 @@ export function assertNotCarried(folder: RunFolder): void {
   const { runId } = folder.manifest;
   throw new MillraceError(
     'MILLRACE_RESUME',
-    `Run ${runId} is carried by Kafka, which has its progress and its records. To continue it: millrace run … --kafka … --run-id ${runId}, with the workflow and the configuration of its start`,
+    `Run ${runId} is carried by Kafka, which has its progress and its records. To continue it, run the workflow with these brokers and this id again, with the configuration of its start`,
   );
 }
 

@@ -56,7 +56,10 @@ export async function lagOf(options: SpreadOptions): Promise<readonly StageLag[]
   }
 }
 
-/** The transactional ids with this prefix whose transaction has begun and not ended, in order. */
+/**
+ * The transactional ids with this prefix whose transaction has begun and not ended, in order. Rejects with
+ * MILLRACE_MISSING_PACKAGE without the client of Kafka, and with MILLRACE_NETWORK if no broker answers.
+ */
 export async function openTransactions(cluster: KafkaCluster, prefix: string): Promise<readonly string[]> {
   const client = await openClient(cluster);
   try {

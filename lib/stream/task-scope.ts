@@ -136,6 +136,7 @@ export interface TaskScope extends TaskContext {
    * that it descends from. Returns false if they have their largest size.
    */
   widen(): boolean;
+  /** Gives the windows that were widened their own size again, as soon as the records in flight fit. */
   narrow(): void;
   /** Whether sources were stopped early, so that a partial aggregate would be a wrong answer. */
   readonly isDraining: boolean;

@@ -7,7 +7,7 @@ import { q12, QUERIES, type QueryInput } from '../../examples/nexmark/queries.js
 import { isLong } from '../support/long.js';
 import { BATCHES, perArrival } from './nexmark-batch.js';
 
-const SEEDS = isLong ? 1000 : 3;
+const SEEDS = Number(process.env['NEXMARK_SEEDS'] ?? (isLong ? 60 : 3));
 const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1);
 
 function drawn(seed: number): { readonly events: NexmarkEvent[]; readonly disorderMs: number } {

@@ -140,7 +140,7 @@ export function windowJoin<
     options as WindowOptions<In, never>,
     (record) => work.keyOf(record),
     'window-join',
-  ) as unknown as Task<In, Pair, LateOutput<In>>;
+  );
 }
 
 function checkJoin(join: WindowJoin<string, never, string, never, unknown, KeyedKind>): void {

@@ -149,6 +149,11 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     this.intake.connect([ordered$], { onArrival: wake, onInputOver }, subscriber);
   }
 
+  /** A method, not the field, so that TypeScript does not narrow it across the call. */
+  private isBehind(): boolean {
+    return this.hasNews;
+  }
+
   read(max: number): Awaitable<readonly Output<Out>[] | null> {
     if (this.isClosed) return null;
     this.cancelTimer();
@@ -157,7 +162,7 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     do {
       this.hasNews = false;
       outputs = this.advance(max);
-    } while (outputs.length === 0 && this.hasNews);
+    } while (outputs.length === 0 && this.isBehind());
     if (outputs.length > 0) return outputs;
     if (this.isFlushing !== undefined) {
       this.reportDropped();

@@ -90,7 +90,7 @@ export function windowTask<In, State, Out, Key = undefined>(
   }
   checkTime('a windowTask', windowed.timestamp !== undefined, kind === 'count', options);
   const { earlyEach } = options;
-  return new WindowTask<In, Key, State, Out, In>(workOf(windowed, earlyEach), options as never, windowed.key);
+  return new WindowTask<In, Key, State, Out, In>(workOf(windowed, earlyEach), options, windowed.key);
 }
 
 /** Throws MILLRACE_INVALID_OPTION for options that need time where there is none. */
@@ -170,7 +170,7 @@ export class WindowTask<In, Key, State, Out, Late> extends BaseTask<In, Exclude<
     super(options);
     this.kind = kind;
     this.work = work;
-    this.windowOptions = options as WindowOptions<In, Out>;
+    this.windowOptions = options;
     this.key = key;
     const isCounted = work.kind.kind === 'count';
     this.sideOutputs = isCounted ? [] : [LATE];
@@ -189,7 +189,7 @@ export class WindowTask<In, Key, State, Out, Late> extends BaseTask<In, Exclude<
     return (input$) =>
       new Observable((subscriber) => {
         const { work, windowOptions } = this;
-        new operators.WindowReader<In, Key, State, Out>(work, windowOptions, scope, subscriber as never).connect(
+        new operators.WindowReader<In, Key, State, Out>(work, windowOptions, scope, subscriber).connect(
           input$,
         );
       });

@@ -33,7 +33,7 @@ function randomEvents(random: () => number, partitions: number, disorderMs: numb
 
 const asTexts = (windows: Iterable<unknown>): string[] => [...windows].map((window) => JSON.stringify(window)).sort();
 
-const SEEDS = isLong ? 300 : 8;
+const SEEDS = Number(process.env['WINDOW_SEEDS'] ?? (isLong ? 40 : 8));
 
 describe.each(Object.keys(KINDS))('%s windows', (name) => {
   const kindOf = KINDS[name] as (random: () => number) => WindowKind;
