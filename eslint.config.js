@@ -82,6 +82,11 @@ export default tseslint.config(
     },
   },
   {
+    // The types of a workflow are inferred, and are not written down by its users.
+    files: ['examples/**'],
+    rules: { '@typescript-eslint/explicit-module-boundary-types': 'off' },
+  },
+  {
     // What must not compile is no place for lint.
     files: ['spec/types/**'],
     rules: {

@@ -189,9 +189,7 @@ export class WindowTask<In, Key, State, Out, Late> extends BaseTask<In, Exclude<
     return (input$) =>
       new Observable((subscriber) => {
         const { work, windowOptions } = this;
-        new operators.WindowReader<In, Key, State, Out>(work, windowOptions, scope, subscriber).connect(
-          input$,
-        );
+        new operators.WindowReader<In, Key, State, Out>(work, windowOptions, scope, subscriber).connect(input$);
       });
   }
 }
