@@ -132,7 +132,7 @@ function definitionsOf({ request, workflow }: LoadedJob, place: JobPlace): FileC
       ? []
       : claimsBy(request.config === null ? 'the default config' : 'the config', [touchedFile(config, 'read')])),
     ...workflowFilesOf(request.workflow, place).flatMap((path) =>
-      claimsBy('the workflow file', [touchedFile(path, 'read')]),
+      claimsBy('the import of the workflow', [touchedFile(path, 'read')]),
     ),
   ];
 }

@@ -41,6 +41,7 @@ export function requestTask<In, Out>(options: RequestOptions<In, Out>): RequestT
 export class RequestTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind = 'request';
   override readonly makesCalls = true;
+  /** Its calls are spans of traces: see `Task.callsUpstream`. */
   readonly callsUpstream = true;
   /** The policies of the calls of this task. They print themselves. */
   readonly policies: CallPolicies;
