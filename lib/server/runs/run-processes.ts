@@ -111,6 +111,11 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     const isThere = last.endedAt === undefined && last.isDamaged !== true && (await isRunning(last)) === true;
     if (isThere || (await isAlive(run.path, last)))
       return { ...facts, state: 'working', memory: memoryOfProcess(last.pid) };
+    // It may have ended, or been resumed, after its record was read: its process was there then, and is gone now.
+    if (last.endedAt === undefined) {
+      const latest = await lastIncarnation(run.path);
+      if (latest?.number !== last.number || latest.endedAt !== undefined) return look(runId);
+    }
     const progress = await run.progress().catch(() => undefined);
     const roots = Object.values(progress?.checkpoint?.roots ?? {});
     const settled = roots.reduce((sum, { watermark }) => sum + watermark, 0);
