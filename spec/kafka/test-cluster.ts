@@ -1,5 +1,6 @@
 /** kafkajs as the client that judges ours: it creates topics, writes and reads them. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ConnectionPool,
   deleteRecordsV2,
@@ -17,6 +18,9 @@ export interface SeenRecord {
   readonly value: string | null;
   readonly headers: Readonly<Record<string, string>>;
 }
+
+/** How often a new topic is asked for, 100 ms apart. */
+const MOST_LOOKS = 300;
 
 /** A cluster as the specs see it. */
 export class TestCluster {
@@ -48,8 +52,17 @@ export class TestCluster {
     const topic = `topic-${randomUUID().slice(0, 8)}`;
     const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
     const admin = await this.asAdmin();
-    await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions, configEntries }] });
-    return topic;
+    await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: partitions, configEntries }] });
+    // A broker learns of a topic a little after the controller has made it, and refuses questions about it until then.
+    for (let attempt = 1; ; attempt++) {
+      const isKnown = await admin.fetchTopicMetadata({ topics: [topic] }).then(
+        ({ topics }) => topics[0]?.partitions.every(({ leader }) => leader >= 0) === true,
+        () => false,
+      );
+      if (isKnown) return topic;
+      if (attempt === MOST_LOOKS) throw new Error(`No broker knows ${topic}`);
+      await sleep(100);
+    }
   }
 
   /** Writes records outside of transactions, one partition per request. */
