@@ -1,4 +1,5 @@
 /** Bugs of merges, branches, optional partners and outputs for failed records. */
+import { FAILED } from '#lib/model/graph.js';
 import { GONE } from '#lib/model/record.js';
 import { RunPast } from '#lib/runtime/resume/run-past.js';
 import { RunScope } from '#lib/runtime/wiring/scope.js';
@@ -86,8 +87,9 @@ const BUGS: readonly PlantedBug[] = [
     (original) =>
       function (...given) {
         const handedOn = original.apply(this, given);
-        if (this['hasFailedOutput'] !== true || handedOn === GONE) return handedOn;
-        const plain = Object.create(this, { hasFailedOutput: { value: false } }) as Inside;
+        const reads = this['readsOutput'] as (name: string) => boolean;
+        if (handedOn === GONE || !reads.call(this, FAILED)) return handedOn;
+        const plain = Object.create(this, { readsOutput: { value: () => false } }) as Inside;
         original.apply(plain, given);
         return handedOn;
       },
