@@ -112,7 +112,7 @@ export class FileSelection {
    * Looks the files up. Throws MILLRACE_FILE if a path that is no pattern leads to no regular file, and, if the files
    * are not watched, if nothing is found; MILLRACE_INVALID_OPTION for a pattern that is none.
    *
-   * @param given the store of paths that are URLs; default: the one of their scheme.
+   * @param store the store of paths that are URLs; default: the one of their scheme.
    */
   async find(store?: FileStore): Promise<readonly FoundFile[]> {
     const found = new Map<string, FoundFile>();
