@@ -13,7 +13,7 @@ const DEFAULT_PREFIX = 'millrace';
 
 export const transactionsCommand: Command = {
   name: 'transactions',
-  description: 'List or abort transactions of a Kafka cluster that nobody has ended',
+  description: 'List or abort the open transactions of a Kafka cluster',
   words: [
     { name: 'action', describe: 'list prints the open ones; abort ends them and fences their writers' },
     {

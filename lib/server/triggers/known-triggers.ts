@@ -1,5 +1,5 @@
 /**
- * The triggers of the workflows, with what is wrong with each. Pure.
+ * The triggers of the workflows, each with its problem if it has one. Pure.
  *
  * Guarantees: workflows that start each other in a circle start nothing by it; a webhook without a secret accepts nothing.
  */
