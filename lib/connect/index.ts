@@ -60,6 +60,7 @@ export {
   codeOf,
   describeThrown,
   describeValue,
+  invalidOption,
   type ErrorCode,
 } from '../model/errors.js';
 export { UpstreamError, type Blame } from '../model/upstream-error.js';

@@ -8,6 +8,7 @@ export {
   codeOf,
   describeThrown,
   describeValue,
+  invalidOption,
   type ErrorCode,
 } from '../model/errors.js';
 export { Rejected, Skip, skip } from '../model/record.js';

@@ -96,8 +96,8 @@ export class FatalTaskError extends MillraceError {
 }
 
 /** The error for an option or an argument that is not valid; the message says what to do. */
-export function invalidOption(message: string): MillraceError {
-  return new MillraceError('MILLRACE_INVALID_OPTION', message);
+export function invalidOption(message: string, details: ErrorDetails = {}): MillraceError {
+  return new MillraceError('MILLRACE_INVALID_OPTION', message, details);
 }
 
 /** How many causes a description follows. */

@@ -3,7 +3,7 @@
  *
  * Guarantees: options are checked once, before a file is opened. Invalid options throw MILLRACE_INVALID_OPTION.
  */
-import { MillraceError, describeValue, type OptionRule } from '../../connect/values.js';
+import { describeValue, invalidOption, type OptionRule } from '../../connect/values.js';
 import type { FileStore, InputVersion } from '../../connect/files.js';
 import type { CsvDialect } from './csv-dialect.js';
 import type { FileFormat } from '../files/byte-source.js';
@@ -218,8 +218,5 @@ function count(name: string, value: number | undefined, fallback: number): numbe
 }
 
 function refuse(name: string, expected: string, got: unknown): never {
-  throw new MillraceError(
-    'MILLRACE_INVALID_OPTION',
-    `Expected \`${name}\` of a CSV file to be ${expected}, got ${describeValue(got)}`,
-  );
+  throw invalidOption(`Expected \`${name}\` of a CSV file to be ${expected}, got ${describeValue(got)}`);
 }

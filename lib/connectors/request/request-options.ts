@@ -6,7 +6,7 @@
  */
 import type { AxiosInstance } from 'axios';
 import {
-  MillraceError,
+  invalidOption,
   TASK_RULES,
   anObject,
   anything,
@@ -217,7 +217,7 @@ export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): 
   const misplaced =
     axios === undefined ? undefined : Object.keys(CONNECTION_RULES).find((name) => valueIn(options, name));
   if (misplaced !== undefined) {
-    throw refuse(
+    throw invalidOption(
       `\`${misplaced}\` of a requestTask is for its own connections, and \`axios\` brings others. Give it to the adapter of that instance: undiciAdapter({ ${misplaced}: … })`,
     );
   }
@@ -232,7 +232,9 @@ export function checkTransport(options: object, isSocket: boolean, task: string)
   const [others, here, there] = isSocket ? [HTTP_ONLY, 'WebSocket', 'HTTP'] : [SOCKET_ONLY, 'HTTP', 'WebSocket'];
   const wrong = others.find((key) => (options as Record<string, unknown>)[key] !== undefined);
   if (wrong === undefined) return;
-  throw refuse(`\`${wrong}\` of '${task}' is for ${there}, and its URL is ${here}. Leave it out, or change the URL`);
+  throw invalidOption(
+    `\`${wrong}\` of '${task}' is for ${there}, and its URL is ${here}. Leave it out, or change the URL`,
+  );
 }
 
 /** The policies that the options mean. */
@@ -279,8 +281,4 @@ function isEncoding(label: unknown): boolean {
   } catch {
     return false;
   }
-}
-
-function refuse(message: string): MillraceError {
-  return new MillraceError('MILLRACE_INVALID_OPTION', message);
 }

@@ -7,7 +7,7 @@
  * refused. Nothing here uses the timers of croner.
  */
 import { Cron } from 'croner';
-import { describeThrown, MillraceError } from '../../model/errors.js';
+import { describeThrown, invalidOption } from '../../model/errors.js';
 import type { Schedule } from '../../model/schedule.js';
 import { parseDuration } from '../../text/quantities.js';
 
@@ -56,7 +56,7 @@ export function timetableOf(schedule: Schedule): Timetable {
 
 function cronTimetable(pattern: string, zone: string): Timetable {
   if (pattern.length > LONGEST_PATTERN || !/^\S+( +\S+){4}$/.test(pattern)) {
-    throw refuse(
+    throw invalidOption(
       `Expected \`cron\` to be five fields (minute, hour, day of month, month, day of week), got '${pattern.slice(0, 80)}'. An example: '30 2 * * *'`,
     );
   }
@@ -65,12 +65,12 @@ function cronTimetable(pattern: string, zone: string): Timetable {
   try {
     cron = new Cron(pattern, { timezone: zone, mode: '5-part', fixedTimeRule: 'no-wildcard', paused: true });
   } catch (error) {
-    throw refuse(`'${pattern}' is not a cron pattern: ${describeThrown(error)}`, error);
+    throw invalidOption(`'${pattern}' is not a cron pattern: ${describeThrown(error)}`, { cause: error });
   }
   const next = (after: number): number | null => cron.nextRun(new Date(after))?.getTime() ?? null;
   const first = next(Date.UTC(2026, 0));
   if (first === null || first > Date.UTC(2026, 0) + HORIZON_MS) {
-    throw refuse(`The pattern '${pattern}' never matches: there is no such date. Correct its day or its month`);
+    throw invalidOption(`The pattern '${pattern}' never matches: there is no such date. Correct its day or its month`);
   }
   const previous = (before: number): number | null => cron.previousRuns(1, new Date(before))[0]?.getTime() ?? null;
   return {
@@ -109,7 +109,7 @@ function dueOf(cron: Cron, next: (after: number) => number | null, after: number
 function intervalTimetable(every: string, anchor: string | undefined): Timetable {
   const period = parseDuration(every) ?? 0;
   if (period < SECOND_MS || period > 10 * YEAR_MS) {
-    throw refuse(
+    throw invalidOption(
       `Expected \`every\` to be a whole number and s, m, h or d, from one second to ten years, got '${every.slice(0, 80)}'. An example: '15m'`,
     );
   }
@@ -156,7 +156,7 @@ function momentOf(name: string, text: string): number {
   const hasOffset = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text);
   const at = hasOffset ? Date.parse(text) : Number.NaN;
   if (Number.isFinite(at)) return at;
-  throw refuse(
+  throw invalidOption(
     `Expected \`${name}\` to be an ISO 8601 time with Z or an offset, such as 2026-12-01T08:00:00+01:00, got '${text.slice(0, 80)}'`,
   );
 }
@@ -165,10 +165,8 @@ function assertZone(zone: string): void {
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone });
   } catch (error) {
-    throw refuse(`Expected \`zone\` to be a time zone such as 'Europe/Berlin', got '${zone.slice(0, 80)}'`, error);
+    throw invalidOption(`Expected \`zone\` to be a time zone such as 'Europe/Berlin', got '${zone.slice(0, 80)}'`, {
+      cause: error,
+    });
   }
-}
-
-function refuse(message: string, cause?: unknown): MillraceError {
-  return new MillraceError('MILLRACE_INVALID_OPTION', message, { cause });
 }
