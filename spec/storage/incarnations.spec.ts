@@ -26,7 +26,15 @@ describe('the incarnations of a run', () => {
   });
 
   const left = async (facts: Partial<Incarnation>): Promise<void> => {
-    const incarnation = { number: 1, pid: process.pid, host: hostname(), processStart: null, startedAt: 1, ...facts };
+    const incarnation = {
+      format: 1,
+      number: 1,
+      pid: process.pid,
+      host: hostname(),
+      processStart: null,
+      startedAt: 1,
+      ...facts,
+    };
     await writeFile(incarnationPath(folder, 1), seal(incarnation));
   };
   const held: OwnIncarnation[] = [];
