@@ -168,6 +168,15 @@ module.exports = {
       to: { path: '^lib/', pathNot: ['^lib/connectors/kafka/', '^lib/connect/index.ts$'] },
     },
     {
+      name: 'schema-registries-are-built-on-kafka',
+      severity: 'error',
+      from: { path: '^lib/connectors/kafka-registry/' },
+      to: {
+        path: '^lib/',
+        pathNot: ['^lib/connectors/kafka-registry/', '^lib/connectors/kafka/index.ts$', '^lib/connect/index.ts$'],
+      },
+    },
+    {
       name: 'sql-is-built-on-connect',
       severity: 'error',
       from: { path: '^lib/connectors/(sql|postgres|spark)/' },

@@ -8,4 +8,4 @@ export type { KafkaStart } from './source-start.js';
 export type { OffsetLostPolicy } from './topic-reader.js';
 export { kafkaSink, type KafkaSinkOptions } from './kafka-sink.js';
 export type { Compression } from './port.js';
-export { bytes, json, string, type Serde } from './serde.js';
+export { bytes, json, string, type Serde, type SerdeFactory, type SerdeUse } from './serde.js';

@@ -35,7 +35,7 @@ import {
 import { KafkaCluster } from './cluster.js';
 import type { Compression, KafkaPort, NewRecord, ProducerIdentity, TopicDescription } from './port.js';
 import { openClient } from './raw-client.js';
-import { aSerde, json, type Serde } from './serde.js';
+import { aSerde, json, openSerde, type Serde, type SerdeFactory } from './serde.js';
 import { bytesOf, TopicWriter } from './topic-writer.js';
 
 /** Options of `kafkaSink`. */
@@ -45,7 +45,7 @@ export interface KafkaSinkOptions<In> extends TaskOptions<In, In> {
   /** The topic, which must exist. */
   readonly topic: string;
   /** The format of values. Default `json()`, which writes a tombstone for null. */
-  readonly value?: Serde<In>;
+  readonly value?: Serde<In> | SerdeFactory<In>;
   /** The key of a record. Records of one key are in one partition. Default: no key. */
   readonly key?: (record: In) => string | Uint8Array | null;
   /** The headers of a record. Default: none. */
@@ -112,6 +112,7 @@ export abstract class TopicSink<In> implements Sink<In, NewRecord> {
   readonly checkpointFormat = 'kafka sink';
   protected readonly options: KafkaSinkOptions<In>;
   protected client: KafkaPort | undefined;
+  private value: Serde<In> = json<In>();
   protected topic: TopicDescription | undefined;
   protected writer: TopicWriter | undefined;
   protected maxBytes = DEFAULT_MAX_BYTES;
@@ -138,11 +139,11 @@ export abstract class TopicSink<In> implements Sink<In, NewRecord> {
   }
 
   encode(record: In): NewRecord {
-    const { topic, value = JSON_VALUE, key, headers } = this.options;
+    const { topic, key, headers } = this.options;
     const own = key?.(record) ?? null;
     const row: NewRecord = {
       key: typeof own === 'string' ? encoder.encode(own) : own,
-      value: value.serialize(record),
+      value: this.value.serialize(record),
       headers: Object.entries(headers?.(record) ?? {}).map(([name, some]) => [
         name,
         typeof some === 'string' ? encoder.encode(some) : some,
@@ -199,6 +200,15 @@ export abstract class TopicSink<In> implements Sink<In, NewRecord> {
     this.topic = await client.describe(this.options.topic);
     const maxBytes = await client.setting(this.options.topic, 'max.message.bytes');
     this.maxBytes = maxBytes === undefined ? DEFAULT_MAX_BYTES : Number(maxBytes);
+    const { topic } = this.options;
+    const { secrets, signal } = context;
+    this.value = await openSerde(this.options.value ?? this.value, {
+      topic,
+      part: 'value',
+      direction: 'write',
+      secrets,
+      signal,
+    });
     this.writeAs(await this.begin(client, context, past));
   }
 }
@@ -326,4 +336,3 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
 }
 
 const encoder = new TextEncoder();
-const JSON_VALUE = json<never>() as Serde<unknown>;

@@ -37,7 +37,7 @@ import { KafkaCluster } from './cluster.js';
 import { doneText } from './done-text.js';
 import type { CommittedOffset, KafkaPort, RawRecord, TopicDescription } from './port.js';
 import { openClient } from './raw-client.js';
-import { aSerde, json, string, type Serde } from './serde.js';
+import { aSerde, json, openSerde, string, type Serde, type SerdeFactory } from './serde.js';
 import { checkOffsets, startsOf, type KafkaStart, type KeptStart, type PartitionStart } from './source-start.js';
 import { TopicReader, type OffsetLostPolicy, type PartitionReader } from './topic-reader.js';
 
@@ -66,9 +66,9 @@ export interface KafkaSourceOptions<Out, Value = Out, Key = string | null> exten
   /** The topic. */
   readonly topic: string;
   /** The format of values. Default `json()`. */
-  readonly value?: Serde<Value>;
+  readonly value?: Serde<Value> | SerdeFactory<Value>;
   /** The format of keys, for `record`. Default `string()`. */
-  readonly key?: Serde<Key>;
+  readonly key?: Serde<Key> | SerdeFactory<Key>;
   /** Makes the record of the workflow. Default: the value. If it throws, the failure policy ends the record. */
   readonly record?: (record: KafkaRecord<Value, Key>) => Out;
   /**
@@ -138,6 +138,8 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
   readonly checkpointFormat = 'kafka source';
   readonly isPartitioned = true;
   private readonly options: KafkaSourceOptions<Out, Value, Key>;
+  private value: Serde<Value> = json<Value>();
+  private key: Serde<Key> = string() as Serde<unknown> as Serde<Key>;
   private client: KafkaPort | undefined;
   private reader: TopicReader | undefined;
   private partitions: readonly TopicPartition<Out>[] = [];
@@ -236,6 +238,9 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
     const { options } = this;
     const { cluster, onOffsetLost = 'stop', until, maxWaitMs = 500 } = options;
     this.committed = new Map();
+    const use = { topic: options.topic, direction: 'read', secrets: context.secrets, signal: context.signal } as const;
+    this.value = await openSerde(options.value ?? this.value, { ...use, part: 'value' });
+    if (options.record !== undefined) this.key = await openSerde(options.key ?? this.key, { ...use, part: 'key' });
     const client = (this.client = await openClient(cluster));
     const topic = await client.describe(options.topic);
     checkOffsets(this.from, topic);
@@ -248,18 +253,33 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
     });
     this.partitions = starts.map((start, partition) => {
       const lane = reader.open(partition, start.from, start.end ?? ends[partition]);
-      return new TopicPartition(lane, start, until === 'end', (record) => this.recordOf(partition, record));
+      return new TopicPartition(lane, start, until === 'end', {
+        load: (records) => this.load(records),
+        recordOf: (record) => this.recordOf(partition, record),
+      });
     });
     return this.partitions;
   }
 
+  /** What the formats need before they can read these records; undefined if nothing is missing. */
+  private load(records: readonly RawRecord[]): Promise<unknown> | undefined {
+    const { value, key } = this;
+    const { record } = this.options;
+    const loading: Promise<void>[] = [];
+    for (const raw of records) {
+      const missing = [value.load?.(raw.value), record === undefined ? undefined : key.load?.(raw.key)];
+      for (const one of missing) if (one !== undefined) loading.push(one);
+    }
+    return loading.length === 0 ? undefined : Promise.all(loading);
+  }
+
   private recordOf(partition: number, raw: RawRecord): Out | Rejected {
-    const { topic, value, key, record } = this.options;
+    const { topic, record } = this.options;
     const { offset, timestamp, headers } = raw;
     try {
-      const own = (value ?? DEFAULT_VALUE).deserialize(raw.value) as Value;
+      const own = this.value.deserialize(raw.value);
       if (record === undefined) return own as unknown as Out;
-      const named = (key ?? DEFAULT_KEY).deserialize(raw.key) as Key;
+      const named = this.key.deserialize(raw.key);
       return record({ topic, partition, offset, timestamp, key: named, value: own, headers });
     } catch (error) {
       const input = { topic, partition, offset, key: textOf(raw.key), value: textOf(raw.value) };
@@ -268,8 +288,11 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
   }
 }
 
-const DEFAULT_VALUE = json();
-const DEFAULT_KEY = string();
+/** How the records of a partition become records of the workflow. */
+interface Reading<Out> {
+  load(records: readonly RawRecord[]): Promise<unknown> | undefined;
+  recordOf(record: RawRecord): Out | Rejected;
+}
 
 /** One partition of a topic. */
 class TopicPartition<Out> implements SourcePartition<Out> {
@@ -278,39 +301,26 @@ class TopicPartition<Out> implements SourcePartition<Out> {
   private readonly lane: PartitionReader;
   private readonly isBounded: boolean;
   private readonly end: number | undefined;
-  private readonly recordOf: (record: RawRecord) => Out | Rejected;
+  private readonly reading: Reading<Out>;
   /** What is done above the beginning: [from, to) pairs, of which those before `doneAt` are behind. */
   private readonly done: readonly number[];
   private doneAt = 0;
   /** The number after the last record that the run was given. */
   private last: number;
 
-  constructor(
-    lane: PartitionReader,
-    { from, done }: PartitionStart,
-    isBounded: boolean,
-    recordOf: (record: RawRecord) => Out | Rejected,
-  ) {
+  constructor(lane: PartitionReader, { from, done }: PartitionStart, isBounded: boolean, reading: Reading<Out>) {
     this.partition = lane.partition;
     this.from = this.last = from;
     this.lane = lane;
     this.done = done;
     this.isBounded = isBounded;
     this.end = lane.end === Infinity ? undefined : lane.end;
-    this.recordOf = recordOf;
+    this.reading = reading;
   }
 
   read(max: number): SourceRead<Out> | null | Promise<SourceRead<Out> | null> {
     const some = this.lane.read(max);
-    if (some instanceof Promise) {
-      return some.then((read) => {
-        const made = this.made(read);
-        // All of them were done by an earlier run.
-        return made?.records.length === 0 ? this.read(max) : made;
-      });
-    }
-    const made = this.made(some);
-    return made?.records.length === 0 ? this.read(max) : made;
+    return some instanceof Promise ? some.then((read) => this.loaded(read, max)) : this.loaded(some, max);
   }
 
   share(): number | undefined {
@@ -327,13 +337,26 @@ class TopicPartition<Out> implements SourcePartition<Out> {
     return watermark < this.last ? watermark : Math.max(watermark, this.lane.given);
   }
 
+  private loaded(
+    read: readonly RawRecord[] | null,
+    max: number,
+  ): SourceRead<Out> | null | Promise<SourceRead<Out> | null> {
+    const loading = read === null ? undefined : this.reading.load(read);
+    const next = (): SourceRead<Out> | null | Promise<SourceRead<Out> | null> => {
+      const made = this.made(read);
+      // All of them were done by an earlier run.
+      return made?.records.length === 0 ? this.read(max) : made;
+    };
+    return loading === undefined ? next() : loading.then(next);
+  }
+
   private made(read: readonly RawRecord[] | null): SourceRead<Out> | null {
     if (read === null) return null;
     const fresh = this.done.length === 0 ? read : read.filter(({ offset }) => !this.isDone(offset));
     const [first] = fresh;
     if (first === undefined) return { records: [] };
     this.last = (fresh.at(-1) as RawRecord).offset + 1;
-    const records = fresh.map(this.recordOf);
+    const records = fresh.map((record) => this.reading.recordOf(record));
     const numbers = fresh.map(({ offset }) => offset);
     if (!this.isBounded) return { records, numbers };
     return { records, numbers, position: { lineage: first.offset, end: this.end as number } };

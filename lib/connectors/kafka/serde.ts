@@ -4,9 +4,20 @@ import {
   MillraceError,
   refuseAsynchronous,
   validate,
+  type ConnectorContext,
   type OptionRule,
   type Schema,
 } from '../../connect/index.js';
+
+/** What a format is used for in one run. */
+export interface SerdeUse extends Pick<ConnectorContext, 'secrets' | 'signal'> {
+  /** The topic. */
+  readonly topic: string;
+  /** Which part of the records has this format. */
+  readonly part: 'key' | 'value';
+  /** Whether records are read or written. */
+  readonly direction: 'read' | 'write';
+}
 
 /**
  * A format of keys or values. An error of one of its functions ends one record by the failure policy of the task.
@@ -18,16 +29,34 @@ export interface Serde<T> {
   serialize(value: T): Uint8Array | null;
   /** The value in these bytes, which the function must copy if it keeps them. Null bytes are a tombstone. */
   deserialize(bytes: Uint8Array | null): T;
+  /**
+   * Called before `deserialize`, for formats that need something else first, such as a schema. Undefined if nothing is
+   * missing. If the promise rejects, the run fails, and can be resumed.
+   */
+  load?(bytes: Uint8Array | null): Promise<void> | undefined;
+}
+
+/** A format that must be made ready for each use, for example because it asks a schema registry. */
+export interface SerdeFactory<T> {
+  /** The format for one topic of one run. If the promise rejects, the run fails. */
+  open(use: SerdeUse): Promise<Serde<T>>;
 }
 
 /** The rule of an option that is a format. */
 export const aSerde: OptionRule = {
   expected: 'a format, such as json(), string() or bytes()',
-  accepts: (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    ['serialize', 'deserialize'].every((name) => typeof (value as Record<string, unknown>)[name] === 'function'),
+  accepts: (value) => hasFunctions(value, 'serialize', 'deserialize') || hasFunctions(value, 'open'),
 };
+
+/** Makes a format ready for one topic of one run. */
+export async function openSerde<T>(format: Serde<T> | SerdeFactory<T>, use: SerdeUse): Promise<Serde<T>> {
+  return 'open' in format ? format.open(use) : format;
+}
+
+function hasFunctions(value: unknown, ...names: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+}
 
 /** Throws for bytes that are not UTF-8, instead of putting replacement characters into records. */
 const utf8 = new TextDecoder('utf8', { fatal: true });

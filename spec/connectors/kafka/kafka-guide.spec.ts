@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from '@jest/globals';
 import ts from 'typescript';
+import { registryStub } from '../../kafka/registry-stub.js';
 import { describeWithBroker } from '../../kafka/with-broker.js';
 
 const root = new URL('../../../../', import.meta.url).pathname;
@@ -19,11 +20,14 @@ describeWithBroker('the guide to Kafka', (broker) => {
     const guide = await readFile(join(root, 'docs', 'kafka.md'), 'utf8');
     const blocks = [...guide.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code as string);
     const admin = await broker().asAdmin();
-    const topics = ['members', 'offers'].map((topic) => ({ topic, numPartitions: 3 }));
+    const topics = ['members', 'offers', 'members-avro'].map((topic) => ({ topic, numPartitions: 3 }));
     await admin.createTopics({ waitForLeaders: true, topics });
     await mkdir(folder, { recursive: true });
+    const registry = await registryStub();
     for (const [i, block] of blocks.entries()) {
-      const code = block.replaceAll('localhost:9092', broker().address);
+      const code = block
+        .replaceAll('localhost:9092', broker().address)
+        .replaceAll('http://localhost:8081', registry.url);
       const { outputText } = ts.transpileModule(code, { compilerOptions: { target: ts.ScriptTarget.ES2023 } });
       const file = join(folder, `block-${i + 1}.js`);
       await writeFile(file, outputText);
@@ -32,6 +36,7 @@ describeWithBroker('the guide to Kafka', (broker) => {
         [...code.matchAll(/^\/\/ prints: (.*)$/gm)].map((match) => match[1]),
       );
     }
+    await registry.close();
     expect(blocks).not.toEqual([]);
   }, 120_000);
 });
