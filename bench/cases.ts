@@ -21,6 +21,7 @@ import { kafkaSourceVsRaw } from './cases/kafka-source-vs-raw.js';
 import { kafkaSourceVsKafkajs } from './cases/kafka-source-vs-kafkajs.js';
 import { kafkaSinkVsRaw } from './cases/kafka-sink-vs-raw.js';
 import { kafkaEosCost } from './cases/kafka-eos-cost.js';
+import { kafkaLatency } from './cases/kafka-latency.js';
 import { kafkaWorkers } from './cases/kafka-workers.js';
 import { nexmarkQ5 } from './cases/nexmark-q5.js';
 import { nexmarkQ8 } from './cases/nexmark-q8.js';
@@ -70,6 +71,7 @@ export const CASES: readonly BenchCase[] = [
   kafkaSourceVsKafkajs,
   kafkaSinkVsRaw,
   kafkaEosCost,
+  kafkaLatency,
   kafkaWorkers,
   httpVsUndici,
   httpCpuVsUndici,

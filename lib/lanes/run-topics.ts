@@ -43,12 +43,14 @@ export async function createTopics(client: KafkaPort, topics: readonly NewTopic[
   return created;
 }
 
-/** The topics as the brokers know them. Rejects with MILLRACE_KAFKA if one is missing, or has other partitions. */
+/** The topics as the brokers know them. Rejects with MILLRACE_KAFKA if one is missing, has other partitions,
+ * or is compacted. */
 export async function describeTopics(
   client: KafkaPort,
   topics: readonly NewTopic[],
 ): Promise<ReadonlyMap<string, TopicDescription>> {
   const found = new Map<string, TopicDescription>();
+  const keep = new Set(topics.filter(({ settings }) => !('cleanup.policy' in settings)).map(({ name }) => name));
   for (const { name, partitions } of topics) {
     const topic = await client.describe(name);
     if (topic.partitions !== partitions) {
@@ -57,7 +59,18 @@ export async function describeTopics(
         `Expected topic '${name}' to have ${partitions} partitions, got ${topic.partitions}. Give the number of partitions with which the run was created, or start a new run`,
       );
     }
+    if (keep.has(name)) await assertKept(client, name);
     found.set(name, topic);
   }
   return found;
+}
+
+/** Compaction removes the earlier records of a key, each of which is a record of the workflow. */
+async function assertKept(client: KafkaPort, name: string): Promise<void> {
+  const policy = (await client.setting(name, 'cleanup.policy')) ?? 'delete';
+  if (!policy.includes('compact')) return;
+  throw new MillraceError(
+    'MILLRACE_KAFKA',
+    `Topic '${name}' has \`cleanup.policy=${policy}\`, which would remove records of the run before they are read. Delete the topic, or set \`cleanup.policy=delete\``,
+  );
 }

@@ -13,6 +13,7 @@ import type { RunSummary } from '../model/run-summary.js';
 import type { ExecutorStats } from '../model/thread-stats.js';
 import type { KafkaPort } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
+import { weaknessOf } from '../connectors/kafka/topic-safety.js';
 import type { EngineOfRun } from '../runtime/run/engine-of-run.js';
 import type { DrainOptions } from '../runtime/run/draining.js';
 import { maskEvent } from '../runtime/run/mask-event.js';
@@ -97,6 +98,7 @@ export class SpreadEngine implements EngineOfRun {
       await this.parts.deadLetters.open?.();
       client = await openClient(this.options.cluster);
       if (this.asked === undefined) await createRun(this.options, this.replication);
+      await this.warn(client);
       outcome = this.asked ?? (await this.untilOver(await this.viewOn(client)));
     } catch (error) {
       this.failure ??= { error };
@@ -127,6 +129,13 @@ export class SpreadEngine implements EngineOfRun {
     this.failure ??= { error };
     this.crew?.kill();
     this.wake();
+  }
+
+  /** The topics of a run have the same settings, so one of them stands for all. */
+  private async warn(client: KafkaPort): Promise<void> {
+    const { stateTopic } = stagesOf(this.options);
+    const weakness = await weaknessOf(client, await client.describe(stateTopic));
+    if (weakness !== undefined) this.emit({ type: 'notice', at: systemClock.now(), message: weakness });
   }
 
   private introduce(): void {

@@ -18,8 +18,8 @@ const RECORDS = 24;
 const PER_TRANSACTION = 4;
 const WINDOW = 8;
 const TIMEOUT_MS = 60_000;
-const INPUT: TopicDescription = { name: 'in', id: 'in', cluster: 'fake', partitions: 1 };
-const OUTPUT: TopicDescription = { name: 'out', id: 'out', cluster: 'fake', partitions: 2 };
+const INPUT: TopicDescription = { name: 'in', id: 'in', cluster: 'fake', partitions: 1, copies: 1 };
+const OUTPUT: TopicDescription = { name: 'out', id: 'out', cluster: 'fake', partitions: 2, copies: 1 };
 const GROUP = 'group';
 
 /** Resolves with undefined, or with what is wrong. */

@@ -80,6 +80,11 @@ describeWithBroker('a run with a kafkaCarrier', (broker) => {
     expect(tasks('task-started')).toEqual(Object.keys(one.tasks).sort());
     expect(tasks('task-ended')).toEqual(Object.keys(one.tasks).sort());
     expect(types.filter((type) => type === 'dead-letter')).toHaveLength(letters.length);
+    // The broker of the specs keeps one copy of a topic.
+    const warned = events.flatMap((event) =>
+      event.type === 'notice' ? [/^Topic '(.*)' can lose/.exec(event.message)?.[1]] : [],
+    );
+    expect(warned.sort()).toEqual(['millrace.LaneFlow.counts.state', running].sort());
     const last = events.findLast((event) => event.type === 'progress');
     expect(last?.tasks['Out']).toMatchObject({ in: one.tasks['Out']?.in });
     expect(last?.edges.find(({ to }) => to === 'Out')).toMatchObject({ from: 'Pair', records: one.tasks['Out']?.in });

@@ -62,6 +62,18 @@ describeWithBroker('a workflow in lanes', (broker) => {
       runId: 'r1',
       partitions: PARTITIONS,
     };
+    // Such a topic would lose records before they are read.
+    const edge = 'millrace.LaneFlow.compacted.Spread';
+    const admin = await broker().asAdmin();
+    const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: [{ topic: edge, numPartitions: PARTITIONS, configEntries }],
+    });
+    await expect(createRun({ ...options, runId: 'compacted' })).rejects.toMatchObject({
+      code: 'MILLRACE_KAFKA',
+      message: expect.stringContaining(`Topic '${edge}' has \`cleanup.policy=compact\``) as unknown,
+    });
     const created = await createRun(options);
     expect(created).toHaveLength(4 + 7);
     // Who comes second changes nothing.
@@ -85,7 +97,6 @@ describeWithBroker('a workflow in lanes', (broker) => {
       [...new Array(RECORDS).keys()].filter(isBad),
     );
     // What tools show as lag: nothing but marks of ends is left.
-    const admin = await broker().asAdmin();
     const [spread] = await admin.fetchOffsets({
       groupId: 'millrace.LaneFlow.r1',
       topics: ['millrace.LaneFlow.r1.Spread'],

@@ -28,6 +28,8 @@ export interface Topology {
   readonly topicId: string;
   /** The leader of each partition. */
   readonly leaders: readonly number[];
+  /** The number of copies of the partition that has the fewest. */
+  readonly copies: number;
 }
 
 export class Brokers {
@@ -132,6 +134,7 @@ export class Brokers {
           leaders: [...(found?.partitions ?? [])]
             .sort((a, b) => a.partitionIndex - b.partitionIndex)
             .map(({ leaderId }) => leaderId),
+          copies: Math.min(...(found?.partitions ?? []).map(({ replicaNodes }) => replicaNodes.length)),
         };
         this.topologies.set(topic, topology);
         return topology;

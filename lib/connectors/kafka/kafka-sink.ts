@@ -36,6 +36,7 @@ import { KafkaCluster } from './cluster.js';
 import type { Compression, KafkaPort, NewRecord, ProducerIdentity, TopicDescription } from './port.js';
 import { openClient } from './raw-client.js';
 import { aSerde, json, openSerde, type Serde, type SerdeFactory } from './serde.js';
+import { weaknessOf } from './topic-safety.js';
 import { bytesOf, TopicWriter } from './topic-writer.js';
 
 /** Options of `kafkaSink`. */
@@ -209,6 +210,10 @@ export abstract class TopicSink<In> implements Sink<In, NewRecord> {
       secrets,
       signal,
     });
+    if (this.options.guarantee !== 'at-least-once') {
+      const weakness = await weaknessOf(client, this.topic);
+      if (weakness !== undefined) context.notice(weakness);
+    }
     this.writeAs(await this.begin(client, context, past));
   }
 }

@@ -15,6 +15,8 @@ export interface TopicDescription {
   /** The id of the cluster. */
   readonly cluster: string;
   readonly partitions: number;
+  /** The number of copies of the partition that has the fewest. */
+  readonly copies: number;
 }
 
 /**

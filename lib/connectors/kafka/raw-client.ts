@@ -92,8 +92,8 @@ class RawClient implements KafkaPort {
   }
 
   async describe(topic: string): Promise<TopicDescription> {
-    const { topicId, cluster, leaders } = await this.brokers.topology(topic, true);
-    return { name: topic, id: topicId, cluster, partitions: leaders.length };
+    const { topicId, cluster, leaders, copies } = await this.brokers.topology(topic, true);
+    return { name: topic, id: topicId, cluster, partitions: leaders.length, copies };
   }
 
   async setting(topic: string, name: string): Promise<string | undefined> {

@@ -36,18 +36,28 @@ function makeCertificate(): void {
   execFileSync('keytool', ['-exportcert', '-rfc', '-file', ca, ...own], { stdio: 'ignore' });
 }
 
+/** A JSON Web Token without a signature, which expires in some seconds. */
+function tokenUntil(seconds: number): string {
+  const now = Math.floor(Date.now() / 1000);
+  const parts = [{ alg: 'none' }, { sub: 'ann', iat: now - 3600, exp: now + seconds }];
+  return `${parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.`;
+}
+
 if (whyNoBroker() === undefined) makeCertificate();
 
 const PLAIN = 'org.apache.kafka.common.security.plain.PlainLoginModule';
 const SCRAM = 'org.apache.kafka.common.security.scram.ScramLoginModule';
+const BEARER = 'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule';
 const SECURE: BrokerOptions = {
   listeners: { TLS: 'SSL', LOGIN: 'SASL_SSL' },
   properties: [
     ...['ssl.keystore.type=PKCS12', `ssl.keystore.location=${store}`, 'ssl.keystore.password=changeit'],
-    'sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+    'sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
     `listener.name.login.plain.sasl.jaas.config=${PLAIN} required user_ann="${PASSWORD}";`,
     `listener.name.login.scram-sha-256.sasl.jaas.config=${SCRAM} required;`,
     `listener.name.login.scram-sha-512.sasl.jaas.config=${SCRAM} required;`,
+    // Tokens without a signature, which the brokers of Kafka accept for tests.
+    `listener.name.login.oauthbearer.sasl.jaas.config=${BEARER} required unsecuredLoginStringClaim_sub="broker";`,
   ],
   format: ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
     '--add-scram',
@@ -85,6 +95,20 @@ describeWithBroker(
         await expect(find(wrong)).rejects.toMatchObject({ message: expect.stringMatching(/auth|SASL/i) as unknown });
       },
     );
+
+    it('accepts a token, and asks for a fresh one for each connection if it is given by a function', async () => {
+      const sasl = { mechanism: 'oauthbearer' } as const;
+      expect(await find({ tls: tls(), sasl: { ...sasl, token: tokenUntil(600) } })).toBe(false);
+      let asked = 0;
+      const token = (): Promise<string> => {
+        asked++;
+        return Promise.resolve(tokenUntil(600));
+      };
+      expect(await find({ tls: tls(), sasl: { ...sasl, token } })).toBe(false);
+      expect(asked).toBeGreaterThan(0);
+      const expired = find({ tls: tls(), sasl: { ...sasl, token: tokenUntil(-600) } });
+      await expect(expired).rejects.toMatchObject({ message: expect.stringMatching(/auth|SASL|token/i) as unknown });
+    });
 
     it('is described for the command line by a file, whose secrets are masked', async () => {
       const file = join(folder, 'cluster.json');

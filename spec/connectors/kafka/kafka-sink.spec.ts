@@ -55,6 +55,21 @@ describeWithBroker(
       }
     });
 
+    it('warns of a topic that can lose what was acknowledged, if it should write exactly once', async () => {
+      const topic = await broker().topic();
+      const noticesOf = async (options: Partial<KafkaSinkOptions<Item | null>>): Promise<readonly string[]> => {
+        const notices: string[] = [];
+        const sink = topicSink({ cluster: broker().cluster, topic, ...options });
+        await sink.open({ ...contextOfTest('Out'), notice: (message) => notices.push(message) }, undefined);
+        await sink.close('completed');
+        return notices;
+      };
+      expect(await noticesOf({})).toEqual([
+        `Topic '${topic}' can lose acknowledged records if a broker fails: it has one copy, and 3 are recommended; its \`min.insync.replicas\` is 1, and 2 is recommended`,
+      ]);
+      expect(await noticesOf({ guarantee: 'at-least-once' })).toEqual([]);
+    });
+
     it.each(['gzip', 'snappy', 'lz4'] as const)('writes batches that other clients read: %s', async (compression) => {
       const topic = await broker().topic();
       await writeAll(broker(), topic, items(50), { compression });
