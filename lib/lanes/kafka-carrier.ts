@@ -30,8 +30,9 @@ const RULES: OptionRules<KafkaCarrierOptions> = {
  * process that runs the same workflow with the same `runId`. Its events, its counts and its summary are those of the
  * whole run. Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
- * @example MyFlow.run(config, { runId: 'monday', carrier: kafkaCarrier({ cluster: kafka({ brokers: ['localhost:9092'] })
- *   }) })
+ * @example
+ * const cluster = kafka({ brokers: ['localhost:9092'] });
+ * MyFlow.run(config, { runId: 'monday', carrier: kafkaCarrier({ cluster }) });
  */
 export function kafkaCarrier(options: KafkaCarrierOptions): Carrier {
   checkOptions('a kafkaCarrier', options, RULES, ['cluster']);
