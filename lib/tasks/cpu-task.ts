@@ -42,7 +42,7 @@ export interface CpuOptions<In, Out> extends TaskOptions<In, Out> {
   readonly transfer?: {
     /**
      * Returns the objects of a record to move. No other task can use the record afterwards, and the record is sent in a
-   * message of its own.
+     * message of its own.
      */
     readonly input?: (record: In) => readonly object[];
     /** The export of the same module that returns the objects of an output to move. A `threadFunction` has its own. */
