@@ -139,7 +139,7 @@ export interface ServerStore {
   /** The number of runs per state. */
   counts(): Promise<Readonly<Record<ServerRunState, number>>>;
 
-  /** Adds alerts whose ids are new, and removes alerts that were sent or given up a month ago. */
+  /** Adds alerts whose ids are new, and removes alerts that are older than a month and have no further attempt. */
   addAlerts(alerts: readonly StoredAlert[]): Promise<void>;
   /** The alerts that are due, oldest first. */
   dueAlerts(now: number, limit: number): Promise<readonly StoredAlert[]>;
