@@ -2,8 +2,8 @@
  * The transactions of one lane: its outputs and its progress become visible together.
  *
  * Guarantees: `begin` fences every earlier owner of the lane and ends its transaction. Writes to one topic are stored
- * in the order of the calls. After an end whose first request may still be under way, the next transaction has a new
- * epoch, so a late request cannot end it.
+ * in the order of the calls. If a request of a transaction was repeated because it was not answered, the next
+ * transaction has a new epoch, so a late request cannot change it.
  */
 import type {
   CommittedOffset,

@@ -59,8 +59,7 @@ function loopFor(steps: readonly LoopStep[]): SharedLoop | undefined {
   const known = loops.get(key);
   if (known !== undefined) return known;
   try {
-    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the text is fixed; the file header explains the
-    // gain
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the text is fixed; see the file header
     const make = new Function('GONE', 'Skip', textFor(steps.length)) as (...parts: unknown[]) => SharedLoop;
     const loop = make(GONE, Skip);
     if (loops.size === MOST_LOOPS) loops.clear();

@@ -82,8 +82,7 @@ class GuardedSubscriber<T> extends Subscriber<T> {
   private isOver = false;
 
   constructor(observer: Partial<Observer<T>>, report: (error: unknown) => void) {
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS wraps any other observer once more, which costs
-    // time per record
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS wraps any other observer, which costs time
     super();
     this.observer = observer;
     this.report = report;

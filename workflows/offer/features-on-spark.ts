@@ -28,8 +28,8 @@ export function featuresOnSpark(options: {
     setup: [
       `CREATE TEMPORARY VIEW transactions USING csv OPTIONS (path '${path}', header 'true', escape '"', mode 'FAILFAST')`,
     ],
-    // The later one of two transactions in one second counts as the more recent, so rows are ordered by their number in
-    // the file.
+    // The later one of two transactions in one second counts as the more recent, so rows are ordered by their id, which
+    // follows the order of the rows in one file.
     sql: `SELECT * FROM (SELECT ${columns}, monotonically_increasing_id() AS row FROM transactions) WHERE ${isComplete}`,
     key: 'memberId',
     orderBy: ['row'],

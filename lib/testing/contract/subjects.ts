@@ -64,7 +64,7 @@ export interface SinkSubject<T> {
 export interface ContractSubjects<Read, Written> {
   /** The source, if there is one. */
   readonly source?: SourceSubject<Read>;
-  /** The source with several partitions, if there is one. Pass a source that may have one or several in both members. */
+  /** The source with several partitions, if there is one. Pass a source with one or several in both members. */
 
   readonly partitioned?: PartitionedSubject<Read>;
   /** The sink, if there is one. */
